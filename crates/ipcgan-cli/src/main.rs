@@ -1,0 +1,52 @@
+//! The `ipcgan` command: age a face, train, list devices.
+
+mod age;
+mod arguments;
+mod devices;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+/// Failed while doing what was asked; misused arguments end with 2, by clap.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    keep_default_device_on_the_cpu();
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Age(arguments) => age::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Devices => devices::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&format!("error: {error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Burn puts restored optimizer states on its default device first, which in a program built for
+/// GPUs is a GPU, even on a machine that has none. Every other use names its device.
+#[allow(unsafe_code, reason = "the environment is changed before any thread starts")]
+fn keep_default_device_on_the_cpu() {
+    // SAFETY: this is the first statement of the program, so nothing reads the environment.
+    unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+}
+
+/// Writes a line to standard error, where progress and problems go.
+#[allow(clippy::print_stderr, reason = "the one place that prints to standard error")]
+fn report(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Writes a line to standard output, where results go; a reader that went away is no error.
+fn answer(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,242 @@
+//! What the ageing networks learn from: a source face, a real face of the target group, and a mismatched group.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::{Dataset, DatasetError};
+use burn::tensor::{Device, Int, Tensor};
+use image::RgbImage;
+use ipcgan_model::AgeGroups;
+use rand::{Rng, RngExt};
+
+use crate::labelled::indices_tensor;
+use crate::random::{random, shuffled};
+use crate::{Augmentation, DataError, FaceSet, check_groups, pixels};
+
+/// One item of ageing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgingItem {
+    /// The face that the generator ages.
+    pub source: RgbImage,
+    /// A real face of the target group, of whomever.
+    pub real: RgbImage,
+    /// Age group of the source face.
+    pub source_group: usize,
+    /// Age group to which the source face is aged.
+    pub target: usize,
+    /// An age group other than the target, with which the discriminator must refuse the real face.
+    pub mismatched: usize,
+}
+
+/// An endless stream of ageing items as a Burn data set.
+pub struct AgingDataset {
+    faces: Arc<dyn FaceSet>,
+    /// Faces that have an age group.
+    sources: Vec<usize>,
+    /// Faces of each age group.
+    by_group: Vec<Vec<usize>>,
+    size: u32,
+    augmentation: Augmentation,
+    seed: u64,
+    items: usize,
+}
+
+impl AgingDataset {
+    /// The first `items` of an endless stream, of pictures of `size` x `size` pixels; with `flip` each picture is
+    /// mirrored or not by chance.
+    ///
+    /// Source faces come in shuffled epochs over all faces with a group. The pair of target and mismatched group is
+    /// any of the `n (n - 1)` ordered pairs, all equally likely, whatever the source face; the real face is any of the
+    /// target group. (The published runs draw one such pair for a whole batch; we draw one for each item.) Item `i`
+    /// depends on the seed and on `i` alone, so a run can go on anywhere.
+    ///
+    /// # Errors
+    /// [`DataError::EmptyGroup`] if an age group has no face.
+    pub fn stream(
+        faces: Arc<dyn FaceSet>,
+        groups: &AgeGroups,
+        size: u32,
+        flip: bool,
+        seed: u64,
+        items: usize,
+    ) -> Result<Self, DataError> {
+        check_groups(&*faces, groups, "the set of faces to age")?;
+        let mut by_group = vec![Vec::new(); groups.count()];
+        let mut sources = Vec::new();
+        for index in 0..faces.len() {
+            if let Some(of_group) = faces.label(index).group.and_then(|group| by_group.get_mut(group)) {
+                of_group.push(index);
+                sources.push(index);
+            }
+        }
+        let augmentation = Augmentation { flip, ..Augmentation::none() };
+        Ok(Self { faces, sources, by_group, size, augmentation, seed, items })
+    }
+
+    fn item(&self, index: usize) -> Result<AgingItem, DataError> {
+        let [epoch, position] = [index / self.sources.len(), index % self.sources.len()];
+        let source = self.sources[shuffled(position, self.sources.len(), self.seed, epoch as u64)];
+        let mut random = random(self.seed, epoch as u64, position as u64);
+        let (target, mismatched) = pair_of_groups(self.by_group.len(), &mut random);
+        let real = self.by_group[target][random.random_range(0..self.by_group[target].len())];
+        let source_group = self.faces.label(source).group.expect("only faces with a group are sources");
+        Ok(AgingItem {
+            source: self.augmentation.apply(&self.faces.image(source)?, self.size, &mut random),
+            real: self.augmentation.apply(&self.faces.image(real)?, self.size, &mut random),
+            source_group,
+            target,
+            mismatched,
+        })
+    }
+}
+
+impl Dataset<AgingItem> for AgingDataset {
+    fn get(&self, index: usize) -> Result<AgingItem, DatasetError> {
+        assert!(index < self.items, "item {index} is outside of the {} items", self.items);
+        self.item(index).map_err(DatasetError::new)
+    }
+
+    fn len(&self) -> usize {
+        self.items
+    }
+}
+
+/// A batch of ageing items.
+#[derive(Clone, Debug)]
+pub struct AgingBatch {
+    /// Faces that the generator ages: `[batch, 3, size, size]`, RGB, in [-1, 1].
+    pub source: Tensor<4>,
+    /// Real faces of the target groups: `[batch, 3, size, size]`, RGB, in [-1, 1].
+    pub real: Tensor<4>,
+    /// Age groups of the source faces: `[batch]`.
+    pub source_group: Tensor<1, Int>,
+    /// Age groups to which the source faces are aged: `[batch]`.
+    pub target: Tensor<1, Int>,
+    /// Age groups other than the targets: `[batch]`.
+    pub mismatched: Tensor<1, Int>,
+}
+
+/// Makes batches of ageing items.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AgingBatcher;
+
+impl Batcher<AgingItem, AgingBatch> for AgingBatcher {
+    fn batch(&self, items: Vec<AgingItem>, device: &Device) -> AgingBatch {
+        let source_group = indices_tensor(items.iter().map(|item| item.source_group), device);
+        let target = indices_tensor(items.iter().map(|item| item.target), device);
+        let mismatched = indices_tensor(items.iter().map(|item| item.mismatched), device);
+        let (source, real): (Vec<_>, Vec<_>) = items.into_iter().map(|item| (item.source, item.real)).unzip();
+        AgingBatch {
+            source: pixels::faces_tensor(&source, device),
+            real: pixels::faces_tensor(&real, device),
+            source_group,
+            target,
+            mismatched,
+        }
+    }
+}
+
+/// Target and mismatched group: any two of `count` groups in any order, all equally likely.
+fn pair_of_groups(count: usize, random: &mut impl Rng) -> (usize, usize) {
+    let pair = random.random_range(0..count * (count - 1));
+    let [target, other] = [pair / (count - 1), pair % (count - 1)];
+    (target, if other < target { other } else { other + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::face::PlainFaces;
+
+    /// Two faces of each group; their blue is the group.
+    fn stream(items: usize) -> AgingDataset {
+        let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 2, 3, 4, 4, 3, 2, 1, 0]));
+        AgingDataset::stream(faces, &AgeGroups::default(), 2, true, 1, items).unwrap()
+    }
+
+    fn blue(picture: &RgbImage) -> usize {
+        picture.get_pixel(0, 0)[2].into()
+    }
+
+    #[test]
+    fn all_ordered_pairs_of_groups_are_equally_likely() {
+        let items = stream(4000);
+        let mut counts = HashMap::<_, f64>::new();
+
+        for index in 0..items.len() {
+            let item = items.get(index).unwrap();
+            *counts.entry((item.target, item.mismatched)).or_default() += 1.0;
+        }
+
+        assert_eq!(counts.len(), 20);
+        assert!(counts.keys().all(|(target, mismatched)| target != mismatched));
+        let chi_square: f64 = counts.values().map(|count| (count - 200.0).powi(2) / 200.0).sum();
+        // Chi-square of 19 degrees of freedom exceeds 43.8 once in a thousand.
+        assert!(chi_square < 43.8, "{chi_square}");
+    }
+
+    #[test]
+    fn the_real_face_is_of_the_target_group_and_each_of_them_comes() {
+        let items = stream(200);
+        let mut reals = std::collections::HashSet::new();
+
+        for index in 0..items.len() {
+            let item = items.get(index).unwrap();
+            assert_eq!(blue(&item.real), item.target);
+            assert_eq!(blue(&item.source), item.source_group);
+            reals.insert(item.real.get_pixel(0, 0)[0]);
+        }
+
+        assert_eq!(reals.len(), 10);
+    }
+
+    #[test]
+    fn each_epoch_ages_each_face_once() {
+        let items = stream(20);
+
+        for epoch in 0..2 {
+            let source = |index: usize| items.get(10 * epoch + index).unwrap().source.get_pixel(0, 0)[0];
+            let mut sources: Vec<_> = (0..10).map(source).collect();
+            sources.sort_unstable();
+            assert_eq!(sources, (0..10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn an_item_depends_on_its_place_alone() {
+        let [short, long] = [stream(8), stream(1000)];
+
+        long.get(999).unwrap();
+
+        assert_eq!(long.get(7).unwrap(), short.get(7).unwrap());
+    }
+
+    #[test]
+    fn an_age_group_without_a_face_is_refused() {
+        let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 2, 3]));
+
+        let error = AgingDataset::stream(faces, &AgeGroups::default(), 2, false, 1, 8).err().unwrap();
+
+        assert!(error.to_string().contains("51+"));
+    }
+
+    #[test]
+    fn a_batch_holds_two_pictures_and_three_groups_of_each_item() {
+        let items = stream(3);
+        let [first, second] = [0, 1].map(|index| items.get(index).unwrap());
+
+        let batch = AgingBatcher.batch(vec![first.clone(), second], &Device::flex());
+
+        assert_eq!((batch.source.dims(), batch.real.dims()), ([2, 3, 2, 2], [2, 3, 2, 2]));
+        assert_eq!(pixels::images(batch.real)[0], first.real);
+        for (groups, expected) in [
+            (batch.source_group, first.source_group),
+            (batch.target, first.target),
+            (batch.mismatched, first.mismatched),
+        ] {
+            assert_eq!(groups.try_into_vec_as::<i32>().unwrap()[0] as usize, expected);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Small changes to a face that leave person and age as they are.
+
+use burn::config::Config;
+use image::RgbImage;
+use rand::{Rng, RngExt};
+
+use crate::resample::{self, Region};
+
+/// How far a face may change before a classifier sees it; each change is drawn anew for every face and epoch.
+#[derive(Config, Debug, PartialEq)]
+pub struct Augmentation {
+    /// Whether half of the faces are mirrored. Default: yes.
+    #[config(default = true)]
+    pub flip: bool,
+    /// How far a face moves, as a share of its width, each way. Default: 0.04.
+    #[config(default = 0.04)]
+    pub shift: f32,
+    /// How much a face grows or shrinks, as a share of its size. Default: 0.06.
+    #[config(default = 0.06)]
+    pub scale: f32,
+    /// How much lighter or darker a face gets, as a share of the range of a byte. Default: 0.08.
+    #[config(default = 0.08)]
+    pub brightness: f32,
+    /// How much contrast rises or falls, as a share. Default: 0.15.
+    #[config(default = 0.15)]
+    pub contrast: f32,
+}
+
+impl Augmentation {
+    /// Changes nothing.
+    pub fn none() -> Self {
+        Self { flip: false, shift: 0.0, scale: 0.0, brightness: 0.0, contrast: 0.0 }
+    }
+
+    /// The middle square of `picture`, changed, at `size` x `size` pixels.
+    ///
+    /// Cutting, moving and scaling are one step, so that a face is smoothed once only.
+    pub fn apply(&self, picture: &RgbImage, size: u32, random: &mut impl Rng) -> RgbImage {
+        let mirrored = self.flip && random.random();
+        let mut between = |limit: f32| limit * random.random_range(-1.0..=1.0);
+        let square = Region::centred_square(picture);
+        let side = square.width * (1.0 + between(self.scale));
+        let corner = (square.width - side) / 2.0;
+        let region = Region {
+            left: square.left + corner + square.width * between(self.shift),
+            top: square.top + corner + square.width * between(self.shift),
+            width: side,
+            height: side,
+        };
+        let brightness = 255.0 * between(self.brightness);
+        let contrast = 1.0 + between(self.contrast);
+
+        let mut pixels = resample::resampled(picture, region, size);
+        // Around the middle of the range, so that contrast changes no face's mean brightness by much.
+        for value in pixels.iter_mut().flatten() {
+            *value = ((*value - 127.5) * contrast + 127.5 + brightness).clamp(0.0, 255.0);
+        }
+        if mirrored {
+            pixels.chunks_exact_mut(size as usize).for_each(<[_]>::reverse);
+        }
+        resample::picture(&pixels, size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+    use crate::random::random;
+
+    fn gradient() -> RgbImage {
+        RgbImage::from_fn(16, 16, |x, y| Rgb([60 + 8 * x as u8, 60 + 8 * y as u8, 99]))
+    }
+
+    fn differing(augmentation: &Augmentation) -> Vec<RgbImage> {
+        (0..20).map(|index| augmentation.apply(&gradient(), 16, &mut random(1, 0, index))).collect()
+    }
+
+    #[test]
+    fn none_changes_nothing() {
+        assert!(differing(&Augmentation::none()).iter().all(|picture| *picture == gradient()));
+    }
+
+    #[test]
+    fn a_flip_mirrors_about_half_of_the_faces() {
+        let mirrored = image::imageops::flip_horizontal(&gradient());
+
+        let pictures = differing(&Augmentation { flip: true, ..Augmentation::none() });
+
+        let count = pictures.iter().filter(|picture| **picture == mirrored).count();
+        assert!((4..=16).contains(&count), "{count}");
+        assert!(pictures.iter().all(|picture| *picture == mirrored || *picture == gradient()));
+    }
+
+    #[test]
+    fn every_other_change_has_an_effect_within_its_limit() {
+        let none = Augmentation::none;
+        // At most 0.1 of 16 pixels of 8 levels; half of 0.1 of them, at the edge; 0.1 of 255; 0.1 of half the range.
+        let changes = [
+            (Augmentation { shift: 0.1, ..none() }, 13),
+            (Augmentation { scale: 0.1, ..none() }, 7),
+            (Augmentation { brightness: 0.1, ..none() }, 26),
+            (Augmentation { contrast: 0.1, ..none() }, 8),
+        ];
+        for (augmentation, limit) in changes {
+            let pictures = differing(&augmentation);
+
+            let change = |picture: &RgbImage| {
+                picture.iter().zip(gradient().iter()).map(|(new, old)| new.abs_diff(*old)).max().unwrap()
+            };
+            let most = pictures.iter().map(change).max().unwrap();
+            assert!((1..=limit).contains(&most), "{augmentation:?}: {most}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What can go wrong with pictures and data sets.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An error of this package: what failed, where, and what to change if that is known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or folder could not be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A folder was given in place of a picture.
+    #[error("{path} is a folder; give the path of a picture in it")]
+    PictureIsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is no picture of a kind that we read.
+    #[error("{path} is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A picture is damaged, cut short, or larger than we are willing to decode.
+    #[error("cannot decode picture {path}")]
+    Decode {
+        /// The picture.
+        path: PathBuf,
+        /// Why.
+        source: image::ImageError,
+    },
+    /// A JPEG picture stops before its end.
+    #[error("picture {path} is cut short; copy or download it again")]
+    CutShort {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A picture is too large to be decoded.
+    #[error("picture {path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]
+    TooLarge {
+        /// The picture.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The largest number of pixels that is decoded.
+        limit: u64,
+    },
+    /// A picture is too small to show a face.
+    #[error("picture {path} has only {width} x {height} pixels; use one of at least {least} x {least}")]
+    TooSmall {
+        /// The picture.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The least width and height that are accepted.
+        least: u32,
+    },
+    /// A picture could not be turned into the bytes of a file.
+    #[error("cannot encode picture {path}")]
+    Encode {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Why.
+        source: image::ImageError,
+    },
+    /// The folder of a data set does not exist.
+    #[error("there is no folder {path}; give the folder that holds metadata.csv")]
+    MissingFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder of pictures has no `metadata.csv`.
+    #[error("{path} is missing; prepare the folder first (`ipcgan prepare`)")]
+    MissingMetadata {
+        /// Where `metadata.csv` was looked for.
+        path: PathBuf,
+    },
+    /// A `metadata.csv` is no CSV table.
+    #[error("cannot read table {path}")]
+    Metadata {
+        /// The `metadata.csv`.
+        path: PathBuf,
+        /// Why.
+        source: csv::Error,
+    },
+    /// A `metadata.csv` has no column of file names.
+    #[error("{path} has no column `file_name`; its columns are: {}", .found.join(", "))]
+    MissingFileNames {
+        /// The `metadata.csv`.
+        path: PathBuf,
+        /// The columns that it has.
+        found: Vec<String>,
+    },
+    /// None of the rows of a `metadata.csv` can be used.
+    #[error("{path} names no face that can be used{}", .reason.as_ref().map(|reason| format!(" (first: {reason})")).unwrap_or_default())]
+    NoFaces {
+        /// The `metadata.csv`.
+        path: PathBuf,
+        /// Why the first row was left out, if there is a row.
+        reason: Option<String>,
+    },
+    /// A prepared folder would overwrite another one.
+    #[error("{path} exists already; choose another folder or remove it")]
+    AlreadyPrepared {
+        /// The `metadata.csv` that is there.
+        path: PathBuf,
+    },
+    /// The pictures of one person are labelled with several splits.
+    #[error("pictures of `{identity}` are in {first} and in {second}; give one person one `split` in metadata.csv")]
+    SplitPerson {
+        /// The person.
+        identity: String,
+        /// One split.
+        first: crate::Split,
+        /// The other split.
+        second: crate::Split,
+    },
+    /// An age group has no face to learn from.
+    #[error("{what} has no face of age group {group}; add pictures of that age or choose other age groups")]
+    EmptyGroup {
+        /// Which faces, such as `the training set`.
+        what: String,
+        /// Name of the age group.
+        group: String,
+    },
+    /// There are too few people to tell apart.
+    #[error(
+        "{what} names {count} people, and at least two are needed to tell people apart; fill column `identity` of metadata.csv"
+    )]
+    TooFewIdentities {
+        /// Which faces, such as `the training set`.
+        what: String,
+        /// How many people it names.
+        count: usize,
+    },
+    /// A face without an age group is among faces that all need one.
+    #[error("face {name} has no age group; give it an `age` or a `group` in metadata.csv, or filter it out")]
+    NoGroup {
+        /// The face.
+        name: String,
+    },
+}

@@ -1,0 +1,143 @@
+//! What is known of a face, and sets of faces.
+
+use std::fmt;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use crate::DataError;
+
+/// The side of a data set on which a face is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// Faces to learn from.
+    Train,
+    /// Faces to watch the learning with.
+    Valid,
+    /// Faces to measure the result with.
+    Test,
+}
+
+impl Split {
+    /// The split called `name`: `train`, `valid` (also `validation`, `val`) or `test`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "train" => Some(Self::Train),
+            "valid" | "validation" | "val" => Some(Self::Valid),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// What is known of a face; nothing need be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaceLabel {
+    /// Index of the age group.
+    pub group: Option<usize>,
+    /// Age in years.
+    pub age: Option<u32>,
+    /// Whose face it is; none: a person of whom there is no other picture.
+    pub identity: Option<String>,
+    /// The side that the data set's authors chose.
+    pub split: Option<Split>,
+}
+
+/// A set of labelled faces, whose pictures are read one at a time.
+pub trait FaceSet: Send + Sync {
+    /// Number of faces.
+    fn len(&self) -> usize;
+
+    /// What is known of face `index`.
+    ///
+    /// # Panics
+    /// If there is no such face.
+    fn label(&self, index: usize) -> &FaceLabel;
+
+    /// Name of face `index`, such as its path: different for each, and the same in every run.
+    ///
+    /// # Panics
+    /// If there is no such face.
+    fn name(&self, index: usize) -> String;
+
+    /// Picture of face `index`, of whatever size it has.
+    ///
+    /// # Errors
+    /// A picture that cannot be read.
+    ///
+    /// # Panics
+    /// If there is no such face.
+    fn image(&self, index: usize) -> Result<RgbImage, DataError>;
+
+    /// Whether there is no face.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<F: FaceSet + ?Sized> FaceSet for Arc<F> {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn label(&self, index: usize) -> &FaceLabel {
+        (**self).label(index)
+    }
+
+    fn name(&self, index: usize) -> String {
+        (**self).name(index)
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        (**self).image(index)
+    }
+}
+
+/// Faces for tests: picture `i` is of one colour, red `i` and blue the age group.
+#[cfg(test)]
+pub(crate) struct PlainFaces(pub(crate) Vec<FaceLabel>);
+
+#[cfg(test)]
+impl PlainFaces {
+    /// Faces of these age groups, each its own person.
+    pub(crate) fn of_groups(groups: &[usize]) -> Self {
+        Self(groups.iter().map(|&group| FaceLabel { group: Some(group), ..FaceLabel::default() }).collect())
+    }
+
+    /// Faces of these people; an empty name is a person of whom there is no other picture.
+    pub(crate) fn of_people(names: &[&str]) -> Self {
+        let label =
+            |name: &&str| FaceLabel { identity: (!name.is_empty()).then(|| name.to_string()), ..FaceLabel::default() };
+        Self(names.iter().map(label).collect())
+    }
+}
+
+#[cfg(test)]
+impl FaceSet for PlainFaces {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn label(&self, index: usize) -> &FaceLabel {
+        &self.0[index]
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("face {index}")
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        let group = self.0[index].group.unwrap_or(0);
+        Ok(RgbImage::from_pixel(8, 8, image::Rgb([index as u8, 0, group as u8])))
+    }
+}

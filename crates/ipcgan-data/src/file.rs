@@ -1,0 +1,75 @@
+//! Files that are written whole or not at all.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::DataError;
+
+/// Writes `contents` to the file `path`, replacing what was there, whole or not at all.
+///
+/// The bytes go to a temporary file in the same folder, which takes the name `path` once it is safely on disk: a
+/// reader sees the old file or the new one, also after a power cut. The file has the rights of any other new file.
+///
+/// # Errors
+/// [`DataError::Write`] if the folder does not exist, is full or is not ours to write.
+pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), DataError> {
+    replace(path, contents).map_err(|source| DataError::Write { path: path.into(), source })
+}
+
+fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".part");
+    // A temporary file is private by default, and would stay so under its final name.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(contents)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write_whole(&path, b"old and longer").unwrap();
+
+        write_whole(&path, b"new").unwrap();
+
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_has_the_rights_of_any_other_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, other] = ["ours", "other"].map(|name| folder.path().join(name));
+
+        write_whole(&ours, b"").unwrap();
+        std::fs::write(&other, b"").unwrap();
+
+        let rights = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(rights(&ours), rights(&other));
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing/state.json");
+
+        let error = write_whole(&path, b"").unwrap_err();
+
+        assert_eq!(error.to_string(), format!("cannot write {}", path.display()));
+    }
+}

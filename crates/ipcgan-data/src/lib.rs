@@ -1,0 +1,69 @@
+//! Pictures for IPCGAN: photos in and out of files, prepared data sets, drawn faces, and batches for the networks.
+//!
+//! A face is an [`RgbImage`](image::RgbImage) with a [`FaceLabel`]; any [`FaceSet`] is many of them. Data sets turn
+//! face sets into batches, and [`pixels`] is the one place where bytes become tensors. Everything that depends on
+//! chance is a pure function of a seed and a place, so that an interrupted training goes on with the very faces it
+//! would have met.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use burn::data::dataset::Dataset;
+//! use ipcgan_data::{AgingDataset, SyntheticConfig, SyntheticFaces, split};
+//! use ipcgan_model::AgeGroups;
+//!
+//! # fn main() -> Result<(), ipcgan_data::DataError> {
+//! let groups = AgeGroups::default();
+//! let config = SyntheticConfig { identities: 12, faces_per_group: 1, size: 32, seed: 7 };
+//! let faces = Arc::new(SyntheticFaces::new(config, &groups));
+//! let (train, _valid) = split::by_identity(faces, 7, 0.25)?;
+//!
+//! let items = AgingDataset::stream(Arc::new(train), &groups, 32, true, 7, 1_000)?;
+//!
+//! let item = items.get(0).expect("drawn faces are always there");
+//! assert_ne!(item.target, item.mismatched);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules, in reading order
+//! - `face`: what is known of a face ([`FaceLabel`]), and sets of faces ([`FaceSet`])
+//! - [`photo`]: photos in and out of files; `file`: files written whole or not at all ([`write_whole`])
+//! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
+//! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
+//! - `synthetic`: faces drawn by ourselves, with person and age as parameters ([`SyntheticFaces`])
+//! - [`split`]: sides that share no person; `check`: whether a set can teach what is needed
+//! - [`random`]: chance as a pure function; `augment`: small changes to a face ([`Augmentation`])
+//! - `labelled`, `aging`: data sets and batches of the training stages ([`LabelledDataset`], [`AgingDataset`])
+//! - `sheet`, `caption`: contact sheets for samples and reports
+//! - `error`: what can go wrong ([`DataError`])
+
+mod aging;
+mod augment;
+mod caption;
+mod check;
+mod error;
+mod face;
+mod file;
+mod labelled;
+mod metadata;
+pub mod photo;
+pub mod pixels;
+mod prepared;
+pub mod random;
+mod resample;
+mod sheet;
+pub mod split;
+mod synthetic;
+
+pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem};
+pub use augment::Augmentation;
+pub use check::{check_groups, check_identities};
+pub use error::DataError;
+pub use face::{FaceLabel, FaceSet, Split};
+pub use file::write_whole;
+pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, LabelledFace, group_labels};
+pub use prepared::{LeftOut, PreparedFolder};
+pub use sheet::{sheet, sheet_with_captions};
+pub use split::Subset;
+pub use synthetic::{SyntheticConfig, SyntheticFaces};

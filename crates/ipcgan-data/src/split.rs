@@ -1,0 +1,190 @@
+//! Sides of a data set that share no person, and other parts of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use crate::random::mixed;
+use crate::{DataError, FaceLabel, FaceSet, Split};
+
+/// The side of a person: `valid_share` of all people are on [`Split::Valid`], the others on [`Split::Train`].
+///
+/// It follows from the name and the seed alone, so one person is always on one side, whoever else is there.
+pub fn split_of(identity: &str, seed: u64, valid_share: f64) -> Split {
+    // FNV-1a, which is the same on every machine and in every version of Rust, then mixed to even out its high bits.
+    let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let share = mixed(hash) as f64 / 2f64.powi(64);
+    if share < valid_share { Split::Valid } else { Split::Train }
+}
+
+/// Some faces of a set, in an order of their own.
+#[derive(Clone)]
+pub struct Subset {
+    faces: Arc<dyn FaceSet>,
+    indices: Vec<usize>,
+}
+
+impl Subset {
+    /// The faces of `faces` at `indices`, in that order.
+    ///
+    /// # Panics
+    /// If there is no face at an index.
+    pub fn new(faces: Arc<dyn FaceSet>, indices: Vec<usize>) -> Self {
+        assert!(indices.iter().all(|&index| index < faces.len()), "an index is outside of the {} faces", faces.len());
+        Self { faces, indices }
+    }
+
+    /// The faces of `faces` whose label is `wanted`.
+    pub fn filter(faces: Arc<dyn FaceSet>, wanted: impl Fn(&FaceLabel) -> bool) -> Self {
+        let indices = (0..faces.len()).filter(|&index| wanted(faces.label(index))).collect();
+        Self { faces, indices }
+    }
+}
+
+impl FaceSet for Subset {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn label(&self, index: usize) -> &FaceLabel {
+        self.faces.label(self.indices[index])
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.faces.name(self.indices[index])
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        self.faces.image(self.indices[index])
+    }
+}
+
+/// Parts `faces` into a training and a validation side that share no person.
+///
+/// A person with a picture whose `split` is given is on that side with all pictures, and on neither if it is
+/// [`Split::Test`]. The others are parted by [`split_of`], about `valid_share` of them to validation; a face without
+/// identity is a person of its own.
+///
+/// # Errors
+/// [`DataError::SplitPerson`] if the pictures of one person are given to several splits.
+pub fn by_identity(faces: Arc<dyn FaceSet>, seed: u64, valid_share: f64) -> Result<(Subset, Subset), DataError> {
+    let given = given_splits(&*faces)?;
+    let [mut train, mut valid] = [Vec::new(), Vec::new()];
+    for index in 0..faces.len() {
+        let label = faces.label(index);
+        let split = match &label.identity {
+            Some(identity) => *given.get(identity.as_str()).unwrap_or(&split_of(identity, seed, valid_share)),
+            None => label.split.unwrap_or_else(|| split_of(&faces.name(index), seed, valid_share)),
+        };
+        match split {
+            Split::Train => train.push(index),
+            Split::Valid => valid.push(index),
+            Split::Test => (),
+        }
+    }
+    drop(given);
+    Ok((Subset { faces: faces.clone(), indices: train }, Subset { faces, indices: valid }))
+}
+
+fn given_splits(faces: &dyn FaceSet) -> Result<HashMap<&str, Split>, DataError> {
+    let mut given = HashMap::new();
+    for index in 0..faces.len() {
+        let FaceLabel { identity: Some(identity), split: Some(split), .. } = faces.label(index) else {
+            continue;
+        };
+        let first = *given.entry(identity.as_str()).or_insert(*split);
+        if first != *split {
+            return Err(DataError::SplitPerson { identity: identity.clone(), first, second: *split });
+        }
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::PlainFaces;
+
+    fn people(faces: &Subset) -> Vec<String> {
+        (0..faces.len()).filter_map(|index| faces.label(index).identity.clone()).collect()
+    }
+
+    #[test]
+    fn a_share_of_the_people_is_for_validation() {
+        let valid =
+            |seed| (0..1000).filter(|person| split_of(&format!("person {person}"), seed, 0.2) == Split::Valid).count();
+
+        // Five standard deviations of a binomial count of 1000 at 0.2.
+        assert!(valid(1).abs_diff(200) < 64, "{}", valid(1));
+        assert!(valid(2).abs_diff(200) < 64, "{}", valid(2));
+        assert_eq!(split_of("ann", 1, 0.0), Split::Train);
+        assert_eq!(split_of("ann", 1, 1.0), Split::Valid);
+    }
+
+    #[test]
+    fn another_seed_parts_people_in_another_way() {
+        let sides = |seed| (0..64).map(|person| split_of(&person.to_string(), seed, 0.5)).collect::<Vec<_>>();
+
+        assert_eq!(sides(1), sides(1));
+        assert_ne!(sides(1), sides(2));
+    }
+
+    #[test]
+    fn no_person_is_on_both_sides() {
+        let names: Vec<_> = (0..100).map(|face| format!("person {}", face % 20)).collect();
+        let faces = PlainFaces::of_people(&names.iter().map(String::as_str).collect::<Vec<_>>());
+
+        let (train, valid) = by_identity(Arc::new(faces), 1, 0.5).unwrap();
+
+        assert_eq!(train.len() + valid.len(), 100);
+        assert!(!train.is_empty() && !valid.is_empty());
+        assert!(people(&train).iter().all(|person| !people(&valid).contains(person)));
+    }
+
+    #[test]
+    fn faces_without_identity_are_parted_one_by_one() {
+        let faces = PlainFaces::of_people(&[""; 100]);
+
+        let (train, valid) = by_identity(Arc::new(faces), 1, 0.5).unwrap();
+
+        assert!(train.len() > 20 && valid.len() > 20);
+    }
+
+    #[test]
+    fn a_given_split_holds_for_all_pictures_of_a_person() {
+        let mut faces = PlainFaces::of_people(&["ann", "ann", "bob", "", "eve"]);
+        faces.0[1].split = Some(Split::Valid);
+        faces.0[2].split = Some(Split::Train);
+        faces.0[3].split = Some(Split::Valid);
+        faces.0[4].split = Some(Split::Test);
+
+        let (train, valid) = by_identity(Arc::new(faces), 1, 0.0).unwrap();
+
+        assert_eq!(people(&train), ["bob"]);
+        assert_eq!(people(&valid), ["ann", "ann"]);
+        assert_eq!(valid.len(), 3);
+    }
+
+    #[test]
+    fn a_person_given_to_two_splits_is_refused_by_name() {
+        let mut faces = PlainFaces::of_people(&["ann", "ann"]);
+        faces.0[0].split = Some(Split::Train);
+        faces.0[1].split = Some(Split::Valid);
+
+        let error = by_identity(Arc::new(faces), 1, 0.5).err().unwrap();
+
+        assert!(error.to_string().starts_with("pictures of `ann` are in train and in valid"));
+    }
+
+    #[test]
+    fn a_filter_keeps_the_faces_it_wants() {
+        let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 0]));
+
+        let young = Subset::filter(faces, |label| label.group == Some(0));
+
+        assert_eq!((young.len(), young.name(1)), (2, "face 2".to_string()));
+    }
+}

@@ -1,0 +1,269 @@
+//! Faces drawn by our own code, with person and age as parameters: no download, and the truth is known exactly.
+//!
+//! Each picture is a pure function of seed, person, age group and shot. What makes a [`person::Person`] stays the same
+//! at every age, what [`ageing::Ageing`] changes follows from the age, and what [`capture::Capture`] draws (background,
+//! light, pose, expression, noise) tells neither.
+
+mod ageing;
+mod canvas;
+mod capture;
+mod colour;
+mod eyes;
+mod hair;
+mod head;
+mod lines;
+mod mouth;
+mod nose;
+mod person;
+mod picture;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::config::Config;
+use image::RgbImage;
+use ipcgan_model::AgeGroups;
+use rand::{Rng, RngExt};
+use rayon::prelude::*;
+
+use crate::random::{mixed, random};
+use crate::{DataError, FaceLabel, FaceSet};
+use capture::Capture;
+use person::Person;
+
+/// Which faces are drawn.
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct SyntheticConfig {
+    /// Number of people. Default: 200.
+    #[config(default = 200)]
+    pub identities: usize,
+    /// Pictures of each person at each age group. Default: 2.
+    #[config(default = 2)]
+    pub faces_per_group: usize,
+    /// Width and height in pixels. Default: 64.
+    #[config(default = 64)]
+    pub size: u32,
+    /// Seed of everything that is drawn by chance. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+/// How many years the last age group spans, which has no end of its own.
+const LAST_GROUP_YEARS: u32 = 25;
+
+/// Drawn faces of some people, each at every age group.
+///
+/// Eyes are at 0.30 and 0.68 of the width and 0.30 of the height, corners of the mouth at 0.70 of the height, as in
+/// aligned photos. A picture is drawn when it is first asked for, and kept.
+pub struct SyntheticFaces {
+    config: SyntheticConfig,
+    labels: Vec<FaceLabel>,
+    pictures: Vec<OnceLock<RgbImage>>,
+}
+
+impl SyntheticFaces {
+    /// The faces of `config` at these age groups: person by person, group by group.
+    ///
+    /// # Panics
+    /// If pictures are below 8 x 8 pixels, which no reader of photos accepts.
+    pub fn new(config: SyntheticConfig, groups: &AgeGroups) -> Self {
+        assert!(config.size >= 8, "a face is drawn with at least 8 x 8 pixels, not {}", config.size);
+        let mut labels = Vec::new();
+        for identity in 0..config.identities {
+            for group in groups.indices() {
+                for shot in 0..config.faces_per_group {
+                    let (first, last) = groups.ages(group);
+                    let last = last.unwrap_or(first + LAST_GROUP_YEARS - 1);
+                    let age = chance(&config, identity, group, shot, Use::Age).random_range(first..=last);
+                    labels.push(FaceLabel {
+                        group: Some(group),
+                        age: Some(age),
+                        identity: Some(format!("person-{identity:05}")),
+                        split: None,
+                    });
+                }
+            }
+        }
+        let pictures = labels.iter().map(|_| OnceLock::new()).collect();
+        Self { config, labels, pictures }
+    }
+
+    /// Draws all pictures now, on all processors; `progress` is told how many are done, of how many.
+    pub fn draw_all(&self, progress: &(dyn Fn(usize, usize) + Sync)) {
+        let done = AtomicUsize::new(0);
+        (0..self.len()).into_par_iter().for_each(|index| {
+            self.picture(index);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.len());
+        });
+    }
+
+    fn picture(&self, index: usize) -> &RgbImage {
+        self.pictures[index].get_or_init(|| {
+            let (identity, group, shot) = self.place(index);
+            let chance = |what| chance(&self.config, identity, group, shot, what);
+            let person = Person::random(&mut random(mixed(self.config.seed), 0, identity as u64));
+            let age = self.labels[index].age.unwrap_or_default() as f32 + chance(Use::Months).random_range(0.0..1.0);
+            let capture = Capture::random(&mut chance(Use::Capture));
+            picture::drawn(&person, age, &capture, self.config.size)
+        })
+    }
+
+    /// Person, age group and shot of face `index`.
+    fn place(&self, index: usize) -> (usize, usize, usize) {
+        let shots = self.config.faces_per_group;
+        let groups = self.labels.len() / (self.config.identities * shots);
+        (index / (shots * groups), index / shots % groups, index % shots)
+    }
+}
+
+impl FaceSet for SyntheticFaces {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn label(&self, index: usize) -> &FaceLabel {
+        &self.labels[index]
+    }
+
+    fn name(&self, index: usize) -> String {
+        let (identity, group, shot) = self.place(index);
+        format!("person-{identity:05}/group-{group}/{shot}")
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        Ok(self.picture(index).clone())
+    }
+}
+
+/// What chance decides about a picture, each from a stream of its own.
+#[derive(Clone, Copy)]
+enum Use {
+    Age = 1,
+    Months,
+    Capture,
+}
+
+fn chance(config: &SyntheticConfig, identity: usize, group: usize, shot: usize, what: Use) -> impl Rng + use<> {
+    let picture = mixed(mixed(identity as u64) ^ group as u64) ^ shot as u64;
+    random(mixed(config.seed), picture, what as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    fn faces(identities: usize, faces_per_group: usize, seed: u64) -> SyntheticFaces {
+        SyntheticFaces::new(SyntheticConfig { identities, faces_per_group, size: 16, seed }, &AgeGroups::default())
+    }
+
+    fn image(faces: &SyntheticFaces, index: usize) -> RgbImage {
+        faces.image(index).unwrap()
+    }
+
+    #[test]
+    fn each_person_is_there_at_every_age_group() {
+        let groups = AgeGroups::default();
+        let faces = faces(2, 3, 1);
+
+        assert_eq!(faces.len(), 2 * 5 * 3);
+        for index in 0..faces.len() {
+            let label = faces.label(index);
+            assert_eq!(label.identity, Some(format!("person-{:05}", index / 15)));
+            assert_eq!(label.group, Some(index / 3 % 5));
+            assert_eq!(groups.group_of(label.age.unwrap()), label.group);
+        }
+        assert_eq!(faces.name(16), "person-00001/group-0/1");
+    }
+
+    #[test]
+    fn a_picture_depends_on_seed_person_group_and_shot_alone() {
+        let [few, many] = [faces(2, 1, 1), faces(9, 1, 1)];
+        image(&many, 40);
+
+        assert_eq!(image(&few, 7), image(&many, 7));
+        assert_eq!(few.label(7), many.label(7));
+        assert_ne!(image(&few, 7), image(&faces(2, 1, 2), 7));
+        assert_ne!(image(&few, 7), image(&few, 2));
+        assert_ne!(image(&few, 7), image(&few, 8));
+    }
+
+    #[test]
+    fn two_shots_of_a_person_differ() {
+        let faces = faces(1, 2, 1);
+
+        assert_ne!(image(&faces, 0), image(&faces, 1));
+    }
+
+    #[test]
+    fn all_can_be_drawn_at_once() {
+        let faces = faces(3, 1, 1);
+        let told = AtomicUsize::new(0);
+
+        faces.draw_all(&|_, total| {
+            assert_eq!(total, 15);
+            told.fetch_add(1, Ordering::Relaxed);
+        });
+
+        assert_eq!(told.into_inner(), 15);
+        assert!(faces.pictures.iter().all(|picture| picture.get().is_some()));
+    }
+
+    #[test]
+    fn eyes_are_where_aligned_photos_have_them() {
+        let faces = SyntheticFaces::new(
+            SyntheticConfig { identities: 12, faces_per_group: 1, size: 64, seed: 1 },
+            &AgeGroups::default(),
+        );
+        let mean_at = |x: f32, y: f32| {
+            let sum: f32 = (0..faces.len())
+                .map(|index| grey(image(&faces, index).get_pixel((64.0 * x) as u32, (64.0 * y) as u32)))
+                .sum();
+            sum / faces.len() as f32
+        };
+
+        let cheek = mean_at(0.30, 0.46);
+        assert!(mean_at(0.30, 0.30) < 0.75 * cheek && mean_at(0.68, 0.30) < 0.75 * cheek);
+    }
+
+    /// By how many standard errors the group that differs most differs from the mean of all groups.
+    fn largest_deviation(faces: &SyntheticFaces, measure: impl Fn(&RgbImage) -> f32) -> f32 {
+        let values: Vec<_> =
+            (0..faces.len()).map(|index| (faces.label(index).group, measure(&image(faces, index)))).collect();
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+        let all: Vec<f32> = values.iter().map(|(_, value)| *value).collect();
+        let variance = mean(&all.iter().map(|value| (value - mean(&all)).powi(2)).collect::<Vec<_>>());
+        let deviation = |group: usize| {
+            let of_group: Vec<f32> =
+                values.iter().filter(|(of, _)| *of == Some(group)).map(|(_, value)| *value).collect();
+            (mean(&of_group) - mean(&all)).abs() / (variance / of_group.len() as f32).sqrt()
+        };
+        (0..5).map(deviation).fold(0.0, f32::max)
+    }
+
+    fn grey(Rgb([red, green, blue]): &Rgb<u8>) -> f32 {
+        0.299 * f32::from(*red) + 0.587 * f32::from(*green) + 0.114 * f32::from(*blue)
+    }
+
+    fn mean_of(picture: &RgbImage, wanted: impl Fn(u32, u32) -> bool, measure: impl Fn(&Rgb<u8>) -> f32) -> f32 {
+        let of_region = || picture.enumerate_pixels().filter(|(x, y, _)| wanted(*x, *y));
+        of_region().map(|(_, _, pixel)| measure(pixel)).sum::<f32>() / of_region().count() as f32
+    }
+
+    #[test]
+    fn brightness_and_background_do_not_tell_the_age_but_the_face_does() {
+        let faces = faces(100, 1, 3);
+        // Each group is 100 pictures: of five such means one beyond four standard errors is one seed in three thousand.
+        const CHANCE: f32 = 4.0;
+
+        let brightness = largest_deviation(&faces, |picture| mean_of(picture, |_, _| true, grey));
+        let corners = largest_deviation(&faces, |picture| mean_of(picture, |x, y| (x < 1 || x > 14) && y > 14, grey));
+        let redness = |Rgb([red, _, blue]): &Rgb<u8>| f32::from(*red) - f32::from(*blue);
+        let skin = largest_deviation(&faces, |picture| mean_of(picture, |x, y| x.abs_diff(8) < 5 && y < 14, redness));
+
+        assert!(brightness < CHANCE, "{brightness}");
+        assert!(corners < CHANCE, "{corners}");
+        assert!(skin > 2.0 * CHANCE, "{skin}");
+    }
+}

@@ -1,0 +1,129 @@
+//! Age groups: which ages count as one age to the networks.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// Age groups, each given by its first age in years; the last one has no end.
+///
+/// The default is the paper's: 11-20, 21-30, 31-40, 41-50 and 51+.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u32>", into = "Vec<u32>")]
+pub struct AgeGroups {
+    first_ages: Vec<u32>,
+}
+
+impl AgeGroups {
+    /// Age groups that begin at `first_ages`, in years.
+    ///
+    /// # Errors
+    /// Fewer than two groups, or ages that do not rise.
+    pub fn new(first_ages: Vec<u32>) -> Result<Self, String> {
+        if first_ages.len() < 2 {
+            return Err("there must be at least two age groups".into());
+        }
+        if !first_ages.is_sorted_by(|a, b| a < b) {
+            return Err(format!("first ages of age groups must rise: {first_ages:?}"));
+        }
+        Ok(Self { first_ages })
+    }
+
+    /// Number of age groups.
+    pub fn count(&self) -> usize {
+        self.first_ages.len()
+    }
+
+    /// Indices of all age groups, youngest first.
+    pub fn indices(&self) -> Range<usize> {
+        0..self.count()
+    }
+
+    /// Index of the age group that holds `age` (years); none if `age` is below the first group.
+    pub fn group_of(&self, age: u32) -> Option<usize> {
+        self.first_ages.iter().rposition(|&first| first <= age)
+    }
+
+    /// First age of group `index`, and its last age if it has one, in years.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn ages(&self, index: usize) -> (u32, Option<u32>) {
+        let last = self.first_ages.get(index + 1).map(|next| next - 1);
+        (self.first_ages[index], last)
+    }
+
+    /// Name of group `index`: `11-20`, or `51+` for the last one.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn name(&self, index: usize) -> String {
+        match self.ages(index) {
+            (first, Some(last)) => format!("{first}-{last}"),
+            (first, None) => format!("{first}+"),
+        }
+    }
+
+    /// Names of all groups, youngest first.
+    pub fn names(&self) -> Vec<String> {
+        self.indices().map(|index| self.name(index)).collect()
+    }
+
+    /// Index of the group called `name` (see [`AgeGroups::name`]).
+    pub fn by_name(&self, name: &str) -> Option<usize> {
+        self.indices().find(|&index| self.name(index) == name)
+    }
+}
+
+impl Default for AgeGroups {
+    fn default() -> Self {
+        Self { first_ages: vec![11, 21, 31, 41, 51] }
+    }
+}
+
+impl TryFrom<Vec<u32>> for AgeGroups {
+    type Error = String;
+
+    fn try_from(first_ages: Vec<u32>) -> Result<Self, String> {
+        Self::new(first_ages)
+    }
+}
+
+impl From<AgeGroups> for Vec<u32> {
+    fn from(groups: AgeGroups) -> Self {
+        groups.first_ages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_belongs_to_the_last_group_that_has_begun() {
+        let groups = AgeGroups::default();
+
+        let found = [10, 11, 20, 21, 50, 51, 99].map(|age| groups.group_of(age));
+
+        let expected = [None, Some(0), Some(0), Some(1), Some(3), Some(4), Some(4)];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_group_is_found_by_its_own_name() {
+        let groups = AgeGroups::default();
+
+        let names = groups.names();
+
+        assert_eq!(names, ["11-20", "21-30", "31-40", "41-50", "51+"]);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(groups.by_name(name), Some(index));
+        }
+        assert_eq!(groups.by_name("51-60"), None);
+    }
+
+    #[test]
+    fn groups_that_do_not_rise_are_refused() {
+        assert!(AgeGroups::new(vec![11, 31, 21]).is_err());
+        assert!(AgeGroups::new(vec![11]).is_err());
+    }
+}

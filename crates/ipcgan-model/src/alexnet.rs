@@ -1,0 +1,238 @@
+//! AlexNet: one trunk that sees a face, a head that knows the person and a head that knows the age.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::nn::{
+    Dropout, DropoutConfig, Initializer, Linear, LinearConfig, LocalResponseNorm,
+    LocalResponseNormConfig, PaddingConfig2d,
+};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use crate::initial::{InitialWeights, with_initial_weights};
+use crate::{AgeGroups, alexnet_input};
+
+/// Pixels enter in 0..255, about this many times the unit variance that He's rule counts on.
+const PIXEL_SCALE: f64 = 64.0;
+
+/// Size of an AlexNet.
+#[derive(Config, Debug, PartialEq)]
+pub struct AlexNetConfig {
+    /// People whom the identity head tells apart.
+    pub identities: usize,
+    /// Side of the square picture that the trunk sees, in pixels. Default: 227.
+    #[config(default = 227)]
+    pub input_size: usize,
+    /// A third of the channels of the first layer. Default: 32, the published size.
+    #[config(default = 32)]
+    pub width: usize,
+    /// Width of the fully connected layers `fc6` and `fc7`. Default: 4096.
+    #[config(default = 4096)]
+    pub hidden: usize,
+    /// Length of the vector that stands for a person. Default: 256.
+    #[config(default = 256)]
+    pub embedding: usize,
+    /// Share of the hidden units that are left out in training. Default: 0.5, as AlexNet.
+    #[config(default = 0.5)]
+    pub dropout: f64,
+}
+
+impl AlexNetConfig {
+    /// An AlexNet with initial weights drawn from `seed`.
+    ///
+    /// # Panics
+    /// If `input_size` is below 67 pixels, where nothing is left after the last pooling.
+    pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> AlexNet {
+        let linear = |inputs, outputs| {
+            LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device)
+        };
+        let flat = 8 * self.width * self.pooled_side() * self.pooled_side();
+        let fc6 = || linear(flat, self.hidden);
+        let fc7 = || linear(self.hidden, self.hidden);
+        let dropout = || DropoutConfig::new(self.dropout).init();
+        let net = AlexNet {
+            trunk: Trunk::new(self.width, device),
+            identity_head: IdentityHead {
+                fc6: fc6(),
+                fc7: fc7(),
+                embedding: linear(self.hidden, self.embedding),
+                logits: linear(self.embedding, self.identities),
+                dropout: dropout(),
+            },
+            age_head: AgeHead {
+                fc6: fc6(),
+                fc7: fc7(),
+                logits: linear(self.hidden, groups.count()),
+                dropout: dropout(),
+            },
+            input_size: self.input_size,
+        };
+        let mut net = with_initial_weights(net, InitialWeights::He, seed);
+        net.trunk.conv1.weight = net.trunk.conv1.weight.map(|weight| {
+            let tracked = weight.is_require_grad();
+            (weight / PIXEL_SCALE).detach().set_require_grad(tracked)
+        });
+        net
+    }
+
+    /// Side of the last pooled map: 6 for 227 pixels.
+    fn pooled_side(&self) -> usize {
+        let pooled = |side: usize| (side - 3) / 2 + 1;
+        assert!(self.input_size >= 67, "AlexNet needs pictures of at least 67 pixels");
+        let conv1 = (self.input_size - 11) / 4 + 1;
+        pooled(pooled(pooled(conv1)))
+    }
+}
+
+/// The convolutions of AlexNet, grouped as published; both heads stand on them.
+#[derive(Module, Debug)]
+pub struct Trunk {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    conv3: Conv2d,
+    conv4: Conv2d,
+    conv5: Conv2d,
+    pool: MaxPool2d,
+    norm: LocalResponseNorm,
+}
+
+impl Trunk {
+    fn new(width: usize, device: &Device) -> Self {
+        let conv = |channels, kernel: usize, groups| {
+            let padding = kernel / 2;
+            Conv2dConfig::new(channels, [kernel, kernel])
+                .with_groups(groups)
+                .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+                .with_initializer(Initializer::Zeros)
+        };
+        let conv1 = Conv2dConfig::new([3, 3 * width], [11, 11])
+            .with_stride([4, 4])
+            .with_initializer(Initializer::Zeros);
+        Self {
+            conv1: conv1.init(device),
+            conv2: conv([3 * width, 8 * width], 5, 2).init(device),
+            conv3: conv([8 * width, 12 * width], 3, 1).init(device),
+            conv4: conv([12 * width, 12 * width], 3, 2).init(device),
+            conv5: conv([12 * width, 8 * width], 3, 2).init(device),
+            pool: max_pool(),
+            // y = x / (1 + 2e-5 * sum over 5 neighbouring channels of x^2)^0.75; alpha counts the mean.
+            norm: LocalResponseNormConfig::new(5)
+                .with_alpha(1e-4)
+                .with_beta(0.75)
+                .with_k(1.0)
+                .init(),
+        }
+    }
+
+    /// `[batch, 3, input, input]` to conv5, `[batch, 8 width, 13, 13]` for an input of 227.
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let pool_norm = |x| self.norm.forward(self.pool.forward(x));
+        let x = pool_norm(relu(self.conv1.forward(x))); // [batch, 3 width, 27, 27]
+        let x = pool_norm(relu(self.conv2.forward(x))); // [batch, 8 width, 13, 13]
+        let x = relu(self.conv3.forward(x));
+        let x = relu(self.conv4.forward(x));
+        relu(self.conv5.forward(x))
+    }
+}
+
+/// Tells people apart.
+#[derive(Module, Debug)]
+pub struct IdentityHead {
+    fc6: Linear,
+    fc7: Linear,
+    embedding: Linear,
+    logits: Linear,
+    dropout: Dropout,
+}
+
+/// Tells age groups apart.
+#[derive(Module, Debug)]
+pub struct AgeHead {
+    fc6: Linear,
+    fc7: Linear,
+    logits: Linear,
+    dropout: Dropout,
+}
+
+/// The identity net and the age classifier on one trunk (IPCGAN: `h(x)` is its conv5).
+#[derive(Module, Debug)]
+pub struct AlexNet {
+    /// The convolutions.
+    pub trunk: Trunk,
+    /// Tells people apart.
+    pub identity_head: IdentityHead,
+    /// Tells age groups apart.
+    pub age_head: AgeHead,
+    input_size: usize,
+}
+
+impl AlexNet {
+    /// Features that stand for the person: conv5 (IPCGAN: `h(x)`).
+    ///
+    /// # Shapes
+    /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]; resized here
+    /// - returns: `[batch, 8 width of the network, side, side]`; 43,264 values a face as published
+    pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
+        self.trunk.forward(alexnet_input(faces, self.input_size))
+    }
+
+    /// The vector that stands for the person, `[batch, embedding]`, from [`AlexNet::features`].
+    pub fn embedding(&self, features: Tensor<4>) -> Tensor<2> {
+        let head = &self.identity_head;
+        let x = head.dropout.forward(relu(head.fc6.forward(flat(features))));
+        let x = head.dropout.forward(relu(head.fc7.forward(x)));
+        relu(head.embedding.forward(x))
+    }
+
+    /// Scores of the people whom it was trained on, `[batch, identities]`, before the softmax.
+    pub fn identity_logits(&self, features: Tensor<4>) -> Tensor<2> {
+        self.identity_head.logits.forward(self.embedding(features))
+    }
+
+    /// Scores of the age groups, `[batch, groups]`, before the softmax.
+    pub fn age_logits(&self, features: Tensor<4>) -> Tensor<2> {
+        let head = &self.age_head;
+        let x = head.dropout.forward(relu(head.fc6.forward(flat(features))));
+        let x = head.dropout.forward(relu(head.fc7.forward(x)));
+        head.logits.forward(x)
+    }
+}
+
+fn max_pool() -> MaxPool2d {
+    MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init()
+}
+
+/// conv5, pooled and laid out in one row a face, as `fc6` takes it.
+fn flat(features: Tensor<4>) -> Tensor<2> {
+    max_pool().forward(features).flatten(1, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> AlexNetConfig {
+        AlexNetConfig::new(7).with_input_size(67).with_width(2).with_hidden(8).with_embedding(4)
+    }
+
+    #[test]
+    fn a_face_gives_one_row_of_scores_for_each_head() {
+        let device = Device::flex();
+        let net = config().init(&AgeGroups::default(), 0, &device);
+        let faces = Tensor::<4>::zeros([2, 3, 32, 32], &device);
+
+        let features = net.features(faces);
+
+        assert_eq!(net.identity_logits(features.clone()).dims(), [2, 7]);
+        assert_eq!(net.embedding(features.clone()).dims(), [2, 4]);
+        assert_eq!(net.age_logits(features).dims(), [2, 5]);
+    }
+
+    #[test]
+    #[should_panic(expected = "at least 67 pixels")]
+    fn a_picture_too_small_for_the_pooling_is_refused() {
+        config().with_input_size(66).init(&AgeGroups::default(), 0, &Device::flex());
+    }
+}

@@ -1,0 +1,73 @@
+//! How AlexNet sees a face.
+
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+
+/// Mean of each channel in 0..255 that the official code subtracts, in its order.
+const CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
+
+/// Faces as AlexNet sees them: resized, in 0..255, less the mean of each channel.
+///
+/// Resizing is bilinear with half-pixel centres and written as two products with constant
+/// matrices, because Burn's own has no gradient on GPU backends.
+///
+/// # Shapes
+/// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+/// - returns: `[batch, 3, size, size]`
+///
+/// # Panics
+/// If `faces` does not have three channels.
+pub fn alexnet_input(faces: Tensor<4>, size: usize) -> Tensor<4> {
+    assert_shape!(faces, [_, 3, _, _]);
+    let [batch, channels, height, width] = faces.dims();
+    let device = faces.device();
+
+    let columns = interpolation(width, size, &device).transpose(); // [width, size]
+    let x = faces.reshape([batch * channels * height, width]).matmul(columns);
+    let x = x.reshape([batch * channels, height, size]).swap_dims(1, 2);
+    let rows = interpolation(height, size, &device).transpose(); // [height, size]
+    let x = x.reshape([batch * channels * size, height]).matmul(rows);
+    let x = x.reshape([batch * channels, size, size]).swap_dims(1, 2);
+
+    let means = Tensor::<1>::from_data(CHANNEL_MEANS, &device).reshape([1, 3, 1, 1]);
+    (x.reshape([batch, channels, size, size]) + 1.0) * 127.5 - means
+}
+
+/// Matrix `[outputs, inputs]` that resizes a line of `inputs` pixels to `outputs` pixels.
+fn interpolation(inputs: usize, outputs: usize, device: &Device) -> Tensor<2> {
+    let mut weights = vec![0.0; outputs * inputs];
+    for output in 0..outputs {
+        let centre = (output as f64 + 0.5) * inputs as f64 / outputs as f64 - 0.5;
+        let centre = centre.clamp(0.0, (inputs - 1) as f64);
+        let first = centre.floor() as usize;
+        let share = (centre - first as f64) as f32;
+        weights[output * inputs + first] += 1.0 - share;
+        weights[output * inputs + (first + 1).min(inputs - 1)] += share;
+    }
+    Tensor::from_data(TensorData::new(weights, [outputs, inputs]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_face_of_one_colour_keeps_its_colour_less_the_means() {
+        let faces = Tensor::<4>::ones([1, 3, 4, 4], &Device::flex());
+
+        let seen = alexnet_input(faces, 6);
+
+        let expected = CHANNEL_MEANS.map(|mean| 255.0 - mean);
+        for (channel, value) in expected.into_iter().enumerate() {
+            let plane = seen.clone().narrow(1, channel, 1);
+            assert!((plane - value).abs().max().into_scalar::<f32>() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn between_two_pixels_lies_their_weighted_mean() {
+        let line = interpolation(2, 4, &Device::flex());
+
+        let expected = [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]];
+        line.into_data().assert_eq(&TensorData::from(expected), false);
+    }
+}

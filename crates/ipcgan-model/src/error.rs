@@ -1,0 +1,56 @@
+//! What can go wrong with networks and their files.
+
+use std::path::PathBuf;
+
+/// Why a weights file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be opened, read or written.
+    #[error("cannot access weights {path}")]
+    Access {
+        /// The weights file.
+        path: PathBuf,
+        /// Why the system refused.
+        source: std::io::Error,
+    },
+    /// The file is not a whole safetensors file.
+    #[error("{path} is not a whole safetensors file: {reason}")]
+    NotSafetensors {
+        /// The weights file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The metadata that say what the weights are for are missing or wrong.
+    #[error("{path}: metadata `{key}` {reason}")]
+    Metadata {
+        /// The weights file.
+        path: PathBuf,
+        /// The entry of the metadata.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file holds the weights of another kind of network.
+    #[error("{path} holds the weights of a network of kind `{found}`, not `{expected}`")]
+    OtherNetwork {
+        /// The weights file.
+        path: PathBuf,
+        /// The kind that was asked for.
+        expected: &'static str,
+        /// The kind that the file names.
+        found: String,
+    },
+    /// Tensors are missing or have other shapes than the file's own configuration says.
+    #[error("{path} does not fit its own configuration: {reason}")]
+    Mismatch {
+        /// The weights file.
+        path: PathBuf,
+        /// Which tensors, and how.
+        reason: String,
+    },
+    /// No preset has this name.
+    #[error("no preset is called `{0}`; there are paper, compact and tiny")]
+    UnknownPreset(String),
+}

@@ -1,0 +1,164 @@
+//! The generator: a face and a target age group in, the face at that age out.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor, assert_shape};
+use serde::{Deserialize, Serialize};
+
+use crate::initial::{InitialWeights, with_initial_weights};
+use crate::layers::{ConvNorm, Residual, UpNorm, same_conv};
+use crate::{AgeGroups, condition_planes};
+
+/// Source pixels are drawn this far towards grey before they are turned into logits, so that pure
+/// black and white stay finite.
+const LOGIT_MARGIN: f64 = 0.98;
+
+/// What the last layer of a generator stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneratorOutput {
+    /// The face itself, `tanh(head)`: the published form.
+    Direct,
+    /// A change to the source face, `tanh(head + atanh(0.98 source))`.
+    ///
+    /// Starts as the identity, so that a short training spends nothing on learning to copy.
+    Change,
+}
+
+/// Size and form of a generator.
+#[derive(Config, Debug, PartialEq)]
+pub struct GeneratorConfig {
+    /// Side of the square faces that it is trained on, in pixels. Default: 128.
+    #[config(default = 128)]
+    pub image_size: usize,
+    /// Channels after the first convolution. Default: 32.
+    #[config(default = 32)]
+    pub width: usize,
+    /// Residual blocks, at a quarter of the image's size. Default: 6.
+    #[config(default = 6)]
+    pub residual_blocks: usize,
+    /// What the last layer stands for. Default: the published form.
+    #[config(default = "GeneratorOutput::Direct")]
+    pub output: GeneratorOutput,
+}
+
+impl GeneratorConfig {
+    /// A generator with initial weights drawn from `seed`.
+    pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Generator {
+        let width = self.width;
+        let generator = Generator {
+            stem: ConvNorm::new([3 + groups.count(), width], 7, 1, device),
+            down1: ConvNorm::new([width, 2 * width], 3, 2, device),
+            down2: ConvNorm::new([2 * width, 4 * width], 3, 2, device),
+            residual: (0..self.residual_blocks)
+                .map(|_| Residual::new(4 * width, device))
+                .collect(),
+            up1: UpNorm::new([4 * width, 2 * width], device),
+            up2: UpNorm::new([2 * width, width], device),
+            head: same_conv([width, 3], 7, 1, device),
+            age_groups: groups.count(),
+            output: self.output,
+        };
+        with_initial_weights(generator, InitialWeights::Gan, seed)
+    }
+}
+
+/// Turns a face into the same person at a target age (IPCGAN: `G(x | C_t)`).
+#[derive(Module, Debug)]
+pub struct Generator {
+    pub(crate) stem: ConvNorm,
+    down1: ConvNorm,
+    down2: ConvNorm,
+    pub(crate) residual: Vec<Residual>,
+    up1: UpNorm,
+    up2: UpNorm,
+    head: Conv2d,
+    age_groups: usize,
+    #[module(skip)]
+    output: GeneratorOutput,
+}
+
+impl Generator {
+    /// The faces in `source` at the ages `target_groups`.
+    ///
+    /// # Shapes
+    /// - `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]; sides are multiples of 4
+    /// - `target_groups`: `[batch]`
+    /// - returns: as `source`
+    ///
+    /// # Panics
+    /// If `source` does not have three channels.
+    pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
+        assert_shape!(source, [_, 3, _, _]);
+        let [_, _, height, width] = source.dims();
+        let planes = condition_planes(target_groups, self.age_groups, [height, width]);
+
+        let x = Tensor::cat(vec![source.clone(), planes], 1); // [batch, 3 + groups, height, width]
+        let x = relu(self.stem.forward(x));
+        let x = relu(self.down1.forward(x)); // [batch, .., height / 2, width / 2]
+        let x = relu(self.down2.forward(x)); // [batch, .., height / 4, width / 4]
+        let x = self.residual.iter().fold(x, |x, block| block.forward(x));
+        let x = relu(self.up1.forward(x)); // [batch, .., height / 2, width / 2]
+        let x = relu(self.up2.forward(x)); // [batch, .., height, width]
+        let x = self.head.forward(x); // [batch, 3, height, width]
+        match self.output {
+            GeneratorOutput::Direct => x.tanh(),
+            GeneratorOutput::Change => (x + logits(source)).tanh(),
+        }
+    }
+
+    /// Number of age groups that it was built for.
+    pub fn age_groups(&self) -> usize {
+        self.age_groups
+    }
+}
+
+/// `atanh` of the source face: `tanh` of it is the face again, but for the margin.
+fn logits(source: Tensor<4>) -> Tensor<4> {
+    let x = source * LOGIT_MARGIN;
+    ((x.clone() + 1.0) / (-x + 1.0)).log() * 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Tolerance, ops::FloatElem};
+
+    use super::*;
+
+    fn face(device: &Device) -> Tensor<4> {
+        let ramp = Tensor::<1, Int>::arange(0..3 * 8 * 8, device).float();
+        (ramp / 96.0 - 1.0).reshape([1, 3, 8, 8])
+    }
+
+    #[test]
+    fn a_change_that_is_not_trained_leaves_the_face_nearly_as_it_is() {
+        let device = Device::flex();
+        let config = GeneratorConfig::new()
+            .with_width(4)
+            .with_residual_blocks(1)
+            .with_output(GeneratorOutput::Change);
+        let generator = config.init(&AgeGroups::default(), 0, &device);
+
+        let aged = generator.forward(face(&device), Tensor::from_data([2], &device));
+
+        // The head's weights have sigma 0.02, so its output is well below one.
+        let difference = (aged - face(&device)).abs().max().into_scalar::<f32>();
+        assert!(difference < 0.2, "{difference}");
+    }
+
+    #[test]
+    fn the_face_depends_on_the_target_group() {
+        let device = Device::flex();
+        let config = GeneratorConfig::new().with_width(4).with_residual_blocks(1);
+        let generator = config.init(&AgeGroups::default(), 0, &device);
+        let aged = |group| generator.forward(face(&device), Tensor::from_data([group], &device));
+
+        assert_ne!(aged(0).into_data(), aged(4).into_data());
+        aged(1).into_data().assert_approx_eq::<FloatElem>(
+            &aged(1).into_data(),
+            Tolerance::absolute(0.0),
+        );
+    }
+}

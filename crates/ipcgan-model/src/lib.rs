@@ -1,0 +1,45 @@
+//! Networks, losses, presets and weights files of IPCGAN, the identity-preserved conditional GAN
+//! for face ageing (Wang, Tang, Luo, Gao: *Face Aging with Identity-Preserved Conditional
+//! Generative Adversarial Networks*, CVPR 2018).
+//!
+//! A face is a tensor `[batch, 3, height, width]`, RGB, in [-1, 1]; an age group is an index in
+//! `[batch]`. The device decides where and whether gradients are recorded.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use ipcgan_model::{AgeGroups, Preset};
+//!
+//! let device = Device::flex();
+//! let generator = Preset::Tiny.generator().init(&AgeGroups::default(), 0, &device);
+//! let face = Tensor::<4>::zeros([1, 3, 64, 64], &device);
+//! let target_group = Tensor::from_data([4], &device);
+//!
+//! let aged = generator.forward(face, target_group);
+//!
+//! assert_eq!(aged.dims(), [1, 3, 64, 64]);
+//! ```
+//!
+//! In reading order: [`AgeGroups`], [`condition_planes`], [`Generator`], [`Discriminator`],
+//! [`AlexNet`], [`loss`], [`Preset`], [`weights`].
+
+mod age_group;
+mod alexnet;
+mod alexnet_input;
+mod condition;
+mod discriminator;
+mod error;
+mod generator;
+mod initial;
+mod layers;
+pub mod loss;
+mod preset;
+pub mod weights;
+
+pub use age_group::AgeGroups;
+pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, IdentityHead, Trunk};
+pub use alexnet_input::alexnet_input;
+pub use condition::condition_planes;
+pub use discriminator::{Discriminator, DiscriminatorConfig};
+pub use error::ModelError;
+pub use generator::{Generator, GeneratorConfig, GeneratorOutput};
+pub use preset::Preset;

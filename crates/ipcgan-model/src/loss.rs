@@ -1,0 +1,105 @@
+//! The losses of IPCGAN as functions of what the networks gave.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
+
+/// Loss of the discriminator (`L_D`, least squares):
+/// `1/2 [ E(D(x|right) - 1)^2 + 1/2 (E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`.
+///
+/// # Shapes
+/// - each: the discriminator's scores `[batch, channels, height, width]`, of real faces under
+///   their own group, of the same faces under a mismatched group, and of generated faces
+/// - returns: `[1]`, a mean over everything
+pub fn discriminator_loss(
+    real_right: Tensor<4>,
+    real_mismatched: Tensor<4>,
+    generated: Tensor<4>,
+) -> Tensor<1> {
+    let rejected = real_mismatched.square().mean() + generated.square().mean();
+    ((real_right - 1.0).square().mean() + rejected * 0.5) * 0.5
+}
+
+/// Adversarial loss of the generator (`L_G`, least squares): `1/2 E(D(G(y|t)|t) - 1)^2`.
+///
+/// # Shapes
+/// - `generated`: the discriminator's scores of generated faces, `[batch, channels, height, width]`
+/// - returns: `[1]`
+pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
+    (generated - 1.0).square().mean() * 0.5
+}
+
+/// Identity loss (`L_identity`): squared distance between the features `h(x)` of the generated and
+/// of the source face, *summed* over the features and averaged over the batch.
+///
+/// # Shapes
+/// - both: `[batch, channels, height, width]`
+/// - returns: `[1]`
+pub fn identity_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
+    let [batch, ..] = generated.dims();
+    (generated - source).square().sum() / batch as f64
+}
+
+/// Age loss (`L_age`): softmax cross entropy of the age classifier against the target group.
+///
+/// # Shapes
+/// - `logits`: `[batch, groups]`
+/// - `target_groups`: `[batch]`
+/// - returns: `[1]`, a mean over the batch
+pub fn age_loss(logits: Tensor<2>, target_groups: Tensor<1, Int>) -> Tensor<1> {
+    cross_entropy(logits, target_groups)
+}
+
+/// Softmax cross entropy of `logits` `[batch, classes]` against `labels` `[batch]`, averaged over
+/// the batch.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let [batch] = labels.dims();
+    -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn scores(value: f32) -> Tensor<4> {
+        Tensor::full([2, 3, 1, 1], value, &Device::flex())
+    }
+
+    fn value(loss: Tensor<1>) -> f32 {
+        loss.into_scalar()
+    }
+
+    #[test]
+    fn a_discriminator_that_is_right_loses_nothing() {
+        assert_eq!(value(discriminator_loss(scores(1.0), scores(0.0), scores(0.0))), 0.0);
+    }
+
+    #[test]
+    fn a_real_face_counts_as_much_as_both_kinds_of_wrong_ones() {
+        assert_eq!(value(discriminator_loss(scores(0.0), scores(0.0), scores(0.0))), 0.5);
+        assert_eq!(value(discriminator_loss(scores(1.0), scores(1.0), scores(0.0))), 0.25);
+        assert_eq!(value(discriminator_loss(scores(1.0), scores(0.0), scores(1.0))), 0.25);
+    }
+
+    #[test]
+    fn a_generator_that_is_found_out_loses_half() {
+        assert_eq!(value(adversarial_loss(scores(0.0))), 0.5);
+        assert_eq!(value(adversarial_loss(scores(1.0))), 0.0);
+    }
+
+    #[test]
+    fn identity_is_summed_over_features_and_averaged_over_faces() {
+        // Three features a face, each 2 apart.
+        assert_eq!(value(identity_loss(scores(3.0), scores(1.0))), 12.0);
+    }
+
+    #[test]
+    fn age_loss_of_a_guess_is_the_logarithm_of_the_number_of_groups() {
+        let device = Device::flex();
+
+        let loss = age_loss(Tensor::zeros([2, 5], &device), Tensor::from_data([0, 3], &device));
+
+        assert!((value(loss) - 5f32.ln()).abs() < 1e-6);
+    }
+}

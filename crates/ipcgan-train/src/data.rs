@@ -1,0 +1,113 @@
+//! The faces of a training, split by person.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ipcgan_data::split::by_identity;
+use ipcgan_data::{FaceSet, LeftOut, PreparedFolder, Subset, SyntheticFaces};
+
+use crate::{Stage, TrainingConfig, TrainingError};
+
+/// Reports how many of how many things are done.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Faces to learn from and faces of other people to validate on.
+#[derive(Clone)]
+pub struct TrainingData {
+    train: Arc<dyn FaceSet>,
+    valid: Arc<dyn FaceSet>,
+    valid_faces: usize,
+}
+
+impl TrainingData {
+    /// Drawn faces.
+    ///
+    /// # Errors
+    /// A group or the validation would be empty.
+    pub fn synthetic(
+        config: &TrainingConfig,
+        progress: Progress<'_>,
+    ) -> Result<Self, TrainingError> {
+        let faces = SyntheticFaces::new(config.synthetic.clone(), &config.age_groups);
+        faces.draw_all(progress);
+        Self::split(Arc::new(faces), config)
+    }
+
+    /// The prepared folder at `folder`, and what of it is left out.
+    ///
+    /// Every picture is decoded once, so that a broken one is found now and not hours later.
+    ///
+    /// # Errors
+    /// No such folder, no usable table in it, or nothing left to train on.
+    pub fn prepared(
+        folder: &Path,
+        config: &TrainingConfig,
+        progress: Progress<'_>,
+    ) -> Result<(Self, Vec<LeftOut>), TrainingError> {
+        let (faces, mut left_out) = PreparedFolder::open(folder, &config.age_groups)?;
+        let (faces, unreadable) = faces.check_pictures(progress);
+        left_out.extend(unreadable);
+        Ok((Self::split(Arc::new(faces), config)?, left_out))
+    }
+
+    fn split(faces: Arc<dyn FaceSet>, config: &TrainingConfig) -> Result<Self, TrainingError> {
+        let (train, valid) = by_identity(faces, config.seed, config.valid_share)?;
+        Ok(Self {
+            train: Arc::new(train),
+            valid: Arc::new(valid),
+            valid_faces: config.valid_faces,
+        })
+    }
+
+    /// Faces to learn from.
+    pub fn train(&self) -> &Arc<dyn FaceSet> {
+        &self.train
+    }
+
+    /// Faces of people who are not in [`TrainingData::train`].
+    pub fn valid(&self) -> &Arc<dyn FaceSet> {
+        &self.valid
+    }
+
+    /// What `stage` learns from: for identity the faces of known people if there are any, for the
+    /// others the faces of known age.
+    pub(crate) fn of_stage(&self, stage: Stage) -> Self {
+        let known = |faces: &Arc<dyn FaceSet>| (0..faces.len()).any(|i| has_identity(faces, i));
+        let named = known(&self.train);
+        let wanted = |faces: &Arc<dyn FaceSet>, index: usize| match stage {
+            Stage::Identity => !named || has_identity(faces, index),
+            Stage::Age | Stage::Aging => faces.label(index).group.is_some(),
+        };
+        let kept = |faces: &Arc<dyn FaceSet>| -> Vec<usize> {
+            (0..faces.len()).filter(|index| wanted(faces, *index)).collect()
+        };
+        let train = Subset::new(self.train.clone(), kept(&self.train));
+        let valid = Subset::new(self.valid.clone(), kept(&self.valid));
+        Self {
+            train: Arc::new(train),
+            valid: Arc::new(evenly(valid, self.valid_faces)),
+            valid_faces: self.valid_faces,
+        }
+    }
+}
+
+fn has_identity(faces: &Arc<dyn FaceSet>, index: usize) -> bool {
+    faces.label(index).identity.is_some()
+}
+
+/// At most `count` of `faces`: a person's pictures usually stand together, so blocks are kept whole
+/// rather than thinned out.
+fn evenly(faces: Subset, count: usize) -> Subset {
+    const BLOCK: usize = 20;
+    let len = faces.len();
+    if len <= count {
+        return faces;
+    }
+    let blocks = count.div_ceil(BLOCK);
+    let kept = (0..blocks).flat_map(|block| {
+        let start = block * len / blocks;
+        start..(start + BLOCK).min(len)
+    });
+    let kept = kept.take(count).collect();
+    Subset::new(Arc::new(faces), kept)
+}

@@ -1,0 +1,68 @@
+//! What can go wrong while training.
+
+use std::path::PathBuf;
+
+use ipcgan_data::DataError;
+use ipcgan_model::ModelError;
+
+/// Why a training could not start, go on or end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// Pictures or tables cannot be read or written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Weights cannot be read or written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A folder or file of the run cannot be made, read or removed.
+    #[error("cannot access {path}")]
+    Access {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why the system refused.
+        source: std::io::Error,
+    },
+    /// The run folder holds a run of this stage already.
+    #[error(
+        "{path} already holds a run of the {stage} stage; continue it with --resume, or choose another folder with --run"
+    )]
+    RunExists {
+        /// The run folder.
+        path: PathBuf,
+        /// The stage.
+        stage: crate::Stage,
+    },
+    /// A stage needs the weights that an earlier one writes.
+    #[error("the {stage} stage needs {path}; run the earlier stages first, or all three without --stage")]
+    MissingWeights {
+        /// The stage that cannot start.
+        stage: crate::Stage,
+        /// The missing file.
+        path: PathBuf,
+    },
+    /// A setting does not exist or has a value of the wrong kind.
+    #[error("setting `{setting}`: {reason}")]
+    Setting {
+        /// The setting as given, `key=value`.
+        setting: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint cannot be written or read.
+    #[error("checkpoint {path}: {reason}")]
+    Checkpoint {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The training loop stopped on an error.
+    #[error("training stopped at step {step}: {reason}")]
+    Stopped {
+        /// Steps done.
+        step: usize,
+        /// What went wrong.
+        reason: String,
+    },
+}

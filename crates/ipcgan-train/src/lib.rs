@@ -1,0 +1,38 @@
+//! Training of IPCGAN in three stages: identity net, age classifier, GAN.
+//!
+//! Each stage runs on Burn's learner, so its dashboard, metrics and interruption are at hand; the
+//! loop itself ([`train`]) counts steps, keeps checkpoints by step and goes on where it stopped.
+//!
+//! In reading order: [`TrainingConfig`], [`TrainingData`], [`Stage`], [`train`], the models of the
+//! stages ([`IdentityModel`], [`AgeModel`], [`AgingModel`]), [`RunFolder`], [`sample_grid`].
+
+mod checkpoint;
+mod config;
+mod data;
+mod error;
+mod launch;
+mod optimizers;
+mod progress;
+mod run_folder;
+mod samples;
+mod settings;
+mod stage;
+mod stages;
+mod strategy;
+mod terms;
+mod train;
+mod verification;
+
+pub use burn::train::Interrupter;
+pub use config::{AgingTraining, ClassifierTraining, LossWeights, TrainingConfig};
+pub use data::TrainingData;
+pub use error::TrainingError;
+pub use optimizers::{classifier_optimizer, gan_optimizer, gan_rates};
+pub use progress::LineSink;
+pub use run_folder::RunFolder;
+pub use samples::{at_every_age, sample_grid};
+pub use stage::Stage;
+pub use stages::{AgeModel, AgingModel, IdentityModel, Recognition, Turn};
+pub use terms::Terms;
+pub use train::{Display, Ending, Session, train};
+pub use verification::{nearest_is_same, verification};

@@ -1,0 +1,192 @@
+//! Progress as plain lines, for terminals without a dashboard, files and pipes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
+use burn::train::metric::{MetricDefinition, MetricId};
+use burn::train::renderer::{
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
+    MetricsRendererTraining,
+};
+
+/// Time between two lines.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Takes each finished line of progress.
+pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Writes a line every few seconds: step, losses, faces a second, time left.
+pub(crate) struct ProgressLines {
+    label: String,
+    sink: LineSink,
+    batch_size: usize,
+    steps: usize,
+    /// Steps done before the epoch that is running.
+    steps_before: usize,
+    training: bool,
+    items: usize,
+    names: HashMap<MetricId, String>,
+    values: BTreeMap<String, f64>,
+    started: Instant,
+    started_at: usize,
+    last_line: Option<Instant>,
+}
+
+impl ProgressLines {
+    /// Lines about a stage called `label` of `steps` steps, of which `done` are done.
+    pub(crate) fn new(
+        label: &str,
+        steps: usize,
+        done: usize,
+        batch_size: usize,
+        sink: LineSink,
+    ) -> Self {
+        Self {
+            label: label.into(),
+            sink,
+            batch_size,
+            steps,
+            steps_before: done,
+            training: false,
+            items: 0,
+            names: HashMap::new(),
+            values: BTreeMap::new(),
+            started: Instant::now(),
+            started_at: done,
+            last_line: None,
+        }
+    }
+
+    fn step(&self) -> usize {
+        self.steps_before + self.items.div_ceil(self.batch_size)
+    }
+
+    fn remember(&mut self, state: MetricState) {
+        let MetricState::Numeric(entry, Some(value)) = state else { return };
+        if let Some(name) = self.names.get(&entry.metric_id) {
+            self.values.insert(name.clone(), value.current());
+        }
+    }
+
+    fn values(&self) -> String {
+        let values = self.values.iter().map(|(name, value)| format!("{name} {}", short(*value)));
+        values.collect::<Vec<_>>().join("  ")
+    }
+
+    fn write_training(&mut self) {
+        let step = self.step();
+        let seconds = self.started.elapsed().as_secs_f64();
+        let speed = (step - self.started_at) as f64 / seconds.max(1e-9);
+        let left = (self.steps.saturating_sub(step)) as f64 / speed.max(1e-9);
+        (self.sink)(&format!(
+            "{}  step {step}/{}  {}  {:.1} faces/s  {} left",
+            self.label,
+            self.steps,
+            self.values(),
+            speed * self.batch_size as f64,
+            duration(left),
+        ));
+        self.last_line = Some(Instant::now());
+    }
+}
+
+/// Four digits that matter.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Seconds in the largest unit that fits.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+impl MetricsRendererTraining for ProgressLines {
+    fn update_train(&mut self, state: MetricState) {
+        self.remember(state);
+    }
+
+    fn update_valid(&mut self, state: MetricState) {
+        self.remember(state);
+    }
+}
+
+impl TrainingProgressLogger for ProgressLines {
+    fn start(&mut self, _: usize, _: usize, _: Option<usize>, _: Option<&str>) {
+        self.started = Instant::now();
+    }
+
+    fn update_epoch(&mut self, _epoch: usize) {}
+
+    fn start_split(&mut self, split: &str, _total_items: usize) {
+        self.training = split.starts_with("train");
+        self.values.clear();
+        self.items = 0;
+    }
+
+    fn update_split(&mut self, items_processed: usize) {
+        self.items = items_processed;
+        let due = self.last_line.is_none_or(|last| last.elapsed() >= EVERY);
+        if self.training && due && !self.values.is_empty() {
+            self.write_training();
+        }
+    }
+
+    fn end_split(&mut self) {
+        if self.training {
+            if !self.values.is_empty() {
+                self.write_training();
+            }
+            self.steps_before = self.step();
+        } else {
+            (self.sink)(&format!(
+                "{}  after step {}, on held-out people:  {}",
+                self.label,
+                self.steps_before,
+                self.values()
+            ));
+        }
+        self.items = 0;
+    }
+
+    fn end(&mut self) {}
+
+    fn log_event_training(&mut self, event: String) {
+        (self.sink)(&event);
+    }
+}
+
+impl MetricsRenderer for ProgressLines {
+    fn manual_close(&mut self) {}
+
+    fn register_metric(&mut self, definition: MetricDefinition) {
+        self.names.insert(definition.metric_id, definition.name.to_string());
+    }
+}
+
+impl MetricsRendererEvaluation for ProgressLines {
+    fn update_test(&mut self, _: EvaluationName, _: MetricState) {}
+}
+
+impl EvaluationProgressLogger for ProgressLines {
+    fn start_global_progress(&mut self, _: usize) {}
+
+    fn start_test(&mut self, _: &str, _: usize) {}
+
+    fn update_test_progress(&mut self, _: usize) {}
+
+    fn end_test(&mut self) {}
+
+    fn end_global_progress(&mut self) {}
+
+    fn log_event_evaluation(&mut self, _: String) {}
+}

@@ -1,0 +1,84 @@
+//! Sample grids: the same few faces at every age, drawn while the generator learns.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use image::RgbImage;
+use ipcgan_data::{FaceSet, photo, pixels, sheet};
+use ipcgan_model::Generator;
+
+use crate::stages::AgingModel;
+use crate::strategy::StepObserver;
+use crate::{RunFolder, TrainingError};
+
+/// Rows of a grid.
+const FACES: usize = 8;
+/// White pixels between pictures.
+const GAP: u32 = 2;
+
+/// Writes a grid every so many steps: a row a face, first the source, then one column an age group.
+pub(crate) struct SampleGrids {
+    run: RunFolder,
+    faces: Vec<RgbImage>,
+    every: usize,
+    steps: usize,
+    device: Device,
+}
+
+impl SampleGrids {
+    /// Grids of faces spread evenly over `faces`, resized to `size` pixels.
+    pub(crate) fn new(
+        run: RunFolder,
+        faces: &dyn FaceSet,
+        size: usize,
+        every: usize,
+        steps: usize,
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
+        let count = FACES.min(faces.len());
+        let pictures = (0..count).map(|row| {
+            let picture = faces.image(row * faces.len() / count)?;
+            Ok::<_, TrainingError>(photo::resized(&picture, size as u32))
+        });
+        Ok(Self {
+            run,
+            faces: pictures.collect::<Result<_, _>>()?,
+            every,
+            steps,
+            device: device.clone().inner(),
+        })
+    }
+}
+
+impl StepObserver<AgingModel> for SampleGrids {
+    fn after_step(&self, step: usize, model: &AgingModel) -> Result<(), TrainingError> {
+        if !step.is_multiple_of(self.every) && step != self.steps {
+            return Ok(());
+        }
+        let grid = sample_grid(&model.generator.valid(), &self.faces, &self.device);
+        Ok(photo::write_png(&self.run.sample(step), &grid)?)
+    }
+}
+
+/// One row a face: the source, then the face at each age group. All faces have the same size.
+pub fn sample_grid(generator: &Generator, faces: &[RgbImage], device: &Device) -> RgbImage {
+    let rows: Vec<Vec<RgbImage>> = faces
+        .iter()
+        .map(|face| {
+            let mut row = vec![face.clone()];
+            row.extend(at_every_age(generator, face, device));
+            row
+        })
+        .collect();
+    sheet(&rows, GAP)
+}
+
+/// `face` at each age group, youngest first.
+///
+/// `generator` must be in inference, so that the faces in a batch do not influence one another.
+pub fn at_every_age(generator: &Generator, face: &RgbImage, device: &Device) -> Vec<RgbImage> {
+    let groups = generator.age_groups();
+    let source = pixels::faces_tensor(std::slice::from_ref(face), device);
+    let source = source.repeat_dim(0, groups);
+    let targets = Tensor::<1, Int>::arange(0..groups as i64, device);
+    pixels::images(generator.forward(source, targets))
+}

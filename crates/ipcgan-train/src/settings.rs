@@ -1,0 +1,97 @@
+//! Changing a configuration by `key=value`, the key a path such as `aging.weights.age`.
+
+use serde_json::Value;
+
+use crate::{TrainingConfig, TrainingError};
+
+/// Settings that follow from others or from the data.
+const DERIVED: [&str; 2] = ["alexnet.identities", "preset"];
+
+impl TrainingConfig {
+    /// The configuration with each of `settings`, `key=value`, in place.
+    ///
+    /// A key is a path of field names joined by dots; a value is JSON, or text without quotes.
+    ///
+    /// # Errors
+    /// No such key (the ones at hand are named), or a value of the wrong kind.
+    pub fn with_settings(self, settings: &[String]) -> Result<Self, TrainingError> {
+        settings.iter().try_fold(self, |config, setting| {
+            config.with_setting(setting).map_err(|reason| TrainingError::Setting {
+                setting: setting.clone(),
+                reason,
+            })
+        })
+    }
+
+    fn with_setting(self, setting: &str) -> Result<Self, String> {
+        let (key, text) = setting.split_once('=').ok_or("must look like key=value")?;
+        if DERIVED.contains(&key) {
+            return Err("follows from --preset or from the data and cannot be set".into());
+        }
+        let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
+        let mut place = &mut whole;
+        for name in key.split('.') {
+            let names = names_in(place);
+            place = match place {
+                Value::Object(fields) => fields.get_mut(name),
+                _ => None,
+            }
+            .ok_or_else(|| no_such_name(name, &names))?;
+        }
+        *place = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
+        serde_json::from_value(whole).map_err(|error| error.to_string())
+    }
+}
+
+fn names_in(place: &Value) -> Vec<String> {
+    match place {
+        Value::Object(fields) => fields.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn no_such_name(name: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("nothing is below here to be called `{name}`"),
+        names => format!("there is no `{name}`; there are {}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipcgan_model::Preset;
+
+    use super::*;
+
+    fn set(setting: &str) -> Result<TrainingConfig, String> {
+        TrainingConfig::of(Preset::Tiny)
+            .with_settings(&[setting.into()])
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_setting_changes_the_field_that_its_path_names() {
+        assert_eq!(set("aging.weights.age=12.5").unwrap().aging.weights.age, 12.5);
+        assert_eq!(set("seed=7").unwrap().seed, 7);
+        assert_eq!(set("age_groups=[0,18,60]").unwrap().age_groups.count(), 3);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_those_at_hand() {
+        let error = set("aging.stepz=3").unwrap_err();
+
+        assert!(error.contains("there is no `stepz`") && error.contains("steps"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_refused() {
+        assert!(set("aging.steps=many").is_err());
+        assert!(set("aging.steps").is_err());
+        assert!(set("age_groups=[30,20]").is_err());
+    }
+
+    #[test]
+    fn a_setting_that_follows_from_the_data_cannot_be_set() {
+        assert!(set("alexnet.identities=5").is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! Does the identity net recognise people it has never seen?
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::tensor::{ExecutionError, TensorReadError};
+use burn::train::ItemLazy;
+use burn::train::metric::{
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes,
+    NumericEntry, SerializedEntry,
+};
+
+use crate::stages::Recognition;
+
+impl ItemLazy for Recognition {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        Ok(self)
+    }
+}
+
+impl Adaptor<Recognition> for Recognition {
+    fn adapt(&self) -> Recognition {
+        self.clone()
+    }
+}
+
+/// Share of the pairs (two pictures of one person, two of different people) of which the first is
+/// rated more alike by the cosine of the vectors: the area under the ROC curve.
+///
+/// Half is chance. `None` if there is no pair of one of the kinds.
+pub fn verification(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
+    let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
+    let mut pairs: Vec<(f32, bool)> = Vec::new();
+    for (i, first) in vectors.iter().enumerate() {
+        for (j, second) in vectors.iter().enumerate().skip(i + 1) {
+            let cosine = first.iter().zip(second).map(|(a, b)| a * b).sum();
+            pairs.push((cosine, identities[i] == identities[j]));
+        }
+    }
+    area_under_curve(pairs)
+}
+
+/// Share of the faces, of people with at least two, whose most similar other face is of the same
+/// person. `None` if nobody has two.
+pub fn nearest_is_same(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
+    let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
+    let mut pictures = HashMap::new();
+    for identity in identities {
+        *pictures.entry(identity).or_insert(0usize) += 1;
+    }
+    let mut right = 0;
+    let mut asked = 0;
+    for (i, first) in vectors.iter().enumerate() {
+        if pictures[&identities[i]] < 2 {
+            continue;
+        }
+        let cosine = |j: &usize| -> f32 { first.iter().zip(&vectors[*j]).map(|(a, b)| a * b).sum() };
+        let others = (0..vectors.len()).filter(|j| *j != i);
+        let nearest = others.max_by(|a, b| cosine(a).total_cmp(&cosine(b)))?;
+        asked += 1;
+        right += usize::from(identities[nearest] == identities[i]);
+    }
+    (asked > 0).then(|| right as f64 / asked as f64)
+}
+
+fn unit(vector: &[f32]) -> Vec<f32> {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    vector.iter().map(|value| value / length).collect()
+}
+
+/// Mann and Whitney's statistic: ranks decide, equal scores share theirs.
+fn area_under_curve(mut pairs: Vec<(f32, bool)>) -> Option<f64> {
+    let same = pairs.iter().filter(|(_, same)| *same).count() as f64;
+    let different = pairs.len() as f64 - same;
+    if same == 0.0 || different == 0.0 {
+        return None;
+    }
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut rank_sum = 0.0;
+    let mut before = 0;
+    for equal in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let rank = before as f64 + (equal.len() as f64 + 1.0) / 2.0;
+        rank_sum += rank * equal.iter().filter(|(_, same)| *same).count() as f64;
+        before += equal.len();
+    }
+    Some((rank_sum - same * (same + 1.0) / 2.0) / (same * different))
+}
+
+/// Which of the two numbers a [`VerificationMetric`] shows.
+type Score = fn(&[Vec<f32>], &[i64]) -> Option<f64>;
+
+/// A number about all faces of the validation, known at its end.
+#[derive(Clone)]
+pub(crate) struct VerificationMetric {
+    name: MetricName,
+    score: Score,
+    embeddings: Vec<Vec<f32>>,
+    identities: Vec<i64>,
+    value: f64,
+}
+
+impl VerificationMetric {
+    pub(crate) fn verification() -> Self {
+        Self::new("verification", verification)
+    }
+
+    pub(crate) fn nearest_is_same() -> Self {
+        Self::new("nearest is same", nearest_is_same)
+    }
+
+    fn new(name: &str, score: Score) -> Self {
+        let name = Arc::new(name.to_string());
+        Self { name, score, embeddings: Vec::new(), identities: Vec::new(), value: f64::NAN }
+    }
+
+    fn entry(&self) -> SerializedEntry {
+        let text = format!("{}: {:.4}", self.name, self.value);
+        SerializedEntry::new(text, NumericEntry::Final(self.value).serialize())
+    }
+}
+
+impl Metric for VerificationMetric {
+    type Input = Recognition;
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes { unit: None, higher_is_better: true }.into()
+    }
+
+    fn update(
+        &mut self,
+        item: &Recognition,
+        _metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        let [_, length] = item.embeddings.dims();
+        let values = item.embeddings.clone().try_into_data()?.convert::<f32>();
+        let values = values.as_slice::<f32>().expect("converted to f32 above");
+        self.embeddings.extend(values.chunks_exact(length).map(<[f32]>::to_vec));
+        let identities = item.identities.clone().try_into_data()?.convert::<i64>();
+        self.identities.extend(identities.iter::<i64>());
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        let score = self.score;
+        self.value = score(&self.embeddings, &self.identities).unwrap_or(f64::NAN);
+        Ok(self.entry())
+    }
+
+    fn clear(&mut self) {
+        self.embeddings.clear();
+        self.identities.clear();
+    }
+}
+
+impl Numeric for VerificationMetric {
+    fn value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EAST: [f32; 2] = [1.0, 0.0];
+    const NORTH: [f32; 2] = [0.0, 1.0];
+    const NEARLY_EAST: [f32; 2] = [1.0, 0.1];
+
+    fn vectors(vectors: &[[f32; 2]]) -> Vec<Vec<f32>> {
+        vectors.iter().map(|vector| vector.to_vec()).collect()
+    }
+
+    #[test]
+    fn vectors_that_lie_by_person_verify_every_pair() {
+        let embeddings = vectors(&[EAST, NEARLY_EAST, NORTH, NORTH]);
+
+        assert_eq!(verification(&embeddings, &[7, 7, 3, 3]), Some(1.0));
+        assert_eq!(nearest_is_same(&embeddings, &[7, 7, 3, 3]), Some(1.0));
+    }
+
+    #[test]
+    fn vectors_that_are_all_the_same_are_chance() {
+        let embeddings = vectors(&[EAST, EAST, EAST, EAST]);
+
+        assert_eq!(verification(&embeddings, &[7, 7, 3, 3]), Some(0.5));
+    }
+
+    #[test]
+    fn without_two_pictures_of_anybody_there_is_nothing_to_verify() {
+        let embeddings = vectors(&[EAST, NORTH]);
+
+        assert_eq!(verification(&embeddings, &[1, 2]), None);
+        assert_eq!(nearest_is_same(&embeddings, &[1, 2]), None);
+    }
+}

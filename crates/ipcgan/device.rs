@@ -1,0 +1,311 @@
+//! Which device computes: chosen by name, checked before it is used.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+
+use burn::tensor::{Device, DeviceType, Tensor};
+
+/// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The fastest kind that works here: a GPU if there is one, else the CPU.
+    Auto,
+    /// The CPU, by Burn's `flex`.
+    Cpu,
+    /// The CPU, by Burn's older `ndarray`, for comparison.
+    NdArray,
+    /// An NVIDIA GPU by CUDA, by number.
+    Cuda(usize),
+    /// An AMD GPU by ROCm, by number.
+    Rocm(usize),
+    /// A GPU by whichever graphics interface it has.
+    Wgpu(Gpu),
+    /// A GPU by Vulkan, with its own shader compiler.
+    Vulkan(Gpu),
+    /// A GPU by Metal.
+    Metal(Gpu),
+    /// A device that another machine serves, by its address.
+    Remote(String),
+}
+
+/// Which of several GPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gpu {
+    /// The one that the driver prefers.
+    Default,
+    /// A discrete GPU, by number.
+    Discrete(usize),
+    /// A GPU that shares the processor's memory, by number.
+    Integrated(usize),
+    /// A GPU that the processor imitates.
+    Software,
+}
+
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// No device is called that.
+    #[error(
+        "no device is called `{0}`; there are auto, cpu, cuda, rocm, wgpu, vulkan, metal, ndarray and remote:ADDRESS, GPUs also by number as in cuda:1"
+    )]
+    Unknown(String),
+    /// The device was left out when the program was built.
+    #[error("this program was built without {0}; build it with `--features {0}`")]
+    NotCompiled(&'static str),
+    /// The device or its driver is not there, or does not compute rightly.
+    #[error("device {device} does not work here: {reason}")]
+    Broken {
+        /// The device as it was asked for.
+        device: DeviceChoice,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl DeviceChoice {
+    /// The kinds of device that this program was built with, fastest first.
+    pub fn compiled() -> Vec<Self> {
+        let kinds = [
+            (cfg!(feature = "cuda"), Self::Cuda(0)),
+            (cfg!(feature = "rocm"), Self::Rocm(0)),
+            (cfg!(feature = "metal"), Self::Metal(Gpu::Default)),
+            (cfg!(feature = "vulkan"), Self::Vulkan(Gpu::Default)),
+            (cfg!(feature = "wgpu"), Self::Wgpu(Gpu::Default)),
+            (true, Self::Cpu),
+            (cfg!(feature = "ndarray"), Self::NdArray),
+        ];
+        kinds.into_iter().filter(|(compiled, _)| *compiled).map(|(_, kind)| kind).collect()
+    }
+
+    /// The device, after a small computation on it gave the right answer.
+    ///
+    /// # Errors
+    /// It was not compiled in, is not there, or does not work.
+    pub fn resolve(&self) -> Result<Device, DeviceError> {
+        match self {
+            Self::Auto => Ok(automatic().unwrap_or_else(Device::flex)),
+            choice => choice.open().and_then(|device| {
+                check(&device).map(|()| device).map_err(|reason| self.broken(reason))
+            }),
+        }
+    }
+
+    /// Name of what [`DeviceChoice::resolve`] gave, for people.
+    pub fn describe(device: &Device) -> String {
+        match format!("{device:?}") {
+            name if name.contains("Flex") => "cpu (flex)".into(),
+            name => name,
+        }
+    }
+
+    fn broken(&self, reason: String) -> DeviceError {
+        DeviceError::Broken { device: self.clone(), reason }
+    }
+
+    #[allow(unused_variables, reason = "what a device needs to know depends on the features")]
+    fn open(&self) -> Result<Device, DeviceError> {
+        match self {
+            Self::Auto | Self::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            Self::NdArray => Ok(Device::ndarray()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => self.guarded(|| Device::cuda(*index)),
+            #[cfg(feature = "rocm")]
+            Self::Rocm(index) => self.guarded(|| Device::rocm(*index)),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(gpu) => self.graphics(*gpu, None),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan(gpu) => {
+                self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan))
+            }
+            #[cfg(feature = "metal")]
+            Self::Metal(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal)),
+            #[cfg(feature = "remote")]
+            Self::Remote(address) => {
+                let host = burn::remote::RemoteHost::websocket(address);
+                Device::remote_options(&host)
+                    .init()
+                    .map_err(|error| self.broken(error.to_string()))
+            }
+            #[allow(unreachable_patterns, reason = "with every feature nothing is left")]
+            missing => Err(DeviceError::NotCompiled(missing.kind())),
+        }
+    }
+
+    #[cfg(feature = "wgpu")]
+    fn graphics(
+        &self,
+        gpu: Gpu,
+        interface: Option<burn::tensor::wgpu::WgpuBackend>,
+    ) -> Result<Device, DeviceError> {
+        use burn::tensor::DeviceKind;
+
+        let kind = match gpu {
+            Gpu::Default => DeviceKind::DefaultDevice,
+            Gpu::Discrete(index) => DeviceKind::DiscreteGpu(index),
+            Gpu::Integrated(index) => DeviceKind::IntegratedGpu(index),
+            Gpu::Software => DeviceKind::Cpu,
+        };
+        let options = Device::wgpu_options().device_kind(kind);
+        let options = match interface {
+            Some(interface) => options.graphics_api(interface),
+            None => options,
+        };
+        options.init().map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// Drivers that are not there make these constructors panic.
+    #[cfg(any(feature = "cuda", feature = "rocm"))]
+    fn guarded(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
+        quietly(open).map_err(|reason| self.broken(reason))
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::NdArray => "ndarray",
+            Self::Cuda(_) => "cuda",
+            Self::Rocm(_) => "rocm",
+            Self::Wgpu(_) => "wgpu",
+            Self::Vulkan(_) => "vulkan",
+            Self::Metal(_) => "metal",
+            Self::Remote(_) => "remote",
+        }
+    }
+}
+
+/// The first GPU, in the order of [`DeviceChoice::compiled`], that is no imitation and works.
+fn automatic() -> Option<Device> {
+    let kinds: Vec<DeviceType> = vec![
+        #[cfg(feature = "cuda")]
+        DeviceType::Cuda,
+        #[cfg(feature = "rocm")]
+        DeviceType::Rocm,
+        #[cfg(feature = "metal")]
+        DeviceType::Metal,
+        #[cfg(feature = "vulkan")]
+        DeviceType::Vulkan,
+        #[cfg(feature = "wgpu")]
+        DeviceType::Wgpu,
+    ];
+    // The processor's own imitation of a GPU is slower than the CPU backend.
+    let imitated = |device: &Device| format!("{device:?}").contains("Cpu");
+    kinds
+        .into_iter()
+        .filter_map(|kind| quietly(|| Device::enumerate(kind.clone()).into_vec()).ok())
+        .flatten()
+        .find(|device| !imitated(device) && check(device).is_ok())
+}
+
+/// Multiplies two small matrices and looks at the answer: some drivers fail only then.
+fn check(device: &Device) -> Result<(), String> {
+    let product = quietly(|| {
+        let ones = Tensor::<2>::ones([4, 4], device);
+        ones.clone().matmul(ones).sum().try_into_scalar::<f32>().map_err(|error| error.to_string())
+    })??;
+    match product {
+        64.0 => Ok(()),
+        wrong => Err(format!("it computes wrongly ({wrong} instead of 64)")),
+    }
+}
+
+/// Runs `action`; a panic becomes its message and prints nothing.
+fn quietly<T>(action: impl Fn() -> T) -> Result<T, String> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = catch_unwind(AssertUnwindSafe(action));
+    std::panic::set_hook(hook);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("its driver failed");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    })
+}
+
+impl fmt::Display for Gpu {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => Ok(()),
+            Self::Discrete(index) => write!(formatter, ":{index}"),
+            Self::Integrated(index) => write!(formatter, ":i{index}"),
+            Self::Software => write!(formatter, ":software"),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind())?;
+        match self {
+            Self::Cuda(index) | Self::Rocm(index) if *index > 0 => write!(formatter, ":{index}"),
+            Self::Wgpu(gpu) | Self::Vulkan(gpu) | Self::Metal(gpu) => write!(formatter, "{gpu}"),
+            Self::Remote(address) => write!(formatter, ":{address}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(name.into());
+        let (kind, which) = match name.split_once(':') {
+            Some((kind, which)) => (kind, Some(which)),
+            None => (name, None),
+        };
+        let number = |text: &str| text.parse::<usize>().map_err(|_| unknown());
+        let index = || which.map_or(Ok(0), number);
+        let gpu = || match which {
+            None => Ok(Gpu::Default),
+            Some("software") => Ok(Gpu::Software),
+            Some(text) => match text.strip_prefix('i') {
+                Some(text) => number(text).map(Gpu::Integrated),
+                None => number(text).map(Gpu::Discrete),
+            },
+        };
+        match (kind, which) {
+            ("auto", None) => Ok(Self::Auto),
+            ("cpu", None) => Ok(Self::Cpu),
+            ("ndarray", None) => Ok(Self::NdArray),
+            ("cuda", _) => index().map(Self::Cuda),
+            ("rocm", _) => index().map(Self::Rocm),
+            ("wgpu", _) => gpu().map(Self::Wgpu),
+            ("vulkan", _) => gpu().map(Self::Vulkan),
+            ("metal", _) => gpu().map(Self::Metal),
+            ("remote", Some(address)) if !address.is_empty() => Ok(Self::Remote(address.into())),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_written_as_it_is_read() {
+        for name in ["auto", "cpu", "cuda", "cuda:1", "wgpu:i0", "vulkan:software", "metal:2"] {
+            let choice: DeviceChoice = name.parse().unwrap();
+
+            assert_eq!(choice.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_device_that_does_not_exist_is_refused() {
+        for name in ["gpu", "cpu:1", "cuda:x", "wgpu:", "remote", ""] {
+            assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_cpu_always_works() {
+        assert!(DeviceChoice::compiled().contains(&DeviceChoice::Cpu));
+        assert!(DeviceChoice::Cpu.resolve().is_ok());
+    }
+}

@@ -1,0 +1,77 @@
+//! Ageing a face: the generator with all that it needs to know.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use image::RgbImage;
+use ipcgan_data::photo;
+use ipcgan_model::{AgeGroups, Generator, GeneratorConfig, ModelError, weights};
+use ipcgan_train::at_every_age;
+
+/// Weights that come with the library; `assets/weights/README.md` is their card.
+const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/generator.safetensors");
+/// How errors about them call them.
+const EMBEDDED_NAME: &str = "the embedded weights";
+
+/// Ages faces with a trained generator.
+#[derive(Debug)]
+pub struct FaceAging {
+    generator: Generator,
+    config: GeneratorConfig,
+    age_groups: AgeGroups,
+    device: Device,
+}
+
+impl FaceAging {
+    /// With the weights that come with the library.
+    ///
+    /// # Errors
+    /// Never with the library as published.
+    pub fn embedded(device: &Device) -> Result<Self, ModelError> {
+        let weights = weights::from_bytes(EMBEDDED.to_vec(), EMBEDDED_NAME.as_ref(), device)?;
+        Ok(Self::new(weights, device))
+    }
+
+    /// With the generator in the weights file `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or holds another kind of network.
+    pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self::new(weights::load(path, device)?, device))
+    }
+
+    fn new(weights: weights::Weights<Generator>, device: &Device) -> Self {
+        Self {
+            generator: weights.network,
+            config: weights.config,
+            age_groups: weights.age_groups,
+            device: device.clone(),
+        }
+    }
+
+    /// The age groups that it knows.
+    pub fn age_groups(&self) -> &AgeGroups {
+        &self.age_groups
+    }
+
+    /// Side of the pictures that it makes, in pixels.
+    pub fn image_size(&self) -> u32 {
+        self.config.image_size as u32
+    }
+
+    /// `face` at every age group, youngest first, each with the group's name.
+    ///
+    /// The picture shows one face as the generator learned them: eyes at 0.30 and 0.68 of the
+    /// width and 0.30 of the height, corners of the mouth at 0.70. It may have any size; what
+    /// comes back is [`FaceAging::image_size`] pixels wide and high.
+    pub fn at_every_age(&self, face: &RgbImage) -> Vec<(String, RgbImage)> {
+        let source = self.source(face);
+        let aged = at_every_age(&self.generator, &source, &self.device);
+        self.age_groups.names().into_iter().zip(aged).collect()
+    }
+
+    /// `face` as the generator sees it: square and of its size.
+    pub fn source(&self, face: &RgbImage) -> RgbImage {
+        photo::resized(&photo::centred_square(face), self.image_size())
+    }
+}

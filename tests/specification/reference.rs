@@ -95,7 +95,7 @@ impl Golden {
     pub fn check<const D: usize>(&self, name: &str, found: Tensor<D>, tolerance: f32) {
         let expected = &self.0[name];
         let found = found.into_data();
-        assert_eq!(found.shape, expected.shape, "shape of {name}");
+        assert_eq!(found.shape(), expected.shape(), "shape of {name}");
         let found = found.try_into_vec::<f32>().unwrap();
         let expected = self.values(name);
         let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));

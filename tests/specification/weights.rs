@@ -119,7 +119,7 @@ fn a_file_without_our_metadata_is_refused() {
 }
 
 #[test]
-fn a_size_that_would_fill_the_memory_is_refused_before_it_does() {
+fn a_configuration_that_the_tensors_do_not_fit_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (_, _, path) = small_generator(folder.path());
     let bytes = std::fs::read(&path).unwrap();

@@ -110,12 +110,12 @@ pub enum DataError {
         found: Vec<String>,
     },
     /// None of the rows of a `metadata.csv` can be used.
-    #[error("{path} names no face that can be used{}", .reason.as_ref().map(|reason| format!(" (first: {reason})")).unwrap_or_default())]
+    #[error("{path} names no face that can be used: {reason}")]
     NoFaces {
         /// The `metadata.csv`.
         path: PathBuf,
-        /// Why the first row was left out, if there is a row.
-        reason: Option<String>,
+        /// Why the first row was left out.
+        reason: String,
     },
     /// A prepared folder would overwrite another one.
     #[error("{path} exists already; choose another folder or remove it")]
@@ -142,9 +142,7 @@ pub enum DataError {
         group: String,
     },
     /// There are too few people to tell apart.
-    #[error(
-        "{what} names {count} people, and at least two are needed to tell people apart; fill column `identity` of metadata.csv"
-    )]
+    #[error("{what} names {count} people, and telling people apart takes two; fill column `identity` of metadata.csv")]
     TooFewIdentities {
         /// Which faces, such as `the training set`.
         what: String,

@@ -79,7 +79,7 @@ impl PreparedFolder {
             }
         }
         if faces.is_empty() {
-            let reason = left_out.first().map(ToString::to_string);
+            let reason = left_out.first().map_or("it has no rows".into(), ToString::to_string);
             return Err(DataError::NoFaces { path: table, reason });
         }
         Ok((Self { folder: folder.into(), faces }, left_out))

@@ -9,12 +9,18 @@ use rand_pcg::Pcg64Mcg;
 /// Standard deviation of the initial weights of generator and discriminator (official code).
 const GAN_SIGMA: f32 = 0.02;
 
+/// Standard deviation of the last layer of a classifier (AlexNet).
+///
+/// Drawn by He's rule, its first scores would be large and wrong alike for every face; the fastest way to lower the loss
+/// would be to silence the layers before it, and they did not come back.
+const LOGITS_SIGMA: f32 = 0.01;
+
 /// How the weights of convolutions and linear layers are drawn; biases start at zero.
 #[derive(Clone, Copy)]
 pub(crate) enum InitialWeights {
     /// Sigma 0.02; cut at two sigma, but for transposed convolutions, as the official code.
     Gan,
-    /// He's normal distribution: sigma is the root of 2 / inputs of a unit.
+    /// He's normal distribution: sigma is the root of 2 / inputs of a unit; 0.01 for the layers called `logits`.
     He,
 }
 
@@ -49,6 +55,7 @@ impl Drawing {
         let (sigma, limit) = match self.initial {
             InitialWeights::Gan if transposed => (GAN_SIGMA, f32::INFINITY),
             InitialWeights::Gan => (GAN_SIGMA, 2.0 * GAN_SIGMA),
+            InitialWeights::He if self.path.iter().any(|name| name == "logits") => (LOGITS_SIGMA, f32::INFINITY),
             InitialWeights::He => {
                 // Linear layers hold `[inputs, outputs]`, convolutions `[outputs, inputs, ..]`.
                 let inputs = match shape {

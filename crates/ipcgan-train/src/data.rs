@@ -9,7 +9,7 @@ use ipcgan_data::{FaceSet, LeftOut, PreparedFolder, Subset, SyntheticFaces};
 use crate::{Stage, TrainingConfig, TrainingError};
 
 /// Reports how many of how many things are done.
-pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+pub(crate) type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Faces to learn from and faces of other people to validate on.
 #[derive(Clone)]

@@ -160,9 +160,8 @@ impl TrainingProgressLogger for ProgressLines {
 
     fn end(&mut self) {}
 
-    fn log_event_training(&mut self, event: String) {
-        (self.sink)(&event);
-    }
+    /// Burn reports each iteration as an event, which the lines above already tell.
+    fn log_event_training(&mut self, _event: String) {}
 }
 
 impl MetricsRenderer for ProgressLines {

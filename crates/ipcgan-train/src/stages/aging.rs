@@ -98,8 +98,14 @@ fn terms(batch: &AgingBatch) -> Terms {
 }
 
 impl StepModel for AgingModel {
-    /// The discriminator's update, then the generator's against the updated discriminator.
     fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> Terms {
+        Self::learn(learner, batch)
+    }
+}
+
+impl AgingModel {
+    /// One step: the discriminator's update, then the generator's against the updated discriminator.
+    pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> Terms {
         // Generated once: the discriminator's update leaves the generator as it is.
         let generated = learner.model().generated(&batch);
         let discriminator = learner.model().discriminator_turn(&batch, generated.clone());

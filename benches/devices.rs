@@ -1,0 +1,122 @@
+//! The generator, a training step and the loading of data on every device that was built in and works here.
+//!
+//! `cargo bench` compares the CPU with the GPU backends of this build; `IPCGAN_BENCH_PRESET=paper` takes the published
+//! networks instead of the compact ones.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::train::Learner;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ipcgan::data::{AgingBatch, AgingDataset, SyntheticConfig, SyntheticFaces};
+use ipcgan::model::Preset;
+use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
+use ipcgan::{AgeGroups, DeviceChoice};
+
+/// Faces in a batch of the training step.
+const TRAINING_BATCH: usize = 4;
+
+fn preset() -> Preset {
+    let name = std::env::var("IPCGAN_BENCH_PRESET").unwrap_or("compact".into());
+    name.parse().expect("IPCGAN_BENCH_PRESET is paper, compact or tiny")
+}
+
+/// Devices that work here, by name; the others are said and left out.
+fn devices() -> Vec<(String, Device)> {
+    let resolved = DeviceChoice::compiled().into_iter().map(|choice| (choice.to_string(), choice.resolve()));
+    let working = resolved.filter_map(|(name, device)| match device {
+        Ok(device) => Some((name, device)),
+        Err(error) => {
+            println!("left out: {error}");
+            None
+        }
+    });
+    working.collect()
+}
+
+fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {
+    Tensor::random([batch, 3, size, size], Distribution::Uniform(-1.0, 1.0), device)
+}
+
+fn groups(batch: usize, device: &Device) -> Tensor<1, Int> {
+    Tensor::arange(0..batch as i64, device).remainder_scalar(AgeGroups::default().count() as i64)
+}
+
+fn generator(criterion: &mut Criterion) {
+    let config = preset().generator();
+    let mut group = criterion.benchmark_group(format!("generator, {}", preset()));
+    group.sample_size(10);
+    for (name, device) in devices() {
+        let generator = config.init(&AgeGroups::default(), 0, &device);
+        for batch in [1, 8] {
+            let source = faces(batch, config.image_size, &device);
+            let target = groups(batch, &device);
+            group.throughput(Throughput::Elements(batch as u64));
+            group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
+                bencher.iter(|| black_box(generator.forward(source.clone(), target.clone()).into_data()));
+            });
+        }
+    }
+}
+
+fn training_step(criterion: &mut Criterion) {
+    let preset = preset();
+    let size = preset.generator().image_size;
+    let mut group = criterion.benchmark_group(format!("training step, {preset}"));
+    group.sample_size(10).throughput(Throughput::Elements(TRAINING_BATCH as u64));
+    for (name, device) in devices() {
+        let autodiff = device.clone().autodiff();
+        let all = AgeGroups::default();
+        let model = AgingModel::new(
+            preset.generator().init(&all, 0, &autodiff),
+            preset.discriminator().init(&all, 0, &autodiff),
+            preset.alexnet(100).init(&all, 0, &device),
+            LossWeights::new(),
+        );
+        let batch = AgingBatch {
+            source: faces(TRAINING_BATCH, size, &autodiff),
+            real: faces(TRAINING_BATCH, size, &autodiff),
+            source_group: groups(TRAINING_BATCH, &autodiff),
+            target: groups(TRAINING_BATCH, &autodiff),
+            mismatched: groups(TRAINING_BATCH, &autodiff).add_scalar(1).remainder_scalar(5),
+        };
+        let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
+        learner.lr_step();
+        group.bench_function(BenchmarkId::new(&name, TRAINING_BATCH), |bencher| {
+            bencher.iter(|| {
+                let terms = AgingModel::learn(&mut learner, batch.clone());
+                black_box(terms.get("age").map(Tensor::into_data))
+            });
+        });
+        drop(learner.model().valid());
+    }
+}
+
+fn data_loading(criterion: &mut Criterion) {
+    use burn::data::dataset::Dataset;
+
+    let size = preset().generator().image_size as u32;
+    let config = SyntheticConfig::new().with_identities(10).with_size(size);
+    let drawn = SyntheticFaces::new(config, &AgeGroups::default());
+    drawn.draw_all(&|_, _| {});
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    ipcgan::data::PreparedFolder::write(folder.path(), &drawn, &|_, _| {}).expect("faces can be written");
+    let (faces, _) =
+        ipcgan::data::PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
+    let dataset = AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, true, 0, 1_000_000)
+        .expect("every group is drawn");
+    let mut group = criterion.benchmark_group("data loading");
+    group.throughput(Throughput::Elements(1));
+    let mut index = 0;
+    group.bench_function("one source and one real face", |bencher| {
+        bencher.iter(|| {
+            index += 1;
+            black_box(dataset.get(index).expect("every picture can be read"))
+        });
+    });
+}
+
+criterion_group!(benches, generator, training_step, data_loading);
+criterion_main!(benches);

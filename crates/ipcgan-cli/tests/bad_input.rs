@@ -1,0 +1,189 @@
+//! Bad input ends in one line that names the file and the reason, and leaves nothing behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use image::{ImageFormat, Rgb, RgbImage};
+
+const FAILED: i32 = 1;
+const MISUSED: i32 = 2;
+
+fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ipcgan")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// The one line of the error.
+fn failure(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = ipcgan(folder, arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("error:")).collect();
+    assert_eq!(errors.len(), 1, "{text}");
+    errors[0].to_string()
+}
+
+/// `ipcgan age` fails on `name`, saying each of `words`, and writes nothing.
+fn age_fails(folder: &Path, name: &str, words: &[&str]) {
+    let error = failure(folder, &["age", name, "--aligned", "--device", "cpu", "--out", "out"], FAILED);
+
+    for word in words.iter().chain(&[name]) {
+        assert!(error.contains(word), "no `{word}` in: {error}");
+    }
+    let written = fs::read_dir(folder.join("out")).map_or(0, Iterator::count);
+    assert_eq!(written, 0, "something was written");
+}
+
+fn face() -> RgbImage {
+    RgbImage::from_fn(32, 32, |x, y| Rgb([(x * 8) as u8, (y * 8) as u8, 90]))
+}
+
+#[test]
+fn a_photo_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+
+    age_fails(folder.path(), "nobody.jpg", &["No such file"]);
+}
+
+#[test]
+fn a_text_that_is_called_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("text.jpg"), "not a picture").unwrap();
+
+    age_fails(folder.path(), "text.jpg", &[]);
+}
+
+#[test]
+fn a_picture_that_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("cut.png");
+    face().save_with_format(&whole, ImageFormat::Png).unwrap();
+    let bytes = fs::read(&whole).unwrap();
+    fs::write(&whole, &bytes[..bytes.len() / 2]).unwrap();
+
+    age_fails(folder.path(), "cut.png", &[]);
+}
+
+#[test]
+fn a_picture_of_one_pixel() {
+    let folder = tempfile::tempdir().unwrap();
+    RgbImage::new(1, 1).save(folder.path().join("dot.png")).unwrap();
+
+    age_fails(folder.path(), "dot.png", &["1 x 1"]);
+}
+
+#[test]
+fn a_folder_that_is_called_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("folder.jpg")).unwrap();
+
+    age_fails(folder.path(), "folder.jpg", &[]);
+}
+
+#[test]
+fn an_age_group_that_does_not_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    face().save(folder.path().join("face.png")).unwrap();
+
+    let error = failure(folder.path(), &["age", "face.png", "--to", "61-70", "--device", "cpu"], FAILED);
+
+    assert!(error.contains("61-70") && error.contains("51+"), "{error}");
+}
+
+#[test]
+fn weights_that_are_missing_truncated_or_of_another_network() {
+    let folder = tempfile::tempdir().unwrap();
+    face().save(folder.path().join("face.png")).unwrap();
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference");
+    let whole = fs::read(reference.join("pytorch_generator.safetensors")).unwrap();
+    fs::write(folder.path().join("truncated"), &whole[..whole.len() / 2]).unwrap();
+    fs::copy(reference.join("fill.safetensors"), folder.path().join("other")).unwrap();
+
+    for (name, reason) in
+        [("missing", "No such file"), ("truncated", "not a whole safetensors file"), ("other", "not weights of ours")]
+    {
+        let error = failure(folder.path(), &["age", "face.png", "--weights", name, "--device", "cpu"], FAILED);
+
+        assert!(error.contains(name) && error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_device_that_does_not_exist_or_was_not_built_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = |name, code| failure(folder.path(), &["age", "face.png", "--device", name], code);
+
+    assert!(device("gpu", MISUSED).contains("gpu"));
+    if !cfg!(feature = "cuda") {
+        assert!(device("cuda", FAILED).contains("--features cuda"));
+    }
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    face().save(folder.path().join("face.png")).unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+
+    let error = failure(folder.path(), &["age", "face.png", "--out", "file/out", "--device", "cpu"], FAILED);
+    assert!(error.contains("file/out"), "{error}");
+
+    let error = failure(folder.path(), &["train", "--run", "file/run", "--device", "cpu"], FAILED);
+    assert!(error.contains("file/run"), "{error}");
+}
+
+fn train_fails(folder: &Path, words: &[&str]) {
+    let error = failure(folder, &["train", "--data", "data", "--run", "run", "--device", "cpu"], FAILED);
+    for word in words {
+        assert!(error.contains(word), "no `{word}` in: {error}");
+    }
+    assert!(!folder.join("run/weights/generator.safetensors").exists());
+}
+
+fn with_table(table: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/metadata.csv"), table).unwrap();
+    face().save(folder.path().join("data/face.png")).unwrap();
+    folder
+}
+
+#[test]
+fn a_data_folder_that_is_missing_or_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    train_fails(folder.path(), &["data"]);
+
+    fs::create_dir(folder.path().join("data")).unwrap();
+    train_fails(folder.path(), &["metadata.csv"]);
+}
+
+#[test]
+fn a_table_with_a_wrong_column() {
+    let folder = with_table("picture,age\nface.png,30\n");
+
+    train_fails(folder.path(), &["metadata.csv", "file_name", "picture"]);
+}
+
+#[test]
+fn a_table_with_nothing_but_impossible_ages() {
+    let folder = with_table("file_name,age\nface.png,-3\n");
+
+    train_fails(folder.path(), &["metadata.csv", "-3"]);
+}
+
+#[test]
+fn a_data_set_without_a_person_to_tell_from_another() {
+    let folder = with_table("file_name,age,identity\nface.png,30,ann\n");
+
+    train_fails(folder.path(), &["ident"]);
+}
+
+#[test]
+fn a_setting_that_does_not_exist() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let error = failure(folder.path(), &["train", "--set", "aging.stepz=1", "--device", "cpu"], FAILED);
+
+    assert!(error.contains("aging.stepz=1") && error.contains("steps"), "{error}");
+}

@@ -1,0 +1,142 @@
+//! `ipcgan train` from nothing to an aged face, on the smallest networks.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Networks and runs as small as they can be.
+const SMALL: [&str; 20] = [
+    "--set", "synthetic.identities=12",
+    "--set", "synthetic.faces_per_group=1",
+    "--set", "synthetic.size=32",
+    "--set", "generator.image_size=32",
+    "--set", "generator.width=2",
+    "--set", "discriminator.width=2",
+    "--set", "alexnet.input_size=67",
+    "--set", "alexnet.width=2",
+    "--set", "valid_share=0.4",
+    "--set", "validations=1",
+];
+
+fn train(folder: &Path, extra: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).args(["train", "--device", "cpu"]).args(SMALL);
+    for stage in ["identity", "age", "aging"] {
+        command.args(["--set", &format!("{stage}.batch_size=4")]);
+    }
+    command.args(["--set", "identity.steps=4", "--set", "age.steps=4"]).args(extra);
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn succeeded(output: Output) -> (String, String) {
+    let (answer, report) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}");
+    (answer, report)
+}
+
+/// Values of all weights: files differ in the order of their metadata, weights must not.
+fn weights(folder: &Path, run: &str, network: &str) -> Vec<u8> {
+    let bytes = fs::read(folder.join(run).join("weights").join(format!("{network}.safetensors"))).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].to_vec()
+}
+
+#[test]
+fn training_on_drawn_faces_ends_with_weights_that_age_a_photo() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let (answer, report) = succeeded(train(folder.path(), &["--set", "aging.steps=4"]));
+
+    assert!(answer.contains("000004.png"), "names no sample grid: {answer}");
+    assert!(answer.contains("ipcgan age PHOTO"), "names no next command: {answer}");
+    for line in ["identity  after step 4", "age  after step 4", "aging  after step 4"] {
+        assert!(report.contains(line), "no `{line}` in {report}");
+    }
+    let run = folder.path().join("run");
+    let grid = image::open(run.join("samples/000004.png")).unwrap();
+    assert!(grid.width() > 6 * 32, "a source and five groups in a row");
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(run.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["generator"]["width"], 2);
+
+    fs::copy(run.join("samples/000004.png"), folder.path().join("photo.png")).unwrap();
+    let weights = run.join("weights/generator.safetensors");
+    let output = Command::new(env!("CARGO_BIN_EXE_ipcgan"))
+        .current_dir(folder.path())
+        .args(["age", "photo.png", "--device", "cpu", "--weights", weights.to_str().unwrap()])
+        .output()
+        .unwrap();
+    succeeded(output);
+    for group in ["11-20", "21-30", "31-40", "41-50", "51+", "strip"] {
+        assert!(folder.path().join(format!("aged/photo-{group}.png")).exists(), "no picture for {group}");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(train(folder.path(), &["--run", "unbroken", "--set", "aging.steps=6"]));
+
+    let first = ["--run", "broken", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
+    succeeded(train(folder.path(), &first));
+    // As after a crash between step 3 and the end.
+    fs::remove_dir_all(folder.path().join("broken/checkpoints/aging/000006")).unwrap();
+    fs::remove_file(folder.path().join("broken/weights/generator.safetensors")).unwrap();
+    let again = [&first[..], &["--resume"]].concat();
+    succeeded(train(folder.path(), &again));
+
+    for network in ["generator", "discriminator"] {
+        let [unbroken, broken] = ["unbroken", "broken"].map(|run| weights(folder.path(), run, network));
+        assert!(unbroken == broken, "the {network} differs");
+    }
+}
+
+#[test]
+fn a_run_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(train(folder.path(), &["--stage", "identity"]));
+
+    let output = train(folder.path(), &["--stage", "identity"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_stage_without_the_one_before_it_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let output = train(folder.path(), &["--stage", "age"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("alexnet.safetensors"), "{}", text(&output.stderr));
+}
+
+/// Ctrl-C, sent as a terminal does.
+#[cfg(unix)]
+#[test]
+fn control_c_ends_cleanly_with_a_checkpoint_to_go_on_from() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder.path()).args(["train", "--device", "cpu", "--stage", "identity"]).args(SMALL);
+    command.args(["--set", "identity.batch_size=4", "--set", "identity.steps=1000000"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let begun = lines.by_ref().any(|line| line.unwrap().contains("step"));
+    assert!(begun);
+
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+
+    assert!(child.wait().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.contains("--resume")), "{rest:?}");
+    let checkpoints: Vec<_> = fs::read_dir(folder.path().join("run/checkpoints/identity")).unwrap().collect();
+    assert_eq!(checkpoints.len(), 1);
+}

@@ -1,0 +1,23 @@
+//! Ages the face in a photo with the weights that come with the library.
+//!
+//! `cargo run --release --example age_photo -- assets/photos/grace-hopper-face.png`
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use ipcgan::{DeviceChoice, FaceAging, photo};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).unwrap_or("assets/photos/grace-hopper-face.png".into());
+    let face_aging = FaceAging::embedded(&DeviceChoice::Auto.resolve()?)?;
+    let face = photo::read(path.as_ref())?;
+
+    let folder = PathBuf::from("aged");
+    std::fs::create_dir_all(&folder)?;
+    for (group, aged) in face_aging.at_every_age(&face) {
+        let picture = folder.join(format!("example-{group}.png"));
+        photo::write_png(&picture, &aged)?;
+        println!("{}", picture.display());
+    }
+    Ok(())
+}

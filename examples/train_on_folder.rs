@@ -1,0 +1,50 @@
+//! Trains on a prepared folder; without one, it first writes one of drawn faces.
+//!
+//! `cargo run --release --example train_on_folder -- FACES RUN`
+//!
+//! FACES holds pictures and `metadata.csv` with the columns `file_name`, `age` and, if known, `identity`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipcgan::data::{PreparedFolder, SyntheticConfig, SyntheticFaces};
+use ipcgan::model::Preset;
+use ipcgan::train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
+use ipcgan::{AgeGroups, DeviceChoice};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1).map(PathBuf::from);
+    let faces = match arguments.next() {
+        Some(folder) => folder,
+        None => drawn_faces()?,
+    };
+    let run = RunFolder::create(&arguments.next().unwrap_or("run".into()))?;
+
+    let settings = ["identity.steps=40", "age.steps=40", "aging.steps=20"].map(String::from);
+    let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings)?;
+    let (data, left_out) = TrainingData::prepared(&faces, &config, &|_, _| {})?;
+    left_out.iter().for_each(|face| println!("left out: {face}"));
+
+    let session = Session {
+        device: DeviceChoice::Auto.resolve()?,
+        display: Display::Lines(Arc::new(|line| println!("{line}"))),
+        interrupter: Interrupter::new(),
+        resume: false,
+    };
+    train(&config, &Stage::ALL, &data, &run, &session)?;
+    println!("everything is in {}", run.path().display());
+    Ok(())
+}
+
+/// A small prepared folder, to see what one looks like.
+fn drawn_faces() -> Result<PathBuf, Box<dyn Error>> {
+    let folder = std::env::temp_dir().join("ipcgan-drawn-faces");
+    if !folder.exists() {
+        let config = SyntheticConfig::new().with_identities(30);
+        let faces = SyntheticFaces::new(config, &AgeGroups::default());
+        PreparedFolder::write(&folder, &faces, &|_, _| {})?;
+    }
+    println!("drawn faces are in {}", folder.display());
+    Ok(folder)
+}

@@ -86,16 +86,21 @@ impl DeviceChoice {
     pub fn resolve(&self) -> Result<Device, DeviceError> {
         match self {
             Self::Auto => Ok(automatic().unwrap_or_else(Device::flex)),
-            choice => choice.open().and_then(|device| {
-                check(&device).map(|()| device).map_err(|reason| self.broken(reason))
-            }),
+            choice => {
+                choice.open().and_then(|device| check(&device).map(|()| device).map_err(|reason| self.broken(reason)))
+            }
         }
     }
 
     /// Name of what [`DeviceChoice::resolve`] gave, for people.
     pub fn describe(device: &Device) -> String {
+        #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+        if let Some(identity) = device.identity() {
+            return identity.name;
+        }
         match format!("{device:?}") {
-            name if name.contains("Flex") => "cpu (flex)".into(),
+            name if name.contains("Flex") => "the CPU, by flex".into(),
+            name if name.contains("NdArray") => "the CPU, by ndarray".into(),
             name => name,
         }
     }
@@ -117,17 +122,13 @@ impl DeviceChoice {
             #[cfg(feature = "wgpu")]
             Self::Wgpu(gpu) => self.graphics(*gpu, None),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan(gpu) => {
-                self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan))
-            }
+            Self::Vulkan(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan)),
             #[cfg(feature = "metal")]
             Self::Metal(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal)),
             #[cfg(feature = "remote")]
             Self::Remote(address) => {
                 let host = burn::remote::RemoteHost::websocket(address);
-                Device::remote_options(&host)
-                    .init()
-                    .map_err(|error| self.broken(error.to_string()))
+                Device::remote_options(&host).init().map_err(|error| self.broken(error.to_string()))
             }
             #[allow(unreachable_patterns, reason = "with every feature nothing is left")]
             missing => Err(DeviceError::NotCompiled(missing.kind())),
@@ -135,11 +136,7 @@ impl DeviceChoice {
     }
 
     #[cfg(feature = "wgpu")]
-    fn graphics(
-        &self,
-        gpu: Gpu,
-        interface: Option<burn::tensor::wgpu::WgpuBackend>,
-    ) -> Result<Device, DeviceError> {
+    fn graphics(&self, gpu: Gpu, interface: Option<burn::tensor::wgpu::WgpuBackend>) -> Result<Device, DeviceError> {
         use burn::tensor::DeviceKind;
 
         let kind = match gpu {

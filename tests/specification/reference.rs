@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use ipcgan::model::{
-    AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator,
-    GeneratorConfig,
+    AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig,
 };
 use safetensors::SafeTensors;
 
@@ -52,9 +51,7 @@ impl Size {
 
     pub fn alexnet(self, device: &Device) -> AlexNet {
         let config = match self {
-            Self::Tiny => {
-                AlexNetConfig::new(10).with_width(4).with_hidden(32).with_embedding(16)
-            }
+            Self::Tiny => AlexNetConfig::new(10).with_width(4).with_hidden(32).with_embedding(16),
             Self::Paper => AlexNetConfig::new(2000),
         };
         filled(config.init(&AgeGroups::default(), 0, device), "alexnet")
@@ -69,11 +66,8 @@ impl Golden {
         let bytes = std::fs::read(folder().join(format!("{name}.safetensors"))).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensors = file.iter().map(|(name, view)| {
-            let values: Vec<f32> = view
-                .data()
-                .chunks_exact(4)
-                .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
-                .collect();
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
             (name.to_string(), TensorData::new(values, view.shape().to_vec()))
         });
         Self(tensors.collect())
@@ -99,10 +93,8 @@ impl Golden {
         let found = found.try_into_vec::<f32>().unwrap();
         let expected = self.values(name);
         let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
-        let difference = found
-            .iter()
-            .zip(&expected)
-            .fold(0f32, |most, (found, expected)| most.max((found - expected).abs()));
+        let difference =
+            found.iter().zip(&expected).fold(0f32, |most, (found, expected)| most.max((found - expected).abs()));
         assert!(
             difference <= tolerance * largest,
             "{name} differs by {difference:e}, {:e} of its largest value",
@@ -113,8 +105,7 @@ impl Golden {
 
 /// The input tensor called `name`: values in [-1, 1).
 pub fn input<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
-    let values: Vec<f32> =
-        uniform(name, shape.iter().product()).map(|u| (2.0 * u - 1.0) as f32).collect();
+    let values: Vec<f32> = uniform(name, shape.iter().product()).map(|u| (2.0 * u - 1.0) as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -125,9 +116,9 @@ pub fn filled<M: Module>(network: M, prefix: &str) -> M {
 
 /// Numbers in [0, 1) that depend on `name` alone.
 fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
-    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let seed = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     (1..=count as u64).map(move |i| {
         let mut z = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

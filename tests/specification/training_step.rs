@@ -146,9 +146,7 @@ fn two_steps_leave_the_parameters_that_the_reference_has() {
     let all = golden.names().filter(|name| name.starts_with("after.")).count();
     assert_eq!(check.count, all, "parameters that were compared");
     let device = Device::flex();
-    let aged = model
-        .generator
-        .valid()
-        .forward(input("input.source", BATCH, &device), Tensor::from_data([1, 4], &device));
+    let aged =
+        model.generator.valid().forward(input("input.source", BATCH, &device), Tensor::from_data([1, 4], &device));
     golden.check("generator.after", aged, STEP_TOLERANCE);
 }

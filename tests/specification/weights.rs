@@ -146,7 +146,10 @@ fn the_weights_that_come_with_the_library_age_a_face_to_every_group() {
     let aged = face_aging.at_every_age(&face);
 
     let size = face_aging.image_size();
-    assert_eq!(aged.iter().map(|(group, _)| group.as_str()).collect::<Vec<_>>(), ["11-20", "21-30", "31-40", "41-50", "51+"]);
+    assert_eq!(
+        aged.iter().map(|(group, _)| group.as_str()).collect::<Vec<_>>(),
+        ["11-20", "21-30", "31-40", "41-50", "51+"]
+    );
     assert!(aged.iter().all(|(_, picture)| picture.dimensions() == (size, size)));
     assert_ne!(aged[0].1, aged[4].1);
 }

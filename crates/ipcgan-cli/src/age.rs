@@ -5,14 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::data::sheet;
+use ipcgan::train::aged_sheet;
 use ipcgan::{AgeGroups, FaceAging, RgbImage, photo};
 
 use crate::arguments::AgeArguments;
 use crate::{answer, devices, report};
-
-/// White pixels between the pictures of a strip.
-const STRIP_GAP: u32 = 2;
 
 pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     check_names(&arguments.photos)?;
@@ -54,7 +51,7 @@ fn age(path: &Path, wanted: &[String], face_aging: &FaceAging, out: &Path) -> Re
             strip.push(aged);
         }
     }
-    write(&out.join(format!("{stem}-strip.png")), &sheet(&[strip], STRIP_GAP))
+    write(&out.join(format!("{stem}-strip.png")), &aged_sheet(&[strip], wanted))
 }
 
 fn write(path: &Path, picture: &RgbImage) -> Result<()> {
@@ -69,10 +66,7 @@ fn wanted_groups(to: &str, groups: &AgeGroups) -> Result<Vec<String>> {
     match to {
         "all" => Ok(names),
         to if names.iter().any(|name| name == to) => Ok(vec![to.into()]),
-        to => bail!(
-            "these weights know no age group `{to}`; --to takes all or one of {}",
-            names.join(", ")
-        ),
+        to => bail!("these weights know no age group `{to}`; --to takes all or one of {}", names.join(", ")),
     }
 }
 

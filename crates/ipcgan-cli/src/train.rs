@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use ipcgan::train::{
-    Display, Ending, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train,
-};
+use ipcgan::train::{Display, Ending, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
 
 use crate::arguments::TrainArguments;
 use crate::{answer, devices, report};
@@ -74,8 +72,8 @@ fn say_what_is_left_out(left_out: &[ipcgan::data::LeftOut]) {
 }
 
 fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta} left")
-        .expect("the template is fixed and valid");
+    let style =
+        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta} left").expect("the template is fixed and valid");
     let bar = ProgressBar::new(0).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -106,9 +104,7 @@ fn interrupted_by_control_c() -> Result<Interrupter> {
 
 fn say_what_is_there(ending: Ending, arguments: &TrainArguments, run: &RunFolder) {
     if let Ending::Interrupted { stage, step } = ending {
-        report(&format!(
-            "stopped in the {stage} stage after step {step}; go on with the same command and --resume"
-        ));
+        report(&format!("stopped in the {stage} stage after step {step}; go on with the same command and --resume"));
         return;
     }
     if let Some(grid) = run.newest_sample() {

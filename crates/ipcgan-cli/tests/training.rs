@@ -6,16 +6,26 @@ use std::process::{Command, Output};
 
 /// Networks and runs as small as they can be.
 const SMALL: [&str; 20] = [
-    "--set", "synthetic.identities=12",
-    "--set", "synthetic.faces_per_group=1",
-    "--set", "synthetic.size=32",
-    "--set", "generator.image_size=32",
-    "--set", "generator.width=2",
-    "--set", "discriminator.width=2",
-    "--set", "alexnet.input_size=67",
-    "--set", "alexnet.width=2",
-    "--set", "valid_share=0.4",
-    "--set", "validations=1",
+    "--set",
+    "synthetic.identities=12",
+    "--set",
+    "synthetic.faces_per_group=1",
+    "--set",
+    "synthetic.size=32",
+    "--set",
+    "generator.image_size=32",
+    "--set",
+    "generator.width=2",
+    "--set",
+    "discriminator.width=2",
+    "--set",
+    "alexnet.input_size=67",
+    "--set",
+    "alexnet.width=2",
+    "--set",
+    "valid_share=0.4",
+    "--set",
+    "validations=1",
 ];
 
 fn train(folder: &Path, extra: &[&str]) -> Output {

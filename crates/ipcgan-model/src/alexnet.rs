@@ -5,13 +5,13 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{
-    Dropout, DropoutConfig, Initializer, Linear, LinearConfig, LocalResponseNorm,
-    LocalResponseNormConfig, PaddingConfig2d,
+    Dropout, DropoutConfig, Initializer, Linear, LinearConfig, LocalResponseNorm, LocalResponseNormConfig,
+    PaddingConfig2d,
 };
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use crate::initial::{InitialWeights, with_initial_weights};
+use crate::initial::{InitialWeights, scaled, with_initial_weights};
 use crate::{AgeGroups, alexnet_input};
 
 /// Pixels enter in 0..255, about this many times the unit variance that He's rule counts on.
@@ -45,9 +45,8 @@ impl AlexNetConfig {
     /// # Panics
     /// If `input_size` is below 67 pixels, where nothing is left after the last pooling.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> AlexNet {
-        let linear = |inputs, outputs| {
-            LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device)
-        };
+        let linear =
+            |inputs, outputs| LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device);
         let flat = 8 * self.width * self.pooled_side() * self.pooled_side();
         let fc6 = || linear(flat, self.hidden);
         let fc7 = || linear(self.hidden, self.hidden);
@@ -70,10 +69,7 @@ impl AlexNetConfig {
             input_size: self.input_size,
         };
         let mut net = with_initial_weights(net, InitialWeights::He, seed);
-        net.trunk.conv1.weight = net.trunk.conv1.weight.map(|weight| {
-            let tracked = weight.is_require_grad();
-            (weight / PIXEL_SCALE).detach().set_require_grad(tracked)
-        });
+        net.trunk.conv1.weight = scaled(net.trunk.conv1.weight, 1.0 / PIXEL_SCALE);
         net
     }
 
@@ -107,9 +103,8 @@ impl Trunk {
                 .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
                 .with_initializer(Initializer::Zeros)
         };
-        let conv1 = Conv2dConfig::new([3, 3 * width], [11, 11])
-            .with_stride([4, 4])
-            .with_initializer(Initializer::Zeros);
+        let conv1 =
+            Conv2dConfig::new([3, 3 * width], [11, 11]).with_stride([4, 4]).with_initializer(Initializer::Zeros);
         Self {
             conv1: conv1.init(device),
             conv2: conv([3 * width, 8 * width], 5, 2).init(device),
@@ -118,11 +113,7 @@ impl Trunk {
             conv5: conv([12 * width, 8 * width], 3, 2).init(device),
             pool: max_pool(),
             // y = x / (1 + 2e-5 * sum over 5 neighbouring channels of x^2)^0.75; alpha counts the mean.
-            norm: LocalResponseNormConfig::new(5)
-                .with_alpha(1e-4)
-                .with_beta(0.75)
-                .with_k(1.0)
-                .init(),
+            norm: LocalResponseNormConfig::new(5).with_alpha(1e-4).with_beta(0.75).with_k(1.0).init(),
         }
     }
 

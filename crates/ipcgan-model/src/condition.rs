@@ -10,11 +10,7 @@ use burn::tensor::{Int, Tensor};
 /// # Shapes
 /// - `age_groups`: `[batch]`, each below `count` (an index outside gives no plane of ones)
 /// - returns: `[batch, count, height, width]`
-pub fn condition_planes(
-    age_groups: Tensor<1, Int>,
-    count: usize,
-    [height, width]: [usize; 2],
-) -> Tensor<4> {
+pub fn condition_planes(age_groups: Tensor<1, Int>, count: usize, [height, width]: [usize; 2]) -> Tensor<4> {
     let [batch] = age_groups.dims();
     let plane = Tensor::<1, Int>::arange(0..count as i64, &age_groups.device());
     // Compared, because `one_hot` reads the indices back to the host and so stalls every step.

@@ -28,12 +28,16 @@ pub(crate) enum InitialWeights {
 ///
 /// Every parameter holds a value afterwards. (Burn's lazy ones share their state among clones: a
 /// `clone().no_grad()` before the first use would freeze the original too.)
-pub(crate) fn with_initial_weights<M: Module>(
-    network: M,
-    initial: InitialWeights,
-    seed: u64,
-) -> M {
+pub(crate) fn with_initial_weights<M: Module>(network: M, initial: InitialWeights, seed: u64) -> M {
     network.map(&mut Drawing { initial, seed, path: Vec::new(), container: Vec::new() })
+}
+
+/// `weight` times `factor`, learning as before.
+pub(crate) fn scaled<const D: usize>(weight: Param<Tensor<D>>, factor: f64) -> Param<Tensor<D>> {
+    weight.map(|tensor| {
+        let tracked = tensor.is_require_grad();
+        (tensor * factor).detach().set_require_grad(tracked)
+    })
 }
 
 struct Drawing {
@@ -94,8 +98,7 @@ impl ModuleMapper for Drawing {
                 None => tensor,
                 Some(values) => {
                     let drawn = TensorData::new(values, shape);
-                    Tensor::from_data(drawn, &tensor.device())
-                        .set_require_grad(tensor.is_require_grad())
+                    Tensor::from_data(drawn, &tensor.device()).set_require_grad(tensor.is_require_grad())
                 }
             }
         })
@@ -104,9 +107,7 @@ impl ModuleMapper for Drawing {
 
 /// FNV-1a of `name`, 64 bits.
 fn name_hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -12,12 +12,7 @@ const NORM_EPSILON: f64 = 1e-3;
 const NORM_MOMENTUM: f64 = 0.1;
 
 /// Convolution with TensorFlow's SAME padding: the odd pixel goes right and below.
-pub(crate) fn same_conv(
-    [inputs, outputs]: [usize; 2],
-    kernel: usize,
-    stride: usize,
-    device: &Device,
-) -> Conv2d {
+pub(crate) fn same_conv([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
     same_conv_config([inputs, outputs], kernel, stride).init(device)
 }
 
@@ -30,10 +25,7 @@ fn same_conv_config(channels: [usize; 2], kernel: usize, stride: usize) -> Conv2
 }
 
 fn norm(channels: usize, device: &Device) -> BatchNorm {
-    BatchNormConfig::new(channels)
-        .with_epsilon(NORM_EPSILON)
-        .with_momentum(NORM_MOMENTUM)
-        .init(device)
+    BatchNormConfig::new(channels).with_epsilon(NORM_EPSILON).with_momentum(NORM_MOMENTUM).init(device)
 }
 
 /// Convolution without bias, then batch norm.
@@ -97,12 +89,7 @@ pub(crate) struct Residual {
 impl Residual {
     pub(crate) fn new(channels: usize, device: &Device) -> Self {
         let conv = || same_conv_config([channels, channels], 3, 1).with_bias(false).init(device);
-        Self {
-            conv1: conv(),
-            norm1: norm(channels, device),
-            conv2: conv(),
-            norm2: norm(channels, device),
-        }
+        Self { conv1: conv(), norm1: norm(channels, device), conv2: conv(), norm2: norm(channels, device) }
     }
 
     /// `[batch, channels, height, width]` to the same shape.

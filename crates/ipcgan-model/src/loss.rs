@@ -10,11 +10,7 @@ use burn::tensor::{Int, Tensor};
 /// - each: the discriminator's scores `[batch, channels, height, width]`, of real faces under
 ///   their own group, of the same faces under a mismatched group, and of generated faces
 /// - returns: `[1]`, a mean over everything
-pub fn discriminator_loss(
-    real_right: Tensor<4>,
-    real_mismatched: Tensor<4>,
-    generated: Tensor<4>,
-) -> Tensor<1> {
+pub fn discriminator_loss(real_right: Tensor<4>, real_mismatched: Tensor<4>, generated: Tensor<4>) -> Tensor<1> {
     let rejected = real_mismatched.square().mean() + generated.square().mean();
     ((real_right - 1.0).square().mean() + rejected * 0.5) * 0.5
 }

@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput, ModelError,
-};
+use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput, ModelError};
 
 /// Sizes of the networks for a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +37,10 @@ impl Preset {
         let published = GeneratorConfig::new();
         match self {
             Self::Paper => published,
-            Self::Compact => {
-                published.with_width(16).with_residual_blocks(4).with_output(GeneratorOutput::Change)
+            Self::Compact => published.with_width(16).with_residual_blocks(4).with_output(GeneratorOutput::Change),
+            Self::Tiny => {
+                published.with_image_size(64).with_width(8).with_residual_blocks(2).with_output(GeneratorOutput::Change)
             }
-            Self::Tiny => published
-                .with_image_size(64)
-                .with_width(8)
-                .with_residual_blocks(2)
-                .with_output(GeneratorOutput::Change),
         }
     }
 

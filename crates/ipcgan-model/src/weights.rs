@@ -12,8 +12,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::store::{
-    BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter,
-    SafetensorsStore,
+    BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::{DType, Device};
 use safetensors::SafeTensors;
@@ -21,8 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator,
-    GeneratorConfig, ModelError,
+    AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, ModelError,
 };
 
 /// A network that weights files can hold.
@@ -40,11 +38,7 @@ pub trait Network: Module {
     ///
     /// # Errors
     /// A size that no network has; what is wrong, in words.
-    fn of_config(
-        config: &Self::Config,
-        groups: &AgeGroups,
-        device: &Device,
-    ) -> Result<Self, String>;
+    fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Result<Self, String>;
 }
 
 /// What a weights file holds.
@@ -75,10 +69,9 @@ pub fn save<N: Network>(
         .metadata("network", N::KIND)
         .metadata("config", json(serde_json::to_string(config)))
         .metadata("age_groups", json(serde_json::to_string(age_groups)));
-    network.save_into(&mut store).map_err(|error| ModelError::Access {
-        path: path.into(),
-        source: std::io::Error::other(error.to_string()),
-    })
+    network
+        .save_into(&mut store)
+        .map_err(|error| ModelError::Access { path: path.into(), source: std::io::Error::other(error.to_string()) })
 }
 
 /// Reads the network in the weights file `path` onto `device`.
@@ -88,8 +81,7 @@ pub fn save<N: Network>(
 /// # Errors
 /// The file cannot be read, is damaged, or holds another kind of network.
 pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
-    let bytes =
-        fs::read(path).map_err(|source| ModelError::Access { path: path.into(), source })?;
+    let bytes = fs::read(path).map_err(|source| ModelError::Access { path: path.into(), source })?;
     from_bytes(bytes, path, device)
 }
 
@@ -97,17 +89,12 @@ pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, Mode
 ///
 /// # Errors
 /// The bytes are damaged, or hold another kind of network.
-pub fn from_bytes<N: Network>(
-    bytes: Vec<u8>,
-    origin: &Path,
-    device: &Device,
-) -> Result<Weights<N>, ModelError> {
+pub fn from_bytes<N: Network>(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
     let metadata = Metadata::read(&bytes, origin)?;
     metadata.check_kind(N::KIND)?;
     let config: N::Config = metadata.config(&N::published())?;
     let age_groups: AgeGroups = metadata.json("age_groups")?;
-    let mut network = N::of_config(&config, &age_groups, device)
-        .map_err(|reason| metadata.error("config", reason))?;
+    let mut network = N::of_config(&config, &age_groups, device).map_err(|reason| metadata.error("config", reason))?;
 
     let mut store = SafetensorsStore::from_bytes(Some(bytes))
         .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)));
@@ -147,11 +134,7 @@ impl<'a> Metadata<'a> {
     fn check_kind(&self, expected: &'static str) -> Result<(), ModelError> {
         match self.entry("network")? {
             found if found == expected => Ok(()),
-            found => Err(ModelError::OtherNetwork {
-                path: self.origin.into(),
-                expected,
-                found: found.into(),
-            }),
+            found => Err(ModelError::OtherNetwork { path: self.origin.into(), expected, found: found.into() }),
         }
     }
 
@@ -162,13 +145,11 @@ impl<'a> Metadata<'a> {
         for (name, value) in named {
             config[name] = value;
         }
-        serde_json::from_value(config)
-            .map_err(|error| self.error("config", format!("cannot be read: {error}")))
+        serde_json::from_value(config).map_err(|error| self.error("config", format!("cannot be read: {error}")))
     }
 
     fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, ModelError> {
-        serde_json::from_str(self.entry(key)?)
-            .map_err(|error| self.error(key, format!("cannot be read: {error}")))
+        serde_json::from_str(self.entry(key)?).map_err(|error| self.error(key, format!("cannot be read: {error}")))
     }
 }
 
@@ -195,11 +176,7 @@ impl Network for Generator {
         GeneratorConfig::new()
     }
 
-    fn of_config(
-        config: &GeneratorConfig,
-        groups: &AgeGroups,
-        device: &Device,
-    ) -> Result<Self, String> {
+    fn of_config(config: &GeneratorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
         check_sizes(&[
             ("image_size", config.image_size, 4096),
             ("width", config.width, 512),
@@ -220,11 +197,7 @@ impl Network for Discriminator {
         DiscriminatorConfig::new()
     }
 
-    fn of_config(
-        config: &DiscriminatorConfig,
-        groups: &AgeGroups,
-        device: &Device,
-    ) -> Result<Self, String> {
+    fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
         check_sizes(&[("width", config.width, 512)])?;
         Ok(config.init(groups, 0, device))
     }
@@ -238,11 +211,7 @@ impl Network for AlexNet {
         AlexNetConfig::new(1)
     }
 
-    fn of_config(
-        config: &AlexNetConfig,
-        groups: &AgeGroups,
-        device: &Device,
-    ) -> Result<Self, String> {
+    fn of_config(config: &AlexNetConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
         check_sizes(&[
             ("identities", config.identities, 1_000_000),
             ("input_size", config.input_size, 1024),

@@ -2,9 +2,7 @@
 
 use burn::config::Config;
 use ipcgan_data::{Augmentation, SyntheticConfig};
-use ipcgan_model::{
-    AgeGroups, AlexNetConfig, DiscriminatorConfig, GeneratorConfig, Preset,
-};
+use ipcgan_model::{AgeGroups, AlexNetConfig, DiscriminatorConfig, GeneratorConfig, Preset};
 
 use crate::{Stage, TrainingError};
 
@@ -114,30 +112,15 @@ impl TrainingConfig {
                 ClassifierTraining::new(50_000).with_batch_size(64),
                 AgingTraining::new(500_000).with_batch_size(32).with_sample_every(1000),
             ),
-            Preset::Compact => (
-                ClassifierTraining::new(3000),
-                ClassifierTraining::new(3000),
-                AgingTraining::new(20_000),
-            ),
-            Preset::Tiny => (
-                ClassifierTraining::new(300),
-                ClassifierTraining::new(200),
-                AgingTraining::new(300),
-            ),
+            Preset::Compact => {
+                (ClassifierTraining::new(3000), ClassifierTraining::new(3000), AgingTraining::new(20_000))
+            }
+            Preset::Tiny => (ClassifierTraining::new(300), ClassifierTraining::new(200), AgingTraining::new(300)),
         };
         // The number of people is replaced by what the data hold.
         let alexnet = preset.alexnet(1);
         let synthetic = SyntheticConfig::new().with_size(size as u32);
-        let config = Self::new(
-            preset,
-            generator,
-            preset.discriminator(),
-            alexnet,
-            identity,
-            age,
-            aging,
-            synthetic,
-        );
+        let config = Self::new(preset, generator, preset.discriminator(), alexnet, identity, age, aging, synthetic);
         match preset {
             Preset::Paper => config.with_checkpoint_every(2000).with_validations(50),
             Preset::Compact => config.with_validations(10),
@@ -171,11 +154,7 @@ impl TrainingConfig {
             ("identity.learning_rate", rate(identity.learning_rate), "must be in (0, 1]"),
             ("age.learning_rate", rate(age.learning_rate), "must be in (0, 1]"),
             ("aging.generator_learning_rate", rate(aging.generator_learning_rate), "must be in (0, 1]"),
-            (
-                "aging.discriminator_learning_rate",
-                rate(aging.discriminator_learning_rate),
-                "must be in (0, 1]",
-            ),
+            ("aging.discriminator_learning_rate", rate(aging.discriminator_learning_rate), "must be in (0, 1]"),
             ("aging.sample_every", aging.sample_every > 0, "must be at least 1"),
             ("checkpoint_every", self.checkpoint_every > 0, "must be at least 1"),
             ("validations", self.validations > 0, "must be at least 1"),

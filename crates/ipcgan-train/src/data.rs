@@ -24,10 +24,7 @@ impl TrainingData {
     ///
     /// # Errors
     /// A group or the validation would be empty.
-    pub fn synthetic(
-        config: &TrainingConfig,
-        progress: Progress<'_>,
-    ) -> Result<Self, TrainingError> {
+    pub fn synthetic(config: &TrainingConfig, progress: Progress<'_>) -> Result<Self, TrainingError> {
         let faces = SyntheticFaces::new(config.synthetic.clone(), &config.age_groups);
         faces.draw_all(progress);
         Self::split(Arc::new(faces), config)
@@ -52,11 +49,7 @@ impl TrainingData {
 
     fn split(faces: Arc<dyn FaceSet>, config: &TrainingConfig) -> Result<Self, TrainingError> {
         let (train, valid) = by_identity(faces, config.seed, config.valid_share)?;
-        Ok(Self {
-            train: Arc::new(train),
-            valid: Arc::new(valid),
-            valid_faces: config.valid_faces,
-        })
+        Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces })
     }
 
     /// Faces to learn from.
@@ -83,11 +76,7 @@ impl TrainingData {
         };
         let train = Subset::new(self.train.clone(), kept(&self.train));
         let valid = Subset::new(self.valid.clone(), kept(&self.valid));
-        Self {
-            train: Arc::new(train),
-            valid: Arc::new(evenly(valid, self.valid_faces)),
-            valid_faces: self.valid_faces,
-        }
+        Self { train: Arc::new(train), valid: Arc::new(evenly(valid, self.valid_faces)), valid_faces: self.valid_faces }
     }
 }
 

@@ -11,12 +11,12 @@ use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainStep, Trainin
 use crate::TrainingError;
 use crate::checkpoint::SaveAlways;
 use crate::progress::ProgressLines;
+use crate::stages::Recognition;
 use crate::stages::StepModel;
 use crate::strategy::{Outcome, StepObserver, StepStrategy};
 use crate::terms::{TermMetric, Terms};
 use crate::train::{Display, Interruption, StageContext};
 use crate::verification::VerificationMetric;
-use crate::stages::Recognition;
 
 /// A stage about to be launched.
 pub(crate) struct Setup<M: StepModel> {
@@ -77,8 +77,7 @@ impl StageContext<'_> {
             return Ok(Learner::new(model, optimizer, rates));
         }
         let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
-        let record =
-            self.checkpoints.record("model").load::<ModuleRecord>(self.done).map_err(damaged)?;
+        let record = self.checkpoints.record("model").load::<ModuleRecord>(self.done).map_err(damaged)?;
         let model = model.try_load_record(record).map_err(|error| TrainingError::Checkpoint {
             path: self.run.checkpoints(self.stage),
             reason: format!("does not fit this configuration: {error}"),

@@ -30,7 +30,7 @@ pub use error::TrainingError;
 pub use optimizers::{classifier_optimizer, gan_optimizer, gan_rates};
 pub use progress::LineSink;
 pub use run_folder::RunFolder;
-pub use samples::{at_every_age, sample_grid};
+pub use samples::{aged_sheet, at_every_age, sample_grid};
 pub use stage::Stage;
 pub use stages::{AgeModel, AgingModel, IdentityModel, Recognition, Turn};
 pub use terms::Terms;

@@ -19,9 +19,11 @@ pub fn classifier_optimizer() -> ModuleOptimizer {
 /// [`AgingModel`](crate::AgingModel).
 pub fn gan_optimizer() -> ModuleOptimizer {
     let adam = || AdamConfig::new().with_beta_1(GAN_BETA_1).with_epsilon(ADAM_EPSILON).build();
-    ModuleOptimizer::from(adam())
-        .with_group(parameters_of("generator"), adam(), None)
-        .with_group(parameters_of("discriminator"), adam(), None)
+    ModuleOptimizer::from(adam()).with_group(parameters_of("generator"), adam(), None).with_group(
+        parameters_of("discriminator"),
+        adam(),
+        None,
+    )
 }
 
 /// A rate that falls from `start` to zero along a cosine.

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::{MetricDefinition, MetricId};
 use burn::train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-    MetricsRendererTraining,
+    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 
 /// Time between two lines.
@@ -36,13 +35,7 @@ pub(crate) struct ProgressLines {
 
 impl ProgressLines {
     /// Lines about a stage called `label` of `steps` steps, of which `done` are done.
-    pub(crate) fn new(
-        label: &str,
-        steps: usize,
-        done: usize,
-        batch_size: usize,
-        sink: LineSink,
-    ) -> Self {
+    pub(crate) fn new(label: &str, steps: usize, done: usize, batch_size: usize, sink: LineSink) -> Self {
         Self {
             label: label.into(),
             sink,

@@ -65,11 +65,7 @@ impl RunFolder {
     }
 
     /// Keeps `config`: the newest one at the top, and each stage's own beside its log.
-    pub(crate) fn save_config(
-        &self,
-        stage: Stage,
-        config: &TrainingConfig,
-    ) -> Result<(), TrainingError> {
+    pub(crate) fn save_config(&self, stage: Stage, config: &TrainingConfig) -> Result<(), TrainingError> {
         let json = serde_json::to_vec_pretty(config).expect("plain data turn into JSON");
         write_whole(&self.path.join("config.json"), &json)?;
         write_whole(&self.log(stage)?.join("config.json"), &json)?;

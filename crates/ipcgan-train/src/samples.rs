@@ -3,12 +3,12 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{FaceSet, photo, pixels, sheet};
-use ipcgan_model::Generator;
+use ipcgan_data::{FaceSet, photo, pixels, sheet_with_captions};
+use ipcgan_model::{AgeGroups, Generator};
 
 use crate::stages::AgingModel;
 use crate::strategy::StepObserver;
-use crate::{RunFolder, TrainingError};
+use crate::{RunFolder, TrainingConfig, TrainingError};
 
 /// Rows of a grid.
 const FACES: usize = 8;
@@ -19,31 +19,31 @@ const GAP: u32 = 2;
 pub(crate) struct SampleGrids {
     run: RunFolder,
     faces: Vec<RgbImage>,
+    groups: AgeGroups,
     every: usize,
     steps: usize,
     device: Device,
 }
 
 impl SampleGrids {
-    /// Grids of faces spread evenly over `faces`, resized to `size` pixels.
+    /// Grids of faces spread evenly over `faces`, as often as `config` says.
     pub(crate) fn new(
         run: RunFolder,
         faces: &dyn FaceSet,
-        size: usize,
-        every: usize,
-        steps: usize,
+        config: &TrainingConfig,
         device: &Device,
     ) -> Result<Self, TrainingError> {
         let count = FACES.min(faces.len());
         let pictures = (0..count).map(|row| {
             let picture = faces.image(row * faces.len() / count)?;
-            Ok::<_, TrainingError>(photo::resized(&picture, size as u32))
+            Ok::<_, TrainingError>(photo::resized(&picture, config.generator.image_size as u32))
         });
         Ok(Self {
             run,
             faces: pictures.collect::<Result<_, _>>()?,
-            every,
-            steps,
+            groups: config.age_groups.clone(),
+            every: config.aging.sample_every,
+            steps: config.aging.steps,
             device: device.clone().inner(),
         })
     }
@@ -54,13 +54,13 @@ impl StepObserver<AgingModel> for SampleGrids {
         if !step.is_multiple_of(self.every) && step != self.steps {
             return Ok(());
         }
-        let grid = sample_grid(&model.generator.valid(), &self.faces, &self.device);
+        let grid = sample_grid(&model.generator.valid(), &self.groups, &self.faces, &self.device);
         Ok(photo::write_png(&self.run.sample(step), &grid)?)
     }
 }
 
 /// One row a face: the source, then the face at each age group. All faces have the same size.
-pub fn sample_grid(generator: &Generator, faces: &[RgbImage], device: &Device) -> RgbImage {
+pub fn sample_grid(generator: &Generator, groups: &AgeGroups, faces: &[RgbImage], device: &Device) -> RgbImage {
     let rows: Vec<Vec<RgbImage>> = faces
         .iter()
         .map(|face| {
@@ -69,7 +69,13 @@ pub fn sample_grid(generator: &Generator, faces: &[RgbImage], device: &Device) -
             row
         })
         .collect();
-    sheet(&rows, GAP)
+    aged_sheet(&rows, &groups.names())
+}
+
+/// Rows of a source face and what became of it, under the names of the age groups.
+pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
+    let captions = [&["source".to_string()], groups].concat();
+    sheet_with_captions(rows, &captions, GAP)
 }
 
 /// `face` at each age group, youngest first.

@@ -16,10 +16,7 @@ impl TrainingConfig {
     /// No such key (the ones at hand are named), or a value of the wrong kind.
     pub fn with_settings(self, settings: &[String]) -> Result<Self, TrainingError> {
         settings.iter().try_fold(self, |config, setting| {
-            config.with_setting(setting).map_err(|reason| TrainingError::Setting {
-                setting: setting.clone(),
-                reason,
-            })
+            config.with_setting(setting).map_err(|reason| TrainingError::Setting { setting: setting.clone(), reason })
         })
     }
 
@@ -64,9 +61,7 @@ mod tests {
     use super::*;
 
     fn set(setting: &str) -> Result<TrainingConfig, String> {
-        TrainingConfig::of(Preset::Tiny)
-            .with_settings(&[setting.into()])
-            .map_err(|error| error.to_string())
+        TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).map_err(|error| error.to_string())
     }
 
     #[test]

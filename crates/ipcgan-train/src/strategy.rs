@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 use burn::data::dataloader::Progress;
 use burn::tensor::Device;
 use burn::train::{
-    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
-    SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents,
-    TrainingItem, ValidLoader,
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
 
 use crate::TrainingError;
@@ -50,19 +49,10 @@ impl<M: StepModel> StepStrategy<M> {
         (1..=epochs).map(|epoch| epoch * self.steps / epochs).collect()
     }
 
-    fn train_epoch(
-        &self,
-        epoch: usize,
-        end: usize,
-        loader: &TrainLoader<M>,
-        parts: &mut Parts<M>,
-    ) {
+    fn train_epoch(&self, epoch: usize, end: usize, loader: &TrainLoader<M>, parts: &mut Parts<M>) {
         let first = parts.step * self.batch_size;
         let batches = loader.slice(first, end * self.batch_size);
-        parts.report(LearnerEvent::StartSplit {
-            epoch_number: epoch,
-            total_items: batches.num_items(),
-        });
+        parts.report(LearnerEvent::StartSplit { epoch_number: epoch, total_items: batches.num_items() });
         let mut iterator = batches.iter();
         while parts.step < end && !parts.interrupter.should_stop() {
             let batch = match iterator.next() {
@@ -109,12 +99,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         let train = train.to_device(&self.device);
         let valid = valid.to_device(&self.device.clone().inner());
         learner.fork(&self.device);
-        let mut parts = Parts {
-            step: self.done,
-            learner,
-            interrupter: components.interrupter.clone(),
-            components,
-        };
+        let mut parts = Parts { step: self.done, learner, interrupter: components.interrupter.clone(), components };
         for (index, end) in self.epoch_ends().into_iter().enumerate() {
             if end <= self.done {
                 continue;

@@ -6,8 +6,8 @@ use burn::tensor::{ExecutionError, Tensor, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
-    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes,
-    NumericEntry, SerializedEntry,
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
 };
 
 /// Losses and accuracies of one batch, each a mean over it, by name.
@@ -94,11 +94,7 @@ impl Metric for TermMetric {
         NumericAttributes { unit: None, higher_is_better: self.higher_is_better }.into()
     }
 
-    fn update(
-        &mut self,
-        terms: &Terms,
-        _metadata: &MetricMetadata,
-    ) -> Result<SerializedEntry, TensorReadError> {
+    fn update(&mut self, terms: &Terms, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
         let Some(value) = terms.get(self.term) else {
             return Ok(SerializedEntry::not_available(None));
         };

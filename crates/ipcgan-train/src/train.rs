@@ -6,8 +6,8 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use ipcgan_data::{
-    AgingBatcher, AgingDataset, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher,
-    LabelledDataset, check_groups, check_identities, group_labels,
+    AgingBatcher, AgingDataset, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, check_groups,
+    check_identities, group_labels,
 };
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
@@ -209,14 +209,8 @@ impl<'a> StageContext<'a> {
             alexnet,
             training.weights.clone(),
         );
-        let samples = SampleGrids::new(
-            self.run.clone(),
-            self.data.valid().as_ref(),
-            size,
-            training.sample_every,
-            training.steps,
-            &self.session.device,
-        )?;
+        let samples =
+            SampleGrids::new(self.run.clone(), self.data.valid().as_ref(), &self.config, &self.session.device)?;
         let setup = self
             .supervised::<AgingModel>(train, valid, training.batch_size, Some(Arc::new(samples)))?
             .loss("discriminator")
@@ -227,8 +221,7 @@ impl<'a> StageContext<'a> {
             .valid_loss("identity")
             .valid_loss("age")
             .valid_accuracy("age accuracy");
-        let rates =
-            gan_rates(training.generator_learning_rate, training.discriminator_learning_rate);
+        let rates = gan_rates(training.generator_learning_rate, training.discriminator_learning_rate);
         let learner = self.learner(model, gan_optimizer(), rates)?;
         let (model, interruption) = self.launch(setup, learner)?;
         self.save("generator", &model.generator, &self.config.generator)?;
@@ -250,21 +243,12 @@ impl<'a> StageContext<'a> {
         Ok((weights.network, weights.config))
     }
 
-    fn save<N: Network>(
-        &self,
-        name: &str,
-        network: &N,
-        config: &N::Config,
-    ) -> Result<(), TrainingError> {
+    fn save<N: Network>(&self, name: &str, network: &N, config: &N::Config) -> Result<(), TrainingError> {
         let path = self.run.weights(name);
         Ok(weights::save(&network.valid(), config, &self.config.age_groups, &path)?)
     }
 
-    fn labelled_stream(
-        &self,
-        labels: Vec<usize>,
-        training: &ClassifierTraining,
-    ) -> Arc<dyn DataLoader<LabelledBatch>> {
+    fn labelled_stream(&self, labels: Vec<usize>, training: &ClassifierTraining) -> Arc<dyn DataLoader<LabelledBatch>> {
         let dataset = LabelledDataset::stream(
             self.data.train().clone(),
             labels,
@@ -276,11 +260,7 @@ impl<'a> StageContext<'a> {
         self.labelled_loader(dataset, training)
     }
 
-    fn labelled_once(
-        &self,
-        labels: Vec<usize>,
-        training: &ClassifierTraining,
-    ) -> Arc<dyn DataLoader<LabelledBatch>> {
+    fn labelled_once(&self, labels: Vec<usize>, training: &ClassifierTraining) -> Arc<dyn DataLoader<LabelledBatch>> {
         let size = self.config.generator.image_size as u32;
         let dataset = LabelledDataset::once(self.data.valid().clone(), labels, size);
         self.labelled_loader(dataset, training)

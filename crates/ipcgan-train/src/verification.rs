@@ -6,8 +6,8 @@ use std::sync::Arc;
 use burn::tensor::{ExecutionError, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::{
-    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes,
-    NumericEntry, SerializedEntry,
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
 };
 
 use crate::stages::Recognition;
@@ -130,11 +130,7 @@ impl Metric for VerificationMetric {
         NumericAttributes { unit: None, higher_is_better: true }.into()
     }
 
-    fn update(
-        &mut self,
-        item: &Recognition,
-        _metadata: &MetricMetadata,
-    ) -> Result<SerializedEntry, TensorReadError> {
+    fn update(&mut self, item: &Recognition, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
         let [_, length] = item.embeddings.dims();
         let values = item.embeddings.clone().try_into_data()?.convert::<f32>();
         let values = values.as_slice::<f32>().expect("converted to f32 above");

@@ -36,12 +36,7 @@ pub struct Turn {
 
 impl AgingModel {
     /// The networks, of which `alexnet` will not change.
-    pub fn new(
-        generator: Generator,
-        discriminator: Discriminator,
-        alexnet: AlexNet,
-        weights: LossWeights,
-    ) -> Self {
+    pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, weights: LossWeights) -> Self {
         Self { generator, discriminator, alexnet: alexnet.freeze(), weights }
     }
 

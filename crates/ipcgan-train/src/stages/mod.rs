@@ -15,10 +15,7 @@ use burn::train::{Learner, LearnerModel, TrainOutput, TrainStep};
 /// A model that learns in steps.
 pub(crate) trait StepModel: LearnerModel {
     /// One step on `batch`: every update, in order. Returns what it lost.
-    fn learn(
-        learner: &mut Learner<Self>,
-        batch: <Self as TrainStep>::Input,
-    ) -> <Self as TrainStep>::Output;
+    fn learn(learner: &mut Learner<Self>, batch: <Self as TrainStep>::Input) -> <Self as TrainStep>::Output;
 }
 
 /// One update from the gradients of one pass: how both classifiers learn.

@@ -60,7 +60,7 @@ impl Preset {
         match self {
             Self::Paper => published,
             // Inputs near the size of the faces: enlarging them to 227 pixels would cost three times as much and show
-            // nothing more. Such small heads forget more than they gain by dropout.
+            // nothing more. With dropout, heads as small as these did not begin to learn within the steps they have.
             Self::Compact => published.with_input_size(131).with_width(16).with_hidden(512).with_dropout(0.0),
             Self::Tiny => {
                 published.with_input_size(67).with_width(8).with_hidden(128).with_embedding(64).with_dropout(0.0)

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example age_photo -- assets/photos/grace-hopper-face.png`
 
+#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+
 use std::error::Error;
 use std::path::PathBuf;
 

@@ -2,8 +2,10 @@
 //!
 //! `cargo run --release --example step_by_hand`
 
+#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use ipcgan::model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
 use ipcgan::model::{AgeGroups, Preset};

@@ -4,6 +4,8 @@
 //!
 //! FACES holds pictures and `metadata.csv` with the columns `file_name`, `age` and, if known, `identity`.
 
+#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;

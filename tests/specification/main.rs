@@ -1,5 +1,7 @@
 //! What the networks, losses and files of IPCGAN must be and do.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod networks;
 mod reference;
 mod training_step;

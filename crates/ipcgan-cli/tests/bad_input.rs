@@ -1,5 +1,7 @@
 //! Bad input ends in one line that names the file and the reason, and leaves nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

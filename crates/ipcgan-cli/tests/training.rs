@@ -1,5 +1,7 @@
 //! `ipcgan train` from nothing to an aged face, on the smallest networks.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

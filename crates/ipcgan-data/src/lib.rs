@@ -38,8 +38,6 @@
 //! - `sheet`, `caption`: contact sheets for samples and reports
 //! - `error`: what can go wrong ([`DataError`])
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
-
 mod aging;
 mod augment;
 mod caption;

@@ -258,7 +258,8 @@ mod tests {
         const CHANCE: f32 = 4.0;
 
         let brightness = largest_deviation(&faces, |picture| mean_of(picture, |_, _| true, grey));
-        let corners = largest_deviation(&faces, |picture| mean_of(picture, |x, y| (x < 1 || x > 14) && y > 14, grey));
+        let corners =
+            largest_deviation(&faces, |picture| mean_of(picture, |x, y| !(1..=14).contains(&x) && y > 14, grey));
         let redness = |Rgb([red, _, blue]): &Rgb<u8>| f32::from(*red) - f32::from(*blue);
         let skin = largest_deviation(&faces, |picture| mean_of(picture, |x, y| x.abs_diff(8) < 5 && y < 14, redness));
 

@@ -112,11 +112,9 @@ impl TrainingConfig {
                 ClassifierTraining::new(50_000).with_batch_size(64),
                 AgingTraining::new(500_000).with_batch_size(32).with_sample_every(1000),
             ),
-            Preset::Compact => (
-                ClassifierTraining::new(5000),
-                ClassifierTraining::new(3000),
-                small_aging(20_000).with_batch_size(4),
-            ),
+            Preset::Compact => {
+                (ClassifierTraining::new(5000), ClassifierTraining::new(3000), small_aging(20_000).with_batch_size(4))
+            }
             Preset::Tiny => (
                 ClassifierTraining::new(700).with_learning_rate(1e-3),
                 ClassifierTraining::new(800).with_learning_rate(1e-3),

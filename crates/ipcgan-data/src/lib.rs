@@ -28,7 +28,7 @@
 //!
 //! # Modules, in reading order
 //! - `face`: what is known of a face ([`FaceLabel`]), and sets of faces ([`FaceSet`])
-//! - [`photo`]: photos in and out of files; `file`: files written whole or not at all ([`write_whole`])
+//! - [`photo`]: photos in and out of files
 //! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
 //! - `synthetic`: faces drawn by ourselves, with person and age as parameters ([`SyntheticFaces`])
@@ -44,7 +44,6 @@ mod caption;
 mod check;
 mod error;
 mod face;
-mod file;
 mod labelled;
 mod metadata;
 pub mod photo;
@@ -61,7 +60,6 @@ pub use augment::Augmentation;
 pub use check::{check_groups, check_identities};
 pub use error::DataError;
 pub use face::{FaceLabel, FaceSet, Split};
-pub use file::write_whole;
 pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, LabelledFace, group_labels};
 pub use prepared::{LeftOut, PreparedFolder};
 pub use sheet::{sheet, sheet_with_captions};

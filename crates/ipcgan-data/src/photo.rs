@@ -6,8 +6,9 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 
+use ipcgan_model::write_whole;
+
 use crate::DataError;
-use crate::file::write_whole;
 use crate::resample::{self, Region};
 
 /// The least width and height of a picture, in pixels.
@@ -40,14 +41,14 @@ pub fn read(path: &Path) -> Result<RgbImage, DataError> {
     Ok(if photo.color().has_alpha() { over_white(photo) } else { photo.into_rgb8() })
 }
 
-/// Writes a picture as PNG, whole or not at all (see [`write_whole`](crate::write_whole)).
+/// Writes a picture as PNG, whole or not at all (see [`write_whole`]).
 ///
 /// # Errors
 /// [`DataError::Write`] if the folder does not exist, is full or is not ours to write.
 pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), DataError> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).map_err(|source| DataError::Encode { path: path.into(), source })?;
-    write_whole(path, bytes.get_ref())
+    write_whole(path, bytes.get_ref()).map_err(|source| DataError::Write { path: path.into(), source })
 }
 
 /// The largest square in the middle of a picture.

@@ -7,11 +7,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::RgbImage;
-use ipcgan_model::AgeGroups;
+use ipcgan_model::{AgeGroups, write_whole};
 use rayon::prelude::*;
 
 use crate::metadata::{self, Row};
-use crate::{DataError, FaceLabel, FaceSet, file, photo};
+use crate::{DataError, FaceLabel, FaceSet, photo};
 
 /// A folder of aligned faces with a `metadata.csv` beside or above them.
 ///
@@ -138,7 +138,8 @@ impl PreparedFolder {
             Ok::<_, DataError>(())
         })?;
         let rows = (0..faces.len()).map(|index| (file_name(index), faces.label(index)));
-        file::write_whole(&table, &metadata::written(&table, rows)?)
+        let contents = metadata::written(&table, rows)?;
+        write_whole(&table, &contents).map_err(|source| DataError::Write { path: table, source })
     }
 }
 

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, ModelError,
+    write_whole,
 };
 
 /// A network that weights files can hold.
@@ -63,15 +64,17 @@ pub fn save<N: Network>(
     path: &Path,
 ) -> Result<(), ModelError> {
     let json = |value: serde_json::Result<String>| value.expect("plain data turn into JSON");
-    let mut store = SafetensorsStore::from_file(path)
+    let mut store = SafetensorsStore::from_bytes(None)
         .with_to_adapter(BurnToPyTorchAdapter)
-        .overwrite(true)
         .metadata("network", N::KIND)
         .metadata("config", json(serde_json::to_string(config)))
         .metadata("age_groups", json(serde_json::to_string(age_groups)));
     network
         .save_into(&mut store)
-        .map_err(|error| ModelError::Access { path: path.into(), source: std::io::Error::other(error.to_string()) })
+        .and_then(|()| store.get_bytes())
+        .map_err(|error| std::io::Error::other(error.to_string()))
+        .and_then(|bytes| write_whole(path, &bytes))
+        .map_err(|source| ModelError::Access { path: path.into(), source })
 }
 
 /// Reads the network in the weights file `path` onto `device`.

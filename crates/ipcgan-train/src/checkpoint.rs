@@ -9,7 +9,7 @@ use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::EventStoreClient;
-use ipcgan_data::write_whole;
+use ipcgan_model::write_whole;
 
 /// Records in a checkpoint: model, optimizer, scheduler.
 const RECORDS: usize = 3;
@@ -60,8 +60,7 @@ impl Checkpoints {
         let count = saved.entry(step).or_insert(0);
         *count += 1;
         if *count == RECORDS {
-            write_whole(&self.at(step).join(COMPLETE), b"")
-                .map_err(|error| CheckpointerError::Unknown(error.to_string()))?;
+            write_whole(&self.at(step).join(COMPLETE), b"").map_err(CheckpointerError::IOError)?;
             self.remove_old()?;
         }
         Ok(())

@@ -137,9 +137,7 @@ impl TrainingConfig {
 /// changes the source fools the small age classifier by colour long before the discriminator can object, so it learns
 /// slower than its judge, and a face is kept more strictly.
 fn small_aging(steps: usize) -> AgingTraining {
-    AgingTraining::new(steps)
-        .with_generator_learning_rate(3e-4)
-        .with_weights(LossWeights::new().with_identity(1e-3).with_age(20.0))
+    AgingTraining::new(steps).with_generator_learning_rate(3e-4).with_weights(LossWeights::new().with_identity(1e-3))
 }
 
 impl TrainingConfig {

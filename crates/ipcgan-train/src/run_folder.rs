@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipcgan_data::write_whole;
+use ipcgan_model::write_whole;
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
@@ -67,8 +67,9 @@ impl RunFolder {
     /// Keeps `config`: the newest one at the top, and each stage's own beside its log.
     pub(crate) fn save_config(&self, stage: Stage, config: &TrainingConfig) -> Result<(), TrainingError> {
         let json = serde_json::to_vec_pretty(config).expect("plain data turn into JSON");
-        write_whole(&self.path.join("config.json"), &json)?;
-        write_whole(&self.log(stage)?.join("config.json"), &json)?;
+        for path in [self.path.join("config.json"), self.log(stage)?.join("config.json")] {
+            write_whole(&path, &json).map_err(|source| TrainingError::Access { path, source })?;
+        }
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         None => Stage::ALL.to_vec(),
     };
     let ending = train(&config, &stages, &data, &run, &session)?;
-    say_what_is_there(ending, arguments, &run);
+    say_what_is_there(ending, &run);
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn interrupted_by_control_c() -> Result<Interrupter> {
     Ok(interrupter)
 }
 
-fn say_what_is_there(ending: Ending, arguments: &TrainArguments, run: &RunFolder) {
+fn say_what_is_there(ending: Ending, run: &RunFolder) {
     if let Ending::Interrupted { stage, step } = ending {
         report(&format!("stopped in the {stage} stage after step {step}; go on with the same command and --resume"));
         return;
@@ -113,11 +113,15 @@ fn say_what_is_there(ending: Ending, arguments: &TrainArguments, run: &RunFolder
     }
     let generator = run.weights("generator");
     if generator.exists() {
-        let face = match arguments.data {
-            Some(_) => "PHOTO --aligned",
-            None => "PHOTO",
-        };
-        report("age a photo with the new weights:");
-        answer(&format!("ipcgan age {face} --weights {}", generator.display()));
+        report("age a photo with the new weights (--aligned, because it learned from face crops):");
+        answer(&format!("{} age PHOTO --aligned --weights {}", program(), generator.display()));
+    }
+}
+
+/// How the program was called: by cargo from a clone, or by its own name.
+fn program() -> &'static str {
+    match std::env::var_os("CARGO") {
+        Some(_) => "cargo run --release --",
+        None => "ipcgan",
     }
 }

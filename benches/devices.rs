@@ -8,7 +8,6 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::Learner;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

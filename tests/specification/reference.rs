@@ -12,28 +12,28 @@ use ipcgan::model::{
 use safetensors::SafeTensors;
 
 /// The largest difference that is rounding, as a share of a tensor's largest value.
-pub const FORWARD_TOLERANCE: f32 = 1e-4;
+pub(crate) const FORWARD_TOLERANCE: f32 = 1e-4;
 
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference")
 }
 
 /// Sizes of the networks in the golden files.
 #[derive(Clone, Copy, Debug)]
-pub enum Size {
+pub(crate) enum Size {
     Tiny,
     Paper,
 }
 
 impl Size {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tiny => "tiny",
             Self::Paper => "paper",
         }
     }
 
-    pub fn generator(self, device: &Device) -> Generator {
+    pub(crate) fn generator(self, device: &Device) -> Generator {
         let config = match self {
             Self::Tiny => GeneratorConfig::new().with_width(4).with_residual_blocks(2),
             Self::Paper => GeneratorConfig::new(),
@@ -41,7 +41,7 @@ impl Size {
         filled(config.init(&AgeGroups::default(), 0, device), "generator")
     }
 
-    pub fn discriminator(self, device: &Device) -> Discriminator {
+    pub(crate) fn discriminator(self, device: &Device) -> Discriminator {
         let config = match self {
             Self::Tiny => DiscriminatorConfig::new().with_width(4),
             Self::Paper => DiscriminatorConfig::new(),
@@ -49,7 +49,7 @@ impl Size {
         filled(config.init(&AgeGroups::default(), 0, device), "discriminator")
     }
 
-    pub fn alexnet(self, device: &Device) -> AlexNet {
+    pub(crate) fn alexnet(self, device: &Device) -> AlexNet {
         let config = match self {
             Self::Tiny => AlexNetConfig::new(10).with_width(4).with_hidden(32).with_embedding(16),
             Self::Paper => AlexNetConfig::new(2000),
@@ -59,10 +59,10 @@ impl Size {
 }
 
 /// Numbers by name, as one golden file holds them.
-pub struct Golden(HashMap<String, TensorData>);
+pub(crate) struct Golden(HashMap<String, TensorData>);
 
 impl Golden {
-    pub fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let bytes = std::fs::read(folder().join(format!("{name}.safetensors"))).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensors = file.iter().map(|(name, view)| {
@@ -73,20 +73,20 @@ impl Golden {
         Self(tensors.collect())
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    pub fn values(&self, name: &str) -> Vec<f32> {
+    pub(crate) fn values(&self, name: &str) -> Vec<f32> {
         self.0[name].clone().try_into_vec::<f32>().unwrap()
     }
 
-    pub fn scalar(&self, name: &str) -> f32 {
+    pub(crate) fn scalar(&self, name: &str) -> f32 {
         self.values(name)[0]
     }
 
     /// The tensor must agree within `tolerance` of the golden one's largest value.
-    pub fn check<const D: usize>(&self, name: &str, found: Tensor<D>, tolerance: f32) {
+    pub(crate) fn check<const D: usize>(&self, name: &str, found: Tensor<D>, tolerance: f32) {
         let expected = &self.0[name];
         let found = found.into_data();
         assert_eq!(found.shape(), expected.shape(), "shape of {name}");
@@ -104,13 +104,13 @@ impl Golden {
 }
 
 /// The input tensor called `name`: values in [-1, 1).
-pub fn input<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+pub(crate) fn input<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
     let values: Vec<f32> = uniform(name, shape.iter().product()).map(|u| (2.0 * u - 1.0) as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// `network` with every parameter and running statistic computed from its own name.
-pub fn filled<M: Module>(network: M, prefix: &str) -> M {
+pub(crate) fn filled<M: Module>(network: M, prefix: &str) -> M {
     network.map(&mut Fill { path: vec![prefix.into()], container: vec![] })
 }
 

@@ -11,8 +11,7 @@ use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainStep, Trainin
 use crate::TrainingError;
 use crate::checkpoint::SaveAlways;
 use crate::progress::ProgressLines;
-use crate::stages::Recognition;
-use crate::stages::StepModel;
+use crate::stages::{Recognition, StepModel};
 use crate::strategy::{Outcome, StepObserver, StepStrategy};
 use crate::terms::{TermMetric, Terms};
 use crate::train::{Display, Interruption, StageContext};

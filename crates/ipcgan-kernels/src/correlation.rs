@@ -1,0 +1,241 @@
+//! Direct convolution and its adjoint: windows multiplied with panels, no column buffer.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::epilogue::Epilogue;
+use crate::frame::Frame;
+use crate::panels::{Panels, Windows};
+use crate::scratch::Scratch;
+use crate::{Instructions, Maps, Window};
+
+/// Pixels that a task computes at least: enough work to share, few enough that its input stays near.
+const TASK_PIXELS: usize = 128;
+
+/// Sums over windows of the input, once for each phase of the output.
+///
+/// A convolution has one phase. The adjoint of a convolution of stride `s` has `s * s`: outputs whose
+/// rows and columns leave the same rests see the same weights, and each such phase is a convolution of
+/// stride one.
+#[derive(Debug)]
+pub(crate) struct Correlation {
+    instructions: Instructions,
+    groups: usize,
+    /// Channels of a group.
+    inputs: usize,
+    outputs: usize,
+    input_stride: usize,
+    output_stride: usize,
+    phases: Vec<Phase>,
+}
+
+#[derive(Debug)]
+struct Phase {
+    rows: Taps,
+    columns: Taps,
+    /// One for each group.
+    panels: Vec<Panels>,
+}
+
+/// Inputs that outputs of one phase see, along one axis: output `phase + stride * j` sees `count`
+/// inputs from `first + input_stride * j` on.
+#[derive(Clone, Copy, Debug)]
+struct Taps {
+    phase: usize,
+    first: isize,
+    count: usize,
+}
+
+impl Correlation {
+    /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`.
+    pub(crate) fn forward(
+        instructions: Instructions,
+        weights: &[f32],
+        [outputs, inputs]: [usize; 2],
+        window: &Window,
+    ) -> Self {
+        let kernel = window.kernel;
+        let outputs = outputs / window.groups;
+        let panels = |group: usize| {
+            Panels::new(instructions, outputs, kernel * kernel * inputs, |output, step| {
+                let (tap, input) = (step / inputs, step % inputs);
+                weights[((group * outputs + output) * inputs + input) * kernel * kernel + tap]
+            })
+        };
+        let taps = Taps { phase: 0, first: -(window.before as isize), count: kernel };
+        let phase = Phase { rows: taps, columns: taps, panels: (0..window.groups).map(panels).collect() };
+        Self {
+            instructions,
+            groups: window.groups,
+            inputs,
+            outputs,
+            input_stride: window.stride,
+            output_stride: 1,
+            phases: vec![phase],
+        }
+    }
+
+    /// Convolution of stride one with `[rows, columns]` of taps from `before` pixels above and left on, whose weights
+    /// `weight(output, [row, column], input)` gives.
+    pub(crate) fn of_taps(
+        instructions: Instructions,
+        [outputs, inputs]: [usize; 2],
+        [rows, columns]: [usize; 2],
+        before: isize,
+        weight: impl Fn(usize, [usize; 2], usize) -> f32 + Sync,
+    ) -> Self {
+        let panels = Panels::new(instructions, outputs, rows * columns * inputs, |output, step| {
+            let (tap, input) = (step / inputs, step % inputs);
+            weight(output, [tap / columns, tap % columns], input)
+        });
+        let taps = |count| Taps { phase: 0, first: -before, count };
+        let phase = Phase { rows: taps(rows), columns: taps(columns), panels: vec![panels] };
+        Self { instructions, groups: 1, inputs, outputs, input_stride: 1, output_stride: 1, phases: vec![phase] }
+    }
+
+    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: from maps of
+    /// its output to maps of its input.
+    pub(crate) fn adjoint(
+        instructions: Instructions,
+        weights: &[f32],
+        [outputs, inputs]: [usize; 2],
+        window: &Window,
+    ) -> Self {
+        let (kernel, stride) = (window.kernel, window.stride);
+        let outputs = outputs / window.groups;
+        // Input pixel `p` meets output pixel `(p + before - tap) / stride` through `tap`, where that divides.
+        let taps = |phase: usize| {
+            let first_tap = (phase + window.before) % stride;
+            let count = kernel.saturating_sub(first_tap).div_ceil(stride);
+            Taps { phase, first: ((phase + window.before) / stride) as isize - count as isize + 1, count }
+        };
+        // Taps in the order of the pixels that they meet, which is backwards.
+        let tap = |taps: Taps, index: usize| {
+            (taps.phase + window.before) % stride + stride * (taps.count - 1 - index)
+        };
+        let phase = |(row, column): (usize, usize)| {
+            let (rows, columns) = (taps(row), taps(column));
+            let panels = |group: usize| {
+                Panels::new(instructions, inputs, rows.count * columns.count * outputs, |input, step| {
+                    let (index, output) = (step / outputs, step % outputs);
+                    let (row, column) = (tap(rows, index / columns.count), tap(columns, index % columns.count));
+                    weights[(((group * outputs + output) * inputs + input) * kernel + row) * kernel + column]
+                })
+            };
+            Phase { rows, columns, panels: (0..window.groups).map(panels).collect() }
+        };
+        let phases = (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column)));
+        Self {
+            instructions,
+            groups: window.groups,
+            inputs: outputs,
+            outputs: inputs,
+            input_stride: 1,
+            output_stride: stride,
+            phases: phases.map(phase).collect(),
+        }
+    }
+
+    /// The output's values, for an output of `[height, width]`.
+    pub(crate) fn run(
+        &self,
+        input: &[f32],
+        input_maps: Maps,
+        [height, width]: [usize; 2],
+        epilogue: &Epilogue<'_>,
+    ) -> Vec<f32> {
+        let output_maps = Maps { height, width, channels: self.groups * self.outputs, ..input_maps };
+        let rows = TASK_PIXELS.div_ceil(width).next_multiple_of(self.output_stride).min(height.max(1));
+        let row_values = width * output_maps.channels;
+        let mut output = vec![0.0; output_maps.values()];
+        output.par_chunks_mut(output_maps.picture()).enumerate().for_each(|(picture, values)| {
+            values.par_chunks_mut(rows * row_values).enumerate().for_each(|(block, values)| {
+                self.instructions.run(Task {
+                    correlation: self,
+                    picture: &input[picture * input_maps.picture()..][..input_maps.picture()],
+                    input_maps,
+                    top: block * rows,
+                    width,
+                    start: picture * output_maps.picture() + block * rows * row_values,
+                    output: values,
+                    epilogue,
+                });
+            });
+        });
+        output
+    }
+}
+
+/// Some rows of one picture's output.
+struct Task<'a> {
+    correlation: &'a Correlation,
+    picture: &'a [f32],
+    input_maps: Maps,
+    /// First row of the output.
+    top: usize,
+    width: usize,
+    /// Where `output` begins in the whole output.
+    start: usize,
+    output: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for phase in &self.correlation.phases {
+            for group in 0..self.correlation.groups {
+                self.phase(simd, phase, group);
+            }
+        }
+    }
+}
+
+impl Task<'_> {
+    #[inline(always)]
+    fn phase<S: Simd>(&mut self, simd: S, phase: &Phase, group: usize) {
+        let Correlation { inputs, outputs, input_stride, output_stride, groups, .. } = *self.correlation;
+        let channels = groups * outputs;
+        let height = self.output.len() / (self.width * channels);
+        // Outputs of this phase, in steps of the output's stride, of which `top` is a multiple.
+        let first_row = self.top / output_stride;
+        let rows = (height.saturating_sub(phase.rows.phase)).div_ceil(output_stride);
+        let columns = (self.width.saturating_sub(phase.columns.phase)).div_ceil(output_stride);
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        let extent = |count: usize, taps: Taps| (count - 1) * input_stride + taps.count;
+        let frame = Frame {
+            top: (first_row * input_stride) as isize + phase.rows.first,
+            left: phase.columns.first,
+            height: extent(rows, phase.rows),
+            width: extent(columns, phase.columns),
+        };
+        let pixels = (0..rows * columns).map(|index| (index / columns, index % columns));
+        let starts: Vec<usize> =
+            pixels.clone().map(|(row, column)| (row * frame.width + column) * input_stride * inputs).collect();
+        let place = |(row, column): (usize, usize)| {
+            let (y, x) = (row * output_stride + phase.rows.phase, column * output_stride + phase.columns.phase);
+            (y * self.width + x) * channels + group * outputs
+        };
+        let places: Vec<usize> = pixels.map(place).collect();
+        let (start, epilogue, output) = (self.start, self.epilogue, &mut *self.output);
+        let mut scratch = Scratch::new(frame.height * frame.width * inputs);
+        frame.copy(self.picture, self.input_maps, group * inputs..(group + 1) * inputs, &mut scratch);
+        let windows = Windows {
+            input: &scratch,
+            starts: &starts,
+            row_stride: frame.width * inputs,
+            run: phase.columns.count * inputs,
+        };
+        for panel in phase.panels[group].of_matrix(0) {
+            windows.multiply(simd, &panel, &mut |pixel, sums| {
+                let place = places[pixel] + panel.first;
+                let values = &mut output[place..place + panel.outputs];
+                epilogue.store(simd, sums, group * outputs + panel.first, values, start + place);
+            });
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! How feature maps lie in memory.
+
+/// Sizes of a batch of feature maps that lie channels last: the channels of a pixel stand side by
+/// side, then come the pixels of a row, the rows of a map, the maps of the batch.
+///
+/// With channels last every kernel reads and writes whole vectors of neighbouring channels: no
+/// column buffer, no shuffles, no gaps where a stride skips pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maps {
+    /// Pictures in the batch.
+    pub batch: usize,
+    /// Rows.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Channels of a pixel.
+    pub channels: usize,
+}
+
+impl Maps {
+    /// Number of values.
+    pub fn values(&self) -> usize {
+        self.batch * self.picture()
+    }
+
+    /// Number of pixels in the batch.
+    pub fn pixels(&self) -> usize {
+        self.batch * self.height * self.width
+    }
+
+    /// Number of values of one picture.
+    pub(crate) fn picture(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// The same sizes with another number of channels.
+    pub fn with_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+}

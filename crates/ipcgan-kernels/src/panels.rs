@@ -1,0 +1,156 @@
+//! Weights in the order in which the inner loop reads them, and that loop.
+
+use pulp::Simd;
+use rayon::prelude::*;
+
+use crate::Instructions;
+
+/// Matrices `[steps, outputs]` cut into panels of as many outputs as fit the registers.
+///
+/// A panel holds, for each matrix and each step, the weights of its outputs side by side; the last
+/// panel is narrower and filled up with zeros to whole vectors.
+#[derive(Debug)]
+pub(crate) struct Panels {
+    outputs: usize,
+    steps: usize,
+    matrices: usize,
+    lanes: usize,
+    width: usize,
+    data: Vec<f32>,
+}
+
+/// One panel of one matrix.
+pub(crate) struct Panel<'a> {
+    /// First output.
+    pub(crate) first: usize,
+    /// Outputs that are not filling.
+    pub(crate) outputs: usize,
+    /// Vectors side by side.
+    pub(crate) vectors: usize,
+    /// `[steps][vectors][lanes]`.
+    pub(crate) weights: &'a [f32],
+}
+
+impl Panels {
+    /// One matrix, whose entries `weight(output, step)` gives.
+    pub(crate) fn new(
+        instructions: Instructions,
+        outputs: usize,
+        steps: usize,
+        weight: impl Fn(usize, usize) -> f32 + Sync,
+    ) -> Self {
+        Self::of_matrices(instructions, 1, outputs, steps, |panel, first, width| {
+            for (step, row) in panel.chunks_exact_mut(width).enumerate() {
+                for (lane, value) in row.iter_mut().enumerate().take(outputs - first) {
+                    *value = weight(first + lane, step);
+                }
+            }
+        })
+    }
+
+    /// Several matrices; `fill(panel, first output, width)` writes `[matrices][steps][width]`.
+    pub(crate) fn of_matrices(
+        instructions: Instructions,
+        matrices: usize,
+        outputs: usize,
+        steps: usize,
+        fill: impl Fn(&mut [f32], usize, usize) + Sync,
+    ) -> Self {
+        let lanes = instructions.lanes();
+        let width = lanes * instructions.vectors();
+        let mut data = vec![0.0; matrices * steps * outputs.next_multiple_of(lanes)];
+        data.par_chunks_mut((matrices * steps * width).max(1)).enumerate().for_each(|(index, panel)| {
+            let first = index * width;
+            fill(panel, first, width.min((outputs - first).next_multiple_of(lanes)));
+        });
+        Self { outputs, steps, matrices, lanes, width, data }
+    }
+
+    pub(crate) fn of_matrix(&self, matrix: usize) -> impl Iterator<Item = Panel<'_>> {
+        (0..self.outputs).step_by(self.width).map(move |first| {
+            let outputs = self.width.min(self.outputs - first);
+            let width = outputs.next_multiple_of(self.lanes);
+            let start = first * self.matrices * self.steps + matrix * self.steps * width;
+            let weights = &self.data[start..start + self.steps * width];
+            Panel { first, outputs, vectors: width / self.lanes, weights }
+        })
+    }
+}
+
+/// Runs of values that are multiplied with panels: a pixel's window, row by row.
+#[derive(Clone, Copy)]
+pub(crate) struct Windows<'a> {
+    pub(crate) input: &'a [f32],
+    /// Where the window of each pixel begins.
+    pub(crate) starts: &'a [usize],
+    /// From one row of a window to the next.
+    pub(crate) row_stride: usize,
+    /// Neighbouring values in a row of a window.
+    pub(crate) run: usize,
+}
+
+impl Windows<'_> {
+    /// Multiplies every window with `panel`; `store(pixel, sums)` takes the sums of its outputs.
+    #[inline(always)]
+    pub(crate) fn multiply<S: Simd>(&self, simd: S, panel: &Panel<'_>, store: &mut impl FnMut(usize, &[S::f32s])) {
+        match (panel.vectors, S::REGISTER_COUNT >= 32) {
+            (1, _) => self.blocks::<S, 8, 1>(simd, panel, store),
+            (2, true) => self.blocks::<S, 8, 2>(simd, panel, store),
+            (2, false) => self.blocks::<S, 6, 2>(simd, panel, store),
+            (3, _) => self.blocks::<S, 8, 3>(simd, panel, store),
+            _ => self.blocks::<S, 6, 4>(simd, panel, store),
+        }
+    }
+
+    /// Blocks of at most `PIXELS` pixels: as many sums as the registers hold.
+    #[inline(always)]
+    fn blocks<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        panel: &Panel<'_>,
+        store: &mut impl FnMut(usize, &[S::f32s]),
+    ) {
+        let (weights, _) = S::as_simd_f32s(panel.weights);
+        let mut pixel = 0;
+        while pixel + PIXELS <= self.starts.len() {
+            self.block::<S, PIXELS, VECTORS>(simd, weights, pixel, store);
+            pixel += PIXELS;
+        }
+        while pixel + 4 <= self.starts.len() {
+            self.block::<S, 4, VECTORS>(simd, weights, pixel, store);
+            pixel += 4;
+        }
+        while pixel < self.starts.len() {
+            self.block::<S, 1, VECTORS>(simd, weights, pixel, store);
+            pixel += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn block<S: Simd, const PIXELS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        weights: &[S::f32s],
+        pixel: usize,
+        store: &mut impl FnMut(usize, &[S::f32s]),
+    ) {
+        let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
+        for (row, weights) in weights.chunks_exact((self.run * VECTORS).max(1)).enumerate() {
+            let values: [&[f32]; PIXELS] = std::array::from_fn(|index| {
+                let start = self.starts[pixel + index] + row * self.row_stride;
+                &self.input[start..][..self.run]
+            });
+            for (step, weights) in weights.as_chunks::<VECTORS>().0.iter().enumerate() {
+                for (sums, values) in sums.iter_mut().zip(values) {
+                    let value = simd.splat_f32s(values[step]);
+                    for (sum, &weight) in sums.iter_mut().zip(weights) {
+                        *sum = simd.mul_add_e_f32s(value, weight, *sum);
+                    }
+                }
+            }
+        }
+        for (index, sums) in sums.iter().enumerate() {
+            store(pixel + index, sums);
+        }
+    }
+}

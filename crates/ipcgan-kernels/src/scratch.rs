@@ -1,0 +1,57 @@
+//! Buffers for what a kernel needs only while it runs.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+/// Buffers that are kept at most: those of one kernel on many threads.
+const KEPT: usize = 64;
+
+/// Buffers that wait for the next kernel, because fresh memory costs a page fault for every 4 KiB.
+static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// A buffer whose values are whatever they were.
+pub(crate) struct Scratch {
+    buffer: Vec<f32>,
+    length: usize,
+}
+
+impl Scratch {
+    pub(crate) fn new(length: usize) -> Self {
+        let mut buffer = Self::kept(length).unwrap_or_default();
+        if buffer.len() < length {
+            buffer = vec![0.0; length];
+        }
+        Self { buffer, length }
+    }
+
+    /// The smallest kept buffer that is large enough, or else the largest, which then grows.
+    fn kept(length: usize) -> Option<Vec<f32>> {
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = (0..pool.len()).filter(|&index| pool[index].len() >= length).min_by_key(|&index| pool[index].len());
+        let best = enough.or_else(|| (0..pool.len()).max_by_key(|&index| pool[index].len()))?;
+        Some(pool.swap_remove(best))
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.buffer[..self.length]
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < KEPT {
+            pool.push(std::mem::take(&mut self.buffer));
+        }
+    }
+}

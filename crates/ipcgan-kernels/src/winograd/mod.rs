@@ -1,0 +1,277 @@
+//! Winograd convolution of stride one: fewer multiplications for 3x3 and 4x4 windows.
+//!
+//! Tiles of the input are transformed, multiplied with transformed weights (one product of matrices
+//! for each position in a tile, over all tiles and channels), and transformed back.
+
+mod gradient;
+mod tiles;
+mod transform;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::epilogue::Epilogue;
+use crate::lanes::{load, store};
+use crate::panels::{Panels, Windows};
+use crate::scratch::Scratch;
+use crate::{Instructions, Maps, Window};
+pub(crate) use gradient::weight_gradient;
+use tiles::{Source, Tiles, TransformedTiles};
+use transform::{Input, OUTPUTS, Output, Weights, transform};
+
+/// Channels of a group from which on it wins over direct convolution.
+const LEAST_CHANNELS: usize = 16;
+
+/// Whether a convolution of `outputs` and `inputs` channels a group can be, and is better, done in this way.
+pub(crate) fn suits(window: &Window, [outputs, inputs]: [usize; 2]) -> bool {
+    window.stride == 1 && matches!(window.kernel, 3 | 4) && inputs >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS
+}
+
+/// A convolution with transformed weights.
+#[derive(Debug)]
+pub(crate) struct Winograd {
+    instructions: Instructions,
+    kernel: usize,
+    before: usize,
+    /// Channels of a group.
+    inputs: usize,
+    outputs: usize,
+    /// One for each group, each with a matrix for each position in a tile.
+    panels: Vec<Panels>,
+}
+
+impl Winograd {
+    /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`.
+    pub(crate) fn forward(
+        instructions: Instructions,
+        weights: &[f32],
+        [outputs, inputs]: [usize; 2],
+        window: &Window,
+    ) -> Self {
+        let taps = window.kernel * window.kernel;
+        let outputs = outputs / window.groups;
+        Self::new(instructions, [outputs, inputs], window, window.before, |group, output, input, tap| {
+            weights[((group * outputs + output) * inputs + input) * taps + tap]
+        })
+    }
+
+    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: a convolution with
+    /// the window turned round.
+    pub(crate) fn adjoint(
+        instructions: Instructions,
+        weights: &[f32],
+        [outputs, inputs]: [usize; 2],
+        window: &Window,
+    ) -> Self {
+        let taps = window.kernel * window.kernel;
+        let outputs = outputs / window.groups;
+        let before = window.kernel - 1 - window.before;
+        Self::new(instructions, [inputs, outputs], window, before, |group, input, output, tap| {
+            weights[((group * outputs + output) * inputs + input) * taps + taps - 1 - tap]
+        })
+    }
+
+    /// `weight(group, output, input, tap)` gives the weights.
+    fn new(
+        instructions: Instructions,
+        [outputs, inputs]: [usize; 2],
+        window: &Window,
+        before: usize,
+        weight: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let side = window.kernel + OUTPUTS - 1;
+        let panels = |group: usize| {
+            Panels::of_matrices(instructions, side * side, outputs, inputs, |panel, first, width| {
+                let weight = |output, input, tap| {
+                    // Filling has no weights.
+                    if output < outputs { weight(group, output, input, tap) } else { 0.0 }
+                };
+                match window.kernel {
+                    3 => instructions.run(TransformWeights::<_, 6, 3> { panel, first, width, inputs, weight }),
+                    _ => instructions.run(TransformWeights::<_, 7, 4> { panel, first, width, inputs, weight }),
+                }
+            })
+        };
+        let panels = (0..window.groups).map(panels).collect();
+        Self { instructions, kernel: window.kernel, before, inputs, outputs, panels }
+    }
+
+    /// The output's values, for an output of `sides` (height and width).
+    pub(crate) fn run(
+        &self,
+        input: &[f32],
+        input_maps: Maps,
+        sides: [usize; 2],
+        epilogue: &Epilogue<'_>,
+    ) -> Vec<f32> {
+        match self.kernel {
+            3 => self.run_with::<6>(input, input_maps, sides, epilogue),
+            _ => self.run_with::<7>(input, input_maps, sides, epilogue),
+        }
+    }
+
+    fn run_with<const A: usize>(
+        &self,
+        input: &[f32],
+        input_maps: Maps,
+        [height, width]: [usize; 2],
+        epilogue: &Epilogue<'_>,
+    ) -> Vec<f32> {
+        let maps = Maps { height, width, channels: self.panels.len() * self.outputs, ..input_maps };
+        let tiles = Tiles::covering(maps);
+        let mut output = vec![0.0; maps.values()];
+        for (group, panels) in self.panels.iter().enumerate() {
+            let source = Source {
+                values: input,
+                maps: input_maps,
+                channel: group * self.inputs,
+                channels: self.inputs,
+                before: self.before,
+            };
+            let transformed = TransformedTiles::new::<Input, A, A>(self.instructions, source, tiles);
+            let products = self.products(&transformed, panels, A * A);
+            output.par_chunks_mut(maps.picture()).enumerate().for_each(|(picture, output)| {
+                output.par_chunks_mut(OUTPUTS * width * maps.channels).enumerate().for_each(|(row, output)| {
+                    self.instructions.run(TransformBack::<A> {
+                        products: &products,
+                        plane: plane(tiles.count() * self.outputs),
+                        first: (picture * tiles.rows + row) * tiles.columns,
+                        outputs: self.outputs,
+                        maps,
+                        channel: group * self.outputs,
+                        start: picture * maps.picture() + row * OUTPUTS * width * maps.channels,
+                        output,
+                        epilogue,
+                    });
+                });
+            });
+        }
+        output
+    }
+
+    /// For each position in a tile, `[tiles][outputs]`: the transformed tiles times the transformed weights.
+    fn products(&self, tiles: &TransformedTiles, panels: &Panels, positions: usize) -> Scratch {
+        let plane = plane(tiles.count() * self.outputs);
+        let mut products = Scratch::new(positions * plane);
+        products.par_chunks_mut(plane).enumerate().for_each(|(position, products)| {
+            let starts = tiles.starts(position);
+            let windows = Windows { input: &tiles.values, starts: &starts, row_stride: 0, run: self.inputs };
+            self.instructions.run(Multiply { windows, panels, position, outputs: self.outputs, products });
+        });
+        products
+    }
+}
+
+/// Distance between planes of `values` values: no power of two, or the same place in all planes would share a few
+/// lines of the cache.
+fn plane(values: usize) -> usize {
+    values.next_multiple_of(16) + 80
+}
+
+struct TransformWeights<'a, F, const A: usize, const R: usize> {
+    panel: &'a mut [f32],
+    /// First output.
+    first: usize,
+    width: usize,
+    inputs: usize,
+    weight: F,
+}
+
+impl<F: Fn(usize, usize, usize) -> f32, const A: usize, const R: usize> WithSimd for TransformWeights<'_, F, A, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = S::F32_LANES;
+        let mut gathered = vec![0.0; R * R * lanes];
+        for input in 0..self.inputs {
+            for offset in (0..self.width).step_by(lanes) {
+                for (tap, values) in gathered.chunks_exact_mut(lanes).enumerate() {
+                    for (lane, value) in values.iter_mut().enumerate() {
+                        *value = (self.weight)(self.first + offset + lane, input, tap);
+                    }
+                }
+                let (taps, _) = S::as_simd_f32s(&gathered);
+                let mut window = [[simd.splat_f32s(0.0); R]; R];
+                window.as_flattened_mut().copy_from_slice(taps);
+                let transformed = transform::<S, Weights, A, R>(simd, &window);
+                for (position, &vector) in transformed.as_flattened().iter().enumerate() {
+                    let start = (position * self.inputs + input) * self.width + offset;
+                    store(simd, &mut self.panel[start..start + lanes], vector);
+                }
+            }
+        }
+    }
+}
+
+struct Multiply<'a> {
+    windows: Windows<'a>,
+    panels: &'a Panels,
+    position: usize,
+    outputs: usize,
+    products: &'a mut [f32],
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for panel in self.panels.of_matrix(self.position) {
+            self.windows.multiply(simd, &panel, &mut |tile, sums| {
+                let start = tile * self.outputs + panel.first;
+                let products = self.products[start..start + panel.outputs].chunks_mut(S::F32_LANES);
+                for (&sum, products) in sums.iter().zip(products) {
+                    store(simd, products, sum);
+                }
+            });
+        }
+    }
+}
+
+/// One row of tiles.
+struct TransformBack<'a, const A: usize> {
+    products: &'a [f32],
+    /// From one position in a tile to the next.
+    plane: usize,
+    /// First tile of the row.
+    first: usize,
+    /// Channels of the products.
+    outputs: usize,
+    maps: Maps,
+    /// First channel of the output.
+    channel: usize,
+    /// Where `output` begins in the whole output.
+    start: usize,
+    output: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl<const A: usize> WithSimd for TransformBack<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Maps { width, channels, .. } = self.maps;
+        let height = self.output.len() / (width * channels);
+        for (column, left) in (0..width).step_by(OUTPUTS).enumerate() {
+            for first in (0..self.outputs).step_by(S::F32_LANES) {
+                let last = self.outputs.min(first + S::F32_LANES);
+                let mut products = [[simd.splat_f32s(0.0); A]; A];
+                for (position, product) in products.as_flattened_mut().iter_mut().enumerate() {
+                    let start = position * self.plane + (self.first + column) * self.outputs;
+                    *product = load(simd, &self.products[start + first..start + last]);
+                }
+                let outputs = transform::<S, Output, OUTPUTS, A>(simd, &products);
+                for (y, row) in outputs.iter().enumerate().take(height) {
+                    for (x, vector) in row.iter().enumerate().take(width - left) {
+                        let place = (y * width + left + x) * channels + self.channel + first;
+                        let output = &mut self.output[place..place + last - first];
+                        let vector = std::slice::from_ref(vector);
+                        self.epilogue.store(simd, vector, self.channel + first, output, self.start + place);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Feature maps cut into overlapping tiles, and these transformed.
+
+use std::marker::PhantomData;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::transform::{OUTPUTS, Transform, transform};
+use crate::lanes::{load, store};
+use crate::scratch::Scratch;
+use crate::{Instructions, Maps};
+
+/// Tiles that lie together, and that a task transforms.
+const BLOCK: usize = 16;
+
+/// Blocks in a grid: few enough that the sums over it find their factors near.
+const GRID: usize = 8;
+
+/// Numbers of tiles that cover feature maps, four pixels each way a tile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tiles {
+    pub(crate) batch: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+impl Tiles {
+    /// Tiles that cover `maps`.
+    pub(crate) fn covering(maps: Maps) -> Self {
+        let count = |side: usize| side.div_ceil(OUTPUTS);
+        Self { batch: maps.batch, rows: count(maps.height), columns: count(maps.width) }
+    }
+
+    pub(crate) fn count(self) -> usize {
+        self.batch * self.rows * self.columns
+    }
+
+    /// Picture, row and column of a tile.
+    fn place(self, tile: usize) -> [usize; 3] {
+        [tile / (self.rows * self.columns), tile / self.columns % self.rows, tile % self.columns]
+    }
+}
+
+/// Feature maps of which tiles are cut.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) maps: Maps,
+    /// First of the channels that count.
+    pub(crate) channel: usize,
+    /// How many they are.
+    pub(crate) channels: usize,
+    /// Rows of zeros above and columns of zeros left of the maps.
+    pub(crate) before: usize,
+}
+
+/// Transformed tiles, `[block][position in a tile][tile of the block][channels]`.
+pub(crate) struct TransformedTiles {
+    pub(crate) values: Scratch,
+    tiles: usize,
+    channels: usize,
+    positions: usize,
+}
+
+impl TransformedTiles {
+    /// Cuts `tiles` of `Q` times `Q` pixels from `source` and transforms them.
+    pub(crate) fn new<T: Transform<P, Q>, const P: usize, const Q: usize>(
+        instructions: Instructions,
+        source: Source<'_>,
+        tiles: Tiles,
+    ) -> Self {
+        let (count, channels) = (tiles.count(), source.channels);
+        let mut values = Scratch::new(count * P * P * channels);
+        values.par_chunks_mut(BLOCK * P * P * channels).enumerate().for_each(|(block, values)| {
+            let transform = PhantomData::<T>;
+            instructions.run(Block::<T, P, Q> { source, tiles, first: block * BLOCK, values, transform });
+        });
+        Self { values, tiles: count, channels, positions: P * P }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.tiles
+    }
+
+    /// Where the channels of each tile begin, at `position` in the tiles.
+    pub(crate) fn starts(&self, position: usize) -> Vec<usize> {
+        let start = |tile: usize| {
+            let (block, tile) = (tile / BLOCK, tile % BLOCK);
+            let count = BLOCK.min(self.tiles - block * BLOCK);
+            (block * BLOCK * self.positions + position * count + tile) * self.channels
+        };
+        (0..self.tiles).map(start).collect()
+    }
+
+    /// The tiles at `position`, as grids of a few blocks of equal size.
+    pub(crate) fn grids(&self, position: usize) -> impl Iterator<Item = Grid> {
+        let whole = self.tiles / BLOCK;
+        let stride = BLOCK * self.positions * self.channels;
+        let grid = move |block: usize| {
+            let start = block * stride + position * BLOCK * self.channels;
+            Grid { start, strides: [stride, self.channels], sides: [GRID.min(whole - block), BLOCK] }
+        };
+        let count = self.tiles % BLOCK;
+        let start = whole * stride + position * count * self.channels;
+        let rest = Grid { start, strides: [stride, self.channels], sides: [1, count] };
+        (0..whole).step_by(GRID).map(grid).chain((count > 0).then_some(rest))
+    }
+}
+
+/// Some of the transformed tiles: where the first begins, how far it is to the one below and the one
+/// beside it, and how many there are.
+pub(crate) struct Grid {
+    pub(crate) start: usize,
+    pub(crate) strides: [usize; 2],
+    pub(crate) sides: [usize; 2],
+}
+
+struct Block<'a, T, const P: usize, const Q: usize> {
+    source: Source<'a>,
+    tiles: Tiles,
+    /// First tile.
+    first: usize,
+    values: &'a mut [f32],
+    transform: PhantomData<T>,
+}
+
+impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, T, P, Q> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Source { values, channel, channels, .. } = self.source;
+        let count = self.values.len() / (P * P * channels);
+        for tile in 0..count {
+            let places = self.source.places::<Q>(self.tiles.place(self.first + tile));
+            for first in (0..channels).step_by(S::F32_LANES) {
+                let last = channels.min(first + S::F32_LANES);
+                let mut inputs = [[simd.splat_f32s(0.0); Q]; Q];
+                for (inputs, places) in inputs.as_flattened_mut().iter_mut().zip(places.as_flattened()) {
+                    if let &Some(place) = places {
+                        *inputs = load(simd, &values[place + channel + first..place + channel + last]);
+                    }
+                }
+                let transformed = transform::<S, T, P, Q>(simd, &inputs);
+                for (position, &vector) in transformed.as_flattened().iter().enumerate() {
+                    let start = (position * count + tile) * channels;
+                    store(simd, &mut self.values[start + first..start + last], vector);
+                }
+            }
+        }
+    }
+}
+
+impl Source<'_> {
+    /// Where the pixels of a tile stand; none for those outside the maps.
+    fn places<const Q: usize>(&self, [picture, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
+        let inside = |index: usize, offset: usize, limit: usize| {
+            (index * OUTPUTS + offset).checked_sub(self.before).filter(|&position| position < limit)
+        };
+        std::array::from_fn(|y| {
+            std::array::from_fn(|x| {
+                let y = inside(row, y, self.maps.height)?;
+                let x = inside(column, x, self.maps.width)?;
+                Some(((picture * self.maps.height + y) * self.maps.width + x) * self.maps.channels)
+            })
+        })
+    }
+}

@@ -35,21 +35,41 @@ fn main() {
             let output = Maps { batch, height: out, width: out, channels: outputs };
             let channels = [outputs, inputs / groups];
             let fill = |n: usize| (0..n).map(|i| ((i * 7919) % 1013) as f32 / 1013.0 - 0.5).collect::<Vec<f32>>();
-            let (x, w, g) = (fill(maps.values()), fill(outputs * inputs / groups * kernel * kernel), fill(output.values()));
+            let (x, w, g) =
+                (fill(maps.values()), fill(outputs * inputs / groups * kernel * kernel), fill(output.values()));
             let gflop = 2.0 * (w.len() * batch * out * out) as f64 / 1e9;
             let e = Epilogue::default();
             print!("{name:24}");
             for arithmetic in [Arithmetic::Direct, Arithmetic::Fast] {
                 let time = |f: &dyn Fn()| {
                     f();
-                    let mut times: Vec<f64> = (0..5).map(|_| { let t = Instant::now(); f(); t.elapsed().as_secs_f64() }).collect();
+                    let mut times: Vec<f64> = (0..5)
+                        .map(|_| {
+                            let t = Instant::now();
+                            f();
+                            t.elapsed().as_secs_f64()
+                        })
+                        .collect();
                     times.sort_by(f64::total_cmp);
                     times[1]
                 };
-                let f = time(&|| { Convolution::new(instructions, arithmetic, &w, channels, &window).run(&x, maps, [out, out], &e); });
-                let b = time(&|| { Convolution::adjoint(instructions, arithmetic, &w, channels, &window).run(&g, output, [side, side], &e); });
-                let d = time(&|| { weight_gradient(instructions, arithmetic, (&x, maps), (&g, output), &window); });
-                for t in [f, b, d] { print!("{:7.2} ({:3.0})", t * 1e3, gflop / t); }
+                let f = time(&|| {
+                    Convolution::new(instructions, arithmetic, &w, channels, &window).run(&x, maps, [out, out], &e);
+                });
+                let b = time(&|| {
+                    Convolution::adjoint(instructions, arithmetic, &w, channels, &window).run(
+                        &g,
+                        output,
+                        [side, side],
+                        &e,
+                    );
+                });
+                let d = time(&|| {
+                    weight_gradient(instructions, arithmetic, (&x, maps), (&g, output), &window);
+                });
+                for t in [f, b, d] {
+                    print!("{:7.2} ({:3.0})", t * 1e3, gflop / t);
+                }
                 print!(" | ");
             }
             println!();

@@ -110,9 +110,7 @@ impl Correlation {
             Taps { phase, first: ((phase + window.before) / stride) as isize - count as isize + 1, count }
         };
         // Taps in the order of the pixels that they meet, which is backwards.
-        let tap = |taps: Taps, index: usize| {
-            (taps.phase + window.before) % stride + stride * (taps.count - 1 - index)
-        };
+        let tap = |taps: Taps, index: usize| (taps.phase + window.before) % stride + stride * (taps.count - 1 - index);
         let phase = |(row, column): (usize, usize)| {
             let (rows, columns) = (taps(row), taps(column));
             let panels = |group: usize| {

@@ -1,6 +1,7 @@
 //! What happens to a sum before it is stored.
 
 use pulp::Simd;
+use rayon::prelude::*;
 
 use crate::lanes::{load, store};
 
@@ -36,6 +37,19 @@ impl Activation {
             Self::LeakyRelu(slope) => slope,
         }
     }
+}
+
+/// The gradient before an activation, from the one after it and the activation's output.
+pub fn activation_gradient(activation: Activation, output: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let slope = activation.slope();
+    let mut result = vec![0.0; output.len()];
+    let pieces = output.par_chunks(1 << 14).zip(gradient.par_chunks(1 << 14));
+    result.par_chunks_mut(1 << 14).zip(pieces).for_each(|(result, (output, gradient))| {
+        for ((result, &output), &gradient) in result.iter_mut().zip(output).zip(gradient) {
+            *result = if output > 0.0 { gradient } else { gradient * slope };
+        }
+    });
+    result
 }
 
 impl Epilogue<'_> {

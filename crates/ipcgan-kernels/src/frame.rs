@@ -24,8 +24,7 @@ impl Frame {
             let end = (limit as isize - first).clamp(begin as isize, length as isize) as usize;
             begin..end
         };
-        let (rows, columns) =
-            (inside(self.top, self.height, maps.height), inside(self.left, self.width, maps.width));
+        let (rows, columns) = (inside(self.top, self.height, maps.height), inside(self.left, self.width, maps.width));
         for (y, row) in copy.chunks_exact_mut((self.width * count).max(1)).take(self.height).enumerate() {
             if !rows.contains(&y) || columns.is_empty() {
                 row.fill(0.0);

@@ -30,11 +30,10 @@ impl Narrow {
         let kernel = window.kernel;
         let channels = [kernel * outputs, inputs];
         let before = window.before as isize;
-        let columns =
-            Correlation::of_taps(instructions, channels, [kernel, 1], before, |channel, [row, _], input| {
-                let (column, output) = (channel / outputs, channel % outputs);
-                weights[((output * inputs + input) * kernel + row) * kernel + column]
-            });
+        let columns = Correlation::of_taps(instructions, channels, [kernel, 1], before, |channel, [row, _], input| {
+            let (column, output) = (channel / outputs, channel % outputs);
+            weights[((output * inputs + input) * kernel + row) * kernel + column]
+        });
         Self { columns, kernel, outputs }
     }
 

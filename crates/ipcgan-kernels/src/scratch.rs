@@ -27,7 +27,8 @@ impl Scratch {
     /// The smallest kept buffer that is large enough, or else the largest, which then grows.
     fn kept(length: usize) -> Option<Vec<f32>> {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = (0..pool.len()).filter(|&index| pool[index].len() >= length).min_by_key(|&index| pool[index].len());
+        let enough =
+            (0..pool.len()).filter(|&index| pool[index].len() >= length).min_by_key(|&index| pool[index].len());
         let best = enough.or_else(|| (0..pool.len()).max_by_key(|&index| pool[index].len()))?;
         Some(pool.swap_remove(best))
     }

@@ -33,7 +33,8 @@ impl Shuffled {
         let last = (stride - 1 + before) / stride;
         let taps = last + (kernel - 1).saturating_sub(before).div_ceil(stride) + 1;
         let tap = |pixel: usize, index: usize| {
-            let tap = (pixel + before) as isize + (taps - 1 - index) as isize * stride as isize - (last * stride) as isize;
+            let tap =
+                (pixel + before) as isize + (taps - 1 - index) as isize * stride as isize - (last * stride) as isize;
             usize::try_from(tap).ok().filter(|&tap| tap < kernel)
         };
         let channels = [stride * stride * inputs, outputs];
@@ -42,9 +43,7 @@ impl Shuffled {
             Correlation::of_taps(instructions, channels, [taps, taps], before, |channel, [row, column], output| {
                 let (pixel, input) = (channel / inputs, channel % inputs);
                 match (tap(pixel / stride, row), tap(pixel % stride, column)) {
-                    (Some(row), Some(column)) => {
-                        weights[((output * inputs + input) * kernel + row) * kernel + column]
-                    }
+                    (Some(row), Some(column)) => weights[((output * inputs + input) * kernel + row) * kernel + column],
                     _ => 0.0,
                 }
             });

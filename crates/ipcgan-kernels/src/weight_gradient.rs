@@ -35,7 +35,8 @@ pub fn weight_gradient(
     }
     let (input, input_maps) = padded((input, input_maps), maps, window);
     let parts = parts(input_maps.channels, window);
-    let pass = Pass { input: &input, input_maps, gradient, maps, window, swapped: maps.channels < instructions.lanes() };
+    let pass =
+        Pass { input: &input, input_maps, gradient, maps, window, swapped: maps.channels < instructions.lanes() };
     let sums: Vec<Vec<f32>> = parts.par_iter().map(|part| pass.sums(instructions, part)).collect();
     pass.assembled(&parts, &sums)
 }

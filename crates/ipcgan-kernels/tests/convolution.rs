@@ -28,7 +28,12 @@ impl Case {
         let mut pick = || channels[random.random_range(0..channels.len())] * groups;
         let (inputs, outputs) = (pick(), pick());
         Self {
-            input: Maps { batch: random.random_range(1..4), height: side(random), width: side(random), channels: inputs },
+            input: Maps {
+                batch: random.random_range(1..4),
+                height: side(random),
+                width: side(random),
+                channels: inputs,
+            },
             outputs,
             window: Window { kernel, stride: random.random_range(1..=4), before, after, groups },
         }
@@ -170,16 +175,12 @@ fn bias_residual_and_activation_follow_the_sum() {
         let input = values(&mut random, case.input.values());
         let weights = values(&mut random, outputs * 16 * 9);
         let (bias, residual) = (values(&mut random, outputs), values(&mut random, maps.values()));
-        let epilogue = Epilogue {
-            bias: Some(&bias),
-            residual: Some(&residual),
-            activation: Activation::LeakyRelu(0.2),
-        };
+        let epilogue =
+            Epilogue { bias: Some(&bias), residual: Some(&residual), activation: Activation::LeakyRelu(0.2) };
         for instructions in Instructions::available() {
             let convolution = Convolution::new(instructions, Arithmetic::Fast, &weights, channels, &window);
-            let run = |epilogue: &Epilogue<'_>| {
-                convolution.run(&input, case.input, [maps.height, maps.width], epilogue)
-            };
+            let run =
+                |epilogue: &Epilogue<'_>| convolution.run(&input, case.input, [maps.height, maps.width], epilogue);
 
             let sums = run(&Epilogue::default());
             let found = run(&epilogue);

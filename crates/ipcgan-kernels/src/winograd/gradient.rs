@@ -3,9 +3,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::plane;
 use super::tiles::{Source, Tiles, TransformedTiles};
 use super::transform::{Input, OutputGradient, WeightsGradient, transform};
-use super::plane;
 use crate::lanes::load;
 use crate::outer::{Add, Outer, Side};
 use crate::scratch::Scratch;
@@ -44,8 +44,7 @@ fn with<const A: usize, const R: usize>(
             before: window.before,
         };
         let left = TransformedTiles::new::<Input, A, A>(instructions, source, tiles);
-        let source =
-            Source { values: gradient, maps, channel: group * outputs, channels: outputs, before: 0 };
+        let source = Source { values: gradient, maps, channel: group * outputs, channels: outputs, before: 0 };
         let right = TransformedTiles::new::<OutputGradient, A, 4>(instructions, source, tiles);
 
         // For each position in a tile, [inputs][outputs].

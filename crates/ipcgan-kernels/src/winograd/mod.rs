@@ -97,13 +97,7 @@ impl Winograd {
     }
 
     /// The output's values, for an output of `sides` (height and width).
-    pub(crate) fn run(
-        &self,
-        input: &[f32],
-        input_maps: Maps,
-        sides: [usize; 2],
-        epilogue: &Epilogue<'_>,
-    ) -> Vec<f32> {
+    pub(crate) fn run(&self, input: &[f32], input_maps: Maps, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
         match self.kernel {
             3 => self.run_with::<6>(input, input_maps, sides, epilogue),
             _ => self.run_with::<7>(input, input_maps, sides, epilogue),

@@ -1,0 +1,355 @@
+//! Batch norm with the statistics of the batch, joined to the activation that follows it.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::lanes::{load, store};
+use crate::{Activation, Instructions, Maps};
+
+/// Values of a piece of work: few enough that a second pass over it finds it near.
+const PIECE_VALUES: usize = 1 << 14;
+
+/// Batch norm of feature maps.
+///
+/// The batch may be several batches in one: each of `parts` equal parts is normed by its own statistics, as if
+/// it had come alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<'a> {
+    /// Factor of each channel.
+    pub gamma: &'a [f32],
+    /// What is added to each channel.
+    pub beta: &'a [f32],
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Batches in the batch.
+    pub parts: usize,
+    /// What follows.
+    pub activation: Activation,
+}
+
+/// Mean and (biased) variance of each channel, `[parts][channels]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Means.
+    pub means: Vec<f32>,
+    /// Variances.
+    pub variances: Vec<f32>,
+}
+
+/// Gradients of a batch norm.
+#[derive(Clone, Debug)]
+pub struct NormGradients {
+    /// Towards its input.
+    pub input: Vec<f32>,
+    /// Towards the factors of the channels.
+    pub gamma: Vec<f32>,
+    /// Towards what is added to the channels.
+    pub beta: Vec<f32>,
+}
+
+impl Statistics {
+    /// Statistics of the values of `maps`.
+    ///
+    /// # Panics
+    /// If the batch is no multiple of `parts`.
+    pub fn new(instructions: Instructions, input: &[f32], maps: Maps, parts: usize) -> Self {
+        assert!(maps.batch.is_multiple_of(parts), "a batch of {} in {parts} parts", maps.batch);
+        let channels = maps.channels;
+        let (mut means, mut variances) = (Vec::new(), Vec::new());
+        for part in input.chunks_exact((maps.values() / parts).max(1)) {
+            let pieces: Vec<Vec<f32>> = part
+                .par_chunks(piece_values(channels))
+                .map(|values| instructions.run(Moments { values, channels }))
+                .collect();
+            // Chan's formula joins pieces; in double precision, as there may be many.
+            let (mut count, mut mean, mut square) = (0.0, vec![0.0; channels], vec![0.0; channels]);
+            for (values, moments) in part.chunks(piece_values(channels)).zip(&pieces) {
+                let added = (values.len() / channels) as f64;
+                let (piece_means, piece_squares) = moments.split_at(channels);
+                for channel in 0..channels {
+                    let difference = f64::from(piece_means[channel]) - mean[channel];
+                    mean[channel] += difference * added / (count + added);
+                    square[channel] +=
+                        f64::from(piece_squares[channel]) + difference * difference * count * added / (count + added);
+                }
+                count += added;
+            }
+            means.extend(mean.iter().map(|&mean| mean as f32));
+            variances.extend(square.iter().map(|square| (square / count) as f32));
+        }
+        Self { means, variances }
+    }
+}
+
+impl Norm<'_> {
+    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta + residual)`.
+    pub fn run(
+        &self,
+        instructions: Instructions,
+        input: &[f32],
+        maps: Maps,
+        statistics: &Statistics,
+        residual: Option<&[f32]>,
+    ) -> Vec<f32> {
+        let channels = maps.channels;
+        let (part, piece) = (maps.values() / self.parts, piece_values(channels));
+        let mut output = vec![0.0; maps.values()];
+        for (index, output) in output.chunks_exact_mut(part.max(1)).enumerate() {
+            let line = self.line(statistics, index);
+            let inputs = input[index * part..][..part].par_chunks(piece);
+            output.par_chunks_mut(piece).zip(inputs).enumerate().for_each(|(number, (output, input))| {
+                let start = index * part + number * piece;
+                let residual = residual.map(|residual| &residual[start..start + input.len()]);
+                instructions.run(Apply { input, line: &line, residual, activation: self.activation, output });
+            });
+        }
+        output
+    }
+
+    /// Gradients from that of the output, of which there was no residual.
+    pub fn gradients(
+        &self,
+        instructions: Instructions,
+        input: &[f32],
+        gradient: &[f32],
+        maps: Maps,
+        statistics: &Statistics,
+    ) -> NormGradients {
+        let channels = maps.channels;
+        let (part, piece) = (maps.values() / self.parts, piece_values(channels));
+        let mut towards_input = vec![0.0; maps.values()];
+        let (mut towards_gamma, mut towards_beta) = (vec![0.0; channels], vec![0.0; channels]);
+        for (index, towards_input) in towards_input.chunks_exact_mut(part.max(1)).enumerate() {
+            let (input, gradient) = (&input[index * part..][..part], &gradient[index * part..][..part]);
+            let line = self.line(statistics, index);
+            let means = &statistics.means[index * channels..][..channels];
+            let slope = self.activation.slope();
+            let pieces = input.par_chunks(piece).zip(gradient.par_chunks(piece));
+            let sums: Vec<Vec<f32>> = pieces
+                .map(|(input, gradient)| instructions.run(GradientSums { input, gradient, line: &line, means, slope }))
+                .collect();
+            let total = |index: usize| sums.iter().map(|sums| f64::from(sums[index])).sum::<f64>();
+
+            // dx = scale (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))
+            let count = (part / channels) as f64;
+            let mut back = Back { mean: vec![], product: vec![] };
+            for channel in 0..channels {
+                let (sum, product) = (total(channel), total(channels + channel));
+                let variance = f64::from(statistics.variances[index * channels + channel]) + f64::from(self.epsilon);
+                towards_beta[channel] += sum as f32;
+                towards_gamma[channel] += (product / variance.sqrt()) as f32;
+                back.mean.push((sum / count) as f32);
+                back.product.push((product / count / variance) as f32);
+            }
+            let pieces = input.par_chunks(piece).zip(gradient.par_chunks(piece));
+            towards_input.par_chunks_mut(piece).zip(pieces).for_each(|(output, (input, gradient))| {
+                instructions.run(GradientApply { input, gradient, line: &line, means, slope, back: &back, output });
+            });
+        }
+        NormGradients { input: towards_input, gamma: towards_gamma, beta: towards_beta }
+    }
+
+    /// The norm of one part as `scale * x + shift`.
+    fn line(&self, statistics: &Statistics, part: usize) -> Line {
+        let channels = self.gamma.len();
+        let values = |all: &[f32], channel: usize| all[part * channels + channel];
+        let scale: Vec<f32> = (0..channels)
+            .map(|channel| self.gamma[channel] / (values(&statistics.variances, channel) + self.epsilon).sqrt())
+            .collect();
+        let shift =
+            (0..channels).map(|channel| self.beta[channel] - values(&statistics.means, channel) * scale[channel]);
+        Line { shift: shift.collect(), scale }
+    }
+}
+
+/// Sums over all pixels, for each channel: the gradient towards a bias.
+pub fn channel_sums(instructions: Instructions, values: &[f32], channels: usize) -> Vec<f32> {
+    let pieces: Vec<Vec<f32>> =
+        values.par_chunks(piece_values(channels)).map(|values| instructions.run(Sums { values, channels })).collect();
+    let total = |channel: usize| pieces.iter().map(|sums| f64::from(sums[channel])).sum::<f64>();
+    (0..channels).map(|channel| total(channel) as f32).collect()
+}
+
+fn piece_values(channels: usize) -> usize {
+    (PIECE_VALUES / channels).max(1) * channels
+}
+
+struct Line {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+struct Back {
+    mean: Vec<f32>,
+    product: Vec<f32>,
+}
+
+struct Sums<'a> {
+    values: &'a [f32],
+    channels: usize,
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let mut sums = vec![0.0; self.channels];
+        for pixel in self.values.chunks_exact(self.channels) {
+            for (sums, values) in sums.chunks_mut(S::F32_LANES).zip(pixel.chunks(S::F32_LANES)) {
+                store(simd, sums, simd.add_f32s(load(simd, sums), load(simd, values)));
+            }
+        }
+        sums
+    }
+}
+
+/// Means, then sums of squares of the differences from them.
+struct Moments<'a> {
+    values: &'a [f32],
+    channels: usize,
+}
+
+impl WithSimd for Moments<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { values, channels } = self;
+        // Sums of differences from the first pixel are small where values are large, and so lose little.
+        let origin = &values[..channels];
+        let mut moments = vec![0.0; 2 * channels];
+        for pixel in values.chunks_exact(channels) {
+            let vectors = pixel.chunks(S::F32_LANES).zip(origin.chunks(S::F32_LANES));
+            for (sums, (values, origin)) in moments[..channels].chunks_mut(S::F32_LANES).zip(vectors) {
+                let difference = simd.sub_f32s(load(simd, values), load(simd, origin));
+                store(simd, sums, simd.add_f32s(load(simd, sums), difference));
+            }
+        }
+        let count = (values.len() / channels) as f32;
+        for (moment, origin) in moments.iter_mut().zip(origin) {
+            *moment = origin + *moment / count;
+        }
+        let (means, squares) = moments.split_at_mut(channels);
+        for pixel in values.chunks_exact(channels) {
+            let vectors = pixel.chunks(S::F32_LANES).zip(means.chunks(S::F32_LANES));
+            for (squares, (values, means)) in squares.chunks_mut(S::F32_LANES).zip(vectors) {
+                let difference = simd.sub_f32s(load(simd, values), load(simd, means));
+                store(simd, squares, simd.mul_add_e_f32s(difference, difference, load(simd, squares)));
+            }
+        }
+        moments
+    }
+}
+
+struct Apply<'a> {
+    input: &'a [f32],
+    line: &'a Line,
+    residual: Option<&'a [f32]>,
+    activation: Activation,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.line.scale.len();
+        let slope = simd.splat_f32s(self.activation.slope());
+        for (pixel, output) in self.output.chunks_exact_mut(channels).enumerate() {
+            let input = &self.input[pixel * channels..][..channels];
+            let residual = self.residual.map(|residual| &residual[pixel * channels..][..channels]);
+            for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
+                let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
+                let scale = load(simd, &self.line.scale[range.clone()]);
+                let shift = load(simd, &self.line.shift[range.clone()]);
+                let mut value = simd.mul_add_e_f32s(load(simd, &input[range.clone()]), scale, shift);
+                if let Some(residual) = residual {
+                    value = simd.add_f32s(value, load(simd, &residual[range]));
+                }
+                store(simd, output, simd.max_f32s(value, simd.mul_f32s(value, slope)));
+            }
+        }
+    }
+}
+
+/// The gradient before the activation.
+#[inline(always)]
+fn before_activation<S: Simd>(simd: S, gradient: S::f32s, value: S::f32s, slope: S::f32s) -> S::f32s {
+    let positive = simd.greater_than_f32s(value, simd.splat_f32s(0.0));
+    simd.select_f32s(positive, gradient, simd.mul_f32s(gradient, slope))
+}
+
+/// Sums of the gradient `g`, then of `g (x - mean)`.
+struct GradientSums<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    line: &'a Line,
+    means: &'a [f32],
+    slope: f32,
+}
+
+impl WithSimd for GradientSums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let channels = self.means.len();
+        let slope = simd.splat_f32s(self.slope);
+        let mut sums = vec![0.0; 2 * channels];
+        let (plain, products) = sums.split_at_mut(channels);
+        for (input, gradient) in self.input.chunks_exact(channels).zip(self.gradient.chunks_exact(channels)) {
+            let vectors = plain.chunks_mut(S::F32_LANES).zip(products.chunks_mut(S::F32_LANES));
+            for (index, (plain, products)) in vectors.enumerate() {
+                let range = index * S::F32_LANES..index * S::F32_LANES + plain.len();
+                let input = load(simd, &input[range.clone()]);
+                let scale = load(simd, &self.line.scale[range.clone()]);
+                let shift = load(simd, &self.line.shift[range.clone()]);
+                let value = simd.mul_add_e_f32s(input, scale, shift);
+                let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
+                let difference = simd.sub_f32s(input, load(simd, &self.means[range]));
+                store(simd, plain, simd.add_f32s(load(simd, plain), gradient));
+                store(simd, products, simd.mul_add_e_f32s(gradient, difference, load(simd, products)));
+            }
+        }
+        sums
+    }
+}
+
+struct GradientApply<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    line: &'a Line,
+    means: &'a [f32],
+    slope: f32,
+    back: &'a Back,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for GradientApply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.means.len();
+        let slope = simd.splat_f32s(self.slope);
+        for (pixel, output) in self.output.chunks_exact_mut(channels).enumerate() {
+            let input = &self.input[pixel * channels..][..channels];
+            let gradient = &self.gradient[pixel * channels..][..channels];
+            for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
+                let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
+                let input = load(simd, &input[range.clone()]);
+                let scale = load(simd, &self.line.scale[range.clone()]);
+                let shift = load(simd, &self.line.shift[range.clone()]);
+                let value = simd.mul_add_e_f32s(input, scale, shift);
+                let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
+                let difference = simd.sub_f32s(input, load(simd, &self.means[range.clone()]));
+                let centred = simd.sub_f32s(gradient, load(simd, &self.back.mean[range.clone()]));
+                let product = load(simd, &self.back.product[range]);
+                let rest = simd.sub_f32s(centred, simd.mul_f32s(difference, product));
+                store(simd, output, simd.mul_f32s(rest, scale));
+            }
+        }
+    }
+}

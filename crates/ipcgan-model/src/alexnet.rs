@@ -10,12 +10,17 @@ use burn::nn::{
 };
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use ipcgan_kernels::Activation;
 
 use crate::initial::{InitialWeights, scaled, with_initial_weights};
+use crate::operation::{convolution, max_pool, response_norm};
 use crate::{AgeGroups, alexnet_input};
 
 /// Pixels enter in 0..255, about this many times the unit variance that He's rule counts on.
 const PIXEL_SCALE: f64 = 64.0;
+
+/// Factor of the sum of squares in the local response norm.
+const RESPONSE_SHARE: f32 = 2e-5;
 
 /// Size of an AlexNet.
 #[derive(Config, Debug, PartialEq)]
@@ -111,20 +116,25 @@ impl Trunk {
             conv3: conv([8 * width, 12 * width], 3, 1).init(device),
             conv4: conv([12 * width, 12 * width], 3, 2).init(device),
             conv5: conv([12 * width, 8 * width], 3, 2).init(device),
-            pool: max_pool(),
+            pool: pool(),
             // y = x / (1 + 2e-5 * sum over 5 neighbouring channels of x^2)^0.75; alpha counts the mean.
-            norm: LocalResponseNormConfig::new(5).with_alpha(1e-4).with_beta(0.75).with_k(1.0).init(),
+            norm: LocalResponseNormConfig::new(5)
+                .with_alpha(5.0 * f64::from(RESPONSE_SHARE))
+                .with_beta(0.75)
+                .with_k(1.0)
+                .init(),
         }
     }
 
     /// `[batch, 3, input, input]` to conv5, `[batch, 8 width, 13, 13]` for an input of 227.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let pool_norm = |x| self.norm.forward(self.pool.forward(x));
-        let x = pool_norm(relu(self.conv1.forward(x))); // [batch, 3 width, 27, 27]
-        let x = pool_norm(relu(self.conv2.forward(x))); // [batch, 8 width, 13, 13]
-        let x = relu(self.conv3.forward(x));
-        let x = relu(self.conv4.forward(x));
-        relu(self.conv5.forward(x))
+        let conv = |layer, x| convolution(layer, x, Activation::Relu);
+        let pool_norm = |x| response_norm(&self.norm, max_pool(&self.pool, x), RESPONSE_SHARE);
+        let x = pool_norm(conv(&self.conv1, x)); // [batch, 3 width, 27, 27]
+        let x = pool_norm(conv(&self.conv2, x)); // [batch, 8 width, 13, 13]
+        let x = conv(&self.conv3, x);
+        let x = conv(&self.conv4, x);
+        conv(&self.conv5, x)
     }
 }
 
@@ -191,13 +201,13 @@ impl AlexNet {
     }
 }
 
-fn max_pool() -> MaxPool2d {
+fn pool() -> MaxPool2d {
     MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init()
 }
 
 /// conv5, pooled and laid out in one row a face, as `fc6` takes it.
 fn flat(features: Tensor<4>) -> Tensor<2> {
-    max_pool().forward(features).flatten(1, 3)
+    max_pool(&pool(), features).flatten(1, 3)
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
+use ipcgan_kernels::Activation;
 
 use crate::initial::{InitialWeights, with_initial_weights};
 use crate::layers::{ConvNorm, same_conv};
+use crate::operation::convolution;
 use crate::{AgeGroups, condition_planes};
 
-/// Slope of the leaky ReLU below zero (official code).
-const SLOPE: f64 = 0.2;
+/// The activation, with the slope of the official code below zero.
+const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
 
 /// Size of a discriminator.
 #[derive(Config, Debug, PartialEq)]
@@ -70,18 +71,30 @@ impl Discriminator {
     /// If `faces` does not have three channels.
     pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
         assert_shape!(faces, [_, 3, _, _]);
-        leaky_relu(self.stem.forward(faces), SLOPE) // [batch, .., height / 2, width / 2]
+        convolution(&self.stem, faces, ACTIVATION) // [batch, .., height / 2, width / 2]
     }
 
     /// The layers after [`Discriminator::features`].
     pub fn scores(&self, features: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
-        let [_, _, height, width] = features.dims();
-        let planes = condition_planes(age_groups, self.age_groups, [height, width]);
+        let [scores] = self.scores_of_batches([(features, age_groups)]);
+        scores
+    }
 
-        let x = Tensor::cat(vec![features, planes], 1);
-        let x = leaky_relu(self.down1.forward(x), SLOPE); // [batch, .., height / 4, width / 4]
-        let x = leaky_relu(self.down2.forward(x), SLOPE); // [batch, .., height / 8, width / 8]
-        let x = leaky_relu(self.patch.forward(x), SLOPE);
-        self.head.forward(x)
+    /// [`Discriminator::scores`] of several batches of one size.
+    ///
+    /// Gives what one call for each batch in turn would give (each is normed by its own statistics), but prepares
+    /// the weights and computes their gradients once.
+    pub fn scores_of_batches<const N: usize>(&self, batches: [(Tensor<4>, Tensor<1, Int>); N]) -> [Tensor<4>; N] {
+        let [batch, _, height, width] = batches[0].0.dims();
+        let joined = batches.map(|(features, age_groups)| {
+            let planes = condition_planes(age_groups, self.age_groups, [height, width]);
+            Tensor::cat(vec![features, planes], 1)
+        });
+        let x = Tensor::cat(joined.to_vec(), 0);
+        let x = self.down1.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
+        let x = self.down2.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
+        let x = self.patch.forward_parts(x, N, ACTIVATION);
+        let x = convolution(&self.head, x, Activation::None);
+        std::array::from_fn(|index| x.clone().narrow(0, index * batch, batch))
     }
 }

@@ -50,6 +50,9 @@ pub enum ModelError {
         /// Which tensors, and how.
         reason: String,
     },
+    /// No kernels are called that.
+    #[error("no kernels are called `{0}`; there are fast, direct and burn")]
+    UnknownKernels(String),
     /// No preset has this name.
     #[error("no preset is called `{0}`; there are paper, compact and tiny")]
     UnknownPreset(String),

@@ -3,12 +3,13 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
+use ipcgan_kernels::Activation;
 use serde::{Deserialize, Serialize};
 
 use crate::initial::{InitialWeights, scaled, with_initial_weights};
 use crate::layers::{ConvNorm, Residual, UpNorm, same_conv};
+use crate::operation::convolution;
 use crate::{AgeGroups, condition_planes};
 
 /// Source pixels are drawn this far towards grey before they are turned into logits, so that pure
@@ -102,13 +103,13 @@ impl Generator {
         let planes = condition_planes(target_groups, self.age_groups, [height, width]);
 
         let x = Tensor::cat(vec![source.clone(), planes], 1); // [batch, 3 + groups, height, width]
-        let x = relu(self.stem.forward(x));
-        let x = relu(self.down1.forward(x)); // [batch, .., height / 2, width / 2]
-        let x = relu(self.down2.forward(x)); // [batch, .., height / 4, width / 4]
+        let x = self.stem.forward(x, Activation::Relu);
+        let x = self.down1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
+        let x = self.down2.forward(x, Activation::Relu); // [batch, .., height / 4, width / 4]
         let x = self.residual.iter().fold(x, |x, block| block.forward(x));
-        let x = relu(self.up1.forward(x)); // [batch, .., height / 2, width / 2]
-        let x = relu(self.up2.forward(x)); // [batch, .., height, width]
-        let x = self.head.forward(x); // [batch, 3, height, width]
+        let x = self.up1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
+        let x = self.up2.forward(x, Activation::Relu); // [batch, .., height, width]
+        let x = convolution(&self.head, x, Activation::None); // [batch, 3, height, width]
         match self.output {
             GeneratorOutput::Direct => x.tanh(),
             GeneratorOutput::Change => (x + logits(source)).tanh(),

@@ -3,8 +3,10 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use ipcgan_kernels::Activation;
+
+use crate::operation::{convolution, norm, transposed_convolution};
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
@@ -24,7 +26,7 @@ fn same_conv_config(channels: [usize; 2], kernel: usize, stride: usize) -> Conv2
         .with_initializer(Initializer::Zeros)
 }
 
-fn norm(channels: usize, device: &Device) -> BatchNorm {
+fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).with_epsilon(NORM_EPSILON).with_momentum(NORM_MOMENTUM).init(device)
 }
 
@@ -39,13 +41,18 @@ impl ConvNorm {
     pub(crate) fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
         Self {
             conv: same_conv_config(channels, kernel, stride).with_bias(false).init(device),
-            norm: norm(channels[1], device),
+            norm: batch_norm(channels[1], device),
         }
     }
 
-    /// `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
+    /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
+    pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        self.forward_parts(x, 1, activation)
+    }
+
+    /// The same for several batches in one: each of `parts` equal parts is normed by its own statistics.
+    pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize, activation: Activation) -> Tensor<4> {
+        norm(&self.norm, convolution(&self.conv, x, Activation::None), parts, activation)
     }
 }
 
@@ -64,16 +71,13 @@ impl UpNorm {
                 .with_bias(false)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
-            norm: norm(channels[1], device),
+            norm: batch_norm(channels[1], device),
         }
     }
 
-    /// `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = x.dims();
-        // The adjoint of SAME padding, which pads right and below, loses the last row and column.
-        let x = self.conv.forward(x).narrow(2, 0, 2 * height).narrow(3, 0, 2 * width);
-        self.norm.forward(x)
+    /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
+    pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        norm(&self.norm, transposed_convolution(&self.conv, x), 1, activation)
     }
 }
 
@@ -89,12 +93,14 @@ pub(crate) struct Residual {
 impl Residual {
     pub(crate) fn new(channels: usize, device: &Device) -> Self {
         let conv = || same_conv_config([channels, channels], 3, 1).with_bias(false).init(device);
-        Self { conv1: conv(), norm1: norm(channels, device), conv2: conv(), norm2: norm(channels, device) }
+        Self { conv1: conv(), norm1: batch_norm(channels, device), conv2: conv(), norm2: batch_norm(channels, device) }
     }
 
     /// `[batch, channels, height, width]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let change = relu(self.norm1.forward(self.conv1.forward(x.clone())));
-        x + self.norm2.forward(self.conv2.forward(change))
+        let change = convolution(&self.conv1, x.clone(), Activation::None);
+        let change = norm(&self.norm1, change, 1, Activation::Relu);
+        let change = convolution(&self.conv2, change, Activation::None);
+        x + norm(&self.norm2, change, 1, Activation::None)
     }
 }

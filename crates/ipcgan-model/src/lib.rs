@@ -20,7 +20,7 @@
 //! ```
 //!
 //! In reading order: [`AgeGroups`], [`condition_planes`], [`Generator`], [`Discriminator`],
-//! [`AlexNet`], [`loss`], [`Preset`], [`weights`].
+//! [`AlexNet`], [`loss`], [`Preset`], [`weights`]; [`CpuKernels`] computes on the CPU.
 
 mod age_group;
 mod alexnet;
@@ -33,6 +33,7 @@ mod generator;
 mod initial;
 mod layers;
 pub mod loss;
+mod operation;
 mod preset;
 pub mod weights;
 
@@ -44,4 +45,5 @@ pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
 pub use file::write_whole;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput};
+pub use operation::CpuKernels;
 pub use preset::Preset;

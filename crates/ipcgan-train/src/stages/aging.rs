@@ -48,11 +48,13 @@ impl AgingModel {
     /// The discriminator's turn: gradients of `λ1 L_D`, with the `generated` faces held fixed.
     pub fn discriminator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
         let real = self.discriminator.features(batch.real.clone());
-        let loss = discriminator_loss(
-            self.discriminator.scores(real.clone(), batch.target.clone()),
-            self.discriminator.scores(real, batch.mismatched.clone()),
-            self.discriminator.forward(generated.detach(), batch.target.clone()),
-        );
+        let generated = self.discriminator.features(generated.detach());
+        let [real_right, real_mismatched, generated] = self.discriminator.scores_of_batches([
+            (real.clone(), batch.target.clone()),
+            (real, batch.mismatched.clone()),
+            (generated, batch.target.clone()),
+        ]);
+        let loss = discriminator_loss(real_right, real_mismatched, generated);
         Turn {
             terms: terms(batch).with("discriminator", loss.clone()),
             gradients: gradients(loss * self.weights.adversarial, &self.discriminator),

@@ -1,0 +1,114 @@
+//! The kernels as operations of Burn's CPU backend, with and without gradients.
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
+
+use super::convolution::{
+    Convolve, Transpose, convolve, recorded_convolve, recorded_convolve_biased, recorded_transpose, transpose,
+};
+use super::norm::{NormForm, normed, recorded_normed};
+use super::pool::{pooled, recorded_pooled, recorded_response, response};
+
+/// What the CPU backend can do beyond Burn's own operations; shapes are `[batch, channels, height, width]`.
+#[backend_extension(Flex, Autodiff)]
+pub(super) trait KernelOperations: Backend {
+    /// Convolution with `[outputs, inputs of a group, kernel, kernel]`, then an activation.
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Convolve) -> FloatTensor<Self>;
+
+    /// The same with a bias before the activation.
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        form: Convolve,
+    ) -> FloatTensor<Self>;
+
+    /// Transposed convolution with `[inputs, outputs, kernel, kernel]`.
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self>;
+
+    /// Batch norm of each part of the batch, then an activation; and the means and variances, `[parts * channels]`.
+    fn normed(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        form: NormForm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// Max pooling over squares of three, two apart.
+    fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Local response norm over five channels.
+    fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self>;
+}
+
+impl KernelOperations for Flex {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Convolve) -> FloatTensor<Self> {
+        convolve(x, weight, None, form)
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        form: Convolve,
+    ) -> FloatTensor<Self> {
+        convolve(x, weight, Some(bias), form)
+    }
+
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self> {
+        transpose(x, weight, form)
+    }
+
+    fn normed(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        form: NormForm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        normed(x, gamma, beta, form)
+    }
+
+    fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        pooled(x)
+    }
+
+    fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
+        response(x, share)
+    }
+}
+
+impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Convolve) -> FloatTensor<Self> {
+        recorded_convolve::<C>(x, weight, form)
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        form: Convolve,
+    ) -> FloatTensor<Self> {
+        recorded_convolve_biased::<C>(x, weight, bias, form)
+    }
+
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self> {
+        recorded_transpose::<C>(x, weight, form)
+    }
+
+    fn normed(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        form: NormForm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        recorded_normed::<C>(x, gamma, beta, form)
+    }
+
+    fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        recorded_pooled::<C>(x)
+    }
+
+    fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
+        recorded_response::<C>(x, share)
+    }
+}

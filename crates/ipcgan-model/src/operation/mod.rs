@@ -1,0 +1,44 @@
+//! The operations that take nearly all the time, on whichever device.
+//!
+//! On the CPU they run on the project's own kernels, recorded for gradients like Burn's; on every
+//! other device, and wherever kernels do not apply, they are Burn's. Networks name these functions
+//! and never ask where they are. Layers of Burn hold the parameters.
+//!
+//! What the kernels give lies channels last in memory. Burn sees an ordinary `[batch, channels,
+//! height, width]` with other strides, so its own operations work on it too.
+
+mod choice;
+mod convolution;
+mod extension;
+mod memory;
+mod norm;
+mod pool;
+
+pub use choice::CpuKernels;
+pub(crate) use convolution::{convolution, transposed_convolution};
+pub(crate) use norm::norm;
+pub(crate) use pool::{max_pool, response_norm};
+
+use burn::backend::DispatchDevice;
+use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::{DType, Tensor};
+use ipcgan_kernels::{Activation, Arithmetic};
+
+/// How the kernels are to compute `x`'s successors; none if Burn is to do it.
+fn kernels_for(x: &Tensor<4>) -> Option<Arithmetic> {
+    let device = x.device();
+    let device = match device.as_dispatch() {
+        DispatchDevice::Autodiff(device) => device,
+        device => device,
+    };
+    let suits = matches!(device, DispatchDevice::Flex(_)) && x.dtype() == DType::F32;
+    if suits { CpuKernels::selected().arithmetic() } else { None }
+}
+
+fn activated(x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => relu(x),
+        Activation::LeakyRelu(slope) => leaky_relu(x, f64::from(slope)),
+    }
+}

@@ -1,0 +1,109 @@
+//! AlexNet's pooling and local response norm.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::nn::LocalResponseNorm;
+use burn::nn::pool::MaxPool2d;
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use ipcgan_kernels::Instructions;
+
+use super::extension::KernelOperations;
+use super::kernels_for;
+use super::memory::{FeatureMaps, feature_maps};
+
+/// `layer`, which takes the largest of squares of three pixels, two apart.
+pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
+    match kernels_for(&x) {
+        Some(_) => Tensor::from_dispatch(<Dispatch as KernelOperations>::pooled(x.into_dispatch())),
+        None => layer.forward(x),
+    }
+}
+
+/// `layer`, which is `x / (1 + share * sum of the squares of five neighbouring channels)^0.75`.
+pub(crate) fn response_norm(layer: &LocalResponseNorm, x: Tensor<4>, share: f32) -> Tensor<4> {
+    match kernels_for(&x) {
+        Some(_) => Tensor::from_dispatch(<Dispatch as KernelOperations>::response(x.into_dispatch(), share)),
+        None => layer.forward(x),
+    }
+}
+
+pub(super) fn pooled(x: FlexTensor) -> FlexTensor {
+    pool(&FeatureMaps::new(x))
+}
+
+fn pool(x: &FeatureMaps) -> FlexTensor {
+    let output = ipcgan_kernels::max_pool(Instructions::best(), x.values(), x.maps);
+    feature_maps(output, ipcgan_kernels::pooled(x.maps))
+}
+
+pub(super) fn recorded_pooled<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    match PoolBack.prepare::<C>([x.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let x = FeatureMaps::new(x.into_primitive());
+            let output = pool(&x);
+            prepared.finish((x, FeatureMaps::new(output.clone())), output)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(pooled(x.into_primitive())),
+    }
+}
+
+#[derive(Debug)]
+struct PoolBack;
+
+impl Backward<Flex, 1> for PoolBack {
+    type State = (FeatureMaps, FeatureMaps);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (x, output) = ops.state;
+        let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
+        if let [Some(node)] = ops.parents {
+            let towards_x = ipcgan_kernels::max_pool_gradient(x.values(), x.maps, output.values(), gradient.values());
+            gradients.register::<Flex>(node.id, feature_maps(towards_x, x.maps));
+        }
+    }
+}
+
+pub(super) fn response(x: FlexTensor, share: f32) -> FlexTensor {
+    respond(&FeatureMaps::new(x), share)
+}
+
+fn respond(x: &FeatureMaps, share: f32) -> FlexTensor {
+    feature_maps(ipcgan_kernels::response_norm(x.values(), x.maps.channels, share), x.maps)
+}
+
+pub(super) fn recorded_response<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    share: f32,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    match ResponseBack.prepare::<C>([x.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let x = FeatureMaps::new(x.into_primitive());
+            let output = respond(&x, share);
+            prepared.finish((x, share), output)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(response(x.into_primitive(), share)),
+    }
+}
+
+#[derive(Debug)]
+struct ResponseBack;
+
+impl Backward<Flex, 1> for ResponseBack {
+    type State = (FeatureMaps, f32);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (x, share) = ops.state;
+        let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
+        if let [Some(node)] = ops.parents {
+            let towards_x =
+                ipcgan_kernels::response_norm_gradient(x.values(), gradient.values(), x.maps.channels, share);
+            gradients.register::<Flex>(node.id, feature_maps(towards_x, x.maps));
+        }
+    }
+}

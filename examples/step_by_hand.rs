@@ -35,11 +35,12 @@ fn main() {
         let generated = generator.forward(source.clone(), target.clone());
 
         // L_D: real faces of the right group against real ones of another and generated ones.
-        let discriminator_loss = discriminator_loss(
+        let scores = vec![
             discriminator.forward(real.clone(), target.clone()),
             discriminator.forward(real.clone(), mismatched.clone()),
             discriminator.forward(generated.clone().detach(), target.clone()),
-        ) * 75.0;
+        ];
+        let discriminator_loss = discriminator_loss(Tensor::cat(scores, 0)) * 75.0;
         let gradients = GradientsParams::from_grads(discriminator_loss.backward(), &discriminator);
         discriminator = discriminator_adam.step(LEARNING_RATE, discriminator, gradients);
 

@@ -11,6 +11,10 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+/// A training step makes and drops the same large tensors over and over; this allocator keeps their pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Failed while doing what was asked; misused arguments end with 2, by clap.
 const FAILED: u8 = 1;
 

@@ -8,12 +8,11 @@ use burn::nn::{
     Dropout, DropoutConfig, Initializer, Linear, LinearConfig, LocalResponseNorm, LocalResponseNormConfig,
     PaddingConfig2d,
 };
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
 use crate::initial::{InitialWeights, scaled, with_initial_weights};
-use crate::operation::{convolution, max_pool, response_norm};
+use crate::operation::{convolution, linear, max_pool, response_norm};
 use crate::{AgeGroups, alexnet_input};
 
 /// Pixels enter in 0..255, about this many times the unit variance that He's rule counts on.
@@ -182,22 +181,22 @@ impl AlexNet {
     /// The vector that stands for the person, `[batch, embedding]`, from [`AlexNet::features`].
     pub fn embedding(&self, features: Tensor<4>) -> Tensor<2> {
         let head = &self.identity_head;
-        let x = head.dropout.forward(relu(head.fc6.forward(flat(features))));
-        let x = head.dropout.forward(relu(head.fc7.forward(x)));
-        relu(head.embedding.forward(x))
+        let x = head.dropout.forward(linear(&head.fc6, flat(features), Activation::Relu));
+        let x = head.dropout.forward(linear(&head.fc7, x, Activation::Relu));
+        linear(&head.embedding, x, Activation::Relu)
     }
 
     /// Scores of the people whom it was trained on, `[batch, identities]`, before the softmax.
     pub fn identity_logits(&self, features: Tensor<4>) -> Tensor<2> {
-        self.identity_head.logits.forward(self.embedding(features))
+        linear(&self.identity_head.logits, self.embedding(features), Activation::None)
     }
 
     /// Scores of the age groups, `[batch, groups]`, before the softmax.
     pub fn age_logits(&self, features: Tensor<4>) -> Tensor<2> {
         let head = &self.age_head;
-        let x = head.dropout.forward(relu(head.fc6.forward(flat(features))));
-        let x = head.dropout.forward(relu(head.fc7.forward(x)));
-        head.logits.forward(x)
+        let x = head.dropout.forward(linear(&head.fc6, flat(features), Activation::Relu));
+        let x = head.dropout.forward(linear(&head.fc7, x, Activation::Relu));
+        linear(&head.logits, x, Activation::None)
     }
 }
 

@@ -8,7 +8,7 @@ use ipcgan_kernels::Activation;
 
 use crate::initial::{InitialWeights, with_initial_weights};
 use crate::layers::{ConvNorm, same_conv};
-use crate::operation::convolution;
+use crate::operation::{convolution, joined_batches, joined_channels};
 use crate::{AgeGroups, condition_planes};
 
 /// The activation, with the slope of the official code below zero.
@@ -76,25 +76,22 @@ impl Discriminator {
 
     /// The layers after [`Discriminator::features`].
     pub fn scores(&self, features: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
-        let [scores] = self.scores_of_batches([(features, age_groups)]);
-        scores
+        self.scores_of_batches([(features, age_groups)])
     }
 
-    /// [`Discriminator::scores`] of several batches of one size.
+    /// [`Discriminator::scores`] of several batches of one size, one after another.
     ///
     /// Gives what one call for each batch in turn would give (each is normed by its own statistics), but prepares
     /// the weights and computes their gradients once.
-    pub fn scores_of_batches<const N: usize>(&self, batches: [(Tensor<4>, Tensor<1, Int>); N]) -> [Tensor<4>; N] {
-        let [batch, _, height, width] = batches[0].0.dims();
+    pub fn scores_of_batches<const N: usize>(&self, batches: [(Tensor<4>, Tensor<1, Int>); N]) -> Tensor<4> {
         let joined = batches.map(|(features, age_groups)| {
-            let planes = condition_planes(age_groups, self.age_groups, [height, width]);
-            Tensor::cat(vec![features, planes], 1)
+            let [_, _, height, width] = features.dims();
+            joined_channels(features, condition_planes(age_groups, self.age_groups, [height, width]))
         });
-        let x = Tensor::cat(joined.to_vec(), 0);
+        let x = joined_batches(joined.to_vec());
         let x = self.down1.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
         let x = self.down2.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
         let x = self.patch.forward_parts(x, N, ACTIVATION);
-        let x = convolution(&self.head, x, Activation::None);
-        std::array::from_fn(|index| x.clone().narrow(0, index * batch, batch))
+        convolution(&self.head, x, Activation::None)
     }
 }

@@ -3,16 +3,23 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
+use crate::operation::{Target, weighted_squares};
+
 /// Loss of the discriminator (`L_D`, least squares):
 /// `1/2 [ E(D(x|right) - 1)^2 + 1/2 (E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`.
 ///
 /// # Shapes
-/// - each: the discriminator's scores `[batch, channels, height, width]`, of real faces under
-///   their own group, of the same faces under a mismatched group, and of generated faces
+/// - `scores`: the discriminator's, `[3 batch, channels, height, width]`: of real faces under their own group, then of
+///   the same faces under a mismatched group, then of generated faces
 /// - returns: `[1]`, a mean over everything
-pub fn discriminator_loss(real_right: Tensor<4>, real_mismatched: Tensor<4>, generated: Tensor<4>) -> Tensor<1> {
-    let rejected = real_mismatched.square().mean() + generated.square().mean();
-    ((real_right - 1.0).square().mean() + rejected * 0.5) * 0.5
+///
+/// # Panics
+/// If the scores are not of three batches of one size.
+pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
+    let [count, ..] = scores.dims();
+    assert!(count.is_multiple_of(3), "scores of {count} faces are not those of three batches");
+    let rejected = Target { value: 0.0, weight: 0.25 };
+    weighted_squares(scores, [Target { value: 1.0, weight: 0.5 }, rejected, rejected])
 }
 
 /// Adversarial loss of the generator (`L_G`, least squares): `1/2 E(D(G(y|t)|t) - 1)^2`.
@@ -21,7 +28,7 @@ pub fn discriminator_loss(real_right: Tensor<4>, real_mismatched: Tensor<4>, gen
 /// - `generated`: the discriminator's scores of generated faces, `[batch, channels, height, width]`
 /// - returns: `[1]`
 pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
-    (generated - 1.0).square().mean() * 0.5
+    weighted_squares(generated, [Target { value: 1.0, weight: 0.5 }])
 }
 
 /// Identity loss (`L_identity`): squared distance between the features `h(x)` of the generated and
@@ -62,20 +69,25 @@ mod tests {
         Tensor::full([2, 3, 1, 1], value, &Device::flex())
     }
 
+    /// The discriminator's loss if every score of a kind is the same.
+    fn judged(real_right: f32, real_mismatched: f32, generated: f32) -> f32 {
+        value(discriminator_loss(Tensor::cat([real_right, real_mismatched, generated].map(scores).to_vec(), 0)))
+    }
+
     fn value(loss: Tensor<1>) -> f32 {
         loss.into_scalar()
     }
 
     #[test]
     fn a_discriminator_that_is_right_loses_nothing() {
-        assert_eq!(value(discriminator_loss(scores(1.0), scores(0.0), scores(0.0))), 0.0);
+        assert_eq!(judged(1.0, 0.0, 0.0), 0.0);
     }
 
     #[test]
     fn a_real_face_counts_as_much_as_both_kinds_of_wrong_ones() {
-        assert_eq!(value(discriminator_loss(scores(0.0), scores(0.0), scores(0.0))), 0.5);
-        assert_eq!(value(discriminator_loss(scores(1.0), scores(1.0), scores(0.0))), 0.25);
-        assert_eq!(value(discriminator_loss(scores(1.0), scores(0.0), scores(1.0))), 0.25);
+        assert_eq!(judged(0.0, 0.0, 0.0), 0.5);
+        assert_eq!(judged(1.0, 1.0, 0.0), 0.25);
+        assert_eq!(judged(1.0, 0.0, 1.0), 0.25);
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
+use ipcgan_kernels::Activation;
 
 use super::convolution::{
     Convolve, Transpose, convolve, recorded_convolve, recorded_convolve_biased, recorded_transpose, transpose,
 };
+use super::linear::{connect, recorded_connect};
 use super::norm::{NormForm, normed, recorded_normed};
 use super::pool::{pooled, recorded_pooled, recorded_response, response};
+use super::squares::{Target, recorded_squares, squares};
 
 /// What the CPU backend can do beyond Burn's own operations; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
@@ -33,6 +36,17 @@ pub(super) trait KernelOperations: Backend {
         beta: FloatTensor<Self>,
         form: NormForm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// Fully connected layer with `[inputs, outputs]`, a bias, then an activation.
+    fn connect(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+
+    /// For equal parts of the batch, the sum of weighted mean squared differences from targets, `[1]`.
+    fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
 
     /// Max pooling over squares of three, two apart.
     fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -66,6 +80,19 @@ impl KernelOperations for Flex {
         form: NormForm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         normed(x, gamma, beta, form)
+    }
+
+    fn connect(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        connect(x, weight, bias, activation)
+    }
+
+    fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        squares(x, &parts)
     }
 
     fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -102,6 +129,19 @@ impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
         form: NormForm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         recorded_normed::<C>(x, gamma, beta, form)
+    }
+
+    fn connect(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        recorded_connect::<C>(x, weight, bias, activation)
+    }
+
+    fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        recorded_squares::<C>(x, parts)
     }
 
     fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self> {

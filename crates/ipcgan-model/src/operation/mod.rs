@@ -10,14 +10,20 @@
 mod choice;
 mod convolution;
 mod extension;
+mod join;
+mod linear;
 mod memory;
 mod norm;
 mod pool;
+mod squares;
 
 pub use choice::CpuKernels;
 pub(crate) use convolution::{convolution, transposed_convolution};
+pub(crate) use join::{joined_batches, joined_channels};
+pub(crate) use linear::linear;
 pub(crate) use norm::norm;
 pub(crate) use pool::{max_pool, response_norm};
+pub(crate) use squares::{Target, weighted_squares};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::activation::{leaky_relu, relu};
@@ -25,7 +31,7 @@ use burn::tensor::{DType, Tensor};
 use ipcgan_kernels::{Activation, Arithmetic};
 
 /// How the kernels are to compute `x`'s successors; none if Burn is to do it.
-fn kernels_for(x: &Tensor<4>) -> Option<Arithmetic> {
+fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
     let device = x.device();
     let device = match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
@@ -35,7 +41,7 @@ fn kernels_for(x: &Tensor<4>) -> Option<Arithmetic> {
     if suits { CpuKernels::selected().arithmetic() } else { None }
 }
 
-fn activated(x: Tensor<4>, activation: Activation) -> Tensor<4> {
+fn activated<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match activation {
         Activation::None => x,
         Activation::Relu => relu(x),

@@ -49,12 +49,12 @@ impl AgingModel {
     pub fn discriminator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
         let real = self.discriminator.features(batch.real.clone());
         let generated = self.discriminator.features(generated.detach());
-        let [real_right, real_mismatched, generated] = self.discriminator.scores_of_batches([
+        let scores = self.discriminator.scores_of_batches([
             (real.clone(), batch.target.clone()),
             (real, batch.mismatched.clone()),
             (generated, batch.target.clone()),
         ]);
-        let loss = discriminator_loss(real_right, real_mismatched, generated);
+        let loss = discriminator_loss(scores);
         Turn {
             terms: terms(batch).with("discriminator", loss.clone()),
             gradients: gradients(loss * self.weights.adversarial, &self.discriminator),

@@ -1,0 +1,93 @@
+//! Our side of the comparison with PyTorch and ONNX Runtime: repeats a piece of work whenever it is told to.
+//!
+//! `compare.py` starts it as `ours WORK BATCH [KERNELS]` and writes a line to its standard input for each repetition;
+//! it answers with a line of its own, the seconds that the work took. At the end of its input it says how much memory
+//! it took at most, in kilobytes.
+
+#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+
+use std::error::Error;
+use std::io::BufRead;
+use std::time::Instant;
+
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::train::Learner;
+use ipcgan::AgeGroups;
+use ipcgan::data::AgingBatch;
+use ipcgan::model::{CpuKernels, Preset};
+use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
+
+/// As the command has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// People in the identity head of the reference.
+const IDENTITIES: usize = 2000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let [work, batch, rest @ ..] = arguments.as_slice() else {
+        println!("usage: ours step|generator|alexnet BATCH [fast|direct|burn]; compare.py runs it");
+        return Ok(());
+    };
+    if let Some(kernels) = rest.first() {
+        kernels.parse::<CpuKernels>()?.select();
+    }
+    let mut repeat = work_of(work, batch.parse()?).ok_or("the work is step, generator or alexnet")?;
+    for line in std::io::stdin().lock().lines() {
+        line?;
+        let start = Instant::now();
+        repeat();
+        println!("{}", start.elapsed().as_secs_f64());
+    }
+    println!("{}", peak_memory()?);
+    Ok(())
+}
+
+fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
+    let device = Device::flex();
+    let faces = |device: &Device| Tensor::<4>::random([batch, 3, 128, 128], Distribution::Uniform(-1.0, 1.0), device);
+    let groups = |device: &Device, first: i64| {
+        Tensor::<1, Int>::arange(first..first + batch as i64, device).remainder_scalar(5)
+    };
+    let (preset, all) = (Preset::Paper, AgeGroups::default());
+    Some(match work {
+        "generator" => {
+            let generator = preset.generator().init(&all, 0, &device);
+            let (source, target) = (faces(&device), groups(&device, 0));
+            Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
+        }
+        "alexnet" => {
+            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, &device);
+            let source = faces(&device);
+            Box::new(move || drop(alexnet.age_logits(alexnet.features(source.clone())).into_data()))
+        }
+        "step" => {
+            let autodiff = device.clone().autodiff();
+            let model = AgingModel::new(
+                preset.generator().init(&all, 0, &autodiff),
+                preset.discriminator().init(&all, 0, &autodiff),
+                preset.alexnet(IDENTITIES).init(&all, 0, &device),
+                LossWeights::new(),
+            );
+            let batch = AgingBatch {
+                source: faces(&autodiff),
+                real: faces(&autodiff),
+                source_group: groups(&autodiff, 0),
+                target: groups(&autodiff, 0),
+                mismatched: groups(&autodiff, 1),
+            };
+            let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
+            learner.lr_step();
+            Box::new(move || drop(AgingModel::learn(&mut learner, batch.clone())))
+        }
+        _ => return None,
+    })
+}
+
+/// The most memory that this process ever held, in kilobytes.
+fn peak_memory() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).ok_or("the system does not tell the peak memory")?;
+    Ok(line.split_whitespace().nth(1).ok_or("no number beside VmHWM")?.parse()?)
+}

@@ -1,0 +1,130 @@
+"""PyTorch's and ONNX Runtime's side of the comparison; answers as `ours.rs` does.
+
+compare.py starts it as `theirs.py pytorch|onnxruntime step|generator|alexnet BATCH THREADS`.
+"""
+
+import io
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "reference"))
+import reference  # noqa: E402
+
+
+def faces(batch: int) -> torch.Tensor:
+    return torch.rand(batch, 3, reference.IMAGE_SIZE, reference.IMAGE_SIZE) * 2 - 1
+
+
+def groups(batch: int, first: int = 0) -> torch.Tensor:
+    return (torch.arange(batch) + first) % reference.AGE_GROUPS
+
+
+class AgeNet(torch.nn.Module):
+    """From a face to the scores of the age groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = reference.AlexNet()
+
+    def forward(self, face: torch.Tensor) -> torch.Tensor:
+        return self.net.age(self.net.trunk(reference.alexnet_input(face)))
+
+
+def training_step(batch: int):
+    """Both updates; the generator runs once, frozen networks learn nothing, as on our side."""
+    generator, discriminator, alexnet = reference.Generator(), reference.Discriminator(), reference.AlexNet()
+    alexnet.requires_grad_(False)
+    adam = lambda network: torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999))
+    generator_adam, discriminator_adam = adam(generator), adam(discriminator)
+    source, real, target, mismatched = faces(batch), faces(batch), groups(batch), groups(batch, 1)
+
+    def step() -> None:
+        generated = generator(source, target)
+        loss = reference.discriminator_loss(discriminator, real, generated.detach(), target, mismatched)
+        discriminator_adam.zero_grad()
+        (loss * reference.ADVERSARIAL_WEIGHT).backward()
+        discriminator_adam.step()
+
+        discriminator.requires_grad_(False)
+        losses = reference.generator_losses(discriminator, alexnet, source, generated, target)
+        generator_adam.zero_grad()
+        (
+            reference.ADVERSARIAL_WEIGHT * losses["gan"]
+            + reference.IDENTITY_WEIGHT * losses["identity"]
+            + reference.AGE_WEIGHT * losses["age"]
+        ).backward()
+        generator_adam.step()
+        discriminator.requires_grad_(True)
+
+    return step
+
+
+def network(work: str, batch: int):
+    """A network and its inputs."""
+    if work == "generator":
+        planes = F.one_hot(groups(batch), reference.AGE_GROUPS).float()[:, :, None, None]
+        return PlanesGenerator().eval(), (faces(batch), planes.expand(-1, -1, 128, 128).contiguous())
+    return AgeNet().eval(), (faces(batch),)
+
+
+class PlanesGenerator(reference.Generator):
+    """The generator after its condition planes, which ONNX cannot make."""
+
+    def forward(self, source: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([source, planes], 1)
+        for layer in (self.stem, self.down1, self.down2):
+            x = F.relu(layer(x))
+        for block in self.residual:
+            x = block(x)
+        for layer in (self.up1, self.up2):
+            x = F.relu(layer(x))
+        return torch.tanh(self.head(x))
+
+
+def pytorch(work: str, batch: int):
+    if work == "step":
+        return training_step(batch)
+    net, inputs = network(work, batch)
+    # Channels last is the faster layout of PyTorch's inference here.
+    net, inputs = net.to(memory_format=torch.channels_last), [x.to(memory_format=torch.channels_last) for x in inputs]
+
+    def run() -> None:
+        with torch.no_grad():
+            net(*inputs)
+
+    return run
+
+
+def onnxruntime(work: str, batch: int, threads: int):
+    import onnxruntime as runtime
+
+    net, inputs = network(work, batch)
+    file = io.BytesIO()
+    names = [f"x{index}" for index in range(len(inputs))]
+    with torch.no_grad():
+        torch.onnx.export(net, inputs, file, input_names=names, output_names=["y"], opset_version=17, dynamo=False)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = runtime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
+    feed = {name: x.numpy() for name, x in zip(names, inputs)}
+    return lambda: session.run(None, feed)
+
+
+def main() -> None:
+    library, work, batch, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    repeat = pytorch(work, batch) if library == "pytorch" else onnxruntime(work, batch, threads)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        repeat()
+        print(time.perf_counter() - start, flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
+
+
+main()

@@ -1,0 +1,35 @@
+//! Mean squared differences from constants.
+
+use rayon::prelude::*;
+
+/// Values of a piece of work.
+const PIECE_VALUES: usize = 1 << 14;
+
+/// Mean of the squared differences between `values` and `target`.
+pub fn mean_square(values: &[f32], target: f32) -> f64 {
+    let pieces: Vec<f64> = values
+        .par_chunks(PIECE_VALUES)
+        .map(|values| {
+            // Sixteen sums side by side, for the compiler to keep in vectors.
+            let mut sums = [0.0f32; 16];
+            for values in values.chunks(16) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += (value - target) * (value - target);
+                }
+            }
+            sums.iter().copied().map(f64::from).sum()
+        })
+        .collect();
+    pieces.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Writes `factor` times the gradient of [`mean_square`] towards `values` to `gradient`.
+pub fn mean_square_gradient(values: &[f32], target: f32, factor: f32, gradient: &mut [f32]) {
+    let slope = 2.0 * factor / values.len() as f32;
+    let pieces = values.par_chunks(PIECE_VALUES);
+    gradient.par_chunks_mut(PIECE_VALUES).zip(pieces).for_each(|(gradient, values)| {
+        for (gradient, value) in gradient.iter_mut().zip(values) {
+            *gradient = slope * (value - target);
+        }
+    });
+}

@@ -47,9 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
     let device = Device::flex();
     let faces = |device: &Device| Tensor::<4>::random([batch, 3, 128, 128], Distribution::Uniform(-1.0, 1.0), device);
-    let groups = |device: &Device, first: i64| {
-        Tensor::<1, Int>::arange(first..first + batch as i64, device).remainder_scalar(5)
-    };
+    let groups =
+        |device: &Device, first: i64| Tensor::<1, Int>::arange(first..first + batch as i64, device).remainder_scalar(5);
     let (preset, all) = (Preset::Paper, AgeGroups::default());
     Some(match work {
         "generator" => {
@@ -88,6 +87,7 @@ fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
 /// The most memory that this process ever held, in kilobytes.
 fn peak_memory() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).ok_or("the system does not tell the peak memory")?;
+    let line =
+        status.lines().find(|line| line.starts_with("VmHWM")).ok_or("the system does not tell the peak memory")?;
     Ok(line.split_whitespace().nth(1).ok_or("no number beside VmHWM")?.parse()?)
 }

@@ -48,7 +48,8 @@ impl Panels {
         })
     }
 
-    /// Several matrices; `fill(panel, first output, width)` writes `[matrices][steps][width]`.
+    /// Several matrices; `fill(panel, first output, width)` writes the panel's, [`Panels::stride`] apart, `[steps][width]`
+    /// each.
     pub(crate) fn of_matrices(
         instructions: Instructions,
         matrices: usize,
@@ -58,19 +59,30 @@ impl Panels {
     ) -> Self {
         let lanes = instructions.lanes();
         let width = lanes * instructions.vectors();
-        let mut data = vec![0.0; matrices * steps * outputs.next_multiple_of(lanes)];
-        data.par_chunks_mut((matrices * steps * width).max(1)).enumerate().for_each(|(index, panel)| {
+        let whole = outputs / width;
+        let rest = (outputs - whole * width).next_multiple_of(lanes);
+        let sizes =
+            [width, rest].map(|width| if width == 0 { 0 } else { matrices * Self::stride(matrices, steps, width) });
+        let mut data = vec![0.0; whole * sizes[0] + sizes[1]];
+        data.par_chunks_mut(sizes[0].max(1)).enumerate().for_each(|(index, panel)| {
             let first = index * width;
             fill(panel, first, width.min((outputs - first).next_multiple_of(lanes)));
         });
         Self { outputs, steps, matrices, lanes, width, data }
     }
 
+    /// From one matrix of a panel of `width` outputs to the next: no power of two, or the same place in all of them would
+    /// share a few lines of the cache.
+    pub(crate) fn stride(matrices: usize, steps: usize, width: usize) -> usize {
+        if matrices == 1 { steps * width } else { steps * width + 16 }
+    }
+
     pub(crate) fn of_matrix(&self, matrix: usize) -> impl Iterator<Item = Panel<'_>> {
         (0..self.outputs).step_by(self.width).map(move |first| {
             let outputs = self.width.min(self.outputs - first);
             let width = outputs.next_multiple_of(self.lanes);
-            let start = first * self.matrices * self.steps + matrix * self.steps * width;
+            let before = first / self.width * self.matrices * Self::stride(self.matrices, self.steps, self.width);
+            let start = before + matrix * Self::stride(self.matrices, self.steps, width);
             let weights = &self.data[start..start + self.steps * width];
             Panel { first, outputs, vectors: width / self.lanes, weights }
         })

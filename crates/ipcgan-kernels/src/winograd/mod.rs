@@ -50,8 +50,9 @@ impl Winograd {
     ) -> Self {
         let taps = window.kernel * window.kernel;
         let outputs = outputs / window.groups;
-        Self::new(instructions, [outputs, inputs], window, window.before, |group, output, input, tap| {
-            weights[((group * outputs + output) * inputs + input) * taps + tap]
+        Self::new(instructions, [outputs, inputs], window, window.before, |group, output, input, to| {
+            let start = ((group * outputs + output) * inputs + input) * taps;
+            to.copy_from_slice(&weights[start..start + taps]);
         })
     }
 
@@ -66,29 +67,28 @@ impl Winograd {
         let taps = window.kernel * window.kernel;
         let outputs = outputs / window.groups;
         let before = window.kernel - 1 - window.before;
-        Self::new(instructions, [inputs, outputs], window, before, |group, input, output, tap| {
-            weights[((group * outputs + output) * inputs + input) * taps + taps - 1 - tap]
+        Self::new(instructions, [inputs, outputs], window, before, |group, input, output, to| {
+            let start = ((group * outputs + output) * inputs + input) * taps;
+            to.iter_mut().zip(weights[start..start + taps].iter().rev()).for_each(|(to, &from)| *to = from);
         })
     }
 
-    /// `weight(group, output, input, tap)` gives the weights.
+    /// `copy(group, output, input, taps)` copies the weights of a window.
     fn new(
         instructions: Instructions,
         [outputs, inputs]: [usize; 2],
         window: &Window,
         before: usize,
-        weight: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
+        copy: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
     ) -> Self {
         let side = window.kernel + OUTPUTS - 1;
         let panels = |group: usize| {
             Panels::of_matrices(instructions, side * side, outputs, inputs, |panel, first, width| {
-                let weight = |output, input, tap| {
-                    // Filling has no weights.
-                    if output < outputs { weight(group, output, input, tap) } else { 0.0 }
-                };
+                let copy = |output, input, taps: &mut [f32]| copy(group, output, input, taps);
+                let outputs = outputs - first;
                 match window.kernel {
-                    3 => instructions.run(TransformWeights::<_, 6, 3> { panel, first, width, inputs, weight }),
-                    _ => instructions.run(TransformWeights::<_, 7, 4> { panel, first, width, inputs, weight }),
+                    3 => instructions.run(TransformWeights::<_, 6, 3> { panel, first, outputs, width, inputs, copy }),
+                    _ => instructions.run(TransformWeights::<_, 7, 4> { panel, first, outputs, width, inputs, copy }),
                 }
             })
         };
@@ -164,33 +164,38 @@ fn plane(values: usize) -> usize {
 
 struct TransformWeights<'a, F, const A: usize, const R: usize> {
     panel: &'a mut [f32],
-    /// First output.
+    /// First output, and how many there are from it on.
     first: usize,
+    outputs: usize,
     width: usize,
     inputs: usize,
-    weight: F,
+    copy: F,
 }
 
-impl<F: Fn(usize, usize, usize) -> f32, const A: usize, const R: usize> WithSimd for TransformWeights<'_, F, A, R> {
+impl<F: Fn(usize, usize, &mut [f32]), const A: usize, const R: usize> WithSimd for TransformWeights<'_, F, A, R> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = S::F32_LANES;
+        let stride = Panels::stride(A * A, self.inputs, self.width);
+        // The windows of a vector of outputs, `[tap][output]`; filling stays zero.
         let mut gathered = vec![0.0; R * R * lanes];
-        for input in 0..self.inputs {
-            for offset in (0..self.width).step_by(lanes) {
-                for (tap, values) in gathered.chunks_exact_mut(lanes).enumerate() {
-                    for (lane, value) in values.iter_mut().enumerate() {
-                        *value = (self.weight)(self.first + offset + lane, input, tap);
+        let mut taps = vec![0.0; R * R];
+        for offset in (0..self.width).step_by(lanes) {
+            gathered.fill(0.0);
+            for input in 0..self.inputs {
+                for lane in 0..lanes.min(self.outputs - offset) {
+                    (self.copy)(self.first + offset + lane, input, &mut taps);
+                    for (tap, &value) in taps.iter().enumerate() {
+                        gathered[tap * lanes + lane] = value;
                     }
                 }
-                let (taps, _) = S::as_simd_f32s(&gathered);
                 let mut window = [[simd.splat_f32s(0.0); R]; R];
-                window.as_flattened_mut().copy_from_slice(taps);
+                window.as_flattened_mut().copy_from_slice(S::as_simd_f32s(&gathered).0);
                 let transformed = transform::<S, Weights, A, R>(simd, &window);
                 for (position, &vector) in transformed.as_flattened().iter().enumerate() {
-                    let start = (position * self.inputs + input) * self.width + offset;
+                    let start = position * stride + input * self.width + offset;
                     store(simd, &mut self.panel[start..start + lanes], vector);
                 }
             }

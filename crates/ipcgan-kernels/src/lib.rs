@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adam;
 mod convolution;
 mod correlation;
 mod epilogue;
@@ -25,6 +26,7 @@ mod weight_gradient;
 mod window;
 mod winograd;
 
+pub use adam::Adam;
 pub use convolution::{Arithmetic, Convolution};
 pub use epilogue::{Activation, Epilogue, activation_gradient};
 pub use instructions::Instructions;

@@ -4,6 +4,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::Instructions;
+use crate::scratch::Scratch;
 
 /// Matrices `[steps, outputs]` cut into panels of as many outputs as fit the registers.
 ///
@@ -16,7 +17,7 @@ pub(crate) struct Panels {
     matrices: usize,
     lanes: usize,
     width: usize,
-    data: Vec<f32>,
+    data: Scratch,
 }
 
 /// One panel of one matrix.
@@ -41,8 +42,8 @@ impl Panels {
     ) -> Self {
         Self::of_matrices(instructions, 1, outputs, steps, |panel, first, width| {
             for (step, row) in panel.chunks_exact_mut(width).enumerate() {
-                for (lane, value) in row.iter_mut().enumerate().take(outputs - first) {
-                    *value = weight(first + lane, step);
+                for (lane, value) in row.iter_mut().enumerate() {
+                    *value = if first + lane < outputs { weight(first + lane, step) } else { 0.0 };
                 }
             }
         })
@@ -63,7 +64,7 @@ impl Panels {
         let rest = (outputs - whole * width).next_multiple_of(lanes);
         let sizes =
             [width, rest].map(|width| if width == 0 { 0 } else { matrices * Self::stride(matrices, steps, width) });
-        let mut data = vec![0.0; whole * sizes[0] + sizes[1]];
+        let mut data = Scratch::new(whole * sizes[0] + sizes[1]);
         data.par_chunks_mut(sizes[0].max(1)).enumerate().for_each(|(index, panel)| {
             let first = index * width;
             fill(panel, first, width.min((outputs - first).next_multiple_of(lanes)));

@@ -10,6 +10,7 @@ const KEPT: usize = 64;
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
 /// A buffer whose values are whatever they were.
+#[derive(Debug)]
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
     length: usize,

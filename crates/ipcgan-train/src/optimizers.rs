@@ -3,27 +3,73 @@
 use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
+use ipcgan_model::{Adam, adam_update};
 
-/// Momentum of Adam in the GAN (official code); the classifiers use Adam's own 0.9.
+/// Momentum of Adam in the GAN (official code).
 const GAN_BETA_1: f32 = 0.5;
+/// Momentum of Adam in the classifiers (Adam's own).
+const CLASSIFIER_BETA_1: f32 = 0.9;
+/// Decay of the mean square of the gradients.
+const BETA_2: f32 = 0.999;
 /// As PyTorch and TensorFlow; Burn's own default is 1e-5.
 const ADAM_EPSILON: f32 = 1e-8;
 
 /// The Adam of a classifier.
 pub fn classifier_optimizer() -> ModuleOptimizer {
-    ModuleOptimizer::from(AdamConfig::new().with_epsilon(ADAM_EPSILON).build())
+    ModuleOptimizer::from(FusedAdam::new(CLASSIFIER_BETA_1))
 }
 
 /// Two Adams that know nothing of one another, for the generator and the discriminator of an
 /// [`AgingModel`](crate::AgingModel).
 pub fn gan_optimizer() -> ModuleOptimizer {
-    let adam = || AdamConfig::new().with_beta_1(GAN_BETA_1).with_epsilon(ADAM_EPSILON).build();
+    let adam = || FusedAdam::new(GAN_BETA_1);
     ModuleOptimizer::from(adam()).with_group(parameters_of("generator"), adam(), None).with_group(
         parameters_of("discriminator"),
         adam(),
         None,
     )
+}
+
+/// Burn's Adam, which on the CPU updates a parameter in one pass instead of a dozen.
+///
+/// Its state is that of Burn's, so checkpoints do not tell them apart.
+#[derive(Clone)]
+struct FusedAdam {
+    settings: Adam,
+    elsewhere: burn::optim::Adam,
+}
+
+impl FusedAdam {
+    fn new(beta_1: f32) -> Self {
+        let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(BETA_2).with_epsilon(ADAM_EPSILON);
+        // Rate and time come with each step.
+        let settings = Adam { learning_rate: 0.0, beta_1, beta_2: BETA_2, epsilon: ADAM_EPSILON, time: 0 };
+        Self { settings, elsewhere: config.build() }
+    }
+}
+
+impl Optimizer for FusedAdam {
+    type State<const D: usize> = AdamState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamState<D>>,
+    ) -> (Tensor<D>, Option<AdamState<D>>) {
+        let settings = Adam { learning_rate: rate as f32, ..self.settings };
+        match adam_update(settings, parameter, gradient, state) {
+            Ok((parameter, state)) => (parameter, Some(state)),
+            Err((parameter, gradient, state)) => self.elsewhere.step(rate, parameter, gradient, state),
+        }
+    }
+
+    fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
+        burn::optim::Adam::to_device(state, device)
+    }
 }
 
 /// A rate that falls from `start` to zero along a cosine.

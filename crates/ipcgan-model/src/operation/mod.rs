@@ -7,6 +7,7 @@
 //! What the kernels give lies channels last in memory. Burn sees an ordinary `[batch, channels,
 //! height, width]` with other strides, so its own operations work on it too.
 
+mod adam;
 mod choice;
 mod convolution;
 mod extension;
@@ -17,6 +18,7 @@ mod norm;
 mod pool;
 mod squares;
 
+pub use adam::adam_update;
 pub use choice::CpuKernels;
 pub(crate) use convolution::{convolution, transposed_convolution};
 pub(crate) use join::{joined_batches, joined_channels};

@@ -1,0 +1,50 @@
+//! Adam's update of one parameter.
+
+use burn::backend::Flex;
+use burn::optim::{AdamState, AdaptiveMomentumState};
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use ipcgan_kernels::{Adam, Instructions};
+
+use super::kernels_for;
+use super::memory::{contiguous, values};
+
+/// Moves `parameter` and the state of Adam one step on, if the CPU's kernels can; gives everything back if not.
+///
+/// `adam.time` is taken from the state.
+#[allow(clippy::type_complexity, reason = "either both new values or what was given")]
+pub fn adam_update<const D: usize>(
+    adam: Adam,
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    state: Option<AdamState<D>>,
+) -> Result<(Tensor<D>, AdamState<D>), (Tensor<D>, Tensor<D>, Option<AdamState<D>>)> {
+    if kernels_for(&parameter).is_none() || parameter.device().is_autodiff() || gradient.device().is_autodiff() {
+        return Err((parameter, gradient, state));
+    }
+    let (time, moments) = match state {
+        Some(AdamState { momentum }) => (momentum.time + 1, [momentum.moment_1, momentum.moment_2]),
+        None => (1, [gradient.zeros_like(), gradient.zeros_like()]),
+    };
+    let [mut parameter, gradient] = [parameter, gradient].map(primitive);
+    let [mut first, mut second] = moments.map(primitive);
+    let adam = Adam { time: time as i32, ..adam };
+    adam.update(
+        Instructions::best(),
+        values_mut(&mut parameter),
+        values(&gradient),
+        [values_mut(&mut first), values_mut(&mut second)],
+    );
+    let [parameter, first, second] = [parameter, first, second].map(Tensor::from_primitive::<Flex>);
+    Ok((parameter, AdamState::new(AdaptiveMomentumState::new(time, first, second))))
+}
+
+fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    contiguous(tensor.try_into_primitive::<Flex>().expect("its device is the CPU, without gradients"))
+}
+
+/// The values of a contiguous tensor, copied only if another tensor shares them.
+fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    let (start, count) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+    &mut tensor.storage_mut::<f32>()[start..start + count]
+}

@@ -52,7 +52,7 @@ fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
     let (preset, all) = (Preset::Paper, AgeGroups::default());
     Some(match work {
         "generator" => {
-            let generator = preset.generator().init(&all, 0, &device);
+            let generator = preset.generator().init(&all, 0, &device).into_inference();
             let (source, target) = (faces(&device), groups(&device, 0));
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use image::RgbImage;
 use ipcgan_data::photo;
-use ipcgan_model::{AgeGroups, Generator, GeneratorConfig, ModelError, weights};
+use ipcgan_model::{AgeGroups, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
 use ipcgan_train::at_every_age;
 
 /// Weights that come with the library; `assets/weights/README.md` is their card.
@@ -16,7 +16,7 @@ const EMBEDDED_NAME: &str = "the embedded weights";
 /// Ages faces with a trained generator.
 #[derive(Debug)]
 pub struct FaceAging {
-    generator: Generator,
+    generator: InferenceGenerator,
     config: GeneratorConfig,
     age_groups: AgeGroups,
     device: Device,
@@ -42,7 +42,7 @@ impl FaceAging {
 
     fn new(weights: weights::Weights<Generator>, device: &Device) -> Self {
         Self {
-            generator: weights.network,
+            generator: weights.network.into_inference(),
             config: weights.config,
             age_groups: weights.age_groups,
             device: device.clone(),

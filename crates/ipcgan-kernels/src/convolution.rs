@@ -78,12 +78,29 @@ impl Convolution {
     /// # Panics
     /// If `input` does not hold the values of `maps`.
     pub fn run(&self, input: &[f32], maps: Maps, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
+        let mut output = Vec::new();
+        self.run_into(input, maps, sides, epilogue, &mut output);
+        output
+    }
+
+    /// [`Convolution::run`], with the memory that `output` has.
+    ///
+    /// # Panics
+    /// If `input` does not hold the values of `maps`.
+    pub fn run_into(
+        &self,
+        input: &[f32],
+        maps: Maps,
+        sides: [usize; 2],
+        epilogue: &Epilogue<'_>,
+        output: &mut Vec<f32>,
+    ) {
         assert_eq!(input.len(), maps.values(), "values of the input");
         match &self.method {
-            Method::Direct(method) => method.run(input, maps, sides, epilogue),
-            Method::Narrow(method) => method.run(input, maps, sides, epilogue),
-            Method::Shuffled(method) => method.run(input, maps, sides, epilogue),
-            Method::Winograd(method) => method.run(input, maps, sides, epilogue),
+            Method::Direct(method) => method.run(input, maps, sides, epilogue, output),
+            Method::Narrow(method) => method.run(input, maps, sides, epilogue, output),
+            Method::Shuffled(method) => method.run(input, maps, sides, epilogue, output),
+            Method::Winograd(method) => method.run(input, maps, sides, epilogue, output),
         }
     }
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::epilogue::Epilogue;
 use crate::frame::Frame;
+use crate::output::fill_in_chunks;
 use crate::panels::{Panels, Windows};
 use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
@@ -141,12 +142,12 @@ impl Correlation {
         input_maps: Maps,
         [height, width]: [usize; 2],
         epilogue: &Epilogue<'_>,
-    ) -> Vec<f32> {
+        output: &mut Vec<f32>,
+    ) {
         let output_maps = Maps { height, width, channels: self.groups * self.outputs, ..input_maps };
         let rows = TASK_PIXELS.div_ceil(width).next_multiple_of(self.output_stride).min(height.max(1));
         let row_values = width * output_maps.channels;
-        let mut output = vec![0.0; output_maps.values()];
-        output.par_chunks_mut(output_maps.picture()).enumerate().for_each(|(picture, values)| {
+        fill_in_chunks(output, output_maps.values(), output_maps.picture(), |picture, values| {
             values.par_chunks_mut(rows * row_values).enumerate().for_each(|(block, values)| {
                 self.instructions.run(Task {
                     correlation: self,
@@ -160,7 +161,6 @@ impl Correlation {
                 });
             });
         });
-        output
     }
 }
 

@@ -1,9 +1,9 @@
 //! What happens to a sum before it is stored.
 
 use pulp::Simd;
-use rayon::prelude::*;
 
 use crate::lanes::{load, store};
+use crate::output::in_chunks;
 
 /// Added to and done with the outputs of a convolution, in one pass with it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,15 +41,14 @@ impl Activation {
 
 /// The gradient before an activation, from the one after it and the activation's output.
 pub fn activation_gradient(activation: Activation, output: &[f32], gradient: &[f32]) -> Vec<f32> {
+    const PIECE_VALUES: usize = 1 << 14;
     let slope = activation.slope();
-    let mut result = vec![0.0; output.len()];
-    let pieces = output.par_chunks(1 << 14).zip(gradient.par_chunks(1 << 14));
-    result.par_chunks_mut(1 << 14).zip(pieces).for_each(|(result, (output, gradient))| {
-        for ((result, &output), &gradient) in result.iter_mut().zip(output).zip(gradient) {
+    in_chunks(output.len(), PIECE_VALUES, |index, result| {
+        let pieces = output[index * PIECE_VALUES..].iter().zip(&gradient[index * PIECE_VALUES..]);
+        for (result, (&output, &gradient)) in result.iter_mut().zip(pieces) {
             *result = if output > 0.0 { gradient } else { gradient * slope };
         }
-    });
-    result
+    })
 }
 
 impl Epilogue<'_> {

@@ -3,8 +3,6 @@
 //! Feature maps lie channels last ([`Maps`]). [`Instructions`] says which vector instructions run;
 //! results do not depend on the number of threads.
 
-#![forbid(unsafe_code)]
-
 mod adam;
 mod convolution;
 mod correlation;
@@ -17,6 +15,7 @@ mod maps;
 mod narrow;
 mod norm;
 mod outer;
+mod output;
 mod panels;
 mod pool;
 mod scratch;

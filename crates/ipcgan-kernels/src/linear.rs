@@ -5,11 +5,15 @@ use rayon::prelude::*;
 
 use crate::epilogue::Epilogue;
 use crate::lanes::{load, store};
-use crate::outer::{Add, Outer, Side};
+use crate::outer::{Add, Before, Outer, Side};
+use crate::output::in_chunks;
+use crate::scratch::Scratch;
 use crate::{Activation, Instructions};
 
-/// Outputs of a task: enough neighbours that the weights are read in long runs.
-const TASK_OUTPUTS: usize = 512;
+/// Rows of the weights, one an input, that a task multiplies.
+const TASK_ROWS: usize = 256;
+/// Outputs that a task adds up.
+const PIECE_OUTPUTS: usize = 1024;
 /// Inputs of a task of the gradients.
 const TASK_INPUTS: usize = 64;
 /// Rows of weights that are read together, so that sums are loaded and stored a fourth as often.
@@ -33,25 +37,23 @@ impl Linear<'_> {
     pub fn run(&self, input: &[f32], bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
         let epilogue = Epilogue { bias, residual: None, activation };
-        let firsts: Vec<usize> = (0..outputs).step_by(TASK_OUTPUTS).collect();
-        let blocks: Vec<Vec<f32>> = firsts
-            .par_iter()
-            .map(|&first| {
-                let count = TASK_OUTPUTS.min(outputs - first);
-                self.instructions.run(Columns { linear: self, input, first, count })
+        // Each task reads its rows of the weights from end to end, as memory likes it best; their sums are added in order.
+        let rows = self.weights.par_chunks(TASK_ROWS * outputs).enumerate();
+        let parts: Vec<Scratch> = rows
+            .map(|(task, weights)| {
+                let first = task * TASK_ROWS;
+                self.instructions.run(Rows { weights, input, inputs, outputs, first })
             })
             .collect();
-        let mut output = vec![0.0; input.len() / inputs * outputs];
-        for (&first, block) in firsts.iter().zip(&blocks) {
-            let count = TASK_OUTPUTS.min(outputs - first);
-            for (row, sums) in block.chunks_exact(count).enumerate() {
-                for (index, &sum) in sums.iter().enumerate() {
-                    let position = row * outputs + first + index;
-                    output[position] = epilogue.of_one(sum, first + index, position);
-                }
+        in_chunks(input.len() / inputs * outputs, PIECE_OUTPUTS, |piece, output| {
+            let start = piece * PIECE_OUTPUTS;
+            for part in &parts {
+                output.iter_mut().zip(&part[start..]).for_each(|(sum, part)| *sum += part);
             }
-        }
-        output
+            for (index, sum) in output.iter_mut().enumerate() {
+                *sum = epilogue.of_one(*sum, (start + index) % outputs, start + index);
+            }
+        })
     }
 
     /// The gradient towards the input from that of the output (before the activation).
@@ -76,51 +78,51 @@ impl Linear<'_> {
     pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
         let width = outputs.next_multiple_of(self.instructions.lanes());
-        let mut result = vec![0.0; inputs * outputs];
-        result.par_chunks_mut(TASK_INPUTS * outputs).enumerate().for_each(|(block, result)| {
+        in_chunks(inputs * outputs, TASK_INPUTS * outputs, |block, result| {
             let rows = result.len() / outputs;
             let left = Side { values: &input[block * TASK_INPUTS..], strides: [0, inputs], length: rows };
             let right = Side { values: gradient, strides: [0, outputs], length: outputs };
             let outer = Outer { left, right, grid: [1, gradient.len() / outputs] };
             if width == outputs {
-                self.instructions.run(Add { outer, sums: result });
+                self.instructions.run(Add { outer, sums: result, before: Before::Sums });
                 return;
             }
             let mut sums = vec![0.0; rows * width];
-            self.instructions.run(Add { outer, sums: &mut sums });
+            self.instructions.run(Add { outer, sums: &mut sums, before: Before::Sums });
             for (result, sums) in result.chunks_exact_mut(outputs).zip(sums.chunks_exact(width)) {
                 result.copy_from_slice(&sums[..outputs]);
             }
-        });
-        result
+        })
     }
 }
 
-/// Sums of some outputs of the whole batch, `[batch][count]`.
-struct Columns<'a> {
-    linear: &'a Linear<'a>,
+/// Sums over some rows of the weights, `[batch][outputs]`.
+struct Rows<'a> {
+    weights: &'a [f32],
     input: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    /// First row.
     first: usize,
-    count: usize,
 }
 
-impl WithSimd for Columns<'_> {
-    type Output = Vec<f32>;
+impl WithSimd for Rows<'_> {
+    type Output = Scratch;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let Self { linear: &Linear { weights, inputs, outputs, .. }, input, first, count } = self;
-        let mut sums = vec![0.0; input.len() / inputs * count];
-        let mut row = 0;
-        while row < inputs {
-            let rows = ROWS.min(inputs - row);
-            for (sums, input) in sums.chunks_exact_mut(count).zip(input.chunks_exact(inputs)) {
+    fn with_simd<S: Simd>(self, simd: S) -> Scratch {
+        let Self { weights, input, inputs, outputs, first } = self;
+        let mut sums = Scratch::new(input.len() / inputs * outputs);
+        sums.fill(0.0);
+        for (block, weights) in weights.chunks(ROWS * outputs).enumerate() {
+            let rows = weights.len() / outputs;
+            for (sums, input) in sums.chunks_exact_mut(outputs).zip(input.chunks_exact(inputs)) {
                 // A row that is not there counts nothing.
                 let mut factors = [simd.splat_f32s(0.0); ROWS];
-                let mut lines: [&[f32]; ROWS] = [&weights[row * outputs + first..][..count]; ROWS];
-                for index in 0..rows {
-                    factors[index] = simd.splat_f32s(input[row + index]);
-                    lines[index] = &weights[(row + index) * outputs + first..][..count];
+                let mut lines: [&[f32]; ROWS] = [&weights[..outputs]; ROWS];
+                for row in 0..rows {
+                    factors[row] = simd.splat_f32s(input[first + block * ROWS + row]);
+                    lines[row] = &weights[row * outputs..][..outputs];
                 }
                 for (index, sums) in sums.chunks_mut(S::F32_LANES).enumerate() {
                     let start = index * S::F32_LANES;
@@ -132,7 +134,6 @@ impl WithSimd for Columns<'_> {
                     store(simd, sums, sum);
                 }
             }
-            row += rows;
         }
         sums
     }

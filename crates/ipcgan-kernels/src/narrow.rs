@@ -1,9 +1,8 @@
 //! Convolution to so few channels that they would leave most of a vector empty.
 
-use rayon::prelude::*;
-
 use crate::correlation::Correlation;
 use crate::epilogue::Epilogue;
+use crate::output::fill_in_chunks;
 use crate::{Instructions, Maps, Window};
 
 /// Gives each column of the window channels of its own, and adds these up a column apart.
@@ -44,13 +43,14 @@ impl Narrow {
         input_maps: Maps,
         [height, width]: [usize; 2],
         epilogue: &Epilogue<'_>,
-    ) -> Vec<f32> {
+        output: &mut Vec<f32>,
+    ) {
         let (kernel, outputs) = (self.kernel, self.outputs);
         let wide = width + kernel - 1;
-        let columns = self.columns.run(input, input_maps, [height, wide], &Epilogue::default());
-        let mut output = vec![0.0; input_maps.batch * height * width * outputs];
-        let rows = columns.par_chunks(wide * kernel * outputs);
-        output.par_chunks_mut(width * outputs).zip(rows).enumerate().for_each(|(row, (output, columns))| {
+        let mut columns = Vec::new();
+        self.columns.run(input, input_maps, [height, wide], &Epilogue::default(), &mut columns);
+        fill_in_chunks(output, input_maps.batch * height * width * outputs, width * outputs, |row, output| {
+            let columns = &columns[row * wide * kernel * outputs..];
             for (pixel, values) in output.chunks_exact_mut(outputs).enumerate() {
                 for column in 0..kernel {
                     let place = ((pixel + column) * kernel + column) * outputs;
@@ -63,6 +63,5 @@ impl Narrow {
                 }
             }
         });
-        output
     }
 }

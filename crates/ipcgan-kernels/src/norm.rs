@@ -4,6 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::lanes::{load, store};
+use crate::output::in_chunks;
 use crate::{Activation, Instructions, Maps};
 
 /// Values of a piece of work: few enough that a second pass over it finds it near.
@@ -92,18 +93,17 @@ impl Norm<'_> {
         residual: Option<&[f32]>,
     ) -> Vec<f32> {
         let channels = maps.channels;
-        let (part, piece) = (maps.values() / self.parts, piece_values(channels));
-        let mut output = vec![0.0; maps.values()];
-        for (index, output) in output.chunks_exact_mut(part.max(1)).enumerate() {
-            let line = self.line(statistics, index);
-            let inputs = input[index * part..][..part].par_chunks(piece);
-            output.par_chunks_mut(piece).zip(inputs).enumerate().for_each(|(number, (output, input))| {
-                let start = index * part + number * piece;
-                let residual = residual.map(|residual| &residual[start..start + input.len()]);
-                instructions.run(Apply { input, line: &line, residual, activation: self.activation, output });
+        let piece = piece_values(channels);
+        let lines: Vec<Line> = (0..self.parts).map(|part| self.line(statistics, part)).collect();
+        in_chunks(maps.values(), maps.picture(), |picture, output| {
+            let line = &lines[picture * self.parts / maps.batch];
+            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
+                let start = picture * maps.picture() + number * piece;
+                let input = &input[start..][..output.len()];
+                let residual = residual.map(|residual| &residual[start..][..output.len()]);
+                instructions.run(Apply { input, line, residual, activation: self.activation, output });
             });
-        }
-        output
+        })
     }
 
     /// Gradients from that of the output, of which there was no residual.
@@ -117,22 +117,22 @@ impl Norm<'_> {
     ) -> NormGradients {
         let channels = maps.channels;
         let (part, piece) = (maps.values() / self.parts, piece_values(channels));
-        let mut towards_input = vec![0.0; maps.values()];
+        let slope = self.activation.slope();
         let (mut towards_gamma, mut towards_beta) = (vec![0.0; channels], vec![0.0; channels]);
-        for (index, towards_input) in towards_input.chunks_exact_mut(part.max(1)).enumerate() {
-            let (input, gradient) = (&input[index * part..][..part], &gradient[index * part..][..part]);
+        let mut backs = Vec::new();
+        for index in 0..self.parts {
             let line = self.line(statistics, index);
             let means = &statistics.means[index * channels..][..channels];
-            let slope = self.activation.slope();
-            let pieces = input.par_chunks(piece).zip(gradient.par_chunks(piece));
-            let sums: Vec<Vec<f32>> = pieces
+            let [input, gradient] = [input, gradient].map(|values| values[index * part..][..part].par_chunks(piece));
+            let sums: Vec<Vec<f32>> = input
+                .zip(gradient)
                 .map(|(input, gradient)| instructions.run(GradientSums { input, gradient, line: &line, means, slope }))
                 .collect();
             let total = |index: usize| sums.iter().map(|sums| f64::from(sums[index])).sum::<f64>();
 
             // dx = scale (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))
             let count = (part / channels) as f64;
-            let mut back = Back { mean: vec![], product: vec![] };
+            let mut back = Back { line, mean: vec![], product: vec![] };
             for channel in 0..channels {
                 let (sum, product) = (total(channel), total(channels + channel));
                 let variance = f64::from(statistics.variances[index * channels + channel]) + f64::from(self.epsilon);
@@ -141,11 +141,17 @@ impl Norm<'_> {
                 back.mean.push((sum / count) as f32);
                 back.product.push((product / count / variance) as f32);
             }
-            let pieces = input.par_chunks(piece).zip(gradient.par_chunks(piece));
-            towards_input.par_chunks_mut(piece).zip(pieces).for_each(|(output, (input, gradient))| {
-                instructions.run(GradientApply { input, gradient, line: &line, means, slope, back: &back, output });
-            });
+            backs.push(back);
         }
+        let towards_input = in_chunks(maps.values(), maps.picture(), |picture, output| {
+            let index = picture * self.parts / maps.batch;
+            let means = &statistics.means[index * channels..][..channels];
+            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
+                let start = picture * maps.picture() + number * piece;
+                let [input, gradient] = [input, gradient].map(|values| &values[start..][..output.len()]);
+                instructions.run(GradientApply { input, gradient, means, slope, back: &backs[index], output });
+            });
+        });
         NormGradients { input: towards_input, gamma: towards_gamma, beta: towards_beta }
     }
 
@@ -179,7 +185,9 @@ struct Line {
     shift: Vec<f32>,
 }
 
+/// The gradient towards the input as `scale * (g - mean - product * (x - mean of x))`.
 struct Back {
+    line: Line,
     mean: Vec<f32>,
     product: Vec<f32>,
 }
@@ -320,7 +328,6 @@ impl WithSimd for GradientSums<'_> {
 struct GradientApply<'a> {
     input: &'a [f32],
     gradient: &'a [f32],
-    line: &'a Line,
     means: &'a [f32],
     slope: f32,
     back: &'a Back,
@@ -340,8 +347,8 @@ impl WithSimd for GradientApply<'_> {
             for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
                 let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
                 let input = load(simd, &input[range.clone()]);
-                let scale = load(simd, &self.line.scale[range.clone()]);
-                let shift = load(simd, &self.line.shift[range.clone()]);
+                let scale = load(simd, &self.back.line.scale[range.clone()]);
+                let shift = load(simd, &self.back.line.shift[range.clone()]);
                 let value = simd.mul_add_e_f32s(input, scale, shift);
                 let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
                 let difference = simd.sub_f32s(input, load(simd, &self.means[range.clone()]));

@@ -27,6 +27,16 @@ pub(crate) struct Add<'a> {
     pub(crate) outer: Outer<'a>,
     /// `[left][right]`, with whole vectors of the right.
     pub(crate) sums: &'a mut [f32],
+    pub(crate) before: Before,
+}
+
+/// What stood in the sums.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Sums, which grow.
+    Sums,
+    /// Anything; it is overwritten.
+    Anything,
 }
 
 impl WithSimd for Add<'_> {
@@ -34,26 +44,26 @@ impl WithSimd for Add<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        self.outer.add(simd, self.sums);
+        self.outer.add(simd, self.sums, self.before);
     }
 }
 
 impl Outer<'_> {
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, sums: &mut [f32]) {
+    fn add<S: Simd>(&self, simd: S, sums: &mut [f32], before: Before) {
         let widest = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
         for first in (0..self.right.length).step_by(widest * S::F32_LANES) {
             let left_over = self.right.length - first;
             let whole = left_over.is_multiple_of(S::F32_LANES) || left_over >= widest * S::F32_LANES;
             match (left_over.div_ceil(S::F32_LANES).min(widest), whole) {
-                (1, true) => self.columns::<S, 8, 1, true>(simd, first, sums),
-                (1, false) => self.columns::<S, 8, 1, false>(simd, first, sums),
-                (2, true) => self.columns::<S, 6, 2, true>(simd, first, sums),
-                (2, false) => self.columns::<S, 6, 2, false>(simd, first, sums),
-                (3, true) => self.columns::<S, 8, 3, true>(simd, first, sums),
-                (3, false) => self.columns::<S, 8, 3, false>(simd, first, sums),
-                (_, true) => self.columns::<S, 6, 4, true>(simd, first, sums),
-                (_, false) => self.columns::<S, 6, 4, false>(simd, first, sums),
+                (1, true) => self.columns::<S, 8, 1, true>(simd, first, sums, before),
+                (1, false) => self.columns::<S, 8, 1, false>(simd, first, sums, before),
+                (2, true) => self.columns::<S, 6, 2, true>(simd, first, sums, before),
+                (2, false) => self.columns::<S, 6, 2, false>(simd, first, sums, before),
+                (3, true) => self.columns::<S, 8, 3, true>(simd, first, sums, before),
+                (3, false) => self.columns::<S, 8, 3, false>(simd, first, sums, before),
+                (_, true) => self.columns::<S, 6, 4, true>(simd, first, sums, before),
+                (_, false) => self.columns::<S, 6, 4, false>(simd, first, sums, before),
             }
         }
     }
@@ -64,18 +74,19 @@ impl Outer<'_> {
         simd: S,
         first: usize,
         sums: &mut [f32],
+        before: Before,
     ) {
         let mut row = 0;
         while row + ROWS <= self.left.length {
-            self.block::<S, ROWS, VECTORS, WHOLE>(simd, row, first, sums);
+            self.block::<S, ROWS, VECTORS, WHOLE>(simd, row, first, sums, before);
             row += ROWS;
         }
         while row + 3 <= self.left.length {
-            self.block::<S, 3, VECTORS, WHOLE>(simd, row, first, sums);
+            self.block::<S, 3, VECTORS, WHOLE>(simd, row, first, sums, before);
             row += 3;
         }
         while row < self.left.length {
-            self.block::<S, 1, VECTORS, WHOLE>(simd, row, first, sums);
+            self.block::<S, 1, VECTORS, WHOLE>(simd, row, first, sums, before);
             row += 1;
         }
     }
@@ -87,13 +98,16 @@ impl Outer<'_> {
         row: usize,
         first: usize,
         sums: &mut [f32],
+        before: Before,
     ) {
         let width = self.right.length.next_multiple_of(S::F32_LANES);
         let place = |index: usize| (row + index) * width + first;
-        let mut block: [[S::f32s; VECTORS]; ROWS] = std::array::from_fn(|index| {
-            let values = S::as_simd_f32s(&sums[place(index)..][..VECTORS * S::F32_LANES]).0;
-            std::array::from_fn(|vector| values[vector])
-        });
+        let mut block = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+        if before == Before::Sums {
+            for (index, block) in block.iter_mut().enumerate() {
+                block.copy_from_slice(S::as_simd_f32s(&sums[place(index)..][..VECTORS * S::F32_LANES]).0);
+            }
+        }
         let right_length = if WHOLE { VECTORS * S::F32_LANES } else { self.right.length - first };
         for y in 0..self.grid[0] {
             let mut left = y * self.left.strides[0] + row;

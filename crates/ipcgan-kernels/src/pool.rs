@@ -1,9 +1,9 @@
 //! Max pooling and local response norm, as AlexNet has them.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::lanes::{load, store};
+use crate::output::in_chunks;
 use crate::{Instructions, Maps};
 
 /// Side and stride of the pooled squares.
@@ -23,20 +23,17 @@ pub fn pooled(maps: Maps) -> Maps {
 /// The largest value of each channel in squares of three pixels, two pixels apart.
 pub fn max_pool(instructions: Instructions, input: &[f32], maps: Maps) -> Vec<f32> {
     let output_maps = pooled(maps);
-    let mut output = vec![0.0; output_maps.values()];
-    output.par_chunks_mut(output_maps.width * maps.channels).enumerate().for_each(|(line, output)| {
+    in_chunks(output_maps.values(), output_maps.width * maps.channels, |line, output| {
         let (picture, y) = (line / output_maps.height, line % output_maps.height);
         let rows = &input[(picture * maps.height + y * STRIDE) * maps.width * maps.channels..];
         instructions.run(PoolRow { rows, maps, output });
-    });
-    output
+    })
 }
 
 /// Gradient towards the input of [`max_pool`]: each output's goes to the first of its largest inputs.
 pub fn max_pool_gradient(input: &[f32], maps: Maps, output: &[f32], gradient: &[f32]) -> Vec<f32> {
     let output_maps = pooled(maps);
-    let mut result = vec![0.0; maps.values()];
-    result.par_chunks_mut(maps.picture()).enumerate().for_each(|(picture, result)| {
+    in_chunks(maps.values(), maps.picture(), |picture, result| {
         let input = &input[picture * maps.picture()..][..maps.picture()];
         let start = picture * output_maps.picture();
         for pixel in 0..output_maps.height * output_maps.width {
@@ -54,8 +51,7 @@ pub fn max_pool_gradient(input: &[f32], maps: Maps, output: &[f32], gradient: &[
                 }
             }
         }
-    });
-    result
+    })
 }
 
 struct PoolRow<'a> {
@@ -88,12 +84,15 @@ impl WithSimd for PoolRow<'_> {
 /// Channels that [`response_norm`] looks at on either side of one.
 const REACH: usize = 2;
 
+/// Pixels of a piece of work.
+const PIECE_PIXELS: usize = 64;
+
 /// Local response norm over five neighbouring channels: `x / (1 + share * sum of squares)^0.75`.
 ///
 /// Source: Krizhevsky and others, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
 pub fn response_norm(input: &[f32], channels: usize, share: f32) -> Vec<f32> {
-    let mut output = vec![0.0; input.len()];
-    output.par_chunks_mut(64 * channels).zip(input.par_chunks(64 * channels)).for_each(|(output, input)| {
+    in_chunks(input.len(), PIECE_PIXELS * channels, |piece, output| {
+        let input = &input[piece * PIECE_PIXELS * channels..];
         let mut sums = vec![0.0; channels];
         for (output, input) in output.chunks_exact_mut(channels).zip(input.chunks_exact(channels)) {
             neighbour_sums(input, |value| value * value, &mut sums);
@@ -101,15 +100,13 @@ pub fn response_norm(input: &[f32], channels: usize, share: f32) -> Vec<f32> {
                 output[channel] = input[channel] * power(1.0 + share * sums[channel]);
             }
         }
-    });
-    output
+    })
 }
 
 /// Gradient towards the input of [`response_norm`].
 pub fn response_norm_gradient(input: &[f32], gradient: &[f32], channels: usize, share: f32) -> Vec<f32> {
-    let mut result = vec![0.0; input.len()];
-    let pieces = input.par_chunks(64 * channels).zip(gradient.par_chunks(64 * channels));
-    result.par_chunks_mut(64 * channels).zip(pieces).for_each(|(result, (input, gradient))| {
+    in_chunks(input.len(), PIECE_PIXELS * channels, |piece, result| {
+        let [input, gradient] = [input, gradient].map(|values| &values[piece * PIECE_PIXELS * channels..]);
         let mut sums = vec![0.0; channels];
         let (mut factors, mut products) = (vec![0.0; channels], vec![0.0; channels]);
         for (start, result) in result.chunks_exact_mut(channels).enumerate() {
@@ -127,8 +124,7 @@ pub fn response_norm_gradient(input: &[f32], gradient: &[f32], channels: usize, 
                 result[channel] = gradient[channel] * factors[channel] - through_base;
             }
         }
-    });
-    result
+    })
 }
 
 /// `base^-0.75`.

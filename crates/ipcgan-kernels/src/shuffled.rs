@@ -1,9 +1,8 @@
 //! Adjoint of a convolution with a stride whose inputs are so few that they would leave most of a vector empty.
 
-use rayon::prelude::*;
-
 use crate::correlation::Correlation;
 use crate::epilogue::Epilogue;
+use crate::output::fill_in_chunks;
 use crate::{Instructions, Maps, Window};
 
 /// Computes the pixels of a square of `stride * stride` as channels of one, then puts them in their places.
@@ -57,12 +56,13 @@ impl Shuffled {
         input_maps: Maps,
         [height, width]: [usize; 2],
         epilogue: &Epilogue<'_>,
-    ) -> Vec<f32> {
+        output: &mut Vec<f32>,
+    ) {
         let (stride, channels) = (self.stride, self.channels);
         let [rows, columns] = [height.div_ceil(stride), width.div_ceil(stride)];
-        let squares = self.squares.run(input, input_maps, [rows, columns], &Epilogue::default());
-        let mut output = vec![0.0; input_maps.batch * height * width * channels];
-        output.par_chunks_mut(width * channels).enumerate().for_each(|(line, output)| {
+        let mut squares = Vec::new();
+        self.squares.run(input, input_maps, [rows, columns], &Epilogue::default(), &mut squares);
+        fill_in_chunks(output, input_maps.batch * height * width * channels, width * channels, |line, output| {
             let (picture, y) = (line / height, line % height);
             let row = (picture * rows + y / stride) * columns;
             for (x, values) in output.chunks_exact_mut(channels).enumerate() {
@@ -74,6 +74,5 @@ impl Shuffled {
                 }
             }
         });
-        output
     }
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::convolution::{Arithmetic, suits_winograd};
 use crate::frame::Frame;
-use crate::outer::{Add, Outer, Side};
+use crate::outer::{Add, Before, Outer, Side};
 use crate::{Instructions, Maps, Window, winograd};
 
 /// Pixels over which sums are kept in registers, at least.
@@ -135,7 +135,8 @@ impl Pass<'_> {
                 };
                 let (left, right) = if self.swapped { (gradient, input) } else { (input, gradient) };
                 let grid = [rows.min(maps.height - top), maps.width];
-                instructions.run(Add { outer: Outer { left, right, grid }, sums: &mut sums });
+                let outer = Outer { left, right, grid };
+                instructions.run(Add { outer, sums: &mut sums, before: Before::Sums });
             }
         }
         sums

@@ -1,5 +1,9 @@
 //! The generator: a face and a target age group in, the face at that age out.
 
+mod inference;
+
+pub use inference::InferenceGenerator;
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -98,11 +102,7 @@ impl Generator {
     /// # Panics
     /// If `source` does not have three channels.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
-        assert_shape!(source, [_, 3, _, _]);
-        let [_, _, height, width] = source.dims();
-        let planes = condition_planes(target_groups, self.age_groups, [height, width]);
-
-        let x = Tensor::cat(vec![source.clone(), planes], 1); // [batch, 3 + groups, height, width]
+        let x = self.input(source.clone(), target_groups); // [batch, 3 + groups, height, width]
         let x = self.stem.forward(x, Activation::Relu);
         let x = self.down1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
         let x = self.down2.forward(x, Activation::Relu); // [batch, .., height / 4, width / 4]
@@ -110,10 +110,27 @@ impl Generator {
         let x = self.up1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
         let x = self.up2.forward(x, Activation::Relu); // [batch, .., height, width]
         let x = convolution(&self.head, x, Activation::None); // [batch, 3, height, width]
+        self.output(x, source)
+    }
+
+    /// The source faces with the condition planes of their target groups.
+    fn input(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
+        assert_shape!(source, [_, 3, _, _]);
+        let [_, _, height, width] = source.dims();
+        Tensor::cat(vec![source, condition_planes(target_groups, self.age_groups, [height, width])], 1)
+    }
+
+    /// The faces from what the last layer gave.
+    fn output(&self, head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
         match self.output {
-            GeneratorOutput::Direct => x.tanh(),
-            GeneratorOutput::Change => (x + logits(source)).tanh(),
+            GeneratorOutput::Direct => head.tanh(),
+            GeneratorOutput::Change => (head + logits(source)).tanh(),
         }
+    }
+
+    /// This generator ready to age faces and nothing else.
+    pub fn into_inference(self) -> InferenceGenerator {
+        InferenceGenerator::new(self.valid())
     }
 
     /// Number of age groups that it was built for.

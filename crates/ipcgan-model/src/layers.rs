@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use ipcgan_kernels::Activation;
+use ipcgan_kernels::{Activation, Arithmetic};
 
-use crate::operation::{convolution, norm, transposed_convolution};
+use crate::operation::{Prepared, convolution, norm, transposed_convolution};
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
@@ -54,6 +54,11 @@ impl ConvNorm {
     pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize, activation: Activation) -> Tensor<4> {
         norm(&self.norm, convolution(&self.conv, x, Activation::None), parts, activation)
     }
+
+    /// [`ConvNorm::forward`] for inference on the CPU.
+    pub(crate) fn prepared(&self, activation: Activation, arithmetic: Arithmetic) -> Prepared {
+        Prepared::new(&self.conv, Some(&self.norm), activation, arithmetic)
+    }
 }
 
 /// Transposed 3x3 convolution of stride 2 without bias, then batch norm.
@@ -79,6 +84,11 @@ impl UpNorm {
     pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         norm(&self.norm, transposed_convolution(&self.conv, x), 1, activation)
     }
+
+    /// [`UpNorm::forward`] for inference on the CPU.
+    pub(crate) fn prepared(&self, activation: Activation, arithmetic: Arithmetic) -> Prepared {
+        Prepared::up(&self.conv, &self.norm, activation, arithmetic)
+    }
 }
 
 /// Residual block: `x + norm(conv(relu(norm(conv(x)))))`.
@@ -102,5 +112,13 @@ impl Residual {
         let change = norm(&self.norm1, change, 1, Activation::Relu);
         let change = convolution(&self.conv2, change, Activation::None);
         x + norm(&self.norm2, change, 1, Activation::None)
+    }
+
+    /// Both convolutions for inference on the CPU; the input is added to the second.
+    pub(crate) fn prepared(&self, arithmetic: Arithmetic) -> [Prepared; 2] {
+        [
+            Prepared::new(&self.conv1, Some(&self.norm1), Activation::Relu, arithmetic),
+            Prepared::new(&self.conv2, Some(&self.norm2), Activation::None, arithmetic),
+        ]
     }
 }

@@ -44,7 +44,7 @@ pub use condition::condition_planes;
 pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
 pub use file::write_whole;
-pub use generator::{Generator, GeneratorConfig, GeneratorOutput};
+pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
 pub use ipcgan_kernels::Adam;
 pub use operation::{CpuKernels, adam_update};
 pub use preset::Preset;

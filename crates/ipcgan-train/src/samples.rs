@@ -1,10 +1,9 @@
 //! Sample grids: the same few faces at every age, drawn while the generator learns.
 
-use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
 use ipcgan_data::{FaceSet, photo, pixels, sheet_with_captions};
-use ipcgan_model::{AgeGroups, Generator};
+use ipcgan_model::{AgeGroups, InferenceGenerator};
 
 use crate::stages::AgingModel;
 use crate::strategy::StepObserver;
@@ -54,13 +53,19 @@ impl StepObserver<AgingModel> for SampleGrids {
         if !step.is_multiple_of(self.every) && step != self.steps {
             return Ok(());
         }
-        let grid = sample_grid(&model.generator.valid(), &self.groups, &self.faces, &self.device);
+        let generator = model.generator.clone().into_inference();
+        let grid = sample_grid(&generator, &self.groups, &self.faces, &self.device);
         Ok(photo::write_png(&self.run.sample(step), &grid)?)
     }
 }
 
 /// One row a face: the source, then the face at each age group. All faces have the same size.
-pub fn sample_grid(generator: &Generator, groups: &AgeGroups, faces: &[RgbImage], device: &Device) -> RgbImage {
+pub fn sample_grid(
+    generator: &InferenceGenerator,
+    groups: &AgeGroups,
+    faces: &[RgbImage],
+    device: &Device,
+) -> RgbImage {
     let rows: Vec<Vec<RgbImage>> = faces
         .iter()
         .map(|face| {
@@ -79,9 +84,7 @@ pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
 }
 
 /// `face` at each age group, youngest first.
-///
-/// `generator` must be in inference, so that the faces in a batch do not influence one another.
-pub fn at_every_age(generator: &Generator, face: &RgbImage, device: &Device) -> Vec<RgbImage> {
+pub fn at_every_age(generator: &InferenceGenerator, face: &RgbImage, device: &Device) -> Vec<RgbImage> {
     let groups = generator.age_groups();
     let source = pixels::faces_tensor(std::slice::from_ref(face), device);
     let source = source.repeat_dim(0, groups);

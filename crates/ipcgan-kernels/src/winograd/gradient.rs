@@ -7,7 +7,7 @@ use super::plane;
 use super::tiles::{Source, Tiles, TransformedTiles};
 use super::transform::{Input, OutputGradient, WeightsGradient, transform};
 use crate::lanes::load;
-use crate::outer::{Add, Outer, Side};
+use crate::outer::{Add, Before, Outer, Side};
 use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
 
@@ -51,11 +51,12 @@ fn with<const A: usize, const R: usize>(
         let plane = plane(inputs * width);
         let mut sums = Scratch::new(A * A * plane);
         sums.par_chunks_mut(plane).enumerate().for_each(|(position, sums)| {
-            sums.fill(0.0);
+            let mut before = Before::Anything;
             for (from, to) in left.grids(position).zip(right.grids(position)) {
                 let left = Side { values: &left.values[from.start..], strides: from.strides, length: inputs };
                 let right = Side { values: &right.values[to.start..], strides: to.strides, length: outputs };
-                instructions.run(Add { outer: Outer { left, right, grid: from.sides }, sums: &mut *sums });
+                instructions.run(Add { outer: Outer { left, right, grid: from.sides }, sums: &mut *sums, before });
+                before = Before::Sums;
             }
         });
         weights.par_chunks_mut(lanes * inputs * R * R).enumerate().for_each(|(block, weights)| {

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::epilogue::Epilogue;
 use crate::lanes::{load, store};
+use crate::output::fill_in_chunks;
 use crate::panels::{Panels, Windows};
 use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
@@ -97,10 +98,17 @@ impl Winograd {
     }
 
     /// The output's values, for an output of `sides` (height and width).
-    pub(crate) fn run(&self, input: &[f32], input_maps: Maps, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
+    pub(crate) fn run(
+        &self,
+        input: &[f32],
+        input_maps: Maps,
+        sides: [usize; 2],
+        epilogue: &Epilogue<'_>,
+        output: &mut Vec<f32>,
+    ) {
         match self.kernel {
-            3 => self.run_with::<6>(input, input_maps, sides, epilogue),
-            _ => self.run_with::<7>(input, input_maps, sides, epilogue),
+            3 => self.run_with::<6>(input, input_maps, sides, epilogue, output),
+            _ => self.run_with::<7>(input, input_maps, sides, epilogue, output),
         }
     }
 
@@ -110,24 +118,28 @@ impl Winograd {
         input_maps: Maps,
         [height, width]: [usize; 2],
         epilogue: &Epilogue<'_>,
-    ) -> Vec<f32> {
+        output: &mut Vec<f32>,
+    ) {
         let maps = Maps { height, width, channels: self.panels.len() * self.outputs, ..input_maps };
         let tiles = Tiles::covering(maps);
-        let mut output = vec![0.0; maps.values()];
-        for (group, panels) in self.panels.iter().enumerate() {
-            let source = Source {
-                values: input,
-                maps: input_maps,
-                channel: group * self.inputs,
-                channels: self.inputs,
-                before: self.before,
-            };
-            let transformed = TransformedTiles::new::<Input, A, A>(self.instructions, source, tiles);
-            let products = self.products(&transformed, panels, A * A);
-            output.par_chunks_mut(maps.picture()).enumerate().for_each(|(picture, output)| {
-                output.par_chunks_mut(OUTPUTS * width * maps.channels).enumerate().for_each(|(row, output)| {
+        let products: Vec<Scratch> = (0..self.panels.len())
+            .map(|group| {
+                let source = Source {
+                    values: input,
+                    maps: input_maps,
+                    channel: group * self.inputs,
+                    channels: self.inputs,
+                    before: self.before,
+                };
+                let transformed = TransformedTiles::new::<Input, A, A>(self.instructions, source, tiles);
+                self.products(&transformed, &self.panels[group], A * A)
+            })
+            .collect();
+        fill_in_chunks(output, maps.values(), maps.picture(), |picture, output| {
+            output.par_chunks_mut(OUTPUTS * width * maps.channels).enumerate().for_each(|(row, output)| {
+                for (group, products) in products.iter().enumerate() {
                     self.instructions.run(TransformBack::<A> {
-                        products: &products,
+                        products,
                         plane: plane(tiles.count() * self.outputs),
                         first: (picture * tiles.rows + row) * tiles.columns,
                         outputs: self.outputs,
@@ -137,10 +149,9 @@ impl Winograd {
                         output,
                         epilogue,
                     });
-                });
+                }
             });
-        }
-        output
+        });
     }
 
     /// For each position in a tile, `[tiles][outputs]`: the transformed tiles times the transformed weights.

@@ -19,11 +19,16 @@ use super::extension::KernelOperations;
 use super::memory::{FeatureMaps, contiguous, feature_maps, sizes, tensor, values};
 use super::{activated, kernels_for};
 
+/// The window of the convolution whose adjoint doubles the sides: SAME pads an even number of pixels for a window of
+/// three by one pixel, right and below.
+pub(super) const UP_WINDOW: Window = Window { kernel: 3, stride: 2, before: 0, after: 1, groups: 1 };
+
 /// `layer`, then an activation.
 ///
 /// `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`, as the layer's padding says.
 pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-    let (Some(arithmetic), Some(window)) = (kernels_for(&x), window(layer, &x)) else {
+    let [_, _, height, width] = x.dims();
+    let (Some(arithmetic), Some(window)) = (kernels_for(&x), window(layer, [height, width])) else {
         return activated(layer.forward(x), activation);
     };
     let form = Convolve { window, activation, arithmetic };
@@ -41,9 +46,7 @@ pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
     let sides = [2 * height, 2 * width];
     match kernels_for(&x) {
         Some(arithmetic) => {
-            // SAME pads 2 n pixels for a window of three by one pixel, right and below.
-            let window = Window { kernel: 3, stride: 2, before: 0, after: 1, groups: 1 };
-            let form = Transpose { window, sides, arithmetic };
+            let form = Transpose { window: UP_WINDOW, sides, arithmetic };
             Tensor::from_dispatch(<Dispatch as KernelOperations>::transpose(
                 x.into_dispatch(),
                 layer.weight.val().into_dispatch(),
@@ -55,9 +58,8 @@ pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
     }
 }
 
-/// The layer's window if the kernels know its like: square, the same along both axes.
-fn window(layer: &Conv2d, x: &Tensor<4>) -> Option<Window> {
-    let [_, _, height, width] = x.dims();
+/// The layer's window over maps of `[height, width]`, if the kernels know its like: square, the same along both axes.
+pub(super) fn window(layer: &Conv2d, [height, width]: [usize; 2]) -> Option<Window> {
     let (kernel, stride) = (layer.kernel_size[0], layer.stride[0]);
     let same = |side: usize| {
         let total = ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);

@@ -16,6 +16,7 @@ mod linear;
 mod memory;
 mod norm;
 mod pool;
+mod prepared;
 mod squares;
 
 pub use adam::adam_update;
@@ -25,6 +26,7 @@ pub(crate) use join::{joined_batches, joined_channels};
 pub(crate) use linear::linear;
 pub(crate) use norm::norm;
 pub(crate) use pool::{max_pool, response_norm};
+pub(crate) use prepared::{Prepared, arithmetic_for, tensor_of, with_values};
 pub(crate) use squares::{Target, weighted_squares};
 
 use burn::backend::DispatchDevice;
@@ -34,13 +36,17 @@ use ipcgan_kernels::{Activation, Arithmetic};
 
 /// How the kernels are to compute `x`'s successors; none if Burn is to do it.
 fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
+    if on_the_cpu(x) { CpuKernels::selected().arithmetic() } else { None }
+}
+
+/// Whether `x` is where the kernels can reach it.
+fn on_the_cpu<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device();
     let device = match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
         device => device,
     };
-    let suits = matches!(device, DispatchDevice::Flex(_)) && x.dtype() == DType::F32;
-    if suits { CpuKernels::selected().arithmetic() } else { None }
+    matches!(device, DispatchDevice::Flex(_)) && x.dtype() == DType::F32
 }
 
 fn activated<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {

@@ -1,0 +1,44 @@
+//! Vectors that tasks fill.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+/// Makes `values` `length` values of which `task(index, values)` writes each chunk of `chunk` values.
+///
+/// A chunk is zero before its task; the task's thread makes it so, right before it needs the memory, where a vector
+/// of zeros would be written and read back by one thread. Memory that `values` has is used again.
+pub(crate) fn fill_in_chunks(
+    values: &mut Vec<f32>,
+    length: usize,
+    chunk: usize,
+    task: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    values.clear();
+    values.reserve_exact(length);
+    let room = &mut values.spare_capacity_mut()[..length];
+    room.par_chunks_mut(chunk.max(1)).enumerate().for_each(|(index, chunk)| task(index, zeroed(chunk)));
+    // SAFETY: the chunks cover the first `length` places, and each was written by `zeroed`.
+    #[allow(unsafe_code, reason = "see above")]
+    unsafe {
+        values.set_len(length);
+    }
+}
+
+/// A new vector, filled by [`fill_in_chunks`].
+pub(crate) fn in_chunks(length: usize, chunk: usize, task: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut values = Vec::new();
+    fill_in_chunks(&mut values, length, chunk, task);
+    values
+}
+
+fn zeroed(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    for place in room.iter_mut() {
+        place.write(0.0);
+    }
+    // SAFETY: every place was just written, and `MaybeUninit<f32>` lies in memory as `f32` does.
+    #[allow(unsafe_code, reason = "see above")]
+    unsafe {
+        &mut *(std::ptr::from_mut(room) as *mut [f32])
+    }
+}

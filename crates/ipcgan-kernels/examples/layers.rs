@@ -54,10 +54,15 @@ fn main() {
                     times[1]
                 };
                 let f = time(&|| {
-                    Convolution::new(instructions, arithmetic, &w, channels, &window).run(&x, maps, [out, out], &e);
+                    Convolution::new(instructions, arithmetic, &w, channels, &window, Some(output)).run(
+                        &x,
+                        maps,
+                        [out, out],
+                        &e,
+                    );
                 });
                 let b = time(&|| {
-                    Convolution::adjoint(instructions, arithmetic, &w, channels, &window).run(
+                    Convolution::adjoint(instructions, arithmetic, &w, channels, &window, Some(maps)).run(
                         &g,
                         output,
                         [side, side],

@@ -33,16 +33,17 @@ enum Method {
 
 impl Convolution {
     /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`; `channels` are the outputs and the
-    /// inputs of a group.
+    /// inputs of a group, `once` the sizes of the output if there will be one only.
     pub fn new(
         instructions: Instructions,
         arithmetic: Arithmetic,
         weights: &[f32],
         channels: [usize; 2],
         window: &Window,
+        once: Option<Maps>,
     ) -> Self {
         check(weights, channels, window);
-        let method = if arithmetic == Arithmetic::Fast && suits_winograd(channels, window) {
+        let method = if arithmetic == Arithmetic::Fast && suits_winograd(channels, window, once) {
             Method::Winograd(Winograd::forward(instructions, weights, channels, window))
         } else if Narrow::suits(instructions, channels, window) {
             Method::Narrow(Narrow::new(instructions, weights, channels, window))
@@ -61,9 +62,10 @@ impl Convolution {
         weights: &[f32],
         channels: [usize; 2],
         window: &Window,
+        once: Option<Maps>,
     ) -> Self {
         check(weights, channels, window);
-        let method = if arithmetic == Arithmetic::Fast && suits_winograd(channels, window) {
+        let method = if arithmetic == Arithmetic::Fast && suits_winograd(channels, window, once) {
             Method::Winograd(Winograd::adjoint(instructions, weights, channels, window))
         } else if Shuffled::suits(instructions, channels, window) {
             Method::Shuffled(Shuffled::new(instructions, weights, channels, window))
@@ -105,8 +107,8 @@ impl Convolution {
     }
 }
 
-pub(crate) fn suits_winograd([outputs, inputs]: [usize; 2], window: &Window) -> bool {
-    winograd::suits(window, [outputs / window.groups, inputs])
+pub(crate) fn suits_winograd([outputs, inputs]: [usize; 2], window: &Window, once: Option<Maps>) -> bool {
+    winograd::suits(window, [outputs / window.groups, inputs], once)
 }
 
 fn check(weights: &[f32], [outputs, inputs]: [usize; 2], window: &Window) {

@@ -30,7 +30,7 @@ pub fn weight_gradient(
     assert_eq!(input.len(), input_maps.values(), "values of the input");
     assert_eq!(gradient.len(), maps.values(), "values of the gradient");
     let channels = [maps.channels, input_maps.channels / window.groups];
-    if arithmetic == Arithmetic::Fast && suits_winograd(channels, window) {
+    if arithmetic == Arithmetic::Fast && suits_winograd(channels, window, Some(maps)) {
         return winograd::weight_gradient(instructions, (input, input_maps), (gradient, maps), window);
     }
     let (input, input_maps) = padded((input, input_maps), maps, window);

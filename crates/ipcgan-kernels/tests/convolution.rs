@@ -131,11 +131,11 @@ fn check(case: &Case, random: &mut Pcg64Mcg) {
     let epilogue = Epilogue::default();
     for instructions in Instructions::available() {
         for (arithmetic, tolerance) in [(Arithmetic::Direct, DIRECT_TOLERANCE), (Arithmetic::Fast, FAST_TOLERANCE)] {
-            let convolution = Convolution::new(instructions, arithmetic, &weights, channels, window);
+            let convolution = Convolution::new(instructions, arithmetic, &weights, channels, window, None);
             let found = convolution.run(&input, case.input, [maps.height, maps.width], &epilogue);
             assert_near("output", case, &found, &output, tolerance);
 
-            let adjoint = Convolution::adjoint(instructions, arithmetic, &weights, channels, window);
+            let adjoint = Convolution::adjoint(instructions, arithmetic, &weights, channels, window, None);
             let found = adjoint.run(&gradient, maps, [case.input.height, case.input.width], &epilogue);
             assert_near("gradient of the input", case, &found, &input_gradient, tolerance);
 
@@ -178,7 +178,7 @@ fn bias_residual_and_activation_follow_the_sum() {
         let epilogue =
             Epilogue { bias: Some(&bias), residual: Some(&residual), activation: Activation::LeakyRelu(0.2) };
         for instructions in Instructions::available() {
-            let convolution = Convolution::new(instructions, Arithmetic::Fast, &weights, channels, &window);
+            let convolution = Convolution::new(instructions, Arithmetic::Fast, &weights, channels, &window, None);
             let run =
                 |epilogue: &Epilogue<'_>| convolution.run(&input, case.input, [maps.height, maps.width], epilogue);
 

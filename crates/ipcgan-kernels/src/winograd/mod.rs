@@ -23,9 +23,23 @@ use transform::{Input, OUTPUTS, Output, Weights, transform};
 /// Channels of a group from which on it wins over direct convolution.
 const LEAST_CHANNELS: usize = 16;
 
-/// Whether a convolution of `outputs` and `inputs` channels a group can be, and is better, done in this way.
-pub(crate) fn suits(window: &Window, [outputs, inputs]: [usize; 2]) -> bool {
-    window.stride == 1 && matches!(window.kernel, 3 | 4) && inputs >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS
+/// Inputs whose weights are transformed together.
+const BLOCK_INPUTS: usize = 8;
+
+/// Tiles whose products take as long as transforming the weights.
+const TRANSFORM_TILES: usize = 150;
+
+/// Whether a convolution of `outputs` and `inputs` channels a group can be, and is better, done in this way; `once` are
+/// the output's sizes if the weights are transformed for it alone.
+pub(crate) fn suits(window: &Window, [outputs, inputs]: [usize; 2], once: Option<Maps>) -> bool {
+    let possible = window.stride == 1 && matches!(window.kernel, 3 | 4);
+    let wide = inputs >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
+    let side = window.kernel + OUTPUTS - 1;
+    let saves = once.is_none_or(|maps| {
+        let tiles = Tiles::covering(maps).count() + TRANSFORM_TILES;
+        tiles * side * side < maps.pixels() * window.kernel * window.kernel
+    });
+    possible && wide && saves
 }
 
 /// A convolution with transformed weights.
@@ -188,27 +202,38 @@ impl<F: Fn(usize, usize, &mut [f32]), const A: usize, const R: usize> WithSimd f
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = S::F32_LANES;
-        let stride = Panels::stride(A * A, self.inputs, self.width);
-        // The windows of a vector of outputs, `[tap][output]`; filling stays zero.
-        let mut gathered = vec![0.0; R * R * lanes];
+        let (lanes, width) = (S::F32_LANES, self.width);
+        let stride = Panels::stride(A * A, self.inputs, width);
+        // The windows of some inputs and a vector of outputs, `[input][tap][output]`; filling stays zero.
+        let mut gathered = vec![0.0; BLOCK_INPUTS * R * R * lanes];
         let mut taps = vec![0.0; R * R];
-        for offset in (0..self.width).step_by(lanes) {
-            gathered.fill(0.0);
-            for input in 0..self.inputs {
+        // Transformed, `[position][input][output]`: written to the panel in long runs, as its planes lie far apart.
+        let mut block = vec![0.0; A * A * BLOCK_INPUTS * width];
+        for first in (0..self.inputs).step_by(BLOCK_INPUTS) {
+            let inputs = BLOCK_INPUTS.min(self.inputs - first);
+            for offset in (0..width).step_by(lanes) {
+                gathered.fill(0.0);
                 for lane in 0..lanes.min(self.outputs - offset) {
-                    (self.copy)(self.first + offset + lane, input, &mut taps);
-                    for (tap, &value) in taps.iter().enumerate() {
-                        gathered[tap * lanes + lane] = value;
+                    for input in 0..inputs {
+                        (self.copy)(self.first + offset + lane, first + input, &mut taps);
+                        for (tap, &value) in taps.iter().enumerate() {
+                            gathered[(input * R * R + tap) * lanes + lane] = value;
+                        }
                     }
                 }
-                let mut window = [[simd.splat_f32s(0.0); R]; R];
-                window.as_flattened_mut().copy_from_slice(S::as_simd_f32s(&gathered).0);
-                let transformed = transform::<S, Weights, A, R>(simd, &window);
-                for (position, &vector) in transformed.as_flattened().iter().enumerate() {
-                    let start = position * stride + input * self.width + offset;
-                    store(simd, &mut self.panel[start..start + lanes], vector);
+                for (input, windows) in S::as_simd_f32s(&gathered).0.chunks_exact(R * R).take(inputs).enumerate() {
+                    let mut window = [[simd.splat_f32s(0.0); R]; R];
+                    window.as_flattened_mut().copy_from_slice(windows);
+                    let transformed = transform::<S, Weights, A, R>(simd, &window);
+                    for (position, &vector) in transformed.as_flattened().iter().enumerate() {
+                        let start = (position * BLOCK_INPUTS + input) * width + offset;
+                        store(simd, &mut block[start..start + lanes], vector);
+                    }
                 }
+            }
+            for (position, block) in block.chunks_exact(BLOCK_INPUTS * width).enumerate() {
+                let start = position * stride + first * width;
+                self.panel[start..start + inputs * width].copy_from_slice(&block[..inputs * width]);
             }
         }
     }

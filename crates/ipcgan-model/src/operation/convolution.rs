@@ -97,11 +97,12 @@ pub(super) fn convolve(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTenso
     let Convolve { window, activation, arithmetic } = form;
     let (x, weight, bias) = (FeatureMaps::new(x), contiguous(weight), bias.map(contiguous));
     let [outputs, inputs, _, _] = sizes(&weight);
-    let sides = [x.maps.height, x.maps.width].map(|side| window.output_side(side));
-    let convolution = Convolution::new(Instructions::best(), arithmetic, values(&weight), [outputs, inputs], &window);
+    let [height, width] = [x.maps.height, x.maps.width].map(|side| window.output_side(side));
+    let maps = Maps { height, width, channels: outputs, ..x.maps };
+    let (instructions, channels) = (Instructions::best(), [outputs, inputs]);
+    let convolution = Convolution::new(instructions, arithmetic, values(&weight), channels, &window, Some(maps));
     let epilogue = Epilogue { bias: bias.as_ref().map(values), residual: None, activation };
-    let output = convolution.run(x.values(), x.maps, sides, &epilogue);
-    feature_maps(output, Maps { height: sides[0], width: sides[1], channels: outputs, ..x.maps })
+    feature_maps(convolution.run(x.values(), x.maps, [height, width], &epilogue), maps)
 }
 
 pub(super) fn transpose(x: FlexTensor, weight: FlexTensor, form: Transpose) -> FlexTensor {
@@ -119,9 +120,10 @@ fn adjoint(
     arithmetic: Arithmetic,
 ) -> FlexTensor {
     let [outputs, inputs, _, _] = sizes(weight);
-    let convolution = Convolution::adjoint(Instructions::best(), arithmetic, values(weight), [outputs, inputs], window);
-    let output = convolution.run(x.values(), x.maps, sides, &Epilogue::default());
-    feature_maps(output, Maps { height: sides[0], width: sides[1], channels: inputs * window.groups, ..x.maps })
+    let maps = Maps { height: sides[0], width: sides[1], channels: inputs * window.groups, ..x.maps };
+    let (instructions, channels) = (Instructions::best(), [outputs, inputs]);
+    let convolution = Convolution::adjoint(instructions, arithmetic, values(weight), channels, window, Some(maps));
+    feature_maps(convolution.run(x.values(), x.maps, sides, &Epilogue::default()), maps)
 }
 
 pub(super) fn recorded_convolve<C: CheckpointStrategy>(

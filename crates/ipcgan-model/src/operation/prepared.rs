@@ -49,7 +49,7 @@ impl Prepared {
         let weights = numbers(layer.weight.val());
         let Folded { weights, bias } = Folded::new(weights, bias, norm, |index| index / (inputs * kernel * kernel));
         let instructions = Instructions::best();
-        let convolution = Convolution::new(instructions, arithmetic, &weights, [outputs, inputs], &window);
+        let convolution = Convolution::new(instructions, arithmetic, &weights, [outputs, inputs], &window, None);
         Self { convolution, bias, window, direction: Direction::Forward, activation }
     }
 
@@ -66,7 +66,7 @@ impl Prepared {
             Folded::new(weights, vec![0.0; outputs], Some(norm), |index| index / (kernel * kernel) % outputs);
         let instructions = Instructions::best();
         // To the convolution whose adjoint this is, its inputs are outputs.
-        let convolution = Convolution::adjoint(instructions, arithmetic, &weights, [inputs, outputs], &UP_WINDOW);
+        let convolution = Convolution::adjoint(instructions, arithmetic, &weights, [inputs, outputs], &UP_WINDOW, None);
         Self { convolution, bias, window: UP_WINDOW, direction: Direction::Up, activation }
     }
 

@@ -14,17 +14,15 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::Learner;
 use ipcgan::AgeGroups;
 use ipcgan::data::AgingBatch;
-use ipcgan::model::{CpuKernels, Preset};
+use ipcgan::model::{CpuKernels, Preset, keep_freed_memory};
 use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
-
-/// As the command has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// People in the identity head of the reference.
 const IDENTITIES: usize = 2000;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // As the command does.
+    keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
         println!("usage: ours step|generator|alexnet BATCH [fast|direct|burn]; compare.py runs it");

@@ -11,15 +11,12 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
-/// A training step makes and drops the same large tensors over and over; this allocator keeps their pages.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Failed while doing what was asked; misused arguments end with 2, by clap.
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     keep_default_device_on_the_cpu();
+    ipcgan::model::keep_freed_memory();
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Age(arguments) => age::run(&arguments),

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::epilogue::Epilogue;
 use crate::frame::Frame;
 use crate::output::fill_in_chunks;
-use crate::panels::{Panels, Windows};
+use crate::panels::{Panel, Panels, Sink, Windows};
 use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
 
@@ -228,12 +228,30 @@ impl Task<'_> {
             row_stride: frame.width * inputs,
             run: phase.columns.count * inputs,
         };
+        let mut placed = Placed { places: &places, channel: group * outputs, start, output, epilogue };
         for panel in phase.panels[group].of_matrix(0) {
-            windows.multiply(simd, &panel, &mut |pixel, sums| {
-                let place = places[pixel] + panel.first;
-                let values = &mut output[place..place + panel.outputs];
-                epilogue.store(simd, sums, group * outputs + panel.first, values, start + place);
-            });
+            windows.multiply(simd, &panel, &mut placed);
         }
+    }
+}
+
+/// Puts the sums of each pixel in its place.
+struct Placed<'a> {
+    /// Where the channels of each pixel begin in `output`.
+    places: &'a [usize],
+    /// First channel of the group.
+    channel: usize,
+    /// Where `output` begins in the whole output.
+    start: usize,
+    output: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl Sink for Placed<'_> {
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
+        let place = self.places[pixel] + panel.first;
+        let values = &mut self.output[place..place + panel.outputs];
+        self.epilogue.store(simd, sums, self.channel + panel.first, values, self.start + place);
     }
 }

@@ -90,6 +90,14 @@ impl Panels {
     }
 }
 
+/// Takes the sums of a pixel's window.
+///
+/// A trait rather than a closure: a closure is compiled without the vector instructions unless it happens to be inlined.
+pub(crate) trait Sink {
+    /// Takes the sums of the outputs of a panel.
+    fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]);
+}
+
 /// Runs of values that are multiplied with panels: a pixel's window, row by row.
 #[derive(Clone, Copy)]
 pub(crate) struct Windows<'a> {
@@ -103,15 +111,15 @@ pub(crate) struct Windows<'a> {
 }
 
 impl Windows<'_> {
-    /// Multiplies every window with `panel`; `store(pixel, sums)` takes the sums of its outputs.
+    /// Multiplies every window with `panel`; `sink` takes the sums.
     #[inline(always)]
-    pub(crate) fn multiply<S: Simd>(&self, simd: S, panel: &Panel<'_>, store: &mut impl FnMut(usize, &[S::f32s])) {
+    pub(crate) fn multiply<S: Simd>(&self, simd: S, panel: &Panel<'_>, sink: &mut impl Sink) {
         match (panel.vectors, S::REGISTER_COUNT >= 32) {
-            (1, _) => self.blocks::<S, 8, 1>(simd, panel, store),
-            (2, true) => self.blocks::<S, 8, 2>(simd, panel, store),
-            (2, false) => self.blocks::<S, 6, 2>(simd, panel, store),
-            (3, _) => self.blocks::<S, 8, 3>(simd, panel, store),
-            _ => self.blocks::<S, 6, 4>(simd, panel, store),
+            (1, _) => self.blocks::<S, 8, 1>(simd, panel, sink),
+            (2, true) => self.blocks::<S, 8, 2>(simd, panel, sink),
+            (2, false) => self.blocks::<S, 6, 2>(simd, panel, sink),
+            (3, _) => self.blocks::<S, 8, 3>(simd, panel, sink),
+            _ => self.blocks::<S, 6, 4>(simd, panel, sink),
         }
     }
 
@@ -121,20 +129,20 @@ impl Windows<'_> {
         &self,
         simd: S,
         panel: &Panel<'_>,
-        store: &mut impl FnMut(usize, &[S::f32s]),
+        sink: &mut impl Sink,
     ) {
         let (weights, _) = S::as_simd_f32s(panel.weights);
         let mut pixel = 0;
         while pixel + PIXELS <= self.starts.len() {
-            self.block::<S, PIXELS, VECTORS>(simd, weights, pixel, store);
+            self.block::<S, PIXELS, VECTORS>(simd, panel, weights, pixel, sink);
             pixel += PIXELS;
         }
         while pixel + 4 <= self.starts.len() {
-            self.block::<S, 4, VECTORS>(simd, weights, pixel, store);
+            self.block::<S, 4, VECTORS>(simd, panel, weights, pixel, sink);
             pixel += 4;
         }
         while pixel < self.starts.len() {
-            self.block::<S, 1, VECTORS>(simd, weights, pixel, store);
+            self.block::<S, 1, VECTORS>(simd, panel, weights, pixel, sink);
             pixel += 1;
         }
     }
@@ -143,16 +151,18 @@ impl Windows<'_> {
     fn block<S: Simd, const PIXELS: usize, const VECTORS: usize>(
         &self,
         simd: S,
+        panel: &Panel<'_>,
         weights: &[S::f32s],
         pixel: usize,
-        store: &mut impl FnMut(usize, &[S::f32s]),
+        sink: &mut impl Sink,
     ) {
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; PIXELS];
         for (row, weights) in weights.chunks_exact((self.run * VECTORS).max(1)).enumerate() {
-            let values: [&[f32]; PIXELS] = std::array::from_fn(|index| {
+            let mut values: [&[f32]; PIXELS] = [&[]; PIXELS];
+            for (index, values) in values.iter_mut().enumerate() {
                 let start = self.starts[pixel + index] + row * self.row_stride;
-                &self.input[start..][..self.run]
-            });
+                *values = &self.input[start..][..self.run];
+            }
             for (step, weights) in weights.as_chunks::<VECTORS>().0.iter().enumerate() {
                 for (sums, values) in sums.iter_mut().zip(values) {
                     let value = simd.splat_f32s(values[step]);
@@ -163,7 +173,7 @@ impl Windows<'_> {
             }
         }
         for (index, sums) in sums.iter().enumerate() {
-            store(pixel + index, sums);
+            sink.take(simd, pixel + index, panel, sums);
         }
     }
 }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::epilogue::Epilogue;
 use crate::lanes::{load, store};
 use crate::output::fill_in_chunks;
-use crate::panels::{Panels, Windows};
+use crate::panels::{Panel, Panels, Sink, Windows};
 use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
 pub(crate) use gradient::weight_gradient;
@@ -252,14 +252,26 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let mut rows = ProductRows { outputs: self.outputs, products: self.products };
         for panel in self.panels.of_matrix(self.position) {
-            self.windows.multiply(simd, &panel, &mut |tile, sums| {
-                let start = tile * self.outputs + panel.first;
-                let products = self.products[start..start + panel.outputs].chunks_mut(S::F32_LANES);
-                for (&sum, products) in sums.iter().zip(products) {
-                    store(simd, products, sum);
-                }
-            });
+            self.windows.multiply(simd, &panel, &mut rows);
+        }
+    }
+}
+
+/// Puts the products of each tile in its row.
+struct ProductRows<'a> {
+    outputs: usize,
+    products: &'a mut [f32],
+}
+
+impl Sink for ProductRows<'_> {
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, simd: S, tile: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
+        let start = tile * self.outputs + panel.first;
+        let products = self.products[start..start + panel.outputs].chunks_mut(S::F32_LANES);
+        for (&sum, products) in sums.iter().zip(products) {
+            store(simd, products, sum);
         }
     }
 }

@@ -58,8 +58,7 @@ impl Correlation {
         let kernel = window.kernel;
         let outputs = outputs / window.groups;
         let panels = |group: usize| {
-            Panels::new(instructions, outputs, kernel * kernel * inputs, |output, step| {
-                let (tap, input) = (step / inputs, step % inputs);
+            Panels::new(instructions, outputs, [kernel * kernel, inputs], |output, tap, input| {
                 weights[((group * outputs + output) * inputs + input) * kernel * kernel + tap]
             })
         };
@@ -85,8 +84,7 @@ impl Correlation {
         before: isize,
         weight: impl Fn(usize, [usize; 2], usize) -> f32 + Sync,
     ) -> Self {
-        let panels = Panels::new(instructions, outputs, rows * columns * inputs, |output, step| {
-            let (tap, input) = (step / inputs, step % inputs);
+        let panels = Panels::new(instructions, outputs, [rows * columns, inputs], |output, tap, input| {
             weight(output, [tap / columns, tap % columns], input)
         });
         let taps = |count| Taps { phase: 0, first: -before, count };
@@ -114,11 +112,12 @@ impl Correlation {
         let tap = |taps: Taps, index: usize| (taps.phase + window.before) % stride + stride * (taps.count - 1 - index);
         let phase = |(row, column): (usize, usize)| {
             let (rows, columns) = (taps(row), taps(column));
+            let places: Vec<usize> = (0..rows.count * columns.count)
+                .map(|index| tap(rows, index / columns.count) * kernel + tap(columns, index % columns.count))
+                .collect();
             let panels = |group: usize| {
-                Panels::new(instructions, inputs, rows.count * columns.count * outputs, |input, step| {
-                    let (index, output) = (step / outputs, step % outputs);
-                    let (row, column) = (tap(rows, index / columns.count), tap(columns, index % columns.count));
-                    weights[(((group * outputs + output) * inputs + input) * kernel + row) * kernel + column]
+                Panels::new(instructions, inputs, [places.len(), outputs], |input, index, output| {
+                    weights[((group * outputs + output) * inputs + input) * kernel * kernel + places[index]]
                 })
             };
             Phase { rows, columns, panels: (0..window.groups).map(panels).collect() }

@@ -33,17 +33,22 @@ pub(crate) struct Panel<'a> {
 }
 
 impl Panels {
-    /// One matrix, whose entries `weight(output, step)` gives.
+    /// One matrix, whose steps are `taps` times `inputs` and whose entries `weight(output, tap, input)` gives.
     pub(crate) fn new(
         instructions: Instructions,
         outputs: usize,
-        steps: usize,
-        weight: impl Fn(usize, usize) -> f32 + Sync,
+        [taps, inputs]: [usize; 2],
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        Self::of_matrices(instructions, 1, outputs, steps, |panel, first, width| {
-            for (step, row) in panel.chunks_exact_mut(width).enumerate() {
-                for (lane, value) in row.iter_mut().enumerate() {
-                    *value = if first + lane < outputs { weight(first + lane, step) } else { 0.0 };
+        Self::of_matrices(instructions, 1, outputs, taps * inputs, |panel, first, width| {
+            // An output at a time, because its weights lie together.
+            for lane in 0..width {
+                let filling = first + lane >= outputs;
+                for input in 0..inputs {
+                    for tap in 0..taps {
+                        let value = if filling { 0.0 } else { weight(first + lane, tap, input) };
+                        panel[(tap * inputs + input) * width + lane] = value;
+                    }
                 }
             }
         })

@@ -31,16 +31,44 @@ pub fn max_pool(instructions: Instructions, input: &[f32], maps: Maps) -> Vec<f3
 }
 
 /// Gradient towards the input of [`max_pool`]: each output's goes to the first of its largest inputs.
-pub fn max_pool_gradient(input: &[f32], maps: Maps, output: &[f32], gradient: &[f32]) -> Vec<f32> {
-    let output_maps = pooled(maps);
+pub fn max_pool_gradient(
+    instructions: Instructions,
+    input: &[f32],
+    maps: Maps,
+    output: &[f32],
+    gradient: &[f32],
+) -> Vec<f32> {
+    let size = pooled(maps).picture();
     in_chunks(maps.values(), maps.picture(), |picture, result| {
         let input = &input[picture * maps.picture()..][..maps.picture()];
-        let start = picture * output_maps.picture();
+        let [output, gradient] = [output, gradient].map(|values| &values[picture * size..][..size]);
+        instructions.run(PoolGradient { input, maps, output, gradient, result });
+    })
+}
+
+/// The gradient of one picture.
+struct PoolGradient<'a> {
+    input: &'a [f32],
+    maps: Maps,
+    output: &'a [f32],
+    gradient: &'a [f32],
+    result: &'a mut [f32],
+}
+
+impl WithSimd for PoolGradient<'_> {
+    type Output = ();
+
+    // Plain loops, which the compiler turns into the vectors of whichever instructions this is compiled for.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { input, maps, output, gradient, result } = self;
+        let output_maps = pooled(maps);
+        let mut open = vec![1.0f32; maps.channels];
         for pixel in 0..output_maps.height * output_maps.width {
             let (y, x) = (pixel / output_maps.width * STRIDE, pixel % output_maps.width * STRIDE);
-            let place = start + pixel * maps.channels;
+            let place = pixel * maps.channels;
             let (output, gradient) = (&output[place..][..maps.channels], &gradient[place..][..maps.channels]);
-            let mut open = vec![1.0f32; maps.channels];
+            open.fill(1.0);
             for tap in 0..KERNEL * KERNEL {
                 let place = ((y + tap / KERNEL) * maps.width + x + tap % KERNEL) * maps.channels;
                 let (input, result) = (&input[place..][..maps.channels], &mut result[place..][..maps.channels]);
@@ -51,7 +79,7 @@ pub fn max_pool_gradient(input: &[f32], maps: Maps, output: &[f32], gradient: &[
                 }
             }
         }
-    })
+    }
 }
 
 struct PoolRow<'a> {
@@ -90,61 +118,107 @@ const PIECE_PIXELS: usize = 64;
 /// Local response norm over five neighbouring channels: `x / (1 + share * sum of squares)^0.75`.
 ///
 /// Source: Krizhevsky and others, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
-pub fn response_norm(input: &[f32], channels: usize, share: f32) -> Vec<f32> {
+pub fn response_norm(instructions: Instructions, input: &[f32], channels: usize, share: f32) -> Vec<f32> {
     in_chunks(input.len(), PIECE_PIXELS * channels, |piece, output| {
         let input = &input[piece * PIECE_PIXELS * channels..];
-        let mut sums = vec![0.0; channels];
-        for (output, input) in output.chunks_exact_mut(channels).zip(input.chunks_exact(channels)) {
-            neighbour_sums(input, |value| value * value, &mut sums);
-            for channel in 0..channels {
-                output[channel] = input[channel] * power(1.0 + share * sums[channel]);
-            }
-        }
+        instructions.run(Response { input, channels, share, output });
     })
 }
 
 /// Gradient towards the input of [`response_norm`].
-pub fn response_norm_gradient(input: &[f32], gradient: &[f32], channels: usize, share: f32) -> Vec<f32> {
+pub fn response_norm_gradient(
+    instructions: Instructions,
+    input: &[f32],
+    gradient: &[f32],
+    channels: usize,
+    share: f32,
+) -> Vec<f32> {
     in_chunks(input.len(), PIECE_PIXELS * channels, |piece, result| {
         let [input, gradient] = [input, gradient].map(|values| &values[piece * PIECE_PIXELS * channels..]);
-        let mut sums = vec![0.0; channels];
-        let (mut factors, mut products) = (vec![0.0; channels], vec![0.0; channels]);
-        for (start, result) in result.chunks_exact_mut(channels).enumerate() {
-            let input = &input[start * channels..][..channels];
-            let gradient = &gradient[start * channels..][..channels];
-            neighbour_sums(input, |value| value * value, &mut sums);
+        instructions.run(ResponseGradient { input, gradient, channels, share, result });
+    })
+}
+
+/// Some pixels.
+struct Response<'a> {
+    input: &'a [f32],
+    channels: usize,
+    share: f32,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Response<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { input, channels, share, output } = self;
+        let (mut squares, mut sums) = (vec![0.0; channels], vec![0.0; channels]);
+        for (output, input) in output.chunks_exact_mut(channels).zip(input.chunks_exact(channels)) {
+            squares.iter_mut().zip(input).for_each(|(square, value)| *square = value * value);
+            neighbour_sums(&squares, &mut sums);
+            for channel in 0..channels {
+                output[channel] = input[channel] * power(1.0 + share * sums[channel]);
+            }
+        }
+    }
+}
+
+/// The gradient of some pixels.
+struct ResponseGradient<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    channels: usize,
+    share: f32,
+    result: &'a mut [f32],
+}
+
+impl WithSimd for ResponseGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { input, gradient, channels, share, result } = self;
+        let (mut terms, mut sums) = (vec![0.0; channels], vec![0.0; channels]);
+        let mut factors = vec![0.0; channels];
+        let pixels = input.chunks_exact(channels).zip(gradient.chunks_exact(channels));
+        for (result, (input, gradient)) in result.chunks_exact_mut(channels).zip(pixels) {
+            terms.iter_mut().zip(input).for_each(|(square, value)| *square = value * value);
+            neighbour_sums(&terms, &mut sums);
             for channel in 0..channels {
                 let base = 1.0 + share * sums[channel];
                 factors[channel] = power(base);
-                products[channel] = gradient[channel] * input[channel] * factors[channel] / base;
+                terms[channel] = gradient[channel] * input[channel] * factors[channel] / base;
             }
-            neighbour_sums(&products, |value| value, &mut sums);
+            neighbour_sums(&terms, &mut sums);
             for channel in 0..channels {
                 let through_base = 1.5 * share * input[channel] * sums[channel];
                 result[channel] = gradient[channel] * factors[channel] - through_base;
             }
         }
-    })
+    }
 }
 
 /// `base^-0.75`.
+#[inline(always)]
 fn power(base: f32) -> f32 {
     let root = base.sqrt();
     1.0 / (root * root.sqrt())
 }
 
-/// For each channel the sum of `term` over it and its neighbours.
-fn neighbour_sums(values: &[f32], term: impl Fn(f32) -> f32, sums: &mut [f32]) {
+/// For each channel the sum of the terms of it and of its neighbours.
+#[inline(always)]
+fn neighbour_sums(terms: &[f32], sums: &mut [f32]) {
     sums.fill(0.0);
-    let count = values.len();
+    let count = terms.len();
     for offset in 0..=2 * REACH {
         // Channel `c` takes the term of channel `c + offset - REACH`.
         let (first, skipped) = (REACH.saturating_sub(offset), offset.saturating_sub(REACH));
         if first + skipped >= count {
             continue;
         }
-        for (sum, &value) in sums[first..count - skipped].iter_mut().zip(&values[skipped..count - first]) {
-            *sum += term(value);
+        for (sum, &term) in sums[first..count - skipped].iter_mut().zip(&terms[skipped..count - first]) {
+            *sum += term;
         }
     }
 }

@@ -134,7 +134,7 @@ fn the_largest_of_nine_is_kept_and_only_it_learns() {
     };
     for instructions in Instructions::available() {
         let y = max_pool(instructions, &x, maps);
-        let found = max_pool_gradient(&x, maps, &y, &gradient);
+        let found = max_pool_gradient(instructions, &x, maps, &y, &gradient);
 
         assert_eq!(doubles(&y), pool(&doubles(&x)));
         assert_near("gradient", &found, &derivatives(&doubles(&x), &gradient, pool));
@@ -145,7 +145,7 @@ fn the_largest_of_nine_is_kept_and_only_it_learns() {
 fn of_equal_values_the_first_learns() {
     let maps = Maps { batch: 1, height: 3, width: 3, channels: 1 };
 
-    let found = max_pool_gradient(&[5.0; 9], maps, &[5.0], &[2.0]);
+    let found = max_pool_gradient(Instructions::best(), &[5.0; 9], maps, &[5.0], &[2.0]);
 
     assert_eq!(found, [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 }
@@ -167,10 +167,12 @@ fn response_norm_and_its_gradient_agree_with_the_formula() {
                 .collect()
         };
 
-        let y = response_norm(&x, channels, 0.3);
-        let found = response_norm_gradient(&x, &gradient, channels, 0.3);
+        for instructions in Instructions::available() {
+            let y = response_norm(instructions, &x, channels, 0.3);
+            let found = response_norm_gradient(instructions, &x, &gradient, channels, 0.3);
 
-        assert_near("output", &y, &norm(&doubles(&x)));
-        assert_near("gradient", &found, &derivatives(&doubles(&x), &gradient, norm));
+            assert_near("output", &y, &norm(&doubles(&x)));
+            assert_near("gradient", &found, &derivatives(&doubles(&x), &gradient, norm));
+        }
     }
 }

@@ -63,7 +63,13 @@ impl Backward<Flex, 1> for PoolBack {
         let (x, output) = ops.state;
         let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
-            let towards_x = ipcgan_kernels::max_pool_gradient(x.values(), x.maps, output.values(), gradient.values());
+            let towards_x = ipcgan_kernels::max_pool_gradient(
+                Instructions::best(),
+                x.values(),
+                x.maps,
+                output.values(),
+                gradient.values(),
+            );
             gradients.register::<Flex>(node.id, feature_maps(towards_x, x.maps));
         }
     }
@@ -74,7 +80,7 @@ pub(super) fn response(x: FlexTensor, share: f32) -> FlexTensor {
 }
 
 fn respond(x: &FeatureMaps, share: f32) -> FlexTensor {
-    feature_maps(ipcgan_kernels::response_norm(x.values(), x.maps.channels, share), x.maps)
+    feature_maps(ipcgan_kernels::response_norm(Instructions::best(), x.values(), x.maps.channels, share), x.maps)
 }
 
 pub(super) fn recorded_response<C: CheckpointStrategy>(
@@ -101,8 +107,13 @@ impl Backward<Flex, 1> for ResponseBack {
         let (x, share) = ops.state;
         let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
-            let towards_x =
-                ipcgan_kernels::response_norm_gradient(x.values(), gradient.values(), x.maps.channels, share);
+            let towards_x = ipcgan_kernels::response_norm_gradient(
+                Instructions::best(),
+                x.values(),
+                gradient.values(),
+                x.maps.channels,
+                share,
+            );
             gradients.register::<Flex>(node.id, feature_maps(towards_x, x.maps));
         }
     }

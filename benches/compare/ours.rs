@@ -1,8 +1,8 @@
 //! Our side of the comparison with PyTorch and ONNX Runtime: repeats a piece of work whenever it is told to.
 //!
-//! `compare.py` starts it as `ours WORK BATCH [KERNELS]` and writes a line to its standard input for each repetition;
-//! it answers with a line of its own, the seconds that the work took. At the end of its input it says how much memory
-//! it took at most, in kilobytes.
+//! `compare.py` starts it as `ours WORK BATCH [KERNELS]` and writes lines to its standard input, each a number of
+//! repetitions; it answers each with a line of its own, the seconds that a repetition took. At the end of its input it
+//! says how much memory it took at most, in kilobytes.
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
@@ -33,10 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut repeat = work_of(work, batch.parse()?).ok_or("the work is step, generator or alexnet")?;
     for line in std::io::stdin().lock().lines() {
-        line?;
+        let repetitions: u32 = line?.trim().parse()?;
         let start = Instant::now();
-        repeat();
-        println!("{}", start.elapsed().as_secs_f64());
+        (0..repetitions).for_each(|_| repeat());
+        println!("{}", (start.elapsed() / repetitions).as_secs_f64());
     }
     println!("{}", peak_memory()?);
     Ok(())

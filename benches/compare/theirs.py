@@ -120,10 +120,12 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     repeat = pytorch(work, batch) if library == "pytorch" else onnxruntime(work, batch, threads)
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        repetitions = int(line)
         start = time.perf_counter()
-        repeat()
-        print(time.perf_counter() - start, flush=True)
+        for _ in range(repetitions):
+            repeat()
+        print((time.perf_counter() - start) / repetitions, flush=True)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
 
 

@@ -13,7 +13,7 @@ use crate::{answer, devices, report};
 
 pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     check_names(&arguments.photos)?;
-    let device = devices::open(&arguments.device.device)?;
+    let device = devices::open(&arguments.device)?;
     let face_aging = match &arguments.weights {
         Some(path) => FaceAging::load(path, &device)?,
         None => FaceAging::embedded(&device)?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use ipcgan::DeviceChoice;
-use ipcgan::model::Preset;
+use ipcgan::model::{CpuKernels, Preset};
 use ipcgan::train::Stage;
 
 /// Shows a face at other ages, with a network that you can train yourself.
@@ -102,4 +102,8 @@ pub(crate) struct DeviceArgument {
     /// cuda:1; `ipcgan devices` lists what works here.
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
+    /// What computes on the CPU: fast (our kernels), direct (ours without Winograd's algorithm) or
+    /// burn (Burn's own), to compare them.
+    #[arg(long, default_value_t = CpuKernels::Fast, value_name = "KERNELS")]
+    pub(crate) cpu_kernels: CpuKernels,
 }

@@ -3,11 +3,13 @@
 use anyhow::Result;
 use ipcgan::{Device, DeviceChoice};
 
+use crate::arguments::DeviceArgument;
 use crate::{answer, report};
 
 /// Opens the device and says which it is.
-pub(crate) fn open(choice: &DeviceChoice) -> Result<Device> {
-    let device = choice.resolve()?;
+pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
+    arguments.cpu_kernels.select();
+    let device = arguments.device.resolve()?;
     report(&format!("computing on {}", DeviceChoice::describe(&device)));
     Ok(device)
 }

@@ -17,7 +17,7 @@ const SHOWN_LEFT_OUT: usize = 10;
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let config = TrainingConfig::of(arguments.preset).with_settings(&arguments.settings)?;
     let run = RunFolder::create(&arguments.run)?;
-    let device = devices::open(&arguments.device.device)?;
+    let device = devices::open(&arguments.device)?;
     let data = data(arguments, &config)?;
     let session = Session {
         device,

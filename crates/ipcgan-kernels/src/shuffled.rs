@@ -29,7 +29,7 @@ impl Shuffled {
     ) -> Self {
         let Window { kernel, stride, before, .. } = *window;
         // Pixel `p` of square `q` meets output pixel `o` through tap `p + before + stride * (q - o)`.
-        let last = (stride - 1 + before) / stride;
+        let last = before.div_ceil(stride);
         let taps = last + (kernel - 1).saturating_sub(before).div_ceil(stride) + 1;
         let tap = |pixel: usize, index: usize| {
             let tap =

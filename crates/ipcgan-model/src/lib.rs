@@ -46,5 +46,5 @@ pub use error::ModelError;
 pub use file::write_whole;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
 pub use ipcgan_kernels::{Adam, keep_freed_memory};
-pub use operation::{CpuKernels, adam_update};
+pub use operation::{CpuKernels, adam_update, adam_updates};
 pub use preset::Preset;

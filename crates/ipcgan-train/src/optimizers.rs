@@ -5,7 +5,7 @@ use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 use burn::optim::{AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use ipcgan_model::{Adam, adam_update};
+use ipcgan_model::{Adam, adam_update, adam_updates};
 
 /// Momentum of Adam in the GAN (official code).
 const GAN_BETA_1: f32 = 0.5;
@@ -60,11 +60,12 @@ impl Optimizer for FusedAdam {
         gradient: Tensor<D>,
         state: Option<AdamState<D>>,
     ) -> (Tensor<D>, Option<AdamState<D>>) {
-        let settings = Adam { learning_rate: rate as f32, ..self.settings };
-        match adam_update(settings, parameter, gradient, state) {
-            Ok((parameter, state)) => (parameter, Some(state)),
-            Err((parameter, gradient, state)) => self.elsewhere.step(rate, parameter, gradient, state),
+        if !adam_updates(&parameter, &gradient) {
+            return self.elsewhere.step(rate, parameter, gradient, state);
         }
+        let settings = Adam { learning_rate: rate as f32, ..self.settings };
+        let (parameter, state) = adam_update(settings, parameter, gradient, state);
+        (parameter, Some(state))
     }
 
     fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {

@@ -168,12 +168,11 @@ fn product<S: Simd, T: Transform<P, Q>, const P: usize, const Q: usize>(
     values: &[S::f32s; Q],
 ) -> [S::f32s; P] {
     let mut sums = [simd.splat_f32s(0.0); P];
-    for row in 0..P {
-        for column in 0..Q {
-            let factor = T::MATRIX[row][column];
+    for (sum, factors) in sums.iter_mut().zip(&T::MATRIX) {
+        for (&factor, &value) in factors.iter().zip(values) {
             // The matrices are constants, and a third of them zeros.
             if factor != 0.0 {
-                sums[row] = simd.mul_add_e_f32s(simd.splat_f32s(factor), values[column], sums[row]);
+                *sum = simd.mul_add_e_f32s(simd.splat_f32s(factor), value, *sum);
             }
         }
     }

@@ -9,19 +9,22 @@ use ipcgan_kernels::{Adam, Instructions};
 use super::kernels_for;
 use super::memory::{contiguous, values};
 
-/// Moves `parameter` and the state of Adam one step on, if the CPU's kernels can; gives everything back if not.
+/// Whether [`adam_update`] can move `parameter`: it is on the CPU, its kernels are selected, and nothing is recorded.
+pub fn adam_updates<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>) -> bool {
+    let plain = |tensor: &Tensor<D>| kernels_for(tensor).is_some() && !tensor.device().is_autodiff();
+    plain(parameter) && plain(gradient)
+}
+
+/// `parameter` and the state of Adam one step on; `adam.time` is taken from the state.
 ///
-/// `adam.time` is taken from the state.
-#[allow(clippy::type_complexity, reason = "either both new values or what was given")]
+/// # Panics
+/// If not [`adam_updates`].
 pub fn adam_update<const D: usize>(
     adam: Adam,
     parameter: Tensor<D>,
     gradient: Tensor<D>,
     state: Option<AdamState<D>>,
-) -> Result<(Tensor<D>, AdamState<D>), (Tensor<D>, Tensor<D>, Option<AdamState<D>>)> {
-    if kernels_for(&parameter).is_none() || parameter.device().is_autodiff() || gradient.device().is_autodiff() {
-        return Err((parameter, gradient, state));
-    }
+) -> (Tensor<D>, AdamState<D>) {
     let (time, moments) = match state {
         Some(AdamState { momentum }) => (momentum.time + 1, [momentum.moment_1, momentum.moment_2]),
         None => (1, [gradient.zeros_like(), gradient.zeros_like()]),
@@ -36,7 +39,7 @@ pub fn adam_update<const D: usize>(
         [values_mut(&mut first), values_mut(&mut second)],
     );
     let [parameter, first, second] = [parameter, first, second].map(Tensor::from_primitive::<Flex>);
-    Ok((parameter, AdamState::new(AdaptiveMomentumState::new(time, first, second))))
+    (parameter, AdamState::new(AdaptiveMomentumState::new(time, first, second)))
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {

@@ -19,7 +19,7 @@ mod pool;
 mod prepared;
 mod squares;
 
-pub use adam::adam_update;
+pub use adam::{adam_update, adam_updates};
 pub use choice::CpuKernels;
 pub(crate) use convolution::{convolution, transposed_convolution};
 pub(crate) use join::{joined_batches, joined_channels};

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use ipcgan_kernels::{Activation, Arithmetic, Convolution, Epilogue, Instructions, Maps, Window, weight_gradient};
+use ipcgan_kernels::{
+    Activation, Arithmetic, Convolution, Epilogue, Instructions, Maps, Statistics, Window, channel_sums,
+    weight_gradient,
+};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -191,5 +194,38 @@ fn bias_residual_and_activation_follow_the_sum() {
             });
             assert_near("output", &case, &found, &finished.collect::<Vec<_>>(), 1e-6);
         }
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_on_any_number_of_threads() {
+    let mut random = Pcg64Mcg::seed_from_u64(4);
+    let instructions = Instructions::best();
+    for case in Case::of_the_networks().into_iter().take(if cfg!(miri) { 0 } else { usize::MAX }) {
+        let (maps, channels) = (case.output(), case.channels());
+        let input = values(&mut random, case.input.values());
+        let weights = values(&mut random, channels[0] * channels[1] * case.window.kernel * case.window.kernel);
+        let gradient = values(&mut random, maps.values());
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let fast = Arithmetic::Fast;
+                let convolution = Convolution::new(instructions, fast, &weights, channels, &case.window, None);
+                let adjoint = Convolution::adjoint(instructions, fast, &weights, channels, &case.window, None);
+                let epilogue = Epilogue::default();
+                let statistics = Statistics::new(instructions, &gradient, maps, 2);
+                (
+                    convolution.run(&input, case.input, [maps.height, maps.width], &epilogue),
+                    adjoint.run(&gradient, maps, [case.input.height, case.input.width], &epilogue),
+                    weight_gradient(instructions, fast, (&input, case.input), (&gradient, maps), &case.window),
+                    channel_sums(instructions, &gradient, maps.channels),
+                    statistics,
+                )
+            })
+        };
+
+        let one = on(1);
+
+        assert!(one == on(2) && one == on(7), "{case:?}");
     }
 }

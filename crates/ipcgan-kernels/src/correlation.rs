@@ -11,7 +11,7 @@ use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
 
 /// Pixels that a task computes at least: enough work to share, few enough that its input stays near.
-const TASK_PIXELS: usize = 128;
+const TASK_PIXELS: usize = 256;
 
 /// Sums over windows of the input, once for each phase of the output.
 ///

@@ -118,7 +118,7 @@ impl TrainingConfig {
             Preset::Tiny => (
                 ClassifierTraining::new(700).with_learning_rate(1e-3),
                 ClassifierTraining::new(800).with_learning_rate(1e-3),
-                small_aging(500),
+                small_aging(1500),
             ),
         };
         // The number of people is replaced by what the data hold.

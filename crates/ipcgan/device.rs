@@ -120,11 +120,15 @@ impl DeviceChoice {
             #[cfg(feature = "rocm")]
             Self::Rocm(index) => self.guarded(|| Device::rocm(*index)),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu(gpu) => self.graphics(*gpu, None),
+            Self::Wgpu(gpu) => self.graphics(*gpu, None, Device::wgpu),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan)),
+            Self::Vulkan(gpu) => {
+                self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan), Device::vulkan)
+            }
             #[cfg(feature = "metal")]
-            Self::Metal(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal)),
+            Self::Metal(gpu) => {
+                self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal), Device::metal)
+            }
             #[cfg(feature = "remote")]
             Self::Remote(address) => {
                 let host = burn::remote::RemoteHost::websocket(address);
@@ -135,8 +139,14 @@ impl DeviceChoice {
         }
     }
 
+    /// A graphics device; `opened` gives one that was opened before, which cannot be set up a second time.
     #[cfg(feature = "wgpu")]
-    fn graphics(&self, gpu: Gpu, interface: Option<burn::tensor::wgpu::WgpuBackend>) -> Result<Device, DeviceError> {
+    fn graphics(
+        &self,
+        gpu: Gpu,
+        interface: Option<burn::tensor::wgpu::WgpuBackend>,
+        opened: impl Fn(burn::tensor::DeviceKind) -> Device,
+    ) -> Result<Device, DeviceError> {
         use burn::tensor::DeviceKind;
 
         let kind = match gpu {
@@ -145,12 +155,15 @@ impl DeviceChoice {
             Gpu::Integrated(index) => DeviceKind::IntegratedGpu(index),
             Gpu::Software => DeviceKind::Cpu,
         };
-        let options = Device::wgpu_options().device_kind(kind);
+        let options = Device::wgpu_options().device_kind(kind.clone());
         let options = match interface {
             Some(interface) => options.graphics_api(interface),
             None => options,
         };
-        options.init().map_err(|error| self.broken(error.to_string()))
+        options.init().or_else(|error| match quietly(|| opened(kind.clone())) {
+            Ok(device) if check(&device).is_ok() => Ok(device),
+            _ => Err(self.broken(error.to_string())),
+        })
     }
 
     /// Drivers that are not there make these constructors panic.
@@ -297,6 +310,17 @@ mod tests {
     fn a_device_that_does_not_exist_is_refused() {
         for name in ["gpu", "cpu:1", "cuda:x", "wgpu:", "remote", ""] {
             assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
+        }
+    }
+
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn a_device_that_works_can_be_opened_again() {
+        let software = || DeviceChoice::Wgpu(Gpu::Software).resolve();
+
+        // On a machine without a graphics driver there is nothing to open.
+        if software().is_ok() {
+            software().unwrap();
         }
     }
 

@@ -122,13 +122,9 @@ impl DeviceChoice {
             #[cfg(feature = "wgpu")]
             Self::Wgpu(gpu) => self.graphics(*gpu, None, Device::wgpu),
             #[cfg(feature = "vulkan")]
-            Self::Vulkan(gpu) => {
-                self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan), Device::vulkan)
-            }
+            Self::Vulkan(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan), Device::vulkan),
             #[cfg(feature = "metal")]
-            Self::Metal(gpu) => {
-                self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal), Device::metal)
-            }
+            Self::Metal(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal), Device::metal),
             #[cfg(feature = "remote")]
             Self::Remote(address) => {
                 let host = burn::remote::RemoteHost::websocket(address);

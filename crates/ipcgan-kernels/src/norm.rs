@@ -83,15 +83,8 @@ impl Statistics {
 }
 
 impl Norm<'_> {
-    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta + residual)`.
-    pub fn run(
-        &self,
-        instructions: Instructions,
-        input: &[f32],
-        maps: Maps,
-        statistics: &Statistics,
-        residual: Option<&[f32]>,
-    ) -> Vec<f32> {
+    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`.
+    pub fn run(&self, instructions: Instructions, input: &[f32], maps: Maps, statistics: &Statistics) -> Vec<f32> {
         let channels = maps.channels;
         let piece = piece_values(channels);
         let lines: Vec<Line> = (0..self.parts).map(|part| self.line(statistics, part)).collect();
@@ -100,13 +93,12 @@ impl Norm<'_> {
             output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
                 let start = picture * maps.picture() + number * piece;
                 let input = &input[start..][..output.len()];
-                let residual = residual.map(|residual| &residual[start..][..output.len()]);
-                instructions.run(Apply { input, line, residual, activation: self.activation, output });
+                instructions.run(Apply { input, line, activation: self.activation, output });
             });
         })
     }
 
-    /// Gradients from that of the output, of which there was no residual.
+    /// Gradients from that of the output.
     pub fn gradients(
         &self,
         instructions: Instructions,
@@ -253,7 +245,6 @@ impl WithSimd for Moments<'_> {
 struct Apply<'a> {
     input: &'a [f32],
     line: &'a Line,
-    residual: Option<&'a [f32]>,
     activation: Activation,
     output: &'a mut [f32],
 }
@@ -267,15 +258,11 @@ impl WithSimd for Apply<'_> {
         let slope = simd.splat_f32s(self.activation.slope());
         for (pixel, output) in self.output.chunks_exact_mut(channels).enumerate() {
             let input = &self.input[pixel * channels..][..channels];
-            let residual = self.residual.map(|residual| &residual[pixel * channels..][..channels]);
             for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
                 let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
                 let scale = load(simd, &self.line.scale[range.clone()]);
                 let shift = load(simd, &self.line.shift[range.clone()]);
-                let mut value = simd.mul_add_e_f32s(load(simd, &input[range.clone()]), scale, shift);
-                if let Some(residual) = residual {
-                    value = simd.add_f32s(value, load(simd, &residual[range]));
-                }
+                let value = simd.mul_add_e_f32s(load(simd, &input[range]), scale, shift);
                 store(simd, output, simd.max_f32s(value, simd.mul_f32s(value, slope)));
             }
         }

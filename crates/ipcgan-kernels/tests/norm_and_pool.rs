@@ -80,7 +80,7 @@ fn batch_norm_of_parts_and_its_gradients_agree_with_the_formula() {
             let norm = Norm { gamma: &gamma, beta: &beta, epsilon: 1e-3, parts, activation };
             let statistics = Statistics::new(instructions, &x, maps, parts);
 
-            let y = norm.run(instructions, &x, maps, &statistics, None);
+            let y = norm.run(instructions, &x, maps, &statistics);
             let gradients = norm.gradients(instructions, &x, &gradient, maps, &statistics);
 
             assert_near("output", &y, &normed(&x64, &gamma64, &beta64, parts, slope));

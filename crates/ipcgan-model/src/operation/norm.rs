@@ -82,7 +82,7 @@ impl Recorded {
     /// Output, means and variances.
     fn outputs(&self) -> (FlexTensor, FlexTensor, FlexTensor) {
         let norm = self.form.with(&self.gamma, &self.beta);
-        let output = norm.run(Instructions::best(), self.x.values(), self.x.maps, &self.statistics, None);
+        let output = norm.run(Instructions::best(), self.x.values(), self.x.maps, &self.statistics);
         let Statistics { means, variances } = self.statistics.clone();
         let count = [means.len()];
         (feature_maps(output, self.x.maps), tensor(means, &count), tensor(variances, &count))

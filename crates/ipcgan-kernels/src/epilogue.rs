@@ -3,7 +3,6 @@
 use pulp::Simd;
 
 use crate::lanes::{load, store};
-use crate::output::in_chunks;
 
 /// Added to and done with the outputs of a convolution, in one pass with it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,18 +36,6 @@ impl Activation {
             Self::LeakyRelu(slope) => slope,
         }
     }
-}
-
-/// The gradient before an activation, from the one after it and the activation's output.
-pub fn activation_gradient(activation: Activation, output: &[f32], gradient: &[f32]) -> Vec<f32> {
-    const PIECE_VALUES: usize = 1 << 14;
-    let slope = activation.slope();
-    in_chunks(output.len(), PIECE_VALUES, |index, result| {
-        let pieces = output[index * PIECE_VALUES..].iter().zip(&gradient[index * PIECE_VALUES..]);
-        for (result, (&output, &gradient)) in result.iter_mut().zip(pieces) {
-            *result = if output > 0.0 { gradient } else { gradient * slope };
-        }
-    })
 }
 
 impl Epilogue<'_> {

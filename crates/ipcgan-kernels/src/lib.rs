@@ -4,6 +4,7 @@
 //! results do not depend on the number of threads.
 
 mod adam;
+mod conditioned;
 mod convolution;
 mod correlation;
 mod epilogue;
@@ -18,7 +19,9 @@ mod norm;
 mod outer;
 mod output;
 mod panels;
+mod pointwise;
 mod pool;
+mod resize;
 mod scratch;
 mod shuffled;
 mod squares;
@@ -27,14 +30,17 @@ mod window;
 mod winograd;
 
 pub use adam::Adam;
+pub use conditioned::Conditioned;
 pub use convolution::{Arithmetic, Convolution};
-pub use epilogue::{Activation, Epilogue, activation_gradient};
+pub use epilogue::{Activation, Epilogue};
 pub use instructions::Instructions;
 pub use linear::Linear;
 pub use maps::Maps;
 pub use memory::keep_freed_memory;
 pub use norm::{Norm, NormGradients, Statistics, channel_sums};
+pub use pointwise::{activation_gradient, bounded, bounded_gradient};
 pub use pool::{max_pool, max_pool_gradient, pooled, response_norm, response_norm_gradient};
+pub use resize::Resize;
 pub use squares::{mean_square, mean_square_gradient};
 pub use weight_gradient::weight_gradient;
 pub use window::Window;

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::epilogue::Epilogue;
-use crate::lanes::{load, store};
+use crate::lanes::load;
 use crate::outer::{Add, Before, Outer, Side};
 use crate::output::in_chunks;
 use crate::scratch::Scratch;
@@ -12,12 +12,13 @@ use crate::{Activation, Instructions};
 
 /// Rows of the weights, one an input, that a task multiplies.
 const TASK_ROWS: usize = 256;
-/// Outputs that a task adds up.
-const PIECE_OUTPUTS: usize = 1024;
 /// Inputs of a task of the gradients.
 const TASK_INPUTS: usize = 64;
-/// Rows of weights that are read together, so that sums are loaded and stored a fourth as often.
-const ROWS: usize = 4;
+/// Rows of weights that are read together, so that sums are loaded and stored an eighth as often.
+const ROWS: usize = 8;
+/// Rows and pictures whose products fill the registers.
+const DOT_ROWS: usize = 4;
+const DOT_PICTURES: usize = 4;
 
 /// A fully connected layer with `weights` `[inputs][outputs]`.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,7 @@ impl Linear<'_> {
     /// `activation(input * weights + bias)`, `[batch][inputs]` to `[batch][outputs]`.
     pub fn run(&self, input: &[f32], bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
+        let (batch, lanes) = (input.len() / inputs, self.instructions.lanes());
         let epilogue = Epilogue { bias, residual: None, activation };
         // Each task reads its rows of the weights from end to end, as memory likes it best; their sums are added in order.
         let rows = self.weights.par_chunks(TASK_ROWS * outputs).enumerate();
@@ -45,13 +47,16 @@ impl Linear<'_> {
                 self.instructions.run(Rows { weights, input, inputs, outputs, first })
             })
             .collect();
-        in_chunks(input.len() / inputs * outputs, PIECE_OUTPUTS, |piece, output| {
-            let start = piece * PIECE_OUTPUTS;
-            for part in &parts {
-                output.iter_mut().zip(&part[start..]).for_each(|(sum, part)| *sum += part);
-            }
-            for (index, sum) in output.iter_mut().enumerate() {
-                *sum = epilogue.of_one(*sum, (start + index) % outputs, start + index);
+        in_chunks(batch * outputs, outputs, |picture, output| {
+            for (vector, output) in output.chunks_mut(lanes).enumerate() {
+                let start = (vector * batch + picture) * lanes;
+                for part in &parts {
+                    output.iter_mut().zip(&part[start..]).for_each(|(sum, part)| *sum += part);
+                }
+                for (index, sum) in output.iter_mut().enumerate() {
+                    let channel = vector * lanes + index;
+                    *sum = epilogue.of_one(*sum, channel, picture * outputs + channel);
+                }
             }
         })
     }
@@ -96,7 +101,7 @@ impl Linear<'_> {
     }
 }
 
-/// Sums over some rows of the weights, `[batch][outputs]`.
+/// Sums over some rows of the weights, `[vector of outputs][batch][lanes]`: in the order in which they are visited.
 struct Rows<'a> {
     weights: &'a [f32],
     input: &'a [f32],
@@ -111,31 +116,44 @@ impl WithSimd for Rows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Scratch {
-        let Self { weights, input, inputs, outputs, first } = self;
-        let mut sums = Scratch::new(input.len() / inputs * outputs);
+        let batch = self.input.len() / self.inputs;
+        let mut sums = Scratch::new(self.outputs.next_multiple_of(S::F32_LANES) * batch);
         sums.fill(0.0);
-        for (block, weights) in weights.chunks(ROWS * outputs).enumerate() {
-            let rows = weights.len() / outputs;
-            for (sums, input) in sums.chunks_exact_mut(outputs).zip(input.chunks_exact(inputs)) {
-                // A row that is not there counts nothing.
-                let mut factors = [simd.splat_f32s(0.0); ROWS];
-                let mut lines: [&[f32]; ROWS] = [&weights[..outputs]; ROWS];
-                for row in 0..rows {
-                    factors[row] = simd.splat_f32s(input[first + block * ROWS + row]);
-                    lines[row] = &weights[row * outputs..][..outputs];
-                }
-                for (index, sums) in sums.chunks_mut(S::F32_LANES).enumerate() {
-                    let start = index * S::F32_LANES;
-                    let mut sum = load(simd, sums);
-                    for (&factor, line) in factors.iter().zip(lines) {
-                        let weights = load(simd, &line[start..start + sums.len()]);
-                        sum = simd.mul_add_e_f32s(factor, weights, sum);
-                    }
-                    store(simd, sums, sum);
+        let rows = self.weights.len() / self.outputs;
+        let mut row = 0;
+        while row + ROWS <= rows {
+            self.add::<S, ROWS>(simd, row, &mut sums);
+            row += ROWS;
+        }
+        while row < rows {
+            self.add::<S, 1>(simd, row, &mut sums);
+            row += 1;
+        }
+        sums
+    }
+}
+
+impl Rows<'_> {
+    /// Adds what `N` rows of weights contribute; each is read once for the whole batch.
+    #[inline(always)]
+    fn add<S: Simd, const N: usize>(&self, simd: S, row: usize, sums: &mut [f32]) {
+        let Self { weights, input, inputs, outputs, first } = *self;
+        let batch = input.len() / inputs;
+        let (lines, first) = (&weights[row * outputs..], first + row);
+        for (vector, sums) in sums.chunks_exact_mut(batch * S::F32_LANES).enumerate() {
+            let start = vector * S::F32_LANES;
+            let end = outputs.min(start + S::F32_LANES);
+            let mut weights = [simd.splat_f32s(0.0); N];
+            for (index, weights) in weights.iter_mut().enumerate() {
+                *weights = load(simd, &lines[index * outputs + start..index * outputs + end]);
+            }
+            for (picture, sum) in S::as_mut_simd_f32s(sums).0.iter_mut().enumerate() {
+                let factors = &input[picture * inputs + first..][..N];
+                for (&factor, &weights) in factors.iter().zip(&weights) {
+                    *sum = simd.mul_add_e_f32s(simd.splat_f32s(factor), weights, *sum);
                 }
             }
         }
-        sums
     }
 }
 
@@ -151,23 +169,65 @@ impl WithSimd for Dots<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let batch = self.gradient.len() / self.outputs;
-        let mut dots = vec![0.0; self.weights.len() / self.outputs * batch];
-        for (weights, dots) in self.weights.chunks_exact(self.outputs).zip(dots.chunks_exact_mut(batch)) {
-            for (dot, gradient) in dots.iter_mut().zip(self.gradient.chunks_exact(self.outputs)) {
-                let (whole, rest) = S::as_simd_f32s(weights);
-                let (gradients, gradients_rest) = S::as_simd_f32s(gradient);
-                let mut sums = [simd.splat_f32s(0.0); 4];
-                for (weights, gradients) in whole.chunks(4).zip(gradients.chunks(4)) {
-                    for ((sum, &weight), &gradient) in sums.iter_mut().zip(weights).zip(gradients) {
-                        *sum = simd.mul_add_e_f32s(weight, gradient, *sum);
-                    }
-                }
-                let tail = simd.mul_f32s(simd.partial_load_f32s(rest), simd.partial_load_f32s(gradients_rest));
-                let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
-                *dot = simd.reduce_sum_f32s(simd.add_f32s(sum, tail));
-            }
+        let (rows, batch) = (self.weights.len() / self.outputs, self.gradient.len() / self.outputs);
+        let mut dots = vec![0.0; rows * batch];
+        let mut row = 0;
+        while row + DOT_ROWS <= rows {
+            self.rows::<S, DOT_ROWS>(simd, row, &mut dots[row * batch..][..DOT_ROWS * batch]);
+            row += DOT_ROWS;
+        }
+        while row < rows {
+            self.rows::<S, 1>(simd, row, &mut dots[row * batch..][..batch]);
+            row += 1;
         }
         dots
+    }
+}
+
+impl Dots<'_> {
+    #[inline(always)]
+    fn rows<S: Simd, const ROWS: usize>(&self, simd: S, row: usize, dots: &mut [f32]) {
+        let batch = dots.len() / ROWS;
+        let mut picture = 0;
+        while picture + DOT_PICTURES <= batch {
+            self.block::<S, ROWS, DOT_PICTURES>(simd, row, picture, dots);
+            picture += DOT_PICTURES;
+        }
+        while picture < batch {
+            self.block::<S, ROWS, 1>(simd, row, picture, dots);
+            picture += 1;
+        }
+    }
+
+    /// The products of a few rows with a few gradients, all in registers.
+    #[inline(always)]
+    fn block<S: Simd, const ROWS: usize, const PICTURES: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        picture: usize,
+        dots: &mut [f32],
+    ) {
+        let (outputs, batch) = (self.outputs, dots.len() / ROWS);
+        let (weights, gradients) = (&self.weights[row * outputs..], &self.gradient[picture * outputs..]);
+        let mut sums = [[simd.splat_f32s(0.0); PICTURES]; ROWS];
+        for start in (0..outputs).step_by(S::F32_LANES) {
+            let end = outputs.min(start + S::F32_LANES);
+            let mut vectors = [simd.splat_f32s(0.0); PICTURES];
+            for (index, vector) in vectors.iter_mut().enumerate() {
+                *vector = load(simd, &gradients[index * outputs + start..index * outputs + end]);
+            }
+            for (index, sums) in sums.iter_mut().enumerate() {
+                let weights = load(simd, &weights[index * outputs + start..index * outputs + end]);
+                for (sum, &vector) in sums.iter_mut().zip(&vectors) {
+                    *sum = simd.mul_add_e_f32s(weights, vector, *sum);
+                }
+            }
+        }
+        for (dots, sums) in dots.chunks_exact_mut(batch).zip(&sums) {
+            for (dot, &sum) in dots[picture..].iter_mut().zip(sums) {
+                *dot = simd.reduce_sum_f32s(sum);
+            }
+        }
     }
 }

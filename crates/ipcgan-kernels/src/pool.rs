@@ -58,24 +58,26 @@ struct PoolGradient<'a> {
 impl WithSimd for PoolGradient<'_> {
     type Output = ();
 
-    // Plain loops, which the compiler turns into the vectors of whichever instructions this is compiled for.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { input, maps, output, gradient, result } = self;
         let output_maps = pooled(maps);
-        let mut open = vec![1.0f32; maps.channels];
+        let channels = maps.channels;
         for pixel in 0..output_maps.height * output_maps.width {
             let (y, x) = (pixel / output_maps.width * STRIDE, pixel % output_maps.width * STRIDE);
-            let place = pixel * maps.channels;
-            let (output, gradient) = (&output[place..][..maps.channels], &gradient[place..][..maps.channels]);
-            open.fill(1.0);
-            for tap in 0..KERNEL * KERNEL {
-                let place = ((y + tap / KERNEL) * maps.width + x + tap % KERNEL) * maps.channels;
-                let (input, result) = (&input[place..][..maps.channels], &mut result[place..][..maps.channels]);
-                for channel in 0..maps.channels {
-                    let hit = if input[channel] == output[channel] { open[channel] } else { 0.0 };
-                    result[channel] += hit * gradient[channel];
-                    open[channel] -= hit;
+            for first in (0..channels).step_by(S::F32_LANES) {
+                let count = S::F32_LANES.min(channels - first);
+                let place = pixel * channels + first;
+                let (output, gradient) = (&output[place..place + count], &gradient[place..place + count]);
+                // What the first of the largest inputs takes is no longer there for the others.
+                let (output, mut gradient) = (load(simd, output), load(simd, gradient));
+                for tap in 0..KERNEL * KERNEL {
+                    let place = ((y + tap / KERNEL) * maps.width + x + tap % KERNEL) * channels + first;
+                    let hit = simd.equal_f32s(load(simd, &input[place..place + count]), output);
+                    let result = &mut result[place..place + count];
+                    let taken = simd.select_f32s(hit, gradient, simd.splat_f32s(0.0));
+                    store(simd, result, simd.add_f32s(load(simd, result), taken));
+                    gradient = simd.select_f32s(hit, simd.splat_f32s(0.0), gradient);
                 }
             }
         }

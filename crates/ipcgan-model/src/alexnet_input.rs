@@ -2,13 +2,17 @@
 
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
+use crate::operation::{Resized, resized};
+
 /// Mean of each channel in 0..255 that the official code subtracts, in its order.
 const CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
 
+/// Half the range of a channel: faces come in [-1, 1].
+const HALF_RANGE: f32 = 127.5;
+
 /// Faces as AlexNet sees them: resized, in 0..255, less the mean of each channel.
 ///
-/// Resizing is bilinear with half-pixel centres and written as two products with constant
-/// matrices, because Burn's own has no gradient on GPU backends.
+/// Resizing is bilinear with half-pixel centres.
 ///
 /// # Shapes
 /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -18,18 +22,24 @@ const CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
 /// If `faces` does not have three channels.
 pub fn alexnet_input(faces: Tensor<4>, size: usize) -> Tensor<4> {
     assert_shape!(faces, [_, 3, _, _]);
+    let form = Resized { side: size, scale: HALF_RANGE, shift: CHANNEL_MEANS.map(|mean| HALF_RANGE - mean) };
+    resized(&faces, form).unwrap_or_else(|| resized_by_matrices(faces, form))
+}
+
+/// The same as two products with constant matrices, because Burn's own resizing has no gradient on GPU backends.
+fn resized_by_matrices(faces: Tensor<4>, Resized { side, scale, shift }: Resized) -> Tensor<4> {
     let [batch, channels, height, width] = faces.dims();
     let device = faces.device();
 
-    let columns = interpolation(width, size, &device).transpose(); // [width, size]
+    let columns = interpolation(width, side, &device).transpose(); // [width, side]
     let x = faces.reshape([batch * channels * height, width]).matmul(columns);
-    let x = x.reshape([batch * channels, height, size]).swap_dims(1, 2);
-    let rows = interpolation(height, size, &device).transpose(); // [height, size]
-    let x = x.reshape([batch * channels * size, height]).matmul(rows);
-    let x = x.reshape([batch * channels, size, size]).swap_dims(1, 2);
+    let x = x.reshape([batch * channels, height, side]).swap_dims(1, 2);
+    let rows = interpolation(height, side, &device).transpose(); // [height, side]
+    let x = x.reshape([batch * channels * side, height]).matmul(rows);
+    let x = x.reshape([batch * channels, side, side]).swap_dims(1, 2);
 
-    let means = Tensor::<1>::from_data(CHANNEL_MEANS, &device).reshape([1, 3, 1, 1]);
-    (x.reshape([batch, channels, size, size]) + 1.0) * 127.5 - means
+    let shift = Tensor::<1>::from_data(shift, &device).reshape([1, 3, 1, 1]);
+    x.reshape([batch, channels, side, side]) * scale + shift
 }
 
 /// Matrix `[outputs, inputs]` that resizes a line of `inputs` pixels to `outputs` pixels.

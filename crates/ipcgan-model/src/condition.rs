@@ -12,13 +12,15 @@ use burn::tensor::{Int, Tensor};
 /// - returns: `[batch, count, height, width]`
 pub fn condition_planes(age_groups: Tensor<1, Int>, count: usize, [height, width]: [usize; 2]) -> Tensor<4> {
     let [batch] = age_groups.dims();
+    conditions(age_groups, count).reshape([batch, count, 1, 1]).expand([batch, count, height, width])
+}
+
+/// One pixel of [`condition_planes`], `[batch, count]`.
+pub(crate) fn conditions(age_groups: Tensor<1, Int>, count: usize) -> Tensor<2> {
+    let [batch] = age_groups.dims();
     let plane = Tensor::<1, Int>::arange(0..count as i64, &age_groups.device());
     // Compared, because `one_hot` reads the indices back to the host and so stalls every step.
-    age_groups
-        .reshape([batch, 1, 1, 1])
-        .equal(plane.reshape([1, count, 1, 1]))
-        .float()
-        .expand([batch, count, height, width])
+    age_groups.reshape([batch, 1]).equal(plane.reshape([1, count])).float()
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 
+use crate::AgeGroups;
+use crate::condition::conditions;
 use crate::initial::{InitialWeights, with_initial_weights};
 use crate::layers::{ConvNorm, same_conv};
-use crate::operation::{convolution, joined_batches, joined_channels};
-use crate::{AgeGroups, condition_planes};
+use crate::operation::{Order, conditioned, convolution, joined_batches};
 
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
@@ -70,25 +71,39 @@ impl Discriminator {
     /// # Panics
     /// If `faces` does not have three channels.
     pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
-        assert_shape!(faces, [_, 3, _, _]);
-        convolution(&self.stem, faces, ACTIVATION) // [batch, .., height / 2, width / 2]
+        self.features_of_batches([faces])
+    }
+
+    /// [`Discriminator::features`] of several batches of one size, one after another.
+    ///
+    /// # Panics
+    /// If `faces` do not have three channels.
+    pub fn features_of_batches<const N: usize>(&self, faces: [Tensor<4>; N]) -> Tensor<4> {
+        for faces in &faces {
+            assert_shape!(faces, [_, 3, _, _]);
+        }
+        convolution(&self.stem, joined_batches(faces.to_vec()), ACTIVATION) // [N batch, .., height / 2, width / 2]
     }
 
     /// The layers after [`Discriminator::features`].
     pub fn scores(&self, features: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
-        self.scores_of_batches([(features, age_groups)])
+        self.scores_of_batches(features, [(0, age_groups)])
     }
 
-    /// [`Discriminator::scores`] of several batches of one size, one after another.
+    /// [`Discriminator::scores`] of several judgements, one after another: each of one of the batches of
+    /// [`Discriminator::features_of_batches`], by its index, under the given age groups.
     ///
-    /// Gives what one call for each batch in turn would give (each is normed by its own statistics), but prepares
+    /// Gives what one call for each judgement in turn would give (each is normed by its own statistics), but prepares
     /// the weights and computes their gradients once.
-    pub fn scores_of_batches<const N: usize>(&self, batches: [(Tensor<4>, Tensor<1, Int>); N]) -> Tensor<4> {
-        let joined = batches.map(|(features, age_groups)| {
-            let [_, _, height, width] = features.dims();
-            joined_channels(features, condition_planes(age_groups, self.age_groups, [height, width]))
-        });
-        let x = joined_batches(joined.to_vec());
+    pub fn scores_of_batches<const N: usize>(
+        &self,
+        features: Tensor<4>,
+        judgements: [(usize, Tensor<1, Int>); N],
+    ) -> Tensor<4> {
+        let ([faces, ..], [batch]) = (features.dims(), judgements[0].1.dims());
+        let order = Order { parts: faces / batch, order: judgements.iter().map(|(batch, _)| *batch).collect() };
+        let age_groups = judgements.into_iter().map(|(_, age_groups)| age_groups).collect();
+        let x = conditioned(features, order, conditions(Tensor::cat(age_groups, 0), self.age_groups));
         let x = self.down1.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
         let x = self.down2.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
         let x = self.patch.forward_parts(x, N, ACTIVATION);

@@ -11,14 +11,15 @@ use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 use serde::{Deserialize, Serialize};
 
+use crate::AgeGroups;
+use crate::condition::conditions;
 use crate::initial::{InitialWeights, scaled, with_initial_weights};
 use crate::layers::{ConvNorm, Residual, UpNorm, same_conv};
-use crate::operation::convolution;
-use crate::{AgeGroups, condition_planes};
+use crate::operation::{Order, bounded, changed, conditioned, convolution};
 
-/// Source pixels are drawn this far towards grey before they are turned into logits, so that pure
-/// black and white stay finite.
-const LOGIT_MARGIN: f64 = 0.98;
+/// Source pixels are drawn this far towards grey before a change is made to them, because the inverse of `tanh` at pure
+/// black and white is infinite.
+const SOURCE_SHARE: f64 = 0.98;
 
 /// Initial weights of the last layer of a change, as a share of the published ones: at their full size the change would
 /// begin as strong noise, which training then had to take back.
@@ -116,15 +117,14 @@ impl Generator {
     /// The source faces with the condition planes of their target groups.
     fn input(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
         assert_shape!(source, [_, 3, _, _]);
-        let [_, _, height, width] = source.dims();
-        Tensor::cat(vec![source, condition_planes(target_groups, self.age_groups, [height, width])], 1)
+        conditioned(source, Order::unchanged(), conditions(target_groups, self.age_groups))
     }
 
     /// The faces from what the last layer gave.
     fn output(&self, head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
         match self.output {
-            GeneratorOutput::Direct => head.tanh(),
-            GeneratorOutput::Change => (head + logits(source)).tanh(),
+            GeneratorOutput::Direct => bounded(head),
+            GeneratorOutput::Change => changed(head, source * SOURCE_SHARE),
         }
     }
 
@@ -137,12 +137,6 @@ impl Generator {
     pub fn age_groups(&self) -> usize {
         self.age_groups
     }
-}
-
-/// `atanh` of the source face: `tanh` of it is the face again, but for the margin.
-fn logits(source: Tensor<4>) -> Tensor<4> {
-    let x = source * LOGIT_MARGIN;
-    ((x.clone() + 1.0) / (-x + 1.0)).log() * 0.5
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::{Activation, Arithmetic};
 
-use crate::operation::{Prepared, convolution, norm, transposed_convolution};
+use crate::operation::{Prepared, convolution, norm, transposed_convolution, with_skip};
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
@@ -108,10 +108,12 @@ impl Residual {
 
     /// `[batch, channels, height, width]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let change = convolution(&self.conv1, x.clone(), Activation::None);
-        let change = norm(&self.norm1, change, 1, Activation::Relu);
-        let change = convolution(&self.conv2, change, Activation::None);
-        x + norm(&self.norm2, change, 1, Activation::None)
+        with_skip(x, |x| {
+            let x = convolution(&self.conv1, x, Activation::None);
+            let x = norm(&self.norm1, x, 1, Activation::Relu);
+            let x = convolution(&self.conv2, x, Activation::None);
+            norm(&self.norm2, x, 1, Activation::None)
+        })
     }
 
     /// Both convolutions for inference on the CPU; the input is added to the second.

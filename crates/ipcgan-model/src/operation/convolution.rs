@@ -184,7 +184,8 @@ impl Recorded {
         match &self.output {
             None => gradient,
             Some(output) => {
-                let before = activation_gradient(self.form.activation, output.values(), gradient.values());
+                let before =
+                    activation_gradient(Instructions::best(), self.form.activation, output.values(), gradient.values());
                 FeatureMaps::new(feature_maps(before, gradient.maps))
             }
         }

@@ -4,12 +4,15 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
 use ipcgan_kernels::Activation;
 
+use super::bounded::{bound, recorded_bounded, recorded_changed};
 use super::convolution::{
     Convolve, Transpose, convolve, recorded_convolve, recorded_convolve_biased, recorded_transpose, transpose,
 };
+use super::join::{Order, join, recorded_join};
 use super::linear::{connect, recorded_connect};
 use super::norm::{NormForm, normed, recorded_normed};
 use super::pool::{pooled, recorded_pooled, recorded_response, response};
+use super::resize::{Resized, recorded_resize, resize};
 use super::squares::{Target, recorded_squares, squares};
 
 /// What the CPU backend can do beyond Burn's own operations; shapes are `[batch, channels, height, width]`.
@@ -53,6 +56,18 @@ pub(super) trait KernelOperations: Backend {
 
     /// Local response norm over five channels.
     fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self>;
+
+    /// Parts in a new order with conditions, `[outputs, conditions]`, as further channels.
+    fn conditioned(features: FloatTensor<Self>, conditions: FloatTensor<Self>, order: Order) -> FloatTensor<Self>;
+
+    /// Hyperbolic tangent.
+    fn bounded(head: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `tanh(head + atanh(source))`.
+    fn changed(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Bilinear resizing to squares.
+    fn resized(faces: FloatTensor<Self>, form: Resized) -> FloatTensor<Self>;
 }
 
 impl KernelOperations for Flex {
@@ -102,6 +117,22 @@ impl KernelOperations for Flex {
     fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
         response(x, share)
     }
+
+    fn conditioned(features: FloatTensor<Self>, conditions: FloatTensor<Self>, order: Order) -> FloatTensor<Self> {
+        join(features, conditions, &order)
+    }
+
+    fn bounded(head: FloatTensor<Self>) -> FloatTensor<Self> {
+        bound(head, None)
+    }
+
+    fn changed(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        bound(head, Some(source))
+    }
+
+    fn resized(faces: FloatTensor<Self>, form: Resized) -> FloatTensor<Self> {
+        resize(faces, form)
+    }
 }
 
 impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
@@ -150,5 +181,21 @@ impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
 
     fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
         recorded_response::<C>(x, share)
+    }
+
+    fn conditioned(features: FloatTensor<Self>, conditions: FloatTensor<Self>, order: Order) -> FloatTensor<Self> {
+        recorded_join::<C>(features, conditions, order)
+    }
+
+    fn bounded(head: FloatTensor<Self>) -> FloatTensor<Self> {
+        recorded_bounded::<C>(head)
+    }
+
+    fn changed(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        recorded_changed::<C>(head, source)
+    }
+
+    fn resized(faces: FloatTensor<Self>, form: Resized) -> FloatTensor<Self> {
+        recorded_resize::<C>(faces, form)
     }
 }

@@ -71,7 +71,7 @@ impl Backward<Flex, 3> for ConnectBack {
         let [towards_x, towards_weight, towards_bias] = ops.parents;
         let Recorded { x, weight, output, activation } = ops.state;
         let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
-        let gradient = activation_gradient(activation, values(&output), values(&gradient));
+        let gradient = activation_gradient(Instructions::best(), activation, values(&output), values(&gradient));
         let kernel = kernel(&weight);
         if let Some(node) = towards_x {
             let towards_x = tensor(kernel.input_gradient(&gradient), &sizes::<2>(&x));

@@ -8,6 +8,7 @@
 //! height, width]` with other strides, so its own operations work on it too.
 
 mod adam;
+mod bounded;
 mod choice;
 mod convolution;
 mod extension;
@@ -17,16 +18,19 @@ mod memory;
 mod norm;
 mod pool;
 mod prepared;
+mod resize;
 mod squares;
 
 pub use adam::{adam_update, adam_updates};
+pub(crate) use bounded::{bounded, changed};
 pub use choice::CpuKernels;
 pub(crate) use convolution::{convolution, transposed_convolution};
-pub(crate) use join::{joined_batches, joined_channels};
+pub(crate) use join::{Order, conditioned, joined_batches, with_skip};
 pub(crate) use linear::linear;
 pub(crate) use norm::norm;
 pub(crate) use pool::{max_pool, response_norm};
 pub(crate) use prepared::{Prepared, arithmetic_for, tensor_of, with_values};
+pub(crate) use resize::{Resized, resized};
 pub(crate) use squares::{Target, weighted_squares};
 
 use burn::backend::DispatchDevice;

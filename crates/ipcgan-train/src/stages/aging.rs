@@ -47,13 +47,12 @@ impl AgingModel {
 
     /// The discriminator's turn: gradients of `λ1 L_D`, with the `generated` faces held fixed.
     pub fn discriminator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
-        let real = self.discriminator.features(batch.real.clone());
-        let generated = self.discriminator.features(generated.detach());
-        let scores = self.discriminator.scores_of_batches([
-            (real.clone(), batch.target.clone()),
-            (real, batch.mismatched.clone()),
-            (generated, batch.target.clone()),
-        ]);
+        const REAL: usize = 0;
+        const GENERATED: usize = 1;
+        let features = self.discriminator.features_of_batches([batch.real.clone(), generated.detach()]);
+        let judgements =
+            [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
+        let scores = self.discriminator.scores_of_batches(features, judgements);
         let loss = discriminator_loss(scores);
         Turn {
             terms: terms(batch).with("discriminator", loss.clone()),

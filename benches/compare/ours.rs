@@ -55,7 +55,7 @@ fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }
         "alexnet" => {
-            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, &device);
+            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, &device).into_frozen();
             let source = faces(&device);
             Box::new(move || drop(alexnet.age_logits(alexnet.features(source.clone())).into_data()))
         }

@@ -6,7 +6,9 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan_kernels::{Arithmetic, Convolution, Epilogue, Instructions, Maps, Window, weight_gradient};
+use ipcgan_kernels::{
+    Activation, Arithmetic, Convolution, Epilogue, Instructions, Linear, Maps, Window, weight_gradient,
+};
 
 const BATCH: usize = 4;
 
@@ -72,5 +74,25 @@ fn layers(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, layers);
+/// `fc6`, which is nearly all reading of weights: throughput counts their bytes.
+fn fully_connected(criterion: &mut Criterion) {
+    let (inputs, outputs) = (9216, 4096);
+    let weights = numbers(inputs * outputs);
+    let layer = Linear { instructions: Instructions::best(), weights: &weights, inputs, outputs };
+    let mut group = criterion.benchmark_group("alexnet fc6");
+    group.sample_size(10);
+    group.throughput(Throughput::Bytes(4 * weights.len() as u64));
+    for batch in [1, BATCH] {
+        let (input, gradient) = (numbers(batch * inputs), numbers(batch * outputs));
+        group.bench_function(BenchmarkId::new("output", batch), |bencher| {
+            bencher.iter(|| black_box(layer.run(&input, None, Activation::Relu)));
+        });
+        group.bench_function(BenchmarkId::new("input gradient", batch), |bencher| {
+            bencher.iter(|| black_box(layer.input_gradient(&gradient)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, layers, fully_connected);
 criterion_main!(benches);

@@ -139,7 +139,10 @@ impl Rows<'_> {
     fn add<S: Simd, const N: usize>(&self, simd: S, row: usize, sums: &mut [f32]) {
         let Self { weights, input, inputs, outputs, first } = *self;
         let batch = input.len() / inputs;
-        let (lines, first) = (&weights[row * outputs..], first + row);
+        let lines = &weights[row * outputs..];
+        let pictures = input.chunks_exact(inputs);
+        let factors: Vec<[f32; N]> =
+            pictures.map(|input| std::array::from_fn(|index| input[first + row + index])).collect();
         for (vector, sums) in sums.chunks_exact_mut(batch * S::F32_LANES).enumerate() {
             let start = vector * S::F32_LANES;
             let end = outputs.min(start + S::F32_LANES);
@@ -147,8 +150,7 @@ impl Rows<'_> {
             for (index, weights) in weights.iter_mut().enumerate() {
                 *weights = load(simd, &lines[index * outputs + start..index * outputs + end]);
             }
-            for (picture, sum) in S::as_mut_simd_f32s(sums).0.iter_mut().enumerate() {
-                let factors = &input[picture * inputs + first..][..N];
+            for (sum, factors) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(&factors) {
                 for (&factor, &weights) in factors.iter().zip(&weights) {
                     *sum = simd.mul_add_e_f32s(simd.splat_f32s(factor), weights, *sum);
                 }

@@ -1,5 +1,9 @@
 //! AlexNet: one trunk that sees a face, a head that knows the person and a head that knows the age.
 
+mod frozen;
+
+pub use frozen::FrozenAlexNet;
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -127,13 +131,18 @@ impl Trunk {
 
     /// `[batch, 3, input, input]` to conv5, `[batch, 8 width, 13, 13]` for an input of 227.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let conv = |layer, x| convolution(layer, x, Activation::Relu);
+        let layers = [&self.conv1, &self.conv2, &self.conv3, &self.conv4, &self.conv5];
+        self.through(x, |layer, x| convolution(layers[layer], x, Activation::Relu))
+    }
+
+    /// [`Trunk::forward`] with `conv(layer, x)` for the five convolutions, each with its ReLU.
+    fn through(&self, x: Tensor<4>, conv: impl Fn(usize, Tensor<4>) -> Tensor<4>) -> Tensor<4> {
         let pool_norm = |x| response_norm(&self.norm, max_pool(&self.pool, x), RESPONSE_SHARE);
-        let x = pool_norm(conv(&self.conv1, x)); // [batch, 3 width, 27, 27]
-        let x = pool_norm(conv(&self.conv2, x)); // [batch, 8 width, 13, 13]
-        let x = conv(&self.conv3, x);
-        let x = conv(&self.conv4, x);
-        conv(&self.conv5, x)
+        let x = pool_norm(conv(0, x)); // [batch, 3 width, 27, 27]
+        let x = pool_norm(conv(1, x)); // [batch, 8 width, 13, 13]
+        let x = conv(2, x);
+        let x = conv(3, x);
+        conv(4, x)
     }
 }
 
@@ -169,6 +178,11 @@ pub struct AlexNet {
 }
 
 impl AlexNet {
+    /// This AlexNet ready to look at faces, and to learn no more.
+    pub fn into_frozen(self) -> FrozenAlexNet {
+        FrozenAlexNet::new(self)
+    }
+
     /// Features that stand for the person: conv5 (IPCGAN: `h(x)`).
     ///
     /// # Shapes

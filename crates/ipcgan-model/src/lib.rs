@@ -38,7 +38,7 @@ mod preset;
 pub mod weights;
 
 pub use age_group::AgeGroups;
-pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, IdentityHead, Trunk};
+pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, FrozenAlexNet, IdentityHead, Trunk};
 pub use alexnet_input::alexnet_input;
 pub use condition::condition_planes;
 pub use discriminator::{Discriminator, DiscriminatorConfig};

@@ -8,6 +8,7 @@ use super::bounded::{bound, recorded_bounded, recorded_changed};
 use super::convolution::{
     Convolve, Transpose, convolve, recorded_convolve, recorded_convolve_biased, recorded_transpose, transpose,
 };
+use super::frozen::{Frozen, frozen, recorded_frozen};
 use super::join::{Order, join, recorded_join};
 use super::linear::{connect, recorded_connect};
 use super::norm::{NormForm, normed, recorded_normed};
@@ -28,6 +29,9 @@ pub(super) trait KernelOperations: Backend {
         bias: FloatTensor<Self>,
         form: Convolve,
     ) -> FloatTensor<Self>;
+
+    /// Convolution with weights that do not change.
+    fn frozen(x: FloatTensor<Self>, layer: Frozen) -> FloatTensor<Self>;
 
     /// Transposed convolution with `[inputs, outputs, kernel, kernel]`.
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self>;
@@ -82,6 +86,10 @@ impl KernelOperations for Flex {
         form: Convolve,
     ) -> FloatTensor<Self> {
         convolve(x, weight, Some(bias), form)
+    }
+
+    fn frozen(x: FloatTensor<Self>, layer: Frozen) -> FloatTensor<Self> {
+        frozen(x, &layer)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self> {
@@ -147,6 +155,10 @@ impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
         form: Convolve,
     ) -> FloatTensor<Self> {
         recorded_convolve_biased::<C>(x, weight, bias, form)
+    }
+
+    fn frozen(x: FloatTensor<Self>, layer: Frozen) -> FloatTensor<Self> {
+        recorded_frozen::<C>(x, layer)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self> {

@@ -22,9 +22,9 @@ pub(crate) fn arithmetic_for(layer: &Conv2d) -> Option<Arithmetic> {
 pub(crate) struct Prepared {
     convolution: Convolution,
     bias: Vec<f32>,
-    window: Window,
+    pub(super) window: Window,
     direction: Direction,
-    activation: Activation,
+    pub(super) activation: Activation,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::AgingBatch;
 use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
-use ipcgan_model::{AlexNet, Discriminator, Generator};
+use ipcgan_model::{AlexNet, Discriminator, FrozenAlexNet, Generator};
 
 use super::{StepModel, accuracy, gradients};
 use crate::config::LossWeights;
@@ -21,7 +21,7 @@ pub struct AgingModel {
     pub discriminator: Discriminator,
     /// Keeps the identity and tells the age; frozen, and not part of the checkpoints.
     #[module(skip)]
-    alexnet: AlexNet,
+    alexnet: FrozenAlexNet,
     #[module(skip)]
     weights: LossWeights,
 }
@@ -37,7 +37,7 @@ pub struct Turn {
 impl AgingModel {
     /// The networks, of which `alexnet` will not change.
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, weights: LossWeights) -> Self {
-        Self { generator, discriminator, alexnet: alexnet.freeze(), weights }
+        Self { generator, discriminator, alexnet: alexnet.into_frozen(), weights }
     }
 
     /// The source faces of `batch` at their target ages.

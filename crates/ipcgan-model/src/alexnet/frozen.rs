@@ -1,0 +1,81 @@
+//! AlexNet when it does not learn.
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use ipcgan_kernels::Activation;
+
+use super::{AlexNet, Trunk};
+use crate::alexnet_input;
+use crate::operation::{Frozen, arithmetic_for};
+
+/// An AlexNet that does not learn; gradients may go through it to the faces.
+///
+/// On the CPU the weights of its convolutions are packed once. Elsewhere it is the AlexNet as it was.
+#[derive(Clone, Debug)]
+pub struct FrozenAlexNet {
+    net: AlexNet,
+    convolutions: Option<Arc<[Frozen; 5]>>,
+}
+
+impl FrozenAlexNet {
+    pub(super) fn new(net: AlexNet) -> Self {
+        let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = &net.trunk;
+        let convolutions = arithmetic_for(conv1).map(|arithmetic| {
+            Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| Frozen::new(conv, Activation::Relu, arithmetic)))
+        });
+        Self { net: net.freeze(), convolutions }
+    }
+
+    /// As [`AlexNet::features`].
+    pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
+        match &self.convolutions {
+            None => self.net.features(faces),
+            Some(convolutions) => {
+                let x = alexnet_input(faces, self.net.input_size);
+                self.net.trunk.through(x, |layer, x| convolutions[layer].forward(x))
+            }
+        }
+    }
+
+    /// As [`AlexNet::embedding`], without dropout.
+    pub fn embedding(&self, features: Tensor<4>) -> Tensor<2> {
+        self.net.embedding(features)
+    }
+
+    /// As [`AlexNet::age_logits`], without dropout.
+    pub fn age_logits(&self, features: Tensor<4>) -> Tensor<2> {
+        self.net.age_logits(features)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+    use crate::{AgeGroups, AlexNetConfig};
+
+    #[test]
+    fn what_it_gives_and_its_gradients_are_those_of_the_network() {
+        let device = Device::flex();
+        let config = AlexNetConfig::new(3).with_input_size(115).with_width(8).with_hidden(16).with_embedding(4);
+        let net = config.init(&AgeGroups::default(), 0, &device);
+        let faces = Tensor::<4>::random([2, 3, 32, 32], Distribution::Uniform(-1.0, 1.0), &device.clone().autodiff());
+        let slopes = |features: Tensor<4>, faces: &Tensor<4>| {
+            let gradients = features.clone().square().sum().backward();
+            (features.inner(), faces.grad(&gradients).expect("the faces are tracked"))
+        };
+
+        let (plain, frozen) = (faces.clone().require_grad(), faces.require_grad());
+        let (expected, expected_slopes) = slopes(net.clone().freeze().features(plain.clone()), &plain);
+        let (found, found_slopes) = slopes(net.into_frozen().features(frozen.clone()), &frozen);
+
+        for (found, expected) in [(found, expected), (found_slopes, expected_slopes)] {
+            let largest = expected.clone().abs().max().into_scalar::<f32>();
+            let difference = (found - expected).abs().max().into_scalar::<f32>();
+            assert!(difference <= 2e-5 * largest, "{difference} of {largest}");
+        }
+    }
+}

@@ -50,7 +50,7 @@ impl Convolution {
         } else {
             Method::Direct(Correlation::forward(instructions, weights, channels, window))
         };
-        Self { method }
+        Self { method }.kept(once)
     }
 
     /// Adjoint of [`Convolution::new`] with the same arguments: from maps of its output to maps of its input.
@@ -72,7 +72,19 @@ impl Convolution {
         } else {
             Method::Direct(Correlation::adjoint(instructions, weights, channels, window))
         };
-        Self { method }
+        Self { method }.kept(once)
+    }
+
+    /// Moved out of borrowed memory unless it is needed but once.
+    fn kept(mut self, once: Option<Maps>) -> Self {
+        match &mut self.method {
+            _ if once.is_some() => {}
+            Method::Direct(method) => method.settle(),
+            Method::Narrow(method) => method.settle(),
+            Method::Shuffled(method) => method.settle(),
+            Method::Winograd(method) => method.settle(),
+        }
+        self
     }
 
     /// The values of an output of `sides` (height and width), channels last.

@@ -134,6 +134,11 @@ impl Correlation {
         }
     }
 
+    /// Takes memory of its own, because it will stay.
+    pub(crate) fn settle(&mut self) {
+        self.phases.iter_mut().flat_map(|phase| &mut phase.panels).for_each(Panels::settle);
+    }
+
     /// The output's values, for an output of `[height, width]`.
     pub(crate) fn run(
         &self,

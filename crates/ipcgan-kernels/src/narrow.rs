@@ -36,6 +36,11 @@ impl Narrow {
         Self { columns, kernel, outputs }
     }
 
+    /// Takes memory of its own, because it will stay.
+    pub(crate) fn settle(&mut self) {
+        self.columns.settle();
+    }
+
     /// The output's values, for an output of `[height, width]`.
     pub(crate) fn run(
         &self,

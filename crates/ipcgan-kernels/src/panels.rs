@@ -77,6 +77,11 @@ impl Panels {
         Self { outputs, steps, matrices, lanes, width, data }
     }
 
+    /// Takes memory of its own, because it will stay.
+    pub(crate) fn settle(&mut self) {
+        self.data = self.data.settled();
+    }
+
     /// From one matrix of a panel of `width` outputs to the next: no power of two, or the same place in all of them would
     /// share a few lines of the cache.
     pub(crate) fn stride(matrices: usize, steps: usize, width: usize) -> usize {

@@ -25,6 +25,11 @@ impl Scratch {
         Self { buffer, length }
     }
 
+    /// A buffer of its own with the same values, no larger than these, for what stays.
+    pub(crate) fn settled(&self) -> Self {
+        Self { buffer: self.to_vec(), length: self.length }
+    }
+
     /// The smallest kept buffer that is large enough, or else the largest, which then grows.
     fn kept(length: usize) -> Option<Vec<f32>> {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);

@@ -49,6 +49,11 @@ impl Shuffled {
         Self { squares, stride, channels: inputs }
     }
 
+    /// Takes memory of its own, because it will stay.
+    pub(crate) fn settle(&mut self) {
+        self.squares.settle();
+    }
+
     /// The result's values, for a result of `[height, width]`.
     pub(crate) fn run(
         &self,

@@ -111,6 +111,11 @@ impl Winograd {
         Self { instructions, kernel: window.kernel, before, inputs, outputs, panels }
     }
 
+    /// Takes memory of its own, because it will stay.
+    pub(crate) fn settle(&mut self) {
+        self.panels.iter_mut().for_each(Panels::settle);
+    }
+
     /// The output's values, for an output of `sides` (height and width).
     pub(crate) fn run(
         &self,

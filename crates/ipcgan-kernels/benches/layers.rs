@@ -82,7 +82,7 @@ fn fully_connected(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("alexnet fc6");
     group.sample_size(10);
     group.throughput(Throughput::Bytes(4 * weights.len() as u64));
-    for batch in [1, BATCH] {
+    for batch in [1, BATCH, 2 * BATCH] {
         let (input, gradient) = (numbers(batch * inputs), numbers(batch * outputs));
         group.bench_function(BenchmarkId::new("output", batch), |bencher| {
             bencher.iter(|| black_box(layer.run(&input, None, Activation::Relu)));

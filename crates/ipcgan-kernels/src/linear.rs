@@ -19,6 +19,8 @@ const ROWS: usize = 8;
 /// Rows and pictures whose products fill the registers.
 const DOT_ROWS: usize = 4;
 const DOT_PICTURES: usize = 4;
+/// Pictures whose sums grow side by side.
+const PICTURES: usize = 4;
 
 /// A fully connected layer with `weights` `[inputs][outputs]`.
 #[derive(Clone, Copy, Debug)]
@@ -150,13 +152,34 @@ impl Rows<'_> {
             for (index, weights) in weights.iter_mut().enumerate() {
                 *weights = load(simd, &lines[index * outputs + start..index * outputs + end]);
             }
-            for (sum, factors) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(&factors) {
-                for (&factor, &weights) in factors.iter().zip(&weights) {
-                    *sum = simd.mul_add_e_f32s(simd.splat_f32s(factor), weights, *sum);
-                }
+            let (blocks, rest) = S::as_mut_simd_f32s(sums).0.as_chunks_mut::<PICTURES>();
+            let (block_factors, rest_factors) = factors.as_chunks::<PICTURES>();
+            for (sums, factors) in blocks.iter_mut().zip(block_factors) {
+                add_rows(simd, &weights, factors, sums);
+            }
+            for (sum, factors) in rest.iter_mut().zip(rest_factors) {
+                add_rows(simd, &weights, std::array::from_ref(factors), std::array::from_mut(sum));
             }
         }
     }
+}
+
+/// Adds some rows' weights times their factors to the sums of a few pictures, these side by side: the sum of one alone
+/// would wait for itself.
+#[inline(always)]
+fn add_rows<S: Simd, const N: usize, const PICTURES: usize>(
+    simd: S,
+    weights: &[S::f32s; N],
+    factors: &[[f32; N]; PICTURES],
+    sums: &mut [S::f32s; PICTURES],
+) {
+    let mut added = *sums;
+    for (row, &weights) in weights.iter().enumerate() {
+        for (sum, factors) in added.iter_mut().zip(factors) {
+            *sum = simd.mul_add_e_f32s(simd.splat_f32s(factors[row]), weights, *sum);
+        }
+    }
+    *sums = added;
 }
 
 /// Products of rows of the weights with the gradients of the batch, `[rows][batch]`.

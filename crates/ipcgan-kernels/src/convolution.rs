@@ -4,7 +4,7 @@ use crate::correlation::Correlation;
 use crate::epilogue::Epilogue;
 use crate::narrow::Narrow;
 use crate::shuffled::Shuffled;
-use crate::winograd::{self, Winograd};
+use crate::winograd::{self, Weights, Winograd};
 use crate::{Instructions, Maps, Window};
 
 /// How sums are computed.
@@ -20,15 +20,19 @@ pub enum Arithmetic {
 /// A convolution, or the adjoint of one, with its weights in the order in which they are read.
 #[derive(Debug)]
 pub struct Convolution {
-    method: Method,
+    kernel: usize,
+    /// Unless Winograd's algorithm is better for the one output that there will be.
+    direct: Option<Direct>,
+    /// If it can run, and is not worse for the one output that there will be.
+    winograd: Option<Winograd>,
 }
 
+/// Sums term by term.
 #[derive(Debug)]
-enum Method {
-    Direct(Correlation),
+enum Direct {
+    Correlation(Correlation),
     Narrow(Narrow),
     Shuffled(Shuffled),
-    Winograd(Winograd),
 }
 
 impl Convolution {
@@ -43,14 +47,12 @@ impl Convolution {
         once: Option<Maps>,
     ) -> Self {
         check(weights, channels, window);
-        let method = if arithmetic == Arithmetic::Fast && suits_winograd(channels, window, once) {
-            Method::Winograd(Winograd::forward(instructions, weights, channels, window))
-        } else if Narrow::suits(instructions, channels, window) {
-            Method::Narrow(Narrow::new(instructions, weights, channels, window))
-        } else {
-            Method::Direct(Correlation::forward(instructions, weights, channels, window))
+        let direct = || match Narrow::suits(instructions, channels, window) {
+            true => Direct::Narrow(Narrow::new(instructions, weights, channels, window)),
+            false => Direct::Correlation(Correlation::forward(instructions, weights, channels, window)),
         };
-        Self { method }.kept(once)
+        let winograd = || Winograd::forward(instructions, weights, channels, window);
+        Self::prepared(arithmetic, channels, window, once, direct, winograd)
     }
 
     /// Adjoint of [`Convolution::new`] with the same arguments: from maps of its output to maps of its input.
@@ -65,24 +67,45 @@ impl Convolution {
         once: Option<Maps>,
     ) -> Self {
         check(weights, channels, window);
-        let method = if arithmetic == Arithmetic::Fast && suits_winograd(channels, window, once) {
-            Method::Winograd(Winograd::adjoint(instructions, weights, channels, window))
-        } else if Shuffled::suits(instructions, channels, window) {
-            Method::Shuffled(Shuffled::new(instructions, weights, channels, window))
-        } else {
-            Method::Direct(Correlation::adjoint(instructions, weights, channels, window))
+        let direct = || match Shuffled::suits(instructions, channels, window) {
+            true => Direct::Shuffled(Shuffled::new(instructions, weights, channels, window)),
+            false => Direct::Correlation(Correlation::adjoint(instructions, weights, channels, window)),
         };
-        Self { method }.kept(once)
+        let winograd = || Winograd::adjoint(instructions, weights, channels, window);
+        Self::prepared(arithmetic, channels, window, once, direct, winograd)
     }
 
-    /// Moved out of borrowed memory unless it is needed but once.
-    fn kept(mut self, once: Option<Maps>) -> Self {
-        match &mut self.method {
-            _ if once.is_some() => {}
-            Method::Direct(method) => method.settle(),
-            Method::Narrow(method) => method.settle(),
-            Method::Shuffled(method) => method.settle(),
-            Method::Winograd(method) => method.settle(),
+    /// For one output the weights are prepared in the better way, in borrowed memory; for many in both ways, because
+    /// small outputs and large ones differ.
+    fn prepared(
+        arithmetic: Arithmetic,
+        channels: [usize; 2],
+        window: &Window,
+        once: Option<Maps>,
+        direct: impl FnOnce() -> Direct,
+        winograd: impl FnOnce() -> Winograd,
+    ) -> Self {
+        let kernel = window.kernel;
+        let fast = arithmetic == Arithmetic::Fast && winograd_possible(channels, window);
+        match once {
+            Some(maps) if fast && winograd::saves(kernel, maps, Weights::New) => {
+                Self { kernel, direct: None, winograd: Some(winograd()) }
+            }
+            Some(_) => Self { kernel, direct: Some(direct()), winograd: None },
+            None => Self { kernel, direct: Some(direct()), winograd: fast.then(winograd) }.settled(),
+        }
+    }
+
+    /// Moved out of borrowed memory.
+    fn settled(mut self) -> Self {
+        match &mut self.direct {
+            None => {}
+            Some(Direct::Correlation(direct)) => direct.settle(),
+            Some(Direct::Narrow(direct)) => direct.settle(),
+            Some(Direct::Shuffled(direct)) => direct.settle(),
+        }
+        if let Some(winograd) = &mut self.winograd {
+            winograd.settle();
         }
         self
     }
@@ -110,17 +133,23 @@ impl Convolution {
         output: &mut Vec<f32>,
     ) {
         assert_eq!(input.len(), maps.values(), "values of the input");
-        match &self.method {
-            Method::Direct(method) => method.run(input, maps, sides, epilogue, output),
-            Method::Narrow(method) => method.run(input, maps, sides, epilogue, output),
-            Method::Shuffled(method) => method.run(input, maps, sides, epilogue, output),
-            Method::Winograd(method) => method.run(input, maps, sides, epilogue, output),
+        let output_maps = Maps { height: sides[0], width: sides[1], ..maps };
+        match (&self.direct, &self.winograd) {
+            (None, Some(winograd)) => winograd.run(input, maps, sides, epilogue, output),
+            (Some(_), Some(winograd)) if winograd::saves(self.kernel, output_maps, Weights::Ready) => {
+                winograd.run(input, maps, sides, epilogue, output);
+            }
+            (Some(Direct::Correlation(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::Narrow(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::Shuffled(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (None, None) => unreachable!("weights are prepared in one way at least"),
         }
     }
 }
 
-pub(crate) fn suits_winograd([outputs, inputs]: [usize; 2], window: &Window, once: Option<Maps>) -> bool {
-    winograd::suits(window, [outputs / window.groups, inputs], once)
+/// Whether Winograd's algorithm can convolve `outputs` and inputs of a group.
+pub(crate) fn winograd_possible([outputs, inputs]: [usize; 2], window: &Window) -> bool {
+    winograd::possible(window, [outputs / window.groups, inputs])
 }
 
 fn check(weights: &[f32], [outputs, inputs]: [usize; 2], window: &Window) {

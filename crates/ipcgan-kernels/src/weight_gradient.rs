@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::convolution::{Arithmetic, suits_winograd};
+use crate::convolution::{Arithmetic, winograd_possible};
 use crate::frame::Frame;
 use crate::outer::{Add, Before, Outer, Side};
-use crate::{Instructions, Maps, Window, winograd};
+use crate::winograd::{self, Weights};
+use crate::{Instructions, Maps, Window};
 
 /// Pixels over which sums are kept in registers, at least.
 const RUN_PIXELS: usize = 64;
@@ -30,7 +31,8 @@ pub fn weight_gradient(
     assert_eq!(input.len(), input_maps.values(), "values of the input");
     assert_eq!(gradient.len(), maps.values(), "values of the gradient");
     let channels = [maps.channels, input_maps.channels / window.groups];
-    if arithmetic == Arithmetic::Fast && suits_winograd(channels, window, Some(maps)) {
+    let fast = arithmetic == Arithmetic::Fast && winograd_possible(channels, window);
+    if fast && winograd::saves(window.kernel, maps, Weights::New) {
         return winograd::weight_gradient(instructions, (input, input_maps), (gradient, maps), window);
     }
     let (input, input_maps) = padded((input, input_maps), maps, window);

@@ -64,6 +64,16 @@ impl Case {
         ]
     }
 
+    /// Maps so large that weights are transformed for one output, and for their gradient.
+    fn large() -> Vec<Self> {
+        let case = |[batch, height, width]: [usize; 3], [kernel, before, after]: [usize; 3], groups| Self {
+            input: Maps { batch, height, width, channels: 17 * groups },
+            outputs: 18 * groups,
+            window: Window { kernel, stride: 1, before, after, groups },
+        };
+        vec![case([4, 31, 33], [3, 1, 1], 1), case([13, 16, 16], [4, 1, 2], 1), case([7, 22, 21], [3, 1, 1], 2)]
+    }
+
     fn output(&self) -> Maps {
         let side = |side| self.window.output_side(side);
         Maps { height: side(self.input.height), width: side(self.input.width), channels: self.outputs, ..self.input }
@@ -134,13 +144,15 @@ fn check(case: &Case, random: &mut Pcg64Mcg) {
     let epilogue = Epilogue::default();
     for instructions in Instructions::available() {
         for (arithmetic, tolerance) in [(Arithmetic::Direct, DIRECT_TOLERANCE), (Arithmetic::Fast, FAST_TOLERANCE)] {
-            let convolution = Convolution::new(instructions, arithmetic, &weights, channels, window, None);
-            let found = convolution.run(&input, case.input, [maps.height, maps.width], &epilogue);
-            assert_near("output", case, &found, &output, tolerance);
+            for [once, once_back] in [[None, None], [Some(maps), Some(case.input)]] {
+                let convolution = Convolution::new(instructions, arithmetic, &weights, channels, window, once);
+                let found = convolution.run(&input, case.input, [maps.height, maps.width], &epilogue);
+                assert_near("output", case, &found, &output, tolerance);
 
-            let adjoint = Convolution::adjoint(instructions, arithmetic, &weights, channels, window, None);
-            let found = adjoint.run(&gradient, maps, [case.input.height, case.input.width], &epilogue);
-            assert_near("gradient of the input", case, &found, &input_gradient, tolerance);
+                let adjoint = Convolution::adjoint(instructions, arithmetic, &weights, channels, window, once_back);
+                let found = adjoint.run(&gradient, maps, [case.input.height, case.input.width], &epilogue);
+                assert_near("gradient of the input", case, &found, &input_gradient, tolerance);
+            }
 
             let found = weight_gradient(instructions, arithmetic, (&input, case.input), (&gradient, maps), window);
             assert_near("gradient of the weights", case, &found, &weights_gradient, tolerance);
@@ -163,6 +175,17 @@ fn convolutions_of_the_networks_agree_with_plain_loops() {
     }
     let mut random = Pcg64Mcg::seed_from_u64(2);
     for case in Case::of_the_networks() {
+        check(&case, &mut random);
+    }
+}
+
+#[test]
+fn convolutions_of_large_maps_agree_with_plain_loops() {
+    if cfg!(miri) {
+        return;
+    }
+    let mut random = Pcg64Mcg::seed_from_u64(5);
+    for case in Case::large() {
         check(&case, &mut random);
     }
 }

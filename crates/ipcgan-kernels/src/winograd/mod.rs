@@ -18,7 +18,7 @@ use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
 pub(crate) use gradient::weight_gradient;
 use tiles::{Source, Tiles, TransformedTiles};
-use transform::{Input, OUTPUTS, Output, Weights, transform};
+use transform::{Input, OUTPUTS, Output, Weights as FromWeights, transform};
 
 /// Channels of a group from which on it wins over direct convolution.
 const LEAST_CHANNELS: usize = 16;
@@ -26,20 +26,30 @@ const LEAST_CHANNELS: usize = 16;
 /// Inputs whose weights are transformed together.
 const BLOCK_INPUTS: usize = 8;
 
-/// Tiles whose products take as long as transforming the weights.
-const TRANSFORM_TILES: usize = 150;
+/// What stands in the way of a saving.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// They are transformed for this output alone.
+    New,
+    /// They are there, but more of them than for a direct convolution must be read.
+    Ready,
+}
 
-/// Whether a convolution of `outputs` and `inputs` channels a group can be, and is better, done in this way; `once` are
-/// the output's sizes if the weights are transformed for it alone.
-pub(crate) fn suits(window: &Window, [outputs, inputs]: [usize; 2], once: Option<Maps>) -> bool {
-    let possible = window.stride == 1 && matches!(window.kernel, 3 | 4);
+/// Whether a convolution of `outputs` and `inputs` channels a group can be done in this way, and has the channels for it.
+pub(crate) fn possible(window: &Window, [outputs, inputs]: [usize; 2]) -> bool {
     let wide = inputs >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
-    let side = window.kernel + OUTPUTS - 1;
-    let saves = once.is_none_or(|maps| {
-        let tiles = Tiles::covering(maps).count() + TRANSFORM_TILES;
-        tiles * side * side < maps.pixels() * window.kernel * window.kernel
-    });
-    possible && wide && saves
+    window.stride == 1 && matches!(window.kernel, 3 | 4) && wide
+}
+
+/// Whether it takes less time than a direct convolution, for an output of `maps`.
+pub(crate) fn saves(kernel: usize, maps: Maps, weights: Weights) -> bool {
+    let side = kernel + OUTPUTS - 1;
+    // In tiles whose products take as long.
+    let overhead = match weights {
+        Weights::New => 150,
+        Weights::Ready => 27,
+    };
+    (Tiles::covering(maps).count() + overhead) * side * side < maps.pixels() * kernel * kernel
 }
 
 /// A convolution with transformed weights.
@@ -229,7 +239,7 @@ impl<F: Fn(usize, usize, &mut [f32]), const A: usize, const R: usize> WithSimd f
                 for (input, windows) in S::as_simd_f32s(&gathered).0.chunks_exact(R * R).take(inputs).enumerate() {
                     let mut window = [[simd.splat_f32s(0.0); R]; R];
                     window.as_flattened_mut().copy_from_slice(windows);
-                    let transformed = transform::<S, Weights, A, R>(simd, &window);
+                    let transformed = transform::<S, FromWeights, A, R>(simd, &window);
                     for (position, &vector) in transformed.as_flattened().iter().enumerate() {
                         let start = (position * BLOCK_INPUTS + input) * width + offset;
                         store(simd, &mut block[start..start + lanes], vector);

@@ -14,11 +14,15 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::Learner;
 use ipcgan::AgeGroups;
 use ipcgan::data::AgingBatch;
-use ipcgan::model::{CpuKernels, Preset, keep_freed_memory};
+use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
 use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
 
 /// People in the identity head of the reference.
 const IDENTITIES: usize = 2000;
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: LineAllocator = LineAllocator;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // As the command does.

@@ -14,6 +14,10 @@ use arguments::{Arguments, Command};
 /// Failed while doing what was asked; misused arguments end with 2, by clap.
 const FAILED: u8 = 1;
 
+/// Kernels read whole vectors, which should not touch two lines of the cache.
+#[global_allocator]
+static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
+
 fn main() -> ExitCode {
     keep_default_device_on_the_cpu();
     ipcgan::model::keep_freed_memory();

@@ -7,8 +7,12 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan_kernels::{
-    Activation, Arithmetic, Convolution, Epilogue, Instructions, Linear, Maps, Window, weight_gradient,
+    Activation, Arithmetic, Convolution, Epilogue, Instructions, LineAllocator, Linear, Maps, Window, weight_gradient,
 };
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: LineAllocator = LineAllocator;
 
 const BATCH: usize = 4;
 

@@ -36,7 +36,7 @@ pub use epilogue::{Activation, Epilogue};
 pub use instructions::Instructions;
 pub use linear::Linear;
 pub use maps::Maps;
-pub use memory::keep_freed_memory;
+pub use memory::{LineAllocator, keep_freed_memory};
 pub use norm::{Norm, NormGradients, Statistics, channel_sums};
 pub use pointwise::{activation_gradient, bounded, bounded_gradient};
 pub use pool::{max_pool, max_pool_gradient, pooled, response_norm, response_norm_gradient};

@@ -45,6 +45,6 @@ pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
 pub use file::write_whole;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
-pub use ipcgan_kernels::{Adam, keep_freed_memory};
+pub use ipcgan_kernels::{Adam, LineAllocator, keep_freed_memory};
 pub use operation::{CpuKernels, adam_update, adam_updates};
 pub use preset::Preset;

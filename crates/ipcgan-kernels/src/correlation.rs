@@ -10,8 +10,11 @@ use crate::panels::{Panel, Panels, Sink, Windows};
 use crate::scratch::Scratch;
 use crate::{Instructions, Maps, Window};
 
-/// Pixels that a task computes at least: enough work to share, few enough that its input stays near.
+/// Pixels that a task computes: enough work to share, few enough that its input stays near.
 const TASK_PIXELS: usize = 256;
+
+/// Pixels of a task where there are not enough for every thread: below, reading the weights takes longer than the rest.
+const LEAST_PIXELS: usize = 48;
 
 /// Sums over windows of the input, once for each phase of the output.
 ///
@@ -149,7 +152,8 @@ impl Correlation {
         output: &mut Vec<f32>,
     ) {
         let output_maps = Maps { height, width, channels: self.groups * self.outputs, ..input_maps };
-        let rows = TASK_PIXELS.div_ceil(width).next_multiple_of(self.output_stride).min(height.max(1));
+        let share = (output_maps.pixels() / rayon::current_num_threads()).clamp(LEAST_PIXELS, TASK_PIXELS);
+        let rows = share.div_ceil(width.max(1)).next_multiple_of(self.output_stride).min(height.max(1));
         let row_values = width * output_maps.channels;
         fill_in_chunks(output, output_maps.values(), output_maps.picture(), |picture, values| {
             values.par_chunks_mut(rows * row_values).enumerate().for_each(|(block, values)| {

@@ -1,77 +1,57 @@
 //! Each layer of the published networks: output, gradient of the input and gradient of the weights.
 //!
 //! `cargo bench -p ipcgan-kernels` measures with the best instructions of this processor, directly and with the fewest
-//! multiplications; throughput counts a direct convolution's multiplications and additions.
+//! multiplications; throughput counts a direct convolution's multiplications and additions. `peak` is what this machine
+//! can multiply and add at most, with all that takes part in registers.
+
+mod networks;
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan_kernels::{
-    Activation, Arithmetic, Convolution, Epilogue, Instructions, LineAllocator, Linear, Maps, Window, weight_gradient,
+    Activation, Arithmetic, Convolution, Epilogue, Instructions, LineAllocator, Linear, weight_gradient,
 };
+use networks::{BATCH, layers};
+use pulp::{Arch, Simd, WithSimd};
 
 /// As in the command.
 #[global_allocator]
 static ALLOCATOR: LineAllocator = LineAllocator;
 
-const BATCH: usize = 4;
-
-/// A layer by name, side of its input, channels in and out, and kernel, stride, padding before and after, groups.
-type Layer = (&'static str, usize, [usize; 2], [usize; 5]);
-
-const LAYERS: [Layer; 14] = [
-    ("generator stem", 128, [8, 32], [7, 1, 3, 3, 1]),
-    ("generator down1", 128, [32, 64], [3, 2, 0, 1, 1]),
-    ("generator down2", 64, [64, 128], [3, 2, 0, 1, 1]),
-    ("generator residual", 32, [128, 128], [3, 1, 1, 1, 1]),
-    ("generator head", 128, [32, 3], [7, 1, 3, 3, 1]),
-    ("discriminator stem", 128, [3, 64], [4, 2, 1, 1, 1]),
-    ("discriminator down1", 64, [69, 128], [4, 2, 1, 1, 1]),
-    ("discriminator down2", 32, [128, 256], [4, 2, 1, 1, 1]),
-    ("discriminator patch", 16, [256, 512], [4, 1, 1, 2, 1]),
-    ("discriminator head", 16, [512, 512], [4, 1, 1, 2, 1]),
-    ("alexnet conv1", 227, [3, 96], [11, 4, 0, 0, 1]),
-    ("alexnet conv2", 27, [96, 256], [5, 1, 2, 2, 2]),
-    ("alexnet conv3", 13, [256, 384], [3, 1, 1, 1, 1]),
-    ("alexnet conv5", 13, [384, 256], [3, 1, 1, 1, 2]),
-];
-
 fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|index| (index * 7919 % 1013) as f32 / 1013.0 - 0.5).collect()
 }
 
-fn layers(criterion: &mut Criterion) {
+fn convolutions(criterion: &mut Criterion) {
     let instructions = Instructions::best();
     let epilogue = Epilogue::default();
-    for (name, side, [inputs, outputs], [kernel, stride, before, after, groups]) in LAYERS {
-        let window = Window { kernel, stride, before, after, groups };
-        let maps = Maps { batch: BATCH, height: side, width: side, channels: inputs };
-        let output_side = window.output_side(side);
-        let output_maps = Maps { height: output_side, width: output_side, channels: outputs, ..maps };
-        let channels = [outputs, inputs / groups];
-        let weights = numbers(channels[0] * channels[1] * kernel * kernel);
-        let (input, gradient) = (numbers(maps.values()), numbers(output_maps.values()));
+    for layer in layers() {
+        let (weights, channels) = (numbers(layer.weights()), layer.channels());
+        let (input, gradient) = (numbers(layer.input.values()), numbers(layer.output.values()));
+        let [sides, input_sides] = [layer.output, layer.input].map(|maps| [maps.height, maps.width]);
 
-        let mut group = criterion.benchmark_group(name);
+        let mut group = criterion.benchmark_group(layer.name);
         group.sample_size(10);
-        group.throughput(Throughput::Elements(2 * (weights.len() * output_maps.pixels()) as u64));
+        group.throughput(Throughput::Elements(layer.operations()));
         for (name, arithmetic) in [("direct", Arithmetic::Direct), ("fast", Arithmetic::Fast)] {
             group.bench_function(BenchmarkId::new("output", name), |bencher| {
                 bencher.iter(|| {
-                    let once = Some(output_maps);
-                    let layer = Convolution::new(instructions, arithmetic, &weights, channels, &window, once);
-                    black_box(layer.run(&input, maps, [output_side; 2], &epilogue))
+                    let once = Some(layer.output);
+                    let conv = Convolution::new(instructions, arithmetic, &weights, channels, &layer.window, once);
+                    black_box(conv.run(&input, layer.input, sides, &epilogue))
                 });
             });
             group.bench_function(BenchmarkId::new("input gradient", name), |bencher| {
                 bencher.iter(|| {
-                    let layer = Convolution::adjoint(instructions, arithmetic, &weights, channels, &window, Some(maps));
-                    black_box(layer.run(&gradient, output_maps, [side; 2], &epilogue))
+                    let once = Some(layer.input);
+                    let conv = Convolution::adjoint(instructions, arithmetic, &weights, channels, &layer.window, once);
+                    black_box(conv.run(&gradient, layer.output, input_sides, &epilogue))
                 });
             });
             group.bench_function(BenchmarkId::new("weight gradient", name), |bencher| {
-                let (input, gradient) = ((&input[..], maps), (&gradient[..], output_maps));
-                bencher.iter(|| black_box(weight_gradient(instructions, arithmetic, input, gradient, &window)));
+                let (input, gradient) = ((&input[..], layer.input), (&gradient[..], layer.output));
+                bencher.iter(|| black_box(weight_gradient(instructions, arithmetic, input, gradient, &layer.window)));
             });
         }
         group.finish();
@@ -98,5 +78,44 @@ fn fully_connected(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, layers, fully_connected);
+/// Multiplies and adds in registers.
+struct Peak {
+    rounds: usize,
+}
+
+/// Sums that grow side by side: enough to hide how long one takes, few enough for the registers of AVX2.
+const SUMS: usize = 12;
+
+impl WithSimd for Peak {
+    /// Multiplications and additions, and a value that depends on them.
+    type Output = (usize, f32);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (usize, f32) {
+        let (factor, term) = (simd.splat_f32s(black_box(0.5)), simd.splat_f32s(black_box(1.0)));
+        let mut sums = [term; SUMS];
+        for _ in 0..self.rounds {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, term);
+            }
+        }
+        let sum = sums.iter().fold(term, |all, &sum| simd.add_f32s(all, sum));
+        (2 * self.rounds * SUMS * S::F32_LANES, simd.reduce_sum_f32s(sum))
+    }
+}
+
+fn peak(criterion: &mut Criterion) {
+    const ROUNDS: usize = 1_000_000;
+    let arch = Arch::new();
+    let threads = rayon::current_num_threads();
+    let (operations, _) = arch.dispatch(Peak { rounds: ROUNDS });
+    let mut group = criterion.benchmark_group("peak");
+    group.sample_size(10).throughput(Throughput::Elements((operations * threads) as u64));
+    group.bench_function("multiplications and additions", |bencher| {
+        bencher.iter(|| rayon::broadcast(|_| black_box(arch.dispatch(Peak { rounds: ROUNDS }))));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, peak, convolutions, fully_connected);
 criterion_main!(benches);

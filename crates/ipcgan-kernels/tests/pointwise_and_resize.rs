@@ -18,7 +18,8 @@ fn product(left: &[f32], right: &[f32]) -> f64 {
 #[test]
 fn a_gradient_passes_an_activation_where_its_output_is_positive() {
     let mut random = Pcg64Mcg::seed_from_u64(1);
-    let (output, gradient) = (values(&mut random, 70_001), values(&mut random, 70_001));
+    let count = if cfg!(miri) { 101 } else { 70_001 };
+    let (output, gradient) = (values(&mut random, count), values(&mut random, count));
     for instructions in Instructions::available() {
         let found = activation_gradient(instructions, Activation::LeakyRelu(0.25), &output, &gradient);
 
@@ -31,9 +32,10 @@ fn a_gradient_passes_an_activation_where_its_output_is_positive() {
 #[test]
 fn faces_are_bounded_and_a_change_starts_from_the_source() {
     let mut random = Pcg64Mcg::seed_from_u64(2);
-    let head: Vec<f32> = values(&mut random, 20_003).iter().map(|value| 4.0 * value).collect();
-    let source: Vec<f32> = values(&mut random, 20_003).iter().map(|value| 0.98 * value).collect();
-    let gradient = values(&mut random, 20_003);
+    let count = if cfg!(miri) { 103 } else { 20_003 };
+    let head: Vec<f32> = values(&mut random, count).iter().map(|value| 4.0 * value).collect();
+    let source: Vec<f32> = values(&mut random, count).iter().map(|value| 0.98 * value).collect();
+    let gradient = values(&mut random, count);
     for instructions in Instructions::available() {
         let direct = bounded(instructions, &head, None);
         let change = bounded(instructions, &head, Some(&source));

@@ -1,0 +1,108 @@
+//! Our CPU kernels against Burn's: each convolution of the published networks, and a whole training step.
+//!
+//! `cargo bench --bench kernels`. A layer is measured as training runs it: its output and both its gradients.
+//! `cargo bench -p ipcgan-kernels` measures ours part by part.
+
+#[path = "../crates/ipcgan-kernels/benches/networks/mod.rs"]
+mod networks;
+
+use std::hint::black_box;
+
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::train::Learner;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ipcgan::AgeGroups;
+use ipcgan::data::AgingBatch;
+use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
+use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
+use ipcgan_kernels::{Arithmetic, Convolution, Epilogue, Instructions, weight_gradient};
+use networks::{BATCH, Layer, layers};
+
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: LineAllocator = LineAllocator;
+
+fn convolutions(criterion: &mut Criterion) {
+    keep_freed_memory();
+    for layer in layers() {
+        let mut group = criterion.benchmark_group(layer.name);
+        group.sample_size(10).throughput(Throughput::Elements(3 * layer.operations()));
+        let mut ours = ours(&layer);
+        group.bench_function(BenchmarkId::new("output and gradients", "ours"), |bencher| bencher.iter(&mut ours));
+        let mut burns = burns(&layer);
+        group.bench_function(BenchmarkId::new("output and gradients", "Burn"), |bencher| bencher.iter(&mut burns));
+        group.finish();
+    }
+}
+
+fn ours(layer: &Layer) -> impl FnMut() {
+    let numbers = |count: usize| (0..count).map(|index| (index * 7919 % 1013) as f32 / 1013.0 - 0.5).collect();
+    let (weights, channels, window): (Vec<f32>, _, _) = (numbers(layer.weights()), layer.channels(), layer.window);
+    let (input, gradient): (Vec<f32>, Vec<f32>) = (numbers(layer.input.values()), numbers(layer.output.values()));
+    let (input_maps, output_maps) = (layer.input, layer.output);
+    move || {
+        let (best, fast, epilogue) = (Instructions::best(), Arithmetic::Fast, Epilogue::default());
+        let forward = Convolution::new(best, fast, &weights, channels, &window, Some(output_maps));
+        black_box(forward.run(&input, input_maps, [output_maps.height, output_maps.width], &epilogue));
+        let adjoint = Convolution::adjoint(best, fast, &weights, channels, &window, Some(input_maps));
+        black_box(adjoint.run(&gradient, output_maps, [input_maps.height, input_maps.width], &epilogue));
+        black_box(weight_gradient(best, fast, (&input, input_maps), (&gradient, output_maps), &window));
+    }
+}
+
+fn burns(layer: &Layer) -> impl FnMut() {
+    let device = Device::flex().autodiff();
+    let Layer { input, output, window, .. } = layer;
+    let (before, after) = (window.before, window.after);
+    let conv: Conv2d = Conv2dConfig::new([input.channels, output.channels], [window.kernel; 2])
+        .with_stride([window.stride; 2])
+        .with_groups(window.groups)
+        .with_padding(PaddingConfig2d::Explicit(before, before, after, after))
+        .with_bias(false)
+        .init(&device);
+    let shape = [input.batch, input.channels, input.height, input.width];
+    let x = Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 1.0), &device);
+    move || {
+        let x = x.clone().require_grad();
+        let gradients = conv.forward(x.clone()).backward();
+        black_box((x.grad(&gradients), conv.weight.val().grad(&gradients)));
+    }
+}
+
+fn training_step(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("training step, paper");
+    group.sample_size(10).throughput(Throughput::Elements(BATCH as u64));
+    for kernels in CpuKernels::ALL {
+        kernels.select();
+        let mut step = step();
+        group.bench_function(BenchmarkId::new(kernels.name(), BATCH), |bencher| bencher.iter(&mut step));
+    }
+}
+
+fn step() -> impl FnMut() {
+    let (preset, all, device) = (Preset::Paper, AgeGroups::default(), Device::flex());
+    let autodiff = device.clone().autodiff();
+    let model = AgingModel::new(
+        preset.generator().init(&all, 0, &autodiff),
+        preset.discriminator().init(&all, 0, &autodiff),
+        preset.alexnet(100).init(&all, 0, &device),
+        LossWeights::new(),
+    );
+    let faces = || Tensor::<4>::random([BATCH, 3, 128, 128], Distribution::Uniform(-1.0, 1.0), &autodiff);
+    let groups = |first: i64| Tensor::<1, Int>::arange(first..first + BATCH as i64, &autodiff).remainder_scalar(5);
+    let batch = AgingBatch {
+        source: faces(),
+        real: faces(),
+        source_group: groups(0),
+        target: groups(0),
+        mismatched: groups(1),
+    };
+    let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
+    learner.lr_step();
+    move || drop(black_box(AgingModel::learn(&mut learner, batch.clone())))
+}
+
+criterion_group!(benches, convolutions, training_step);
+criterion_main!(benches);

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 COLOURS = {"PyTorch": "#ee4c2c", "ONNX Runtime": "#5b6abf", "Burn alone": "#9a9a9a"}
-ROW, BAR, LEFT, UNIT, TOP = 22, 16, 120, 95, 44
+ROW, BAR, LEFT, UNIT, TOP = 22, 16, 140, 95, 44
 
 
 def rows(table: str) -> list[tuple[str, str, float]]:

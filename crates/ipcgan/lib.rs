@@ -20,10 +20,12 @@
 
 mod device;
 mod face_aging;
+mod face_detection;
 
 pub use burn::tensor::Device;
 pub use device::{DeviceChoice, DeviceError, Gpu};
 pub use face_aging::FaceAging;
+pub use face_detection::face_detector;
 pub use image::RgbImage;
 pub use ipcgan_data as data;
 pub use ipcgan_data::photo;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod detection;
 mod networks;
 mod reference;
 mod training_step;

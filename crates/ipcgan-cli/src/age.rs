@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ipcgan::data::alignment::aligned;
+use ipcgan::data::detection::{FaceDetector, MtcnnDetector, MtcnnSettings};
 use ipcgan::train::aged_sheet;
-use ipcgan::{AgeGroups, FaceAging, RgbImage, photo};
+use ipcgan::{AgeGroups, FaceAging, RgbImage, face_detector, photo};
 
 use crate::arguments::AgeArguments;
 use crate::{answer, devices, report};
@@ -21,15 +23,14 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     let wanted = wanted_groups(&arguments.to, face_aging.age_groups())?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
-    if !arguments.aligned {
-        report("taking the centre of each photo as the face; give --aligned for face crops");
-    }
+    let detector = (!arguments.aligned).then(|| face_detector(MtcnnSettings::default(), &device));
+    let aging = Aging { face_aging, detector, wanted, out: &arguments.out };
     if let [photo] = &arguments.photos[..] {
-        return age(photo, &wanted, &face_aging, &arguments.out);
+        return aging.age(photo);
     }
     let mut failed = 0;
     for photo in &arguments.photos {
-        if let Err(error) = age(photo, &wanted, &face_aging, &arguments.out) {
+        if let Err(error) = aging.age(photo) {
             failed += 1;
             report(&format!("error: {error:#}"));
         }
@@ -40,18 +41,52 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     }
 }
 
-/// Writes the face in the photo at `path` at the ages of `wanted` groups, and a strip of all.
-fn age(path: &Path, wanted: &[String], face_aging: &FaceAging, out: &Path) -> Result<()> {
-    let face = face_aging.source(&photo::read(path)?);
-    let stem = stem(path);
-    let mut strip = vec![face.clone()];
-    for (group, aged) in face_aging.at_every_age(&face) {
-        if wanted.contains(&group) {
-            write(&out.join(format!("{stem}-{group}.png")), &aged)?;
-            strip.push(aged);
+/// What is the same for all photos.
+struct Aging<'a> {
+    face_aging: FaceAging,
+    /// None if photos are face crops already.
+    detector: Option<MtcnnDetector>,
+    /// Names of the groups to show.
+    wanted: Vec<String>,
+    out: &'a Path,
+}
+
+impl Aging<'_> {
+    /// Writes each face in the photo at `path` at the ages of the wanted groups, and a strip of all.
+    fn age(&self, path: &Path) -> Result<()> {
+        let photo = photo::read(path)?;
+        let stem = stem(path);
+        let Some(detector) = &self.detector else {
+            return self.age_face(&photo, &stem);
+        };
+        let mut found = detector.detect(&photo);
+        // As people would number them.
+        found.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
+        let aligned = found.iter().filter_map(|face| aligned(&photo, &face.landmarks, self.face_aging.image_size()));
+        let faces: Vec<RgbImage> = aligned.map(|face| face.picture).collect();
+        match &faces[..] {
+            [] => bail!("no face found in {}; if it is a face crop already, give --aligned", path.display()),
+            [face] => self.age_face(face, &stem),
+            faces => {
+                report(&format!("{}: {} faces, numbered from left to right", path.display(), faces.len()));
+                let mut numbered = (1..).zip(faces);
+                numbered.try_for_each(|(number, face)| self.age_face(face, &format!("{stem}-face{number}")))
+            }
         }
     }
-    write(&out.join(format!("{stem}-strip.png")), &aged_sheet(&[strip], wanted))
+
+    /// The same for one face, with files called `name`.
+    fn age_face(&self, face: &RgbImage, name: &str) -> Result<()> {
+        let face = self.face_aging.source(face);
+        let mut strip = vec![face.clone()];
+        for (group, aged) in self.face_aging.at_every_age(&face) {
+            if self.wanted.contains(&group) {
+                write(&self.out.join(format!("{name}-{group}.png")), &aged)?;
+                strip.push(aged);
+            }
+        }
+        write(&self.out.join(format!("{name}-strip.png")), &aged_sheet(&[strip], &self.wanted))
+    }
 }
 
 fn write(path: &Path, picture: &RgbImage) -> Result<()> {

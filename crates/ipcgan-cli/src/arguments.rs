@@ -40,7 +40,7 @@ Examples:
   ipcgan age photo.jpg --to 51+ --out aged
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos: JPEG, PNG, WebP or BMP.
+    /// Photos: JPEG, PNG, WebP or BMP; every face in them is found and aged.
     #[arg(required = true, value_name = "PHOTO")]
     pub(crate) photos: Vec<PathBuf>,
     /// Age group to show (as 11-20 or 51+), or `all`.
@@ -49,8 +49,8 @@ pub(crate) struct AgeArguments {
     /// Folder for the pictures; made if it is not there.
     #[arg(long, default_value = "aged", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// The photo is a face crop already: eyes at 0.30 and 0.68 of the width and 0.30 of the
-    /// height, mouth at 0.70.
+    /// The photo is a face crop already, so none is looked for: eyes at 0.30 and 0.68 of the
+    /// width and 0.30 of the height, mouth at 0.70.
     #[arg(long)]
     pub(crate) aligned: bool,
     /// Weights file of a generator, instead of the one that comes with the program.

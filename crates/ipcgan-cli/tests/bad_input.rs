@@ -49,6 +49,17 @@ fn a_photo_that_is_not_there() {
 }
 
 #[test]
+fn a_photo_without_a_face() {
+    let folder = tempfile::tempdir().unwrap();
+    face().save(folder.path().join("wall.png")).unwrap();
+
+    let error = failure(folder.path(), &["age", "wall.png", "--device", "cpu", "--out", "out"], FAILED);
+
+    assert!(error.contains("no face found in wall.png") && error.contains("--aligned"), "{error}");
+    assert_eq!(fs::read_dir(folder.path().join("out")).unwrap().count(), 0, "something was written");
+}
+
+#[test]
 fn a_text_that_is_called_a_picture() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("text.jpg"), "not a picture").unwrap();

@@ -78,7 +78,7 @@ fn training_on_drawn_faces_ends_with_weights_that_age_a_photo() {
     let weights = run.join("weights/generator.safetensors");
     let output = Command::new(env!("CARGO_BIN_EXE_ipcgan"))
         .current_dir(folder.path())
-        .args(["age", "photo.png", "--device", "cpu", "--weights", weights.to_str().unwrap()])
+        .args(["age", "photo.png", "--aligned", "--device", "cpu", "--weights", weights.to_str().unwrap()])
         .output()
         .unwrap();
     succeeded(output);

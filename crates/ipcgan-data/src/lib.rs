@@ -39,9 +39,11 @@
 //! - `error`: what can go wrong ([`DataError`])
 
 mod aging;
+pub mod alignment;
 mod augment;
 mod caption;
 mod check;
+pub mod detection;
 mod error;
 mod face;
 mod labelled;

@@ -157,7 +157,7 @@ impl<'a> Metadata<'a> {
 }
 
 /// The error's text without the line breaks that lists of tensors bring.
-fn one_line(error: &impl std::fmt::Display) -> String {
+pub(crate) fn one_line(error: &impl std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

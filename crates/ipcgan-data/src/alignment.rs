@@ -1,0 +1,185 @@
+//! Faces brought upright and to one size, by their landmarks.
+
+use image::{Rgb, RgbImage};
+
+/// Where the landmarks of an aligned face lie, as shares of its side: left eye, right eye, nose, left and right corner of
+/// the mouth, as seen.
+///
+/// The layout of UTKFace and FairFace, of which most public faces with ages come.
+pub const TEMPLATE: [[f32; 2]; 5] = [[0.305, 0.290], [0.683, 0.290], [0.495, 0.518], [0.336, 0.688], [0.665, 0.688]];
+
+/// Points of the photo that a pixel of the face is the mean of, along one axis, at most.
+const MOST_POINTS: f32 = 32.0;
+
+/// A turn, one scale and a shift: proportions stay.
+///
+/// `(x, y)` goes to `(a x - b y + right, b x + a y + down)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Similarity {
+    a: f32,
+    b: f32,
+    right: f32,
+    down: f32,
+}
+
+impl Similarity {
+    /// The one that brings the points `from` nearest to the points `to`: with the least sum of squared distances.
+    ///
+    /// None if all of `from` are one point, or not numbers.
+    pub fn between(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
+        let mean =
+            |points: &[[f32; 2]; 5], axis: usize| points.iter().map(|point| f64::from(point[axis])).sum::<f64>() / 5.0;
+        let [from_mean, to_mean] = [from, to].map(|points| [mean(points, 0), mean(points, 1)]);
+        let (mut spread, mut along, mut across) = (0.0, 0.0, 0.0);
+        for (from, to) in from.iter().zip(to) {
+            let [x, y] = [f64::from(from[0]) - from_mean[0], f64::from(from[1]) - from_mean[1]];
+            let [u, v] = [f64::from(to[0]) - to_mean[0], f64::from(to[1]) - to_mean[1]];
+            spread += x * x + y * y;
+            along += x * u + y * v;
+            across += x * v - y * u;
+        }
+        let (a, b) = (along / spread, across / spread);
+        let right = to_mean[0] - (a * from_mean[0] - b * from_mean[1]);
+        let down = to_mean[1] - (b * from_mean[0] + a * from_mean[1]);
+        let found = Self { a: a as f32, b: b as f32, right: right as f32, down: down as f32 };
+        (found.scale().is_normal() && found.right.is_finite() && found.down.is_finite()).then_some(found)
+    }
+
+    /// Where a point goes.
+    pub fn of(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        [self.a * x - self.b * y + self.right, self.b * x + self.a * y + self.down]
+    }
+
+    /// What lengths are multiplied by.
+    pub fn scale(&self) -> f32 {
+        self.a.hypot(self.b)
+    }
+
+    /// The way back.
+    pub fn inverse(&self) -> Self {
+        let square = self.a * self.a + self.b * self.b;
+        let (a, b) = (self.a / square, -self.b / square);
+        Self { a, b, right: -(a * self.right - b * self.down), down: -(b * self.right + a * self.down) }
+    }
+}
+
+/// A face cut out of a photo, upright.
+#[derive(Clone, Debug)]
+pub struct AlignedFace {
+    /// Its pixels.
+    pub picture: RgbImage,
+    /// From points of the photo to points of the face, in pixels.
+    pub from_photo: Similarity,
+}
+
+/// The face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) at `size` times `size` pixels.
+///
+/// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
+/// black corners to learn from. None if the landmarks are no face: all at one place.
+pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option<AlignedFace> {
+    let places = TEMPLATE.map(|place| place.map(|share| share * size as f32));
+    let from_photo = Similarity::between(landmarks, &places)?;
+    let to_photo = from_photo.inverse();
+    // As many points a pixel as the photo has pixels there.
+    let points = to_photo.scale().ceil().clamp(1.0, MOST_POINTS) as u32;
+    let picture = RgbImage::from_fn(size, size, |x, y| {
+        let mut sum = [0.0; 3];
+        for index in 0..points * points {
+            let part = |index: u32| (index as f32 + 0.5) / points as f32;
+            let point = to_photo.of([x as f32 + part(index % points), y as f32 + part(index / points)]);
+            let value = between_pixels(photo, point);
+            sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
+        }
+        Rgb(sum.map(|sum| (sum / (points * points) as f32).round() as u8))
+    });
+    Some(AlignedFace { picture, from_photo })
+}
+
+/// The bilinear value at a point of the photo, whose pixels' middles lie at halves.
+fn between_pixels(photo: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
+    let within = |place: f32, pixels: u32| (place - 0.5).clamp(0.0, (pixels - 1) as f32);
+    let (x, y) = (within(x, photo.width()), within(y, photo.height()));
+    let (left, top) = (x.floor(), y.floor());
+    let (right, below) = ((left as u32 + 1).min(photo.width() - 1), (top as u32 + 1).min(photo.height() - 1));
+    let pixel = |x: u32, y: u32| photo.get_pixel(x, y).0.map(f32::from);
+    let mixed = |first: [f32; 3], second: [f32; 3], share: f32| -> [f32; 3] {
+        std::array::from_fn(|channel| first[channel] + (second[channel] - first[channel]) * share)
+    };
+    let [upper, lower] = [top as u32, below].map(|row| mixed(pixel(left as u32, row), pixel(right, row), x - left));
+    mixed(upper, lower, y - top)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: f32 = 100.0;
+
+    fn places() -> [[f32; 2]; 5] {
+        TEMPLATE.map(|place| place.map(|share| share * SIZE))
+    }
+
+    #[test]
+    fn a_turned_and_shrunk_face_is_found_again() {
+        let moved = Similarity { a: 0.6, b: -0.4, right: 30.0, down: 70.0 };
+        let landmarks = places().map(|place| moved.of(place));
+
+        let found = Similarity::between(&landmarks, &places()).unwrap();
+
+        for (landmark, place) in landmarks.iter().zip(places()) {
+            let [x, y] = found.of(*landmark);
+            assert!((x - place[0]).abs() < 1e-3 && (y - place[1]).abs() < 1e-3);
+            let [x, y] = found.inverse().of(place);
+            assert!((x - landmark[0]).abs() < 1e-3 && (y - landmark[1]).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn proportions_stay_where_a_face_is_longer_than_the_template() {
+        let landmarks = places().map(|[x, y]| [x, 1.5 * y]);
+
+        let found = Similarity::between(&landmarks, &places()).unwrap();
+
+        let (across, down) = (found.of([1.0, 0.0]), found.of([0.0, 1.0]));
+        let origin = found.of([0.0, 0.0]);
+        let length = |[x, y]: [f32; 2]| (x - origin[0]).hypot(y - origin[1]);
+        assert!((length(across) - length(down)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn landmarks_at_one_place_are_no_face() {
+        assert_eq!(Similarity::between(&[[5.0, 5.0]; 5], &places()), None);
+        assert_eq!(Similarity::between(&[[f32::NAN; 2]; 5], &places()), None);
+    }
+
+    #[test]
+    fn a_face_at_the_border_has_no_black_corners() {
+        let photo = RgbImage::from_pixel(40, 40, Rgb([200, 150, 100]));
+        let landmarks = places().map(|[x, y]| [0.5 * x - 20.0, 0.5 * y - 20.0]);
+
+        let face = aligned(&photo, &landmarks, 64).unwrap();
+
+        assert!(face.picture.pixels().all(|pixel| *pixel == Rgb([200, 150, 100])));
+    }
+
+    #[test]
+    fn a_face_that_is_in_place_stays_as_it_is() {
+        let photo = RgbImage::from_fn(100, 100, |x, y| Rgb([(2 * x) as u8, (2 * y) as u8, (x ^ y) as u8]));
+
+        let face = aligned(&photo, &places(), 100).unwrap();
+
+        let differs = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 1;
+        assert!(!face.picture.as_raw().iter().zip(photo.as_raw()).any(differs));
+    }
+
+    #[test]
+    fn a_large_face_is_averaged_and_not_sampled() {
+        // Stripes finer than a pixel of the face.
+        let photo = RgbImage::from_fn(800, 800, |x, _| Rgb([if x % 4 < 2 { 0 } else { 255 }; 3]));
+        let landmarks = places().map(|place| place.map(|value| 8.0 * value));
+
+        let face = aligned(&photo, &landmarks, 100).unwrap();
+
+        assert!(face.picture.pixels().all(|pixel| pixel.0[0].abs_diff(128) <= 2));
+    }
+}

@@ -1,0 +1,28 @@
+//! Faces in photos: where they are, and where their eyes, nose and mouth are.
+
+mod bounds;
+mod mtcnn;
+mod sampling;
+
+pub use bounds::Bounds;
+pub use mtcnn::{MtcnnDetector, MtcnnSettings};
+
+use image::RgbImage;
+
+/// A face in a photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectedFace {
+    /// Where it is.
+    pub bounds: Bounds,
+    /// How sure the detector is, from 0 to 1.
+    pub score: f32,
+    /// `[column, row]` in pixels of the left eye, the right eye, the nose, the left and the right corner of the mouth;
+    /// left and right as seen.
+    pub landmarks: [[f32; 2]; 5],
+}
+
+/// Finds faces.
+pub trait FaceDetector: Send + Sync {
+    /// All faces of `photo`, surest first.
+    fn detect(&self, photo: &RgbImage) -> Vec<DetectedFace>;
+}

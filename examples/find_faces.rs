@@ -1,0 +1,33 @@
+//! Finds the faces of photos: `cargo run --release --example find_faces -- assets/photos/grace-hopper.jpg`.
+//!
+//! Writes a line of JSON for each photo: its path, and of each face the bounds (left, top, right, bottom), the score and
+//! the five landmarks (eyes, nose, corners of the mouth), in pixels.
+
+#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
+use ipcgan::{face_detector, photo};
+use serde_json::json;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let settings = MtcnnSettings { least_share: 0.0, ..MtcnnSettings::default() };
+    let detector = face_detector(settings, &Device::flex());
+    let mut paths: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
+    if paths.is_empty() {
+        paths = ["eileen-collins.jpg", "grace-hopper.jpg"].map(|name| PathBuf::from("assets/photos").join(name)).into();
+    }
+    for path in paths {
+        let faces = detector.detect(&photo::read(&path)?);
+        let faces = faces.iter().map(|face| {
+            let bounds = face.bounds;
+            let bounds = [bounds.left, bounds.top, bounds.right, bounds.bottom];
+            json!({ "bounds": bounds, "score": face.score, "landmarks": face.landmarks })
+        });
+        println!("{}", json!({ "photo": path, "faces": faces.collect::<Vec<_>>() }));
+    }
+    Ok(())
+}

@@ -5,16 +5,17 @@
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
+mod step;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn::train::Learner;
+use burn::tensor::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::data::{AgingBatch, AgingDataset, SyntheticConfig, SyntheticFaces};
+use ipcgan::data::{AgingDataset, SyntheticConfig, SyntheticFaces};
 use ipcgan::model::Preset;
-use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
 use ipcgan::{AgeGroups, DeviceChoice};
+use step::{faces, groups};
 
 /// Faces in a batch of the training step.
 const TRAINING_BATCH: usize = 4;
@@ -37,14 +38,6 @@ fn devices() -> Vec<(String, Device)> {
     working.collect()
 }
 
-fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {
-    Tensor::random([batch, 3, size, size], Distribution::Uniform(-1.0, 1.0), device)
-}
-
-fn groups(batch: usize, device: &Device) -> Tensor<1, Int> {
-    Tensor::arange(0..batch as i64, device).remainder_scalar(AgeGroups::default().count() as i64)
-}
-
 fn generator(criterion: &mut Criterion) {
     let config = preset().generator();
     let mut group = criterion.benchmark_group(format!("generator, {}", preset()));
@@ -53,7 +46,7 @@ fn generator(criterion: &mut Criterion) {
         let generator = config.init(&AgeGroups::default(), 0, &device);
         for batch in [1, 8] {
             let source = faces(batch, config.image_size, &device);
-            let target = groups(batch, &device);
+            let target = groups(batch, 0, &device);
             group.throughput(Throughput::Elements(batch as u64));
             group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
                 bencher.iter(|| black_box(generator.forward(source.clone(), target.clone()).into_data()));
@@ -64,32 +57,12 @@ fn generator(criterion: &mut Criterion) {
 
 fn training_step(criterion: &mut Criterion) {
     let preset = preset();
-    let size = preset.generator().image_size;
     let mut group = criterion.benchmark_group(format!("training step, {preset}"));
     group.sample_size(10).throughput(Throughput::Elements(TRAINING_BATCH as u64));
     for (name, device) in devices() {
-        let autodiff = device.clone().autodiff();
-        let all = AgeGroups::default();
-        let model = AgingModel::new(
-            preset.generator().init(&all, 0, &autodiff),
-            preset.discriminator().init(&all, 0, &autodiff),
-            preset.alexnet(100).init(&all, 0, &device),
-            LossWeights::new(),
-        );
-        let batch = AgingBatch {
-            source: faces(TRAINING_BATCH, size, &autodiff),
-            real: faces(TRAINING_BATCH, size, &autodiff),
-            source_group: groups(TRAINING_BATCH, &autodiff),
-            target: groups(TRAINING_BATCH, &autodiff),
-            mismatched: groups(TRAINING_BATCH, &autodiff).add_scalar(1).remainder_scalar(5),
-        };
-        let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
-        learner.lr_step();
+        let mut step = step::training_step(preset, 100, TRAINING_BATCH, &device);
         group.bench_function(BenchmarkId::new(&name, TRAINING_BATCH), |bencher| {
-            bencher.iter(|| {
-                let terms = AgingModel::learn(&mut learner, batch.clone());
-                black_box(terms.get("age").map(Tensor::into_data))
-            });
+            bencher.iter(|| black_box(step().get("age").map(Tensor::into_data)));
         });
     }
 }

@@ -5,18 +5,15 @@
 
 #[path = "../crates/ipcgan-kernels/benches/networks/mod.rs"]
 mod networks;
+mod step;
 
 use std::hint::black_box;
 
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn::train::Learner;
+use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::AgeGroups;
-use ipcgan::data::AgingBatch;
 use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
-use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
 use ipcgan_kernels::{Arithmetic, Convolution, Epilogue, Instructions, weight_gradient};
 use networks::{BATCH, Layer, layers};
 
@@ -76,32 +73,11 @@ fn training_step(criterion: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(BATCH as u64));
     for kernels in CpuKernels::ALL {
         kernels.select();
-        let mut step = step();
-        group.bench_function(BenchmarkId::new(kernels.name(), BATCH), |bencher| bencher.iter(&mut step));
+        let mut step = step::training_step(Preset::Paper, 100, BATCH, &Device::flex());
+        group.bench_function(BenchmarkId::new(kernels.name(), BATCH), |bencher| {
+            bencher.iter(|| drop(black_box(step())))
+        });
     }
-}
-
-fn step() -> impl FnMut() {
-    let (preset, all, device) = (Preset::Paper, AgeGroups::default(), Device::flex());
-    let autodiff = device.clone().autodiff();
-    let model = AgingModel::new(
-        preset.generator().init(&all, 0, &autodiff),
-        preset.discriminator().init(&all, 0, &autodiff),
-        preset.alexnet(100).init(&all, 0, &device),
-        LossWeights::new(),
-    );
-    let faces = || Tensor::<4>::random([BATCH, 3, 128, 128], Distribution::Uniform(-1.0, 1.0), &autodiff);
-    let groups = |first: i64| Tensor::<1, Int>::arange(first..first + BATCH as i64, &autodiff).remainder_scalar(5);
-    let batch = AgingBatch {
-        source: faces(),
-        real: faces(),
-        source_group: groups(0),
-        target: groups(0),
-        mismatched: groups(1),
-    };
-    let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
-    learner.lr_step();
-    move || drop(black_box(AgingModel::learn(&mut learner, batch.clone())))
 }
 
 criterion_group!(benches, convolutions, training_step);

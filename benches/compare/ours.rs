@@ -6,16 +6,17 @@
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
+#[path = "../step/mod.rs"]
+mod step;
+
 use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use burn::tensor::{Device, Distribution, Int, Tensor};
-use burn::train::Learner;
+use burn::tensor::Device;
 use ipcgan::AgeGroups;
-use ipcgan::data::AgingBatch;
 use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
-use ipcgan::train::{AgingModel, LossWeights, gan_optimizer, gan_rates};
+use step::{faces, groups, training_step};
 
 /// People in the identity head of the reference.
 const IDENTITIES: usize = 2000;
@@ -48,39 +49,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
     let device = Device::flex();
-    let faces = |device: &Device| Tensor::<4>::random([batch, 3, 128, 128], Distribution::Uniform(-1.0, 1.0), device);
-    let groups =
-        |device: &Device, first: i64| Tensor::<1, Int>::arange(first..first + batch as i64, device).remainder_scalar(5);
     let (preset, all) = (Preset::Paper, AgeGroups::default());
     Some(match work {
         "generator" => {
             let generator = preset.generator().init(&all, 0, &device).into_inference();
-            let (source, target) = (faces(&device), groups(&device, 0));
+            let (source, target) = (faces(batch, 128, &device), groups(batch, 0, &device));
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }
         "alexnet" => {
             let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, &device).into_frozen();
-            let source = faces(&device);
+            let source = faces(batch, 128, &device);
             Box::new(move || drop(alexnet.age_logits(alexnet.features(source.clone())).into_data()))
         }
         "step" => {
-            let autodiff = device.clone().autodiff();
-            let model = AgingModel::new(
-                preset.generator().init(&all, 0, &autodiff),
-                preset.discriminator().init(&all, 0, &autodiff),
-                preset.alexnet(IDENTITIES).init(&all, 0, &device),
-                LossWeights::new(),
-            );
-            let batch = AgingBatch {
-                source: faces(&autodiff),
-                real: faces(&autodiff),
-                source_group: groups(&autodiff, 0),
-                target: groups(&autodiff, 0),
-                mismatched: groups(&autodiff, 1),
-            };
-            let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
-            learner.lr_step();
-            Box::new(move || drop(AgingModel::learn(&mut learner, batch.clone())))
+            let mut step = training_step(preset, IDENTITIES, batch, &device);
+            Box::new(move || drop(step()))
         }
         _ => return None,
     })

@@ -1,0 +1,47 @@
+//! A whole training step, as the benches run it.
+
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::train::Learner;
+use ipcgan::AgeGroups;
+use ipcgan::data::AgingBatch;
+use ipcgan::model::Preset;
+use ipcgan::train::{AgingModel, LossWeights, Terms, gan_optimizer, gan_rates};
+
+/// Faces of noise, `[batch, 3, size, size]` in [-1, 1].
+pub(crate) fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {
+    Tensor::random([batch, 3, size, size], Distribution::Uniform(-1.0, 1.0), device)
+}
+
+/// The age groups in turn, from `first` on.
+pub(crate) fn groups(batch: usize, first: i64, device: &Device) -> Tensor<1, Int> {
+    let count = AgeGroups::default().count() as i64;
+    Tensor::arange(first..first + batch as i64, device).remainder_scalar(count)
+}
+
+/// Updates the networks of `preset` with the same `batch` faces each time; `identities` are the people of AlexNet's head.
+pub(crate) fn training_step(
+    preset: Preset,
+    identities: usize,
+    batch: usize,
+    device: &Device,
+) -> impl FnMut() -> Terms + use<> {
+    let (all, autodiff) = (AgeGroups::default(), device.clone().autodiff());
+    let generator = preset.generator();
+    let size = generator.image_size;
+    let model = AgingModel::new(
+        generator.init(&all, 0, &autodiff),
+        preset.discriminator().init(&all, 0, &autodiff),
+        preset.alexnet(identities).init(&all, 0, device),
+        LossWeights::new(),
+    );
+    let batch = AgingBatch {
+        source: faces(batch, size, &autodiff),
+        real: faces(batch, size, &autodiff),
+        source_group: groups(batch, 0, &autodiff),
+        target: groups(batch, 0, &autodiff),
+        mismatched: groups(batch, 1, &autodiff),
+    };
+    let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
+    learner.lr_step();
+    move || AgingModel::learn(&mut learner, batch.clone())
+}

@@ -2,6 +2,8 @@
 
 use image::{Rgb, RgbImage};
 
+use crate::resample;
+
 /// Where the landmarks of an aligned face lie, as shares of its side: left eye, right eye, nose, left and right corner of
 /// the mouth, as seen.
 ///
@@ -86,27 +88,14 @@ pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option
         let mut sum = [0.0; 3];
         for index in 0..points * points {
             let part = |index: u32| (index as f32 + 0.5) / points as f32;
-            let point = to_photo.of([x as f32 + part(index % points), y as f32 + part(index / points)]);
-            let value = between_pixels(photo, point);
+            let [column, row] = to_photo.of([x as f32 + part(index % points), y as f32 + part(index / points)]);
+            // Pixels' middles lie at halves.
+            let value = resample::at(photo, column - 0.5, row - 0.5);
             sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
         }
         Rgb(sum.map(|sum| (sum / (points * points) as f32).round() as u8))
     });
     Some(AlignedFace { picture, from_photo })
-}
-
-/// The bilinear value at a point of the photo, whose pixels' middles lie at halves.
-fn between_pixels(photo: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
-    let within = |place: f32, pixels: u32| (place - 0.5).clamp(0.0, (pixels - 1) as f32);
-    let (x, y) = (within(x, photo.width()), within(y, photo.height()));
-    let (left, top) = (x.floor(), y.floor());
-    let (right, below) = ((left as u32 + 1).min(photo.width() - 1), (top as u32 + 1).min(photo.height() - 1));
-    let pixel = |x: u32, y: u32| photo.get_pixel(x, y).0.map(f32::from);
-    let mixed = |first: [f32; 3], second: [f32; 3], share: f32| -> [f32; 3] {
-        std::array::from_fn(|channel| first[channel] + (second[channel] - first[channel]) * share)
-    };
-    let [upper, lower] = [top as u32, below].map(|row| mixed(pixel(left as u32, row), pixel(right, row), x - left));
-    mixed(upper, lower, y - top)
 }
 
 #[cfg(test)]

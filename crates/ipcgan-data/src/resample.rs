@@ -28,6 +28,20 @@ impl Region {
     }
 }
 
+/// The value of `picture` at a point, bilinear between the middles of the four pixels around it, which lie at whole
+/// columns and rows. Beyond the picture its edge goes on.
+pub(crate) fn at(picture: &RgbImage, column: f32, row: f32) -> [f32; 3] {
+    let (last_column, last_row) = (picture.width() - 1, picture.height() - 1);
+    let (column, row) = (column.clamp(0.0, last_column as f32), row.clamp(0.0, last_row as f32));
+    let (left, top) = (column as u32, row as u32);
+    let pixel = |x: u32, y: u32| picture.get_pixel(x, y).0.map(f32::from);
+    let mixed = |first: [f32; 3], second: [f32; 3], share: f32| -> [f32; 3] {
+        std::array::from_fn(|channel| first[channel] + (second[channel] - first[channel]) * share)
+    };
+    let line = |y: u32| mixed(pixel(left, y), pixel((left + 1).min(last_column), y), column - left as f32);
+    mixed(line(top), line((top + 1).min(last_row)), row - top as f32)
+}
+
 /// The part `region` of `picture` at `size` x `size` pixels, as `[red, green, blue]` of each pixel, 0 to 255.
 ///
 /// Weights are a triangle as wide as the larger of a source and a target pixel: shrinking averages, enlarging is

@@ -3,6 +3,7 @@
 use image::RgbImage;
 
 use super::Bounds;
+use crate::resample;
 
 /// Pixels as `(value - 127.5) / 128`, `[3][height][width]`.
 pub(super) struct Pixels {
@@ -78,25 +79,12 @@ pub(super) fn cut_out(photo: &RgbImage, bounds: Bounds, side: usize, values: &mu
     values.resize(start + 3 * side * side, 0.0);
     for (y, &row) in rows.iter().enumerate().filter(|(_, row)| inside(**row, photo.height())) {
         for (x, &column) in columns.iter().enumerate().filter(|(_, column)| inside(**column, photo.width())) {
-            let pixel = between(photo, column, row);
+            let pixel = resample::at(photo, column, row);
             for (channel, value) in pixel.into_iter().enumerate() {
                 values[start + (channel * side + y) * side + x] = seen(value);
             }
         }
     }
-}
-
-/// The bilinear value between the four pixels around a point of the photo.
-fn between(photo: &RgbImage, column: f32, row: f32) -> [f32; 3] {
-    let (left, top) = (column.floor(), row.floor());
-    let (across, down) = (column - left, row - top);
-    let pixel = |x: u32, y: u32| photo.get_pixel(x.min(photo.width() - 1), y.min(photo.height() - 1)).0.map(f32::from);
-    let (x, y) = (left as u32, top as u32);
-    let [upper, lower] = [y, y + 1].map(|y| {
-        let (first, second) = (pixel(x, y), pixel(x + 1, y));
-        std::array::from_fn::<f32, 3, _>(|channel| first[channel] + (second[channel] - first[channel]) * across)
-    });
-    std::array::from_fn(|channel| upper[channel] + (lower[channel] - upper[channel]) * down)
 }
 
 #[cfg(test)]

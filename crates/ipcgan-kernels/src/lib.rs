@@ -39,7 +39,7 @@ pub use maps::Maps;
 pub use memory::{LineAllocator, keep_freed_memory};
 pub use norm::{Norm, NormGradients, Statistics, channel_sums};
 pub use pointwise::{activation_gradient, bounded, bounded_gradient};
-pub use pool::{max_pool, max_pool_gradient, pooled, response_norm, response_norm_gradient};
+pub use pool::{Pooling, max_pool, max_pool_gradient, response_norm, response_norm_gradient};
 pub use resize::Resize;
 pub use squares::{mean_square, mean_square_gradient};
 pub use weight_gradient::weight_gradient;

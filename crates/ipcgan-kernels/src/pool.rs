@@ -1,4 +1,4 @@
-//! Max pooling and local response norm, as AlexNet has them.
+//! Max pooling, and local response norm as AlexNet has it.
 
 use pulp::{Simd, WithSimd};
 
@@ -6,48 +6,66 @@ use crate::lanes::{load, store};
 use crate::output::in_chunks;
 use crate::{Instructions, Maps};
 
-/// Side and stride of the pooled squares.
-const KERNEL: usize = 3;
+/// Pixels from one pooled square to the next.
 const STRIDE: usize = 2;
 
-/// Sizes after [`max_pool`].
-///
-/// # Panics
-/// If the maps are smaller than three pixels.
-pub fn pooled(maps: Maps) -> Maps {
-    assert!(maps.height >= KERNEL && maps.width >= KERNEL, "maps of {} x {} pixels", maps.height, maps.width);
-    let side = |side: usize| (side - KERNEL) / STRIDE + 1;
-    Maps { height: side(maps.height), width: side(maps.width), ..maps }
+/// Squares of which the largest value is kept, two pixels apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pooling {
+    /// Side of the squares, in pixels.
+    pub side: usize,
+    /// Whether a last square that reaches over the border counts, with what there is of it.
+    pub over_border: bool,
 }
 
-/// The largest value of each channel in squares of three pixels, two pixels apart.
-pub fn max_pool(instructions: Instructions, input: &[f32], maps: Maps) -> Vec<f32> {
-    let output_maps = pooled(maps);
+impl Pooling {
+    /// Sizes after [`max_pool`].
+    ///
+    /// # Panics
+    /// If the maps are smaller than a square.
+    pub fn of(&self, maps: Maps) -> Maps {
+        let smallest = maps.height.min(maps.width);
+        assert!(smallest >= self.side, "maps of {} x {} pixels", maps.height, maps.width);
+        let side = |side: usize| match self.over_border {
+            true => (side - self.side).div_ceil(STRIDE) + 1,
+            false => (side - self.side) / STRIDE + 1,
+        };
+        Maps { height: side(maps.height), width: side(maps.width), ..maps }
+    }
+}
+
+/// The largest value of each channel in the squares of `pooling`.
+pub fn max_pool(instructions: Instructions, pooling: Pooling, input: &[f32], maps: Maps) -> Vec<f32> {
+    let output_maps = pooling.of(maps);
     in_chunks(output_maps.values(), output_maps.width * maps.channels, |line, output| {
         let (picture, y) = (line / output_maps.height, line % output_maps.height);
-        let rows = &input[(picture * maps.height + y * STRIDE) * maps.width * maps.channels..];
-        instructions.run(PoolRow { rows, maps, output });
+        let (first, end) = (y * STRIDE, (y * STRIDE + pooling.side).min(maps.height));
+        let row = maps.width * maps.channels;
+        let rows = &input[picture * maps.picture()..][first * row..end * row];
+        instructions.run(PoolRow { pooling, rows, maps, output });
     })
 }
 
 /// Gradient towards the input of [`max_pool`]: each output's goes to the first of its largest inputs.
 pub fn max_pool_gradient(
     instructions: Instructions,
+    pooling: Pooling,
     input: &[f32],
     maps: Maps,
     output: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
-    let size = pooled(maps).picture();
+    let size = pooling.of(maps).picture();
     in_chunks(maps.values(), maps.picture(), |picture, result| {
         let input = &input[picture * maps.picture()..][..maps.picture()];
         let [output, gradient] = [output, gradient].map(|values| &values[picture * size..][..size]);
-        instructions.run(PoolGradient { input, maps, output, gradient, result });
+        instructions.run(PoolGradient { pooling, input, maps, output, gradient, result });
     })
 }
 
 /// The gradient of one picture.
 struct PoolGradient<'a> {
+    pooling: Pooling,
     input: &'a [f32],
     maps: Maps,
     output: &'a [f32],
@@ -60,8 +78,8 @@ impl WithSimd for PoolGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { input, maps, output, gradient, result } = self;
-        let output_maps = pooled(maps);
+        let Self { pooling, input, maps, output, gradient, result } = self;
+        let output_maps = pooling.of(maps);
         let channels = maps.channels;
         for pixel in 0..output_maps.height * output_maps.width {
             let (y, x) = (pixel / output_maps.width * STRIDE, pixel % output_maps.width * STRIDE);
@@ -71,21 +89,25 @@ impl WithSimd for PoolGradient<'_> {
                 let (output, gradient) = (&output[place..place + count], &gradient[place..place + count]);
                 // What the first of the largest inputs takes is no longer there for the others.
                 let (output, mut gradient) = (load(simd, output), load(simd, gradient));
-                for tap in 0..KERNEL * KERNEL {
-                    let place = ((y + tap / KERNEL) * maps.width + x + tap % KERNEL) * channels + first;
-                    let hit = simd.equal_f32s(load(simd, &input[place..place + count]), output);
-                    let result = &mut result[place..place + count];
-                    let taken = simd.select_f32s(hit, gradient, simd.splat_f32s(0.0));
-                    store(simd, result, simd.add_f32s(load(simd, result), taken));
-                    gradient = simd.select_f32s(hit, simd.splat_f32s(0.0), gradient);
+                for y in y..(y + pooling.side).min(maps.height) {
+                    for x in x..(x + pooling.side).min(maps.width) {
+                        let place = (y * maps.width + x) * channels + first;
+                        let hit = simd.equal_f32s(load(simd, &input[place..place + count]), output);
+                        let result = &mut result[place..place + count];
+                        let taken = simd.select_f32s(hit, gradient, simd.splat_f32s(0.0));
+                        store(simd, result, simd.add_f32s(load(simd, result), taken));
+                        gradient = simd.select_f32s(hit, simd.splat_f32s(0.0), gradient);
+                    }
                 }
             }
         }
     }
 }
 
+/// A row of the output.
 struct PoolRow<'a> {
-    /// From the first row that the output sees.
+    pooling: Pooling,
+    /// The rows that it sees.
     rows: &'a [f32],
     maps: Maps,
     output: &'a mut [f32],
@@ -96,14 +118,16 @@ impl WithSimd for PoolRow<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Maps { width, channels, .. } = self.maps;
-        for (x, output) in self.output.chunks_exact_mut(channels).enumerate() {
+        let Self { pooling, rows, maps: Maps { width, channels, .. }, output } = self;
+        for (x, output) in output.chunks_exact_mut(channels).enumerate() {
+            let columns = x * STRIDE..(x * STRIDE + pooling.side).min(width);
             for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
                 let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
-                for tap in 0..KERNEL * KERNEL {
-                    let pixel = (tap / KERNEL) * width + x * STRIDE + tap % KERNEL;
-                    let start = pixel * channels + index * S::F32_LANES;
-                    largest = simd.max_f32s(load(simd, &self.rows[start..start + output.len()]), largest);
+                for row in rows.chunks_exact(width * channels) {
+                    for column in columns.clone() {
+                        let start = column * channels + index * S::F32_LANES;
+                        largest = simd.max_f32s(load(simd, &row[start..start + output.len()]), largest);
+                    }
                 }
                 store(simd, output, largest);
             }

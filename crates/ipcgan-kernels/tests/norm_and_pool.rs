@@ -1,8 +1,8 @@
 //! Batch norm, pooling and local response norm agree with plain formulas in double precision.
 
 use ipcgan_kernels::{
-    Activation, Instructions, Maps, Norm, Statistics, channel_sums, max_pool, max_pool_gradient, pooled, response_norm,
-    response_norm_gradient,
+    Activation, Instructions, Maps, Norm, Pooling, Statistics, channel_sums, max_pool, max_pool_gradient,
+    response_norm, response_norm_gradient,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -116,41 +116,60 @@ fn statistics_of_many_pixels_far_from_zero_are_exact() {
 }
 
 #[test]
-fn the_largest_of_nine_is_kept_and_only_it_learns() {
+fn the_largest_of_a_square_is_kept_and_only_it_learns() {
     let mut random = Pcg64Mcg::seed_from_u64(3);
     let maps = Maps { batch: 2, height: 8, width: 7, channels: 19 };
-    let output_maps = pooled(maps);
-    let x = values(&mut random, maps.values());
-    let gradient = values(&mut random, output_maps.values());
-    let pool = |x: &[f64]| -> Vec<f64> {
-        (0..output_maps.values())
-            .map(|index| {
-                let (pixel, channel) = (index / 19, index % 19);
-                let (picture, pixel) = (pixel / 9, pixel % 9);
-                let (top, left) = (2 * (pixel / 3), 2 * (pixel % 3));
-                let at = |tap: usize| x[((picture * 8 + top + tap / 3) * 7 + left + tap % 3) * 19 + channel];
-                (0..9).map(at).fold(f64::NEG_INFINITY, f64::max)
-            })
-            .collect()
-    };
-    for instructions in Instructions::available() {
-        let y = max_pool(instructions, &x, maps);
-        let found = max_pool_gradient(instructions, &x, maps, &y, &gradient);
+    for (side, over_border) in [(3, false), (3, true), (2, false), (2, true)] {
+        let pooling = Pooling { side, over_border };
+        let output_maps = pooling.of(maps);
+        let x = values(&mut random, maps.values());
+        let gradient = values(&mut random, output_maps.values());
+        let pool = |x: &[f64]| -> Vec<f64> {
+            (0..output_maps.values())
+                .map(|index| {
+                    let (pixel, channel) = (index / 19, index % 19);
+                    let (line, column) = (pixel / output_maps.width, pixel % output_maps.width);
+                    let (picture, top, left) = (line / output_maps.height, 2 * (line % output_maps.height), 2 * column);
+                    let rows = top..(top + side).min(8);
+                    let square = rows.flat_map(|y| (left..(left + side).min(7)).map(move |x| (y, x)));
+                    square
+                        .map(|(row, column)| x[((picture * 8 + row) * 7 + column) * 19 + channel])
+                        .fold(f64::NEG_INFINITY, f64::max)
+                })
+                .collect()
+        };
+        for instructions in Instructions::available() {
+            let y = max_pool(instructions, pooling, &x, maps);
+            let found = max_pool_gradient(instructions, pooling, &x, maps, &y, &gradient);
 
-        assert_eq!(doubles(&y), pool(&doubles(&x)));
-        if cfg!(miri) {
-            // Derivatives towards two thousand values take hours there.
-            continue;
+            assert_eq!(doubles(&y), pool(&doubles(&x)));
+            if cfg!(miri) {
+                // Derivatives towards two thousand values take hours there.
+                continue;
+            }
+            assert_near("gradient", &found, &derivatives(&doubles(&x), &gradient, pool));
         }
-        assert_near("gradient", &found, &derivatives(&doubles(&x), &gradient, pool));
     }
+}
+
+#[test]
+fn a_square_over_the_border_counts_only_where_it_should() {
+    let maps = Maps { batch: 1, height: 12, width: 11, channels: 1 };
+    let sides = |side, over_border| {
+        let output = Pooling { side, over_border }.of(maps);
+        [output.height, output.width]
+    };
+
+    assert_eq!([sides(3, false), sides(3, true)], [[5, 5], [6, 5]]);
+    assert_eq!([sides(2, false), sides(2, true)], [[6, 5], [6, 6]]);
 }
 
 #[test]
 fn of_equal_values_the_first_learns() {
     let maps = Maps { batch: 1, height: 3, width: 3, channels: 1 };
+    let pooling = Pooling { side: 3, over_border: false };
 
-    let found = max_pool_gradient(Instructions::best(), &[5.0; 9], maps, &[5.0], &[2.0]);
+    let found = max_pool_gradient(Instructions::best(), pooling, &[5.0; 9], maps, &[5.0], &[2.0]);
 
     assert_eq!(found, [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 }

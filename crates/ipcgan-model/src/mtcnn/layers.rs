@@ -6,6 +6,9 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Initializer, Linear, LinearConfig, PRelu, PReluConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
+use ipcgan_kernels::Activation;
+
+use crate::operation::convolution;
 
 /// Convolution without padding, then a rectifier whose slopes below zero were learned, one a channel.
 #[derive(Module, Debug)]
@@ -20,7 +23,7 @@ impl Layer {
     }
 
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.prelu.forward(self.conv.forward(x))
+        self.prelu.forward(convolution(&self.conv, x, Activation::None))
     }
 }
 

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Judgement;
 use super::layers::{Connected, Layer, face_probability, inner_pool, linear, pool};
+use crate::operation::max_pool;
 
 #[derive(Module, Debug)]
 pub(super) struct OutputNet {
@@ -34,9 +35,9 @@ impl OutputNet {
     }
 
     pub(super) fn forward(&self, windows: Tensor<4>) -> (Judgement, Tensor<2>) {
-        let x = pool(3).forward(self.conv1.forward(windows)); // [windows, 32, 23, 23]
-        let x = inner_pool(3).forward(self.conv2.forward(x)); // [windows, 64, 10, 10]
-        let x = pool(2).forward(self.conv3.forward(x)); // [windows, 64, 4, 4]
+        let x = max_pool(&pool(3), self.conv1.forward(windows)); // [windows, 32, 23, 23]
+        let x = max_pool(&inner_pool(3), self.conv2.forward(x)); // [windows, 64, 10, 10]
+        let x = max_pool(&pool(2), self.conv3.forward(x)); // [windows, 64, 4, 4]
         let x = self.fc5.forward(self.conv4.forward(x));
         let scores = face_probability(self.scores.forward(x.clone()));
         (Judgement { scores, offsets: self.offsets.forward(x.clone()) }, self.landmarks.forward(x))

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Judgement;
 use super::layers::{Layer, face_probability, plain_conv, pool};
+use crate::operation::max_pool;
 
 #[derive(Module, Debug)]
 pub(super) struct ProposalNet {
@@ -28,7 +29,7 @@ impl ProposalNet {
     }
 
     pub(super) fn forward(&self, picture: Tensor<4>) -> (Judgement, usize) {
-        let x = pool(2).forward(self.conv1.forward(picture));
+        let x = max_pool(&pool(2), self.conv1.forward(picture));
         let x = self.conv3.forward(self.conv2.forward(x));
         let columns = x.dims()[3];
         let windows = |maps: Tensor<4>| -> Tensor<2> { maps.permute([0, 2, 3, 1]).flatten(0, 2) };

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Judgement;
 use super::layers::{Connected, Layer, face_probability, inner_pool, linear, pool};
+use crate::operation::max_pool;
 
 #[derive(Module, Debug)]
 pub(super) struct RefinementNet {
@@ -30,8 +31,8 @@ impl RefinementNet {
     }
 
     pub(super) fn forward(&self, windows: Tensor<4>) -> Judgement {
-        let x = pool(3).forward(self.conv1.forward(windows)); // [windows, 28, 11, 11]
-        let x = inner_pool(3).forward(self.conv2.forward(x)); // [windows, 48, 4, 4]
+        let x = max_pool(&pool(3), self.conv1.forward(windows)); // [windows, 28, 11, 11]
+        let x = max_pool(&inner_pool(3), self.conv2.forward(x)); // [windows, 48, 4, 4]
         let x = self.fc4.forward(self.conv3.forward(x));
         Judgement { scores: face_probability(self.scores.forward(x.clone())), offsets: self.offsets.forward(x) }
     }

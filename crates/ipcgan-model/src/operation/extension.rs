@@ -2,7 +2,7 @@
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
-use ipcgan_kernels::Activation;
+use ipcgan_kernels::{Activation, Pooling};
 
 use super::bounded::{bound, recorded_bounded, recorded_changed};
 use super::convolution::{
@@ -55,8 +55,8 @@ pub(super) trait KernelOperations: Backend {
     /// For equal parts of the batch, the sum of weighted mean squared differences from targets, `[1]`.
     fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
 
-    /// Max pooling over squares of three, two apart.
-    fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Max pooling.
+    fn pooled(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self>;
 
     /// Local response norm over five channels.
     fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self>;
@@ -118,8 +118,8 @@ impl KernelOperations for Flex {
         squares(x, &parts)
     }
 
-    fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        pooled(x)
+    fn pooled(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self> {
+        pooled(x, pooling)
     }
 
     fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
@@ -187,8 +187,8 @@ impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
         recorded_squares::<C>(x, parts)
     }
 
-    fn pooled(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        recorded_pooled::<C>(x)
+    fn pooled(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self> {
+        recorded_pooled::<C>(x, pooling)
     }
 
     fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {

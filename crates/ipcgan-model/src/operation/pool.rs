@@ -1,4 +1,4 @@
-//! AlexNet's pooling and local response norm.
+//! Max pooling, and AlexNet's local response norm.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -9,16 +9,17 @@ use burn::nn::LocalResponseNorm;
 use burn::nn::pool::MaxPool2d;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::Instructions;
+use ipcgan_kernels::{Instructions, Pooling};
 
 use super::extension::KernelOperations;
 use super::kernels_for;
 use super::memory::{FeatureMaps, feature_maps};
 
-/// `layer`, which takes the largest of squares of three pixels, two apart.
+/// `layer`, which takes the largest of squares two pixels apart.
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
+    let pooling = Pooling { side: layer.kernel_size[0], over_border: layer.ceil_mode };
     match kernels_for(&x) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as KernelOperations>::pooled(x.into_dispatch())),
+        Some(_) => Tensor::from_dispatch(<Dispatch as KernelOperations>::pooled(x.into_dispatch(), pooling)),
         None => layer.forward(x),
     }
 }
@@ -31,25 +32,26 @@ pub(crate) fn response_norm(layer: &LocalResponseNorm, x: Tensor<4>, share: f32)
     }
 }
 
-pub(super) fn pooled(x: FlexTensor) -> FlexTensor {
-    pool(&FeatureMaps::new(x))
+pub(super) fn pooled(x: FlexTensor, pooling: Pooling) -> FlexTensor {
+    pool(&FeatureMaps::new(x), pooling)
 }
 
-fn pool(x: &FeatureMaps) -> FlexTensor {
-    let output = ipcgan_kernels::max_pool(Instructions::best(), x.values(), x.maps);
-    feature_maps(output, ipcgan_kernels::pooled(x.maps))
+fn pool(x: &FeatureMaps, pooling: Pooling) -> FlexTensor {
+    let output = ipcgan_kernels::max_pool(Instructions::best(), pooling, x.values(), x.maps);
+    feature_maps(output, pooling.of(x.maps))
 }
 
 pub(super) fn recorded_pooled<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
+    pooling: Pooling,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     match PoolBack.prepare::<C>([x.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let x = FeatureMaps::new(x.into_primitive());
-            let output = pool(&x);
-            prepared.finish((x, FeatureMaps::new(output.clone())), output)
+            let output = pool(&x, pooling);
+            prepared.finish((x, FeatureMaps::new(output.clone()), pooling), output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(pooled(x.into_primitive())),
+        OpsKind::UnTracked(prepared) => prepared.finish(pooled(x.into_primitive(), pooling)),
     }
 }
 
@@ -57,14 +59,15 @@ pub(super) fn recorded_pooled<C: CheckpointStrategy>(
 struct PoolBack;
 
 impl Backward<Flex, 1> for PoolBack {
-    type State = (FeatureMaps, FeatureMaps);
+    type State = (FeatureMaps, FeatureMaps, Pooling);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let (x, output) = ops.state;
+        let (x, output, pooling) = ops.state;
         let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
             let towards_x = ipcgan_kernels::max_pool_gradient(
                 Instructions::best(),
+                pooling,
                 x.values(),
                 x.maps,
                 output.values(),

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::data::{AgingDataset, SyntheticConfig, SyntheticFaces};
+use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
+use ipcgan::data::{AgingDataset, PreparedFolder, SyntheticConfig, SyntheticFaces};
 use ipcgan::model::Preset;
 use ipcgan::{AgeGroups, DeviceChoice};
 use step::{faces, groups};
@@ -75,9 +76,9 @@ fn data_loading(criterion: &mut Criterion) {
     let drawn = SyntheticFaces::new(config, &AgeGroups::default());
     drawn.draw_all(&|_, _| {});
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    ipcgan::data::PreparedFolder::write(folder.path(), &drawn, &|_, _| {}).expect("faces can be written");
-    let (faces, _) =
-        ipcgan::data::PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
+    let prepared = PreparationConfig::new("synthetic".into()).with_size(size);
+    prepare(&drawn, Vec::new(), folder.path(), &prepared, &Watch::default()).expect("faces can be written");
+    let (faces, _) = PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
     let dataset = AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, true, 0, 1_000_000)
         .expect("every group is drawn");
     let mut group = criterion.benchmark_group("data loading");

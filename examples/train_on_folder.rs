@@ -10,7 +10,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipcgan::data::{PreparedFolder, SyntheticConfig, SyntheticFaces};
+use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
+use ipcgan::data::{SyntheticConfig, SyntheticFaces};
 use ipcgan::model::Preset;
 use ipcgan::train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
 use ipcgan::{AgeGroups, DeviceChoice};
@@ -42,11 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A small prepared folder, to see what one looks like.
 fn drawn_faces() -> Result<PathBuf, Box<dyn Error>> {
     let folder = std::env::temp_dir().join("ipcgan-drawn-faces");
-    if !folder.exists() {
-        let config = SyntheticConfig::new().with_identities(30);
-        let faces = SyntheticFaces::new(config, &AgeGroups::default());
-        PreparedFolder::write(&folder, &faces, &|_, _| {})?;
-    }
+    let faces = SyntheticFaces::new(SyntheticConfig::new().with_identities(30), &AgeGroups::default());
+    let config = PreparationConfig::new("synthetic".into()).with_size(64);
+    prepare(&faces, Vec::new(), &folder, &config, &Watch::default())?;
     println!("drawn faces are in {}", folder.display());
     Ok(folder)
 }

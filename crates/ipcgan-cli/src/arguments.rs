@@ -1,9 +1,11 @@
 //! What can be said to the command.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use ipcgan::DeviceChoice;
+use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
 use ipcgan::train::Stage;
 
@@ -19,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   ipcgan age photo.jpg --out aged          the face at every age group, and a strip of all
   ipcgan train                             train on drawn faces, a few minutes
+  ipcgan prepare UTKFace --out faces       make a data set ready: faces found, aligned, split
   ipcgan train --data faces --preset compact --run runs/faces
   ipcgan train --resume                    go on with a run that was stopped
   ipcgan devices                           what can compute here";
@@ -27,6 +30,8 @@ Examples:
 pub(crate) enum Command {
     /// Show the face in a photo at other ages.
     Age(AgeArguments),
+    /// Make a data set ready for training, as it was downloaded.
+    Prepare(PrepareArguments),
     /// Train the identity net, the age classifier and the ageing networks.
     Train(TrainArguments),
     /// List the devices that this program was built for, and which of them work here.
@@ -58,6 +63,97 @@ pub(crate) struct AgeArguments {
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = prepare_help())]
+pub(crate) struct PrepareArguments {
+    /// Folder into which the data set was unpacked; none for `--source synthetic`.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Folder for the prepared faces; made if it is not there. The same command goes on with a
+    /// run that was stopped, and does only what is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Kind of data set; without it, it is recognised.
+    #[arg(long, value_name = "NAME", value_parser = source)]
+    pub(crate) source: Option<String>,
+    /// People that are drawn, with `--source synthetic`.
+    #[arg(long, value_name = "COUNT", default_value_t = 300)]
+    pub(crate) people: usize,
+    /// Table with labels: a CSV file for csv, celebrity2000_meta.mat for cacd.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+    /// What the table calls a column of ours (file_name, age, group, identity, split), as
+    /// age=Years; may be given many times.
+    #[arg(long = "column", value_name = "OURS=THEIRS")]
+    pub(crate) columns: Vec<String>,
+    /// Who is on which side: `source` (as the data set says, the others by seed), `seeded`, or a CSV
+    /// file with the columns file_name or identity, and split.
+    #[arg(long, value_name = "HOW", default_value = "source")]
+    pub(crate) split: PathBuf,
+    /// Width and height of a prepared face in pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=1024))]
+    pub(crate) size: u32,
+    /// The pictures are faces already, aligned as ours, so none is looked for: eyes at 0.30 and 0.68
+    /// of the width and 0.30 of the height, mouth at 0.70.
+    #[arg(long)]
+    pub(crate) aligned: bool,
+    /// Leave out faces that have fewer pixels than this in their picture, in width and height.
+    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
+    pub(crate) least_face: u32,
+    /// First ages of the age groups.
+    #[arg(long, value_name = "YEARS", value_delimiter = ',', default_value = "11,21,31,41,51")]
+    pub(crate) age_groups: Vec<u32>,
+    /// Decides which people are held out.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Share of the people held out to watch the training with.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    pub(crate) valid_share: f64,
+    /// Share of the people held out to measure the result with.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    pub(crate) test_share: f64,
+    /// Pictures to work on at a time; without it, as many as there are processors.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) threads: Option<NonZero<usize>>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
+}
+
+/// The source that is drawn and not read.
+pub(crate) const SYNTHETIC: &str = "synthetic";
+
+/// Examples, and the data sets that are known.
+fn prepare_help() -> String {
+    let mut help = String::from(
+        "\
+Examples:
+  ipcgan prepare UTKFace --out faces
+  ipcgan prepare CACD2000 --source cacd --out faces --size 160
+  ipcgan prepare photos --table labels.csv --column file_name=path --column age=Years --out faces
+  ipcgan prepare --source synthetic --people 300 --out drawn
+
+Data sets:
+",
+    );
+    for source in SOURCES {
+        help += &format!("  {:<10} {}\n", source.name(), source.about());
+    }
+    help += &format!("  {SYNTHETIC:<10} faces drawn by the program, with person and age as parameters\n");
+    help + "
+The prepared folder holds pictures/, metadata.csv, report.html, left-out.csv (each picture that is
+not used, and why), same-picture.csv, fingerprints.csv and prepare.json."
+}
+
+fn source(name: &str) -> Result<String, String> {
+    let known: Vec<&str> = SOURCES.iter().map(|source| source.name()).chain([SYNTHETIC]).collect();
+    if known.contains(&name) { Ok(name.into()) } else { Err(format!("known are {}", known.join(", "))) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to below 1".into())
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,10 @@
-//! The `ipcgan` command: age a face, train, list devices.
+//! The `ipcgan` command: age a face, prepare a data set, train, list devices.
 
 mod age;
 mod arguments;
 mod devices;
+mod prepare;
+mod progress;
 mod train;
 
 use std::process::ExitCode;
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Age(arguments) => age::run(&arguments),
+        Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Devices => devices::run(),
     };

@@ -2,13 +2,12 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use ipcgan::train::{Display, Ending, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
 
 use crate::arguments::TrainArguments;
+use crate::progress::Progress;
 use crate::{answer, devices, report};
 
 /// Names in the list of pictures that are left out, before it is cut short.
@@ -35,25 +34,22 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
 }
 
 fn data(arguments: &TrainArguments, config: &TrainingConfig) -> Result<TrainingData> {
-    let bar = progress_bar();
-    let progress = |done: usize, all: usize| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    };
     let data = match &arguments.data {
         None => {
-            bar.set_message("drawing faces");
-            TrainingData::synthetic(config, &progress)?
+            let progress = Progress::new("drawing faces");
+            let data = TrainingData::synthetic(config, &|done, all| progress.show(done, all));
+            progress.finish();
+            data?
         }
         Some(folder) => {
-            bar.set_message("reading faces");
-            let (data, left_out) = TrainingData::prepared(folder, config, &progress)?;
-            bar.finish_and_clear();
+            let progress = Progress::new("reading faces");
+            let data = TrainingData::prepared(folder, config, &|done, all| progress.show(done, all));
+            progress.finish();
+            let (data, left_out) = data?;
             say_what_is_left_out(&left_out);
             data
         }
     };
-    bar.finish_and_clear();
     report(&format!(
         "{} faces to learn from, {} of other people to validate on",
         data.train().len(),
@@ -69,14 +65,6 @@ fn say_what_is_left_out(left_out: &[ipcgan::data::LeftOut]) {
     if left_out.len() > SHOWN_LEFT_OUT {
         report(&format!("left out: {} more", left_out.len() - SHOWN_LEFT_OUT));
     }
-}
-
-fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta} left").expect("the template is fixed and valid");
-    let bar = ProgressBar::new(0).with_style(style);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn display(arguments: &TrainArguments) -> Display {

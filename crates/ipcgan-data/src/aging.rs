@@ -8,6 +8,7 @@ use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
 use ipcgan_model::AgeGroups;
 use rand::{Rng, RngExt};
+use rayon::prelude::*;
 
 use crate::labelled::indices_tensor;
 use crate::random::{random, shuffled};
@@ -94,6 +95,11 @@ impl Dataset<AgingItem> for AgingDataset {
     fn get(&self, index: usize) -> Result<AgingItem, DatasetError> {
         assert!(index < self.items, "item {index} is outside of the {} items", self.items);
         self.item(index).map_err(DatasetError::new)
+    }
+
+    /// On all processors, so that one loader, whose batches come in order, keeps up with any device.
+    fn get_many(&self, indexes: Vec<usize>) -> Result<Vec<AgingItem>, DatasetError> {
+        indexes.into_par_iter().map(|index| self.get(index)).collect()
     }
 
     fn len(&self) -> usize {

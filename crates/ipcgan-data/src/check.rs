@@ -1,10 +1,14 @@
 //! Whether a set of faces can teach what a stage of training needs.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ipcgan_model::AgeGroups;
+use rayon::prelude::*;
 
-use crate::{DataError, FaceSet};
+use crate::left_out::{Fault, LeftOut};
+use crate::{DataError, FaceSet, Subset};
 
 /// Checks that every age group has a face; `what` names the faces, such as `the training set`.
 ///
@@ -30,10 +34,37 @@ pub fn check_identities(faces: &dyn FaceSet, what: &str) -> Result<(), DataError
     Ok(())
 }
 
+/// Decodes every picture, on all processors; gives the faces whose picture can be read, and the others.
+///
+/// `progress` is told how many pictures are done, of how many, in no particular order.
+pub fn check_pictures(faces: Arc<dyn FaceSet>, progress: &(dyn Fn(usize, usize) + Sync)) -> (Subset, Vec<LeftOut>) {
+    let done = AtomicUsize::new(0);
+    let faults: Vec<Option<Fault>> = (0..faces.len())
+        .into_par_iter()
+        .map(|index| {
+            let fault = faces.image(index).err().map(|error| Fault::of(&error));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, faces.len());
+            fault
+        })
+        .collect();
+    let mut whole = Vec::new();
+    let mut left_out = Vec::new();
+    for (index, fault) in faults.into_iter().enumerate() {
+        match fault {
+            None => whole.push(index),
+            Some(fault) => left_out.push(LeftOut { path: faces.name(index).into(), line: None, fault }),
+        }
+    }
+    (Subset::new(faces, whole), left_out)
+}
+
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
     use crate::face::PlainFaces;
+    use crate::{PreparedFolder, photo};
 
     #[test]
     fn an_age_group_without_a_face_is_refused_by_name() {
@@ -53,5 +84,29 @@ mod tests {
 
         assert!(error.to_string().starts_with("the training set names 1 people"));
         assert!(check_identities(&PlainFaces::of_people(&["ann", "bob"]), "the training set").is_ok());
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_read_are_found_before_training_meets_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("metadata.csv"), "file_name\na.png\nb.png\nc.png\n").unwrap();
+        for name in ["a.png", "b.png", "c.png"] {
+            photo::write_png(&path(name), &RgbImage::new(8, 8)).unwrap();
+        }
+        let cut = std::fs::read(path("b.png")).unwrap();
+        std::fs::write(path("b.png"), &cut[..cut.len() / 2]).unwrap();
+        let told = AtomicUsize::new(0);
+
+        let faces = Arc::new(PreparedFolder::open(folder.path(), &AgeGroups::default()).unwrap().0);
+        let (faces, left_out) = check_pictures(faces, &|done, total| {
+            assert!(done <= total);
+            told.fetch_add(1, Ordering::Relaxed);
+        });
+
+        let names: Vec<_> = (0..faces.len()).map(|index| faces.name(index)).collect();
+        assert_eq!(names, ["a.png", "c.png"]);
+        assert_eq!((left_out.len(), left_out[0].path.to_str()), (1, Some("b.png")));
+        assert_eq!(told.into_inner(), 3);
     }
 }

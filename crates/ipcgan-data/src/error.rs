@@ -43,7 +43,7 @@ pub enum DataError {
         /// Why.
         source: image::ImageError,
     },
-    /// A JPEG picture stops before its end.
+    /// A picture is empty, or a JPEG that stops before its end.
     #[error("picture {path} is cut short; copy or download it again")]
     CutShort {
         /// The picture.
@@ -87,6 +87,12 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder of a downloaded data set does not exist.
+    #[error("there is no folder {path}; give the folder into which the data set was unpacked")]
+    NoDataSet {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A folder of pictures has no `metadata.csv`.
     #[error("{path} is missing; prepare the folder first (`ipcgan prepare`)")]
     MissingMetadata {
@@ -101,11 +107,13 @@ pub enum DataError {
         /// Why.
         source: csv::Error,
     },
-    /// A `metadata.csv` has no column of file names.
-    #[error("{path} has no column `file_name`; its columns are: {}", .found.join(", "))]
+    /// A table has no column of file names.
+    #[error("{path} has no column `{name}`; its columns are: {}", .found.join(", "))]
     MissingFileNames {
-        /// The `metadata.csv`.
+        /// The table.
         path: PathBuf,
+        /// What the column of file names should be called.
+        name: String,
         /// The columns that it has.
         found: Vec<String>,
     },
@@ -117,11 +125,55 @@ pub enum DataError {
         /// Why the first row was left out.
         reason: String,
     },
-    /// A prepared folder would overwrite another one.
-    #[error("{path} exists already; choose another folder or remove it")]
-    AlreadyPrepared {
-        /// The `metadata.csv` that is there.
+    /// No face is found in a picture.
+    #[error("no face found in {path}")]
+    NoFaceFound {
+        /// The picture.
         path: PathBuf,
+    },
+    /// The face in a picture has too few pixels to learn from.
+    #[error("the face in {path} is only {side} pixels wide; faces of at least {least} are used (--least-face)")]
+    FaceTooSmall {
+        /// The picture.
+        path: PathBuf,
+        /// Side of the square around the face, in pixels of the picture.
+        side: u32,
+        /// The least side that is accepted.
+        least: u32,
+    },
+    /// No picture of a data set shows a face that can be used.
+    #[error("no face for {path}: {reason}")]
+    NothingPrepared {
+        /// The folder that was to be prepared.
+        path: PathBuf,
+        /// Why the first picture was left out.
+        reason: String,
+    },
+    /// A folder holds faces that were prepared in another way.
+    #[error("{path} was prepared with {setting} {was}, not {now}; prepare into another folder, or remove this one")]
+    PreparedOtherwise {
+        /// The `prepare.json`.
+        path: PathBuf,
+        /// What differs.
+        setting: String,
+        /// As it was prepared.
+        was: String,
+        /// As it is asked for now.
+        now: String,
+    },
+    /// Another program prepares the same folder at this moment.
+    #[error("{path} is being prepared by another run; wait for it, or choose another folder")]
+    BeingPrepared {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file that another program wrote does not hold what it should.
+    #[error("{path} {reason}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as `is no MATLAB file`.
+        reason: String,
     },
     /// The pictures of one person are labelled with several splits.
     #[error("pictures of `{identity}` are in {first} and in {second}; give one person one `split` in metadata.csv")]

@@ -8,7 +8,7 @@ use image::RgbImage;
 use crate::DataError;
 
 /// The side of a data set on which a face is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
     /// Faces to learn from.
     Train,
@@ -19,6 +19,9 @@ pub enum Split {
 }
 
 impl Split {
+    /// All sides, from the one that is learned from to the one that is held out most strictly.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
+
     /// The split called `name`: `train`, `valid` (also `validation`, `val`) or `test`.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {

@@ -7,6 +7,7 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::RgbImage;
+use rayon::prelude::*;
 
 use crate::random::{random, shuffled};
 use crate::{Augmentation, DataError, FaceSet, photo, pixels};
@@ -87,6 +88,11 @@ impl Dataset<LabelledFace> for LabelledDataset {
     fn get(&self, index: usize) -> Result<LabelledFace, DatasetError> {
         assert!(index < self.len(), "item {index} is outside of the {} items", self.len());
         self.item(index).map_err(DatasetError::new)
+    }
+
+    /// On all processors, so that one loader, whose batches come in order, keeps up with any device.
+    fn get_many(&self, indexes: Vec<usize>) -> Result<Vec<LabelledFace>, DatasetError> {
+        indexes.into_par_iter().map(|index| self.get(index)).collect()
     }
 
     fn len(&self) -> usize {
@@ -207,6 +213,17 @@ mod tests {
         long.get(999).unwrap();
 
         assert_eq!(long.get(7).unwrap(), short.get(7).unwrap());
+    }
+
+    #[test]
+    fn many_items_are_the_same_items_in_the_same_order() {
+        let items = stream(40);
+        let indices: Vec<usize> = (0..40).rev().collect();
+
+        let many = items.get_many(indices.clone()).unwrap();
+
+        let one_by_one: Vec<_> = indices.into_iter().map(|index| items.get(index).unwrap()).collect();
+        assert_eq!(many, one_by_one);
     }
 
     #[test]

@@ -30,7 +30,11 @@
 //! - `face`: what is known of a face ([`FaceLabel`]), and sets of faces ([`FaceSet`])
 //! - [`photo`]: photos in and out of files
 //! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
+//! - [`detection`], [`alignment`]: faces found in photos, and brought upright and to size
+//! - [`source`]: public data sets as they are downloaded; `left_out`: what of them cannot be used ([`LeftOut`])
+//! - [`preparation`]: making a data set ready
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
+//! - `sharded`: the same in Parquet files ([`ShardedFaces`])
 //! - `synthetic`: faces drawn by ourselves, with person and age as parameters ([`SyntheticFaces`])
 //! - [`split`]: sides that share no person; `check`: whether a set can teach what is needed
 //! - [`random`]: chance as a pure function; `augment`: small changes to a face ([`Augmentation`])
@@ -47,23 +51,30 @@ pub mod detection;
 mod error;
 mod face;
 mod labelled;
+mod left_out;
 mod metadata;
 pub mod photo;
 pub mod pixels;
+pub mod preparation;
 mod prepared;
 pub mod random;
 mod resample;
+mod sharded;
 mod sheet;
+pub mod source;
 pub mod split;
 mod synthetic;
 
 pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem};
 pub use augment::Augmentation;
-pub use check::{check_groups, check_identities};
+pub use check::{check_groups, check_identities, check_pictures};
 pub use error::DataError;
 pub use face::{FaceLabel, FaceSet, Split};
 pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, LabelledFace, group_labels};
-pub use prepared::{LeftOut, PreparedFolder};
+pub use left_out::{Cause, Fault, LeftOut};
+pub use metadata::Columns;
+pub use prepared::PreparedFolder;
+pub use sharded::ShardedFaces;
 pub use sheet::{sheet, sheet_with_captions};
 pub use split::Subset;
 pub use synthetic::{SyntheticConfig, SyntheticFaces};

@@ -1,4 +1,4 @@
-//! The table `metadata.csv` of a prepared folder.
+//! Tables of faces: the `metadata.csv` of a prepared folder, and others with columns of other names.
 
 use std::fs::File;
 use std::io;
@@ -7,20 +7,65 @@ use std::path::Path;
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim, Writer};
 use ipcgan_model::AgeGroups;
 
+use crate::left_out::{Cause, Fault};
 use crate::{DataError, FaceLabel, Split};
 
 /// The oldest person on record died at 122.
-const OLDEST: u32 = 125;
+pub(crate) const OLDEST: u32 = 125;
+
+/// What a table calls its columns. Only the column of file names must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// The picture, relative to the folder. Default: `file_name`.
+    pub file_name: String,
+    /// Years, or a range such as `40-49` or `70+`. Default: `age`.
+    pub age: String,
+    /// Index of the age group, if it is known better than the age says. Default: `group`.
+    pub group: String,
+    /// Whose face it is. Default: `identity`.
+    pub identity: String,
+    /// `train`, `valid` or `test`. Default: `split`.
+    pub split: String,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        let [file_name, age, group, identity, split] = Self::NAMES.map(String::from);
+        Self { file_name, age, group, identity, split }
+    }
+}
+
+impl Columns {
+    /// What we call the columns.
+    pub const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
+
+    /// Says that the table calls our column `ours` `theirs`.
+    ///
+    /// # Errors
+    /// We have no column `ours`.
+    pub fn rename(&mut self, ours: &str, theirs: &str) -> Result<(), String> {
+        let name = match ours {
+            "file_name" => &mut self.file_name,
+            "age" => &mut self.age,
+            "group" => &mut self.group,
+            "identity" => &mut self.identity,
+            "split" => &mut self.split,
+            _ => return Err(format!("there is no column `{ours}`, only {}", Self::NAMES.join(", "))),
+        };
+        *name = theirs.into();
+        Ok(())
+    }
+}
 
 /// One row: where it stands, which picture it names, and what it says of the face or why it cannot be used.
 pub(crate) struct Row {
     pub(crate) line: u64,
     pub(crate) file_name: String,
-    pub(crate) label: Result<FaceLabel, String>,
+    pub(crate) label: Result<FaceLabel, Fault>,
 }
 
 /// Reads all rows of the table `path`.
-pub(crate) fn read(path: &Path, groups: &AgeGroups) -> Result<Vec<Row>, DataError> {
+pub(crate) fn read(path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Vec<Row>, DataError> {
     let file = File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => DataError::MissingMetadata { path: path.into() },
         _ => DataError::Read { path: path.into(), source },
@@ -28,18 +73,18 @@ pub(crate) fn read(path: &Path, groups: &AgeGroups) -> Result<Vec<Row>, DataErro
     let table_error = |source| DataError::Metadata { path: path.into(), source };
     // A row with too few or too many cells is that row's fault, not the table's.
     let mut table = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(file);
-    let columns = Columns::of(table.headers().map_err(table_error)?, path)?;
+    let places = Places::of(table.headers().map_err(table_error)?, columns, path)?;
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
     loop {
         match table.read_record(&mut record) {
             Ok(false) => return Ok(rows),
-            Ok(true) => rows.push(columns.row(&record, groups)),
+            Ok(true) => rows.push(places.row(&record, groups)),
             Err(error) => match error.kind() {
                 ErrorKind::Utf8 { pos, .. } => rows.push(Row {
                     line: pos.as_ref().map_or(0, csv::Position::line),
                     file_name: String::new(),
-                    label: Err("is not written in UTF-8".into()),
+                    label: Err(Fault::label("is not written in UTF-8")),
                 }),
                 _ => return Err(table_error(error)),
             },
@@ -47,26 +92,32 @@ pub(crate) fn read(path: &Path, groups: &AgeGroups) -> Result<Vec<Row>, DataErro
     }
 }
 
-/// The table of these faces, as the bytes of the file `path`.
-pub(crate) fn written<'a>(
+/// A table with this header and these rows, as the bytes of the file `path`.
+pub(crate) fn written<const N: usize>(
     path: &Path,
-    rows: impl Iterator<Item = (String, &'a FaceLabel)>,
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
 ) -> Result<Vec<u8>, DataError> {
     let table_error = |source| DataError::Metadata { path: path.into(), source };
     let mut table = Writer::from_writer(Vec::new());
-    table.write_record(["file_name", "age", "group", "identity", "split"]).map_err(table_error)?;
-    for (file_name, label) in rows {
-        let age = label.age.map(|age| age.to_string()).unwrap_or_default();
-        let group = label.group.map(|group| group.to_string()).unwrap_or_default();
-        let identity = label.identity.clone().unwrap_or_default();
-        let split = label.split.map(|split| split.to_string()).unwrap_or_default();
-        table.write_record([file_name, age, group, identity, split]).map_err(table_error)?;
+    table.write_record(header).map_err(table_error)?;
+    for row in rows {
+        table.write_record(row).map_err(table_error)?;
     }
     table.into_inner().map_err(|error| DataError::Write { path: path.into(), source: error.into_error() })
 }
 
+/// The cells of a face in a table, in the order of [`Columns::NAMES`].
+pub(crate) fn cells(file_name: String, label: &FaceLabel) -> [String; 5] {
+    let age = label.age.map(|age| age.to_string()).unwrap_or_default();
+    let group = label.group.map(|group| group.to_string()).unwrap_or_default();
+    let identity = label.identity.clone().unwrap_or_default();
+    let split = label.split.map(|split| split.to_string()).unwrap_or_default();
+    [file_name, age, group, identity, split]
+}
+
 /// Where the columns are; those that may be missing are none.
-struct Columns {
+pub(crate) struct Places {
     file_name: usize,
     age: Option<usize>,
     group: Option<usize>,
@@ -74,19 +125,19 @@ struct Columns {
     split: Option<usize>,
 }
 
-impl Columns {
-    fn of(header: &StringRecord, path: &Path) -> Result<Self, DataError> {
-        let column = |name: &str| header.iter().position(|column| column == name);
-        let Some(file_name) = column("file_name") else {
+impl Places {
+    pub(crate) fn of(header: &StringRecord, columns: &Columns, path: &Path) -> Result<Self, DataError> {
+        let place = |name: &str| header.iter().position(|column| column == name);
+        let Some(file_name) = place(&columns.file_name) else {
             let found = header.iter().map(String::from).collect();
-            return Err(DataError::MissingFileNames { path: path.into(), found });
+            return Err(DataError::MissingFileNames { path: path.into(), name: columns.file_name.clone(), found });
         };
         Ok(Self {
             file_name,
-            age: column("age"),
-            group: column("group"),
-            identity: column("identity"),
-            split: column("split"),
+            age: place(&columns.age),
+            group: place(&columns.group),
+            identity: place(&columns.identity),
+            split: place(&columns.split),
         })
     }
 
@@ -98,38 +149,44 @@ impl Columns {
         }
     }
 
-    fn label(&self, record: &StringRecord, groups: &AgeGroups) -> Result<FaceLabel, String> {
+    pub(crate) fn label(&self, record: &StringRecord, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let cell = |column: Option<usize>| record.get(column?).filter(|text| !text.is_empty());
-        cell(Some(self.file_name)).ok_or("column `file_name` is empty")?;
+        cell(Some(self.file_name)).ok_or_else(|| Fault::label("names no picture"))?;
         let age = cell(self.age).map(age).transpose()?;
         let group = match (cell(self.group), age) {
             (Some(text), _) => Some(group(text, groups)?),
-            (None, Some(age)) => Some(
-                groups
-                    .group_of(age)
-                    .ok_or_else(|| format!("age {age} is below the first age group {}", groups.name(0)))?,
-            ),
-            (None, None) => None,
+            (None, age) => age.map(|age| group_of(age, groups)).transpose()?,
         };
         let split = cell(self.split)
-            .map(|name| Split::by_name(name).ok_or_else(|| format!("split `{name}` is none of train, valid, test")))
+            .map(|name| {
+                let fault = || Fault::label(format!("split `{name}` is none of train, valid, test"));
+                Split::by_name(name).ok_or_else(fault)
+            })
             .transpose()?;
         Ok(FaceLabel { group, age, identity: cell(self.identity).map(String::from), split })
     }
 }
 
-fn group(text: &str, groups: &AgeGroups) -> Result<usize, String> {
+fn group(text: &str, groups: &AgeGroups) -> Result<usize, Fault> {
     let index = text.parse().ok().filter(|&index| index < groups.count());
-    index.ok_or_else(|| format!("group `{text}` is none of the indices 0 to {}", groups.count() - 1))
+    index.ok_or_else(|| Fault::label(format!("group `{text}` is none of the indices 0 to {}", groups.count() - 1)))
 }
 
-/// Age in full years: of `25` and `25.5`, of the middle of the range `40-49`, of the start of `70+`.
-fn age(text: &str) -> Result<u32, String> {
+/// The age group of `age`.
+pub(crate) fn group_of(age: u32, groups: &AgeGroups) -> Result<usize, Fault> {
+    let fault =
+        || Fault { cause: Cause::Age, reason: format!("age {age} is below the first age group {}", groups.name(0)) };
+    groups.group_of(age).ok_or_else(fault)
+}
+
+/// Age in full years: of `25` and `25.5`, of the middle of the range `40-49`, of the start of `70+` and `more than 70`.
+fn age(text: &str) -> Result<u32, Fault> {
     let years = |text: &str| {
         let years = text.trim().parse::<f64>().ok().filter(|years| (0.0..=f64::from(OLDEST)).contains(years));
         years.map(|years| years as u32)
     };
-    let age = match (years(text), text.strip_suffix('+'), text.split_once('-')) {
+    let open = text.strip_suffix('+').or_else(|| text.strip_prefix("more than "));
+    let age = match (years(text), open, text.split_once('-')) {
         (Some(age), ..) => Some(age),
         (None, Some(first), _) => years(first),
         (None, None, Some((first, last))) => {
@@ -137,18 +194,19 @@ fn age(text: &str) -> Result<u32, String> {
         }
         (None, None, None) => None,
     };
-    age.ok_or_else(|| format!("age `{text}` is no number of years between 0 and {OLDEST} and no range of them"))
+    let fault = || format!("age `{text}` is no number of years between 0 and {OLDEST} and no range of them");
+    age.ok_or_else(|| Fault::label(fault()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rows(table: &[u8]) -> Vec<Result<FaceLabel, String>> {
+    fn rows(table: &[u8]) -> Vec<Result<FaceLabel, Fault>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metadata.csv");
         std::fs::write(&path, table).unwrap();
-        read(&path, &AgeGroups::default()).unwrap().into_iter().map(|row| row.label).collect()
+        read(&path, &Columns::default(), &AgeGroups::default()).unwrap().into_iter().map(|row| row.label).collect()
     }
 
     fn groups_of(table: &str) -> Vec<Option<usize>> {
@@ -162,6 +220,7 @@ mod tests {
         assert_eq!(age("40-49"), Ok(44));
         assert_eq!(age("10 - 19"), Ok(14));
         assert_eq!(age("70+"), Ok(70));
+        assert_eq!(age("more than 70"), Ok(70));
         for text in ["-3", "old", "49-40", "1985", "NaN", "+", "-"] {
             assert!(age(text).is_err(), "{text}");
         }
@@ -182,14 +241,14 @@ mod tests {
     fn a_row_that_makes_no_sense_says_why() {
         let table = "file_name,age,group,split\na,-3,,\nb,5,,\nc,,5,\nd,,,best\n,,,\n";
 
-        let reasons: Vec<_> = rows(table.as_bytes()).into_iter().map(|label| label.unwrap_err()).collect();
+        let reasons: Vec<_> = rows(table.as_bytes()).into_iter().map(|label| label.unwrap_err().reason).collect();
 
         let expected = [
             "age `-3` is no number of years between 0 and 125 and no range of them",
             "age 5 is below the first age group 11-20",
             "group `5` is none of the indices 0 to 4",
             "split `best` is none of train, valid, test",
-            "column `file_name` is empty",
+            "names no picture",
         ];
         assert_eq!(reasons, expected);
     }

@@ -1,7 +1,7 @@
 //! Photos in and out of files, upright and in RGB.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
@@ -26,8 +26,20 @@ const MOST_MEMORY: u64 = 8 * MOST_PIXELS;
 /// # Errors
 /// A file that is missing, a folder, no picture, damaged, cut short, below 8 x 8 or above 200 million pixels.
 pub fn read(path: &Path) -> Result<RgbImage, DataError> {
+    decoded(open(path)?, path)
+}
+
+/// The photo in the bytes of a file, as [`read`] gives it; `origin` names it in errors.
+///
+/// # Errors
+/// No picture, damaged, cut short, below 8 x 8 or above 200 million pixels.
+pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<RgbImage, DataError> {
+    decoded(Cursor::new(bytes), origin)
+}
+
+fn decoded(file: impl BufRead + Seek, path: &Path) -> Result<RgbImage, DataError> {
     let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let mut decoder = reader(path)?.into_decoder().map_err(decode_error)?;
+    let mut decoder = reader(file, path)?.into_decoder().map_err(decode_error)?;
     let (width, height) = decoder.dimensions();
     if width < LEAST_SIDE || height < LEAST_SIDE {
         return Err(DataError::TooSmall { path: path.into(), width, height, least: LEAST_SIDE });
@@ -39,6 +51,16 @@ pub fn read(path: &Path) -> Result<RgbImage, DataError> {
     let mut photo = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
     photo.apply_orientation(orientation);
     Ok(if photo.color().has_alpha() { over_white(photo) } else { photo.into_rgb8() })
+}
+
+/// Width times height of the picture in a file, which is not decoded.
+///
+/// # Errors
+/// As [`read`], but for damage behind the file's head.
+pub fn pixels(path: &Path) -> Result<u64, DataError> {
+    let decode_error = |source| DataError::Decode { path: path.into(), source };
+    let (width, height) = reader(open(path)?, path)?.into_dimensions().map_err(decode_error)?;
+    Ok(u64::from(width) * u64::from(height))
 }
 
 /// Writes a picture as PNG, whole or not at all (see [`write_whole`]).
@@ -68,14 +90,22 @@ pub fn resized(picture: &RgbImage, size: u32) -> RgbImage {
     resample::picture(&resample::resampled(picture, Region::whole(picture), size), size)
 }
 
-fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>, DataError> {
+fn open(path: &Path) -> Result<BufReader<File>, DataError> {
     let read_error = |source| DataError::Read { path: path.into(), source };
-    let mut file = File::open(path).map_err(read_error)?;
-    if file.metadata().map_err(read_error)?.is_dir() {
-        return Err(DataError::PictureIsFolder { path: path.into() });
+    let file = File::open(path).map_err(read_error)?;
+    match file.metadata().map_err(read_error)?.is_dir() {
+        true => Err(DataError::PictureIsFolder { path: path.into() }),
+        false => Ok(BufReader::new(file)),
     }
+}
+
+fn reader<R: BufRead + Seek>(mut file: R, path: &Path) -> Result<ImageReader<R>, DataError> {
+    let read_error = |source| DataError::Read { path: path.into(), source };
     let mut start = Vec::new();
     file.by_ref().take(64).read_to_end(&mut start).map_err(read_error)?;
+    if start.is_empty() {
+        return Err(DataError::CutShort { path: path.into() });
+    }
     let readable = |format: &ImageFormat| format.reading_enabled();
     let Some(format) = image::guess_format(&start).ok().filter(readable) else {
         return Err(DataError::UnknownFormat { path: path.into() });
@@ -84,7 +114,7 @@ fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>, DataError> {
         return Err(DataError::CutShort { path: path.into() });
     }
     file.rewind().map_err(read_error)?;
-    let mut reader = ImageReader::with_format(BufReader::new(file), format);
+    let mut reader = ImageReader::with_format(file, format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
@@ -92,7 +122,7 @@ fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>, DataError> {
 }
 
 /// Whether a JPEG file has an end-of-image marker near its end: the decoder fills what is missing with grey, silently.
-fn has_end(file: &mut File) -> std::io::Result<bool> {
+fn has_end(file: &mut (impl Read + Seek)) -> std::io::Result<bool> {
     // Cameras and editors append notes after the marker.
     const TAIL: u64 = 256 * 1024;
     let length = file.seek(SeekFrom::End(0))?;
@@ -186,12 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn a_jpeg_for_printing_becomes_rgb() {
+        let (_folder, path) = place("print.jpg");
+        // Made by Pillow: 16 x 16 pixels of one red, as cyan, magenta, yellow and black.
+        fs::write(&path, include_bytes!("../tests/data/cmyk.jpg")).unwrap();
+
+        let [red, green, blue] = read(&path).unwrap().get_pixel(8, 8).0;
+
+        assert!(red.abs_diff(200) < 4 && green.abs_diff(40) < 4 && blue.abs_diff(20) < 4, "{red} {green} {blue}");
+    }
+
+    #[test]
     fn what_is_no_picture_is_refused_in_one_line() {
         let (folder, text) = place("notes.png");
         fs::write(&text, "not a picture").unwrap();
         let missing = folder.path().join("missing.png");
 
         assert!(message(&text).ends_with("convert it to one of these"));
+        fs::write(&text, "").unwrap();
+        assert!(message(&text).ends_with("is cut short; copy or download it again"));
         assert!(message(&missing).starts_with("cannot read "));
         assert!(message(folder.path()).contains("is a folder"));
     }

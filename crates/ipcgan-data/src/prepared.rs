@@ -1,16 +1,14 @@
 //! Prepared folders: pictures and a `metadata.csv` (the image-folder convention).
 
 use std::collections::HashSet;
-use std::fmt;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::RgbImage;
-use ipcgan_model::{AgeGroups, write_whole};
-use rayon::prelude::*;
+use ipcgan_model::AgeGroups;
 
-use crate::metadata::{self, Row};
+use crate::left_out::{Fault, LeftOut};
+use crate::metadata::{self, Columns, Row};
+use crate::preparation::check_age_groups;
 use crate::{DataError, FaceLabel, FaceSet, photo};
 
 /// A folder of aligned faces with a `metadata.csv` beside or above them.
@@ -27,55 +25,38 @@ pub struct PreparedFolder {
 #[derive(Clone, Debug)]
 struct Face {
     file_name: String,
-    line: u64,
     label: FaceLabel,
-}
-
-/// A face that was left out of a data set, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
-    /// The picture, or the `metadata.csv` if its row names none.
-    pub path: PathBuf,
-    /// Line in `metadata.csv`, from 1.
-    pub line: u64,
-    /// Why, in words.
-    pub reason: String,
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}: {}", self.line, self.path.display(), self.reason)
-    }
 }
 
 impl PreparedFolder {
     /// Opens the prepared folder `folder`; gives its usable faces, and the rows that are not usable.
     ///
     /// A face without age and group stays, without a group. Pictures are not opened: see
-    /// [`PreparedFolder::check_pictures`].
+    /// [`check_pictures`](crate::check_pictures).
     ///
     /// # Errors
-    /// No folder, no `metadata.csv`, no column `file_name`, or no usable row.
+    /// No folder, no `metadata.csv`, no column `file_name`, no usable row, or prepared for other age groups.
     pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<LeftOut>), DataError> {
         if !folder.is_dir() {
             return Err(DataError::MissingFolder { path: folder.into() });
         }
+        check_age_groups(folder, groups)?;
         let table = folder.join("metadata.csv");
         let mut seen = HashSet::new();
         let mut faces = Vec::new();
         let mut left_out = Vec::new();
-        for Row { line, file_name, label } in metadata::read(&table, groups)? {
+        for Row { line, file_name, label } in metadata::read(&table, &Columns::default(), groups)? {
             let path = if file_name.is_empty() { table.clone() } else { folder.join(&file_name) };
             let label = label.and_then(|label| {
                 check_place(&file_name, &path)?;
                 if !seen.insert(file_name.clone()) {
-                    return Err("is named by an earlier line already".into());
+                    return Err(Fault::label("is named by an earlier line already"));
                 }
                 Ok(label)
             });
             match label {
-                Ok(label) => faces.push(Face { file_name, line, label }),
-                Err(reason) => left_out.push(LeftOut { path, line, reason }),
+                Ok(label) => faces.push(Face { file_name, label }),
+                Err(fault) => left_out.push(LeftOut { path, line: Some(line), fault }),
             }
         }
         if faces.is_empty() {
@@ -83,63 +64,6 @@ impl PreparedFolder {
             return Err(DataError::NoFaces { path: table, reason });
         }
         Ok((Self { folder: folder.into(), faces }, left_out))
-    }
-
-    /// Decodes every picture, on all processors; gives the faces whose picture can be read, and the others.
-    ///
-    /// `progress` is told how many pictures are done, of how many, in no particular order.
-    pub fn check_pictures(&self, progress: &(dyn Fn(usize, usize) + Sync)) -> (Self, Vec<LeftOut>) {
-        let done = AtomicUsize::new(0);
-        let faults: Vec<Option<String>> = self
-            .faces
-            .par_iter()
-            .map(|face| {
-                let fault = photo::read(&self.folder.join(&face.file_name)).err().map(|error| in_one_line(&error));
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.faces.len());
-                fault
-            })
-            .collect();
-        let mut faces = Vec::new();
-        let mut left_out = Vec::new();
-        for (face, fault) in self.faces.iter().zip(faults) {
-            match fault {
-                None => faces.push(face.clone()),
-                Some(reason) => {
-                    let path = self.folder.join(&face.file_name);
-                    left_out.push(LeftOut { path, line: face.line, reason });
-                }
-            }
-        }
-        (Self { folder: self.folder.clone(), faces }, left_out)
-    }
-
-    /// Writes `faces` as the prepared folder `folder`, as PNG pictures, on all processors.
-    ///
-    /// The `metadata.csv` comes last, so that a folder that has one is complete. `progress` is told how many
-    /// pictures are done, of how many, in no particular order.
-    ///
-    /// # Errors
-    /// A folder that is a prepared one already, a face that cannot be read, or a folder that is full or not ours.
-    pub fn write(
-        folder: &Path,
-        faces: &dyn FaceSet,
-        progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<(), DataError> {
-        let table = folder.join("metadata.csv");
-        if table.exists() {
-            return Err(DataError::AlreadyPrepared { path: table });
-        }
-        let pictures = folder.join("pictures");
-        fs::create_dir_all(&pictures).map_err(|source| DataError::Write { path: pictures, source })?;
-        let done = AtomicUsize::new(0);
-        (0..faces.len()).into_par_iter().try_for_each(|index| {
-            photo::write_png(&folder.join(file_name(index)), &faces.image(index)?)?;
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, faces.len());
-            Ok::<_, DataError>(())
-        })?;
-        let rows = (0..faces.len()).map(|index| (file_name(index), faces.label(index)));
-        let contents = metadata::written(&table, rows)?;
-        write_whole(&table, &contents).map_err(|source| DataError::Write { path: table, source })
     }
 }
 
@@ -161,40 +85,26 @@ impl FaceSet for PreparedFolder {
     }
 }
 
-fn file_name(index: usize) -> String {
-    format!("pictures/{index:06}.png")
-}
-
-fn check_place(file_name: &str, path: &Path) -> Result<(), String> {
+fn check_place(file_name: &str, path: &Path) -> Result<(), Fault> {
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     if !Path::new(file_name).components().all(inside) {
-        return Err("lies outside of the prepared folder".into());
+        return Err(Fault::picture("lies outside of the prepared folder"));
     }
     if !path.is_file() {
-        return Err("there is no such file".into());
+        return Err(Fault::picture("there is no such file"));
     }
     Ok(())
 }
 
-/// An error with its causes, parted by colons.
-fn in_one_line(error: &DataError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}").replace('\n', " ");
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::Rgb;
     use tempfile::TempDir;
 
     use super::*;
     use crate::Split;
-    use crate::face::PlainFaces;
 
     fn folder(table: &str, pictures: &[&str]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -231,13 +141,13 @@ mod tests {
         let (faces, left_out) = open(&folder).unwrap();
 
         assert_eq!(faces.len(), 1);
-        let reasons: Vec<_> = left_out.iter().map(|row| (row.line, row.reason.as_str())).collect();
+        let reasons: Vec<_> = left_out.iter().map(|row| (row.line.unwrap(), row.fault.reason.as_str())).collect();
         let expected = [
             (3, "there is no such file"),
             (4, "lies outside of the prepared folder"),
             (5, "lies outside of the prepared folder"),
             (6, "is named by an earlier line already"),
-            (7, "column `file_name` is empty"),
+            (7, "names no picture"),
         ];
         assert_eq!(reasons, expected);
         let line = format!("line 3: {}: there is no such file", folder.path().join("b.png").display());
@@ -259,43 +169,5 @@ mod tests {
 
         let useless = folder("file_name\nb.png\n", &[]);
         assert!(open(&useless).unwrap_err().to_string().contains("there is no such file"));
-    }
-
-    #[test]
-    fn pictures_that_cannot_be_read_are_found_before_training_meets_them() {
-        let folder = folder("file_name\na.png\nb.png\nc.png\n", &["a.png", "b.png", "c.png"]);
-        let cut = fs::read(folder.path().join("b.png")).unwrap();
-        fs::write(folder.path().join("b.png"), &cut[..cut.len() / 2]).unwrap();
-        let told = AtomicUsize::new(0);
-
-        let (faces, left_out) = open(&folder).unwrap().0.check_pictures(&|done, total| {
-            assert!(done <= total);
-            told.fetch_add(1, Ordering::Relaxed);
-        });
-
-        let names: Vec<_> = (0..faces.len()).map(|index| faces.name(index)).collect();
-        assert_eq!(names, ["a.png", "c.png"]);
-        assert_eq!((left_out.len(), left_out[0].line), (1, 3));
-        assert_eq!(told.into_inner(), 3);
-    }
-
-    #[test]
-    fn a_written_folder_opens_as_the_same_faces() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut faces = PlainFaces::of_groups(&[4, 0]);
-        faces.0[0].age = Some(60);
-        faces.0[0].identity = Some("o'neill, \"ann\"".into());
-        faces.0[1].split = Some(Split::Test);
-
-        PreparedFolder::write(folder.path(), &faces, &|_, _| ()).unwrap();
-
-        let (back, left_out) = open(&folder).unwrap();
-        assert!(left_out.is_empty());
-        for index in 0..2 {
-            assert_eq!(back.label(index), faces.label(index));
-            assert_eq!(back.image(index).unwrap(), faces.image(index).unwrap());
-        }
-        let again = PreparedFolder::write(folder.path(), &faces, &|_, _| ()).unwrap_err();
-        assert!(matches!(again, DataError::AlreadyPrepared { .. }));
     }
 }

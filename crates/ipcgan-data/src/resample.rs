@@ -47,6 +47,10 @@ pub(crate) fn at(picture: &RgbImage, column: f32, row: f32) -> [f32; 3] {
 /// Weights are a triangle as wide as the larger of a source and a target pixel: shrinking averages, enlarging is
 /// bilinear. Beyond the picture its edge goes on.
 pub(crate) fn resampled(picture: &RgbImage, region: Region, size: u32) -> Vec<[f32; 3]> {
+    // Prepared faces usually have the size of the networks, and loading them must keep up with a fast device.
+    if region == Region::whole(picture) && picture.dimensions() == (size, size) {
+        return picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect();
+    }
     let columns = taps(region.left, region.width, size, picture.width());
     let rows = taps(region.top, region.height, size, picture.height());
     let first = rows.iter().map(|taps| taps.first).min().unwrap_or(0);

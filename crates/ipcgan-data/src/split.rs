@@ -8,16 +8,29 @@ use image::RgbImage;
 use crate::random::mixed;
 use crate::{DataError, FaceLabel, FaceSet, Split};
 
-/// The side of a person: `valid_share` of all people are on [`Split::Valid`], the others on [`Split::Train`].
+/// How many of all people are held out, as shares of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeldOut {
+    /// Share of people to watch the learning with.
+    pub valid: f64,
+    /// Share of people to measure the result with.
+    pub test: f64,
+}
+
+/// The side of a person: shares of all people are held out, the others are on [`Split::Train`].
 ///
 /// It follows from the name and the seed alone, so one person is always on one side, whoever else is there.
-pub fn split_of(identity: &str, seed: u64, valid_share: f64) -> Split {
+pub fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
     // FNV-1a, which is the same on every machine and in every version of Rust, then mixed to even out its high bits.
     let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     let share = mixed(hash) as f64 / 2f64.powi(64);
-    if share < valid_share { Split::Valid } else { Split::Train }
+    match share {
+        share if share < held_out.valid => Split::Valid,
+        share if share < held_out.valid + held_out.test => Split::Test,
+        _ => Split::Train,
+    }
 }
 
 /// Some faces of a set, in an order of their own.
@@ -72,12 +85,13 @@ impl FaceSet for Subset {
 /// [`DataError::SplitPerson`] if the pictures of one person are given to several splits.
 pub fn by_identity(faces: Arc<dyn FaceSet>, seed: u64, valid_share: f64) -> Result<(Subset, Subset), DataError> {
     let given = given_splits(&*faces)?;
+    let held_out = HeldOut { valid: valid_share, test: 0.0 };
     let [mut train, mut valid] = [Vec::new(), Vec::new()];
     for index in 0..faces.len() {
         let label = faces.label(index);
         let split = match &label.identity {
-            Some(identity) => *given.get(identity.as_str()).unwrap_or(&split_of(identity, seed, valid_share)),
-            None => label.split.unwrap_or_else(|| split_of(&faces.name(index), seed, valid_share)),
+            Some(identity) => *given.get(identity.as_str()).unwrap_or(&split_of(identity, seed, held_out)),
+            None => label.split.unwrap_or_else(|| split_of(&faces.name(index), seed, held_out)),
         };
         match split {
             Split::Train => train.push(index),
@@ -113,20 +127,25 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_people_is_for_validation() {
-        let valid =
-            |seed| (0..1000).filter(|person| split_of(&format!("person {person}"), seed, 0.2) == Split::Valid).count();
+    fn shares_of_the_people_are_held_out() {
+        let held_out = HeldOut { valid: 0.2, test: 0.2 };
+        let count = |split, seed| {
+            (0..1000).filter(|person| split_of(&format!("person {person}"), seed, held_out) == split).count()
+        };
 
         // Five standard deviations of a binomial count of 1000 at 0.2.
-        assert!(valid(1).abs_diff(200) < 64, "{}", valid(1));
-        assert!(valid(2).abs_diff(200) < 64, "{}", valid(2));
-        assert_eq!(split_of("ann", 1, 0.0), Split::Train);
-        assert_eq!(split_of("ann", 1, 1.0), Split::Valid);
+        for seed in [1, 2] {
+            assert!(count(Split::Valid, seed).abs_diff(200) < 64, "{}", count(Split::Valid, seed));
+            assert!(count(Split::Test, seed).abs_diff(200) < 64, "{}", count(Split::Test, seed));
+        }
+        assert_eq!(split_of("ann", 1, HeldOut { valid: 0.0, test: 0.0 }), Split::Train);
+        assert_eq!(split_of("ann", 1, HeldOut { valid: 1.0, test: 0.0 }), Split::Valid);
     }
 
     #[test]
     fn another_seed_parts_people_in_another_way() {
-        let sides = |seed| (0..64).map(|person| split_of(&person.to_string(), seed, 0.5)).collect::<Vec<_>>();
+        let held_out = HeldOut { valid: 0.5, test: 0.0 };
+        let sides = |seed| (0..64).map(|person| split_of(&person.to_string(), seed, held_out)).collect::<Vec<_>>();
 
         assert_eq!(sides(1), sides(1));
         assert_ne!(sides(1), sides(2));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ipcgan_data::split::by_identity;
-use ipcgan_data::{FaceSet, LeftOut, PreparedFolder, Subset, SyntheticFaces};
+use ipcgan_data::{FaceSet, LeftOut, PreparedFolder, ShardedFaces, Subset, SyntheticFaces, check_pictures};
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
@@ -30,7 +30,7 @@ impl TrainingData {
         Self::split(Arc::new(faces), config)
     }
 
-    /// The prepared folder at `folder`, and what of it is left out.
+    /// The prepared folder at `folder`, or the Parquet shards in it, and what of it is left out.
     ///
     /// Every picture is decoded once, so that a broken one is found now and not hours later.
     ///
@@ -41,8 +41,17 @@ impl TrainingData {
         config: &TrainingConfig,
         progress: Progress<'_>,
     ) -> Result<(Self, Vec<LeftOut>), TrainingError> {
-        let (faces, mut left_out) = PreparedFolder::open(folder, &config.age_groups)?;
-        let (faces, unreadable) = faces.check_pictures(progress);
+        let (faces, mut left_out): (Arc<dyn FaceSet>, _) = match ShardedFaces::are_in(folder) {
+            true => {
+                let (faces, left_out) = ShardedFaces::open(folder, &config.age_groups)?;
+                (Arc::new(faces), left_out)
+            }
+            false => {
+                let (faces, left_out) = PreparedFolder::open(folder, &config.age_groups)?;
+                (Arc::new(faces), left_out)
+            }
+        };
+        let (faces, unreadable) = check_pictures(faces, progress);
         left_out.extend(unreadable);
         Ok((Self::split(Arc::new(faces), config)?, left_out))
     }

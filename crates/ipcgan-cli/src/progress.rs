@@ -1,0 +1,52 @@
+//! How far long work has come.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+use crate::report;
+
+/// Time between two lines where no bar can be shown.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
+
+/// A bar with an estimate of the time that is left; a line now and then where there is no terminal.
+pub(crate) struct Progress {
+    what: &'static str,
+    bar: ProgressBar,
+    begun: Instant,
+    /// When the last line was written.
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    /// Of `what`, such as `reading faces`.
+    pub(crate) fn new(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta} left")
+            .expect("the template is fixed and valid");
+        let bar = ProgressBar::new(0).with_style(style).with_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { what, bar, begun: Instant::now(), told: Mutex::new(Instant::now()) }
+    }
+
+    /// Shows that `done` of `all` are done.
+    pub(crate) fn show(&self, done: usize, all: usize) {
+        if stderr().is_terminal() {
+            self.bar.set_length(all as u64);
+            self.bar.set_position(done as u64);
+            return;
+        }
+        let mut told = self.told.lock().expect("no holder panics");
+        if told.elapsed() >= BETWEEN_LINES {
+            *told = Instant::now();
+            let left = self.begun.elapsed().mul_f64((all - done) as f64 / done.max(1) as f64);
+            report(&format!("{}: {done} of {all}, {} left", self.what, HumanDuration(left)));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

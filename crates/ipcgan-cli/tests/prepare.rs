@@ -1,0 +1,188 @@
+//! `ipcgan prepare` on folders as they come, with all that can be wrong in them.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use image::imageops::{crop_imm, replace, resize};
+use image::{ImageFormat, Rgb, RgbImage};
+
+fn prepare(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).arg("prepare").args(arguments).args(["--device", "cpu"]).output().unwrap()
+}
+
+fn succeeded(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+fn portrait(name: &str) -> RgbImage {
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos");
+    image::open(photos.join(name)).unwrap().into_rgb8()
+}
+
+fn save(picture: &RgbImage, folder: &Path, name: &str) {
+    picture.save(folder.join(name)).unwrap();
+}
+
+/// All files below `folder` and what is in them.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    all.insert(path.strip_prefix(folder).unwrap().into(), fs::read(&path).unwrap());
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn real_faces_are_found_aligned_and_parted_and_all_else_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("Data, \"mine\"");
+    fs::create_dir_all(data.join("x.jpg")).unwrap();
+    let collins = portrait("eileen-collins.jpg");
+    save(&collins, &data, "collins.jpg");
+    save(&resize(&collins, 380, 380, image::imageops::FilterType::Triangle), &data, "again.jpg");
+    save(&portrait("grace-hopper.jpg"), &data, "x.jpg/höpper.jpg");
+    // A part of the face is beyond the picture.
+    save(&crop_imm(&collins, 205, 0, collins.width() - 205, collins.height()).to_image(), &data, "cut.png");
+    save(&RgbImage::from_pixel(300, 300, Rgb([90; 3])), &data, "wall.png");
+    fs::write(data.join("empty.jpg"), "").unwrap();
+    let mut bomb = std::io::Cursor::new(Vec::new());
+    RgbImage::new(8, 8).write_to(&mut bomb, ImageFormat::Bmp).unwrap();
+    let mut bomb = bomb.into_inner();
+    bomb[18..22].copy_from_slice(&60_000u32.to_le_bytes());
+    bomb[22..26].copy_from_slice(&60_000u32.to_le_bytes());
+    fs::write(data.join("bomb.bmp"), bomb).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(".", data.join("loop")).unwrap();
+    let table = "path,Years,who\n\
+        collins.jpg,38,\"Collins, \"\"Eileen\"\"\"\n\
+        again.jpg,38,Somebody Else\n\
+        x.jpg/höpper.jpg,60+,Hopper\n\
+        cut.png,38,\"Collins, \"\"Eileen\"\"\"\n\
+        wall.png,30,Nobody\n\
+        empty.jpg,30,Nobody\n\
+        bomb.bmp,30,Nobody\n\
+        gone.jpg,30,Nobody\n\
+        collins.jpg,5,Nobody\n";
+    fs::write(data.join("labels.csv"), table).unwrap();
+
+    let columns = ["--column", "file_name=path", "--column", "age=Years", "--column", "identity=who"];
+    let arguments = [&["Data, \"mine\"", "--source", "csv", "--out", "out"], &columns[..]].concat();
+    let said = succeeded(&prepare(folder.path(), &arguments));
+
+    assert!(said.contains("is read as csv") && said.contains("no face found"), "{said}");
+    let out = folder.path().join("out");
+    let table = fs::read_to_string(out.join("metadata.csv")).unwrap();
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows[0], "file_name,age,group,identity,split");
+    let split = |name: &str| {
+        let row = rows.iter().find(|row| row.contains(name)).unwrap_or_else(|| panic!("no {name} in {table}"));
+        row.rsplit(',').next().unwrap()
+    };
+    // The same photo under two names, so both people are on one side.
+    assert_eq!(split("collins.jpg"), split("again.jpg"));
+    assert!(rows.iter().any(|row| row.starts_with("pictures/x.jpg/höpper.jpg.png,60,4,Hopper,")), "{table}");
+    assert!(rows.iter().any(|row| row.contains(",38,2,\"Collins, \"\"Eileen\"\"\",")), "{table}");
+    let face = image::open(out.join("pictures/collins.jpg.png")).unwrap().into_rgb8();
+    assert_eq!(face.dimensions(), (128, 128));
+    let left_out = fs::read_to_string(out.join("left-out.csv")).unwrap();
+    for line in [
+        "wall.png,,no face found,no face found",
+        "empty.jpg,,unreadable picture,",
+        "bomb.bmp,,unreadable picture,",
+        "gone.jpg,9,unreadable picture,there is no such file",
+        "collins.jpg,10,age outside of all age groups,age 5 is below",
+    ] {
+        assert!(left_out.contains(line), "no `{line}` in {left_out}");
+    }
+    #[cfg(unix)]
+    assert!(left_out.contains("loop,,unreadable picture,\"is a link back to"), "{left_out}");
+    assert!(fs::read_to_string(out.join("same-picture.csv")).unwrap().contains("collins.jpg,again.jpg"));
+    let report = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("data:image/jpeg;base64,") && !report.contains("<script") && !report.contains("http"));
+}
+
+#[test]
+fn of_fifty_faces_the_one_in_the_middle_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    let [small, large] = [("grace-hopper.jpg", 120), ("eileen-collins.jpg", 420)].map(|(name, width)| {
+        let photo = portrait(name);
+        let height = photo.height() * width / photo.width();
+        resize(&photo, width, height, image::imageops::FilterType::Triangle)
+    });
+    let mut crowd = RgbImage::new(1200, 1000);
+    for index in 0..50 {
+        replace(&mut crowd, &small, i64::from(index % 10) * 120, i64::from(index / 10) * 200);
+    }
+    replace(&mut crowd, &large, 390, 290);
+    save(&crowd, &folder.path().join("data"), "40_Eileen_Collins_0001.png");
+    save(&large, &folder.path().join("data"), "41_Eileen_Collins_0002.png");
+
+    succeeded(&prepare(folder.path(), &["data", "--out", "out", "--source", "cacd"]));
+
+    // Both are the same large face, so they are the same picture.
+    let same = fs::read_to_string(folder.path().join("out/same-picture.csv")).unwrap();
+    assert!(same.contains("40_Eileen_Collins_0001.png,41_Eileen_Collins_0002.png"), "{same}");
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--source", "synthetic", "--people", "40", "--size", "96", "--out"];
+    let with_out = |out| [&arguments[..], &[out]].concat();
+    succeeded(&prepare(folder.path(), &with_out("whole")));
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder.path()).arg("prepare").args(with_out("broken")).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let journal = folder.path().join("broken/fingerprints.csv");
+    while fs::metadata(&journal).map_or(0, |journal| journal.len()) < 5000 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.path().join("broken/metadata.csv").exists());
+    succeeded(&prepare(folder.path(), &with_out("broken")));
+
+    assert!(contents(&folder.path().join("whole")) == contents(&folder.path().join("broken")));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_to_change() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    let error = |arguments: &[&str], code| {
+        let output = prepare(folder.path(), arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    };
+
+    assert!(error(&["nowhere", "--out", "out"], 1).contains("there is no folder nowhere"));
+    assert!(error(&["data", "--out", "out"], 1).contains("it holds no pictures"));
+    assert!(error(&["data", "--out", "out", "--source", "celeba"], 2).contains("utkface"));
+    assert!(error(&["--out", "out"], 1).contains("FOLDER"));
+    assert!(error(&["data", "--out", "out", "--column", "shoe=size"], 1).contains("no column `shoe`"));
+    assert!(error(&["data", "--out", "out", "--age-groups", "11,11"], 1).contains("must rise"));
+    assert!(error(&["data", "--out", "out", "--split", "gone.csv"], 1).contains("gone.csv"));
+    assert!(error(&["data", "--out", "out", "--valid-share", "0.5", "--test-share", "0.5"], 1).contains("nobody"));
+}

@@ -1,0 +1,99 @@
+//! Faces that are left out of a data set, and why.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::DataError;
+
+/// What kind of reason a face is left out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The age belongs to no age group.
+    Age,
+    /// What is said of the face makes no sense, or nothing is said.
+    Label,
+    /// There is no such picture, or it cannot be read.
+    Picture,
+    /// No face is found in the picture.
+    NoFace,
+    /// The face has too few pixels.
+    SmallFace,
+    /// The person, or the same picture, is on another side of the data set.
+    OtherSplit,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Age => "age outside of all age groups",
+            Self::Label => "unusable label",
+            Self::Picture => "unreadable picture",
+            Self::NoFace => "no face found",
+            Self::SmallFace => "face too small",
+            Self::OtherSplit => "person or picture in another split",
+        })
+    }
+}
+
+/// Why a face is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The kind of reason.
+    pub cause: Cause,
+    /// The reason in words.
+    pub reason: String,
+}
+
+impl Fault {
+    pub(crate) fn label(reason: impl Into<String>) -> Self {
+        Self { cause: Cause::Label, reason: reason.into() }
+    }
+
+    pub(crate) fn picture(reason: impl Into<String>) -> Self {
+        Self { cause: Cause::Picture, reason: reason.into() }
+    }
+
+    /// Why a face could not be had from its picture.
+    pub(crate) fn of(error: &DataError) -> Self {
+        match error {
+            DataError::NoFaceFound { .. } => Self { cause: Cause::NoFace, reason: "no face found".into() },
+            DataError::FaceTooSmall { side, least, .. } => {
+                let reason = format!("the face is {side} pixels wide; faces of at least {least} are used");
+                Self { cause: Cause::SmallFace, reason }
+            }
+            error => Self::picture(in_one_line(error)),
+        }
+    }
+}
+
+/// A face that was left out of a data set, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The picture, or the table if its row names none.
+    pub path: PathBuf,
+    /// Line in the table, from 1, if the face was named by one.
+    pub line: Option<u64>,
+    /// Why.
+    pub fault: Fault,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}: {}", self.path.display(), self.fault.reason)
+    }
+}
+
+/// An error with its causes, parted by colons.
+fn in_one_line(error: &DataError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}").replace('\n', " ");
+        cause = error.source();
+    }
+    text
+}

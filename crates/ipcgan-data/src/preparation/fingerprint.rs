@@ -1,0 +1,105 @@
+//! Fingerprints of faces, by which the same picture is known again, also re-encoded or resized.
+
+use std::fmt;
+
+use image::RgbImage;
+use image_hasher::{HashAlg, HasherConfig};
+use rayon::prelude::*;
+
+/// Signs of the lowest frequencies of a face: a perceptual hash (pHash) of 16 times 16 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint([u64; 4]);
+
+/// The most bits by which two pictures of one photo differ.
+///
+/// Chosen on real faces, found and aligned: of 195 million pairs of FairFace and UTKFace 115 are within it, and all that
+/// were looked at (those of 24 bits and more) show the same photo. Of 2,970 faces that were saved again as JPEG of
+/// quality 50, 97% stay within it, 93% of those also shrunk to three quarters; landmarks of the others moved too far.
+const MOST_DIFFERING_BITS: u32 = 44;
+
+impl Fingerprint {
+    pub(super) fn of(face: &RgbImage) -> Self {
+        let hasher =
+            HasherConfig::with_bytes_type::<[u8; 32]>().hash_size(16, 16).hash_alg(HashAlg::Median).preproc_dct();
+        let bytes = hasher.to_hasher().hash_image(face).into_inner();
+        let words = bytes.as_chunks().0;
+        Self(std::array::from_fn(|index| u64::from_be_bytes(words[index])))
+    }
+
+    /// The one that is written `text`.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let digits = text.as_bytes().as_chunks::<16>().0;
+        let words: Vec<u64> = digits
+            .iter()
+            .map(|digits| std::str::from_utf8(digits).ok().and_then(|word| u64::from_str_radix(word, 16).ok()))
+            .collect::<Option<_>>()?;
+        (text.len() == 64).then(|| words.try_into().ok()).flatten().map(Self)
+    }
+
+    fn differing_bits(&self, other: &Self) -> u32 {
+        self.0.iter().zip(other.0).map(|(one, other)| (one ^ other).count_ones()).sum()
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|word| write!(f, "{word:016x}"))
+    }
+}
+
+/// All pairs of the same picture, as indices, the first below the second.
+pub(super) fn pairs_of_one_picture(fingerprints: &[Fingerprint]) -> Vec<[usize; 2]> {
+    let later = |first: usize| {
+        let same =
+            move |second: &usize| fingerprints[first].differing_bits(&fingerprints[*second]) <= MOST_DIFFERING_BITS;
+        (first + 1..fingerprints.len()).filter(same).map(move |second| [first, second])
+    };
+    (0..fingerprints.len()).into_par_iter().flat_map_iter(later).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use ipcgan_model::AgeGroups;
+
+    use super::*;
+    use crate::{FaceSet, SyntheticConfig, SyntheticFaces, photo};
+
+    fn faces(people: usize) -> Vec<RgbImage> {
+        let config = SyntheticConfig { identities: people, faces_per_group: 1, size: 128, seed: 1 };
+        let faces = SyntheticFaces::new(config, &AgeGroups::default());
+        (0..faces.len()).map(|index| faces.image(index).unwrap()).collect()
+    }
+
+    fn encoded_again(face: &RgbImage) -> RgbImage {
+        let mut bytes = Vec::new();
+        face.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 50)).unwrap();
+        image::load_from_memory(&bytes).unwrap().into_rgb8()
+    }
+
+    #[test]
+    fn a_picture_is_known_again_after_encoding_and_resizing() {
+        let mut pictures = Vec::new();
+        for face in faces(2) {
+            pictures.extend([encoded_again(&face), photo::resized(&face, 96), face]);
+        }
+        let fingerprints: Vec<_> = pictures.iter().map(Fingerprint::of).collect();
+
+        let mut pairs = pairs_of_one_picture(&fingerprints);
+
+        pairs.sort_unstable();
+        let expected: Vec<_> =
+            (0..10).flat_map(|face| [[0, 1], [0, 2], [1, 2]].map(|pair| pair.map(|i| 3 * face + i))).collect();
+        assert_eq!(pairs, expected);
+    }
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_is_written() {
+        let fingerprint = Fingerprint::of(&faces(1)[0]);
+
+        assert_eq!(Fingerprint::read(&fingerprint.to_string()), Some(fingerprint));
+        for text in ["", "12", &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(Fingerprint::read(text), None, "{text}");
+        }
+    }
+}

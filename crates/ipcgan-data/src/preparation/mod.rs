@@ -1,0 +1,329 @@
+//! Making a data set ready: faces to one size, sides that share no person, and a report of what there is.
+//!
+//! A prepared folder is the same, byte for byte, whatever the number of threads and however often the work was
+//! interrupted.
+
+mod config;
+mod fingerprint;
+mod journal;
+mod published;
+mod report;
+mod sides;
+mod work;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use ipcgan_model::write_whole;
+use walkdir::WalkDir;
+
+pub use config::PreparationConfig;
+pub(crate) use config::check_age_groups;
+pub use published::PublishedSplit;
+
+use crate::left_out::LeftOut;
+use crate::metadata::{self, Columns};
+use crate::split::HeldOut;
+use crate::{DataError, FaceLabel, FaceSet};
+use fingerprint::{Fingerprint, pairs_of_one_picture};
+use journal::Journal;
+
+/// How the work is watched and ended.
+pub struct Watch<'a> {
+    /// Is told how many faces are done, of how many, in no particular order.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    /// Ends the work as soon as it is true; the same call goes on with it another time.
+    pub stop: &'a AtomicBool,
+    /// Faces that are worked on at a time.
+    pub threads: usize,
+}
+
+impl Default for Watch<'_> {
+    /// Nobody watches, nothing ends it, and all processors work.
+    fn default() -> Self {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        let threads = thread::available_parallelism().map_or(1, Into::into);
+        Self { progress: &|_, _| (), stop: &NEVER, threads }
+    }
+}
+
+/// What a prepared folder holds.
+pub struct Prepared {
+    /// File name and label of each face.
+    pub faces: Vec<(String, FaceLabel)>,
+    /// What was left out, and why.
+    pub left_out: Vec<LeftOut>,
+    /// Pictures of which there is another one: two file names each.
+    pub same_picture: Vec<[String; 2]>,
+}
+
+/// Prepares `faces` in `folder`; `left_out` is what was left out before.
+///
+/// Faces that an earlier call made are not made again. The `metadata.csv` comes last, so that a folder that has one is
+/// complete. None if it was stopped.
+///
+/// # Errors
+/// No usable face; a folder that was prepared in another way, or is just now; a full disk.
+pub fn prepare(
+    faces: &dyn FaceSet,
+    mut left_out: Vec<LeftOut>,
+    folder: &Path,
+    config: &PreparationConfig,
+    watch: &Watch<'_>,
+) -> Result<Option<Prepared>, DataError> {
+    let pictures = folder.join("pictures");
+    fs::create_dir_all(&pictures).map_err(|source| DataError::Write { path: pictures.clone(), source })?;
+    let (journal, mut done) = Journal::open(folder)?;
+    config.settle_in(folder)?;
+    remove_unfinished(folder)?;
+    done.retain(|name, _| folder.join(file_name(name)).is_file());
+
+    let Some(outcomes) = work::pictures(faces, &done, folder, &journal, watch)? else {
+        return Ok(None);
+    };
+    let mut kept = Vec::new();
+    let mut fingerprints = Vec::new();
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        let name = faces.name(index);
+        done.remove(&name);
+        match outcome {
+            Ok(fingerprint) => {
+                kept.push((name, faces.label(index).clone()));
+                fingerprints.push(fingerprint);
+            }
+            Err(fault) => left_out.push(LeftOut { path: name.into(), line: None, fault }),
+        }
+    }
+    // Faces that the data set has no longer.
+    for name in done.keys() {
+        let path = folder.join(file_name(name));
+        fs::remove_file(&path).map_err(|source| DataError::Write { path, source })?;
+    }
+    journal.rewrite(kept.iter().zip(&fingerprints).map(|((name, _), fingerprint)| (name.clone(), *fingerprint)))?;
+    let prepared = parted(kept, &fingerprints, left_out, config);
+    write(&prepared, folder, config)?;
+    Ok(Some(prepared))
+}
+
+/// `faces`, each on its side.
+fn parted(
+    faces: Vec<(String, FaceLabel)>,
+    fingerprints: &[Fingerprint],
+    mut left_out: Vec<LeftOut>,
+    config: &PreparationConfig,
+) -> Prepared {
+    let held_out = HeldOut { valid: config.valid_share, test: config.test_share };
+    let same_picture = match config.find_same_pictures {
+        true => pairs_of_one_picture(fingerprints),
+        false => Vec::new(),
+    };
+    let sides = sides::sides(&faces, &same_picture, config.seed, held_out);
+    let same_picture = same_picture.into_iter().map(|pair| pair.map(|index| faces[index].0.clone())).collect();
+    let mut kept = Vec::new();
+    for ((name, label), side) in faces.into_iter().zip(sides) {
+        match side {
+            Ok(split) => kept.push((file_name(&name), FaceLabel { split: Some(split), ..label })),
+            Err(fault) => left_out.push(LeftOut { path: name.into(), line: None, fault }),
+        }
+    }
+    left_out.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    Prepared { faces: kept, left_out, same_picture }
+}
+
+fn write(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<(), DataError> {
+    if prepared.faces.is_empty() {
+        let reason = prepared.left_out.first().map_or("it holds no pictures".into(), ToString::to_string);
+        return Err(DataError::NothingPrepared { path: folder.into(), reason });
+    }
+    let path = |name: &str| folder.join(name);
+    let left_out = prepared.left_out.iter().map(|left_out| {
+        let line = left_out.line.map(|line| line.to_string()).unwrap_or_default();
+        let fault = &left_out.fault;
+        [left_out.path.display().to_string(), line, fault.cause.to_string(), fault.reason.clone()]
+    });
+    let left_out = metadata::written(&path("left-out.csv"), ["path", "line", "cause", "reason"], left_out)?;
+    let same_picture =
+        metadata::written(&path("same-picture.csv"), ["one", "other"], prepared.same_picture.iter().cloned())?;
+    let faces = prepared.faces.iter().map(|(file_name, label)| metadata::cells(file_name.clone(), label));
+    let table = metadata::written(&path("metadata.csv"), Columns::NAMES, faces)?;
+    let report = report::report(prepared, folder, config)?;
+    for (name, contents) in [
+        ("left-out.csv", left_out),
+        ("same-picture.csv", same_picture),
+        ("report.html", report.into_bytes()),
+        ("metadata.csv", table),
+    ] {
+        write_whole(&path(name), &contents).map_err(|source| DataError::Write { path: path(name), source })?;
+    }
+    Ok(())
+}
+
+/// Where the picture of the face `name` is, relative to the prepared folder.
+fn file_name(name: &str) -> String {
+    format!("pictures/{name}.png")
+}
+
+/// Removes what a kill left half written.
+fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
+    for entry in WalkDir::new(folder).into_iter().flatten() {
+        let name = entry.file_name().as_encoded_bytes();
+        if entry.file_type().is_file() && name.starts_with(b".") && name.ends_with(b".part") {
+            let path = PathBuf::from(entry.path());
+            fs::remove_file(&path).map_err(|source| DataError::Write { path, source })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::Ordering;
+
+    use image::RgbImage;
+    use ipcgan_model::AgeGroups;
+
+    use super::*;
+    use crate::left_out::Fault;
+    use crate::{PreparedFolder, Split, SyntheticConfig, SyntheticFaces};
+
+    /// Drawn faces, of which some cannot be read.
+    struct Drawn(SyntheticFaces);
+
+    impl FaceSet for Drawn {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn label(&self, index: usize) -> &FaceLabel {
+            self.0.label(index)
+        }
+        fn name(&self, index: usize) -> String {
+            self.0.name(index)
+        }
+        fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+            match index {
+                3 => Err(DataError::NoFaceFound { path: "3".into() }),
+                7 => panic!("as a decoder might"),
+                _ => self.0.image(index),
+            }
+        }
+    }
+
+    fn faces() -> Drawn {
+        let config = SyntheticConfig { identities: 20, faces_per_group: 1, size: 32, seed: 1 };
+        Drawn(SyntheticFaces::new(config, &AgeGroups::default()))
+    }
+
+    fn config() -> PreparationConfig {
+        PreparationConfig::new("synthetic".into())
+            .with_size(32)
+            .with_valid_share(0.3)
+            .with_test_share(0.2)
+            .with_find_same_pictures(false)
+    }
+
+    fn left_out() -> Vec<LeftOut> {
+        vec![LeftOut { path: "x, \"y\".jpg".into(), line: Some(4), fault: Fault::label("makes no sense") }]
+    }
+
+    fn prepared(folder: &Path, threads: usize) -> Prepared {
+        let watch = Watch { threads, ..Watch::default() };
+        prepare(&faces(), left_out(), folder, &config(), &watch).unwrap().unwrap()
+    }
+
+    /// All files and what is in them.
+    fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+        files
+            .map(|entry| (entry.path().strip_prefix(folder).unwrap().into(), fs::read(entry.path()).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_prepared_can_be_opened_and_shares_no_person_between_sides() {
+        let folder = tempfile::tempdir().unwrap();
+
+        let prepared = prepared(folder.path(), 3);
+
+        let reasons: Vec<_> = prepared.left_out.iter().map(|left_out| left_out.fault.reason.as_str()).collect();
+        assert_eq!(reasons, ["no face found", "the decoder failed", "makes no sense"]);
+        let (opened, unusable) = PreparedFolder::open(folder.path(), &AgeGroups::default()).unwrap();
+        assert!(unusable.is_empty());
+        assert_eq!(opened.len(), 98);
+        assert_eq!(opened.image(0).unwrap(), faces().image(0).unwrap());
+        let mut sides = BTreeMap::new();
+        for index in 0..opened.len() {
+            let FaceLabel { identity, split, .. } = opened.label(index).clone();
+            assert_eq!(*sides.entry(identity).or_insert(split), split);
+        }
+        assert!(Split::ALL.iter().all(|split| sides.values().any(|side| *side == Some(*split))));
+        let report = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert!(report.contains("98 faces of 32 × 32") && report.contains("x, &quot;y&quot;.jpg: makes no sense"));
+    }
+
+    #[test]
+    fn the_folder_is_the_same_whatever_the_threads_and_however_often_it_was_interrupted() {
+        let [whole, broken] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        prepared(whole.path(), 1);
+
+        let stop = AtomicBool::new(false);
+        let watch = Watch { progress: &|done, _| stop.store(done >= 40, Ordering::Relaxed), stop: &stop, threads: 4 };
+        assert!(prepare(&faces(), left_out(), broken.path(), &config(), &watch).unwrap().is_none());
+        assert!(!broken.path().join("metadata.csv").exists());
+        // As a kill leaves it: half a file, half a line, and a picture that the journal does not know.
+        fs::write(broken.path().join("pictures/.abcdef.part"), "half").unwrap();
+        let journal = broken.path().join("fingerprints.csv");
+        let text = fs::read_to_string(&journal).unwrap();
+        fs::write(&journal, &text[..text.len() - 30]).unwrap();
+        prepared(broken.path(), 2);
+
+        assert!(contents(whole.path()) == contents(broken.path()));
+        prepared(broken.path(), 2);
+        assert!(contents(whole.path()) == contents(broken.path()), "a third run changes something");
+    }
+
+    #[test]
+    fn a_second_run_makes_only_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        prepared(folder.path(), 1);
+        let picture = folder.path().join("pictures/person-00001/group-0/0.png");
+        fs::remove_file(&picture).unwrap();
+        let other = folder.path().join("pictures/person-00002/group-0/0.png");
+        fs::write(&other, "kept as it is").unwrap();
+
+        let watch = Watch::default();
+        let result = prepare(&faces(), left_out(), folder.path(), &config(), &watch);
+
+        assert!(picture.exists());
+        assert_eq!(fs::read(&other).unwrap(), b"kept as it is");
+        // The contact sheet meets it.
+        assert!(result.is_ok() || result.err().unwrap().to_string().contains("person-00002"));
+    }
+
+    #[test]
+    fn a_folder_of_other_faces_or_age_groups_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        prepared(folder.path(), 2);
+
+        let watch = Watch::default();
+        let larger = prepare(&faces(), Vec::new(), folder.path(), &config().with_size(64), &watch).err().unwrap();
+        assert!(larger.to_string().contains("was prepared with size 32, not 64"), "{larger}");
+
+        let halves = AgeGroups::new(vec![11, 41]).unwrap();
+        let opened = PreparedFolder::open(folder.path(), &halves).err().unwrap();
+        assert!(opened.to_string().contains("age_groups"), "{opened}");
+    }
+
+    #[test]
+    fn nothing_usable_is_an_error_that_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = crate::face::PlainFaces(Vec::new());
+
+        let watch = Watch::default();
+        let error = prepare(&none, left_out(), folder.path(), &config(), &watch).err().unwrap();
+
+        assert!(error.to_string().ends_with("line 4: x, \"y\".jpg: makes no sense"), "{error}");
+    }
+}

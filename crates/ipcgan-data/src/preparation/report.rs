@@ -1,0 +1,202 @@
+//! The report of a prepared folder: one page that needs nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use ipcgan_model::AgeGroups;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{PreparationConfig, Prepared};
+use crate::left_out::Cause;
+use crate::{DataError, FaceLabel, Split, photo, sheet};
+
+/// Faces on the contact sheet of a group, at most, and in a row of it.
+const SHOWN: usize = 40;
+const IN_A_ROW: usize = 10;
+/// Side of a face on a contact sheet, in pixels.
+const SHOWN_SIDE: u32 = 96;
+/// Examples of what was left out for one cause.
+const EXAMPLES: usize = 5;
+
+const STYLE: &str = "
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
+th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }
+th:first-child, td:first-child { text-align: left; }
+.text { text-align: left; overflow-wrap: anywhere; }
+img, svg { max-width: 100%; height: auto; }
+.muted { opacity: .7; }";
+
+/// The page on `prepared`, whose pictures are in `folder`.
+pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<String, DataError> {
+    let groups = &config.age_groups;
+    let sheets = contact_sheets(prepared, folder, groups)?;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Prepared faces: " (config.source) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "Prepared faces: " (config.source) }
+                p {
+                    (prepared.faces.len()) " faces of " (config.size) " × " (config.size) " pixels; "
+                    (prepared.left_out.len()) " pictures left out."
+                }
+                h2 { "Faces by age group and split" }
+                (faces_table(prepared, groups))
+                h2 { "Ages" }
+                (histogram(prepared, groups))
+                h2 { "Faces of one person" }
+                (people_table(prepared))
+                h2 { "Left out" }
+                (left_out_table(prepared))
+                p {
+                    (prepared.same_picture.len()) " pairs are the same picture twice (same-picture.csv); "
+                    "their faces are on the same side."
+                }
+                @for (name, sheet) in sheets {
+                    h2 { (name) }
+                    img src=(sheet) alt={ "Faces of group " (name) };
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+/// Names of the groups, and of those without one if there are any, each with its faces.
+fn by_group<'a>(prepared: &'a Prepared, groups: &AgeGroups) -> Vec<(String, Vec<&'a (String, FaceLabel)>)> {
+    let of = |group: Option<usize>| prepared.faces.iter().filter(move |(_, label)| label.group == group).collect();
+    let mut all: Vec<_> = groups.indices().map(|group| (groups.name(group), of(Some(group)))).collect();
+    all.push(("age unknown".into(), of(None)));
+    all.retain(|(name, faces): &(_, Vec<_>)| groups.by_name(name).is_some() || !faces.is_empty());
+    all
+}
+
+fn faces_table(prepared: &Prepared, groups: &AgeGroups) -> Markup {
+    let rows = by_group(prepared, groups);
+    let of =
+        |faces: &[&(String, FaceLabel)], split| faces.iter().filter(|(_, label)| label.split == Some(split)).count();
+    let all: Vec<_> = prepared.faces.iter().collect();
+    html! {
+        table {
+            tr { th { "age group" } @for split in Split::ALL { th { (split) } } th { "all" } }
+            @for (name, faces) in rows.iter().map(|(name, faces)| (name.as_str(), faces)).chain([("all", &all)]) {
+                tr { td { (name) } @for split in Split::ALL { td { (of(faces, split)) } } td { (faces.len()) } }
+            }
+        }
+    }
+}
+
+/// How many faces there are of each age, as bars.
+fn histogram(prepared: &Prepared, groups: &AgeGroups) -> Markup {
+    const BAR: usize = 8;
+    const HEIGHT: usize = 160;
+    const FOOT: usize = 24;
+    let mut counts = BTreeMap::<u32, usize>::new();
+    prepared.faces.iter().filter_map(|(_, label)| label.age).for_each(|age| *counts.entry(age).or_default() += 1);
+    let (Some((&last, _)), Some(&most)) = (counts.last_key_value(), counts.values().max()) else {
+        return html! { p { "No age is known." } };
+    };
+    let x = |age: u32| age as usize * BAR;
+    let colour = |age| groups.group_of(age).map_or("#888", |group| ["#3b7dd8", "#e08e45"][group % 2]);
+    html! {
+        svg viewBox={ "0 0 " (x(last + 2)) " " (HEIGHT + FOOT) } role="img" aria-label="Faces of each age" {
+            @for (&age, &count) in &counts {
+                @let height = (count * HEIGHT).div_ceil(most);
+                rect x=(x(age)) y=(HEIGHT - height) width=(BAR - 1) height=(height) fill=(colour(age)) {
+                    title { (age) " years: " (count) }
+                }
+            }
+            @for age in (0..=last).step_by(10) {
+                text x=(x(age) + BAR / 2) y=(HEIGHT + 16) font-size="11" text-anchor="middle" fill="currentColor" { (age) }
+            }
+        }
+        p.muted { "Years; the highest bar is " (most) " faces. Colours change from group to group." }
+    }
+}
+
+/// How many people have how many faces.
+fn people_table(prepared: &Prepared) -> Markup {
+    const STEPS: [(usize, &str); 6] =
+        [(1, "1"), (2, "2"), (3, "3 to 5"), (6, "6 to 10"), (11, "11 to 30"), (31, "31 or more")];
+    let mut faces = BTreeMap::<&str, usize>::new();
+    let named = prepared.faces.iter().filter_map(|(_, label)| label.identity.as_deref());
+    named.for_each(|person| *faces.entry(person).or_default() += 1);
+    let unnamed = prepared.faces.len() - faces.values().sum::<usize>();
+    let people = |step: usize| {
+        let end = STEPS.get(step + 1).map_or(usize::MAX, |(first, _)| *first);
+        faces.values().filter(|count| (STEPS[step].0..end).contains(count)).count()
+    };
+    html! {
+        @if !faces.is_empty() {
+            table {
+                tr { th { "faces" } th { "people" } }
+                @for (step, (_, name)) in STEPS.iter().enumerate() {
+                    tr { td { (name) } td { (people(step)) } }
+                }
+                tr { td { "all" } td { (faces.len()) } }
+            }
+        }
+        @if unnamed > 0 {
+            p { (unnamed) " faces are of unknown people; each counts as a person of its own." }
+        }
+    }
+}
+
+fn left_out_table(prepared: &Prepared) -> Markup {
+    let mut causes = BTreeMap::<Cause, Vec<String>>::new();
+    for left_out in &prepared.left_out {
+        causes.entry(left_out.fault.cause).or_default().push(left_out.to_string());
+    }
+    html! {
+        @if causes.is_empty() { p { "Nothing." } } @else {
+            table {
+                tr { th { "why" } th { "pictures" } th.text { "for example" } }
+                @for (cause, examples) in &causes {
+                    tr {
+                        td { (cause) }
+                        td { (examples.len()) }
+                        td.text { @for example in examples.iter().take(EXAMPLES) { (example) br; } }
+                    }
+                }
+            }
+            p { "left-out.csv names each with its reason." }
+        }
+    }
+}
+
+/// Name and contact sheet of each group that has faces.
+fn contact_sheets(prepared: &Prepared, folder: &Path, groups: &AgeGroups) -> Result<Vec<(String, String)>, DataError> {
+    let groups = by_group(prepared, groups).into_iter().filter(|(_, faces)| !faces.is_empty());
+    groups
+        .map(|(name, faces)| {
+            let shown = faces.len().min(SHOWN);
+            let pictures: Vec<RgbImage> = (0..shown)
+                .map(|index| {
+                    // Spread over all, because a person's pictures stand together.
+                    let (file_name, _) = faces[index * faces.len() / shown];
+                    Ok(photo::resized(&photo::read(&folder.join(file_name))?, SHOWN_SIDE))
+                })
+                .collect::<Result<_, DataError>>()?;
+            let rows: Vec<_> = pictures.chunks(IN_A_ROW).map(<[RgbImage]>::to_vec).collect();
+            Ok((name, as_address(&sheet(&rows, 2))))
+        })
+        .collect()
+}
+
+/// A picture as an address that holds it whole.
+fn as_address(picture: &RgbImage) -> String {
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).expect("memory can be written");
+    format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))
+}

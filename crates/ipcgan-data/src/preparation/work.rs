@@ -1,0 +1,88 @@
+//! The pictures of all faces, on many threads.
+
+use std::collections::HashMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rayon::ThreadPoolBuilder;
+
+use super::fingerprint::Fingerprint;
+use super::journal::Journal;
+use super::{Watch, file_name};
+use crate::left_out::Fault;
+use crate::{DataError, FaceSet, photo};
+
+/// What became of a face.
+type Outcome = Result<Fingerprint, Fault>;
+
+/// Writes the picture of each face that is not in `done`; none if it was stopped.
+///
+/// Each thread is a pool of its own, in which arithmetic stays: pictures are many and small, and a thread that waits for
+/// others' arithmetic must not begin a second picture meanwhile.
+pub(super) fn pictures(
+    faces: &dyn FaceSet,
+    done: &HashMap<String, Fingerprint>,
+    folder: &Path,
+    journal: &Journal,
+    watch: &Watch<'_>,
+) -> Result<Option<Vec<Outcome>>, DataError> {
+    let outcomes = Mutex::new(vec![None; faces.len()]);
+    let error = Mutex::new(None);
+    let [next, finished] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let work = || {
+        while !watch.stop.load(Ordering::Relaxed) && error.lock().expect("no holder panics").is_none() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= faces.len() {
+                return;
+            }
+            let name = faces.name(index);
+            let outcome = match done.get(&name) {
+                Some(fingerprint) => Ok(Ok(*fingerprint)),
+                None => picture(faces, index, &name, folder, journal),
+            };
+            match outcome {
+                Ok(outcome) => outcomes.lock().expect("no holder panics")[index] = Some(outcome),
+                Err(found) => *error.lock().expect("no holder panics") = Some(found),
+            }
+            (watch.progress)(finished.fetch_add(1, Ordering::Relaxed) + 1, faces.len());
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..watch.threads.max(1) {
+            let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started");
+            scope.spawn(move || pool.install(work));
+        }
+    });
+    match error.into_inner().expect("no holder panics") {
+        Some(error) => Err(error),
+        None => Ok(outcomes.into_inner().expect("no holder panics").into_iter().collect()),
+    }
+}
+
+/// Writes the picture of one face.
+fn picture(
+    faces: &dyn FaceSet,
+    index: usize,
+    name: &str,
+    folder: &Path,
+    journal: &Journal,
+) -> Result<Outcome, DataError> {
+    // Decoders meet whatever the internet holds; one that panics must not end hours of work.
+    let image = catch_unwind(AssertUnwindSafe(|| faces.image(index)));
+    let face = match image {
+        Ok(Ok(face)) => face,
+        Ok(Err(error)) => return Ok(Err(Fault::of(&error))),
+        Err(_) => return Ok(Err(Fault::picture("the decoder failed"))),
+    };
+    let path = folder.join(file_name(name));
+    let parent = path.parent().expect("a picture is in a folder");
+    fs::create_dir_all(parent).map_err(|source| DataError::Write { path: parent.into(), source })?;
+    photo::write_png(&path, &face)?;
+    let fingerprint = Fingerprint::of(&face);
+    journal.add(name, &fingerprint)?;
+    Ok(Ok(fingerprint))
+}

@@ -1,0 +1,285 @@
+//! Prepared faces in Parquet shards, as hubs of data sets keep them: the bytes of each picture beside its columns.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use csv::StringRecord;
+use image::RgbImage;
+use ipcgan_model::AgeGroups;
+use parquet::basic::Type as PhysicalType;
+use parquet::column::reader::{get_column_reader, get_typed_column_reader};
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::record::Field;
+use parquet::schema::types::{ColumnDescPtr, Type};
+
+use crate::left_out::{Fault, LeftOut};
+use crate::metadata::{Columns, Places};
+use crate::{DataError, FaceLabel, FaceSet, Split, photo};
+
+/// The column with the bytes of the pictures' files.
+const BYTES: &str = "image.bytes";
+
+/// The faces in the `*.parquet` files of a folder, files in alphabetical order.
+///
+/// Each file has a column `image` of records with `bytes` (a PNG, JPEG, WebP or BMP file) and, if it likes, `path`;
+/// and columns as a `metadata.csv` (`age`, `group`, `identity`, `split`), of texts or numbers. Where there is no column
+/// `split`, the file's name says it: `train-00000-of-00002.parquet`. Labels are kept in memory, pictures are not.
+#[derive(Debug)]
+pub struct ShardedFaces {
+    shards: Vec<Shard>,
+    faces: Vec<Face>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    metadata: Arc<ParquetMetaData>,
+    /// Place of [`BYTES`] among the columns.
+    column: usize,
+}
+
+#[derive(Debug)]
+struct Face {
+    shard: usize,
+    /// Row in the shard.
+    row: usize,
+    label: FaceLabel,
+}
+
+impl ShardedFaces {
+    /// Whether `folder` holds shards.
+    pub fn are_in(folder: &Path) -> bool {
+        paths(folder).is_ok_and(|paths| !paths.is_empty())
+    }
+
+    /// Opens the shards in `folder`; gives its usable faces, and the rows that are not usable.
+    ///
+    /// # Errors
+    /// A shard that cannot be read, is no Parquet file or has no column `image.bytes`; no usable row.
+    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<LeftOut>), DataError> {
+        let mut all = Self { shards: Vec::new(), faces: Vec::new() };
+        let mut left_out = Vec::new();
+        for path in paths(folder)? {
+            left_out.extend(all.add(path, groups)?);
+        }
+        if all.faces.is_empty() {
+            let reason = left_out.first().map_or("its shards have no rows".into(), ToString::to_string);
+            return Err(DataError::NoFaces { path: folder.into(), reason });
+        }
+        Ok((all, left_out))
+    }
+
+    fn add(&mut self, path: PathBuf, groups: &AgeGroups) -> Result<Vec<LeftOut>, DataError> {
+        let unusable = |error: ParquetError| unusable(&path, &error);
+        let file = File::open(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        let reader = SerializedFileReader::new(file).map_err(unusable)?;
+        let columns = reader.metadata().file_metadata().schema_descr().columns();
+        let of_bytes = |column: &ColumnDescPtr| {
+            let one_value = column.physical_type() == PhysicalType::BYTE_ARRAY && column.max_rep_level() == 0;
+            column.path().string() == BYTES && one_value
+        };
+        let Some(column) = columns.iter().position(of_bytes) else {
+            let found: Vec<String> = columns.iter().map(|column| column.path().string()).collect();
+            let reason = format!("has no column `{BYTES}` of bytes; its columns are: {}", found.join(", "));
+            return Err(DataError::Unusable { path, reason });
+        };
+        let labels = labels(&reader, &path, groups)?;
+        let metadata = Arc::new(reader.metadata().clone());
+        let mut left_out = Vec::new();
+        for (row, label) in labels.into_iter().enumerate() {
+            match label {
+                Ok(label) => self.faces.push(Face { shard: self.shards.len(), row, label }),
+                Err(fault) => left_out.push(LeftOut { path: path.clone(), line: Some(row as u64 + 1), fault }),
+            }
+        }
+        self.shards.push(Shard { path, metadata, column });
+        Ok(left_out)
+    }
+}
+
+impl FaceSet for ShardedFaces {
+    fn len(&self) -> usize {
+        self.faces.len()
+    }
+
+    fn label(&self, index: usize) -> &FaceLabel {
+        &self.faces[index].label
+    }
+
+    fn name(&self, index: usize) -> String {
+        let Face { shard, row, .. } = &self.faces[index];
+        let file = self.shards[*shard].path.file_name().unwrap_or_default();
+        format!("{}/{row}", file.to_string_lossy())
+    }
+
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        let Face { shard, row, .. } = &self.faces[index];
+        let Shard { path, .. } = &self.shards[*shard];
+        let bytes = self.shards[*shard].bytes(*row)?;
+        photo::from_bytes(&bytes, &path.join(row.to_string()))
+    }
+}
+
+impl Shard {
+    /// The bytes of the picture in row `row`.
+    fn bytes(&self, mut row: usize) -> Result<Vec<u8>, DataError> {
+        let mut groups = self.metadata.row_groups().iter();
+        let group = groups
+            .find(|group| {
+                let rows = group.num_rows() as usize;
+                let here = row < rows;
+                row -= if here { 0 } else { rows };
+                here
+            })
+            .expect("rows were counted when the shard was opened");
+        // A file of its own: threads must not move one another's place in it.
+        let file = File::open(&self.path).map_err(|source| DataError::Read { path: self.path.clone(), source })?;
+        let read = || -> Result<Vec<ByteArray>, ParquetError> {
+            let column = group.column(self.column);
+            let pages = SerializedPageReader::new(Arc::new(file), column, group.num_rows() as usize, None)?;
+            let reader = get_column_reader(column.column_descr_ptr(), Box::new(pages));
+            let mut reader = get_typed_column_reader::<ByteArrayType>(reader);
+            reader.skip_records(row)?;
+            let (mut present, mut values) = (Vec::new(), Vec::new());
+            reader.read_records(1, Some(&mut present), None, &mut values)?;
+            Ok(values)
+        };
+        let values = read().map_err(|error| unusable(&self.path, &error))?;
+        // No bytes at all are refused by the decoder.
+        Ok(values.first().map(|bytes| bytes.data().to_vec()).unwrap_or_default())
+    }
+}
+
+/// What the columns say of each row.
+fn labels(
+    reader: &SerializedFileReader<File>,
+    path: &Path,
+    groups: &AgeGroups,
+) -> Result<Vec<Result<FaceLabel, Fault>>, DataError> {
+    let unusable = |error: ParquetError| unusable(path, &error);
+    let schema = reader.metadata().file_metadata().schema();
+    let of_labels = |field: &&Arc<Type>| field.is_primitive() && Columns::NAMES[1..].contains(&field.name());
+    let fields: Vec<_> = schema.get_fields().iter().filter(of_labels).cloned().collect();
+    // Every row has a picture, so it has a name.
+    let header: StringRecord = std::iter::once("file_name").chain(fields.iter().map(|field| field.name())).collect();
+    let places = Places::of(&header, &Columns::default(), path)?;
+    let by_name = split_of_file(path);
+    let in_columns = fields.iter().any(|field| field.name() == "split");
+    let label = |cells: StringRecord| {
+        let mut label = places.label(&cells, groups)?;
+        label.split = if in_columns { label.split } else { by_name };
+        Ok(label)
+    };
+    if fields.is_empty() {
+        let rows = reader.metadata().file_metadata().num_rows();
+        return Ok((0..rows).map(|_| label(StringRecord::from(vec!["row"]))).collect());
+    }
+    let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(unusable)?;
+    let rows = reader.get_row_iter(Some(projection)).map_err(unusable)?;
+    rows.map(|row| {
+        let row = row.map_err(unusable)?;
+        let cells = row.get_column_iter().map(|(_, field)| text(field));
+        Ok(label(std::iter::once("row".into()).chain(cells).collect()))
+    })
+    .collect()
+}
+
+/// A cell as a `metadata.csv` would have it.
+fn text(field: &Field) -> String {
+    match field {
+        Field::Null => String::new(),
+        Field::Str(text) => text.trim().into(),
+        Field::Float(number) if number.is_nan() => String::new(),
+        Field::Double(number) if number.is_nan() => String::new(),
+        field => field.to_string(),
+    }
+}
+
+/// The side that a file's name begins with.
+fn split_of_file(path: &Path) -> Option<Split> {
+    let name = path.file_name()?.to_str()?;
+    Split::by_name(name.split(|letter: char| !letter.is_ascii_alphabetic()).next()?)
+}
+
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let read_error = |source| DataError::Read { path: folder.into(), source };
+    let mut paths = Vec::new();
+    for entry in folder.read_dir().map_err(read_error)? {
+        let path = entry.map_err(read_error)?.path();
+        if path.extension().is_some_and(|ending| ending == "parquet") && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn unusable(path: &Path, error: &ParquetError) -> DataError {
+    DataError::Unusable { path: path.into(), reason: format!("cannot be read as Parquet: {error}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written by PyArrow: see `make_shards.py` beside them.
+    fn open() -> (ShardedFaces, Vec<LeftOut>) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shards");
+        assert!(ShardedFaces::are_in(&folder));
+        ShardedFaces::open(&folder, &AgeGroups::default()).unwrap()
+    }
+
+    #[test]
+    fn rows_are_faces_with_the_side_that_the_file_says() {
+        let (faces, left_out) = open();
+
+        assert_eq!(left_out[0].line, Some(3));
+        assert_eq!(left_out[0].fault.reason, "age 5 is below the first age group 11-20");
+        let labels: Vec<_> = (0..faces.len()).map(|index| faces.label(index).clone()).collect();
+        let label = |age: Option<u32>, group, identity: Option<&str>, split| FaceLabel {
+            age,
+            group,
+            identity: identity.map(String::from),
+            split: Some(split),
+        };
+        let expected = [
+            label(Some(15), Some(0), Some("ann"), Split::Train),
+            label(Some(25), Some(1), None, Split::Train),
+            label(Some(35), Some(2), Some("bob"), Split::Train),
+            label(Some(60), Some(4), None, Split::Valid),
+            label(None, None, None, Split::Valid),
+        ];
+        assert_eq!(labels, expected);
+        assert_eq!(faces.name(3), "validation-00000-of-00001.parquet/0");
+    }
+
+    #[test]
+    fn pictures_are_read_in_any_order_and_on_many_threads() {
+        use rayon::prelude::*;
+        let (faces, _) = open();
+        let reds = [Some(10), Some(20), None, Some(40), Some(50)];
+
+        (0..200).into_par_iter().for_each(|turn| {
+            let index = turn * 7 % 5;
+            let red = faces.image(index).ok().map(|picture| picture.get_pixel(0, 0)[0]);
+            assert_eq!(red, reds[index]);
+        });
+        // The row without a picture.
+        assert!(faces.image(2).unwrap_err().to_string().ends_with("is cut short; copy or download it again"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_parquet_is_an_error_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("train.parquet"), "PAR1 but no more").unwrap();
+
+        let error = ShardedFaces::open(folder.path(), &AgeGroups::default()).unwrap_err();
+
+        assert!(error.to_string().contains("train.parquet cannot be read as Parquet"), "{error}");
+    }
+}

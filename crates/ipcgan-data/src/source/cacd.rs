@@ -1,0 +1,130 @@
+//! CACD2000: `AGE_Name_NNNN.jpg`, and `celebrity2000_meta.mat`, which gives people numbers.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ipcgan_model::AgeGroups;
+
+use super::matlab::{self, Value};
+use super::names::{NameSource, Named, labelled, number, stem};
+use super::{Source, SourcePicture, Table, Tree};
+use crate::DataError;
+
+pub(super) struct Cacd;
+
+pub(super) const CACD: Cacd = Cacd;
+
+const NAMES: NameSource = NameSource {
+    name: "cacd",
+    about: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there (or --table FILE)",
+    form: "AGE_Name_NNNN.jpg",
+    read,
+};
+
+impl Source for Cacd {
+    fn name(&self) -> &'static str {
+        NAMES.name
+    }
+
+    fn about(&self) -> &'static str {
+        NAMES.about
+    }
+
+    fn recognises(&self, tree: &Tree) -> bool {
+        NAMES.recognises(tree)
+    }
+
+    /// A picture that the `.mat` file does not name, whose accents may have suffered on the way, is read by its name.
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
+        let in_tree = || {
+            let found = tree.with_ending("mat").find(|file| stem(file).ends_with("_meta"));
+            found.map(|file| tree.folder().join(file))
+        };
+        let Some(path) = table.path.clone().or_else(in_tree) else {
+            return NAMES.pictures(tree, table, groups);
+        };
+        let known = known(&path)?;
+        // People whom the table knows under another spelling must not become two.
+        let persons: HashMap<String, &str> =
+            known.iter().filter_map(|(name, face)| Some((read(name)?.identity?, face.identity.as_deref()?))).collect();
+        let picture = |file_name: &str| {
+            let name = file_name.rsplit('/').next().unwrap_or(file_name);
+            let label = match known.get(name) {
+                Some(Named { age, identity }) => labelled(*age, identity.clone(), groups),
+                None => NAMES.label(file_name, groups).map(|mut label| {
+                    label.identity =
+                        label.identity.map(|name| persons.get(&name).map_or(name, |number| (*number).into()));
+                    label
+                }),
+            };
+            SourcePicture { file_name: file_name.into(), line: None, label }
+        };
+        Ok(tree.pictures().map(picture).collect())
+    }
+}
+
+/// `41_Robert_De_Niro_0012.jpg` shows Robert_De_Niro at 41.
+fn read(file_name: &str) -> Option<Named> {
+    let (age, rest) = stem(file_name).split_once('_')?;
+    let (name, shot) = rest.rsplit_once('_')?;
+    number(shot).filter(|_| shot.len() == 4)?;
+    let ours = name.chars().any(char::is_alphabetic);
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()) })
+}
+
+/// Age and person of each picture in the `.mat` file `path`.
+fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
+    let unusable = |reason: String| DataError::Unusable { path: PathBuf::from(path), reason };
+    let file = matlab::read(path)?;
+    let faces = file.get("celebrityImageData").ok_or_else(|| unusable("has no celebrityImageData".into()))?;
+    let column = |name: &str| faces.field(name).ok_or_else(|| unusable(format!("has no celebrityImageData.{name}")));
+    let (names, ages, people) = (column("name")?, column("age")?, column("identity")?);
+    let (Value::Cells(names), Value::Numbers(ages), Value::Numbers(people)) = (names, ages, people) else {
+        return Err(unusable("has columns of another kind than names, ages and identities".into()));
+    };
+    if names.len() != ages.len() || names.len() != people.len() {
+        return Err(unusable("has columns of different lengths".into()));
+    }
+    let faces = names.iter().zip(ages.iter().zip(people)).filter_map(|(name, (age, person))| {
+        let Value::Text(name) = name else { return None };
+        Some((name.clone(), Named { age: Some(*age as u32), identity: Some(format!("{person:04}")) }))
+    });
+    Ok(faces.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_age_person_and_shot() {
+        let named = |age, name: &str| Some(Named { age: Some(age), identity: Some(name.into()) });
+
+        assert_eq!(read("CACD2000/14_Alex_D._Linz_0001.jpg"), named(14, "Alex_D._Linz"));
+        assert_eq!(read("62_Penélope_Cruz_0001.jpg"), named(62, "Penélope_Cruz"));
+        assert_eq!(read("26_1_1_2017.jpg"), None);
+        assert_eq!(read("14_Alex.jpg"), None);
+    }
+
+    #[test]
+    fn the_mat_file_gives_people_numbers_also_where_a_name_was_spelt_in_another_way() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "14_Ann_Lee_0001.jpg",
+            "41_Pen\u{e9}lope_Cruz_0001.jpg",
+            "62_Pen\u{e9}lope_Cruz_0099.jpg",
+            "62_Bob_0001.jpg",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let mat = include_bytes!("../../tests/data/celebrity2000_meta.mat");
+        std::fs::write(folder.path().join("celebrity2000_meta.mat"), mat).unwrap();
+        let tree = Tree::read(folder.path(), None).unwrap();
+
+        let pictures = CACD.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap();
+
+        let people: Vec<_> =
+            pictures.iter().map(|picture| picture.label.as_ref().unwrap().identity.as_deref().unwrap()).collect();
+        assert_eq!(people, ["0001", "0300", "Bob", "0300"]);
+    }
+}

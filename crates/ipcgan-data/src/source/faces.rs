@@ -1,0 +1,200 @@
+//! The faces of a data set, each found, cut out and brought to size when it is asked for.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex};
+
+use image::RgbImage;
+
+use super::SourcePicture;
+use crate::alignment::aligned;
+use crate::detection::{DetectedFace, FaceDetector};
+use crate::left_out::{Fault, LeftOut};
+use crate::{DataError, FaceLabel, FaceSet, photo};
+
+/// Pixels that are in memory at a time, of pictures of all threads, but for a single larger one.
+const PIXELS_AT_A_TIME: u64 = 100_000_000;
+
+/// How a face is had from its picture.
+pub enum FaceFinding {
+    /// It is found, and aligned by its landmarks.
+    Detected {
+        /// What finds it.
+        detector: Box<dyn FaceDetector>,
+        /// The least side of the square around the face, in pixels of the picture.
+        least_side: u32,
+    },
+    /// The picture is the face, aligned already.
+    Aligned,
+}
+
+/// The faces of a data set.
+pub struct SourceFaces {
+    folder: PathBuf,
+    faces: Vec<(String, FaceLabel)>,
+    finding: FaceFinding,
+    size: u32,
+    pixels: Pixels,
+}
+
+impl SourceFaces {
+    /// The usable pictures of `pictures`, in the folder `folder`, as faces of `size` times `size` pixels; and the others.
+    pub fn new(folder: &Path, pictures: Vec<SourcePicture>, finding: FaceFinding, size: u32) -> (Self, Vec<LeftOut>) {
+        let mut seen = HashSet::new();
+        let mut faces = Vec::new();
+        let mut left_out = Vec::new();
+        for SourcePicture { file_name, line, label } in pictures {
+            let label = label.and_then(|label| match seen.insert(file_name.clone()) {
+                true => Ok(label),
+                false => Err(Fault::label("is named by an earlier line already")),
+            });
+            match label {
+                Ok(label) => faces.push((file_name, label)),
+                Err(fault) => left_out.push(LeftOut { path: file_name.into(), line, fault }),
+            }
+        }
+        let pixels = Pixels { free: Mutex::new(PIXELS_AT_A_TIME), freed: Condvar::new() };
+        (Self { folder: folder.into(), faces, finding, size, pixels }, left_out)
+    }
+}
+
+impl FaceSet for SourceFaces {
+    fn len(&self) -> usize {
+        self.faces.len()
+    }
+
+    fn label(&self, index: usize) -> &FaceLabel {
+        &self.faces[index].1
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.faces[index].0.clone()
+    }
+
+    /// The one labelled face of the picture: of several, that which is large and near the middle.
+    fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+        let path = self.folder.join(&self.faces[index].0);
+        let _taken = self.pixels.take(photo::pixels(&path)?);
+        let photo = photo::read(&path)?;
+        let FaceFinding::Detected { detector, least_side } = &self.finding else {
+            return Ok(photo::resized(&photo::centred_square(&photo), self.size));
+        };
+        let found = detector.detect(&photo);
+        let face = found.iter().max_by(|a, b| prominence(a, &photo).total_cmp(&prominence(b, &photo)));
+        let face = face.and_then(|face| aligned(&photo, &face.landmarks, self.size));
+        let face = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
+        let side = (self.size as f32 / face.from_photo.scale()) as u32;
+        if side < *least_side {
+            return Err(DataError::FaceTooSmall { path, side, least: *least_side });
+        }
+        Ok(face.picture)
+    }
+}
+
+/// How much a picture is of this face: its area, less the more the farther it is from the middle.
+fn prominence(face: &DetectedFace, photo: &RgbImage) -> f32 {
+    let bounds = &face.bounds;
+    let right = (bounds.left + bounds.right - photo.width() as f32) / 2.0;
+    let down = (bounds.top + bounds.bottom - photo.height() as f32) / 2.0;
+    bounds.width() * bounds.height() - 2.0 * (right * right + down * down)
+}
+
+/// Pixels that may still be taken into memory.
+struct Pixels {
+    free: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// Pixels that are given back at the end.
+struct Taken<'a> {
+    pixels: &'a Pixels,
+    count: u64,
+}
+
+impl Pixels {
+    /// Waits until `count` pixels are free; one larger than all waits until it is alone.
+    fn take(&self, count: u64) -> Taken<'_> {
+        let count = count.min(PIXELS_AT_A_TIME);
+        let free = self.free.lock().expect("no holder panics");
+        let mut free = self.freed.wait_while(free, |free| *free < count).expect("no holder panics");
+        *free -= count;
+        Taken { pixels: self, count }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.pixels.free.lock().expect("no holder panics") += self.count;
+        self.pixels.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+    use crate::alignment::TEMPLATE;
+    use crate::detection::Bounds;
+    use crate::left_out::Cause;
+
+    /// Finds a face of `side` pixels in the left upper corner and, if it is wide enough, one in the middle.
+    struct Corner {
+        side: f32,
+    }
+
+    impl FaceDetector for Corner {
+        fn detect(&self, photo: &RgbImage) -> Vec<DetectedFace> {
+            let face = |left: f32, top: f32| DetectedFace {
+                bounds: Bounds { left, top, right: left + self.side, bottom: top + self.side },
+                score: 1.0,
+                landmarks: TEMPLATE.map(|[x, y]| [left + self.side * x, top + self.side * y]),
+            };
+            let middle = (photo.width() as f32 - self.side) / 2.0;
+            [(0.0, 0.0), (middle, middle)]
+                .into_iter()
+                .take(photo.width() as usize / 20)
+                .map(|(x, y)| face(x, y))
+                .collect()
+        }
+    }
+
+    fn faces(side: u32, detected: f32) -> (tempfile::TempDir, SourceFaces) {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = RgbImage::from_fn(side, side, |x, _| if x < side / 3 { Rgb([10; 3]) } else { Rgb([200; 3]) });
+        photo::write_png(&folder.path().join("a.png"), &photo).unwrap();
+        let picture = SourcePicture { file_name: "a.png".into(), line: None, label: Ok(FaceLabel::default()) };
+        let finding = FaceFinding::Detected { detector: Box::new(Corner { side: detected }), least_side: 10 };
+        let faces = SourceFaces::new(folder.path(), vec![picture], finding, 16).0;
+        (folder, faces)
+    }
+
+    #[test]
+    fn of_several_faces_the_one_in_the_middle_is_meant() {
+        let (_folder, faces) = faces(60, 20.0);
+
+        assert_eq!(*faces.image(0).unwrap().get_pixel(8, 8), Rgb([200; 3]));
+    }
+
+    #[test]
+    fn no_face_and_a_small_one_are_left_out_with_their_causes() {
+        let cause = |side, detected| Fault::of(&faces(side, detected).1.image(0).unwrap_err()).cause;
+
+        assert_eq!(cause(10, 10.0), Cause::NoFace);
+        assert_eq!(cause(60, 9.0), Cause::SmallFace);
+    }
+
+    #[test]
+    fn pictures_wait_until_there_is_room_for_them() {
+        let (_folder, faces) = faces(8, 8.0);
+        let all = faces.pixels.take(u64::MAX);
+
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| drop(faces.pixels.take(1)));
+            assert!(!waiting.is_finished());
+            drop(all);
+        });
+
+        assert_eq!(*faces.pixels.free.lock().unwrap(), PIXELS_AT_A_TIME);
+    }
+}

@@ -1,0 +1,30 @@
+//! FG-NET: `001A02.JPG` is person 001 at the age of 2; a letter tells pictures of one age apart.
+
+use super::names::{NameSource, Named, number, stem};
+
+pub(super) const FGNET: NameSource =
+    NameSource { name: "fgnet", about: "FG-NET: names PERSONAAGE.JPG, as 001A02.JPG", form: "001A02.JPG", read };
+
+fn read(file_name: &str) -> Option<Named> {
+    let stem = stem(file_name);
+    let (person, age) = stem.split_once(['A', 'a'])?;
+    let age = age.strip_suffix(|last: char| last.is_ascii_alphabetic()).unwrap_or(age);
+    let ours = person.len() == 3 && age.len() == 2;
+    number(person)?;
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_person_and_age() {
+        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()) });
+
+        assert_eq!(read("images/001A02.JPG"), named("001", 2));
+        assert_eq!(read("001a43a.jpg"), named("001", 43));
+        assert_eq!(read("082A.JPG"), None);
+        assert_eq!(read("1A02.JPG"), None);
+    }
+}

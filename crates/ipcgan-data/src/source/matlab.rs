@@ -1,0 +1,256 @@
+//! MATLAB's `.mat` files of version 5 to 7, as far as tables of labels need: numbers, texts, cells and records.
+//!
+//! Source: MathWorks, MAT-File Format, "Level 5 MAT-File Format".
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::ZlibDecoder;
+
+use crate::DataError;
+
+/// The most bytes of a file, and of what is compressed in it: CACD's are 30 million.
+const MOST_BYTES: u64 = 1 << 27;
+/// The most cells and records within one another.
+const MOST_DEPTH: usize = 8;
+
+/// A variable, or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// A matrix of numbers, column by column.
+    Numbers(Vec<f64>),
+    /// A matrix of characters.
+    Text(String),
+    /// A matrix of other values, column by column.
+    Cells(Vec<Value>),
+    /// One record, by the names of its fields.
+    Record(HashMap<String, Value>),
+    /// What we have no use for.
+    Other,
+}
+
+impl Value {
+    /// The field `name` of a record.
+    pub(super) fn field(&self, name: &str) -> Option<&Value> {
+        match self {
+            Self::Record(fields) => fields.get(name),
+            _ => None,
+        }
+    }
+}
+
+/// The variables in the file `path`, by their names.
+pub(super) fn read(path: &Path) -> Result<HashMap<String, Value>, DataError> {
+    let read_error = |source| DataError::Read { path: path.into(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(read_error)?.take(MOST_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+    variables(&bytes).map_err(|reason| DataError::Unusable { path: path.into(), reason })
+}
+
+fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
+    const HEADER: usize = 128;
+    if bytes.get(126..HEADER) != Some(b"IM") || bytes.starts_with(b"MATLAB 7.3") {
+        return Err("is no MATLAB file of version 5 to 7 (save it in MATLAB with '-v7')".into());
+    }
+    let mut rest = Bytes(&bytes[HEADER..]);
+    let mut variables = HashMap::new();
+    while !rest.0.is_empty() {
+        let element = rest.element()?;
+        let inflated;
+        let matrix = match element.kind {
+            Kind::COMPRESSED => {
+                inflated = inflate(element.bytes)?;
+                Bytes(&inflated).element()?
+            }
+            _ => element,
+        };
+        let (name, value) = matrix.matrix(0)?;
+        variables.insert(name, value);
+    }
+    Ok(variables)
+}
+
+fn inflate(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut inflated = Vec::new();
+    let read = ZlibDecoder::new(bytes).take(MOST_BYTES).read_to_end(&mut inflated);
+    read.map_err(|error| format!("cannot be decompressed: {error}"))?;
+    Ok(inflated)
+}
+
+/// Types of elements.
+struct Kind;
+
+impl Kind {
+    const INT8: u32 = 1;
+    const UINT8: u32 = 2;
+    const INT16: u32 = 3;
+    const UINT16: u32 = 4;
+    const INT32: u32 = 5;
+    const UINT32: u32 = 6;
+    const SINGLE: u32 = 7;
+    const DOUBLE: u32 = 9;
+    const MATRIX: u32 = 14;
+    const COMPRESSED: u32 = 15;
+    const UTF8: u32 = 16;
+    const UTF16: u32 = 17;
+}
+
+/// What is still to be read.
+struct Bytes<'a>(&'a [u8]);
+
+/// One element: its type and its bytes.
+#[derive(Clone, Copy)]
+struct Element<'a> {
+    kind: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or("is cut short")?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn word(&mut self) -> Result<u32, String> {
+        self.take(4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes were taken")))
+    }
+
+    /// The next element, with what pads it to eight bytes.
+    fn element(&mut self) -> Result<Element<'a>, String> {
+        let first = self.word()?;
+        // Up to four bytes fit beside their type.
+        if first >> 16 != 0 {
+            let bytes = self.take(4)?.get(..(first >> 16) as usize).ok_or("has an element of impossible size")?;
+            return Ok(Element { kind: first & 0xffff, bytes });
+        }
+        let size = self.word()? as usize;
+        let bytes = self.take(size)?;
+        if first != Kind::COMPRESSED {
+            let padding = size.next_multiple_of(8) - size;
+            self.0 = self.0.get(padding..).unwrap_or_default();
+        }
+        Ok(Element { kind: first, bytes })
+    }
+}
+
+impl Element<'_> {
+    /// Name and value of a matrix.
+    fn matrix(&self, depth: usize) -> Result<(String, Value), String> {
+        // Classes of matrices; those of numbers are from double to the unsigned ones of 64 bits.
+        const CELL: u8 = 1;
+        const RECORD: u8 = 2;
+        const TEXT: u8 = 4;
+        const DOUBLE: u8 = 6;
+        const UINT64: u8 = 15;
+        if self.kind != Kind::MATRIX || depth > MOST_DEPTH {
+            return Err("holds something else than matrices, or too many within one another".into());
+        }
+        if self.bytes.is_empty() {
+            return Ok((String::new(), Value::Numbers(Vec::new())));
+        }
+        let mut rest = Bytes(self.bytes);
+        let class = rest.element()?.bytes.first().copied().ok_or("has a matrix without class")?;
+        let count: f64 = rest.element()?.numbers().iter().product();
+        let name = rest.element()?.text();
+        let value = match class {
+            CELL => Value::Cells(rest.matrices(count, depth)?.into_iter().map(|(_, value)| value).collect()),
+            RECORD if count == 1.0 => Value::Record(rest.fields(depth)?),
+            TEXT => Value::Text(rest.element()?.text()),
+            DOUBLE..=UINT64 => Value::Numbers(rest.element()?.numbers()),
+            _ => Value::Other,
+        };
+        Ok((name, value))
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+            bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
+        }
+        match self.kind {
+            Kind::INT8 => each(self.bytes, |bytes| i8::from_le_bytes(bytes).into()),
+            Kind::UINT8 => each(self.bytes, |bytes| u8::from_le_bytes(bytes).into()),
+            Kind::INT16 => each(self.bytes, |bytes| i16::from_le_bytes(bytes).into()),
+            Kind::UINT16 => each(self.bytes, |bytes| u16::from_le_bytes(bytes).into()),
+            Kind::INT32 => each(self.bytes, |bytes| i32::from_le_bytes(bytes).into()),
+            Kind::UINT32 => each(self.bytes, |bytes| u32::from_le_bytes(bytes).into()),
+            Kind::SINGLE => each(self.bytes, |bytes| f32::from_le_bytes(bytes).into()),
+            Kind::DOUBLE => each(self.bytes, f64::from_le_bytes),
+            _ => Vec::new(),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self.kind {
+            Kind::UTF8 | Kind::INT8 | Kind::UINT8 => String::from_utf8_lossy(self.bytes).into_owned(),
+            Kind::UTF16 | Kind::UINT16 => {
+                let units: Vec<u16> = self.bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+                String::from_utf16_lossy(&units)
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+impl Bytes<'_> {
+    /// `count` matrices; each takes at least eight bytes, so a false count ends with the bytes.
+    fn matrices(&mut self, count: f64, depth: usize) -> Result<Vec<(String, Value)>, String> {
+        let mut values = Vec::new();
+        while (values.len() as f64) < count {
+            values.push(self.element()?.matrix(depth + 1)?);
+        }
+        Ok(values)
+    }
+
+    /// The fields of one record.
+    fn fields(&mut self, depth: usize) -> Result<HashMap<String, Value>, String> {
+        let length = self.element()?.numbers().first().copied().unwrap_or(0.0) as usize;
+        let names = self.element()?.bytes;
+        if length == 0 {
+            return Err("has a record without names".into());
+        }
+        let name = |bytes: &[u8]| {
+            let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end]).into_owned()
+        };
+        let names: Vec<String> = names.chunks(length).map(name).collect();
+        let values = self.matrices(names.len() as f64, depth)?;
+        Ok(names.into_iter().zip(values).map(|(name, (_, value))| (name, value)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written by SciPy: see the script beside it.
+    const FILE: &[u8] = include_bytes!("../../tests/data/celebrity2000_meta.mat");
+
+    #[test]
+    fn numbers_texts_cells_and_records_are_read() {
+        let file = variables(FILE).unwrap();
+
+        let faces = &file["celebrityImageData"];
+        assert_eq!(faces.field("age"), Some(&Value::Numbers(vec![14.0, 41.0, 62.0])));
+        assert_eq!(faces.field("identity"), Some(&Value::Numbers(vec![1.0, 300.0, 300.0])));
+        let Some(Value::Cells(names)) = faces.field("name") else { panic!("names are cells") };
+        assert_eq!(names[1], Value::Text("41_Penélope_Cruz_0001.jpg".into()));
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_wherever_it_is_damaged() {
+        assert!(variables(b"MATLAB 7.3 MAT-file").unwrap_err().contains("-v7"));
+        for length in 128..FILE.len() {
+            // Between two variables it is whole, but for the second.
+            assert!(variables(&FILE[..length]).map_or(0, |variables| variables.len()) < 2, "cut at {length}");
+        }
+        for place in 0..FILE.len() {
+            let mut bytes = FILE.to_vec();
+            bytes[place] ^= 0x55;
+            // Whatever comes of it, it comes at once and without a panic.
+            let _ = variables(&bytes);
+        }
+    }
+}

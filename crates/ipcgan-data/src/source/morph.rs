@@ -1,0 +1,29 @@
+//! MORPH: `009055_1M54.JPG` is picture 1 of person 009055, a man of 54.
+
+use super::names::{NameSource, Named, number, stem};
+
+pub(super) const MORPH: NameSource =
+    NameSource { name: "morph", about: "MORPH: names as 009055_1M54.JPG", form: "009055_1M54.JPG", read };
+
+fn read(file_name: &str) -> Option<Named> {
+    let (person, shot) = stem(file_name).split_once('_')?;
+    let (picture, age) = shot.split_once(['M', 'F', 'm', 'f'])?;
+    number(person)?;
+    number(picture)?;
+    Some(Named { age: Some(number(age)?), identity: Some(person.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_person_picture_sex_and_age() {
+        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()) });
+
+        assert_eq!(read("Album2/009055_1M54.JPG"), named("009055", 54));
+        assert_eq!(read("343213_02F18.jpg"), named("343213", 18));
+        assert_eq!(read("adam_1M54.jpg"), None);
+        assert_eq!(read("009055_1X54.jpg"), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! UTKFace: `AGE_GENDER_RACE_DATE.jpg`, and the few of its names without a race.
+
+use super::names::{NameSource, Named, number};
+
+pub(super) const UTKFACE: NameSource = NameSource {
+    name: "utkface",
+    about: "UTKFace: names AGE_GENDER_RACE_DATE.jpg",
+    form: "AGE_GENDER_RACE_DATE.jpg",
+    read,
+};
+
+fn read(file_name: &str) -> Option<Named> {
+    let name = file_name.rsplit('/').next()?;
+    // `26_1_1_20170104.jpg.chip.jpg`
+    let stem = name.split('.').next()?;
+    let parts: Vec<&str> = stem.split('_').collect();
+    let (age, gender, date) = match parts[..] {
+        [age, gender, _, date] | [age, gender, date] => (age, gender, date),
+        _ => return None,
+    };
+    let ours = matches!(gender, "0" | "1") && !date.is_empty() && date.bytes().all(|byte| byte.is_ascii_digit());
+    ours.then_some(Named { age: Some(number(age)?), identity: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_number_is_the_age() {
+        let years = |years| Some(Named { age: Some(years), identity: None });
+
+        assert_eq!(read("part1/26_1_1_20170104023102422.jpg.chip.jpg"), years(26));
+        assert_eq!(read("61_1_20170109150557335.jpg.chip.jpg"), years(61));
+        assert_eq!(read("011_0_20170103200509559.jpg"), years(11));
+        assert_eq!(read("26_2_1_20170104023102422.jpg"), None);
+        assert_eq!(read("14_Gia_Mantegna_0012.jpg"), None);
+    }
+}

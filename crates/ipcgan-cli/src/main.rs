@@ -22,8 +22,11 @@ static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 
 fn main() -> ExitCode {
     keep_default_device_on_the_cpu();
-    ipcgan::model::keep_freed_memory();
     let arguments = Arguments::parse();
+    // Preparing is many small pictures on many threads, which are better off with a store each.
+    if !matches!(arguments.command, Command::Prepare(_)) {
+        ipcgan::model::keep_freed_memory();
+    }
     let result = match arguments.command {
         Command::Age(arguments) => age::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),

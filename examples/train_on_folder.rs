@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let session = Session {
         device: DeviceChoice::Auto.resolve()?,
         display: Display::Lines(Arc::new(|line| println!("{line}"))),
+        notices: Arc::new(|line| println!("{line}")),
         interrupter: Interrupter::new(),
         resume: false,
     };

@@ -170,16 +170,18 @@ pub(crate) struct TrainArguments {
     /// Only this stage: identity, age or aging. Without it, all three in order.
     #[arg(long)]
     pub(crate) stage: Option<Stage>,
-    /// Prepared folder of faces; without it, faces are drawn.
+    /// Prepared folder of faces, or Parquet shards of them; without it, faces are drawn (with
+    /// --resume: those that the run began with).
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Folder for everything that the run makes.
     #[arg(long, default_value = "run", value_name = "DIR")]
     pub(crate) run: PathBuf,
-    /// Sizes and lengths: paper, compact or tiny.
-    #[arg(long, default_value_t = Preset::Tiny, value_name = "NAME")]
-    pub(crate) preset: Preset,
-    /// Go on from the newest checkpoints of the run.
+    /// Sizes and lengths: paper, compact or tiny (as without it).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<Preset>,
+    /// Go on from the newest checkpoints of the run, with the settings it began with; --set changes
+    /// those that it names.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Change a setting of config.json, as aging.steps=5000; may be given many times.

@@ -1,10 +1,14 @@
 //! `ipcgan train`: faces in, weights out.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use ipcgan::train::{Display, Ending, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
+use anyhow::{Context, Result, bail};
+use ipcgan::model::Preset;
+use ipcgan::train::{
+    Display, Ending, Interrupter, RunFolder, Session, Stage, Summary, TrainingConfig, TrainingData, train,
+};
 
 use crate::arguments::TrainArguments;
 use crate::progress::Progress;
@@ -14,13 +18,19 @@ use crate::{answer, devices, report};
 const SHOWN_LEFT_OUT: usize = 10;
 
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
-    let config = TrainingConfig::of(arguments.preset).with_settings(&arguments.settings)?;
     let run = RunFolder::create(&arguments.run)?;
+    let config = config(arguments, &run)?;
     let device = devices::open(&arguments.device)?;
-    let data = data(arguments, &config)?;
+    let folder = match (&arguments.data, arguments.resume) {
+        (None, true) => run.data_folder()?,
+        (folder, _) => folder.as_deref().map(std::path::absolute).transpose()?,
+    };
+    let data = data(folder.as_deref(), &config)?;
+    run.save_data_folder(folder.as_deref())?;
     let session = Session {
         device,
         display: display(arguments),
+        notices: Arc::new(report),
         interrupter: interrupted_by_control_c()?,
         resume: arguments.resume,
     };
@@ -33,8 +43,21 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     Ok(())
 }
 
-fn data(arguments: &TrainArguments, config: &TrainingConfig) -> Result<TrainingData> {
-    let data = match &arguments.data {
+/// The configuration of a new run, or the one that the run began with; settings that are named change it.
+fn config(arguments: &TrainArguments, run: &RunFolder) -> Result<TrainingConfig> {
+    let begun = if arguments.resume { run.config()? } else { None };
+    let config = match (begun, arguments.preset) {
+        (Some(begun), Some(preset)) if begun.preset != preset => {
+            bail!("the run began with --preset {}, not {preset}; choose another folder with --run", begun.preset)
+        }
+        (Some(begun), _) => begun,
+        (None, preset) => TrainingConfig::of(preset.unwrap_or(Preset::Tiny)),
+    };
+    Ok(config.with_settings(&arguments.settings)?)
+}
+
+fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> {
+    let data = match folder {
         None => {
             let progress = Progress::new("drawing faces");
             let data = TrainingData::synthetic(config, &|done, all| progress.show(done, all));
@@ -91,9 +114,12 @@ fn interrupted_by_control_c() -> Result<Interrupter> {
 }
 
 fn say_what_is_there(ending: Ending, run: &RunFolder) {
-    if let Ending::Interrupted { stage, step } = ending {
-        report(&format!("stopped in the {stage} stage after step {step}; go on with the same command and --resume"));
-        return;
+    match ending {
+        Ending::Interrupted { stage, step } => {
+            let go_on = "go on with the same command and --resume";
+            return report(&format!("stopped in the {stage} stage after step {step}; {go_on}"));
+        }
+        Ending::Finished(summaries) => summaries.iter().for_each(say_what_was_learned),
     }
     if let Some(grid) = run.newest_sample() {
         report("sample grid (a row a face: source, then each age group):");
@@ -103,6 +129,15 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) {
     if generator.exists() {
         report("age a photo with the new weights (--aligned, because it learned from face crops):");
         answer(&format!("{} age PHOTO --aligned --weights {}", program(), generator.display()));
+    }
+}
+
+/// A line a number, because names are long.
+fn say_what_was_learned(summary: &Summary) {
+    let Summary { stage, steps, train_faces, valid_faces, held_out } = summary;
+    report(&format!("{stage}: {steps} steps on {train_faces} faces; on {valid_faces} faces of other people"));
+    for (name, value) in held_out {
+        report(&format!("    {name:<20} {value:.3}"));
     }
 }
 

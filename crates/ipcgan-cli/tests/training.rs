@@ -96,14 +96,98 @@ fn a_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
     succeeded(train(folder.path(), &first));
     // As after a crash between step 3 and the end.
     fs::remove_dir_all(folder.path().join("broken/checkpoints/aging/000006")).unwrap();
+    fs::remove_file(folder.path().join("broken/log/aging/summary.json")).unwrap();
     fs::remove_file(folder.path().join("broken/weights/generator.safetensors")).unwrap();
-    let again = [&first[..], &["--resume"]].concat();
-    succeeded(train(folder.path(), &again));
+    succeeded(resume(folder.path(), &["--run", "broken"]));
 
-    for network in ["generator", "discriminator"] {
-        let [unbroken, broken] = ["unbroken", "broken"].map(|run| weights(folder.path(), run, network));
-        assert!(unbroken == broken, "the {network} differs");
+    assert_same_networks(folder.path(), "unbroken", "broken");
+}
+
+/// `--resume` alone: the settings are those that the run began with.
+fn resume(folder: &Path, extra: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).args(["train", "--device", "cpu", "--resume"]).args(extra).output().unwrap()
+}
+
+fn assert_same_networks(folder: &Path, one: &str, other: &str) {
+    for network in ["alexnet", "generator", "discriminator"] {
+        assert!(weights(folder, one, network) == weights(folder, other, network), "the {network} differs");
     }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_and_the_one_before_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = ["--run", "broken", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
+    succeeded(train(folder.path(), &first));
+    let run = folder.path().join("broken");
+    let [generator, unbroken] = [run.join("weights/generator.safetensors"), folder.path().join("unbroken/weights")];
+    fs::create_dir_all(&unbroken).unwrap();
+    for name in ["alexnet", "generator", "discriminator"] {
+        let file = format!("{name}.safetensors");
+        fs::copy(run.join("weights").join(&file), unbroken.join(&file)).unwrap();
+    }
+    fs::remove_file(&generator).unwrap();
+    fs::remove_file(run.join("log/aging/summary.json")).unwrap();
+    let model = run.join("checkpoints/aging/000006/model.bpk");
+    let mut bytes = fs::read(&model).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&model, bytes).unwrap();
+
+    let (_, report) = succeeded(resume(folder.path(), &["--run", "broken"]));
+
+    assert!(report.contains("000006: model.bpk is damaged") && report.contains("going on from step 3"), "{report}");
+    assert_same_networks(folder.path(), "unbroken", "broken");
+}
+
+#[test]
+fn a_crash_after_the_last_checkpoint_loses_no_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(train(folder.path(), &["--set", "aging.steps=2"]));
+    let before = ["alexnet", "generator", "discriminator"].map(|network| weights(folder.path(), "run", network));
+    for file in ["weights/generator.safetensors", "weights/discriminator.safetensors", "log/aging/summary.json"] {
+        fs::remove_file(folder.path().join("run").join(file)).unwrap();
+    }
+
+    succeeded(resume(folder.path(), &[]));
+
+    let after = ["alexnet", "generator", "discriminator"].map(|network| weights(folder.path(), "run", network));
+    assert!(before == after);
+    let summary = fs::read(folder.path().join("run/log/age/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!(summary["steps"], 4);
+    assert!(summary["held_out"]["within one group"].is_number(), "{summary}");
+}
+
+#[test]
+fn a_run_goes_on_only_with_what_it_began_with_unless_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeded(train(folder.path(), &["--set", "aging.steps=2"]));
+
+    let longer = resume(folder.path(), &["--set", "aging.steps=3"]);
+    succeeded(longer);
+    assert!(folder.path().join("run/checkpoints/aging/000003").exists());
+
+    let other = resume(folder.path(), &["--preset", "compact"]);
+    assert!(text(&other.stderr).contains("began with --preset tiny"), "{}", text(&other.stderr));
+
+    let fewer = resume(folder.path(), &["--set", "aging.steps=4", "--set", "synthetic.identities=11"]);
+    assert!(text(&fewer.stderr).contains("faces to learn from and now there are"), "{}", text(&fewer.stderr));
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let wild = ["--set", "aging.steps=50", "--set", "aging.weights.age=1e60", "--set", "checkpoint_every=1"];
+    let output = train(folder.path(), &wild);
+
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let error = said.lines().find(|line| line.starts_with("error:")).unwrap();
+    assert!(error.contains("after step") && error.contains("lower rates"), "{error}");
+    assert!(!folder.path().join("run/weights/generator.safetensors").exists());
 }
 
 #[test]

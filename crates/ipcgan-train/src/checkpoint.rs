@@ -1,7 +1,8 @@
-//! Checkpoints by step, each in a folder of its own that is marked once it is complete.
+//! Checkpoints by step, each in a folder of its own that is complete once it has a `state.json`.
 
-use std::collections::HashMap;
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -10,13 +11,23 @@ use burn::train::checkpoint::{
 };
 use burn::train::metric::store::EventStoreClient;
 use ipcgan_model::write_whole;
+use serde::{Deserialize, Serialize};
+
+use crate::TrainingError;
 
 /// Records in a checkpoint: model, optimizer, scheduler.
 const RECORDS: usize = 3;
-/// Complete checkpoints that are kept; the one before the newest serves if that is damaged.
-const KEPT: usize = 2;
-/// The file that says that all records are there.
-const COMPLETE: &str = "complete";
+/// The file that says that all records are there, and what they must be.
+const STATE: &str = "state.json";
+
+/// What a complete checkpoint holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    /// Steps done.
+    step: usize,
+    /// CRC-32 of each record's file, by its name.
+    checksums: BTreeMap<String, u32>,
+}
 
 /// The checkpoints of one stage.
 ///
@@ -25,17 +36,61 @@ const COMPLETE: &str = "complete";
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
     folder: PathBuf,
-    saved: Arc<Mutex<HashMap<usize, usize>>>,
+    /// Complete checkpoints that are kept; those before the newest serve if that is damaged.
+    kept: usize,
+    /// Checksums of the records of checkpoints that are not complete, by step.
+    saved: Arc<Mutex<HashMap<usize, BTreeMap<String, u32>>>>,
+}
+
+/// What is there to go on from.
+pub(crate) struct Found {
+    /// Step of the newest whole checkpoint; zero if there is none.
+    pub(crate) step: usize,
+    /// Newer checkpoints that are damaged: where, and what is wrong.
+    pub(crate) damaged: Vec<(PathBuf, String)>,
 }
 
 impl Checkpoints {
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, saved: Arc::default() }
+    pub(crate) fn new(folder: PathBuf, kept: usize) -> Self {
+        Self { folder, kept, saved: Arc::default() }
     }
 
-    /// Step of the newest complete checkpoint.
-    pub(crate) fn newest(&self) -> Option<usize> {
-        self.complete().into_iter().max()
+    /// Whether there is a complete checkpoint, whole or damaged.
+    pub(crate) fn any(&self) -> bool {
+        !self.complete().is_empty()
+    }
+
+    /// Looks for the newest whole checkpoint, reading every byte of it; removes what a crash left half written, and
+    /// damaged ones, whose steps are done anew.
+    ///
+    /// # Errors
+    /// Checkpoints are there, but none is whole; or they cannot be removed.
+    pub(crate) fn find(&self) -> Result<Found, TrainingError> {
+        let access = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| TrainingError::Access { path, source }
+        };
+        let mut complete = self.complete();
+        for path in self.folders() {
+            if !path.join(STATE).is_file() {
+                fs::remove_dir_all(&path).map_err(access(&path))?;
+            }
+        }
+        let mut damaged: Vec<(PathBuf, String)> = Vec::new();
+        while let Some(step) = complete.pop() {
+            let folder = self.at(step);
+            let Err(reason) = check(&folder) else {
+                for (path, _) in &damaged {
+                    remove(path).map_err(access(path))?;
+                }
+                return Ok(Found { step, damaged });
+            };
+            damaged.push((folder, reason));
+        }
+        match damaged.pop() {
+            None => Ok(Found { step: 0, damaged }),
+            Some((path, reason)) => Err(TrainingError::Checkpoint { path, reason }),
+        }
     }
 
     /// Where one record of each checkpoint goes.
@@ -43,40 +98,79 @@ impl Checkpoints {
         RecordFiles { checkpoints: self.clone(), name }
     }
 
+    /// The newest complete checkpoint.
+    pub(crate) fn newest(&self) -> Option<PathBuf> {
+        self.complete().pop().map(|step| self.at(step))
+    }
+
     fn at(&self, step: usize) -> PathBuf {
         self.folder.join(format!("{step:06}"))
     }
 
-    fn complete(&self) -> Vec<usize> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| entry.path().join(COMPLETE).is_file())
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect()
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path())
     }
 
-    fn saved_one(&self, step: usize) -> Result<(), CheckpointerError> {
+    /// Steps of complete checkpoints, in order.
+    fn complete(&self) -> Vec<usize> {
+        let complete = self.folders().filter(|folder| folder.join(STATE).is_file());
+        let mut steps: Vec<usize> = complete.filter_map(|folder| folder.file_name()?.to_str()?.parse().ok()).collect();
+        steps.sort_unstable();
+        steps
+    }
+
+    fn saved_one(&self, step: usize, file: &Path) -> io::Result<()> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let checksum = checksum(file)?;
         let mut saved = self.saved.lock().expect("no save panics while it holds the lock");
-        let count = saved.entry(step).or_insert(0);
-        *count += 1;
-        if *count == RECORDS {
-            write_whole(&self.at(step).join(COMPLETE), b"").map_err(CheckpointerError::IOError)?;
+        let checksums = saved.entry(step).or_default();
+        checksums.insert(name, checksum);
+        if checksums.len() == RECORDS {
+            let checksums = saved.remove(&step).unwrap_or_default();
+            let state =
+                serde_json::to_vec_pretty(&State { step, checksums }).expect("numbers and names turn into JSON");
+            write_whole(&self.at(step).join(STATE), &state)?;
             self.remove_old()?;
         }
         Ok(())
     }
 
-    fn remove_old(&self) -> Result<(), CheckpointerError> {
-        let mut steps = self.complete();
-        steps.sort_unstable();
-        let old = steps.len().saturating_sub(KEPT);
-        for step in &steps[..old] {
-            let folder = self.at(*step);
-            // The mark goes first: what is left after a crash in between is no checkpoint.
-            fs::remove_file(folder.join(COMPLETE)).map_err(CheckpointerError::IOError)?;
-            fs::remove_dir_all(folder).map_err(CheckpointerError::IOError)?;
+    fn remove_old(&self) -> io::Result<()> {
+        let steps = self.complete();
+        let old = steps.len().saturating_sub(self.kept);
+        steps[..old].iter().try_for_each(|step| remove(&self.at(*step)))
+    }
+}
+
+/// Removes a checkpoint; its state goes first, so what is left after a crash in between is no checkpoint.
+fn remove(folder: &Path) -> io::Result<()> {
+    fs::remove_file(folder.join(STATE))?;
+    fs::remove_dir_all(folder)
+}
+
+/// Whether every record of the checkpoint is what it was when it was written; else what is wrong.
+fn check(folder: &Path) -> Result<(), String> {
+    let text = fs::read(folder.join(STATE)).map_err(|error| error.to_string())?;
+    let state: State = serde_json::from_slice(&text).map_err(|error| format!("{STATE} is damaged: {error}"))?;
+    for (name, expected) in state.checksums {
+        match checksum(&folder.join(&name)) {
+            Err(error) => return Err(format!("{name} cannot be read: {error}")),
+            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum is another")),
+            Ok(_) => (),
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+fn checksum(file: &Path) -> io::Result<u32> {
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(file)?);
+    let mut hasher = crc32fast::Hasher::new();
+    let mut bytes = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut bytes)? {
+            0 => return Ok(hasher.finalize()),
+            count => hasher.update(&bytes[..count]),
+        }
     }
 }
 
@@ -101,10 +195,13 @@ impl RecordFiles {
 impl<R: Checkpoint> Checkpointer<R> for RecordFiles {
     fn save(&self, step: usize, record: R) -> Result<(), CheckpointerError> {
         let path = self.path(step);
-        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        fs::create_dir_all(folder).map_err(CheckpointerError::IOError)?;
-        record.save(path)?;
-        self.checkpoints.saved_one(step)
+        let named = |error: io::Error| {
+            CheckpointerError::IOError(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        };
+        fs::create_dir_all(self.checkpoints.at(step)).map_err(named)?;
+        record.save(path.clone())?;
+        File::open(&path).and_then(|file| file.sync_all()).map_err(named)?;
+        self.checkpoints.saved_one(step, &path).map_err(named)
     }
 
     fn delete(&self, _step: usize) -> Result<(), CheckpointerError> {
@@ -122,5 +219,70 @@ pub(crate) struct SaveAlways;
 impl CheckpointingStrategy for SaveAlways {
     fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
         vec![CheckpointingAction::Save]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checkpoints at these steps, each with three records.
+    fn checkpoints(steps: &[usize], kept: usize) -> (tempfile::TempDir, Checkpoints) {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(folder.path().into(), kept);
+        for step in steps {
+            fs::create_dir_all(checkpoints.at(*step)).unwrap();
+            for name in ["model.bpk", "optimizer.bpk", "scheduler.bpk"] {
+                let file = checkpoints.at(*step).join(name);
+                fs::write(&file, format!("{name} at {step}")).unwrap();
+                checkpoints.saved_one(*step, &file).unwrap();
+            }
+        }
+        (folder, checkpoints)
+    }
+
+    #[test]
+    fn the_newest_ones_are_kept() {
+        let (_folder, checkpoints) = checkpoints(&[5, 10, 1_000_000, 15], 2);
+
+        assert_eq!(checkpoints.complete(), [15, 1_000_000]);
+        assert_eq!(checkpoints.find().unwrap().step, 1_000_000);
+    }
+
+    #[test]
+    fn of_damaged_ones_the_reason_is_told_and_the_one_before_is_taken() {
+        let (_folder, checkpoints) = checkpoints(&[5, 10, 15], 3);
+        fs::write(checkpoints.at(15).join("model.bpk"), "modex.bpk at 15").unwrap();
+        fs::remove_file(checkpoints.at(10).join("optimizer.bpk")).unwrap();
+
+        let Found { step, damaged } = checkpoints.find().unwrap();
+
+        assert_eq!(step, 5);
+        assert_eq!(damaged[0], (checkpoints.at(15), "model.bpk is damaged: its checksum is another".into()));
+        assert!(damaged[1].1.starts_with("optimizer.bpk cannot be read"));
+        assert_eq!(checkpoints.complete(), [5]);
+    }
+
+    #[test]
+    fn what_a_crash_left_half_written_is_removed() {
+        let (_folder, checkpoints) = checkpoints(&[5], 2);
+        fs::create_dir_all(checkpoints.at(10)).unwrap();
+        fs::write(checkpoints.at(10).join("model.bpk"), "half").unwrap();
+
+        assert_eq!(checkpoints.find().unwrap().step, 5);
+        assert!(!checkpoints.at(10).exists());
+    }
+
+    #[test]
+    fn if_none_is_whole_nothing_is_removed() {
+        let (_folder, checkpoints) = checkpoints(&[5, 10], 2);
+        for step in [5, 10] {
+            fs::write(checkpoints.at(step).join(STATE), "{").unwrap();
+        }
+
+        let error = checkpoints.find().err().unwrap();
+
+        assert!(error.to_string().contains("state.json is damaged"), "{error}");
+        assert!(checkpoints.at(5).exists() && checkpoints.at(10).exists());
     }
 }

@@ -43,6 +43,12 @@ pub struct TrainingConfig {
     /// Steps between checkpoints. Default: 200.
     #[config(default = 200)]
     pub checkpoint_every: usize,
+    /// Minutes after which a checkpoint is due whatever the step. Default: 1.
+    #[config(default = 1.0)]
+    pub checkpoint_minutes: f64,
+    /// Checkpoints of a stage that are kept. Default: 2.
+    #[config(default = 2)]
+    pub checkpoints_kept: usize,
 }
 
 /// How a classifier learns: the identity net or the age classifier.
@@ -168,6 +174,8 @@ impl TrainingConfig {
             ("aging.discriminator_learning_rate", rate(aging.discriminator_learning_rate), "must be in (0, 1]"),
             ("aging.sample_every", aging.sample_every > 0, "must be at least 1"),
             ("checkpoint_every", self.checkpoint_every > 0, "must be at least 1"),
+            ("checkpoint_minutes", self.checkpoint_minutes > 0.0, "must be above 0"),
+            ("checkpoints_kept", self.checkpoints_kept > 0, "must be at least 1"),
             ("validations", self.validations > 0, "must be at least 1"),
             ("valid_faces", self.valid_faces > 0, "must be at least 1"),
             ("valid_share", share(self.valid_share), "must be between 0 and 1"),

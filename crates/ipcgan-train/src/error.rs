@@ -57,6 +57,30 @@ pub enum TrainingError {
         /// What went wrong.
         reason: String,
     },
+    /// A loss is no number any more, or beyond all bounds.
+    #[error("{term} is {value} after step {step}; {advice}")]
+    Diverged {
+        /// The loss.
+        term: String,
+        /// Its value.
+        value: f64,
+        /// Steps done.
+        step: usize,
+        /// What to go on from, and how.
+        advice: String,
+    },
+    /// A run goes on with other faces than it began with.
+    #[error(
+        "the {stage} stage began with {was} faces to learn from and now there are {now}; give the data it began with"
+    )]
+    OtherData {
+        /// The stage.
+        stage: crate::Stage,
+        /// Faces when it began.
+        was: usize,
+        /// Faces now.
+        now: usize,
+    },
     /// The training loop stopped on an error.
     #[error("training stopped at step {step}: {reason}")]
     Stopped {

@@ -1,6 +1,7 @@
 //! Putting a stage on Burn's learner and running it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use burn::data::dataloader::DataLoader;
 use burn::optim::ModuleOptimizer;
@@ -13,8 +14,9 @@ use crate::checkpoint::SaveAlways;
 use crate::progress::ProgressLines;
 use crate::stages::{Recognition, StepModel};
 use crate::strategy::{Outcome, StepObserver, StepStrategy};
+use crate::summary::Learned;
 use crate::terms::{TermMetric, Terms};
-use crate::train::{Display, Interruption, StageContext};
+use crate::train::{Display, StageContext};
 use crate::verification::VerificationMetric;
 
 /// A stage about to be launched.
@@ -27,9 +29,15 @@ impl<M: StepModel> Setup<M> {
     fn map(self, change: impl FnOnce(SupervisedTraining<M>) -> SupervisedTraining<M>) -> Self {
         Self { training: change(self.training), outcome: self.outcome }
     }
+
+    /// Keeps what is called `name` for the summary.
+    fn measured(self, name: &'static str) -> Self {
+        self.outcome.lock().expect("no holder panics").measured.push(name);
+        self
+    }
 }
 
-impl<M: StepModel + TrainStep<Output = Terms>> Setup<M> {
+impl<M: StepModel> Setup<M> {
     /// Shows a term that should fall while training.
     pub(crate) fn loss(self, term: &'static str) -> Self {
         self.map(|training| training.metric_train_numeric(TermMetric::loss(term)))
@@ -44,19 +52,19 @@ impl<M: StepModel + TrainStep<Output = Terms>> Setup<M> {
 impl<M: StepModel + InferenceStep<Output = Terms>> Setup<M> {
     /// Shows a term that should fall on held-out faces.
     pub(crate) fn valid_loss(self, term: &'static str) -> Self {
-        self.map(|training| training.metric_valid_numeric(TermMetric::loss(term)))
+        self.measured(term).map(|training| training.metric_valid_numeric(TermMetric::loss(term)))
     }
 
     /// Shows a term that should rise on held-out faces.
     pub(crate) fn valid_accuracy(self, term: &'static str) -> Self {
-        self.map(|training| training.metric_valid_numeric(TermMetric::accuracy(term)))
+        self.measured(term).map(|training| training.metric_valid_numeric(TermMetric::accuracy(term)))
     }
 }
 
 impl<M: StepModel + InferenceStep<Output = Recognition>> Setup<M> {
     /// Shows how well held-out people are recognised.
     pub(crate) fn recognition(self) -> Self {
-        self.map(|training| {
+        self.measured("verification").measured("nearest is same").map(|training| {
             training
                 .metric_valid_numeric(VerificationMetric::verification())
                 .metric_valid_numeric(VerificationMetric::nearest_is_same())
@@ -103,7 +111,9 @@ impl StageContext<'_> {
             steps,
             batch_size,
             validations: self.config.validations,
-            checkpoint_every: self.config.checkpoint_every.max(1),
+            checkpoint_every: self.config.checkpoint_every,
+            checkpoint_after: Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes),
+            checkpoints: self.checkpoints.clone(),
             done: self.done,
             observer,
             outcome: outcome.clone(),
@@ -137,7 +147,7 @@ impl StageContext<'_> {
         &self,
         setup: Setup<M>,
         learner: Learner<M>,
-    ) -> Result<(M, Interruption), TrainingError> {
+    ) -> Result<(M, Learned), TrainingError> {
         let result = setup.training.launch(learner);
         let outcome = std::mem::take(&mut *setup.outcome.lock().expect("no holder panics"));
         if let Some(error) = outcome.error {
@@ -147,7 +157,6 @@ impl StageContext<'_> {
             let (step, reason) = (outcome.steps_done, error.to_string());
             return Err(TrainingError::Stopped { step, reason });
         }
-        let unfinished = outcome.steps_done < self.config.steps(self.stage);
-        Ok((result.model, unfinished.then_some(outcome.steps_done)))
+        Ok((result.model, Learned { steps: outcome.steps_done, held_out: outcome.held_out }))
     }
 }

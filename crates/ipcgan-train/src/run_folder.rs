@@ -1,18 +1,21 @@
 //! Where a training leaves what it makes.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ipcgan_model::write_whole;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
 /// The folder of one training run.
 ///
 /// ```text
-/// run/config.json    samples/000500.png    weights/{alexnet,generator,discriminator}.safetensors
-///     log/{identity,age,aging}/{train,valid}/epoch-*/*.log
-///     checkpoints/{identity,age,aging}/000500/{model,optimizer,scheduler}.bpk, complete
+/// run/config.json, data.json    samples/000500.png    weights/{alexnet,generator,discriminator}.safetensors
+///     log/{identity,age,aging}/{train,valid}/epoch-*/*.log, summary.json once the stage is complete
+///     checkpoints/{identity,age,aging}/000500/{model,optimizer,scheduler}.bpk, state.json
 /// ```
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -64,13 +67,54 @@ impl RunFolder {
         self.path.join("checkpoints").join(stage.name())
     }
 
+    /// The configuration that the run has, if it has begun.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none of this version.
+    pub fn config(&self) -> Result<Option<TrainingConfig>, TrainingError> {
+        self.read("config.json")
+    }
+
+    /// The prepared folder that the run began with; none if its faces are drawn, or if it has not begun.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn data_folder(&self) -> Result<Option<PathBuf>, TrainingError> {
+        Ok(self.read::<Option<PathBuf>>("data.json")?.flatten())
+    }
+
+    /// Keeps which prepared folder the run begins with; none if its faces are drawn.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save_data_folder(&self, folder: Option<&Path>) -> Result<(), TrainingError> {
+        self.write("data.json", &folder)
+    }
+
+    /// What the JSON file `name` holds, if it is there.
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, TrainingError> {
+        let path = self.path.join(name);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(TrainingError::Access { path, source }),
+        };
+        let invalid = |error| TrainingError::Access { path, source: io::Error::new(io::ErrorKind::InvalidData, error) };
+        serde_json::from_slice(&text).map(Some).map_err(invalid)
+    }
+
+    /// Writes the JSON file `name`.
+    pub(crate) fn write<T: Serialize>(&self, name: &str, contents: &T) -> Result<(), TrainingError> {
+        let path = self.path.join(name);
+        let text = serde_json::to_vec_pretty(contents).expect("plain data turn into JSON");
+        write_whole(&path, &text).map_err(|source| TrainingError::Access { path, source })
+    }
+
     /// Keeps `config`: the newest one at the top, and each stage's own beside its log.
     pub(crate) fn save_config(&self, stage: Stage, config: &TrainingConfig) -> Result<(), TrainingError> {
-        let json = serde_json::to_vec_pretty(config).expect("plain data turn into JSON");
-        for path in [self.path.join("config.json"), self.log(stage)?.join("config.json")] {
-            write_whole(&path, &json).map_err(|source| TrainingError::Access { path, source })?;
-        }
-        Ok(())
+        self.log(stage)?;
+        self.write("config.json", config)?;
+        self.write(&format!("log/{stage}/config.json"), config)
     }
 }
 

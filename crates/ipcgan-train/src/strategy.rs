@@ -1,16 +1,21 @@
 //! The training loop of all three stages: steps, with checkpoints by step and an exact resume.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use burn::data::dataloader::Progress;
 use burn::tensor::Device;
+use burn::train::metric::store::{Aggregate, Split};
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
 
 use crate::TrainingError;
+use crate::checkpoint::Checkpoints;
 use crate::stages::StepModel;
+use crate::terms::Terms;
 
 /// Looks at a model after every step.
 pub(crate) trait StepObserver<M>: Send + Sync {
@@ -28,6 +33,9 @@ pub(crate) struct StepStrategy<M> {
     pub(crate) batch_size: usize,
     pub(crate) validations: usize,
     pub(crate) checkpoint_every: usize,
+    /// Time after which a checkpoint is due whatever the step.
+    pub(crate) checkpoint_after: Duration,
+    pub(crate) checkpoints: Checkpoints,
     /// Steps that an earlier run did.
     pub(crate) done: usize,
     pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
@@ -39,6 +47,10 @@ pub(crate) struct StepStrategy<M> {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) steps_done: usize,
+    /// Names of what is measured on held-out faces.
+    pub(crate) measured: Vec<&'static str>,
+    /// What was measured on them last.
+    pub(crate) held_out: BTreeMap<&'static str, f64>,
     pub(crate) error: Option<TrainingError>,
 }
 
@@ -66,16 +78,34 @@ impl<M: StepModel> StepStrategy<M> {
             let terms = M::learn(&mut parts.learner, batch);
 
             let rate = Some(parts.learner.lr_current());
-            let item = TrainingItem::new(terms, iterator.progress(), Some(parts.step), rate);
+            let item = TrainingItem::new(terms.clone(), iterator.progress(), Some(parts.step), rate);
             parts.report(LearnerEvent::ProcessedItem(item));
             self.observe(parts);
             let due = parts.step.is_multiple_of(self.checkpoint_every) || parts.step == self.steps;
-            if due || parts.interrupter.should_stop() {
+            let due = due || parts.saved.elapsed() >= self.checkpoint_after || parts.interrupter.should_stop();
+            let last = parts.terms.replace(terms);
+            // The losses of the step before, so that the device need not be waited for; of this one if it is to be kept.
+            let looked_at = if due { parts.terms.as_ref() } else { last.as_ref() };
+            if let Some((term, value)) = looked_at.and_then(Terms::unlearnable) {
+                return self.stop_diverged(term, value, parts);
+            }
+            if due {
                 parts.checkpoint();
             }
         }
         drop(iterator);
         parts.report(LearnerEvent::EndSplit(epoch));
+    }
+
+    fn stop_diverged(&self, term: &str, value: f64, parts: &Parts<M>) {
+        let lower = "go on from it with --resume and lower rates, as --set aging.generator_learning_rate=0.0001";
+        let advice = match self.checkpoints.newest() {
+            Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
+            None => "there is no checkpoint before; begin again with lower rates".into(),
+        };
+        parts.interrupter.stop(Some("a loss diverged"));
+        let error = TrainingError::Diverged { term: term.into(), value, step: parts.step, advice };
+        self.outcome.lock().expect("no holder panics").error = Some(error);
     }
 
     fn observe(&self, parts: &Parts<M>) {
@@ -99,7 +129,8 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         let train = train.to_device(&self.device);
         let valid = valid.to_device(&self.device.clone().inner());
         learner.fork(&self.device);
-        let mut parts = Parts { step: self.done, learner, interrupter: components.interrupter.clone(), components };
+        let interrupter = components.interrupter.clone();
+        let mut parts = Parts { step: self.done, terms: None, saved: Instant::now(), learner, interrupter, components };
         for (index, end) in self.epoch_ends().into_iter().enumerate() {
             if end <= self.done {
                 continue;
@@ -110,6 +141,8 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
                 break;
             }
             parts.validate(epoch, &valid);
+            let mut outcome = self.outcome.lock().expect("no holder panics");
+            outcome.held_out = parts.measured(&outcome.measured, epoch);
         }
         self.outcome.lock().expect("no holder panics").steps_done = parts.step;
         (parts.learner.model(), parts.components.event_processor)
@@ -124,13 +157,17 @@ fn step_seed(seed: u64, step: usize) -> u64 {
 /// What changes while the loop runs.
 struct Parts<M: StepModel> {
     step: usize,
+    /// Losses of the last step.
+    terms: Option<Terms>,
+    /// When the last checkpoint was made.
+    saved: Instant,
     learner: Learner<M>,
     interrupter: Interrupter,
     components: TrainingComponents<M>,
 }
 
 impl<M: StepModel> Parts<M> {
-    fn report(&mut self, event: LearnerEvent<<M as burn::train::TrainStep>::Output>) {
+    fn report(&mut self, event: LearnerEvent<Terms>) {
         let result = self.components.event_processor.process_train(event);
         self.interrupter.fail_on_error(result);
     }
@@ -140,7 +177,18 @@ impl<M: StepModel> Parts<M> {
         self.interrupter.fail_on_error(result);
     }
 
+    /// The means over the faces of a validation.
+    fn measured(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
+        let store = &self.components.event_store;
+        let value = |name: &&'static str| {
+            let value = store.find_metric(name, epoch, Aggregate::Mean, &Split::Valid)?;
+            Some((*name, value))
+        };
+        names.iter().filter_map(value).collect()
+    }
+
     fn checkpoint(&mut self) {
+        self.saved = Instant::now();
         // Batch norm keeps its last update pending, and a record would miss it; this applies it.
         let _ = self.learner.model().valid();
         if let Some(checkpointer) = &mut self.components.checkpointer {

@@ -10,6 +10,9 @@ use burn::train::metric::{
     SerializedEntry,
 };
 
+/// A loss above this has exploded: the largest of healthy runs, identity losses before their weight, stay below 1e6.
+const MOST: f64 = 1e9;
+
 /// Losses and accuracies of one batch, each a mean over it, by name.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -33,6 +36,17 @@ impl Terms {
     pub fn and(mut self, other: Self) -> Self {
         self.values.extend(other.values);
         self
+    }
+
+    /// The first term that nothing can be learned from, and its value: no number, or beyond [`MOST`].
+    ///
+    /// Reads every term back from the device.
+    pub(crate) fn unlearnable(&self) -> Option<(&'static str, f64)> {
+        let mut values = self.values.iter().map(|(name, value)| {
+            // A value that cannot be read is no number either; the reason comes with the next use of the device.
+            (*name, value.clone().try_into_scalar::<f64>().unwrap_or(f64::NAN))
+        });
+        values.find(|(_, value)| value.is_nan() || value.abs() > MOST)
     }
 
     /// The value of the term `name`, if the batch has it.
@@ -122,5 +136,25 @@ impl Numeric for TermMetric {
 
     fn final_value(&self) -> NumericEntry {
         self.state.final_value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_term_that_is_no_number_or_has_exploded_is_found_by_name() {
+        let of = |values: [f32; 2]| {
+            let [first, second] = values.map(|value| Tensor::from_data([value], &Device::flex()));
+            Terms::new(1).with("age", first).with("identity", second).unlearnable().map(|(name, _)| name)
+        };
+
+        assert_eq!(of([0.5, 1e6]), None);
+        assert_eq!(of([f32::NAN, 1.0]), Some("age"));
+        assert_eq!(of([0.5, f32::NEG_INFINITY]), Some("identity"));
+        assert_eq!(of([0.5, 2e9]), Some("identity"));
     }
 }

@@ -12,12 +12,13 @@ use ipcgan_data::{
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Found};
 use crate::config::ClassifierTraining;
 use crate::optimizers::{classifier_optimizer, falling_rate, gan_optimizer, gan_rates};
 use crate::progress::LineSink;
 use crate::samples::SampleGrids;
 use crate::stages::{AgeModel, AgingModel, IdentityModel};
+use crate::summary::{Learned, Summary};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// How progress is shown.
@@ -35,6 +36,8 @@ pub struct Session {
     pub device: Device,
     /// How progress is shown.
     pub display: Display,
+    /// Takes what must be said whatever the display, such as that a checkpoint is damaged.
+    pub notices: LineSink,
     /// Stops the training cleanly, with a checkpoint, when told to.
     pub interrupter: Interrupter,
     /// Whether to go on from the newest checkpoints.
@@ -42,10 +45,10 @@ pub struct Session {
 }
 
 /// How a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// All stages are done.
-    Finished,
+    /// All stages are done, with what each learned.
+    Finished(Vec<Summary>),
     /// It was told to stop; what was done is in a checkpoint.
     Interrupted {
         /// The stage that was running.
@@ -68,19 +71,35 @@ pub fn train(
     session: &Session,
 ) -> Result<Ending, TrainingError> {
     config.check()?;
+    let mut summaries = Vec::new();
     for &stage in stages {
-        let context = StageContext::new(config, stage, data, run, session)?;
-        let Some(context) = context else { continue };
-        let ended = match stage {
-            Stage::Identity => context.identity()?,
-            Stage::Age => context.age()?,
-            Stage::Aging => context.aging()?,
-        };
-        if let Some(step) = ended {
-            return Ok(Ending::Interrupted { stage, step });
+        if let Some(context) = StageContext::new(config, stage, data, run, session)? {
+            let learned = match stage {
+                Stage::Identity => context.identity()?,
+                Stage::Age => context.age()?,
+                Stage::Aging => context.aging()?,
+            };
+            if learned.steps < config.steps(stage) {
+                return Ok(Ending::Interrupted { stage, step: learned.steps });
+            }
+            context.summarise(learned)?;
+        }
+        summaries.extend(run.summary(stage)?);
+    }
+    Ok(Ending::Finished(summaries))
+}
+
+/// Keeps how many faces `stage` begins with, or refuses to go on with another number: their order would be another.
+fn check_data(data: &TrainingData, stage: Stage, run: &RunFolder, done: usize) -> Result<(), TrainingError> {
+    let name = format!("log/{stage}/faces.json");
+    let now = data.train().len();
+    match run.read::<usize>(&name)? {
+        Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
+        _ => {
+            run.log(stage)?;
+            run.write(&name, &now)
         }
     }
-    Ok(Ending::Finished)
 }
 
 /// One stage and all it needs.
@@ -95,9 +114,6 @@ pub(crate) struct StageContext<'a> {
     pub(crate) done: usize,
 }
 
-/// Number of steps done if the stage was interrupted; none if it is complete.
-pub(crate) type Interruption = Option<usize>;
-
 impl<'a> StageContext<'a> {
     /// The stage ready to run; none if an earlier run finished it.
     fn new(
@@ -107,15 +123,20 @@ impl<'a> StageContext<'a> {
         run: &'a RunFolder,
         session: &'a Session,
     ) -> Result<Option<Self>, TrainingError> {
-        let checkpoints = Checkpoints::new(run.checkpoints(stage));
-        let done = checkpoints.newest().unwrap_or(0);
-        if done > 0 && !session.resume {
+        let checkpoints = Checkpoints::new(run.checkpoints(stage), config.checkpoints_kept);
+        let summary = run.summary(stage)?;
+        if !session.resume && (checkpoints.any() || summary.is_some()) {
             return Err(TrainingError::RunExists { path: run.path().into(), stage });
         }
-        if done >= config.steps(stage) {
+        if summary.is_some_and(|summary| summary.steps >= config.steps(stage)) {
             return Ok(None);
         }
+        let Found { step: done, damaged } = checkpoints.find()?;
+        for (path, reason) in damaged {
+            (session.notices)(&format!("checkpoint {}: {reason}; going on from step {done}", path.display()));
+        }
         let data = data.of_stage(stage);
+        check_data(&data, stage, run, done)?;
         let mut config = config.clone();
         match stage {
             Stage::Identity => {
@@ -136,7 +157,7 @@ impl<'a> StageContext<'a> {
         Ok(Some(context))
     }
 
-    fn identity(&self) -> Result<Interruption, TrainingError> {
+    fn identity(&self) -> Result<Learned, TrainingError> {
         let training = &self.config.identity;
         let labels = IdentityLabels::of(self.data.train().as_ref());
         let held_out = IdentityLabels::of(self.data.valid().as_ref());
@@ -156,12 +177,12 @@ impl<'a> StageContext<'a> {
             classifier_optimizer(),
             falling_rate(training.learning_rate, training.steps),
         )?;
-        let (model, interruption) = self.launch(setup, learner)?;
+        let (model, learned) = self.launch(setup, learner)?;
         self.save("alexnet", &model.alexnet, alexnet_config)?;
-        Ok(interruption)
+        Ok(learned)
     }
 
-    fn age(&self) -> Result<Interruption, TrainingError> {
+    fn age(&self) -> Result<Learned, TrainingError> {
         let training = &self.config.age;
         let train = self.labelled_stream(group_labels(self.data.train().as_ref())?, training);
         let valid = self.labelled_once(group_labels(self.data.valid().as_ref())?, training);
@@ -179,12 +200,12 @@ impl<'a> StageContext<'a> {
             classifier_optimizer(),
             falling_rate(training.learning_rate, training.steps),
         )?;
-        let (model, interruption) = self.launch(setup, learner)?;
+        let (model, learned) = self.launch(setup, learner)?;
         self.save("alexnet", &model.into_alexnet(), &alexnet_config)?;
-        Ok(interruption)
+        Ok(learned)
     }
 
-    fn aging(&self) -> Result<Interruption, TrainingError> {
+    fn aging(&self) -> Result<Learned, TrainingError> {
         let training = &self.config.aging;
         let (groups, seed) = (&self.config.age_groups, self.config.seed);
         let size = self.config.generator.image_size;
@@ -223,10 +244,25 @@ impl<'a> StageContext<'a> {
             .valid_accuracy("age accuracy");
         let rates = gan_rates(training.generator_learning_rate, training.discriminator_learning_rate);
         let learner = self.learner(model, gan_optimizer(), rates)?;
-        let (model, interruption) = self.launch(setup, learner)?;
+        let (model, learned) = self.launch(setup, learner)?;
         self.save("generator", &model.generator, &self.config.generator)?;
         self.save("discriminator", &model.discriminator, &self.config.discriminator)?;
-        Ok(interruption)
+        Ok(learned)
+    }
+
+    /// Says that the stage is complete, and what it learned; its weights are there by now.
+    fn summarise(&self, learned: Learned) -> Result<(), TrainingError> {
+        // One person alone cannot be told from others, and JSON has no word for that.
+        let known = learned.held_out.into_iter().filter(|(_, value)| value.is_finite());
+        let held_out = known.map(|(name, value)| (name.into(), value)).collect();
+        let summary = Summary {
+            stage: self.stage.name().into(),
+            steps: learned.steps,
+            train_faces: self.data.train().len(),
+            valid_faces: self.data.valid().len(),
+            held_out,
+        };
+        self.run.save_summary(self.stage, &summary)
     }
 
     pub(crate) fn autodiff_device(&self) -> Device {

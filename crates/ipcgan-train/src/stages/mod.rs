@@ -12,10 +12,12 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
 use burn::train::{Learner, LearnerModel, TrainOutput, TrainStep};
 
+use crate::terms::Terms;
+
 /// A model that learns in steps.
-pub(crate) trait StepModel: LearnerModel {
+pub(crate) trait StepModel: LearnerModel + TrainStep<Output = Terms> {
     /// One step on `batch`: every update, in order. Returns what it lost.
-    fn learn(learner: &mut Learner<Self>, batch: <Self as TrainStep>::Input) -> <Self as TrainStep>::Output;
+    fn learn(learner: &mut Learner<Self>, batch: <Self as TrainStep>::Input) -> Terms;
 }
 
 /// One update from the gradients of one pass: how both classifiers learn.

@@ -1,0 +1,48 @@
+//! What a stage learned, as it stands in `summary.json` once the stage is complete.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunFolder, Stage, TrainingError};
+
+/// What came of a stage's loop.
+pub(crate) struct Learned {
+    /// Steps done, in all runs.
+    pub(crate) steps: usize,
+    /// What was measured on held-out faces at the end.
+    pub(crate) held_out: BTreeMap<&'static str, f64>,
+}
+
+/// What a complete stage learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The stage.
+    pub stage: String,
+    /// Steps done.
+    pub steps: usize,
+    /// Faces that it learned from.
+    pub train_faces: usize,
+    /// Faces of other people that it was measured on.
+    pub valid_faces: usize,
+    /// What was measured on them, by name; without what could not be, for want of people.
+    pub held_out: BTreeMap<String, f64>,
+}
+
+impl RunFolder {
+    /// What `stage` learned, if it is complete.
+    ///
+    /// # Errors
+    /// The summary cannot be read.
+    pub fn summary(&self, stage: Stage) -> Result<Option<Summary>, TrainingError> {
+        self.read(&name(stage))
+    }
+
+    pub(crate) fn save_summary(&self, stage: Stage, summary: &Summary) -> Result<(), TrainingError> {
+        self.write(&name(stage), summary)
+    }
+}
+
+fn name(stage: Stage) -> String {
+    format!("log/{stage}/summary.json")
+}

@@ -61,8 +61,9 @@ fn downloaded(
     arguments: &PrepareArguments,
     groups: &AgeGroups,
 ) -> Result<(String, Box<dyn FaceSet>, Vec<LeftOut>)> {
-    std::fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
+    if folder.canonicalize().is_ok_and(|folder| Some(folder) == arguments.out.canonicalize().ok()) {
+        bail!("{} is the data set itself; give another folder as --out", arguments.out.display());
+    }
     let tree = Tree::read(folder, Some(&arguments.out))?;
     let source = match &arguments.source {
         Some(name) => by_name(name).expect("the arguments were checked"),

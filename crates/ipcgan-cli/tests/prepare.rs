@@ -178,6 +178,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     };
 
     assert!(error(&["nowhere", "--out", "out"], 1).contains("there is no folder nowhere"));
+    assert!(error(&["data", "--out", "data"], 1).contains("is the data set itself"));
     assert!(error(&["data", "--out", "out"], 1).contains("it holds no pictures"));
     assert!(error(&["data", "--out", "out", "--source", "celeba"], 2).contains("utkface"));
     assert!(error(&["--out", "out"], 1).contains("FOLDER"));

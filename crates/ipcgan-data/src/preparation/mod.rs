@@ -165,9 +165,10 @@ fn file_name(name: &str) -> String {
     format!("pictures/{name}.png")
 }
 
-/// Removes what a kill left half written.
+/// Removes what a kill left half written: our own files at the top of `folder`, and everything below its pictures.
 fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
-    for entry in WalkDir::new(folder).into_iter().flatten() {
+    let [top, pictures] = [WalkDir::new(folder).max_depth(1), WalkDir::new(folder.join("pictures"))];
+    for entry in top.into_iter().chain(pictures).flatten() {
         let name = entry.file_name().as_encoded_bytes();
         if entry.file_type().is_file() && name.starts_with(b".") && name.ends_with(b".part") {
             let path = PathBuf::from(entry.path());
@@ -274,6 +275,7 @@ mod tests {
         assert!(!broken.path().join("metadata.csv").exists());
         // As a kill leaves it: half a file, half a line, and a picture that the journal does not know.
         fs::write(broken.path().join("pictures/.abcdef.part"), "half").unwrap();
+        fs::write(broken.path().join(".abcdef.part"), "half").unwrap();
         let journal = broken.path().join("fingerprints.csv");
         let text = fs::read_to_string(&journal).unwrap();
         fs::write(&journal, &text[..text.len() - 30]).unwrap();

@@ -208,3 +208,15 @@ pub enum DataError {
         name: String,
     },
 }
+
+impl DataError {
+    /// Makes a [`DataError::Read`] of what the system says of `path`.
+    pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Read { path: path.into(), source }
+    }
+
+    /// Makes a [`DataError::Write`] of what the system says of `path`.
+    pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Write { path: path.into(), source }
+    }
+}

@@ -70,7 +70,7 @@ pub fn pixels(path: &Path) -> Result<u64, DataError> {
 pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), DataError> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).map_err(|source| DataError::Encode { path: path.into(), source })?;
-    write_whole(path, bytes.get_ref()).map_err(|source| DataError::Write { path: path.into(), source })
+    write_whole(path, bytes.get_ref()).map_err(DataError::writing(path))
 }
 
 /// The largest square in the middle of a picture.

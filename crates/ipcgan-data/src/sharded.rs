@@ -76,7 +76,7 @@ impl ShardedFaces {
 
     fn add(&mut self, path: PathBuf, groups: &AgeGroups) -> Result<Vec<LeftOut>, DataError> {
         let unusable = |error: ParquetError| unusable(&path, &error);
-        let file = File::open(&path).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        let file = File::open(&path).map_err(DataError::reading(&path))?;
         let reader = SerializedFileReader::new(file).map_err(unusable)?;
         let columns = reader.metadata().file_metadata().schema_descr().columns();
         let of_bytes = |column: &ColumnDescPtr| {
@@ -138,7 +138,7 @@ impl Shard {
             })
             .expect("rows were counted when the shard was opened");
         // A file of its own: threads must not move one another's place in it.
-        let file = File::open(&self.path).map_err(|source| DataError::Read { path: self.path.clone(), source })?;
+        let file = File::open(&self.path).map_err(DataError::reading(&self.path))?;
         let read = || -> Result<Vec<ByteArray>, ParquetError> {
             let column = group.column(self.column);
             let pages = SerializedPageReader::new(Arc::new(file), column, group.num_rows() as usize, None)?;

@@ -62,7 +62,7 @@ impl PreparationConfig {
             return Err(DataError::PreparedOtherwise { path, setting: setting.into(), was, now });
         }
         let text = format!("{now:#}\n");
-        write_whole(&path, text.as_bytes()).map_err(|source| DataError::Write { path, source })
+        write_whole(&path, text.as_bytes()).map_err(DataError::writing(path))
     }
 }
 

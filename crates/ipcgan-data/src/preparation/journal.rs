@@ -35,7 +35,7 @@ impl Journal {
             TryLockError::Error(source) => write_error(source),
         })?;
         let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        file.read_to_end(&mut text).map_err(DataError::reading(&path))?;
         let done = done(&text);
         // A line that a crash cut short must not join the next one.
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -47,7 +47,7 @@ impl Journal {
     pub(super) fn add(&self, name: &str, fingerprint: &Fingerprint) -> Result<(), DataError> {
         let line = line([name, &fingerprint.to_string()]);
         let written = self.file.lock().expect("no holder panics").write_all(&line);
-        written.map_err(|source| DataError::Write { path: self.path.clone(), source })
+        written.map_err(DataError::writing(&self.path))
     }
 
     /// Writes it anew with these faces alone, in this order.
@@ -56,7 +56,7 @@ impl Journal {
         let contents = metadata::written(&self.path, HEADER, rows)?;
         // Windows replaces no file that is open.
         drop(self.file);
-        write_whole(&self.path, &contents).map_err(|source| DataError::Write { path: self.path.clone(), source })
+        write_whole(&self.path, &contents).map_err(DataError::writing(&self.path))
     }
 }
 

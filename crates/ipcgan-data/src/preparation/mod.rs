@@ -74,7 +74,7 @@ pub fn prepare(
     watch: &Watch<'_>,
 ) -> Result<Option<Prepared>, DataError> {
     let pictures = folder.join("pictures");
-    fs::create_dir_all(&pictures).map_err(|source| DataError::Write { path: pictures.clone(), source })?;
+    fs::create_dir_all(&pictures).map_err(DataError::writing(&pictures))?;
     let (journal, mut done) = Journal::open(folder)?;
     config.settle_in(folder)?;
     remove_unfinished(folder)?;
@@ -99,7 +99,7 @@ pub fn prepare(
     // Faces that the data set has no longer.
     for name in done.keys() {
         let path = folder.join(file_name(name));
-        fs::remove_file(&path).map_err(|source| DataError::Write { path, source })?;
+        fs::remove_file(&path).map_err(DataError::writing(path))?;
     }
     journal.rewrite(kept.iter().zip(&fingerprints).map(|((name, _), fingerprint)| (name.clone(), *fingerprint)))?;
     let prepared = parted(kept, &fingerprints, left_out, config);
@@ -155,7 +155,7 @@ fn write(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Resu
         ("report.html", report.into_bytes()),
         ("metadata.csv", table),
     ] {
-        write_whole(&path(name), &contents).map_err(|source| DataError::Write { path: path(name), source })?;
+        write_whole(&path(name), &contents).map_err(DataError::writing(path(name)))?;
     }
     Ok(())
 }
@@ -172,7 +172,7 @@ fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
         let name = entry.file_name().as_encoded_bytes();
         if entry.file_type().is_file() && name.starts_with(b".") && name.ends_with(b".part") {
             let path = PathBuf::from(entry.path());
-            fs::remove_file(&path).map_err(|source| DataError::Write { path, source })?;
+            fs::remove_file(&path).map_err(DataError::writing(path))?;
         }
     }
     Ok(())

@@ -80,7 +80,7 @@ fn picture(
     };
     let path = folder.join(file_name(name));
     let parent = path.parent().expect("a picture is in a folder");
-    fs::create_dir_all(parent).map_err(|source| DataError::Write { path: parent.into(), source })?;
+    fs::create_dir_all(parent).map_err(DataError::writing(parent))?;
     photo::write_png(&path, &face)?;
     let fingerprint = Fingerprint::of(&face);
     journal.add(name, &fingerprint)?;

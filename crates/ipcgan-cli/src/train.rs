@@ -26,7 +26,6 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         (folder, _) => folder.as_deref().map(std::path::absolute).transpose()?,
     };
     let data = data(folder.as_deref(), &config)?;
-    run.save_data_folder(folder.as_deref())?;
     let session = Session {
         device,
         display: display(arguments),

@@ -195,10 +195,19 @@ fn a_run_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
     succeeded(train(folder.path(), &["--stage", "identity"]));
 
+    let begun = fs::read(folder.path().join("run/data.json")).unwrap();
+
     let output = train(folder.path(), &["--stage", "identity"]);
 
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));
+
+    let drawn = ["prepare", "--source", "synthetic", "--people", "12", "--size", "32", "--out", "faces"];
+    let prepared = Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder.path()).args(drawn).output().unwrap();
+    succeeded(prepared);
+    let output = train(folder.path(), &["--stage", "identity", "--data", "faces"]);
+    assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));
+    assert!(fs::read(folder.path().join("run/data.json")).unwrap() == begun, "the run forgot its data");
 }
 
 #[test]

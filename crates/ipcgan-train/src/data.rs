@@ -1,6 +1,6 @@
 //! The faces of a training, split by person.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipcgan_data::split::by_identity;
@@ -17,6 +17,8 @@ pub struct TrainingData {
     train: Arc<dyn FaceSet>,
     valid: Arc<dyn FaceSet>,
     valid_faces: usize,
+    /// Where they are; none if they are drawn.
+    folder: Option<PathBuf>,
 }
 
 impl TrainingData {
@@ -27,7 +29,7 @@ impl TrainingData {
     pub fn synthetic(config: &TrainingConfig, progress: Progress<'_>) -> Result<Self, TrainingError> {
         let faces = SyntheticFaces::new(config.synthetic.clone(), &config.age_groups);
         faces.draw_all(progress);
-        Self::split(Arc::new(faces), config)
+        Self::split(Arc::new(faces), None, config)
     }
 
     /// The prepared folder at `folder`, or the Parquet shards in it, and what of it is left out.
@@ -53,12 +55,12 @@ impl TrainingData {
         };
         let (faces, unreadable) = check_pictures(faces, progress);
         left_out.extend(unreadable);
-        Ok((Self::split(Arc::new(faces), config)?, left_out))
+        Ok((Self::split(Arc::new(faces), Some(folder.into()), config)?, left_out))
     }
 
-    fn split(faces: Arc<dyn FaceSet>, config: &TrainingConfig) -> Result<Self, TrainingError> {
+    fn split(faces: Arc<dyn FaceSet>, folder: Option<PathBuf>, config: &TrainingConfig) -> Result<Self, TrainingError> {
         let (train, valid) = by_identity(faces, config.seed, config.valid_share)?;
-        Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces })
+        Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces, folder })
     }
 
     /// Faces to learn from.
@@ -69,6 +71,11 @@ impl TrainingData {
     /// Faces of people who are not in [`TrainingData::train`].
     pub fn valid(&self) -> &Arc<dyn FaceSet> {
         &self.valid
+    }
+
+    /// The folder that they are in; none if they are drawn.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// What `stage` learns from: for identity the faces of known people if there are any, for the
@@ -85,7 +92,7 @@ impl TrainingData {
         };
         let train = Subset::new(self.train.clone(), kept(&self.train));
         let valid = Subset::new(self.valid.clone(), kept(&self.valid));
-        Self { train: Arc::new(train), valid: Arc::new(evenly(valid, self.valid_faces)), valid_faces: self.valid_faces }
+        Self { train: Arc::new(train), valid: Arc::new(evenly(valid, self.valid_faces)), ..self.clone() }
     }
 }
 

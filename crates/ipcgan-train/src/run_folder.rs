@@ -84,10 +84,7 @@ impl RunFolder {
     }
 
     /// Keeps which prepared folder the run begins with; none if its faces are drawn.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn save_data_folder(&self, folder: Option<&Path>) -> Result<(), TrainingError> {
+    pub(crate) fn save_data_folder(&self, folder: Option<&Path>) -> Result<(), TrainingError> {
         self.write("data.json", &folder)
     }
 

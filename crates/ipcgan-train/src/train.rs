@@ -89,7 +89,7 @@ pub fn train(
     Ok(Ending::Finished(summaries))
 }
 
-/// Keeps how many faces `stage` begins with, or refuses to go on with another number: their order would be another.
+/// Keeps which and how many faces `stage` begins with, or refuses to go on with another number: their order would be another.
 fn check_data(data: &TrainingData, stage: Stage, run: &RunFolder, done: usize) -> Result<(), TrainingError> {
     let name = format!("log/{stage}/faces.json");
     let now = data.train().len();
@@ -97,7 +97,8 @@ fn check_data(data: &TrainingData, stage: Stage, run: &RunFolder, done: usize) -
         Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
         _ => {
             run.log(stage)?;
-            run.write(&name, &now)
+            run.write(&name, &now)?;
+            run.save_data_folder(data.folder())
         }
     }
 }

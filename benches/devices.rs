@@ -82,12 +82,14 @@ fn data_loading(criterion: &mut Criterion) {
     let dataset = AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, true, 0, 1_000_000)
         .expect("every group is drawn");
     let mut group = criterion.benchmark_group("data loading");
-    group.throughput(Throughput::Elements(1));
-    let mut index = 0;
-    group.bench_function("one source and one real face", |bencher| {
+    // Each item is a source and a real face.
+    const ITEMS: usize = 32;
+    group.throughput(Throughput::Elements(2 * ITEMS as u64));
+    let mut first = 0;
+    group.bench_function("a batch of source and real faces", |bencher| {
         bencher.iter(|| {
-            index += 1;
-            black_box(dataset.get(index).expect("every picture can be read"))
+            first += ITEMS;
+            black_box(dataset.get_many((first..first + ITEMS).collect()).expect("every picture can be read"))
         });
     });
 }

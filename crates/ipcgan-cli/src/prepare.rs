@@ -65,17 +65,9 @@ fn downloaded(
         bail!("{} is the data set itself; give another folder as --out", arguments.out.display());
     }
     let tree = Tree::read(folder, Some(&arguments.out))?;
-    let source = match &arguments.source {
-        Some(name) => by_name(name).expect("the arguments were checked"),
-        None if arguments
-            .table
-            .as_ref()
-            .is_some_and(|table| table.extension().is_some_and(|ending| ending == "csv")) =>
-        {
-            by_name("csv").expect("it is in the table")
-        }
-        None => recognised(&tree),
-    };
+    let csv = arguments.table.as_ref().is_some_and(|table| table.extension().is_some_and(|ending| ending == "csv"));
+    let named = arguments.source.as_deref().or(csv.then_some("csv"));
+    let source = named.map_or_else(|| recognised(&tree), |name| by_name(name).expect("the arguments were checked"));
     let table = Table { path: arguments.table.clone(), columns: columns(&arguments.columns)? };
     let mut pictures = source.pictures(&tree, &table, groups)?;
     report(&format!("{} is read as {} ({})", folder.display(), source.name(), source.about()));

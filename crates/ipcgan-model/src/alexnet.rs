@@ -165,6 +165,15 @@ pub struct AgeHead {
     dropout: Dropout,
 }
 
+impl AgeHead {
+    /// Scores of the age groups, `[batch, groups]`, before the softmax, from [`AlexNet::features`].
+    pub fn forward(&self, features: Tensor<4>) -> Tensor<2> {
+        let x = self.dropout.forward(linear(&self.fc6, flat(features), Activation::Relu));
+        let x = self.dropout.forward(linear(&self.fc7, x, Activation::Relu));
+        linear(&self.logits, x, Activation::None)
+    }
+}
+
 /// The identity net and the age classifier on one trunk (IPCGAN: `h(x)` is its conv5).
 #[derive(Module, Debug)]
 pub struct AlexNet {
@@ -207,10 +216,7 @@ impl AlexNet {
 
     /// Scores of the age groups, `[batch, groups]`, before the softmax.
     pub fn age_logits(&self, features: Tensor<4>) -> Tensor<2> {
-        let head = &self.age_head;
-        let x = head.dropout.forward(linear(&head.fc6, flat(features), Activation::Relu));
-        let x = head.dropout.forward(linear(&head.fc7, x, Activation::Relu));
-        linear(&head.logits, x, Activation::None)
+        self.age_head.forward(features)
     }
 }
 

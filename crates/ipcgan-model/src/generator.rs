@@ -1,6 +1,7 @@
 //! The generator: a face and a target age group in, the face at that age out.
 
 mod inference;
+mod standing;
 
 pub use inference::InferenceGenerator;
 

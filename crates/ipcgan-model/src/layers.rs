@@ -11,7 +11,7 @@ use crate::operation::{Prepared, convolution, norm, transposed_convolution, with
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
 /// Share of the new batch in running statistics.
-const NORM_MOMENTUM: f64 = 0.1;
+pub(crate) const NORM_MOMENTUM: f64 = 0.1;
 
 /// Convolution with TensorFlow's SAME padding: the odd pixel goes right and below.
 pub(crate) fn same_conv([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
@@ -55,6 +55,10 @@ impl ConvNorm {
         norm(&self.norm, convolution(&self.conv, x, Activation::None), parts, activation)
     }
 
+    pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 1] {
+        [&mut self.norm]
+    }
+
     /// [`ConvNorm::forward`] for inference on the CPU.
     pub(crate) fn prepared(&self, activation: Activation, arithmetic: Arithmetic) -> Prepared {
         Prepared::new(&self.conv, Some(&self.norm), activation, arithmetic)
@@ -83,6 +87,10 @@ impl UpNorm {
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
     pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         norm(&self.norm, transposed_convolution(&self.conv, x), 1, activation)
+    }
+
+    pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 1] {
+        [&mut self.norm]
     }
 
     /// [`UpNorm::forward`] for inference on the CPU.
@@ -114,6 +122,10 @@ impl Residual {
             let x = convolution(&self.conv2, x, Activation::None);
             norm(&self.norm2, x, 1, Activation::None)
         })
+    }
+
+    pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 2] {
+        [&mut self.norm1, &mut self.norm2]
     }
 
     /// Both convolutions for inference on the CPU; the input is added to the second.

@@ -48,5 +48,5 @@ pub use file::write_whole;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
 pub use ipcgan_kernels::{Adam, LineAllocator, keep_freed_memory};
 pub use mtcnn::{Judgement, Mtcnn};
-pub use operation::{CpuKernels, adam_update, adam_updates};
+pub use operation::{CpuKernels, Precision, adam_update, adam_updates};
 pub use preset::Preset;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
 use super::{AlexNet, Trunk};
@@ -39,6 +39,16 @@ impl FrozenAlexNet {
         }
     }
 
+    /// The AlexNet that it was made of.
+    pub fn alexnet(&self) -> &AlexNet {
+        &self.net
+    }
+
+    /// The same on another device.
+    pub fn to_device(&self, device: &Device) -> Self {
+        Self::new(self.net.clone().to_device(device))
+    }
+
     /// As [`AlexNet::embedding`], without dropout.
     pub fn embedding(&self, features: Tensor<4>) -> Tensor<2> {
         self.net.embedding(features)
@@ -52,7 +62,7 @@ impl FrozenAlexNet {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Distribution;
 
     use super::*;
     use crate::{AgeGroups, AlexNetConfig};

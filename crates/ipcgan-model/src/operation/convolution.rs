@@ -17,7 +17,8 @@ use ipcgan_kernels::{
 
 use super::extension::KernelOperations;
 use super::memory::{FeatureMaps, contiguous, feature_maps, sizes, tensor, values};
-use super::{activated, kernels_for};
+use super::precision::by_burn;
+use super::{activated, products_for};
 
 /// The window of the convolution whose adjoint doubles the sides: SAME pads an even number of pixels for a window of
 /// three by one pixel, right and below.
@@ -28,8 +29,8 @@ pub(super) const UP_WINDOW: Window = Window { kernel: 3, stride: 2, before: 0, a
 /// `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`, as the layer's padding says.
 pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    let (Some(arithmetic), Some(window)) = (kernels_for(&x), window(layer, [height, width])) else {
-        return activated(layer.forward(x), activation);
+    let (Some(arithmetic), Some(window)) = (products_for(&x), window(layer, [height, width])) else {
+        return activated(by_burn(layer, x, Conv2d::forward), activation);
     };
     let form = Convolve { window, activation, arithmetic };
     let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
@@ -44,7 +45,7 @@ pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation) 
 pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let sides = [2 * height, 2 * width];
-    match kernels_for(&x) {
+    match products_for(&x) {
         Some(arithmetic) => {
             let form = Transpose { window: UP_WINDOW, sides, arithmetic };
             Tensor::from_dispatch(<Dispatch as KernelOperations>::transpose(
@@ -54,7 +55,7 @@ pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
             ))
         }
         // The adjoint of SAME padding, which pads right and below, loses the last row and column.
-        None => layer.forward(x).narrow(2, 0, sides[0]).narrow(3, 0, sides[1]),
+        None => by_burn(layer, x, ConvTranspose2d::forward).narrow(2, 0, sides[0]).narrow(3, 0, sides[1]),
     }
 }
 

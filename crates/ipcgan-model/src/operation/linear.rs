@@ -11,12 +11,13 @@ use ipcgan_kernels::{Activation, Instructions, activation_gradient, channel_sums
 
 use super::extension::KernelOperations;
 use super::memory::{contiguous, sizes, tensor, values};
-use super::{activated, kernels_for};
+use super::precision::by_burn;
+use super::{activated, products_for};
 
 /// `layer`, then an activation: `[batch, inputs]` to `[batch, outputs]`.
 pub(crate) fn linear(layer: &burn::nn::Linear, x: Tensor<2>, activation: Activation) -> Tensor<2> {
-    let (Some(_), Some(bias)) = (kernels_for(&x), &layer.bias) else {
-        return activated(layer.forward(x), activation);
+    let (Some(_), Some(bias)) = (products_for(&x), &layer.bias) else {
+        return activated(by_burn(layer, x, burn::nn::Linear::forward), activation);
     };
     let (weight, bias) = (layer.weight.val().into_dispatch(), bias.val().into_dispatch());
     Tensor::from_dispatch(<Dispatch as KernelOperations>::connect(x.into_dispatch(), weight, bias, activation))

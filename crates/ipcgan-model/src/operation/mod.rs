@@ -18,6 +18,7 @@ mod linear;
 mod memory;
 mod norm;
 mod pool;
+mod precision;
 mod prepared;
 mod resize;
 mod squares;
@@ -31,6 +32,7 @@ pub(crate) use join::{Order, conditioned, joined_batches, with_skip};
 pub(crate) use linear::linear;
 pub(crate) use norm::norm;
 pub(crate) use pool::{max_pool, response_norm};
+pub use precision::Precision;
 pub(crate) use prepared::{Prepared, arithmetic_for, tensor_of, with_values};
 pub(crate) use resize::{Resized, resized};
 pub(crate) use squares::{Target, weighted_squares};
@@ -43,6 +45,11 @@ use ipcgan_kernels::{Activation, Arithmetic};
 /// How the kernels are to compute `x`'s successors; none if Burn is to do it.
 fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
     if on_the_cpu(x) { CpuKernels::selected().arithmetic() } else { None }
+}
+
+/// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
+fn products_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
+    if Precision::selected() == Precision::Float32 { kernels_for(x) } else { None }
 }
 
 /// Whether `x` is where the kernels can reach it.

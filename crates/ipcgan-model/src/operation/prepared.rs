@@ -8,13 +8,12 @@ use ipcgan_kernels::{Activation, Arithmetic, Convolution, Epilogue, Instructions
 
 use super::convolution::{UP_WINDOW, window};
 use super::memory::{FeatureMaps, feature_maps};
-use super::{CpuKernels, on_the_cpu};
+use super::products_for;
 
 /// How to compute on the CPU, if the weights of `layer` are there and kernels may be used.
 pub(crate) fn arithmetic_for(layer: &Conv2d) -> Option<Arithmetic> {
     let weight = layer.weight.val();
-    let plain = on_the_cpu(&weight) && !weight.device().is_autodiff();
-    if plain { CpuKernels::selected().arithmetic() } else { None }
+    if weight.device().is_autodiff() { None } else { products_for(&weight) }
 }
 
 /// A layer of a network that does not learn.

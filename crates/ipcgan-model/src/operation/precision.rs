@@ -1,0 +1,122 @@
+//! In what the convolutions and matrix products are computed.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// What convolutions and matrix products are computed in, for the whole program.
+///
+/// Weights, norms, losses and the optimizers stay in float32: a narrow copy of the weights is made for each use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Precision {
+    /// 32 bits, everywhere.
+    #[default]
+    Float32,
+    /// 16 bits with 5 for the exponent; losses are scaled up so that small gradients are not lost.
+    Float16,
+    /// 16 bits with 8 for the exponent, as many as float32 has.
+    Bfloat16,
+}
+
+static SELECTED: AtomicU8 = AtomicU8::new(Precision::Float32 as u8);
+
+impl Precision {
+    const ALL: [Self; 3] = [Self::Float32, Self::Float16, Self::Bfloat16];
+
+    /// Makes every operation from now on use it.
+    pub fn select(self) {
+        SELECTED.store(self as u8, Ordering::Relaxed);
+    }
+
+    /// What operations use now.
+    pub fn selected() -> Self {
+        Self::ALL[usize::from(SELECTED.load(Ordering::Relaxed))]
+    }
+
+    /// Whether `device` computes in it.
+    pub fn works_on(self, device: &Device) -> bool {
+        self.narrow().is_none_or(|dtype| device.supports_dtype(dtype))
+    }
+
+    /// Factor of a loss before its gradients are taken; they are divided by it afterwards.
+    pub fn loss_scale(self) -> f64 {
+        match self {
+            Self::Float16 => 1024.0,
+            Self::Float32 | Self::Bfloat16 => 1.0,
+        }
+    }
+
+    /// The type that is narrower than the weights, if it is.
+    fn narrow(self) -> Option<DType> {
+        match self {
+            Self::Float32 => None,
+            Self::Float16 => Some(DType::F16),
+            Self::Bfloat16 => Some(DType::BF16),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Float32 => "float32",
+            Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
+        })
+    }
+}
+
+/// A layer whose product of inputs and weights may be computed in fewer bits.
+pub(super) trait Narrowed: Clone {
+    /// The same with weights as `dtype`; gradients go through to the weights as they were.
+    fn narrowed(&self, dtype: DType) -> Self;
+}
+
+impl Narrowed for Conv2d {
+    fn narrowed(&self, dtype: DType) -> Self {
+        Self {
+            weight: cast(&self.weight, dtype),
+            bias: self.bias.as_ref().map(|bias| cast(bias, dtype)),
+            ..self.clone()
+        }
+    }
+}
+
+impl Narrowed for ConvTranspose2d {
+    fn narrowed(&self, dtype: DType) -> Self {
+        Self {
+            weight: cast(&self.weight, dtype),
+            bias: self.bias.as_ref().map(|bias| cast(bias, dtype)),
+            ..self.clone()
+        }
+    }
+}
+
+impl Narrowed for Linear {
+    fn narrowed(&self, dtype: DType) -> Self {
+        Self { weight: cast(&self.weight, dtype), bias: self.bias.as_ref().map(|bias| cast(bias, dtype)) }
+    }
+}
+
+fn cast<const D: usize>(weight: &Param<Tensor<D>>, dtype: DType) -> Param<Tensor<D>> {
+    weight.clone().map(|weight| weight.cast(dtype))
+}
+
+/// `run(layer, x)` by Burn, in the precision that is selected.
+pub(super) fn by_burn<L: Narrowed, const D: usize>(
+    layer: &L,
+    x: Tensor<D>,
+    run: impl Fn(&L, Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    match Precision::selected().narrow() {
+        None => run(layer, x),
+        Some(dtype) => run(&layer.narrowed(dtype), x.cast(dtype)).cast(DType::F32),
+    }
+}

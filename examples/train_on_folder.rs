@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     left_out.iter().for_each(|face| println!("left out: {face}"));
 
     let session = Session {
-        device: DeviceChoice::Auto.resolve()?,
+        devices: vec![DeviceChoice::Auto.resolve()?],
         display: Display::Lines(Arc::new(|line| println!("{line}"))),
         notices: Arc::new(|line| println!("{line}")),
         interrupter: Interrupter::new(),

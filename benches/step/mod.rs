@@ -5,7 +5,7 @@ use burn::train::Learner;
 use ipcgan::AgeGroups;
 use ipcgan::data::AgingBatch;
 use ipcgan::model::Preset;
-use ipcgan::train::{AgingModel, LossWeights, Terms, gan_optimizer, gan_rates};
+use ipcgan::train::{AgingModel, AgingTraining, Terms, gan_optimizer, gan_rates};
 
 /// Faces of noise, `[batch, 3, size, size]` in [-1, 1].
 pub(crate) fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {
@@ -26,13 +26,14 @@ pub(crate) fn training_step(
     device: &Device,
 ) -> impl FnMut() -> Terms + use<> {
     let (all, autodiff) = (AgeGroups::default(), device.clone().autodiff());
+    let training = AgingTraining::new(1).with_generator_learning_rate(1e-4).with_discriminator_learning_rate(1e-4);
     let generator = preset.generator();
     let size = generator.image_size;
     let model = AgingModel::new(
         generator.init(&all, 0, &autodiff),
         preset.discriminator().init(&all, 0, &autodiff),
         preset.alexnet(identities).init(&all, 0, device),
-        LossWeights::new(),
+        training.clone(),
     );
     let batch = AgingBatch {
         source: faces(batch, size, &autodiff),
@@ -41,7 +42,7 @@ pub(crate) fn training_step(
         target: groups(batch, 0, &autodiff),
         mismatched: groups(batch, 1, &autodiff),
     };
-    let mut learner = Learner::new(model, gan_optimizer(), gan_rates(1e-4, 1e-4));
+    let mut learner = Learner::new(model, gan_optimizer(), gan_rates(&training));
     learner.lr_step();
     move || AgingModel::learn(&mut learner, batch.clone())
 }

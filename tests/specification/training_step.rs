@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::Learner;
 use ipcgan::data::AgingBatch;
-use ipcgan::train::{AgingModel, LossWeights, Terms, Turn, gan_optimizer, gan_rates};
+use ipcgan::train::{AgingModel, AgingTraining, Terms, Turn, gan_optimizer, gan_rates};
 
 use crate::reference::{Golden, Size, input};
 
@@ -20,7 +20,7 @@ fn model(size: Size, device: &Device) -> AgingModel {
         size.generator(&device.clone().autodiff()),
         size.discriminator(&device.clone().autodiff()),
         size.alexnet(device),
-        LossWeights::new(),
+        AgingTraining::new(1),
     )
 }
 
@@ -86,7 +86,7 @@ fn check_turn(golden: &Golden, step: usize, module: &impl Module, turn: &Turn, t
 fn steps_agree(size: Size, steps: usize, norm_tolerance: f32) -> AgingModel {
     let device = Device::flex();
     let golden = Golden::read(&format!("{}_step", size.name()));
-    let mut learner = Learner::new(model(size, &device), gan_optimizer(), gan_rates(1e-3, 1e-3));
+    let mut learner = Learner::new(model(size, &device), gan_optimizer(), gan_rates(&AgingTraining::new(steps)));
     let mut norms = 0;
     for step in 0..steps {
         let batch = batch(step, &device);

@@ -163,6 +163,7 @@ Examples:
   ipcgan train --data faces --preset compact --run runs/faces
   ipcgan train --data faces --stage aging --run runs/faces --set aging.steps=5000
   ipcgan train --resume --run runs/faces
+  ipcgan train --data faces --preset paper --device cuda:0,cuda:1 --dry-run
 
 A data folder holds pictures and metadata.csv with the columns file_name, age (or group),
 and, if known, identity and split. Press Ctrl-C to stop with a checkpoint.")]
@@ -184,14 +185,25 @@ pub(crate) struct TrainArguments {
     /// those that it names.
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Decides the initial weights, the split and the order of faces: `--set seed=NUMBER` in short.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Run a few steps of each stage, say what the whole would take in time and memory, and write
+    /// nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Change a setting of config.json, as aging.steps=5000; may be given many times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
     /// Plain lines of progress even where the dashboard could be shown.
     #[arg(long)]
     pub(crate) plain: bool,
+    /// Where to learn, as for the other commands; several, as cuda:0,cuda:1 or
+    /// remote:ws://host:7171,cpu, share each batch, and the first one keeps the networks.
+    #[arg(long, default_value = "auto", value_name = "DEVICES", value_delimiter = ',')]
+    pub(crate) device: Vec<DeviceChoice>,
     #[command(flatten)]
-    pub(crate) device: DeviceArgument,
+    pub(crate) kernels: KernelsArgument,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +212,12 @@ pub(crate) struct DeviceArgument {
     /// cuda:1; `ipcgan devices` lists what works here.
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
+    #[command(flatten)]
+    pub(crate) kernels: KernelsArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelsArgument {
     /// What computes on the CPU: fast (our kernels), direct (ours without Winograd's algorithm) or
     /// burn (Burn's own), to compare them.
     #[arg(long, default_value_t = CpuKernels::Fast, value_name = "KERNELS")]

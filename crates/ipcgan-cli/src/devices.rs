@@ -3,15 +3,22 @@
 use anyhow::Result;
 use ipcgan::{Device, DeviceChoice};
 
-use crate::arguments::DeviceArgument;
+use crate::arguments::{DeviceArgument, KernelsArgument};
 use crate::{answer, report};
 
 /// Opens the device and says which it is.
 pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
-    arguments.cpu_kernels.select();
-    let device = arguments.device.resolve()?;
-    report(&format!("computing on {}", DeviceChoice::describe(&device)));
-    Ok(device)
+    let devices = open_all(std::slice::from_ref(&arguments.device), &arguments.kernels)?;
+    Ok(devices.into_iter().next().expect("one choice gives one device"))
+}
+
+/// Opens each device and says which they are.
+pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> Result<Vec<Device>> {
+    kernels.cpu_kernels.select();
+    let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<String> = devices.iter().map(DeviceChoice::describe).collect();
+    report(&format!("computing on {}", names.join(", and on ")));
+    Ok(devices)
 }
 
 pub(crate) fn run() -> Result<()> {

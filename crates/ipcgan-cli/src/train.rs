@@ -3,11 +3,13 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::model::Preset;
 use ipcgan::train::{
-    Display, Ending, Interrupter, RunFolder, Session, Stage, Summary, TrainingConfig, TrainingData, train,
+    Display, EVENTS_FOLDER, Ending, Interrupter, RunFolder, Session, Stage, StagePlan, Summary, TrainingConfig,
+    TrainingData, plan, train,
 };
 
 use crate::arguments::TrainArguments;
@@ -18,16 +20,19 @@ use crate::{answer, devices, report};
 const SHOWN_LEFT_OUT: usize = 10;
 
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
-    let run = RunFolder::create(&arguments.run)?;
+    let run = match arguments.dry_run {
+        true => RunFolder::at(&arguments.run),
+        false => RunFolder::create(&arguments.run)?,
+    };
     let config = config(arguments, &run)?;
-    let device = devices::open(&arguments.device)?;
+    let devices = devices::open_all(&arguments.device, &arguments.kernels)?;
     let folder = match (&arguments.data, arguments.resume) {
         (None, true) => run.data_folder()?,
         (folder, _) => folder.as_deref().map(std::path::absolute).transpose()?,
     };
     let data = data(folder.as_deref(), &config)?;
     let session = Session {
-        device,
+        devices,
         display: display(arguments),
         notices: Arc::new(report),
         interrupter: interrupted_by_control_c()?,
@@ -37,6 +42,10 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         Some(stage) => vec![stage],
         None => Stage::ALL.to_vec(),
     };
+    if arguments.dry_run {
+        say_plan(&plan(&config, &stages, &data, &run, &session)?);
+        return Ok(());
+    }
     let ending = train(&config, &stages, &data, &run, &session)?;
     say_what_is_there(ending, &run);
     Ok(())
@@ -52,7 +61,41 @@ fn config(arguments: &TrainArguments, run: &RunFolder) -> Result<TrainingConfig>
         (Some(begun), _) => begun,
         (None, preset) => TrainingConfig::of(preset.unwrap_or(Preset::Tiny)),
     };
-    Ok(config.with_settings(&arguments.settings)?)
+    let seed = arguments.seed.map(|seed| format!("seed={seed}"));
+    Ok(config.with_settings(&seed.into_iter().chain(arguments.settings.iter().cloned()).collect::<Vec<_>>())?)
+}
+
+/// A table of what the run would take, on standard output.
+fn say_plan(stages: &[StagePlan]) {
+    let row = |cells: [String; 7]| {
+        let [stage, rest @ ..] = cells;
+        let rest = rest.map(|cell| format!("{cell:>12}")).concat();
+        answer(&format!("{stage:<9}{rest}"));
+    };
+    row(["stage", "parameters", "faces/step", "time/step", "steps", "time", "memory"].map(String::from));
+    for plan in stages {
+        row([
+            plan.stage.to_string(),
+            format!("{:.2} M", plan.parameters as f64 / 1e6),
+            plan.faces_per_step.to_string(),
+            format!("{:.3} s", plan.step.as_secs_f64()),
+            plan.steps.to_string(),
+            span(plan.time),
+            format!("{:.0} MB", plan.memory),
+        ]);
+    }
+    let whole = stages.iter().map(|plan| plan.time).sum();
+    answer(&format!("all stages: {}, checkpoints and sample grids apart", span(whole)));
+}
+
+/// A time in the largest unit that fits.
+fn span(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.1} h", seconds / 3600.0),
+        seconds => format!("{:.1} days", seconds / 86_400.0),
+    }
 }
 
 fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> {
@@ -120,6 +163,11 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) {
         }
         Ending::Finished(summaries) => summaries.iter().for_each(say_what_was_learned),
     }
+    report(&format!(
+        "curves: {}; in TensorBoard: tensorboard --logdir {}",
+        run.path().join("plots").display(),
+        run.path().join(EVENTS_FOLDER).display()
+    ));
     if let Some(grid) = run.newest_sample() {
         report("sample grid (a row a face: source, then each age group):");
         answer(&grid.display().to_string());
@@ -133,8 +181,9 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) {
 
 /// A line a number, because names are long.
 fn say_what_was_learned(summary: &Summary) {
-    let Summary { stage, steps, train_faces, valid_faces, held_out } = summary;
-    report(&format!("{stage}: {steps} steps on {train_faces} faces; on {valid_faces} faces of other people"));
+    let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early } = summary;
+    let early = if *stopped_early { ", when nothing became better any more" } else { "" };
+    report(&format!("{stage}: {steps} steps on {train_faces} faces{early}; on {valid_faces} faces of other people"));
     for (name, value) in held_out {
         report(&format!("    {name:<20} {value:.3}"));
     }

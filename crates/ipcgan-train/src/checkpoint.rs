@@ -20,11 +20,35 @@ const RECORDS: usize = 3;
 /// The file that says that all records are there, and what they must be.
 const STATE: &str = "state.json";
 
+/// How far a stage has come, beside its records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// Step after which the newest validation was.
+    pub(crate) validated: usize,
+    /// What the newest validation measured, by name.
+    pub(crate) held_out: BTreeMap<String, f64>,
+    /// The best validation so far, if one is better than others.
+    pub(crate) best: Option<Best>,
+}
+
+/// The best validation of a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Best {
+    /// Step after which it was; its checkpoint is kept.
+    pub(crate) step: usize,
+    /// What it measured.
+    pub(crate) value: f64,
+    /// Validations since.
+    pub(crate) since: usize,
+}
+
 /// What a complete checkpoint holds.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     /// Steps done.
     step: usize,
+    #[serde(flatten)]
+    standing: Standing,
     /// CRC-32 of each record's file, by its name.
     checksums: BTreeMap<String, u32>,
 }
@@ -36,10 +60,10 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
     folder: PathBuf,
-    /// Complete checkpoints that are kept; those before the newest serve if that is damaged.
+    /// Complete checkpoints that are kept beside the best one; those before the newest serve if that is damaged.
     kept: usize,
-    /// Checksums of the records of checkpoints that are not complete, by step.
-    saved: Arc<Mutex<HashMap<usize, BTreeMap<String, u32>>>>,
+    /// Checkpoints that are not complete, by step.
+    begun: Arc<Mutex<HashMap<usize, State>>>,
 }
 
 /// What is there to go on from.
@@ -52,7 +76,7 @@ pub(crate) struct Found {
 
 impl Checkpoints {
     pub(crate) fn new(folder: PathBuf, kept: usize) -> Self {
-        Self { folder, kept, saved: Arc::default() }
+        Self { folder, kept, begun: Arc::default() }
     }
 
     /// Whether there is a complete checkpoint, whole or damaged.
@@ -93,6 +117,24 @@ impl Checkpoints {
         }
     }
 
+    /// How far the stage had come at the checkpoint of `step`, which [`Checkpoints::find`] found; nowhere at step zero.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn standing(&self, step: usize) -> Result<Standing, TrainingError> {
+        if step == 0 {
+            return Ok(Standing::default());
+        }
+        let path = self.at(step);
+        state(&path).map(|state| state.standing).map_err(|reason| TrainingError::Checkpoint { path, reason })
+    }
+
+    /// Begins the checkpoint of `step`, of which three records will follow.
+    pub(crate) fn begin(&self, step: usize, standing: Standing) {
+        let mut begun = self.begun.lock().expect("no save panics while it holds the lock");
+        begun.insert(step, State { step, standing, checksums: BTreeMap::new() });
+    }
+
     /// Where one record of each checkpoint goes.
     pub(crate) fn record(&self, name: &'static str) -> RecordFiles {
         RecordFiles { checkpoints: self.clone(), name }
@@ -122,23 +164,24 @@ impl Checkpoints {
     fn saved_one(&self, step: usize, file: &Path) -> io::Result<()> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let checksum = checksum(file)?;
-        let mut saved = self.saved.lock().expect("no save panics while it holds the lock");
-        let checksums = saved.entry(step).or_default();
-        checksums.insert(name, checksum);
-        if checksums.len() == RECORDS {
-            let checksums = saved.remove(&step).unwrap_or_default();
-            let state =
-                serde_json::to_vec_pretty(&State { step, checksums }).expect("numbers and names turn into JSON");
-            write_whole(&self.at(step).join(STATE), &state)?;
-            self.remove_old()?;
+        let mut begun = self.begun.lock().expect("no save panics while it holds the lock");
+        let Some(state) = begun.get_mut(&step) else { return Ok(()) };
+        state.checksums.insert(name, checksum);
+        if state.checksums.len() == RECORDS {
+            let text = serde_json::to_vec_pretty(state).expect("numbers and names turn into JSON");
+            let best = state.standing.best.as_ref().map(|best| best.step);
+            begun.remove(&step);
+            write_whole(&self.at(step).join(STATE), &text)?;
+            self.remove_old(best)?;
         }
         Ok(())
     }
 
-    fn remove_old(&self) -> io::Result<()> {
+    fn remove_old(&self, best: Option<usize>) -> io::Result<()> {
         let steps = self.complete();
         let old = steps.len().saturating_sub(self.kept);
-        steps[..old].iter().try_for_each(|step| remove(&self.at(*step)))
+        let old = steps[..old].iter().filter(|step| Some(**step) != best);
+        old.into_iter().try_for_each(|step| remove(&self.at(*step)))
     }
 }
 
@@ -150,9 +193,7 @@ fn remove(folder: &Path) -> io::Result<()> {
 
 /// Whether every record of the checkpoint is what it was when it was written; else what is wrong.
 fn check(folder: &Path) -> Result<(), String> {
-    let text = fs::read(folder.join(STATE)).map_err(|error| error.to_string())?;
-    let state: State = serde_json::from_slice(&text).map_err(|error| format!("{STATE} is damaged: {error}"))?;
-    for (name, expected) in state.checksums {
+    for (name, expected) in state(folder)?.checksums {
         match checksum(&folder.join(&name)) {
             Err(error) => return Err(format!("{name} cannot be read: {error}")),
             Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum is another")),
@@ -160,6 +201,11 @@ fn check(folder: &Path) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn state(folder: &Path) -> Result<State, String> {
+    let text = fs::read(folder.join(STATE)).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&text).map_err(|error| format!("{STATE} is damaged: {error}"))
 }
 
 fn checksum(file: &Path) -> io::Result<u32> {
@@ -232,6 +278,10 @@ mod tests {
         let checkpoints = Checkpoints::new(folder.path().into(), kept);
         for step in steps {
             fs::create_dir_all(checkpoints.at(*step)).unwrap();
+            // The second one is the best.
+            let best = steps.get(1).filter(|best| step >= best);
+            let best = best.map(|best| Best { step: *best, value: 0.5, since: 0 });
+            checkpoints.begin(*step, Standing { best, ..Standing::default() });
             for name in ["model.bpk", "optimizer.bpk", "scheduler.bpk"] {
                 let file = checkpoints.at(*step).join(name);
                 fs::write(&file, format!("{name} at {step}")).unwrap();
@@ -242,11 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_ones_are_kept() {
-        let (_folder, checkpoints) = checkpoints(&[5, 10, 1_000_000, 15], 2);
+    fn the_newest_ones_and_the_best_one_are_kept() {
+        let (_folder, checkpoints) = checkpoints(&[5, 10, 12, 15, 1_000_000], 2);
 
-        assert_eq!(checkpoints.complete(), [15, 1_000_000]);
+        assert_eq!(checkpoints.complete(), [10, 15, 1_000_000]);
         assert_eq!(checkpoints.find().unwrap().step, 1_000_000);
+        assert_eq!(checkpoints.standing(15).unwrap().best.unwrap().step, 10);
     }
 
     #[test]

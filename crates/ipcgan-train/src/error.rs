@@ -69,6 +69,24 @@ pub enum TrainingError {
         /// What to go on from, and how.
         advice: String,
     },
+    /// Curves cannot be drawn.
+    #[error("cannot draw the curves of the {stage} stage: {reason}")]
+    Plot {
+        /// The stage.
+        stage: crate::Stage,
+        /// Why.
+        reason: String,
+    },
+    /// A device of several, or the only one, does not answer any more.
+    #[error("a device failed at step {step}: {reason}; {advice}")]
+    Device {
+        /// The step that was not done.
+        step: usize,
+        /// What it said.
+        reason: String,
+        /// What to go on from, and how.
+        advice: String,
+    },
     /// A run goes on with other faces than it began with.
     #[error(
         "the {stage} stage began with {was} faces to learn from and now there are {now}; give the data it began with"

@@ -3,20 +3,24 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use burn::data::dataloader::DataLoader;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::store::ModuleRecord;
-use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainStep, TrainingStrategy};
+use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
+use crate::begun::Begun;
 use crate::checkpoint::SaveAlways;
+use crate::context::StageContext;
+use crate::health::Health;
+use crate::held_out::HeldOut;
 use crate::progress::ProgressLines;
+use crate::record::Recorder;
 use crate::stages::{Recognition, StepModel};
-use crate::strategy::{Outcome, StepObserver, StepStrategy};
+use crate::strategy::{FACES_PER_SECOND, JudgedBy, MEMORY, Outcome, StepObserver, StepStrategy, Watch};
 use crate::summary::Learned;
 use crate::terms::{TermMetric, Terms};
-use crate::train::{Display, StageContext};
+use crate::train::Display;
 use crate::verification::VerificationMetric;
 
 /// A stage about to be launched.
@@ -47,6 +51,11 @@ impl<M: StepModel> Setup<M> {
     pub(crate) fn accuracy(self, term: &'static str) -> Self {
         self.map(|training| training.metric_train_numeric(TermMetric::accuracy(term)))
     }
+
+    /// Shows a term where there is room for more than losses.
+    pub(crate) fn detail(self, term: &'static str) -> Self {
+        self.map(|training| training.metric_train_numeric(TermMetric::detail(term)))
+    }
 }
 
 impl<M: StepModel + InferenceStep<Output = Terms>> Setup<M> {
@@ -73,55 +82,23 @@ impl<M: StepModel + InferenceStep<Output = Recognition>> Setup<M> {
 }
 
 impl StageContext<'_> {
-    /// A learner, with the state of the newest checkpoint if there is one.
-    pub(crate) fn learner<M: StepModel>(
+    /// Runs the loop of a stage that has `begun`, which `setup` says what to show of; the best model of a stage that
+    /// stopped early, else the last one.
+    pub(crate) fn launch<M: StepModel>(
         &self,
-        model: M,
-        optimizer: ModuleOptimizer,
-        rates: ModuleLrScheduler,
-    ) -> Result<Learner<M>, TrainingError> {
-        if self.done == 0 {
-            return Ok(Learner::new(model, optimizer, rates));
-        }
-        let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
-        let record = self.checkpoints.record("model").load::<ModuleRecord>(self.done).map_err(damaged)?;
-        let model = model.try_load_record(record).map_err(|error| TrainingError::Checkpoint {
-            path: self.run.checkpoints(self.stage),
-            reason: format!("does not fit this configuration: {error}"),
-        })?;
-        let mut learner = Learner::new(model, optimizer, rates);
-        learner.load_optim(self.checkpoints.record("optimizer").load(self.done).map_err(damaged)?);
-        let rates = self.checkpoints.record("scheduler").load(self.done).map_err(damaged)?;
-        learner.load_scheduler(rates);
-        Ok(learner)
-    }
-
-    pub(crate) fn supervised<M: StepModel>(
-        &self,
-        train: Arc<dyn DataLoader<<M as TrainStep>::Input>>,
-        valid: Arc<dyn DataLoader<<M as InferenceStep>::Input>>,
-        batch_size: usize,
+        begun: Begun<M>,
         observer: Option<Arc<dyn StepObserver<M>>>,
-    ) -> Result<Setup<M>, TrainingError> {
-        let steps = self.config.steps(self.stage);
+        setup: impl FnOnce(Setup<M>) -> Setup<M>,
+    ) -> Result<(M, Learned), TrainingError> {
+        let Begun { model, optimizer, rates, train, valid, judged_by } = begun;
+        let learner = self.resumed(model, optimizer, rates)?;
         let outcome = Arc::<Mutex<Outcome>>::default();
-        let strategy = StepStrategy {
-            device: self.autodiff_device(),
-            seed: self.config.seed,
-            steps,
-            batch_size,
-            validations: self.config.validations,
-            checkpoint_every: self.config.checkpoint_every,
-            checkpoint_after: Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes),
-            checkpoints: self.checkpoints.clone(),
-            done: self.done,
-            observer,
-            outcome: outcome.clone(),
-        };
+        let strategy = self.strategy(judged_by, observer, outcome.clone())?;
         let training = SupervisedTraining::new(self.run.log(self.stage)?, train, valid)
             .num_epochs(self.config.validations)
             .with_interrupter(self.session.interrupter.clone())
             .with_application_logger(None)
+            .with_metric_logger(HeldOut::default())
             .with_checkpointing_strategy(SaveAlways)
             .with_custom_checkpointers(
                 self.checkpoints.record("model"),
@@ -134,22 +111,15 @@ impl StageContext<'_> {
             Display::Dashboard => training,
             Display::Lines(sink) => training.renderer(Box::new(ProgressLines::new(
                 self.stage.name(),
-                steps,
+                self.config.steps(self.stage),
                 self.done,
-                batch_size,
+                self.items_per_step(),
                 sink.clone(),
             ))),
         };
-        Ok(Setup { training, outcome })
-    }
-
-    pub(crate) fn launch<M: StepModel>(
-        &self,
-        setup: Setup<M>,
-        learner: Learner<M>,
-    ) -> Result<(M, Learned), TrainingError> {
+        let setup = setup(Setup { training, outcome: outcome.clone() }).detail(FACES_PER_SECOND).detail(MEMORY);
         let result = setup.training.launch(learner);
-        let outcome = std::mem::take(&mut *setup.outcome.lock().expect("no holder panics"));
+        let outcome = std::mem::take(&mut *outcome.lock().expect("no holder panics"));
         if let Some(error) = outcome.error {
             return Err(error);
         }
@@ -157,6 +127,69 @@ impl StageContext<'_> {
             let (step, reason) = (outcome.steps_done, error.to_string());
             return Err(TrainingError::Stopped { step, reason });
         }
-        Ok((result.model, Learned { steps: outcome.steps_done, held_out: outcome.held_out }))
+        let Outcome { steps_done: steps, standing, stopped_early, .. } = outcome;
+        let model = match standing.best.filter(|_| stopped_early) {
+            None => result.model,
+            Some(best) => self.load_model(result.model, best.step)?,
+        };
+        Ok((model, Learned { steps, held_out: standing.held_out, stopped_early }))
+    }
+
+    fn strategy<M: StepModel>(
+        &self,
+        judged_by: JudgedBy,
+        observer: Option<Arc<dyn StepObserver<M>>>,
+        outcome: Arc<Mutex<Outcome>>,
+    ) -> Result<StepStrategy<M>, TrainingError> {
+        let watch = Watch {
+            recorder: Recorder::new(self.run, self.stage, self.done)?,
+            health: Health::new(self.session.notices.clone()),
+        };
+        Ok(StepStrategy {
+            team: self.team.clone(),
+            seed: self.config.seed,
+            steps: self.config.steps(self.stage),
+            parts_per_step: self.parts_per_step(),
+            items_per_step: self.items_per_step(),
+            validations: self.config.validations,
+            checkpoint_every: self.config.checkpoint_every,
+            checkpoint_after: Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes),
+            histogram_every: self.config.histogram_every,
+            checkpoints: self.checkpoints.clone(),
+            done: self.done,
+            standing: self.standing.clone(),
+            judged_by,
+            patience: self.config.patience(self.stage),
+            observer,
+            watch: Mutex::new(Some(watch)),
+            outcome,
+        })
+    }
+
+    /// A learner, with the state of the newest checkpoint if there is one.
+    fn resumed<M: StepModel>(
+        &self,
+        model: M,
+        optimizer: ModuleOptimizer,
+        rates: ModuleLrScheduler,
+    ) -> Result<Learner<M>, TrainingError> {
+        if self.done == 0 {
+            return Ok(Learner::new(model, optimizer, rates));
+        }
+        let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
+        let mut learner = Learner::new(self.load_model(model, self.done)?, optimizer, rates);
+        learner.load_optim(self.checkpoints.record("optimizer").load(self.done).map_err(damaged)?);
+        learner.load_scheduler(self.checkpoints.record("scheduler").load(self.done).map_err(damaged)?);
+        Ok(learner)
+    }
+
+    /// `model` with the weights of the checkpoint at `step`.
+    fn load_model<M: StepModel>(&self, model: M, step: usize) -> Result<M, TrainingError> {
+        let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
+        let record = self.checkpoints.record("model").load::<ModuleRecord>(step).map_err(damaged)?;
+        model.try_load_record(record).map_err(|error| TrainingError::Checkpoint {
+            path: self.run.checkpoints(self.stage),
+            reason: format!("does not fit this configuration: {error}"),
+        })
     }
 }

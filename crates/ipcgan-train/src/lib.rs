@@ -6,32 +6,47 @@
 //! In reading order: [`TrainingConfig`], [`TrainingData`], [`Stage`], [`train`], the models of the
 //! stages ([`IdentityModel`], [`AgeModel`], [`AgingModel`]), [`RunFolder`], [`sample_grid`].
 
+mod average;
+mod begun;
 mod checkpoint;
 mod config;
+mod context;
 mod data;
 mod error;
+mod guard;
+mod health;
+mod held_out;
 mod launch;
 mod optimizers;
+mod plan;
 mod progress;
+mod record;
 mod run_folder;
 mod samples;
+mod schedule;
 mod settings;
 mod stage;
 mod stages;
 mod strategy;
 mod summary;
+mod team;
 mod terms;
 mod train;
+mod update;
 mod verification;
+mod weights_of;
 
 pub use burn::train::Interrupter;
-pub use config::{AgingTraining, ClassifierTraining, LossWeights, TrainingConfig};
+pub use config::{AgingTraining, ClassifierTraining, LossWeights, OnDivergence, TrainingConfig};
 pub use data::TrainingData;
 pub use error::TrainingError;
 pub use optimizers::{classifier_optimizer, gan_optimizer, gan_rates};
+pub use plan::{StagePlan, plan};
 pub use progress::LineSink;
+pub use record::EVENTS_FOLDER;
 pub use run_folder::RunFolder;
 pub use samples::{aged_sheet, at_every_age, sample_grid};
+pub use schedule::Schedule;
 pub use stage::Stage;
 pub use stages::{AgeModel, AgingModel, IdentityModel, Recognition, Turn};
 pub use summary::Summary;

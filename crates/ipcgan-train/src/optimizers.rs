@@ -1,11 +1,13 @@
 //! Adams and learning rates of the stages.
 
 use burn::module::ParamGroup;
-use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 use ipcgan_model::{Adam, adam_update, adam_updates};
+
+use crate::config::{AgingTraining, ClassifierTraining};
+use crate::schedule::Rate;
 
 /// Momentum of Adam in the GAN (official code).
 const GAN_BETA_1: f32 = 0.5;
@@ -73,20 +75,18 @@ impl Optimizer for FusedAdam {
     }
 }
 
-/// A rate that falls from `start` to zero along a cosine.
-pub(crate) fn falling_rate(start: f64, steps: usize) -> ModuleLrScheduler {
-    CosineAnnealingLrSchedulerConfig::new(start, steps)
-        .init()
-        .expect("the configuration was checked before the stage began")
+/// The rate of a classifier.
+pub(crate) fn classifier_rate(training: &ClassifierTraining) -> ModuleLrScheduler {
+    let ClassifierTraining { learning_rate, schedule, warm_up, steps, .. } = *training;
+    ModuleLrScheduler::new(Rate::new(learning_rate, schedule, warm_up, steps))
 }
 
-/// Constant rates of the two networks of the GAN.
-pub fn gan_rates(generator: f64, discriminator: f64) -> ModuleLrScheduler {
-    ModuleLrSchedulerConfig::new(0.0.into())
-        .with_group(parameters_of("generator"), generator)
-        .with_group(parameters_of("discriminator"), discriminator)
-        .init()
-        .expect("constant rates need no other settings")
+/// The rates of the two networks of the GAN.
+pub fn gan_rates(training: &AgingTraining) -> ModuleLrScheduler {
+    let rate = |largest| Rate::new(largest, training.schedule, training.warm_up, training.steps);
+    ModuleLrScheduler::new(0.0)
+        .with_group(parameters_of("generator"), rate(training.generator_learning_rate))
+        .with_group(parameters_of("discriminator"), rate(training.discriminator_learning_rate))
 }
 
 /// Parameters by the first name in their path.

@@ -10,6 +10,8 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 
+use crate::terms::DETAIL;
+
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -161,7 +163,9 @@ impl MetricsRenderer for ProgressLines {
     fn manual_close(&mut self) {}
 
     fn register_metric(&mut self, definition: MetricDefinition) {
-        self.names.insert(definition.metric_id, definition.name.to_string());
+        if definition.description.as_deref() != Some(DETAIL) {
+            self.names.insert(definition.metric_id, definition.name.to_string());
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{Stage, TrainingConfig, TrainingError};
 ///
 /// ```text
 /// run/config.json, data.json    samples/000500.png    weights/{alexnet,generator,discriminator}.safetensors
-///     log/{identity,age,aging}/{train,valid}/epoch-*/*.log, summary.json once the stage is complete
+///     log/{identity,age,aging}/train.jsonl, valid.jsonl, config.json, summary.json once the stage is complete
+///     plots/{identity,age,aging}.png    tensorboard/{identity,age,aging}/events.out.tfevents.*
 ///     checkpoints/{identity,age,aging}/000500/{model,optimizer,scheduler}.bpk, state.json
 /// ```
 #[derive(Clone, Debug)]
@@ -28,11 +29,16 @@ impl RunFolder {
     /// # Errors
     /// It cannot be made or written to.
     pub fn create(path: &Path) -> Result<Self, TrainingError> {
-        let run = Self { path: path.into() };
+        let run = Self::at(path);
         for folder in [run.path.clone(), run.path.join("samples"), run.path.join("weights")] {
             create_folder(&folder)?;
         }
         Ok(run)
+    }
+
+    /// The folder at `path`, which need not be there: to look at, and to plan with.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.into() }
     }
 
     /// Its path.

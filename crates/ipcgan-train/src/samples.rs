@@ -49,13 +49,14 @@ impl SampleGrids {
 }
 
 impl StepObserver<AgingModel> for SampleGrids {
-    fn after_step(&self, step: usize, model: &AgingModel) -> Result<(), TrainingError> {
+    fn after_step(&self, step: usize, model: &AgingModel) -> Result<Option<RgbImage>, TrainingError> {
         if !step.is_multiple_of(self.every) && step != self.steps {
-            return Ok(());
+            return Ok(None);
         }
-        let generator = model.generator.clone().into_inference();
+        let generator = model.kept().clone().into_inference();
         let grid = sample_grid(&generator, &self.groups, &self.faces, &self.device);
-        Ok(photo::write_png(&self.run.sample(step), &grid)?)
+        photo::write_png(&self.run.sample(step), &grid)?;
+        Ok(Some(grid))
     }
 }
 

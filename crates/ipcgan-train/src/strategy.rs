@@ -4,43 +4,86 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use burn::data::dataloader::Progress;
-use burn::tensor::Device;
+use burn::data::dataloader::{DataLoaderIterator, Progress};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::train::metric::store::{Aggregate, Split};
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
+use image::RgbImage;
 
 use crate::TrainingError;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Best, Checkpoints, Standing};
+use crate::guard::guarded;
+use crate::health::Health;
+use crate::record::Recorder;
 use crate::stages::StepModel;
+use crate::team::Team;
 use crate::terms::Terms;
+use crate::weights_of::weights_of;
 
-/// Looks at a model after every step.
+/// Names of what the loop measures beside the losses.
+pub(crate) const FACES_PER_SECOND: &str = "faces per second";
+pub(crate) const MEMORY: &str = "memory MB";
+
+/// Draws something from a model, every so many steps.
 pub(crate) trait StepObserver<M>: Send + Sync {
-    fn after_step(&self, step: usize, model: &M) -> Result<(), TrainingError>;
+    fn after_step(&self, step: usize, model: &M) -> Result<Option<RgbImage>, TrainingError>;
+}
+
+/// What tells a better model from a worse one: a number measured on held-out faces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JudgedBy {
+    pub(crate) name: &'static str,
+    pub(crate) higher_is_better: bool,
+}
+
+impl JudgedBy {
+    fn better(self, value: f64, than: f64) -> bool {
+        if self.higher_is_better { value > than } else { value < than }
+    }
 }
 
 /// The loop: what Burn calls an epoch is the steps between two validations.
 ///
-/// The loader gives the items of the whole stage in order, so a run that goes on after step `k`
-/// reads from item `k * batch_size`; random numbers of a step follow from the seed and the step.
+/// The loader gives the items of the whole stage in order, so a run that goes on after step `k` reads from item
+/// `k * items_per_step`; random numbers of a step follow from the seed and the step.
+///
+/// Losses are read from the device one step late, so that it always has work.
 pub(crate) struct StepStrategy<M> {
-    pub(crate) device: Device,
+    pub(crate) team: Team,
     pub(crate) seed: u64,
     pub(crate) steps: usize,
-    pub(crate) batch_size: usize,
+    /// Parts of batches that a step takes from the loader.
+    pub(crate) parts_per_step: usize,
+    /// Faces that a step learns from.
+    pub(crate) items_per_step: usize,
     pub(crate) validations: usize,
     pub(crate) checkpoint_every: usize,
     /// Time after which a checkpoint is due whatever the step.
     pub(crate) checkpoint_after: Duration,
+    /// Steps between histograms; zero for none.
+    pub(crate) histogram_every: usize,
     pub(crate) checkpoints: Checkpoints,
     /// Steps that an earlier run did.
     pub(crate) done: usize,
+    /// How far it had come.
+    pub(crate) standing: Standing,
+    pub(crate) judged_by: JudgedBy,
+    /// Validations without a better one after which the stage ends; zero for never.
+    pub(crate) patience: usize,
     pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
-    /// What stopped the loop, if it was ours.
+    /// Taken by the loop when it begins.
+    pub(crate) watch: Mutex<Option<Watch>>,
+    /// How it went.
     pub(crate) outcome: Arc<Mutex<Outcome>>,
+}
+
+/// What looks on.
+pub(crate) struct Watch {
+    pub(crate) recorder: Recorder,
+    pub(crate) health: Health,
 }
 
 /// How far the loop came.
@@ -49,8 +92,8 @@ pub(crate) struct Outcome {
     pub(crate) steps_done: usize,
     /// Names of what is measured on held-out faces.
     pub(crate) measured: Vec<&'static str>,
-    /// What was measured on them last.
-    pub(crate) held_out: BTreeMap<&'static str, f64>,
+    pub(crate) standing: Standing,
+    pub(crate) stopped_early: bool,
     pub(crate) error: Option<TrainingError>,
 }
 
@@ -62,58 +105,176 @@ impl<M: StepModel> StepStrategy<M> {
     }
 
     fn train_epoch(&self, epoch: usize, end: usize, loader: &TrainLoader<M>, parts: &mut Parts<M>) {
-        let first = parts.step * self.batch_size;
-        let batches = loader.slice(first, end * self.batch_size);
+        let items = [parts.step, end].map(|step| step * self.items_per_step);
+        let batches = loader.slice(items[0], items[1]);
         parts.report(LearnerEvent::StartSplit { epoch_number: epoch, total_items: batches.num_items() });
         let mut iterator = batches.iter();
         while parts.step < end && !parts.interrupter.should_stop() {
-            let batch = match iterator.next() {
-                Some(Ok(batch)) => batch,
-                Some(Err(error)) => return parts.interrupter.fail(error),
-                None => break,
-            };
-            parts.step += 1;
-            self.device.seed(step_seed(self.seed, parts.step));
-            parts.learner.lr_step();
-            let terms = M::learn(&mut parts.learner, batch);
-
-            let rate = Some(parts.learner.lr_current());
-            let item = TrainingItem::new(terms.clone(), iterator.progress(), Some(parts.step), rate);
-            parts.report(LearnerEvent::ProcessedItem(item));
-            self.observe(parts);
-            let due = parts.step.is_multiple_of(self.checkpoint_every) || parts.step == self.steps;
-            let due = due || parts.saved.elapsed() >= self.checkpoint_after || parts.interrupter.should_stop();
-            let last = parts.terms.replace(terms);
-            // The losses of the step before, so that the device need not be waited for; of this one if it is to be kept.
-            let looked_at = if due { parts.terms.as_ref() } else { last.as_ref() };
-            if let Some((term, value)) = looked_at.and_then(Terms::unlearnable) {
-                return self.stop_diverged(term, value, parts);
-            }
-            if due {
-                parts.checkpoint();
-            }
+            let Some(batches) = self.batches_of_step(&mut *iterator, parts) else { break };
+            let Some(terms) = self.learn(batches, parts) else { break };
+            let progress = iterator.progress();
+            self.after_step(terms, progress, end, parts);
         }
         drop(iterator);
+        self.look_at_pending(parts);
         parts.report(LearnerEvent::EndSplit(epoch));
     }
 
-    fn stop_diverged(&self, term: &str, value: f64, parts: &Parts<M>) {
+    fn batches_of_step(
+        &self,
+        iterator: &mut dyn DataLoaderIterator<<M as TrainStep>::Input>,
+        parts: &Parts<M>,
+    ) -> Option<Vec<<M as TrainStep>::Input>> {
+        match iterator.take(self.parts_per_step).collect::<Result<Vec<_>, _>>() {
+            Ok(batches) if batches.len() == self.parts_per_step => Some(batches),
+            Ok(_) => None,
+            Err(error) => {
+                parts.interrupter.fail(error);
+                None
+            }
+        }
+    }
+
+    /// One step; nothing if a device failed.
+    fn learn(&self, batches: Vec<<M as TrainStep>::Input>, parts: &mut Parts<M>) -> Option<Terms> {
+        // Of several devices one may be lost in the middle of a step. (A clone costs the memory of the weights, because
+        // the optimizer cannot update them in place then; with one device there is nothing left to save.)
+        let before = (self.team.count() > 1).then(|| parts.learner.clone());
+        self.team.main().seed(step_seed(self.seed, parts.step + 1));
+        parts.learner.lr_step();
+        let learned = guarded(|| M::learn(&mut parts.learner, &self.team, batches));
+        match learned {
+            Ok(terms) => {
+                parts.step += 1;
+                Some(terms)
+            }
+            Err(reason) => {
+                self.stop_without_device(&reason, before, parts);
+                None
+            }
+        }
+    }
+
+    fn after_step(&self, terms: Terms, progress: Progress, end: usize, parts: &mut Parts<M>) {
+        let terms = terms
+            .with_number(FACES_PER_SECOND, parts.speed(self.items_per_step))
+            .with_number(MEMORY, resident_megabytes());
+        self.look_at_pending(parts);
+        let rate = parts.learner.lr_current();
+        parts.pending = Some(Pending { step: parts.step, terms, progress, rate });
+        self.observe(parts);
+        let due = parts.step.is_multiple_of(self.checkpoint_every)
+            || parts.saved.elapsed() >= self.checkpoint_after
+            || parts.interrupter.should_stop();
+        // After the last step of an epoch comes the validation, and a checkpoint that knows of it.
+        if due && (parts.step < end || parts.interrupter.should_stop()) {
+            // What is kept must be sound.
+            self.look_at_pending(parts);
+            if parts.diverged.is_none() {
+                self.checkpoint(parts);
+            }
+        }
+    }
+
+    /// Reads the losses of the newest step that is not read yet, and shows them.
+    fn look_at_pending(&self, parts: &mut Parts<M>) {
+        let Some(Pending { step, terms, progress, rate }) = parts.pending.take() else { return };
+        let terms = match guarded(|| terms.read()) {
+            Ok(Ok(terms)) => terms,
+            Ok(Err(error)) => return self.stop_without_device(&error.to_string(), None, parts),
+            Err(reason) => return self.stop_without_device(&reason, None, parts),
+        };
+        parts.watch.health.look(step, &terms);
+        parts.watch.recorder.step(step, terms.numbers());
+        if parts.watch.recorder.has_failed() {
+            parts.interrupter.stop(Some("nothing can be recorded"));
+        }
+        if let Some((term, value)) = terms.unlearnable()
+            && parts.diverged.is_none()
+        {
+            parts.diverged = Some(step);
+            self.stop_diverged(term, value, step, parts);
+        }
+        parts.report(LearnerEvent::ProcessedItem(TrainingItem::new(terms, progress, Some(step), Some(rate))));
+    }
+
+    fn observe(&self, parts: &Parts<M>) {
+        if let Some(observer) = &self.observer {
+            match observer.after_step(parts.step, &parts.learner.model()) {
+                Ok(None) => (),
+                Ok(Some(picture)) => parts.watch.recorder.picture(parts.step, "samples", picture),
+                Err(error) => self.stop("a sample could not be written", error, parts),
+            }
+        }
+        if self.histogram_every > 0 && parts.step.is_multiple_of(self.histogram_every) {
+            for (name, values) in weights_of(&parts.learner.model()) {
+                parts.watch.recorder.weights(parts.step, name, values);
+            }
+        }
+    }
+
+    fn stop(&self, reason: &str, error: TrainingError, parts: &Parts<M>) {
+        parts.interrupter.stop(Some(reason));
+        self.outcome.lock().expect("no holder panics").error.get_or_insert(error);
+    }
+
+    fn stop_diverged(&self, term: &str, value: f64, step: usize, parts: &Parts<M>) {
         let lower = "go on from it with --resume and lower rates, as --set aging.generator_learning_rate=0.0001";
         let advice = match self.checkpoints.newest() {
             Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
             None => "there is no checkpoint before; begin again with lower rates".into(),
         };
-        parts.interrupter.stop(Some("a loss diverged"));
-        let error = TrainingError::Diverged { term: term.into(), value, step: parts.step, advice };
-        self.outcome.lock().expect("no holder panics").error = Some(error);
+        let error = TrainingError::Diverged { term: term.into(), value, step, advice };
+        self.stop("a loss diverged", error, parts);
     }
 
-    fn observe(&self, parts: &Parts<M>) {
-        let Some(observer) = &self.observer else { return };
-        if let Err(error) = observer.after_step(parts.step, &parts.learner.model()) {
-            parts.interrupter.stop(Some("a sample could not be written"));
-            self.outcome.lock().expect("no holder panics").error = Some(error);
+    /// `before` is the state that the step began with, if it can still be saved.
+    fn stop_without_device(&self, reason: &str, before: Option<Learner<M>>, parts: &mut Parts<M>) {
+        let step = parts.step + 1;
+        if let Some(learner) = before {
+            parts.learner = learner;
+            // The device that keeps the networks may be the one that is gone.
+            let _ = guarded(|| self.checkpoint(parts));
         }
+        let advice = "go on from the last checkpoint with --resume, on devices that work".into();
+        let error = TrainingError::Device { step, reason: reason.into(), advice };
+        self.stop("a device failed", error, parts);
+    }
+
+    fn checkpoint(&self, parts: &mut Parts<M>) {
+        parts.saved = Instant::now();
+        // Batch norm keeps its last update pending, and a record would miss it; this applies it.
+        let _ = parts.learner.model().valid();
+        self.checkpoints.begin(parts.step, parts.standing.clone());
+        if let Some(checkpointer) = &mut parts.components.checkpointer {
+            checkpointer.checkpoint(&parts.learner, parts.step, &parts.components.event_store);
+        }
+    }
+
+    /// Validates, and keeps what came of it; whether the stage ends here because nothing becomes better any more.
+    fn validate(&self, epoch: usize, loader: &ValidLoader<M>, parts: &mut Parts<M>) -> bool {
+        if let Err(reason) = guarded(|| parts.validate(epoch, loader)) {
+            self.stop_without_device(&reason, None, parts);
+            return false;
+        }
+        if parts.interrupter.should_stop() {
+            self.checkpoint(parts);
+            return false;
+        }
+        let measured = parts.measured(&self.outcome.lock().expect("no holder panics").measured, epoch);
+        parts.watch.recorder.validation(parts.step, measured.iter().map(|(name, value)| (*name, *value)));
+        let standing = &mut parts.standing;
+        standing.validated = parts.step;
+        if let Some(value) = measured.get(self.judged_by.name) {
+            match &mut standing.best {
+                Some(best) if !self.judged_by.better(*value, best.value) => best.since += 1,
+                best => *best = Some(Best { step: parts.step, value: *value, since: 0 }),
+            }
+        }
+        standing.held_out = measured.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let since = standing.best.as_ref().map_or(0, |best| best.since);
+        self.checkpoint(parts);
+        self.patience > 0 && since >= self.patience
     }
 }
 
@@ -126,25 +287,46 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         valid: ValidLoader<M>,
         _starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        let train = train.to_device(&self.device);
-        let valid = valid.to_device(&self.device.clone().inner());
-        learner.fork(&self.device);
-        let interrupter = components.interrupter.clone();
-        let mut parts = Parts { step: self.done, terms: None, saved: Instant::now(), learner, interrupter, components };
+        // Several devices are sent their parts by the CPU.
+        let train = if self.team.count() == 1 { train.to_device(self.team.main()) } else { train };
+        let valid = valid.to_device(&self.team.main().clone().inner());
+        learner.fork(self.team.main());
+        let watch = self.watch.lock().expect("no holder panics").take().expect("a strategy runs once");
+        let mut parts = Parts {
+            step: self.done,
+            standing: self.standing.clone(),
+            pending: None,
+            diverged: None,
+            saved: Instant::now(),
+            stepped: Instant::now(),
+            watch,
+            learner,
+            interrupter: components.interrupter.clone(),
+            components,
+        };
+        let mut stopped_early = false;
         for (index, end) in self.epoch_ends().into_iter().enumerate() {
-            if end <= self.done {
-                continue;
-            }
             let epoch = index + 1;
-            self.train_epoch(epoch, end, &train, &mut parts);
+            if parts.step < end {
+                self.train_epoch(epoch, end, &train, &mut parts);
+            }
             if parts.interrupter.should_stop() {
                 break;
             }
-            parts.validate(epoch, &valid);
-            let mut outcome = self.outcome.lock().expect("no holder panics");
-            outcome.held_out = parts.measured(&outcome.measured, epoch);
+            // A run that was stopped between the last step of an epoch and its validation makes up for it.
+            if parts.standing.validated < end && self.validate(epoch, &valid, &mut parts) {
+                stopped_early = true;
+                break;
+            }
         }
-        self.outcome.lock().expect("no holder panics").steps_done = parts.step;
+        let recorded = parts.watch.recorder.finish();
+        let mut outcome = self.outcome.lock().expect("no holder panics");
+        outcome.steps_done = parts.step;
+        outcome.stopped_early = stopped_early;
+        outcome.standing = parts.standing.clone();
+        if let Err(error) = recorded {
+            outcome.error.get_or_insert(error);
+        }
         (parts.learner.model(), parts.components.event_processor)
     }
 }
@@ -154,19 +336,47 @@ fn step_seed(seed: u64, step: usize) -> u64 {
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step as u64)
 }
 
+/// Memory that the process has, without that of GPUs; zero where the system does not say.
+pub(crate) fn resident_megabytes() -> f64 {
+    memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64 / 1e6)
+}
+
 /// What changes while the loop runs.
 struct Parts<M: StepModel> {
+    /// Steps done.
     step: usize,
-    /// Losses of the last step.
-    terms: Option<Terms>,
+    standing: Standing,
+    /// The newest step, whose losses may still be computed.
+    pending: Option<Pending>,
+    /// Step whose losses diverged.
+    diverged: Option<usize>,
     /// When the last checkpoint was made.
     saved: Instant,
+    /// When the last step ended.
+    stepped: Instant,
+    watch: Watch,
     learner: Learner<M>,
     interrupter: Interrupter,
     components: TrainingComponents<M>,
 }
 
+/// A step whose losses nobody has read.
+struct Pending {
+    step: usize,
+    terms: Terms,
+    progress: Progress,
+    rate: ModuleLearningRate,
+}
+
 impl<M: StepModel> Parts<M> {
+    /// Faces a second since the last call, which learned from `faces`.
+    fn speed(&mut self, faces: usize) -> f64 {
+        let now = Instant::now();
+        let seconds = now.duration_since(self.stepped).as_secs_f64();
+        self.stepped = now;
+        faces as f64 / seconds.max(1e-9)
+    }
+
     fn report(&mut self, event: LearnerEvent<Terms>) {
         let result = self.components.event_processor.process_train(event);
         self.interrupter.fail_on_error(result);
@@ -177,23 +387,14 @@ impl<M: StepModel> Parts<M> {
         self.interrupter.fail_on_error(result);
     }
 
-    /// The means over the faces of a validation.
+    /// The means over the faces of a validation, without what could not be measured, for want of people.
     fn measured(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
         let store = &self.components.event_store;
         let value = |name: &&'static str| {
             let value = store.find_metric(name, epoch, Aggregate::Mean, &Split::Valid)?;
-            Some((*name, value))
+            value.is_finite().then_some((*name, value))
         };
         names.iter().filter_map(value).collect()
-    }
-
-    fn checkpoint(&mut self) {
-        self.saved = Instant::now();
-        // Batch norm keeps its last update pending, and a record would miss it; this applies it.
-        let _ = self.learner.model().valid();
-        if let Some(checkpointer) = &mut self.components.checkpointer {
-            checkpointer.checkpoint(&self.learner, self.step, &self.components.event_store);
-        }
     }
 
     fn validate(&mut self, epoch: usize, loader: &ValidLoader<M>) {
@@ -218,5 +419,6 @@ impl<M: StepModel> Parts<M> {
         self.report(LearnerEvent::EndEpoch(epoch));
         let flushed = self.components.event_processor.flush();
         self.interrupter.fail_on_error(flushed);
+        self.stepped = Instant::now();
     }
 }

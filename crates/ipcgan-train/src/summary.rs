@@ -11,7 +11,9 @@ pub(crate) struct Learned {
     /// Steps done, in all runs.
     pub(crate) steps: usize,
     /// What was measured on held-out faces at the end.
-    pub(crate) held_out: BTreeMap<&'static str, f64>,
+    pub(crate) held_out: BTreeMap<String, f64>,
+    /// Whether the stage ended before its last step, because nothing became better any more.
+    pub(crate) stopped_early: bool,
 }
 
 /// What a complete stage learned.
@@ -27,6 +29,8 @@ pub struct Summary {
     pub valid_faces: usize,
     /// What was measured on them, by name; without what could not be, for want of people.
     pub held_out: BTreeMap<String, f64>,
+    /// Whether the stage ended before its last step, because nothing became better any more.
+    pub stopped_early: bool,
 }
 
 impl RunFolder {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{ExecutionError, Tensor, TensorReadError};
+use burn::tensor::{Device, ExecutionError, Tensor, TensorReadError, Transaction};
 use burn::train::ItemLazy;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
@@ -13,11 +13,22 @@ use burn::train::metric::{
 /// A loss above this has exploded: the largest of healthy runs, identity losses before their weight, stay below 1e6.
 const MOST: f64 = 1e9;
 
+/// Description of a metric that is left out where there is no room.
+pub(crate) const DETAIL: &str = "detail";
+
 /// Losses and accuracies of one batch, each a mean over it, by name.
+///
+/// They stay on the device until [`Terms::read`].
 #[derive(Clone, Debug)]
 pub struct Terms {
-    values: Vec<(&'static str, Tensor<1>)>,
+    values: Vec<(&'static str, Value)>,
     batch_size: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    OnDevice(Box<Tensor<1>>),
+    Read(f64),
 }
 
 impl Terms {
@@ -28,7 +39,13 @@ impl Terms {
 
     /// With the term `name`, whose value is cut from the graph of gradients.
     pub fn with(mut self, name: &'static str, value: Tensor<1>) -> Self {
-        self.values.push((name, value.without_autodiff()));
+        self.values.push((name, Value::OnDevice(Box::new(value.without_autodiff()))));
+        self
+    }
+
+    /// With the number `value`, called `name`.
+    pub(crate) fn with_number(mut self, name: &'static str, value: f64) -> Self {
+        self.values.push((name, Value::Read(value)));
         self
     }
 
@@ -38,26 +55,101 @@ impl Terms {
         self
     }
 
-    /// The first term that nothing can be learned from, and its value: no number, or beyond [`MOST`].
+    /// The means of the terms of `parts`, batches of equal sizes with terms of equal names.
     ///
-    /// Reads every term back from the device.
-    pub(crate) fn unlearnable(&self) -> Option<(&'static str, f64)> {
-        let mut values = self.values.iter().map(|(name, value)| {
-            // A value that cannot be read is no number either; the reason comes with the next use of the device.
-            (*name, value.clone().try_into_scalar::<f64>().unwrap_or(f64::NAN))
+    /// # Panics
+    /// If there are no parts.
+    pub(crate) fn mean(parts: Vec<Self>) -> Self {
+        let count = parts.len() as f64;
+        let batch_size = parts.iter().map(|part| part.batch_size).sum();
+        let sum = parts.into_iter().reduce(|sum, part| {
+            let add = |(a, b): ((&'static str, Value), (&'static str, Value))| (a.0, a.1.plus(b.1));
+            Self { values: sum.values.into_iter().zip(part.values).map(add).collect(), batch_size }
         });
-        values.find(|(_, value)| value.is_nan() || value.abs() > MOST)
+        let sum = sum.expect("a step has at least one batch");
+        if count == 1.0 {
+            return sum;
+        }
+        let divide = |(name, value): (&'static str, Value)| (name, value.divided(count));
+        Self { values: sum.values.into_iter().map(divide).collect(), batch_size }
+    }
+
+    /// The same on `device`.
+    pub(crate) fn to_device(&self, device: &Device) -> Self {
+        let moved = |value: &Value| match value {
+            Value::OnDevice(tensor) => Value::OnDevice(Box::new(tensor.clone().to_device(device))),
+            Value::Read(number) => Value::Read(*number),
+        };
+        let values = self.values.iter().map(|(name, value)| (*name, moved(value))).collect();
+        Self { values, batch_size: self.batch_size }
+    }
+
+    /// The terms as numbers: all that are on the device come in one go.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn read(self) -> Result<Self, ExecutionError> {
+        let mut transaction = Transaction::default();
+        for (_, value) in &self.values {
+            if let Value::OnDevice(tensor) = value {
+                transaction = transaction.register(*tensor.clone());
+            }
+        }
+        let mut data = transaction.try_execute()?.into_iter();
+        let mut number = |value| match value {
+            Value::Read(number) => number,
+            Value::OnDevice(_) => {
+                let data = data.next().expect("one for each that was registered");
+                data.iter::<f64>().next().expect("a term is one number")
+            }
+        };
+        let values = self.values.into_iter().map(|(name, value)| (name, Value::Read(number(value)))).collect();
+        Ok(Self { values, batch_size: self.batch_size })
+    }
+
+    /// Names and values, once they are read.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.values.iter().filter_map(|(name, value)| match value {
+            Value::Read(number) => Some((*name, *number)),
+            Value::OnDevice(_) => None,
+        })
+    }
+
+    /// The first loss that nothing can be learned from, and its value: no number, or beyond [`MOST`].
+    pub(crate) fn unlearnable(&self) -> Option<(&'static str, f64)> {
+        self.numbers().find(|(_, value)| value.is_nan() || value.abs() > MOST)
     }
 
     /// The value of the term `name`, if the batch has it.
     pub fn get(&self, name: &str) -> Option<Tensor<1>> {
-        self.values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+        let (_, value) = self.values.iter().find(|(key, _)| *key == name)?;
+        match value {
+            Value::OnDevice(tensor) => Some(*tensor.clone()),
+            Value::Read(number) => Some(Tensor::from_data([*number], &Device::flex())),
+        }
+    }
+}
+
+impl Value {
+    fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::OnDevice(a), Self::OnDevice(b)) => Self::OnDevice(Box::new(*a + *b)),
+            (Self::OnDevice(a), Self::Read(b)) | (Self::Read(b), Self::OnDevice(a)) => Self::OnDevice(Box::new(*a + b)),
+            (Self::Read(a), Self::Read(b)) => Self::Read(a + b),
+        }
+    }
+
+    fn divided(self, count: f64) -> Self {
+        match self {
+            Self::OnDevice(sum) => Self::OnDevice(Box::new(*sum / count)),
+            Self::Read(sum) => Self::Read(sum / count),
+        }
     }
 }
 
 impl ItemLazy for Terms {
     fn sync(self) -> Result<Self, ExecutionError> {
-        Ok(self)
+        self.read()
     }
 }
 
@@ -73,6 +165,7 @@ pub(crate) struct TermMetric {
     term: &'static str,
     name: MetricName,
     higher_is_better: bool,
+    detail: bool,
     state: NumericMetricState,
 }
 
@@ -87,9 +180,14 @@ impl TermMetric {
         Self::new(term, true)
     }
 
+    /// A term that is neither better nor worse for being high, and is shown only where there is room.
+    pub(crate) fn detail(term: &'static str) -> Self {
+        Self { detail: true, ..Self::new(term, true) }
+    }
+
     fn new(term: &'static str, higher_is_better: bool) -> Self {
         let name = Arc::new(term.to_string());
-        Self { term, name, higher_is_better, state: NumericMetricState::new() }
+        Self { term, name, higher_is_better, detail: false, state: NumericMetricState::new() }
     }
 
     fn format(&self) -> FormatOptions {
@@ -104,15 +202,19 @@ impl Metric for TermMetric {
         self.name.clone()
     }
 
+    fn description(&self) -> Option<String> {
+        self.detail.then(|| DETAIL.into())
+    }
+
     fn attributes(&self) -> MetricAttributes {
         NumericAttributes { unit: None, higher_is_better: self.higher_is_better }.into()
     }
 
     fn update(&mut self, terms: &Terms, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let Some(value) = terms.get(self.term) else {
+        let Some((_, value)) = terms.numbers().find(|(name, _)| *name == self.term) else {
             return Ok(SerializedEntry::not_available(None));
         };
-        self.state.update(value.try_into_scalar::<f64>()?, terms.batch_size);
+        self.state.update(value, terms.batch_size);
         Ok(self.state.compute_update(self.format()))
     }
 
@@ -141,15 +243,14 @@ impl Numeric for TermMetric {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
 
     #[test]
     fn a_term_that_is_no_number_or_has_exploded_is_found_by_name() {
         let of = |values: [f32; 2]| {
             let [first, second] = values.map(|value| Tensor::from_data([value], &Device::flex()));
-            Terms::new(1).with("age", first).with("identity", second).unlearnable().map(|(name, _)| name)
+            let terms = Terms::new(1).with("age", first).with("identity", second).read().unwrap();
+            terms.unlearnable().map(|(name, _)| name)
         };
 
         assert_eq!(of([0.5, 1e6]), None);

@@ -1,36 +1,55 @@
 //! Second stage: the age classifier learns on the identity net's frozen trunk.
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::LabelledBatch;
-use ipcgan_model::AlexNet;
 use ipcgan_model::loss::age_loss;
+use ipcgan_model::{AgeHead, AlexNet};
 
-use super::{StepModel, accuracy, gradients, learn_in_one_pass};
+use super::frozen::Frozen;
+use super::{StepModel, Turn, accuracy, learn_in_one_update};
+use crate::team::Team;
 use crate::terms::Terms;
+use crate::update::gradients;
 
-/// AlexNet while its age head learns; nothing else of it changes.
+/// The age head while it learns.
 #[derive(Module, Debug)]
 pub struct AgeModel {
-    alexnet: AlexNet,
+    head: AgeHead,
+    /// Sees the faces; frozen, and not part of the checkpoints.
+    #[module(skip)]
+    rest: Frozen,
+    #[module(skip)]
+    clip_norm: f64,
 }
 
 impl AgeModel {
-    /// The network with everything frozen but the age head.
-    pub fn new(mut alexnet: AlexNet) -> Self {
-        alexnet.trunk = alexnet.trunk.freeze();
-        alexnet.identity_head = alexnet.identity_head.freeze();
-        Self { alexnet }
+    /// The age head of `alexnet` learning on `device`, which keeps gradients; nothing else of it changes. The norm of
+    /// the gradients is at most `clip_norm` unless that is zero.
+    pub fn new(alexnet: AlexNet, clip_norm: f64, device: &Device) -> Self {
+        let head = alexnet.age_head.clone().fork(device).train();
+        Self { head, rest: Frozen::new(alexnet), clip_norm }
     }
 
-    /// The network.
+    /// The network with the age head as it is now.
     pub fn into_alexnet(self) -> AlexNet {
-        self.alexnet
+        let mut alexnet = self.rest.alexnet().clone();
+        alexnet.age_head = self.head.valid();
+        alexnet
     }
 
     fn logits(&self, faces: Tensor<4>) -> Tensor<2> {
-        self.alexnet.age_logits(self.alexnet.features(faces))
+        self.head.forward(self.rest.on(&faces.device()).features(faces))
+    }
+
+    fn turn(&self, batch: LabelledBatch) -> Turn {
+        let logits = self.logits(batch.faces);
+        let accuracy = accuracy(logits.clone(), batch.labels.clone());
+        let [size] = batch.labels.dims();
+        let loss = age_loss(logits, batch.labels);
+        let terms = Terms::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
+        Turn { gradients: gradients(loss, self), terms }
     }
 }
 
@@ -39,12 +58,8 @@ impl TrainStep for AgeModel {
     type Output = Terms;
 
     fn step(&self, batch: LabelledBatch) -> TrainOutput<Terms> {
-        let logits = self.logits(batch.faces);
-        let accuracy = accuracy(logits.clone(), batch.labels.clone());
-        let [size] = batch.labels.dims();
-        let loss = age_loss(logits, batch.labels);
-        let terms = Terms::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
-        TrainOutput { grads: gradients(loss, self), item: terms }
+        let Turn { gradients, terms } = self.turn(batch);
+        TrainOutput { grads: gradients, item: terms }
     }
 }
 
@@ -70,7 +85,8 @@ fn within_one_group(logits: Tensor<2>, groups: Tensor<1, Int>) -> Tensor<1> {
 }
 
 impl StepModel for AgeModel {
-    fn learn(learner: &mut Learner<Self>, batch: LabelledBatch) -> Terms {
-        learn_in_one_pass(learner, batch)
+    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
+        let clip_norm = learner.model().clip_norm;
+        learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
     }
 }

@@ -1,43 +1,58 @@
 //! Third stage: generator and discriminator learn from one another.
 
 use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::AgingBatch;
 use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
-use ipcgan_model::{AlexNet, Discriminator, FrozenAlexNet, Generator};
+use ipcgan_model::{AlexNet, Discriminator, Generator};
 
-use super::{StepModel, accuracy, gradients};
-use crate::config::LossWeights;
+use super::frozen::Frozen;
+use super::{StepModel, Turn, accuracy};
+use crate::average::{first_parameter, moved, warmed_up};
+use crate::config::AgingTraining;
+use crate::team::Team;
 use crate::terms::Terms;
+use crate::update::{Update, gradients};
 
-/// The three networks of IPCGAN while the generator and the discriminator learn.
+/// The networks of IPCGAN while the generator and the discriminator learn.
 #[derive(Module, Debug)]
 pub struct AgingModel {
     /// Ages a face.
     pub generator: Generator,
     /// Judges a face and its age.
     pub discriminator: Discriminator,
-    /// Keeps the identity and tells the age; frozen, and not part of the checkpoints.
+    /// The running average of the generator, which is what is kept in the end; none if none is wanted.
+    pub average: Option<Generator>,
+    /// Keeps the identity and tells the age; not part of the checkpoints.
     #[module(skip)]
-    alexnet: FrozenAlexNet,
+    alexnet: Frozen,
     #[module(skip)]
-    weights: LossWeights,
-}
-
-/// One network's turn in a step.
-pub struct Turn {
-    /// Gradients towards that network's parameters.
-    pub gradients: GradientsParams,
-    /// The losses, before their weights.
-    pub terms: Terms,
+    rules: AgingTraining,
+    /// Updates of the generator so far.
+    #[module(skip)]
+    updates: usize,
 }
 
 impl AgingModel {
-    /// The networks, of which `alexnet` will not change.
-    pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, weights: LossWeights) -> Self {
-        Self { generator, discriminator, alexnet: alexnet.into_frozen(), weights }
+    /// The networks, of which `alexnet` will not change, to learn by `rules`; without an average.
+    pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, rules: AgingTraining) -> Self {
+        let alexnet = Frozen::new(alexnet);
+        Self { generator, discriminator, average: None, alexnet, rules, updates: 0 }
+    }
+
+    /// With an average of the generator that begins as `average`, another generator of the same form (a clone would
+    /// share its running statistics); `steps` are done, which a checkpoint does not tell.
+    pub fn with_average(self, average: Generator, steps: usize) -> Self {
+        let updates = steps * self.rules.generator_updates;
+        Self { average: Some(moved(average, &self.generator, 0.0).no_grad()), updates, ..self }
+    }
+
+    /// The generator that is kept in the end: the average, or the one that learns.
+    pub fn kept(&self) -> &Generator {
+        self.average.as_ref().unwrap_or(&self.generator)
     }
 
     /// The source faces of `batch` at their target ages.
@@ -56,7 +71,7 @@ impl AgingModel {
         let loss = discriminator_loss(scores);
         Turn {
             terms: terms(batch).with("discriminator", loss.clone()),
-            gradients: gradients(loss * self.weights.adversarial, &self.discriminator),
+            gradients: gradients(loss * self.rules.weights.adversarial, &self.discriminator),
         }
     }
 
@@ -66,23 +81,26 @@ impl AgingModel {
     pub fn generator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
         // The judge's weights stand still here, so no gradients towards them are computed.
         let discriminator = self.discriminator.clone().no_grad();
+        let alexnet = self.alexnet.on(&generated.device());
+        let variety = variety(generated.clone(), batch.source.clone());
         let scores = discriminator.forward(generated.clone(), batch.target.clone());
-        let features = self.alexnet.features(generated);
-        let source_features = self.alexnet.features(batch.source.clone());
-        let age_logits = self.alexnet.age_logits(features.clone());
+        let features = alexnet.features(generated);
+        let source_features = alexnet.features(batch.source.clone());
+        let age_logits = alexnet.age_logits(features.clone());
 
         let adversarial = adversarial_loss(scores);
         let identity = identity_loss(features, source_features);
         let age = age_loss(age_logits.clone(), batch.target.clone());
-        let loss = adversarial.clone() * self.weights.adversarial
-            + identity.clone() * self.weights.identity
-            + age.clone() * self.weights.age;
+        let weights = &self.rules.weights;
+        let loss =
+            adversarial.clone() * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
         Turn {
             terms: terms(batch)
                 .with("adversarial", adversarial)
                 .with("identity", identity)
                 .with("age", age)
-                .with("age accuracy", accuracy(age_logits, batch.target.clone())),
+                .with("age accuracy", accuracy(age_logits, batch.target.clone()))
+                .with("variety", variety),
             gradients: gradients(loss, &self.generator),
         }
     }
@@ -93,22 +111,99 @@ fn terms(batch: &AgingBatch) -> Terms {
     Terms::new(size)
 }
 
+/// How much the generated faces of a batch differ from one another, as a share of how much their sources do: the ratio
+/// of the mean deviations of pixels from their mean over the batch. One if there is a single face.
+fn variety(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
+    let deviation = |faces: Tensor<4>| {
+        let faces = faces.without_autodiff();
+        (faces.clone() - faces.mean_dim(0)).abs().mean()
+    };
+    const LEAST: f64 = 1e-6;
+    (deviation(generated) + LEAST) / (deviation(source) + LEAST)
+}
+
 impl StepModel for AgingModel {
-    fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> Terms {
-        Self::learn(learner, batch)
+    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<AgingBatch>) -> Terms {
+        let rules = learner.model().rules;
+        let updates = rules.discriminator_updates.max(rules.generator_updates);
+        let parts_of_update = parts.len() / updates;
+        let mut parts = parts.into_iter();
+        let mut of_discriminator = Vec::new();
+        let mut of_generator = Vec::new();
+        for update in 0..updates {
+            let mut parts: Vec<_> = parts.by_ref().take(parts_of_update).collect();
+            let [judges, generates] =
+                [rules.discriminator_updates, rules.generator_updates].map(|count| update < count);
+            // Generated once: the discriminator's update leaves the generator as it is. For several parts that would
+            // keep the graphs of all, so they are generated anew in the generator's turn.
+            let shared = match &parts[..] {
+                [batch] if judges && generates => Some(learner.model().generated(batch)),
+                _ => None,
+            };
+            if judges {
+                of_discriminator.push(update_discriminator(learner, team, parts.clone(), shared.clone()));
+            }
+            if let (true, Some(generated)) = (generates, shared) {
+                let batch = parts.remove(0);
+                let turn = learner.model().generator_turn(&batch, generated);
+                of_generator.push(update_generator(learner, vec![turn]));
+            } else if generates {
+                let turn = |model: &Self, batch: AgingBatch| {
+                    let generated = model.generated(&batch);
+                    model.generator_turn(&batch, generated)
+                };
+                let turns = team.turns(&learner.model(), parts, turn);
+                of_generator.push(update_generator(learner, turns));
+            }
+        }
+        Terms::mean(of_discriminator).and(Terms::mean(of_generator))
     }
 }
 
+/// The discriminator's update from `parts`; `generated` is that of the only part, if there is one alone.
+fn update_discriminator(
+    learner: &mut Learner<AgingModel>,
+    team: &Team,
+    parts: Vec<AgingBatch>,
+    generated: Option<Tensor<4>>,
+) -> Terms {
+    let model = learner.model();
+    let turns = team.turns(&model, parts, |model: &AgingModel, batch: AgingBatch| {
+        let generated = generated.clone().unwrap_or_else(|| {
+            // A copy, whose running statistics nobody keeps: they move in the generator's turn.
+            let generator = model.generator.valid().train().no_grad();
+            generator.forward(batch.source.clone(), batch.target.clone())
+        });
+        model.discriminator_turn(&batch, generated)
+    });
+    let (gradients, terms) = unzipped(turns);
+    let update = Update::mean(&model.discriminator, gradients, model.rules.clip_norm);
+    // The clone would keep the optimizer from updating weights in place.
+    drop(model);
+    learner.optimizer_step(update.gradients);
+    terms.with("discriminator gradient", update.norm)
+}
+
+fn update_generator(learner: &mut Learner<AgingModel>, turns: Vec<Turn>) -> Terms {
+    let model = learner.model();
+    let (gradients, terms) = unzipped(turns);
+    let update = Update::mean(&model.generator, gradients, model.rules.clip_norm);
+    drop(model);
+    learner.optimizer_step(update.gradients);
+    terms.with("generator gradient", update.norm)
+}
+
+fn unzipped(turns: Vec<Turn>) -> (Vec<GradientsParams>, Terms) {
+    let (gradients, terms): (Vec<_>, Vec<_>) = turns.into_iter().map(|turn| (turn.gradients, turn.terms)).unzip();
+    (gradients, Terms::mean(terms))
+}
+
 impl AgingModel {
-    /// One step: the discriminator's update, then the generator's against the updated discriminator.
+    /// One step on one batch and one device: the discriminator's update, then the generator's against the updated
+    /// discriminator.
     pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> Terms {
-        // Generated once: the discriminator's update leaves the generator as it is.
-        let generated = learner.model().generated(&batch);
-        let discriminator = learner.model().discriminator_turn(&batch, generated.clone());
-        learner.optimizer_step(discriminator.gradients);
-        let generator = learner.model().generator_turn(&batch, generated);
-        learner.optimizer_step(generator.gradients);
-        discriminator.terms.and(generator.terms)
+        let team = Team::new(&[batch.source.device().inner()]);
+        <Self as StepModel>::learn(learner, &team, vec![batch])
     }
 }
 
@@ -126,6 +221,18 @@ impl TrainStep for AgingModel {
         both.accumulate(self, generator.gradients);
         TrainOutput { grads: both.grads(), item: discriminator.terms.and(generator.terms) }
     }
+
+    /// The average follows each update of the generator.
+    fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
+        let of_generator = first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some());
+        let mut model = optimizer.step(rate, self, gradients);
+        if of_generator && let Some(average) = model.average.take() {
+            model.updates += 1;
+            let share = warmed_up(model.rules.average, model.updates);
+            model.average = Some(moved(average, &model.generator, share));
+        }
+        model
+    }
 }
 
 impl InferenceStep for AgingModel {
@@ -133,13 +240,23 @@ impl InferenceStep for AgingModel {
     type Output = Terms;
 
     fn step(&self, batch: AgingBatch) -> Terms {
-        let generated = self.generated(&batch);
-        let features = self.alexnet.features(generated);
-        let source_features = self.alexnet.features(batch.source.clone());
-        let age_logits = self.alexnet.age_logits(features.clone());
+        let alexnet = self.alexnet.on(&batch.source.device());
+        let generated = self.kept().forward(batch.source.clone(), batch.target.clone());
+        let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
+        let features = alexnet.features(generated);
+        let source_features = alexnet.features(batch.source.clone());
+        let age_logits = alexnet.age_logits(features.clone());
+        let adversarial = adversarial_loss(scores);
+        let identity = identity_loss(features, source_features);
+        let age_accuracy = accuracy(age_logits.clone(), batch.target.clone());
+        let age = age_loss(age_logits, batch.target.clone());
+        let weights = &self.rules.weights;
+        let objective =
+            adversarial * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
         terms(&batch)
-            .with("identity", identity_loss(features, source_features))
-            .with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()))
-            .with("age", age_loss(age_logits, batch.target))
+            .with("identity", identity)
+            .with("age accuracy", age_accuracy)
+            .with("age", age)
+            .with("objective", objective)
     }
 }

@@ -7,14 +7,19 @@ use ipcgan_data::LabelledBatch;
 use ipcgan_model::AlexNet;
 use ipcgan_model::loss::cross_entropy;
 
-use super::{StepModel, accuracy, gradients, learn_in_one_pass};
+use super::{StepModel, Turn, accuracy, learn_in_one_update};
+use crate::team::Team;
 use crate::terms::Terms;
+use crate::update::gradients;
 
 /// AlexNet while its trunk and identity head learn.
 #[derive(Module, Debug)]
 pub struct IdentityModel {
     /// The network.
     pub alexnet: AlexNet,
+    /// Largest norm of the gradients; 0 for any.
+    #[module(skip)]
+    pub clip_norm: f64,
 }
 
 /// The vectors that stand for the people in a batch, and who they are.
@@ -31,12 +36,19 @@ impl TrainStep for IdentityModel {
     type Output = Terms;
 
     fn step(&self, batch: LabelledBatch) -> TrainOutput<Terms> {
+        let Turn { gradients, terms } = self.turn(batch);
+        TrainOutput { grads: gradients, item: terms }
+    }
+}
+
+impl IdentityModel {
+    fn turn(&self, batch: LabelledBatch) -> Turn {
         let logits = self.alexnet.identity_logits(self.alexnet.features(batch.faces));
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
         let loss = cross_entropy(logits, batch.labels);
         let terms = Terms::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
-        TrainOutput { grads: gradients(loss, self), item: terms }
+        Turn { gradients: gradients(loss, self), terms }
     }
 }
 
@@ -51,7 +63,8 @@ impl InferenceStep for IdentityModel {
 }
 
 impl StepModel for IdentityModel {
-    fn learn(learner: &mut Learner<Self>, batch: LabelledBatch) -> Terms {
-        learn_in_one_pass(learner, batch)
+    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
+        let clip_norm = learner.model().clip_norm;
+        learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
     }
 }

@@ -2,37 +2,55 @@
 
 mod age;
 mod aging;
+mod frozen;
 mod identity;
 
 pub use age::AgeModel;
-pub use aging::{AgingModel, Turn};
+pub use aging::AgingModel;
 pub use identity::{IdentityModel, Recognition};
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
-use burn::train::{Learner, LearnerModel, TrainOutput, TrainStep};
+use burn::train::{Learner, LearnerModel, TrainStep};
+use ipcgan_data::{AgingBatch, LabelledBatch};
 
+use crate::team::{Batch, Team};
 use crate::terms::Terms;
+use crate::update::Update;
+
+/// Name of the norm of a classifier's gradients.
+const GRADIENT: &str = "gradient";
+
+/// What came of a batch in a network's turn.
+pub struct Turn {
+    /// Gradients towards that network's parameters.
+    pub gradients: GradientsParams,
+    /// The losses, before their weights.
+    pub terms: Terms,
+}
 
 /// A model that learns in steps.
-pub(crate) trait StepModel: LearnerModel + TrainStep<Output = Terms> {
-    /// One step on `batch`: every update, in order. Returns what it lost.
-    fn learn(learner: &mut Learner<Self>, batch: <Self as TrainStep>::Input) -> Terms;
+pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Terms> {
+    /// One step on `parts` of batches, a part a device: every update, in order. Returns what it lost.
+    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<<Self as TrainStep>::Input>) -> Terms;
 }
 
-/// One update from the gradients of one pass: how both classifiers learn.
-fn learn_in_one_pass<M: LearnerModel>(
+/// One update from the mean of the gradients of all parts: how both classifiers learn.
+fn learn_in_one_update<M: LearnerModel, B: Batch>(
     learner: &mut Learner<M>,
-    batch: <M as TrainStep>::Input,
-) -> <M as TrainStep>::Output {
-    let TrainOutput { grads, item } = learner.train_step(batch);
-    learner.optimizer_step(grads);
-    item
-}
-
-/// Gradients of `loss` towards the parameters of `module`.
-fn gradients<M: burn::module::Module>(loss: Tensor<1>, module: &M) -> GradientsParams {
-    GradientsParams::from_grads(loss.backward(), module)
+    team: &Team,
+    parts: Vec<B>,
+    clip_norm: f64,
+    turn: impl Fn(&M, B) -> Turn + Sync,
+) -> Terms {
+    let model = learner.model();
+    let turns = team.turns(&model, parts, turn);
+    let (gradients, terms): (Vec<_>, Vec<_>) = turns.into_iter().map(|turn| (turn.gradients, turn.terms)).unzip();
+    let update = Update::mean(&model, gradients, clip_norm);
+    // The clone would keep the optimizer from updating weights in place.
+    drop(model);
+    learner.optimizer_step(update.gradients);
+    Terms::mean(terms).with(GRADIENT, update.norm)
 }
 
 /// Share of the rows of `logits` `[batch, classes]` whose largest score is that of the label.
@@ -40,4 +58,22 @@ fn accuracy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch, _] = logits.dims();
     let predicted = logits.without_autodiff().argmax(1).reshape([batch]);
     predicted.equal(labels).float().mean()
+}
+
+impl Batch for LabelledBatch {
+    fn to_device(self, device: &burn::tensor::Device) -> Self {
+        Self { faces: self.faces.to_device(device), labels: self.labels.to_device(device) }
+    }
+}
+
+impl Batch for AgingBatch {
+    fn to_device(self, device: &burn::tensor::Device) -> Self {
+        Self {
+            source: self.source.to_device(device),
+            real: self.real.to_device(device),
+            source_group: self.source_group.to_device(device),
+            target: self.target.to_device(device),
+            mismatched: self.mismatched.to_device(device),
+        }
+    }
 }

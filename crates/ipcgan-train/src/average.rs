@@ -1,0 +1,61 @@
+//! The running average of a network's weights.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// `average` moved towards `network`, a network of the same form: `share` of it stays.
+///
+/// Running statistics are averaged as weights are. Nothing is recorded for gradients.
+pub(crate) fn moved<M: Module>(average: M, network: &M, share: f64) -> M {
+    let mut values = Values::default();
+    network.visit(&mut values);
+    average.map(&mut Blend { values: values.tensors, order: values.order.into_iter(), share })
+}
+
+/// The floating-point tensors of a network, in the order in which they are visited.
+#[derive(Default)]
+struct Values {
+    // Holds tensors of any number of dimensions by id; what it is made for does not matter here.
+    tensors: GradientsParams,
+    order: Vec<ParamId>,
+}
+
+impl ModuleVisitor for Values {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        self.tensors.register(parameter.id, parameter.val().without_autodiff());
+        self.order.push(parameter.id);
+    }
+}
+
+struct Blend {
+    values: GradientsParams,
+    order: std::vec::IntoIter<ParamId>,
+    share: f64,
+}
+
+impl ModuleMapper for Blend {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let other = self.order.next().and_then(|id| self.values.remove::<D>(id));
+        let other = other.expect("both networks have the same form");
+        let share = self.share;
+        parameter.map(|average| {
+            let recorded = average.device().is_autodiff();
+            let moved = average.without_autodiff() * share + other * (1.0 - share);
+            if recorded { Tensor::from_inner(moved) } else { moved }
+        })
+    }
+}
+
+/// The share that stays at the `updates`th update of an average that tends to `share`: an average of few updates must
+/// not hang on the weights that it began with.
+pub(crate) fn warmed_up(share: f64, updates: usize) -> f64 {
+    share.min((1 + updates) as f64 / (10 + updates) as f64)
+}
+
+/// The id of the first parameter of `network`.
+pub(crate) fn first_parameter<M: Module>(network: &M) -> Option<ParamId> {
+    let mut values = Values::default();
+    network.visit(&mut values);
+    values.order.first().copied()
+}

@@ -1,0 +1,176 @@
+//! Everything that can be set about a training, with its defaults.
+
+mod check;
+mod stages;
+
+pub use stages::{AgingTraining, ClassifierTraining, LossWeights};
+
+use burn::config::Config;
+use ipcgan_data::SyntheticConfig;
+use ipcgan_model::{AgeGroups, AlexNetConfig, DiscriminatorConfig, GeneratorConfig, Precision, Preset};
+use serde::{Deserialize, Serialize};
+
+use crate::Stage;
+
+/// What happens when a loss is no number any more, or beyond all bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDivergence {
+    /// The run stops, and says what to go on from.
+    Stop,
+    /// The run goes back to its last checkpoint and goes on with half the rates, three times at most.
+    Lower,
+}
+
+/// Everything that can be set about a training; saved as `config.json` in the run folder.
+#[derive(Config, Debug)]
+pub struct TrainingConfig {
+    /// Where the sizes below come from.
+    pub preset: Preset,
+    /// Size and form of the generator.
+    pub generator: GeneratorConfig,
+    /// Size of the discriminator.
+    pub discriminator: DiscriminatorConfig,
+    /// Size of the identity net and age classifier; the identities are counted from the data.
+    pub alexnet: AlexNetConfig,
+    /// The identity stage.
+    pub identity: ClassifierTraining,
+    /// The age stage.
+    pub age: ClassifierTraining,
+    /// The ageing stage.
+    pub aging: AgingTraining,
+    /// Drawn faces, the data when no other are given.
+    pub synthetic: SyntheticConfig,
+    /// The age groups. Default: the paper's.
+    #[config(default = "AgeGroups::default()")]
+    pub age_groups: AgeGroups,
+    /// Decides the initial weights, the split and the order of faces. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
+    /// Share of the people held out for validation, where the data set does not say. Default: 0.1.
+    #[config(default = 0.1)]
+    pub valid_share: f64,
+    /// Faces in validation at most, so that it stays short beside training. Default: 400.
+    #[config(default = 400)]
+    pub valid_faces: usize,
+    /// Validations in a stage, evenly spread; the last one at its end. Default: 4.
+    #[config(default = 4)]
+    pub validations: usize,
+    /// Steps between checkpoints. Default: 200.
+    #[config(default = 200)]
+    pub checkpoint_every: usize,
+    /// Minutes after which a checkpoint is due whatever the step. Default: 1.
+    #[config(default = 1.0)]
+    pub checkpoint_minutes: f64,
+    /// Newest checkpoints of a stage that are kept; the best one is kept besides. Default: 2.
+    #[config(default = 2)]
+    pub checkpoints_kept: usize,
+    /// What happens when a loss diverges. Default: the run stops.
+    #[config(default = "OnDivergence::Stop")]
+    pub on_divergence: OnDivergence,
+    /// In what the convolutions and matrix products are computed. Default: float32.
+    #[config(default = "Precision::Float32")]
+    pub precision: Precision,
+    /// Steps between histograms of the weights for TensorBoard; 0 for none. Default: 0.
+    #[config(default = 0)]
+    pub histogram_every: usize,
+}
+
+impl TrainingConfig {
+    /// The defaults of `preset`.
+    pub fn of(preset: Preset) -> Self {
+        let generator = preset.generator();
+        let size = generator.image_size;
+        let (identity, age, aging) = match preset {
+            // The published runs: batches of 32 for 500,000 steps.
+            Preset::Paper => (
+                ClassifierTraining::new(50_000).with_batch_size(64),
+                ClassifierTraining::new(50_000).with_batch_size(64),
+                averaged(AgingTraining::new(500_000).with_batch_size(32).with_sample_every(1000)),
+            ),
+            Preset::Compact => (
+                ClassifierTraining::new(5000),
+                ClassifierTraining::new(3000),
+                averaged(small_aging(20_000).with_batch_size(4)),
+            ),
+            Preset::Tiny => (
+                ClassifierTraining::new(700).with_learning_rate(1e-3),
+                ClassifierTraining::new(800).with_learning_rate(1e-3),
+                small_aging(1500),
+            ),
+        };
+        // The number of people is replaced by what the data hold.
+        let alexnet = preset.alexnet(1);
+        let synthetic = SyntheticConfig::new().with_identities(300).with_size(size as u32);
+        let config = Self::new(preset, generator, preset.discriminator(), alexnet, identity, age, aging, synthetic);
+        match preset {
+            Preset::Paper => config.with_checkpoint_every(2000).with_validations(50),
+            Preset::Compact => config.with_validations(10),
+            Preset::Tiny => config,
+        }
+    }
+}
+
+/// How small networks learn to age, found by trial on drawn faces: at the published rates and weights a generator that
+/// changes the source fools the small age classifier by colour long before the discriminator can object, so it learns
+/// slower than its judge, and a face is kept more strictly.
+fn small_aging(steps: usize) -> AgingTraining {
+    AgingTraining::new(steps).with_generator_learning_rate(3e-4).with_weights(LossWeights::new().with_identity(1e-3))
+}
+
+/// With the average of the generator, and statistics measured anew: what a long training keeps.
+fn averaged(aging: AgingTraining) -> AgingTraining {
+    aging.with_average(0.999).with_statistics_batches(100)
+}
+
+impl TrainingConfig {
+    /// Updates of `stage` in all.
+    pub fn steps(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Identity => self.identity.steps,
+            Stage::Age => self.age.steps,
+            Stage::Aging => self.aging.steps,
+        }
+    }
+
+    /// Faces of a pass of `stage`, whatever the number of devices.
+    pub fn batch_size(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Identity => self.identity.batch_size,
+            Stage::Age => self.age.batch_size,
+            Stage::Aging => self.aging.batch_size,
+        }
+    }
+
+    /// Batches that a step of `stage` reads.
+    pub(crate) fn batches_per_step(&self, stage: Stage) -> usize {
+        let aging = &self.aging;
+        match stage {
+            Stage::Identity => self.identity.accumulate,
+            Stage::Age => self.age.accumulate,
+            Stage::Aging => aging.accumulate * aging.generator_updates.max(aging.discriminator_updates),
+        }
+    }
+
+    /// Validations without a better result after which `stage` ends; 0 for never.
+    pub(crate) fn patience(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Identity => self.identity.patience,
+            Stage::Age => self.age.patience,
+            Stage::Aging => 0,
+        }
+    }
+
+    /// The same with the rates of `stage` halved.
+    pub(crate) fn with_lower_rates(mut self, stage: Stage) -> Self {
+        match stage {
+            Stage::Identity => self.identity.learning_rate /= 2.0,
+            Stage::Age => self.age.learning_rate /= 2.0,
+            Stage::Aging => {
+                self.aging.generator_learning_rate /= 2.0;
+                self.aging.discriminator_learning_rate /= 2.0;
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,103 @@
+//! What can be set about each stage.
+
+use burn::config::Config;
+use ipcgan_data::Augmentation;
+
+use crate::schedule::Schedule;
+
+/// How a classifier learns: the identity net or the age classifier.
+#[derive(Config, Debug)]
+pub struct ClassifierTraining {
+    /// Updates in all.
+    pub steps: usize,
+    /// Faces in a batch. Default: 32.
+    #[config(default = 32)]
+    pub batch_size: usize,
+    /// Batches whose gradients are averaged for one update. Default: 1.
+    #[config(default = 1)]
+    pub accumulate: usize,
+    /// Adam's largest rate. Default: 0.0005.
+    #[config(default = 5e-4)]
+    pub learning_rate: f64,
+    /// How the rate goes from there. Default: to zero along a cosine.
+    #[config(default = "Schedule::Cosine")]
+    pub schedule: Schedule,
+    /// Steps in which the rate rises from zero. Default: 0.
+    #[config(default = 0)]
+    pub warm_up: usize,
+    /// Largest norm of the gradients of all weights together; 0 for any. Default: 0.
+    #[config(default = 0.0)]
+    pub clip_norm: f64,
+    /// Validations without a better result after which the stage ends with the best one's weights; 0 for never.
+    /// Default: 0.
+    #[config(default = 0)]
+    pub patience: usize,
+    /// How faces are varied, so that few pictures teach more.
+    #[config(default = "Augmentation::new()")]
+    pub augmentation: Augmentation,
+}
+
+/// How generator and discriminator learn from one another.
+#[derive(Config, Debug)]
+pub struct AgingTraining {
+    /// Steps in all; each updates both networks.
+    pub steps: usize,
+    /// Faces in a batch. Default: 8.
+    #[config(default = 8)]
+    pub batch_size: usize,
+    /// Batches whose gradients are averaged for one update. Default: 1.
+    #[config(default = 1)]
+    pub accumulate: usize,
+    /// Updates of the discriminator in a step, each from a batch of its own. Default: 1.
+    #[config(default = 1)]
+    pub discriminator_updates: usize,
+    /// Updates of the generator in a step, each from a batch of its own. Default: 1.
+    #[config(default = 1)]
+    pub generator_updates: usize,
+    /// Adam's rate of the generator. Default: 0.001, as the official code.
+    #[config(default = 1e-3)]
+    pub generator_learning_rate: f64,
+    /// Adam's rate of the discriminator. Default: 0.001, as the official code.
+    #[config(default = 1e-3)]
+    pub discriminator_learning_rate: f64,
+    /// How both rates go from there. Default: they stay.
+    #[config(default = "Schedule::Constant")]
+    pub schedule: Schedule,
+    /// Steps in which both rates rise from zero. Default: 0.
+    #[config(default = 0)]
+    pub warm_up: usize,
+    /// Largest norm of the gradients of all weights of a network together; 0 for any. Default: 0.
+    #[config(default = 0.0)]
+    pub clip_norm: f64,
+    /// Share of what was before in the running average of the generator's weights, which is what validation, sample
+    /// grids and the saved weights show; 0 for no average. Default: 0.
+    #[config(default = 0.0)]
+    pub average: f64,
+    /// Batches from which the generator's running statistics are measured anew before its weights are saved; 0 to keep
+    /// those of training. Default: 0.
+    #[config(default = 0)]
+    pub statistics_batches: usize,
+    /// Weights of the losses.
+    #[config(default = "LossWeights::new()")]
+    pub weights: LossWeights,
+    /// Whether faces are mirrored at random. Default: yes.
+    #[config(default = true)]
+    pub flip: bool,
+    /// Steps between sample grids. Default: 100.
+    #[config(default = 100)]
+    pub sample_every: usize,
+}
+
+/// Weights of the three terms of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`).
+#[derive(Config, Debug)]
+pub struct LossWeights {
+    /// Adversarial loss, of generator and discriminator. Default: 75, as the official code.
+    #[config(default = 75.0)]
+    pub adversarial: f64,
+    /// Identity loss, a sum over conv5. Default: 0.00005, as the official code.
+    #[config(default = 5e-5)]
+    pub identity: f64,
+    /// Age loss. Default: 30, as the official code.
+    #[config(default = 30.0)]
+    pub age: f64,
+}

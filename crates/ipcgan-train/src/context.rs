@@ -1,0 +1,243 @@
+//! One stage of a run, and all it needs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::Dataset;
+use burn::tensor::Device;
+use ipcgan_data::{
+    AgingBatch, AgingBatcher, AgingDataset, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset,
+    check_groups, check_identities,
+};
+use ipcgan_model::weights::{self, Network};
+use ipcgan_model::{AlexNet, AlexNetConfig};
+
+use crate::checkpoint::{Checkpoints, Found, Standing};
+use crate::config::ClassifierTraining;
+use crate::summary::{Learned, Summary};
+use crate::team::Team;
+use crate::train::Session;
+use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// Keeps which and how many faces `stage` begins with, or refuses to go on with another number: their order would be another.
+fn check_data(data: &TrainingData, stage: Stage, run: &RunFolder, done: usize) -> Result<(), TrainingError> {
+    let name = format!("log/{stage}/faces.json");
+    let now = data.train().len();
+    match run.read::<usize>(&name)? {
+        Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
+        _ => {
+            run.log(stage)?;
+            run.write(&name, &now)?;
+            run.save_data_folder(data.folder())
+        }
+    }
+}
+
+/// One stage and all it needs.
+pub(crate) struct StageContext<'a> {
+    pub(crate) stage: Stage,
+    pub(crate) config: TrainingConfig,
+    pub(crate) data: TrainingData,
+    pub(crate) run: &'a RunFolder,
+    pub(crate) session: &'a Session,
+    pub(crate) team: Team,
+    pub(crate) checkpoints: Checkpoints,
+    /// Steps that an earlier run did.
+    pub(crate) done: usize,
+    /// How far it had come.
+    pub(crate) standing: Standing,
+}
+
+impl<'a> StageContext<'a> {
+    /// The stage ready to run, after the newest whole checkpoint if there is one; none if an earlier run finished it.
+    ///
+    /// # Errors
+    /// The stage stands there already and is not to be `resumed`, or the data or the settings do not fit.
+    pub(crate) fn new(
+        config: &TrainingConfig,
+        stage: Stage,
+        data: &TrainingData,
+        run: &'a RunFolder,
+        session: &'a Session,
+        resumed: bool,
+    ) -> Result<Option<Self>, TrainingError> {
+        let checkpoints = Checkpoints::new(run.checkpoints(stage), config.checkpoints_kept);
+        let summary = run.summary(stage)?;
+        if !resumed && (checkpoints.any() || summary.is_some()) {
+            return Err(TrainingError::RunExists { path: run.path().into(), stage });
+        }
+        if summary.is_some_and(|summary| summary.steps >= config.steps(stage) || summary.stopped_early) {
+            return Ok(None);
+        }
+        let Found { step: done, damaged } = checkpoints.find()?;
+        for (path, reason) in damaged {
+            (session.notices)(&format!("checkpoint {}: {reason}; going on from step {done}", path.display()));
+        }
+        let standing = checkpoints.standing(done)?;
+        let context = Self::planned(config, stage, data, run, session)?;
+        check_data(&context.data, stage, run, done)?;
+        run.save_config(stage, &context.config)?;
+        Ok(Some(Self { checkpoints, done, standing, ..context }))
+    }
+
+    /// The stage from its beginning; nothing is written.
+    ///
+    /// # Errors
+    /// The data or the settings do not fit.
+    pub(crate) fn planned(
+        config: &TrainingConfig,
+        stage: Stage,
+        data: &TrainingData,
+        run: &'a RunFolder,
+        session: &'a Session,
+    ) -> Result<Self, TrainingError> {
+        let data = data.of_stage(stage);
+        let mut config = config.clone();
+        match stage {
+            Stage::Identity => {
+                config.alexnet.identities = IdentityLabels::of(data.train().as_ref()).count;
+                if config.alexnet.identities < 2 {
+                    check_identities(data.train().as_ref(), "the faces to train on")?;
+                }
+            }
+            Stage::Age | Stage::Aging => {
+                for (faces, what) in [(data.train(), "train on"), (data.valid(), "validate on")] {
+                    let what = format!("the faces to {what}");
+                    check_groups(faces.as_ref(), &config.age_groups, &what)?;
+                }
+            }
+        }
+        let team = Team::new(&session.devices);
+        if !config.batch_size(stage).is_multiple_of(team.count()) {
+            let (setting, count) = (format!("{stage}.batch_size"), team.count());
+            let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
+            return Err(TrainingError::Setting { setting, reason });
+        }
+        let checkpoints = Checkpoints::new(run.checkpoints(stage), config.checkpoints_kept);
+        Ok(Self { stage, config, data, run, session, team, checkpoints, done: 0, standing: Standing::default() })
+    }
+
+    /// Where the networks are kept, with gradients.
+    pub(crate) fn autodiff_device(&self) -> Device {
+        self.team.main().clone()
+    }
+
+    /// The same without gradients.
+    pub(crate) fn device(&self) -> Device {
+        self.team.main().clone().inner()
+    }
+
+    /// Faces that a step learns from.
+    pub(crate) fn items_per_step(&self) -> usize {
+        self.config.batch_size(self.stage) * self.config.batches_per_step(self.stage)
+    }
+
+    /// Parts of batches that a step takes.
+    pub(crate) fn parts_per_step(&self) -> usize {
+        self.team.count() * self.config.batches_per_step(self.stage)
+    }
+
+    /// Faces in such a part.
+    fn part_size(&self) -> usize {
+        self.config.batch_size(self.stage) / self.team.count()
+    }
+
+    /// Says that the stage is complete, and what it learned; its weights are there by now.
+    pub(crate) fn summarise(&self, learned: Learned) -> Result<(), TrainingError> {
+        let summary = Summary {
+            stage: self.stage.name().into(),
+            steps: learned.steps,
+            train_faces: self.data.train().len(),
+            valid_faces: self.data.valid().len(),
+            held_out: learned.held_out,
+            stopped_early: learned.stopped_early,
+        };
+        self.run.save_summary(self.stage, &summary)
+    }
+
+    /// The identity net and age classifier that the earlier stages left.
+    ///
+    /// # Errors
+    /// They are not there, or cannot be read.
+    pub(crate) fn alexnet(&self, device: &Device) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
+        let path = self.run.weights("alexnet");
+        if !path.exists() {
+            return Err(TrainingError::MissingWeights { stage: self.stage, path });
+        }
+        let weights = weights::load::<AlexNet>(&path, device)?;
+        Ok((weights.network, weights.config))
+    }
+
+    pub(crate) fn save<N: Network>(&self, name: &str, network: &N, config: &N::Config) -> Result<(), TrainingError> {
+        let path = self.run.weights(name);
+        Ok(weights::save(&network.valid(), config, &self.config.age_groups, &path)?)
+    }
+
+    pub(crate) fn labelled_stream(
+        &self,
+        labels: Vec<usize>,
+        training: &ClassifierTraining,
+    ) -> Arc<dyn DataLoader<LabelledBatch>> {
+        let dataset = LabelledDataset::stream(
+            self.data.train().clone(),
+            labels,
+            self.config.generator.image_size as u32,
+            training.augmentation.clone(),
+            self.config.seed,
+            training.steps * self.items_per_step(),
+        );
+        self.loader(LabelledBatcher, dataset, self.part_size())
+    }
+
+    pub(crate) fn labelled_once(
+        &self,
+        labels: Vec<usize>,
+        training: &ClassifierTraining,
+    ) -> Arc<dyn DataLoader<LabelledBatch>> {
+        let size = self.config.generator.image_size as u32;
+        let dataset = LabelledDataset::once(self.data.valid().clone(), labels, size);
+        self.loader(LabelledBatcher, dataset, training.batch_size)
+    }
+
+    pub(crate) fn aging_stream(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+        let training = &self.config.aging;
+        let items = training.steps * self.items_per_step();
+        self.aging_loader(self.data.train(), training.flip, items, self.part_size())
+    }
+
+    pub(crate) fn aging_once(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+        let faces = self.data.valid();
+        self.aging_loader(faces, false, faces.len(), self.config.aging.batch_size)
+    }
+
+    fn aging_loader(
+        &self,
+        faces: &Arc<dyn FaceSet>,
+        flip: bool,
+        items: usize,
+        batch_size: usize,
+    ) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+        let (groups, size) = (&self.config.age_groups, self.config.generator.image_size as u32);
+        let dataset = AgingDataset::stream(faces.clone(), groups, size, flip, self.config.seed, items)?;
+        Ok(self.loader(AgingBatcher, dataset, batch_size))
+    }
+
+    fn loader<I, B, D>(
+        &self,
+        batcher: impl Batcher<I, B> + 'static,
+        dataset: D,
+        batch_size: usize,
+    ) -> Arc<dyn DataLoader<B>>
+    where
+        I: Send + Sync + Clone + Debug + 'static,
+        B: Send + Clone + Debug + 'static,
+        D: Dataset<I> + 'static,
+    {
+        // Several devices are sent their parts by the CPU.
+        let device = if self.team.count() == 1 { self.device() } else { Device::flex() };
+        // One worker: with more, batches come in the order in which threads finish.
+        DataLoaderBuilder::new(batcher).batch_size(batch_size).num_workers(1).set_device(device).build(dataset)
+    }
+}

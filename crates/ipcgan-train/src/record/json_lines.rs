@@ -1,0 +1,135 @@
+//! A line of JSON a step: `{"step":12,"loss":0.5}`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ipcgan_model::write_whole;
+use serde_json::{Map, Value};
+
+use super::{Keeper, Message, Numbers, Side, access};
+use crate::{RunFolder, Stage, TrainingError};
+
+/// Name of the step in a line.
+const STEP: &str = "step";
+/// Lines are handed to the system this often.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// `log/<stage>/train.jsonl` and `valid.jsonl`.
+pub(super) struct JsonLines {
+    files: [(PathBuf, BufWriter<File>); 2],
+    flushed: Instant,
+}
+
+impl JsonLines {
+    /// Goes on with the files of `stage` after `done` steps; lines of later steps, and one that a crash cut, are
+    /// dropped.
+    pub(super) fn open(run: &RunFolder, stage: Stage, done: usize) -> Result<Self, TrainingError> {
+        let folder = run.log(stage)?;
+        let file = |side: Side| {
+            let path = folder.join(format!("{}.jsonl", side.name()));
+            keep_until(&path, done).map_err(access(&path))?;
+            let file = OpenOptions::new().create(true).append(true).open(&path).map_err(access(&path))?;
+            Ok::<_, TrainingError>((path, BufWriter::new(file)))
+        };
+        Ok(Self { files: [file(Side::Train)?, file(Side::Valid)?], flushed: Instant::now() })
+    }
+
+    /// What the files hold already.
+    pub(super) fn numbers(&self) -> Result<Vec<(Side, usize, Numbers)>, TrainingError> {
+        let mut all = Vec::new();
+        for (side, (path, _)) in Side::ALL.into_iter().zip(&self.files) {
+            let lines = lines(path).map_err(access(path))?;
+            all.extend(lines.iter().filter_map(|line| parsed(line)).map(|(step, numbers)| (side, step, numbers)));
+        }
+        Ok(all)
+    }
+
+    fn flush(&mut self) -> Result<(), TrainingError> {
+        self.files.iter_mut().try_for_each(|(path, file)| file.flush().map_err(access(path)))
+    }
+}
+
+impl Keeper for JsonLines {
+    fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
+        let Message::Numbers { side, step, numbers } = message else { return Ok(()) };
+        let (path, file) = &mut self.files[*side as usize];
+        let mut line = Map::from_iter([(STEP.to_string(), Value::from(*step))]);
+        line.extend(numbers.iter().map(|(name, value)| (name.clone(), Value::from(*value))));
+        let text = Value::Object(line).to_string();
+        writeln!(file, "{text}").map_err(access(path))?;
+        if *side == Side::Valid || self.flushed.elapsed() >= FLUSH {
+            self.flushed = Instant::now();
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), TrainingError> {
+        self.flush()
+    }
+}
+
+/// Whole lines of the file, if it is there.
+fn lines(path: &Path) -> io::Result<Vec<String>> {
+    match File::open(path) {
+        Ok(file) => BufReader::new(file).split(b'\n').map(|line| Ok(String::from_utf8_lossy(&line?).into())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn keep_until(path: &Path, done: usize) -> io::Result<()> {
+    let before = lines(path)?;
+    let kept: Vec<&String> = before.iter().filter(|line| parsed(line).is_some_and(|(step, _)| step <= done)).collect();
+    match (kept.is_empty(), kept.len() == before.len()) {
+        (_, true) => Ok(()),
+        (true, _) => fs::remove_file(path),
+        (false, _) => write_whole(path, kept.iter().flat_map(|line| [line, "\n"]).collect::<String>().as_bytes()),
+    }
+}
+
+/// Step and numbers of a line; a number that JSON cannot hold is left out.
+fn parsed(line: &str) -> Option<(usize, Numbers)> {
+    let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
+    let step = fields.get(STEP)?.as_u64()? as usize;
+    let numbers = fields.iter().filter(|(name, _)| *name != STEP);
+    Some((step, numbers.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(run: &RunFolder, done: usize, steps: std::ops::Range<usize>) -> Vec<usize> {
+        let mut lines = JsonLines::open(run, Stage::Age, done).unwrap();
+        for step in steps {
+            let numbers = vec![("loss".into(), 0.5)];
+            lines.keep(&Message::Numbers { side: Side::Train, step, numbers }).unwrap();
+        }
+        lines.finish().unwrap();
+        lines.numbers().unwrap().into_iter().map(|(_, step, _)| step).collect()
+    }
+
+    #[test]
+    fn steps_that_are_done_anew_stand_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path()).unwrap();
+
+        assert_eq!(recorded(&run, 0, 1..5), [1, 2, 3, 4]);
+        assert_eq!(recorded(&run, 2, 3..6), [1, 2, 3, 4, 5]);
+        assert_eq!(recorded(&run, 0, 1..2), [1]);
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path()).unwrap();
+        let path = run.log(Stage::Age).unwrap().join("train.jsonl");
+        fs::write(&path, "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"lo").unwrap();
+
+        assert_eq!(recorded(&run, 2, 3..4), [1, 3]);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().next(), Some("{\"step\":1,\"loss\":2.5}"));
+    }
+}

@@ -1,0 +1,137 @@
+//! What a stage leaves to look at while it runs: numbers as lines of JSON, TensorBoard events and plots.
+//!
+//! All of it is written by a thread of its own, so that training waits for none of it.
+
+mod events;
+mod json_lines;
+mod plots;
+
+pub use events::EVENTS_FOLDER;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use image::RgbImage;
+
+use crate::{RunFolder, Stage, TrainingError};
+use events::Events;
+use json_lines::JsonLines;
+use plots::Plots;
+
+/// The two sides of a stage, which are never mixed up in names and files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Train,
+    Valid,
+}
+
+impl Side {
+    const ALL: [Self; 2] = [Self::Train, Self::Valid];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+        }
+    }
+}
+
+/// Named numbers of a step.
+type Numbers = Vec<(String, f64)>;
+
+/// Something to look at.
+enum Message {
+    Numbers { side: Side, step: usize, numbers: Numbers },
+    Picture { step: usize, name: &'static str, picture: RgbImage },
+    Weights { step: usize, name: String, values: Vec<f32> },
+}
+
+/// Something that keeps what a stage shows.
+trait Keeper: Send {
+    /// Takes `message`, or passes it by.
+    fn keep(&mut self, message: &Message) -> Result<(), TrainingError>;
+
+    /// Writes what is still held back.
+    fn finish(&mut self) -> Result<(), TrainingError>;
+}
+
+/// Takes what a stage shows, and has it written.
+pub(crate) struct Recorder {
+    sender: Option<Sender<Message>>,
+    writer: Option<JoinHandle<Result<(), TrainingError>>>,
+}
+
+impl Recorder {
+    /// For `stage` in `run`, after `done` steps: what earlier runs recorded of later ones is dropped.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub(crate) fn new(run: &RunFolder, stage: Stage, done: usize) -> Result<Self, TrainingError> {
+        let lines = JsonLines::open(run, stage, done)?;
+        let plots = Plots::new(run, stage, lines.numbers()?)?;
+        let keepers: Vec<Box<dyn Keeper>> =
+            vec![Box::new(lines), Box::new(Events::create(run, stage, done)?), Box::new(plots)];
+        let (sender, receiver) = channel();
+        let writer = std::thread::spawn(move || write(keepers, &receiver));
+        Ok(Self { sender: Some(sender), writer: Some(writer) })
+    }
+
+    /// Numbers of the training step `step`.
+    pub(crate) fn step(&self, step: usize, numbers: impl Iterator<Item = (&'static str, f64)>) {
+        let numbers = numbers.map(|(name, value)| (name.into(), value)).collect();
+        self.send(Message::Numbers { side: Side::Train, step, numbers });
+    }
+
+    /// Numbers measured on held-out faces after step `step`.
+    pub(crate) fn validation(&self, step: usize, numbers: impl Iterator<Item = (&'static str, f64)>) {
+        let numbers = numbers.map(|(name, value)| (name.into(), value)).collect();
+        self.send(Message::Numbers { side: Side::Valid, step, numbers });
+    }
+
+    /// A picture called `name` after step `step`.
+    pub(crate) fn picture(&self, step: usize, name: &'static str, picture: RgbImage) {
+        self.send(Message::Picture { step, name, picture });
+    }
+
+    /// The weights called `name` after step `step`.
+    pub(crate) fn weights(&self, step: usize, name: String, values: Vec<f32>) {
+        self.send(Message::Weights { step, name, values });
+    }
+
+    /// Waits until all is written.
+    ///
+    /// # Errors
+    /// Something could not be written.
+    pub(crate) fn finish(&mut self) -> Result<(), TrainingError> {
+        self.sender = None;
+        match self.writer.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(result) => result.expect("writing does not panic"),
+        }
+    }
+
+    /// A writer that is gone met an error, which [`Recorder::finish`] gives.
+    fn send(&self, message: Message) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(message);
+        }
+    }
+
+    /// Whether something could not be written, so that nothing is recorded any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.sender.is_some() && self.writer.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+}
+
+fn write(mut keepers: Vec<Box<dyn Keeper>>, messages: &Receiver<Message>) -> Result<(), TrainingError> {
+    for message in messages {
+        keepers.iter_mut().try_for_each(|keeper| keeper.keep(&message))?;
+    }
+    keepers.iter_mut().try_for_each(|keeper| keeper.finish())
+}
+
+/// A file of the run, for errors that name it.
+fn access(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> TrainingError {
+    let path = path.to_path_buf();
+    move |source| TrainingError::Access { path, source }
+}

@@ -1,0 +1,228 @@
+//! Curves of every number, drawn while a stage runs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use ipcgan_data::photo;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+use super::{Keeper, Message, Numbers, Side, access};
+use crate::{RunFolder, Stage, TrainingError};
+
+/// Time between two drawings.
+const EVERY: Duration = Duration::from_secs(30);
+/// Points of a curve at most; twice as many become half of them.
+const POINTS: usize = 1000;
+/// Panels in a row.
+const COLUMNS: usize = 3;
+/// Width and height of a panel in pixels.
+const PANEL: [u32; 2] = [480, 300];
+/// Share of what was before in the smooth curve.
+const SMOOTHNESS: f64 = 0.95;
+/// The font, and the name that Plotters knows it by.
+const FONT: &str = "sans-serif";
+
+/// `plots/<stage>.png`: a panel a number, training pale and smoothed, validation as dots.
+pub(super) struct Plots {
+    path: PathBuf,
+    stage: Stage,
+    panels: BTreeMap<String, Panel>,
+    /// In the order in which they came.
+    names: Vec<String>,
+    drawn: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Panel {
+    train: Curve,
+    valid: Curve,
+}
+
+/// Values by step; neighbours are averaged when there are too many.
+#[derive(Default)]
+struct Curve {
+    points: Vec<(f64, f64)>,
+    /// Values that make one point.
+    stride: usize,
+    /// Sum of steps, sum of values, and number of those that are no point yet.
+    open: (f64, f64, usize),
+}
+
+impl Curve {
+    fn push(&mut self, step: usize, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        let stride = self.stride.max(1);
+        let (steps, values, count) = self.open;
+        self.open = (steps + step as f64, values + value, count + 1);
+        if self.open.2 < stride {
+            return;
+        }
+        let (steps, values, count) = std::mem::take(&mut self.open);
+        self.points.push((steps / count as f64, values / count as f64));
+        if self.points.len() >= 2 * POINTS {
+            let mean = |pair: &[(f64, f64)]| ((pair[0].0 + pair[1].0) / 2.0, (pair[0].1 + pair[1].1) / 2.0);
+            self.points = self.points.chunks_exact(2).map(mean).collect();
+            self.stride = 2 * stride;
+        }
+    }
+
+    fn smooth(&self) -> Vec<(f64, f64)> {
+        let mut smooth = None;
+        let mut weight = 0.0;
+        let point = |&(step, value): &(f64, f64)| {
+            // As Adam's means: the first values count fully.
+            let mean = SMOOTHNESS * smooth.unwrap_or(0.0) + (1.0 - SMOOTHNESS) * value;
+            weight = SMOOTHNESS * weight + (1.0 - SMOOTHNESS);
+            smooth = Some(mean);
+            (step, mean / weight)
+        };
+        self.points.iter().map(point).collect()
+    }
+}
+
+impl Plots {
+    /// Plots of `stage` that begin with `numbers`.
+    pub(super) fn new(
+        run: &RunFolder,
+        stage: Stage,
+        numbers: Vec<(Side, usize, Numbers)>,
+    ) -> Result<Self, TrainingError> {
+        // It fails only for bytes that are no font, and there is but one name.
+        let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+        let folder = run.path().join("plots");
+        fs::create_dir_all(&folder).map_err(access(&folder))?;
+        let path = folder.join(format!("{stage}.png"));
+        let mut plots = Self { path, stage, panels: BTreeMap::new(), names: Vec::new(), drawn: None };
+        for (side, step, numbers) in numbers {
+            plots.push(side, step, &numbers);
+        }
+        Ok(plots)
+    }
+
+    fn push(&mut self, side: Side, step: usize, numbers: &Numbers) {
+        for (name, value) in numbers {
+            if !self.panels.contains_key(name) {
+                self.names.push(name.clone());
+            }
+            let panel = self.panels.entry(name.clone()).or_default();
+            match side {
+                Side::Train => panel.train.push(step, *value),
+                Side::Valid => panel.valid.push(step, *value),
+            }
+        }
+    }
+
+    fn draw(&mut self) -> Result<(), TrainingError> {
+        self.drawn = Some(Instant::now());
+        let rows = self.names.len().div_ceil(COLUMNS).max(1);
+        let [width, height] = [PANEL[0] * COLUMNS as u32, PANEL[1] * rows as u32];
+        let mut picture = RgbImage::new(width, height);
+        {
+            let area = BitMapBackend::with_buffer(&mut picture, (width, height)).into_drawing_area();
+            let drawn = area.fill(&WHITE).map_err(|error| error.to_string()).and_then(|()| {
+                let places = area.split_evenly((rows, COLUMNS));
+                let panels = self.names.iter().zip(places);
+                panels.into_iter().try_for_each(|(name, place)| draw_panel(&place, name, &self.panels[name]))
+            });
+            drawn.map_err(|reason| TrainingError::Plot { stage: self.stage, reason })?;
+        }
+        Ok(photo::write_png(&self.path, &picture)?)
+    }
+}
+
+impl Keeper for Plots {
+    fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
+        let Message::Numbers { side, step, numbers } = message else { return Ok(()) };
+        self.push(*side, *step, numbers);
+        let begun = *self.drawn.get_or_insert_with(Instant::now);
+        if begun.elapsed() >= EVERY { self.draw() } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<(), TrainingError> {
+        if self.names.is_empty() { Ok(()) } else { self.draw() }
+    }
+}
+
+type Place<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
+
+fn draw_panel(place: &Place<'_>, name: &str, panel: &Panel) -> Result<(), String> {
+    const TRAIN: RGBColor = RGBColor(31, 99, 160);
+    const VALID: RGBColor = RGBColor(200, 80, 30);
+    let points = || panel.train.points.iter().chain(&panel.valid.points);
+    let least = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::INFINITY, f64::min);
+    let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::NEG_INFINITY, f64::max);
+    let [from, to, low, high] = [least(|p| p.0), most(|p| p.0), least(|p| p.1), most(|p| p.1)];
+    if points().next().is_none() {
+        return Ok(());
+    }
+    let [across, margin] = [(to - from).max(1.0), ((high - low) * 0.05).max(high.abs() * 1e-3).max(1e-9)];
+    let failed = |error: DrawingAreaErrorKind<_>| error.to_string();
+    let mut chart = ChartBuilder::on(place)
+        .caption(name, (FONT, 18))
+        .margin(8)
+        .x_label_area_size(24)
+        .y_label_area_size(56)
+        .build_cartesian_2d(from..from + across, low - margin..high + margin)
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .x_labels(5)
+        .y_labels(5)
+        .label_style((FONT, 13))
+        .light_line_style(TRANSPARENT)
+        .x_label_formatter(&|step| format!("{step:.0}"))
+        .draw()
+        .map_err(failed)?;
+    let pale = TRAIN.mix(0.25);
+    chart.draw_series(LineSeries::new(panel.train.points.iter().copied(), pale)).map_err(failed)?;
+    let smooth = TRAIN.stroke_width(2);
+    chart.draw_series(LineSeries::new(panel.train.smooth(), smooth)).map_err(failed)?;
+    let dots = panel.valid.points.iter().map(|point| Circle::new(*point, 4, VALID.filled()));
+    chart.draw_series(dots).map_err(failed)?;
+    let line = VALID.stroke_width(1);
+    chart.draw_series(LineSeries::new(panel.valid.points.iter().copied(), line)).map_err(failed)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_curve_keeps_its_ends_and_its_mean() {
+        let mut curve = Curve::default();
+        for step in 1..=100_000 {
+            curve.push(step, f64::from(step % 2 == 0));
+        }
+
+        assert!(curve.points.len() < 2 * POINTS);
+        let [first, last] = [curve.points[0].0, curve.points[curve.points.len() - 1].0];
+        assert!(first < 200.0 && last > 99_000.0, "{first} {last}");
+        assert!(curve.points.iter().all(|(_, value)| (value - 0.5).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_picture_has_a_panel_for_each_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path()).unwrap();
+        let numbers = |step: usize| ["a", "b", "c", "d"].map(|name| (name.to_string(), step as f64)).to_vec();
+        let begun = (1..4).map(|step| (Side::Train, step, numbers(step))).collect();
+
+        let mut plots = Plots::new(&run, Stage::Age, begun).unwrap();
+        plots.finish().unwrap();
+
+        let picture = image::open(folder.path().join("plots/age.png")).unwrap().into_rgb8();
+        assert_eq!(picture.dimensions(), (PANEL[0] * 3, PANEL[1] * 2));
+        let coloured = |left: u32, top: u32| {
+            (left..left + PANEL[0])
+                .any(|x| (top..top + PANEL[1]).any(|y| picture.get_pixel(x, y)[2] > picture.get_pixel(x, y)[0]))
+        };
+        assert!(coloured(0, 0) && coloured(0, PANEL[1]) && !coloured(PANEL[0], PANEL[1]));
+    }
+}

@@ -1,0 +1,110 @@
+//! How a learning rate goes over the steps of a stage.
+
+use std::f64::consts::PI;
+
+use burn::optim::LearningRate;
+use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use serde::{Deserialize, Serialize};
+
+/// Name of the steps done in a record.
+const STEPS_DONE: &str = "steps_done";
+
+/// How a learning rate goes from its largest value, after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls to zero in a straight line.
+    Linear,
+    /// It falls to zero along half a cosine.
+    Cosine,
+}
+
+impl Schedule {
+    /// Share of the largest rate after `share` of the steps, in [0, 1].
+    fn at(self, share: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Linear => 1.0 - share,
+            Self::Cosine => 0.5 * (1.0 + (share * PI).cos()),
+        }
+    }
+}
+
+/// A rate that follows from the number of steps done and nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct Rate {
+    pub(crate) largest: f64,
+    pub(crate) schedule: Schedule,
+    /// Steps in which it rises in a straight line.
+    pub(crate) warm_up: usize,
+    /// Steps of the stage.
+    pub(crate) steps: usize,
+    steps_done: usize,
+}
+
+impl Rate {
+    pub(crate) fn new(largest: f64, schedule: Schedule, warm_up: usize, steps: usize) -> Self {
+        Self { largest, schedule, warm_up, steps, steps_done: 0 }
+    }
+
+    /// The rate of the step after `done` steps.
+    fn after(&self, done: usize) -> LearningRate {
+        if done < self.warm_up {
+            return self.largest * (done + 1) as f64 / self.warm_up as f64;
+        }
+        let steps = self.steps.saturating_sub(self.warm_up).max(1);
+        self.largest * self.schedule.at((done - self.warm_up) as f64 / steps as f64)
+    }
+}
+
+impl LrScheduler for Rate {
+    fn step(&mut self) -> LearningRate {
+        let rate = self.after(self.steps_done);
+        self.steps_done += 1;
+        rate
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new().with_scalar(STEPS_DONE, self.steps_done as u64)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        if let Some(done) = record.scalar::<u64>(STEPS_DONE) {
+            self.steps_done = done as usize;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(schedule: Schedule, warm_up: usize) -> Vec<f64> {
+        let mut rate = Rate::new(8.0, schedule, warm_up, 4 + warm_up);
+        (0..4 + warm_up).map(|_| (rate.step() * 1000.0).round() / 1000.0).collect()
+    }
+
+    #[test]
+    fn each_schedule_begins_at_the_largest_rate() {
+        assert_eq!(rates(Schedule::Constant, 0), [8.0, 8.0, 8.0, 8.0]);
+        assert_eq!(rates(Schedule::Linear, 0), [8.0, 6.0, 4.0, 2.0]);
+        assert_eq!(rates(Schedule::Cosine, 0), [8.0, 6.828, 4.0, 1.172]);
+    }
+
+    #[test]
+    fn a_warm_up_rises_to_it_in_a_line() {
+        assert_eq!(rates(Schedule::Linear, 2), [4.0, 8.0, 8.0, 6.0, 4.0, 2.0]);
+    }
+
+    #[test]
+    fn a_record_goes_on_where_it_stood() {
+        let mut rate = Rate::new(1.0, Schedule::Cosine, 1, 9);
+        (0..3).for_each(|_| _ = rate.step());
+        let mut again = Rate::new(1.0, Schedule::Cosine, 1, 9);
+        again.load_record(rate.to_record());
+
+        assert_eq!(again.step(), rate.step());
+    }
+}

@@ -1,0 +1,36 @@
+//! The network that does not learn, wherever it is needed.
+
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::Device;
+use ipcgan_model::{AlexNet, FrozenAlexNet};
+
+/// An AlexNet that does not learn: copied once to each device that asks for it, and into no checkpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Frozen {
+    original: FrozenAlexNet,
+    copies: Arc<Mutex<Vec<(Device, FrozenAlexNet)>>>,
+}
+
+impl Frozen {
+    pub(super) fn new(alexnet: AlexNet) -> Self {
+        Self { original: alexnet.into_frozen(), copies: Arc::default() }
+    }
+
+    /// The network on `device`.
+    pub(super) fn on(&self, device: &Device) -> FrozenAlexNet {
+        let device = device.clone().inner();
+        let mut copies = self.copies.lock().expect("no copy panics while it holds the lock");
+        if let Some((_, copy)) = copies.iter().find(|(of, _)| *of == device) {
+            return copy.clone();
+        }
+        let copy = self.original.to_device(&device);
+        copies.push((device, copy.clone()));
+        copy
+    }
+
+    /// The network that it was made of.
+    pub(super) fn alexnet(&self) -> &AlexNet {
+        self.original.alexnet()
+    }
+}

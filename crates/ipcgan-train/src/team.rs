@@ -1,0 +1,167 @@
+//! Several devices that learn as one: each takes a part of every batch.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use burn::train::LearnerModel;
+
+use crate::stages::Turn;
+
+/// What a device can take its part of.
+pub(crate) trait Batch: Send + 'static {
+    /// The same on `device`.
+    fn to_device(self, device: &Device) -> Self;
+}
+
+/// The devices, with gradients; the first one keeps the networks and updates them.
+#[derive(Clone, Debug)]
+pub(crate) struct Team {
+    devices: Vec<Device>,
+}
+
+impl Team {
+    /// # Panics
+    /// If there are no devices.
+    pub(crate) fn new(devices: &[Device]) -> Self {
+        assert!(!devices.is_empty(), "a team has at least one device");
+        Self { devices: devices.iter().map(|device| device.clone().autodiff()).collect() }
+    }
+
+    /// How many they are.
+    pub(crate) fn count(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// The device that keeps the networks.
+    pub(crate) fn main(&self) -> &Device {
+        &self.devices[0]
+    }
+
+    /// `turn` on each of `parts`, in order; the results are on the main device.
+    ///
+    /// With several devices each has a copy of `model` and its running statistics; the model's are then the mean of the
+    /// copies', whose order is fixed, so that the same team gives the same bits. (Burn's own data parallel loop adds
+    /// gradients up where we average, lets the threads share statistics in whichever order they come, and knows one
+    /// update a step.)
+    pub(crate) fn turns<M: LearnerModel, B: Batch>(
+        &self,
+        model: &M,
+        parts: Vec<B>,
+        turn: impl Fn(&M, B) -> Turn + Sync,
+    ) -> Vec<Turn> {
+        if self.devices.len() == 1 {
+            return parts.into_iter().map(|part| turn(model, part)).collect();
+        }
+        let count = parts.len();
+        let mut shares: Vec<Vec<(usize, B)>> = self.devices.iter().map(|_| Vec::new()).collect();
+        for (index, part) in parts.into_iter().enumerate() {
+            shares[index % self.devices.len()].push((index, part));
+        }
+        let main = self.main().clone().inner();
+        let work = |device: &Device, replica: M, share: Vec<(usize, B)>| {
+            let replica = replica.fork(device);
+            let one = |(index, part): (usize, B)| {
+                let Turn { gradients, terms } = turn(&replica, part.to_device(device));
+                (index, Turn { gradients: gradients.to_device(&main, &replica), terms: terms.to_device(&main) })
+            };
+            let turns: Vec<_> = share.into_iter().map(one).collect();
+            (turns, Statistics::of(&replica.valid(), &main))
+        };
+        let done: Vec<_> = thread::scope(|scope| {
+            let work = &work;
+            let begin = |(device, share)| {
+                // A copy of its own: a clone would share the running statistics.
+                let replica = model.valid().train();
+                scope.spawn(move || work(device, replica, share))
+            };
+            let threads: Vec<_> = self.devices.iter().zip(shares).map(begin).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let mut turns: Vec<Option<Turn>> = (0..count).map(|_| None).collect();
+        let mut statistics = Vec::new();
+        for (of_device, of_replica) in done {
+            of_device.into_iter().for_each(|(index, turn)| turns[index] = Some(turn));
+            statistics.push(of_replica);
+        }
+        Statistics::mean(statistics).put_into(model);
+        turns.into_iter().map(|turn| turn.expect("every part was some device's")).collect()
+    }
+}
+
+/// The running statistics of a network.
+#[derive(Default)]
+struct Statistics {
+    // Holds tensors of any number of dimensions by id; what it is made for does not matter here.
+    tensors: GradientsParams,
+    ids: Vec<ParamId>,
+    path: Vec<String>,
+    device: Option<Device>,
+}
+
+impl Statistics {
+    fn of<M: Module>(network: &M, device: &Device) -> Self {
+        let mut statistics = Self { device: Some(device.clone()), ..Self::default() };
+        network.visit(&mut statistics);
+        statistics
+    }
+
+    /// All have one dimension, as there is one number a channel.
+    fn mean(mut parts: Vec<Self>) -> Self {
+        let count = parts.len() as f64;
+        let mut first = parts.remove(0);
+        for id in first.ids.clone() {
+            let sum = first.tensors.remove::<1>(id).into_iter();
+            let sum = sum.chain(parts.iter_mut().filter_map(|part| part.tensors.remove::<1>(id)));
+            if let Some(sum) = sum.reduce(|sum, other| sum + other) {
+                first.tensors.register(id, sum / count);
+            }
+        }
+        first
+    }
+
+    fn put_into<M: Module>(mut self, network: &M) {
+        // Clones share their running statistics.
+        let _ = network.clone().map(&mut self);
+    }
+
+    fn is_here(&self) -> bool {
+        self.path.last().is_some_and(|name| name.starts_with("running_"))
+    }
+}
+
+impl ModuleVisitor for Statistics {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        if self.is_here() {
+            let tensor = parameter.val().without_autodiff();
+            let tensor = match &self.device {
+                Some(device) => tensor.to_device(device),
+                None => tensor,
+            };
+            self.tensors.register(parameter.id, tensor);
+            self.ids.push(parameter.id);
+        }
+    }
+}
+
+impl ModuleMapper for Statistics {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.tensors.remove::<D>(parameter.id) {
+            None => parameter,
+            Some(mean) => parameter.map(|before| match before.device().is_autodiff() {
+                true => Tensor::from_inner(mean),
+                false => mean,
+            }),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! From gradients of batches to one update: their mean, its norm, and the limit of it.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use ipcgan_model::Precision;
+
+/// Kept from zero in a division.
+const LEAST: f64 = 1e-12;
+
+/// Gradients of `loss` towards the parameters of `module`, times [`Precision::loss_scale`].
+pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M) -> GradientsParams {
+    let loss = match Precision::selected().loss_scale() {
+        1.0 => loss,
+        scale => loss * scale,
+    };
+    GradientsParams::from_grads(loss.backward(), module)
+}
+
+/// An update of a network, and how long its gradient is.
+pub(crate) struct Update {
+    pub(crate) gradients: GradientsParams,
+    /// Norm of the gradients of all weights together, before it is limited: `[1]`.
+    pub(crate) norm: Tensor<1>,
+}
+
+impl Update {
+    /// The mean of the gradients of `parts`, as [`gradients`] gave them, each of as many faces; not longer than
+    /// `clip_norm` unless that is zero. Nothing is read back from the device.
+    ///
+    /// # Panics
+    /// If there are no parts, or none of `module`'s parameters has a gradient.
+    pub(crate) fn mean<M: Module>(module: &M, parts: Vec<GradientsParams>, clip_norm: f64) -> Self {
+        let scale = 1.0 / (parts.len() as f64 * Precision::selected().loss_scale());
+        let mut sum = Sum { parts, total: GradientsParams::new(), squares: None };
+        module.visit(&mut sum);
+        let norm = sum.squares.expect("a loss has gradients towards the network that it judges").sqrt() * scale;
+        let factor = match clip_norm {
+            0.0 => Factor::Fixed(scale),
+            limit => {
+                let shortened = (norm.clone() + LEAST).recip().mul_scalar(limit).clamp_max(1.0);
+                Factor::Measured(Box::new(shortened * scale))
+            }
+        };
+        let mut scaled = Scale { gradients: sum.total, factor };
+        if !matches!(scaled.factor, Factor::Fixed(1.0)) {
+            module.visit(&mut scaled);
+        }
+        Self { gradients: scaled.gradients, norm }
+    }
+}
+
+/// Adds up the gradients of several parts.
+struct Sum {
+    parts: Vec<GradientsParams>,
+    total: GradientsParams,
+    squares: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Sum {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let gradients = self.parts.iter_mut().filter_map(|part| part.remove::<D>(parameter.id));
+        let Some(total) = gradients.reduce(|sum, gradient| sum + gradient) else { return };
+        let squares = total.clone().square().sum();
+        self.squares = Some(match self.squares.take() {
+            Some(before) => before + squares,
+            None => squares,
+        });
+        self.total.register(parameter.id, total);
+    }
+}
+
+enum Factor {
+    Fixed(f64),
+    /// On the device.
+    Measured(Box<Tensor<1>>),
+}
+
+/// Multiplies gradients.
+struct Scale {
+    gradients: GradientsParams,
+    factor: Factor,
+}
+
+impl ModuleVisitor for Scale {
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        let Some(gradient) = self.gradients.remove::<D>(parameter.id) else { return };
+        let scaled = match &self.factor {
+            Factor::Fixed(factor) => gradient * *factor,
+            Factor::Measured(factor) => gradient * (**factor).clone().reshape([1; D]),
+        };
+        self.gradients.register(parameter.id, scaled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Initializer, Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// One weight and its gradients in two parts, 3 and 5.
+    fn update(clip_norm: f64) -> (f32, f32) {
+        let device = Device::flex().autodiff();
+        let layer: Linear = LinearConfig::new(1, 1).with_bias(false).with_initializer(Initializer::Ones).init(&device);
+        let part = |x: f32| {
+            let input = Tensor::<2>::from_data([[x]], &device);
+            gradients(layer.forward(input).sum(), &layer)
+        };
+        let update = Update::mean(&layer, vec![part(3.0), part(5.0)], clip_norm);
+        let gradient = update.gradients.get::<2>(layer.weight.id).unwrap();
+        (gradient.into_scalar(), update.norm.into_scalar())
+    }
+
+    #[test]
+    fn parts_are_averaged() {
+        assert_eq!(update(0.0), (4.0, 4.0));
+    }
+
+    #[test]
+    fn a_long_gradient_is_shortened_and_its_length_told() {
+        let (gradient, norm) = update(1.0);
+
+        assert!((gradient - 1.0).abs() < 1e-6 && norm == 4.0, "{gradient} {norm}");
+        assert!((update(9.0).0 - 4.0).abs() < 1e-6);
+    }
+}

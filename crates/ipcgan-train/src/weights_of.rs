@@ -1,0 +1,33 @@
+//! The weights of a model as plain numbers.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+/// Every weight of `model` that learns, by its path, read back from the device.
+pub(crate) fn weights_of<M: Module>(model: &M) -> Vec<(String, Vec<f32>)> {
+    let mut reader = Reader { path: Vec::new(), weights: Vec::new() };
+    model.visit(&mut reader);
+    reader.weights
+}
+
+struct Reader {
+    path: Vec<String>,
+    weights: Vec<(String, Vec<f32>)>,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        if parameter.is_require_grad() {
+            let values = parameter.val().without_autodiff().into_data();
+            self.weights.push((self.path.join("."), values.iter::<f32>().collect()));
+        }
+    }
+}

@@ -190,6 +190,199 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
     assert!(!folder.path().join("run/weights/generator.safetensors").exists());
 }
 
+/// The lines of JSON that a stage left.
+fn recorded(folder: &Path, run: &str, file: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(folder.join(run).join("log").join(file)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let wild = ["--set", "aging.steps=6", "--set", "aging.weights.age=1e60", "--set", "on_divergence=lower"];
+    let output = train(folder.path(), &wild);
+
+    // Weights like these diverge at any rate, so it is given up in the end.
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().filter(|line| line.contains("with half the rates")).count(), 3, "{said}");
+    let config = fs::read(folder.path().join("run/log/aging/config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["aging"]["generator_learning_rate"], 3e-4 / 8.0);
+}
+
+#[test]
+fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        "--set",
+        "aging.average=0.9",
+        "--set",
+        "aging.statistics_batches=2",
+        "--set",
+        "aging.accumulate=2",
+        "--set",
+        "aging.discriminator_updates=2",
+        "--set",
+        "aging.schedule=linear",
+        "--set",
+        "aging.warm_up=2",
+        "--set",
+        "aging.clip_norm=10",
+        "--set",
+        "checkpoint_every=3",
+        "--set",
+        "validations=2",
+    ];
+    let extra = |run: &'static str| [&["--run", run, "--set", "aging.steps=6"][..], &settings].concat();
+    succeeded(train(folder.path(), &extra("unbroken")));
+    succeeded(train(folder.path(), &extra("broken")));
+    let run = folder.path().join("broken");
+    fs::remove_dir_all(run.join("checkpoints/aging/000006")).unwrap();
+    fs::remove_file(run.join("log/aging/summary.json")).unwrap();
+    fs::remove_file(run.join("weights/generator.safetensors")).unwrap();
+
+    succeeded(resume(folder.path(), &["--run", "broken"]));
+
+    assert_same_networks(folder.path(), "unbroken", "broken");
+    let losses = |run| -> Vec<_> {
+        let steps = recorded(folder.path(), run, "aging/train.jsonl");
+        steps.iter().map(|step| (step["step"].as_u64(), step["adversarial"].as_f64())).collect()
+    };
+    assert_eq!(losses("unbroken").len(), 6);
+    assert_eq!(losses("unbroken"), losses("broken"));
+    // Half an average of two generators is neither of them.
+    succeeded(train(folder.path(), &[&["--run", "plain", "--set", "aging.steps=6"][..], &settings[4..]].concat()));
+    assert!(weights(folder.path(), "plain", "generator") != weights(folder.path(), "broken", "generator"));
+    assert!(weights(folder.path(), "plain", "discriminator") == weights(folder.path(), "broken", "discriminator"));
+}
+
+#[test]
+fn two_devices_lose_what_one_loses_with_as_many_faces() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = ["--set", "aging.steps=4", "--run"];
+    let halves =
+        ["identity", "age", "aging"].map(|stage| [format!("{stage}.batch_size=2"), format!("{stage}.accumulate=2")]);
+    let halves: Vec<&str> = halves.iter().flatten().flat_map(|setting| ["--set", setting]).collect();
+
+    succeeded(train(folder.path(), &[&steps[..], &["one"], &halves].concat()));
+    let mut two = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    two.current_dir(folder.path()).args(["train", "--device", "cpu,cpu"]).args(SMALL);
+    for setting in
+        ["identity.batch_size=4", "age.batch_size=4", "aging.batch_size=4", "identity.steps=4", "age.steps=4"]
+    {
+        two.args(["--set", setting]);
+    }
+    succeeded(two.args(steps).arg("two").output().unwrap());
+
+    for stage in ["identity", "age", "aging"] {
+        let file = format!("{stage}/train.jsonl");
+        let [one, two] = ["one", "two"].map(|run| recorded(folder.path(), run, &file));
+        assert_eq!((one.len(), two.len()), (4, 4));
+        for (one, two) in one.iter().zip(&two) {
+            for (name, value) in one.as_object().unwrap() {
+                let measured = ["faces per second", "memory MB"].contains(&name.as_str());
+                let [one, other] = [value, &two[name]].map(|value| value.as_f64().unwrap());
+                assert!(measured || (one - other).abs() <= 1e-5 * one.abs(), "{stage} {name}: {one} and {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_devices_cannot_share_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder.path()).args(["train", "--device", "cpu,cpu,cpu"]).args(SMALL);
+
+    let output = command.output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("identity.batch_size`: must be a multiple of 3"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_stage_that_becomes_no_better_ends_with_its_best_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = ["--stage", "identity", "--set", "identity.patience=1", "--set", "validations=20"];
+
+    let (_, report) = succeeded(train(folder.path(), &[&patient[..], &["--set", "identity.steps=200"]].concat()));
+
+    assert!(report.contains("when nothing became better any more"), "{report}");
+    let run = folder.path().join("run");
+    let validations = recorded(folder.path(), "run", "identity/valid.jsonl");
+    let values: Vec<f64> = validations.iter().map(|line| line["verification"].as_f64().unwrap()).collect();
+    let (last, before) = values.split_last().unwrap();
+    let best = before.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    assert!(values.len() < 20 && *last <= best, "{values:?}");
+    let step = validations[values.iter().position(|value| *value == best).unwrap()]["step"].as_u64().unwrap();
+    assert!(run.join(format!("checkpoints/identity/{step:06}/state.json")).exists(), "the best one is kept");
+
+    let (_, report) = succeeded(resume(folder.path(), &["--stage", "identity"]));
+    assert!(!report.contains("identity  step"), "it ended: {report}");
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let (answer, _) = succeeded(train(folder.path(), &["--dry-run", "--set", "aging.steps=7"]));
+
+    for stage in ["identity", "age", "aging"] {
+        assert!(answer.lines().any(|line| line.starts_with(stage)), "no {stage} in {answer}");
+    }
+    assert!(answer.contains("all stages:"), "{answer}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn curves_are_drawn_and_a_run_that_goes_on_tells_tensorboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let watched = ["--set", "aging.steps=4", "--set", "histogram_every=2", "--seed", "3"];
+    succeeded(train(folder.path(), &watched));
+    succeeded(resume(folder.path(), &["--set", "aging.steps=6"]));
+
+    let run = folder.path().join("run");
+    for stage in ["identity", "age", "aging"] {
+        let plot = image::open(run.join(format!("plots/{stage}.png"))).unwrap();
+        assert_eq!(plot.width(), 3 * 480);
+    }
+    let steps: Vec<_> =
+        recorded(folder.path(), "run", "aging/train.jsonl").iter().map(|line| line["step"].as_u64()).collect();
+    assert_eq!(steps, (1..=6).map(Some).collect::<Vec<_>>());
+    let mut events: Vec<_> =
+        fs::read_dir(run.join("tensorboard/aging")).unwrap().map(|file| file.unwrap().path()).collect();
+    events.sort();
+    assert_eq!(events.len(), 2, "a run that goes on has a file of its own");
+    let first = fs::read(&events[0]).unwrap();
+    let has = |name: &[u8]| first.windows(name.len()).any(|part| part == name);
+    assert!(has(b"adversarial/train") && has(b"objective/valid") && has(b"samples") && has(b"weights/generator."));
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(run.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["seed"], 3);
+}
+
+#[test]
+fn narrow_products_train_as_wide_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for precision in ["float32", "float16", "bfloat16"] {
+        let setting = format!("precision={precision}");
+        succeeded(train(folder.path(), &["--set", "aging.steps=4", "--run", precision, "--set", &setting]));
+    }
+
+    let losses = |run| -> Vec<f64> {
+        let steps = recorded(folder.path(), run, "aging/train.jsonl");
+        steps.iter().map(|step| step["discriminator"].as_f64().unwrap()).collect()
+    };
+    let wide = losses("float32");
+    for (narrow, tolerance) in [("float16", 0.02), ("bfloat16", 0.1)] {
+        for (narrow, wide) in losses(narrow).iter().zip(&wide) {
+            assert!((narrow - wide).abs() <= tolerance * wide, "{narrow} and {wide}");
+            assert!(narrow != wide, "nothing was narrow");
+        }
+    }
+}
+
 #[test]
 fn a_run_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
@@ -231,6 +424,8 @@ fn control_c_ends_cleanly_with_a_checkpoint_to_go_on_from() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
     command.current_dir(folder.path()).args(["train", "--device", "cpu", "--stage", "identity"]).args(SMALL);
     command.args(["--set", "identity.batch_size=4", "--set", "identity.steps=1000000"]);
+    // However long it takes to stop it, there is no other checkpoint.
+    command.args(["--set", "checkpoint_every=1000000"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let begun = lines.by_ref().any(|line| line.unwrap().contains("step"));

@@ -62,6 +62,9 @@ pub enum DeviceError {
         /// What went wrong.
         reason: String,
     },
+    /// The device cannot be lent to other machines.
+    #[error("the device cannot be lent: {0}")]
+    NotLent(String),
 }
 
 impl DeviceChoice {

@@ -21,6 +21,7 @@
 mod device;
 mod face_aging;
 mod face_detection;
+mod remote;
 
 pub use burn::tensor::Device;
 pub use device::{DeviceChoice, DeviceError, Gpu};
@@ -32,3 +33,4 @@ pub use ipcgan_data::photo;
 pub use ipcgan_model as model;
 pub use ipcgan_model::{AgeGroups, ModelError};
 pub use ipcgan_train as train;
+pub use remote::lend;

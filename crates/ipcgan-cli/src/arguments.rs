@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Train(TrainArguments),
     /// List the devices that this program was built for, and which of them work here.
     Devices,
+    /// Compute for other machines: they name this one remote:ws://HOST:PORT.
+    Lend(LendArguments),
 }
 
 #[derive(Debug, Args)]
@@ -204,6 +206,23 @@ pub(crate) struct TrainArguments {
     pub(crate) device: Vec<DeviceChoice>,
     #[command(flatten)]
     pub(crate) kernels: KernelsArgument,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ipcgan lend --device cuda                                on the machine with the GPU
+  ssh -N -L 7171:localhost:7171 gpu-machine                on yours, if the network is not trusted
+  ipcgan train --data faces --device remote:ws://localhost:7171
+
+Both programs are built with `--features remote`, from the same version. Whoever can connect is
+trusted, and nothing is encrypted: listen to other machines only in a network of your own.")]
+pub(crate) struct LendArguments {
+    /// Address to listen on; 0.0.0.0:7171 for all networks of this machine.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7171")]
+    pub(crate) listen: String,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
 }
 
 #[derive(Debug, Args)]

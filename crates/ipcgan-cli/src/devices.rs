@@ -1,9 +1,11 @@
-//! `ipcgan devices`: what was built in and what works here; and the choice of one.
+//! `ipcgan devices` and `ipcgan lend`: what was built in and what works here, the choice of one, and its use by others.
 
-use anyhow::Result;
+use std::net::TcpListener;
+
+use anyhow::{Context, Result};
 use ipcgan::{Device, DeviceChoice};
 
-use crate::arguments::{DeviceArgument, KernelsArgument};
+use crate::arguments::{DeviceArgument, KernelsArgument, LendArguments};
 use crate::{answer, report};
 
 /// Opens the device and says which it is.
@@ -19,6 +21,15 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
     let names: Vec<String> = devices.iter().map(DeviceChoice::describe).collect();
     report(&format!("computing on {}", names.join(", and on ")));
     Ok(devices)
+}
+
+/// `ipcgan lend`: computes for other machines until Ctrl-C.
+pub(crate) fn lend(arguments: &LendArguments) -> Result<()> {
+    let device = open(&arguments.device)?;
+    let listener =
+        TcpListener::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    report(&format!("lending it as remote:ws://{}; Ctrl-C ends", listener.local_addr()?));
+    Ok(ipcgan::lend(device, listener)?)
 }
 
 pub(crate) fn run() -> Result<()> {

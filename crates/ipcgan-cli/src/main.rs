@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Devices => devices::run(),
+        Command::Lend(arguments) => devices::lend(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,7 +32,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the device failed").into()
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the device failed");
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -43,5 +44,6 @@ mod tests {
     fn a_panic_becomes_its_message() {
         assert_eq!(guarded(|| 7), Ok(7));
         assert_eq!(guarded(|| -> u8 { panic!("the {} is gone", "device") }), Err("the device is gone".into()));
+        assert_eq!(guarded(|| -> u8 { panic!("gone:\n  no answer\n") }), Err("gone: no answer".into()));
     }
 }

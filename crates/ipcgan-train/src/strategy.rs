@@ -139,11 +139,17 @@ impl<M: StepModel> StepStrategy<M> {
     fn learn(&self, batches: Vec<<M as TrainStep>::Input>, parts: &mut Parts<M>) -> Option<Terms> {
         // Of several devices one may be lost in the middle of a step. (A clone costs the memory of the weights, because
         // the optimizer cannot update them in place then; with one device there is nothing left to save.)
-        let before = (self.team.count() > 1).then(|| parts.learner.clone());
+        let several = self.team.count() > 1;
+        let before = several.then(|| parts.learner.clone());
         self.team.main().seed(step_seed(self.seed, parts.step + 1));
         parts.learner.lr_step();
-        let learned = guarded(|| M::learn(&mut parts.learner, &self.team, batches));
-        match learned {
+        let learned = guarded(|| {
+            let terms = M::learn(&mut parts.learner, &self.team, batches);
+            // Devices work by themselves, and say that they failed when something is read: the norms of the gradients
+            // come from all of them.
+            if several { terms.read().map_err(|error| error.to_string()) } else { Ok(terms) }
+        });
+        match learned.flatten() {
             Ok(terms) => {
                 parts.step += 1;
                 Some(terms)
@@ -170,18 +176,15 @@ impl<M: StepModel> StepStrategy<M> {
         if due && (parts.step < end || parts.interrupter.should_stop()) {
             // What is kept must be sound.
             self.look_at_pending(parts);
-            if parts.diverged.is_none() {
-                self.checkpoint(parts);
-            }
+            self.checkpoint(parts);
         }
     }
 
     /// Reads the losses of the newest step that is not read yet, and shows them.
     fn look_at_pending(&self, parts: &mut Parts<M>) {
         let Some(Pending { step, terms, progress, rate }) = parts.pending.take() else { return };
-        let terms = match guarded(|| terms.read()) {
-            Ok(Ok(terms)) => terms,
-            Ok(Err(error)) => return self.stop_without_device(&error.to_string(), None, parts),
+        let terms = match guarded(|| terms.read().map_err(|error| error.to_string())).flatten() {
+            Ok(terms) => terms,
             Err(reason) => return self.stop_without_device(&reason, None, parts),
         };
         parts.watch.health.look(step, &terms);
@@ -190,9 +193,9 @@ impl<M: StepModel> StepStrategy<M> {
             parts.interrupter.stop(Some("nothing can be recorded"));
         }
         if let Some((term, value)) = terms.unlearnable()
-            && parts.diverged.is_none()
+            && !parts.unsound
         {
-            parts.diverged = Some(step);
+            parts.unsound = true;
             self.stop_diverged(term, value, step, parts);
         }
         parts.report(LearnerEvent::ProcessedItem(TrainingItem::new(terms, progress, Some(step), Some(rate))));
@@ -233,21 +236,31 @@ impl<M: StepModel> StepStrategy<M> {
         let step = parts.step + 1;
         if let Some(learner) = before {
             parts.learner = learner;
-            // The device that keeps the networks may be the one that is gone.
-            let _ = guarded(|| self.checkpoint(parts));
+            self.checkpoint(parts);
         }
+        parts.unsound = true;
         let advice = "go on from the last checkpoint with --resume, on devices that work".into();
         let error = TrainingError::Device { step, reason: reason.into(), advice };
         self.stop("a device failed", error, parts);
     }
 
+    /// Saves how far the loop has come, unless the networks are not sound.
     fn checkpoint(&self, parts: &mut Parts<M>) {
+        if parts.unsound {
+            return;
+        }
         parts.saved = Instant::now();
-        // Batch norm keeps its last update pending, and a record would miss it; this applies it.
-        let _ = parts.learner.model().valid();
         self.checkpoints.begin(parts.step, parts.standing.clone());
-        if let Some(checkpointer) = &mut parts.components.checkpointer {
-            checkpointer.checkpoint(&parts.learner, parts.step, &parts.components.event_store);
+        // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
+        let saved = guarded(|| {
+            // Batch norm keeps its last update pending, and a record would miss it; this applies it.
+            let _ = parts.learner.model().valid();
+            if let Some(checkpointer) = &mut parts.components.checkpointer {
+                checkpointer.checkpoint(&parts.learner, parts.step, &parts.components.event_store);
+            }
+        });
+        if let Err(reason) = saved {
+            self.stop_without_device(&reason, None, parts);
         }
     }
 
@@ -296,7 +309,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
             step: self.done,
             standing: self.standing.clone(),
             pending: None,
-            diverged: None,
+            unsound: false,
             saved: Instant::now(),
             stepped: Instant::now(),
             watch,
@@ -348,8 +361,8 @@ struct Parts<M: StepModel> {
     standing: Standing,
     /// The newest step, whose losses may still be computed.
     pending: Option<Pending>,
-    /// Step whose losses diverged.
-    diverged: Option<usize>,
+    /// Whether a loss diverged or a device failed, so that the networks are not to be kept.
+    unsound: bool,
     /// When the last checkpoint was made.
     saved: Instant,
     /// When the last step ended.

@@ -1,6 +1,6 @@
 //! Several devices that learn as one: each takes a part of every batch.
 
-use std::panic::resume_unwind;
+use std::panic::{panic_any, resume_unwind};
 use std::thread;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
@@ -8,6 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
 
+use crate::guard::guarded;
 use crate::stages::Turn;
 
 /// What a device can take its part of.
@@ -61,34 +62,56 @@ impl Team {
             shares[index % self.devices.len()].push((index, part));
         }
         let main = self.main().clone().inner();
+        let home = |device: &Device| if is_remote(device) { Device::flex() } else { main.clone() };
         let work = |device: &Device, replica: M, share: Vec<(usize, B)>| {
             let replica = replica.fork(device);
             let one = |(index, part): (usize, B)| {
                 let Turn { gradients, terms } = turn(&replica, part.to_device(device));
+                let (gradients, terms) = (gradients.to_device(&home(device), &replica), terms.to_device(&home(device)));
                 (index, Turn { gradients: gradients.to_device(&main, &replica), terms: terms.to_device(&main) })
             };
             let turns: Vec<_> = share.into_iter().map(one).collect();
-            (turns, Statistics::of(&replica.valid(), &main))
+            (turns, Statistics::of(&replica.valid(), &home(device)))
         };
         let done: Vec<_> = thread::scope(|scope| {
             let work = &work;
             let begin = |(device, share)| {
                 // A copy of its own: a clone would share the running statistics.
                 let replica = model.valid().train();
-                scope.spawn(move || work(device, replica, share))
+                scope.spawn(move || guarded(|| work(device, replica, share)))
             };
             let threads: Vec<_> = self.devices.iter().zip(shares).map(begin).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
+        let named = |(index, done): (usize, Result<_, _>)| {
+            // As a single device fails, with a panic, and with the same guard around it.
+            let failed = |reason| panic_any(format!("device {} of {}: {reason}", index + 1, self.count()));
+            done.unwrap_or_else(failed)
+        };
+        let done = done.into_iter().enumerate().map(named);
         let mut turns: Vec<Option<Turn>> = (0..count).map(|_| None).collect();
         let mut statistics = Vec::new();
         for (of_device, of_replica) in done {
             of_device.into_iter().for_each(|(index, turn)| turns[index] = Some(turn));
             statistics.push(of_replica);
         }
-        Statistics::mean(statistics).put_into(model);
+        Statistics::mean(statistics, &main).put_into(model);
         turns.into_iter().map(|turn| turn.expect("every part was some device's")).collect()
     }
+}
+
+/// Whether `device` is another machine's. What it gives then comes by way of this one: two that send to one another
+/// are lost together.
+#[cfg_attr(not(feature = "remote"), expect(unused_variables, reason = "no device is"))]
+fn is_remote(device: &Device) -> bool {
+    #[cfg(feature = "remote")]
+    {
+        use burn::backend::DispatchDevice;
+
+        matches!(device.clone().inner().as_dispatch(), DispatchDevice::Remote(_))
+    }
+    #[cfg(not(feature = "remote"))]
+    false
 }
 
 /// The running statistics of a network.
@@ -108,13 +131,14 @@ impl Statistics {
         statistics
     }
 
-    /// All have one dimension, as there is one number a channel.
-    fn mean(mut parts: Vec<Self>) -> Self {
+    /// Their mean, on `device`. All have one dimension, as there is one number a channel.
+    fn mean(mut parts: Vec<Self>, device: &Device) -> Self {
         let count = parts.len() as f64;
         let mut first = parts.remove(0);
         for id in first.ids.clone() {
             let sum = first.tensors.remove::<1>(id).into_iter();
             let sum = sum.chain(parts.iter_mut().filter_map(|part| part.tensors.remove::<1>(id)));
+            let sum = sum.map(|tensor| tensor.to_device(device));
             if let Some(sum) = sum.reduce(|sum, other| sum + other) {
                 first.tensors.register(id, sum / count);
             }

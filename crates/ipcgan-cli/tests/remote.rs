@@ -1,0 +1,129 @@
+//! Training on devices of other machines, here of two other processes.
+//!
+//! Needs a build of its own: `cargo test --release --workspace --features remote --test remote`.
+
+#![cfg(feature = "remote")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A process that lends a CPU, ended when it is dropped.
+struct Lender {
+    process: Child,
+    device: String,
+}
+
+impl Lender {
+    fn new() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+        command
+            .args(["lend", "--device", "cpu", "--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.contains("remote:ws://")).unwrap();
+        let device = line.split_whitespace().find(|word| word.starts_with("remote:")).unwrap();
+        let device = device.trim_end_matches(';').to_string();
+        // The pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, device }
+    }
+}
+
+impl Drop for Lender {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn train(folder: &Path, run: &str, devices: &str, steps: usize) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).args(["train", "--run", run, "--device", devices, "--cpu-kernels", "burn"]);
+    for setting in [
+        "synthetic.identities=12",
+        "synthetic.faces_per_group=1",
+        "synthetic.size=32",
+        "generator.image_size=32",
+        "generator.width=2",
+        "discriminator.width=2",
+        "alexnet.input_size=67",
+        "alexnet.width=2",
+        "valid_share=0.4",
+        "validations=1",
+        "identity.batch_size=4",
+        "age.batch_size=4",
+        "aging.batch_size=4",
+        "identity.steps=2",
+        "age.steps=2",
+    ] {
+        command.args(["--set", setting]);
+    }
+    command.args(["--set", &format!("aging.steps={steps}")]);
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Losses of the ageing stage.
+fn losses(folder: &Path, run: &str) -> Vec<(f64, f64)> {
+    let lines = fs::read_to_string(folder.join(run).join("log/aging/train.jsonl")).unwrap();
+    let loss = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        (line["discriminator"].as_f64().unwrap(), line["identity"].as_f64().unwrap())
+    };
+    lines.lines().map(loss).collect()
+}
+
+#[test]
+fn two_lent_devices_lose_what_two_of_this_machine_lose() {
+    let folder = tempfile::tempdir().unwrap();
+    let lenders = [Lender::new(), Lender::new()];
+    let devices = lenders.each_ref().map(|lender| lender.device.as_str()).join(",");
+
+    for (run, devices) in [("here", "cpu,cpu"), ("there", devices.as_str())] {
+        let output = train(folder.path(), run, devices, 3).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    let [here, there] = ["here", "there"].map(|run| losses(folder.path(), run));
+    assert_eq!(here.len(), 3);
+    for (here, there) in here.iter().zip(&there) {
+        assert!(
+            (here.0 - there.0).abs() <= 1e-4 * here.0 && (here.1 - there.1).abs() <= 1e-4 * here.1,
+            "{here:?} {there:?}"
+        );
+    }
+}
+
+#[test]
+fn a_lost_device_ends_in_a_checkpoint_and_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let lender = Lender::new();
+    let devices = format!("cpu,{}", lender.device);
+    let mut command = train(folder.path(), "run", &devices, 1_000_000);
+    let mut process = command.args(["--set", "checkpoint_every=1000000"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.by_ref().any(|line| line.starts_with("aging  step")));
+
+    drop(lender);
+
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(process.wait().unwrap().code(), Some(1));
+    assert!(!rest.iter().any(|line| line.contains("panicked")), "{rest:?}");
+    let error = rest.last().unwrap();
+    assert!(error.starts_with("error: a device failed at step") && error.contains("device 2 of 2"), "{error}");
+    let checkpoints: Vec<_> = fs::read_dir(folder.path().join("run/checkpoints/aging")).unwrap().collect();
+    assert_eq!(checkpoints.len(), 1);
+
+    let mut resume = train(folder.path(), "run", "cpu,cpu", 1_000_000);
+    let step: usize = checkpoints[0].as_ref().unwrap().file_name().to_str().unwrap().parse().unwrap();
+    let resumed = resume.args(["--resume", "--set", &format!("aging.steps={}", step + 2)]).output().unwrap();
+    assert!(resumed.status.success(), "{}", text(&resumed));
+}

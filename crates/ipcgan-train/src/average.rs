@@ -59,3 +59,31 @@ pub(crate) fn first_parameter<M: Module>(network: &M) -> Option<ParamId> {
     network.visit(&mut values);
     values.order.first().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Initializer, Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn layer(initializer: Initializer) -> Linear {
+        LinearConfig::new(1, 1).with_bias(false).with_initializer(initializer).init(&Device::flex().autodiff())
+    }
+
+    #[test]
+    fn a_share_of_what_was_stays() {
+        let [zero, one] = [layer(Initializer::Zeros), layer(Initializer::Ones)];
+
+        let average = moved(zero, &one, 0.75);
+
+        assert_eq!(average.weight.val().into_scalar::<f32>(), 0.25);
+        assert_ne!(average.weight.id, one.weight.id, "it would be taken for the network that learns");
+    }
+
+    #[test]
+    fn an_average_of_few_updates_follows_at_once() {
+        assert!(warmed_up(0.999, 1) < 0.2 && warmed_up(0.999, 100) < 0.93);
+        assert_eq!(warmed_up(0.999, 100_000), 0.999);
+    }
+}

@@ -114,8 +114,9 @@ fn run_stage<'a>(
 
 /// Selects the precision, if all devices know it.
 pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
-    if let Some(device) = session.devices.iter().find(|device| !config.precision.works_on(device)) {
-        let reason = format!("{device:?} does not compute in it; there are float32, float16 and bfloat16");
+    if let Some(index) = session.devices.iter().position(|device| !config.precision.works_on(device)) {
+        let which = format!("device {} of {}", index + 1, session.devices.len());
+        let reason = format!("{which} does not compute in it; there are float32, float16 and bfloat16");
         return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
     }
     config.precision.select();

@@ -3,6 +3,7 @@
 //! A file is records of `Event` messages (tensorflow/core/util/event.proto), each framed by its length and two masked
 //! CRC-32C sums (tensorflow/core/lib/io/record_writer.cc). A run that goes on begins a file of its own.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{BufWriter, Cursor, Write};
 use std::path::PathBuf;
@@ -150,7 +151,7 @@ impl Keeper for Events {
     fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
         let (step, values) = match message {
             Message::Numbers { side, step, numbers } => {
-                let value = |(name, value): &(String, f64)| Value {
+                let value = |(name, value): &(Cow<'static, str>, f64)| Value {
                     tag: format!("{}/{}", tag(name), side.name()),
                     shown: Some(Shown::Scalar(*value as f32)),
                 };

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ipcgan_model::write_whole;
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use super::{Keeper, Message, Numbers, Side, access};
 use crate::{RunFolder, Stage, TrainingError};
@@ -55,10 +56,10 @@ impl Keeper for JsonLines {
     fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
         let Message::Numbers { side, step, numbers } = message else { return Ok(()) };
         let (path, file) = &mut self.files[*side as usize];
-        let mut line = Map::from_iter([(STEP.to_string(), Value::from(*step))]);
-        line.extend(numbers.iter().map(|(name, value)| (name.clone(), Value::from(*value))));
-        let text = Value::Object(line).to_string();
-        writeln!(file, "{text}").map_err(access(path))?;
+        serde_json::to_writer(&mut *file, &Line { step: *step, numbers })
+            .map_err(io::Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(access(path))?;
         if *side == Side::Valid || self.flushed.elapsed() >= FLUSH {
             self.flushed = Instant::now();
             self.flush()?;
@@ -68,6 +69,21 @@ impl Keeper for JsonLines {
 
     fn finish(&mut self) -> Result<(), TrainingError> {
         self.flush()
+    }
+}
+
+/// A line, written as it is without a copy.
+struct Line<'a> {
+    step: usize,
+    numbers: &'a Numbers,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(Some(1 + self.numbers.len()))?;
+        line.serialize_entry(STEP, &self.step)?;
+        self.numbers.iter().try_for_each(|(name, value)| line.serialize_entry(name, value))?;
+        line.end()
     }
 }
 
@@ -95,7 +111,7 @@ fn parsed(line: &str) -> Option<(usize, Numbers)> {
     let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
     let step = fields.get(STEP)?.as_u64()? as usize;
     let numbers = fields.iter().filter(|(name, _)| *name != STEP);
-    Some((step, numbers.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()))
+    Some((step, numbers.filter_map(|(name, value)| Some((name.clone().into(), value.as_f64()?))).collect()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ mod plots;
 
 pub use events::EVENTS_FOLDER;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::borrow::Cow;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use image::RgbImage;
@@ -37,7 +38,10 @@ impl Side {
 }
 
 /// Named numbers of a step.
-type Numbers = Vec<(String, f64)>;
+type Numbers = Vec<(Cow<'static, str>, f64)>;
+
+/// Messages that may wait; training waits for the writer beyond that.
+const WAITING: usize = 1024;
 
 /// Something to look at.
 enum Message {
@@ -57,7 +61,7 @@ trait Keeper: Send {
 
 /// Takes what a stage shows, and has it written.
 pub(crate) struct Recorder {
-    sender: Option<Sender<Message>>,
+    sender: Option<SyncSender<Message>>,
     writer: Option<JoinHandle<Result<(), TrainingError>>>,
 }
 
@@ -71,7 +75,7 @@ impl Recorder {
         let plots = Plots::new(run, stage, lines.numbers()?)?;
         let keepers: Vec<Box<dyn Keeper>> =
             vec![Box::new(lines), Box::new(Events::create(run, stage, done)?), Box::new(plots)];
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(WAITING);
         let writer = std::thread::spawn(move || write(keepers, &receiver));
         Ok(Self { sender: Some(sender), writer: Some(writer) })
     }

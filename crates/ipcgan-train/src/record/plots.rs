@@ -13,6 +13,8 @@ use plotters::style::{FontStyle, register_font};
 use super::{Keeper, Message, Numbers, Side, access};
 use crate::{RunFolder, Stage, TrainingError};
 
+/// Time until the first drawing.
+const FIRST: Duration = Duration::from_secs(5);
 /// Time between two drawings.
 const EVERY: Duration = Duration::from_secs(30);
 /// Points of a curve at most; twice as many become half of them.
@@ -33,7 +35,9 @@ pub(super) struct Plots {
     panels: BTreeMap<String, Panel>,
     /// In the order in which they came.
     names: Vec<String>,
-    drawn: Option<Instant>,
+    due: Instant,
+    /// Kept from drawing to drawing: megabytes that come and go leave holes in memory.
+    picture: RgbImage,
 }
 
 #[derive(Default)]
@@ -43,7 +47,6 @@ struct Panel {
 }
 
 /// Values by step; neighbours are averaged when there are too many.
-#[derive(Default)]
 struct Curve {
     points: Vec<(f64, f64)>,
     /// Values that make one point.
@@ -52,23 +55,30 @@ struct Curve {
     open: (f64, f64, usize),
 }
 
+impl Default for Curve {
+    fn default() -> Self {
+        Self { points: Vec::with_capacity(2 * POINTS), stride: 1, open: (0.0, 0.0, 0) }
+    }
+}
+
 impl Curve {
     fn push(&mut self, step: usize, value: f64) {
         if !value.is_finite() {
             return;
         }
-        let stride = self.stride.max(1);
         let (steps, values, count) = self.open;
         self.open = (steps + step as f64, values + value, count + 1);
-        if self.open.2 < stride {
+        if self.open.2 < self.stride {
             return;
         }
         let (steps, values, count) = std::mem::take(&mut self.open);
         self.points.push((steps / count as f64, values / count as f64));
         if self.points.len() >= 2 * POINTS {
             let mean = |pair: &[(f64, f64)]| ((pair[0].0 + pair[1].0) / 2.0, (pair[0].1 + pair[1].1) / 2.0);
-            self.points = self.points.chunks_exact(2).map(mean).collect();
-            self.stride = 2 * stride;
+            let means: Vec<_> = self.points.chunks_exact(2).map(mean).collect();
+            self.points.clear();
+            self.points.extend(means);
+            self.stride *= 2;
         }
     }
 
@@ -98,7 +108,14 @@ impl Plots {
         let folder = run.path().join("plots");
         fs::create_dir_all(&folder).map_err(access(&folder))?;
         let path = folder.join(format!("{stage}.png"));
-        let mut plots = Self { path, stage, panels: BTreeMap::new(), names: Vec::new(), drawn: None };
+        let mut plots = Self {
+            path,
+            stage,
+            panels: BTreeMap::new(),
+            names: Vec::new(),
+            due: Instant::now() + FIRST,
+            picture: RgbImage::default(),
+        };
         for (side, step, numbers) in numbers {
             plots.push(side, step, &numbers);
         }
@@ -107,10 +124,11 @@ impl Plots {
 
     fn push(&mut self, side: Side, step: usize, numbers: &Numbers) {
         for (name, value) in numbers {
-            if !self.panels.contains_key(name) {
-                self.names.push(name.clone());
+            if !self.panels.contains_key(&**name) {
+                self.names.push(name.to_string());
+                self.panels.insert(name.to_string(), Panel::default());
             }
-            let panel = self.panels.entry(name.clone()).or_default();
+            let Some(panel) = self.panels.get_mut(&**name) else { continue };
             match side {
                 Side::Train => panel.train.push(step, *value),
                 Side::Valid => panel.valid.push(step, *value),
@@ -119,12 +137,14 @@ impl Plots {
     }
 
     fn draw(&mut self) -> Result<(), TrainingError> {
-        self.drawn = Some(Instant::now());
+        self.due = Instant::now() + EVERY;
         let rows = self.names.len().div_ceil(COLUMNS).max(1);
         let [width, height] = [PANEL[0] * COLUMNS as u32, PANEL[1] * rows as u32];
-        let mut picture = RgbImage::new(width, height);
+        if self.picture.dimensions() != (width, height) {
+            self.picture = RgbImage::new(width, height);
+        }
         {
-            let area = BitMapBackend::with_buffer(&mut picture, (width, height)).into_drawing_area();
+            let area = BitMapBackend::with_buffer(&mut self.picture, (width, height)).into_drawing_area();
             let drawn = area.fill(&WHITE).map_err(|error| error.to_string()).and_then(|()| {
                 let places = area.split_evenly((rows, COLUMNS));
                 let panels = self.names.iter().zip(places);
@@ -132,7 +152,7 @@ impl Plots {
             });
             drawn.map_err(|reason| TrainingError::Plot { stage: self.stage, reason })?;
         }
-        Ok(photo::write_png(&self.path, &picture)?)
+        Ok(photo::write_png(&self.path, &self.picture)?)
     }
 }
 
@@ -140,8 +160,7 @@ impl Keeper for Plots {
     fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
         let Message::Numbers { side, step, numbers } = message else { return Ok(()) };
         self.push(*side, *step, numbers);
-        let begun = *self.drawn.get_or_insert_with(Instant::now);
-        if begun.elapsed() >= EVERY { self.draw() } else { Ok(()) }
+        if Instant::now() >= self.due { self.draw() } else { Ok(()) }
     }
 
     fn finish(&mut self) -> Result<(), TrainingError> {
@@ -211,7 +230,7 @@ mod tests {
     fn a_picture_has_a_panel_for_each_number() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path()).unwrap();
-        let numbers = |step: usize| ["a", "b", "c", "d"].map(|name| (name.to_string(), step as f64)).to_vec();
+        let numbers = |step: usize| ["a", "b", "c", "d"].map(|name| (name.into(), step as f64)).to_vec();
         let begun = (1..4).map(|step| (Side::Train, step, numbers(step))).collect();
 
         let mut plots = Plots::new(&run, Stage::Age, begun).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod detection;
+mod judges;
 mod networks;
 mod reference;
 mod training_step;

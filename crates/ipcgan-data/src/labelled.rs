@@ -19,6 +19,8 @@ pub struct LabelledFace {
     pub image: RgbImage,
     /// Index of its class.
     pub label: usize,
+    /// Its age group, if it is known.
+    pub group: Option<usize>,
 }
 
 /// Labelled faces as a Burn data set: each once in order, or an endless shuffled stream.
@@ -80,7 +82,7 @@ impl LabelledDataset {
                 (face, augmentation.apply(&self.faces.image(face)?, self.size, &mut random))
             }
         };
-        Ok(LabelledFace { image, label: self.labels[face] })
+        Ok(LabelledFace { image, label: self.labels[face], group: self.faces.label(face).group })
     }
 }
 
@@ -110,6 +112,10 @@ pub struct LabelledBatch {
     pub faces: Tensor<4>,
     /// `[batch]`, index of the class.
     pub labels: Tensor<1, Int>,
+    /// `[batch]`, age group; zero where it is not known.
+    pub groups: Tensor<1, Int>,
+    /// `[batch]`, one where the age group is known, else zero.
+    pub known: Tensor<1>,
 }
 
 /// Makes batches of labelled faces.
@@ -119,8 +125,11 @@ pub struct LabelledBatcher;
 impl Batcher<LabelledFace, LabelledBatch> for LabelledBatcher {
     fn batch(&self, items: Vec<LabelledFace>, device: &Device) -> LabelledBatch {
         let labels = indices_tensor(items.iter().map(|item| item.label), device);
+        let groups = indices_tensor(items.iter().map(|item| item.group.unwrap_or(0)), device);
+        let known: Vec<f32> = items.iter().map(|item| f32::from(u8::from(item.group.is_some()))).collect();
+        let known = Tensor::from_data(&known[..], device);
         let images: Vec<_> = items.into_iter().map(|item| item.image).collect();
-        LabelledBatch { faces: pixels::faces_tensor(&images, device), labels }
+        LabelledBatch { faces: pixels::faces_tensor(&images, device), labels, groups, known }
     }
 }
 
@@ -244,12 +253,15 @@ mod tests {
     #[test]
     fn a_batch_holds_faces_and_labels_in_order() {
         let device = Device::flex();
-        let items = [3, 0].map(|label| LabelledFace { image: RgbImage::new(2, 2), label });
+        let items = [(3, Some(4)), (0, None)];
+        let items = items.map(|(label, group)| LabelledFace { image: RgbImage::new(2, 2), label, group });
 
         let batch = LabelledBatcher.batch(items.to_vec(), &device);
 
         assert_eq!(batch.faces.dims(), [2, 3, 2, 2]);
         batch.labels.into_data().assert_eq(&TensorData::from([3, 0]), false);
+        batch.groups.into_data().assert_eq(&TensorData::from([4, 0]), false);
+        batch.known.into_data().assert_eq(&TensorData::from([1.0, 0.0]), false);
     }
 
     #[test]

@@ -61,6 +61,13 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean()
 }
 
+/// [`cross_entropy`] of the rows whose label is `known`, one or zero each, `[batch]`; nothing if none is.
+pub fn cross_entropy_of_known(logits: Tensor<2>, labels: Tensor<1, Int>, known: Tensor<1>) -> Tensor<1> {
+    let [batch] = labels.dims();
+    let losses = -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]);
+    (losses * known.clone()).sum() / known.sum().clamp_min(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
@@ -102,6 +109,21 @@ mod tests {
     fn identity_is_summed_over_features_and_averaged_over_faces() {
         // Three features a face, each 2 apart.
         assert_eq!(value(identity_loss(scores(3.0), scores(1.0))), 12.0);
+    }
+
+    #[test]
+    fn a_label_that_is_not_known_counts_for_nothing() {
+        let device = Device::flex();
+        let logits = || Tensor::<2>::from_data([[2.0, 0.0], [0.0, 5.0]], &device);
+        let loss = |known| {
+            let known = Tensor::<1>::from_data(known, &device);
+            value(cross_entropy_of_known(logits(), Tensor::from_data([0, 0], &device), known))
+        };
+
+        assert_eq!(loss([0.0, 0.0]), 0.0);
+        assert!((loss([1.0, 0.0]) - 0.126_928).abs() < 1e-5);
+        let both = value(cross_entropy(logits(), Tensor::from_data([0, 0], &device)));
+        assert!((loss([1.0, 1.0]) - both).abs() < 1e-6);
     }
 
     #[test]

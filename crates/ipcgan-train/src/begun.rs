@@ -46,7 +46,7 @@ impl StageContext<'_> {
         let (groups, seed) = (&self.config.age_groups, self.config.seed);
         let alexnet = self.config.alexnet.init(groups, seed, &self.autodiff_device());
         Ok(Begun {
-            model: IdentityModel { alexnet, clip_norm: training.clip_norm },
+            model: IdentityModel { alexnet, clip_norm: training.clip_norm, age_weight: self.config.trunk_age_weight },
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),
@@ -103,10 +103,10 @@ impl StageContext<'_> {
         let (groups, seed, device) = (&self.config.age_groups, self.config.seed, self.autodiff_device());
         let generator = || self.config.generator.init(groups, seed, &device);
         let discriminator = self.config.discriminator.init(groups, seed, &device);
-        let model = AgingModel::new(generator(), discriminator, alexnet, training.clone());
+        let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(self.done);
         let model = match training.average {
             0.0 => model,
-            _ => model.with_average(generator(), self.done),
+            _ => model.with_average(generator()),
         };
         Ok(Begun {
             model,

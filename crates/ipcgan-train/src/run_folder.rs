@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ipcgan_model::write_whole;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
@@ -73,12 +74,23 @@ impl RunFolder {
         self.path.join("checkpoints").join(stage.name())
     }
 
-    /// The configuration that the run has, if it has begun.
+    /// The configuration that the run has, if it has begun. Settings that were not there when it began have the values
+    /// of its preset.
     ///
     /// # Errors
-    /// It cannot be read, or is none of this version.
+    /// It cannot be read, or is none.
     pub fn config(&self) -> Result<Option<TrainingConfig>, TrainingError> {
-        self.read("config.json")
+        const NAME: &str = "config.json";
+        let Some(saved) = self.read::<Value>(NAME)? else { return Ok(None) };
+        let invalid = |error| TrainingError::Access {
+            path: self.path.join(NAME),
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        };
+        let preset = saved.get("preset").cloned().unwrap_or_default();
+        let preset = serde_json::from_value(preset).map_err(invalid)?;
+        let mut config = serde_json::to_value(TrainingConfig::of(preset)).expect("plain data turn into JSON");
+        put_into(&mut config, saved);
+        serde_json::from_value(config).map(Some).map_err(invalid)
     }
 
     /// The prepared folder that the run began with; none if its faces are drawn, or if it has not begun.
@@ -121,6 +133,38 @@ impl RunFolder {
     }
 }
 
+/// Replaces what `saved` has of `config`, field by field.
+fn put_into(config: &mut Value, saved: Value) {
+    match (config, saved) {
+        (Value::Object(config), Value::Object(saved)) => {
+            for (name, value) in saved {
+                put_into(config.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (config, saved) => *config = saved,
+    }
+}
+
 fn create_folder(path: &Path) -> Result<(), TrainingError> {
     fs::create_dir_all(path).map_err(|source| TrainingError::Access { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use ipcgan_model::Preset;
+
+    use super::*;
+
+    #[test]
+    fn a_run_of_an_older_version_has_the_values_of_its_preset_for_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path()).unwrap();
+        let mut config = serde_json::to_value(TrainingConfig::of(Preset::Compact).with_seed(7)).unwrap();
+        config["aging"].as_object_mut().unwrap().remove("average").unwrap();
+        run.write("config.json", &config).unwrap();
+
+        let config = run.config().unwrap().unwrap();
+
+        assert_eq!((config.seed, config.aging.average), (7, TrainingConfig::of(Preset::Compact).aging.average));
+    }
 }

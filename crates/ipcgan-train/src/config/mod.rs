@@ -71,6 +71,9 @@ pub struct TrainingConfig {
     /// In what the convolutions and matrix products are computed. Default: float32.
     #[config(default = "Precision::Float32")]
     pub precision: Precision,
+    /// Weight of the age loss while the trunk learns identities; 0 for identities alone, as published. Default: 0.
+    #[config(default = 0.0)]
+    pub trunk_age_weight: f64,
     /// Steps between histograms of the weights for TensorBoard; 0 for none. Default: 0.
     #[config(default = 0)]
     pub histogram_every: usize,

@@ -80,6 +80,11 @@ pub struct AgingTraining {
     /// Weights of the losses.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
+    /// Pixels, in each direction, over which the window moves through which AlexNet sees faces, by one a step; 1 for the
+    /// whole face always, as published. Its first layer moves by four pixels, so a generator that is always
+    /// seen through the same grid learns to draw that grid. Default: 1.
+    #[config(default = 1)]
+    pub window_shifts: usize,
     /// Whether faces are mirrored at random. Default: yes.
     #[config(default = true)]
     pub flip: bool,

@@ -44,10 +44,14 @@ impl AgingModel {
     }
 
     /// With an average of the generator that begins as `average`, another generator of the same form (a clone would
-    /// share its running statistics); `steps` are done, which a checkpoint does not tell.
-    pub fn with_average(self, average: Generator, steps: usize) -> Self {
-        let updates = steps * self.rules.generator_updates;
-        Self { average: Some(moved(average, &self.generator, 0.0).no_grad()), updates, ..self }
+    /// share its running statistics).
+    pub fn with_average(self, average: Generator) -> Self {
+        Self { average: Some(moved(average, &self.generator, 0.0).no_grad()), ..self }
+    }
+
+    /// After `steps` steps, which a checkpoint does not tell.
+    pub fn after(self, steps: usize) -> Self {
+        Self { updates: steps * self.rules.generator_updates, ..self }
     }
 
     /// The generator that is kept in the end: the average, or the one that learns.
@@ -84,8 +88,8 @@ impl AgingModel {
         let alexnet = self.alexnet.on(&generated.device());
         let variety = variety(generated.clone(), batch.source.clone());
         let scores = discriminator.forward(generated.clone(), batch.target.clone());
-        let features = alexnet.features(generated);
-        let source_features = alexnet.features(batch.source.clone());
+        let features = alexnet.features(self.window(generated));
+        let source_features = alexnet.features(self.window(batch.source.clone()));
         let age_logits = alexnet.age_logits(features.clone());
 
         let adversarial = adversarial_loss(scores);
@@ -103,6 +107,19 @@ impl AgingModel {
                 .with("variety", variety),
             gradients: gradients(loss, &self.generator),
         }
+    }
+}
+
+impl AgingModel {
+    /// The part of `faces` that AlexNet sees in this step.
+    fn window(&self, faces: Tensor<4>) -> Tensor<4> {
+        let shifts = self.rules.window_shifts;
+        if shifts == 1 {
+            return faces;
+        }
+        let [_, _, height, width] = faces.dims();
+        let [down, right] = [self.updates / shifts % shifts, self.updates % shifts];
+        faces.narrow(2, down, height + 1 - shifts).narrow(3, right, width + 1 - shifts)
     }
 }
 
@@ -226,8 +243,10 @@ impl TrainStep for AgingModel {
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
         let of_generator = first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some());
         let mut model = optimizer.step(rate, self, gradients);
-        if of_generator && let Some(average) = model.average.take() {
+        if of_generator {
             model.updates += 1;
+        }
+        if of_generator && let Some(average) = model.average.take() {
             let share = warmed_up(model.rules.average, model.updates);
             model.average = Some(moved(average, &model.generator, share));
         }

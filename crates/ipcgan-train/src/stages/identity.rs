@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::LabelledBatch;
 use ipcgan_model::AlexNet;
-use ipcgan_model::loss::cross_entropy;
+use ipcgan_model::loss::{cross_entropy, cross_entropy_of_known};
 
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
 use crate::team::Team;
@@ -20,6 +20,9 @@ pub struct IdentityModel {
     /// Largest norm of the gradients; 0 for any.
     #[module(skip)]
     pub clip_norm: f64,
+    /// Weight of the age loss, from the same trunk; 0 for none, as published.
+    #[module(skip)]
+    pub age_weight: f64,
 }
 
 /// The vectors that stand for the people in a batch, and who they are.
@@ -43,12 +46,18 @@ impl TrainStep for IdentityModel {
 
 impl IdentityModel {
     fn turn(&self, batch: LabelledBatch) -> Turn {
-        let logits = self.alexnet.identity_logits(self.alexnet.features(batch.faces));
+        let features = self.alexnet.features(batch.faces);
+        let logits = self.alexnet.identity_logits(features.clone());
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
-        let loss = cross_entropy(logits, batch.labels);
-        let terms = Terms::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
-        Turn { gradients: gradients(loss, self), terms }
+        let identity = cross_entropy(logits, batch.labels);
+        let terms = Terms::new(size).with("loss", identity.clone()).with("accuracy", accuracy);
+        if self.age_weight == 0.0 {
+            return Turn { gradients: gradients(identity, self), terms };
+        }
+        let age = cross_entropy_of_known(self.alexnet.age_logits(features), batch.groups, batch.known);
+        let terms = terms.with("age", age.clone());
+        Turn { gradients: gradients(identity + age * self.age_weight, self), terms }
     }
 }
 

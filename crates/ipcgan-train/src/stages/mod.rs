@@ -62,7 +62,12 @@ fn accuracy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
 
 impl Batch for LabelledBatch {
     fn to_device(self, device: &burn::tensor::Device) -> Self {
-        Self { faces: self.faces.to_device(device), labels: self.labels.to_device(device) }
+        Self {
+            faces: self.faces.to_device(device),
+            labels: self.labels.to_device(device),
+            groups: self.groups.to_device(device),
+            known: self.known.to_device(device),
+        }
     }
 }
 

@@ -1,0 +1,59 @@
+//! The residual block of dlib's networks.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
+use burn::nn::{Initializer, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use ipcgan_kernels::Activation;
+
+use crate::operation::convolution;
+
+/// `relu(x + conv(relu(conv(x))))`; a block that halves the sides adds the means of squares of two by two instead of
+/// `x`, and zeros where one of the two sums has fewer rows, columns or channels.
+#[derive(Module, Debug)]
+pub(super) struct Block {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    shortcut: Option<AvgPool2d>,
+}
+
+impl Block {
+    pub(super) fn new([inputs, outputs]: [usize; 2], halves: bool, device: &Device) -> Self {
+        let conv = |inputs: usize, stride: usize, padding: usize| {
+            Conv2dConfig::new([inputs, outputs], [3, 3])
+                .with_stride([stride, stride])
+                .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+                .with_initializer(Initializer::Zeros)
+                .init(device)
+        };
+        let (stride, padding) = if halves { (2, 0) } else { (1, 1) };
+        Self {
+            conv1: conv(inputs, stride, padding),
+            conv2: conv(outputs, 1, 1),
+            shortcut: halves.then(|| AvgPool2dConfig::new([2, 2]).with_strides([2, 2]).init()),
+        }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = convolution(&self.conv1, x.clone(), Activation::Relu);
+        let y = convolution(&self.conv2, y, Activation::None);
+        let x = match &self.shortcut {
+            None => x,
+            Some(pool) => pool.forward(x),
+        };
+        let sides = [x.dims(), y.dims()];
+        let larger: [usize; 4] = std::array::from_fn(|axis| sides[0][axis].max(sides[1][axis]));
+        relu(padded(x, larger) + padded(y, larger))
+    }
+}
+
+/// `x` with zeros below, to the right and in further channels, up to `sizes`.
+fn padded(x: Tensor<4>, sizes: [usize; 4]) -> Tensor<4> {
+    if x.dims() == sizes {
+        return x;
+    }
+    let ranges = x.dims().map(|size| 0..size);
+    Tensor::zeros(sizes, &x.device()).slice_assign(ranges, x)
+}

@@ -1,0 +1,154 @@
+//! Networks of others that judge what ours make: dlib's face recogniser and its age estimator.
+//!
+//! Both are small residual networks (He and others, 2016) of the same kind. Source: Davis King's dlib, whose trained
+//! networks are in the public domain (CC0): `dlib_face_recognition_resnet_model_v1` and `dnn_age_predictor_v1`.
+
+mod block;
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig2d};
+use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
+use burn::tensor::activation::softmax;
+use burn::tensor::{DType, Device, Int, Tensor, assert_shape};
+use ipcgan_kernels::Activation;
+
+use crate::ModelError;
+use crate::operation::{convolution, linear};
+use crate::weights::one_line;
+use block::Block;
+
+/// Mean of each channel, in 0..255, that dlib subtracts.
+const CHANNEL_MEANS: [f32; 3] = [122.782, 117.001, 104.298];
+/// Half the range of a channel: faces come in [-1, 1].
+const HALF_RANGE: f32 = 127.5;
+/// What dlib divides by.
+const SCALE: f32 = 256.0;
+
+/// A residual network: one wide convolution, blocks of two, and a fully connected layer on the mean over the picture.
+#[derive(Module, Debug)]
+struct Residual {
+    stem: Conv2d,
+    pool: MaxPool2d,
+    blocks: Vec<Block>,
+    head: Linear,
+}
+
+impl Residual {
+    /// Blocks of so many channels after a convolution to `stem` channels; one that is marked halves the sides.
+    fn new(stem: usize, blocks: &[(usize, bool)], outputs: usize, bias: bool, device: &Device) -> Self {
+        let mut inputs = stem;
+        let blocks = blocks.iter().map(|&(channels, halves)| {
+            let block = Block::new([inputs, channels], halves, device);
+            inputs = channels;
+            block
+        });
+        let blocks: Vec<_> = blocks.collect();
+        Self {
+            stem: Conv2dConfig::new([3, stem], [7, 7])
+                .with_stride([2, 2])
+                .with_padding(PaddingConfig2d::Valid)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            pool: MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init(),
+            blocks,
+            head: LinearConfig::new(inputs, outputs).with_bias(bias).with_initializer(Initializer::Zeros).init(device),
+        }
+    }
+
+    /// `[batch, 3, side, side]` in [-1, 1] to `[batch, outputs]`.
+    fn forward(&self, faces: Tensor<4>) -> Tensor<2> {
+        assert_shape!(faces, [_, 3, _, _]);
+        let shift = CHANNEL_MEANS.map(|mean| (HALF_RANGE - mean) / SCALE);
+        let shift = Tensor::<1>::from_data(shift, &faces.device()).reshape([1, 3, 1, 1]);
+        let x = faces * (HALF_RANGE / SCALE) + shift;
+        let x = self.pool.forward(convolution(&self.stem, x, Activation::Relu));
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
+        let [batch, channels, _, _] = x.dims();
+        linear(&self.head, x.mean_dims(&[2, 3]).reshape([batch, channels]), Activation::None)
+    }
+
+    fn loaded(mut self, bytes: Vec<u8>, origin: &Path) -> Result<Self, ModelError> {
+        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(adapter);
+        self.load_from(&mut store)
+            .map_err(|error| ModelError::Mismatch { path: origin.into(), reason: one_line(&error) })?;
+        Ok(self)
+    }
+}
+
+/// Tells people apart: a vector of 128 numbers a face, near for the same person.
+#[derive(Module, Debug)]
+pub struct Recogniser {
+    network: Residual,
+}
+
+impl Recogniser {
+    /// Side of the pictures that it sees, in pixels: a quarter wider than the face on each side.
+    pub const SIDE: usize = 150;
+
+    /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or hold another network.
+    pub fn from_bytes(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Self, ModelError> {
+        let same = |channels, count| std::iter::repeat_n((channels, false), count);
+        let first = |channels| std::iter::once((channels, true));
+        let blocks: Vec<_> = same(32, 3)
+            .chain(first(64))
+            .chain(same(64, 3))
+            .chain(first(128))
+            .chain(same(128, 2))
+            .chain(first(256))
+            .chain(same(256, 2))
+            .chain(first(256))
+            .collect();
+        let network = Residual::new(32, &blocks, 128, false, device);
+        Ok(Self { network: network.loaded(bytes, origin)? })
+    }
+
+    /// The vectors of faces, `[batch, 128]`: below 0.6 apart is the same person, its authors say.
+    ///
+    /// # Shapes
+    /// - `faces`: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
+    pub fn vectors(&self, faces: Tensor<4>) -> Tensor<2> {
+        self.network.forward(faces)
+    }
+}
+
+/// Guesses ages in years.
+#[derive(Module, Debug)]
+pub struct AgeEstimator {
+    network: Residual,
+}
+
+impl AgeEstimator {
+    /// Side of the pictures that it sees, in pixels: a fifth wider than the face on each side, as our aligned faces.
+    pub const SIDE: usize = 64;
+    /// Ages that it knows, from zero.
+    const AGES: usize = 81;
+
+    /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or hold another network.
+    pub fn from_bytes(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Self, ModelError> {
+        let blocks = [(64, false), (128, true), (128, false), (256, true), (256, false)];
+        let network = Residual::new(64, &blocks, Self::AGES, true, device);
+        Ok(Self { network: network.loaded(bytes, origin)? })
+    }
+
+    /// The expected ages of faces, `[batch]`.
+    ///
+    /// # Shapes
+    /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
+    pub fn years(&self, faces: Tensor<4>) -> Tensor<1> {
+        let probabilities = softmax(self.network.forward(faces), 1);
+        let ages = Tensor::<1, Int>::arange(0..Self::AGES as i64, &probabilities.device()).float();
+        let [batch, _] = probabilities.dims();
+        (probabilities * ages.unsqueeze()).sum_dim(1).reshape([batch])
+    }
+}

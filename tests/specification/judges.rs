@@ -1,0 +1,58 @@
+//! The networks that judge agree with where they come from.
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ipcgan::model::{AgeEstimator, Recogniser};
+
+use crate::reference::Golden;
+
+/// Weights in half precision move what a network gives by so much, as a share of the largest value.
+const HALF_PRECISION: f32 = 5e-3;
+
+/// As `assets/judges/convert.py` makes them, brought from 0..255 to [-1, 1].
+fn faces(side: usize) -> Tensor<4> {
+    let wave = |index: usize| {
+        let (column, row, channel, face) =
+            (index % side, index / side % side, index / side / side % 3, index / side / side / 3);
+        let angle = row as f64 * (0.05 + 0.01 * channel as f64) + column as f64 * 0.07 + face as f64;
+        angle.sin() as f32
+    };
+    let values: Vec<f32> = (0..2 * 3 * side * side).map(wave).collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, side, side]), &Device::flex())
+}
+
+fn weights(name: &str) -> (Vec<u8>, std::path::PathBuf) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/judges").join(format!("{name}.safetensors"));
+    (fs::read(&path).unwrap(), path)
+}
+
+#[test]
+fn the_recogniser_gives_the_vectors_of_dlibs() {
+    let (bytes, path) = weights("recogniser");
+    let recogniser = Recogniser::from_bytes(bytes, &path, &Device::flex()).unwrap();
+
+    let vectors = recogniser.vectors(faces(Recogniser::SIDE));
+
+    Golden::read("judges").check("vectors", vectors, HALF_PRECISION);
+}
+
+#[test]
+fn the_estimator_gives_the_ages_of_dlibs() {
+    let (bytes, path) = weights("age_estimator");
+    let estimator = AgeEstimator::from_bytes(bytes, &path, &Device::flex()).unwrap();
+
+    let years = estimator.years(faces(AgeEstimator::SIDE));
+
+    Golden::read("judges").check("years", years, HALF_PRECISION);
+}
+
+#[test]
+fn other_weights_are_refused() {
+    let (bytes, path) = weights("age_estimator");
+
+    let error = Recogniser::from_bytes(bytes, &path, &Device::flex()).unwrap_err();
+
+    assert!(error.to_string().contains("age_estimator.safetensors"), "{error}");
+}

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image::RgbImage;
-use ipcgan_data::photo;
+use ipcgan_data::{FaceSet, photo};
 use ipcgan_model::{AgeGroups, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
-use ipcgan_train::at_every_age;
+use ipcgan_train::evaluation::{self, Evaluation, Judges, Subject};
+use ipcgan_train::{TrainingError, at_every_age};
 
 /// Weights that come with the library; `assets/weights/README.md` is their card.
 const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/generator.safetensors");
@@ -68,6 +69,27 @@ impl FaceAging {
         let source = self.source(face);
         let aged = at_every_age(&self.generator, &source, &self.device);
         self.age_groups.names().into_iter().zip(aged).collect()
+    }
+
+    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`]; `progress` is told how many of how
+    /// many steps are done.
+    ///
+    /// # Errors
+    /// As those of [`evaluation::evaluate`].
+    pub fn evaluate(
+        &self,
+        faces: &dyn FaceSet,
+        count: usize,
+        judges: &Judges,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Evaluation, TrainingError> {
+        let subject = Subject {
+            generator: &self.generator,
+            groups: &self.age_groups,
+            size: self.image_size(),
+            device: &self.device,
+        };
+        evaluation::evaluate(&subject, faces, count, judges, progress)
     }
 
     /// `face` as the generator sees it: square and of its size.

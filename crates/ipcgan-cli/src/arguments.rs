@@ -24,6 +24,7 @@ Examples:
   ipcgan prepare UTKFace --out faces       make a data set ready: faces found, aligned, split
   ipcgan train --data faces --preset compact --run runs/faces
   ipcgan train --resume                    go on with a run that was stopped
+  ipcgan evaluate runs/faces --data faces  how well it ages people it has not seen
   ipcgan devices                           what can compute here";
 
 #[derive(Debug, Subcommand)]
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Prepare(PrepareArguments),
     /// Train the identity net, the age classifier and the ageing networks.
     Train(TrainArguments),
+    /// Measure how well weights age faces that are held out, beside simpler ways.
+    Evaluate(EvaluateArguments),
     /// List the devices that this program was built for, and which of them work here.
     Devices,
     /// Compute for other machines: they name this one remote:ws://HOST:PORT.
@@ -233,6 +236,35 @@ pub(crate) struct DeviceArgument {
     pub(crate) device: DeviceChoice,
     #[command(flatten)]
     pub(crate) kernels: KernelsArgument,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ipcgan evaluate --data faces                             the weights that come with the program
+  ipcgan evaluate runs/faces --data faces --out runs/faces/report
+
+Only faces whose split is test are used; where there are none, those of valid. The report is
+index.html, which needs nothing else, and metrics.json.")]
+pub(crate) struct EvaluateArguments {
+    /// A run folder, or a generator's weights file; without it, the weights that come with the program.
+    #[arg(value_name = "RUN|WEIGHTS")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Prepared folder of faces, or Parquet shards of them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Folder for the report; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    pub(crate) out: PathBuf,
+    /// Faces at most, as many of each age group.
+    #[arg(long, value_name = "COUNT", default_value_t = 500)]
+    pub(crate) faces: usize,
+    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in
+    /// assets/judges of the repository.
+    #[arg(long, value_name = "DIR", default_value = "assets/judges")]
+    pub(crate) judges: PathBuf,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
 }
 
 #[derive(Debug, Args)]

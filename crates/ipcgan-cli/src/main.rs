@@ -1,8 +1,9 @@
-//! The `ipcgan` command: age a face, prepare a data set, train, list devices.
+//! The `ipcgan` command: age a face, prepare a data set, train, evaluate, list devices.
 
 mod age;
 mod arguments;
 mod devices;
+mod evaluate;
 mod prepare;
 mod progress;
 mod train;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Age(arguments) => age::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Devices => devices::run(),
         Command::Lend(arguments) => devices::lend(&arguments),
     };

@@ -53,6 +53,7 @@ mod face;
 mod labelled;
 mod left_out;
 mod metadata;
+pub mod page;
 pub mod photo;
 pub mod pixels;
 pub mod preparation;

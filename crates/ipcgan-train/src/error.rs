@@ -69,6 +69,14 @@ pub enum TrainingError {
         /// What to go on from, and how.
         advice: String,
     },
+    /// Too few faces to measure anything with.
+    #[error(
+        "{found} held-out faces of known age are too few to evaluate with; two are the least, hundreds tell something"
+    )]
+    TooFewFaces {
+        /// Faces that were found.
+        found: usize,
+    },
     /// Curves cannot be drawn.
     #[error("cannot draw the curves of the {stage} stage: {reason}")]
     Plot {

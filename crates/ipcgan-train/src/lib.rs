@@ -13,6 +13,7 @@ mod config;
 mod context;
 mod data;
 mod error;
+pub mod evaluation;
 mod guard;
 mod health;
 mod held_out;

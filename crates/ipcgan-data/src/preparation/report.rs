@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 use ipcgan_model::AgeGroups;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::{PreparationConfig, Prepared};
 use crate::left_out::Cause;
+use crate::page::{page, picture_address};
 use crate::{DataError, FaceLabel, Split, photo, sheet};
 
 /// Faces on the contact sheet of a group, at most, and in a row of it.
@@ -22,55 +20,34 @@ const SHOWN_SIDE: u32 = 96;
 /// Examples of what was left out for one cause.
 const EXAMPLES: usize = 5;
 
-const STYLE: &str = "
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem; }
-th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }
-th:first-child, td:first-child { text-align: left; }
-.text { text-align: left; overflow-wrap: anywhere; }
-img, svg { max-width: 100%; height: auto; }
-.muted { opacity: .7; }";
-
 /// The page on `prepared`, whose pictures are in `folder`.
 pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<String, DataError> {
     let groups = &config.age_groups;
     let sheets = contact_sheets(prepared, folder, groups)?;
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Prepared faces: " (config.source) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "Prepared faces: " (config.source) }
-                p {
-                    (prepared.faces.len()) " faces of " (config.size) " × " (config.size) " pixels; "
-                    (prepared.left_out.len()) " pictures left out."
-                }
-                h2 { "Faces by age group and split" }
-                (faces_table(prepared, groups))
-                h2 { "Ages" }
-                (histogram(prepared, groups))
-                h2 { "Faces of one person" }
-                (people_table(prepared))
-                h2 { "Left out" }
-                (left_out_table(prepared))
-                p {
-                    (prepared.same_picture.len()) " pairs are the same picture twice (same-picture.csv); "
-                    "their faces are on the same side."
-                }
-                @for (name, sheet) in sheets {
-                    h2 { (name) }
-                    img src=(sheet) alt={ "Faces of group " (name) };
-                }
-            }
+    let body = html! {
+        h1 { "Prepared faces: " (config.source) }
+        p {
+            (prepared.faces.len()) " faces of " (config.size) " × " (config.size) " pixels; "
+            (prepared.left_out.len()) " pictures left out."
+        }
+        h2 { "Faces by age group and split" }
+        (faces_table(prepared, groups))
+        h2 { "Ages" }
+        (histogram(prepared, groups))
+        h2 { "Faces of one person" }
+        (people_table(prepared))
+        h2 { "Left out" }
+        (left_out_table(prepared))
+        p {
+            (prepared.same_picture.len()) " pairs are the same picture twice (same-picture.csv); "
+            "their faces are on the same side."
+        }
+        @for (name, sheet) in sheets {
+            h2 { (name) }
+            img src=(sheet) alt={ "Faces of group " (name) };
         }
     };
-    Ok(page.into_string())
+    Ok(page(&format!("Prepared faces: {}", config.source), &body))
 }
 
 /// Names of the groups, and of those without one if there are any, each with its faces.
@@ -189,14 +166,7 @@ fn contact_sheets(prepared: &Prepared, folder: &Path, groups: &AgeGroups) -> Res
                 })
                 .collect::<Result<_, DataError>>()?;
             let rows: Vec<_> = pictures.chunks(IN_A_ROW).map(<[RgbImage]>::to_vec).collect();
-            Ok((name, as_address(&sheet(&rows, 2))))
+            Ok((name, picture_address(&sheet(&rows, 2))))
         })
         .collect()
-}
-
-/// A picture as an address that holds it whole.
-fn as_address(picture: &RgbImage) -> String {
-    let mut bytes = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).expect("memory can be written");
-    format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))
 }

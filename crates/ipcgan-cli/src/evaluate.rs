@@ -1,0 +1,89 @@
+//! `ipcgan evaluate`: weights and held-out faces in, a report out.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use ipcgan::FaceAging;
+use ipcgan::data::{FaceSet, PreparedFolder, ShardedFaces, Split, Subset};
+use ipcgan::model::write_whole;
+use ipcgan::train::RunFolder;
+use ipcgan::train::evaluation::{Judges, Metrics, report};
+
+use crate::arguments::EvaluateArguments;
+use crate::progress::Progress;
+use crate::{answer, devices, report as tell};
+
+pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
+    let device = devices::open(&arguments.device)?;
+    let (face_aging, weights) = match &arguments.weights {
+        None => (FaceAging::embedded(&device)?, "the weights that come with the program".to_string()),
+        Some(path) => {
+            let path = if path.is_dir() { RunFolder::at(path).weights("generator") } else { path.clone() };
+            (FaceAging::load(&path, &device)?, path.display().to_string())
+        }
+    };
+    let judges = Judges::load(&arguments.judges, &device)
+        .context("the networks that judge are in assets/judges of the repository; name their folder with --judges")?;
+    let faces = held_out(&arguments.data, &face_aging)?;
+    let progress = Progress::new("evaluating");
+    let evaluation = face_aging.evaluate(&faces, arguments.faces, &judges, &|done, all| progress.show(done, all));
+    progress.finish();
+    let evaluation = evaluation?;
+
+    fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
+    let page = report(&evaluation, &weights, &arguments.data.display().to_string());
+    let metrics = serde_json::to_string_pretty(&evaluation.metrics)?;
+    for (name, text) in [("index.html", page), ("metrics.json", metrics)] {
+        let path = arguments.out.join(name);
+        write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    say(&evaluation.metrics);
+    answer(&arguments.out.join("index.html").display().to_string());
+    Ok(())
+}
+
+/// The faces of `folder` on its strictest side that is held out.
+fn held_out(folder: &Path, face_aging: &FaceAging) -> Result<Subset> {
+    let (faces, left_out): (Arc<dyn FaceSet>, _) = match ShardedFaces::are_in(folder) {
+        true => {
+            let (faces, left_out) = ShardedFaces::open(folder, face_aging.age_groups())?;
+            (Arc::new(faces), left_out)
+        }
+        false => {
+            let (faces, left_out) = PreparedFolder::open(folder, face_aging.age_groups())?;
+            (Arc::new(faces), left_out)
+        }
+    };
+    if !left_out.is_empty() {
+        tell(&format!("left out: {} rows that cannot be used", left_out.len()));
+    }
+    for split in [Split::Test, Split::Valid] {
+        let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
+        if !side.is_empty() {
+            tell(&format!("{} faces of known age are held out ({split})", side.len()));
+            return Ok(side);
+        }
+    }
+    bail!("no face of {} has the split test or valid; `ipcgan prepare` gives each one", folder.display())
+}
+
+/// The numbers that matter most.
+fn say(metrics: &Metrics) {
+    let value = |interval: &Option<_>| {
+        interval.map_or("-".into(), |interval: ipcgan::train::evaluation::Interval| format!("{:.3}", interval.value))
+    };
+    tell(&format!("{:<32}{:>16}{:>12}{:>14}{:>12}", "", "in target group", "years off", "verified 1e-2", "sharpness"));
+    tell(&format!("{:<32}{:>16}", "real faces, own group", value(&metrics.real.accuracy)));
+    for method in &metrics.methods {
+        tell(&format!(
+            "{:<32}{:>16}{:>12.1}{:>14}{:>12}",
+            method.name,
+            value(&method.accuracy),
+            method.years_off,
+            value(&method.verified[0]),
+            value(&method.sharpness),
+        ));
+    }
+}

@@ -1,0 +1,78 @@
+//! `ipcgan evaluate`: what it measures, and what it refuses.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const JUDGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/judges");
+
+fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder with `faces`, ten drawn people.
+fn with_faces() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let drawn = ["prepare", "--source", "synthetic", "--people", "10", "--size", "64", "--out", "faces"];
+    let output = ipcgan(folder.path(), &[&drawn[..], &["--test-share", "0.3"]].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    folder
+}
+
+#[test]
+fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
+    let folder = with_faces();
+    let evaluate = ["evaluate", "--data", "faces", "--faces", "10", "--judges", JUDGES, "--device", "cpu"];
+
+    let output = ipcgan(folder.path(), &evaluate);
+
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("report/index.html"));
+    let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
+    assert!(page.contains("data:image/jpeg;base64,") && !page.contains("http://") && !page.contains("https://"));
+    let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
+    assert_eq!(metrics["faces"], 10);
+    assert_eq!(metrics["real"]["impostor_pairs"], 45);
+    let [generator, unchanged, blended] = [0, 1, 2].map(|method| &metrics["methods"][method]);
+    assert_eq!(generator["name"], "generator");
+    // What is not changed is the same person, as sharp as before, and of no other age.
+    assert!(unchanged["verified"][0].is_null(), "of 45 pairs none can be a hundredth");
+    assert!(unchanged["distance_by_gap"][4].as_f64().unwrap() < 1e-3);
+    assert_eq!(unchanged["sharpness"]["value"], 1.0);
+    assert!(unchanged["smoothness"].is_null() && unchanged["cycle"].is_null());
+    // A mean face has less detail, and another background.
+    assert!(blended["sharpness"]["value"].as_f64().unwrap() < 0.9);
+    assert!(blended["background"]["value"].as_f64().unwrap() > 1.0);
+    assert!(generator["cycle"]["value"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn faces_that_were_learned_from_are_not_measured() {
+    let folder = with_faces();
+    let table = folder.path().join("faces/metadata.csv");
+    let text = fs::read_to_string(&table).unwrap();
+    fs::write(&table, text.replace(",test", ",train").replace(",valid", ",train")).unwrap();
+
+    let output = ipcgan(folder.path(), &["evaluate", "--data", "faces", "--judges", JUDGES, "--device", "cpu"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("split test or valid"), "{}", said(&output));
+}
+
+#[test]
+fn judges_that_are_missing_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let output = ipcgan(folder.path(), &["evaluate", "--data", "faces", "--device", "cpu"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(said.contains("--judges") && said.contains("assets/judges/recogniser.safetensors"), "{said}");
+}

@@ -1,0 +1,89 @@
+//! What networks of others think of faces.
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use image::RgbImage;
+use image::imageops::{FilterType, crop_imm, replace, resize};
+use ipcgan_data::{photo, pixels};
+use ipcgan_model::{AgeEstimator, Recogniser};
+
+use crate::TrainingError;
+
+/// Faces that are judged at a time.
+const BATCH: usize = 32;
+
+/// A recogniser and an age estimator that no training here has seen.
+#[derive(Debug)]
+pub struct Judges {
+    recogniser: Recogniser,
+    estimator: AgeEstimator,
+    device: Device,
+}
+
+/// What they think of a face.
+#[derive(Clone, Debug)]
+pub(super) struct Opinion {
+    /// How old it looks.
+    pub(super) years: f64,
+    /// Who it is: near for the same person.
+    pub(super) vector: Vec<f32>,
+}
+
+impl Judges {
+    /// The judges in `folder`: `recogniser.safetensors` and `age_estimator.safetensors`, as in `assets/judges`.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds another network.
+    pub fn load(folder: &Path, device: &Device) -> Result<Self, TrainingError> {
+        let bytes = |name: &str| {
+            let path = folder.join(name);
+            match fs::read(&path) {
+                Ok(bytes) => Ok((bytes, path)),
+                Err(source) => Err(TrainingError::Access { path, source }),
+            }
+        };
+        let (recogniser, recogniser_path) = bytes("recogniser.safetensors")?;
+        let (estimator, estimator_path) = bytes("age_estimator.safetensors")?;
+        Ok(Self {
+            recogniser: Recogniser::from_bytes(recogniser, &recogniser_path, device)?,
+            estimator: AgeEstimator::from_bytes(estimator, &estimator_path, device)?,
+            device: device.clone(),
+        })
+    }
+
+    /// What they think of each of `faces`, aligned as ours.
+    pub(super) fn opinions(&self, faces: &[RgbImage]) -> Vec<Opinion> {
+        faces.chunks(BATCH).flat_map(|faces| self.opinions_of_batch(faces)).collect()
+    }
+
+    fn opinions_of_batch(&self, faces: &[RgbImage]) -> Vec<Opinion> {
+        let seen: Vec<_> = faces.iter().map(|face| photo::resized(face, AgeEstimator::SIDE as u32)).collect();
+        let years = self.estimator.years(pixels::faces_tensor(&seen, &self.device)).into_data();
+        let seen: Vec<_> = faces.iter().map(for_recogniser).collect();
+        let vectors = self.recogniser.vectors(pixels::faces_tensor(&seen, &self.device));
+        let [_, length] = vectors.dims();
+        let vectors: Vec<f32> = vectors.into_data().iter::<f32>().collect();
+        let opinion = |(years, vector): (f64, &[f32])| Opinion { years, vector: vector.to_vec() };
+        years.iter::<f64>().zip(vectors.chunks_exact(length)).map(opinion).collect()
+    }
+}
+
+/// A face as the recogniser sees it: dlib's crop is wider than ours, so that our border is repeated outwards.
+fn for_recogniser(face: &RgbImage) -> RgbImage {
+    /// Left and upper border of dlib's crop (padding 0.25) in ours, and its side, as shares of our side: the eyes of its
+    /// template are at 0.318 and 0.669 of the width and 0.314 of the height, ours at 0.30, 0.68 and 0.30.
+    const LEFT: f64 = 0.045;
+    const TOP: f64 = 0.041;
+    const SIDE: f64 = 1.0856;
+    let side = f64::from(face.width());
+    let wide = (SIDE * side).round() as u32;
+    let [left, top] = [LEFT, TOP].map(|share| (share * side).round() as u32);
+    let mut canvas = RgbImage::from_fn(wide, wide, |x, y| {
+        let nearest = |place: u32, start: u32| place.saturating_sub(start).min(face.width() - 1);
+        *face.get_pixel(nearest(x, left), nearest(y, top).min(face.height() - 1))
+    });
+    replace(&mut canvas, &crop_imm(face, 0, 0, face.width(), face.height()).to_image(), left.into(), top.into());
+    resize(&canvas, Recogniser::SIDE as u32, Recogniser::SIDE as u32, FilterType::Triangle)
+}

@@ -1,0 +1,135 @@
+//! Numbers about numbers.
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// Samples from which an interval is taken.
+const RESAMPLES: usize = 1000;
+
+/// A mean, and where it would lie in 95 of 100 such samples (percentile bootstrap).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The mean.
+    pub value: f64,
+    /// Below it lie 2.5% of the resampled means.
+    pub low: f64,
+    /// Above it lie 2.5% of them.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Of the mean of `values`; nothing if there are none.
+    pub(super) fn of(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let mut random = ipcgan_data::random::random(0, 0, values.len() as u64);
+        let mut means: Vec<f64> = (0..RESAMPLES)
+            .map(|_| {
+                let draws = (0..values.len()).map(|_| values[random.random_range(0..values.len())]);
+                draws.sum::<f64>() / values.len() as f64
+            })
+            .collect();
+        means.sort_by(f64::total_cmp);
+        let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
+        Some(Self { value: mean(values), low: at(0.025), high: at(0.975) })
+    }
+
+    /// Of the share of `cases` that are true.
+    pub(super) fn of_share(cases: impl Iterator<Item = bool>) -> Option<Self> {
+        Self::of(&cases.map(|case| f64::from(u8::from(case))).collect::<Vec<_>>())
+    }
+}
+
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Euclidean distance.
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+/// The largest distance at which at most `share` of `impostors`, distances of different people, count as the same
+/// person; none if they are too few to tell.
+pub(super) fn threshold(impostors: &mut [f64], share: f64) -> Option<f64> {
+    impostors.sort_by(f64::total_cmp);
+    let accepted = (share * impostors.len() as f64).floor() as usize;
+    accepted.checked_sub(1).map(|last| impostors[last])
+}
+
+/// Pearson's correlation of `values` with their places; none if they do not differ.
+pub(super) fn correlation_with_order(values: &[f64]) -> Option<f64> {
+    let places: Vec<f64> = (0..values.len()).map(|place| place as f64).collect();
+    let [mean_place, mean_value] = [mean(&places), mean(values)];
+    let sum = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
+        places.iter().zip(values).map(|(place, value)| of(place - mean_place, value - mean_value)).sum()
+    };
+    let spread = (sum(&|place, _| place * place) * sum(&|_, value| value * value)).sqrt();
+    (spread > 0.0).then(|| sum(&|place, value| place * value) / spread)
+}
+
+/// Kernel inception distance (Bińkowski and others, 2018) of two sets of vectors: the unbiased squared maximum mean
+/// discrepancy with the kernel `(x y / d + 1)^3`. Zero for the same distribution, and a little below by chance.
+pub(super) fn kernel_distance(a: &[&[f32]], b: &[&[f32]]) -> Option<f64> {
+    if a.len() < 2 || b.len() < 2 {
+        return None;
+    }
+    let kernel = |x: &[f32], y: &[f32]| {
+        let product: f64 = x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum();
+        (product / x.len() as f64 + 1.0).powi(3)
+    };
+    let within = |set: &[&[f32]]| {
+        let count = set.len() as f64;
+        let pairs = (0..set.len()).flat_map(|i| (0..set.len()).filter(move |j| *j != i).map(move |j| (i, j)));
+        pairs.map(|(i, j)| kernel(set[i], set[j])).sum::<f64>() / (count * (count - 1.0))
+    };
+    let between: f64 = a.iter().flat_map(|x| b.iter().map(|y| kernel(x, y))).sum();
+    Some(within(a) + within(b) - 2.0 * between / (a.len() * b.len()) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_holds_the_mean_and_narrows_with_more_values() {
+        let few = Interval::of(&[0.0, 1.0, 0.0, 1.0]).unwrap();
+        let many = Interval::of(&[0.0, 1.0].repeat(200)).unwrap();
+
+        assert_eq!((few.value, many.value), (0.5, 0.5));
+        assert!(many.low < 0.5 && many.high > 0.5 && many.high - many.low < (few.high - few.low) / 3.0);
+        assert_eq!(Interval::of(&[]), None);
+    }
+
+    #[test]
+    fn a_threshold_accepts_so_many_impostors_and_no_more() {
+        let mut impostors: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+
+        let limit = threshold(&mut impostors, 0.05).unwrap();
+
+        assert_eq!(impostors.iter().filter(|distance| **distance <= limit).count(), 5);
+        assert_eq!(threshold(&mut impostors, 0.001), None, "of a hundred none can be a thousandth");
+    }
+
+    #[test]
+    fn what_rises_evenly_correlates_with_its_order() {
+        assert_eq!(correlation_with_order(&[1.0, 2.0, 3.0]), Some(1.0));
+        assert_eq!(correlation_with_order(&[3.0, 2.0, 1.0]), Some(-1.0));
+        assert_eq!(correlation_with_order(&[2.0, 2.0]), None);
+    }
+
+    #[test]
+    fn sets_of_one_distribution_are_near_and_others_far() {
+        let vectors = |shift: f32| -> Vec<Vec<f32>> {
+            (0..40).map(|i| vec![shift + (i % 7) as f32 * 0.1, shift - (i % 5) as f32 * 0.1]).collect()
+        };
+        let of = |a: &[Vec<f32>], b: &[Vec<f32>]| {
+            let [a, b] = [a, b].map(|set| set.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            kernel_distance(&a, &b).unwrap()
+        };
+
+        assert!(of(&vectors(0.0), &vectors(0.0)).abs() < 0.05);
+        assert!(of(&vectors(0.0), &vectors(2.0)) > 1.0);
+    }
+}

@@ -1,0 +1,186 @@
+//! How well a generator ages faces, measured by networks that it was not trained with.
+
+mod judges;
+mod measures;
+mod method;
+mod metrics;
+mod pictures;
+mod report;
+
+pub use judges::Judges;
+pub use measures::Interval;
+pub use metrics::{FALSE_ACCEPT_RATES, Method, Metrics, RealFaces};
+pub use report::report;
+
+use burn::tensor::{Device, Int, Tensor};
+use image::RgbImage;
+use ipcgan_data::{FaceSet, photo, pixels};
+use ipcgan_model::{AgeGroups, InferenceGenerator};
+
+use crate::TrainingError;
+use crate::samples::at_every_age;
+use judges::Opinion;
+use measures::{distance, kernel_distance, threshold};
+use method::{Aged, measured};
+
+/// Reports how many of how many steps are done.
+type Progress<'a> = &'a dyn Fn(usize, usize);
+
+/// A generator and all that ageing faces with it takes.
+pub struct Subject<'a> {
+    /// The generator.
+    pub generator: &'a InferenceGenerator,
+    /// The age groups that it knows.
+    pub groups: &'a AgeGroups,
+    /// Side of its pictures, in pixels.
+    pub size: u32,
+    /// Where it is.
+    pub device: &'a Device,
+}
+
+/// A real face.
+pub(crate) struct Real {
+    picture: RgbImage,
+    group: usize,
+    opinion: Opinion,
+}
+
+/// What came of an evaluation: numbers, and faces to look at.
+pub struct Evaluation {
+    /// The numbers.
+    pub metrics: Metrics,
+    /// Rows of a source and the same face at each age, by the generator.
+    pub strips: Vec<Vec<RgbImage>>,
+}
+
+/// Ages at most `count` of `faces`, as many of each group as there are, and measures what comes of it, beside two simpler
+/// ways: leaving the face as it is, and blending in half of the mean face of the target group.
+///
+/// # Errors
+/// A picture cannot be read, or there are fewer than two faces of known age.
+pub fn evaluate(
+    subject: &Subject<'_>,
+    faces: &dyn FaceSet,
+    count: usize,
+    judges: &Judges,
+    progress: Progress<'_>,
+) -> Result<Evaluation, TrainingError> {
+    let chosen = chosen(faces, subject.groups, count);
+    if chosen.len() < 2 {
+        return Err(TrainingError::TooFewFaces { found: chosen.len() });
+    }
+    // Judging the real faces, ageing them, and each of the three ways.
+    let steps = 2 * chosen.len() + 3;
+    let mut real = Vec::new();
+    for (index, group) in chosen {
+        let picture = photo::resized(&photo::centred_square(&faces.image(index)?), subject.size);
+        let opinion = judges.opinions(std::slice::from_ref(&picture)).remove(0);
+        real.push(Real { picture, group, opinion });
+        progress(real.len(), steps);
+    }
+    let reference = reference(&real, subject.groups);
+    let mut ours = Vec::new();
+    for face in &real {
+        ours.push(at_every_age(subject.generator, &face.picture, subject.device));
+        progress(real.len() + ours.len(), steps);
+    }
+    let back: Vec<RgbImage> = real.iter().zip(&ours).map(|(face, aged)| back(subject, face, aged)).collect();
+    let strips = strips(&real, &ours);
+    let groups = subject.groups.count();
+    let unchanged: Vec<_> = real.iter().map(|face| vec![face.picture.clone(); groups]).collect();
+    let means = mean_faces(&real, subject);
+    let blended = |face: &Real| means.iter().map(|mean| blend(&face.picture, mean)).collect();
+    let blended: Vec<Vec<RgbImage>> = real.iter().map(blended).collect();
+    let ways = [
+        ("generator", ours, Some(back)),
+        ("unchanged source", unchanged, None),
+        ("half the mean face of the group", blended, None),
+    ];
+    let mut methods = Vec::new();
+    for (name, pictures, back) in ways {
+        let opinions = pictures.iter().map(|aged| judges.opinions(aged)).collect();
+        let aged = Aged { pictures, opinions, back };
+        methods.push(measured(name, &real, &aged, &reference, subject.groups));
+        progress(2 * real.len() + methods.len(), steps);
+    }
+    let metrics = Metrics { faces: real.len(), groups: subject.groups.names(), real: reference, methods };
+    Ok(Evaluation { metrics, strips })
+}
+
+/// Faces of known group, spread evenly over each, with their groups.
+fn chosen(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, usize)> {
+    let share = count.div_ceil(groups.count());
+    let of_group = |group: usize| {
+        let all: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).group == Some(group)).collect();
+        let kept = share.min(all.len());
+        (0..kept).map(move |place| (all[place * all.len() / kept], group)).collect::<Vec<_>>()
+    };
+    groups.indices().flat_map(of_group).collect()
+}
+
+fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
+    let of_group = |group| real.iter().filter(move |face| face.group == group);
+    let counts: Vec<usize> = groups.indices().map(|group| of_group(group).count()).collect();
+    let years = groups.indices().map(|group| {
+        let years: Vec<f64> = of_group(group).map(|face| face.opinion.years).collect();
+        Interval::of(&years)
+    });
+    let mut impostors: Vec<f64> = Vec::new();
+    for (index, face) in real.iter().enumerate() {
+        impostors.extend(real[..index].iter().map(|other| distance(&face.opinion.vector, &other.opinion.vector)));
+    }
+    let halves = [0, 1].map(|half| -> Vec<&[f32]> {
+        real.iter().skip(half).step_by(2).map(|face| face.opinion.vector.as_slice()).collect()
+    });
+    RealFaces {
+        years: years.collect(),
+        accuracy: Interval::of_share(
+            real.iter().map(|face| groups.group_of(age(face.opinion.years)) == Some(face.group)),
+        ),
+        commonest: counts.iter().copied().max().unwrap_or(0) as f64 / real.len() as f64,
+        counts,
+        impostor_pairs: impostors.len(),
+        thresholds: FALSE_ACCEPT_RATES.map(|rate| threshold(&mut impostors, rate)),
+        kernel_distance: kernel_distance(&halves[0], &halves[1]),
+    }
+}
+
+/// An estimated age in whole years.
+fn age(years: f64) -> u32 {
+    years.max(0.0) as u32
+}
+
+/// `face` aged to the group farthest from its own, and from there back to its own.
+fn back(subject: &Subject<'_>, face: &Real, aged: &[RgbImage]) -> RgbImage {
+    let farthest = if face.group * 2 < aged.len() { aged.len() - 1 } else { 0 };
+    let there = pixels::faces_tensor(&aged[farthest..=farthest], subject.device);
+    let target = Tensor::<1, Int>::from_data([face.group as i64], subject.device);
+    pixels::images(subject.generator.forward(there, target)).remove(0)
+}
+
+/// Faces to look at, spread over all.
+fn strips(real: &[Real], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
+    const SHOWN: usize = 50;
+    let shown = SHOWN.min(real.len());
+    let places = (0..shown).map(|row| row * real.len() / shown);
+    places.map(|place| [std::slice::from_ref(&real[place].picture), &aged[place]].concat()).collect()
+}
+
+/// The mean face of each group; where there is none, grey.
+fn mean_faces(real: &[Real], subject: &Subject<'_>) -> Vec<RgbImage> {
+    let of_group = |group: usize| {
+        let faces: Vec<&RgbImage> = real.iter().filter(|face| face.group == group).map(|face| &face.picture).collect();
+        let mean = |place: usize| {
+            let sum: u32 = faces.iter().map(|face| u32::from(face.as_raw()[place])).sum();
+            sum.checked_div(faces.len() as u32).map_or(128, |mean| mean as u8)
+        };
+        let values = (0..3 * subject.size as usize * subject.size as usize).map(mean).collect();
+        RgbImage::from_raw(subject.size, subject.size, values).expect("three values a pixel")
+    };
+    subject.groups.indices().map(of_group).collect()
+}
+
+fn blend(a: &RgbImage, b: &RgbImage) -> RgbImage {
+    let values = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.midpoint(*b)).collect();
+    RgbImage::from_raw(a.width(), a.height(), values).expect("as many values as before")
+}

@@ -1,0 +1,57 @@
+//! What can be measured on a picture itself.
+
+use image::RgbImage;
+
+/// Share of the side that is taken for background, in each upper corner.
+const CORNER: f64 = 0.12;
+
+/// Mean square of the Laplacian of the brightness: high where there is detail.
+pub(super) fn detail(picture: &RgbImage) -> f64 {
+    let grey = image::imageops::grayscale(picture);
+    let (width, height) = grey.dimensions();
+    let at = |x: u32, y: u32| f64::from(grey.get_pixel(x, y)[0]);
+    let inner = (1..height - 1).flat_map(|y| (1..width - 1).map(move |x| (x, y)));
+    let laplacian = |(x, y)| at(x - 1, y) + at(x + 1, y) + at(x, y - 1) + at(x, y + 1) - 4.0 * at(x, y);
+    let count = f64::from((width - 2) * (height - 2));
+    inner.map(|place| laplacian(place).powi(2)).sum::<f64>() / count
+}
+
+/// Mean difference of two pictures of one size, in 0..255.
+pub(super) fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
+    let sum: f64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+    sum / a.as_raw().len() as f64
+}
+
+/// The same in the upper corners, where an aligned face leaves the background.
+pub(super) fn background_difference(a: &RgbImage, b: &RgbImage) -> f64 {
+    let side = ((f64::from(a.width()) * CORNER) as u32).max(1);
+    let corner = |left: u32| {
+        let of = |picture: &RgbImage| image::imageops::crop_imm(picture, left, 0, side, side).to_image();
+        difference(&of(a), &of(b))
+    };
+    (corner(0) + corner(a.width() - side)) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn a_blurred_picture_has_less_detail() {
+        let sharp = RgbImage::from_fn(32, 32, |x, y| Rgb([if (x / 4 + y / 4) % 2 == 0 { 0 } else { 255 }; 3]));
+
+        assert!(detail(&image::imageops::blur(&sharp, 1.5)) < detail(&sharp) / 2.0);
+    }
+
+    #[test]
+    fn a_change_in_the_middle_leaves_the_background() {
+        let plain = RgbImage::from_pixel(32, 32, Rgb([100; 3]));
+        let mut changed = plain.clone();
+        changed.put_pixel(16, 16, Rgb([200; 3]));
+
+        assert_eq!(background_difference(&plain, &changed), 0.0);
+        assert!(difference(&plain, &changed) > 0.0);
+    }
+}

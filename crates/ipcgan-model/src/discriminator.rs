@@ -15,23 +15,30 @@ use crate::operation::{Order, conditioned, convolution, joined_batches};
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
 
-/// Size of a discriminator.
+/// Size and form of a discriminator.
 #[derive(Config, Debug, PartialEq)]
 pub struct DiscriminatorConfig {
     /// Channels after the first convolution. Default: 64.
     #[config(default = 64)]
     pub width: usize,
+    /// Whether three of its layers have batch norms, as published. Default: yes.
+    ///
+    /// Real and generated faces are normed apart, so that both leave a norm with the same mean and variance: most of what
+    /// tells one kind from the other is taken away, and what is left is little at small widths.
+    #[config(default = true)]
+    pub norms: bool,
 }
 
 impl DiscriminatorConfig {
     /// A discriminator with initial weights drawn from `seed`.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Discriminator {
         let width = self.width;
+        let layer = if self.norms { ConvNorm::new } else { ConvNorm::plain };
         let discriminator = Discriminator {
             stem: same_conv([3, width], 4, 2, device),
-            down1: ConvNorm::new([width + groups.count(), 2 * width], 4, 2, device),
-            down2: ConvNorm::new([2 * width, 4 * width], 4, 2, device),
-            patch: ConvNorm::new([4 * width, 8 * width], 4, 1, device),
+            down1: layer([width + groups.count(), 2 * width], 4, 2, device),
+            down2: layer([2 * width, 4 * width], 4, 2, device),
+            patch: layer([4 * width, 8 * width], 4, 1, device),
             head: same_conv([8 * width, 8 * width], 4, 1, device),
             age_groups: groups.count(),
         };
@@ -108,5 +115,26 @@ impl Discriminator {
         let x = self.down2.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
         let x = self.patch.forward_parts(x, N, ACTIVATION);
         convolution(&self.head, x, Activation::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discriminator_without_norms_has_biases_instead() {
+        let device = Device::flex();
+        let parameters = |norms| {
+            let config = DiscriminatorConfig::new().with_width(4).with_norms(norms);
+            config.init(&AgeGroups::default(), 0, &device).num_params()
+        };
+
+        // Of 8, 16 and 32 channels: two factors and two statistics each, or one bias.
+        assert_eq!(parameters(true) - parameters(false), 3 * (8 + 16 + 32));
+        let discriminator = DiscriminatorConfig::new().with_width(4).with_norms(false);
+        let discriminator = discriminator.init(&AgeGroups::default(), 0, &device);
+        let faces = Tensor::<4>::zeros([2, 3, 32, 32], &device);
+        assert_eq!(discriminator.forward(faces, Tensor::from_data([0, 4], &device)).dims(), [2, 32, 4, 4]);
     }
 }

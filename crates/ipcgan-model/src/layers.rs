@@ -30,19 +30,24 @@ fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).with_epsilon(NORM_EPSILON).with_momentum(NORM_MOMENTUM).init(device)
 }
 
-/// Convolution without bias, then batch norm.
+/// Convolution without bias, then batch norm; or a convolution with bias alone.
 #[derive(Module, Debug)]
 pub(crate) struct ConvNorm {
     pub(crate) conv: Conv2d,
-    norm: BatchNorm,
+    norm: Option<BatchNorm>,
 }
 
 impl ConvNorm {
     pub(crate) fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
         Self {
             conv: same_conv_config(channels, kernel, stride).with_bias(false).init(device),
-            norm: batch_norm(channels[1], device),
+            norm: Some(batch_norm(channels[1], device)),
         }
+    }
+
+    /// Without the norm.
+    pub(crate) fn plain(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
+        Self { conv: same_conv(channels, kernel, stride, device), norm: None }
     }
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
@@ -52,16 +57,19 @@ impl ConvNorm {
 
     /// The same for several batches in one: each of `parts` equal parts is normed by its own statistics.
     pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize, activation: Activation) -> Tensor<4> {
-        norm(&self.norm, convolution(&self.conv, x, Activation::None), parts, activation)
+        match &self.norm {
+            Some(layer) => norm(layer, convolution(&self.conv, x, Activation::None), parts, activation),
+            None => convolution(&self.conv, x, activation),
+        }
     }
 
-    pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 1] {
-        [&mut self.norm]
+    pub(crate) fn norms(&mut self) -> Option<&mut BatchNorm> {
+        self.norm.as_mut()
     }
 
     /// [`ConvNorm::forward`] for inference on the CPU.
     pub(crate) fn prepared(&self, activation: Activation, arithmetic: Arithmetic) -> Prepared {
-        Prepared::new(&self.conv, Some(&self.norm), activation, arithmetic)
+        Prepared::new(&self.conv, self.norm.as_ref(), activation, arithmetic)
     }
 }
 

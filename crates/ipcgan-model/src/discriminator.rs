@@ -42,7 +42,9 @@ impl DiscriminatorConfig {
             head: same_conv([8 * width, 8 * width], 4, 1, device),
             age_groups: groups.count(),
         };
-        with_initial_weights(discriminator, InitialWeights::Gan, seed)
+        // The published weights are so small that without norms a hundredth of what comes in would come out.
+        let initial = if self.norms { InitialWeights::Gan } else { InitialWeights::He };
+        with_initial_weights(discriminator, initial, seed)
     }
 }
 

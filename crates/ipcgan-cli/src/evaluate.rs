@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::FaceAging;
-use ipcgan::data::{FaceSet, PreparedFolder, ShardedFaces, Split, Subset};
+use ipcgan::data::{FaceSet, Split, Subset, open_faces};
 use ipcgan::model::write_whole;
 use ipcgan::train::RunFolder;
 use ipcgan::train::evaluation::{Judges, Metrics, report};
@@ -46,16 +45,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
 
 /// The faces of `folder` on its strictest side that is held out.
 fn held_out(folder: &Path, face_aging: &FaceAging) -> Result<Subset> {
-    let (faces, left_out): (Arc<dyn FaceSet>, _) = match ShardedFaces::are_in(folder) {
-        true => {
-            let (faces, left_out) = ShardedFaces::open(folder, face_aging.age_groups())?;
-            (Arc::new(faces), left_out)
-        }
-        false => {
-            let (faces, left_out) = PreparedFolder::open(folder, face_aging.age_groups())?;
-            (Arc::new(faces), left_out)
-        }
-    };
+    let (faces, left_out) = open_faces(folder, face_aging.age_groups())?;
     if !left_out.is_empty() {
         tell(&format!("left out: {} rows that cannot be used", left_out.len()));
     }

@@ -3,13 +3,12 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::model::Preset;
 use ipcgan::train::{
     Display, EVENTS_FOLDER, Ending, Interrupter, RunFolder, Session, Stage, StagePlan, Summary, TrainingConfig,
-    TrainingData, plan, train,
+    TrainingData, plan, span, train,
 };
 
 use crate::arguments::TrainArguments;
@@ -80,22 +79,12 @@ fn say_plan(stages: &[StagePlan]) {
             plan.faces_per_step.to_string(),
             format!("{:.3} s", plan.step.as_secs_f64()),
             plan.steps.to_string(),
-            span(plan.time),
+            span(plan.time.as_secs_f64()),
             format!("{:.0} MB", plan.memory),
         ]);
     }
-    let whole = stages.iter().map(|plan| plan.time).sum();
+    let whole: f64 = stages.iter().map(|plan| plan.time.as_secs_f64()).sum();
     answer(&format!("all stages: {}, checkpoints and sample grids apart", span(whole)));
-}
-
-/// A time in the largest unit that fits.
-fn span(time: Duration) -> String {
-    match time.as_secs_f64() {
-        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
-        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
-        seconds if seconds < 172_800.0 => format!("{:.1} h", seconds / 3600.0),
-        seconds => format!("{:.1} days", seconds / 86_400.0),
-    }
 }
 
 fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> {

@@ -55,9 +55,15 @@ pub(crate) fn warmed_up(share: f64, updates: usize) -> f64 {
 
 /// The id of the first parameter of `network`.
 pub(crate) fn first_parameter<M: Module>(network: &M) -> Option<ParamId> {
-    let mut values = Values::default();
-    network.visit(&mut values);
-    values.order.first().copied()
+    struct First(Option<ParamId>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            self.0.get_or_insert(parameter.id);
+        }
+    }
+    let mut first = First(None);
+    network.visit(&mut first);
+    first.0
 }
 
 #[cfg(test)]

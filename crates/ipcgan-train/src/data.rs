@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipcgan_data::split::by_identity;
-use ipcgan_data::{FaceSet, LeftOut, PreparedFolder, ShardedFaces, Subset, SyntheticFaces, check_pictures};
+use ipcgan_data::{FaceSet, LeftOut, Subset, SyntheticFaces, check_pictures, open_faces};
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
@@ -43,16 +43,7 @@ impl TrainingData {
         config: &TrainingConfig,
         progress: Progress<'_>,
     ) -> Result<(Self, Vec<LeftOut>), TrainingError> {
-        let (faces, mut left_out): (Arc<dyn FaceSet>, _) = match ShardedFaces::are_in(folder) {
-            true => {
-                let (faces, left_out) = ShardedFaces::open(folder, &config.age_groups)?;
-                (Arc::new(faces), left_out)
-            }
-            false => {
-                let (faces, left_out) = PreparedFolder::open(folder, &config.age_groups)?;
-                (Arc::new(faces), left_out)
-            }
-        };
+        let (faces, mut left_out) = open_faces(folder, &config.age_groups)?;
         let (faces, unreadable) = check_pictures(faces, progress);
         left_out.extend(unreadable);
         Ok((Self::split(Arc::new(faces), Some(folder.into()), config)?, left_out))

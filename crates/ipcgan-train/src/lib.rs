@@ -43,7 +43,7 @@ pub use data::TrainingData;
 pub use error::TrainingError;
 pub use optimizers::{classifier_optimizer, gan_optimizer, gan_rates};
 pub use plan::{StagePlan, plan};
-pub use progress::LineSink;
+pub use progress::{LineSink, span};
 pub use record::EVENTS_FOLDER;
 pub use run_folder::RunFolder;
 pub use samples::{aged_sheet, at_every_age, sample_grid};

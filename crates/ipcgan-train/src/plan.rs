@@ -73,7 +73,7 @@ impl StageContext<'_> {
         let failed = |reason: String| TrainingError::Stopped { step: 0, reason };
         let mut learner = Learner::new(model, optimizer, rates);
         learner.fork(self.team.main());
-        let train = if self.team.count() == 1 { train.to_device(self.team.main()) } else { train };
+        let train = self.team.fed(train);
         let mut batches = train.iter();
         let mut steps = Vec::new();
         for _ in 0..=STEPS {

@@ -81,7 +81,7 @@ impl ProgressLines {
             self.steps,
             self.values(),
             speed * self.batch_size as f64,
-            duration(left),
+            span(left),
         ));
         self.last_line = Some(Instant::now());
     }
@@ -96,12 +96,13 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Seconds in the largest unit that fits.
-fn duration(seconds: f64) -> String {
+/// Seconds in the largest unit that fits, for people.
+pub fn span(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 90.0 => format!("{seconds:.0} s"),
         seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
-        seconds => format!("{:.1} h", seconds / 3600.0),
+        seconds if seconds < 172_800.0 => format!("{:.1} h", seconds / 3600.0),
+        seconds => format!("{:.1} days", seconds / 86_400.0),
     }
 }
 

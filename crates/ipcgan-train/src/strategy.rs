@@ -300,8 +300,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         valid: ValidLoader<M>,
         _starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        // Several devices are sent their parts by the CPU.
-        let train = if self.team.count() == 1 { train.to_device(self.team.main()) } else { train };
+        let train = self.team.fed(train);
         let valid = valid.to_device(&self.team.main().clone().inner());
         learner.fork(self.team.main());
         let watch = self.watch.lock().expect("no holder panics").take().expect("a strategy runs once");

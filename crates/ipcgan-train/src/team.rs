@@ -1,8 +1,10 @@
 //! Several devices that learn as one: each takes a part of every batch.
 
 use std::panic::{panic_any, resume_unwind};
+use std::sync::Arc;
 use std::thread;
 
+use burn::data::dataloader::DataLoader;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
@@ -39,6 +41,11 @@ impl Team {
     /// The device that keeps the networks.
     pub(crate) fn main(&self) -> &Device {
         &self.devices[0]
+    }
+
+    /// `loader` as the team is fed: a single device gets its batches at once, several are sent their parts by the CPU.
+    pub(crate) fn fed<B: 'static>(&self, loader: Arc<dyn DataLoader<B>>) -> Arc<dyn DataLoader<B>> {
+        if self.devices.len() == 1 { loader.to_device(self.main()) } else { loader }
     }
 
     /// `turn` on each of `parts`, in order; the results are on the main device.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image::RgbImage;
-use image::imageops::{FilterType, crop_imm, replace, resize};
+use image::imageops::{FilterType, resize};
 use ipcgan_data::{photo, pixels};
 use ipcgan_model::{AgeEstimator, Recogniser};
 
@@ -80,10 +80,9 @@ fn for_recogniser(face: &RgbImage) -> RgbImage {
     let side = f64::from(face.width());
     let wide = (SIDE * side).round() as u32;
     let [left, top] = [LEFT, TOP].map(|share| (share * side).round() as u32);
-    let mut canvas = RgbImage::from_fn(wide, wide, |x, y| {
+    let seen = RgbImage::from_fn(wide, wide, |x, y| {
         let nearest = |place: u32, start: u32| place.saturating_sub(start).min(face.width() - 1);
         *face.get_pixel(nearest(x, left), nearest(y, top).min(face.height() - 1))
     });
-    replace(&mut canvas, &crop_imm(face, 0, 0, face.width(), face.height()).to_image(), left.into(), top.into());
-    resize(&canvas, Recogniser::SIDE as u32, Recogniser::SIDE as u32, FilterType::Triangle)
+    resize(&seen, Recogniser::SIDE as u32, Recogniser::SIDE as u32, FilterType::Triangle)
 }

@@ -30,20 +30,24 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
     let by_target: Vec<_> = groups.indices().map(|target| Interval::of(&years(None, target))).collect();
     let off = by_target.iter().zip(&reference.years).filter_map(|(aged, real)| Some((aged.as_ref()?, real.as_ref()?)));
     let off: Vec<f64> = off.map(|(aged, real)| (aged.value - real.value).abs()).collect();
-    let of_pairs = |of: &dyn Fn(&RgbImage, &RgbImage) -> f64| {
-        let values = pairs().map(|(face, target)| of(&real[face].picture, &aged.pictures[face][target]));
-        Interval::of(&values.collect::<Vec<_>>())
+    // Ages of one face are no samples of their own, so each face counts by the mean over its ages.
+    let over_faces = |of: &dyn Fn(usize, usize) -> f64| {
+        let of_face = |face| mean(&groups.indices().map(|target| of(face, target)).collect::<Vec<_>>());
+        Interval::of(&(0..real.len()).map(of_face).collect::<Vec<_>>())
+    };
+    let share =
+        |case: &dyn Fn(usize, usize) -> bool| over_faces(&|face, target| f64::from(u8::from(case(face, target))));
+    let change = |of: &dyn Fn(&RgbImage, &RgbImage) -> f64| {
+        over_faces(&|face, target| of(&real[face].picture, &aged.pictures[face][target]))
     };
     let some_mean = |values: Vec<f64>| (!values.is_empty()).then(|| mean(&values));
-    let vectors = |opinions: &mut dyn Iterator<Item = &Opinion>| -> Vec<Vec<f32>> {
-        opinions.map(|opinion| opinion.vector.clone()).collect()
-    };
-    let real_vectors = vectors(&mut real.iter().map(|face| &face.opinion));
+    let real_vectors: Vec<&[f32]> = real.iter().map(|face| face.opinion.vector.as_slice()).collect();
     // One age a face, so that both sets have as many people: each face at the group after its own.
-    let next = |(face, opinions): (&Real, &Vec<Opinion>)| opinions[(face.group + 1) % groups.count()].clone();
-    let aged_vectors = vectors(&mut real.iter().zip(&aged.opinions).map(next).collect::<Vec<_>>().iter());
-    let [real_vectors, aged_vectors] =
-        [&real_vectors, &aged_vectors].map(|set| set.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let aged_vectors: Vec<&[f32]> = real
+        .iter()
+        .zip(&aged.opinions)
+        .map(|(face, opinions)| opinions[(face.group + 1) % opinions.len()].vector.as_slice())
+        .collect();
     Method {
         name: name.into(),
         years_by_pair: groups
@@ -52,9 +56,7 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
             .collect(),
         years: by_target,
         years_off: mean(&off),
-        accuracy: Interval::of_share(
-            pairs().map(|(face, target)| groups.group_of(age(aged.opinions[face][target].years)) == Some(target)),
-        ),
+        accuracy: share(&|face, target| groups.group_of(age(aged.opinions[face][target].years)) == Some(target)),
         smoothness: {
             let of = |opinions: &Vec<Opinion>| {
                 correlation_with_order(&opinions.iter().map(|opinion| opinion.years).collect::<Vec<_>>())
@@ -63,7 +65,7 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
         },
         verified: reference
             .thresholds
-            .map(|limit| limit.and_then(|limit| Interval::of_share(pairs().map(|pair| moved(pair) <= limit)))),
+            .map(|limit| limit.and_then(|limit| share(&|face, target| moved((face, target)) <= limit))),
         distance_by_gap: groups
             .indices()
             .map(|gap| {
@@ -71,16 +73,16 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
                 some_mean(of_gap.map(moved).collect())
             })
             .collect(),
-        sharpness: of_pairs(&|source, aged| detail(aged) / detail(source).max(1e-9)),
-        background: of_pairs(&background_difference),
+        sharpness: change(&|source, aged| detail(aged) / detail(source).max(1e-9)),
+        background: change(&background_difference),
         own_group: {
             let own = |(face, pictures): (&Real, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
             Interval::of(&real.iter().zip(&aged.pictures).map(own).collect::<Vec<_>>())
         },
         kernel_distance: kernel_distance(&real_vectors, &aged_vectors),
         cycle: aged.back.as_ref().and_then(|back| {
-            let change = |(face, back): (&Real, &RgbImage)| difference(&face.picture, back);
-            Interval::of(&real.iter().zip(back).map(change).collect::<Vec<_>>())
+            let left = |(face, back): (&Real, &RgbImage)| difference(&face.picture, back);
+            Interval::of(&real.iter().zip(back).map(left).collect::<Vec<_>>())
         }),
     }
 }

@@ -69,40 +69,47 @@ pub fn evaluate(
     if chosen.len() < 2 {
         return Err(TrainingError::TooFewFaces { found: chosen.len() });
     }
-    // Judging the real faces, ageing them, and each of the three ways.
-    let steps = 2 * chosen.len() + 3;
-    let mut real = Vec::new();
-    for (index, group) in chosen {
-        let picture = photo::resized(&photo::centred_square(&faces.image(index)?), subject.size);
-        let opinion = judges.opinions(std::slice::from_ref(&picture)).remove(0);
-        real.push(Real { picture, group, opinion });
-        progress(real.len(), steps);
-    }
+    // Ageing each face, and judging what came of it in two ways.
+    let steps = 3 * chosen.len();
+    let pictures = chosen.iter().map(|(index, _)| {
+        let picture = faces.image(*index)?;
+        Ok::<_, TrainingError>(photo::resized(&photo::centred_square(&picture), subject.size))
+    });
+    let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+    let opinions = judges.opinions(&pictures);
+    let real = chosen.into_iter().zip(pictures).zip(opinions);
+    let real: Vec<_> = real.map(|(((_, group), picture), opinion)| Real { picture, group, opinion }).collect();
     let reference = reference(&real, subject.groups);
     let mut ours = Vec::new();
     for face in &real {
         ours.push(at_every_age(subject.generator, &face.picture, subject.device));
-        progress(real.len() + ours.len(), steps);
+        progress(ours.len(), steps);
     }
     let back: Vec<RgbImage> = real.iter().zip(&ours).map(|(face, aged)| back(subject, face, aged)).collect();
     let strips = strips(&real, &ours);
     let groups = subject.groups.count();
-    let unchanged: Vec<_> = real.iter().map(|face| vec![face.picture.clone(); groups]).collect();
+    let unchanged = Aged {
+        pictures: real.iter().map(|face| vec![face.picture.clone(); groups]).collect(),
+        opinions: real.iter().map(|face| vec![face.opinion.clone(); groups]).collect(),
+        back: None,
+    };
     let means = mean_faces(&real, subject);
     let blended = |face: &Real| means.iter().map(|mean| blend(&face.picture, mean)).collect();
     let blended: Vec<Vec<RgbImage>> = real.iter().map(blended).collect();
+    let judged = |pictures: Vec<Vec<RgbImage>>, back, done: usize| {
+        let mut opinions = Vec::new();
+        for aged in &pictures {
+            opinions.push(judges.opinions(aged));
+            progress(done + opinions.len(), steps);
+        }
+        Aged { pictures, opinions, back }
+    };
     let ways = [
-        ("generator", ours, Some(back)),
-        ("unchanged source", unchanged, None),
-        ("half the mean face of the group", blended, None),
+        ("generator", judged(ours, Some(back), real.len())),
+        ("unchanged source", unchanged),
+        ("half the mean face of the group", judged(blended, None, 2 * real.len())),
     ];
-    let mut methods = Vec::new();
-    for (name, pictures, back) in ways {
-        let opinions = pictures.iter().map(|aged| judges.opinions(aged)).collect();
-        let aged = Aged { pictures, opinions, back };
-        methods.push(measured(name, &real, &aged, &reference, subject.groups));
-        progress(2 * real.len() + methods.len(), steps);
-    }
+    let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups)).collect();
     let metrics = Metrics { faces: real.len(), groups: subject.groups.names(), real: reference, methods };
     Ok(Evaluation { metrics, strips })
 }

@@ -16,7 +16,7 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         h1 { "Evaluation of " (weights) }
         p {
             (metrics.faces) " held-out faces of " (data) ", each aged to " (metrics.groups.len()) " groups. "
-            "Brackets hold 95% intervals (bootstrap over faces or pairs). "
+            "Brackets hold 95% intervals (bootstrap over faces). "
             "Age and identity are judged by dlib's age estimator and recogniser, which no training here has seen."
         }
         h2 { "Ageing" }

@@ -36,7 +36,7 @@ pub use epilogue::{Activation, Epilogue};
 pub use instructions::Instructions;
 pub use linear::Linear;
 pub use maps::Maps;
-pub use memory::{LineAllocator, keep_freed_memory};
+pub use memory::{LineAllocator, give_back_freed_memory, keep_freed_memory};
 pub use norm::{Norm, NormGradients, Statistics, channel_sums};
 pub use pointwise::{activation_gradient, bounded, bounded_gradient};
 pub use pool::{Pooling, max_pool, max_pool_gradient, response_norm, response_norm_gradient};

@@ -12,6 +12,7 @@ use burn::train::{
     SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
+use ipcgan_model::give_back_freed_memory;
 
 use crate::TrainingError;
 use crate::checkpoint::{Best, Checkpoints, Standing};
@@ -250,6 +251,7 @@ impl<M: StepModel> StepStrategy<M> {
             return;
         }
         parts.saved = Instant::now();
+        give_back_freed_memory();
         self.checkpoints.begin(parts.step, parts.standing.clone());
         // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
         let saved = guarded(|| {

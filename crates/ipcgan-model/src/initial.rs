@@ -1,5 +1,9 @@
 //! Initial weights, drawn on the host so that they are the same on every device.
 
+mod whitening;
+
+pub(crate) use whitening::with_whitening_filters;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;

@@ -1,0 +1,106 @@
+//! First filters to which everything in a photograph is equally loud.
+
+use burn::module::Param;
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use rand_pcg::Pcg64Mcg;
+
+/// Variance of a value in [-1, 1].
+const VARIANCE: f64 = 0.25;
+/// Correlation of two neighbouring pixels; it falls exponentially with their distance.
+const NEIGHBOURS: f64 = 0.98;
+/// Correlation of two colours of a pixel.
+const COLOURS: f64 = 0.95;
+/// Variance that is in no neighbour: noise.
+const NOISE: f64 = 1e-4;
+
+/// The weights of a first convolution, drawn anew by [`whitening_filters`].
+pub(crate) fn with_whitening_filters(weight: Param<Tensor<4>>, seed: u64) -> Param<Tensor<4>> {
+    weight.map(|weight| {
+        let shape = weight.dims();
+        let filters = TensorData::new(whitening_filters(shape, seed), shape);
+        Tensor::from_data(filters, &weight.device()).set_require_grad(weight.is_require_grad())
+    })
+}
+
+/// Weights of a first convolution, for `shape` `[outputs, channels, height, width]`: filters whose answers to
+/// photographs in [-1, 1] have a variance of about one and do not depend on which frequency or colour it comes from.
+///
+/// In photographs, a coarse shade is a thousand times as strong as a fine pattern. A network that begins with
+/// filters without preference sees the first alone, and learns about the second last. These are random directions in the
+/// space where patches of photographs are white (by the factor of Cholesky of a patch's covariance, for which an exponential
+/// fall of correlation with distance stands: no data are needed).
+fn whitening_filters([outputs, channels, height, width]: [usize; 4], seed: u64) -> Vec<f32> {
+    let places: Vec<_> = (0..channels)
+        .flat_map(|channel| (0..height).flat_map(move |row| (0..width).map(move |column| (channel, row, column))))
+        .collect();
+    let factor = cholesky(places.len(), |a, b| covariance(places[a], places[b]));
+    let mut random = Pcg64Mcg::seed_from_u64(seed);
+    (0..outputs)
+        .flat_map(|_| {
+            let mut direction: Vec<f64> = places.iter().map(|_| StandardNormal.sample(&mut random)).collect();
+            let length = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
+            direction.iter_mut().for_each(|value| *value /= length);
+            solve_transposed(&factor, direction)
+        })
+        .map(|value| value as f32)
+        .collect()
+}
+
+/// Of two values of a patch, each at a channel, a row and a column.
+fn covariance(a: (usize, usize, usize), b: (usize, usize, usize)) -> f64 {
+    let distance = (a.1.abs_diff(b.1) as f64).hypot(a.2.abs_diff(b.2) as f64);
+    let colours = if a.0 == b.0 { 1.0 } else { COLOURS };
+    let noise = if a == b { NOISE } else { 0.0 };
+    VARIANCE * colours * NEIGHBOURS.powf(distance) + noise
+}
+
+/// Rows of the lower triangle `L` with `L L^T` the given positive definite matrix.
+fn cholesky(size: usize, matrix: impl Fn(usize, usize) -> f64) -> Vec<Vec<f64>> {
+    let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
+    for row in 0..size {
+        let mut values = Vec::with_capacity(row + 1);
+        for column in 0..=row {
+            let other = if column == row { &values } else { &rows[column] };
+            let left = matrix(row, column) - values.iter().zip(other).map(|(a, b)| a * b).sum::<f64>();
+            values.push(if column == row { left.sqrt() } else { left / rows[column][column] });
+        }
+        rows.push(values);
+    }
+    rows
+}
+
+/// The `x` with `L^T x = right`.
+fn solve_transposed(factor: &[Vec<f64>], mut right: Vec<f64>) -> Vec<f64> {
+    for row in (0..factor.len()).rev() {
+        right[row] /= factor[row][row];
+        let value = right[row];
+        for (below, weight) in right.iter_mut().zip(&factor[row][..row]) {
+            *below -= weight * value;
+        }
+    }
+    right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_to_patches_of_that_covariance_have_a_variance_of_one() {
+        let filters = whitening_filters([6, 3, 4, 4], 1);
+
+        let place = |index: usize| (index / 16, index / 4 % 4, index % 4);
+        for filter in filters.chunks_exact(48) {
+            let mut variance = 0.0;
+            for (a, first) in filter.iter().enumerate() {
+                for (b, second) in filter.iter().enumerate() {
+                    variance += f64::from(first * second) * covariance(place(a), place(b));
+                }
+            }
+            assert!((variance - 1.0).abs() < 1e-3, "{variance}");
+        }
+        assert_ne!(filters, whitening_filters([6, 3, 4, 4], 2));
+    }
+}

@@ -49,7 +49,7 @@ impl Preset {
         let published = DiscriminatorConfig::new();
         match self {
             Self::Paper => published,
-            Self::Compact => published.with_width(24),
+            Self::Compact => published.with_width(24).with_norms(false).with_score_channels(1),
             Self::Tiny => published.with_width(12),
         }
     }

@@ -32,8 +32,13 @@ pub(crate) struct Begun<M: StepModel> {
 impl StageContext<'_> {
     /// Runs the identity stage.
     pub(crate) fn identity(&self) -> Result<Learned, TrainingError> {
-        let setup =
-            |setup: Setup<IdentityModel>| setup.loss("loss").accuracy("accuracy").detail("gradient").recognition();
+        let held_out = self.data.valid();
+        // Without two pictures of anybody there is nothing to recognise.
+        let recognisable = IdentityLabels::of(held_out.as_ref()).count < held_out.len();
+        let setup = |setup: Setup<IdentityModel>| {
+            let setup = setup.loss("loss").accuracy("accuracy").detail("gradient");
+            if recognisable { setup.recognition() } else { setup }
+        };
         let (model, learned) = self.launch(self.identity_begun()?, None, setup)?;
         self.save("alexnet", &model.alexnet, &self.config.alexnet)?;
         Ok(learned)
@@ -46,7 +51,7 @@ impl StageContext<'_> {
         let (groups, seed) = (&self.config.age_groups, self.config.seed);
         let alexnet = self.config.alexnet.init(groups, seed, &self.autodiff_device());
         Ok(Begun {
-            model: IdentityModel { alexnet, clip_norm: training.clip_norm, age_weight: self.config.trunk_age_weight },
+            model: IdentityModel { alexnet, rules: training.clone(), age_weight: self.config.trunk_age_weight },
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),
@@ -72,7 +77,7 @@ impl StageContext<'_> {
         let labels = group_labels(self.data.train().as_ref())?;
         let held_out = group_labels(self.data.valid().as_ref())?;
         Ok(Begun {
-            model: AgeModel::new(alexnet, training.clip_norm, &self.autodiff_device()),
+            model: AgeModel::new(alexnet, training.clone(), &self.autodiff_device()),
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),

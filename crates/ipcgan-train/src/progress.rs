@@ -143,7 +143,7 @@ impl TrainingProgressLogger for ProgressLines {
                 self.write_training();
             }
             self.steps_before = self.step();
-        } else {
+        } else if !self.values.is_empty() {
             (self.sink)(&format!(
                 "{}  after step {}, on held-out people:  {}",
                 self.label,

@@ -91,11 +91,9 @@ impl TrainingConfig {
                 ClassifierTraining::new(50_000).with_batch_size(64),
                 averaged(AgingTraining::new(500_000).with_batch_size(32).with_sample_every(1000)),
             ),
-            Preset::Compact => (
-                ClassifierTraining::new(5000),
-                ClassifierTraining::new(3000),
-                averaged(small_aging(20_000).with_batch_size(4)),
-            ),
+            Preset::Compact => {
+                (ClassifierTraining::new(5000), ClassifierTraining::new(3000), averaged(compact_aging(10_000)))
+            }
             Preset::Tiny => (
                 ClassifierTraining::new(700).with_learning_rate(1e-3),
                 ClassifierTraining::new(800).with_learning_rate(1e-3),
@@ -119,6 +117,16 @@ impl TrainingConfig {
 /// slower than its judge, and a face is kept more strictly.
 fn small_aging(steps: usize) -> AgingTraining {
     AgingTraining::new(steps).with_generator_learning_rate(3e-4).with_weights(LossWeights::new().with_identity(1e-3))
+}
+
+/// How compact networks learn to age photographs (`docs/experiments.md`): the discriminator sees flaws within tens of steps and
+/// learns faster than the generator, so that little weight on age moves faces and does not paint over them.
+fn compact_aging(steps: usize) -> AgingTraining {
+    AgingTraining::new(steps)
+        .with_generator_learning_rate(2e-4)
+        .with_discriminator_learning_rate(4e-4)
+        .with_weights(LossWeights::new().with_identity(2e-3).with_age(10.0))
+        .with_window_shifts(4)
 }
 
 /// With the average of the generator, and statistics measured anew: what a long training keeps.

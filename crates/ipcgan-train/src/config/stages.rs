@@ -32,6 +32,13 @@ pub struct ClassifierTraining {
     /// Default: 0.
     #[config(default = 0)]
     pub patience: usize,
+    /// How far each face is first changed, along the gradient of its loss, in levels of 255 (root of the mean square);
+    /// 0 for not at all, as published. Default: 0.
+    ///
+    /// A classifier that has only seen photographs can be talked into any age by patterns that nobody sees, and a generator finds
+    /// them. One that has learned on faces so attacked asks for changes that look like age.
+    #[config(default = 0.0)]
+    pub attack: f64,
     /// How faces are varied, so that few pictures teach more.
     #[config(default = "Augmentation::new()")]
     pub augmentation: Augmentation,
@@ -105,4 +112,7 @@ pub struct LossWeights {
     /// Age loss. Default: 30, as the official code.
     #[config(default = 30.0)]
     pub age: f64,
+    /// Mean absolute change of a pixel from the source, in [-1, 1]; 0 for none, as published. Default: 0.
+    #[config(default = 0.0)]
+    pub pixel: f64,
 }

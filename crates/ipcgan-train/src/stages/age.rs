@@ -7,8 +7,10 @@ use ipcgan_data::LabelledBatch;
 use ipcgan_model::loss::age_loss;
 use ipcgan_model::{AgeHead, AlexNet};
 
+use super::attack::attacked;
 use super::frozen::Frozen;
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
+use crate::config::ClassifierTraining;
 use crate::team::Team;
 use crate::terms::Terms;
 use crate::update::gradients;
@@ -21,15 +23,15 @@ pub struct AgeModel {
     #[module(skip)]
     rest: Frozen,
     #[module(skip)]
-    clip_norm: f64,
+    rules: ClassifierTraining,
 }
 
 impl AgeModel {
-    /// The age head of `alexnet` learning on `device`, which keeps gradients; nothing else of it changes. The norm of
-    /// the gradients is at most `clip_norm` unless that is zero.
-    pub fn new(alexnet: AlexNet, clip_norm: f64, device: &Device) -> Self {
+    /// The age head of `alexnet` learning on `device`, which keeps gradients; nothing else of it changes. It
+    /// learns by `rules`.
+    pub fn new(alexnet: AlexNet, rules: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, rest: Frozen::new(alexnet), clip_norm }
+        Self { head, rest: Frozen::new(alexnet), rules }
     }
 
     /// The network with the age head as it is now.
@@ -44,7 +46,11 @@ impl AgeModel {
     }
 
     fn turn(&self, batch: LabelledBatch) -> Turn {
-        let logits = self.logits(batch.faces);
+        let faces = attacked(batch.faces, self.rules.attack, |faces| {
+            let head = self.head.clone().no_grad();
+            age_loss(head.forward(self.rest.on(&faces.device()).features(faces)), batch.labels.clone())
+        });
+        let logits = self.logits(faces);
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
         let loss = age_loss(logits, batch.labels);
@@ -86,7 +92,7 @@ fn within_one_group(logits: Tensor<2>, groups: Tensor<1, Int>) -> Tensor<1> {
 
 impl StepModel for AgeModel {
     fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
-        let clip_norm = learner.model().clip_norm;
+        let clip_norm = learner.model().rules.clip_norm;
         learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
     }
 }

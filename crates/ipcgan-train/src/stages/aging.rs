@@ -6,7 +6,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::AgingBatch;
-use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
+use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss, pixel_loss};
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
 use super::frozen::Frozen;
@@ -88,6 +88,7 @@ impl AgingModel {
         let alexnet = self.alexnet.on(&generated.device());
         let variety = variety(generated.clone(), batch.source.clone());
         let scores = discriminator.forward(generated.clone(), batch.target.clone());
+        let pixel = pixel_loss(generated.clone(), batch.source.clone());
         let features = alexnet.features(self.window(generated));
         let source_features = alexnet.features(self.window(batch.source.clone()));
         let age_logits = alexnet.age_logits(features.clone());
@@ -96,14 +97,17 @@ impl AgingModel {
         let identity = identity_loss(features, source_features);
         let age = age_loss(age_logits.clone(), batch.target.clone());
         let weights = &self.rules.weights;
-        let loss =
-            adversarial.clone() * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
+        let loss = adversarial.clone() * weights.adversarial
+            + identity.clone() * weights.identity
+            + age.clone() * weights.age
+            + pixel.clone() * weights.pixel;
         Turn {
             terms: terms(batch)
                 .with("adversarial", adversarial)
                 .with("identity", identity)
                 .with("age", age)
                 .with("age accuracy", accuracy(age_logits, batch.target.clone()))
+                .with("pixel", pixel)
                 .with("variety", variety),
             gradients: gradients(loss, &self.generator),
         }

@@ -7,7 +7,9 @@ use ipcgan_data::LabelledBatch;
 use ipcgan_model::AlexNet;
 use ipcgan_model::loss::{cross_entropy, cross_entropy_of_known};
 
+use super::attack::attacked;
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
+use crate::config::ClassifierTraining;
 use crate::team::Team;
 use crate::terms::Terms;
 use crate::update::gradients;
@@ -17,9 +19,9 @@ use crate::update::gradients;
 pub struct IdentityModel {
     /// The network.
     pub alexnet: AlexNet,
-    /// Largest norm of the gradients; 0 for any.
+    /// How it learns.
     #[module(skip)]
-    pub clip_norm: f64,
+    pub rules: ClassifierTraining,
     /// Weight of the age loss, from the same trunk; 0 for none, as published.
     #[module(skip)]
     pub age_weight: f64,
@@ -46,18 +48,29 @@ impl TrainStep for IdentityModel {
 
 impl IdentityModel {
     fn turn(&self, batch: LabelledBatch) -> Turn {
-        let features = self.alexnet.features(batch.faces);
+        let faces = attacked(batch.faces.clone(), self.rules.attack, |faces| {
+            let judged = Self { alexnet: self.alexnet.clone().no_grad(), ..self.clone() };
+            judged.loss(faces, &batch).0
+        });
+        let (loss, terms) = self.loss(faces, &batch);
+        Turn { gradients: gradients(loss, self), terms }
+    }
+
+    /// What is learned from `faces`, those of `batch` or changed from them.
+    fn loss(&self, faces: Tensor<4>, batch: &LabelledBatch) -> (Tensor<1>, Terms) {
+        let features = self.alexnet.features(faces);
         let logits = self.alexnet.identity_logits(features.clone());
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
-        let identity = cross_entropy(logits, batch.labels);
+        let identity = cross_entropy(logits, batch.labels.clone());
         let terms = Terms::new(size).with("loss", identity.clone()).with("accuracy", accuracy);
         if self.age_weight == 0.0 {
-            return Turn { gradients: gradients(identity, self), terms };
+            return (identity, terms);
         }
-        let age = cross_entropy_of_known(self.alexnet.age_logits(features), batch.groups, batch.known);
+        let age = self.alexnet.age_logits(features);
+        let age = cross_entropy_of_known(age, batch.groups.clone(), batch.known.clone());
         let terms = terms.with("age", age.clone());
-        Turn { gradients: gradients(identity + age * self.age_weight, self), terms }
+        (identity + age * self.age_weight, terms)
     }
 }
 
@@ -73,7 +86,7 @@ impl InferenceStep for IdentityModel {
 
 impl StepModel for IdentityModel {
     fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
-        let clip_norm = learner.model().clip_norm;
+        let clip_norm = learner.model().rules.clip_norm;
         learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
     }
 }

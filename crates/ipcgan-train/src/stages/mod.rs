@@ -2,6 +2,7 @@
 
 mod age;
 mod aging;
+mod attack;
 mod frozen;
 mod identity;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use image::RgbImage;
 use ipcgan_data::{FaceSet, photo};
-use ipcgan_model::{AgeGroups, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
+use ipcgan_model::{AgeGroups, AlexNet, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
 use ipcgan_train::evaluation::{self, Evaluation, Judges, Subject};
 use ipcgan_train::{TrainingError, at_every_age};
 
@@ -71,8 +71,8 @@ impl FaceAging {
         self.age_groups.names().into_iter().zip(aged).collect()
     }
 
-    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`]; `progress` is told how many of how
-    /// many steps are done.
+    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`], and the `alexnet` that it learned
+    /// from if there is one; `progress` is told how many of how many steps are done.
     ///
     /// # Errors
     /// As those of [`evaluation::evaluate`].
@@ -81,6 +81,7 @@ impl FaceAging {
         faces: &dyn FaceSet,
         count: usize,
         judges: &Judges,
+        alexnet: Option<&AlexNet>,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Evaluation, TrainingError> {
         let subject = Subject {
@@ -88,6 +89,7 @@ impl FaceAging {
             groups: &self.age_groups,
             size: self.image_size(),
             device: &self.device,
+            alexnet,
         };
         evaluation::evaluate(&subject, faces, count, judges, progress)
     }

@@ -49,6 +49,23 @@ fn the_estimator_gives_the_ages_of_dlibs() {
 }
 
 #[test]
+fn what_differs_more_is_perceptually_farther() {
+    let (bytes, path) = weights("recogniser");
+    let recogniser = Recogniser::from_bytes(bytes, &path, &Device::flex()).unwrap();
+    let faces = faces(Recogniser::SIDE);
+    let distances = |others: Tensor<4>| -> Vec<f32> {
+        recogniser.perceptual_distances(faces.clone(), others).into_data().iter().collect()
+    };
+
+    let [same, near, far] = [1.0, 0.9, 0.3].map(|contrast| distances(faces.clone() * contrast));
+
+    for face in 0..2 {
+        assert_eq!(same[face], 0.0);
+        assert!(0.0 < near[face] && near[face] < far[face], "{near:?} {far:?}");
+    }
+}
+
+#[test]
 fn other_weights_are_refused() {
     let (bytes, path) = weights("age_estimator");
 

@@ -259,6 +259,10 @@ pub(crate) struct EvaluateArguments {
     /// Faces at most, as many of each age group.
     #[arg(long, value_name = "COUNT", default_value_t = 500)]
     pub(crate) faces: usize,
+    /// Weights file of the AlexNet that the generator learned from, to measure it as well; without it, that of the run
+    /// folder, if one is given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alexnet: Option<PathBuf>,
     /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in
     /// assets/judges of the repository.
     #[arg(long, value_name = "DIR", default_value = "assets/judges")]

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use ipcgan::FaceAging;
 use ipcgan::data::{FaceSet, Split, Subset, open_faces};
-use ipcgan::model::write_whole;
+use ipcgan::model::{AlexNet, weights, write_whole};
 use ipcgan::train::RunFolder;
 use ipcgan::train::evaluation::{Judges, Metrics, report};
+use ipcgan::{Device, FaceAging};
 
 use crate::arguments::EvaluateArguments;
 use crate::progress::Progress;
@@ -26,8 +26,10 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     let judges = Judges::load(&arguments.judges, &device)
         .context("the networks that judge are in assets/judges of the repository; name their folder with --judges")?;
     let faces = held_out(&arguments.data, &face_aging)?;
+    let alexnet = teacher(arguments, &device)?;
     let progress = Progress::new("evaluating");
-    let evaluation = face_aging.evaluate(&faces, arguments.faces, &judges, &|done, all| progress.show(done, all));
+    let evaluation =
+        face_aging.evaluate(&faces, arguments.faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
     progress.finish();
     let evaluation = evaluation?;
 
@@ -41,6 +43,16 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     say(&evaluation.metrics);
     answer(&arguments.out.join("index.html").display().to_string());
     Ok(())
+}
+
+/// The network that the generator learned from: the one that is named, or that of the run.
+fn teacher(arguments: &EvaluateArguments, device: &Device) -> Result<Option<AlexNet>> {
+    let of_run = || {
+        let run = arguments.weights.as_ref().filter(|path| path.is_dir())?;
+        Some(RunFolder::at(run).weights("alexnet")).filter(|path| path.exists())
+    };
+    let Some(path) = arguments.alexnet.clone().or_else(of_run) else { return Ok(None) };
+    Ok(Some(weights::load::<AlexNet>(&path, device)?.network))
 }
 
 /// The faces of `folder` on its strictest side that is held out.

@@ -50,7 +50,40 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     // A mean face has less detail, and another background.
     assert!(blended["sharpness"]["value"].as_f64().unwrap() < 0.9);
     assert!(blended["background"]["value"].as_f64().unwrap() > 1.0);
-    assert!(generator["cycle"]["value"].as_f64().unwrap() > 0.0);
+    assert!(blended["own_group_perceptual"]["value"].as_f64().unwrap() > 1e-3);
+    assert_eq!(unchanged["own_group_perceptual"]["value"], 0.0);
+    assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
+    // Each row of the confusion is all faces; each pair of groups has two, and its error is that of its years at least.
+    for shares in generator["confusion"].as_array().unwrap() {
+        let sum: f64 = shares.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{shares}");
+    }
+    let pair = &generator["pairs"][0][4];
+    let off = pair["years"].as_f64().unwrap() - metrics["real"]["years"][4]["value"].as_f64().unwrap();
+    assert!(pair["faces"] == 2 && pair["error"].as_f64().unwrap() >= off.abs() - 1e-9, "{pair}");
+    assert!(generator["distribution"]["frechet_distance"].is_null(), "five faces have no covariance of 128 numbers");
+    assert!(metrics["teachers"].is_null(), "no network is known that the embedded generator learned from");
+}
+
+#[test]
+fn the_networks_of_a_run_are_measured_beside_its_generator() {
+    let folder = with_faces();
+    let short = ["identity.steps=1", "age.steps=1", "aging.steps=1", "validations=1", "aging.statistics_batches=0"];
+    let settings = short.iter().flat_map(|setting| ["--set", setting]);
+    let train = ["train", "--data", "faces", "--run", "run", "--preset", "tiny", "--plain", "--device", "cpu"];
+    let output = ipcgan(folder.path(), &train.into_iter().chain(settings).collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", said(&output));
+
+    let output = ipcgan(folder.path(), &["evaluate", "run", "--data", "faces", "--judges", JUDGES, "--device", "cpu"]);
+
+    assert!(output.status.success(), "{}", said(&output));
+    let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
+    let teachers = &metrics["teachers"];
+    let within = teachers["age_within_one"]["value"].as_f64().unwrap();
+    assert!((teachers["age_accuracy"]["value"].as_f64().unwrap()..=1.0).contains(&within), "{teachers}");
+    // Drawn people have several pictures each.
+    assert!((0.0..=1.0).contains(&teachers["verification"].as_f64().unwrap()), "{teachers}");
 }
 
 #[test]

@@ -36,6 +36,11 @@ impl Block {
         }
     }
 
+    /// Whether it halves the sides.
+    pub(super) fn halves(&self) -> bool {
+        self.shortcut.is_some()
+    }
+
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let y = convolution(&self.conv1, x.clone(), Activation::Relu);
         let y = convolution(&self.conv2, y, Activation::None);

@@ -61,14 +61,27 @@ impl Residual {
 
     /// `[batch, 3, side, side]` in [-1, 1] to `[batch, outputs]`.
     fn forward(&self, faces: Tensor<4>) -> Tensor<2> {
+        let x = self.levels(faces).pop().expect("the last block is a level");
+        let [batch, channels, _, _] = x.dims();
+        linear(&self.head, x.mean_dims(&[2, 3]).reshape([batch, channels]), Activation::None)
+    }
+
+    /// Its maps of `[batch, 3, side, side]` in [-1, 1] before each block that halves the sides, and after the last block.
+    fn levels(&self, faces: Tensor<4>) -> Vec<Tensor<4>> {
         assert_shape!(faces, [_, 3, _, _]);
         let shift = CHANNEL_MEANS.map(|mean| (HALF_RANGE - mean) / SCALE);
         let shift = Tensor::<1>::from_data(shift, &faces.device()).reshape([1, 3, 1, 1]);
         let x = faces * (HALF_RANGE / SCALE) + shift;
-        let x = self.pool.forward(convolution(&self.stem, x, Activation::Relu));
-        let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
-        let [batch, channels, _, _] = x.dims();
-        linear(&self.head, x.mean_dims(&[2, 3]).reshape([batch, channels]), Activation::None)
+        let mut x = self.pool.forward(convolution(&self.stem, x, Activation::Relu));
+        let mut levels = Vec::new();
+        for block in &self.blocks {
+            if block.halves() {
+                levels.push(x.clone());
+            }
+            x = block.forward(x);
+        }
+        levels.push(x);
+        levels
     }
 
     fn loaded(mut self, bytes: Vec<u8>, origin: &Path) -> Result<Self, ModelError> {
@@ -117,6 +130,28 @@ impl Recogniser {
     pub fn vectors(&self, faces: Tensor<4>) -> Tensor<2> {
         self.network.forward(faces)
     }
+
+    /// How different faces look to it, `[batch]`; zero for the same picture.
+    ///
+    /// As LPIPS without learned weights (Zhang and others, 2018), on this network: on each level of it the vectors of all
+    /// channels at a place are brought to length one, and their squared distances averaged over the places; then the
+    /// mean over the levels.
+    ///
+    /// # Shapes
+    /// - both: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
+    pub fn perceptual_distances(&self, faces: Tensor<4>, others: Tensor<4>) -> Tensor<1> {
+        let [batch, ..] = faces.dims();
+        let levels = self.network.levels(faces).into_iter().zip(self.network.levels(others));
+        let distances = levels.map(|(a, b)| (directions(a) - directions(b)).square().sum_dim(1).mean_dims(&[2, 3]));
+        Tensor::cat(distances.collect(), 1).mean_dim(1).reshape([batch])
+    }
+}
+
+/// `maps` `[batch, channels, height, width]` with the channels at each place as a vector of length one.
+fn directions(maps: Tensor<4>) -> Tensor<4> {
+    const LEAST: f64 = 1e-10;
+    let length = maps.clone().square().sum_dim(1).sqrt();
+    maps / (length + LEAST)
 }
 
 /// Guesses ages in years.

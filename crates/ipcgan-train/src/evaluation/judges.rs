@@ -70,6 +70,22 @@ impl Judges {
     }
 }
 
+impl Judges {
+    /// How different each of `faces` looks from its place in `others`.
+    pub(super) fn perceptual_distances(&self, faces: &[&RgbImage], others: &[&RgbImage]) -> Vec<f64> {
+        let seen = |faces: &[&RgbImage]| {
+            let seen: Vec<_> = faces.iter().map(|face| for_recogniser(face)).collect();
+            pixels::faces_tensor(&seen, &self.device)
+        };
+        let batches = faces.chunks(BATCH).zip(others.chunks(BATCH));
+        let distances = batches.flat_map(|(faces, others)| {
+            let distances = self.recogniser.perceptual_distances(seen(faces), seen(others)).into_data();
+            distances.iter::<f64>().collect::<Vec<_>>()
+        });
+        distances.collect()
+    }
+}
+
 /// A face as the recogniser sees it: dlib's crop is wider than ours, so that our border is repeated outwards.
 fn for_recogniser(face: &RgbImage) -> RgbImage {
     /// Left and upper border of dlib's crop (padding 0.25) in ours, and its side, as shares of our side: the eyes of its

@@ -69,25 +69,6 @@ pub(super) fn correlation_with_order(values: &[f64]) -> Option<f64> {
     (spread > 0.0).then(|| sum(&|place, value| place * value) / spread)
 }
 
-/// Kernel inception distance (Bińkowski and others, 2018) of two sets of vectors: the unbiased squared maximum mean
-/// discrepancy with the kernel `(x y / d + 1)^3`. Zero for the same distribution, and a little below by chance.
-pub(super) fn kernel_distance(a: &[&[f32]], b: &[&[f32]]) -> Option<f64> {
-    if a.len() < 2 || b.len() < 2 {
-        return None;
-    }
-    let kernel = |x: &[f32], y: &[f32]| {
-        let product: f64 = x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum();
-        (product / x.len() as f64 + 1.0).powi(3)
-    };
-    let within = |set: &[&[f32]]| {
-        let count = set.len() as f64;
-        let pairs = (0..set.len()).flat_map(|i| (0..set.len()).filter(move |j| *j != i).map(move |j| (i, j)));
-        pairs.map(|(i, j)| kernel(set[i], set[j])).sum::<f64>() / (count * (count - 1.0))
-    };
-    let between: f64 = a.iter().flat_map(|x| b.iter().map(|y| kernel(x, y))).sum();
-    Some(within(a) + within(b) - 2.0 * between / (a.len() * b.len()) as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,19 +98,5 @@ mod tests {
         assert_eq!(correlation_with_order(&[1.0, 2.0, 3.0]), Some(1.0));
         assert_eq!(correlation_with_order(&[3.0, 2.0, 1.0]), Some(-1.0));
         assert_eq!(correlation_with_order(&[2.0, 2.0]), None);
-    }
-
-    #[test]
-    fn sets_of_one_distribution_are_near_and_others_far() {
-        let vectors = |shift: f32| -> Vec<Vec<f32>> {
-            (0..40).map(|i| vec![shift + (i % 7) as f32 * 0.1, shift - (i % 5) as f32 * 0.1]).collect()
-        };
-        let of = |a: &[Vec<f32>], b: &[Vec<f32>]| {
-            let [a, b] = [a, b].map(|set| set.iter().map(Vec::as_slice).collect::<Vec<_>>());
-            kernel_distance(&a, &b).unwrap()
-        };
-
-        assert!(of(&vectors(0.0), &vectors(0.0)).abs() < 0.05);
-        assert!(of(&vectors(0.0), &vectors(2.0)) > 1.0);
     }
 }

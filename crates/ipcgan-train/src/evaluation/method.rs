@@ -3,9 +3,10 @@
 use image::RgbImage;
 use ipcgan_model::AgeGroups;
 
+use super::distribution::distribution;
 use super::judges::Opinion;
-use super::measures::{Interval, correlation_with_order, distance, kernel_distance, mean};
-use super::metrics::{Method, RealFaces};
+use super::measures::{Interval, correlation_with_order, distance, mean};
+use super::metrics::{Cycle, Method, Pair, RealFaces};
 use super::pictures::{background_difference, detail, difference};
 use super::{Real, age};
 
@@ -15,8 +16,10 @@ pub(super) struct Aged {
     pub(super) pictures: Vec<Vec<RgbImage>>,
     /// What the judges think of them.
     pub(super) opinions: Vec<Vec<Opinion>>,
-    /// Each face aged and brought back, if that can be done.
-    pub(super) back: Option<Vec<RgbImage>>,
+    /// Each face aged and brought back, and what the judges think of it, if that can be done.
+    pub(super) back: Option<Vec<(RgbImage, Opinion)>>,
+    /// Perceptual distance of each face at its own age from its source.
+    pub(super) perceptual: Vec<f64>,
 }
 
 pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealFaces, groups: &AgeGroups) -> Method {
@@ -41,19 +44,19 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
         over_faces(&|face, target| of(&real[face].picture, &aged.pictures[face][target]))
     };
     let some_mean = |values: Vec<f64>| (!values.is_empty()).then(|| mean(&values));
-    let real_vectors: Vec<&[f32]> = real.iter().map(|face| face.opinion.vector.as_slice()).collect();
-    // One age a face, so that both sets have as many people: each face at the group after its own.
-    let aged_vectors: Vec<&[f32]> = real
-        .iter()
-        .zip(&aged.opinions)
-        .map(|(face, opinions)| opinions[(face.group + 1) % opinions.len()].vector.as_slice())
-        .collect();
+    // The halves of the reference row, one of them aged: as many faces, and no person on both sides.
+    let distribution = {
+        let half = |half: usize| real.iter().zip(&aged.opinions).skip(half).step_by(2);
+        let next =
+            |(face, opinions): (&Real, &Vec<Opinion>)| opinions[(face.group + 1) % opinions.len()].vector.clone();
+        let aged: Vec<_> = half(0).map(next).collect();
+        let left: Vec<_> = half(1).map(|(face, _)| face.opinion.vector.clone()).collect();
+        distribution(&aged, &left)
+    };
     Method {
         name: name.into(),
-        years_by_pair: groups
-            .indices()
-            .map(|source| groups.indices().map(|target| some_mean(years(Some(source), target))).collect())
-            .collect(),
+        pairs: pairs_of_groups(real, aged, reference, groups),
+        confusion: confusion(aged, groups),
         years: by_target,
         years_off: mean(&off),
         accuracy: share(&|face, target| groups.group_of(age(aged.opinions[face][target].years)) == Some(target)),
@@ -79,10 +82,43 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
             let own = |(face, pictures): (&Real, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
             Interval::of(&real.iter().zip(&aged.pictures).map(own).collect::<Vec<_>>())
         },
-        kernel_distance: kernel_distance(&real_vectors, &aged_vectors),
-        cycle: aged.back.as_ref().and_then(|back| {
-            let left = |(face, back): (&Real, &RgbImage)| difference(&face.picture, back);
-            Interval::of(&real.iter().zip(back).map(left).collect::<Vec<_>>())
-        }),
+        own_group_perceptual: Interval::of(&aged.perceptual),
+        distribution,
+        cycle: aged.back.as_ref().and_then(|back| cycle(real, back)),
     }
+}
+
+fn pairs_of_groups(real: &[Real], aged: &Aged, reference: &RealFaces, groups: &AgeGroups) -> Vec<Vec<Option<Pair>>> {
+    let pair = |source: usize, target: usize| {
+        let of = real.iter().zip(&aged.opinions).filter(|(face, _)| face.group == source);
+        let years: Vec<f64> = of.map(|(_, opinions)| opinions[target].years).collect();
+        let expected = reference.years[target].as_ref();
+        let hit = |years: &f64| f64::from(u8::from(groups.group_of(age(*years)) == Some(target)));
+        (!years.is_empty()).then(|| Pair {
+            faces: years.len(),
+            years: mean(&years),
+            error: expected.map(|real| mean(&years.iter().map(|years| (years - real.value).abs()).collect::<Vec<_>>())),
+            accuracy: mean(&years.iter().map(hit).collect::<Vec<_>>()),
+        })
+    };
+    groups.indices().map(|source| groups.indices().map(|target| pair(source, target)).collect()).collect()
+}
+
+fn confusion(aged: &Aged, groups: &AgeGroups) -> Vec<Vec<f64>> {
+    let share = |target: usize, group: usize| {
+        let found = |opinions: &&Vec<Opinion>| groups.group_of(age(opinions[target].years)) == Some(group);
+        aged.opinions.iter().filter(found).count() as f64 / aged.opinions.len() as f64
+    };
+    groups.indices().map(|target| groups.indices().map(|group| share(target, group)).collect()).collect()
+}
+
+fn cycle(real: &[Real], back: &[(RgbImage, Opinion)]) -> Option<Cycle> {
+    let over_faces = |of: &dyn Fn(&Real, &(RgbImage, Opinion)) -> f64| {
+        Interval::of(&real.iter().zip(back).map(|(face, back)| of(face, back)).collect::<Vec<_>>())
+    };
+    Some(Cycle {
+        change: over_faces(&|face, (picture, _)| difference(&face.picture, picture))?,
+        distance: over_faces(&|face, (_, opinion)| distance(&face.opinion.vector, &opinion.vector))?,
+        years: over_faces(&|face, (_, opinion)| (face.opinion.years - opinion.years).abs())?,
+    })
 }

@@ -18,6 +18,8 @@ pub struct Metrics {
     pub real: RealFaces,
     /// The generator first, then the baselines.
     pub methods: Vec<Method>,
+    /// The networks that the generator learned from, if they are known.
+    pub teachers: Option<Teachers>,
 }
 
 /// The judges on real faces.
@@ -35,8 +37,57 @@ pub struct RealFaces {
     pub impostor_pairs: usize,
     /// Distances below which two faces are one person, at [`FALSE_ACCEPT_RATES`]; none where the pairs are too few.
     pub thresholds: [Option<f64>; 2],
-    /// Kernel distance of one half of the faces to the other.
+    /// Distances of one half of the faces to the other.
+    pub distribution: Distribution,
+}
+
+/// How far two sets of faces are apart, in the recogniser's vectors; not to be compared with numbers in Inception's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Faces in each set.
+    pub faces: usize,
+    /// Fréchet's distance of the normal distributions with their means and covariances, as FID; none for fewer faces than
+    /// the vectors have numbers.
+    pub frechet_distance: Option<f64>,
+    /// Kernel distance, as KID.
     pub kernel_distance: Option<f64>,
+}
+
+/// Faces of one group aged to one group.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Faces.
+    pub faces: usize,
+    /// Mean estimated age.
+    pub years: f64,
+    /// Mean distance of the estimated age from that of the target group's real faces, in years; none if there are no such.
+    pub error: Option<f64>,
+    /// Share whose estimated age is in the target group.
+    pub accuracy: f64,
+}
+
+/// Faces that were aged to the farthest group, and from there back to their own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cycle {
+    /// Change from the source, in 0..255.
+    pub change: Interval,
+    /// Distance of the recogniser's vectors from the source's.
+    pub distance: Interval,
+    /// Distance of the estimated age from the source's, in years.
+    pub years: Interval,
+}
+
+/// The networks that the generator learned from, on real faces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Teachers {
+    /// Share of the faces whose group the age classifier tells.
+    pub age_accuracy: Option<Interval>,
+    /// Share whose group, or one next to it, it tells.
+    pub age_within_one: Option<Interval>,
+    /// Share of pairs of pictures that the identity net orders rightly (area under the curve); none if no person has two.
+    pub verification: Option<f64>,
+    /// Faces of people who are known.
+    pub known_faces: usize,
 }
 
 /// One way to age faces.
@@ -46,8 +97,10 @@ pub struct Method {
     pub name: String,
     /// Estimated age of the faces aged to each group.
     pub years: Vec<Option<Interval>>,
-    /// The same for each group of the source, then of the target.
-    pub years_by_pair: Vec<Vec<Option<f64>>>,
+    /// Each group of the source, then each of the target.
+    pub pairs: Vec<Vec<Option<Pair>>>,
+    /// For each target group, the share of the aged faces in each group by their estimated age.
+    pub confusion: Vec<Vec<f64>>,
     /// Mean distance in years between a target group's aged faces and its real ones.
     pub years_off: f64,
     /// Share of the aged faces whose estimated age is in the target group.
@@ -64,8 +117,10 @@ pub struct Method {
     pub background: Option<Interval>,
     /// Change of a face aged to its own group, in 0..255.
     pub own_group: Option<Interval>,
-    /// Kernel distance to real faces, over all groups, in the recogniser's vectors.
-    pub kernel_distance: Option<f64>,
-    /// Change of a face that was aged to another group and back, in 0..255; the baselines cannot go back.
-    pub cycle: Option<Interval>,
+    /// Perceptual distance of a face aged to its own group from its source (as LPIPS, on the recogniser).
+    pub own_group_perceptual: Option<Interval>,
+    /// Of one half of the faces, each aged to the group after its own, to the other half as they are.
+    pub distribution: Distribution,
+    /// There and back; the baselines cannot go back.
+    pub cycle: Option<Cycle>,
 }

@@ -1,27 +1,31 @@
 //! How well a generator ages faces, measured by networks that it was not trained with.
 
+mod distribution;
 mod judges;
 mod measures;
 mod method;
 mod metrics;
 mod pictures;
 mod report;
+mod teachers;
 
 pub use judges::Judges;
 pub use measures::Interval;
-pub use metrics::{FALSE_ACCEPT_RATES, Method, Metrics, RealFaces};
+pub use metrics::{Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Teachers};
 pub use report::report;
 
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
 use ipcgan_data::{FaceSet, photo, pixels};
-use ipcgan_model::{AgeGroups, InferenceGenerator};
+use ipcgan_model::{AgeGroups, AlexNet, InferenceGenerator};
 
 use crate::TrainingError;
 use crate::samples::at_every_age;
+use distribution::distribution;
 use judges::Opinion;
-use measures::{distance, kernel_distance, threshold};
+use measures::{distance, threshold};
 use method::{Aged, measured};
+use teachers::teachers;
 
 /// Reports how many of how many steps are done.
 type Progress<'a> = &'a dyn Fn(usize, usize);
@@ -36,6 +40,8 @@ pub struct Subject<'a> {
     pub size: u32,
     /// Where it is.
     pub device: &'a Device,
+    /// The network that it learned from, if it is known.
+    pub alexnet: Option<&'a AlexNet>,
 }
 
 /// A real face.
@@ -51,6 +57,8 @@ pub struct Evaluation {
     pub metrics: Metrics,
     /// Rows of a source and the same face at each age, by the generator.
     pub strips: Vec<Vec<RgbImage>>,
+    /// For each target group, a face of each group by its estimated age, by the generator, if there is one.
+    pub examples: Vec<Vec<Option<RgbImage>>>,
 }
 
 /// Ages at most `count` of `faces`, as many of each group as there are, and measures what comes of it, beside two simpler
@@ -86,12 +94,15 @@ pub fn evaluate(
         progress(ours.len(), steps);
     }
     let back: Vec<RgbImage> = real.iter().zip(&ours).map(|(face, aged)| back(subject, face, aged)).collect();
+    let opinions_back = judges.opinions(&back);
+    let back: Vec<_> = back.into_iter().zip(opinions_back).collect();
     let strips = strips(&real, &ours);
     let groups = subject.groups.count();
     let unchanged = Aged {
         pictures: real.iter().map(|face| vec![face.picture.clone(); groups]).collect(),
         opinions: real.iter().map(|face| vec![face.opinion.clone(); groups]).collect(),
         back: None,
+        perceptual: vec![0.0; real.len()],
     };
     let means = mean_faces(&real, subject);
     let blended = |face: &Real| means.iter().map(|mean| blend(&face.picture, mean)).collect();
@@ -102,7 +113,10 @@ pub fn evaluate(
             opinions.push(judges.opinions(aged));
             progress(done + opinions.len(), steps);
         }
-        Aged { pictures, opinions, back }
+        let own: Vec<&RgbImage> = real.iter().zip(&pictures).map(|(face, aged)| &aged[face.group]).collect();
+        let sources: Vec<&RgbImage> = real.iter().map(|face| &face.picture).collect();
+        let perceptual = judges.perceptual_distances(&sources, &own);
+        Aged { pictures, opinions, back, perceptual }
     };
     let ways = [
         ("generator", judged(ours, Some(back), real.len())),
@@ -110,8 +124,10 @@ pub fn evaluate(
         ("half the mean face of the group", judged(blended, None, 2 * real.len())),
     ];
     let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups)).collect();
-    let metrics = Metrics { faces: real.len(), groups: subject.groups.names(), real: reference, methods };
-    Ok(Evaluation { metrics, strips })
+    let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
+    let metrics = Metrics { faces: real.len(), groups: subject.groups.names(), real: reference, methods, teachers };
+    let examples = examples(&ways[0].1, subject.groups);
+    Ok(Evaluation { metrics, strips, examples })
 }
 
 /// Faces of known group, spread evenly over each, with their groups.
@@ -136,8 +152,8 @@ fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
     for (index, face) in real.iter().enumerate() {
         impostors.extend(real[..index].iter().map(|other| distance(&face.opinion.vector, &other.opinion.vector)));
     }
-    let halves = [0, 1].map(|half| -> Vec<&[f32]> {
-        real.iter().skip(half).step_by(2).map(|face| face.opinion.vector.as_slice()).collect()
+    let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
+        real.iter().skip(half).step_by(2).map(|face| face.opinion.vector.clone()).collect()
     });
     RealFaces {
         years: years.collect(),
@@ -148,7 +164,7 @@ fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
         counts,
         impostor_pairs: impostors.len(),
         thresholds: FALSE_ACCEPT_RATES.map(|rate| threshold(&mut impostors, rate)),
-        kernel_distance: kernel_distance(&halves[0], &halves[1]),
+        distribution: distribution(&one, &other),
     }
 }
 
@@ -163,6 +179,16 @@ fn back(subject: &Subject<'_>, face: &Real, aged: &[RgbImage]) -> RgbImage {
     let there = pixels::faces_tensor(&aged[farthest..=farthest], subject.device);
     let target = Tensor::<1, Int>::from_data([face.group as i64], subject.device);
     pixels::images(subject.generator.forward(there, target)).remove(0)
+}
+
+/// For each target group, the first face that is of each group by its estimated age.
+fn examples(aged: &Aged, groups: &AgeGroups) -> Vec<Vec<Option<RgbImage>>> {
+    let example = |target: usize, group: usize| {
+        let place =
+            aged.opinions.iter().position(|opinions| groups.group_of(age(opinions[target].years)) == Some(group));
+        place.map(|face| aged.pictures[face][target].clone())
+    };
+    groups.indices().map(|target| groups.indices().map(|group| example(target, group)).collect()).collect()
 }
 
 /// Faces to look at, spread over all.

@@ -1,9 +1,10 @@
 //! The report of an evaluation: one page that needs nothing else.
 
+use image::RgbImage;
 use ipcgan_data::page::{page, picture_address};
 use maud::{Markup, html};
 
-use super::{Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics};
+use super::{Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Teachers};
 use crate::samples::aged_sheet;
 
 /// Strips on one picture.
@@ -11,7 +12,7 @@ const ROWS: usize = 10;
 
 /// The page on `evaluation` of the weights called `weights`, on faces of `data`.
 pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
-    let Evaluation { metrics, strips } = evaluation;
+    let Evaluation { metrics, strips, .. } = evaluation;
     let body = html! {
         h1 { "Evaluation of " (weights) }
         p {
@@ -20,14 +21,21 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
             "Age and identity are judged by dlib's age estimator and recogniser, which no training here has seen."
         }
         h2 { "Ageing" }
+        (years_plot(metrics))
         (years(metrics))
         (ageing(metrics))
-        h2 { "Estimated age by source and target" }
-        @for method in &metrics.methods { (by_pair(method, &metrics.groups)) }
+        h2 { "From group to group" }
+        @if let Some(method) = metrics.methods.first() { (by_pair(method, &metrics.groups)) }
+        h2 { "How old the aged faces look" }
+        @if let Some(method) = metrics.methods.first() { (confusion(method, metrics, &evaluation.examples)) }
         h2 { "Identity" }
         (identity(metrics))
         h2 { "Picture quality" }
         (quality(metrics))
+        @if let Some(teachers) = &metrics.teachers {
+            h2 { "The networks it learned from" }
+            (taught(teachers, metrics.real.commonest))
+        }
         h2 { "Strips" }
         p { "Left the source, then the face at each age; spread over all faces, none chosen by eye." }
         @for rows in strips.chunks(ROWS) {
@@ -73,12 +81,109 @@ fn ageing(metrics: &Metrics) -> Markup {
 }
 
 fn by_pair(method: &Method, groups: &[String]) -> Markup {
+    let table = |title: &str, cell: &dyn Fn(&Pair) -> String| {
+        html! {
+            table {
+                tr { th { (title) } @for group in groups { th { "to " (group) } } }
+                @for (group, row) in groups.iter().zip(&method.pairs) {
+                    tr {
+                        td { "from " (group) }
+                        @for pair in row { td { (pair.as_ref().map_or_else(|| "–".into(), cell)) } }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        (table("share in the target group", &|pair| number(pair.accuracy, 2)))
+        (table("mean error in years", &|pair| optional(pair.error, 1)))
+        (table("mean estimated age", &|pair| number(pair.years, 1)))
+        p.muted {
+            "Of the " (method.name) "; the other ways are in metrics.json. Error: distance of a face's estimated age from the mean of the "
+            "target group's real faces."
+        }
+    }
+}
+
+/// A row a target group, a column a group by estimated age, with a face of each cell.
+fn confusion(method: &Method, metrics: &Metrics, examples: &[Vec<Option<RgbImage>>]) -> Markup {
     html! {
         table {
-            tr { th { (method.name) } @for group in groups { th { "to " (group) } } }
-            @for (group, row) in groups.iter().zip(&method.years_by_pair) {
-                tr { td { "from " (group) } @for years in row { td { (optional(*years, 1)) } } }
+            tr { th { "aged to" } @for group in &metrics.groups { th { "looks " (group) } } }
+            @for ((group, shares), faces) in metrics.groups.iter().zip(&method.confusion).zip(examples) {
+                tr {
+                    td { (group) }
+                    @for (share, face) in shares.iter().zip(faces) {
+                        td {
+                            @if let Some(face) = face { img src=(picture_address(face)) width="72" alt=""; br; }
+                            (number(*share, 2))
+                        }
+                    }
+                }
             }
+        }
+        p.muted { "Of the " (method.name) ": shares of the faces aged to each group by their estimated age, and the first such face." }
+    }
+}
+
+/// Estimated age by target group: real faces, and each way to age.
+fn years_plot(metrics: &Metrics) -> Markup {
+    const WIDTH: f64 = 640.0;
+    const HEIGHT: f64 = 300.0;
+    const LEFT: f64 = 40.0;
+    const FOOT: f64 = 30.0;
+    const OLDEST: f64 = 80.0;
+    const COLOURS: [&str; 4] = ["#888888", "#d1495b", "#3b7dd8", "#e0a045"];
+    let step = (WIDTH - LEFT) / metrics.groups.len() as f64;
+    let x = |group: usize| LEFT + step * (group as f64 + 0.5);
+    let y = |years: f64| HEIGHT - years / OLDEST * HEIGHT;
+    let real = ("real faces of the group", &metrics.real.years);
+    let methods = metrics.methods.iter().map(|method| (method.name.as_str(), &method.years));
+    let lines: Vec<_> = std::iter::once(real).chain(methods).zip(COLOURS).collect();
+    let points = |years: &[Option<Interval>]| {
+        let known = years.iter().enumerate().filter_map(|(group, years)| Some((group, years.as_ref()?.value)));
+        known.map(|(group, years)| format!("{:.1},{:.1}", x(group), y(years))).collect::<Vec<_>>().join(" ")
+    };
+    html! {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT + FOOT) } role="img" aria-label="Estimated age by target group" {
+            @for years in (0..80).step_by(20) {
+                line x1=(LEFT) x2=(WIDTH) y1=(y(f64::from(years))) y2=(y(f64::from(years))) stroke="currentColor" opacity="0.15";
+                text x=(LEFT - 6.0) y=(y(f64::from(years)) - 4.0) font-size="12" text-anchor="end" fill="currentColor" { (years) }
+            }
+            @for (group, name) in metrics.groups.iter().enumerate() {
+                text x=(x(group)) y=(HEIGHT + 20.0) font-size="12" text-anchor="middle" fill="currentColor" { (name) }
+            }
+            @for (line, ((name, years), colour)) in lines.iter().enumerate() {
+                polyline points=(points(years)) fill="none" stroke=(colour) stroke-width="2";
+                @for (group, years) in years.iter().enumerate() {
+                    @if let Some(years) = years {
+                        line x1=(x(group)) x2=(x(group)) y1=(y(years.low)) y2=(y(years.high)) stroke=(colour) stroke-width="5" opacity="0.5";
+                    }
+                }
+                text x=(LEFT + 12.0) y=(18.0 + 18.0 * line as f64) font-size="13" fill=(colour) { (name) }
+            }
+        }
+        p.muted { "Mean estimated age in years by target group, with 95% intervals." }
+    }
+}
+
+fn taught(teachers: &Teachers, commonest: f64) -> Markup {
+    html! {
+        table {
+            tr { th { "age classifier, real faces" } th { "right group" } th { "within one group" } }
+            tr {
+                td { "our age classifier" }
+                td { (shown(teachers.age_accuracy.as_ref(), 3)) }
+                td { (shown(teachers.age_within_one.as_ref(), 3)) }
+            }
+            tr { td { "always the commonest group" } td { (number(commonest, 3)) } td { "" } }
+        }
+        @match teachers.verification {
+            Some(area) => p {
+                "Identity net: of two pairs, one of the same person and one of two people, it rates " (number(area, 3))
+                " rightly (area under the curve; chance is 0.5), from " (teachers.known_faces) " faces of known people."
+            },
+            None => p { "Identity net: not measured, because no known person has two pictures among these faces." },
         }
     }
 }
@@ -111,28 +216,45 @@ fn quality(metrics: &Metrics) -> Markup {
     html! {
         table {
             tr {
-                th { "" } th { "kernel distance" } th { "sharpness" } th { "background" } th { "own group" } th { "there and back" }
+                th { "" } th { "Fréchet distance" } th { "kernel distance" } th { "sharpness" } th { "background" }
+                th { "own group" } th { "own group, perceptual" }
             }
             tr {
-                td { "real faces, half to half" } td { (optional(metrics.real.kernel_distance, 5)) }
+                td { "real faces, half to half" }
+                (distances(&metrics.real.distribution))
                 td { "1" } td { "" } td { "" } td { "" }
             }
             @for method in &metrics.methods {
                 tr {
                     td { (method.name) }
-                    td { (optional(method.kernel_distance, 5)) }
+                    (distances(&method.distribution))
                     td { (shown(method.sharpness.as_ref(), 2)) }
                     td { (shown(method.background.as_ref(), 1)) }
                     td { (shown(method.own_group.as_ref(), 1)) }
-                    td { (shown(method.cycle.as_ref(), 1)) }
+                    td { (shown(method.own_group_perceptual.as_ref(), 4)) }
                 }
             }
         }
-        p.muted {
-            "Kernel distance (KID's estimator, on the recogniser's 128 numbers and not on Inception's): aged faces, each at the group after its own, to "
-            "the real ones. Sharpness: detail as a share of the source's. Background, own group, there and back: mean change of a value in 0 to 255, in "
-            "the upper corners, at the face's own group, and after ageing it to the farthest group and back."
+        @for (name, cycle) in metrics.methods.iter().filter_map(|method| Some((&method.name, method.cycle.as_ref()?))) {
+            p {
+                "There and back (" (name) ", to the farthest group and back to the own one): change "
+                (shown(Some(&cycle.change), 1)) ", distance to the source " (shown(Some(&cycle.distance), 3))
+                ", estimated age off by " (shown(Some(&cycle.years), 1)) " years."
+            }
         }
+        p.muted {
+            "Fréchet and kernel distance (the estimators of FID and KID, on the recogniser's 128 numbers and not on Inception's): half of the faces, each "
+            "aged to the group after its own, to the other half as they are; " (metrics.real.distribution.faces) " faces a side. Sharpness: detail as a share of the source's. "
+            "Background and own group: mean change of a value in 0 to 255, in the upper corners and of a face aged to the group it is in; perceptual as LPIPS, on the "
+            "recogniser without learned weights."
+        }
+    }
+}
+
+fn distances(distribution: &Distribution) -> Markup {
+    html! {
+        td { (optional(distribution.frechet_distance, 4)) }
+        td { (optional(distribution.kernel_distance, 5)) }
     }
 }
 

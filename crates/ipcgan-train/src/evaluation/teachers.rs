@@ -1,0 +1,60 @@
+//! How well the networks know real faces that the generator learned from.
+
+use burn::tensor::Tensor;
+use ipcgan_data::{FaceSet, IdentityLabels, photo, pixels};
+use ipcgan_model::AlexNet;
+
+use super::Subject;
+use super::measures::Interval;
+use super::metrics::Teachers;
+use crate::{TrainingError, verification};
+
+/// Faces at a time.
+const BATCH: usize = 32;
+
+/// Measures `alexnet` on all of `faces`.
+///
+/// # Errors
+/// A picture cannot be read.
+pub(super) fn teachers(
+    alexnet: &AlexNet,
+    faces: &dyn FaceSet,
+    subject: &Subject<'_>,
+) -> Result<Teachers, TrainingError> {
+    let mut embeddings: Vec<Vec<f32>> = Vec::new();
+    // How many groups the classifier is off, where the group is known.
+    let mut off = Vec::new();
+    let indices: Vec<usize> = (0..faces.len()).collect();
+    for indices in indices.chunks(BATCH) {
+        let pictures = indices.iter().map(|index| {
+            let picture = faces.image(*index)?;
+            Ok::<_, TrainingError>(photo::resized(&photo::centred_square(&picture), subject.size))
+        });
+        let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+        let features = alexnet.features(pixels::faces_tensor(&pictures, subject.device));
+        embeddings.extend(rows(alexnet.embedding(features.clone())));
+        let told = rows(alexnet.age_logits(features)).into_iter().map(|logits| largest(&logits));
+        let known = indices.iter().zip(told).filter_map(|(index, told)| Some((faces.label(*index).group?, told)));
+        off.extend(known.map(|(group, told)| group.abs_diff(told)));
+    }
+    let known: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).identity.is_some()).collect();
+    let labels = IdentityLabels::of(faces).labels;
+    let identities: Vec<i64> = known.iter().map(|index| labels[*index] as i64).collect();
+    let vectors: Vec<Vec<f32>> = known.iter().map(|index| embeddings[*index].clone()).collect();
+    Ok(Teachers {
+        age_accuracy: Interval::of_share(off.iter().map(|off| *off == 0)),
+        age_within_one: Interval::of_share(off.iter().map(|off| *off <= 1)),
+        verification: verification(&vectors, &identities),
+        known_faces: known.len(),
+    })
+}
+
+fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
+    let [_, length] = matrix.dims();
+    let values: Vec<f32> = matrix.into_data().iter::<f32>().collect();
+    values.chunks_exact(length).map(<[f32]>::to_vec).collect()
+}
+
+fn largest(values: &[f32]) -> usize {
+    (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap_or(0)
+}

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Train(TrainArguments),
     /// Measure how well weights age faces that are held out, beside simpler ways.
     Evaluate(EvaluateArguments),
+    /// Write weights in another form.
+    Convert(ConvertArguments),
     /// List the devices that this program was built for, and which of them work here.
     Devices,
     /// Compute for other machines: they name this one remote:ws://HOST:PORT.
@@ -269,6 +271,22 @@ pub(crate) struct EvaluateArguments {
     pub(crate) judges: PathBuf,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half")]
+pub(crate) struct ConvertArguments {
+    /// Weights file of a generator, a discriminator or an AlexNet.
+    #[arg(value_name = "WEIGHTS")]
+    pub(crate) from: PathBuf,
+    /// File to write; one that stands there is replaced.
+    #[arg(value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// In half precision, half the size: faces differ by a level of 255 here and there. Without it, in float32.
+    #[arg(long)]
+    pub(crate) half: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod age;
 mod arguments;
+mod convert;
 mod devices;
 mod evaluate;
 mod prepare;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Devices => devices::run(),
         Command::Lend(arguments) => devices::lend(&arguments),
     };

@@ -92,6 +92,9 @@ pub struct AgingTraining {
     /// seen through the same grid learns to draw that grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
+    /// Whether AlexNet sees faces without colours, so that neither loss of it asks for other colours. Default: no, as published.
+    #[config(default = false)]
+    pub grey: bool,
     /// Whether faces are mirrored at random. Default: yes.
     #[config(default = true)]
     pub flip: bool,

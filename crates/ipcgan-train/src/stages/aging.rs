@@ -115,8 +115,9 @@ impl AgingModel {
 }
 
 impl AgingModel {
-    /// The part of `faces` that AlexNet sees in this step.
+    /// What AlexNet sees of `faces` in this step.
     fn window(&self, faces: Tensor<4>) -> Tensor<4> {
+        let faces = if self.rules.grey { grey(faces) } else { faces };
         let shifts = self.rules.window_shifts;
         if shifts == 1 {
             return faces;
@@ -130,6 +131,12 @@ impl AgingModel {
 fn terms(batch: &AgingBatch) -> Terms {
     let [size] = batch.target.dims();
     Terms::new(size)
+}
+
+/// `faces` with the brightness of each pixel in all three colours (ITU-R BT.601).
+fn grey(faces: Tensor<4>) -> Tensor<4> {
+    let shares = Tensor::<1>::from_data([0.299, 0.587, 0.114], &faces.device()).reshape([1, 3, 1, 1]);
+    (faces * shares).sum_dim(1).repeat_dim(1, 3)
 }
 
 /// How much the generated faces of a batch differ from one another, as a share of how much their sources do: the ratio

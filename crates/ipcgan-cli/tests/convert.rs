@@ -1,0 +1,45 @@
+//! `ipcgan convert`: the same weights in another form.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
+
+fn convert(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).arg("convert").args(arguments).output().unwrap()
+}
+
+#[test]
+fn weights_of_half_precision_come_back_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+    let steps: [&[&str]; 3] =
+        [&[&embedded, "full.st"], &["full.st", "half.st", "--half"], &["half.st", "back.st"]];
+
+    for arguments in steps {
+        let output = convert(folder.path(), arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    // The embedded ones are of half precision, so that nothing is lost on the way.
+    let [full, half, back] = ["full.st", "half.st", "back.st"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    assert_eq!(full, back);
+    assert!(half.len() < full.len() * 52 / 100, "{} of {}", half.len(), full.len());
+}
+
+#[test]
+fn networks_of_others_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = format!("{ASSETS}/judges/age_estimator.safetensors");
+
+    let output = convert(folder.path(), &[&other, "out.st"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("age_estimator.safetensors") && said.contains("not weights of ours"), "{said}");
+    assert!(!folder.path().join("out.st").exists());
+}

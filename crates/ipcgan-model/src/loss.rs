@@ -44,15 +44,6 @@ pub fn identity_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     (generated - source).square().sum() / batch as f64
 }
 
-/// How much is changed (not in the paper): mean absolute difference of the generated and the source face.
-///
-/// # Shapes
-/// - both: `[batch, 3, height, width]`, in [-1, 1]
-/// - returns: `[1]`
-pub fn pixel_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
-    (generated - source).abs().mean()
-}
-
 /// Age loss (`L_age`): softmax cross entropy of the age classifier against the target group.
 ///
 /// # Shapes

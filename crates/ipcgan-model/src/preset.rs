@@ -37,7 +37,7 @@ impl Preset {
         let published = GeneratorConfig::new();
         match self {
             Self::Paper => published,
-            Self::Compact => published.with_width(16).with_residual_blocks(4).with_output(GeneratorOutput::Change),
+            Self::Compact => published.with_width(16).with_residual_blocks(4).with_output(GeneratorOutput::Shade),
             Self::Tiny => {
                 published.with_image_size(64).with_width(8).with_residual_blocks(2).with_output(GeneratorOutput::Change)
             }

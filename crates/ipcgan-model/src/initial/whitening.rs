@@ -59,13 +59,13 @@ fn covariance(a: (usize, usize, usize), b: (usize, usize, usize)) -> f64 {
 /// Rows of the lower triangle `L` with `L L^T` the given positive definite matrix.
 fn cholesky(size: usize, matrix: impl Fn(usize, usize) -> f64) -> Vec<Vec<f64>> {
     let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     for row in 0..size {
         let mut values = Vec::with_capacity(row + 1);
-        for column in 0..=row {
-            let other = if column == row { &values } else { &rows[column] };
-            let left = matrix(row, column) - values.iter().zip(other).map(|(a, b)| a * b).sum::<f64>();
-            values.push(if column == row { left.sqrt() } else { left / rows[column][column] });
+        for (column, other) in rows.iter().enumerate() {
+            values.push((matrix(row, column) - product(&values, other)) / other[column]);
         }
+        values.push((matrix(row, row) - product(&values, &values)).sqrt());
         rows.push(values);
     }
     rows

@@ -28,7 +28,6 @@ impl TrainingConfig {
             ("aging.clip_norm", norm(aging.clip_norm), "must be 0 or above"),
             ("identity.attack", norm(identity.attack), "must be 0 or above"),
             ("age.attack", norm(age.attack), "must be 0 or above"),
-            ("aging.weights.pixel", norm(aging.weights.pixel), "must be 0 or above"),
             ("aging.discriminator_updates", aging.discriminator_updates > 0, "must be at least 1"),
             ("aging.generator_updates", aging.generator_updates > 0, "must be at least 1"),
             ("aging.window_shifts", (1..=16).contains(&aging.window_shifts), "must be in 1 to 16"),

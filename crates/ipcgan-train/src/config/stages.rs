@@ -92,9 +92,6 @@ pub struct AgingTraining {
     /// seen through the same grid learns to draw that grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
-    /// Whether AlexNet sees faces without colours, so that neither loss of it asks for other colours. Default: no, as published.
-    #[config(default = false)]
-    pub grey: bool,
     /// Whether faces are mirrored at random. Default: yes.
     #[config(default = true)]
     pub flip: bool,
@@ -115,7 +112,4 @@ pub struct LossWeights {
     /// Age loss. Default: 30, as the official code.
     #[config(default = 30.0)]
     pub age: f64,
-    /// Mean absolute change of a pixel from the source, in [-1, 1]; 0 for none, as published. Default: 0.
-    #[config(default = 0.0)]
-    pub pixel: f64,
 }

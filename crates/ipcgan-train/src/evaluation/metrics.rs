@@ -99,7 +99,8 @@ pub struct Method {
     pub years: Vec<Option<Interval>>,
     /// Each group of the source, then each of the target.
     pub pairs: Vec<Vec<Option<Pair>>>,
-    /// For each target group, the share of the aged faces in each group by their estimated age.
+    /// For each target group, the share of the aged faces in each group by their estimated age; what is missing to one
+    /// looks younger than the first group.
     pub confusion: Vec<Vec<f64>>,
     /// Mean distance in years between a target group's aged faces and its real ones.
     pub years_off: f64,

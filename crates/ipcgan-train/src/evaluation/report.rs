@@ -122,7 +122,8 @@ fn confusion(method: &Method, metrics: &Metrics, examples: &[Vec<Option<RgbImage
                 }
             }
         }
-        p.muted { "Of the " (method.name) ": shares of the faces aged to each group by their estimated age, and the first such face." }
+        p.muted { "Of the " (method.name) ": shares of the faces aged to each group by their estimated age, and the first such face; "
+            "what a row lacks to one looks younger than the first group." }
     }
 }
 

@@ -6,7 +6,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::AgingBatch;
-use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss, pixel_loss};
+use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
 use super::frozen::Frozen;
@@ -88,7 +88,6 @@ impl AgingModel {
         let alexnet = self.alexnet.on(&generated.device());
         let variety = variety(generated.clone(), batch.source.clone());
         let scores = discriminator.forward(generated.clone(), batch.target.clone());
-        let pixel = pixel_loss(generated.clone(), batch.source.clone());
         let features = alexnet.features(self.window(generated));
         let source_features = alexnet.features(self.window(batch.source.clone()));
         let age_logits = alexnet.age_logits(features.clone());
@@ -97,17 +96,14 @@ impl AgingModel {
         let identity = identity_loss(features, source_features);
         let age = age_loss(age_logits.clone(), batch.target.clone());
         let weights = &self.rules.weights;
-        let loss = adversarial.clone() * weights.adversarial
-            + identity.clone() * weights.identity
-            + age.clone() * weights.age
-            + pixel.clone() * weights.pixel;
+        let loss =
+            adversarial.clone() * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
         Turn {
             terms: terms(batch)
                 .with("adversarial", adversarial)
                 .with("identity", identity)
                 .with("age", age)
                 .with("age accuracy", accuracy(age_logits, batch.target.clone()))
-                .with("pixel", pixel)
                 .with("variety", variety),
             gradients: gradients(loss, &self.generator),
         }
@@ -115,9 +111,8 @@ impl AgingModel {
 }
 
 impl AgingModel {
-    /// What AlexNet sees of `faces` in this step.
+    /// The part of `faces` that AlexNet sees in this step.
     fn window(&self, faces: Tensor<4>) -> Tensor<4> {
-        let faces = if self.rules.grey { grey(faces) } else { faces };
         let shifts = self.rules.window_shifts;
         if shifts == 1 {
             return faces;
@@ -131,12 +126,6 @@ impl AgingModel {
 fn terms(batch: &AgingBatch) -> Terms {
     let [size] = batch.target.dims();
     Terms::new(size)
-}
-
-/// `faces` with the brightness of each pixel in all three colours (ITU-R BT.601).
-fn grey(faces: Tensor<4>) -> Tensor<4> {
-    let shares = Tensor::<1>::from_data([0.299, 0.587, 0.114], &faces.device()).reshape([1, 3, 1, 1]);
-    (faces * shares).sum_dim(1).repeat_dim(1, 3)
 }
 
 /// How much the generated faces of a batch differ from one another, as a share of how much their sources do: the ratio

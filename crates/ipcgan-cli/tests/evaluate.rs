@@ -36,6 +36,11 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("report/index.html"));
     let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(page.contains("data:image/jpeg;base64,") && !page.contains("http://") && !page.contains("https://"));
+    // In a drawing, what is not closed swallows what follows.
+    for tag in ["line", "polyline"] {
+        let opened = page.matches(&format!("<{tag} ")).count();
+        assert!(opened > 0 && opened == page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
     let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
     assert_eq!(metrics["faces"], 10);

@@ -148,17 +148,17 @@ fn years_plot(metrics: &Metrics) -> Markup {
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT + FOOT) } role="img" aria-label="Estimated age by target group" {
             @for years in (0..80).step_by(20) {
-                line x1=(LEFT) x2=(WIDTH) y1=(y(f64::from(years))) y2=(y(f64::from(years))) stroke="currentColor" opacity="0.15";
+                line x1=(LEFT) x2=(WIDTH) y1=(y(f64::from(years))) y2=(y(f64::from(years))) stroke="currentColor" opacity="0.15" {}
                 text x=(LEFT - 6.0) y=(y(f64::from(years)) - 4.0) font-size="12" text-anchor="end" fill="currentColor" { (years) }
             }
             @for (group, name) in metrics.groups.iter().enumerate() {
                 text x=(x(group)) y=(HEIGHT + 20.0) font-size="12" text-anchor="middle" fill="currentColor" { (name) }
             }
             @for (line, ((name, years), colour)) in lines.iter().enumerate() {
-                polyline points=(points(years)) fill="none" stroke=(colour) stroke-width="2";
+                polyline points=(points(years)) fill="none" stroke=(colour) stroke-width="2" {}
                 @for (group, years) in years.iter().enumerate() {
                     @if let Some(years) = years {
-                        line x1=(x(group)) x2=(x(group)) y1=(y(years.low)) y2=(y(years.high)) stroke=(colour) stroke-width="5" opacity="0.5";
+                        line x1=(x(group)) x2=(x(group)) y1=(y(years.low)) y2=(y(years.high)) stroke=(colour) stroke-width="5" opacity="0.5" {}
                     }
                 }
                 text x=(LEFT + 12.0) y=(18.0 + 18.0 * line as f64) font-size="13" fill=(colour) { (name) }

@@ -44,6 +44,14 @@ pub struct Subject<'a> {
     pub alexnet: Option<&'a AlexNet>,
 }
 
+impl Subject<'_> {
+    /// The faces at `indices` as the generator sees them: square and of its size.
+    fn pictures(&self, faces: &dyn FaceSet, indices: &[usize]) -> Result<Vec<RgbImage>, TrainingError> {
+        let picture = |index: &usize| Ok(photo::resized(&photo::centred_square(&faces.image(*index)?), self.size));
+        indices.iter().map(picture).collect()
+    }
+}
+
 /// A real face.
 pub(crate) struct Real {
     picture: RgbImage,
@@ -79,11 +87,8 @@ pub fn evaluate(
     }
     // Ageing each face, and judging what came of it in two ways.
     let steps = 3 * chosen.len();
-    let pictures = chosen.iter().map(|(index, _)| {
-        let picture = faces.image(*index)?;
-        Ok::<_, TrainingError>(photo::resized(&photo::centred_square(&picture), subject.size))
-    });
-    let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+    let indices: Vec<usize> = chosen.iter().map(|(index, _)| *index).collect();
+    let pictures = subject.pictures(faces, &indices)?;
     let opinions = judges.opinions(&pictures);
     let real = chosen.into_iter().zip(pictures).zip(opinions);
     let real: Vec<_> = real.map(|(((_, group), picture), opinion)| Real { picture, group, opinion }).collect();

@@ -1,7 +1,7 @@
 //! How well the networks know real faces that the generator learned from.
 
 use burn::tensor::Tensor;
-use ipcgan_data::{FaceSet, IdentityLabels, photo, pixels};
+use ipcgan_data::{FaceSet, IdentityLabels, pixels};
 use ipcgan_model::AlexNet;
 
 use super::Subject;
@@ -26,11 +26,7 @@ pub(super) fn teachers(
     let mut off = Vec::new();
     let indices: Vec<usize> = (0..faces.len()).collect();
     for indices in indices.chunks(BATCH) {
-        let pictures = indices.iter().map(|index| {
-            let picture = faces.image(*index)?;
-            Ok::<_, TrainingError>(photo::resized(&photo::centred_square(&picture), subject.size))
-        });
-        let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+        let pictures = subject.pictures(faces, indices)?;
         let features = alexnet.features(pixels::faces_tensor(&pictures, subject.device));
         embeddings.extend(rows(alexnet.embedding(features.clone())));
         let told = rows(alexnet.age_logits(features)).into_iter().map(|logits| largest(&logits));

@@ -1,25 +1,39 @@
-//! The generator, a training step and the loading of data on every device that was built in and works here.
+//! The networks, a training step, detection and the loading of data on every device that was built in and works here.
 //!
-//! `cargo bench` compares the CPU with the GPU backends of this build; `IPCGAN_BENCH_PRESET=paper` takes the published
-//! networks instead of the compact ones.
+//! `cargo bench --bench devices` compares the CPU with the GPU backends of this build, and
+//! `cargo run --release --example compare_devices` makes a table and a picture of it. `IPCGAN_BENCH_PRESET=paper` takes
+//! the published networks instead of the compact ones. Throughput is in faces, or in operations for the matrix product,
+//! which says what the device can do at most.
+//!
+//! A device works by itself, and each measurement waits for it once, at its end.
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
 mod step;
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use burn::tensor::{Device, Distribution, Tensor};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
 use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
 use ipcgan::data::{AgingDataset, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::Preset;
-use ipcgan::{AgeGroups, DeviceChoice};
+use ipcgan::model::{LineAllocator, Preset, keep_freed_memory};
+use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
 use step::{faces, groups};
 
-/// Faces in a batch of the training step.
-const TRAINING_BATCH: usize = 4;
+/// As in the command.
+#[global_allocator]
+static ALLOCATOR: LineAllocator = LineAllocator;
+
+/// Faces in a batch of the networks, and of a training step.
+const BATCHES: [usize; 3] = [1, 8, 32];
+const TRAINING_BATCHES: [usize; 2] = [4, 32];
+/// Rows and columns of the matrices whose product shows what a device can do.
+const MATRIX_SIDES: [(&str, usize); 2] = [("cpu", 1024), ("", 4096)];
 
 fn preset() -> Preset {
     let name = std::env::var("IPCGAN_BENCH_PRESET").unwrap_or("compact".into());
@@ -28,6 +42,7 @@ fn preset() -> Preset {
 
 /// Devices that work here, by name; the others are said and left out.
 fn devices() -> Vec<(String, Device)> {
+    keep_freed_memory();
     let resolved = DeviceChoice::compiled().into_iter().map(|choice| (choice.to_string(), choice.resolve()));
     let working = resolved.filter_map(|(name, device)| match device {
         Ok(device) => Some((name, device)),
@@ -39,18 +54,62 @@ fn devices() -> Vec<(String, Device)> {
     working.collect()
 }
 
+/// Time of as many repetitions as are asked for, until the device is done with all of them.
+fn until_done(bencher: &mut Bencher<'_>, device: &Device, mut work: impl FnMut()) {
+    bencher.iter_custom(|repetitions| -> Duration {
+        device.sync().expect("the device works");
+        let start = Instant::now();
+        (0..repetitions).for_each(|_| work());
+        device.sync().expect("the device works");
+        start.elapsed()
+    });
+}
+
+/// `rows x rows` by `rows x rows` in float32.
+fn matrix_product(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("matrix product");
+    group.sample_size(10);
+    for (name, device) in devices() {
+        let (_, side) =
+            MATRIX_SIDES.into_iter().find(|(device, _)| name.starts_with(device)).expect("the last fits all");
+        let [a, b] = [(); 2].map(|()| Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), &device));
+        group.throughput(Throughput::Elements(2 * (side as u64).pow(3)));
+        group.bench_function(BenchmarkId::new(&name, side), |bencher| {
+            until_done(bencher, &device, || drop(black_box(a.clone().matmul(b.clone()))));
+        });
+    }
+}
+
 fn generator(criterion: &mut Criterion) {
     let config = preset().generator();
     let mut group = criterion.benchmark_group(format!("generator, {}", preset()));
     group.sample_size(10);
     for (name, device) in devices() {
-        let generator = config.init(&AgeGroups::default(), 0, &device);
-        for batch in [1, 8] {
+        let generator = config.init(&AgeGroups::default(), 0, &device).into_inference();
+        for batch in BATCHES {
             let source = faces(batch, config.image_size, &device);
             let target = groups(batch, 0, &device);
             group.throughput(Throughput::Elements(batch as u64));
             group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
-                bencher.iter(|| black_box(generator.forward(source.clone(), target.clone()).into_data()));
+                until_done(bencher, &device, || drop(black_box(generator.forward(source.clone(), target.clone()))));
+            });
+        }
+    }
+}
+
+fn alexnet(criterion: &mut Criterion) {
+    let preset = preset();
+    let mut group = criterion.benchmark_group(format!("alexnet, {preset}"));
+    group.sample_size(10);
+    for (name, device) in devices() {
+        let alexnet = preset.alexnet(1).init(&AgeGroups::default(), 0, &device).into_frozen();
+        for batch in BATCHES {
+            let source = faces(batch, preset.generator().image_size, &device);
+            group.throughput(Throughput::Elements(batch as u64));
+            group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
+                until_done(bencher, &device, || {
+                    drop(black_box(alexnet.age_logits(alexnet.features(source.clone()))));
+                });
             });
         }
     }
@@ -59,12 +118,26 @@ fn generator(criterion: &mut Criterion) {
 fn training_step(criterion: &mut Criterion) {
     let preset = preset();
     let mut group = criterion.benchmark_group(format!("training step, {preset}"));
-    group.sample_size(10).throughput(Throughput::Elements(TRAINING_BATCH as u64));
+    group.sample_size(10);
     for (name, device) in devices() {
-        let mut step = step::training_step(preset, 100, TRAINING_BATCH, &device);
-        group.bench_function(BenchmarkId::new(&name, TRAINING_BATCH), |bencher| {
-            bencher.iter(|| black_box(step().get("age").map(Tensor::into_data)));
-        });
+        for batch in TRAINING_BATCHES {
+            let mut step = step::training_step(preset, 100, batch, &device);
+            group.throughput(Throughput::Elements(batch as u64));
+            group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
+                until_done(bencher, &device, || drop(black_box(step())));
+            });
+        }
+    }
+}
+
+fn detection(criterion: &mut Criterion) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/grace-hopper.jpg");
+    let photo = photo::read(&path).expect("the photo is part of the project");
+    let mut group = criterion.benchmark_group("detection");
+    group.sample_size(10).throughput(Throughput::Elements(1));
+    for (name, device) in devices() {
+        let detector = face_detector(MtcnnSettings::default(), &device);
+        group.bench_function(&name, |bencher| bencher.iter(|| black_box(detector.detect(&photo))));
     }
 }
 
@@ -94,5 +167,5 @@ fn data_loading(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, generator, training_step, data_loading);
+criterion_group!(benches, matrix_product, generator, alexnet, training_step, detection, data_loading);
 criterion_main!(benches);

@@ -2,11 +2,11 @@
 
     pip install torch onnx onnxruntime safetensors numpy
     cargo bench --bench compare --no-run
-    python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] > table.md
+    python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] [--device cuda] > table.md
 
 Every program is a process of its own that waits until its turn, so that all see the same machine in the same minutes:
 in each round each of them does the work as often as ours can in about half a second. A ratio is the median, over the
-rounds, of their time by ours.
+rounds, of their time by ours. On a GPU PyTorch runs twice: as it comes, with convolutions in TF32, and in full float32.
 """
 
 import argparse
@@ -56,21 +56,32 @@ class Contestant:
         return int(self.process.stdout.readline()) / 1024
 
 
-def contest(work: str, batch: int, threads: int, rounds: int, program: str) -> dict[str, Contestant]:
+def commands(work: str, batch: int, options: argparse.Namespace, program: str) -> dict[str, list[str]]:
+    """What to start, by name."""
     theirs = [sys.executable, str(Path(__file__).with_name("theirs.py"))]
-    commands = {
+    pytorch = [*theirs, "pytorch", work, str(batch), str(options.threads)]
+    if options.device != "cpu":
+        ours = {f"ipcgan, {device}": [program, work, str(batch), device] for device in options.device.split(",")}
+        return ours | {"PyTorch": [*pytorch, "cuda"], "PyTorch, full float32": [*pytorch, "cuda", "full"]}
+    found = {
         "ipcgan": [program, work, str(batch)],
-        "PyTorch": [*theirs, "pytorch", work, str(batch), str(threads)],
-        "Burn alone": [program, work, str(batch), "burn"],
+        "PyTorch": [*pytorch, "cpu"],
+        "Burn alone": [program, work, str(batch), "cpu", "burn"],
     }
     if work != "step":
-        commands["ONNX Runtime"] = [*theirs, "onnxruntime", work, str(batch), str(threads)]
-    contestants = {name: Contestant(command, threads) for name, command in commands.items()}
-    for contestant in contestants.values():
+        found["ONNX Runtime"] = [*theirs, "onnxruntime", work, str(batch), str(options.threads), "cpu"]
+    return found
+
+
+def contest(work: str, batch: int, options: argparse.Namespace, program: str) -> list[tuple[str, Contestant]]:
+    started = commands(work, batch, options, program).items()
+    contestants = [(name, Contestant(command, options.threads)) for name, command in started]
+    (_, ours), *_ = contestants
+    for _, contestant in contestants:
         contestant.turn(WARM_UP)
-    repetitions = max(1, round(TURN / contestants["ipcgan"].turn(WARM_UP)))
-    for _ in range(rounds):
-        for contestant in contestants.values():
+    repetitions = max(1, round(TURN / ours.turn(WARM_UP)))
+    for _ in range(options.rounds):
+        for _, contestant in contestants:
             contestant.seconds.append(contestant.turn(repetitions))
     return contestants
 
@@ -80,15 +91,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="repetitions that count (default: 5)")
     parser.add_argument("--threads", type=int, default=2, help="threads of each program (default: 2)")
     parser.add_argument("--only", nargs="*", default=WORK, metavar="WORK:BATCH", help=f"of {' '.join(WORK)}")
+    parser.add_argument("--device", default="cpu", help="cpu, or GPUs as `ipcgan devices` names them: cuda,vulkan (default: cpu)")
+    parser.add_argument("--program", help="the compiled `compare` bench (default: what cargo builds)")
     options = parser.parse_args()
-    program = our_program()
+    program = options.program or our_program()
     print("| work | batch | program | ms (median) | faces/s | its time by ours | peak MB |")
     print("|---|---|---|---|---|---|---|")
     for name in options.only:
         work, batch = name.split(":")[0], int(name.split(":")[1])
-        contestants = contest(work, batch, options.threads, options.rounds, program)
-        ours = contestants["ipcgan"].seconds
-        for program_name, contestant in contestants.items():
+        contestants = contest(work, batch, options, program)
+        ours = contestants[0][1].seconds
+        for program_name, contestant in contestants:
             median = statistics.median(contestant.seconds)
             ratio = statistics.median(theirs / our for theirs, our in zip(contestant.seconds, ours))
             memory = contestant.finish()

@@ -1,6 +1,6 @@
 //! Our side of the comparison with PyTorch and ONNX Runtime: repeats a piece of work whenever it is told to.
 //!
-//! `compare.py` starts it as `ours WORK BATCH [KERNELS]` and writes lines to its standard input, each a number of
+//! `compare.py` starts it as `ours WORK BATCH [DEVICE [KERNELS]]` and writes lines to its standard input, each a number of
 //! repetitions; it answers each with a line of its own, the seconds that a repetition took. At the end of its input it
 //! says how much memory it took at most, in kilobytes.
 
@@ -14,8 +14,8 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use ipcgan::AgeGroups;
 use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
+use ipcgan::{AgeGroups, DeviceChoice};
 use step::{faces, groups, training_step};
 
 /// People in the identity head of the reference.
@@ -30,39 +30,41 @@ fn main() -> Result<(), Box<dyn Error>> {
     keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
-        println!("usage: ours step|generator|alexnet BATCH [fast|direct|burn]; compare.py runs it");
+        println!("usage: ours step|generator|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
         return Ok(());
     };
-    if let Some(kernels) = rest.first() {
+    let choice = rest.first().map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
+    if let Some(kernels) = rest.get(1) {
         kernels.parse::<CpuKernels>()?.select();
     }
-    let mut repeat = work_of(work, batch.parse()?).ok_or("the work is step, generator or alexnet")?;
+    let device = choice.resolve()?;
+    let mut repeat = work_of(work, batch.parse()?, &device).ok_or("the work is step, generator or alexnet")?;
     for line in std::io::stdin().lock().lines() {
         let repetitions: u32 = line?.trim().parse()?;
         let start = Instant::now();
         (0..repetitions).for_each(|_| repeat());
+        device.sync()?;
         println!("{}", (start.elapsed() / repetitions).as_secs_f64());
     }
     println!("{}", peak_memory()?);
     Ok(())
 }
 
-fn work_of(work: &str, batch: usize) -> Option<Box<dyn FnMut()>> {
-    let device = Device::flex();
+fn work_of(work: &str, batch: usize, device: &Device) -> Option<Box<dyn FnMut()>> {
     let (preset, all) = (Preset::Paper, AgeGroups::default());
     Some(match work {
         "generator" => {
-            let generator = preset.generator().init(&all, 0, &device).into_inference();
-            let (source, target) = (faces(batch, 128, &device), groups(batch, 0, &device));
+            let generator = preset.generator().init(&all, 0, device).into_inference();
+            let (source, target) = (faces(batch, 128, device), groups(batch, 0, device));
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }
         "alexnet" => {
-            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, &device).into_frozen();
-            let source = faces(batch, 128, &device);
+            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, device).into_frozen();
+            let source = faces(batch, 128, device);
             Box::new(move || drop(alexnet.age_logits(alexnet.features(source.clone())).into_data()))
         }
         "step" => {
-            let mut step = training_step(preset, IDENTITIES, batch, &device);
+            let mut step = training_step(preset, IDENTITIES, batch, device);
             Box::new(move || drop(step()))
         }
         _ => return None,

@@ -1,6 +1,7 @@
 """PyTorch's and ONNX Runtime's side of the comparison; answers as `ours.rs` does.
 
-compare.py starts it as `theirs.py pytorch|onnxruntime step|generator|alexnet BATCH THREADS`.
+compare.py starts it as `theirs.py pytorch|onnxruntime step|generator|alexnet BATCH THREADS DEVICE [full]`; with `full`,
+a GPU does not round the factors of convolutions to TF32, which is PyTorch's default there.
 """
 
 import io
@@ -12,6 +13,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+DEVICE = sys.argv[5]
+# Before the reference makes its constants.
+torch.set_default_device(DEVICE)
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "reference"))
 import reference  # noqa: E402
 
@@ -119,12 +123,17 @@ def main() -> None:
     library, work, batch, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.manual_seed(0)
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = "full" not in sys.argv[6:]
+    # As every program here, it may look for its fastest kernels first.
+    torch.backends.cudnn.benchmark = True
     repeat = pytorch(work, batch) if library == "pytorch" else onnxruntime(work, batch, threads)
     for line in sys.stdin:
         repetitions = int(line)
         start = time.perf_counter()
         for _ in range(repetitions):
             repeat()
+        if DEVICE != "cpu":
+            torch.cuda.synchronize()
         print((time.perf_counter() - start) / repetitions, flush=True)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
 

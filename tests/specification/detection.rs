@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use image::imageops::{flip_horizontal, replace};
 use image::{Rgb, RgbImage};
 use ipcgan::data::alignment::{TEMPLATE, aligned};
 use ipcgan::data::detection::{DetectedFace, FaceDetector, MtcnnSettings};
 use ipcgan::{face_detector, photo};
+
+use crate::reference::device;
 
 /// What the Python package `mtcnn` 1.0.0 finds with the same weights, in whole pixels.
 const EXPECTED: [(&str, [[f32; 2]; 5]); 2] = [
@@ -20,7 +21,7 @@ fn read(name: &str) -> RgbImage {
 }
 
 fn detect(photo: &RgbImage) -> Vec<DetectedFace> {
-    face_detector(MtcnnSettings::default(), &Device::flex()).detect(photo)
+    face_detector(MtcnnSettings::default(), &device()).detect(photo)
 }
 
 fn assert_near(found: &[[f32; 2]; 5], expected: &[[f32; 2]; 5], most: f32) {
@@ -34,7 +35,7 @@ fn assert_near(found: &[[f32; 2]; 5], expected: &[[f32; 2]; 5], most: f32) {
 fn landmarks_are_where_the_public_implementation_finds_them() {
     // It looks at the photo in all sizes.
     let settings = MtcnnSettings { least_share: 0.0, ..MtcnnSettings::default() };
-    let detector = face_detector(settings, &Device::flex());
+    let detector = face_detector(settings, &device());
     for (name, landmarks) in EXPECTED {
         let faces = detector.detect(&read(name));
 

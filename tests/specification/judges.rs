@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use ipcgan::model::{AgeEstimator, Recogniser};
 
-use crate::reference::Golden;
+use crate::reference::{Golden, device};
 
 /// Weights in half precision move what a network gives by so much, as a share of the largest value.
 const HALF_PRECISION: f32 = 5e-3;
@@ -20,7 +20,7 @@ fn faces(side: usize) -> Tensor<4> {
         angle.sin() as f32
     };
     let values: Vec<f32> = (0..2 * 3 * side * side).map(wave).collect();
-    Tensor::from_data(TensorData::new(values, [2, 3, side, side]), &Device::flex())
+    Tensor::from_data(TensorData::new(values, [2, 3, side, side]), &device())
 }
 
 fn weights(name: &str) -> (Vec<u8>, std::path::PathBuf) {
@@ -31,7 +31,7 @@ fn weights(name: &str) -> (Vec<u8>, std::path::PathBuf) {
 #[test]
 fn the_recogniser_gives_the_vectors_of_dlibs() {
     let (bytes, path) = weights("recogniser");
-    let recogniser = Recogniser::from_bytes(bytes, &path, &Device::flex()).unwrap();
+    let recogniser = Recogniser::from_bytes(bytes, &path, &device()).unwrap();
 
     let vectors = recogniser.vectors(faces(Recogniser::SIDE));
 
@@ -41,7 +41,7 @@ fn the_recogniser_gives_the_vectors_of_dlibs() {
 #[test]
 fn the_estimator_gives_the_ages_of_dlibs() {
     let (bytes, path) = weights("age_estimator");
-    let estimator = AgeEstimator::from_bytes(bytes, &path, &Device::flex()).unwrap();
+    let estimator = AgeEstimator::from_bytes(bytes, &path, &device()).unwrap();
 
     let years = estimator.years(faces(AgeEstimator::SIDE));
 
@@ -51,7 +51,7 @@ fn the_estimator_gives_the_ages_of_dlibs() {
 #[test]
 fn what_differs_more_is_perceptually_farther() {
     let (bytes, path) = weights("recogniser");
-    let recogniser = Recogniser::from_bytes(bytes, &path, &Device::flex()).unwrap();
+    let recogniser = Recogniser::from_bytes(bytes, &path, &device()).unwrap();
     let faces = faces(Recogniser::SIDE);
     let distances = |others: Tensor<4>| -> Vec<f32> {
         recogniser.perceptual_distances(faces.clone(), others).into_data().iter().collect()
@@ -69,7 +69,7 @@ fn what_differs_more_is_perceptually_farther() {
 fn other_weights_are_refused() {
     let (bytes, path) = weights("age_estimator");
 
-    let error = Recogniser::from_bytes(bytes, &path, &Device::flex()).unwrap_err();
+    let error = Recogniser::from_bytes(bytes, &path, &device()).unwrap_err();
 
     assert!(error.to_string().contains("age_estimator.safetensors"), "{error}");
 }

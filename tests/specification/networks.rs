@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use ipcgan::model::alexnet_input;
 
-use crate::reference::{FORWARD_TOLERANCE, Golden, Size, input};
+use crate::reference::{FORWARD_TOLERANCE, Golden, Size, device, input};
 
 const BATCH: [usize; 4] = [2, 3, 128, 128];
 
@@ -12,7 +12,7 @@ const GOLDEN_CHANNELS: usize = 16;
 
 /// Inference uses running statistics, training those of the batch; an autodiff device decides.
 fn modes() -> [(&'static str, Device); 2] {
-    [("eval", Device::flex()), ("train", Device::flex().autodiff())]
+    [("eval", device()), ("train", device().autodiff())]
 }
 
 fn generator_agrees(size: Size) {
@@ -41,7 +41,7 @@ fn discriminator_agrees(size: Size) {
 }
 
 fn alexnet_agrees(size: Size) {
-    let device = Device::flex();
+    let device = device();
     let golden = Golden::read(&format!("{}_forward", size.name()));
     let alexnet = size.alexnet(&device);
     let source = input("input.source", BATCH, &device);
@@ -88,7 +88,7 @@ fn the_published_alexnet_agrees_with_the_reference() {
 
 #[test]
 fn alexnet_sees_what_the_reference_sees() {
-    let device = Device::flex();
+    let device = device();
     let golden = Golden::read("tiny_forward");
 
     let seen = alexnet_input(input("input.source", BATCH, &device), 227);

@@ -3,16 +3,33 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use ipcgan::DeviceChoice;
 use ipcgan::model::{
     AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig,
 };
 use safetensors::SafeTensors;
 
+const TEST_DEVICE: &str = "IPCGAN_TEST_DEVICE";
+
 /// The largest difference that is rounding, as a share of a tensor's largest value.
 pub(crate) const FORWARD_TOLERANCE: f32 = 1e-4;
+
+/// The device that the networks are checked on: that of `IPCGAN_TEST_DEVICE`, or the CPU.
+///
+/// # Panics
+/// It was not built in or does not work here.
+pub(crate) fn device() -> Device {
+    // Opened once: tests run side by side, and a driver is set up only once in a process.
+    static DEVICE: LazyLock<Device> = LazyLock::new(|| {
+        let choice = std::env::var(TEST_DEVICE).map_or(DeviceChoice::Cpu, |name| name.parse().unwrap());
+        choice.resolve().unwrap()
+    });
+    DEVICE.clone()
+}
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference")
@@ -95,6 +112,7 @@ impl Golden {
         let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
         let difference =
             found.iter().zip(&expected).fold(0f32, |most, (found, expected)| most.max((found - expected).abs()));
+        println!("{name}: {:.1e} of its largest value", difference / largest);
         assert!(
             difference <= tolerance * largest,
             "{name} differs by {difference:e}, {:e} of its largest value",

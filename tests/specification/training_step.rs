@@ -7,7 +7,7 @@ use burn::train::Learner;
 use ipcgan::data::AgingBatch;
 use ipcgan::train::{AgingModel, AgingTraining, Terms, Turn, gan_optimizer, gan_rates};
 
-use crate::reference::{Golden, Size, input};
+use crate::reference::{Golden, Size, device, input};
 
 const BATCH: [usize; 4] = [2, 3, 128, 128];
 /// Losses and parameters after a step, as a share of the largest value.
@@ -84,7 +84,7 @@ fn check_turn(golden: &Golden, step: usize, module: &impl Module, turn: &Turn, t
 }
 
 fn steps_agree(size: Size, steps: usize, norm_tolerance: f32) -> AgingModel {
-    let device = Device::flex();
+    let device = device();
     let golden = Golden::read(&format!("{}_step", size.name()));
     let mut learner = Learner::new(model(size, &device), gan_optimizer(), gan_rates(&AgingTraining::new(steps)));
     let mut norms = 0;
@@ -145,7 +145,7 @@ fn two_steps_leave_the_parameters_that_the_reference_has() {
     model.visit(&mut check);
     let all = golden.names().filter(|name| name.starts_with("after.")).count();
     assert_eq!(check.count, all, "parameters that were compared");
-    let device = Device::flex();
+    let device = device();
     let aged =
         model.generator.valid().forward(input("input.source", BATCH, &device), Tensor::from_data([1, 4], &device));
     golden.check("generator.after", aged, STEP_TOLERANCE);

@@ -52,6 +52,19 @@ impl AgeGroups {
         (self.first_ages[index], last)
     }
 
+    /// The age in the middle of group `index`, in years; the last group is taken to be as wide as the one before.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn middle(&self, index: usize) -> f32 {
+        let first = self.first_ages[index] as f32;
+        let width = match self.first_ages.get(index + 1) {
+            Some(next) => *next as f32 - first,
+            None => first - self.first_ages[index - 1] as f32,
+        };
+        first + width / 2.0
+    }
+
     /// Name of group `index`: `11-20`, or `51+` for the last one.
     ///
     /// # Panics

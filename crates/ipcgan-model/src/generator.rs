@@ -109,7 +109,20 @@ impl Generator {
     /// # Panics
     /// If `source` does not have three channels.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
-        let x = self.input(source.clone(), target_groups); // [batch, 3 + groups, height, width]
+        self.forward_blended(source, conditions(target_groups, self.age_groups))
+    }
+
+    /// The faces in `source` at ages between the groups: `shares` of each group (see [`AgeBlend`](crate::AgeBlend)).
+    ///
+    /// # Shapes
+    /// - `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]; sides are multiples of 4
+    /// - `shares`: `[batch, groups]`, each in [0, 1]
+    /// - returns: as `source`
+    ///
+    /// # Panics
+    /// If `source` does not have three channels, or `shares` another number of groups than the generator.
+    pub fn forward_blended(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
+        let x = self.input(source.clone(), shares); // [batch, 3 + groups, height, width]
         let x = self.stem.forward(x, Activation::Relu);
         let x = self.down1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
         let x = self.down2.forward(x, Activation::Relu); // [batch, .., height / 4, width / 4]
@@ -120,10 +133,11 @@ impl Generator {
         self.output(x, source)
     }
 
-    /// The source faces with the condition planes of their target groups.
-    fn input(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
+    /// The source faces with the condition planes of their targets.
+    fn input(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
         assert_shape!(source, [_, 3, _, _]);
-        conditioned(source, Order::unchanged(), conditions(target_groups, self.age_groups))
+        assert_eq!(shares.dims()[1], self.age_groups, "shares of as many age groups as the generator knows");
+        conditioned(source, Order::unchanged(), shares)
     }
 
     /// The faces from what the last layer gave.

@@ -19,9 +19,10 @@
 //! assert_eq!(aged.dims(), [1, 3, 64, 64]);
 //! ```
 //!
-//! In reading order: [`AgeGroups`], [`condition_planes`], [`Generator`], [`Discriminator`],
+//! In reading order: [`AgeGroups`], [`AgeBlend`], [`condition_planes`], [`Generator`], [`Discriminator`],
 //! [`AlexNet`], [`loss`], [`Preset`], [`weights`]; [`CpuKernels`] computes on the CPU.
 
+mod age_blend;
 mod age_group;
 mod alexnet;
 mod alexnet_input;
@@ -39,6 +40,7 @@ mod operation;
 mod preset;
 pub mod weights;
 
+pub use age_blend::AgeBlend;
 pub use age_group::AgeGroups;
 pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, FrozenAlexNet, IdentityHead, Trunk};
 pub use alexnet_input::alexnet_input;

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor};
 use ipcgan_kernels::Activation;
 
 use super::Generator;
+use crate::condition::conditions;
 use crate::operation::{Prepared, arithmetic_for, tensor_of, with_values};
 
 /// A generator that ages faces and does not learn.
@@ -47,10 +48,18 @@ impl InferenceGenerator {
     /// # Panics
     /// If `source` does not have three channels.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
+        self.forward_blended(source, conditions(target_groups, self.generator.age_groups))
+    }
+
+    /// As [`Generator::forward_blended`], each face by itself.
+    ///
+    /// # Panics
+    /// If `source` does not have three channels, or `shares` another number of groups than the generator.
+    pub fn forward_blended(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
         let Some(layers) = &self.layers else {
-            return self.generator.forward(source, target_groups);
+            return self.generator.forward_blended(source, shares);
         };
-        let head = layers.run(self.generator.input(source.clone(), target_groups));
+        let head = layers.run(self.generator.input(source.clone(), shares));
         self.generator.output(head, source)
     }
 

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image::RgbImage;
-use ipcgan_data::{FaceSet, photo};
-use ipcgan_model::{AgeGroups, AlexNet, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
+use ipcgan_data::{FaceSet, photo, pixels};
+use ipcgan_model::{AgeBlend, AgeGroups, AlexNet, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
+use ipcgan_train::TrainingError;
 use ipcgan_train::evaluation::{self, Evaluation, Judges, Subject};
-use ipcgan_train::{TrainingError, at_every_age};
 
 /// Weights that come with the library; `assets/weights/README.md` is their card.
 const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/generator.safetensors");
@@ -66,9 +66,21 @@ impl FaceAging {
     /// width and 0.30 of the height, corners of the mouth at 0.70. It may have any size; what
     /// comes back is [`FaceAging::image_size`] pixels wide and high.
     pub fn at_every_age(&self, face: &RgbImage) -> Vec<(String, RgbImage)> {
-        let source = self.source(face);
-        let aged = at_every_age(&self.generator, &source, &self.device);
+        let groups = self.age_groups.indices().map(|group| AgeBlend::of_group(group, &self.age_groups));
+        let aged = self.at_ages(face, &groups.collect::<Vec<_>>());
         self.age_groups.names().into_iter().zip(aged).collect()
+    }
+
+    /// `face`, as [`FaceAging::at_every_age`] takes it, at each of `ages`, which may lie between the groups.
+    ///
+    /// # Panics
+    /// If an age is of other groups than [`FaceAging::age_groups`].
+    pub fn at_ages(&self, face: &RgbImage, ages: &[AgeBlend]) -> Vec<RgbImage> {
+        if ages.is_empty() {
+            return Vec::new();
+        }
+        let source = pixels::faces_tensor(&[self.source(face)], &self.device).repeat_dim(0, ages.len());
+        pixels::images(self.generator.forward_blended(source, AgeBlend::tensor(ages, &self.device)))
     }
 
     /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`], and the `alexnet` that it learned

@@ -1,26 +1,29 @@
 //! Face ageing with IPCGAN, the identity-preserved conditional GAN, on any vendor's GPU or a CPU.
 //!
 //! ```no_run
-//! use ipcgan::{DeviceChoice, FaceAging, photo};
+//! use ipcgan::{AgeBlend, DeviceChoice, PhotoAging, photo};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let device = DeviceChoice::Auto.resolve()?;
-//! let face_aging = FaceAging::embedded(&device)?;
-//! let face = photo::read("face.jpg".as_ref())?;
+//! let aging = PhotoAging::embedded(&DeviceChoice::Auto.resolve()?)?;
+//! let age = AgeBlend::of_age(60.0, aging.age_groups());
+//! let mut photo = photo::read_original("party.jpg".as_ref())?;
 //!
-//! for (group, aged) in face_aging.at_every_age(&face) {
-//!     photo::write_png(format!("face-{group}.png").as_ref(), &aged)?;
+//! for face in aging.faces(&photo.rgb()) {
+//!     let older = aging.changes(&face, std::slice::from_ref(&age));
+//!     face.put_back(&mut photo.picture, &older[0]);
 //! }
+//! photo.write("party-at-60.png".as_ref(), photo::PhotoFormat::Png)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! In reading order: [`FaceAging`] ages a face; [`DeviceChoice`] says where; [`mod@train`] has the
-//! training, [`data`] the pictures, [`model`] the networks and losses.
+//! In reading order: [`PhotoAging`] ages the people in a photo, [`FaceAging`] one face that is cut out already;
+//! [`DeviceChoice`] says where; [`mod@train`] has the training, [`data`] the pictures, [`model`] the networks and losses.
 
 mod device;
 mod face_aging;
 mod face_detection;
+mod photo_aging;
 mod remote;
 
 pub use burn::tensor::Device;
@@ -31,6 +34,7 @@ pub use image::RgbImage;
 pub use ipcgan_data as data;
 pub use ipcgan_data::photo;
 pub use ipcgan_model as model;
-pub use ipcgan_model::{AgeGroups, ModelError};
+pub use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 pub use ipcgan_train as train;
+pub use photo_aging::{PhotoAging, PhotoFace};
 pub use remote::lend;

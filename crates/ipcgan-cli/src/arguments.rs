@@ -2,12 +2,16 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use ipcgan::DeviceChoice;
 use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
+use ipcgan::photo::PhotoFormat;
 use ipcgan::train::Stage;
+
+use crate::age::Faces;
 
 /// Shows a face at other ages, with a network that you can train yourself.
 #[derive(Debug, Parser)]
@@ -48,19 +52,48 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan age photo.jpg
-  ipcgan age photo.jpg --to 51+ --out aged
+  ipcgan age photo.jpg                          the photo at every age group, and a strip of the face
+  ipcgan age party.jpg --to 51+ --face largest  one of the people, in the whole photo
+  ipcgan age photo.jpg --to 35,45 --strength 1.3
+  ipcgan age photo.jpg --animate                a GIF that grows old and young again
+  ipcgan age holidays --out older --to 51+      all photos of a folder; again, only the new ones
+  ipcgan age frames --video --to 51+            frames of a video, without trembling
+  ipcgan age photo.jpg --json                   where the faces are and what was written, for programs
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos: JPEG, PNG, WebP or BMP; every face in them is found and aged.
-    #[arg(required = true, value_name = "PHOTO")]
+    /// Photos (JPEG, PNG, WebP or BMP), and folders of photos.
+    #[arg(required = true, value_name = "PHOTO|FOLDER")]
     pub(crate) photos: Vec<PathBuf>,
-    /// Age group to show (as 11-20 or 51+), or `all`.
-    #[arg(long, default_value = "all", value_name = "GROUP")]
-    pub(crate) to: String,
+    /// Ages to show, with commas between: `all` groups, groups by name (31-40, 51+), or years (45).
+    #[arg(long, default_value = "all", value_name = "AGES", value_delimiter = ',')]
+    pub(crate) to: Vec<String>,
+    /// Whose face: `all`, the `largest`, or one by number from left to right.
+    #[arg(long, default_value = "all", value_name = "WHICH")]
+    pub(crate) face: Faces,
+    /// How strong the change is: 0 is none, 1 is what the network learned.
+    #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = strength)]
+    pub(crate) strength: f32,
     /// Folder for the pictures; made if it is not there.
     #[arg(long, default_value = "aged", value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Kind of the pictures: png and webp keep what is not changed bit for bit, jpg is smaller.
+    #[arg(long, default_value_t = PhotoFormat::Png, value_name = "KIND", value_parser = PhotoFormat::from_str)]
+    pub(crate) format: PhotoFormat,
+    /// Write the faces alone, as large as the network makes them, and not the photo with them.
+    #[arg(long)]
+    pub(crate) crops: bool,
+    /// Write an animation (GIF) through all ages and back, too.
+    #[arg(long)]
+    pub(crate) animate: bool,
+    /// The photos are frames of a video, in order of their names: people are followed and smoothed over time.
+    #[arg(long, conflicts_with_all = ["aligned", "crops", "animate", "json"])]
+    pub(crate) video: bool,
+    /// Say what was found and written as JSON, a line for each photo.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do photos of a folder once more that were aged before.
+    #[arg(long)]
+    pub(crate) again: bool,
     /// The photo is a face crop already, so none is looked for: eyes at 0.30 and 0.68 of the
     /// width and 0.30 of the height, mouth at 0.70.
     #[arg(long)]
@@ -156,6 +189,11 @@ not used, and why), same-picture.csv, fingerprints.csv and prepare.json."
 fn source(name: &str) -> Result<String, String> {
     let known: Vec<&str> = SOURCES.iter().map(|source| source.name()).chain([SYNTHETIC]).collect();
     if known.contains(&name) { Ok(name.into()) } else { Err(format!("known are {}", known.join(", "))) }
+}
+
+fn strength(text: &str) -> Result<f32, String> {
+    let strength = text.parse().ok().filter(|strength| (0.0..=3.0).contains(strength));
+    strength.ok_or_else(|| "a strength is a number from 0 to 3".into())
 }
 
 fn share(text: &str) -> Result<f64, String> {

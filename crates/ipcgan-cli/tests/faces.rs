@@ -1,35 +1,184 @@
-//! Photos as they come: every face is found and aged.
+//! Photos as they come: every face is found, aged and put back.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
-use image::RgbImage;
-use image::imageops::replace;
+use image::imageops::{FilterType, replace, resize};
+use image::{AnimationDecoder, ImageDecoder, RgbImage};
+use serde_json::Value;
+
+fn portrait(name: &str) -> RgbImage {
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos");
+    image::open(photos.join(name)).unwrap().into_rgb8()
+}
+
+/// Two people beside one another, at a third of their size.
+fn both() -> RgbImage {
+    let mut both = RgbImage::new(1024, 600);
+    for (name, left) in [("eileen-collins.jpg", 0), ("grace-hopper.jpg", 512)] {
+        replace(&mut both, &portrait(name), left, 0);
+    }
+    both
+}
+
+fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
+    let arguments = ["age", "--device", "cpu"].iter().chain(arguments);
+    Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// What the command answered; it must have succeeded.
+fn answer(folder: &Path, arguments: &[&str]) -> String {
+    let output = ipcgan(folder, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Columns in which two pictures of one size differ: the first and the last.
+fn changed_columns(before: &RgbImage, after: &RgbImage) -> Option<(u32, u32)> {
+    assert_eq!(before.dimensions(), after.dimensions());
+    let differing = before.enumerate_pixels().filter(|(x, y, pixel)| after.get_pixel(*x, *y) != *pixel);
+    let columns: Vec<u32> = differing.map(|(x, ..)| x).collect();
+    Some((*columns.iter().min()?, *columns.iter().max()?))
+}
 
 #[test]
-fn each_face_of_a_photo_gets_its_own_pictures() {
+fn everybody_in_a_photo_is_aged_in_the_photo() {
     let folder = tempfile::tempdir().unwrap();
-    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos");
-    let portraits =
-        ["eileen-collins.jpg", "grace-hopper.jpg"].map(|name| image::open(photos.join(name)).unwrap().into_rgb8());
-    let mut both = RgbImage::new(1024, 600);
-    for (portrait, left) in portraits.iter().zip([0, 512]) {
-        replace(&mut both, portrait, left, 0);
-    }
+    let both = both();
     both.save(folder.path().join("both.png")).unwrap();
 
-    let output = Command::new(env!("CARGO_BIN_EXE_ipcgan"))
-        .current_dir(folder.path())
-        .args(["age", "both.png", "--to", "51+", "--device", "cpu"])
-        .output()
-        .unwrap();
+    let output = ipcgan(folder.path(), &["both.png", "--to", "51+"]);
 
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("2 faces, numbered from left to right"), "{said}");
-    for name in ["both-face1-51+", "both-face1-strip", "both-face2-51+", "both-face2-strip"] {
-        let path = folder.path().join(format!("aged/{name}.png"));
-        assert!(image::open(&path).unwrap().height() >= 128, "{}", path.display());
+    let aged = image::open(folder.path().join("aged/both-51+.png")).unwrap().into_rgb8();
+    let (first, last) = changed_columns(&both, &aged).unwrap();
+    assert!(first < 300 && last > 700, "both are changed: {first} to {last}");
+    for number in [1, 2] {
+        let strip = image::open(folder.path().join(format!("aged/both-face{number}-strip.png"))).unwrap();
+        assert!(strip.width() > 2 * 128 && strip.height() > 128);
+    }
+}
+
+#[test]
+fn one_of_them_can_be_chosen_and_nobody_else_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = both();
+    both.save(folder.path().join("both.png")).unwrap();
+
+    answer(folder.path(), &["both.png", "--to", "51+", "--face", "2"]);
+
+    let aged = image::open(folder.path().join("aged/both-51+.png")).unwrap().into_rgb8();
+    assert!(changed_columns(&both, &aged).unwrap().0 > 512, "the left one is changed");
+    let output = ipcgan(folder.path(), &["both.png", "--face", "3"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("there is no face 3: 2 were found"), "{said}");
+}
+
+#[test]
+fn a_stronger_change_of_an_age_between_the_groups_is_stronger() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = portrait("grace-hopper.jpg");
+    before.save(folder.path().join("grace.png")).unwrap();
+    let distance = |strength: &str| {
+        answer(folder.path(), &["grace.png", "--to", "53", "--strength", strength]);
+        let after = image::open(folder.path().join("aged/grace-53.png")).unwrap().into_rgb8();
+        let pairs = before.as_raw().iter().zip(after.as_raw());
+        pairs.map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>()
+    };
+
+    let [none, once, twice] = ["0", "1", "2"].map(distance);
+
+    assert_eq!(none, 0.0);
+    assert!(0.0 < once && 1.5 * once < twice, "{once} {twice}");
+}
+
+#[test]
+fn a_program_is_told_where_the_faces_are_and_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    both().save(folder.path().join("both.png")).unwrap();
+
+    let said: Value = serde_json::from_str(&answer(folder.path(), &["both.png", "--json", "--to", "51+"])).unwrap();
+
+    assert_eq!(said["width"], 1024);
+    let faces = said["faces"].as_array().unwrap();
+    assert_eq!(faces.len(), 2);
+    assert!(faces[1]["box"][0].as_f64().unwrap() > 512.0 && faces[0]["landmarks"].as_array().unwrap().len() == 5);
+    assert_eq!(said["pictures"]["51+"], "aged/both-51+.png");
+    for file in said["files"].as_array().unwrap() {
+        assert!(folder.path().join(file.as_str().unwrap()).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn a_folder_is_gone_on_with_where_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("photos/trip")).unwrap();
+    for (name, person) in [("photos/a.png", "grace-hopper.jpg"), ("photos/trip/b.png", "eileen-collins.jpg")] {
+        portrait(person).save(folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("photos/broken.jpg"), "no picture").unwrap();
+    let age = |arguments: &[&str]| {
+        let output = ipcgan(folder.path(), &[&["photos", "--to", "51+"], arguments].concat());
+        assert!(!output.status.success(), "one is broken");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("error: 1 of 3 photos could not be aged"), "{said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+
+    let (first, _) = age(&[]);
+    let (second, said) = age(&[]);
+    let (again, _) = age(&["--again"]);
+    let (stronger, _) = age(&["--strength", "2"]);
+
+    for path in ["aged/a-51+.png", "aged/trip/b-51+.png"] {
+        assert!(first.contains(path) && again.contains(path) && stronger.contains(path), "{path}");
+    }
+    assert_eq!(second, "");
+    assert!(said.contains("2 of 3 photos were aged before; --again does them once more"), "{said}");
+}
+
+#[test]
+fn an_animation_goes_through_the_ages_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    portrait("grace-hopper.jpg").save(folder.path().join("grace.png")).unwrap();
+
+    answer(folder.path(), &["grace.png", "--to", "51+", "--animate"]);
+
+    let file = std::io::BufReader::new(fs::File::open(folder.path().join("aged/grace.gif")).unwrap());
+    let decoder = image::codecs::gif::GifDecoder::new(file).unwrap();
+    let (width, height) = decoder.dimensions();
+    assert_eq!(width.max(height), 480);
+    let frames: Vec<RgbImage> = decoder
+        .into_frames()
+        .map(|frame| image::DynamicImage::from(frame.unwrap().into_buffer()).into_rgb8())
+        .collect();
+    assert_eq!(frames.len(), 48);
+    assert!(changed_columns(&frames[0], &frames[24]).is_some(), "the youngest and the oldest are alike");
+}
+
+#[test]
+fn frames_of_a_video_are_written_for_each_that_comes_in() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("frames")).unwrap();
+    let person = resize(&portrait("grace-hopper.jpg"), 170, 200, FilterType::Triangle);
+    for frame in 0..8u32 {
+        let mut picture = RgbImage::from_pixel(300, 220, image::Rgb([90, 100, 110]));
+        // In two of them nobody is seen.
+        if !(3..5).contains(&frame) {
+            replace(&mut picture, &person, i64::from(10 + 8 * frame), 10);
+        }
+        picture.save(folder.path().join(format!("frames/{frame:03}.png"))).unwrap();
+    }
+
+    let output = ipcgan(folder.path(), &["frames", "--video", "--to", "51+"]);
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("people: 1, frames: 8"), "{said}");
+    for frame in 0..8 {
+        assert!(folder.path().join(format!("aged/{frame:03}-51+.png")).is_file(), "{frame}");
     }
 }

@@ -47,6 +47,13 @@ impl Similarity {
         (found.scale().is_normal() && found.right.is_finite() && found.down.is_finite()).then_some(found)
     }
 
+    /// The one that brings a face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` times `size` pixels.
+    ///
+    /// None if the landmarks are no face: all at one place.
+    pub fn to_aligned(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
+        Self::between(landmarks, &TEMPLATE.map(|place| place.map(|share| share * size as f32)))
+    }
+
     /// Where a point goes.
     pub fn of(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         [self.a * x - self.b * y + self.right, self.b * x + self.a * y + self.down]
@@ -55,6 +62,11 @@ impl Similarity {
     /// What lengths are multiplied by.
     pub fn scale(&self) -> f32 {
         self.a.hypot(self.b)
+    }
+
+    /// The same from a photo that was brought to `factor` times its size.
+    pub fn of_resized(&self, factor: f32) -> Self {
+        Self { a: self.a / factor, b: self.b / factor, ..*self }
     }
 
     /// The way back.
@@ -79,8 +91,7 @@ pub struct AlignedFace {
 /// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
 /// black corners to learn from. None if the landmarks are no face: all at one place.
 pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option<AlignedFace> {
-    let places = TEMPLATE.map(|place| place.map(|share| share * size as f32));
-    let from_photo = Similarity::between(landmarks, &places)?;
+    let from_photo = Similarity::to_aligned(landmarks, size)?;
     let to_photo = from_photo.inverse();
     // As many points a pixel as the photo has pixels there.
     let points = to_photo.scale().ceil().clamp(1.0, MOST_POINTS) as u32;

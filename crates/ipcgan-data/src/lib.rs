@@ -31,6 +31,7 @@
 //! - [`photo`]: photos in and out of files
 //! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
 //! - [`detection`], [`alignment`]: faces found in photos, and brought upright and to size
+//! - `put_back`: an aged face back in its photo ([`put_back()`], [`Change`])
 //! - [`source`]: public data sets as they are downloaded; `left_out`: what of them cannot be used ([`LeftOut`])
 //! - [`preparation`]: making a data set ready
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
@@ -59,6 +60,7 @@ pub mod photo;
 pub mod pixels;
 pub mod preparation;
 mod prepared;
+mod put_back;
 pub mod random;
 mod resample;
 mod sharded;
@@ -77,6 +79,7 @@ pub use left_out::{Cause, Fault, LeftOut};
 pub use metadata::Columns;
 pub use open::open_faces;
 pub use prepared::PreparedFolder;
+pub use put_back::{Change, put_back};
 pub use sharded::ShardedFaces;
 pub use sheet::{sheet, sheet_with_captions};
 pub use split::Subset;

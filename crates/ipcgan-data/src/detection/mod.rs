@@ -3,9 +3,11 @@
 mod bounds;
 mod mtcnn;
 mod sampling;
+mod tracking;
 
 pub use bounds::Bounds;
 pub use mtcnn::{MtcnnDetector, MtcnnSettings};
+pub use tracking::{NEIGHBOURS, Track, neighbour_weights, tracks};
 
 use image::RgbImage;
 

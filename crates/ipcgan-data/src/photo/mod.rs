@@ -1,10 +1,14 @@
-//! Photos in and out of files, upright and in RGB.
+//! Photos in and out of files, upright and in RGB, or with all that the file holds ([`Original`]).
+
+mod original;
+
+pub use original::{Original, PhotoFormat};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use image::{ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, RgbaImage};
 
 use ipcgan_model::write_whole;
 
@@ -26,7 +30,7 @@ const MOST_MEMORY: u64 = 8 * MOST_PIXELS;
 /// # Errors
 /// A file that is missing, a folder, no picture, damaged, cut short, below 8 x 8 or above 200 million pixels.
 pub fn read(path: &Path) -> Result<RgbImage, DataError> {
-    decoded(open(path)?, path)
+    Ok(read_original(path)?.into_rgb())
 }
 
 /// The photo in the bytes of a file, as [`read`] gives it; `origin` names it in errors.
@@ -34,12 +38,28 @@ pub fn read(path: &Path) -> Result<RgbImage, DataError> {
 /// # Errors
 /// No picture, damaged, cut short, below 8 x 8 or above 200 million pixels.
 pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<RgbImage, DataError> {
+    Ok(original(bytes, origin)?.into_rgb())
+}
+
+/// As [`read`], with all that the file holds.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_original(path: &Path) -> Result<Original, DataError> {
+    decoded(open(path)?, path)
+}
+
+/// As [`from_bytes`], with all that the file holds.
+///
+/// # Errors
+/// As [`from_bytes`].
+pub fn original(bytes: &[u8], origin: &Path) -> Result<Original, DataError> {
     decoded(Cursor::new(bytes), origin)
 }
 
-fn decoded(file: impl BufRead + Seek, path: &Path) -> Result<RgbImage, DataError> {
+fn decoded(file: impl BufRead + Seek, path: &Path) -> Result<Original, DataError> {
     let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let mut decoder = reader(file, path)?.into_decoder().map_err(decode_error)?;
+    let decoder = reader(file, path)?.into_decoder().map_err(decode_error)?;
     let (width, height) = decoder.dimensions();
     if width < LEAST_SIDE || height < LEAST_SIDE {
         return Err(DataError::TooSmall { path: path.into(), width, height, least: LEAST_SIDE });
@@ -47,10 +67,7 @@ fn decoded(file: impl BufRead + Seek, path: &Path) -> Result<RgbImage, DataError
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(DataError::TooLarge { path: path.into(), width, height, limit: MOST_PIXELS });
     }
-    let orientation = decoder.orientation().map_err(decode_error)?;
-    let mut photo = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
-    photo.apply_orientation(orientation);
-    Ok(if photo.color().has_alpha() { over_white(photo) } else { photo.into_rgb8() })
+    Original::decoded(decoder).map_err(decode_error)
 }
 
 /// Width times height of the picture in a file, which is not decoded.
@@ -132,8 +149,7 @@ fn has_end(file: &mut (impl Read + Seek)) -> std::io::Result<bool> {
     Ok(tail.windows(2).rev().any(|marker| marker == [0xff, 0xd9]))
 }
 
-fn over_white(photo: DynamicImage) -> RgbImage {
-    let photo = photo.into_rgba8();
+fn over_white(photo: RgbaImage) -> RgbImage {
     RgbImage::from_fn(photo.width(), photo.height(), |x, y| {
         let [red, green, blue, alpha] = photo.get_pixel(x, y).0.map(u32::from);
         Rgb([red, green, blue].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
@@ -219,7 +235,7 @@ mod tests {
     fn a_jpeg_for_printing_becomes_rgb() {
         let (_folder, path) = place("print.jpg");
         // Made by Pillow: 16 x 16 pixels of one red, as cyan, magenta, yellow and black.
-        fs::write(&path, include_bytes!("../tests/data/cmyk.jpg")).unwrap();
+        fs::write(&path, include_bytes!("../../tests/data/cmyk.jpg")).unwrap();
 
         let [red, green, blue] = read(&path).unwrap().get_pixel(8, 8).0;
 

@@ -1,0 +1,90 @@
+//! Ageing the people in a photo: faces found, aged, and put back.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use image::{DynamicImage, RgbImage};
+use ipcgan_data::alignment::{AlignedFace, aligned};
+use ipcgan_data::detection::{DetectedFace, FaceDetector, MtcnnSettings};
+use ipcgan_data::{Change, put_back};
+use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
+
+use crate::{FaceAging, face_detector};
+
+/// Finds the faces in photos and shows them at other ages, in the photo.
+pub struct PhotoAging {
+    face_aging: FaceAging,
+    detector: Box<dyn FaceDetector>,
+}
+
+/// A face in a photo.
+#[derive(Clone, Debug)]
+pub struct PhotoFace {
+    /// Where it is, and its eyes, nose and mouth.
+    pub found: DetectedFace,
+    /// As the generator sees it.
+    pub aligned: AlignedFace,
+}
+
+impl PhotoAging {
+    /// With the weights that come with the library.
+    ///
+    /// # Errors
+    /// Never with the library as published.
+    pub fn embedded(device: &Device) -> Result<Self, ModelError> {
+        Ok(Self::new(FaceAging::embedded(device)?, device))
+    }
+
+    /// With the generator in the weights file `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or holds another kind of network.
+    pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self::new(FaceAging::load(path, device)?, device))
+    }
+
+    /// With a generator, and the detector that comes with the library.
+    pub fn new(face_aging: FaceAging, device: &Device) -> Self {
+        Self::with_detector(face_aging, Box::new(face_detector(MtcnnSettings::default(), device)))
+    }
+
+    /// With any generator and detector.
+    pub fn with_detector(face_aging: FaceAging, detector: Box<dyn FaceDetector>) -> Self {
+        Self { face_aging, detector }
+    }
+
+    /// What ages the faces.
+    pub fn face_aging(&self) -> &FaceAging {
+        &self.face_aging
+    }
+
+    /// The age groups that it knows.
+    pub fn age_groups(&self) -> &AgeGroups {
+        self.face_aging.age_groups()
+    }
+
+    /// The faces in `photo`, from left to right.
+    pub fn faces(&self, photo: &RgbImage) -> Vec<PhotoFace> {
+        let mut found = self.detector.detect(photo);
+        found.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
+        let size = self.face_aging.image_size();
+        let faces = found.into_iter().filter_map(|found| {
+            let aligned = aligned(photo, &found.landmarks, size)?;
+            Some(PhotoFace { found, aligned })
+        });
+        faces.collect()
+    }
+
+    /// What each of `ages` changes in `face`, for [`PhotoFace::put_back`].
+    pub fn changes(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Change> {
+        let before = &face.aligned.picture;
+        self.face_aging.at_ages(before, ages).iter().map(|after| Change::between(before, after)).collect()
+    }
+}
+
+impl PhotoFace {
+    /// Adds `change` to this face in its photo; every other pixel keeps every bit.
+    pub fn put_back(&self, photo: &mut DynamicImage, change: &Change) {
+        put_back(photo, &self.aligned.from_photo, change);
+    }
+}

@@ -325,6 +325,9 @@ pub(crate) struct ConvertArguments {
     /// In half precision, half the size: faces differ by a level of 255 here and there. Without it, in float32.
     #[arg(long)]
     pub(crate) half: bool,
+    /// Make the change that a generator makes so many times as strong, from 0 to 3.
+    #[arg(long, value_name = "TIMES", value_parser = strength)]
+    pub(crate) strength: Option<f32>,
 }
 
 #[derive(Debug, Args)]

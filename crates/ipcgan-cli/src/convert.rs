@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use ipcgan::Device;
-use ipcgan::model::weights::{self, Network};
+use ipcgan::model::weights::{self, Network, Weights};
 use ipcgan::model::{AlexNet, Discriminator, Generator};
 
 use crate::answer;
@@ -10,17 +10,33 @@ use crate::arguments::ConvertArguments;
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
     match weights::kind(&arguments.from)?.as_str() {
-        Generator::KIND => convert::<Generator>(arguments)?,
-        Discriminator::KIND => convert::<Discriminator>(arguments)?,
-        AlexNet::KIND => convert::<AlexNet>(arguments)?,
+        Generator::KIND => {
+            let mut found = load::<Generator>(arguments)?;
+            if let Some(strength) = arguments.strength {
+                let Some(stronger) = found.network.with_strength(strength.into()) else {
+                    bail!(
+                        "{}: makes whole faces and no changes, so there is nothing to be stronger",
+                        arguments.from.display()
+                    );
+                };
+                found.network = stronger;
+            }
+            save(&found, arguments)?;
+        }
+        kind if arguments.strength.is_some() => bail!("--strength is for a generator, and this is {kind}"),
+        Discriminator::KIND => save(&load::<Discriminator>(arguments)?, arguments)?,
+        AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
         other => bail!("{}: holds a network called {other}, which is none of ours", arguments.from.display()),
     }
     answer(&arguments.to.display().to_string());
     Ok(())
 }
 
-fn convert<N: Network>(arguments: &ConvertArguments) -> Result<()> {
-    let found = weights::load::<N>(&arguments.from, &Device::flex())?;
+fn load<N: Network>(arguments: &ConvertArguments) -> Result<Weights<N>> {
+    Ok(weights::load(&arguments.from, &Device::flex())?)
+}
+
+fn save<N: Network>(weights: &Weights<N>, arguments: &ConvertArguments) -> Result<()> {
     let save = if arguments.half { weights::save_half } else { weights::save };
-    Ok(save(&found.network, &found.config, &found.age_groups, &arguments.to)?)
+    Ok(save(&weights.network, &weights.config, &weights.age_groups, &arguments.to)?)
 }

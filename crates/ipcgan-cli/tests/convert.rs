@@ -38,6 +38,27 @@ fn weights_of_half_precision_come_back_as_they_were() {
 }
 
 #[test]
+fn a_generator_of_twice_the_strength_is_another_and_half_of_that_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+    let steps: [&[&str]; 3] = [
+        &[&embedded, "once.st"],
+        &["once.st", "twice.st", "--strength", "2"],
+        &["twice.st", "again.st", "--strength", "0.5"],
+    ];
+
+    for arguments in steps {
+        let output = convert(folder.path(), arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    let [once, twice, again] =
+        ["once.st", "twice.st", "again.st"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    assert!(parts(&once) == parts(&again));
+    assert!(parts(&once) != parts(&twice));
+}
+
+#[test]
 fn networks_of_others_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let other = format!("{ASSETS}/judges/age_estimator.safetensors");

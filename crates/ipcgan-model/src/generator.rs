@@ -149,6 +149,19 @@ impl Generator {
         }
     }
 
+    /// The same with a change `factor` times as strong; none if it does not make a change but a whole face
+    /// ([`GeneratorOutput::Direct`]).
+    ///
+    /// The weight of the identity loss decides in training how far a generator dares to go; this decides it afterwards.
+    pub fn with_strength(mut self, factor: f64) -> Option<Self> {
+        if self.output == GeneratorOutput::Direct {
+            return None;
+        }
+        self.head.weight = scaled(self.head.weight, factor);
+        self.head.bias = self.head.bias.map(|bias| scaled(bias, factor));
+        Some(self)
+    }
+
     /// This generator ready to age faces and nothing else.
     pub fn into_inference(self) -> InferenceGenerator {
         InferenceGenerator::new(self.valid())
@@ -167,6 +180,28 @@ mod tests {
     fn face(device: &Device) -> Tensor<4> {
         let ramp = Tensor::<1, Int>::arange(0..3 * 8 * 8, device).float();
         (ramp / 96.0 - 1.0).reshape([1, 3, 8, 8])
+    }
+
+    #[test]
+    fn without_strength_a_face_stays_as_it_is_and_a_whole_face_has_none() {
+        let device = Device::flex();
+        let source = Tensor::<4>::random([1, 3, 16, 16], burn::tensor::Distribution::Uniform(-0.9, 0.9), &device);
+        let generator = |output| {
+            GeneratorConfig::new().with_image_size(16).with_width(4).with_residual_blocks(1).with_output(output).init(
+                &AgeGroups::default(),
+                0,
+                &device,
+            )
+        };
+        let distance = |strength| {
+            let generator = generator(GeneratorOutput::Shade).with_strength(strength).unwrap();
+            let aged = generator.forward(source.clone(), Tensor::from_data([4], &device));
+            (aged - source.clone() * SOURCE_SHARE).abs().mean().into_scalar::<f32>()
+        };
+
+        assert!(distance(0.0) < 1e-6);
+        assert!(distance(2.0) > 1.5 * distance(1.0));
+        assert!(generator(GeneratorOutput::Direct).with_strength(2.0).is_none());
     }
 
     #[test]

@@ -319,7 +319,7 @@ pub(crate) struct ConvertArguments {
     /// Weights file of a generator, a discriminator or an AlexNet.
     #[arg(value_name = "WEIGHTS")]
     pub(crate) from: PathBuf,
-    /// File to write; one that stands there is replaced.
+    /// File to write: safetensors, or ONNX for a generator if it ends in .onnx; one that stands there is replaced.
     #[arg(value_name = "FILE")]
     pub(crate) to: PathBuf,
     /// In half precision, half the size: faces differ by a level of 255 here and there. Without it, in float32.

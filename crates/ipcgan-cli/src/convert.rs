@@ -1,9 +1,11 @@
 //! `ipcgan convert`: weights in, the same weights in another form out.
 
-use anyhow::{Result, bail};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use ipcgan::Device;
 use ipcgan::model::weights::{self, Network, Weights};
-use ipcgan::model::{AlexNet, Discriminator, Generator};
+use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
 
 use crate::answer;
 use crate::arguments::ConvertArguments;
@@ -21,8 +23,12 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
                 };
                 found.network = stronger;
             }
-            save(&found, arguments)?;
+            match is_onnx(&arguments.to) {
+                true => save_onnx(&found, arguments)?,
+                false => save(&found, arguments)?,
+            }
         }
+        kind if is_onnx(&arguments.to) => bail!("a generator can be written as ONNX, and this is {kind}"),
         kind if arguments.strength.is_some() => bail!("--strength is for a generator, and this is {kind}"),
         Discriminator::KIND => save(&load::<Discriminator>(arguments)?, arguments)?,
         AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
@@ -39,4 +45,16 @@ fn load<N: Network>(arguments: &ConvertArguments) -> Result<Weights<N>> {
 fn save<N: Network>(weights: &Weights<N>, arguments: &ConvertArguments) -> Result<()> {
     let save = if arguments.half { weights::save_half } else { weights::save };
     Ok(save(&weights.network, &weights.config, &weights.age_groups, &arguments.to)?)
+}
+
+fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+}
+
+fn save_onnx(weights: &Weights<Generator>, arguments: &ConvertArguments) -> Result<()> {
+    if arguments.half {
+        bail!("ONNX files are written in float32, without --half");
+    }
+    let bytes = onnx::generator(&weights.network, &weights.config, &weights.age_groups);
+    write_whole(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))
 }

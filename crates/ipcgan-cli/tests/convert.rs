@@ -59,6 +59,22 @@ fn a_generator_of_twice_the_strength_is_another_and_half_of_that_the_same() {
 }
 
 #[test]
+fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+
+    let output = convert(folder.path(), &[&embedded, "generator.onnx"]);
+
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let file = fs::read(folder.path().join("generator.onnx")).unwrap();
+    let has = |text: &str| file.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(has("ConvTranspose") && has("shares") && has("11-20 21-30 31-40 41-50 51+"));
+    let half = convert(folder.path(), &[&embedded, "half.onnx", "--half"]);
+    assert!(String::from_utf8_lossy(&half.stderr).contains("without --half"));
+    assert!(!folder.path().join("half.onnx").exists());
+}
+
+#[test]
 fn networks_of_others_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let other = format!("{ASSETS}/judges/age_estimator.safetensors");

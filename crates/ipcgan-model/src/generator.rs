@@ -20,7 +20,7 @@ use crate::operation::{Order, bounded, changed, conditioned, convolution};
 
 /// Source pixels are drawn this far towards grey before a change is made to them, because the inverse of `tanh` at pure
 /// black and white is infinite.
-const SOURCE_SHARE: f64 = 0.98;
+pub(crate) const SOURCE_SHARE: f64 = 0.98;
 
 /// Initial weights of the last layer of a change, as a share of the published ones: at their full size the change would
 /// begin as strong noise, which training then had to take back.
@@ -87,12 +87,12 @@ impl GeneratorConfig {
 #[derive(Module, Debug)]
 pub struct Generator {
     pub(crate) stem: ConvNorm,
-    down1: ConvNorm,
-    down2: ConvNorm,
+    pub(crate) down1: ConvNorm,
+    pub(crate) down2: ConvNorm,
     pub(crate) residual: Vec<Residual>,
-    up1: UpNorm,
-    up2: UpNorm,
-    head: Conv2d,
+    pub(crate) up1: UpNorm,
+    pub(crate) up2: UpNorm,
+    pub(crate) head: Conv2d,
     age_groups: usize,
     #[module(skip)]
     output: GeneratorOutput,

@@ -34,7 +34,7 @@ fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
 #[derive(Module, Debug)]
 pub(crate) struct ConvNorm {
     pub(crate) conv: Conv2d,
-    norm: Option<BatchNorm>,
+    pub(crate) norm: Option<BatchNorm>,
 }
 
 impl ConvNorm {
@@ -76,8 +76,8 @@ impl ConvNorm {
 /// Transposed 3x3 convolution of stride 2 without bias, then batch norm.
 #[derive(Module, Debug)]
 pub(crate) struct UpNorm {
-    conv: ConvTranspose2d,
-    norm: BatchNorm,
+    pub(crate) conv: ConvTranspose2d,
+    pub(crate) norm: BatchNorm,
 }
 
 impl UpNorm {
@@ -111,9 +111,9 @@ impl UpNorm {
 #[derive(Module, Debug)]
 pub(crate) struct Residual {
     pub(crate) conv1: Conv2d,
-    norm1: BatchNorm,
+    pub(crate) norm1: BatchNorm,
     pub(crate) conv2: Conv2d,
-    norm2: BatchNorm,
+    pub(crate) norm2: BatchNorm,
 }
 
 impl Residual {

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! In reading order: [`AgeGroups`], [`AgeBlend`], [`condition_planes`], [`Generator`], [`Discriminator`],
-//! [`AlexNet`], [`loss`], [`Preset`], [`weights`]; [`CpuKernels`] computes on the CPU.
+//! [`AlexNet`], [`loss`], [`Preset`], [`weights`], [`onnx`]; [`CpuKernels`] computes on the CPU.
 
 mod age_blend;
 mod age_group;
@@ -36,6 +36,7 @@ mod judge;
 mod layers;
 pub mod loss;
 mod mtcnn;
+pub mod onnx;
 mod operation;
 mod preset;
 pub mod weights;

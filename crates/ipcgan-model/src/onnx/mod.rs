@@ -1,0 +1,138 @@
+//! A generator as an ONNX file, for programs in other languages.
+//!
+//! | name | what | shape |
+//! |---|---|---|
+//! | `face` | input: RGB in [-1, 1]; sides are multiples of 4 | `[batch, 3, height, width]` |
+//! | `shares` | input: how much of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
+//! | `aged` | output, as `face` | `[batch, 3, height, width]` |
+//!
+//! The names of the age groups are in the file's metadata, as `age_groups`.
+
+mod graph;
+mod proto;
+
+use prost::Message;
+
+use crate::generator::{Generator, GeneratorOutput, SOURCE_SHARE};
+use crate::layers::{ConvNorm, Residual, UpNorm};
+use crate::{AgeGroups, GeneratorConfig};
+use graph::{Builder, Side, one};
+use proto::{Entry, Model, OperatorSet};
+
+/// Version of the file's form, and of the operations that it uses: those of 2021, which every program knows.
+const IR_VERSION: i64 = 8;
+const OPERATORS: i64 = 13;
+
+/// The bytes of an ONNX file that computes what `generator` does, each face by itself.
+pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGroups) -> Vec<u8> {
+    let mut builder = Builder::default();
+    let faces = [Side::Any("batch"), Side::Of(3), Side::Any("height"), Side::Any("width")];
+    let face = builder.input("face", &faces);
+    let shares = builder.input("shares", &[Side::Any("batch"), Side::Of(groups.count())]);
+
+    let x = conditioned(&mut builder, &face, &shares);
+    let x =
+        [&generator.stem, &generator.down1, &generator.down2].iter().fold(x, |x, layer| down(&mut builder, layer, &x));
+    let x = generator.residual.iter().fold(x, |x, block| residual(&mut builder, block, &x));
+    let x = [&generator.up1, &generator.up2].iter().fold(x, |x, layer| up(&mut builder, layer, &x));
+    let head = builder.convolution(&generator.head, &x);
+    let aged = output(&mut builder, config.output, &head, &face);
+    builder.output(aged, "aged", &faces);
+
+    let mut graph = builder.graph;
+    graph.name = "generator".into();
+    let model = Model {
+        ir_version: IR_VERSION,
+        producer_name: "ipcgan".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSet { domain: String::new(), version: OPERATORS }],
+        metadata_props: vec![Entry { key: "age_groups".into(), value: groups.names().join(" ") }],
+    };
+    model.encode_to_vec()
+}
+
+/// The faces with a plane for each share.
+fn conditioned(builder: &mut Builder, face: &str, shares: &str) -> String {
+    let axes = builder.whole_numbers(&[2, 3]);
+    let pixels = builder.apply("Unsqueeze", &[shares, &axes], vec![]); // [batch, groups, 1, 1]
+    let shape = builder.apply("Shape", &[face], vec![]);
+    let [from, to] = [2, 4].map(|axis| builder.whole_numbers(&[axis]));
+    let sides = builder.apply("Slice", &[&shape, &from, &to], vec![]);
+    let ones = builder.whole_numbers(&[1, 1]);
+    let shape = builder.apply("Concat", &[&ones, &sides], vec![one("axis", 0)]);
+    let planes = builder.apply("Expand", &[&pixels, &shape], vec![]); // [batch, groups, height, width]
+    builder.apply("Concat", &[face, &planes], vec![one("axis", 1)])
+}
+
+fn down(builder: &mut Builder, layer: &ConvNorm, x: &str) -> String {
+    let x = builder.convolution(&layer.conv, x);
+    let x = layer.norm.as_ref().map_or(x.clone(), |norm| builder.norm(norm, &x));
+    builder.apply("Relu", &[&x], vec![])
+}
+
+fn residual(builder: &mut Builder, block: &Residual, x: &str) -> String {
+    let y = builder.convolution(&block.conv1, x);
+    let y = builder.norm(&block.norm1, &y);
+    let y = builder.apply("Relu", &[&y], vec![]);
+    let y = builder.convolution(&block.conv2, &y);
+    let y = builder.norm(&block.norm2, &y);
+    builder.apply("Add", &[x, &y], vec![])
+}
+
+fn up(builder: &mut Builder, layer: &UpNorm, x: &str) -> String {
+    let x = builder.transposed_convolution(&layer.conv, x);
+    let x = builder.norm(&layer.norm, &x);
+    builder.apply("Relu", &[&x], vec![])
+}
+
+/// `tanh(head)`, or `tanh(head + atanh(0.98 face))` for a change.
+fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str) -> String {
+    if output == GeneratorOutput::Direct {
+        return builder.apply("Tanh", &[head], vec![]);
+    }
+    let [share, one, half] = [SOURCE_SHARE, 1.0, 0.5].map(|number| builder.number(number));
+    let face = builder.apply("Mul", &[face, &share], vec![]);
+    let above = builder.apply("Add", &[&one, &face], vec![]);
+    let below = builder.apply("Sub", &[&one, &face], vec![]);
+    let ratio = builder.apply("Div", &[&above, &below], vec![]);
+    let logarithm = builder.apply("Log", &[&ratio], vec![]);
+    let before = builder.apply("Mul", &[&logarithm, &half], vec![]);
+    // A change of brightness has one channel, which meets all three.
+    let after = builder.apply("Add", &[head, &before], vec![]);
+    builder.apply("Tanh", &[&after], vec![])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_generator_holds() {
+        let (config, groups) = (GeneratorConfig::new().with_width(4).with_residual_blocks(2), AgeGroups::default());
+
+        let bytes = generator(&config.init(&groups, 0, &Device::flex()), &config, &groups);
+
+        let graph = Model::decode(bytes.as_slice()).unwrap().graph.unwrap();
+        let count = |kind: &str| graph.node.iter().filter(|node| node.op_type == kind).count();
+        assert_eq!([count("Conv"), count("ConvTranspose"), count("BatchNormalization")], [8, 2, 9]);
+        // Every value is made before it is used.
+        let mut known: Vec<&str> = graph.input.iter().map(|value| value.name.as_str()).collect();
+        known.extend(graph.initializer.iter().map(|constant| constant.name.as_str()));
+        for node in &graph.node {
+            assert!(node.input.iter().all(|input| known.contains(&input.as_str())), "{}", node.name);
+            known.extend(node.output.iter().map(String::as_str));
+        }
+        for constant in &graph.initializer {
+            let width = if constant.data_type == 7 { 8 } else { 4 };
+            assert_eq!(
+                constant.raw_data.len() as i64,
+                width * constant.dims.iter().product::<i64>(),
+                "{}",
+                constant.name
+            );
+        }
+    }
+}

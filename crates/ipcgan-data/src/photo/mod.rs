@@ -123,7 +123,8 @@ fn reader<R: BufRead + Seek>(mut file: R, path: &Path) -> Result<ImageReader<R>,
     if start.is_empty() {
         return Err(DataError::CutShort { path: path.into() });
     }
-    let readable = |format: &ImageFormat| format.reading_enabled();
+    // GIFs are written as animations; as photos they are too poor in colours.
+    let readable = |format: &ImageFormat| format.reading_enabled() && *format != ImageFormat::Gif;
     let Some(format) = image::guess_format(&start).ok().filter(readable) else {
         return Err(DataError::UnknownFormat { path: path.into() });
     };
@@ -247,8 +248,11 @@ mod tests {
         let (folder, text) = place("notes.png");
         fs::write(&text, "not a picture").unwrap();
         let missing = folder.path().join("missing.png");
+        let gif = folder.path().join("moving.gif");
+        gradient(9, 9).save(&gif).unwrap();
 
         assert!(message(&text).ends_with("convert it to one of these"));
+        assert!(message(&gif).ends_with("convert it to one of these"));
         fs::write(&text, "").unwrap();
         assert!(message(&text).ends_with("is cut short; copy or download it again"));
         assert!(message(&missing).starts_with("cannot read "));

@@ -1,5 +1,6 @@
 //! What can be said to the command.
 
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArguments),
     /// Write weights in another form.
     Convert(ConvertArguments),
+    /// Open a web page on this computer on which photos are aged.
+    Serve(ServeArguments),
     /// List the devices that this program was built for, and which of them work here.
     Devices,
     /// Compute for other machines: they name this one remote:ws://HOST:PORT.
@@ -328,6 +331,35 @@ pub(crate) struct ConvertArguments {
     /// Make the change that a generator makes so many times as strong, from 0 to 3.
     #[arg(long, value_name = "TIMES", value_parser = strength)]
     pub(crate) strength: Option<f32>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ipcgan serve                        then open http://127.0.0.1:8080
+  curl --data-binary @photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
+What programs can ask is described at /api/openapi.json. Nothing is written to disk.")]
+pub(crate) struct ServeArguments {
+    /// Port to listen on; 0 for any that is free.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Address to listen on: by default only this computer can reach it.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) host: IpAddr,
+    /// Photos that are worked on at the same time; others wait.
+    #[arg(long, default_value = "2", value_name = "COUNT")]
+    pub(crate) at_once: NonZero<usize>,
+    /// The largest photo that is taken, in megabytes.
+    #[arg(long, default_value = "32", value_name = "MEGABYTES")]
+    pub(crate) most_megabytes: NonZero<usize>,
+    /// Seconds in which a photo must have arrived.
+    #[arg(long, default_value = "30")]
+    pub(crate) seconds: NonZero<u64>,
+    /// Weights file of a generator, instead of the one that comes with the program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgument,
 }
 
 #[derive(Debug, Args)]

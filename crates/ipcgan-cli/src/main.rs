@@ -1,4 +1,4 @@
-//! The `ipcgan` command: age a face, prepare a data set, train, evaluate, list devices.
+//! The `ipcgan` command: age a photo, prepare a data set, train, evaluate, serve a web page, list devices.
 
 mod age;
 mod arguments;
@@ -7,6 +7,7 @@ mod devices;
 mod evaluate;
 mod prepare;
 mod progress;
+mod serve;
 mod train;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Devices => devices::run(),
         Command::Lend(arguments) => devices::lend(&arguments),
     };

@@ -133,7 +133,7 @@ impl Aging<'_> {
 }
 
 /// What is known of a face of a photo.
-fn described(number: usize, PhotoFace { found, .. }: &PhotoFace) -> Value {
+pub(crate) fn described(number: usize, PhotoFace { found, .. }: &PhotoFace) -> Value {
     let bounds = &found.bounds;
     json!({
         "number": number,

@@ -80,6 +80,16 @@ pub fn pixels(path: &Path) -> Result<u64, DataError> {
     Ok(u64::from(width) * u64::from(height))
 }
 
+/// As [`pixels`], of the bytes of a file; `origin` names it in errors.
+///
+/// # Errors
+/// As [`pixels`].
+pub fn pixels_of(bytes: &[u8], origin: &Path) -> Result<u64, DataError> {
+    let decode_error = |source| DataError::Decode { path: origin.into(), source };
+    let (width, height) = reader(Cursor::new(bytes), origin)?.into_dimensions().map_err(decode_error)?;
+    Ok(u64::from(width) * u64::from(height))
+}
+
 /// Writes a picture as PNG, whole or not at all (see [`write_whole`]).
 ///
 /// # Errors

@@ -1,0 +1,94 @@
+//! `ipcgan serve`: a web page on which people age photos, and an interface for programs.
+//!
+//! Nothing is written to disk. Work on photos is bounded in number, size and time.
+
+mod answers;
+mod work;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post};
+use ipcgan::{FaceAging, PhotoAging};
+use tokio::net::TcpListener;
+
+use crate::arguments::ServeArguments;
+use crate::{answer, devices, report};
+use work::Workshop;
+
+/// What a browser may do with what it gets: nothing from elsewhere, and pictures that the page made itself.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; \
+         form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=()"),
+];
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
+    let device = devices::open(&arguments.device)?;
+    let face_aging = match &arguments.weights {
+        Some(path) => FaceAging::load(path, &device)?,
+        None => FaceAging::embedded(&device)?,
+    };
+    let workshop = Workshop::new(
+        PhotoAging::new(face_aging, &device),
+        arguments.at_once.get(),
+        arguments.most_megabytes.get() << 20,
+        Duration::from_secs(arguments.seconds.get()),
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(listen(SocketAddr::new(arguments.host, arguments.port), Arc::new(workshop)))
+}
+
+async fn listen(address: SocketAddr, workshop: Arc<Workshop>) -> Result<()> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    if !is_own(address.ip()) {
+        report(
+            "others can reach this address; they can use the page too, and nothing between you and them is encrypted",
+        );
+    }
+    answer(&format!("http://{address}"));
+    report("Ctrl-C ends");
+    let ended = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    Ok(axum::serve(listener, router(workshop)).with_graceful_shutdown(ended).await?)
+}
+
+fn is_own(address: IpAddr) -> bool {
+    address.is_loopback()
+}
+
+fn router(workshop: Arc<Workshop>) -> Router {
+    Router::new()
+        .route("/", get(answers::page))
+        .route("/page.css", get(answers::style))
+        .route("/page.js", get(answers::script))
+        .route("/api/openapi.json", get(answers::description))
+        .route("/api/ages", get(answers::ages))
+        .route("/api/faces", post(answers::faces))
+        .route("/api/age", post(answers::age))
+        .layer(from_fn(with_headers))
+        .with_state(workshop)
+}
+
+async fn with_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

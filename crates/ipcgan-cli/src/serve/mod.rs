@@ -5,7 +5,7 @@
 mod answers;
 mod work;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
 async fn listen(address: SocketAddr, workshop: Arc<Workshop>) -> Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
-    if !is_own(address.ip()) {
+    if !address.ip().is_loopback() {
         report(
             "others can reach this address; they can use the page too, and nothing between you and them is encrypted",
         );
@@ -66,10 +66,6 @@ async fn listen(address: SocketAddr, workshop: Arc<Workshop>) -> Result<()> {
         let _ = tokio::signal::ctrl_c().await;
     };
     Ok(axum::serve(listener, router(workshop)).with_graceful_shutdown(ended).await?)
-}
-
-fn is_own(address: IpAddr) -> bool {
-    address.is_loopback()
 }
 
 fn router(workshop: Arc<Workshop>) -> Router {

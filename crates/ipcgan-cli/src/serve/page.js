@@ -8,9 +8,12 @@ let photo = null; // the file that was chosen
 let original = null; // its address in this page
 let made = new Map(); // addresses of aged photos by age and person
 let turn = 0; // answers to older questions are not shown
+let question = new AbortController(); // the newest one; older ones are taken back
 
 async function ask(path, body) {
-  const response = await fetch(path, { method: "POST", body });
+  question.abort();
+  question = new AbortController();
+  const response = await fetch(path, { method: "POST", body, signal: question.signal });
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
   throw new Error(answer.error || `the program answered with ${response.status}`);
@@ -42,6 +45,7 @@ async function choose(chosen) {
 }
 
 async function show() {
+  const mine = ++turn;
   years.textContent = `${age.value} years`;
   age.setAttribute("aria-valuetext", years.textContent);
   if (before.checked) {
@@ -49,7 +53,6 @@ async function show() {
     picture.alt = caption.textContent = "The photo as it was";
     return;
   }
-  const mine = ++turn;
   const key = `${age.value} ${who.value}`;
   try {
     if (!made.has(key)) {

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image::RgbImage;
-use ipcgan_data::{FaceSet, photo, pixels};
-use ipcgan_model::{AgeBlend, AgeGroups, AlexNet, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
-use ipcgan_train::TrainingError;
-use ipcgan_train::evaluation::{self, Evaluation, Judges, Subject};
+use ipcgan_data::{photo, pixels};
+use ipcgan_model::{AgeBlend, AgeGroups, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
 
 /// Weights that come with the library; `assets/weights/README.md` is their card.
 const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/generator.safetensors");
@@ -17,10 +15,10 @@ const EMBEDDED_NAME: &str = "the embedded weights";
 /// Ages faces with a trained generator.
 #[derive(Debug)]
 pub struct FaceAging {
-    generator: InferenceGenerator,
+    pub(crate) generator: InferenceGenerator,
     config: GeneratorConfig,
     age_groups: AgeGroups,
-    device: Device,
+    pub(crate) device: Device,
 }
 
 impl FaceAging {
@@ -81,29 +79,6 @@ impl FaceAging {
         }
         let source = pixels::faces_tensor(&[self.source(face)], &self.device).repeat_dim(0, ages.len());
         pixels::images(self.generator.forward_blended(source, AgeBlend::tensor(ages, &self.device)))
-    }
-
-    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`], and the `alexnet` that it learned
-    /// from if there is one; `progress` is told how many of how many steps are done.
-    ///
-    /// # Errors
-    /// As those of [`evaluation::evaluate`].
-    pub fn evaluate(
-        &self,
-        faces: &dyn FaceSet,
-        count: usize,
-        judges: &Judges,
-        alexnet: Option<&AlexNet>,
-        progress: &dyn Fn(usize, usize),
-    ) -> Result<Evaluation, TrainingError> {
-        let subject = Subject {
-            generator: &self.generator,
-            groups: &self.age_groups,
-            size: self.image_size(),
-            device: &self.device,
-            alexnet,
-        };
-        evaluation::evaluate(&subject, faces, count, judges, progress)
     }
 
     /// `face` as the generator sees it: square and of its size.

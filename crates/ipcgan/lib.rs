@@ -21,6 +21,8 @@
 //! [`DeviceChoice`] says where; [`mod@train`] has the training, [`data`] the pictures, [`model`] the networks and losses.
 
 mod device;
+#[cfg(feature = "train")]
+mod evaluation;
 mod face_aging;
 mod face_detection;
 mod photo_aging;
@@ -35,6 +37,7 @@ pub use ipcgan_data as data;
 pub use ipcgan_data::photo;
 pub use ipcgan_model as model;
 pub use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
+#[cfg(feature = "train")]
 pub use ipcgan_train as train;
-pub use photo_aging::{PhotoAging, PhotoFace};
+pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::lend;

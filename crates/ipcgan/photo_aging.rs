@@ -8,6 +8,7 @@ use ipcgan_data::alignment::{AlignedFace, aligned};
 use ipcgan_data::detection::{DetectedFace, FaceDetector, MtcnnSettings};
 use ipcgan_data::{Change, put_back};
 use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
+use serde::Serialize;
 
 use crate::{FaceAging, face_detector};
 
@@ -82,7 +83,28 @@ impl PhotoAging {
     }
 }
 
+/// What programs are told of a face in a photo.
+#[derive(Clone, Debug, Serialize)]
+pub struct FaceDescription {
+    /// Counted from the left, from one.
+    pub number: usize,
+    /// Left, top, width and height in pixels of the photo.
+    #[serde(rename = "box")]
+    pub bounds: [f32; 4],
+    /// How sure the detector is, from 0 to 1.
+    pub score: f32,
+    /// As [`DetectedFace::landmarks`].
+    pub landmarks: [[f32; 2]; 5],
+}
+
 impl PhotoFace {
+    /// What programs are told of it, as the face with this `number`.
+    pub fn described(&self, number: usize) -> FaceDescription {
+        let DetectedFace { bounds, score, landmarks } = self.found;
+        let bounds = [bounds.left, bounds.top, bounds.width(), bounds.height()];
+        FaceDescription { number, bounds, score, landmarks }
+    }
+
     /// Adds `change` to this face in its photo; every other pixel keeps every bit.
     pub fn put_back(&self, photo: &mut DynamicImage, change: &Change) {
         put_back(photo, &self.aligned.from_photo, change);

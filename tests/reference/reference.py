@@ -385,7 +385,7 @@ def parameters_after(generator: Generator, discriminator: Discriminator) -> dict
 
 
 def write_pytorch_generator(path: Path) -> None:
-    """Saves the tiny generator's whole `state_dict()`, with the metadata of a weights file."""
+    """Saves the tiny generator's whole `state_dict()`, with the metadata of a weights file; and as `torch.save` does."""
     generator, _, _ = tiny_networks()
     metadata = {
         "network": "generator",
@@ -393,6 +393,8 @@ def write_pytorch_generator(path: Path) -> None:
         "age_groups": json.dumps(FIRST_AGES),
     }
     save_file(generator.state_dict(), path, metadata)
+    torch.save(generator.state_dict(), path.with_suffix(".pth"))
+    torch.save(generator.state_dict(), path.with_suffix(".old.pth"), _use_new_zipfile_serialization=False)
 
 
 def main(folder: Path) -> None:

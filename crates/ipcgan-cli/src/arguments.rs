@@ -316,15 +316,23 @@ pub(crate) struct EvaluateArguments {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half")]
+Examples:
+  ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half
+  ipcgan convert generator.safetensors generator.pth      for PyTorch; and back by exchanging the two
+  ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and others
+  ipcgan convert theirs.pth ours.safetensors --like generator.safetensors")]
 pub(crate) struct ConvertArguments {
-    /// Weights file of a generator, a discriminator or an AlexNet.
+    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes).
     #[arg(value_name = "WEIGHTS")]
     pub(crate) from: PathBuf,
-    /// File to write: safetensors, or ONNX for a generator if it ends in .onnx; one that stands there is replaced.
+    /// File to write, in the form that its name ends with: .pth or .pt for PyTorch, .bpk for Burn, .onnx (a generator alone),
+    /// else safetensors; one that stands there is replaced.
     #[arg(value_name = "FILE")]
     pub(crate) to: PathBuf,
+    /// Weights of ours that say what WEIGHTS does not say of itself, as files of other programs: kind of network,
+    /// configuration and age groups.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub(crate) like: Option<PathBuf>,
     /// In half precision, half the size: faces differ by a level of 255 here and there. Without it, in float32.
     #[arg(long)]
     pub(crate) half: bool,

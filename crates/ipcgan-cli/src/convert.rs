@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::Device;
-use ipcgan::model::weights::{self, Network, Weights};
+use ipcgan::model::weights::{self, Form, Network, Numbers, Weights};
 use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
 
 use crate::answer;
 use crate::arguments::ConvertArguments;
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
-    match weights::kind(&arguments.from)?.as_str() {
+    match weights::kind(arguments.like.as_ref().unwrap_or(&arguments.from))?.as_str() {
         Generator::KIND => {
             let mut found = load::<Generator>(arguments)?;
             if let Some(strength) = arguments.strength {
@@ -39,12 +39,16 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
 }
 
 fn load<N: Network>(arguments: &ConvertArguments) -> Result<Weights<N>> {
-    Ok(weights::load(&arguments.from, &Device::flex())?)
+    let device = Device::flex();
+    Ok(match &arguments.like {
+        Some(like) => weights::load_like(&arguments.from, like, &device)?,
+        None => weights::load(&arguments.from, &device)?,
+    })
 }
 
 fn save<N: Network>(weights: &Weights<N>, arguments: &ConvertArguments) -> Result<()> {
-    let save = if arguments.half { weights::save_half } else { weights::save };
-    Ok(save(&weights.network, &weights.config, &weights.age_groups, &arguments.to)?)
+    let numbers = if arguments.half { Numbers::Half } else { Numbers::Whole };
+    Ok(weights.write(Form::of_name(&arguments.to), numbers, &arguments.to)?)
 }
 
 fn is_onnx(path: &Path) -> bool {

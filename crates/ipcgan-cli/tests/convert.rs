@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 const ASSETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets");
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/reference");
 
 fn convert(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
@@ -72,6 +73,70 @@ fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
     let half = convert(folder.path(), &[&embedded, "half.onnx", "--half"]);
     assert!(String::from_utf8_lossy(&half.stderr).contains("without --half"));
     assert!(!folder.path().join("half.onnx").exists());
+}
+
+#[test]
+fn every_form_and_back_gives_the_same_weights_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+    // Not of half precision, so that all bits of a number count.
+    assert!(convert(folder.path(), &[&embedded, "whole.st", "--strength", "1.1"]).status.success());
+    let whole = fs::read(folder.path().join("whole.st")).unwrap();
+
+    for name in ["weights.pth", "weights.bpk", "weights.pt"] {
+        for arguments in [["whole.st", name], [name, "back.st"]] {
+            let output = convert(folder.path(), &arguments);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+
+        let back = fs::read(folder.path().join("back.st")).unwrap();
+        assert!(parts(&whole) == parts(&back), "{name}: weights or metadata are others");
+        let half = format!("half-{name}");
+        assert!(convert(folder.path(), &[name, &half, "--half"]).status.success());
+        let size = |name: &str| fs::metadata(folder.path().join(name)).unwrap().len();
+        assert!(size(&half) < size(name) * 6 / 10, "{half}: {} of {}", size(&half), size(name));
+        assert!(convert(folder.path(), &[&half, "back.st"]).status.success());
+    }
+}
+
+#[test]
+fn weights_that_pytorch_saved_are_read_as_weights_of_ours_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = format!("{REFERENCE}/pytorch_generator.safetensors");
+    assert!(convert(folder.path(), &[&ours, "ours.st"]).status.success());
+    let expected = fs::read(folder.path().join("ours.st")).unwrap();
+
+    for theirs in ["pytorch_generator.pth", "pytorch_generator.old.pth"] {
+        let theirs = format!("{REFERENCE}/{theirs}");
+        let output = convert(folder.path(), &[&theirs, "theirs.st", "--like", &ours]);
+
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found = fs::read(folder.path().join("theirs.st")).unwrap();
+        assert!(parts(&found) == parts(&expected), "{theirs}");
+        let alone = convert(folder.path(), &[&theirs, "alone.st"]);
+        let said = String::from_utf8_lossy(&alone.stderr).into_owned();
+        assert!(said.contains("`network` is missing") && said.contains("--like"), "{said}");
+    }
+}
+
+#[test]
+fn files_of_every_form_that_are_cut_or_changed_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+    for name in ["cut.pth", "cut.bpk", "cut.st"] {
+        assert!(convert(folder.path(), &[&embedded, name]).status.success());
+        let path = folder.path().join(name);
+        let whole = fs::read(&path).unwrap();
+
+        for length in [0, 3, 40, whole.len() / 2, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            let output = convert(folder.path(), &[name, "out.st"]);
+
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{name} of {length} bytes: {said}");
+            assert!(said.contains(name) && !said.contains("panicked"), "{said}");
+        }
+    }
 }
 
 #[test]

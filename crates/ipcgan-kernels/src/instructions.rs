@@ -22,14 +22,7 @@ impl Instructions {
 
     /// Every set that can be used here, slowest first.
     pub fn available() -> Vec<Self> {
-        let mut sets = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        sets.extend(pulp::x86::V3::try_new().map(|simd| Self::Native(Arch::V3(simd))));
-        #[cfg(target_arch = "x86_64")]
-        sets.extend(pulp::x86::V4::try_new().map(|simd| Self::Native(Arch::V4(simd))));
-        #[cfg(target_arch = "aarch64")]
-        sets.extend(pulp::aarch64::Neon::try_new().map(|simd| Self::Native(Arch::Neon(simd))));
-        sets
+        std::iter::once(Self::Portable).chain(native().into_iter().map(Self::Native)).collect()
     }
 
     pub(crate) fn run<Kernel: WithSimd>(self, kernel: Kernel) -> Kernel::Output {
@@ -48,6 +41,23 @@ impl Instructions {
     pub(crate) fn vectors(self) -> usize {
         self.run(Shape).1
     }
+}
+
+/// The sets of this kind of processor that this one has, slowest first.
+#[cfg(target_arch = "x86_64")]
+fn native() -> Vec<Arch> {
+    let sets = [pulp::x86::V3::try_new().map(Arch::V3), pulp::x86::V4::try_new().map(Arch::V4)];
+    sets.into_iter().flatten().collect()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn native() -> Vec<Arch> {
+    pulp::aarch64::Neon::try_new().map(Arch::Neon).into_iter().collect()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn native() -> Vec<Arch> {
+    Vec::new()
 }
 
 /// Reads off lanes and vectors.

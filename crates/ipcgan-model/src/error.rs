@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::weights::Form;
+
 /// Why a weights file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,11 +16,13 @@ pub enum ModelError {
         /// Why the system refused.
         source: std::io::Error,
     },
-    /// The file is not a whole safetensors file.
-    #[error("{path} is not a whole safetensors file: {reason}")]
-    NotSafetensors {
+    /// The file is not a whole weights file.
+    #[error("{path} is not a whole {form} file: {reason}")]
+    Damaged {
         /// The weights file.
         path: PathBuf,
+        /// What it seemed to be.
+        form: Form,
         /// What is wrong with it.
         reason: String,
     },

@@ -18,7 +18,6 @@ use crate::progress::Progress;
 use crate::{answer, devices, report};
 use finished::Finished;
 use one::Aging;
-pub(crate) use one::described;
 use photos::Photo;
 pub(crate) use wishes::Faces;
 

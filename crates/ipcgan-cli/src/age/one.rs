@@ -48,7 +48,7 @@ impl Aging<'_> {
             self.write_faces(&[face], &mut files)?;
         } else {
             let faces = self.faces(&rgb, &photo.path)?;
-            said.insert("faces".into(), faces.iter().map(|(number, face)| described(*number, face)).collect());
+            said.insert("faces".into(), faces.iter().map(|(number, face)| json!(face.described(*number))).collect());
             self.write_photo(&original, &rgb, &faces, &mut files)?;
         }
         said.insert("pictures".into(), Value::Object(files.pictures));
@@ -130,17 +130,6 @@ impl Aging<'_> {
         }
         Ok(())
     }
-}
-
-/// What is known of a face of a photo.
-pub(crate) fn described(number: usize, PhotoFace { found, .. }: &PhotoFace) -> Value {
-    let bounds = &found.bounds;
-    json!({
-        "number": number,
-        "box": [bounds.left, bounds.top, bounds.width(), bounds.height()],
-        "score": found.score,
-        "landmarks": found.landmarks,
-    })
 }
 
 /// The files that are written for one photo.

@@ -14,35 +14,44 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::work::{Refusal, Workshop};
-use crate::age::{Faces, described};
+use crate::age::Faces;
+
+const SCRIPT: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
 
 pub(super) async fn page() -> Html<&'static str> {
-    Html(include_str!("page.html"))
+    Html(include_str!("page/page.html"))
 }
 
 pub(super) async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page.css"))
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("page/page.css"))
 }
 
 pub(super) async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("page.js"))
+    (SCRIPT, include_str!("page/page.js"))
+}
+
+pub(super) async fn service() -> impl IntoResponse {
+    (SCRIPT, include_str!("page/service.js"))
 }
 
 pub(super) async fn description() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
 }
 
-/// The age groups, with the age in the middle of each.
+/// The age groups, with the age in the middle of each, and how large a photo may be.
 pub(super) async fn ages(State(workshop): State<Arc<Workshop>>) -> Json<Value> {
     let groups = workshop.aging.age_groups();
     let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
-    Json(json!({ "groups": groups.indices().map(group).collect::<Vec<_>>() }))
+    Json(json!({
+        "groups": groups.indices().map(group).collect::<Vec<_>>(),
+        "most_megabytes": workshop.most_megabytes(),
+    }))
 }
 
 /// Where the faces of a photo are.
 pub(super) async fn faces(State(workshop): State<Arc<Workshop>>, body: Body) -> Result<Json<Value>, Refusal> {
     let found = workshop.on_photo(body, |_, photo, faces| {
-        let faces: Vec<Value> = (1..).zip(&faces).map(|(number, face)| described(number, face)).collect();
+        let faces: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
         Ok(json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": faces }))
     });
     found.await.map(Json)

@@ -27,7 +27,7 @@ use work::Workshop;
 const HEADERS: [(HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; \
          form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -73,6 +73,7 @@ fn router(workshop: Arc<Workshop>) -> Router {
         .route("/", get(answers::page))
         .route("/page.css", get(answers::style))
         .route("/page.js", get(answers::script))
+        .route("/service.js", get(answers::service))
         .route("/api/openapi.json", get(answers::description))
         .route("/api/ages", get(answers::ages))
         .route("/api/faces", post(answers::faces))

@@ -35,6 +35,11 @@ impl Workshop {
         Self { aging, turns, places, most_bytes, time }
     }
 
+    /// The largest photo that is taken.
+    pub(super) fn most_megabytes(&self) -> usize {
+        self.most_bytes >> 20
+    }
+
     /// What `work` makes of the photo in `body` and its faces.
     pub(super) async fn on_photo<T: Send + 'static>(
         self: Arc<Self>,
@@ -66,7 +71,7 @@ impl Workshop {
 
         let too_long = error.source().is_some_and(|source| source.to_string().contains("length limit"));
         if too_long {
-            let most = self.most_bytes >> 20;
+            let most = self.most_megabytes();
             return Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("a photo may have {most} megabytes at most"));
         }
         Refusal(StatusCode::BAD_REQUEST, "the photo arrived in part".into())

@@ -6,7 +6,7 @@
 //! | `shares` | input: how much of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
 //! | `aged` | output, as `face` | `[batch, 3, height, width]` |
 //!
-//! The names of the age groups are in the file's metadata, as `age_groups`.
+//! The file's metadata have the names of the age groups as `age_groups`, and the side of a face in pixels as `image_size`.
 
 mod graph;
 mod proto;
@@ -47,7 +47,10 @@ pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGr
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
         opset_import: vec![OperatorSet { domain: String::new(), version: OPERATORS }],
-        metadata_props: vec![Entry { key: "age_groups".into(), value: groups.names().join(" ") }],
+        metadata_props: vec![
+            Entry { key: "age_groups".into(), value: groups.names().join(" ") },
+            Entry { key: "image_size".into(), value: config.image_size.to_string() },
+        ],
     };
     model.encode_to_vec()
 }

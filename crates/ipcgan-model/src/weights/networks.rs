@@ -1,0 +1,74 @@
+//! The networks that weights files can hold.
+
+use burn::tensor::Device;
+
+use super::Network;
+use crate::{AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
+
+/// A file may name any number: sizes beyond these would fill the memory before the tensors are seen.
+fn check_sizes(sizes: &[(&str, usize, usize)]) -> Result<(), String> {
+    for (name, size, most) in sizes {
+        if *size == 0 || size > most {
+            return Err(format!("has {name} {size}; it must be between 1 and {most}"));
+        }
+    }
+    Ok(())
+}
+
+impl Network for Generator {
+    type Config = GeneratorConfig;
+    const KIND: &'static str = "generator";
+
+    fn published() -> GeneratorConfig {
+        GeneratorConfig::new()
+    }
+
+    fn of_config(config: &GeneratorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
+        check_sizes(&[
+            ("image_size", config.image_size, 4096),
+            ("width", config.width, 512),
+            ("residual_blocks", config.residual_blocks, 64),
+        ])?;
+        if !config.image_size.is_multiple_of(4) {
+            return Err(format!("has image_size {}, not a multiple of 4", config.image_size));
+        }
+        Ok(config.init(groups, 0, device))
+    }
+}
+
+impl Network for Discriminator {
+    type Config = DiscriminatorConfig;
+    const KIND: &'static str = "discriminator";
+
+    fn published() -> DiscriminatorConfig {
+        DiscriminatorConfig::new()
+    }
+
+    fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
+        check_sizes(&[("width", config.width, 512)])?;
+        Ok(config.init(groups, 0, device))
+    }
+}
+
+impl Network for AlexNet {
+    type Config = AlexNetConfig;
+    const KIND: &'static str = "alexnet";
+
+    fn published() -> AlexNetConfig {
+        AlexNetConfig::new(1)
+    }
+
+    fn of_config(config: &AlexNetConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
+        check_sizes(&[
+            ("identities", config.identities, 1_000_000),
+            ("input_size", config.input_size, 1024),
+            ("width", config.width, 128),
+            ("hidden", config.hidden, 8192),
+            ("embedding", config.embedding, 4096),
+        ])?;
+        if config.input_size < 67 {
+            return Err(format!("has input_size {}, below 67", config.input_size));
+        }
+        Ok(config.init(groups, 0, device))
+    }
+}

@@ -1,0 +1,73 @@
+//! IPCGAN in a browser alone: detector and generator in WebAssembly, for the page of `ipcgan serve` as static files.
+//!
+//! `crates/ipcgan-web/build.sh FOLDER` makes them. The photo never leaves the page.
+
+use ipcgan::photo::{self, Original, PhotoFormat};
+use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
+use serde_json::json;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The most pixels of a photo: what the largest usual cameras have, and what fits into a page's memory.
+const MOST_PIXELS: u64 = 50_000_000;
+/// The largest photo, as a file.
+const MOST_MEGABYTES: usize = 32;
+
+/// Ages the people in one photo after the other.
+#[wasm_bindgen]
+pub struct Aging {
+    aging: PhotoAging,
+    opened: Option<(Original, Vec<PhotoFace>)>,
+}
+
+#[wasm_bindgen]
+impl Aging {
+    /// With the weights that come with it.
+    ///
+    /// # Errors
+    /// Never with the file as published.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Result<Aging, String> {
+        let aging = PhotoAging::embedded(&Device::flex()).map_err(|error| error.to_string())?;
+        Ok(Self { aging, opened: None })
+    }
+
+    /// The age groups, with the age in the middle of each, and how large a photo may be; as JSON.
+    pub fn about(&self) -> String {
+        let groups = self.aging.age_groups();
+        let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
+        let groups: Vec<_> = groups.indices().map(group).collect();
+        json!({ "groups": groups, "most_megabytes": MOST_MEGABYTES }).to_string()
+    }
+
+    /// Opens the photo in the file `bytes`: its size and where its faces are, as JSON.
+    ///
+    /// # Errors
+    /// The bytes are no picture, or too large a one.
+    pub fn open(&mut self, bytes: &[u8]) -> Result<String, String> {
+        let origin = "the photo".as_ref();
+        self.opened = None;
+        if photo::pixels_of(bytes, origin).map_err(|error| error.to_string())? > MOST_PIXELS {
+            return Err(format!("a photo may have {} million pixels at most", MOST_PIXELS / 1_000_000));
+        }
+        let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
+        let faces = self.aging.faces(&photo.rgb());
+        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
+        let (width, height) = (photo.picture.width(), photo.picture.height());
+        self.opened = Some((photo, faces));
+        Ok(json!({ "width": width, "height": height, "faces": described }).to_string())
+    }
+
+    /// The open photo with the face `number`, or all, at `years`: a PNG file.
+    ///
+    /// # Errors
+    /// No photo is open, or it cannot be written.
+    pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
+        let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
+        let ages = [AgeBlend::of_age(years, self.aging.age_groups())];
+        let mut photo = photo.clone();
+        for (_, face) in (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found)) {
+            face.put_back(&mut photo.picture, &self.aging.changes(face, &ages)[0]);
+        }
+        photo.encoded(PhotoFormat::Png).map_err(|error| error.to_string())
+    }
+}

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 def main() -> None:
     weights, photo, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
-    groups = session.get_modelmeta().custom_metadata_map["age_groups"].split()
-    picture = Image.open(photo).convert("RGB")
+    metadata = session.get_modelmeta().custom_metadata_map
+    groups, size = metadata["age_groups"].split(), int(metadata["image_size"])
+    picture = ImageOps.fit(ImageOps.exif_transpose(Image.open(photo)).convert("RGB"), (size, size))
     face = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1  # [1, 3, height, width] in [-1, 1]
     shares = np.eye(len(groups), dtype=np.float32)  # each group alone; blends are rows that sum to one
     [aged] = session.run(["aged"], {"face": np.repeat(face, len(groups), 0), "shares": shares})

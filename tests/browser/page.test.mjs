@@ -1,0 +1,251 @@
+// What people do on the page, by mouse, finger, keyboard and ear.
+
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { chromium } from "playwright-core";
+import { photo, sites } from "./sites.mjs";
+
+const EILEEN = photo("eileen-collins.jpg");
+const GRACE = photo("grace-hopper.jpg");
+const SCREENSHOTS = process.env.SCREENSHOTS;
+const WIDE = { width: 1280, height: 900 };
+const NARROW = { width: 360, height: 740 };
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+  ],
+});
+after(() => browser.close());
+
+for (const [name, open] of Object.entries(sites)) {
+  describe(`the page ${name}`, () => {
+    let site;
+    before(async () => { site = await open(); });
+    after(() => site.close());
+
+    /** Runs `body` on a new page, and checks that the page asked nobody else and met no error. */
+    const onPage = (title, viewport, body) => test(title, async () => {
+      const context = await browser.newContext({ viewport, acceptDownloads: true });
+      const page = await context.newPage();
+      page.setDefaultTimeout(60_000);
+      const [asked, errors] = [[], []];
+      page.on("request", (request) => asked.push(request.url()));
+      page.on("pageerror", (error) => errors.push(error.message));
+      page.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) errors.push(message.text()); });
+      try {
+        await page.goto(site.address);
+        await body(page, title);
+        const elsewhere = asked.filter((url) => !url.startsWith(site.address) && !/^(blob|data):/.test(url));
+        assert.deepEqual(elsewhere, []);
+        assert.deepEqual(errors, []);
+      } finally {
+        await context.close();
+      }
+    });
+
+    onPage("ages the one person of a photo, shows the photo before, and gives the file", WIDE, async (page) => {
+      await choose(page, EILEEN);
+
+      await said(page, "One face found.");
+      await page.getByRole("img", { name: "The photo at 56 years" }).waitFor();
+      await keep(page, "aged");
+      await shot(page, name, "wide");
+      await keepAsItWas(page, "before");
+      assert.ok(await different(page, "aged", "before") > 1000, "nothing was changed");
+      const downloading = page.waitForEvent("download");
+      await page.getByRole("link", { name: "Download" }).click();
+      const download = await downloading;
+      assert.equal(download.suggestedFilename(), "eileen-collins-56.png");
+      const file = await readFile(await download.path());
+      assert.equal(file.subarray(1, 4).toString(), "PNG");
+    });
+
+    onPage("frames every face, and ages the one that is chosen alone", WIDE, async (page) => {
+      await choose(page, await sideBySide(page, [EILEEN, GRACE]));
+
+      await said(page, "2 faces found.");
+      await page.getByRole("img", { name: /years/ }).waitFor();
+      await keepAsItWas(page, "before");
+      const second = page.getByRole("button", { name: "Person 2 from the left" });
+      await second.click();
+      assert.equal(await second.getAttribute("aria-pressed"), "true");
+      assert.equal(await page.getByRole("button", { name: "Person 1 from the left" }).getAttribute("aria-pressed"), "false");
+      assert.equal(await page.getByRole("combobox", { name: "Who" }).inputValue(), "2");
+      await idle(page);
+      await keep(page, "aged");
+      await shot(page, name, "two");
+      assert.equal(await different(page, "before", "aged", [0, 0.5]), 0, "the other person was changed");
+      assert.ok(await different(page, "before", "aged", [0.5, 1]) > 1000, "the chosen person was not changed");
+      const [frame, picture] = [await second.boundingBox(), await page.locator("#picture").boundingBox()];
+      assert.ok(frame.x > picture.x + picture.width / 2 && frame.x + frame.width < picture.x + picture.width + 1, "the frame is elsewhere");
+    });
+
+    onPage("can be used by keyboard alone", WIDE, async (page) => {
+      await page.keyboard.press("Tab");
+      const choosing = page.waitForEvent("filechooser");
+      await page.keyboard.press("Space");
+      await (await choosing).setFiles(EILEEN);
+      await said(page, "One face found.");
+      await page.waitForFunction(() => document.activeElement.id === "age");
+
+      await page.keyboard.press("ArrowLeft");
+      await page.getByRole("img", { name: "The photo at 55 years" }).waitFor();
+      await page.keyboard.press("Home");
+      await page.getByRole("img", { name: "The photo at 16 years" }).waitFor();
+      assert.equal(await page.getByRole("slider", { name: "Age" }).getAttribute("aria-valuetext"), "16 years");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Space");
+      await page.getByRole("img", { name: "The photo as it was" }).waitFor();
+      await page.keyboard.press("Tab");
+      assert.equal(await page.evaluate(() => document.activeElement.textContent), "Download");
+    });
+
+    onPage("fits a narrow screen, with targets for a finger", NARROW, async (page) => {
+      await choose(page, GRACE);
+      await page.getByRole("img", { name: /years/ }).waitFor();
+
+      await shot(page, name, "narrow");
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "it is wider than the screen");
+      for (const target of await page.locator("input:not([type=checkbox]):visible, a:visible, main > p button:visible").all()) {
+        const { height } = await target.boundingBox();
+        assert.ok(height >= 44, `${await target.evaluate((element) => element.outerHTML)} is ${height} high`);
+      }
+    });
+
+    onPage("takes a photo that is dropped", WIDE, async (page) => {
+      const bytes = [...await readFile(GRACE)];
+      const transfer = await page.evaluateHandle((bytes) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", { type: "image/jpeg" }));
+        return transfer;
+      }, bytes);
+      await page.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
+
+      await said(page, "One face found.");
+    });
+
+    onPage("says that a photo has no face, is no photo, or is too large, and goes on", WIDE, async (page) => {
+      await choose(page, await drawn(page, 640, 480));
+      await said(page, "This did not work: no face was found in the photo.");
+      await choose(page, { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture at all") });
+      await said(page, /^This did not work: .*photo/);
+      await choose(page, await drawn(page, 9000, 6000));
+      await said(page, "This did not work: a photo may have 50 million pixels at most.");
+      await choose(page, { name: "huge.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(40 << 20, 7) });
+      await said(page, "This did not work: a photo may have 32 megabytes at most.");
+
+      await choose(page, EILEEN);
+      await said(page, "One face found.");
+    });
+
+    onPage("shows the age at which the slider stops, however fast it was moved", WIDE, async (page) => {
+      await choose(page, EILEEN);
+      await said(page, "One face found.");
+      const slider = page.getByRole("slider", { name: "Age" });
+      await slider.focus();
+
+      for (let press = 0; press < 20; press++) await page.keyboard.press("ArrowLeft");
+
+      await page.getByRole("img", { name: "The photo at 36 years" }).waitFor();
+      await idle(page);
+      await keep(page, "at once");
+      await slider.press("ArrowLeft");
+      await page.getByRole("img", { name: "The photo at 35 years" }).waitFor();
+      await slider.press("ArrowRight");
+      await page.getByRole("img", { name: "The photo at 36 years" }).waitFor();
+      await keep(page, "slowly");
+      assert.equal(await different(page, "at once", "slowly"), 0);
+    });
+
+    onPage("looks through the camera, and takes what it sees", NARROW, async (page) => {
+      await page.getByRole("button", { name: "Use the camera" }).click();
+      await page.waitForFunction(() => document.querySelector("video").videoWidth > 0);
+      await page.getByRole("button", { name: "Take the photo" }).click();
+
+      // The browser's camera for tests sees a clock.
+      await said(page, "This did not work: no face was found in the photo.");
+      assert.ok(await page.getByRole("region", { name: "Camera" }).isHidden());
+    });
+  });
+}
+
+const choose = (page, chosen) => page.locator("#file").setInputFiles(chosen);
+
+const said = (page, words) => page.getByRole("status").filter({ hasText: words }).waitFor();
+
+const idle = (page) => page.waitForFunction(() => !document.querySelector("#stage").classList.contains("working") && document.querySelector("#picture").complete);
+
+/** Keeps the photo as it was, in the page, as `name`. */
+async function keepAsItWas(page, name) {
+  const box = page.getByRole("checkbox", { name: "Show the photo as it was" });
+  await box.check();
+  await page.getByRole("img", { name: "The photo as it was" }).waitFor();
+  await keep(page, name);
+  await box.uncheck();
+  await idle(page);
+}
+
+/** Keeps the picture that is shown, in the page, as `name`. */
+const keep = (page, name) => page.evaluate(async (name) => {
+  const picture = document.querySelector("#picture");
+  await picture.decode();
+  const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  (window.kept ??= {})[name] = canvas;
+}, name);
+
+/** How many numbers of two pictures that were kept differ, from the share `from` of their width to the share `to`. */
+const different = (page, one, other, [from, to] = [0, 1]) => page.evaluate(([one, other, from, to]) => {
+  const [a, b] = [one, other].map((name) => {
+    const { [name]: canvas } = window.kept;
+    const [left, right] = [from, to].map((share) => share * canvas.width);
+    return canvas.getContext("2d").getImageData(left, 0, right - left, canvas.height).data;
+  });
+  return a.length === b.length ? a.filter((value, index) => value !== b[index]).length : Infinity;
+}, [one, other, from, to]);
+
+/** A file with the photos at `paths` beside one another. */
+async function sideBySide(page, paths) {
+  const files = await Promise.all(paths.map(async (path) => (await readFile(path)).toString("base64")));
+  const url = await page.evaluate(async (files) => {
+    const load = async (file) => createImageBitmap(new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
+    const pictures = await Promise.all(files.map(load));
+    const high = Math.max(...pictures.map((picture) => picture.height));
+    const wide = Math.max(...pictures.map((picture) => picture.width));
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [wide * pictures.length, high];
+    pictures.forEach((picture, place) => canvas.getContext("2d").drawImage(picture, place * wide, 0));
+    return canvas.toDataURL("image/png");
+  }, files);
+  return fileOf(url, "two.png");
+}
+
+/** A file with a drawing that is no face. */
+async function drawn(page, width, height) {
+  const url = await page.evaluate(([width, height]) => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [width, height];
+    const context = canvas.getContext("2d");
+    const sky = context.createLinearGradient(0, 0, 0, height);
+    sky.addColorStop(0, "#36c");
+    sky.addColorStop(1, "#fed");
+    context.fillStyle = sky;
+    context.fillRect(0, 0, width, height);
+    return canvas.toDataURL("image/png");
+  }, [width, height]);
+  return fileOf(url, "drawn.png");
+}
+
+const fileOf = (url, name) => ({ name, mimeType: "image/png", buffer: Buffer.from(url.split(",")[1], "base64") });
+
+/** Keeps a picture of the page, for eyes; SCREENSHOTS is the folder. */
+async function shot(page, site, name) {
+  if (!SCREENSHOTS) return;
+  await mkdir(SCREENSHOTS, { recursive: true });
+  await idle(page);
+  await page.screenshot({ path: `${SCREENSHOTS}/${site.replaceAll(" ", "-")}-${name}.png`, fullPage: true });
+}

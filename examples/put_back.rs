@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     face.put_back(&mut added, &change);
     let pasted = pasted(before.rgb(), &face, &change.added_to(&face.aligned.picture));
 
-    let to_photo = face.aligned.from_photo.inverse();
+    let to_photo = face.aligned.place.from_photo.inverse();
     let size = face.aligned.picture.width() as f32;
     let [left, top] = to_photo.of([0.0, 0.0]).map(|place| place.max(0.0) as u32);
     let side = (size * to_photo.scale()) as u32;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn pasted(mut photo: RgbImage, face: &PhotoFace, picture: &RgbImage) -> RgbImage {
     let size = picture.width();
     for (x, y, pixel) in photo.enumerate_pixels_mut() {
-        let [column, row] = face.aligned.from_photo.of([x as f32 + 0.5, y as f32 + 0.5]).map(|place| place - 0.5);
+        let [column, row] = face.aligned.place.from_photo.of([x as f32 + 0.5, y as f32 + 0.5]).map(|place| place - 0.5);
         let within = |place: f32| (0.0..(size - 1) as f32).contains(&place);
         if within(column) && within(row) {
             *pixel = between(picture, column, row);

@@ -107,6 +107,6 @@ impl PhotoFace {
 
     /// Adds `change` to this face in its photo; every other pixel keeps every bit.
     pub fn put_back(&self, photo: &mut DynamicImage, change: &Change) {
-        put_back(photo, &self.aligned.from_photo, change);
+        put_back(photo, &self.aligned.place, change);
     }
 }

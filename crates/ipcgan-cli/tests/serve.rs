@@ -103,9 +103,13 @@ fn what_cannot_be_aged_is_refused_with_the_reason() {
 fn the_page_needs_nothing_from_elsewhere_and_may_do_nothing_there() {
     let served = Served::new(&[]);
 
-    for (path, word) in
-        [("/", "<h1>"), ("/page.js", "use strict"), ("/page.css", "main"), ("/api/openapi.json", "3.1.0")]
-    {
+    for (path, word) in [
+        ("/", "<h1>"),
+        ("/page.js", "./service.js"),
+        ("/service.js", "api/faces"),
+        ("/page.css", "main"),
+        ("/api/openapi.json", "3.1.0"),
+    ] {
         let (status, head, body) = served.ask("GET", path, b"");
 
         let body = String::from_utf8(body).unwrap();

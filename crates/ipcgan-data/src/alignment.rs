@@ -2,6 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
+use crate::place::Place;
 use crate::resample;
 
 /// Where the landmarks of an aligned face lie, as shares of its side: left eye, right eye, nose, left and right corner of
@@ -82,8 +83,8 @@ impl Similarity {
 pub struct AlignedFace {
     /// Its pixels.
     pub picture: RgbImage,
-    /// From points of the photo to points of the face, in pixels.
-    pub from_photo: Similarity,
+    /// Where it was.
+    pub place: Place,
 }
 
 /// The face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) at `size` times `size` pixels.
@@ -91,8 +92,8 @@ pub struct AlignedFace {
 /// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
 /// black corners to learn from. None if the landmarks are no face: all at one place.
 pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option<AlignedFace> {
-    let from_photo = Similarity::to_aligned(landmarks, size)?;
-    let to_photo = from_photo.inverse();
+    let place = Place::of(landmarks, size)?;
+    let to_photo = place.from_photo.inverse();
     // As many points a pixel as the photo has pixels there.
     let points = to_photo.scale().ceil().clamp(1.0, MOST_POINTS) as u32;
     let picture = RgbImage::from_fn(size, size, |x, y| {
@@ -106,7 +107,7 @@ pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option
         }
         Rgb(sum.map(|sum| (sum / (points * points) as f32).round() as u8))
     });
-    Some(AlignedFace { picture, from_photo })
+    Some(AlignedFace { picture, place })
 }
 
 #[cfg(test)]

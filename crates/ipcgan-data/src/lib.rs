@@ -31,7 +31,7 @@
 //! - [`photo`]: photos in and out of files
 //! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
 //! - [`detection`], [`alignment`]: faces found in photos, and brought upright and to size
-//! - `put_back`: an aged face back in its photo ([`put_back()`], [`Change`])
+//! - `put_back`: an aged face back in its photo ([`put_back()`], [`Change`], [`Place`])
 //! - [`source`]: public data sets as they are downloaded; `left_out`: what of them cannot be used ([`LeftOut`])
 //! - [`preparation`]: making a data set ready
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
@@ -58,6 +58,7 @@ mod open;
 pub mod page;
 pub mod photo;
 pub mod pixels;
+mod place;
 pub mod preparation;
 mod prepared;
 mod put_back;
@@ -78,6 +79,7 @@ pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDatas
 pub use left_out::{Cause, Fault, LeftOut};
 pub use metadata::Columns;
 pub use open::open_faces;
+pub use place::{Oval, Place};
 pub use prepared::PreparedFolder;
 pub use put_back::{Change, put_back};
 pub use sharded::ShardedFaces;

@@ -9,14 +9,7 @@ use image::{DynamicImage, ImageBuffer, Pixel, Rgb, RgbImage};
 use rayon::prelude::*;
 
 use crate::alignment::Similarity;
-
-/// The part of an aligned face that is put back, as shares of its side: an oval from the hair to the chin.
-const MIDDLE: [f32; 2] = [0.495, 0.5];
-const RADII: [f32; 2] = [0.46, 0.5];
-/// Two would be an ellipse; more is nearer to a rectangle.
-const ROUNDNESS: f32 = 2.5;
-/// Where fading begins, as a share of the way from the middle to the edge.
-const FULL: f32 = 0.7;
+use crate::place::Place;
 
 /// Points of a change that a pixel of the photo is the mean of, along one axis, at most.
 const MOST_POINTS: f32 = 8.0;
@@ -152,42 +145,42 @@ impl Sample for u16 {
     }
 }
 
-/// Adds `change` to the face in `photo` that `from_photo` brings to the change's pixels.
+/// Adds `change` to the face at `place` in `photo`.
 ///
 /// Pixels that it does not reach keep every bit, and so does transparency. A grey photo stays grey.
-pub fn put_back(photo: &mut DynamicImage, from_photo: &Similarity, change: &Change) {
+pub fn put_back(photo: &mut DynamicImage, place: &Place, change: &Change) {
     match photo {
-        DynamicImage::ImageLuma8(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageLumaA8(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageRgb8(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageRgba8(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageLuma16(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageLumaA16(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageRgb16(picture) => add(picture, from_photo, change),
-        DynamicImage::ImageRgba16(picture) => add(picture, from_photo, change),
+        DynamicImage::ImageLuma8(picture) => add(picture, place, change),
+        DynamicImage::ImageLumaA8(picture) => add(picture, place, change),
+        DynamicImage::ImageRgb8(picture) => add(picture, place, change),
+        DynamicImage::ImageRgba8(picture) => add(picture, place, change),
+        DynamicImage::ImageLuma16(picture) => add(picture, place, change),
+        DynamicImage::ImageLumaA16(picture) => add(picture, place, change),
+        DynamicImage::ImageRgb16(picture) => add(picture, place, change),
+        DynamicImage::ImageRgba16(picture) => add(picture, place, change),
         other => {
             let mut picture = other.to_rgb16();
-            add(&mut picture, from_photo, change);
+            add(&mut picture, place, change);
             *other = DynamicImage::ImageRgb16(picture);
         }
     }
 }
 
-fn add<P>(photo: &mut ImageBuffer<P, Vec<P::Subpixel>>, from_photo: &Similarity, change: &Change)
+fn add<P>(photo: &mut ImageBuffer<P, Vec<P::Subpixel>>, place: &Place, change: &Change)
 where
     P: Pixel,
     P::Subpixel: Sample,
 {
-    let [columns, rows] = reach(photo.dimensions(), from_photo, change.size);
+    let [columns, rows] = reach(photo.dimensions(), &place.from_photo, change.size);
     let (channels, width) = (usize::from(P::CHANNEL_COUNT), photo.width() as usize);
     // The last channel of two or four is transparency.
     let colours = if channels > 2 { 3 } else { 1 };
     // As many points a pixel as the face has pixels there.
-    let points = from_photo.scale().ceil().clamp(1.0, MOST_POINTS) as u32;
+    let points = place.from_photo.scale().ceil().clamp(1.0, MOST_POINTS) as u32;
     let lines = photo.par_chunks_mut(channels * width).enumerate().skip(rows.start).take(rows.len());
     lines.for_each(|(row, line)| {
         for column in columns.clone() {
-            let Some(change) = mean_change(change, from_photo, [column as f32, row as f32], points) else { continue };
+            let Some(change) = mean_change(change, place, [column as f32, row as f32], points) else { continue };
             let change = if colours == 1 { [change.iter().sum::<f32>() / 3.0; 3] } else { change };
             let pixel = &mut line[channels * column..channels * column + colours];
             for (sample, change) in pixel.iter_mut().zip(change) {
@@ -212,27 +205,19 @@ fn reach((width, height): (u32, u32), from_photo: &Similarity, size: u32) -> [Ra
 }
 
 /// The mean of what is added within the pixel whose upper left corner is `corner`; none outside the oval.
-fn mean_change(change: &Change, from_photo: &Similarity, corner: [f32; 2], points: u32) -> Option<[f32; 3]> {
+fn mean_change(change: &Change, place: &Place, corner: [f32; 2], points: u32) -> Option<[f32; 3]> {
     let mut sum = [0.0; 3];
     let mut reached = false;
     for index in 0..points * points {
         let part = |index: u32| (index as f32 + 0.5) / points as f32;
-        let place = from_photo.of([corner[0] + part(index % points), corner[1] + part(index / points)]);
-        let weight = weight(place.map(|length| length / change.size as f32));
+        let point = place.from_photo.of([corner[0] + part(index % points), corner[1] + part(index / points)]);
+        let weight = place.oval.weight(point.map(|length| length / change.size as f32));
         if weight > 0.0 {
             reached = true;
-            sum.iter_mut().zip(change.at(place)).for_each(|(sum, level)| *sum += weight * level);
+            sum.iter_mut().zip(change.at(point)).for_each(|(sum, level)| *sum += weight * level);
         }
     }
     reached.then(|| sum.map(|sum| sum / (points * points) as f32))
-}
-
-/// How much of a change is put back at a point of the face, in shares of its side: one within, zero outside.
-fn weight(place: [f32; 2]) -> f32 {
-    let [x, y] = std::array::from_fn(|axis| ((place[axis] - MIDDLE[axis]) / RADII[axis]).abs().powf(ROUNDNESS));
-    let distance = (x + y).powf(1.0 / ROUNDNESS);
-    let t = ((1.0 - distance) / (1.0 - FULL)).clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
 }
 
 #[cfg(test)]
@@ -262,7 +247,7 @@ mod tests {
     fn changed(photo: &DynamicImage, landmarks: &[[f32; 2]; 5], change: &Change) -> DynamicImage {
         let face = aligned(&photo.to_rgb8(), landmarks, SIZE).unwrap();
         let mut photo = photo.clone();
-        put_back(&mut photo, &face.from_photo, change);
+        put_back(&mut photo, &face.place, change);
         photo
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn of_photo(aging: &Aging<'_>, photo: &RgbImage, faces: &[&PhotoFace]
     let pictures = (0..changes.first().map_or(0, Vec::len)).map(|step| {
         let mut picture = small.clone();
         for (face, changes) in faces.iter().zip(&changes) {
-            put_back(&mut picture, &face.aligned.from_photo.of_resized(factor), &changes[step]);
+            put_back(&mut picture, &face.aligned.place.of_resized(factor), &changes[step]);
         }
         picture.into_rgb8()
     });

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use ipcgan::data::alignment::{Similarity, aligned};
+use ipcgan::data::alignment::aligned;
 use ipcgan::data::detection::{NEIGHBOURS, Track, neighbour_weights, tracks};
-use ipcgan::data::{Change, put_back};
+use ipcgan::data::{Change, Place, put_back};
 use ipcgan::photo::{self, Original};
 
 use super::one::Aging;
@@ -86,8 +86,8 @@ impl Video<'_> {
                     .filter_map(|(near, weight)| Some((&self.near[&near].changes[person].as_ref()?[index], weight)))
                     .collect();
                 let size = self.aging.aging.face_aging().image_size();
-                if let Some(from_photo) = Similarity::to_aligned(&landmarks, size).filter(|_| !changes.is_empty()) {
-                    put_back(&mut photo.picture, &from_photo, &Change::weighted_sum(&changes));
+                if let Some(place) = Place::of(&landmarks, size).filter(|_| !changes.is_empty()) {
+                    put_back(&mut photo.picture, &place, &Change::weighted_sum(&changes));
                 }
             }
             let name = format!("{}-{}.{}", self.frames[frame].name.display(), age.name, arguments.format);

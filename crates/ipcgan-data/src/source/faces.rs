@@ -83,7 +83,7 @@ impl FaceSet for SourceFaces {
         let face = found.iter().max_by(|a, b| prominence(a, &photo).total_cmp(&prominence(b, &photo)));
         let face = face.and_then(|face| aligned(&photo, &face.landmarks, self.size));
         let face = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
-        let side = (self.size as f32 / face.from_photo.scale()) as u32;
+        let side = (self.size as f32 / face.place.from_photo.scale()) as u32;
         if side < *least_side {
             return Err(DataError::FaceTooSmall { path, side, least: *least_side });
         }

@@ -82,6 +82,33 @@ impl DeviceChoice {
         kinds.into_iter().filter(|(compiled, _)| *compiled).map(|(_, kind)| kind).collect()
     }
 
+    /// Every device that this program can see, fastest kind first: each GPU by each interface of the build, and the CPU.
+    ///
+    /// A kind without any is there once, by its own name: opening it says what is missing.
+    pub fn visible() -> Vec<Self> {
+        Self::compiled().into_iter().flat_map(Self::seen).collect()
+    }
+
+    /// All devices of this kind.
+    fn seen(self) -> Vec<Self> {
+        let seen: Vec<Self> = match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => (0..enumerated(&DeviceType::Cuda).len()).map(Self::Cuda).collect(),
+            #[cfg(feature = "rocm")]
+            Self::Rocm(_) => (0..enumerated(&DeviceType::Rocm).len()).map(Self::Rocm).collect(),
+            #[cfg(feature = "metal")]
+            Self::Metal(_) => enumerated(&DeviceType::Metal).iter().map(|device| Self::Metal(gpu_of(device))).collect(),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan(_) => {
+                enumerated(&DeviceType::Vulkan).iter().map(|device| Self::Vulkan(gpu_of(device))).collect()
+            }
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(_) => enumerated(&DeviceType::Wgpu).iter().map(|device| Self::Wgpu(gpu_of(device))).collect(),
+            _ => Vec::new(),
+        };
+        if seen.is_empty() { vec![self] } else { seen }
+    }
+
     /// The device, after a small computation on it gave the right answer.
     ///
     /// # Errors
@@ -201,12 +228,26 @@ fn automatic() -> Option<Device> {
         DeviceType::Wgpu,
     ];
     // The processor's own imitation of a GPU is slower than the CPU backend.
-    let imitated = |device: &Device| format!("{device:?}").contains("Cpu");
-    kinds
-        .into_iter()
-        .filter_map(|kind| quietly(|| Device::enumerate(kind.clone()).into_vec()).ok())
-        .flatten()
-        .find(|device| !imitated(device) && check(device).is_ok())
+    kinds.iter().flat_map(enumerated).find(|device| gpu_of(device) != Gpu::Software && check(device).is_ok())
+}
+
+/// The devices of `kind` that its driver names.
+fn enumerated(kind: &DeviceType) -> Vec<Device> {
+    quietly(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
+}
+
+/// Which of the GPUs of its interface `device` is: Burn says so in its debugging form alone.
+fn gpu_of(device: &Device) -> Gpu {
+    let name = format!("{device:?}");
+    let number = |kind: &str| -> Option<usize> {
+        let (_, rest) = name.split_once(kind)?;
+        rest.trim_start_matches('(').split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    if name.contains("Cpu") {
+        return Gpu::Software;
+    }
+    let discrete = number("DiscreteGpu").map(Gpu::Discrete);
+    discrete.or_else(|| number("IntegratedGpu").map(Gpu::Integrated)).unwrap_or(Gpu::Default)
 }
 
 /// Multiplies two small matrices and looks at the answer: some drivers fail only then.
@@ -222,7 +263,7 @@ fn check(device: &Device) -> Result<(), String> {
 }
 
 /// Runs `action`; a panic becomes its message and prints nothing.
-fn quietly<T>(action: impl Fn() -> T) -> Result<T, String> {
+pub(crate) fn quietly<T>(action: impl Fn() -> T) -> Result<T, String> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let result = catch_unwind(AssertUnwindSafe(action));

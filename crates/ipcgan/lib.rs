@@ -27,6 +27,7 @@ mod face_aging;
 mod face_detection;
 mod photo_aging;
 mod remote;
+mod self_test;
 
 pub use burn::tensor::Device;
 pub use device::{DeviceChoice, DeviceError, Gpu};
@@ -41,3 +42,4 @@ pub use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 pub use ipcgan_train as train;
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::lend;
+pub use self_test::SelfTest;

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use anyhow::{Context, Result};
-use ipcgan::{Device, DeviceChoice};
+use ipcgan::{Device, DeviceChoice, SelfTest};
 
 use crate::arguments::{DeviceArgument, KernelsArgument, LendArguments};
 use crate::{answer, report};
@@ -32,15 +32,27 @@ pub(crate) fn lend(arguments: &LendArguments) -> Result<()> {
     Ok(ipcgan::lend(device, listener)?)
 }
 
+/// `ipcgan devices`: each device with a test of its own.
 pub(crate) fn run() -> Result<()> {
-    for choice in DeviceChoice::compiled() {
+    for choice in DeviceChoice::visible() {
         let state = match choice.resolve() {
-            Ok(device) => format!("works: {}", DeviceChoice::describe(&device)),
-            Err(error) => format!("{error}"),
+            Ok(device) => tested(&device),
+            Err(error) => format!("does not work: {error}"),
         };
-        answer(&format!("{:<10} {state}", choice.to_string()));
+        answer(&format!("{:<14} {state}", choice.to_string()));
     }
     let automatic = DeviceChoice::Auto.resolve()?;
-    answer(&format!("{:<10} takes {}", "auto", DeviceChoice::describe(&automatic)));
+    answer(&format!("{:<14} takes {}", "auto", DeviceChoice::describe(&automatic)));
     Ok(())
+}
+
+fn tested(device: &Device) -> String {
+    let name = DeviceChoice::describe(device);
+    match SelfTest::of(device) {
+        Ok(SelfTest { off_by, first, faces_per_second }) => format!(
+            "works: {name}; faces {off_by} of 255 levels off, {faces_per_second:.0} aged in a second, first after {:.1} s",
+            first.as_secs_f64()
+        ),
+        Err(reason) => format!("does not work: {name}; {reason}"),
+    }
 }

@@ -24,7 +24,7 @@ const FAILED: u8 = 1;
 static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 
 fn main() -> ExitCode {
-    keep_default_device_on_the_cpu();
+    prepare_environment();
     let arguments = Arguments::parse();
     // Preparing is many small pictures on many threads, which are better off with a store each.
     if !matches!(arguments.command, Command::Prepare(_)) {
@@ -49,12 +49,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Burn puts restored optimizer states on its default device first, which in a program built for
-/// GPUs is a GPU, even on a machine that has none. Every other use names its device.
+/// What libraries read from the environment, as this program needs it.
+///
+/// Burn puts restored optimizer states on its default device first, which in a program built for GPUs is a GPU, even on a
+/// machine that has none; every other use names its device. And where no desktop has named a folder for its sockets, looking
+/// for GPUs by OpenGL prints an error of the window system, which nobody asked for.
 #[allow(unsafe_code, reason = "the environment is changed before any thread starts")]
-fn keep_default_device_on_the_cpu() {
+fn prepare_environment() {
+    let sockets = "XDG_RUNTIME_DIR";
     // SAFETY: this is the first statement of the program, so nothing reads the environment.
-    unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+    unsafe {
+        std::env::set_var("BURN_DEVICE", "flex");
+        if cfg!(target_os = "linux") && std::env::var_os(sockets).is_none_or(|folder| folder.is_empty()) {
+            std::env::set_var(sockets, std::env::temp_dir());
+        }
+    }
 }
 
 /// Writes a line to standard error, where progress and problems go.

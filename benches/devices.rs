@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench devices` compares the CPU with the GPU backends of this build, and
 //! `cargo run --release --example compare_devices` makes a table and a picture of it. `IPCGAN_BENCH_PRESET=paper` takes
-//! the published networks instead of the compact ones. Throughput is in faces, or in operations for the matrix product,
+//! the published networks instead of the compact ones, `IPCGAN_BENCH_DEVICES=cpu,cuda` these devices alone. Throughput is in faces, or in operations for the matrix product,
 //! which says what the device can do at most.
 //!
 //! A device works by itself, and each measurement waits for it once, at its end.
@@ -33,7 +33,7 @@ static ALLOCATOR: LineAllocator = LineAllocator;
 const BATCHES: [usize; 3] = [1, 8, 32];
 const TRAINING_BATCHES: [usize; 2] = [4, 32];
 /// Rows and columns of the matrices whose product shows what a device can do.
-const MATRIX_SIDES: [(&str, usize); 2] = [("cpu", 1024), ("", 4096)];
+const MATRIX_SIDES: [(&str, usize); 3] = [("cpu", 1024), ("wgpu:software", 512), ("", 4096)];
 
 fn preset() -> Preset {
     let name = std::env::var("IPCGAN_BENCH_PRESET").unwrap_or("compact".into());
@@ -43,7 +43,11 @@ fn preset() -> Preset {
 /// Devices that work here, by name; the others are said and left out.
 fn devices() -> Vec<(String, Device)> {
     keep_freed_memory();
-    let resolved = DeviceChoice::compiled().into_iter().map(|choice| (choice.to_string(), choice.resolve()));
+    let wanted: Option<Vec<String>> =
+        std::env::var("IPCGAN_BENCH_DEVICES").ok().map(|names| names.split(',').map(str::to_string).collect());
+    let visible = DeviceChoice::visible().into_iter();
+    let chosen = visible.filter(|choice| wanted.as_ref().is_none_or(|names| names.contains(&choice.to_string())));
+    let resolved = chosen.map(|choice| (choice.to_string(), choice.resolve()));
     let working = resolved.filter_map(|(name, device)| match device {
         Ok(device) => Some((name, device)),
         Err(error) => {

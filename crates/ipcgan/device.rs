@@ -1,10 +1,10 @@
 //! Which device computes: chosen by name, checked before it is used.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
 use burn::tensor::{Device, DeviceType, Tensor};
+use ipcgan_model::guarded;
 
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl DeviceChoice {
             Some(interface) => options.graphics_api(interface),
             None => options,
         };
-        options.init().or_else(|error| match quietly(|| opened(kind.clone())) {
+        options.init().or_else(|error| match guarded(|| opened(kind.clone())) {
             Ok(device) if check(&device).is_ok() => Ok(device),
             _ => Err(self.broken(error.to_string())),
         })
@@ -195,7 +195,7 @@ impl DeviceChoice {
     /// Drivers that are not there make these constructors panic.
     #[cfg(any(feature = "cuda", feature = "rocm"))]
     fn guarded(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
-        quietly(open).map_err(|reason| self.broken(reason))
+        guarded(open).map_err(|reason| self.broken(reason))
     }
 
     fn kind(&self) -> &'static str {
@@ -233,7 +233,7 @@ fn automatic() -> Option<Device> {
 
 /// The devices of `kind` that its driver names.
 fn enumerated(kind: &DeviceType) -> Vec<Device> {
-    quietly(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
+    guarded(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
 }
 
 /// Which of the GPUs of its interface `device` is: Burn says so in its debugging form alone.
@@ -252,7 +252,7 @@ fn gpu_of(device: &Device) -> Gpu {
 
 /// Multiplies two small matrices and looks at the answer: some drivers fail only then.
 fn check(device: &Device) -> Result<(), String> {
-    let product = quietly(|| {
+    let product = guarded(|| {
         let ones = Tensor::<2>::ones([4, 4], device);
         ones.clone().matmul(ones).sum().try_into_scalar::<f32>().map_err(|error| error.to_string())
     })??;
@@ -260,20 +260,6 @@ fn check(device: &Device) -> Result<(), String> {
         64.0 => Ok(()),
         wrong => Err(format!("it computes wrongly ({wrong} instead of 64)")),
     }
-}
-
-/// Runs `action`; a panic becomes its message and prints nothing.
-pub(crate) fn quietly<T>(action: impl Fn() -> T) -> Result<T, String> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let result = catch_unwind(AssertUnwindSafe(action));
-    std::panic::set_hook(hook);
-    result.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let text = text.unwrap_or("its driver failed");
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    })
 }
 
 impl fmt::Display for Gpu {

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
-use ipcgan_model::AgeBlend;
+use ipcgan_model::{AgeBlend, guarded};
 
 use crate::FaceAging;
-use crate::device::quietly;
 
 /// How far a face may be off, in levels of 255: rounding of another order of sums.
 const TOLERANCE: u8 = 2;
@@ -52,14 +51,14 @@ fn picture(size: u32) -> RgbImage {
 }
 
 fn aged(device: &Device) -> Result<Vec<RgbImage>, String> {
-    quietly(|| {
+    guarded(|| {
         let aging = FaceAging::embedded(device).map_err(|error| error.to_string())?;
         Ok(aging.at_every_age(&picture(aging.image_size())).into_iter().map(|(_, face)| face).collect())
     })?
 }
 
 fn speed(device: &Device) -> Result<f64, String> {
-    quietly(|| {
+    guarded(|| {
         let aging = FaceAging::embedded(device).map_err(|error| error.to_string())?;
         let face = picture(aging.image_size());
         let ages = vec![AgeBlend::of_group(0, aging.age_groups()); BATCH];

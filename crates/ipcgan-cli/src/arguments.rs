@@ -79,7 +79,7 @@ pub(crate) struct AgeArguments {
     /// Folder for the pictures; made if it is not there.
     #[arg(long, default_value = "aged", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Kind of the pictures: png and webp keep what is not changed bit for bit, jpg is smaller.
+    /// Kind of the pictures: png keeps what is not changed bit for bit, webp too in 8 bits, jpg is smaller.
     #[arg(long, default_value_t = PhotoFormat::Png, value_name = "KIND", value_parser = PhotoFormat::from_str)]
     pub(crate) format: PhotoFormat,
     /// Write the faces alone, as large as the network makes them, and not the photo with them.

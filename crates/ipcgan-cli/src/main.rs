@@ -30,7 +30,23 @@ fn main() -> ExitCode {
     if !matches!(arguments.command, Command::Prepare(_)) {
         ipcgan::model::keep_freed_memory();
     }
-    let result = match arguments.command {
+    let result = ipcgan::model::guarded(|| run(arguments.command)).unwrap_or_else(|reason| {
+        Err(anyhow::anyhow!(
+            "{reason}; this is a fault of the device, of its driver or of this program, not yours: --device cpu goes another \
+             way, and RUST_BACKTRACE=1 shows where it happened"
+        ))
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&format!("error: {error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Age(arguments) => age::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
@@ -39,13 +55,6 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Devices => devices::run(),
         Command::Lend(arguments) => devices::lend(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&format!("error: {error:#}"));
-            ExitCode::from(FAILED)
-        }
     }
 }
 

@@ -129,7 +129,7 @@ impl Generator {
         let x = self.residual.iter().fold(x, |x, block| block.forward(x));
         let x = self.up1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
         let x = self.up2.forward(x, Activation::Relu); // [batch, .., height, width]
-        let x = convolution(&self.head, x, Activation::None); // [batch, 3, height, width]
+        let x = convolution(&self.head, x, Activation::None); // [batch, 3 or, of a shade, 1, height, width]
         self.output(x, source)
     }
 

@@ -14,7 +14,6 @@ mod context;
 mod data;
 mod error;
 pub mod evaluation;
-mod guard;
 mod health;
 mod held_out;
 mod launch;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use burn::train::{InferenceStep, Learner};
+use ipcgan_model::guarded;
 
 use crate::begun::Begun;
 use crate::context::StageContext;
-use crate::guard::guarded;
 use crate::stages::StepModel;
 use crate::strategy::resident_megabytes;
 use crate::train::{Session, check_precision};

@@ -12,11 +12,10 @@ use burn::train::{
     SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
-use ipcgan_model::give_back_freed_memory;
+use ipcgan_model::{give_back_freed_memory, guarded};
 
 use crate::TrainingError;
 use crate::checkpoint::{Best, Checkpoints, Standing};
-use crate::guard::guarded;
 use crate::health::Health;
 use crate::record::Recorder;
 use crate::stages::StepModel;
@@ -240,7 +239,10 @@ impl<M: StepModel> StepStrategy<M> {
             self.checkpoint(parts);
         }
         parts.unsound = true;
-        let advice = "go on from the last checkpoint with --resume, on devices that work".into();
+        let advice =
+            "go on from the last checkpoint with --resume, on devices that work; if its memory was full, with smaller \
+                      batches (--set aging.batch_size=8)"
+                .into();
         let error = TrainingError::Device { step, reason: reason.into(), advice };
         self.stop("a device failed", error, parts);
     }

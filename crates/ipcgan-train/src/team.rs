@@ -9,8 +9,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
+use ipcgan_model::guarded;
 
-use crate::guard::guarded;
 use crate::stages::Turn;
 
 /// What a device can take its part of.

@@ -33,6 +33,9 @@ impl TrainingConfig {
             ("aging.window_shifts", (1..=16).contains(&aging.window_shifts), "must be in 1 to 16"),
             ("aging.average", (0.0..1.0).contains(&aging.average), "must be in [0, 1)"),
             ("aging.sample_every", aging.sample_every > 0, "must be at least 1"),
+            ("aging.weights.adversarial", norm(aging.weights.adversarial), "must be 0 or above"),
+            ("aging.weights.identity", norm(aging.weights.identity), "must be 0 or above"),
+            ("aging.weights.age", norm(aging.weights.age), "must be 0 or above"),
             ("trunk_age_weight", norm(self.trunk_age_weight), "must be 0 or above"),
             ("checkpoint_every", self.checkpoint_every > 0, "must be at least 1"),
             ("checkpoint_minutes", self.checkpoint_minutes > 0.0, "must be above 0"),
@@ -44,6 +47,11 @@ impl TrainingConfig {
             ("alexnet.input_size", self.alexnet.input_size >= 67, "must be at least 67"),
             ("alexnet.width", self.alexnet.width > 0, "must be at least 1"),
             ("generator.width", self.generator.width > 0, "must be at least 1"),
+            (
+                "generator.residual_blocks",
+                (1..=64).contains(&self.generator.residual_blocks),
+                "must be in 1 to 64, as in a weights file",
+            ),
             ("discriminator.width", self.discriminator.width > 0, "must be at least 1"),
             (
                 "generator.image_size",

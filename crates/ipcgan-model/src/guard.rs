@@ -1,0 +1,79 @@
+//! Panics of devices that fail, as errors.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Mutex, Once};
+use std::thread;
+
+/// What the names of the threads begin with on which Burn's devices work.
+const DEVICE_THREAD: &str = "DSD-";
+
+thread_local! {
+    /// Whether a panic of this thread becomes an error, and needs no message of its own.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a device's own thread said when it failed: those who wait for the device only learn that it is gone.
+static CAUSE: Mutex<Option<String>> = Mutex::new(None);
+
+/// What `work` gives, or why it panicked: Burn's devices know no other way to say that they are gone.
+///
+/// With `RUST_BACKTRACE` in the environment, panics print what they usually do besides.
+///
+/// # Errors
+/// The message of the panic, and of the device's thread that it comes from.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        let shown = std::env::var_os("RUST_BACKTRACE").is_some();
+        set_hook(Box::new(move |panic| {
+            let of_device = thread::current().name().is_some_and(|name| name.starts_with(DEVICE_THREAD));
+            if of_device && let Ok(mut cause) = CAUSE.lock() {
+                cause.get_or_insert_with(|| message(panic.payload()));
+            }
+            if shown || !(of_device || GUARDED.get()) {
+                usual(panic);
+            }
+        }));
+    });
+    let before = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    result.map_err(|panic| {
+        let told = message(&*panic);
+        match CAUSE.lock().ok().and_then(|mut cause| cause.take()) {
+            Some(cause) if !told.contains(&cause) => format!("{cause} ({told})"),
+            _ => told,
+        }
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the device failed");
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // One test, because what devices said is kept for the whole program.
+    #[test]
+    fn a_panic_becomes_its_message_and_what_the_devices_thread_said_comes_first() {
+        assert_eq!(guarded(|| 7), Ok(7));
+        assert_eq!(guarded(|| -> u8 { panic!("the {} is gone", "device") }), Err("the device is gone".into()));
+        assert_eq!(guarded(|| -> u8 { panic!("gone:\n  no answer\n") }), Err("gone: no answer".into()));
+
+        let failed = guarded(|| {
+            let device = thread::Builder::new().name(format!("{DEVICE_THREAD}0"));
+            let device = device.spawn(|| panic!("out of memory")).unwrap();
+            device.join().expect("no answer");
+        });
+
+        let reason = failed.unwrap_err();
+        assert!(reason.starts_with("out of memory (no answer"), "{reason}");
+    }
+}

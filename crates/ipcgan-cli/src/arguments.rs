@@ -48,6 +48,24 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// List the devices that this program was built for, and which of them work here.
     Devices,
+    /// Write the completions of a shell to standard output.
+    #[command(after_help = "\
+Examples:
+  ipcgan completions bash > ~/.local/share/bash-completion/completions/ipcgan
+  ipcgan completions zsh > \"${fpath[1]}/_ipcgan\"
+  ipcgan completions fish > ~/.config/fish/completions/ipcgan.fish")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages of all commands to a folder.
+    #[command(after_help = "\
+Example:
+  ipcgan manual ~/.local/share/man/man1 && man ipcgan-age")]
+    Manual {
+        /// The folder; made if it is not there.
+        folder: PathBuf,
+    },
     /// Compute for other machines: they name this one remote:ws://HOST:PORT.
     Lend(LendArguments),
 }

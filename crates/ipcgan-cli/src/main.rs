@@ -5,6 +5,7 @@ mod arguments;
 mod convert;
 mod devices;
 mod evaluate;
+mod manual;
 mod prepare;
 mod progress;
 mod serve;
@@ -54,6 +55,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Devices => devices::run(),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Manual { folder } => manual::pages(&folder),
         Command::Lend(arguments) => devices::lend(&arguments),
     }
 }

@@ -1,9 +1,15 @@
 //! From bytes to tensors and back: the one place that knows how a face is stored.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use image::RgbImage;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use image::{Rgb, RgbImage};
+use ipcgan_model::is_the_cpu;
+
+/// Half of the levels that a byte has.
+const LEVELS: f32 = 127.5;
 
 /// Pictures as faces for the networks: `y = byte / 127.5 - 1`.
+///
+/// To a GPU the bytes go as they are, a third of what the numbers would be, and become numbers there.
 ///
 /// # Shapes
 /// - returns: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -11,18 +17,37 @@ use image::RgbImage;
 /// # Panics
 /// If there is no picture, or if they differ in size.
 pub fn faces_tensor(pictures: &[RgbImage], device: &Device) -> Tensor<4> {
-    let (width, height) = pictures.first().expect("a batch holds at least one picture").dimensions();
-    let plane = (width * height) as usize;
-    let mut values = Vec::with_capacity(3 * plane * pictures.len());
+    let size = pictures.first().expect("a batch holds at least one picture").dimensions();
+    let alike = pictures.iter().all(|picture| picture.dimensions() == size);
+    assert!(alike, "pictures of one batch are of one size");
+    if is_the_cpu(device) { numbers(pictures, device) } else { unpacked(packed(pictures, device)) }
+}
+
+fn numbers(pictures: &[RgbImage], device: &Device) -> Tensor<4> {
+    let (width, height) = pictures[0].dimensions();
+    let mut values = Vec::with_capacity((3 * width * height) as usize * pictures.len());
     for picture in pictures {
-        assert_eq!(picture.dimensions(), (width, height), "pictures of one batch are of one size");
-        let bytes = picture.as_raw();
         for channel in 0..3 {
-            values.extend(bytes.iter().skip(channel).step_by(3).map(|&byte| f32::from(byte) / 127.5 - 1.0));
+            let bytes = picture.as_raw().iter().skip(channel).step_by(3);
+            values.extend(bytes.map(|&byte| f32::from(byte) / LEVELS - 1.0));
         }
     }
-    let shape = [pictures.len(), 3, height as usize, width as usize];
-    Tensor::from_data(TensorData::new(values, shape), device)
+    Tensor::from_data(TensorData::new(values, [pictures.len(), 3, height as usize, width as usize]), device)
+}
+
+/// A whole number for each pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: the smallest that every GPU
+/// knows have 32 bits.
+fn packed(pictures: &[RgbImage], device: &Device) -> Tensor<3, Int> {
+    let (width, height) = pictures[0].dimensions();
+    let pixels = pictures.iter().flat_map(|picture| picture.pixels());
+    let values: Vec<i32> = pixels.map(|Rgb([red, green, blue])| i32::from_le_bytes([*red, *green, *blue, 0])).collect();
+    let data = TensorData::new(values, [pictures.len(), height as usize, width as usize]);
+    Tensor::from_data(data, (device, DType::I32))
+}
+
+fn unpacked(pixels: Tensor<3, Int>) -> Tensor<4> {
+    let channel = |shift: i32| pixels.clone().bitwise_right_shift_scalar(shift).bitwise_and_scalar(255);
+    Tensor::<3, Int>::stack::<4>([0, 8, 16].map(channel).to_vec(), 1).float() / LEVELS - 1.0
 }
 
 /// Faces from the networks as pictures: `byte = round(127.5 (y + 1))`, clamped to 0..255.
@@ -40,7 +65,7 @@ pub fn images(faces: Tensor<4>) -> Vec<RgbImage> {
     let picture = |planes: &[f32]| {
         RgbImage::from_fn(width as u32, height as u32, |x, y| {
             let place = y as usize * width + x as usize;
-            image::Rgb([0, 1, 2].map(|channel| byte(planes[channel * plane + place])))
+            Rgb([0, 1, 2].map(|channel| byte(planes[channel * plane + place])))
         })
     };
     values.chunks_exact(3 * plane).map(picture).collect()
@@ -48,14 +73,22 @@ pub fn images(faces: Tensor<4>) -> Vec<RgbImage> {
 
 fn byte(value: f32) -> u8 {
     // `as` clamps, and makes zero of a value that is not a number.
-    ((value + 1.0) * 127.5).round() as u8
+    ((value + 1.0) * LEVELS).round() as u8
 }
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
-
     use super::*;
+
+    #[test]
+    fn bytes_that_become_numbers_on_the_device_become_the_same() {
+        let device = Device::flex();
+        let pictures = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
+
+        let (here, there) = (numbers(&pictures, &device), unpacked(packed(&pictures, &device)));
+
+        assert_eq!(here.into_data(), there.into_data());
+    }
 
     #[test]
     fn every_byte_comes_back_as_it_was() {

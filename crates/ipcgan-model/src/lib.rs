@@ -55,5 +55,5 @@ pub use guard::guarded;
 pub use ipcgan_kernels::{Adam, LineAllocator, give_back_freed_memory, keep_freed_memory};
 pub use judge::{AgeEstimator, Recogniser};
 pub use mtcnn::{Judgement, Mtcnn};
-pub use operation::{CpuKernels, Precision, adam_update, adam_updates};
+pub use operation::{CpuKernels, Precision, adam_update, adam_updates, is_the_cpu};
 pub use preset::Preset;

@@ -39,12 +39,12 @@ pub(crate) use squares::{Target, weighted_squares};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::activation::{leaky_relu, relu};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use ipcgan_kernels::{Activation, Arithmetic};
 
 /// How the kernels are to compute `x`'s successors; none if Burn is to do it.
 fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
-    if on_the_cpu(x) { CpuKernels::selected().arithmetic() } else { None }
+    if reachable(x) { CpuKernels::selected().arithmetic() } else { None }
 }
 
 /// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
@@ -53,13 +53,17 @@ fn products_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
 }
 
 /// Whether `x` is where the kernels can reach it.
-fn on_the_cpu<const D: usize>(x: &Tensor<D>) -> bool {
-    let device = x.device();
+fn reachable<const D: usize>(x: &Tensor<D>) -> bool {
+    is_the_cpu(&x.device()) && x.dtype() == DType::F32
+}
+
+/// Whether `device`, with gradients or without, is the CPU by Burn's `flex`.
+pub fn is_the_cpu(device: &Device) -> bool {
     let device = match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
         device => device,
     };
-    matches!(device, DispatchDevice::Flex(_)) && x.dtype() == DType::F32
+    matches!(device, DispatchDevice::Flex(_))
 }
 
 fn activated<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {

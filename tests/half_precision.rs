@@ -13,7 +13,7 @@ use ipcgan::model::{CpuKernels, Generator, Precision, weights};
 use ipcgan::{DeviceChoice, photo};
 
 /// A face in [-1, 1] may be off by this much: rounding to eleven bits in each of a dozen layers.
-const TOLERANCE: f32 = 0.05;
+const TOLERANCE: f32 = 0.02;
 
 fn device() -> Device {
     let choice = std::env::var("IPCGAN_TEST_DEVICE").map_or(DeviceChoice::Cpu, |name| name.parse().unwrap());

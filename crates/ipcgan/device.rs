@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::{Device, DeviceType, Tensor};
-use ipcgan_model::guarded;
+use ipcgan_model::{guarded, guarded_try};
 
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,10 +252,10 @@ fn gpu_of(device: &Device) -> Gpu {
 
 /// Multiplies two small matrices and looks at the answer: some drivers fail only then.
 fn check(device: &Device) -> Result<(), String> {
-    let product = guarded(|| {
+    let product = guarded_try(|| {
         let ones = Tensor::<2>::ones([4, 4], device);
         ones.clone().matmul(ones).sum().try_into_scalar::<f32>().map_err(|error| error.to_string())
-    })??;
+    })?;
     match product {
         64.0 => Ok(()),
         wrong => Err(format!("it computes wrongly ({wrong} instead of 64)")),

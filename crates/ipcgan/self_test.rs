@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
-use ipcgan_model::{AgeBlend, guarded};
+use ipcgan_model::{AgeBlend, guarded_try};
 
 use crate::FaceAging;
 
@@ -51,14 +51,14 @@ fn picture(size: u32) -> RgbImage {
 }
 
 fn aged(device: &Device) -> Result<Vec<RgbImage>, String> {
-    guarded(|| {
+    guarded_try(|| {
         let aging = FaceAging::embedded(device).map_err(|error| error.to_string())?;
         Ok(aging.at_every_age(&picture(aging.image_size())).into_iter().map(|(_, face)| face).collect())
-    })?
+    })
 }
 
 fn speed(device: &Device) -> Result<f64, String> {
-    guarded(|| {
+    guarded_try(|| {
         let aging = FaceAging::embedded(device).map_err(|error| error.to_string())?;
         let face = picture(aging.image_size());
         let ages = vec![AgeBlend::of_group(0, aging.age_groups()); BATCH];
@@ -68,7 +68,7 @@ fn speed(device: &Device) -> Result<f64, String> {
             faces += aging.at_ages(&face, &ages).len();
         }
         Ok(faces as f64 / began.elapsed().as_secs_f64())
-    })?
+    })
 }
 
 #[cfg(test)]

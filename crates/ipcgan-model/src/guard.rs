@@ -22,7 +22,7 @@ static CAUSE: Mutex<Option<String>> = Mutex::new(None);
 /// With `RUST_BACKTRACE` in the environment, panics print what they usually do besides.
 ///
 /// # Errors
-/// The message of the panic, and of the device's thread that it comes from.
+/// What the device's own thread said; the message of the panic, if it said nothing.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -41,18 +41,29 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
-    result.map_err(|panic| {
-        let told = message(&*panic);
-        match CAUSE.lock().ok().and_then(|mut cause| cause.take()) {
-            Some(cause) if !told.contains(&cause) => format!("{cause} ({told})"),
-            _ => told,
-        }
-    })
+    result.map_err(|panic| cause_of(message(&*panic)))
+}
+
+/// As [`guarded`], of work that may say itself that its device failed.
+///
+/// # Errors
+/// As [`guarded`], and those of `work`.
+pub fn guarded_try<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    guarded(work)?.map_err(|told| cause_of(one_line(&told)))
+}
+
+/// What the device's own thread said, of which `told` is the consequence; `told`, if it said nothing.
+fn cause_of(told: String) -> String {
+    CAUSE.lock().ok().and_then(|mut cause| cause.take()).unwrap_or(told)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the device failed");
+    one_line(text)
+}
+
+fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
@@ -73,7 +84,8 @@ mod tests {
             device.join().expect("no answer");
         });
 
-        let reason = failed.unwrap_err();
-        assert!(reason.starts_with("out of memory (no answer"), "{reason}");
+        assert_eq!(failed, Err("out of memory".into()));
+        let told = guarded_try(|| -> Result<u8, String> { Err("no\n answer".into()) });
+        assert_eq!(told, Err("no answer".into()), "a cause is told once");
     }
 }

@@ -51,7 +51,7 @@ pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
 pub use file::write_whole;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
-pub use guard::guarded;
+pub use guard::{guarded, guarded_try};
 pub use ipcgan_kernels::{Adam, LineAllocator, give_back_freed_memory, keep_freed_memory};
 pub use judge::{AgeEstimator, Recogniser};
 pub use mtcnn::{Judgement, Mtcnn};

@@ -139,7 +139,8 @@ impl TrainingProgressLogger for ProgressLines {
 
     fn end_split(&mut self) {
         if self.training {
-            if !self.values.is_empty() {
+            // After a failure there may be no step of which anything is known.
+            if !self.values.is_empty() && self.items > 0 {
                 self.write_training();
             }
             self.steps_before = self.step();

@@ -12,7 +12,7 @@ use burn::train::{
     SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
-use ipcgan_model::{give_back_freed_memory, guarded};
+use ipcgan_model::{give_back_freed_memory, guarded, guarded_try};
 
 use crate::TrainingError;
 use crate::checkpoint::{Best, Checkpoints, Standing};
@@ -143,13 +143,13 @@ impl<M: StepModel> StepStrategy<M> {
         let before = several.then(|| parts.learner.clone());
         self.team.main().seed(step_seed(self.seed, parts.step + 1));
         parts.learner.lr_step();
-        let learned = guarded(|| {
+        let learned = guarded_try(|| {
             let terms = M::learn(&mut parts.learner, &self.team, batches);
             // Devices work by themselves, and say that they failed when something is read: the norms of the gradients
             // come from all of them.
             if several { terms.read().map_err(|error| error.to_string()) } else { Ok(terms) }
         });
-        match learned.flatten() {
+        match learned {
             Ok(terms) => {
                 parts.step += 1;
                 Some(terms)
@@ -183,7 +183,7 @@ impl<M: StepModel> StepStrategy<M> {
     /// Reads the losses of the newest step that is not read yet, and shows them.
     fn look_at_pending(&self, parts: &mut Parts<M>) {
         let Some(Pending { step, terms, progress, rate }) = parts.pending.take() else { return };
-        let terms = match guarded(|| terms.read().map_err(|error| error.to_string())).flatten() {
+        let terms = match guarded_try(|| terms.read().map_err(|error| error.to_string())) {
             Ok(terms) => terms,
             Err(reason) => return self.stop_without_device(&reason, None, parts),
         };

@@ -10,20 +10,21 @@
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
 mod step;
+mod timing;
 
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
 use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
 use ipcgan::data::{AgingDataset, PreparedFolder, SyntheticConfig, SyntheticFaces};
 use ipcgan::model::{LineAllocator, Preset, keep_freed_memory};
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
 use step::{faces, groups};
+use timing::until_done;
 
 /// As in the command.
 #[global_allocator]
@@ -56,17 +57,6 @@ fn devices() -> Vec<(String, Device)> {
         }
     });
     working.collect()
-}
-
-/// Time of as many repetitions as are asked for, until the device is done with all of them.
-fn until_done(bencher: &mut Bencher<'_>, device: &Device, mut work: impl FnMut()) {
-    bencher.iter_custom(|repetitions| -> Duration {
-        device.sync().expect("the device works");
-        let start = Instant::now();
-        (0..repetitions).for_each(|_| work());
-        device.sync().expect("the device works");
-        start.elapsed()
-    });
 }
 
 /// `rows x rows` by `rows x rows` in float32.

@@ -3,16 +3,16 @@
 //!
 //! `cargo bench --bench weight_gradient`. On the CPU the networks use neither (`ipcgan-kernels`).
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+mod timing;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
-use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan::DeviceChoice;
+use timing::until_done;
 
 /// Inputs, outputs, kernel and side of the maps: layers of the `compact` generator.
 const LAYERS: [(usize, usize, usize, usize); 3] = [(8, 16, 7, 128), (32, 32, 3, 64), (64, 64, 3, 32)];
@@ -46,16 +46,6 @@ fn as_products(x: Tensor<4>, gradient: Tensor<4>, kernel: usize) -> Tensor<4> {
         products.sum_dim(0).reshape([outputs, 1, kernel, inputs])
     });
     Tensor::cat(rows.collect(), 1).permute([0, 3, 1, 2])
-}
-
-fn until_done(bencher: &mut Bencher<'_>, device: &Device, mut work: impl FnMut()) {
-    bencher.iter_custom(|repetitions| -> Duration {
-        device.sync().expect("the device works");
-        let start = Instant::now();
-        (0..repetitions).for_each(|_| work());
-        device.sync().expect("the device works");
-        start.elapsed()
-    });
 }
 
 fn weight_gradient(criterion: &mut Criterion) {

@@ -1,0 +1,17 @@
+//! How long a device takes, which works by itself.
+
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use criterion::Bencher;
+
+/// Time of as many repetitions as are asked for, until the device is done with all of them.
+pub(crate) fn until_done(bencher: &mut Bencher<'_>, device: &Device, mut work: impl FnMut()) {
+    bencher.iter_custom(|repetitions| -> Duration {
+        device.sync().expect("the device works");
+        let start = Instant::now();
+        (0..repetitions).for_each(|_| work());
+        device.sync().expect("the device works");
+        start.elapsed()
+    });
+}

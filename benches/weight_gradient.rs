@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench weight_gradient`. On the CPU the networks use neither (`ipcgan-kernels`).
 
+#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+
 mod timing;
 
 use std::hint::black_box;
@@ -61,10 +63,14 @@ fn weight_gradient(criterion: &mut Criterion) {
             };
             let (x, gradient) = (maps(inputs), maps(outputs));
             let ways: [(&str, Way); 2] = [("convolution", as_convolution), ("products", as_products)];
-            let [one, other] = ways.map(|(_, compute)| compute(x.clone(), gradient.clone(), kernel));
-            let scale = one.clone().abs().max().into_scalar::<f32>();
-            let difference = (one - other).abs().max().into_scalar::<f32>();
-            assert!(difference < 1e-3 * scale, "{choice}: the two ways differ by {difference} of {scale}");
+            let expected =
+                as_products(x.clone().to_device(&Device::flex()), gradient.clone().to_device(&Device::flex()), kernel);
+            let scale = expected.clone().abs().max().into_scalar::<f32>();
+            for (way, compute) in ways {
+                let found = compute(x.clone(), gradient.clone(), kernel).to_device(&Device::flex());
+                let difference = (found - expected.clone()).abs().max().into_scalar::<f32>();
+                println!("{choice}, {way}: {:.1e} of the largest value from the CPU's products", difference / scale);
+            }
             for (way, compute) in ways {
                 group.bench_function(BenchmarkId::new(way, &choice), |bencher| {
                     until_done(bencher, &device, || drop(black_box(compute(x.clone(), gradient.clone(), kernel))));

@@ -26,7 +26,7 @@ pub(super) enum Tensors {
     /// In PyTorch's names and layout: the bytes of a safetensors file.
     Pytorchs(Vec<u8>),
     /// In Burn's: the bytes of a burnpack file.
-    Burns(Vec<u8>),
+    Burns(Bytes),
 }
 
 impl Contents {
@@ -60,7 +60,8 @@ impl Contents {
     }
 
     fn of_burnpack(bytes: Vec<u8>) -> Result<Self, String> {
-        let reader = Reader::from_bytes(Bytes::from_bytes_vec(bytes.clone())).map_err(|error| one_line(&error))?;
+        let bytes = Bytes::from_bytes_vec(bytes);
+        let reader = Reader::from_bytes(bytes.clone()).map_err(|error| one_line(&error))?;
         Ok(Self { metadata: reader.metadata().clone(), tensors: Tensors::Burns(bytes) })
     }
 }
@@ -76,7 +77,6 @@ impl Tensors {
                 network.load_from(&mut store).map_err(|error| one_line(&error))
             }
             Self::Burns(bytes) => {
-                let bytes = Bytes::from_bytes_vec(bytes);
                 let mut store = BurnpackStore::from_bytes(Some(bytes)).with_from_adapter(float32);
                 network.load_from(&mut store).map_err(|error| one_line(&error))
             }

@@ -1,5 +1,6 @@
-//! Two ways to a convolution's gradient towards its weights, on every device: as Burn computes it without autotune, a
-//! convolution whose kernel is a whole map, and as products of matrices over parts of the maps.
+//! Three ways to a convolution's gradient towards its weights, on every device: as Burn computes it without autotune, a
+//! convolution whose kernel is a whole map; the same with the batch in parts, as GPUs train here; and as products of
+//! matrices over parts of the maps.
 //!
 //! `cargo bench --bench weight_gradient`. On the CPU the networks use neither (`ipcgan-kernels`).
 
@@ -19,6 +20,8 @@ use timing::until_done;
 /// Inputs, outputs, kernel and side of the maps: layers of the `compact` generator.
 const LAYERS: [(usize, usize, usize, usize); 3] = [(8, 16, 7, 128), (32, 32, 3, 64), (64, 64, 3, 32)];
 const BATCH: usize = 8;
+/// Maps that one sum sees.
+const PART: usize = 4;
 /// Places of a map that one product sums over.
 const PLACES: usize = 1024;
 
@@ -29,6 +32,17 @@ type Way = fn(Tensor<4>, Tensor<4>, usize) -> Tensor<4>;
 fn as_convolution(x: Tensor<4>, gradient: Tensor<4>, kernel: usize) -> Tensor<4> {
     let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
     conv2d(x.swap_dims(0, 1), gradient.swap_dims(0, 1), None, options).swap_dims(0, 1)
+}
+
+/// The same with the batch in parts, each a group of the convolution.
+fn as_groups(x: Tensor<4>, gradient: Tensor<4>, kernel: usize) -> Tensor<4> {
+    let ([batch, inputs, _, _], [_, outputs, height, width]) = (x.dims(), gradient.dims());
+    let parts = batch / PART;
+    let gradient = gradient.reshape([parts, PART, outputs, height, width]).swap_dims(1, 2);
+    let gradient = gradient.reshape([parts * outputs, PART, height, width]);
+    let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], parts);
+    let sums = conv2d(x.swap_dims(0, 1), gradient, None, options).reshape([inputs, parts, outputs, kernel, kernel]);
+    sums.sum_dim(1).reshape([inputs, outputs, kernel, kernel]).swap_dims(0, 1)
 }
 
 /// The same as the sum of products of `[outputs, places]` and `[places, kernel * inputs]`, for each row of the kernel.
@@ -62,7 +76,8 @@ fn weight_gradient(criterion: &mut Criterion) {
                 Tensor::<4>::random([BATCH, channels, side, side], Distribution::Uniform(-1.0, 1.0), &device)
             };
             let (x, gradient) = (maps(inputs), maps(outputs));
-            let ways: [(&str, Way); 2] = [("convolution", as_convolution), ("products", as_products)];
+            let ways: [(&str, Way); 3] =
+                [("convolution", as_convolution), ("groups", as_groups), ("products", as_products)];
             let expected =
                 as_products(x.clone().to_device(&Device::flex()), gradient.clone().to_device(&Device::flex()), kernel);
             let scale = expected.clone().abs().max().into_scalar::<f32>();

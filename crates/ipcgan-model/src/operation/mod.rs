@@ -1,7 +1,7 @@
 //! The operations that take nearly all the time, on whichever device.
 //!
 //! On the CPU they run on the project's own kernels, recorded for gradients like Burn's; on every
-//! other device, and wherever kernels do not apply, they are Burn's. Networks name these functions
+//! other device, and wherever kernels do not apply, they are Burn's, but for the gradients of weights on GPUs (`long_sums`). Networks name these functions
 //! and never ask where they are. Layers of Burn hold the parameters.
 //!
 //! What the kernels give lies channels last in memory. Burn sees an ordinary `[batch, channels,
@@ -15,6 +15,8 @@ mod extension;
 mod frozen;
 mod join;
 mod linear;
+#[cfg(feature = "gpu")]
+mod long_sums;
 mod memory;
 mod norm;
 mod pool;

@@ -149,11 +149,11 @@ fn data_loading(criterion: &mut Criterion) {
     let dataset = AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, true, 0, 1_000_000)
         .expect("every group is drawn");
     let mut group = criterion.benchmark_group("data loading");
-    // Each item is a source and a real face.
+    // Each item is a source and a real face, whichever device learns from them.
     const ITEMS: usize = 32;
     group.throughput(Throughput::Elements(2 * ITEMS as u64));
     let mut first = 0;
-    group.bench_function("a batch of source and real faces", |bencher| {
+    group.bench_function("cpu", |bencher| {
         bencher.iter(|| {
             first += ITEMS;
             black_box(dataset.get_many((first..first + ITEMS).collect()).expect("every picture can be read"))

@@ -43,3 +43,12 @@ pub use ipcgan_train as train;
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::lend;
 pub use self_test::SelfTest;
+
+/// Pages whose code is compiled with the tests.
+#[cfg(all(doctest, feature = "train"))]
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/library.md")]
+    struct Library;
+}

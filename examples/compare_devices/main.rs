@@ -39,7 +39,9 @@ struct Row {
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::args().nth(1).ok_or("usage: compare_devices OUT_DIR")?);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-    let found = measured(&target.join("criterion"))?;
+    // Other benchmarks leave theirs beside.
+    let is_a_device = |one: &Measured| one.device.parse::<DeviceChoice>().is_ok();
+    let found: Vec<Measured> = measured(&target.join("criterion"))?.into_iter().filter(is_a_device).collect();
     let rows = rows(&found);
     if rows.is_empty() {
         return Err("nothing was measured yet; run `cargo bench --bench devices` first".into());

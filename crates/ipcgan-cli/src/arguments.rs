@@ -13,6 +13,7 @@ use ipcgan::photo::PhotoFormat;
 use ipcgan::train::Stage;
 
 use crate::age::Faces;
+use crate::say::Amount;
 
 /// Shows a face at other ages, with a network that you can train yourself.
 #[derive(Debug, Parser)]
@@ -20,6 +21,23 @@ use crate::age::Faces;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Say errors and warnings alone, beside results.
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "How much is said")]
+    quiet: bool,
+    /// Say what is done when, too.
+    #[arg(long, short, global = true, help_heading = "How much is said")]
+    verbose: bool,
+}
+
+impl Arguments {
+    /// How much is to be said.
+    pub(crate) fn amount(&self) -> Amount {
+        match (self.quiet, self.verbose) {
+            (true, _) => Amount::Quiet,
+            (_, true) => Amount::Verbose,
+            _ => Amount::Usual,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use ipcgan::{Device, DeviceChoice, SelfTest};
 
 use crate::arguments::{DeviceArgument, KernelsArgument, LendArguments};
-use crate::{answer, report};
+use crate::{answer, detail, report};
 
 /// Opens the device and says which it is.
 pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
@@ -20,6 +20,7 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = devices.iter().map(DeviceChoice::describe).collect();
     report(&format!("computing on {}", names.join(", and on ")));
+    detail(format_args!("kernels of the CPU: {}", kernels.cpu_kernels));
     Ok(devices)
 }
 

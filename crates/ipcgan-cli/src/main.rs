@@ -8,6 +8,7 @@ mod evaluate;
 mod manual;
 mod prepare;
 mod progress;
+mod say;
 mod serve;
 mod train;
 
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command};
+use say::{answer, complain, detail, report};
 
 /// Failed while doing what was asked; misused arguments end with 2, by clap.
 const FAILED: u8 = 1;
@@ -27,6 +29,7 @@ static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 fn main() -> ExitCode {
     prepare_environment();
     let arguments = Arguments::parse();
+    arguments.amount().choose();
     // Preparing is many small pictures on many threads, which are better off with a store each.
     if !matches!(arguments.command, Command::Prepare(_)) {
         ipcgan::model::keep_freed_memory();
@@ -37,10 +40,11 @@ fn main() -> ExitCode {
              way, and RUST_BACKTRACE=1 shows where it happened"
         ))
     });
+    detail("ended");
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&format!("error: {error:#}"));
+            complain(&format!("error: {error:#}"));
             ExitCode::from(FAILED)
         }
     }
@@ -76,16 +80,4 @@ fn prepare_environment() {
             std::env::set_var(sockets, std::env::temp_dir());
         }
     }
-}
-
-/// Writes a line to standard error, where progress and problems go.
-#[allow(clippy::print_stderr, reason = "the one place that prints to standard error")]
-fn report(line: &str) {
-    eprintln!("{line}");
-}
-
-/// Writes a line to standard output, where results go; a reader that went away is no error.
-fn answer(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

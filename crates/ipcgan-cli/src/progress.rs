@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::report;
+use crate::say::shows_progress;
 
 /// Time between two lines where no bar can be shown.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
@@ -25,7 +26,8 @@ impl Progress {
     pub(crate) fn new(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta} left")
             .expect("the template is fixed and valid");
-        let bar = ProgressBar::new(0).with_style(style).with_message(what);
+        let bar = if shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let bar = bar.with_style(style).with_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { what, bar, begun: Instant::now(), told: Mutex::new(Instant::now()) }
     }

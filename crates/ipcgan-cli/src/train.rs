@@ -13,7 +13,8 @@ use ipcgan::train::{
 
 use crate::arguments::TrainArguments;
 use crate::progress::Progress;
-use crate::{answer, devices, report};
+use crate::say::shows_progress;
+use crate::{answer, complain, devices, report};
 
 /// Names in the list of pictures that are left out, before it is cut short.
 const SHOWN_LEFT_OUT: usize = 10;
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let session = Session {
         devices,
         display: display(arguments),
-        notices: Arc::new(report),
+        notices: Arc::new(complain),
         interrupter: interrupted_by_control_c()?,
         resume: arguments.resume,
     };
@@ -114,16 +115,16 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
 
 fn say_what_is_left_out(left_out: &[ipcgan::data::LeftOut]) {
     for face in left_out.iter().take(SHOWN_LEFT_OUT) {
-        report(&format!("left out: {face}"));
+        complain(&format!("left out: {face}"));
     }
     if left_out.len() > SHOWN_LEFT_OUT {
-        report(&format!("left out: {} more", left_out.len() - SHOWN_LEFT_OUT));
+        complain(&format!("left out: {} more", left_out.len() - SHOWN_LEFT_OUT));
     }
 }
 
 fn display(arguments: &TrainArguments) -> Display {
     let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-    match terminal && !arguments.plain {
+    match terminal && !arguments.plain && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(report)),
     }

@@ -182,3 +182,19 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
         assert!(folder.path().join(format!("aged/{frame:03}-51+.png")).is_file(), "{frame}");
     }
 }
+
+#[test]
+fn quiet_says_the_files_alone_and_verbose_what_was_done_when() {
+    let folder = tempfile::tempdir().unwrap();
+    portrait("eileen-collins.jpg").save(folder.path().join("one.png")).unwrap();
+    let said = |amount: &str| {
+        let output = ipcgan(folder.path(), &["one.png", "--to", "51+", amount]);
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).starts_with("aged/one-51+.png\n"));
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    assert_eq!(said("--quiet"), "");
+    let verbose = said("-v");
+    assert!(verbose.contains(" s] searched for faces: 1"), "{verbose}");
+}

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::AgeArguments;
 use crate::progress::Progress;
-use crate::{answer, devices, report};
+use crate::{answer, complain, detail, devices, report};
 use finished::Finished;
 use one::Aging;
 use photos::Photo;
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
         Some(path) => FaceAging::load(path, &device)?,
         None => FaceAging::embedded(&device)?,
     };
+    detail("weights are read");
     let ages = wishes::ages(&arguments.to, face_aging.age_groups())?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
@@ -68,7 +69,7 @@ fn age_many(aging: &Aging<'_>, photos: &[Photo]) -> Result<()> {
                 if arguments.json {
                     answer(&json!({ "photo": photo.path, "error": format!("{error:#}") }).to_string());
                 }
-                report(&format!("error: {error:#}"));
+                complain(&format!("error: {error:#}"));
             }
         }
     }

@@ -14,7 +14,7 @@ use super::animation;
 use super::photos::Photo;
 use super::wishes::Age;
 use crate::arguments::AgeArguments;
-use crate::report;
+use crate::{detail, report};
 
 /// What is the same for all photos.
 pub(crate) struct Aging<'a> {
@@ -36,6 +36,7 @@ impl Aging<'_> {
     pub(crate) fn age(&self, photo: &Photo) -> Result<Value> {
         let original = photo::read_original(&photo.path)?;
         let rgb = original.rgb();
+        detail(format_args!("{} is read, {} x {}", photo.path.display(), rgb.width(), rgb.height()));
         let mut files = Files::new(self.arguments, photo)?;
         let mut said = Map::new();
         said.insert("photo".into(), json!(photo.path));
@@ -51,6 +52,7 @@ impl Aging<'_> {
             said.insert("faces".into(), faces.iter().map(|(number, face)| json!(face.described(*number))).collect());
             self.write_photo(&original, &rgb, &faces, &mut files)?;
         }
+        detail(format_args!("aged, and {} files written", files.written.len()));
         said.insert("pictures".into(), Value::Object(files.pictures));
         said.insert("files".into(), json!(files.written));
         Ok(said.into())
@@ -59,6 +61,7 @@ impl Aging<'_> {
     /// The faces that are wanted, with their numbers from left to right.
     fn faces(&self, photo: &RgbImage, path: &Path) -> Result<Vec<(usize, PhotoFace)>> {
         let found = self.aging.faces(photo);
+        detail(format_args!("searched for faces: {}", found.len()));
         match found.len() {
             0 => bail!("no face found in {}; if it is a face crop already, give --aligned", path.display()),
             1 => (),

@@ -19,7 +19,7 @@
 //! assert_eq!(aged.dims(), [1, 3, 64, 64]);
 //! ```
 //!
-//! In reading order: [`AgeGroups`], [`AgeBlend`], [`condition_planes`], [`Generator`], [`Discriminator`],
+//! In reading order: [`AgeGroups`], [`AgeBlend`], [`Generator`], [`Discriminator`],
 //! [`AlexNet`], [`loss`], [`Preset`], [`weights`], [`onnx`]; [`CpuKernels`] computes on the CPU.
 
 mod age_blend;
@@ -46,7 +46,6 @@ pub use age_blend::AgeBlend;
 pub use age_group::AgeGroups;
 pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, FrozenAlexNet, IdentityHead, Trunk};
 pub use alexnet_input::alexnet_input;
-pub use condition::condition_planes;
 pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
 pub use file::write_whole;

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use anyhow::{Context, Result};
+use ipcgan::model::is_the_cpu;
 use ipcgan::{Device, DeviceChoice, SelfTest};
 
 use crate::arguments::{DeviceArgument, KernelsArgument, LendArguments};
@@ -19,7 +20,9 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
     kernels.cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = devices.iter().map(DeviceChoice::describe).collect();
-    report(&format!("computing on {}", names.join(", and on ")));
+    let compiles =
+        if devices.iter().all(is_the_cpu) { "" } else { "; what it has not compiled yet takes seconds to a minute" };
+    report(&format!("computing on {}{compiles}", names.join(", and on ")));
     detail(format_args!("kernels of the CPU: {}", kernels.cpu_kernels));
     Ok(devices)
 }

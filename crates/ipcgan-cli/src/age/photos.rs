@@ -6,10 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use ipcgan::photo;
 use walkdir::{DirEntry, WalkDir};
-
-/// Endings of the files in a folder that are taken for photos.
-const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
 
 /// A photo to age.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,14 +57,18 @@ fn of_folder(folder: &Path, out: &Path) -> Result<Vec<Photo>> {
     match photos.is_empty() {
         false => Ok(photos),
         true => {
-            bail!("no photo in the folder {}: it has no file that ends in {}", folder.display(), ENDINGS.join(", "))
+            bail!(
+                "no photo in the folder {}: it has no file that ends in {}",
+                folder.display(),
+                photo::ENDINGS.join(", ")
+            )
         }
     }
 }
 
 fn has_ending(path: &Path) -> bool {
     let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
-    ENDINGS.contains(&ending.as_str())
+    photo::ENDINGS.contains(&ending.as_str())
 }
 
 #[cfg(test)]

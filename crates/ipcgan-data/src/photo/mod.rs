@@ -15,6 +15,8 @@ use ipcgan_model::write_whole;
 use crate::DataError;
 use crate::resample::{self, Region};
 
+/// How the names of files end that may hold a photo, in lower case.
+pub const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
 /// The least width and height of a picture, in pixels.
 const LEAST_SIDE: u32 = 8;
 /// The most pixels of a picture; the largest cameras have 150 million.

@@ -6,9 +6,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::DataError;
 use crate::left_out::{Fault, LeftOut};
+use crate::photo;
 
-/// Endings of pictures that we read.
-const READ: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
 /// Endings of other pictures: they are no faces to us, but whoever has them should know.
 const UNREAD: [&str; 7] = ["gif", "tif", "tiff", "heic", "heif", "avif", "jp2"];
 
@@ -58,7 +57,7 @@ impl Tree {
 
     /// Pictures of kinds that we read.
     pub fn pictures(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(String::as_str).filter(|file| has_ending(file, &READ))
+        self.files.iter().map(String::as_str).filter(|file| has_ending(file, &photo::ENDINGS))
     }
 
     /// Files with one of these endings, such as `csv`.
@@ -91,7 +90,7 @@ impl Tree {
         let fault = match path.strip_prefix(&self.folder).ok().and_then(Path::to_str) {
             None => Some("has a name that is not written in UTF-8"),
             // A pipe, for one, would be waited for.
-            Some(name) if has_ending(name, &READ) && !entry.file_type().is_file() => Some("is no file"),
+            Some(name) if has_ending(name, &photo::ENDINGS) && !entry.file_type().is_file() => Some("is no file"),
             Some(name) if has_ending(name, &UNREAD) => {
                 Some("is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")
             }

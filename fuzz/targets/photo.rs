@@ -1,0 +1,23 @@
+//! Pictures of every format, read with all that belongs to them and written again.
+#![no_main]
+
+use std::path::Path;
+
+use ipcgan::photo::{self, PhotoFormat};
+use libfuzzer_sys::fuzz_target;
+
+/// Larger ones are refused by the command too, only later.
+const MOST_PIXELS: u64 = 1 << 20;
+
+fuzz_target!(|bytes: &[u8]| {
+    let origin = Path::new("photo");
+    if photo::pixels_of(bytes, origin).is_ok_and(|pixels| pixels > MOST_PIXELS) {
+        return;
+    }
+    let Ok(original) = photo::original(bytes, origin) else { return };
+    let rgb = original.rgb();
+    assert_eq!(rgb, photo::from_bytes(bytes, origin).expect("it was read a moment ago"));
+    let encoded = original.encoded(PhotoFormat::Png).expect("what was read can be written");
+    let again = photo::from_bytes(&encoded, origin).expect("what was written can be read");
+    assert_eq!(again.dimensions(), rgb.dimensions());
+});

@@ -1,0 +1,28 @@
+//! Data sets as they are downloaded: the names of their files, one a line, and after an empty line the table of labels.
+#![no_main]
+
+use std::fs;
+
+use ipcgan::data::source::{SOURCES, Table, Tree, recognised};
+use ipcgan::model::AgeGroups;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let (names, table) = text.split_once("\n\n").unwrap_or((text, ""));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in names.lines().take(8) {
+        let inside = !name.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.contains('\0'));
+        let path = folder.path().join(name);
+        if inside && let Some(parent) = path.parent() && fs::create_dir_all(parent).is_ok() {
+            let _ = fs::write(path, table);
+        }
+    }
+    let path = folder.path().join("table.csv");
+    fs::write(&path, table).expect("the table is written");
+    let tree = Tree::read(folder.path(), None).expect("the folder is read");
+    let groups = AgeGroups::default();
+    let _ = recognised(&tree).pictures(&tree, &Table::default(), &groups);
+    for source in SOURCES {
+        let _ = source.pictures(&tree, &Table { path: Some(path.clone()), ..Table::default() }, &groups);
+    }
+});

@@ -23,16 +23,25 @@ const SOURCES: [(&str, &str); 6] = [
     ("morph", "00001_00M47.JPG\n00002_01F19.JPG\n\n"),
     ("fgnet", "001A02.JPG\n010A07b.JPG\n\n"),
     ("cacd", "14_Aaron_Johnson_0001.jpg\n\n"),
-    ("fairface", "train/1.jpg\nfairface_label_train.csv\n\nfile,age,gender,race,service_test\ntrain/1.jpg,20-29,Male,White,True\n"),
+    (
+        "fairface",
+        "train/1.jpg\nfairface_label_train.csv\n\nfile,age,gender,race,service_test\ntrain/1.jpg,20-29,Male,White,True\n",
+    ),
     ("people", "anna/1.jpg\nanna/2.jpg\nberta/1.jpg\n\n"),
 ];
-const SETTINGS: [&str; 3] =
-    ["aging.steps=5\nseed=7", "generator.image_size=64\naging.weights.age=1e3", "age_groups=[\"a\",\"b\"]\nprecision=\"float16\""];
+const SETTINGS: [&str; 3] = [
+    "aging.steps=5\nseed=7",
+    "generator.image_size=64\naging.weights.age=1e3",
+    "age_groups=[\"a\",\"b\"]\nprecision=\"float16\"",
+];
 /// By the number of the file in the target.
 const RUN: [(u8, &str); 3] = [
     (0, "{\"preset\":\"tiny\",\"seed\":3}"),
     (1, "\"/tmp/faces\""),
-    (2, "{\"step\":1,\"validated\":1,\"held_out\":{\"accuracy\":0.5},\"best\":{\"step\":1,\"value\":0.5,\"since\":0},\"checksums\":{\"model.bpk\":1,\"optimizer.bpk\":2,\"scheduler.bpk\":3}}"),
+    (
+        2,
+        "{\"step\":1,\"validated\":1,\"held_out\":{\"accuracy\":0.5},\"best\":{\"step\":1,\"value\":0.5,\"since\":0},\"checksums\":{\"model.bpk\":1,\"optimizer.bpk\":2,\"scheduler.bpk\":3}}",
+    ),
 ];
 
 fn write(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {

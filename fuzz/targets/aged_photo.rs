@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     let ages = [AgeBlend::of_group(0, AGING.age_groups()), AgeBlend::of_group(4, AGING.age_groups())];
     for face in AGING.faces(&original.rgb()) {
         for change in AGING.changes(&face, &ages) {
-            AGING.put_back(&mut original.picture, &change);
+            face.put_back(&mut original.picture, &change);
         }
     }
     original.encoded(PhotoFormat::Png).expect("what was read can be written");

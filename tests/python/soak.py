@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -28,7 +29,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 IPCGAN = os.environ.get("IPCGAN", str(ROOT / "target/release/ipcgan"))
 PHOTO = ROOT / "assets/photos/grace-hopper.jpg"
-AGES = ["11-20", "21-30", "31-40", "41-50", "51+", "33", "61.5"]
+AGES = ["11-20", "21-30", "31-40", "41-50", "51+", "33", "61"]
 FORMATS = ["png", "jpg", "webp"]
 # What a service may answer to whom it does not understand.
 REFUSALS = {400, 404, 405, 408, 411, 413, 414, 415, 422, 431, 503}
@@ -71,8 +72,8 @@ class Service:
             connection.close()
 
     def send(self, text: bytes) -> None:
-        """Bytes as they are; whatever comes back is read and dropped."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as line:
+        """Bytes as they are; whatever comes back is read and dropped, and hanging up is an answer too."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as line, suppress(OSError):
             line.sendall(text)
             line.shutdown(socket.SHUT_WR)
             while line.recv(65536):

@@ -35,7 +35,7 @@
 //! - [`source`]: public data sets as they are downloaded; `left_out`: what of them cannot be used ([`LeftOut`])
 //! - [`preparation`]: making a data set ready
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
-//! - `sharded`: the same in Parquet files ([`ShardedFaces`])
+//! - `sharded`, `shard_file`: the same in Parquet files ([`ShardedFaces`])
 //! - `synthetic`: faces drawn by ourselves, with person and age as parameters ([`SyntheticFaces`])
 //! - [`split`]: sides that share no person; `check`: whether a set can teach what is needed
 //! - [`random`]: chance as a pure function; `augment`: small changes to a face ([`Augmentation`])
@@ -64,6 +64,7 @@ mod prepared;
 mod put_back;
 pub mod random;
 mod resample;
+mod shard_file;
 mod sharded;
 mod sheet;
 pub mod source;

@@ -12,13 +12,14 @@ use parquet::column::reader::{get_column_reader, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, Length, SerializedFileReader};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::record::Field;
 use parquet::schema::types::{ColumnDescPtr, Type};
 
 use crate::left_out::{Fault, LeftOut};
 use crate::metadata::{Columns, Places};
+use crate::shard_file::ShardFile;
 use crate::{DataError, FaceLabel, FaceSet, Split, photo};
 
 /// The column with the bytes of the pictures' files.
@@ -76,8 +77,12 @@ impl ShardedFaces {
 
     fn add(&mut self, path: PathBuf, groups: &AgeGroups) -> Result<Vec<LeftOut>, DataError> {
         let unusable = |error: ParquetError| unusable(&path, &error);
-        let file = File::open(&path).map_err(DataError::reading(&path))?;
+        let file = File::open(&path).and_then(ShardFile::new).map_err(DataError::reading(&path))?;
+        let bytes = file.len();
         let reader = SerializedFileReader::new(file).map_err(unusable)?;
+        if !rows_can_be(reader.metadata(), bytes) {
+            return Err(DataError::Unusable { path, reason: "is damaged: it cannot have so many rows".into() });
+        }
         let columns = reader.metadata().file_metadata().schema_descr().columns();
         let of_bytes = |column: &ColumnDescPtr| {
             let one_value = column.physical_type() == PhysicalType::BYTE_ARRAY && column.max_rep_level() == 0;
@@ -136,9 +141,9 @@ impl Shard {
                 row -= if here { 0 } else { rows };
                 here
             })
-            .expect("rows were counted when the shard was opened");
+            .ok_or_else(|| unusable(&self.path, &ParquetError::General("it has fewer rows than labels".into())))?;
         // A file of its own: threads must not move one another's place in it.
-        let file = File::open(&self.path).map_err(DataError::reading(&self.path))?;
+        let file = File::open(&self.path).and_then(ShardFile::new).map_err(DataError::reading(&self.path))?;
         let read = || -> Result<Vec<ByteArray>, ParquetError> {
             let column = group.column(self.column);
             let pages = SerializedPageReader::new(Arc::new(file), column, group.num_rows() as usize, None)?;
@@ -155,9 +160,16 @@ impl Shard {
     }
 }
 
+/// Whether a file of so many `bytes` can have the rows that it says it has: a picture has a byte at least.
+fn rows_can_be(metadata: &ParquetMetaData, bytes: u64) -> bool {
+    let mut groups = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()));
+    let sum = groups.try_fold(0u64, |sum, rows| sum.checked_add(rows.ok()?));
+    sum.is_some_and(|sum| sum <= bytes && i64::try_from(sum) == Ok(metadata.file_metadata().num_rows()))
+}
+
 /// What the columns say of each row.
 fn labels(
-    reader: &SerializedFileReader<File>,
+    reader: &SerializedFileReader<ShardFile>,
     path: &Path,
     groups: &AgeGroups,
 ) -> Result<Vec<Result<FaceLabel, Fault>>, DataError> {
@@ -271,6 +283,21 @@ mod tests {
         });
         // The row without a picture.
         assert!(faces.image(2).unwrap_err().to_string().ends_with("is cut short; copy or download it again"));
+    }
+
+    /// A header of a page skips a list of two thousand million entries, in a file of two thousand bytes.
+    #[test]
+    fn a_file_that_promises_more_than_it_holds_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let damaged = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/promises-more.parquet");
+        std::fs::copy(damaged, folder.path().join("train.parquet")).unwrap();
+
+        let reason = match ShardedFaces::open(folder.path(), &AgeGroups::default()) {
+            Err(error) => error.to_string(),
+            Ok((faces, _)) => (0..faces.len()).find_map(|index| faces.image(index).err()).unwrap().to_string(),
+        };
+
+        assert!(reason.contains("train.parquet") && reason.contains("cannot be read as Parquet"), "{reason}");
     }
 
     #[test]

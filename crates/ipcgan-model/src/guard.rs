@@ -1,4 +1,4 @@
-//! Panics of devices that fail, as errors.
+//! Panics of devices that fail, and of libraries at damaged files, as errors.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -17,7 +17,8 @@ thread_local! {
 /// What a device's own thread said when it failed: those who wait for the device only learn that it is gone.
 static CAUSE: Mutex<Option<String>> = Mutex::new(None);
 
-/// What `work` gives, or why it panicked: Burn's devices know no other way to say that they are gone.
+/// What `work` gives, or why it panicked: Burn's devices know no other way to say that they are gone, and readers of
+/// some forms of files none to say that one is damaged.
 ///
 /// With `RUST_BACKTRACE` in the environment, panics print what they usually do besides.
 ///
@@ -59,7 +60,7 @@ fn cause_of(told: String) -> String {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the device failed");
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it failed without a reason");
     one_line(text)
 }
 

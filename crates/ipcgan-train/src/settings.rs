@@ -6,6 +6,8 @@ use crate::{TrainingConfig, TrainingError};
 
 /// Settings that follow from others or from the data.
 const DERIVED: [&str; 2] = ["alexnet.identities", "preset"];
+/// Jaro-Winkler likeness of two names from which on one may be meant by the other.
+const LIKE: f64 = 0.8;
 
 impl TrainingConfig {
     /// The configuration with each of `settings`, `key=value`, in place.
@@ -50,7 +52,13 @@ fn names_in(place: &Value) -> Vec<String> {
 fn no_such_name(name: &str, names: &[String]) -> String {
     match names {
         [] => format!("nothing is below here to be called `{name}`"),
-        names => format!("there is no `{name}`; there are {}", names.join(", ")),
+        names => {
+            let likeness = |other: &&String| strsim::jaro_winkler(name, other);
+            let nearest = names.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+            let meant = nearest.filter(|nearest| likeness(nearest) >= LIKE);
+            let meant = meant.map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
+            format!("there is no `{name}`{meant}; there are {}", names.join(", "))
+        }
     }
 }
 
@@ -75,7 +83,14 @@ mod tests {
     fn an_unknown_key_is_refused_with_those_at_hand() {
         let error = set("aging.stepz=3").unwrap_err();
 
-        assert!(error.contains("there is no `stepz`") && error.contains("steps"), "{error}");
+        assert!(error.contains("there is no `stepz`; did you mean `steps`?"), "{error}");
+    }
+
+    #[test]
+    fn what_is_like_none_is_answered_with_the_list_alone() {
+        let error = set("aging.qqq=3").unwrap_err();
+
+        assert!(error.contains("there is no `qqq`; there are accumulate"), "{error}");
     }
 
     #[test]

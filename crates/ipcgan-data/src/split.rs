@@ -20,7 +20,7 @@ pub struct HeldOut {
 /// The side of a person: shares of all people are held out, the others are on [`Split::Train`].
 ///
 /// It follows from the name and the seed alone, so one person is always on one side, whoever else is there.
-pub fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
+pub(crate) fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
     // FNV-1a, which is the same on every machine and in every version of Rust, then mixed to even out its high bits.
     let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -78,8 +78,8 @@ impl FaceSet for Subset {
 /// Parts `faces` into a training and a validation side that share no person.
 ///
 /// A person with a picture whose `split` is given is on that side with all pictures, and on neither if it is
-/// [`Split::Test`]. The others are parted by [`split_of`], about `valid_share` of them to validation; a face without
-/// identity is a person of its own.
+/// [`Split::Test`]. The others are parted by a hash of `seed` and their identity, about `valid_share` of them to
+/// validation; a face without identity is a person of its own.
 ///
 /// # Errors
 /// [`DataError::SplitPerson`] if the pictures of one person are given to several splits.

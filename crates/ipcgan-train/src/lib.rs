@@ -4,7 +4,7 @@
 //! loop itself ([`train`]) counts steps, keeps checkpoints by step and goes on where it stopped.
 //!
 //! In reading order: [`TrainingConfig`], [`TrainingData`], [`Stage`], [`train`], the models of the
-//! stages ([`IdentityModel`], [`AgeModel`], [`AgingModel`]), [`RunFolder`], [`sample_grid`].
+//! stages ([`IdentityModel`], [`AgeModel`], [`AgingModel`]), [`RunFolder`].
 
 mod average;
 mod begun;
@@ -40,16 +40,15 @@ pub use burn::train::Interrupter;
 pub use config::{AgingTraining, ClassifierTraining, LossWeights, OnDivergence, TrainingConfig};
 pub use data::TrainingData;
 pub use error::TrainingError;
-pub use optimizers::{classifier_optimizer, gan_optimizer, gan_rates};
+pub use optimizers::{gan_optimizer, gan_rates};
 pub use plan::{StagePlan, plan};
 pub use progress::{LineSink, span};
 pub use record::EVENTS_FOLDER;
 pub use run_folder::RunFolder;
-pub use samples::{aged_sheet, at_every_age, sample_grid};
+pub use samples::{aged_sheet, at_every_age};
 pub use schedule::Schedule;
 pub use stage::Stage;
 pub use stages::{AgeModel, AgingModel, IdentityModel, Recognition, Turn};
 pub use summary::Summary;
 pub use terms::Terms;
 pub use train::{Display, Ending, Session, train};
-pub use verification::{nearest_is_same, verification};

@@ -19,7 +19,7 @@ const BETA_2: f32 = 0.999;
 const ADAM_EPSILON: f32 = 1e-8;
 
 /// The Adam of a classifier.
-pub fn classifier_optimizer() -> ModuleOptimizer {
+pub(crate) fn classifier_optimizer() -> ModuleOptimizer {
     ModuleOptimizer::from(FusedAdam::new(CLASSIFIER_BETA_1))
 }
 

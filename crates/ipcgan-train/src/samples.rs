@@ -61,7 +61,7 @@ impl StepObserver<AgingModel> for SampleGrids {
 }
 
 /// One row a face: the source, then the face at each age group. All faces have the same size.
-pub fn sample_grid(
+pub(crate) fn sample_grid(
     generator: &InferenceGenerator,
     groups: &AgeGroups,
     faces: &[RgbImage],

@@ -28,7 +28,7 @@ impl Adaptor<Recognition> for Recognition {
 /// rated more alike by the cosine of the vectors: the area under the ROC curve.
 ///
 /// Half is chance. `None` if there is no pair of one of the kinds.
-pub fn verification(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
+pub(crate) fn verification(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
     let mut pairs: Vec<(f32, bool)> = Vec::new();
     for (i, first) in vectors.iter().enumerate() {
@@ -42,7 +42,7 @@ pub fn verification(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> 
 
 /// Share of the faces, of people with at least two, whose most similar other face is of the same
 /// person. `None` if nobody has two.
-pub fn nearest_is_same(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
+pub(crate) fn nearest_is_same(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
     let mut pictures = HashMap::new();
     for identity in identities {

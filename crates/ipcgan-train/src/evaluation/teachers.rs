@@ -7,7 +7,8 @@ use ipcgan_model::AlexNet;
 use super::Subject;
 use super::measures::Interval;
 use super::metrics::Teachers;
-use crate::{TrainingError, verification};
+use crate::TrainingError;
+use crate::verification::verification;
 
 /// Faces at a time.
 const BATCH: usize = 32;

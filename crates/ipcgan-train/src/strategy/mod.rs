@@ -1,18 +1,20 @@
 //! The training loop of all three stages: steps, with checkpoints by step and an exact resume.
 
-use std::collections::BTreeMap;
+mod parts;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use burn::data::dataloader::{DataLoaderIterator, Progress};
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::train::metric::store::{Aggregate, Split};
 use burn::train::{
-    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
+    Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainStep,
+    TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
 use ipcgan_model::{give_back_freed_memory, guarded, guarded_try};
+
+pub(crate) use parts::resident_megabytes;
+use parts::{Parts, Pending};
 
 use crate::TrainingError;
 use crate::checkpoint::{Best, Checkpoints, Standing};
@@ -350,91 +352,4 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
 /// A seed of its own for each step, so that a run that goes on draws what an unbroken one draws.
 fn step_seed(seed: u64, step: usize) -> u64 {
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step as u64)
-}
-
-/// Memory that the process has, without that of GPUs; zero where the system does not say.
-pub(crate) fn resident_megabytes() -> f64 {
-    memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64 / 1e6)
-}
-
-/// What changes while the loop runs.
-struct Parts<M: StepModel> {
-    /// Steps done.
-    step: usize,
-    standing: Standing,
-    /// The newest step, whose losses may still be computed.
-    pending: Option<Pending>,
-    /// Whether a loss diverged or a device failed, so that the networks are not to be kept.
-    unsound: bool,
-    /// When the last checkpoint was made.
-    saved: Instant,
-    /// When the last step ended.
-    stepped: Instant,
-    watch: Watch,
-    learner: Learner<M>,
-    interrupter: Interrupter,
-    components: TrainingComponents<M>,
-}
-
-/// A step whose losses nobody has read.
-struct Pending {
-    step: usize,
-    terms: Terms,
-    progress: Progress,
-    rate: ModuleLearningRate,
-}
-
-impl<M: StepModel> Parts<M> {
-    /// Faces a second since the last call, which learned from `faces`.
-    fn speed(&mut self, faces: usize) -> f64 {
-        let now = Instant::now();
-        let seconds = now.duration_since(self.stepped).as_secs_f64();
-        self.stepped = now;
-        faces as f64 / seconds.max(1e-9)
-    }
-
-    fn report(&mut self, event: LearnerEvent<Terms>) {
-        let result = self.components.event_processor.process_train(event);
-        self.interrupter.fail_on_error(result);
-    }
-
-    fn report_valid(&mut self, event: LearnerEvent<<M as InferenceStep>::Output>) {
-        let result = self.components.event_processor.process_valid(event);
-        self.interrupter.fail_on_error(result);
-    }
-
-    /// The means over the faces of a validation, without what could not be measured, for want of people.
-    fn measured(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
-        let store = &self.components.event_store;
-        let value = |name: &&'static str| {
-            let value = store.find_metric(name, epoch, Aggregate::Mean, &Split::Valid)?;
-            value.is_finite().then_some((*name, value))
-        };
-        names.iter().filter_map(value).collect()
-    }
-
-    fn validate(&mut self, epoch: usize, loader: &ValidLoader<M>) {
-        let model = self.learner.model().valid();
-        let total_items = loader.num_items();
-        self.report_valid(LearnerEvent::StartSplit { epoch_number: epoch, total_items });
-        let mut iterator = loader.iter();
-        while let Some(batch) = iterator.next() {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(error) => return self.interrupter.fail(error),
-            };
-            let progress: Progress = iterator.progress();
-            let item = TrainingItem::new(InferenceStep::step(&model, batch), progress, None, None);
-            self.report_valid(LearnerEvent::ProcessedItem(item));
-            if self.interrupter.should_stop() {
-                break;
-            }
-        }
-        drop(iterator);
-        self.report_valid(LearnerEvent::EndSplit(epoch));
-        self.report(LearnerEvent::EndEpoch(epoch));
-        let flushed = self.components.event_processor.flush();
-        self.interrupter.fail_on_error(flushed);
-        self.stepped = Instant::now();
-    }
 }

@@ -1,0 +1,104 @@
+//! What changes while the training loop runs, and what it tells of it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use burn::data::dataloader::Progress;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::train::metric::store::{Aggregate, Split};
+use burn::train::{
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, TrainingComponents, TrainingItem,
+    ValidLoader,
+};
+
+use super::Watch;
+use crate::checkpoint::Standing;
+use crate::stages::StepModel;
+use crate::terms::Terms;
+
+/// Memory that the process has, without that of GPUs; zero where the system does not say.
+pub(crate) fn resident_megabytes() -> f64 {
+    memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64 / 1e6)
+}
+
+/// What changes while the loop runs.
+pub(super) struct Parts<M: StepModel> {
+    /// Steps done.
+    pub(super) step: usize,
+    pub(super) standing: Standing,
+    /// The newest step, whose losses may still be computed.
+    pub(super) pending: Option<Pending>,
+    /// Whether a loss diverged or a device failed, so that the networks are not to be kept.
+    pub(super) unsound: bool,
+    /// When the last checkpoint was made.
+    pub(super) saved: Instant,
+    /// When the last step ended.
+    pub(super) stepped: Instant,
+    pub(super) watch: Watch,
+    pub(super) learner: Learner<M>,
+    pub(super) interrupter: Interrupter,
+    pub(super) components: TrainingComponents<M>,
+}
+
+/// A step whose losses nobody has read.
+pub(super) struct Pending {
+    pub(super) step: usize,
+    pub(super) terms: Terms,
+    pub(super) progress: Progress,
+    pub(super) rate: ModuleLearningRate,
+}
+
+impl<M: StepModel> Parts<M> {
+    /// Faces a second since the last call, which learned from `faces`.
+    pub(super) fn speed(&mut self, faces: usize) -> f64 {
+        let now = Instant::now();
+        let seconds = now.duration_since(self.stepped).as_secs_f64();
+        self.stepped = now;
+        faces as f64 / seconds.max(1e-9)
+    }
+
+    pub(super) fn report(&mut self, event: LearnerEvent<Terms>) {
+        let result = self.components.event_processor.process_train(event);
+        self.interrupter.fail_on_error(result);
+    }
+
+    fn report_valid(&mut self, event: LearnerEvent<<M as InferenceStep>::Output>) {
+        let result = self.components.event_processor.process_valid(event);
+        self.interrupter.fail_on_error(result);
+    }
+
+    /// The means over the faces of a validation, without what could not be measured, for want of people.
+    pub(super) fn measured(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
+        let store = &self.components.event_store;
+        let value = |name: &&'static str| {
+            let value = store.find_metric(name, epoch, Aggregate::Mean, &Split::Valid)?;
+            value.is_finite().then_some((*name, value))
+        };
+        names.iter().filter_map(value).collect()
+    }
+
+    pub(super) fn validate(&mut self, epoch: usize, loader: &ValidLoader<M>) {
+        let model = self.learner.model().valid();
+        let total_items = loader.num_items();
+        self.report_valid(LearnerEvent::StartSplit { epoch_number: epoch, total_items });
+        let mut iterator = loader.iter();
+        while let Some(batch) = iterator.next() {
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => return self.interrupter.fail(error),
+            };
+            let progress: Progress = iterator.progress();
+            let item = TrainingItem::new(InferenceStep::step(&model, batch), progress, None, None);
+            self.report_valid(LearnerEvent::ProcessedItem(item));
+            if self.interrupter.should_stop() {
+                break;
+            }
+        }
+        drop(iterator);
+        self.report_valid(LearnerEvent::EndSplit(epoch));
+        self.report(LearnerEvent::EndEpoch(epoch));
+        let flushed = self.components.event_processor.flush();
+        self.interrupter.fail_on_error(flushed);
+        self.stepped = Instant::now();
+    }
+}

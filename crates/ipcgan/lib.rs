@@ -51,4 +51,6 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../../docs/library.md")]
     struct Library;
+    #[doc = include_str!("../../docs/extending.md")]
+    struct Extending;
 }

@@ -10,7 +10,7 @@ use parquet::file::reader::{ChunkReader, Length};
 /// A file that says so when more is asked of it than it holds.
 ///
 /// Parquet's own way with files takes memory for what a damaged file promises before it looks, and skips what is not
-/// there byte by byte, for hours.
+/// there entry by entry.
 pub(crate) struct ShardFile {
     file: File,
     length: u64,

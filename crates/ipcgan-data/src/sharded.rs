@@ -294,8 +294,7 @@ mod tests {
         assert!(faces.image(2).unwrap_err().to_string().ends_with("is cut short; copy or download it again"));
     }
 
-    /// In `promises-more` a page's header skips a list of two thousand million entries, in a file of two thousand bytes;
-    /// at `short-dictionary` the reader panics.
+    /// In `promises-more` a page's header names a list far longer than the file; at `short-dictionary` the reader panics.
     #[test]
     fn damaged_files_are_refused_at_once() {
         for name in ["promises-more", "short-dictionary"] {

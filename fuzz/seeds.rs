@@ -37,7 +37,7 @@ const SETTINGS: [&str; 3] = [
 /// By the number of the file in the target.
 const RUN: [(u8, &str); 3] = [
     (0, "{\"preset\":\"tiny\",\"seed\":3}"),
-    (1, "\"/tmp/faces\""),
+    (1, "\"faces/prepared\""),
     (
         2,
         "{\"step\":1,\"validated\":1,\"held_out\":{\"accuracy\":0.5},\"best\":{\"step\":1,\"value\":0.5,\"since\":0},\"checksums\":{\"model.bpk\":1,\"optimizer.bpk\":2,\"scheduler.bpk\":3}}",

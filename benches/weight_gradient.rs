@@ -2,7 +2,7 @@
 //! convolution whose kernel is a whole map; the same with the batch in parts, as GPUs train here; and as products of
 //! matrices over parts of the maps.
 //!
-//! `cargo bench --bench weight_gradient`. On the CPU the networks use neither (`ipcgan-kernels`).
+//! `cargo bench --bench weight_gradient`. On the CPU the networks use none of them (`ipcgan-kernels`).
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 

@@ -15,7 +15,7 @@ use ipcgan::train::TrainingConfig;
 
 const METADATA: [(&str, &str); 3] = [
     ("ages.csv", "file_name,age,identity\na.png,25,anna\nb.png,61,\n"),
-    ("groups.csv", "file_name,age_group,identity,split\n\"a.png\",0,7,train\nb.png,4,8,valid\n"),
+    ("groups.csv", "file_name,group,identity,split\n\"a.png\",0,7,train\nb.png,4,8,valid\n"),
     ("wrong.csv", "file_name,age\nc.png,-1\nb.png,x\n"),
 ];
 const SOURCES: [(&str, &str); 6] = [

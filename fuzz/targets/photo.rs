@@ -6,7 +6,7 @@ use std::path::Path;
 use ipcgan::photo::{self, PhotoFormat};
 use libfuzzer_sys::fuzz_target;
 
-/// Larger ones are refused by the command too, only later.
+/// Larger ones take too long.
 const MOST_PIXELS: u64 = 1 << 20;
 
 fuzz_target!(|bytes: &[u8]| {

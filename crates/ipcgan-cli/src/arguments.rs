@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use ipcgan::DeviceChoice;
 use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
@@ -391,11 +391,11 @@ pub(crate) struct ServeArguments {
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub(crate) host: IpAddr,
     /// Photos that are worked on at the same time; others wait.
-    #[arg(long, default_value = "2", value_name = "COUNT")]
-    pub(crate) at_once: NonZero<usize>,
+    #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) at_once: u16,
     /// The largest photo that is taken, in megabytes.
-    #[arg(long, default_value = "32", value_name = "MEGABYTES")]
-    pub(crate) most_megabytes: NonZero<usize>,
+    #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
+    pub(crate) most_megabytes: u16,
     /// Seconds in which a photo must have arrived.
     #[arg(long, default_value = "30")]
     pub(crate) seconds: NonZero<u64>,

@@ -198,3 +198,18 @@ fn quiet_says_the_files_alone_and_verbose_what_was_done_when() {
     let verbose = said("-v");
     assert!(verbose.contains(" s] searched for faces: 1"), "{verbose}");
 }
+
+#[test]
+fn no_photo_is_written_over_by_the_picture_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.png", "a-51+.png"] {
+        portrait("eileen-collins.jpg").save(folder.path().join(name)).unwrap();
+    }
+    let before = fs::read(folder.path().join("a-51+.png")).unwrap();
+
+    let output = ipcgan(folder.path(), &["a.png", "a-51+.png", "--to", "51+", "--out", "."]);
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("a-51+.png would be written over"), "{said}");
+    assert_eq!(fs::read(folder.path().join("a-51+.png")).unwrap(), before);
+}

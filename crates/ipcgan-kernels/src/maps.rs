@@ -32,9 +32,4 @@ impl Maps {
     pub(crate) fn picture(&self) -> usize {
         self.height * self.width * self.channels
     }
-
-    /// The same sizes with another number of channels.
-    pub fn with_channels(self, channels: usize) -> Self {
-        Self { channels, ..self }
-    }
 }

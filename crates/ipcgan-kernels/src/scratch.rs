@@ -30,7 +30,7 @@ impl Scratch {
         Self { buffer: self.to_vec(), length: self.length }
     }
 
-    /// The smallest kept buffer that is large enough, or else the largest, which then grows.
+    /// The smallest kept buffer that is large enough, or else the largest, which a larger one replaces.
     fn kept(length: usize) -> Option<Vec<f32>> {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         let enough =

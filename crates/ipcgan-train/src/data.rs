@@ -102,8 +102,30 @@ fn evenly(faces: Subset, count: usize) -> Subset {
     let blocks = count.div_ceil(BLOCK);
     let kept = (0..blocks).flat_map(|block| {
         let start = block * len / blocks;
-        start..(start + BLOCK).min(len)
+        start..(start + BLOCK).min((block + 1) * len / blocks)
     });
     let kept = kept.take(count).collect();
     Subset::new(Arc::new(faces), kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use ipcgan_data::SyntheticConfig;
+    use ipcgan_model::AgeGroups;
+
+    use super::*;
+
+    #[test]
+    fn faces_that_are_chosen_evenly_come_once() {
+        let config = SyntheticConfig { identities: 7, faces_per_group: 1, size: 16, seed: 0 };
+        let faces: Arc<dyn FaceSet> = Arc::new(SyntheticFaces::new(config, &AgeGroups::default()));
+        let all = Subset::new(faces, (0..35).collect());
+
+        let chosen = evenly(all, 30);
+
+        let names: HashSet<String> = (0..chosen.len()).map(|index| chosen.name(index)).collect();
+        assert_eq!((chosen.len(), names.len()), (30, 30));
+    }
 }

@@ -26,7 +26,10 @@ impl Finished {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
         if !again && lines.next().as_ref() == Some(asked) {
-            // A line that was cut short by an interruption is no photo.
+            // A line that was cut short by an interruption is no photo; the next one must begin on its own.
+            if !text.ends_with('\n') {
+                append(&path, "\n")?;
+            }
             return Ok(Self { path, done: lines.filter_map(|line| photo_of(&line)).collect() });
         }
         ipcgan::model::write_whole(&path, format!("{asked}\n").as_bytes())
@@ -44,9 +47,14 @@ impl Finished {
 
     /// Notes that a photo is done: `said` is what is known of it.
     pub(crate) fn note(&self, said: &Value) -> Result<()> {
-        let mut file = OpenOptions::new().append(true).open(&self.path)?;
-        file.write_all(format!("{said}\n").as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))
+        append(&self.path, &format!("{said}\n"))
     }
+}
+
+fn append(path: &Path, text: &str) -> Result<()> {
+    let file = OpenOptions::new().append(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The photo of a line, and its pictures.

@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     let ages = wishes::ages(&arguments.to, face_aging.age_groups())?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
-    let aging = Aging { aging: PhotoAging::new(face_aging, &device), ages, arguments };
+    let originals = photos.iter().filter_map(|photo| fs::canonicalize(&photo.path).ok()).collect();
+    let aging = Aging { aging: PhotoAging::new(face_aging, &device), ages, arguments, originals };
     if arguments.video {
         return video::run(&aging, &photos);
     }

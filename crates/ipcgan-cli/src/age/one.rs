@@ -1,5 +1,6 @@
 //! One photo at other ages.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub(crate) struct Aging<'a> {
     pub(crate) aging: PhotoAging,
     pub(crate) ages: Vec<Age>,
     pub(crate) arguments: &'a AgeArguments,
+    /// Where the photos are, as the system knows them.
+    pub(crate) originals: HashSet<PathBuf>,
 }
 
 /// A face as the generator saw it, and what each age changes in it.
@@ -32,12 +35,20 @@ struct AgedFace {
 }
 
 impl Aging<'_> {
+    /// Refuses a picture at `path` if one of the photos is there.
+    pub(crate) fn check_is_no_photo(&self, path: &Path) -> Result<()> {
+        match fs::canonicalize(path).is_ok_and(|path| self.originals.contains(&path)) {
+            true => bail!("the photo {} would be written over; give another folder with --out", path.display()),
+            false => Ok(()),
+        }
+    }
+
     /// Writes the photo with its people at each age, and strips of their faces; says what was found and written.
     pub(crate) fn age(&self, photo: &Photo) -> Result<Value> {
         let original = photo::read_original(&photo.path)?;
         let rgb = original.rgb();
         detail(format_args!("{} is read, {} x {}", photo.path.display(), rgb.width(), rgb.height()));
-        let mut files = Files::new(self.arguments, photo)?;
+        let mut files = Files::new(self, photo)?;
         let mut said = Map::new();
         said.insert("photo".into(), json!(photo.path));
         said.insert("width".into(), json!(rgb.width()));
@@ -143,27 +154,25 @@ struct Files<'a> {
     written: Vec<PathBuf>,
     /// Paths by age, and by face where faces are written alone.
     pictures: Map<String, Value>,
-    photo: &'a Photo,
+    aging: &'a Aging<'a>,
 }
 
 impl<'a> Files<'a> {
-    fn new(arguments: &AgeArguments, photo: &'a Photo) -> Result<Self> {
+    fn new(aging: &'a Aging<'a>, photo: &Photo) -> Result<Self> {
+        let arguments = aging.arguments;
         let start = arguments.out.join(&photo.name);
         if let Some(folder) = start.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
-        Ok(Self { start, format: arguments.format, written: Vec::new(), pictures: Map::new(), photo })
+        Ok(Self { start, format: arguments.format, written: Vec::new(), pictures: Map::new(), aging })
     }
 
     fn path(&self, end: &str) -> Result<PathBuf> {
         let mut name = self.start.clone().into_os_string();
         name.push(end);
         let path = PathBuf::from(name);
-        // A folder of photos may be the folder of the pictures too.
-        match path == self.photo.path {
-            true => bail!("{} would be written over; give another folder with --out", path.display()),
-            false => Ok(path),
-        }
+        self.aging.check_is_no_photo(&path)?;
+        Ok(path)
     }
 
     fn picture(&mut self, label: &str, age: &str, picture: &Original) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use ipcgan::data::alignment::aligned;
 use ipcgan::data::detection::{NEIGHBOURS, Track, neighbour_weights, tracks};
 use ipcgan::data::{Change, Place, put_back};
@@ -92,11 +92,10 @@ impl Video<'_> {
             }
             let name = format!("{}-{}.{}", self.frames[frame].name.display(), age.name, arguments.format);
             let path = arguments.out.join(name);
-            if path == self.frames[frame].path {
-                bail!("{} would be written over; give another folder with --out", path.display());
-            }
+            self.aging.check_is_no_photo(&path)?;
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot make the folder {}", folder.display()))?;
             }
             photo.write(&path, arguments.format)?;
             answer(&path.display().to_string());

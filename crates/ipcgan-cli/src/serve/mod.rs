@@ -44,8 +44,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     };
     let workshop = Workshop::new(
         PhotoAging::new(face_aging, &device),
-        arguments.at_once.get(),
-        arguments.most_megabytes.get() << 20,
+        arguments.at_once.into(),
+        usize::from(arguments.most_megabytes) << 20,
         Duration::from_secs(arguments.seconds.get()),
     );
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -23,8 +23,8 @@ pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 /// What ages photos, and its bounds.
 pub(super) struct Workshop {
     pub(super) aging: PhotoAging,
-    turns: Semaphore,
-    places: Semaphore,
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     most_bytes: usize,
     time: Duration,
 }
@@ -32,7 +32,7 @@ pub(super) struct Workshop {
 impl Workshop {
     pub(super) fn new(aging: PhotoAging, at_once: usize, most_bytes: usize, time: Duration) -> Self {
         let (turns, places) = (Semaphore::new(at_once), Semaphore::new(at_once * (1 + WAITING)));
-        Self { aging, turns, places, most_bytes, time }
+        Self { aging, turns: Arc::new(turns), places: Arc::new(places), most_bytes, time }
     }
 
     /// The largest photo that is taken.
@@ -47,7 +47,7 @@ impl Workshop {
         work: impl FnOnce(&PhotoAging, Original, Vec<PhotoFace>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let busy = || Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many photos wait already; try again soon".into());
-        let _place = self.places.try_acquire().map_err(|_| busy())?;
+        let place = self.places.clone().try_acquire_owned().map_err(|_| busy())?;
         // A slow sender takes nobody's turn.
         let bytes = timeout(self.time, to_bytes(body, self.most_bytes)).await;
         let bytes = match bytes {
@@ -55,9 +55,11 @@ impl Workshop {
             Ok(Err(error)) => return Err(self.unread(&error)),
             Err(_) => return Err(Refusal(StatusCode::REQUEST_TIMEOUT, "the photo did not arrive in time".into())),
         };
-        let _turn = self.turns.acquire().await.map_err(|_| busy())?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| busy())?;
         let workshop = self.clone();
         let done = tokio::task::spawn_blocking(move || {
+            // Whoever asked may have gone by now; the work has not.
+            let _held = (place, turn);
             let photo = read(&bytes)?;
             drop(bytes);
             let faces = workshop.aging.faces(&photo.rgb());

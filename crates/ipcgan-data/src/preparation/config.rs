@@ -61,6 +61,11 @@ impl PreparationConfig {
             let [was, now] = [&was[setting], &now[setting]].map(ToString::to_string);
             return Err(DataError::PreparedOtherwise { path, setting: setting.into(), was, now });
         }
+        // A table that another setting made says what is not so any more, if the work is stopped before there is a new one.
+        match fs::remove_file(folder.join("metadata.csv")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(DataError::writing(path)(error)),
+            _ => (),
+        }
         let text = format!("{now:#}\n");
         write_whole(&path, text.as_bytes()).map_err(DataError::writing(path))
     }

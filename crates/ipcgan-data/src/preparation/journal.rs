@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use csv::{ReaderBuilder, WriterBuilder};
@@ -65,6 +65,9 @@ fn done(text: &[u8]) -> HashMap<String, Fingerprint> {
     let rows = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text).into_records();
     let done = rows.filter_map(|row| {
         let row = row.ok()?;
+        // A journal may come from somewhere else; pictures lie in the folder.
+        let inside = |part| matches!(part, Component::Normal(_));
+        Path::new(row.get(0)?).components().all(inside).then_some(())?;
         Some((row.get(0)?.to_string(), Fingerprint::read(row.get(1)?)?))
     });
     done.collect()
@@ -107,6 +110,16 @@ mod tests {
         drop(journal);
 
         assert!(Journal::open(folder.path()).unwrap().1.contains_key("f.jpg"));
+    }
+
+    #[test]
+    fn a_name_outside_of_the_folder_is_none() {
+        let hash = String::from_utf8(line(["inside/a.jpg", &fingerprint(1).to_string()])).unwrap();
+        let outside = ["../a.jpg", "/a.jpg"].map(|name| hash.replace("inside/a.jpg", name)).concat();
+
+        let done = done((hash + &outside).as_bytes());
+
+        assert_eq!(done.keys().collect::<Vec<_>>(), ["inside/a.jpg"]);
     }
 
     #[test]

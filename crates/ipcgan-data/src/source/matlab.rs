@@ -56,12 +56,14 @@ fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
     }
     let mut rest = Bytes(&bytes[HEADER..]);
     let mut variables = HashMap::new();
+    let mut room = MOST_BYTES;
     while !rest.0.is_empty() {
         let element = rest.element()?;
         let inflated;
         let matrix = match element.kind {
             Kind::COMPRESSED => {
-                inflated = inflate(element.bytes)?;
+                inflated = inflate(element.bytes, room)?;
+                room -= inflated.len() as u64;
                 Bytes(&inflated).element()?
             }
             _ => element,
@@ -72,11 +74,15 @@ fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
     Ok(variables)
 }
 
-fn inflate(bytes: &[u8]) -> Result<Vec<u8>, String> {
+/// What is compressed in `bytes`, `room` bytes at most.
+fn inflate(bytes: &[u8], room: u64) -> Result<Vec<u8>, String> {
     let mut inflated = Vec::new();
-    let read = ZlibDecoder::new(bytes).take(MOST_BYTES).read_to_end(&mut inflated);
+    let read = ZlibDecoder::new(bytes).take(room + 1).read_to_end(&mut inflated);
     read.map_err(|error| format!("cannot be decompressed: {error}"))?;
-    Ok(inflated)
+    match inflated.len() as u64 > room {
+        true => Err(format!("holds more than {MOST_BYTES} bytes when it is decompressed")),
+        false => Ok(inflated),
+    }
 }
 
 /// Types of elements.

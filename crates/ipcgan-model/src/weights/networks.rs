@@ -46,6 +46,9 @@ impl Network for Discriminator {
 
     fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
         check_sizes(&[("width", config.width, 512)])?;
+        if config.score_channels > 4096 {
+            return Err(format!("has score_channels {}; it must be at most 4096", config.score_channels));
+        }
         Ok(config.init(groups, 0, device))
     }
 }
@@ -68,6 +71,9 @@ impl Network for AlexNet {
         ])?;
         if config.input_size < 67 {
             return Err(format!("has input_size {}, below 67", config.input_size));
+        }
+        if !(0.0..1.0).contains(&config.dropout) {
+            return Err(format!("has dropout {}; it must be at least 0 and below 1", config.dropout));
         }
         Ok(config.init(groups, 0, device))
     }

@@ -207,7 +207,10 @@ fn image(picture: &RgbImage) -> protocol::Image {
 
 fn histogram(values: &[f32]) -> Histogram {
     let values = || values.iter().map(|value| f64::from(*value)).filter(|value| value.is_finite());
-    let (min, max) = values().fold((0.0, 0.0), |(min, max): (f64, f64), value| (min.min(value), max.max(value)));
+    let (min, max) = values()
+        .map(|value| (value, value))
+        .reduce(|(min, max), (value, _)| (min.min(value), max.max(value)))
+        .unwrap_or((0.0, 0.0));
     let width = ((max - min) / COLUMNS as f64).max(f64::MIN_POSITIVE);
     let mut counts = vec![0.0; COLUMNS];
     for value in values() {
@@ -235,6 +238,14 @@ mod tests {
 
         assert_eq!(masked_sum(&length), [0xb0, 0x99, 0x49, 0x0e]);
         assert_eq!(masked_sum(b"abc"), [0x6e, 0x57, 0xf1, 0x21]);
+    }
+
+    #[test]
+    fn a_histogram_begins_at_the_least_value_and_ends_at_the_greatest() {
+        let histogram = histogram(&[1.0, 2.0]);
+
+        assert_eq!((histogram.min, histogram.max), (1.0, 2.0));
+        assert_eq!(super::histogram(&[]).counts.iter().sum::<f64>(), 0.0);
     }
 
     #[test]

@@ -55,19 +55,26 @@ impl PreparationConfig {
     pub(super) fn settle_in(&self, folder: &Path) -> Result<(), DataError> {
         let path = folder.join(NAME);
         let now = serde_json::to_value(self).expect("a config is made of numbers and texts");
-        if let Some(was) = read(&path)?
-            && let Some(setting) = OF_PICTURES.into_iter().find(|setting| was[setting] != now[setting])
-        {
-            let [was, now] = [&was[setting], &now[setting]].map(ToString::to_string);
-            return Err(DataError::PreparedOtherwise { path, setting: setting.into(), was, now });
-        }
-        // A table that another setting made says what is not so any more, if the work is stopped before there is a new one.
-        match fs::remove_file(folder.join("metadata.csv")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(DataError::writing(path)(error)),
-            _ => (),
+        if let Some(was) = read(&path)? {
+            if let Some(setting) = OF_PICTURES.into_iter().find(|setting| was[setting] != now[setting]) {
+                let [was, now] = [&was[setting], &now[setting]].map(ToString::to_string);
+                return Err(DataError::PreparedOtherwise { path, setting: setting.into(), was, now });
+            }
+            // A table that other settings made is wrong by now, if the work is stopped before there is a new one.
+            if was != now {
+                remove_table(folder)?;
+            }
         }
         let text = format!("{now:#}\n");
         write_whole(&path, text.as_bytes()).map_err(DataError::writing(path))
+    }
+}
+
+fn remove_table(folder: &Path) -> Result<(), DataError> {
+    let table = folder.join("metadata.csv");
+    match fs::remove_file(&table) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DataError::writing(table)(error)),
+        _ => Ok(()),
     }
 }
 
@@ -91,4 +98,24 @@ fn read(path: &Path) -> Result<Option<Value>, DataError> {
     };
     let unusable = |error| DataError::Unusable { path: path.into(), reason: format!("is no JSON: {error}") };
     serde_json::from_str(&text).map(Some).map_err(unusable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_other_settings_goes_and_one_of_the_same_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("metadata.csv");
+        let config = PreparationConfig::new("synthetic".into());
+        config.settle_in(folder.path()).unwrap();
+        fs::write(&table, "file_name").unwrap();
+
+        config.settle_in(folder.path()).unwrap();
+        assert!(table.exists());
+
+        config.with_valid_share(0.3).settle_in(folder.path()).unwrap();
+        assert!(!table.exists());
+    }
 }

@@ -5,9 +5,7 @@ use rayon::prelude::*;
 
 use crate::Instructions;
 use crate::lanes::{load, store};
-
-/// Values of a piece of work.
-const PIECE_VALUES: usize = 1 << 14;
+use crate::output::PIECE_VALUES;
 
 /// Adam's settings at one step.
 ///

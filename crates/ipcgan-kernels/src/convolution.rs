@@ -20,6 +20,8 @@ pub enum Arithmetic {
 /// A convolution, or the adjoint of one, with its weights in the order in which they are read.
 #[derive(Debug)]
 pub struct Convolution {
+    /// Of what it is run on.
+    channels: usize,
     kernel: usize,
     /// Unless Winograd's algorithm is better for the one output that there will be.
     direct: Option<Direct>,
@@ -52,7 +54,8 @@ impl Convolution {
             false => Direct::Correlation(Correlation::forward(instructions, weights, channels, window)),
         };
         let winograd = || Winograd::forward(instructions, weights, channels, window);
-        Self::prepared(arithmetic, channels, window, once, direct, winograd)
+        let from = channels[1] * window.groups;
+        Self::prepared(arithmetic, (from, channels), window, once, direct, winograd)
     }
 
     /// Adjoint of [`Convolution::new`] with the same arguments: from maps of its output to maps of its input.
@@ -72,14 +75,14 @@ impl Convolution {
             false => Direct::Correlation(Correlation::adjoint(instructions, weights, channels, window)),
         };
         let winograd = || Winograd::adjoint(instructions, weights, channels, window);
-        Self::prepared(arithmetic, channels, window, once, direct, winograd)
+        Self::prepared(arithmetic, (channels[0], channels), window, once, direct, winograd)
     }
 
     /// For one output the weights are prepared in the better way, in borrowed memory; for many in both ways, because
     /// small outputs and large ones differ.
     fn prepared(
         arithmetic: Arithmetic,
-        channels: [usize; 2],
+        (from, channels): (usize, [usize; 2]),
         window: &Window,
         once: Option<Maps>,
         direct: impl FnOnce() -> Direct,
@@ -89,10 +92,10 @@ impl Convolution {
         let fast = arithmetic == Arithmetic::Fast && winograd_possible(channels, window);
         match once {
             Some(maps) if fast && winograd::saves(kernel, maps, Weights::New) => {
-                Self { kernel, direct: None, winograd: Some(winograd()) }
+                Self { channels: from, kernel, direct: None, winograd: Some(winograd()) }
             }
-            Some(_) => Self { kernel, direct: Some(direct()), winograd: None },
-            None => Self { kernel, direct: Some(direct()), winograd: fast.then(winograd) }.settled(),
+            Some(_) => Self { channels: from, kernel, direct: Some(direct()), winograd: None },
+            None => Self { channels: from, kernel, direct: Some(direct()), winograd: fast.then(winograd) }.settled(),
         }
     }
 
@@ -113,7 +116,7 @@ impl Convolution {
     /// The values of an output of `sides` (height and width), channels last.
     ///
     /// # Panics
-    /// If `input` does not hold the values of `maps`.
+    /// If `input` does not hold the values of `maps`, or they have other channels than the weights.
     pub fn run(&self, input: &[f32], maps: Maps, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
         let mut output = Vec::new();
         self.run_into(input, maps, sides, epilogue, &mut output);
@@ -123,7 +126,7 @@ impl Convolution {
     /// [`Convolution::run`], with the memory that `output` has.
     ///
     /// # Panics
-    /// If `input` does not hold the values of `maps`.
+    /// If `input` does not hold the values of `maps`, or they have other channels than the weights.
     pub fn run_into(
         &self,
         input: &[f32],
@@ -133,6 +136,7 @@ impl Convolution {
         output: &mut Vec<f32>,
     ) {
         assert_eq!(input.len(), maps.values(), "values of the input");
+        assert_eq!(maps.channels, self.channels, "channels of the input");
         let output_maps = Maps { height: sides[0], width: sides[1], ..maps };
         match (&self.direct, &self.winograd) {
             (None, Some(winograd)) => winograd.run(input, maps, sides, epilogue, output),

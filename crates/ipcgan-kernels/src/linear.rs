@@ -36,10 +36,21 @@ pub struct Linear<'a> {
 }
 
 impl Linear<'_> {
+    /// How many pictures `values` are of, `each` of one.
+    fn batch(&self, values: &[f32], each: usize) -> usize {
+        assert_eq!(self.weights.len(), self.inputs * self.outputs, "values of the weights");
+        assert!(values.len().is_multiple_of(each), "{} values, {each} of a picture", values.len());
+        values.len() / each
+    }
+
     /// `activation(input * weights + bias)`, `[batch][inputs]` to `[batch][outputs]`.
+    ///
+    /// # Panics
+    /// If values and sizes do not belong together.
     pub fn run(&self, input: &[f32], bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
-        let (batch, lanes) = (input.len() / inputs, self.instructions.lanes());
+        assert!(bias.is_none_or(|bias| bias.len() == outputs), "values of the bias");
+        let (batch, lanes) = (self.batch(input, inputs), self.instructions.lanes());
         let epilogue = Epilogue { bias, residual: None, activation };
         // Each task reads its rows of the weights from end to end, as memory likes it best; their sums are added in order.
         let rows = self.weights.par_chunks(TASK_ROWS * outputs).enumerate();
@@ -64,9 +75,12 @@ impl Linear<'_> {
     }
 
     /// The gradient towards the input from that of the output (before the activation).
+    ///
+    /// # Panics
+    /// If values and sizes do not belong together.
     pub fn input_gradient(&self, gradient: &[f32]) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
-        let batch = gradient.len() / outputs;
+        let batch = self.batch(gradient, outputs);
         let rows = self.weights.par_chunks(TASK_INPUTS * outputs);
         let blocks: Vec<Vec<f32>> =
             rows.map(|weights| self.instructions.run(Dots { weights, gradient, outputs })).collect();
@@ -82,14 +96,19 @@ impl Linear<'_> {
     }
 
     /// The gradient towards the weights from the input and the gradient of the output.
+    ///
+    /// # Panics
+    /// If values and sizes do not belong together.
     pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
+        let batch = self.batch(input, inputs);
+        assert_eq!(gradient.len(), batch * outputs, "values of the gradient");
         let width = outputs.next_multiple_of(self.instructions.lanes());
         in_chunks(inputs * outputs, TASK_INPUTS * outputs, |block, result| {
             let rows = result.len() / outputs;
             let left = Side { values: &input[block * TASK_INPUTS..], strides: [0, inputs], length: rows };
             let right = Side { values: gradient, strides: [0, outputs], length: outputs };
-            let outer = Outer { left, right, grid: [1, gradient.len() / outputs] };
+            let outer = Outer { left, right, grid: [1, batch] };
             if width == outputs {
                 self.instructions.run(Add { outer, sums: result, before: Before::Sums });
                 return;

@@ -4,11 +4,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::lanes::{load, store};
-use crate::output::in_chunks;
+use crate::output::{PIECE_VALUES, in_chunks};
 use crate::{Activation, Instructions, Maps};
-
-/// Values of a piece of work: few enough that a second pass over it finds it near.
-const PIECE_VALUES: usize = 1 << 14;
 
 /// Batch norm of feature maps.
 ///
@@ -52,9 +49,10 @@ impl Statistics {
     /// Statistics of the values of `maps`.
     ///
     /// # Panics
-    /// If the batch is no multiple of `parts`.
+    /// If the batch is no multiple of `parts`, or `input` does not hold the values of `maps`.
     pub fn new(instructions: Instructions, input: &[f32], maps: Maps, parts: usize) -> Self {
         assert!(maps.batch.is_multiple_of(parts), "a batch of {} in {parts} parts", maps.batch);
+        assert_eq!(input.len(), maps.values(), "values of the input");
         let channels = maps.channels;
         let (mut means, mut variances) = (Vec::new(), Vec::new());
         for part in input.chunks_exact((maps.values() / parts).max(1)) {
@@ -84,9 +82,12 @@ impl Statistics {
 
 impl Norm<'_> {
     /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`.
+    ///
+    /// # Panics
+    /// If values, sizes and statistics do not belong together.
     pub fn run(&self, instructions: Instructions, input: &[f32], maps: Maps, statistics: &Statistics) -> Vec<f32> {
-        let channels = maps.channels;
-        let piece = piece_values(channels);
+        self.check([input], maps, statistics);
+        let piece = piece_values(maps.channels);
         let lines: Vec<Line> = (0..self.parts).map(|part| self.line(statistics, part)).collect();
         in_chunks(maps.values(), maps.picture(), |picture, output| {
             let line = &lines[picture * self.parts / maps.batch];
@@ -99,6 +100,9 @@ impl Norm<'_> {
     }
 
     /// Gradients from that of the output.
+    ///
+    /// # Panics
+    /// If values, sizes and statistics do not belong together.
     pub fn gradients(
         &self,
         instructions: Instructions,
@@ -107,6 +111,7 @@ impl Norm<'_> {
         maps: Maps,
         statistics: &Statistics,
     ) -> NormGradients {
+        self.check([input, gradient], maps, statistics);
         let channels = maps.channels;
         let (part, piece) = (maps.values() / self.parts, piece_values(channels));
         let slope = self.activation.slope();
@@ -147,6 +152,13 @@ impl Norm<'_> {
         NormGradients { input: towards_input, gamma: towards_gamma, beta: towards_beta }
     }
 
+    fn check<const N: usize>(&self, values: [&[f32]; N], maps: Maps, statistics: &Statistics) {
+        assert!(values.iter().all(|values| values.len() == maps.values()), "values of the maps");
+        assert_eq!([self.gamma.len(), self.beta.len()], [maps.channels; 2], "factors and shifts of the channels");
+        let [means, variances] = [&statistics.means, &statistics.variances].map(Vec::len);
+        assert_eq!([means, variances], [self.parts * maps.channels; 2], "statistics of {} parts", self.parts);
+    }
+
     /// The norm of one part as `scale * x + shift`.
     fn line(&self, statistics: &Statistics, part: usize) -> Line {
         let channels = self.gamma.len();
@@ -161,7 +173,11 @@ impl Norm<'_> {
 }
 
 /// Sums over all pixels, for each channel: the gradient towards a bias.
+///
+/// # Panics
+/// If `values` do not consist of whole pixels.
 pub fn channel_sums(instructions: Instructions, values: &[f32], channels: usize) -> Vec<f32> {
+    assert!(values.len().is_multiple_of(channels), "{} values of {channels} channels", values.len());
     let pieces: Vec<Vec<f32>> =
         values.par_chunks(piece_values(channels)).map(|values| instructions.run(Sums { values, channels })).collect();
     let total = |channel: usize| pieces.iter().map(|sums| f64::from(sums[channel])).sum::<f64>();

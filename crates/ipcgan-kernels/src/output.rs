@@ -4,6 +4,9 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+/// Values of a piece of work: few enough that a second pass over it finds it near.
+pub(crate) const PIECE_VALUES: usize = 1 << 14;
+
 /// Makes `values` `length` values of which `task(index, values)` writes each chunk of `chunk` values.
 ///
 /// A chunk is zero before its task; the task's thread makes it so, right before it needs the memory, where a vector

@@ -3,11 +3,8 @@
 use pulp::{Simd, WithSimd};
 
 use crate::lanes::{load, store};
-use crate::output::in_chunks;
+use crate::output::{PIECE_VALUES, in_chunks};
 use crate::{Activation, Instructions};
-
-/// Values of a piece of work.
-const PIECE_VALUES: usize = 1 << 14;
 
 /// The gradient before an activation, from the one after it and the activation's output.
 ///

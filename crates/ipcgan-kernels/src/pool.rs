@@ -35,7 +35,11 @@ impl Pooling {
 }
 
 /// The largest value of each channel in the squares of `pooling`.
+///
+/// # Panics
+/// If `input` does not hold the values of `maps`, or they are smaller than a square.
 pub fn max_pool(instructions: Instructions, pooling: Pooling, input: &[f32], maps: Maps) -> Vec<f32> {
+    assert_eq!(input.len(), maps.values(), "values of the input");
     let output_maps = pooling.of(maps);
     in_chunks(output_maps.values(), output_maps.width * maps.channels, |line, output| {
         let (picture, y) = (line / output_maps.height, line % output_maps.height);
@@ -47,6 +51,9 @@ pub fn max_pool(instructions: Instructions, pooling: Pooling, input: &[f32], map
 }
 
 /// Gradient towards the input of [`max_pool`]: each output's goes to the first of its largest inputs.
+///
+/// # Panics
+/// If values and sizes do not belong together.
 pub fn max_pool_gradient(
     instructions: Instructions,
     pooling: Pooling,
@@ -55,7 +62,10 @@ pub fn max_pool_gradient(
     output: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
-    let size = pooling.of(maps).picture();
+    let pooled = pooling.of(maps);
+    assert_eq!(input.len(), maps.values(), "values of the input");
+    assert_eq!([output.len(), gradient.len()], [pooled.values(); 2], "values of the output and of its gradient");
+    let size = pooled.picture();
     in_chunks(maps.values(), maps.picture(), |picture, result| {
         let input = &input[picture * maps.picture()..][..maps.picture()];
         let [output, gradient] = [output, gradient].map(|values| &values[picture * size..][..size]);
@@ -144,7 +154,11 @@ const PIECE_PIXELS: usize = 64;
 /// Local response norm over five neighbouring channels: `x / (1 + share * sum of squares)^0.75`.
 ///
 /// Source: Krizhevsky and others, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
+///
+/// # Panics
+/// If `input` does not consist of whole pixels.
 pub fn response_norm(instructions: Instructions, input: &[f32], channels: usize, share: f32) -> Vec<f32> {
+    assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
     in_chunks(input.len(), PIECE_PIXELS * channels, |piece, output| {
         let input = &input[piece * PIECE_PIXELS * channels..];
         instructions.run(Response { input, channels, share, output });
@@ -152,6 +166,9 @@ pub fn response_norm(instructions: Instructions, input: &[f32], channels: usize,
 }
 
 /// Gradient towards the input of [`response_norm`].
+///
+/// # Panics
+/// If `input` does not consist of whole pixels, or there are not as many gradients.
 pub fn response_norm_gradient(
     instructions: Instructions,
     input: &[f32],
@@ -159,6 +176,8 @@ pub fn response_norm_gradient(
     channels: usize,
     share: f32,
 ) -> Vec<f32> {
+    assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
+    assert_eq!(gradient.len(), input.len(), "values of the gradient");
     in_chunks(input.len(), PIECE_PIXELS * channels, |piece, result| {
         let [input, gradient] = [input, gradient].map(|values| &values[piece * PIECE_PIXELS * channels..]);
         instructions.run(ResponseGradient { input, gradient, channels, share, result });

@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 
-/// Values of a piece of work.
-const PIECE_VALUES: usize = 1 << 14;
+use crate::output::PIECE_VALUES;
 
 /// Mean of the squared differences between `values` and `target`.
 pub fn mean_square(values: &[f32], target: f32) -> f64 {
@@ -24,7 +23,11 @@ pub fn mean_square(values: &[f32], target: f32) -> f64 {
 }
 
 /// Writes `factor` times the gradient of [`mean_square`] towards `values` to `gradient`.
+///
+/// # Panics
+/// If they are not of one length.
 pub fn mean_square_gradient(values: &[f32], target: f32, factor: f32, gradient: &mut [f32]) {
+    assert_eq!(gradient.len(), values.len(), "values of the gradient");
     let slope = 2.0 * factor / values.len() as f32;
     let pieces = values.par_chunks(PIECE_VALUES);
     gradient.par_chunks_mut(PIECE_VALUES).zip(pieces).for_each(|(gradient, values)| {

@@ -35,10 +35,11 @@ pub(crate) enum Weights {
     Ready,
 }
 
-/// Whether a convolution of `outputs` and `inputs` channels a group can be done in this way, and has the channels for it.
+/// Whether a convolution of `outputs` and `inputs` channels a group can be done in this way, and its adjoint, and has the
+/// channels for it.
 pub(crate) fn possible(window: &Window, [outputs, inputs]: [usize; 2]) -> bool {
     let wide = inputs >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
-    window.stride == 1 && matches!(window.kernel, 3 | 4) && wide
+    window.stride == 1 && matches!(window.kernel, 3 | 4) && window.before < window.kernel && wide
 }
 
 /// Whether it takes less time than a direct convolution, for an output of `maps`.

@@ -95,45 +95,47 @@ impl Discriminator {
     /// # Panics
     /// If `faces` does not have three channels.
     pub fn forward(&self, faces: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
-        self.scores(self.features(faces), age_groups)
+        self.scores_of_batches(self.features_of_batches([faces]), [(0, age_groups)])
     }
 
-    /// The first layer, before the age group is joined: shared by judgements of the same faces
-    /// under different groups, which is exact because no statistics of the batch enter it.
+    /// The first layer on several batches, one after another, before age groups are joined: shared by judgements of the
+    /// same faces under different groups, which is exact because no statistics of the batch enter it.
+    ///
+    /// # Shapes
+    /// - `faces`: each `[batch, 3, height, width]`, RGB, in [-1, 1]
+    /// - returns: `[N batch, width, height / 2, width / 2]`
     ///
     /// # Panics
-    /// If `faces` does not have three channels.
-    pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
-        self.features_of_batches([faces])
-    }
-
-    /// [`Discriminator::features`] of several batches of one size, one after another.
-    ///
-    /// # Panics
-    /// If `faces` do not have three channels.
+    /// If `faces` do not have three channels, or differ in shape.
     pub fn features_of_batches<const N: usize>(&self, faces: [Tensor<4>; N]) -> Tensor<4> {
-        for faces in &faces {
-            assert_shape!(faces, [_, 3, _, _]);
+        for other in &faces {
+            assert_shape!(other, [_, 3, _, _]);
+            assert_eq!(other.dims(), faces[0].dims(), "batches of one shape");
         }
-        convolution(&self.stem, joined_batches(faces.to_vec()), ACTIVATION) // [N batch, .., height / 2, width / 2]
+        convolution(&self.stem, joined_batches(faces.to_vec()), ACTIVATION)
     }
 
-    /// The layers after [`Discriminator::features`].
-    pub fn scores(&self, features: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
-        self.scores_of_batches(features, [(0, age_groups)])
-    }
-
-    /// [`Discriminator::scores`] of several judgements, one after another: each of one of the batches of
+    /// The layers after it, for several judgements, one after another: each of one of the batches of
     /// [`Discriminator::features_of_batches`], by its index, under the given age groups.
     ///
     /// Gives what one call for each judgement in turn would give (each is normed by its own statistics), but prepares
     /// the weights and computes their gradients once.
+    ///
+    /// # Shapes
+    /// - `features`: of [`Discriminator::features_of_batches`]
+    /// - `judgements`: each with `[batch]` age groups
+    /// - returns: `[N batch, score channels, height / 8, width / 8]`
+    ///
+    /// # Panics
+    /// If a judgement is of a batch that `features` do not have, or of another number of faces.
     pub fn scores_of_batches<const N: usize>(
         &self,
         features: Tensor<4>,
         judgements: [(usize, Tensor<1, Int>); N],
     ) -> Tensor<4> {
         let ([faces, ..], [batch]) = (features.dims(), judgements[0].1.dims());
+        let fits = |(of, groups): &(usize, Tensor<1, Int>)| groups.dims() == [batch] && (of + 1) * batch <= faces;
+        assert!(judgements.iter().all(fits), "judgements of {batch} faces each, of {faces} in all");
         let order = Order { parts: faces / batch, order: judgements.iter().map(|(batch, _)| *batch).collect() };
         let age_groups = judgements.into_iter().map(|(_, age_groups)| age_groups).collect();
         let x = conditioned(features, order, conditions(Tensor::cat(age_groups, 0), self.age_groups));

@@ -107,7 +107,7 @@ impl Generator {
     /// - returns: as `source`
     ///
     /// # Panics
-    /// If `source` does not have three channels.
+    /// If `source` does not have three channels, or its sides are no multiples of 4.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
         self.forward_blended(source, conditions(target_groups, self.age_groups))
     }
@@ -120,7 +120,8 @@ impl Generator {
     /// - returns: as `source`
     ///
     /// # Panics
-    /// If `source` does not have three channels, or `shares` another number of groups than the generator.
+    /// If `source` does not have three channels, its sides are no multiples of 4, or `shares` has another number of groups
+    /// than the generator.
     pub fn forward_blended(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
         let x = self.input(source.clone(), shares); // [batch, 3 + groups, height, width]
         let x = self.stem.forward(x, Activation::Relu);
@@ -136,6 +137,11 @@ impl Generator {
     /// The source faces with the condition planes of their targets.
     fn input(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
         assert_shape!(source, [_, 3, _, _]);
+        let [_, _, height, width] = source.dims();
+        assert!(
+            [height, width].iter().all(|side| side.is_multiple_of(4)),
+            "sides {height} and {width}, no multiples of 4"
+        );
         assert_eq!(shares.dims()[1], self.age_groups, "shares of as many age groups as the generator knows");
         conditioned(source, Order::unchanged(), shares)
     }

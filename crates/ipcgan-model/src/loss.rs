@@ -37,7 +37,11 @@ pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
 /// # Shapes
 /// - both: `[batch, channels, height, width]`
 /// - returns: `[1]`
+///
+/// # Panics
+/// If the shapes differ.
 pub fn identity_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
+    assert_eq!(generated.dims(), source.dims(), "features of the generated and of the source faces");
     let [batch, ..] = generated.dims();
     // Channels last, as the CPU's kernels leave them: the sum then runs over memory from end to end.
     let [generated, source] = [generated, source].map(|features| features.permute([0, 2, 3, 1]));
@@ -54,14 +58,24 @@ pub fn age_loss(logits: Tensor<2>, target_groups: Tensor<1, Int>) -> Tensor<1> {
     cross_entropy(logits, target_groups)
 }
 
-/// Softmax cross entropy of `logits` `[batch, classes]` against `labels` `[batch]`, averaged over
-/// the batch.
+/// Softmax cross entropy, averaged over the batch.
+///
+/// # Shapes
+/// - `logits`: `[batch, classes]`
+/// - `labels`: `[batch]`
+/// - returns: `[1]`
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch] = labels.dims();
     -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean()
 }
 
-/// [`cross_entropy`] of the rows whose label is `known`, one or zero each, `[batch]`; nothing if none is.
+/// [`cross_entropy`] of the rows whose label is `known`; nothing if none is.
+///
+/// # Shapes
+/// - `logits`: `[batch, classes]`
+/// - `labels`: `[batch]`
+/// - `known`: `[batch]`, one or zero each
+/// - returns: `[1]`
 pub fn cross_entropy_of_known(logits: Tensor<2>, labels: Tensor<1, Int>, known: Tensor<1>) -> Tensor<1> {
     let [batch] = labels.dims();
     let losses = -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]);

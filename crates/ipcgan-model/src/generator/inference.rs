@@ -46,7 +46,7 @@ impl InferenceGenerator {
     /// As [`Generator::forward`], each face by itself.
     ///
     /// # Panics
-    /// If `source` does not have three channels.
+    /// If `source` does not have three channels, or its sides are no multiples of 4.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
         self.forward_blended(source, conditions(target_groups, self.generator.age_groups))
     }
@@ -54,7 +54,8 @@ impl InferenceGenerator {
     /// As [`Generator::forward_blended`], each face by itself.
     ///
     /// # Panics
-    /// If `source` does not have three channels, or `shares` another number of groups than the generator.
+    /// If `source` does not have three channels, its sides are no multiples of 4, or `shares` has another number of groups
+    /// than the generator.
     pub fn forward_blended(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
         let Some(layers) = &self.layers else {
             return self.generator.forward_blended(source, shares);

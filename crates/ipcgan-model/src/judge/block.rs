@@ -10,6 +10,13 @@ use ipcgan_kernels::Activation;
 
 use crate::operation::convolution;
 
+/// What a block does to the sides of its maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sides {
+    Kept,
+    Halved,
+}
+
 /// `relu(x + conv(relu(conv(x))))`; a block that halves the sides adds the means of squares of two by two instead of
 /// `x`, and zeros where one of the two sums has fewer rows, columns or channels.
 #[derive(Module, Debug)]
@@ -20,7 +27,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn new([inputs, outputs]: [usize; 2], halves: bool, device: &Device) -> Self {
+    pub(super) fn new([inputs, outputs]: [usize; 2], sides: Sides, device: &Device) -> Self {
         let conv = |inputs: usize, stride: usize, padding: usize| {
             Conv2dConfig::new([inputs, outputs], [3, 3])
                 .with_stride([stride, stride])
@@ -28,11 +35,14 @@ impl Block {
                 .with_initializer(Initializer::Zeros)
                 .init(device)
         };
-        let (stride, padding) = if halves { (2, 0) } else { (1, 1) };
+        let (stride, padding) = match sides {
+            Sides::Kept => (1, 1),
+            Sides::Halved => (2, 0),
+        };
         Self {
             conv1: conv(inputs, stride, padding),
             conv2: conv(outputs, 1, 1),
-            shortcut: halves.then(|| AvgPool2dConfig::new([2, 2]).with_strides([2, 2]).init()),
+            shortcut: (sides == Sides::Halved).then(|| AvgPool2dConfig::new([2, 2]).with_strides([2, 2]).init()),
         }
     }
 

@@ -11,15 +11,14 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig2d};
-use burn::store::{FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use burn::tensor::activation::softmax;
-use burn::tensor::{DType, Device, Int, Tensor, assert_shape};
+use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 
 use crate::ModelError;
 use crate::operation::{convolution, linear};
-use crate::weights::one_line;
-use block::Block;
+use crate::weights::fill;
+use block::{Block, Sides};
 
 /// Mean of each channel, in 0..255, that dlib subtracts.
 const CHANNEL_MEANS: [f32; 3] = [122.782, 117.001, 104.298];
@@ -30,19 +29,19 @@ const SCALE: f32 = 256.0;
 
 /// A residual network: one wide convolution, blocks of two, and a fully connected layer on the mean over the picture.
 #[derive(Module, Debug)]
-struct Residual {
+struct ResidualNetwork {
     stem: Conv2d,
     pool: MaxPool2d,
     blocks: Vec<Block>,
     head: Linear,
 }
 
-impl Residual {
-    /// Blocks of so many channels after a convolution to `stem` channels; one that is marked halves the sides.
-    fn new(stem: usize, blocks: &[(usize, bool)], outputs: usize, bias: bool, device: &Device) -> Self {
+impl ResidualNetwork {
+    /// Blocks of so many channels after a convolution to `stem` channels, then `head`.
+    fn new(stem: usize, blocks: &[(usize, Sides)], head: LinearConfig, device: &Device) -> Self {
         let mut inputs = stem;
-        let blocks = blocks.iter().map(|&(channels, halves)| {
-            let block = Block::new([inputs, channels], halves, device);
+        let blocks = blocks.iter().map(|&(channels, sides)| {
+            let block = Block::new([inputs, channels], sides, device);
             inputs = channels;
             block
         });
@@ -55,7 +54,7 @@ impl Residual {
                 .init(device),
             pool: MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).init(),
             blocks,
-            head: LinearConfig::new(inputs, outputs).with_bias(bias).with_initializer(Initializer::Zeros).init(device),
+            head: head.with_initializer(Initializer::Zeros).init(device),
         }
     }
 
@@ -85,10 +84,7 @@ impl Residual {
     }
 
     fn loaded(mut self, bytes: Vec<u8>, origin: &Path) -> Result<Self, ModelError> {
-        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
-        let mut store = SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(adapter);
-        self.load_from(&mut store)
-            .map_err(|error| ModelError::Mismatch { path: origin.into(), reason: one_line(&error) })?;
+        fill(&mut self, bytes, origin)?;
         Ok(self)
     }
 }
@@ -96,7 +92,7 @@ impl Residual {
 /// Tells people apart: a vector of 128 numbers a face, near for the same person.
 #[derive(Module, Debug)]
 pub struct Recogniser {
-    network: Residual,
+    network: ResidualNetwork,
 }
 
 impl Recogniser {
@@ -108,8 +104,8 @@ impl Recogniser {
     /// # Errors
     /// The bytes are damaged, or hold another network.
     pub fn from_bytes(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Self, ModelError> {
-        let same = |channels, count| std::iter::repeat_n((channels, false), count);
-        let first = |channels| std::iter::once((channels, true));
+        let same = |channels, count| std::iter::repeat_n((channels, Sides::Kept), count);
+        let first = |channels| std::iter::once((channels, Sides::Halved));
         let blocks: Vec<_> = same(32, 3)
             .chain(first(64))
             .chain(same(64, 3))
@@ -119,7 +115,7 @@ impl Recogniser {
             .chain(same(256, 2))
             .chain(first(256))
             .collect();
-        let network = Residual::new(32, &blocks, 128, false, device);
+        let network = ResidualNetwork::new(32, &blocks, LinearConfig::new(256, 128).with_bias(false), device);
         Ok(Self { network: network.loaded(bytes, origin)? })
     }
 
@@ -157,7 +153,7 @@ fn directions(maps: Tensor<4>) -> Tensor<4> {
 /// Guesses ages in years.
 #[derive(Module, Debug)]
 pub struct AgeEstimator {
-    network: Residual,
+    network: ResidualNetwork,
 }
 
 impl AgeEstimator {
@@ -171,8 +167,9 @@ impl AgeEstimator {
     /// # Errors
     /// The bytes are damaged, or hold another network.
     pub fn from_bytes(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Self, ModelError> {
-        let blocks = [(64, false), (128, true), (128, false), (256, true), (256, false)];
-        let network = Residual::new(64, &blocks, Self::AGES, true, device);
+        let [kept, halved] = [Sides::Kept, Sides::Halved];
+        let blocks = [(64, kept), (128, halved), (128, kept), (256, halved), (256, kept)];
+        let network = ResidualNetwork::new(64, &blocks, LinearConfig::new(256, Self::AGES), device);
         Ok(Self { network: network.loaded(bytes, origin)? })
     }
 

@@ -10,11 +10,10 @@ mod refinement;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
 
 use crate::ModelError;
-use crate::weights::one_line;
+use crate::weights::fill;
 use output::OutputNet;
 use proposal::ProposalNet;
 use refinement::RefinementNet;
@@ -52,10 +51,7 @@ impl Mtcnn {
             refinement: RefinementNet::new(device),
             output: OutputNet::new(device),
         };
-        let mut store = SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(PyTorchToBurnAdapter);
-        networks
-            .load_from(&mut store)
-            .map_err(|error| ModelError::Mismatch { path: origin.into(), reason: one_line(&error) })?;
+        fill(&mut networks, bytes, origin)?;
         Ok(networks)
     }
 

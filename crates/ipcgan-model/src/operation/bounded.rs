@@ -33,6 +33,7 @@ pub(crate) fn changed(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
 
 pub(super) fn bound(head: FlexTensor, source: Option<FlexTensor>) -> FlexTensor {
     let (head, source) = (FeatureMaps::new(head), source.map(FeatureMaps::new));
+    assert!(source.as_ref().is_none_or(|source| source.maps == head.maps), "a source of the head's sizes");
     let source = source.as_ref().map(FeatureMaps::values);
     feature_maps(ipcgan_kernels::bounded(Instructions::best(), head.values(), source), head.maps)
 }

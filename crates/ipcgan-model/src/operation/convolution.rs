@@ -16,6 +16,7 @@ use ipcgan_kernels::{
 };
 
 use super::extension::KernelOperations;
+use super::gpu;
 use super::memory::{FeatureMaps, contiguous, feature_maps, sizes, tensor, values};
 use super::precision::by_burn;
 use super::{activated, products_for};
@@ -30,7 +31,7 @@ pub(super) const UP_WINDOW: Window = Window { kernel: 3, stride: 2, before: 0, a
 pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let (Some(arithmetic), Some(window)) = (products_for(&x), window(layer, [height, width])) else {
-        return activated(by_burn(layer, x, burns_convolution), activation);
+        return activated(by_burn(layer, x, gpu::convolution), activation);
     };
     let form = Convolve { window, activation, arithmetic };
     let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
@@ -55,21 +56,8 @@ pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
             ))
         }
         // The adjoint of SAME padding, which pads right and below, loses the last row and column.
-        None => by_burn(layer, x, burns_transposed_convolution).narrow(2, 0, sides[0]).narrow(3, 0, sides[1]),
+        None => by_burn(layer, x, gpu::transposed_convolution).narrow(2, 0, sides[0]).narrow(3, 0, sides[1]),
     }
-}
-
-#[cfg(feature = "gpu")]
-use super::long_sums::{convolution as burns_convolution, transposed_convolution as burns_transposed_convolution};
-
-#[cfg(not(feature = "gpu"))]
-fn burns_convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    layer.forward(x)
-}
-
-#[cfg(not(feature = "gpu"))]
-fn burns_transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
-    layer.forward(x)
 }
 
 /// The layer's window over maps of `[height, width]`, if the kernels know its like: square, the same along both axes.

@@ -1,8 +1,8 @@
 //! The operations that take nearly all the time, on whichever device.
 //!
-//! On the CPU they run on the project's own kernels, recorded for gradients like Burn's; on every
-//! other device, and wherever kernels do not apply, they are Burn's, but for the gradients of weights on GPUs (`long_sums`). Networks name these functions
-//! and never ask where they are. Layers of Burn hold the parameters.
+//! On the CPU they run on the project's own kernels, recorded for gradients like Burn's; on every other device, and wherever
+//! kernels do not apply, they are Burn's, but for long sums on GPUs (`gpu`). Networks name these functions and never ask
+//! where they are. Layers of Burn hold the parameters.
 //!
 //! What the kernels give lies channels last in memory. Burn sees an ordinary `[batch, channels,
 //! height, width]` with other strides, so its own operations work on it too.
@@ -13,10 +13,13 @@ mod choice;
 mod convolution;
 mod extension;
 mod frozen;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "no_gpu.rs"]
+mod gpu;
 mod join;
 mod linear;
-#[cfg(feature = "gpu")]
-mod long_sums;
 mod memory;
 mod norm;
 mod pool;

@@ -11,6 +11,7 @@ use burn_flex::FlexTensor;
 use ipcgan_kernels::{Activation, Instructions, Norm, NormGradients, Statistics};
 
 use super::extension::KernelOperations;
+use super::gpu;
 use super::memory::{FeatureMaps, contiguous, feature_maps, tensor, values};
 use super::{activated, kernels_for};
 
@@ -21,38 +22,38 @@ use super::{activated, kernels_for};
 ///
 /// `[batch, channels, height, width]` to the same shape.
 pub(crate) fn norm(layer: &BatchNorm, x: Tensor<4>, parts: usize, activation: Activation) -> Tensor<4> {
+    let [_, channels, _, _] = x.dims();
     let learns = x.device().is_autodiff() && layer.training.is_enabled();
     if !learns {
         return activated(layer.forward(x), activation);
     }
-    if kernels_for(&x).is_none() {
+    let form = NormForm { epsilon: layer.epsilon as f32, parts, activation };
+    let (output, [means, variances]) = if kernels_for(&x).is_some() {
+        let (gamma, beta) = (layer.gamma.val().into_dispatch(), layer.beta.val().into_dispatch());
+        let (output, means, variances) = <Dispatch as KernelOperations>::normed(x.into_dispatch(), gamma, beta, form);
+        (Tensor::from_dispatch(output), [means, variances].map(Tensor::<1>::from_dispatch))
+    } else if let Some((output, statistics)) = gpu::normed(layer, &x, form) {
+        (activated(output, activation), statistics)
+    } else {
         let normed = x.chunk(parts, 0).into_iter().map(|part| layer.forward(part)).collect();
         return activated(Tensor::cat(normed, 0), activation);
-    }
-    let [_, channels, _, _] = x.dims();
-    let (output, means, variances) = <Dispatch as KernelOperations>::normed(
-        x.into_dispatch(),
-        layer.gamma.val().into_dispatch(),
-        layer.beta.val().into_dispatch(),
-        NormForm { epsilon: layer.epsilon as f32, parts, activation },
-    );
+    };
     let of_part = |statistics: Tensor<1>, part: usize| statistics.narrow(0, part * channels, channels);
-    let (means, variances) = (Tensor::<1>::from_dispatch(means), Tensor::<1>::from_dispatch(variances));
     for part in 0..parts {
         for (running, new) in [(&layer.running_mean, &means), (&layer.running_var, &variances)] {
             let kept = running.value_sync() * (1.0 - layer.momentum);
             running.update((kept + of_part(new.clone(), part) * layer.momentum).detach());
         }
     }
-    Tensor::from_dispatch(output)
+    output
 }
 
 /// How to norm.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NormForm {
-    epsilon: f32,
-    parts: usize,
-    activation: Activation,
+    pub(super) epsilon: f32,
+    pub(super) parts: usize,
+    pub(super) activation: Activation,
 }
 
 impl NormForm {
@@ -98,7 +99,8 @@ pub(super) fn normed(
     Recorded::new(x, gamma, beta, form).outputs()
 }
 
-type Normed<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
+/// Output, means and variances.
+pub(super) type Normed<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
 
 pub(super) fn recorded_normed<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,

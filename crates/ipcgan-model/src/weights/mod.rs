@@ -186,7 +186,13 @@ fn network_in<N: Network>(contents: Contents, origin: &Path, device: &Device) ->
     Ok(Weights { network, config, age_groups })
 }
 
+/// Puts the tensors of a weights file, which says nothing of itself, in place of the parameters of `network`.
+pub(crate) fn fill<N: Module>(network: &mut N, bytes: Vec<u8>, origin: &Path) -> Result<(), ModelError> {
+    let mismatch = |reason| ModelError::Mismatch { path: origin.into(), reason };
+    Contents::of_bytes(bytes, origin)?.tensors.fill(network).map_err(mismatch)
+}
+
 /// The error's text without the line breaks that lists of tensors bring.
-pub(crate) fn one_line(error: &impl std::fmt::Display) -> String {
+fn one_line(error: &impl std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

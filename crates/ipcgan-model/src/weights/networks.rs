@@ -78,3 +78,23 @@ impl Network for AlexNet {
         Ok(config.init(groups, 0, device))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused<N: Network>(config: &N::Config) -> String {
+        N::of_config(config, &AgeGroups::default(), &Device::flex()).err().unwrap()
+    }
+
+    #[test]
+    fn sizes_that_no_network_has_are_refused_before_memory_is_taken() {
+        let scores = DiscriminatorConfig::new().with_score_channels(1 << 40);
+        assert!(refused::<Discriminator>(&scores).contains("score_channels"));
+        assert!(refused::<Generator>(&GeneratorConfig::new().with_width(0)).contains("width 0"));
+        assert!(refused::<Generator>(&GeneratorConfig::new().with_image_size(130)).contains("multiple of 4"));
+        for dropout in [-0.1, 1.0, f64::NAN] {
+            assert!(refused::<AlexNet>(&AlexNetConfig::new(1).with_dropout(dropout)).contains("dropout"));
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Convolutions on GPUs: forward, and towards their input, by Burn; towards their weights and biases by sums in parts.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, ModuleOps};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Cube, Dispatch, TensorMetadata};
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::ops::PadMode;
+use burn::tensor::{DType, FloatDType, Tensor};
+use ipcgan_kernels::Window;
+
+use super::super::convolution::{UP_WINDOW, window};
+use super::sums::sums;
+use super::weight_gradient::weight_gradient;
+use super::{GpuOperations, channels_last, dims, on_a_gpu, reshaped};
+
+/// `layer` on whichever device Burn runs, `[batch, inputs, height, width]` to `[batch, outputs, ...]`.
+pub(in super::super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let Some(window) = window(layer, [height, width]).filter(|_| on_a_gpu(&x)) else {
+        return layer.forward(x);
+    };
+    let weight = layer.weight.val().into_dispatch();
+    let y = <Dispatch as GpuOperations>::convolve(x.into_dispatch(), weight, window);
+    Tensor::from_dispatch(match &layer.bias {
+        Some(bias) => <Dispatch as GpuOperations>::biased(y, bias.val().into_dispatch()),
+        None => y,
+    })
+}
+
+/// `layer`, the adjoint of a convolution with [`UP_WINDOW`], with the row and column that Burn gives too many.
+pub(in super::super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+    if !on_a_gpu(&x) || layer.bias.is_some() {
+        return layer.forward(x);
+    }
+    let weight = layer.weight.val().into_dispatch();
+    Tensor::from_dispatch(<Dispatch as GpuOperations>::transpose(x.into_dispatch(), weight))
+}
+
+pub(super) fn convolve(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, window: &Window) -> FloatTensor<Cube> {
+    Cube::conv2d(x, weight, None, options(window))
+}
+
+pub(super) fn transpose(x: FloatTensor<Cube>, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
+    Cube::conv_transpose2d(x, weight, None, up_options())
+}
+
+pub(super) fn biased(x: FloatTensor<Cube>, bias: FloatTensor<Cube>) -> FloatTensor<Cube> {
+    let [channels] = dims::<Cube, 1>(&bias);
+    Cube::float_add(x, reshaped::<Cube, 4>(bias, [1, channels, 1, 1]))
+}
+
+pub(super) fn recorded_convolve<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Cube, C>>,
+    weight: FloatTensor<Autodiff<Cube, C>>,
+    window: Window,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = ConvolveBack.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+    let (x, weight) = (x.into_primitive(), weight.into_primitive());
+    match prepared {
+        OpsKind::Tracked(prepared) => {
+            prepared.finish((x.clone(), weight.clone(), window), convolve(x, weight, &window))
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, &window)),
+    }
+}
+
+pub(super) fn recorded_transpose<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Cube, C>>,
+    weight: FloatTensor<Autodiff<Cube, C>>,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = TransposeBack.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+    let (x, weight) = (x.into_primitive(), weight.into_primitive());
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish((x.clone(), weight.clone()), transpose(x, weight)),
+        OpsKind::UnTracked(prepared) => prepared.finish(transpose(x, weight)),
+    }
+}
+
+pub(super) fn recorded_biased<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Cube, C>>,
+    bias: FloatTensor<Autodiff<Cube, C>>,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = BiasBack.prepare::<C>([x.node(), bias.node()]).compute_bound().stateful();
+    let (x, bias) = (x.into_primitive(), bias.into_primitive());
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish((), biased(x, bias)),
+        OpsKind::UnTracked(prepared) => prepared.finish(biased(x, bias)),
+    }
+}
+
+fn options(window: &Window) -> ConvOptions<2> {
+    let padding = [(window.before, window.after); 2];
+    ConvOptions { padding, ..ConvOptions::new([window.stride; 2], [0; 2], [1; 2], window.groups) }
+}
+
+fn up_options() -> ConvTransposeOptions<2> {
+    ConvTransposeOptions::new([UP_WINDOW.stride; 2], [UP_WINDOW.before; 2], [0; 2], [1; 2], 1)
+}
+
+#[derive(Debug)]
+struct ConvolveBack;
+
+impl Backward<Cube, 2> for ConvolveBack {
+    type State = (FloatTensor<Cube>, FloatTensor<Cube>, Window);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [towards_x, towards_weight] = ops.parents;
+        let (x, weight, window) = ops.state;
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        if let Some(node) = towards_weight {
+            let weights = weight_gradient::<Cube>(padded(x.clone(), &window), gradient.clone(), &window);
+            gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
+        }
+        if let Some(node) = towards_x {
+            let towards_x = Cube::conv2d_x_backward(x, weight, gradient, options(&window));
+            gradients.register::<Cube>(node.id, towards_x);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct TransposeBack;
+
+impl Backward<Cube, 2> for TransposeBack {
+    type State = (FloatTensor<Cube>, FloatTensor<Cube>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [towards_x, towards_weight] = ops.parents;
+        let (x, weight) = ops.state;
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        if let Some(node) = towards_weight {
+            // What was the adjoint's output is the convolution's input, and the other way round. It has the row and the
+            // column that SAME padding adds already.
+            let weights = weight_gradient::<Cube>(gradient.clone(), x, &UP_WINDOW);
+            gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
+        }
+        if let Some(node) = towards_x {
+            let towards_x = Cube::conv_transpose2d_x_backward(weight, gradient, up_options());
+            gradients.register::<Cube>(node.id, towards_x);
+        }
+    }
+}
+
+fn float(dtype: DType) -> FloatDType {
+    dtype.into()
+}
+
+fn padded(x: FloatTensor<Cube>, window: &Window) -> FloatTensor<Cube> {
+    match (window.before, window.after) {
+        (0, 0) => x,
+        sides => Cube::float_pad(x, &[(0, 0), (0, 0), sides, sides], PadMode::Constant(0.0)),
+    }
+}
+
+#[derive(Debug)]
+struct BiasBack;
+
+impl Backward<Cube, 2> for BiasBack {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [towards_x, towards_bias] = ops.parents;
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        if let Some(node) = towards_bias {
+            let [_, channels, ..] = dims::<Cube, 4>(&gradient);
+            let places = channels_last::<Cube>(gradient.clone());
+            let [count, _] = dims::<Cube, 2>(&places);
+            let sums = sums::<Cube>(reshaped::<Cube, 3>(places, [1, count, channels]));
+            gradients.register::<Cube>(node.id, reshaped::<Cube, 1>(sums, [channels]));
+        }
+        if let Some(node) = towards_x {
+            gradients.register::<Cube>(node.id, gradient);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::PaddingConfig2d;
+    use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    fn maps(shape: [usize; 4]) -> Tensor<4> {
+        Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
+    }
+
+    /// The GPU that `IPCGAN_TEST_DEVICE` names, or the CPU.
+    fn device() -> Device {
+        match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
+            Err(_) => Device::flex(),
+            #[cfg(feature = "wgpu")]
+            Ok("wgpu:software") => Device::wgpu(burn::tensor::DeviceKind::Cpu),
+            Ok(_) => Device::default(),
+        }
+    }
+
+    /// The gradients towards `x` and `weight` of what `run` makes of them, when it counts as `y` says.
+    fn gradients(
+        [x, weight, y]: [&Tensor<4>; 3],
+        run: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>,
+        device: &Device,
+    ) -> [Tensor<4>; 2] {
+        let [x, weight, y] = [x, weight, y].map(|maps| maps.clone().to_device(device).autodiff().require_grad());
+        let gradients = (run(x.clone(), weight.clone()) * y).sum().backward();
+        [x, weight].map(|of| of.grad(&gradients).unwrap().to_device(&Device::flex()))
+    }
+
+    fn check(found: [Tensor<4>; 2], expected: [Tensor<4>; 2]) {
+        for (found, expected) in found.into_iter().zip(expected) {
+            let largest = expected.clone().abs().max().into_scalar::<f32>();
+            let share = (found - expected).abs().max().into_scalar::<f32>() / largest;
+            assert!(share < 1e-4, "off by {share} of the largest value");
+        }
+    }
+
+    /// The generator's first layer, and its last that enlarges maps: a weight sums up 131,072 and 32,768 places.
+    #[test]
+    fn gradients_of_large_maps_are_those_of_burns_kernels_on_the_cpu() {
+        let stem = Conv2dConfig::new([8, 16], [7, 7]).with_padding(PaddingConfig2d::Same).with_bias(false);
+        let up = ConvTranspose2dConfig::new([16, 8], [3, 3]).with_stride([2, 2]).with_bias(false);
+        let (stem, up) = (stem.init(&Device::flex()), up.init(&Device::flex()));
+        let with = |weight: Tensor<4>| Conv2d { weight: Param::from_tensor(weight), ..stem.clone() };
+        let up_with = |weight: Tensor<4>| ConvTranspose2d { weight: Param::from_tensor(weight), ..up.clone() };
+        let large = [&maps([8, 8, 128, 128]), &stem.weight.val(), &maps([8, 16, 128, 128])];
+        let enlarged = [&maps([8, 16, 64, 64]), &up.weight.val(), &maps([8, 8, 129, 129])];
+
+        let found = gradients(large, |x, weight| convolution(&with(weight), x), &device());
+        let found_up = gradients(enlarged, |x, weight| transposed_convolution(&up_with(weight), x), &device());
+
+        check(found, gradients(large, |x, weight| with(weight).forward(x), &Device::flex()));
+        check(found_up, gradients(enlarged, |x, weight| up_with(weight).forward(x), &Device::flex()));
+    }
+}

@@ -1,0 +1,57 @@
+//! Long sums, cut into short ones.
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+
+use super::{dims, reshaped};
+
+/// Values that a thread adds up, at most, where their number can be divided.
+const LONGEST: usize = 64;
+
+/// `[parts, values, channels]` to `[parts, channels]`, the sums over the values.
+pub(super) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let [parts, mut values, channels] = dims::<B, 3>(&x);
+    let mut x = x;
+    // Burn (0.22.1) sums an axis of one wrongly in some layouts.
+    while values > 1 {
+        let together = short(values);
+        values /= together;
+        x = B::float_sum_dim(reshaped::<B, 3>(x, [parts * values, together, channels]), 1);
+    }
+    reshaped::<B, 2>(x, [parts, channels])
+}
+
+/// How many of `values` one thread adds up.
+fn short(values: usize) -> usize {
+    (2..=LONGEST.min(values)).rev().find(|together| values.is_multiple_of(*together)).unwrap_or(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn sums_of_short_sums_are_the_sums_of_all() {
+        for values in [1, 2, 67, 64, 4096, 6144, 3 * 67] {
+            let x = Tensor::<3>::random([2, values, 3], Distribution::Uniform(-1.0, 1.0), &Device::flex());
+
+            let found = sums::<Flex>(x.clone().try_into_primitive::<Flex>().unwrap());
+            let found: Vec<f32> = Tensor::<2>::from_primitive::<Flex>(found).into_data().iter().collect();
+
+            let x: Vec<f64> = x.into_data().iter().collect();
+            for (place, found) in found.into_iter().enumerate() {
+                let first = place / 3 * 3 * values + place % 3;
+                let expected: f64 = (0..values).map(|value| x[first + 3 * value]).sum();
+                assert!((f64::from(found) - expected).abs() < 1e-4, "{values}: {found} instead of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_add_up_few_values_where_that_can_be() {
+        assert_eq!([short(524_288), short(8), short(100), short(67)], [64, 8, 50, 67]);
+    }
+}

@@ -1,0 +1,19 @@
+//! In place of `gpu` where the program was built without support for any.
+
+use burn::nn::BatchNorm;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::Tensor;
+
+use super::norm::NormForm;
+
+pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    layer.forward(x)
+}
+
+pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+    layer.forward(x)
+}
+
+pub(super) fn normed(_: &BatchNorm, _: &Tensor<4>, _: NormForm) -> Option<(Tensor<4>, [Tensor<1>; 2])> {
+    None
+}

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench devices` compares the CPU with the GPU backends of this build, and
 //! `cargo run --release --example compare_devices` makes a table and a picture of it. `IPCGAN_BENCH_PRESET=paper` takes
-//! the published networks instead of the compact ones, `IPCGAN_BENCH_DEVICES=cpu,cuda` these devices alone. Throughput is in faces, or in operations for the matrix product,
-//! which says what the device can do at most.
+//! the published networks instead of the compact ones, `IPCGAN_BENCH_DEVICES=cpu,cuda` these devices alone. Throughput is in
+//! faces, or in operations for the matrix product, which says what the device can do at most.
 //!
 //! A device works by itself, and each measurement waits for it once, at its end.
 
@@ -20,7 +20,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
 use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
-use ipcgan::data::{AgingDataset, PreparedFolder, SyntheticConfig, SyntheticFaces};
+use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
 use ipcgan::model::{LineAllocator, Preset, keep_freed_memory};
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
 use step::{faces, groups};
@@ -59,7 +59,7 @@ fn devices() -> Vec<(String, Device)> {
     working.collect()
 }
 
-/// `rows x rows` by `rows x rows` in float32.
+/// One square matrix by another, in float32.
 fn matrix_product(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("matrix product");
     group.sample_size(10);
@@ -146,8 +146,9 @@ fn data_loading(criterion: &mut Criterion) {
     let prepared = PreparationConfig::new("synthetic".into()).with_size(size);
     prepare(&drawn, Vec::new(), folder.path(), &prepared, &Watch::default()).expect("faces can be written");
     let (faces, _) = PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
-    let dataset = AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, true, 0, 1_000_000)
-        .expect("every group is drawn");
+    let dataset =
+        AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, Augmentation::mirrored(), 0, 1_000_000)
+            .expect("every group is drawn");
     let mut group = criterion.benchmark_group("data loading");
     // Each item is a source and a real face, whichever device learns from them.
     const ITEMS: usize = 32;

@@ -43,8 +43,7 @@ pub struct AgingDataset {
 }
 
 impl AgingDataset {
-    /// The first `items` of an endless stream, of pictures of `size` x `size` pixels; with `flip` each picture is
-    /// mirrored or not by chance.
+    /// The first `items` of an endless stream, of pictures of `size` x `size` pixels, each changed by `augmentation`.
     ///
     /// Source faces come in shuffled epochs over all faces with a group. The pair of target and mismatched group is
     /// any of the `n (n - 1)` ordered pairs, all equally likely, whatever the source face; the real face is any of the
@@ -57,7 +56,7 @@ impl AgingDataset {
         faces: Arc<dyn FaceSet>,
         groups: &AgeGroups,
         size: u32,
-        flip: bool,
+        augmentation: Augmentation,
         seed: u64,
         items: usize,
     ) -> Result<Self, DataError> {
@@ -70,7 +69,6 @@ impl AgingDataset {
                 sources.push(index);
             }
         }
-        let augmentation = Augmentation { flip, ..Augmentation::none() };
         Ok(Self { faces, sources, by_group, size, augmentation, seed, items })
     }
 
@@ -159,7 +157,7 @@ mod tests {
     /// Two faces of each group; their blue is the group.
     fn stream(items: usize) -> AgingDataset {
         let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 2, 3, 4, 4, 3, 2, 1, 0]));
-        AgingDataset::stream(faces, &AgeGroups::default(), 2, true, 1, items).unwrap()
+        AgingDataset::stream(faces, &AgeGroups::default(), 2, Augmentation::mirrored(), 1, items).unwrap()
     }
 
     fn blue(picture: &RgbImage) -> usize {
@@ -223,7 +221,7 @@ mod tests {
     fn an_age_group_without_a_face_is_refused() {
         let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 2, 3]));
 
-        let error = AgingDataset::stream(faces, &AgeGroups::default(), 2, false, 1, 8).err().unwrap();
+        let error = AgingDataset::stream(faces, &AgeGroups::default(), 2, Augmentation::none(), 1, 8).err().unwrap();
 
         assert!(error.to_string().contains("51+"));
     }

@@ -1,7 +1,7 @@
 //! What can go wrong with pictures and data sets.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of this package: what failed, where, and what to change if that is known.
 #[derive(Debug, thiserror::Error)]
@@ -213,6 +213,11 @@ impl DataError {
     /// Makes a [`DataError::Read`] of what the system says of `path`.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Read { path: path.into(), source }
+    }
+
+    /// Says what is wrong with the file `path`, as `is no MATLAB file`.
+    pub(crate) fn unusable(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Unusable { path: path.into(), reason: reason.into() }
     }
 
     /// Makes a [`DataError::Write`] of what the system says of `path`.

@@ -9,7 +9,7 @@
 //! use std::sync::Arc;
 //!
 //! use burn::data::dataset::Dataset;
-//! use ipcgan_data::{AgingDataset, SyntheticConfig, SyntheticFaces, split};
+//! use ipcgan_data::{AgingDataset, Augmentation, SyntheticConfig, SyntheticFaces, split};
 //! use ipcgan_model::AgeGroups;
 //!
 //! # fn main() -> Result<(), ipcgan_data::DataError> {
@@ -18,7 +18,7 @@
 //! let faces = Arc::new(SyntheticFaces::new(config, &groups));
 //! let (train, _valid) = split::by_identity(faces, 7, 0.25)?;
 //!
-//! let items = AgingDataset::stream(Arc::new(train), &groups, 32, true, 7, 1_000)?;
+//! let items = AgingDataset::stream(Arc::new(train), &groups, 32, Augmentation::mirrored(), 7, 1_000)?;
 //!
 //! let item = items.get(0).expect("drawn faces are always there");
 //! assert_ne!(item.target, item.mismatched);

@@ -1,7 +1,6 @@
 //! Tables of faces: the `metadata.csv` of a prepared folder, and others with columns of other names.
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim, Writer};
@@ -37,7 +36,7 @@ impl Default for Columns {
 
 impl Columns {
     /// What we call the columns.
-    pub const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
+    pub(crate) const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
 
     /// Says that the table calls our column `ours` `theirs`.
     ///
@@ -66,10 +65,7 @@ pub(crate) struct Row {
 
 /// Reads all rows of the table `path`.
 pub(crate) fn read(path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Vec<Row>, DataError> {
-    let file = File::open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => DataError::MissingMetadata { path: path.into() },
-        _ => DataError::Read { path: path.into(), source },
-    })?;
+    let file = File::open(path).map_err(DataError::reading(path))?;
     let table_error = |source| DataError::Metadata { path: path.into(), source };
     // A row with too few or too many cells is that row's fault, not the table's.
     let mut table = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(file);

@@ -42,6 +42,9 @@ impl PreparedFolder {
         }
         check_age_groups(folder, groups)?;
         let table = folder.join("metadata.csv");
+        if !table.exists() {
+            return Err(DataError::MissingMetadata { path: table });
+        }
         let mut seen = HashSet::new();
         let mut faces = Vec::new();
         let mut left_out = Vec::new();

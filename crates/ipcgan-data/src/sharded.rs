@@ -132,7 +132,7 @@ impl Shard {
         let Some(column) = columns.iter().position(of_bytes) else {
             let found: Vec<String> = columns.iter().map(|column| column.path().string()).collect();
             let reason = format!("has no column `{BYTES}` of bytes; its columns are: {}", found.join(", "));
-            return Err(DataError::Unusable { path: path.into(), reason });
+            return Err(DataError::unusable(path, reason));
         };
         let labels = labels(&reader, path, groups)?;
         let metadata = Arc::new(reader.metadata().clone());
@@ -241,7 +241,7 @@ fn paths(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn unusable(path: &Path, error: &ParquetError) -> DataError {
-    DataError::Unusable { path: path.into(), reason: format!("cannot be read as Parquet: {error}") }
+    DataError::unusable(path, format!("cannot be read as Parquet: {error}"))
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use crate::{DataError, FaceLabel, FaceSet, Split};
 
 /// How many of all people are held out, as shares of one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HeldOut {
+pub(crate) struct HeldOut {
     /// Share of people to watch the learning with.
-    pub valid: f64,
+    pub(crate) valid: f64,
     /// Share of people to measure the result with.
-    pub test: f64,
+    pub(crate) test: f64,
 }
 
 /// The side of a person: shares of all people are held out, the others are on [`Split::Train`].

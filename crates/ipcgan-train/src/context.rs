@@ -8,8 +8,8 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::Dataset;
 use burn::tensor::Device;
 use ipcgan_data::{
-    AgingBatch, AgingBatcher, AgingDataset, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset,
-    check_groups, check_identities,
+    AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher,
+    LabelledDataset, check_groups, check_identities,
 };
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
@@ -204,23 +204,24 @@ impl<'a> StageContext<'a> {
     pub(crate) fn aging_stream(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
         let training = &self.config.aging;
         let items = training.steps * self.items_per_step();
-        self.aging_loader(self.data.train(), training.flip, items, self.part_size())
+        let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
+        self.aging_loader(self.data.train(), augmentation, items, self.part_size())
     }
 
     pub(crate) fn aging_once(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
         let faces = self.data.valid();
-        self.aging_loader(faces, false, faces.len(), self.config.aging.batch_size)
+        self.aging_loader(faces, Augmentation::none(), faces.len(), self.config.aging.batch_size)
     }
 
     fn aging_loader(
         &self,
         faces: &Arc<dyn FaceSet>,
-        flip: bool,
+        augmentation: Augmentation,
         items: usize,
         batch_size: usize,
     ) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
         let (groups, size) = (&self.config.age_groups, self.config.generator.image_size as u32);
-        let dataset = AgingDataset::stream(faces.clone(), groups, size, flip, self.config.seed, items)?;
+        let dataset = AgingDataset::stream(faces.clone(), groups, size, augmentation, self.config.seed, items)?;
         Ok(self.loader(AgingBatcher, dataset, batch_size))
     }
 

@@ -17,7 +17,7 @@ use crate::held_out::HeldOut;
 use crate::progress::ProgressLines;
 use crate::record::Recorder;
 use crate::stages::{Recognition, StepModel};
-use crate::strategy::{FACES_PER_SECOND, JudgedBy, MEMORY, Outcome, StepObserver, StepStrategy, Watch};
+use crate::strategy::{FACES_PER_SECOND, Gentler, JudgedBy, MEMORY, Outcome, StepObserver, StepStrategy, Watch};
 use crate::summary::Learned;
 use crate::terms::{TermMetric, Terms};
 use crate::train::Display;
@@ -128,11 +128,12 @@ impl StageContext<'_> {
             return Err(TrainingError::Stopped { step, reason });
         }
         let Outcome { steps_done: steps, standing, stopped_early, .. } = outcome;
+        let validated = standing.validated;
         let model = match standing.best.filter(|_| stopped_early) {
             None => result.model,
             Some(best) => self.load_model(result.model, best.step)?,
         };
-        Ok((model, Learned { steps, held_out: standing.held_out, stopped_early }))
+        Ok((model, Learned { steps, validated, held_out: standing.held_out, stopped_early }))
     }
 
     fn strategy<M: StepModel>(
@@ -145,7 +146,13 @@ impl StageContext<'_> {
             recorder: Recorder::new(self.run, self.stage, self.done)?,
             health: Health::new(self.session.notices.clone()),
         };
+        let (rate, value) = self.config.rate(self.stage);
+        let gentler = Gentler {
+            rate: format!("{rate}={}", value / 2.0),
+            batch: format!("{}.batch_size={}", self.stage, self.config.batch_size(self.stage).div_ceil(2)),
+        };
         Ok(StepStrategy {
+            gentler,
             team: self.team.clone(),
             seed: self.config.seed,
             steps: self.config.steps(self.stage),

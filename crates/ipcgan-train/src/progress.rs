@@ -22,7 +22,8 @@ pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct ProgressLines {
     label: String,
     sink: LineSink,
-    batch_size: usize,
+    /// Faces that a step learns from.
+    faces_per_step: usize,
     steps: usize,
     /// Steps done before the epoch that is running.
     steps_before: usize,
@@ -37,11 +38,11 @@ pub(crate) struct ProgressLines {
 
 impl ProgressLines {
     /// Lines about a stage called `label` of `steps` steps, of which `done` are done.
-    pub(crate) fn new(label: &str, steps: usize, done: usize, batch_size: usize, sink: LineSink) -> Self {
+    pub(crate) fn new(label: &str, steps: usize, done: usize, faces_per_step: usize, sink: LineSink) -> Self {
         Self {
             label: label.into(),
             sink,
-            batch_size,
+            faces_per_step,
             steps,
             steps_before: done,
             training: false,
@@ -55,7 +56,7 @@ impl ProgressLines {
     }
 
     fn step(&self) -> usize {
-        self.steps_before + self.items.div_ceil(self.batch_size)
+        self.steps_before + self.items.div_ceil(self.faces_per_step)
     }
 
     fn remember(&mut self, state: MetricState) {
@@ -80,7 +81,7 @@ impl ProgressLines {
             self.label,
             self.steps,
             self.values(),
-            speed * self.batch_size as f64,
+            speed * self.faces_per_step as f64,
             span(left),
         ));
         self.last_line = Some(Instant::now());

@@ -10,10 +10,19 @@ use crate::{RunFolder, Stage, TrainingError};
 pub(crate) struct Learned {
     /// Steps done, in all runs.
     pub(crate) steps: usize,
+    /// The step after which faces that were held out were last looked at.
+    pub(crate) validated: usize,
     /// What was measured on held-out faces at the end.
     pub(crate) held_out: BTreeMap<String, f64>,
     /// Whether the stage ended before its last step, because nothing became better any more.
     pub(crate) stopped_early: bool,
+}
+
+impl Learned {
+    /// Whether a stage of `steps` is done with its last step and its last look at held-out faces, or ended early.
+    pub(crate) fn is_complete(&self, steps: usize) -> bool {
+        self.stopped_early || self.steps.min(self.validated) >= steps
+    }
 }
 
 /// What a complete stage learned.

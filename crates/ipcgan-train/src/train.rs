@@ -66,7 +66,7 @@ pub fn train(
     let mut summaries = Vec::new();
     for &stage in stages {
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
-            if learned.steps < context.config.steps(stage) && !learned.stopped_early {
+            if !learned.is_complete(context.config.steps(stage)) {
                 return Ok(Ending::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;

@@ -72,20 +72,17 @@ fn decoded(file: impl BufRead + Seek, path: &Path) -> Result<Original, DataError
     Original::decoded(decoder).map_err(decode_error)
 }
 
-/// Width times height of the picture in a file, which is not decoded.
-///
-/// # Errors
-/// As [`read`], but for damage behind the file's head.
-pub fn pixels(path: &Path) -> Result<u64, DataError> {
+/// As [`pixels_of`], of a file.
+pub(crate) fn pixels(path: &Path) -> Result<u64, DataError> {
     let decode_error = |source| DataError::Decode { path: path.into(), source };
     let (width, height) = reader(open(path)?, path)?.into_dimensions().map_err(decode_error)?;
     Ok(u64::from(width) * u64::from(height))
 }
 
-/// As [`pixels`], of the bytes of a file; `origin` names it in errors.
+/// Width times height of the picture in the bytes of a file, which is not decoded; `origin` names it in errors.
 ///
 /// # Errors
-/// As [`pixels`].
+/// As [`read`], but for damage behind the file's head.
 pub fn pixels_of(bytes: &[u8], origin: &Path) -> Result<u64, DataError> {
     let decode_error = |source| DataError::Decode { path: origin.into(), source };
     let (width, height) = reader(Cursor::new(bytes), origin)?.into_dimensions().map_err(decode_error)?;

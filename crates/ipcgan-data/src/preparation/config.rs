@@ -96,8 +96,7 @@ fn read(path: &Path) -> Result<Option<Value>, DataError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(DataError::Read { path: path.into(), source }),
     };
-    let unusable = |error| DataError::Unusable { path: path.into(), reason: format!("is no JSON: {error}") };
-    serde_json::from_str(&text).map(Some).map_err(unusable)
+    serde_json::from_str(&text).map(Some).map_err(|error| DataError::unusable(path, format!("is no JSON: {error}")))
 }
 
 #[cfg(test)]

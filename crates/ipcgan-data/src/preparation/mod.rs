@@ -9,6 +9,7 @@ mod journal;
 mod published;
 mod report;
 mod sides;
+mod together;
 mod work;
 
 use std::fs;
@@ -55,7 +56,7 @@ pub struct Prepared {
     pub faces: Vec<(String, FaceLabel)>,
     /// What was left out, and why.
     pub left_out: Vec<LeftOut>,
-    /// Pictures of which there is another one: two file names each.
+    /// Pictures of which there is another one: two file names each, as many as join all that are the same.
     pub same_picture: Vec<[String; 2]>,
 }
 
@@ -101,9 +102,11 @@ pub fn prepare(
         let path = folder.join(file_name(name));
         fs::remove_file(&path).map_err(DataError::writing(path))?;
     }
-    journal.rewrite(kept.iter().zip(&fingerprints).map(|((name, _), fingerprint)| (name.clone(), *fingerprint)))?;
+    let names: Vec<String> = kept.iter().map(|(name, _)| name.clone()).collect();
     let prepared = parted(kept, &fingerprints, left_out, config);
     write(&prepared, folder, config)?;
+    // Last, because its lock keeps other runs out until then.
+    journal.rewrite(names.into_iter().zip(fingerprints))?;
     Ok(Some(prepared))
 }
 
@@ -168,7 +171,11 @@ fn file_name(name: &str) -> String {
 /// Removes what a kill left half written: our own files at the top of `folder`, and everything below its pictures.
 fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
     let [top, pictures] = [WalkDir::new(folder).max_depth(1), WalkDir::new(folder.join("pictures"))];
-    for entry in top.into_iter().chain(pictures).flatten() {
+    for entry in top.into_iter().chain(pictures) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).into();
+            DataError::Read { path, source: error.into() }
+        })?;
         let name = entry.file_name().as_encoded_bytes();
         if entry.file_type().is_file() && name.starts_with(b".") && name.ends_with(b".part") {
             let path = PathBuf::from(entry.path());

@@ -23,19 +23,18 @@ impl PublishedSplit {
     /// It cannot be read, has other columns, or names another side than `train`, `valid` and `test`.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let table_error = |source| DataError::Metadata { path: path.into(), source };
-        let unusable = |reason| DataError::Unusable { path: path.into(), reason };
         let mut table = ReaderBuilder::new().trim(Trim::All).from_path(path).map_err(table_error)?;
         let header = table.headers().map_err(table_error)?.clone();
         let place = |name: &str| header.iter().position(|column| column == name);
         let [file_name, identity, split] = ["file_name", "identity", "split"].map(place);
         let (true, Some(split)) = (file_name.is_some() || identity.is_some(), split) else {
-            return Err(unusable("needs columns `file_name` or `identity`, and `split`".into()));
+            return Err(DataError::unusable(path, "needs columns `file_name` or `identity`, and `split`"));
         };
         let mut list = Self { path: path.into(), by_file_name: HashMap::new(), by_identity: HashMap::new() };
         for row in table.records() {
             let row = row.map_err(table_error)?;
             let side = Split::by_name(&row[split]).ok_or_else(|| {
-                unusable(format!("names split `{}`, which is none of train, valid, test", &row[split]))
+                DataError::unusable(path, format!("names split `{}`, which is none of train, valid, test", &row[split]))
             })?;
             let cell =
                 |column: Option<usize>| column.map(|column| row[column].to_string()).filter(|text| !text.is_empty());
@@ -60,8 +59,8 @@ impl PublishedSplit {
             label.split = self.by_file_name.get(&picture.file_name).or_else(of_person).copied();
             found |= label.split.is_some();
         }
-        let reason = "names no picture and no person of the data set".into();
-        if found { Ok(()) } else { Err(DataError::Unusable { path: self.path.clone(), reason }) }
+        let reason = "names no picture and no person of the data set";
+        if found { Ok(()) } else { Err(DataError::unusable(&self.path, reason)) }
     }
 }
 

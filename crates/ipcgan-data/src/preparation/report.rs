@@ -39,7 +39,7 @@ pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationCon
         h2 { "Left out" }
         (left_out_table(prepared))
         p {
-            (prepared.same_picture.len()) " pairs are the same picture twice (same-picture.csv); "
+            (prepared.same_picture.len()) " pictures are there already under another name (same-picture.csv); "
             "their faces are on the same side."
         }
         @for (name, sheet) in sheets {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::together::Together;
 use crate::left_out::{Cause, Fault};
 use crate::split::{HeldOut, split_of};
 use crate::{FaceLabel, Split};
@@ -24,7 +25,9 @@ pub(super) fn sides(
             together.join(*first_of_person.entry(identity).or_insert(index), index);
         }
     }
-    same_picture.iter().for_each(|[first, second]| together.join(*first, *second));
+    for [first, second] in same_picture {
+        together.join(*first, *second);
+    }
     let leaders: Vec<usize> = (0..faces.len()).map(|index| together.leader(index)).collect();
 
     let mut given: HashMap<usize, (Split, usize)> = HashMap::new();
@@ -52,29 +55,6 @@ pub(super) fn sides(
         }
     };
     faces.iter().enumerate().map(side).collect()
-}
-
-/// Which faces belong together: a forest, each tree one set (union-find).
-struct Together(Vec<usize>);
-
-impl Together {
-    fn new(count: usize) -> Self {
-        Self((0..count).collect())
-    }
-
-    /// The first face of the set of `index`.
-    fn leader(&mut self, mut index: usize) -> usize {
-        while self.0[index] != index {
-            self.0[index] = self.0[self.0[index]];
-            index = self.0[index];
-        }
-        index
-    }
-
-    fn join(&mut self, one: usize, other: usize) {
-        let [one, other] = [one, other].map(|index| self.leader(index));
-        self.0[one.max(other)] = one.min(other);
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use super::fingerprint::Fingerprint;
 use super::journal::Journal;
@@ -52,15 +52,26 @@ pub(super) fn pictures(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..watch.threads.max(1) {
-            let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started");
-            scope.spawn(move || pool.install(work));
+        for _ in 1..watch.threads.min(faces.len()) {
+            let Ok(pool) = pool_of_one() else { break };
+            // Where the system gives no more threads, those that it gave do the work.
+            if thread::Builder::new().spawn_scoped(scope, move || pool.install(work)).is_err() {
+                break;
+            }
+        }
+        match pool_of_one() {
+            Ok(pool) => pool.install(work),
+            Err(_) => work(),
         }
     });
     match error.into_inner().expect("no holder panics") {
         Some(error) => Err(error),
         None => Ok(outcomes.into_inner().expect("no holder panics").into_iter().collect()),
     }
+}
+
+fn pool_of_one() -> Result<ThreadPool, ThreadPoolBuildError> {
+    ThreadPoolBuilder::new().num_threads(1).build()
 }
 
 /// Writes the picture of one face.

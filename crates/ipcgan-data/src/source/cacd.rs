@@ -1,7 +1,7 @@
 //! CACD2000: `AGE_Name_NNNN.jpg`, and `celebrity2000_meta.mat`, which gives people numbers.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipcgan_model::AgeGroups;
 
@@ -57,7 +57,7 @@ impl Source for Cacd {
                     label
                 }),
             };
-            SourcePicture { file_name: file_name.into(), line: None, label }
+            SourcePicture::of_file(file_name, label)
         };
         Ok(tree.pictures().map(picture).collect())
     }
@@ -74,16 +74,16 @@ fn read(file_name: &str) -> Option<Named> {
 
 /// Age and person of each picture in the `.mat` file `path`.
 fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
-    let unusable = |reason: String| DataError::Unusable { path: PathBuf::from(path), reason };
+    let unusable = |reason: &str| DataError::unusable(path, reason);
     let file = matlab::read(path)?;
-    let faces = file.get("celebrityImageData").ok_or_else(|| unusable("has no celebrityImageData".into()))?;
-    let column = |name: &str| faces.field(name).ok_or_else(|| unusable(format!("has no celebrityImageData.{name}")));
+    let faces = file.get("celebrityImageData").ok_or_else(|| unusable("has no celebrityImageData"))?;
+    let column = |name: &str| faces.field(name).ok_or_else(|| unusable(&format!("has no celebrityImageData.{name}")));
     let (names, ages, people) = (column("name")?, column("age")?, column("identity")?);
     let (Value::Cells(names), Value::Numbers(ages), Value::Numbers(people)) = (names, ages, people) else {
-        return Err(unusable("has columns of another kind than names, ages and identities".into()));
+        return Err(unusable("has columns of another kind than names, ages and identities"));
     };
     if names.len() != ages.len() || names.len() != people.len() {
-        return Err(unusable("has columns of different lengths".into()));
+        return Err(unusable("has columns of different lengths"));
     }
     let faces = names.iter().zip(ages.iter().zip(people)).filter_map(|(name, (age, person))| {
         let Value::Text(name) = name else { return None };

@@ -163,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let photo = RgbImage::from_fn(side, side, |x, _| if x < side / 3 { Rgb([10; 3]) } else { Rgb([200; 3]) });
         photo::write_png(&folder.path().join("a.png"), &photo).unwrap();
-        let picture = SourcePicture { file_name: "a.png".into(), line: None, label: Ok(FaceLabel::default()) };
+        let picture = SourcePicture::of_file("a.png", Ok(FaceLabel::default()));
         let finding = FaceFinding::Detected { detector: Box::new(Corner { side: detected }), least_side: 10 };
         let faces = SourceFaces::new(folder.path(), vec![picture], finding, 16).0;
         (folder, faces)

@@ -40,7 +40,7 @@ impl Source for FairFace {
         }
         if pictures.is_empty() {
             let reason = format!("holds neither {} nor {}", TABLES[0].0, TABLES[1].0);
-            return Err(DataError::Unusable { path: tree.folder().into(), reason });
+            return Err(DataError::unusable(tree.folder(), reason));
         }
         Ok(pictures)
     }

@@ -23,11 +23,6 @@ impl Source for Folder {
     }
 
     fn pictures(&self, tree: &Tree, _: &Table, _: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
-        let picture = |file_name: &str| SourcePicture {
-            file_name: file_name.into(),
-            line: None,
-            label: Ok(FaceLabel::default()),
-        };
-        Ok(tree.pictures().map(picture).collect())
+        Ok(tree.pictures().map(|file_name| SourcePicture::of_file(file_name, Ok(FaceLabel::default()))).collect())
     }
 }

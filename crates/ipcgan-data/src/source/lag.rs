@@ -19,11 +19,11 @@ fn read(file_name: &str) -> Option<Named> {
 fn person_of_name(stem: &str) -> Option<&str> {
     let (person, shot) = stem.rsplit_once('_')?;
     number(shot.strip_prefix(['y', 'a'])?)?;
-    (!person.is_empty() && !shot[1..].is_empty()).then_some(person)
+    (!person.is_empty()).then_some(person)
 }
 
 fn person_of_folder(file_name: &str) -> Option<&str> {
-    number(stem(file_name)).filter(|_| !stem(file_name).is_empty())?;
+    number(stem(file_name))?;
     let (folder, _) = file_name.rsplit_once('/')?;
     let person = folder.strip_suffix("/y").unwrap_or(folder).rsplit('/').next()?;
     // A folder of numbers is no person.

@@ -46,7 +46,7 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Value>, DataError> {
     let read_error = |source| DataError::Read { path: path.into(), source };
     let mut bytes = Vec::new();
     File::open(path).map_err(read_error)?.take(MOST_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
-    variables(&bytes).map_err(|reason| DataError::Unusable { path: path.into(), reason })
+    variables(&bytes).map_err(|reason| DataError::unusable(path, reason))
 }
 
 fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
@@ -243,6 +243,17 @@ mod tests {
         assert_eq!(faces.field("identity"), Some(&Value::Numbers(vec![1.0, 300.0, 300.0])));
         let Some(Value::Cells(names)) = faces.field("name") else { panic!("names are cells") };
         assert_eq!(names[1], Value::Text("41_Penélope_Cruz_0001.jpg".into()));
+    }
+
+    #[test]
+    fn what_grows_beyond_the_room_that_is_left_is_refused() {
+        use std::io::Write;
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&[0; 1000]).unwrap();
+        let bytes = encoder.finish().unwrap();
+
+        assert_eq!(inflate(&bytes, 1000).unwrap().len(), 1000);
+        assert!(inflate(&bytes, 999).unwrap_err().contains("when it is decompressed"));
     }
 
     #[test]

@@ -79,6 +79,13 @@ pub struct SourcePicture {
     pub label: Result<FaceLabel, Fault>,
 }
 
+impl SourcePicture {
+    /// One that no table names.
+    fn of_file(file_name: &str, label: Result<FaceLabel, Fault>) -> Self {
+        Self { file_name: file_name.into(), line: None, label }
+    }
+}
+
 /// The source called `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Source> {
     SOURCES.into_iter().find(|source| source.name() == name)

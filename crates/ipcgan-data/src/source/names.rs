@@ -63,11 +63,7 @@ impl Source for NameSource {
     }
 
     fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
-        let picture = |file_name: &str| SourcePicture {
-            file_name: file_name.into(),
-            line: None,
-            label: self.label(file_name, groups),
-        };
+        let picture = |file_name| SourcePicture::of_file(file_name, self.label(file_name, groups));
         Ok(tree.pictures().map(picture).collect())
     }
 }

@@ -31,7 +31,7 @@ impl Source for People {
             let label = person
                 .ok_or_else(|| Fault::label("is in no folder of a person"))
                 .and_then(|person| labelled(None, Some(person.into()), groups));
-            SourcePicture { file_name: file_name.into(), line: None, label }
+            SourcePicture::of_file(file_name, label)
         };
         Ok(tree.pictures().map(picture).collect())
     }

@@ -73,7 +73,7 @@ fn only_table(tree: &Tree) -> Result<PathBuf, DataError> {
         _ => {
             let found = if tables.is_empty() { "no CSV table".into() } else { tables.join(", ") };
             let reason = format!("holds {found}; say which table to read with --table");
-            Err(DataError::Unusable { path: tree.folder().into(), reason })
+            Err(DataError::unusable(tree.folder(), reason))
         }
     }
 }

@@ -61,7 +61,7 @@ impl Tree {
     }
 
     /// Files with one of these endings, such as `csv`.
-    pub fn with_ending(&self, ending: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn with_ending(&self, ending: &str) -> impl Iterator<Item = &str> {
         self.files.iter().map(String::as_str).filter(move |file| has_ending(file, &[ending]))
     }
 
@@ -71,7 +71,7 @@ impl Tree {
     }
 
     /// The folder, with a `/` at its end, below which the file `name` is first found; nothing for the data set's own.
-    pub fn folder_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn folder_of(&self, name: &str) -> Option<&str> {
         let whole = |folder: &&str| folder.is_empty() || folder.ends_with('/');
         self.files.iter().filter_map(|file| file.strip_suffix(name)).filter(whole).min_by_key(|folder| folder.len())
     }

@@ -174,6 +174,15 @@ impl TrainingConfig {
         }
     }
 
+    /// The learning rate of `stage` and what the setting is called; of the two of a GAN, the generator's.
+    pub(crate) fn rate(&self, stage: Stage) -> (&'static str, f64) {
+        match stage {
+            Stage::Identity => ("identity.learning_rate", self.identity.learning_rate),
+            Stage::Age => ("age.learning_rate", self.age.learning_rate),
+            Stage::Aging => ("aging.generator_learning_rate", self.aging.generator_learning_rate),
+        }
+    }
+
     /// The same with the rates of `stage` halved.
     pub(crate) fn with_lower_rates(mut self, stage: Stage) -> Self {
         match stage {

@@ -46,7 +46,7 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
     let some_mean = |values: Vec<f64>| (!values.is_empty()).then(|| mean(&values));
     // The halves of the reference row, one of them aged: as many faces, and no person on both sides.
     let distribution = {
-        let half = |half: usize| real.iter().zip(&aged.opinions).skip(half).step_by(2);
+        let half = |half| real.iter().zip(&aged.opinions).filter(move |(face, _)| face.is_of_half(half));
         let next =
             |(face, opinions): (&Real, &Vec<Opinion>)| opinions[(face.group + 1) % opinions.len()].vector.clone();
         let aged: Vec<_> = half(0).map(next).collect();

@@ -14,9 +14,11 @@ pub use measures::Interval;
 pub use metrics::{Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Teachers};
 pub use report::report;
 
+use std::collections::HashMap;
+
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{FaceSet, photo, pixels};
+use ipcgan_data::{FaceSet, IdentityLabels, photo, pixels};
 use ipcgan_model::{AgeGroups, AlexNet, InferenceGenerator};
 
 use crate::TrainingError;
@@ -56,7 +58,16 @@ impl Subject<'_> {
 pub(crate) struct Real {
     picture: RgbImage,
     group: usize,
+    /// Who it is: people are numbered in the order in which their first pictures come.
+    person: usize,
     opinion: Opinion,
+}
+
+impl Real {
+    /// One of two halves of the faces, with all pictures of a person on one side.
+    fn is_of_half(&self, half: usize) -> bool {
+        self.person % 2 == half
+    }
 }
 
 /// What came of an evaluation: numbers, and faces to look at.
@@ -90,8 +101,9 @@ pub fn evaluate(
     let indices: Vec<usize> = chosen.iter().map(|(index, _)| *index).collect();
     let pictures = subject.pictures(faces, &indices)?;
     let opinions = judges.opinions(&pictures);
-    let real = chosen.into_iter().zip(pictures).zip(opinions);
-    let real: Vec<_> = real.map(|(((_, group), picture), opinion)| Real { picture, group, opinion }).collect();
+    let real = chosen.into_iter().zip(people(faces, &indices)).zip(pictures).zip(opinions);
+    let real = real.map(|((((_, group), person), picture), opinion)| Real { picture, group, person, opinion });
+    let real: Vec<_> = real.collect();
     let reference = reference(&real, subject.groups);
     let mut ours = Vec::new();
     for face in &real {
@@ -137,13 +149,25 @@ pub fn evaluate(
 
 /// Faces of known group, spread evenly over each, with their groups.
 fn chosen(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, usize)> {
-    let share = count.div_ceil(groups.count());
     let of_group = |group: usize| {
+        // What cannot be divided goes to the first groups.
+        let share = count / groups.count() + usize::from(group < count % groups.count());
         let all: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).group == Some(group)).collect();
         let kept = share.min(all.len());
         (0..kept).map(move |place| (all[place * all.len() / kept], group)).collect::<Vec<_>>()
     };
     groups.indices().flat_map(of_group).collect()
+}
+
+/// Who is on each of the pictures at `indices`, as [`Real::person`]. A face without identity is a person of its own.
+fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
+    let labels = IdentityLabels::of(faces).labels;
+    let mut known = HashMap::new();
+    let person = |index: &usize| {
+        let next = known.len();
+        *known.entry(labels[*index]).or_insert(next)
+    };
+    indices.iter().map(person).collect()
 }
 
 fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
@@ -155,10 +179,11 @@ fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
     });
     let mut impostors: Vec<f64> = Vec::new();
     for (index, face) in real.iter().enumerate() {
-        impostors.extend(real[..index].iter().map(|other| distance(&face.opinion.vector, &other.opinion.vector)));
+        let others = real[..index].iter().filter(|other| other.person != face.person);
+        impostors.extend(others.map(|other| distance(&face.opinion.vector, &other.opinion.vector)));
     }
     let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
-        real.iter().skip(half).step_by(2).map(|face| face.opinion.vector.clone()).collect()
+        real.iter().filter(|face| face.is_of_half(half)).map(|face| face.opinion.vector.clone()).collect()
     });
     RealFaces {
         years: years.collect(),
@@ -221,4 +246,24 @@ fn mean_faces(real: &[Real], subject: &Subject<'_>) -> Vec<RgbImage> {
 fn blend(a: &RgbImage, b: &RgbImage) -> RgbImage {
     let values = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.midpoint(*b)).collect();
     RgbImage::from_raw(a.width(), a.height(), values).expect("as many values as before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn real(person: usize, vector: f32) -> Real {
+        let opinion = Opinion { years: 30.0, vector: vec![vector] };
+        Real { picture: RgbImage::new(2, 2), group: 1, person, opinion }
+    }
+
+    #[test]
+    fn pictures_of_one_person_are_no_impostors_and_stay_on_one_side() {
+        let real = [real(0, 0.0), real(0, 0.1), real(1, 5.0), real(1, 5.1), real(2, 9.0)];
+
+        let reference = reference(&real, &AgeGroups::default());
+
+        assert_eq!(reference.impostor_pairs, 10 - 2);
+        assert_eq!(reference.distribution.faces, 2); // of person 1; three are of persons 0 and 2
+    }
 }

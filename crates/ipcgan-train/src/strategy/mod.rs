@@ -1,6 +1,8 @@
 //! The training loop of all three stages: steps, with checkpoints by step and an exact resume.
 
-mod parts;
+mod failure;
+mod keeping;
+mod state;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,13 +13,14 @@ use burn::train::{
     TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
-use ipcgan_model::{give_back_freed_memory, guarded, guarded_try};
+use ipcgan_model::guarded_try;
 
-pub(crate) use parts::resident_megabytes;
-use parts::{Parts, Pending};
+pub(crate) use failure::Gentler;
+pub(crate) use state::resident_megabytes;
+use state::{LoopState, Pending};
 
 use crate::TrainingError;
-use crate::checkpoint::{Best, Checkpoints, Standing};
+use crate::checkpoint::{Checkpoints, Standing};
 use crate::health::Health;
 use crate::record::Recorder;
 use crate::stages::StepModel;
@@ -54,6 +57,7 @@ impl JudgedBy {
 ///
 /// Losses are read from the device one step late, so that it always has work.
 pub(crate) struct StepStrategy<M> {
+    pub(crate) gentler: Gentler,
     pub(crate) team: Team,
     pub(crate) seed: u64,
     pub(crate) steps: usize,
@@ -106,194 +110,116 @@ impl<M: StepModel> StepStrategy<M> {
         (1..=epochs).map(|epoch| epoch * self.steps / epochs).collect()
     }
 
-    fn train_epoch(&self, epoch: usize, end: usize, loader: &TrainLoader<M>, parts: &mut Parts<M>) {
-        let items = [parts.step, end].map(|step| step * self.items_per_step);
+    fn train_epoch(&self, epoch: usize, end: usize, loader: &TrainLoader<M>, state: &mut LoopState<M>) {
+        let items = [state.step, end].map(|step| step * self.items_per_step);
         let batches = loader.slice(items[0], items[1]);
-        parts.report(LearnerEvent::StartSplit { epoch_number: epoch, total_items: batches.num_items() });
+        state.report(LearnerEvent::StartSplit { epoch_number: epoch, total_items: batches.num_items() });
         let mut iterator = batches.iter();
-        while parts.step < end && !parts.interrupter.should_stop() {
-            let Some(batches) = self.batches_of_step(&mut *iterator, parts) else { break };
-            let Some(terms) = self.learn(batches, parts) else { break };
+        while state.step < end && !state.interrupter.should_stop() {
+            let Some(batches) = self.batches_of_step(&mut *iterator, state) else { break };
+            let Some(terms) = self.learn(batches, state) else { break };
             let progress = iterator.progress();
-            self.after_step(terms, progress, end, parts);
+            self.after_step(terms, progress, end, state);
         }
         drop(iterator);
-        self.look_at_pending(parts);
-        parts.report(LearnerEvent::EndSplit(epoch));
+        self.look_at_pending(state);
+        state.report(LearnerEvent::EndSplit(epoch));
     }
 
     fn batches_of_step(
         &self,
         iterator: &mut dyn DataLoaderIterator<<M as TrainStep>::Input>,
-        parts: &Parts<M>,
+        state: &LoopState<M>,
     ) -> Option<Vec<<M as TrainStep>::Input>> {
         match iterator.take(self.parts_per_step).collect::<Result<Vec<_>, _>>() {
             Ok(batches) if batches.len() == self.parts_per_step => Some(batches),
             Ok(_) => None,
             Err(error) => {
-                parts.interrupter.fail(error);
+                state.interrupter.fail(error);
                 None
             }
         }
     }
 
     /// One step; nothing if a device failed.
-    fn learn(&self, batches: Vec<<M as TrainStep>::Input>, parts: &mut Parts<M>) -> Option<Terms> {
+    fn learn(&self, batches: Vec<<M as TrainStep>::Input>, state: &mut LoopState<M>) -> Option<Terms> {
         // Of several devices one may be lost in the middle of a step. (A clone costs the memory of the weights, because
         // the optimizer cannot update them in place then; with one device there is nothing left to save.)
         let several = self.team.count() > 1;
-        let before = several.then(|| parts.learner.clone());
-        self.team.main().seed(step_seed(self.seed, parts.step + 1));
-        parts.learner.lr_step();
+        let before = several.then(|| state.learner.clone());
+        self.team.main().seed(step_seed(self.seed, state.step + 1));
+        state.learner.lr_step();
         let learned = guarded_try(|| {
-            let terms = M::learn(&mut parts.learner, &self.team, batches);
+            let terms = M::learn(&mut state.learner, &self.team, batches);
             // Devices work by themselves, and say that they failed when something is read: the norms of the gradients
             // come from all of them.
             if several { terms.read().map_err(|error| error.to_string()) } else { Ok(terms) }
         });
         match learned {
             Ok(terms) => {
-                parts.step += 1;
+                state.step += 1;
                 Some(terms)
             }
             Err(reason) => {
-                self.stop_without_device(&reason, before, parts);
+                self.stop_without_device(&reason, before, state);
                 None
             }
         }
     }
 
-    fn after_step(&self, terms: Terms, progress: Progress, end: usize, parts: &mut Parts<M>) {
+    fn after_step(&self, terms: Terms, progress: Progress, end: usize, state: &mut LoopState<M>) {
         let terms = terms
-            .with_number(FACES_PER_SECOND, parts.speed(self.items_per_step))
+            .with_number(FACES_PER_SECOND, state.speed(self.items_per_step))
             .with_number(MEMORY, resident_megabytes());
-        self.look_at_pending(parts);
-        let rate = parts.learner.lr_current();
-        parts.pending = Some(Pending { step: parts.step, terms, progress, rate });
-        self.observe(parts);
-        let due = parts.step.is_multiple_of(self.checkpoint_every)
-            || parts.saved.elapsed() >= self.checkpoint_after
-            || parts.interrupter.should_stop();
+        self.look_at_pending(state);
+        let rate = state.learner.lr_current();
+        state.pending = Some(Pending { step: state.step, terms, progress, rate });
+        self.observe(state);
+        let due = state.step.is_multiple_of(self.checkpoint_every)
+            || state.saved.elapsed() >= self.checkpoint_after
+            || state.interrupter.should_stop();
         // After the last step of an epoch comes the validation, and a checkpoint that knows of it.
-        if due && (parts.step < end || parts.interrupter.should_stop()) {
+        if due && (state.step < end || state.interrupter.should_stop()) {
             // What is kept must be sound.
-            self.look_at_pending(parts);
-            self.checkpoint(parts);
+            self.look_at_pending(state);
+            self.checkpoint(state);
         }
     }
 
     /// Reads the losses of the newest step that is not read yet, and shows them.
-    fn look_at_pending(&self, parts: &mut Parts<M>) {
-        let Some(Pending { step, terms, progress, rate }) = parts.pending.take() else { return };
+    fn look_at_pending(&self, state: &mut LoopState<M>) {
+        let Some(Pending { step, terms, progress, rate }) = state.pending.take() else { return };
         let terms = match guarded_try(|| terms.read().map_err(|error| error.to_string())) {
             Ok(terms) => terms,
-            Err(reason) => return self.stop_without_device(&reason, None, parts),
+            Err(reason) => return self.stop_without_device(&reason, None, state),
         };
-        parts.watch.health.look(step, &terms);
-        parts.watch.recorder.step(step, terms.numbers());
-        if parts.watch.recorder.has_failed() {
-            parts.interrupter.stop(Some("nothing can be recorded"));
+        state.watch.health.look(step, &terms);
+        state.watch.recorder.step(step, terms.numbers());
+        if state.watch.recorder.has_failed() {
+            state.interrupter.stop(Some("nothing can be recorded"));
         }
         if let Some((term, value)) = terms.unlearnable()
-            && !parts.unsound
+            && !state.unsound
         {
-            parts.unsound = true;
-            self.stop_diverged(term, value, step, parts);
+            state.unsound = true;
+            self.stop_diverged(term, value, step, state);
         }
-        parts.report(LearnerEvent::ProcessedItem(TrainingItem::new(terms, progress, Some(step), Some(rate))));
+        state.report(LearnerEvent::ProcessedItem(TrainingItem::new(terms, progress, Some(step), Some(rate))));
     }
 
-    fn observe(&self, parts: &Parts<M>) {
+    fn observe(&self, state: &LoopState<M>) {
         if let Some(observer) = &self.observer {
-            match observer.after_step(parts.step, &parts.learner.model()) {
+            match observer.after_step(state.step, &state.learner.model()) {
                 Ok(None) => (),
-                Ok(Some(picture)) => parts.watch.recorder.picture(parts.step, "samples", picture),
-                Err(error) => self.stop("a sample could not be written", error, parts),
+                Ok(Some(picture)) => state.watch.recorder.picture(state.step, "samples", picture),
+                Err(error) => self.stop("a sample could not be written", error, state),
             }
         }
-        if self.histogram_every > 0 && parts.step.is_multiple_of(self.histogram_every) {
-            for (name, values) in weights_of(&parts.learner.model()) {
-                parts.watch.recorder.weights(parts.step, name, values);
+        if self.histogram_every > 0 && state.step.is_multiple_of(self.histogram_every) {
+            for (name, values) in weights_of(&state.learner.model()) {
+                state.watch.recorder.weights(state.step, name, values);
             }
         }
-    }
-
-    fn stop(&self, reason: &str, error: TrainingError, parts: &Parts<M>) {
-        parts.interrupter.stop(Some(reason));
-        self.outcome.lock().expect("no holder panics").error.get_or_insert(error);
-    }
-
-    fn stop_diverged(&self, term: &str, value: f64, step: usize, parts: &Parts<M>) {
-        let lower = "go on from it with --resume and lower rates, as --set aging.generator_learning_rate=0.0001";
-        let advice = match self.checkpoints.newest() {
-            Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
-            None => "there is no checkpoint before; begin again with lower rates".into(),
-        };
-        let error = TrainingError::Diverged { term: term.into(), value, step, advice };
-        self.stop("a loss diverged", error, parts);
-    }
-
-    /// `before` is the state that the step began with, if it can still be saved.
-    fn stop_without_device(&self, reason: &str, before: Option<Learner<M>>, parts: &mut Parts<M>) {
-        let step = parts.step + 1;
-        if let Some(learner) = before {
-            parts.learner = learner;
-            self.checkpoint(parts);
-        }
-        parts.unsound = true;
-        let advice =
-            "go on from the last checkpoint with --resume, on devices that work; if its memory was full, with smaller \
-                      batches (--set aging.batch_size=8)"
-                .into();
-        let error = TrainingError::Device { step, reason: reason.into(), advice };
-        self.stop("a device failed", error, parts);
-    }
-
-    /// Saves how far the loop has come, unless the networks are not sound.
-    fn checkpoint(&self, parts: &mut Parts<M>) {
-        if parts.unsound {
-            return;
-        }
-        parts.saved = Instant::now();
-        give_back_freed_memory();
-        self.checkpoints.begin(parts.step, parts.standing.clone());
-        // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
-        let saved = guarded(|| {
-            // Batch norm keeps its last update pending, and a record would miss it; this applies it.
-            let _ = parts.learner.model().valid();
-            if let Some(checkpointer) = &mut parts.components.checkpointer {
-                checkpointer.checkpoint(&parts.learner, parts.step, &parts.components.event_store);
-            }
-        });
-        if let Err(reason) = saved {
-            self.stop_without_device(&reason, None, parts);
-        }
-    }
-
-    /// Validates, and keeps what came of it; whether the stage ends here because nothing becomes better any more.
-    fn validate(&self, epoch: usize, loader: &ValidLoader<M>, parts: &mut Parts<M>) -> bool {
-        if let Err(reason) = guarded(|| parts.validate(epoch, loader)) {
-            self.stop_without_device(&reason, None, parts);
-            return false;
-        }
-        if parts.interrupter.should_stop() {
-            self.checkpoint(parts);
-            return false;
-        }
-        let measured = parts.measured(&self.outcome.lock().expect("no holder panics").measured, epoch);
-        parts.watch.recorder.validation(parts.step, measured.iter().map(|(name, value)| (*name, *value)));
-        let standing = &mut parts.standing;
-        standing.validated = parts.step;
-        if let Some(value) = measured.get(self.judged_by.name) {
-            match &mut standing.best {
-                Some(best) if !self.judged_by.better(*value, best.value) => best.since += 1,
-                best => *best = Some(Best { step: parts.step, value: *value, since: 0 }),
-            }
-        }
-        standing.held_out = measured.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        let since = standing.best.as_ref().map_or(0, |best| best.since);
-        self.checkpoint(parts);
-        self.patience > 0 && since >= self.patience
     }
 }
 
@@ -310,7 +236,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         let valid = valid.to_device(&self.team.main().clone().inner());
         learner.fork(self.team.main());
         let watch = self.watch.lock().expect("no holder panics").take().expect("a strategy runs once");
-        let mut parts = Parts {
+        let mut state = LoopState {
             step: self.done,
             standing: self.standing.clone(),
             pending: None,
@@ -325,27 +251,27 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         let mut stopped_early = false;
         for (index, end) in self.epoch_ends().into_iter().enumerate() {
             let epoch = index + 1;
-            if parts.step < end {
-                self.train_epoch(epoch, end, &train, &mut parts);
+            if state.step < end {
+                self.train_epoch(epoch, end, &train, &mut state);
             }
-            if parts.interrupter.should_stop() {
+            if state.interrupter.should_stop() {
                 break;
             }
             // A run that was stopped between the last step of an epoch and its validation makes up for it.
-            if parts.standing.validated < end && self.validate(epoch, &valid, &mut parts) {
+            if state.standing.validated < end && self.validate(epoch, &valid, &mut state) {
                 stopped_early = true;
                 break;
             }
         }
-        let recorded = parts.watch.recorder.finish();
+        let recorded = state.watch.recorder.finish();
         let mut outcome = self.outcome.lock().expect("no holder panics");
-        outcome.steps_done = parts.step;
+        outcome.steps_done = state.step;
         outcome.stopped_early = stopped_early;
-        outcome.standing = parts.standing.clone();
+        outcome.standing = state.standing.clone();
         if let Err(error) = recorded {
             outcome.error.get_or_insert(error);
         }
-        (parts.learner.model(), parts.components.event_processor)
+        (state.learner.model(), state.components.event_processor)
     }
 }
 

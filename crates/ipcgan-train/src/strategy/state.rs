@@ -22,7 +22,7 @@ pub(crate) fn resident_megabytes() -> f64 {
 }
 
 /// What changes while the loop runs.
-pub(super) struct Parts<M: StepModel> {
+pub(super) struct LoopState<M: StepModel> {
     /// Steps done.
     pub(super) step: usize,
     pub(super) standing: Standing,
@@ -48,7 +48,7 @@ pub(super) struct Pending {
     pub(super) rate: ModuleLearningRate,
 }
 
-impl<M: StepModel> Parts<M> {
+impl<M: StepModel> LoopState<M> {
     /// Faces a second since the last call, which learned from `faces`.
     pub(super) fn speed(&mut self, faces: usize) -> f64 {
         let now = Instant::now();

@@ -1,0 +1,50 @@
+//! What the training loop does when something goes wrong.
+
+use burn::train::Learner;
+
+use super::StepStrategy;
+use super::state::LoopState;
+use crate::TrainingError;
+use crate::stages::StepModel;
+
+/// Settings to go on with after a failure, as `--set` takes them.
+pub(crate) struct Gentler {
+    /// Half the learning rate.
+    pub(crate) rate: String,
+    /// Half the faces of a batch.
+    pub(crate) batch: String,
+}
+
+impl<M: StepModel> StepStrategy<M> {
+    pub(super) fn stop(&self, reason: &str, error: TrainingError, state: &LoopState<M>) {
+        state.interrupter.stop(Some(reason));
+        self.outcome.lock().expect("no holder panics").error.get_or_insert(error);
+    }
+
+    pub(super) fn stop_diverged(&self, term: &str, value: f64, step: usize, state: &LoopState<M>) {
+        let lower = format!("go on from it with --resume and lower rates, as --set {}", self.gentler.rate);
+        let advice = match self.checkpoints.newest() {
+            Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
+            None => "there is no checkpoint before; begin again with lower rates".into(),
+        };
+        let error = TrainingError::Diverged { term: term.into(), value, step, advice };
+        self.stop("a loss diverged", error, state);
+    }
+
+    /// `before` is the state that the step began with, if it can still be saved.
+    pub(super) fn stop_without_device(&self, reason: &str, before: Option<Learner<M>>, state: &mut LoopState<M>) {
+        let step = state.step + 1;
+        if let Some(learner) = before {
+            state.learner = learner;
+            self.checkpoint(state);
+        }
+        state.unsound = true;
+        let advice = format!(
+            "go on from the last checkpoint with --resume, on devices that work; if its memory was full, with smaller \
+             batches (--set {})",
+            self.gentler.batch
+        );
+        let error = TrainingError::Device { step, reason: reason.into(), advice };
+        self.stop("a device failed", error, state);
+    }
+}

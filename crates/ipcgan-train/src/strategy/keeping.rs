@@ -1,0 +1,60 @@
+//! Validations and checkpoints of the training loop.
+
+use std::time::Instant;
+
+use burn::train::ValidLoader;
+use ipcgan_model::{give_back_freed_memory, guarded};
+
+use super::StepStrategy;
+use super::state::LoopState;
+use crate::checkpoint::Best;
+use crate::stages::StepModel;
+
+impl<M: StepModel> StepStrategy<M> {
+    /// Saves how far the loop has come, unless the networks are not sound.
+    pub(super) fn checkpoint(&self, state: &mut LoopState<M>) {
+        if state.unsound {
+            return;
+        }
+        state.saved = Instant::now();
+        give_back_freed_memory();
+        self.checkpoints.begin(state.step, state.standing.clone());
+        // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
+        let saved = guarded(|| {
+            // Batch norm keeps its last update pending, and a record would miss it; this applies it.
+            let _ = state.learner.model().valid();
+            if let Some(checkpointer) = &mut state.components.checkpointer {
+                checkpointer.checkpoint(&state.learner, state.step, &state.components.event_store);
+            }
+        });
+        if let Err(reason) = saved {
+            self.stop_without_device(&reason, None, state);
+        }
+    }
+
+    /// Validates, and keeps what came of it; whether the stage ends here because nothing becomes better any more.
+    pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) -> bool {
+        if let Err(reason) = guarded(|| state.validate(epoch, loader)) {
+            self.stop_without_device(&reason, None, state);
+            return false;
+        }
+        if state.interrupter.should_stop() {
+            self.checkpoint(state);
+            return false;
+        }
+        let measured = state.measured(&self.outcome.lock().expect("no holder panics").measured, epoch);
+        state.watch.recorder.validation(state.step, measured.iter().map(|(name, value)| (*name, *value)));
+        let standing = &mut state.standing;
+        standing.validated = state.step;
+        if let Some(value) = measured.get(self.judged_by.name) {
+            match &mut standing.best {
+                Some(best) if !self.judged_by.better(*value, best.value) => best.since += 1,
+                best => *best = Some(Best { step: state.step, value: *value, since: 0 }),
+            }
+        }
+        standing.held_out = measured.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let since = standing.best.as_ref().map_or(0, |best| best.since);
+        self.checkpoint(state);
+        self.patience > 0 && since >= self.patience
+    }
+}

@@ -125,7 +125,7 @@ pub(crate) struct AgeArguments {
     #[arg(long)]
     pub(crate) animate: bool,
     /// The photos are frames of a video, in order of their names: people are followed and smoothed over time.
-    #[arg(long, conflicts_with_all = ["aligned", "crops", "animate", "json"])]
+    #[arg(long, conflicts_with_all = ["aligned", "again", "animate", "crops", "json"])]
     pub(crate) video: bool,
     /// Say what was found and written as JSON, a line for each photo.
     #[arg(long)]
@@ -193,9 +193,9 @@ pub(crate) struct PrepareArguments {
     /// Share of the people held out to measure the result with.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub(crate) test_share: f64,
-    /// Pictures to work on at a time; without it, as many as there are processors.
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) threads: Option<NonZero<usize>>,
+    /// Pictures to work on at a time, up to 1024; without it, as many as there are processors.
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }
@@ -310,7 +310,8 @@ pub(crate) struct LendArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgument {
     /// Where to compute: auto, cpu, cuda, rocm, wgpu, vulkan, metal, each GPU also by number as in
-    /// cuda:1; `ipcgan devices` lists what works here.
+    /// cuda:1, or remote:ws://HOST:PORT, a machine that runs `ipcgan lend`; `ipcgan devices` lists
+    /// what works here.
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     #[command(flatten)]

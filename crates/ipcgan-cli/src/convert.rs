@@ -9,6 +9,7 @@ use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
 
 use crate::answer;
 use crate::arguments::ConvertArguments;
+use crate::unfinished::misused;
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
     match weights::kind(arguments.like.as_ref().unwrap_or(&arguments.from))?.as_str() {
@@ -28,8 +29,12 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
                 false => save(&found, arguments)?,
             }
         }
-        kind if is_onnx(&arguments.to) => bail!("a generator can be written as ONNX, and this is {kind}"),
-        kind if arguments.strength.is_some() => bail!("--strength is for a generator, and this is {kind}"),
+        kind if is_onnx(&arguments.to) => {
+            Err(misused(format!("a generator can be written as ONNX, and this is {kind}")))?
+        }
+        kind if arguments.strength.is_some() => {
+            Err(misused(format!("--strength is for a generator, and this is {kind}")))?
+        }
         Discriminator::KIND => save(&load::<Discriminator>(arguments)?, arguments)?,
         AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
         other => bail!("{}: holds a network called {other}, which is none of ours", arguments.from.display()),
@@ -57,7 +62,7 @@ fn is_onnx(path: &Path) -> bool {
 
 fn save_onnx(weights: &Weights<Generator>, arguments: &ConvertArguments) -> Result<()> {
     if arguments.half {
-        bail!("ONNX files are written in float32, without --half");
+        return Err(misused("ONNX files are written in float32, without --half"));
     }
     let bytes = onnx::generator(&weights.network, &weights.config, &weights.age_groups);
     write_whole(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))

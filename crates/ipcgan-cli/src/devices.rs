@@ -29,6 +29,9 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
 
 /// `ipcgan lend`: computes for other machines until Ctrl-C.
 pub(crate) fn lend(arguments: &LendArguments) -> Result<()> {
+    if !cfg!(feature = "remote") {
+        return Err(ipcgan::DeviceError::NotCompiled("remote").into());
+    }
     let device = open(&arguments.device)?;
     let listener =
         TcpListener::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;

@@ -12,17 +12,17 @@ use ipcgan::{Device, FaceAging};
 
 use crate::arguments::EvaluateArguments;
 use crate::progress::Progress;
+use crate::weights::face_aging;
 use crate::{answer, devices, report as tell};
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     let device = devices::open(&arguments.device)?;
-    let (face_aging, weights) = match &arguments.weights {
-        None => (FaceAging::embedded(&device)?, "the weights that come with the program".to_string()),
-        Some(path) => {
-            let path = if path.is_dir() { RunFolder::at(path).weights("generator") } else { path.clone() };
-            (FaceAging::load(&path, &device)?, path.display().to_string())
-        }
-    };
+    let named = arguments.weights.as_ref().map(|path| match path.is_dir() {
+        true => RunFolder::at(path).weights("generator"),
+        false => path.clone(),
+    });
+    let face_aging = face_aging(named.as_deref(), &device)?;
+    let weights = named.map_or("the weights that come with the program".into(), |path| path.display().to_string());
     let judges = Judges::load(&arguments.judges, &device)
         .context("the networks that judge are in assets/judges of the repository; name their folder with --judges")?;
     let faces = held_out(&arguments.data, &face_aging)?;

@@ -1,4 +1,5 @@
-//! The `ipcgan` command: age a photo, prepare a data set, train, evaluate, serve a web page, list devices.
+//! The `ipcgan` command: age photos, prepare a data set, train, evaluate, convert weights, serve a web page, list devices and
+//! lend them.
 
 mod age;
 mod arguments;
@@ -11,6 +12,8 @@ mod progress;
 mod say;
 mod serve;
 mod train;
+mod unfinished;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -18,8 +21,9 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 use say::{answer, complain, detail, report};
+use unfinished::Unfinished;
 
-/// Failed while doing what was asked; misused arguments end with 2, by clap.
+/// Failed while doing what was asked.
 const FAILED: u8 = 1;
 
 /// Kernels read whole vectors, which should not touch two lines of the cache.
@@ -44,8 +48,12 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("error: {error:#}"));
-            ExitCode::from(FAILED)
+            let unfinished = error.downcast_ref::<Unfinished>();
+            match unfinished {
+                Some(Unfinished::Stopped(how_to_go_on)) => report(how_to_go_on),
+                _ => complain(&format!("error: {error:#}")),
+            }
+            ExitCode::from(unfinished.map_or(FAILED, Unfinished::code))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use ipcgan::data::detection::MtcnnSettings;
 use ipcgan::data::preparation::{PreparationConfig, Prepared, PublishedSplit, Watch, prepare};
 use ipcgan::data::source::{FaceFinding, SourceFaces, SourcePicture, Table, Tree, by_name, recognised};
@@ -13,18 +13,26 @@ use ipcgan::{AgeGroups, face_detector};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::progress::Progress;
+use crate::unfinished::{Unfinished, misused};
 use crate::{answer, devices, report};
 
 pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
-    let groups = AgeGroups::new(arguments.age_groups.clone()).map_err(|reason| anyhow!("--age-groups: {reason}"))?;
+    let groups =
+        AgeGroups::new(arguments.age_groups.clone()).map_err(|reason| misused(format!("--age-groups: {reason}")))?;
     if arguments.valid_share + arguments.test_share >= 1.0 {
-        bail!("--valid-share and --test-share leave nobody to learn from");
+        return Err(misused("--valid-share and --test-share leave nobody to learn from"));
     }
     let (source, faces, left_out) = match (&arguments.folder, arguments.source.as_deref()) {
         (None, Some(SYNTHETIC)) => drawn(arguments, &groups),
-        (Some(_), Some(SYNTHETIC)) => bail!("--source {SYNTHETIC} draws faces and reads no folder"),
+        (Some(_), Some(SYNTHETIC)) => {
+            return Err(misused(format!("--source {SYNTHETIC} draws faces and reads no folder")));
+        }
         (Some(folder), _) => downloaded(folder, arguments, &groups)?,
-        (None, _) => bail!("give the FOLDER into which the data set was unpacked, or --source {SYNTHETIC}"),
+        (None, _) => {
+            return Err(misused(format!(
+                "give the FOLDER into which the data set was unpacked, or --source {SYNTHETIC}"
+            )));
+        }
     };
     let config = PreparationConfig {
         source,
@@ -46,7 +54,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let prepared = prepare(&*faces, left_out, &arguments.out, &config, &watch);
     progress.finish();
     let Some(prepared) = prepared? else {
-        bail!("stopped; the same command goes on with what is missing");
+        return Err(Unfinished::Stopped("stopped; the same command goes on with what is missing".into()).into());
     };
     say_what_is_there(&prepared, &groups);
     for name in ["report.html", "metadata.csv"] {
@@ -62,7 +70,10 @@ fn downloaded(
     groups: &AgeGroups,
 ) -> Result<(String, Box<dyn FaceSet>, Vec<LeftOut>)> {
     if folder.canonicalize().is_ok_and(|folder| Some(folder) == arguments.out.canonicalize().ok()) {
-        bail!("{} is the data set itself; give another folder as --out", arguments.out.display());
+        return Err(misused(format!(
+            "{} is the data set itself; give another folder as --out",
+            arguments.out.display()
+        )));
     }
     let tree = Tree::read(folder, Some(&arguments.out))?;
     let csv = arguments.table.as_ref().is_some_and(|table| table.extension().is_some_and(|ending| ending == "csv"));
@@ -93,9 +104,9 @@ fn drawn(arguments: &PrepareArguments, groups: &AgeGroups) -> (String, Box<dyn F
 fn columns(renamed: &[String]) -> Result<Columns> {
     let mut columns = Columns::default();
     for text in renamed {
-        let (ours, theirs) =
-            text.split_once('=').with_context(|| format!("--column {text} is not of the form OURS=THEIRS"))?;
-        columns.rename(ours, theirs).map_err(|reason| anyhow!("--column {text}: {reason}"))?;
+        let unclear = || misused(format!("--column {text} is not of the form OURS=THEIRS"));
+        let (ours, theirs) = text.split_once('=').ok_or_else(unclear)?;
+        columns.rename(ours, theirs).map_err(|reason| misused(format!("--column {text}: {reason}")))?;
     }
     Ok(columns)
 }

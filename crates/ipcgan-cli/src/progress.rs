@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::report;
-use crate::say::shows_progress;
+use crate::say::{lines_above, shows_progress};
 
 /// Time between two lines where no bar can be shown.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
@@ -29,6 +29,7 @@ impl Progress {
         let bar = if shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style).with_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
+        lines_above(Some(bar.clone()));
         Self { what, bar, begun: Instant::now(), told: Mutex::new(Instant::now()) }
     }
 
@@ -49,6 +50,7 @@ impl Progress {
 
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
+        lines_above(None);
         self.bar.finish_and_clear();
     }
 }

@@ -1,9 +1,11 @@
 //! What the command says: results on standard output, all else on standard error, as much of it as is wanted.
 
 use std::fmt::Display;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
+
+use indicatif::ProgressBar;
 
 /// How much is said beside results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,16 +39,33 @@ fn says(least: Amount) -> bool {
     AMOUNT.load(Ordering::Relaxed) >= least as u8
 }
 
+/// The bar that stands at the end of the terminal, if there is one.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Makes lines stand above `bar`; without one, at the end.
+pub(crate) fn lines_above(bar: Option<ProgressBar>) {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+fn write_above_the_bar(write: impl FnOnce()) {
+    // Not while it is locked: what writes may say something itself.
+    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
 /// Says a result; a reader that went away is no error.
 pub(crate) fn answer(line: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
+    write_above_the_bar(|| drop(writeln!(std::io::stdout(), "{line}")));
 }
 
 /// Says what went wrong, or may.
 #[allow(clippy::print_stderr, reason = "the one place that prints to standard error")]
 pub(crate) fn complain(line: &str) {
-    eprintln!("{line}");
+    write_above_the_bar(|| eprintln!("{line}"));
 }
 
 /// Says how far the work is, or what is worth knowing.

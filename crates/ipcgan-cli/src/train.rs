@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ipcgan::model::Preset;
 use ipcgan::train::{
     Display, EVENTS_FOLDER, Ending, Interrupter, RunFolder, Session, Stage, StagePlan, Summary, TrainingConfig,
@@ -14,6 +14,7 @@ use ipcgan::train::{
 use crate::arguments::TrainArguments;
 use crate::progress::Progress;
 use crate::say::shows_progress;
+use crate::unfinished::{Unfinished, misused};
 use crate::{answer, complain, devices, report};
 
 /// Names in the list of pictures that are left out, before it is cut short.
@@ -47,8 +48,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         return Ok(());
     }
     let ending = train(&config, &stages, &data, &run, &session)?;
-    say_what_is_there(ending, &run);
-    Ok(())
+    Ok(say_what_is_there(ending, &run)?)
 }
 
 /// The configuration of a new run, or the one that the run began with; settings that are named change it.
@@ -56,13 +56,17 @@ fn config(arguments: &TrainArguments, run: &RunFolder) -> Result<TrainingConfig>
     let begun = if arguments.resume { run.config()? } else { None };
     let config = match (begun, arguments.preset) {
         (Some(begun), Some(preset)) if begun.preset != preset => {
-            bail!("the run began with --preset {}, not {preset}; choose another folder with --run", begun.preset)
+            let begun = begun.preset;
+            return Err(misused(format!(
+                "the run began with --preset {begun}, not {preset}; choose another folder with --run"
+            )));
         }
         (Some(begun), _) => begun,
         (None, preset) => TrainingConfig::of(preset.unwrap_or(Preset::Tiny)),
     };
     let seed = arguments.seed.map(|seed| format!("seed={seed}"));
-    Ok(config.with_settings(&seed.into_iter().chain(arguments.settings.iter().cloned()).collect::<Vec<_>>())?)
+    let settings: Vec<_> = seed.into_iter().chain(arguments.settings.iter().cloned()).collect();
+    config.with_settings(&settings).map_err(misused)
 }
 
 /// A table of what the run would take, on standard output.
@@ -145,11 +149,11 @@ fn interrupted_by_control_c() -> Result<Interrupter> {
     Ok(interrupter)
 }
 
-fn say_what_is_there(ending: Ending, run: &RunFolder) {
+fn say_what_is_there(ending: Ending, run: &RunFolder) -> Result<(), Unfinished> {
     match ending {
         Ending::Interrupted { stage, step } => {
             let go_on = "go on with the same command and --resume";
-            return report(&format!("stopped in the {stage} stage after step {step}; {go_on}"));
+            return Err(Unfinished::Stopped(format!("stopped in the {stage} stage after step {step}; {go_on}")));
         }
         Ending::Finished(summaries) => summaries.iter().for_each(say_what_was_learned),
     }
@@ -167,6 +171,7 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) {
         report("age a photo with the new weights (--aligned, because it learned from face crops):");
         answer(&format!("{} age PHOTO --aligned --weights {}", program(), generator.display()));
     }
+    Ok(())
 }
 
 /// A line a number, because names are long.

@@ -99,7 +99,7 @@ fn an_age_group_that_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     face().save(folder.path().join("face.png")).unwrap();
 
-    let error = failure(folder.path(), &["age", "face.png", "--to", "61-70", "--device", "cpu"], FAILED);
+    let error = failure(folder.path(), &["age", "face.png", "--to", "61-70", "--device", "cpu"], MISUSED);
 
     assert!(error.contains("61-70") && error.contains("51+"), "{error}");
 }
@@ -196,7 +196,43 @@ fn a_data_set_without_a_person_to_tell_from_another() {
 fn a_setting_that_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
 
-    let error = failure(folder.path(), &["train", "--set", "aging.stepz=1", "--device", "cpu"], FAILED);
+    let error = failure(folder.path(), &["train", "--set", "aging.stepz=1", "--device", "cpu"], MISUSED);
 
     assert!(error.contains("aging.stepz=1") && error.contains("steps"), "{error}");
+}
+
+#[test]
+fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    face().save(folder.path().join("face.png")).unwrap();
+    fs::create_dir(folder.path().join("faces")).unwrap();
+    face().save(folder.path().join("faces/face.png")).unwrap();
+
+    for (arguments, word) in [
+        (&["age", "face.png", "--aligned", "--to", "old", "--device", "cpu"][..], "`old`"),
+        (&["age", "faces", "--out", "faces", "--device", "cpu"], "holds the photos"),
+        (&["age", "faces", "--video", "--again"], "--again"),
+        (&["prepare", "--out", "out"], "FOLDER"),
+        (&["prepare", "faces", "--out", "faces"], "itself"),
+        (&["prepare", "faces", "--out", "out", "--threads", "1000000"], "1024"),
+        (&["prepare", "faces", "--out", "out", "--valid-share", "0.5", "--test-share", "0.5"], "leave nobody"),
+        (&["prepare", "faces", "--out", "out", "--source", "csv", "--column", "age"], "OURS=THEIRS"),
+        (&["train", "--set", "aging.stepps=5", "--device", "cpu"], "stepps"),
+        (&["serve", "--at-once", "0"], "at-once"),
+    ] {
+        let error = failure(folder.path(), arguments, MISUSED);
+        assert!(error.contains(word), "no `{word}` in: {error}");
+    }
+}
+
+#[test]
+fn a_table_that_is_not_there_is_named_as_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("faces")).unwrap();
+    face().save(folder.path().join("faces/face.png")).unwrap();
+
+    let arguments = ["prepare", "faces", "--table", "labels.csv", "--out", "out", "--device", "cpu"];
+    let error = failure(folder.path(), &arguments, FAILED);
+
+    assert!(error.contains("cannot read labels.csv") && !error.contains("prepare the folder"), "{error}");
 }

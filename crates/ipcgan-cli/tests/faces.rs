@@ -146,12 +146,19 @@ fn an_animation_goes_through_the_ages_and_back() {
     let folder = tempfile::tempdir().unwrap();
     portrait("grace-hopper.jpg").save(folder.path().join("grace.png")).unwrap();
 
+    let dimensions = || {
+        let file = std::io::BufReader::new(fs::File::open(folder.path().join("aged/grace.gif")).unwrap());
+        image::codecs::gif::GifDecoder::new(file).unwrap().dimensions()
+    };
+    answer(folder.path(), &["grace.png", "--to", "51+", "--animate", "--crops"]);
+    assert_eq!(dimensions(), (128, 128), "of the face alone");
+
     answer(folder.path(), &["grace.png", "--to", "51+", "--animate"]);
 
+    let (width, height) = dimensions();
+    assert_eq!(width.max(height), 480);
     let file = std::io::BufReader::new(fs::File::open(folder.path().join("aged/grace.gif")).unwrap());
     let decoder = image::codecs::gif::GifDecoder::new(file).unwrap();
-    let (width, height) = decoder.dimensions();
-    assert_eq!(width.max(height), 480);
     let frames: Vec<RgbImage> = decoder
         .into_frames()
         .map(|frame| image::DynamicImage::from(frame.unwrap().into_buffer()).into_rgb8())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -23,7 +23,11 @@ impl Finished {
     /// What the file in the folder `out` knows of; nothing if `asked` was something else, or `again` is wanted.
     pub(crate) fn open(out: &Path, asked: &Value, again: bool) -> Result<Self> {
         let path = out.join(NAME);
-        let text = fs::read_to_string(&path).unwrap_or_default();
+        let text = match fs::read(&path) {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
         let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
         if !again && lines.next().as_ref() == Some(asked) {
             // A line that was cut short by an interruption is no photo; the next one must begin on its own.
@@ -101,6 +105,9 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"photo\": \"a")).unwrap();
 
-        assert!(Finished::open(folder.path(), &asked, false).unwrap().done.is_empty());
+        let first = Finished::open(folder.path(), &asked, false).unwrap();
+        assert!(first.done.is_empty());
+        first.note(&json!({ "photo": "b", "files": [] })).unwrap();
+        assert!(Finished::open(folder.path(), &asked, false).unwrap().has(Path::new("b")));
     }
 }

@@ -10,11 +10,12 @@ mod wishes;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use ipcgan::{FaceAging, PhotoAging};
+use ipcgan::PhotoAging;
 use serde_json::{Value, json};
 
 use crate::arguments::AgeArguments;
 use crate::progress::Progress;
+use crate::weights::face_aging;
 use crate::{answer, complain, detail, devices, report};
 use finished::Finished;
 use one::Aging;
@@ -24,10 +25,7 @@ pub(crate) use wishes::Faces;
 pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     let photos = photos::listed(&arguments.photos, &arguments.out)?;
     let device = devices::open(&arguments.device)?;
-    let face_aging = match &arguments.weights {
-        Some(path) => FaceAging::load(path, &device)?,
-        None => FaceAging::embedded(&device)?,
-    };
+    let face_aging = face_aging(arguments.weights.as_deref(), &device)?;
     detail("weights are read");
     let ages = wishes::ages(&arguments.to, face_aging.age_groups())?;
     fs::create_dir_all(&arguments.out)

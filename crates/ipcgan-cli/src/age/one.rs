@@ -115,7 +115,7 @@ impl Aging<'_> {
             }
             self.write_strips(&aged, files)?;
         }
-        if self.arguments.animate {
+        if self.arguments.animate && !self.arguments.crops {
             let faces: Vec<&PhotoFace> = faces.iter().map(|(_, face)| face).collect();
             files.animation("", &animation::of_photo(self, rgb, &faces)?)?;
         }
@@ -128,7 +128,7 @@ impl Aging<'_> {
             for (age, change) in self.ages.iter().zip(&face.changes) {
                 files.picture(&face.label, &age.name, &change.added_to(&face.before).into())?;
             }
-            if self.arguments.animate && self.arguments.aligned {
+            if self.arguments.animate {
                 files.animation(&face.label, &animation::of_face(self, &face.before)?)?;
             }
         }
@@ -178,7 +178,7 @@ impl<'a> Files<'a> {
     fn picture(&mut self, label: &str, age: &str, picture: &Original) -> Result<()> {
         let path = self.path(&format!("{label}-{age}.{}", self.format))?;
         picture.write(&path, self.format)?;
-        self.pictures.insert(format!("{}{age}", label.trim_start_matches('-')), json!(path));
+        self.pictures.insert(format!("{label}-{age}").trim_start_matches('-').into(), json!(path));
         self.written.push(path);
         Ok(())
     }

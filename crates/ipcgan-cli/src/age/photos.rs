@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use ipcgan::photo;
 use walkdir::{DirEntry, WalkDir};
 
+use crate::unfinished::misused;
+
 /// A photo to age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Photo {
@@ -40,6 +42,10 @@ pub(crate) fn listed(given: &[PathBuf], out: &Path) -> Result<Vec<Photo>> {
 
 fn of_folder(folder: &Path, out: &Path) -> Result<Vec<Photo>> {
     let out = fs::canonicalize(out).ok();
+    if out.is_some() && fs::canonicalize(folder).ok() == out {
+        let folder = folder.display();
+        return Err(misused(format!("{folder} holds the photos; give another folder for their pictures as --out")));
+    }
     let wanted = |entry: &DirEntry| {
         let hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
         let ours = out.is_some() && entry.file_type().is_dir() && fs::canonicalize(entry.path()).ok() == out;

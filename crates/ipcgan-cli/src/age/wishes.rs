@@ -6,6 +6,8 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
 
+use crate::unfinished::misused;
+
 /// An age to show.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Age {
@@ -21,7 +23,9 @@ pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<Vec<Age>> {
     for name in names {
         let Some(blend) = AgeBlend::named(&name, groups) else {
             let known = groups.names().join(", ");
-            bail!("these weights know no age group `{name}`; --to takes all, {known}, or years as 45");
+            return Err(misused(format!(
+                "these weights know no age group `{name}`; --to takes all, {known}, or years as 45"
+            )));
         };
         if !ages.iter().any(|age| age.name == name) {
             ages.push(Age { name, blend });

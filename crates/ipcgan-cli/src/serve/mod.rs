@@ -16,10 +16,11 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
-use ipcgan::{FaceAging, PhotoAging};
+use ipcgan::PhotoAging;
 use tokio::net::TcpListener;
 
 use crate::arguments::ServeArguments;
+use crate::weights::face_aging;
 use crate::{answer, devices, report};
 use work::Workshop;
 
@@ -38,12 +39,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     let device = devices::open(&arguments.device)?;
-    let face_aging = match &arguments.weights {
-        Some(path) => FaceAging::load(path, &device)?,
-        None => FaceAging::embedded(&device)?,
-    };
     let workshop = Workshop::new(
-        PhotoAging::new(face_aging, &device),
+        PhotoAging::new(face_aging(arguments.weights.as_deref(), &device)?, &device),
         arguments.at_once.into(),
         usize::from(arguments.most_megabytes) << 20,
         Duration::from_secs(arguments.seconds.get()),

@@ -47,7 +47,13 @@ fn devices() -> Vec<(String, Device)> {
     let wanted: Option<Vec<String>> =
         std::env::var("IPCGAN_BENCH_DEVICES").ok().map(|names| names.split(',').map(str::to_string).collect());
     let visible = DeviceChoice::visible().into_iter();
-    let chosen = visible.filter(|choice| wanted.as_ref().is_none_or(|names| names.contains(&choice.to_string())));
+    // `vulkan` is every GPU by Vulkan, `vulkan:0` the first.
+    let is_wanted = |choice: &String, names: &[String]| {
+        names
+            .iter()
+            .any(|name| choice == name || choice.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    };
+    let chosen = visible.filter(|choice| wanted.as_ref().is_none_or(|names| is_wanted(&choice.to_string(), names)));
     let resolved = chosen.map(|choice| (choice.to_string(), choice.resolve()));
     let working = resolved.filter_map(|(name, device)| match device {
         Ok(device) => Some((name, device)),

@@ -1,6 +1,6 @@
 //! Three ways to a convolution's gradient towards its weights, on every device: as Burn computes it without autotune, a
-//! convolution whose kernel is a whole map; the same with the batch in parts, as GPUs train here; and as products of
-//! matrices over parts of the maps.
+//! convolution whose kernel is a whole map; the same with the batch in parts; and as products of matrices over parts of the
+//! maps. GPUs train here by products, and by parts where outputs are few.
 //!
 //! `cargo bench --bench weight_gradient`. On the CPU the networks use none of them (`ipcgan-kernels`).
 

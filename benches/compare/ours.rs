@@ -52,15 +52,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn work_of(work: &str, batch: usize, device: &Device) -> Option<Box<dyn FnMut()>> {
     let (preset, all) = (Preset::Paper, AgeGroups::default());
+    let size = preset.generator().image_size;
     Some(match work {
         "generator" => {
             let generator = preset.generator().init(&all, 0, device).into_inference();
-            let (source, target) = (faces(batch, 128, device), groups(batch, 0, device));
+            let (source, target) = (faces(batch, size, device), groups(batch, 0, device));
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }
         "alexnet" => {
             let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, device).into_frozen();
-            let source = faces(batch, 128, device);
+            let source = faces(batch, size, device);
             Box::new(move || drop(alexnet.age_logits(alexnet.features(source.clone())).into_data()))
         }
         "step" => {

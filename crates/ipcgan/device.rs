@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType, Tensor};
 use ipcgan_model::{guarded, guarded_try};
 
@@ -132,6 +133,16 @@ impl DeviceChoice {
             name if name.contains("Flex") => "the CPU, by flex".into(),
             name if name.contains("NdArray") => "the CPU, by ndarray".into(),
             name => name,
+        }
+    }
+
+    /// Bytes that what [`DeviceChoice::resolve`] gave may hold at once; none for a CPU, and where the interface does not tell:
+    /// CUDA, ROCm, Metal and Vulkan do, the default `wgpu` does not.
+    pub fn memory(device: &Device) -> Option<u64> {
+        match device.as_dispatch() {
+            #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+            DispatchDevice::Cube(device) => device.client().properties().memory.max_memory(),
+            _ => None,
         }
     }
 

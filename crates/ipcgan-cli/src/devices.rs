@@ -19,7 +19,7 @@ pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
 pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> Result<Vec<Device>> {
     kernels.cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
-    let names: Vec<String> = devices.iter().map(DeviceChoice::describe).collect();
+    let names: Vec<String> = devices.iter().map(described).collect();
     let compiles =
         if devices.iter().all(is_the_cpu) { "" } else { "; what it has not compiled yet takes seconds to a minute" };
     report(&format!("computing on {}{compiles}", names.join(", and on ")));
@@ -49,12 +49,21 @@ pub(crate) fn run() -> Result<()> {
         answer(&format!("{:<14} {state}", choice.to_string()));
     }
     let automatic = DeviceChoice::Auto.resolve()?;
-    answer(&format!("{:<14} takes {}", "auto", DeviceChoice::describe(&automatic)));
+    answer(&format!("{:<14} takes {}", "auto", described(&automatic)));
     Ok(())
 }
 
-fn tested(device: &Device) -> String {
+/// Its name, and its memory if that is known.
+fn described(device: &Device) -> String {
     let name = DeviceChoice::describe(device);
+    match DeviceChoice::memory(device) {
+        Some(bytes) => format!("{name} of {:.1} GB", bytes as f64 / 1e9),
+        None => name,
+    }
+}
+
+fn tested(device: &Device) -> String {
+    let name = described(device);
     match SelfTest::of(device) {
         Ok(SelfTest { off_by, first, faces_per_second }) => format!(
             "works: {name}; faces {off_by} of 255 levels off, {faces_per_second:.0} aged in a second, first after {:.1} s",

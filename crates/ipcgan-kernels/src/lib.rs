@@ -2,6 +2,21 @@
 //!
 //! Feature maps lie channels last ([`Maps`]). [`Instructions`] says which vector instructions run;
 //! results do not depend on the number of threads.
+//!
+//! ```
+//! use ipcgan_kernels::{Arithmetic, Convolution, Epilogue, Instructions, Maps, Window};
+//!
+//! // Each output is the sum of the three by three pixels around it, with zeros outside.
+//! let window = Window { kernel: 3, stride: 1, before: 1, after: 1, groups: 1 };
+//! let instructions = Instructions::best();
+//! let sum = Convolution::new(instructions, Arithmetic::Direct, &[1.0; 9], [1, 1], &window, None);
+//! let maps = Maps { batch: 1, height: 4, width: 4, channels: 1 };
+//!
+//! let sums = sum.run(&[1.0; 16], maps, [4, 4], &Epilogue::default());
+//!
+//! assert_eq!(sums[..4], [4.0, 6.0, 6.0, 4.0]);
+//! assert_eq!(sums[5], 9.0);
+//! ```
 
 mod adam;
 mod conditioned;

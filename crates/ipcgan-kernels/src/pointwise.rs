@@ -113,7 +113,7 @@ impl WithSimd for BeforeBound<'_> {
     }
 }
 
-/// Exponential function without branches or calls, for exponents up to 40; larger ones, of either sign, count as 40.
+/// Exponential function without branches or calls, for exponents from -40 to 40; others count as the nearer of the two.
 ///
 /// `exp(x) = 2^n exp(r)` with `n` the integer nearest to `x / ln 2`; `exp(r)` is a polynomial.
 #[inline(always)]

@@ -28,7 +28,7 @@ impl RunFolder {
     /// The folder at `path`, made if it is not there.
     ///
     /// # Errors
-    /// It cannot be made or written to.
+    /// It cannot be made.
     pub fn create(path: &Path) -> Result<Self, TrainingError> {
         let run = Self::at(path);
         for folder in [run.path.clone(), run.path.join("samples"), run.path.join("weights")] {

@@ -59,3 +59,19 @@ impl RunFolder {
 fn name(stage: Stage) -> String {
     format!("log/{stage}/summary.json")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_complete_with_its_last_look_at_held_out_faces() {
+        let learned =
+            |steps, validated, stopped_early| Learned { steps, validated, held_out: BTreeMap::new(), stopped_early };
+
+        assert!(learned(10, 10, false).is_complete(10));
+        assert!(!learned(10, 5, false).is_complete(10), "told to stop in the last validation");
+        assert!(!learned(7, 5, false).is_complete(10));
+        assert!(learned(5, 5, true).is_complete(10), "nothing became better any more");
+    }
+}

@@ -52,8 +52,8 @@ pub enum Ending {
 /// Runs `stages` in order on `data`, leaving everything in `run`.
 ///
 /// # Errors
-/// Data that cannot be learned from, missing weights of an earlier stage, a run that stands there
-/// already and is not to be resumed, or files that cannot be written.
+/// Settings that make no sense, data that cannot be learned from, missing weights of an earlier stage, a run that stands there
+/// already and is not to be resumed, a loss that diverges, a device that fails, or files that cannot be written.
 pub fn train(
     config: &TrainingConfig,
     stages: &[Stage],

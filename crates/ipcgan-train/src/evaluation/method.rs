@@ -6,7 +6,7 @@ use ipcgan_model::AgeGroups;
 use super::distribution::distribution;
 use super::judges::Opinion;
 use super::measures::{Interval, correlation_with_order, distance, mean};
-use super::metrics::{Cycle, Method, Pair, RealFaces};
+use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
 use super::pictures::{background_difference, detail, difference};
 use super::{Real, age};
 
@@ -23,68 +23,100 @@ pub(super) struct Aged {
 }
 
 pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealFaces, groups: &AgeGroups) -> Method {
-    let pairs = || real.iter().enumerate().flat_map(|(face, _)| groups.indices().map(move |target| (face, target)));
-    let years = |source: Option<usize>, target: usize| -> Vec<f64> {
-        let of = real.iter().zip(&aged.opinions).filter(|(face, _)| source.is_none_or(|source| face.group == source));
-        of.map(|(_, opinions)| opinions[target].years).collect()
-    };
-    let moved =
-        |(face, target): (usize, usize)| distance(&real[face].opinion.vector, &aged.opinions[face][target].vector);
-    let by_target: Vec<_> = groups.indices().map(|target| Interval::of(&years(None, target))).collect();
-    let off = by_target.iter().zip(&reference.years).filter_map(|(aged, real)| Some((aged.as_ref()?, real.as_ref()?)));
+    let way = Way { real, aged, groups };
+    let years: Vec<_> = groups.indices().map(|target| Interval::of(&way.years(target))).collect();
+    let off = years.iter().zip(&reference.years).filter_map(|(aged, real)| Some((aged.as_ref()?, real.as_ref()?)));
     let off: Vec<f64> = off.map(|(aged, real)| (aged.value - real.value).abs()).collect();
-    // Ages of one face are no samples of their own, so each face counts by the mean over its ages.
-    let over_faces = |of: &dyn Fn(usize, usize) -> f64| {
-        let of_face = |face| mean(&groups.indices().map(|target| of(face, target)).collect::<Vec<_>>());
-        Interval::of(&(0..real.len()).map(of_face).collect::<Vec<_>>())
-    };
-    let share =
-        |case: &dyn Fn(usize, usize) -> bool| over_faces(&|face, target| f64::from(u8::from(case(face, target))));
-    let change = |of: &dyn Fn(&RgbImage, &RgbImage) -> f64| {
-        over_faces(&|face, target| of(&real[face].picture, &aged.pictures[face][target]))
-    };
-    let some_mean = |values: Vec<f64>| (!values.is_empty()).then(|| mean(&values));
-    // The halves of the reference row, one of them aged: as many faces, and no person on both sides.
-    let distribution = {
-        let half = |half| real.iter().zip(&aged.opinions).filter(move |(face, _)| face.is_of_half(half));
+    let is_of_target =
+        |face: usize, target: usize| groups.group_of(age(way.opinion(face, target).years)) == Some(target);
+    let is_verified = |limit: f64| way.share(&|face, target| way.moved(face, target) <= limit);
+    Method {
+        name: name.into(),
+        pairs: pairs_of_groups(real, aged, reference, groups),
+        confusion: confusion(aged, groups),
+        years,
+        years_off: mean(&off),
+        accuracy: way.share(&is_of_target),
+        smoothness: way.smoothness(),
+        verified: reference.thresholds.map(|limit| limit.and_then(is_verified)),
+        distance_by_gap: groups.indices().map(|gap| way.distance_of_gap(gap)).collect(),
+        sharpness: way.change(&|source, aged| detail(aged) / detail(source).max(1e-9)),
+        background: way.change(&background_difference),
+        own_group: way.own_group(),
+        own_group_perceptual: Interval::of(&aged.perceptual),
+        distribution: way.distribution(),
+        cycle: aged.back.as_ref().and_then(|back| cycle(real, back)),
+    }
+}
+
+/// Real faces and what became of them.
+struct Way<'a> {
+    real: &'a [Real],
+    aged: &'a Aged,
+    groups: &'a AgeGroups,
+}
+
+impl Way<'_> {
+    fn opinion(&self, face: usize, target: usize) -> &Opinion {
+        &self.aged.opinions[face][target]
+    }
+
+    /// Estimated ages of the faces aged to `target`.
+    fn years(&self, target: usize) -> Vec<f64> {
+        self.aged.opinions.iter().map(|opinions| opinions[target].years).collect()
+    }
+
+    /// How far a face aged to `target` is from its source.
+    fn moved(&self, face: usize, target: usize) -> f64 {
+        distance(&self.real[face].opinion.vector, &self.opinion(face, target).vector)
+    }
+
+    /// Of a number of each face at each age. Ages of one face are no samples of their own, so each face counts by the mean
+    /// over its ages.
+    fn over_faces(&self, of: &dyn Fn(usize, usize) -> f64) -> Option<Interval> {
+        let of_face = |face| mean(&self.groups.indices().map(|target| of(face, target)).collect::<Vec<_>>());
+        Interval::of(&(0..self.real.len()).map(of_face).collect::<Vec<_>>())
+    }
+
+    fn share(&self, case: &dyn Fn(usize, usize) -> bool) -> Option<Interval> {
+        self.over_faces(&|face, target| f64::from(u8::from(case(face, target))))
+    }
+
+    /// Of a number of each source and what became of it.
+    fn change(&self, of: &dyn Fn(&RgbImage, &RgbImage) -> f64) -> Option<Interval> {
+        self.over_faces(&|face, target| of(&self.real[face].picture, &self.aged.pictures[face][target]))
+    }
+
+    fn smoothness(&self) -> Option<Interval> {
+        let of = |opinions: &Vec<Opinion>| {
+            correlation_with_order(&opinions.iter().map(|opinion| opinion.years).collect::<Vec<_>>())
+        };
+        Interval::of(&self.aged.opinions.iter().filter_map(of).collect::<Vec<_>>())
+    }
+
+    /// Mean distance of faces aged by `gap` groups, up or down, from their sources.
+    fn distance_of_gap(&self, gap: usize) -> Option<f64> {
+        let of_face = |face: usize| {
+            let targets = self.groups.indices().filter(move |target| self.real[face].group.abs_diff(*target) == gap);
+            targets.map(move |target| self.moved(face, target))
+        };
+        let distances: Vec<f64> = (0..self.real.len()).flat_map(of_face).collect();
+        (!distances.is_empty()).then(|| mean(&distances))
+    }
+
+    fn own_group(&self) -> Option<Interval> {
+        let own = |(face, pictures): (&Real, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
+        Interval::of(&self.real.iter().zip(&self.aged.pictures).map(own).collect::<Vec<_>>())
+    }
+
+    /// The halves of the reference row, one of them aged: as many faces, and no person on both sides.
+    fn distribution(&self) -> Distribution {
+        let half = |half| self.real.iter().zip(&self.aged.opinions).filter(move |(face, _)| face.is_of_half(half));
         let next =
             |(face, opinions): (&Real, &Vec<Opinion>)| opinions[(face.group + 1) % opinions.len()].vector.clone();
         let aged: Vec<_> = half(0).map(next).collect();
         let left: Vec<_> = half(1).map(|(face, _)| face.opinion.vector.clone()).collect();
         distribution(&aged, &left)
-    };
-    Method {
-        name: name.into(),
-        pairs: pairs_of_groups(real, aged, reference, groups),
-        confusion: confusion(aged, groups),
-        years: by_target,
-        years_off: mean(&off),
-        accuracy: share(&|face, target| groups.group_of(age(aged.opinions[face][target].years)) == Some(target)),
-        smoothness: {
-            let of = |opinions: &Vec<Opinion>| {
-                correlation_with_order(&opinions.iter().map(|opinion| opinion.years).collect::<Vec<_>>())
-            };
-            Interval::of(&aged.opinions.iter().filter_map(of).collect::<Vec<_>>())
-        },
-        verified: reference
-            .thresholds
-            .map(|limit| limit.and_then(|limit| share(&|face, target| moved((face, target)) <= limit))),
-        distance_by_gap: groups
-            .indices()
-            .map(|gap| {
-                let of_gap = pairs().filter(|(face, target)| real[*face].group.abs_diff(*target) == gap);
-                some_mean(of_gap.map(moved).collect())
-            })
-            .collect(),
-        sharpness: change(&|source, aged| detail(aged) / detail(source).max(1e-9)),
-        background: change(&background_difference),
-        own_group: {
-            let own = |(face, pictures): (&Real, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
-            Interval::of(&real.iter().zip(&aged.pictures).map(own).collect::<Vec<_>>())
-        },
-        own_group_perceptual: Interval::of(&aged.perceptual),
-        distribution,
-        cycle: aged.back.as_ref().and_then(|back| cycle(real, back)),
     }
 }
 

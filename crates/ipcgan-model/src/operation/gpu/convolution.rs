@@ -14,7 +14,7 @@ use ipcgan_kernels::Window;
 use super::super::convolution::{UP_WINDOW, window};
 use super::sums::sums;
 use super::weight_gradient::weight_gradient;
-use super::{GpuOperations, channels_last, dims, on_a_gpu, reshaped};
+use super::{GpuOperations, channels_last, dims, in_float32, on_a_gpu, reshaped};
 
 /// `layer` on whichever device Burn runs, `[batch, inputs, height, width]` to `[batch, outputs, ...]`.
 pub(in super::super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
@@ -166,10 +166,11 @@ impl Backward<Cube, 2> for BiasBack {
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = towards_bias {
             let [_, channels, ..] = dims::<Cube, 4>(&gradient);
-            let places = channels_last::<Cube>(gradient.clone());
+            let places = channels_last::<Cube>(in_float32::<Cube>(gradient.clone()));
             let [count, _] = dims::<Cube, 2>(&places);
             let sums = sums::<Cube>(reshaped::<Cube, 3>(places, [1, count, channels]));
-            gradients.register::<Cube>(node.id, reshaped::<Cube, 1>(sums, [channels]));
+            let sums = Cube::float_cast(reshaped::<Cube, 1>(sums, [channels]), float(gradient.dtype()));
+            gradients.register::<Cube>(node.id, sums);
         }
         if let Some(node) = towards_x {
             gradients.register::<Cube>(node.id, gradient);

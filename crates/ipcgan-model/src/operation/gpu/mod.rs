@@ -16,7 +16,7 @@ pub(super) use norm::normed;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, DispatchDevice, TensorMetadata, backend_extension};
-use burn::tensor::{Shape, Slice, Tensor};
+use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
 use ipcgan_kernels::Window;
 
 use super::norm::{NormForm, Normed};
@@ -106,4 +106,12 @@ fn whole(length: usize) -> Slice {
 fn channels_last<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [batch, channels, height, width] = dims::<B, 4>(&x);
     reshaped::<B, 2>(B::float_permute(x, &[0, 2, 3, 1]), [batch * height * width, channels])
+}
+
+/// For long sums.
+fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    match x.dtype() {
+        DType::F32 => x,
+        _ => B::float_cast(x, FloatDType::F32),
+    }
 }

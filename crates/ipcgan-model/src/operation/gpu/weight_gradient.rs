@@ -4,14 +4,13 @@
 //! as the convolution in parts, which is left where there are too few outputs to fill a product's tiles, or groups.
 
 use burn::backend::Backend;
-use burn::backend::TensorMetadata;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{DType, FloatDType, Slice};
+use burn::tensor::Slice;
 use ipcgan_kernels::Window;
 
 use super::parts::in_parts;
 use super::sums::sums;
-use super::{dims, reshaped, whole};
+use super::{dims, in_float32, reshaped, whole};
 
 /// Turns of a thread's loop, at most, in parts.
 const LONGEST: usize = 2048;
@@ -80,18 +79,11 @@ fn divisor(count: usize, most: usize) -> usize {
     (1..=most.clamp(1, count)).rev().find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(1)
 }
 
-fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
-    match x.dtype() {
-        DType::F32 => x,
-        _ => B::float_cast(x, FloatDType::F32),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use burn::backend::Flex;
     use burn::backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
-    use burn::tensor::{Device, Distribution, Shape, Tensor};
+    use burn::tensor::{Device, Distribution, FloatDType, Shape, Tensor};
     use burn_flex::FlexTensor;
 
     use super::*;

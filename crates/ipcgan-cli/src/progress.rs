@@ -54,3 +54,10 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 }
+
+impl Drop for Progress {
+    /// An error that ends the work early takes the bar away, too.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

@@ -1,9 +1,11 @@
 //! Which device computes: chosen by name, checked before it is used.
 
+#[cfg(all(feature = "wgpu", target_os = "linux"))]
+mod card;
+
 use std::fmt;
 use std::str::FromStr;
 
-use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType, Tensor};
 use ipcgan_model::{guarded, guarded_try};
 
@@ -136,14 +138,20 @@ impl DeviceChoice {
         }
     }
 
-    /// Bytes that what [`DeviceChoice::resolve`] gave may hold at once; none for a CPU, and where the interface does not tell:
-    /// CUDA, ROCm, Metal and Vulkan do, the default `wgpu` does not.
+    /// Bytes that what [`DeviceChoice::resolve`] gave may hold at once; none for a CPU, and where nobody tells: CUDA, ROCm, Metal
+    /// and Vulkan do; with the default `wgpu` the driver is asked, of NVIDIA's and AMD's cards on Linux.
+    #[allow(unused_variables, reason = "a build for CPUs alone asks nobody")]
     pub fn memory(device: &Device) -> Option<u64> {
-        match device.as_dispatch() {
-            #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-            DispatchDevice::Cube(device) => device.client().properties().memory.max_memory(),
-            _ => None,
+        #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+        if let burn::backend::DispatchDevice::Cube(device) = device.as_dispatch() {
+            let client = device.client();
+            let properties = client.properties();
+            let told = properties.memory.max_memory();
+            #[cfg(all(feature = "wgpu", target_os = "linux"))]
+            let told = told.or_else(|| card::memory(properties.identity.physical.as_ref()?));
+            return told;
         }
+        None
     }
 
     fn broken(&self, reason: String) -> DeviceError {

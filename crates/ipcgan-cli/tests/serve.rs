@@ -28,8 +28,8 @@ impl Served {
         Self { program, address }
     }
 
-    /// Status, head and body of what is answered.
-    fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    /// A request that was sent.
+    fn send(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
         let mut connection = TcpStream::connect(&self.address).unwrap();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -38,6 +38,12 @@ impl Served {
         connection.write_all(head.as_bytes()).unwrap();
         // A body that is refused need not be read to its end.
         let _ = connection.write_all(body);
+        connection
+    }
+
+    /// Status, head and body of what is answered.
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let mut connection = self.send(method, path, body);
         let mut answer = Vec::new();
         let _ = connection.read_to_end(&mut answer);
         let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
@@ -131,6 +137,26 @@ fn a_slow_sender_blocks_nobody_and_is_told_so_in_the_end() {
     let mut answer = String::new();
     slow.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[test]
+fn who_hangs_up_gives_the_turn_back() {
+    let (served, photo) = (Served::new(&["--at-once", "1"]), fs::read(PHOTO).unwrap());
+
+    // More than may wait (one at work, 32 behind it): if any kept its place, in the line or at work, nobody came in any more.
+    for _ in 0..50 {
+        drop(served.send("POST", "/api/age?age=60", &photo));
+    }
+
+    let mut status = 503;
+    for _ in 0..200 {
+        (status, ..) = served.ask("POST", "/api/age?age=60", &photo);
+        if status != 503 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(status, 200);
 }
 
 #[test]

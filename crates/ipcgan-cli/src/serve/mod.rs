@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         usize::from(arguments.most_megabytes) << 20,
         Duration::from_secs(arguments.seconds.get()),
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // A thread that worked keeps buffers of some megabytes for its next photo, so there are no more than work.
+    let threads = arguments.at_once.into();
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
     runtime.block_on(listen(SocketAddr::new(arguments.host, arguments.port), Arc::new(workshop)))
 }
 

@@ -5,6 +5,7 @@
 Every tenth request is hostile: damaged photos, wrong questions, bodies that end early, bytes that are no HTTP. An answer
 must be the photo or a refusal, in JSON where the photo or the question is at fault, never a failure of the service, and the
 photo after all that is the photo at the start, byte for byte. Every hundred requests a row is written: memory (MB), threads and open files.
+At the end one large photo is searched for faces, and a while later the service must hold no more than before it.
 """
 
 import argparse
@@ -47,6 +48,14 @@ def small_photos() -> list[bytes]:
     return photos
 
 
+def large_photo() -> bytes:
+    """Five thousand pixels square, which takes a hundred megabytes and more to work on."""
+    with Image.open(PHOTO) as photo:
+        bytes_of = io.BytesIO()
+        photo.convert("RGB").resize((5000, 5000)).save(bytes_of, "JPEG")
+    return bytes_of.getvalue()
+
+
 class Service:
     def __init__(self) -> None:
         with socket.socket() as free:
@@ -85,6 +94,20 @@ class Service:
         entries = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         memory, threads = int(entries["VmRSS"].split()[0]) / 1024, int(entries["Threads"])
         return memory, threads, len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+def gives_back(service: Service) -> None:
+    """What a large photo takes comes back when nobody asks any more."""
+    most = service.holds()[0] + 20
+    if service.ask("POST", "/api/faces", large_photo())[0] != 200:
+        raise SystemExit("the large photo was refused")
+    held = service.holds()[0]
+    for _ in range(60):
+        if service.holds()[0] <= most:
+            print(f"a large photo: {held:.0f} MB after it, {service.holds()[0]:.0f} a while later")
+            return
+        time.sleep(1)
+    raise SystemExit(f"{service.holds()[0]:.0f} MB are still held after a large photo")
 
 
 def damaged(photo: bytes, chance: random.Random) -> bytes:
@@ -157,6 +180,7 @@ def main() -> None:
                 assert result is None
         if service.ask("POST", "/api/age?age=51%2B", photos[0]) != first:
             raise SystemExit("the same question has another answer now")
+        gives_back(service)
     finally:
         service.process.terminate()
         with options.out.open("w", newline="") as file:

@@ -139,13 +139,14 @@ pub fn keep_freed_memory() {
     }
 }
 
-/// Gives memory that the program has freed back to the system, wherever it lies.
+/// Gives memory that the program has freed back to the system, wherever it lies, and what kernels keep for their next run.
 ///
 /// What lives long and is made late (a file's buffer, a plot) lands in holes between the tensors of a step, and those
 /// take fresh memory elsewhere in the next; without this, [`keep_freed_memory`] lets a process grow by a few megabytes
 /// with each such time. Costs some milliseconds, and as many page faults as are given back: for
-/// pauses, not for steps. Does nothing but with the GNU C library.
+/// pauses, not for steps. With other C libraries than GNU's, what kernels keep is freed, and the library decides.
 pub fn give_back_freed_memory() {
+    crate::scratch::clear();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: only pages without memory in use are given back.
     #[allow(unsafe_code, reason = "see above")]

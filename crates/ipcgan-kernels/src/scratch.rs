@@ -9,6 +9,11 @@ const KEPT: usize = 64;
 /// Buffers that wait for the next kernel, because fresh memory costs a page fault for every 4 KiB.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
+/// Frees the buffers that wait.
+pub(crate) fn clear() {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
 /// A buffer whose values are whatever they were.
 #[derive(Debug)]
 pub(crate) struct Scratch {

@@ -64,6 +64,7 @@ async fn listen(address: SocketAddr, workshop: Arc<Workshop>) -> Result<()> {
     let ended = async {
         let _ = tokio::signal::ctrl_c().await;
     };
+    tokio::spawn(workshop.clone().rest());
     Ok(axum::serve(listener, router(workshop)).with_graceful_shutdown(ended).await?)
 }
 

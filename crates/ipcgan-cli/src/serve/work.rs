@@ -1,20 +1,24 @@
 //! Work on photos: so many at once, each with bounds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use ipcgan::data::DataError;
+use ipcgan::model::give_back_freed_memory;
 use ipcgan::photo::{self, Original};
 use ipcgan::{PhotoAging, PhotoFace};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 /// Requests that wait for their turn, for each that is worked on.
 const WAITING: usize = 32;
 /// The most pixels of a photo: what the largest usual cameras have.
 const MOST_PIXELS: u64 = 50_000_000;
+/// From one look at whether nobody is at work to the next.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a request is not answered, with the status that says so.
 #[derive(Debug)]
@@ -23,8 +27,11 @@ pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 /// What ages photos, and its bounds.
 pub(super) struct Workshop {
     pub(super) aging: PhotoAging,
+    at_once: usize,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    /// Whether there was work since memory was given back.
+    worked: AtomicBool,
     most_bytes: usize,
     time: Duration,
 }
@@ -32,7 +39,20 @@ pub(super) struct Workshop {
 impl Workshop {
     pub(super) fn new(aging: PhotoAging, at_once: usize, most_bytes: usize, time: Duration) -> Self {
         let (turns, places) = (Semaphore::new(at_once), Semaphore::new(at_once * (1 + WAITING)));
-        Self { aging, turns: Arc::new(turns), places: Arc::new(places), most_bytes, time }
+        let worked = AtomicBool::new(false);
+        Self { aging, at_once, turns: Arc::new(turns), places: Arc::new(places), worked, most_bytes, time }
+    }
+
+    /// Gives memory back whenever nobody is at work: a large photo takes hundreds of megabytes, and the next may be far off.
+    pub(super) async fn rest(self: Arc<Self>) {
+        let mut pauses = interval(PAUSE);
+        loop {
+            pauses.tick().await;
+            let idle = self.turns.available_permits() == self.at_once;
+            if idle && self.worked.swap(false, Ordering::Relaxed) {
+                let _ = tokio::task::spawn_blocking(give_back_freed_memory).await;
+            }
+        }
     }
 
     /// The largest photo that is taken.
@@ -60,6 +80,7 @@ impl Workshop {
         let done = tokio::task::spawn_blocking(move || {
             // Whoever asked may have gone by now; the work has not.
             let _held = (place, turn);
+            workshop.worked.store(true, Ordering::Relaxed);
             let photo = read(&bytes)?;
             drop(bytes);
             let faces = workshop.aging.faces(&photo.rgb());

@@ -16,6 +16,8 @@ const STEP: f64 = 0.709;
 const LEAST_SCORES: [f32; 3] = [0.6, 0.7, 0.8];
 /// Overlap from which on the less sure of two is left out: of windows of one size, of all, and after each later network.
 const MOST_OVERLAP: [f32; 4] = [0.5, 0.7, 0.7, 0.7];
+/// Longer sides by shorter ones, up to which the share of a smallest face is of the shorter one.
+const LONGEST: f64 = 16.0;
 /// Windows that a network sees at a time.
 const BATCH: usize = 256;
 
@@ -25,6 +27,7 @@ pub struct MtcnnSettings {
     /// Side of the smallest face, in pixels. Default: 20, the smallest that the networks were trained on.
     pub least_side: f32,
     /// The same as a share of the photo's shorter side; the larger of the two counts. Default: 1/24.
+    /// Strips of more than sixteen to one count as wider, or a strip would be looked at as if it were a hundred photos.
     ///
     /// Time grows with the square of what is looked at, and large photos seldom have tiny faces that matter.
     pub least_share: f32,
@@ -33,6 +36,19 @@ pub struct MtcnnSettings {
 impl Default for MtcnnSettings {
     fn default() -> Self {
         Self { least_side: 20.0, least_share: 1.0 / 24.0 }
+    }
+}
+
+impl MtcnnSettings {
+    /// Sizes at which a photo is looked at, as shares of its own: the smallest face is one window at the first.
+    fn scales(&self, photo: [u32; 2]) -> impl Iterator<Item = f32> {
+        let window = Mtcnn::SIDES[0] as f64;
+        let [width, height] = photo.map(f64::from);
+        let shorter = width.min(height);
+        let wide = shorter.max((width * height / LONGEST).sqrt());
+        let least = f64::from(self.least_side).max(f64::from(self.least_share) * wide);
+        let scales = (0..).map(move |step| window / least * STEP.powi(step));
+        scales.take_while(move |scale| shorter * scale >= window).map(|scale| scale as f32)
     }
 }
 
@@ -83,15 +99,6 @@ impl MtcnnDetector {
         device: &Device,
     ) -> Result<Self, ModelError> {
         Ok(Self { networks: Mtcnn::from_bytes(bytes, origin, device)?, device: device.clone(), settings })
-    }
-
-    /// Sizes at which the photo is looked at, as shares of its own: the smallest face is one window at the first.
-    fn scales(&self, photo: &RgbImage) -> Vec<f32> {
-        let window = Mtcnn::SIDES[0] as f64;
-        let shorter = f64::from(photo.width().min(photo.height()));
-        let least = f64::from(self.settings.least_side).max(f64::from(self.settings.least_share) * shorter);
-        let scales = (0..).map(|step| window / least * STEP.powi(step));
-        scales.take_while(|scale| shorter * scale >= window).map(|scale| scale as f32).collect()
     }
 
     /// Windows of one size of the photo.
@@ -160,7 +167,8 @@ impl MtcnnDetector {
 
 impl FaceDetector for MtcnnDetector {
     fn detect(&self, photo: &RgbImage) -> Vec<DetectedFace> {
-        let proposed = self.scales(photo).into_iter().flat_map(|scale| self.proposed(photo, scale)).collect();
+        let scales = self.settings.scales(photo.dimensions().into());
+        let proposed = scales.flat_map(|scale| self.proposed(photo, scale)).collect();
         let proposed = squares(surest(proposed, MOST_OVERLAP[1], OverlapOf::Union));
         let refined = squares(self.refined(photo, &proposed));
         self.finished(photo, &refined)
@@ -197,4 +205,37 @@ fn judged_sizes(bounds: Bounds) -> [f32; 2] {
 
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_into_vec::<f32>().expect("numbers were converted to f32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_scale(photo: [u32; 2]) -> f32 {
+        MtcnnSettings::default().scales(photo).next().unwrap()
+    }
+
+    #[test]
+    fn a_photo_is_first_looked_at_with_its_smallest_face_in_one_window() {
+        assert_eq!(first_scale([400, 300]), 12.0 / 20.0);
+        assert_eq!(first_scale([4800, 3000]), 12.0 / 125.0);
+        assert_eq!(first_scale([12_000, 2_000]), first_scale([2_000, 2_000]));
+    }
+
+    #[test]
+    fn a_strip_is_looked_at_no_larger_than_another_photo() {
+        for photo in [[50_000, 900], [900, 50_000], [6_000, 6_000], [20_000, 2_000]] {
+            let [width, height] = photo.map(|side| side as f32 * first_scale(photo));
+
+            assert!(width * height < 1.35e6, "{photo:?}: {width} x {height}");
+        }
+    }
+
+    #[test]
+    fn every_size_holds_a_window() {
+        let scales: Vec<f32> = MtcnnSettings::default().scales([640, 480]).collect();
+
+        assert!(scales.windows(2).all(|pair| (pair[1] / pair[0] - 0.709).abs() < 1e-6));
+        assert!(480.0 * scales.last().unwrap() >= 12.0 && 480.0 * scales.last().unwrap() * 0.709 < 12.0);
+    }
 }

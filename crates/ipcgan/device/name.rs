@@ -1,0 +1,84 @@
+//! Names of devices, written and read.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{DeviceChoice, DeviceError, Gpu};
+
+impl fmt::Display for Gpu {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => Ok(()),
+            Self::Discrete(index) => write!(formatter, ":{index}"),
+            Self::Integrated(index) => write!(formatter, ":i{index}"),
+            Self::Software => write!(formatter, ":software"),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind())?;
+        match self {
+            Self::Cuda(index) | Self::Rocm(index) if *index > 0 => write!(formatter, ":{index}"),
+            Self::Wgpu(gpu) | Self::Vulkan(gpu) | Self::Metal(gpu) => write!(formatter, "{gpu}"),
+            Self::Remote(address) => write!(formatter, ":{address}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(name.into());
+        let (kind, which) = match name.split_once(':') {
+            Some((kind, which)) => (kind, Some(which)),
+            None => (name, None),
+        };
+        let number = |text: &str| text.parse::<usize>().map_err(|_| unknown());
+        let index = || which.map_or(Ok(0), number);
+        let gpu = || match which {
+            None => Ok(Gpu::Default),
+            Some("software") => Ok(Gpu::Software),
+            Some(text) => match text.strip_prefix('i') {
+                Some(text) => number(text).map(Gpu::Integrated),
+                None => number(text).map(Gpu::Discrete),
+            },
+        };
+        match (kind, which) {
+            ("auto", None) => Ok(Self::Auto),
+            ("cpu", None) => Ok(Self::Cpu),
+            ("ndarray", None) => Ok(Self::NdArray),
+            ("cuda", _) => index().map(Self::Cuda),
+            ("rocm", _) => index().map(Self::Rocm),
+            ("wgpu", _) => gpu().map(Self::Wgpu),
+            ("vulkan", _) => gpu().map(Self::Vulkan),
+            ("metal", _) => gpu().map(Self::Metal),
+            ("remote", Some(address)) if !address.is_empty() => Ok(Self::Remote(address.into())),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_written_as_it_is_read() {
+        for name in ["auto", "cpu", "cuda", "cuda:1", "wgpu:i0", "vulkan:software", "metal:2"] {
+            let choice: DeviceChoice = name.parse().unwrap();
+
+            assert_eq!(choice.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_device_that_does_not_exist_is_refused() {
+        for name in ["gpu", "cpu:1", "cuda:x", "wgpu:", "remote", ""] {
+            assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
+        }
+    }
+}

@@ -1,7 +1,6 @@
 //! What can be said to the command.
 
 use std::net::IpAddr;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -397,9 +396,9 @@ pub(crate) struct ServeArguments {
     /// The largest photo that is taken, in megabytes.
     #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
     pub(crate) most_megabytes: u16,
-    /// Seconds in which a photo must have arrived.
-    #[arg(long, default_value = "30")]
-    pub(crate) seconds: NonZero<u64>,
+    /// Seconds in which a question and its photo must each have arrived.
+    #[arg(long, default_value_t = 30, value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) seconds: u16,
     /// Weights file of a generator, instead of the one that comes with the program.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,

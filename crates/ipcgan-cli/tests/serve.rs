@@ -140,6 +140,24 @@ fn a_slow_sender_blocks_nobody_and_is_told_so_in_the_end() {
 }
 
 #[test]
+fn who_never_ends_a_question_and_who_asks_no_more_is_hung_up_on() {
+    let served = Served::new(&["--seconds", "1"]);
+    let connected = |text: &str| {
+        let mut connection = TcpStream::connect(&served.address).unwrap();
+        connection.write_all(text.as_bytes()).unwrap();
+        connection.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        connection
+    };
+
+    for text in ["GET / HTTP/1.1\r\nHost: here\r\n", "GET /page.css HTTP/1.1\r\nHost: here\r\n\r\n", ""] {
+        let mut connection = connected(text);
+
+        // Ends only when the program hangs up: nobody here says that the connection is to be closed.
+        connection.read_to_end(&mut Vec::new()).unwrap();
+    }
+}
+
+#[test]
 fn who_hangs_up_gives_the_turn_back() {
     let (served, photo) = (Served::new(&["--at-once", "1"]), fs::read(PHOTO).unwrap());
 

@@ -1,8 +1,9 @@
 //! `ipcgan serve`: a web page on which people age photos, and an interface for programs.
 //!
-//! Nothing is written to disk. Work on photos is bounded in number, size and time.
+//! Nothing is written to disk. Connections and work on photos are bounded in number, size and time.
 
 mod answers;
+mod connections;
 mod work;
 
 use std::net::SocketAddr;
@@ -39,19 +40,20 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     let device = devices::open(&arguments.device)?;
+    let patience = Duration::from_secs(arguments.seconds.into());
     let workshop = Workshop::new(
         PhotoAging::new(face_aging(arguments.weights.as_deref(), &device)?, &device),
         arguments.at_once.into(),
         usize::from(arguments.most_megabytes) << 20,
-        Duration::from_secs(arguments.seconds.get()),
+        patience,
     );
     // A thread that worked keeps buffers of some megabytes for its next photo, so there are no more than work.
     let threads = arguments.at_once.into();
     let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
-    runtime.block_on(listen(SocketAddr::new(arguments.host, arguments.port), Arc::new(workshop)))
+    runtime.block_on(listen(SocketAddr::new(arguments.host, arguments.port), Arc::new(workshop), patience))
 }
 
-async fn listen(address: SocketAddr, workshop: Arc<Workshop>) -> Result<()> {
+async fn listen(address: SocketAddr, workshop: Arc<Workshop>, patience: Duration) -> Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
@@ -65,7 +67,8 @@ async fn listen(address: SocketAddr, workshop: Arc<Workshop>) -> Result<()> {
         let _ = tokio::signal::ctrl_c().await;
     };
     tokio::spawn(workshop.clone().rest());
-    Ok(axum::serve(listener, router(workshop)).with_graceful_shutdown(ended).await?)
+    connections::serve(listener, router(workshop), patience, ended).await;
+    Ok(())
 }
 
 fn router(workshop: Arc<Workshop>) -> Router {

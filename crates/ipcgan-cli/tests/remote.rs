@@ -43,6 +43,8 @@ impl Drop for Lender {
 
 fn train(folder: &Path, run: &str, devices: &str, steps: usize) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    // What is caught is said in a sentence, unless this is set.
+    command.env_remove("RUST_BACKTRACE");
     command.current_dir(folder).args(["train", "--run", run, "--device", devices, "--cpu-kernels", "burn"]);
     for setting in [
         "synthetic.identities=12",

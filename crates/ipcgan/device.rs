@@ -132,7 +132,7 @@ impl DeviceChoice {
         match format!("{device:?}") {
             name if name.contains("Flex") => "the CPU, by flex".into(),
             name if name.contains("NdArray") => "the CPU, by ndarray".into(),
-            name => name,
+            name => name::of_remote(&name).unwrap_or(name),
         }
     }
 

@@ -5,6 +5,13 @@ use std::str::FromStr;
 
 use super::{DeviceChoice, DeviceError, Gpu};
 
+/// Who lends a device, by its debugging form, which alone tells its address.
+pub(super) fn of_remote(debugged: &str) -> Option<String> {
+    let between = |start: &str, end: char| Some(debugged.split_once(start)?.1.split_once(end)?.0);
+    let (host, port) = (between("host: \"", '"')?, between("port: Some(", ')')?);
+    Some(format!("the device that {host}:{port} lends"))
+}
+
 impl fmt::Display for Gpu {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -73,6 +80,16 @@ mod tests {
 
             assert_eq!(choice.to_string(), name);
         }
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn a_lent_device_is_called_by_who_lends_it() {
+        let host = burn::remote::RemoteHost::websocket("ws://there:7171");
+        let device = format!("{:?}", burn::tensor::Device::remote_options(&host));
+
+        assert_eq!(of_remote(&device).unwrap(), "the device that there:7171 lends", "{device}");
+        assert_eq!(of_remote("Device<Flex>"), None);
     }
 
     #[test]

@@ -177,6 +177,28 @@ fn who_hangs_up_gives_the_turn_back() {
     assert_eq!(status, 200);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_was_asked_is_answered_before_the_program_ends() {
+    let (mut served, photo) = (Served::new(&[]), fs::read(PHOTO).unwrap());
+    let _idle = TcpStream::connect(&served.address).unwrap();
+    let mut connection = TcpStream::connect(&served.address).unwrap();
+    let head = "POST /api/faces HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\n";
+    write!(connection, "{head}Content-Length: {}\r\n\r\n", photo.len()).unwrap();
+    // The program waits for the photo now.
+    let mut told = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut told).unwrap();
+
+    let sent = Command::new("kill").args(["-INT", &served.program.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    connection.write_all(&photo).unwrap();
+
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("landmarks"), "{answer}");
+    assert_eq!(served.program.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn many_at_once_are_all_answered() {
     let (served, photo) = (Served::new(&[]), fs::read(PHOTO).unwrap());

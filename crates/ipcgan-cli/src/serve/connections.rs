@@ -11,24 +11,30 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::ctrl_c;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+
+use crate::report;
 
 /// Connections at once, fewer than a process may have open files; whoever comes later waits to be let in.
 const MOST: usize = 512;
 /// The longest that a connection lasts: longer than a photo waits, and not as long as somebody who reads nothing would hold it.
 const LONGEST: Duration = Duration::from_mins(15);
 
-/// Answers until `ended` is, and then what was asked already. The head of a request has to come within `patience`, also if there
-/// were others before it.
-pub(super) async fn serve(listener: TcpListener, router: Router, patience: Duration, ended: impl Future<Output = ()>) {
-    let (places, open, mut ended) = (Arc::new(Semaphore::new(MOST)), GracefulShutdown::new(), pin!(ended));
+/// Answers until Ctrl-C, and then what was asked already, unless it comes once more. The head of a request has to come within
+/// `patience`, also if there were others before it.
+pub(super) async fn serve(listener: TcpListener, router: Router, patience: Duration) {
+    let (places, open) = (Arc::new(Semaphore::new(MOST)), GracefulShutdown::new());
+    let mut ended = pin!(ctrl_c());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience);
     loop {
         let (stream, place) = tokio::select! {
+            // Asked first, so that it is listened to before anybody is let in.
+            biased;
+            _ = &mut ended => break,
             accepted = accepted(&listener, &places) => accepted,
-            () = &mut ended => break,
         };
         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = open.watch(connection);
@@ -39,7 +45,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, patience: Durat
         });
     }
     drop(listener);
-    open.shutdown().await;
+    report("ending with the answers to what was asked; Ctrl-C once more ends at once");
+    tokio::select! {
+        () = open.shutdown() => (),
+        _ = ctrl_c() => (),
+    }
 }
 
 /// The next connection, as soon as there is a place for it.

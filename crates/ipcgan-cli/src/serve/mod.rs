@@ -63,11 +63,8 @@ async fn listen(address: SocketAddr, workshop: Arc<Workshop>, patience: Duration
     }
     answer(&format!("http://{address}"));
     report("Ctrl-C ends");
-    let ended = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
     tokio::spawn(workshop.clone().rest());
-    connections::serve(listener, router(workshop), patience, ended).await;
+    connections::serve(listener, router(workshop), patience).await;
     Ok(())
 }
 

@@ -32,6 +32,8 @@ for (const [name, open] of Object.entries(sites)) {
       const context = await browser.newContext({ viewport, acceptDownloads: true });
       const page = await context.newPage();
       page.setDefaultTimeout(60_000);
+      // Listened to from the beginning: a chooser that opens before the browser knows that somebody listens is lost.
+      page.on("filechooser", () => {});
       const [asked, errors] = [[], []];
       page.on("request", (request) => asked.push(request.url()));
       page.on("pageerror", (error) => errors.push(error.message));
@@ -86,6 +88,7 @@ for (const [name, open] of Object.entries(sites)) {
 
     onPage("can be used by keyboard alone", WIDE, async (page) => {
       await page.keyboard.press("Tab");
+      await page.locator("#file:focus").waitFor();
       const choosing = page.waitForEvent("filechooser");
       await page.keyboard.press("Space");
       await (await choosing).setFiles(EILEEN);

@@ -82,7 +82,7 @@ impl AlexNetConfig {
     }
 
     /// Side of the last pooled map: 6 for 227 pixels.
-    fn pooled_side(&self) -> usize {
+    pub(crate) fn pooled_side(&self) -> usize {
         let pooled = |side: usize| (side - 3) / 2 + 1;
         assert!(self.input_size >= 67, "AlexNet needs pictures of at least 67 pixels");
         let conv1 = (self.input_size - 11) / 4 + 1;

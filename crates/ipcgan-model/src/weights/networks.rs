@@ -1,19 +1,11 @@
 //! The networks that weights files can hold.
+//!
+//! A file may name any size, so sizes are checked before the memory for them is taken.
 
 use burn::tensor::Device;
 
 use super::Network;
 use crate::{AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
-
-/// A file may name any number: sizes beyond these would fill the memory before the tensors are seen.
-fn check_sizes(sizes: &[(&str, usize, usize)]) -> Result<(), String> {
-    for (name, size, most) in sizes {
-        if *size == 0 || size > most {
-            return Err(format!("has {name} {size}; it must be between 1 and {most}"));
-        }
-    }
-    Ok(())
-}
 
 impl Network for Generator {
     type Config = GeneratorConfig;
@@ -24,14 +16,7 @@ impl Network for Generator {
     }
 
     fn of_config(config: &GeneratorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
-        check_sizes(&[
-            ("image_size", config.image_size, 4096),
-            ("width", config.width, 512),
-            ("residual_blocks", config.residual_blocks, 64),
-        ])?;
-        if !config.image_size.is_multiple_of(4) {
-            return Err(format!("has image_size {}, not a multiple of 4", config.image_size));
-        }
+        config.check().map_err(|invalid| invalid.to_string())?;
         Ok(config.init(groups, 0, device))
     }
 }
@@ -45,10 +30,7 @@ impl Network for Discriminator {
     }
 
     fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
-        check_sizes(&[("width", config.width, 512)])?;
-        if config.score_channels > 4096 {
-            return Err(format!("has score_channels {}; it must be at most 4096", config.score_channels));
-        }
+        config.check().map_err(|invalid| invalid.to_string())?;
         Ok(config.init(groups, 0, device))
     }
 }
@@ -62,19 +44,7 @@ impl Network for AlexNet {
     }
 
     fn of_config(config: &AlexNetConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
-        check_sizes(&[
-            ("identities", config.identities, 1_000_000),
-            ("input_size", config.input_size, 1024),
-            ("width", config.width, 128),
-            ("hidden", config.hidden, 8192),
-            ("embedding", config.embedding, 4096),
-        ])?;
-        if config.input_size < 67 {
-            return Err(format!("has input_size {}, below 67", config.input_size));
-        }
-        if !(0.0..1.0).contains(&config.dropout) {
-            return Err(format!("has dropout {}; it must be at least 0 and below 1", config.dropout));
-        }
+        config.check().map_err(|invalid| invalid.to_string())?;
         Ok(config.init(groups, 0, device))
     }
 }

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(folder) => folder,
         None => drawn_faces()?,
     };
-    let run = RunFolder::create(&arguments.next().unwrap_or("run".into()))?;
+    let run = RunFolder::at(&arguments.next().unwrap_or("run".into()));
 
     let settings = ["identity.steps=40", "age.steps=40", "aging.steps=20"].map(String::from);
     let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings)?;
@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         notices: Arc::new(|line| println!("{line}")),
         interrupter: Interrupter::new(),
         resume: false,
+        device_memory: None,
     };
     train(&config, &Stage::ALL, &data, &run, &session)?;
     println!("everything is in {}", run.path().display());

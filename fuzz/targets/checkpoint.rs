@@ -57,7 +57,7 @@ impl Run {
             interrupter: Interrupter::new(),
             resume,
         };
-        let run = RunFolder::create(&self.folder)?;
+        let run = RunFolder::at(&self.folder);
         if resume {
             let (_, _) = (run.config()?, run.data_folder()?);
         }

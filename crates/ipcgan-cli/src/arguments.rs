@@ -244,7 +244,7 @@ fn share(text: &str) -> Result<f64, String> {
 Examples:
   ipcgan train                                        all three stages on drawn faces
   ipcgan train --data faces --preset compact --run runs/faces
-  ipcgan train --data faces --stage aging --run runs/faces --set aging.steps=5000
+  ipcgan train --resume --stage aging --run runs/faces --set aging.steps=20000
   ipcgan train --resume --run runs/faces
   ipcgan train --data faces --preset paper --device cuda:0,cuda:1 --dry-run
 
@@ -254,25 +254,25 @@ pub(crate) struct TrainArguments {
     /// Only this stage: identity, age or aging. Without it, all three in order.
     #[arg(long)]
     pub(crate) stage: Option<Stage>,
-    /// Prepared folder of faces, or Parquet shards of them; without it, faces are drawn (with
-    /// --resume: those that the run began with).
+    /// Prepared folder of faces, or Parquet shards of them; without it, the data that the run in the folder began with, and for
+    /// a new run synthetic faces.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Folder for everything that the run makes.
     #[arg(long, default_value = "run", value_name = "DIR")]
     pub(crate) run: PathBuf,
-    /// Sizes and lengths: paper, compact or tiny (as without it).
+    /// Sizes and lengths: paper, compact or tiny (as without it); a run that is there keeps its own.
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<Preset>,
     /// Go on from the newest checkpoints of the run, with the settings it began with; --set changes
-    /// those that it names.
+    /// those that it names. (Ctrl-C, SIGTERM and SIGHUP stop a training with a checkpoint.)
     #[arg(long)]
     pub(crate) resume: bool,
     /// Decides the initial weights, the split and the order of faces: `--set seed=NUMBER` in short.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
     /// Run a few steps of each stage, say what the whole would take in time and memory, and write
-    /// nothing.
+    /// nothing. Large batches are estimated from small ones.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Change a setting of config.json, as aging.steps=5000; may be given many times.

@@ -62,10 +62,10 @@ pub(crate) fn answer(line: &str) {
     write_above_the_bar(|| drop(writeln!(std::io::stdout(), "{line}")));
 }
 
-/// Says what went wrong, or may.
-#[allow(clippy::print_stderr, reason = "the one place that prints to standard error")]
+/// Says what went wrong, or may; a terminal that went away is no reason to lose what is being done.
 pub(crate) fn complain(line: &str) {
-    write_above_the_bar(|| eprintln!("{line}"));
+    use std::io::Write;
+    write_above_the_bar(|| drop(writeln!(std::io::stderr(), "{line}")));
 }
 
 /// Says how far the work is, or what is worth knowing.

@@ -2,63 +2,74 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
+use ipcgan::DeviceChoice;
 use ipcgan::model::Preset;
 use ipcgan::train::{
-    Display, EVENTS_FOLDER, Ending, Interrupter, RunFolder, Session, Stage, StagePlan, Summary, TrainingConfig,
-    TrainingData, plan, span, train,
+    Display, EVENTS_FOLDER, Ending, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary,
+    TrainingConfig, TrainingData, plan, show_above_dashboard, span, train,
 };
 
 use crate::arguments::TrainArguments;
 use crate::progress::Progress;
 use crate::say::shows_progress;
 use crate::unfinished::{Unfinished, misused};
-use crate::{answer, complain, devices, report};
+use crate::{answer, complain, devices, interrupt, report};
 
 /// Names in the list of pictures that are left out, before it is cut short.
 const SHOWN_LEFT_OUT: usize = 10;
 
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
-    let run = match arguments.dry_run {
-        true => RunFolder::at(&arguments.run),
-        false => RunFolder::create(&arguments.run)?,
-    };
-    let config = config(arguments, &run)?;
+    let run = RunFolder::at(&arguments.run);
+    if arguments.resume {
+        run.check_resumable()?;
+    }
+    if !arguments.dry_run {
+        run.check_usable()?;
+    }
+    let begun = arguments.resume || run.has_begun()?;
+    let config = config(arguments, begun.then(|| run.config()).transpose()?.flatten())?;
     let devices = devices::open_all(&arguments.device, &arguments.kernels)?;
-    let folder = match (&arguments.data, arguments.resume) {
-        (None, true) => run.data_folder()?,
-        (folder, _) => folder.as_deref().map(std::path::absolute).transpose()?,
+    let folder = match &arguments.data {
+        None if begun => run.data_folder()?,
+        folder => folder.as_deref().map(std::path::absolute).transpose()?,
     };
     let data = data(folder.as_deref(), &config)?;
+    let device_memory = devices.iter().filter_map(DeviceChoice::memory).min();
+    let display = display(arguments);
+    let dashboard = matches!(display, Display::Dashboard);
+    let notices = Notices::new();
     let session = Session {
         devices,
-        display: display(arguments),
-        notices: Arc::new(complain),
-        interrupter: interrupted_by_control_c()?,
+        display,
+        notices: if dashboard { notices.later() } else { Arc::new(complain) },
+        // A dry run has nothing to lose.
+        interrupter: if arguments.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
         resume: arguments.resume,
+        device_memory,
     };
     let stages = match arguments.stage {
         Some(stage) => vec![stage],
         None => Stage::ALL.to_vec(),
     };
     if arguments.dry_run {
-        say_plan(&plan(&config, &stages, &data, &run, &session)?);
-        return Ok(());
+        return say_plan(&plan(&config, &stages, &data, &run, &session)?);
     }
-    let ending = train(&config, &stages, &data, &run, &session)?;
-    Ok(say_what_is_there(ending, &run)?)
+    let ending = train(&config, &stages, &data, &run, &session);
+    notices.say();
+    Ok(say_what_is_there(ending?, &run)?)
 }
 
-/// The configuration of a new run, or the one that the run began with; settings that are named change it.
-fn config(arguments: &TrainArguments, run: &RunFolder) -> Result<TrainingConfig> {
-    let begun = if arguments.resume { run.config()? } else { None };
+/// The configuration of a new run, or that of the run in the folder, `begun`; settings that are named change it.
+fn config(arguments: &TrainArguments, begun: Option<TrainingConfig>) -> Result<TrainingConfig> {
     let config = match (begun, arguments.preset) {
         (Some(begun), Some(preset)) if begun.preset != preset => {
             let begun = begun.preset;
             return Err(misused(format!(
-                "the run began with --preset {begun}, not {preset}; choose another folder with --run"
+                "the run in {} began with --preset {begun}, not {preset}; choose another folder with --run",
+                arguments.run.display()
             )));
         }
         (Some(begun), _) => begun,
@@ -70,26 +81,38 @@ fn config(arguments: &TrainArguments, run: &RunFolder) -> Result<TrainingConfig>
 }
 
 /// A table of what the run would take, on standard output.
-fn say_plan(stages: &[StagePlan]) {
-    let row = |cells: [String; 7]| {
+///
+/// # Errors
+/// The run cannot work here.
+fn say_plan(stages: &[StagePlan]) -> Result<()> {
+    let gpu = stages.iter().any(|plan| plan.device_memory > 0.0);
+    let row = |cells: [String; 8]| {
         let [stage, rest @ ..] = cells;
-        let rest = rest.map(|cell| format!("{cell:>12}")).concat();
+        let shown = if gpu { &rest[..] } else { &rest[..rest.len() - 1] };
+        let rest: String = shown.iter().map(|cell| format!("{cell:>12}")).collect();
         answer(&format!("{stage:<9}{rest}"));
     };
-    row(["stage", "parameters", "faces/step", "time/step", "steps", "time", "memory"].map(String::from));
+    row(["stage", "parameters", "faces/step", "time/step", "steps", "time", "memory", "GPU memory"].map(String::from));
     for plan in stages {
+        let about = if plan.estimated { "~" } else { "" };
         row([
             plan.stage.to_string(),
             format!("{:.2} M", plan.parameters as f64 / 1e6),
             plan.faces_per_step.to_string(),
-            format!("{:.3} s", plan.step.as_secs_f64()),
+            format!("{about}{:.3} s", plan.step.as_secs_f64()),
             plan.steps.to_string(),
-            span(plan.time.as_secs_f64()),
-            format!("{:.0} MB", plan.memory),
+            format!("{about}{}", span(plan.time.as_secs_f64())),
+            format!("{about}{:.0} MB", plan.memory),
+            format!("{about}{:.0} MB", plan.device_memory),
         ]);
     }
     let whole: f64 = stages.iter().map(|plan| plan.time.as_secs_f64()).sum();
-    answer(&format!("all stages: {}, checkpoints and sample grids apart", span(whole)));
+    answer(&format!("all stages: {}", span(whole)));
+    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| complain(&format!("warning: {text}")));
+    match stages.iter().find_map(|plan| plan.impossible.clone()) {
+        Some(reason) => bail!(reason),
+        None => Ok(()),
+    }
 }
 
 fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> {
@@ -126,27 +149,39 @@ fn say_what_is_left_out(left_out: &[ipcgan::data::LeftOut]) {
     }
 }
 
+/// The dashboard where it can be shown, and where Ctrl-C works in it.
 fn display(arguments: &TrainArguments) -> Display {
-    let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    let terminal = cfg!(unix) && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
     match terminal && !arguments.plain && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(report)),
     }
 }
 
-/// The first Ctrl-C asks for a checkpoint and a clean end; the second one ends at once.
-fn interrupted_by_control_c() -> Result<Interrupter> {
-    let interrupter = Interrupter::new();
-    let handle = interrupter.clone();
-    ctrlc::set_handler(move || {
-        if handle.should_stop() {
-            std::process::exit(130);
-        }
-        report("stopping after this step, with a checkpoint; once more to stop at once");
-        handle.stop(Some("interrupted"));
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(interrupter)
+/// Notices that come while the dashboard has the terminal: shown on top of it, and said again when it is gone.
+struct Notices {
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Notices {
+    fn new() -> Self {
+        Self { lines: Arc::default() }
+    }
+
+    fn later(&self) -> LineSink {
+        let lines = self.lines.clone();
+        Arc::new(move |line| {
+            if show_above_dashboard(line) {
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
+            } else {
+                complain(line);
+            }
+        })
+    }
+
+    fn say(&self) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| complain(&line));
+    }
 }
 
 fn say_what_is_there(ending: Ending, run: &RunFolder) -> Result<(), Unfinished> {
@@ -179,6 +214,9 @@ fn say_what_was_learned(summary: &Summary) {
     let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early } = summary;
     let early = if *stopped_early { ", when nothing became better any more" } else { "" };
     report(&format!("{stage}: {steps} steps on {train_faces} faces{early}; on {valid_faces} faces of other people"));
+    if held_out.is_empty() {
+        report("    nothing could be measured on them");
+    }
     for (name, value) in held_out {
         report(&format!("    {name:<20} {value:.3}"));
     }

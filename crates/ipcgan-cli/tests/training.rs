@@ -414,7 +414,8 @@ fn a_stage_without_the_one_before_it_says_what_is_missing() {
     let output = train(folder.path(), &["--stage", "age"]);
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("alexnet.safetensors"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("--stage identity"), "{}", text(&output.stderr));
+    assert!(!folder.path().join("run").exists());
 }
 
 /// Ctrl-C, sent as a terminal does.

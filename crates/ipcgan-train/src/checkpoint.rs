@@ -13,12 +13,15 @@ use burn::train::metric::store::EventStoreClient;
 use ipcgan_model::write_whole;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainingError;
+use crate::stage_state::checkpoint_step_file;
+use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
 /// Records in a checkpoint: model, optimizer, scheduler.
 const RECORDS: usize = 3;
 /// The file that says that all records are there, and what they must be.
 const STATE: &str = "state.json";
+/// What the name of a checkpoint ends with while it is written.
+const PART: &str = "part";
 
 /// How far a stage has come, beside its records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,6 +63,8 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
     folder: PathBuf,
+    /// The file that names the step of the newest complete one.
+    newest_step: PathBuf,
     /// Complete checkpoints that are kept beside the best one; those before the newest serve if that is damaged.
     kept: usize,
     /// Checkpoints that are not complete, by step.
@@ -75,8 +80,10 @@ pub(crate) struct Found {
 }
 
 impl Checkpoints {
-    pub(crate) fn new(folder: PathBuf, kept: usize) -> Self {
-        Self { folder, kept, begun: Arc::default() }
+    /// Those of `stage` in `run`.
+    pub(crate) fn of(run: &RunFolder, stage: Stage, config: &TrainingConfig) -> Self {
+        let newest_step = run.path().join(checkpoint_step_file(stage));
+        Self { folder: run.checkpoints(stage), newest_step, kept: config.checkpoints_kept, begun: Arc::default() }
     }
 
     /// Whether there is a complete checkpoint, whole or damaged.
@@ -94,12 +101,18 @@ impl Checkpoints {
             let path = path.to_path_buf();
             move |source| TrainingError::Access { path, source }
         };
-        let mut complete = self.complete();
         for path in self.folders() {
-            if !path.join(STATE).is_file() {
-                fs::remove_dir_all(&path).map_err(access(&path))?;
+            match step_of_part(&path) {
+                // All of it is there, only its name is not.
+                Some(step) if check(&path).is_ok() => put_in_place(&path, &self.at(step)).map_err(access(&path))?,
+                Some(_) => fs::remove_dir_all(&path).map_err(access(&path))?,
+                None if path.is_dir() && !path.join(STATE).is_file() => {
+                    fs::remove_dir_all(&path).map_err(access(&path))?
+                }
+                None => (),
             }
         }
+        let mut complete = self.complete();
         let mut damaged: Vec<(PathBuf, String)> = Vec::new();
         while let Some(step) = complete.pop() {
             let folder = self.at(step);
@@ -149,6 +162,11 @@ impl Checkpoints {
         self.folder.join(format!("{step:06}"))
     }
 
+    /// Where the checkpoint of `step` is while it is written.
+    fn part(&self, step: usize) -> PathBuf {
+        self.at(step).with_extension(PART)
+    }
+
     fn folders(&self) -> impl Iterator<Item = PathBuf> {
         fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path())
     }
@@ -171,7 +189,9 @@ impl Checkpoints {
             let text = serde_json::to_vec_pretty(state).expect("numbers and names turn into JSON");
             let best = state.standing.best.as_ref().map(|best| best.step);
             begun.remove(&step);
-            write_whole(&self.at(step).join(STATE), &text)?;
+            write_whole(&self.part(step).join(STATE), &text)?;
+            put_in_place(&self.part(step), &self.at(step))?;
+            write_whole(&self.newest_step, step.to_string().as_bytes())?;
             self.remove_old(best)?;
         }
         Ok(())
@@ -185,9 +205,26 @@ impl Checkpoints {
     }
 }
 
+/// Gives the complete checkpoint in `part` its name, in place of an older one of the same step.
+fn put_in_place(part: &Path, folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        remove(folder)?;
+    }
+    fs::rename(part, folder)
+}
+
+/// The step of a checkpoint that was being written in `folder`.
+fn step_of_part(folder: &Path) -> Option<usize> {
+    let name = folder.file_name()?.to_str()?.strip_suffix(PART)?;
+    name.strip_suffix('.')?.parse().ok()
+}
+
 /// Removes a checkpoint; its state goes first, so what is left after a crash in between is no checkpoint.
 fn remove(folder: &Path) -> io::Result<()> {
-    fs::remove_file(folder.join(STATE))?;
+    match fs::remove_file(folder.join(STATE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
     fs::remove_dir_all(folder)
 }
 
@@ -228,7 +265,11 @@ pub(crate) struct RecordFiles {
 
 impl RecordFiles {
     fn path(&self, step: usize) -> PathBuf {
-        self.checkpoints.at(step).join(format!("{}.bpk", self.name))
+        self.checkpoints.at(step).join(self.file())
+    }
+
+    fn file(&self) -> String {
+        format!("{}.bpk", self.name)
     }
 
     /// The record of the checkpoint at `step`.
@@ -240,11 +281,12 @@ impl RecordFiles {
 
 impl<R: Checkpoint> Checkpointer<R> for RecordFiles {
     fn save(&self, step: usize, record: R) -> Result<(), CheckpointerError> {
-        let path = self.path(step);
+        let folder = self.checkpoints.part(step);
+        let path = folder.join(self.file());
         let named = |error: io::Error| {
             CheckpointerError::IOError(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
         };
-        fs::create_dir_all(self.checkpoints.at(step)).map_err(named)?;
+        fs::create_dir_all(&folder).map_err(named)?;
         record.save(path.clone())?;
         File::open(&path).and_then(|file| file.sync_all()).map_err(named)?;
         self.checkpoints.saved_one(step, &path).map_err(named)
@@ -275,15 +317,18 @@ mod tests {
     /// Checkpoints at these steps, each with three records.
     fn checkpoints(steps: &[usize], kept: usize) -> (tempfile::TempDir, Checkpoints) {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(folder.path().into(), kept);
+        let config = TrainingConfig::of(ipcgan_model::Preset::Tiny).with_checkpoints_kept(kept);
+        let run = RunFolder::at(folder.path());
+        run.log(Stage::Age).unwrap();
+        let checkpoints = Checkpoints::of(&run, Stage::Age, &config);
         for step in steps {
-            fs::create_dir_all(checkpoints.at(*step)).unwrap();
+            fs::create_dir_all(checkpoints.part(*step)).unwrap();
             // The second one is the best.
             let best = steps.get(1).filter(|best| step >= best);
             let best = best.map(|best| Best { step: *best, value: 0.5, since: 0 });
             checkpoints.begin(*step, Standing { best, ..Standing::default() });
             for name in ["model.bpk", "optimizer.bpk", "scheduler.bpk"] {
-                let file = checkpoints.at(*step).join(name);
+                let file = checkpoints.part(*step).join(name);
                 fs::write(&file, format!("{name} at {step}")).unwrap();
                 checkpoints.saved_one(*step, &file).unwrap();
             }
@@ -322,6 +367,26 @@ mod tests {
 
         assert_eq!(checkpoints.find().unwrap().step, 5);
         assert!(!checkpoints.at(10).exists());
+    }
+
+    #[test]
+    fn a_checkpoint_that_lacks_its_name_alone_is_used() {
+        let (_folder, checkpoints) = checkpoints(&[5, 10], 2);
+        fs::rename(checkpoints.at(10), checkpoints.part(10)).unwrap();
+        fs::create_dir_all(checkpoints.part(15)).unwrap();
+
+        assert_eq!(checkpoints.find().unwrap().step, 10);
+        assert!(!checkpoints.part(15).exists());
+    }
+
+    #[test]
+    fn checkpoints_that_are_gone_are_told_from_those_that_never_were() {
+        let (folder, checkpoints) = checkpoints(&[5, 10], 2);
+        let run = RunFolder::at(folder.path());
+        fs::remove_dir_all(&checkpoints.folder).unwrap();
+
+        assert_eq!(run.checkpoint_step(Stage::Age).unwrap(), Some(10));
+        assert_eq!(run.checkpoint_step(Stage::Aging).unwrap(), None);
     }
 
     #[test]

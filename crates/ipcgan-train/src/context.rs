@@ -9,30 +9,23 @@ use burn::data::dataset::Dataset;
 use burn::tensor::Device;
 use ipcgan_data::{
     AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher,
-    LabelledDataset, check_groups, check_identities,
+    LabelledDataset,
 };
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
 use crate::checkpoint::{Checkpoints, Found, Standing};
 use crate::config::ClassifierTraining;
+use crate::preflight::check_faces;
+use crate::stage_state::{StageState, check_stage};
 use crate::summary::{Learned, Summary};
 use crate::team::Team;
 use crate::train::Session;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
-/// Keeps which and how many faces `stage` begins with, or refuses to go on with another number: their order would be another.
-fn check_data(data: &TrainingData, stage: Stage, run: &RunFolder, done: usize) -> Result<(), TrainingError> {
-    let name = format!("log/{stage}/faces.json");
-    let now = data.train().len();
-    match run.read::<usize>(&name)? {
-        Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
-        _ => {
-            run.log(stage)?;
-            run.write(&name, &now)?;
-            run.save_data_folder(data.folder())
-        }
-    }
+/// Where a stage keeps how many faces it learns from.
+fn faces_file(stage: Stage) -> String {
+    format!("log/{stage}/faces.json")
 }
 
 /// One stage and all it needs.
@@ -54,7 +47,7 @@ impl<'a> StageContext<'a> {
     /// The stage ready to run, after the newest whole checkpoint if there is one; none if an earlier run finished it.
     ///
     /// # Errors
-    /// The stage stands there already and is not to be `resumed`, or the data or the settings do not fit.
+    /// Those of [`check_stage`], or the data or the settings do not fit.
     pub(crate) fn new(
         config: &TrainingConfig,
         stage: Stage,
@@ -63,23 +56,37 @@ impl<'a> StageContext<'a> {
         session: &'a Session,
         resumed: bool,
     ) -> Result<Option<Self>, TrainingError> {
-        let checkpoints = Checkpoints::new(run.checkpoints(stage), config.checkpoints_kept);
-        let summary = run.summary(stage)?;
-        if !resumed && (checkpoints.any() || summary.is_some()) {
-            return Err(TrainingError::RunExists { path: run.path().into(), stage });
-        }
-        if summary.is_some_and(|summary| summary.steps >= config.steps(stage) || summary.stopped_early) {
+        let state = check_stage(config, stage, run, &[], resumed)?;
+        if state == StageState::Complete {
             return Ok(None);
         }
+        let checkpoints = Checkpoints::of(run, stage, config);
         let Found { step: done, damaged } = checkpoints.find()?;
         for (path, reason) in damaged {
             (session.notices)(&format!("checkpoint {}: {reason}; going on from step {done}", path.display()));
         }
+        let newest = run.checkpoint_step(stage)?.unwrap_or(0);
+        if newest > done {
+            (session.notices)(&format!(
+                "the checkpoint of step {newest} of the {stage} stage is gone; going on from step {done}"
+            ));
+        }
         let standing = checkpoints.standing(done)?;
         let context = Self::planned(config, stage, data, run, session)?;
-        check_data(&context.data, stage, run, done)?;
+        context.check_data(done)?;
         run.save_config(stage, &context.config)?;
+        run.write(&faces_file(stage), &context.data.train().len())?;
+        run.save_data_folder(data.folder())?;
         Ok(Some(Self { checkpoints, done, standing, ..context }))
+    }
+
+    /// Refuses to go on with another number of faces than the stage began with: their order would be another.
+    pub(crate) fn check_data(&self, done: usize) -> Result<(), TrainingError> {
+        let (stage, now) = (self.stage, self.data.train().len());
+        match self.run.read::<usize>(&faces_file(stage))? {
+            Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
+            _ => Ok(()),
+        }
     }
 
     /// The stage from its beginning; nothing is written.
@@ -95,19 +102,13 @@ impl<'a> StageContext<'a> {
     ) -> Result<Self, TrainingError> {
         let data = data.of_stage(stage);
         let mut config = config.clone();
-        match stage {
-            Stage::Identity => {
-                config.alexnet.identities = IdentityLabels::of(data.train().as_ref()).count;
-                if config.alexnet.identities < 2 {
-                    check_identities(data.train().as_ref(), "the faces to train on")?;
-                }
-            }
-            Stage::Age | Stage::Aging => {
-                for (faces, what) in [(data.train(), "train on"), (data.valid(), "validate on")] {
-                    let what = format!("the faces to {what}");
-                    check_groups(faces.as_ref(), &config.age_groups, &what)?;
-                }
-            }
+        check_faces(&config, stage, &data)?;
+        if stage == Stage::Identity {
+            config.alexnet.identities = IdentityLabels::of(data.train().as_ref()).count;
+            config.alexnet.check().map_err(|invalid| TrainingError::Setting {
+                setting: "--data".into(),
+                reason: format!("the identity stage {invalid}"),
+            })?;
         }
         let team = Team::new(&session.devices);
         if !config.batch_size(stage).is_multiple_of(team.count()) {
@@ -115,8 +116,17 @@ impl<'a> StageContext<'a> {
             let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
             return Err(TrainingError::Setting { setting, reason });
         }
-        let checkpoints = Checkpoints::new(run.checkpoints(stage), config.checkpoints_kept);
+        let checkpoints = Checkpoints::of(run, stage, &config);
         Ok(Self { stage, config, data, run, session, team, checkpoints, done: 0, standing: Standing::default() })
+    }
+
+    /// The same with batches of `faces`, each an update of its own.
+    pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
+        let mut config = self.config.clone();
+        config.set_batches(self.stage, faces);
+        let (data, team, checkpoints) = (self.data.clone(), self.team.clone(), self.checkpoints.clone());
+        let (stage, run, session, standing) = (self.stage, self.run, self.session, self.standing.clone());
+        Self { stage, config, data, run, session, team, checkpoints, done: self.done, standing }
     }
 
     /// Where the networks are kept, with gradients.
@@ -140,7 +150,7 @@ impl<'a> StageContext<'a> {
     }
 
     /// Faces in such a part.
-    fn part_size(&self) -> usize {
+    pub(crate) fn part_size(&self) -> usize {
         self.config.batch_size(self.stage) / self.team.count()
     }
 

@@ -17,8 +17,10 @@ pub struct TrainingData {
     train: Arc<dyn FaceSet>,
     valid: Arc<dyn FaceSet>,
     valid_faces: usize,
-    /// Where they are; none if they are drawn.
+    /// Where they are; none if they are synthetic.
     folder: Option<PathBuf>,
+    /// Faces of the two splits before those of a stage were chosen.
+    all: [usize; 2],
 }
 
 impl TrainingData {
@@ -27,6 +29,7 @@ impl TrainingData {
     /// # Errors
     /// A group or the validation would be empty.
     pub fn synthetic(config: &TrainingConfig, progress: Progress<'_>) -> Result<Self, TrainingError> {
+        config.check()?;
         let faces = SyntheticFaces::new(config.synthetic.clone(), &config.age_groups);
         faces.draw_all(progress);
         Self::split(Arc::new(faces), None, config)
@@ -43,6 +46,7 @@ impl TrainingData {
         config: &TrainingConfig,
         progress: Progress<'_>,
     ) -> Result<(Self, Vec<LeftOut>), TrainingError> {
+        config.check()?;
         let (faces, mut left_out) = open_faces(folder, &config.age_groups)?;
         let (faces, unreadable) = check_pictures(faces, progress);
         left_out.extend(unreadable);
@@ -51,7 +55,8 @@ impl TrainingData {
 
     fn split(faces: Arc<dyn FaceSet>, folder: Option<PathBuf>, config: &TrainingConfig) -> Result<Self, TrainingError> {
         let (train, valid) = by_identity(faces, config.seed, config.valid_share)?;
-        Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces, folder })
+        let all = [train.len(), valid.len()];
+        Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces, folder, all })
     }
 
     /// Faces to learn from.
@@ -62,6 +67,16 @@ impl TrainingData {
     /// Faces of people who are not in [`TrainingData::train`].
     pub fn valid(&self) -> &Arc<dyn FaceSet> {
         &self.valid
+    }
+
+    /// Number of faces in the training split, of whichever stage.
+    pub(crate) fn all_train(&self) -> usize {
+        self.all[0]
+    }
+
+    /// Number of faces in the validation split, of whichever stage.
+    pub(crate) fn all_valid(&self) -> usize {
+        self.all[1]
     }
 
     /// The folder that they are in; none if they are drawn.

@@ -33,6 +33,128 @@ pub enum TrainingError {
         /// The stage.
         stage: crate::Stage,
     },
+    /// Another process trains in the run folder.
+    #[error("{path} is in use by another training; wait until it has ended, or choose another folder with --run")]
+    RunInUse {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// There is no run that could go on.
+    #[error("there is no run in {path} to resume; check --run, or begin one without --resume")]
+    NoRun {
+        /// The folder in which a run was expected.
+        path: PathBuf,
+    },
+    /// Where the run folder should be is a file.
+    #[error("{path} is not a folder; choose another one with --run")]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder holds what a run would write over, and is no run.
+    #[error("{path} holds {found} but no config.json, so it is not a run; choose another folder with --run")]
+    NoRunFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What a run would write over.
+        found: PathBuf,
+    },
+    /// The configuration of a run cannot be used.
+    #[error("{path} is not the configuration of a run: {reason}; choose another folder with --run")]
+    NoConfig {
+        /// The `config.json`.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A stage has learned something, but the checkpoints to go on from are gone.
+    #[error(
+        "the {stage} stage has learned {steps} steps, but there is no checkpoint of it in {path}; put the checkpoints back, or \
+         begin anew in another folder with --run"
+    )]
+    MissingCheckpoint {
+        /// The stage.
+        stage: crate::Stage,
+        /// Steps that are known to be done.
+        steps: usize,
+        /// Where the checkpoints should be.
+        path: PathBuf,
+    },
+    /// A stage builds on one that has not been completed.
+    #[error(
+        "the {stage} stage builds on the {needs} stage, which {path} has not completed; run `--stage {needs}` first, or all \
+         stages without --stage"
+    )]
+    MissingStage {
+        /// The stage that cannot start.
+        stage: crate::Stage,
+        /// The stage that it needs.
+        needs: crate::Stage,
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A stage would learn more, and a later one has already learned from what it was.
+    #[error(
+        "the {later} stage in {path} has learned from the {stage} stage as it is, so the {stage} stage cannot learn more; \
+         train in another folder with --run"
+    )]
+    LaterStage {
+        /// The stage that would learn more.
+        stage: crate::Stage,
+        /// The stage that has learned from it.
+        later: crate::Stage,
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A setting differs from what a stage of the run has learned with, and cannot change any more.
+    #[error(
+        "setting `{setting}` was {was} when the {stage} stage learned and cannot become {now}; choose another folder with --run"
+    )]
+    FixedSetting {
+        /// The setting.
+        setting: String,
+        /// Its value then.
+        was: String,
+        /// Its value now.
+        now: String,
+        /// The stage that has learned with it.
+        stage: crate::Stage,
+    },
+    /// No face has an age, which a stage needs.
+    #[error(
+        "none of the {count} faces to {purpose} has an age, and the {stage} stage learns from ages; fill the column `age` of \
+         metadata.csv"
+    )]
+    NoAges {
+        /// The stage.
+        stage: crate::Stage,
+        /// What the faces are for, as `train on`.
+        purpose: &'static str,
+        /// How many faces there are.
+        count: usize,
+    },
+    /// There are no faces for a purpose.
+    #[error("there are no faces to {purpose}; {advice}")]
+    NoFaces {
+        /// What the faces are for, as `train on`.
+        purpose: &'static str,
+        /// What to change.
+        advice: &'static str,
+    },
+    /// A stage needs more memory than there is.
+    #[error("the {stage} stage needs about {needed:.1} GB of memory, and {place} has {total:.1} GB; {advice}")]
+    Memory {
+        /// The stage.
+        stage: crate::Stage,
+        /// Gigabytes that it needs.
+        needed: f64,
+        /// Gigabytes that there are in all.
+        total: f64,
+        /// Whose memory, as `this machine`.
+        place: &'static str,
+        /// What to change.
+        advice: String,
+    },
     /// A stage needs the weights that an earlier one writes.
     #[error("the {stage} stage needs {path}; run the earlier stages first, or all three without --stage")]
     MissingWeights {

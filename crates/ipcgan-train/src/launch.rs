@@ -6,12 +6,13 @@ use std::time::Duration;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::store::ModuleRecord;
-use burn::train::{InferenceStep, Learner, SupervisedTraining, TrainingStrategy};
+use burn::train::{InferenceStep, Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
 use crate::begun::Begun;
 use crate::checkpoint::SaveAlways;
 use crate::context::StageContext;
+use crate::dashboard::dashboard;
 use crate::health::Health;
 use crate::held_out::HeldOut;
 use crate::progress::ProgressLines;
@@ -94,9 +95,11 @@ impl StageContext<'_> {
         let learner = self.resumed(model, optimizer, rates)?;
         let outcome = Arc::<Mutex<Outcome>>::default();
         let strategy = self.strategy(judged_by, observer, outcome.clone())?;
+        // Of its own, because Burn's dashboard resets it when the stage ends.
+        let interrupter = Interrupter::new();
         let training = SupervisedTraining::new(self.run.log(self.stage)?, train, valid)
             .num_epochs(self.config.validations)
-            .with_interrupter(self.session.interrupter.clone())
+            .with_interrupter(interrupter.clone())
             .with_application_logger(None)
             .with_metric_logger(HeldOut::default())
             .with_checkpointing_strategy(SaveAlways)
@@ -108,7 +111,7 @@ impl StageContext<'_> {
             .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
             .label(self.stage.name());
         let training = match &self.session.display {
-            Display::Dashboard => training,
+            Display::Dashboard => training.renderer(dashboard(interrupter)),
             Display::Lines(sink) => training.renderer(Box::new(ProgressLines::new(
                 self.stage.name(),
                 self.config.steps(self.stage),
@@ -143,7 +146,7 @@ impl StageContext<'_> {
         outcome: Arc<Mutex<Outcome>>,
     ) -> Result<StepStrategy<M>, TrainingError> {
         let watch = Watch {
-            recorder: Recorder::new(self.run, self.stage, self.done)?,
+            recorder: Recorder::new(self.run, self.stage, self.done, self.standing.validated)?,
             health: Health::new(self.session.notices.clone()),
         };
         let (rate, value) = self.config.rate(self.stage);
@@ -168,6 +171,7 @@ impl StageContext<'_> {
             judged_by,
             patience: self.config.patience(self.stage),
             observer,
+            stop: self.session.interrupter.clone(),
             watch: Mutex::new(Some(watch)),
             outcome,
         })

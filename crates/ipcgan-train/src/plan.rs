@@ -2,25 +2,39 @@
 
 use std::time::{Duration, Instant};
 
+use burn::train::checkpoint::Checkpoint;
 use burn::train::{InferenceStep, Learner};
-use ipcgan_model::guarded;
+use ipcgan_model::{give_back_freed_memory, guarded};
 
 use crate::begun::Begun;
 use crate::context::StageContext;
+use crate::memory::{Fit, MemoryNeed, resident_bytes};
+use crate::samples::SampleGrids;
 use crate::stages::StepModel;
-use crate::strategy::resident_megabytes;
-use crate::train::{Session, check_precision};
-use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+use crate::strategy::StepObserver;
+use crate::train::Session;
+use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
-/// Steps that are measured, after one to warm up.
-const STEPS: usize = 3;
+/// Steps, and batches of validation, that pass before time is taken: they compile kernels, fill caches and get memory.
+const WARM_UP: usize = 2;
+/// Steps that are measured at most, after those.
+const STEPS: usize = 8;
+/// Time after which no further one is measured.
+const LONG_ENOUGH: Duration = Duration::from_secs(3);
+/// Faces on each device in the two small batches from which larger ones are estimated.
+const SMALL_BATCHES: [usize; 2] = [4, 8];
+/// Faces and seconds of a step up to which it is measured as it is, and not estimated.
+const MEASURED_FACES: usize = 256;
+const MEASURED_STEP: f64 = 5.0;
+/// Records of a checkpoint as large as the model's: weights, and Adam's two means.
+const RECORDS: f64 = 3.0;
 
 /// What a stage will take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagePlan {
     /// The stage.
     pub stage: Stage,
-    /// Steps in all.
+    /// Steps that are to be done.
     pub steps: usize,
     /// Faces that a step learns from, on all devices together.
     pub faces_per_step: usize,
@@ -28,13 +42,22 @@ pub struct StagePlan {
     pub parameters: usize,
     /// Time of a step.
     pub step: Duration,
-    /// Time of all steps and validations.
+    /// Time of all steps, validations, checkpoints and sample grids.
     pub time: Duration,
     /// Memory of the process while it learns, in megabytes, without that of GPUs; zero where the system does not say.
     pub memory: f64,
+    /// Memory of each GPU, in megabytes; zero for the CPU, and where the device does not say.
+    pub device_memory: f64,
+    /// Whether time and memory are estimated from smaller batches.
+    pub estimated: bool,
+    /// What speaks against the run: it needs more memory than is free.
+    pub warning: Option<String>,
+    /// What makes it impossible: it needs more memory than there is.
+    pub impossible: Option<String>,
 }
 
-/// Runs a few steps of each of `stages` and says what the whole will take; nothing is written.
+/// Runs a few steps of each of `stages` and says what the whole will take; nothing is written. Large batches are estimated from
+/// small ones.
 ///
 /// # Errors
 /// As those of [`train`](crate::train), as far as they show before the first step.
@@ -45,72 +68,240 @@ pub fn plan(
     run: &RunFolder,
     session: &Session,
 ) -> Result<Vec<StagePlan>, TrainingError> {
-    config.check()?;
-    check_precision(config, session)?;
+    run.check_usable()?;
+    preflight::check(config, stages, data, run, session)?;
     let of = |&stage: &Stage| {
-        let context = StageContext::planned(config, stage, data, run, session)?;
-        // What it has learned by then does not change the time.
-        let alexnet = || context.blank_alexnet();
-        match stage {
-            Stage::Identity => context.measured(context.identity_begun()?),
-            Stage::Age => context.measured(context.age_begun(alexnet())?),
-            Stage::Aging => context.measured(context.aging_begun(alexnet())?),
-        }
+        let done = run.checkpoint_step(stage)?.unwrap_or(0);
+        StageContext::planned(config, stage, data, run, session)?.plan(done)
     };
     stages.iter().map(of).collect()
 }
 
+/// What was measured at one size of the batch, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    parameters: usize,
+    step: f64,
+    validation: f64,
+    checkpoint: f64,
+    sample: f64,
+    memory: MemoryNeed,
+}
+
+impl Measured {
+    /// The same for `batch` faces, from what was measured with fewer, `small` and `large`.
+    fn extrapolated(small: (usize, Self), large: (usize, Self), batch: usize) -> Self {
+        let ((few, small), (more, large)) = (small, large);
+        let line = |at_few: f64, at_more: f64| {
+            let slope = ((at_more - at_few) / (more - few) as f64).max(0.0);
+            at_more + slope * (batch as f64 - more as f64)
+        };
+        Self {
+            step: line(small.step, large.step),
+            validation: line(small.validation, large.validation),
+            memory: MemoryNeed {
+                host: line(small.memory.host, large.memory.host),
+                device: line(small.memory.device, large.memory.device),
+            },
+            ..large
+        }
+    }
+}
+
 impl StageContext<'_> {
-    fn measured<M: StepModel>(&self, begun: Begun<M>) -> Result<StagePlan, TrainingError> {
-        guarded(|| self.try_measured(begun)).unwrap_or_else(|reason| {
-            let advice = format!("if its memory is full, lower {}.batch_size", self.stage);
-            Err(TrainingError::Device { step: 1, reason, advice })
+    /// What the stage will take after `done` steps.
+    fn plan(&self, done: usize) -> Result<StagePlan, TrainingError> {
+        if let Fit::TooLarge(error) = self.fit(self.least_memory()) {
+            return Err(error);
+        }
+        let (measured, estimated) = self.measured_or_estimated()?;
+        let steps = self.config.steps(self.stage).saturating_sub(done);
+        let config = &self.config;
+        let validations = config.validations.min(steps);
+        let batches = self.data.valid().len().div_ceil(config.batch_size(self.stage));
+        let learning = measured.step * steps as f64;
+        let by_time = (learning / (60.0 * config.checkpoint_minutes)) as usize;
+        let checkpoints = validations + (steps / config.checkpoint_every).max(by_time);
+        let samples = if self.stage == Stage::Aging { steps / config.aging.sample_every + 1 } else { 0 };
+        let time = learning
+            + measured.validation * (batches * validations) as f64
+            + measured.checkpoint * checkpoints as f64
+            + measured.sample * samples as f64;
+        let (warning, impossible) = match self.fit(measured.memory) {
+            Fit::Fits => (None, None),
+            Fit::Tight(warning) => (Some(warning), None),
+            Fit::TooLarge(error) => (None, Some(error.to_string())),
+        };
+        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Ok(StagePlan {
+            stage: self.stage,
+            steps,
+            faces_per_step: self.items_per_step(),
+            parameters: measured.parameters,
+            step: seconds(measured.step),
+            time: seconds(time),
+            memory: measured.memory.host / 1e6,
+            device_memory: measured.memory.device / 1e6,
+            estimated,
+            warning,
+            impossible,
         })
     }
 
-    fn try_measured<M: StepModel>(&self, begun: Begun<M>) -> Result<StagePlan, TrainingError> {
+    /// Memory that the stage needs, estimated from small batches.
+    pub(crate) fn estimated_memory(&self) -> Result<MemoryNeed, TrainingError> {
+        let least = self.least_memory();
+        // What does not fit at best is not tried.
+        if matches!(self.fit(least), Fit::TooLarge(_)) {
+            return Ok(least);
+        }
+        Ok(self.estimated()?.memory)
+    }
+
+    /// What the stage takes as it is set, and whether that is estimated from smaller batches.
+    fn measured_or_estimated(&self) -> Result<(Measured, bool), TrainingError> {
+        let largest = SMALL_BATCHES[1] * self.team.count();
+        if self.config.batch_size(self.stage) <= largest && self.config.accumulated(self.stage) == 1 {
+            return Ok((self.measured()?, false));
+        }
+        let estimated = self.estimated()?;
+        let fits = matches!(self.fit(estimated.memory), Fit::Fits);
+        if fits && self.items_per_step() <= MEASURED_FACES && estimated.step <= MEASURED_STEP {
+            Ok((self.measured()?, false))
+        } else {
+            Ok((estimated, true))
+        }
+    }
+
+    fn estimated(&self) -> Result<Measured, TrainingError> {
+        let batch = self.config.batch_size(self.stage);
+        let [few, more] = SMALL_BATCHES.map(|faces| (faces * self.team.count()).min(batch));
+        let measured = |batch| Ok::<_, TrainingError>((batch, self.with_batches_of(batch).measured()?));
+        let large = measured(more)?;
+        // A batch as small as that is one of the two.
+        let mut estimated = if few == more { large.1 } else { Measured::extrapolated(measured(few)?, large, batch) };
+        estimated.step *= self.config.accumulated(self.stage) as f64;
+        let least = self.least_memory();
+        estimated.memory.host = estimated.memory.host.max(least.host);
+        estimated.memory.device = estimated.memory.device.max(least.device);
+        Ok(estimated)
+    }
+
+    fn measured(&self) -> Result<Measured, TrainingError> {
+        // What it has learned by then does not change the time.
+        let blank = || self.blank_alexnet();
+        let measured = || match self.stage {
+            Stage::Identity => self.measure(self.identity_begun()?, None),
+            Stage::Age => self.measure(self.age_begun(blank())?, None),
+            Stage::Aging => {
+                let samples =
+                    SampleGrids::new(self.run.clone(), self.data.valid().as_ref(), &self.config, &self.device())?;
+                self.measure(self.aging_begun(blank())?, Some(&samples))
+            }
+        };
+        give_back_freed_memory();
+        self.device().memory_cleanup();
+        let measured = guarded(measured).unwrap_or_else(|reason| {
+            let advice = format!("if its memory is full, lower {}.batch_size", self.stage);
+            Err(TrainingError::Device { step: 1, reason, advice })
+        });
+        give_back_freed_memory();
+        measured
+    }
+
+    fn measure<M: StepModel>(
+        &self,
+        begun: Begun<M>,
+        observer: Option<&dyn StepObserver<M>>,
+    ) -> Result<Measured, TrainingError> {
         let Begun { model, optimizer, rates, train, valid, .. } = begun;
         let failed = |reason: String| TrainingError::Stopped { step: 0, reason };
         let mut learner = Learner::new(model, optimizer, rates);
         learner.fork(self.team.main());
         let train = self.team.fed(train);
         let mut batches = train.iter();
-        let mut steps = Vec::new();
-        for _ in 0..=STEPS {
+        let step = median(|| {
             let parts = batches.by_ref().take(self.parts_per_step()).collect::<Result<Vec<_>, _>>();
             let parts = parts.map_err(|error| failed(error.to_string()))?;
             if parts.len() < self.parts_per_step() {
-                break;
+                return Ok(None);
             }
             let begun = Instant::now();
             learner.lr_step();
             let terms = M::learn(&mut learner, &self.team, parts);
             terms.read().map_err(|error| failed(error.to_string()))?;
-            steps.push(begun.elapsed());
-        }
+            Ok(Some(begun.elapsed()))
+        })?;
+        let host = resident_bytes();
+        let device = self.device().memory_pool_usage().map_or(0.0, |usage| usage.bytes_reserved as f64);
         drop(batches);
         let model = learner.model();
-        let parameters = model.num_params();
-        // The first step warms up, unless it is the only one.
-        let measured = if steps.len() > 1 { &steps[1..] } else { &steps[..] };
-        let step = measured.iter().sum::<Duration>() / measured.len().max(1) as u32;
-        let begun = Instant::now();
-        if let Some(batch) = valid.iter().next() {
-            let batch = batch.map_err(|error| failed(error.to_string()))?;
-            let _ = InferenceStep::step(&model.valid(), batch);
+        let judged = model.valid();
+        let valid = valid.to_device(&self.device());
+        let mut batches = valid.iter();
+        let validation = median(|| {
+            let begun = Instant::now();
+            let Some(batch) = batches.next() else { return Ok(None) };
+            let _ = InferenceStep::step(&judged, batch.map_err(|error| failed(error.to_string()))?);
             self.device().sync().map_err(|error| failed(error.to_string()))?;
+            Ok(Some(begun.elapsed()))
+        })?;
+        let begun = Instant::now();
+        let record = model.clone().into_record();
+        record.checkpoint_into_bytes().map_err(|error| failed(error.to_string()))?;
+        let checkpoint = RECORDS * begun.elapsed().as_secs_f64();
+        let begun = Instant::now();
+        if let Some(observer) = observer {
+            observer.rehearse(&model);
         }
-        let batches = valid.num_items().div_ceil(self.config.batch_size(self.stage));
-        let validation = begun.elapsed() * batches as u32;
-        let count = self.config.steps(self.stage);
-        Ok(StagePlan {
-            stage: self.stage,
-            steps: count,
-            faces_per_step: self.items_per_step(),
-            parameters,
-            step,
-            time: step * count as u32 + validation * self.config.validations as u32,
-            memory: resident_megabytes(),
-        })
+        let sample = begun.elapsed().as_secs_f64();
+        let memory = MemoryNeed { host, device };
+        Ok(Measured { parameters: model.num_params(), step, validation, checkpoint, sample, memory })
+    }
+}
+
+/// The median time, in seconds, of a few calls of `work` after the first ones, until it gives none; zero if there are none.
+fn median(mut work: impl FnMut() -> Result<Option<Duration>, TrainingError>) -> Result<f64, TrainingError> {
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < WARM_UP + STEPS && (times.len() <= WARM_UP || begun.elapsed() < LONG_ENOUGH) {
+        match work()? {
+            Some(time) => times.push(time.as_secs_f64()),
+            None => break,
+        }
+    }
+    // The first ones warm up, unless there are no others.
+    let warm = WARM_UP.min(times.len().saturating_sub(1));
+    let measured = &mut times[warm..];
+    measured.sort_by(f64::total_cmp);
+    Ok(measured.get(measured.len() / 2).copied().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_warm_up_do_not_count() {
+        let mut times = [900, 500, 3, 1, 2].into_iter();
+
+        let time = median(|| Ok(times.next().map(Duration::from_secs))).unwrap();
+
+        assert_eq!(time, 2.0);
+        let mut only = [7].into_iter();
+        assert_eq!(median(|| Ok(only.next().map(Duration::from_secs))).unwrap(), 7.0);
+        assert_eq!(median(|| Ok(None)).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn a_large_batch_is_estimated_along_a_line_through_two_small_ones() {
+        let at = |batch: usize| {
+            let (step, host) = (1.0 + batch as f64, 100.0 + 10.0 * batch as f64);
+            (batch, Measured { step, memory: MemoryNeed { host, device: 0.0 }, ..Measured::default() })
+        };
+
+        let estimated = Measured::extrapolated(at(4), at(8), 1000);
+
+        assert_eq!((estimated.step, estimated.memory.host), (1001.0, 10_100.0));
     }
 }

@@ -53,10 +53,20 @@ impl StepObserver<AgingModel> for SampleGrids {
         if !step.is_multiple_of(self.every) && step != self.steps {
             return Ok(None);
         }
-        let generator = model.kept().clone().into_inference();
-        let grid = sample_grid(&generator, &self.groups, &self.faces, &self.device);
+        let grid = self.grid(model);
         photo::write_png(&self.run.sample(step), &grid)?;
         Ok(Some(grid))
+    }
+
+    fn rehearse(&self, model: &AgingModel) {
+        let _ = self.grid(model);
+    }
+}
+
+impl SampleGrids {
+    fn grid(&self, model: &AgingModel) -> RgbImage {
+        let generator = model.kept().clone().into_inference();
+        sample_grid(&generator, &self.groups, &self.faces, &self.device)
     }
 }
 

@@ -15,11 +15,13 @@ impl TrainingConfig {
     /// A key is a path of field names joined by dots; a value is JSON, or text without quotes.
     ///
     /// # Errors
-    /// No such key (the ones at hand are named), or a value of the wrong kind.
+    /// No such key (the ones at hand are named), or a value of the wrong kind or one that no training can work with.
     pub fn with_settings(self, settings: &[String]) -> Result<Self, TrainingError> {
-        settings.iter().try_fold(self, |config, setting| {
+        let config = settings.iter().try_fold(self, |config, setting| {
             config.with_setting(setting).map_err(|reason| TrainingError::Setting { setting: setting.clone(), reason })
-        })
+        })?;
+        config.check()?;
+        Ok(config)
     }
 
     fn with_setting(self, setting: &str) -> Result<Self, String> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A stage of the training; each needs the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// The identity net learns to tell people apart.
     Identity,
@@ -24,6 +24,14 @@ impl Stage {
             Self::Identity => "identity",
             Self::Age => "age",
             Self::Aging => "aging",
+        }
+    }
+
+    /// Names of the networks whose weights it writes.
+    pub(crate) fn networks(self) -> &'static [&'static str] {
+        match self {
+            Self::Identity | Self::Age => &["alexnet"],
+            Self::Aging => &["generator", "discriminator"],
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::config::OnDivergence;
 use crate::context::StageContext;
 use crate::progress::LineSink;
 use crate::summary::{Learned, Summary};
-use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
 /// Times that the rates of a stage are lowered before it is given up.
 const LOWERED: usize = 3;
@@ -33,6 +33,9 @@ pub struct Session {
     pub interrupter: Interrupter,
     /// Whether to go on from the newest checkpoints.
     pub resume: bool,
+    /// Bytes that the smallest of the devices can hold; none if that is not known. A CPU has the machine's memory, which is looked
+    /// up.
+    pub device_memory: Option<u64>,
 }
 
 /// How a training ended.
@@ -49,11 +52,14 @@ pub enum Ending {
     },
 }
 
-/// Runs `stages` in order on `data`, leaving everything in `run`.
+/// Runs `stages` in order on `data`, leaving everything in `run`, which this process alone may write to.
+///
+/// What any of the stages needs is checked before the first one starts, and before anything is written.
 ///
 /// # Errors
 /// Settings that make no sense, data that cannot be learned from, missing weights of an earlier stage, a run that stands there
-/// already and is not to be resumed, a loss that diverges, a device that fails, or files that cannot be written.
+/// already and is not to be resumed or is not there and is to be, another process that trains there, too little memory, a loss that
+/// diverges, a device that fails, or files that cannot be written.
 pub fn train(
     config: &TrainingConfig,
     stages: &[Stage],
@@ -61,10 +67,16 @@ pub fn train(
     run: &RunFolder,
     session: &Session,
 ) -> Result<Ending, TrainingError> {
-    config.check()?;
-    check_precision(config, session)?;
+    run.check_usable()?;
+    preflight::check(config, stages, data, run, session)?;
+    preflight::check_memory(config, stages, data, run, session)?;
+    let _lock = run.lock()?;
     let mut summaries = Vec::new();
     for &stage in stages {
+        if session.interrupter.should_stop() {
+            let step = run.checkpoint_step(stage)?.unwrap_or(0);
+            return Ok(Ending::Interrupted { stage, step });
+        }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
             if !learned.is_complete(context.config.steps(stage)) {
                 return Ok(Ending::Interrupted { stage, step: learned.steps });
@@ -103,7 +115,6 @@ fn run_stage<'a>(
                     "warning: {term} diverged after step {step}; going back to the last checkpoint, with half the rates"
                 ));
                 config = config.with_lower_rates(stage);
-                session.interrupter.reset();
                 resumed = true;
                 lowered += 1;
             }

@@ -1,69 +1,218 @@
 //! Values that no training can work with.
 
-use crate::{TrainingConfig, TrainingError};
+use ipcgan_model::InvalidSize;
+
+use super::{AgingTraining, ClassifierTraining};
+use crate::{Stage, TrainingConfig, TrainingError};
+
+/// Faces that a stage may read in all: beyond this, 64-bit arithmetic on their number would overflow.
+const MAX_ITEMS: f64 = 9e15;
+/// Bytes of synthetic faces, which are kept in memory.
+const MAX_SYNTHETIC_BYTES: f64 = 16e9;
+/// Largest first age of an age group, in years.
+const MAX_AGE: u32 = 150;
+/// Largest number of whatever takes memory or time by itself.
+const MAX_COUNT: usize = 1_000_000_000;
+
+/// A rule: the setting, whether it holds, and what the value must be.
+type Rule = (String, bool, String);
+
+fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) -> Rule {
+    (setting.into(), holds, format!("must be {}", expected.into()))
+}
+
+fn count(setting: impl Into<String>, value: usize, most: usize) -> Rule {
+    rule(setting, (1..=most).contains(&value), format!("in 1 to {most}"))
+}
+
+/// A number that is 0 or above, and finite.
+fn amount(setting: impl Into<String>, value: f64) -> Rule {
+    rule(setting, value >= 0.0 && value.is_finite(), "0 or above")
+}
+
+fn at_most(setting: impl Into<String>, value: f64, most: f64) -> Rule {
+    rule(setting, (0.0..=most).contains(&value), format!("in 0 to {most}"))
+}
+
+fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
+    rule(setting, value > 0.0 && value <= 1.0, "above 0 and at most 1")
+}
 
 impl TrainingConfig {
     /// Refuses values that no training can work with.
     ///
     /// # Errors
     /// The first such value, by its path.
-    pub(crate) fn check(&self) -> Result<(), TrainingError> {
-        let rate = |rate: f64| rate > 0.0 && rate <= 1.0;
-        let share = |share: f64| share > 0.0 && share < 1.0;
-        let (identity, age, aging) = (&self.identity, &self.age, &self.aging);
-        let norm = |norm: f64| norm >= 0.0 && norm.is_finite();
+    pub fn check(&self) -> Result<(), TrainingError> {
+        self.check_networks()?;
         let rules = [
-            ("identity.batch_size", identity.batch_size > 0, "must be at least 1"),
-            ("age.batch_size", age.batch_size > 0, "must be at least 1"),
-            ("aging.batch_size", aging.batch_size > 0, "must be at least 1"),
-            ("identity.learning_rate", rate(identity.learning_rate), "must be in (0, 1]"),
-            ("age.learning_rate", rate(age.learning_rate), "must be in (0, 1]"),
-            ("aging.generator_learning_rate", rate(aging.generator_learning_rate), "must be in (0, 1]"),
-            ("aging.discriminator_learning_rate", rate(aging.discriminator_learning_rate), "must be in (0, 1]"),
-            ("identity.accumulate", identity.accumulate > 0, "must be at least 1"),
-            ("age.accumulate", age.accumulate > 0, "must be at least 1"),
-            ("aging.accumulate", aging.accumulate > 0, "must be at least 1"),
-            ("identity.clip_norm", norm(identity.clip_norm), "must be 0 or above"),
-            ("age.clip_norm", norm(age.clip_norm), "must be 0 or above"),
-            ("aging.clip_norm", norm(aging.clip_norm), "must be 0 or above"),
-            ("identity.attack", norm(identity.attack), "must be 0 or above"),
-            ("age.attack", norm(age.attack), "must be 0 or above"),
-            ("aging.discriminator_updates", aging.discriminator_updates > 0, "must be at least 1"),
-            ("aging.generator_updates", aging.generator_updates > 0, "must be at least 1"),
-            ("aging.window_shifts", (1..=16).contains(&aging.window_shifts), "must be in 1 to 16"),
-            ("aging.average", (0.0..1.0).contains(&aging.average), "must be in [0, 1)"),
-            ("aging.sample_every", aging.sample_every > 0, "must be at least 1"),
-            ("aging.weights.adversarial", norm(aging.weights.adversarial), "must be 0 or above"),
-            ("aging.weights.identity", norm(aging.weights.identity), "must be 0 or above"),
-            ("aging.weights.age", norm(aging.weights.age), "must be 0 or above"),
-            ("trunk_age_weight", norm(self.trunk_age_weight), "must be 0 or above"),
-            ("checkpoint_every", self.checkpoint_every > 0, "must be at least 1"),
-            ("checkpoint_minutes", self.checkpoint_minutes > 0.0, "must be above 0"),
-            ("checkpoints_kept", self.checkpoints_kept > 0, "must be at least 1"),
-            ("validations", self.validations > 0, "must be at least 1"),
-            ("valid_faces", self.valid_faces > 0, "must be at least 1"),
-            ("valid_share", share(self.valid_share), "must be between 0 and 1"),
-            ("alexnet.dropout", (0.0..1.0).contains(&self.alexnet.dropout), "must be in [0, 1)"),
-            ("alexnet.input_size", self.alexnet.input_size >= 67, "must be at least 67"),
-            ("alexnet.width", self.alexnet.width > 0, "must be at least 1"),
-            ("generator.width", self.generator.width > 0, "must be at least 1"),
-            (
-                "generator.residual_blocks",
-                (1..=64).contains(&self.generator.residual_blocks),
-                "must be in 1 to 64, as in a weights file",
-            ),
-            ("discriminator.width", self.discriminator.width > 0, "must be at least 1"),
-            (
-                "generator.image_size",
-                self.generator.image_size >= 16 && self.generator.image_size.is_multiple_of(8),
-                "must be a multiple of 8, at least 16",
-            ),
+            self.run_rules(),
+            self.data_rules(),
+            classifier_rules("identity", &self.identity),
+            classifier_rules("age", &self.age),
+            aging_rules(&self.aging),
+            self.length_rules(),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
+        match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
             None => Ok(()),
-            Some((setting, _, reason)) => {
-                Err(TrainingError::Setting { setting: setting.into(), reason: reason.into() })
+            Some((setting, _, reason)) => Err(TrainingError::Setting { setting, reason }),
+        }
+    }
+
+    /// The sizes that weights files may have, and for training some more.
+    fn check_networks(&self) -> Result<(), TrainingError> {
+        let of = |network: &'static str| {
+            move |InvalidSize { name, value, expected }: InvalidSize| TrainingError::Setting {
+                setting: format!("{network}.{name}"),
+                reason: format!("is {value} and must be {expected}"),
+            }
+        };
+        self.generator.check().map_err(of("generator"))?;
+        self.discriminator.check().map_err(of("discriminator"))?;
+        self.alexnet.check().map_err(of("alexnet"))?;
+        // The discriminator's scores are of an eighth of the size.
+        if self.generator.image_size < 16 || !self.generator.image_size.is_multiple_of(8) {
+            let reason = "must be a multiple of 8, at least 16, to train".into();
+            return Err(TrainingError::Setting { setting: "generator.image_size".into(), reason });
+        }
+        Ok(())
+    }
+
+    fn run_rules(&self) -> Vec<Rule> {
+        vec![
+            count("checkpoint_every", self.checkpoint_every, usize::MAX),
+            rule(
+                "checkpoint_minutes",
+                self.checkpoint_minutes > 0.0 && self.checkpoint_minutes <= 1e6,
+                "above 0 and at most 1000000",
+            ),
+            count("checkpoints_kept", self.checkpoints_kept, usize::MAX),
+            count("validations", self.validations, 100_000),
+            amount("trunk_age_weight", self.trunk_age_weight),
+        ]
+    }
+
+    fn data_rules(&self) -> Vec<Rule> {
+        let synthetic = &self.synthetic;
+        let faces = synthetic.identities as f64 * synthetic.faces_per_group as f64 * self.age_groups.count() as f64;
+        let bytes = faces * 3.0 * f64::from(synthetic.size).powi(2);
+        let oldest = self.age_groups.ages(self.age_groups.count() - 1).0;
+        vec![
+            count("valid_faces", self.valid_faces, usize::MAX),
+            rule("valid_share", self.valid_share > 0.0 && self.valid_share < 1.0, "between 0 and 1"),
+            rule("age_groups", oldest <= MAX_AGE, format!("of first ages up to {MAX_AGE} years")),
+            count("synthetic.identities", synthetic.identities, MAX_COUNT),
+            count("synthetic.faces_per_group", synthetic.faces_per_group, MAX_COUNT),
+            rule("synthetic.size", (8..=4096).contains(&synthetic.size), "in 8 to 4096"),
+            rule(
+                "synthetic.identities",
+                bytes <= MAX_SYNTHETIC_BYTES,
+                format!(
+                    "lower, or synthetic.faces_per_group or synthetic.size: {faces} faces would take {:.0} GB of memory",
+                    bytes / 1e9
+                ),
+            ),
+        ]
+    }
+
+    fn length_rules(&self) -> Vec<Rule> {
+        let length = |stage: Stage| {
+            let items = self.steps(stage) as f64 * self.batch_size(stage) as f64 * self.batches_per_step(stage) as f64;
+            rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
+        };
+        Stage::ALL.into_iter().map(length).collect()
+    }
+}
+
+fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
+    let name = |field: &str| format!("{stage}.{field}");
+    let augmentation = &training.augmentation;
+    vec![
+        count(name("steps"), training.steps, MAX_COUNT),
+        count(name("batch_size"), training.batch_size, 1_000_000),
+        count(name("accumulate"), training.accumulate, 10_000),
+        learning_rate(name("learning_rate"), training.learning_rate),
+        amount(name("clip_norm"), training.clip_norm),
+        at_most(name("attack"), training.attack, 255.0),
+        at_most(name("augmentation.shift"), augmentation.shift.into(), 0.5),
+        at_most(name("augmentation.scale"), augmentation.scale.into(), 0.5),
+        at_most(name("augmentation.brightness"), augmentation.brightness.into(), 1.0),
+        at_most(name("augmentation.contrast"), augmentation.contrast.into(), 1.0),
+        at_most(name("augmentation.colour"), augmentation.colour.into(), 1.0),
+    ]
+}
+
+fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
+    vec![
+        count("aging.steps", aging.steps, MAX_COUNT),
+        count("aging.batch_size", aging.batch_size, 1_000_000),
+        count("aging.accumulate", aging.accumulate, 10_000),
+        count("aging.discriminator_updates", aging.discriminator_updates, 1000),
+        count("aging.generator_updates", aging.generator_updates, 1000),
+        learning_rate("aging.generator_learning_rate", aging.generator_learning_rate),
+        learning_rate("aging.discriminator_learning_rate", aging.discriminator_learning_rate),
+        amount("aging.clip_norm", aging.clip_norm),
+        count("aging.window_shifts", aging.window_shifts, 16),
+        rule("aging.average", (0.0..1.0).contains(&aging.average), "at least 0 and below 1"),
+        rule("aging.statistics_batches", aging.statistics_batches <= 1_000_000, "at most 1000000"),
+        count("aging.sample_every", aging.sample_every, usize::MAX),
+        amount("aging.weights.adversarial", aging.weights.adversarial),
+        amount("aging.weights.identity", aging.weights.identity),
+        amount("aging.weights.age", aging.weights.age),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use ipcgan_model::Preset;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Paths of all numbers in a configuration.
+    fn numbers(value: &Value, path: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    numbers(value, &[path, name].join(if path.is_empty() { "" } else { "." }), found);
+                }
+            }
+            Value::Number(_) => found.push(path.into()),
+            _ => (),
+        }
+    }
+
+    #[test]
+    fn every_number_that_is_negative_or_huge_is_refused_by_its_name_or_works_with_the_rest() {
+        let config = TrainingConfig::of(Preset::Tiny);
+        let mut found = Vec::new();
+        numbers(&serde_json::to_value(&config).unwrap(), "", &mut found);
+        assert!(found.len() > 50, "{found:?}");
+
+        for name in found.iter().filter(|name| *name != "alexnet.identities") {
+            for value in ["-1", "0", "3000000000", "18446744073709551615", "1e300"] {
+                let setting = format!("{name}={value}");
+                match config.clone().with_settings(std::slice::from_ref(&setting)) {
+                    Err(error) => assert!(error.to_string().starts_with("setting `"), "{error}"),
+                    Ok(config) => config.check().unwrap(),
+                }
+                if value == "-1" {
+                    assert!(config.clone().with_settings(&[setting]).is_err(), "{name} is negative");
+                }
             }
         }
+    }
+
+    #[test]
+    fn what_can_be_trained_can_be_loaded() {
+        let refused = |setting: &str| {
+            let error = TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).unwrap_err();
+            error.to_string()
+        };
+
+        assert!(refused("alexnet.width=160").contains("between 1 and 128"));
+        assert!(refused("generator.width=600").contains("between 1 and 512"));
+        assert!(refused("alexnet.hidden=0").contains("`alexnet.hidden`: is 0 and must be between 1 and 8192"));
+        assert!(refused("alexnet.embedding=0").contains("alexnet.embedding"));
     }
 }

@@ -155,6 +155,25 @@ impl TrainingConfig {
         }
     }
 
+    /// Batches whose gradients `stage` averages for one update.
+    pub(crate) fn accumulated(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Identity => self.identity.accumulate,
+            Stage::Age => self.age.accumulate,
+            Stage::Aging => self.aging.accumulate,
+        }
+    }
+
+    /// Makes each batch of `stage` one of `faces`, and an update of its own.
+    pub(crate) fn set_batches(&mut self, stage: Stage, faces: usize) {
+        let (batch_size, accumulate) = match stage {
+            Stage::Identity => (&mut self.identity.batch_size, &mut self.identity.accumulate),
+            Stage::Age => (&mut self.age.batch_size, &mut self.age.accumulate),
+            Stage::Aging => (&mut self.aging.batch_size, &mut self.aging.accumulate),
+        };
+        (*batch_size, *accumulate) = (faces, 1);
+    }
+
     /// Batches that a step of `stage` reads.
     pub(crate) fn batches_per_step(&self, stage: Stage) -> usize {
         let aging = &self.aging;

@@ -164,6 +164,7 @@ impl Keeper for Events {
                 let shown = Shown::Histogram(histogram(values));
                 (step, vec![Value { tag: format!("weights/{name}"), shown: Some(shown) }])
             }
+            Message::Sync(_) => return Ok(()),
         };
         self.write(*step, What::Summary(Summary { values }))?;
         let now = matches!(message, Message::Numbers { side: Side::Valid, .. } | Message::Picture { .. });
@@ -171,6 +172,10 @@ impl Keeper for Events {
             self.flush()?;
         }
         Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), TrainingError> {
+        self.flush()
     }
 
     fn finish(&mut self) -> Result<(), TrainingError> {

@@ -24,11 +24,12 @@ pub(super) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Goes on with the files of `stage` after `done` steps; lines of later steps, and one that a crash cut, are
-    /// dropped.
-    pub(super) fn open(run: &RunFolder, stage: Stage, done: usize) -> Result<Self, TrainingError> {
+    /// Goes on with the files of `stage` after so many steps of training, and the step of the last validation; lines of later
+    /// steps, and one that a crash cut, are dropped.
+    pub(super) fn open(run: &RunFolder, stage: Stage, done: [usize; 2]) -> Result<Self, TrainingError> {
         let folder = run.log(stage)?;
         let file = |side: Side| {
+            let done = done[side as usize];
             let path = folder.join(format!("{}.jsonl", side.name()));
             keep_until(&path, done).map_err(access(&path))?;
             let file = OpenOptions::new().create(true).append(true).open(&path).map_err(access(&path))?;
@@ -67,8 +68,13 @@ impl Keeper for JsonLines {
         Ok(())
     }
 
+    fn sync(&mut self) -> Result<(), TrainingError> {
+        self.flush()?;
+        self.files.iter().try_for_each(|(path, file)| file.get_ref().sync_data().map_err(access(path)))
+    }
+
     fn finish(&mut self) -> Result<(), TrainingError> {
-        self.flush()
+        self.sync()
     }
 }
 
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
 
     fn recorded(run: &RunFolder, done: usize, steps: std::ops::Range<usize>) -> Vec<usize> {
-        let mut lines = JsonLines::open(run, Stage::Age, done).unwrap();
+        let mut lines = JsonLines::open(run, Stage::Age, [done, 0]).unwrap();
         for step in steps {
             let numbers = vec![("loss".into(), 0.5)];
             lines.keep(&Message::Numbers { side: Side::Train, step, numbers }).unwrap();
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn steps_that_are_done_anew_stand_there_once() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path()).unwrap();
+        let run = RunFolder::at(folder.path());
 
         assert_eq!(recorded(&run, 0, 1..5), [1, 2, 3, 4]);
         assert_eq!(recorded(&run, 2, 3..6), [1, 2, 3, 4, 5]);
@@ -139,9 +145,38 @@ mod tests {
     }
 
     #[test]
+    fn a_validation_that_no_checkpoint_knows_of_is_recorded_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let validated = |validated: usize, step: usize| {
+            let mut lines = JsonLines::open(&run, Stage::Age, [4, validated]).unwrap();
+            lines.keep(&Message::Numbers { side: Side::Valid, step, numbers: vec![("loss".into(), 0.5)] }).unwrap();
+            lines.finish().unwrap();
+            lines.numbers().unwrap().into_iter().map(|(_, step, _)| step).collect::<Vec<_>>()
+        };
+
+        assert_eq!(validated(0, 2), [2]);
+        assert_eq!(validated(2, 4), [2, 4]);
+        assert_eq!(validated(2, 4), [2, 4], "the checkpoint of step 4 was made before its validation");
+    }
+
+    #[test]
+    fn numbers_are_in_the_file_once_the_checkpoint_may_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        let recorder = super::super::Recorder::new(&run, Stage::Age, 0, 0).unwrap();
+        recorder.step(1, [("loss", 0.5)].into_iter());
+
+        recorder.sync();
+
+        let text = fs::read_to_string(run.log(Stage::Age).unwrap().join("train.jsonl")).unwrap();
+        assert_eq!(text, "{\"step\":1,\"loss\":0.5}\n");
+    }
+
+    #[test]
     fn a_line_that_a_crash_cut_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path()).unwrap();
+        let run = RunFolder::at(folder.path());
         let path = run.log(Stage::Age).unwrap().join("train.jsonl");
         fs::write(&path, "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"lo").unwrap();
 

@@ -45,15 +45,34 @@ const WAITING: usize = 1024;
 
 /// Something to look at.
 enum Message {
-    Numbers { side: Side, step: usize, numbers: Numbers },
-    Picture { step: usize, name: &'static str, picture: RgbImage },
-    Weights { step: usize, name: String, values: Vec<f32> },
+    Numbers {
+        side: Side,
+        step: usize,
+        numbers: Numbers,
+    },
+    Picture {
+        step: usize,
+        name: &'static str,
+        picture: RgbImage,
+    },
+    Weights {
+        step: usize,
+        name: String,
+        values: Vec<f32>,
+    },
+    /// All messages before it are to be on the disk, whatever happens; the sender is told.
+    Sync(SyncSender<()>),
 }
 
 /// Something that keeps what a stage shows.
 trait Keeper: Send {
     /// Takes `message`, or passes it by.
     fn keep(&mut self, message: &Message) -> Result<(), TrainingError>;
+
+    /// Has all that it kept so far on the disk, if a run that goes on needs it.
+    fn sync(&mut self) -> Result<(), TrainingError> {
+        Ok(())
+    }
 
     /// Writes what is still held back.
     fn finish(&mut self) -> Result<(), TrainingError>;
@@ -66,12 +85,13 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// For `stage` in `run`, after `done` steps: what earlier runs recorded of later ones is dropped.
+    /// For `stage` in `run`, after `done` steps of which those until `validated` are validated: what earlier runs recorded of
+    /// later ones is dropped.
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub(crate) fn new(run: &RunFolder, stage: Stage, done: usize) -> Result<Self, TrainingError> {
-        let lines = JsonLines::open(run, stage, done)?;
+    pub(crate) fn new(run: &RunFolder, stage: Stage, done: usize, validated: usize) -> Result<Self, TrainingError> {
+        let lines = JsonLines::open(run, stage, [done, validated])?;
         let plots = Plots::new(run, stage, lines.numbers()?)?;
         let keepers: Vec<Box<dyn Keeper>> =
             vec![Box::new(lines), Box::new(Events::create(run, stage, done)?), Box::new(plots)];
@@ -102,6 +122,14 @@ impl Recorder {
         self.send(Message::Weights { step, name, values });
     }
 
+    /// Waits until all numbers so far are on the disk: a checkpoint must never be ahead of the log.
+    pub(crate) fn sync(&self) {
+        let (sender, receiver) = sync_channel(1);
+        self.send(Message::Sync(sender));
+        // A writer that is gone answers nothing, and `finish` says why.
+        let _ = receiver.recv();
+    }
+
     /// Waits until all is written.
     ///
     /// # Errors
@@ -130,6 +158,10 @@ impl Recorder {
 fn write(mut keepers: Vec<Box<dyn Keeper>>, messages: &Receiver<Message>) -> Result<(), TrainingError> {
     for message in messages {
         keepers.iter_mut().try_for_each(|keeper| keeper.keep(&message))?;
+        if let Message::Sync(done) = message {
+            keepers.iter_mut().try_for_each(|keeper| keeper.sync())?;
+            let _ = done.send(());
+        }
     }
     keepers.iter_mut().try_for_each(|keeper| keeper.finish())
 }

@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_picture_has_a_panel_for_each_number() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path()).unwrap();
+        let run = RunFolder::at(folder.path());
         let numbers = |step: usize| ["a", "b", "c", "d"].map(|name| (name.into(), step as f64)).to_vec();
         let begun = (1..4).map(|step| (Side::Train, step, numbers(step))).collect();
 

@@ -11,11 +11,14 @@ use crate::checkpoint::Best;
 use crate::stages::StepModel;
 
 impl<M: StepModel> StepStrategy<M> {
-    /// Saves how far the loop has come, unless the networks are not sound.
+    /// Saves how far the loop has come, unless the networks are not sound: what is kept must have finite losses, and the log must
+    /// have every step of it.
     pub(super) fn checkpoint(&self, state: &mut LoopState<M>) {
+        self.look_at_pending(state);
         if state.unsound {
             return;
         }
+        state.watch.recorder.sync();
         state.saved = Instant::now();
         give_back_freed_memory();
         self.checkpoints.begin(state.step, state.standing.clone());
@@ -38,7 +41,7 @@ impl<M: StepModel> StepStrategy<M> {
             self.stop_without_device(&reason, None, state);
             return false;
         }
-        if state.interrupter.should_stop() {
+        if state.should_stop() {
             self.checkpoint(state);
             return false;
         }

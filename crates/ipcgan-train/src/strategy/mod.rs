@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::train::{
-    Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainStep,
-    TrainingComponents, TrainingItem, ValidLoader,
+    Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
+    TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
 use ipcgan_model::guarded_try;
 
 pub(crate) use failure::Gentler;
-pub(crate) use state::resident_megabytes;
 use state::{LoopState, Pending};
 
 use crate::TrainingError;
 use crate::checkpoint::{Checkpoints, Standing};
 use crate::health::Health;
+use crate::memory::resident_bytes;
 use crate::record::Recorder;
 use crate::stages::StepModel;
 use crate::team::Team;
@@ -35,6 +35,9 @@ pub(crate) const MEMORY: &str = "memory MB";
 /// Draws something from a model, every so many steps.
 pub(crate) trait StepObserver<M>: Send + Sync {
     fn after_step(&self, step: usize, model: &M) -> Result<Option<RgbImage>, TrainingError>;
+
+    /// Draws the same and keeps nothing, to see how long it takes.
+    fn rehearse(&self, model: &M);
 }
 
 /// What tells a better model from a worse one: a number measured on held-out faces.
@@ -80,6 +83,8 @@ pub(crate) struct StepStrategy<M> {
     /// Validations without a better one after which the stage ends; zero for never.
     pub(crate) patience: usize,
     pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
+    /// Stops the whole training. (Burn's own for the stage is reset by its dashboard.)
+    pub(crate) stop: Interrupter,
     /// Taken by the loop when it begins.
     pub(crate) watch: Mutex<Option<Watch>>,
     /// How it went.
@@ -115,7 +120,7 @@ impl<M: StepModel> StepStrategy<M> {
         let batches = loader.slice(items[0], items[1]);
         state.report(LearnerEvent::StartSplit { epoch_number: epoch, total_items: batches.num_items() });
         let mut iterator = batches.iter();
-        while state.step < end && !state.interrupter.should_stop() {
+        while state.step < end && !state.should_stop() {
             let Some(batches) = self.batches_of_step(&mut *iterator, state) else { break };
             let Some(terms) = self.learn(batches, state) else { break };
             let progress = iterator.progress();
@@ -170,18 +175,16 @@ impl<M: StepModel> StepStrategy<M> {
     fn after_step(&self, terms: Terms, progress: Progress, end: usize, state: &mut LoopState<M>) {
         let terms = terms
             .with_number(FACES_PER_SECOND, state.speed(self.items_per_step))
-            .with_number(MEMORY, resident_megabytes());
+            .with_number(MEMORY, resident_bytes() / 1e6);
         self.look_at_pending(state);
         let rate = state.learner.lr_current();
         state.pending = Some(Pending { step: state.step, terms, progress, rate });
         self.observe(state);
         let due = state.step.is_multiple_of(self.checkpoint_every)
             || state.saved.elapsed() >= self.checkpoint_after
-            || state.interrupter.should_stop();
+            || state.should_stop();
         // After the last step of an epoch comes the validation, and a checkpoint that knows of it.
-        if due && (state.step < end || state.interrupter.should_stop()) {
-            // What is kept must be sound.
-            self.look_at_pending(state);
+        if due && (state.step < end || state.should_stop()) {
             self.checkpoint(state);
         }
     }
@@ -246,6 +249,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
             watch,
             learner,
             interrupter: components.interrupter.clone(),
+            stop: self.stop.clone(),
             components,
         };
         let mut stopped_early = false;
@@ -254,7 +258,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
             if state.step < end {
                 self.train_epoch(epoch, end, &train, &mut state);
             }
-            if state.interrupter.should_stop() {
+            if state.should_stop() {
                 break;
             }
             // A run that was stopped between the last step of an epoch and its validation makes up for it.
@@ -264,10 +268,20 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
             }
         }
         let recorded = state.watch.recorder.finish();
+        // Waits for the last checkpoint, whose errors come by the interrupter; the dashboard resets that when the training ends.
+        drop(state.components.checkpointer.take());
+        let failed = state.interrupter.error();
+        if state.interrupter.interruption().is_some() {
+            self.stop.stop(Some("stopped"));
+        }
         let mut outcome = self.outcome.lock().expect("no holder panics");
         outcome.steps_done = state.step;
         outcome.stopped_early = stopped_early;
         outcome.standing = state.standing.clone();
+        if let Some(error) = failed {
+            let (step, reason) = (state.step, error.to_string());
+            outcome.error.get_or_insert(TrainingError::Stopped { step, reason });
+        }
         if let Err(error) = recorded {
             outcome.error.get_or_insert(error);
         }

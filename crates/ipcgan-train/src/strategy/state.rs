@@ -16,11 +16,6 @@ use crate::checkpoint::Standing;
 use crate::stages::StepModel;
 use crate::terms::Terms;
 
-/// Memory that the process has, without that of GPUs; zero where the system does not say.
-pub(crate) fn resident_megabytes() -> f64 {
-    memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64 / 1e6)
-}
-
 /// What changes while the loop runs.
 pub(super) struct LoopState<M: StepModel> {
     /// Steps done.
@@ -36,7 +31,10 @@ pub(super) struct LoopState<M: StepModel> {
     pub(super) stepped: Instant,
     pub(super) watch: Watch,
     pub(super) learner: Learner<M>,
+    /// Stops this stage, also for an error.
     pub(super) interrupter: Interrupter,
+    /// Stops the whole training.
+    pub(super) stop: Interrupter,
     pub(super) components: TrainingComponents<M>,
 }
 
@@ -49,6 +47,10 @@ pub(super) struct Pending {
 }
 
 impl<M: StepModel> LoopState<M> {
+    pub(super) fn should_stop(&self) -> bool {
+        self.interrupter.should_stop() || self.stop.should_stop()
+    }
+
     /// Faces a second since the last call, which learned from `faces`.
     pub(super) fn speed(&mut self, faces: usize) -> f64 {
         let now = Instant::now();
@@ -90,7 +92,7 @@ impl<M: StepModel> LoopState<M> {
             let progress: Progress = iterator.progress();
             let item = TrainingItem::new(InferenceStep::step(&model, batch), progress, None, None);
             self.report_valid(LearnerEvent::ProcessedItem(item));
-            if self.interrupter.should_stop() {
+            if self.should_stop() {
                 break;
             }
         }

@@ -1,0 +1,247 @@
+//! What `ipcgan train` does with run folders: it goes on with what is there, and makes up nothing that is not.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod small_run;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use small_run::{ended, small_run, train};
+
+const DONE: i32 = 0;
+const FAILED: i32 = 1;
+const MISUSED: i32 = 2;
+
+/// A training that goes on until it is killed, after its first step and checkpoint.
+fn endless(folder: &Path) -> Child {
+    let mut command = small_run(folder, &["--stage", "identity", "--plain"]);
+    command.args(["--set", "identity.steps=1000000", "--set", "checkpoint_every=1"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("identity  step")));
+    // Its lines go on, and must not fill the pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    while !folder.join("run/log/identity/checkpoint.json").exists() {
+        std::thread::yield_now();
+    }
+    child
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// Steps that a log has.
+fn steps(log: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(log).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["step"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_second_training_in_a_run_folder_is_refused_and_a_killed_one_goes_on_with_every_step_in_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = endless(folder.path());
+
+    for second in [&["--stage", "identity"][..], &["--stage", "identity", "--resume"]] {
+        let report = ended(&mut small_run(folder.path(), second), FAILED);
+        assert!(report.contains("run is in use by another training"), "{report}");
+    }
+
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let run = folder.path().join("run");
+    let done = json(&run.join("log/identity/checkpoint.json")).as_u64().unwrap();
+    let longer = format!("identity.steps={}", done + 3);
+    ended(&mut train(folder.path(), &["--resume", "--stage", "identity", "--set", &longer]), DONE);
+    assert_eq!(steps(&run.join("log/identity/train.jsonl")), (1..=done + 3).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_folder_without_a_run_cannot_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let report = ended(&mut small_run(folder.path(), &["--resume", "--run", "TYPO"]), FAILED);
+
+    assert!(report.contains("there is no run in TYPO to resume"), "{report}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_stage_whose_checkpoints_are_gone_does_not_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
+    let run = folder.path().join("run");
+    let weights = fs::read(run.join("weights/alexnet.safetensors")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+
+    let longer = ["--stage", "identity", "--resume", "--set", "identity.steps=6"];
+    let report = ended(&mut train(folder.path(), &longer), FAILED);
+
+    assert!(report.contains("has learned 4 steps, but there is no checkpoint"), "{report}");
+    assert!(fs::read(run.join("weights/alexnet.safetensors")).unwrap() == weights);
+    assert_eq!(steps(&run.join("log/identity/train.jsonl")), [1, 2, 3, 4]);
+    // Also where the summary is gone, and where nothing is left but the log.
+    fs::remove_file(run.join("log/identity/summary.json")).unwrap();
+    ended(&mut train(folder.path(), &longer), FAILED);
+    let report = ended(&mut train(folder.path(), &["--stage", "identity"]), FAILED);
+    assert!(report.contains("already holds a run"), "{report}");
+}
+
+#[test]
+fn a_stage_of_an_existing_run_has_the_settings_and_the_data_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut prepare = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    prepare.current_dir(folder.path()).args(["prepare", "--source", "synthetic", "--people", "12", "--size", "32"]);
+    ended(prepare.args(["--out", "faces"]), DONE);
+    for stage in ["identity", "age"] {
+        ended(&mut small_run(folder.path(), &["--data", "faces", "--stage", stage]), DONE);
+    }
+    let run = folder.path().join("run");
+    let before = json(&run.join("config.json"));
+
+    let report = ended(&mut train(folder.path(), &["--stage", "aging", "--preset", "compact"]), MISUSED);
+    assert!(report.contains("began with --preset tiny, not compact"), "{report}");
+    let report = ended(&mut train(folder.path(), &["--stage", "aging", "--set", "alexnet.width=4"]), FAILED);
+    assert!(report.contains("`alexnet.width` was 2 when the identity stage learned"), "{report}");
+    ended(&mut train(folder.path(), &["--stage", "aging", "--set", "aging.steps=3"]), DONE);
+
+    let mut after = json(&run.join("config.json"));
+    assert_eq!((after["generator"]["width"].as_u64(), after["aging"]["steps"].as_u64()), (Some(2), Some(3)));
+    after["aging"]["steps"] = before["aging"]["steps"].clone();
+    assert_eq!(after, before, "what is not set stays");
+    assert!(json(&run.join("data.json")).as_str().unwrap().ends_with("faces"));
+}
+
+#[test]
+fn a_stage_needs_the_stages_before_it_and_not_only_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
+
+    let report = ended(&mut small_run(folder.path(), &["--stage", "aging"]), FAILED);
+
+    assert!(report.contains("run `--stage age` first"), "{report}");
+}
+
+#[test]
+fn a_stage_from_which_a_later_one_learned_does_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    ended(&mut small_run(folder.path(), &[]), DONE);
+    let alexnet = folder.path().join("run/weights/alexnet.safetensors");
+    let before = fs::read(&alexnet).unwrap();
+
+    let report = ended(&mut train(folder.path(), &["--resume", "--set", "identity.steps=6"]), FAILED);
+    assert!(report.contains("the age stage in run has learned from the identity stage"), "{report}");
+    let report =
+        ended(&mut train(folder.path(), &["--resume", "--set", "generator.width=4", "--set", "aging.steps=3"]), FAILED);
+    assert!(report.contains("`generator.width` was 2"), "{report}");
+
+    assert!(fs::read(&alexnet).unwrap() == before);
+    ended(&mut train(folder.path(), &["--resume"]), DONE);
+}
+
+#[test]
+fn a_command_that_fails_before_it_trains_leaves_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let run = folder.path().join("run");
+
+    for (arguments, code) in [
+        (&["--set", "generator.wdth=4"][..], MISUSED),
+        (&["--set", "alexnet.hidden=0"], MISUSED),
+        (&["--set", "synthetic.size=0"], MISUSED),
+        (&["--data", "nowhere"], FAILED),
+        (&["--data", "empty"], FAILED),
+        (&["--set", "valid_share=0.0001"], FAILED),
+        (&["--stage", "aging"], FAILED),
+    ] {
+        ended(&mut small_run(folder.path(), arguments), code);
+        assert!(!run.exists(), "{arguments:?} left a run");
+    }
+
+    ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
+}
+
+/// A prepared folder of synthetic faces with the rows of its table that `keep`, without the columns of `without`.
+fn prepared(folder: &Path, without: &[&str], keep: impl Fn(&str) -> bool) {
+    let mut prepare = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    prepare.current_dir(folder).args(["prepare", "--source", "synthetic", "--people", "12", "--size", "32"]);
+    ended(prepare.args(["--out", "faces"]), DONE);
+    let table = folder.join("faces/metadata.csv");
+    let text = fs::read_to_string(&table).unwrap();
+    let names: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    let kept: Vec<usize> = (0..names.len()).filter(|column| !without.contains(&names[*column])).collect();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        kept.iter().map(|column| cells[*column]).collect::<Vec<_>>().join(",")
+    };
+    let rows = text.lines().enumerate().filter(|(index, line)| *index == 0 || keep(line)).map(|(_, line)| row(line));
+    fs::write(&table, rows.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn ages_that_a_later_stage_needs_are_missed_before_the_first_one_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    prepared(folder.path(), &["age", "group"], |_| true);
+
+    let report = ended(&mut small_run(folder.path(), &["--data", "faces"]), FAILED);
+
+    assert!(report.contains("to train on has an age"), "{report}");
+    assert!(!report.contains("identity  step") && !folder.path().join("run").exists(), "{report}");
+    ended(&mut small_run(folder.path(), &["--data", "faces", "--stage", "identity"]), DONE);
+}
+
+#[test]
+fn an_age_group_without_faces_is_missed_before_the_first_stage_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    prepared(folder.path(), &[], |line| !line.contains("/group-4/"));
+
+    let report = ended(&mut small_run(folder.path(), &["--data", "faces"]), FAILED);
+
+    assert!(report.contains("no face of age group 51+"), "{report}");
+    assert!(!report.contains("identity  step") && !folder.path().join("run").exists(), "{report}");
+}
+
+#[test]
+fn data_without_identities_are_noticed_with_the_setting_that_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    prepared(folder.path(), &["identity"], |_| true);
+
+    let report = ended(&mut small_run(folder.path(), &["--data", "faces", "--stage", "identity"]), DONE);
+
+    assert!(report.contains("no face in this data names its identity"), "{report}");
+    assert!(report.contains("--set trunk_age_weight=100"), "{report}");
+}
+
+#[test]
+fn a_batch_that_no_memory_holds_is_refused_without_being_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let huge = ["--set", "aging.batch_size=1000000", "--set", "generator.image_size=1024"];
+
+    for more in [&["--dry-run"][..], &[]] {
+        let report = ended(&mut small_run(folder.path(), &[&huge[..], more].concat()), FAILED);
+        assert!(
+            report.contains("the aging stage needs about") && report.contains("lower aging.batch_size"),
+            "{report}"
+        );
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_large_batch_is_estimated_from_small_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = ["--dry-run", "--set", "aging.batch_size=50000"];
+
+    let output = small_run(folder.path(), &large).output().unwrap();
+
+    let table = String::from_utf8_lossy(&output.stdout);
+    let aging = table.lines().find(|line| line.starts_with("aging")).unwrap();
+    assert!(aging.contains(" ~") && aging.contains(" 50000 "), "{table}");
+    let age = table.lines().find(|line| line.starts_with("age ")).unwrap();
+    assert!(!age.contains('~'), "measured: {table}");
+}

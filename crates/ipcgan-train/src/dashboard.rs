@@ -1,0 +1,89 @@
+//! Burn's dashboard, with Ctrl-C as in any other program.
+//!
+//! The dashboard reads keys itself, and for that puts the terminal in raw mode, in which Ctrl-C is a key like others that it passes
+//! by. Here the terminal is told to send the signal all the same.
+
+use burn::train::Interrupter;
+use burn::train::renderer::MetricsRenderer;
+use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+use crossterm::cursor::{MoveTo, RestorePosition, SavePosition, Show};
+use crossterm::event::DisableMouseCapture;
+use crossterm::execute;
+use crossterm::style::{Attribute, Print, SetAttribute};
+use crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode, is_raw_mode_enabled};
+use std::io::{StdoutLock, stdout};
+
+/// The dashboard; its key `q` stops by `interrupter`.
+pub(crate) fn dashboard(interrupter: Interrupter) -> Box<dyn MetricsRenderer> {
+    let dashboard = TuiMetricsRendererWrapper::new(interrupter, None);
+    #[cfg(unix)]
+    signals::keep_interrupt();
+    Box::new(dashboard)
+}
+
+/// Puts the terminal back as it was before a dashboard, if one is shown, for a program that ends at once.
+///
+/// Nothing else is written to standard output while the caller keeps the lock.
+pub fn leave_dashboard() -> Option<StdoutLock<'static>> {
+    if !is_raw_mode_enabled().unwrap_or(false) {
+        return None;
+    }
+    let mut terminal = stdout().lock();
+    // A terminal that is gone needs nothing.
+    let _ = disable_raw_mode();
+    let _ = execute!(terminal, DisableMouseCapture, LeaveAlternateScreen, Show);
+    Some(terminal)
+}
+
+/// Shows `line` on top of the dashboard, if one is shown; whether it is.
+pub fn show_above_dashboard(line: &str) -> bool {
+    if !is_raw_mode_enabled().unwrap_or(false) {
+        return false;
+    }
+    let shown = (SetAttribute(Attribute::Reverse), Print(format!(" {line} ")), SetAttribute(Attribute::Reset));
+    let _ = execute!(stdout().lock(), SavePosition, MoveTo(0, 0), shown.0, shown.1, shown.2, RestorePosition);
+    true
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::fs::File;
+    use std::io::stdin;
+    use std::os::fd::AsFd;
+    use std::time::{Duration, Instant};
+
+    use crossterm::terminal::is_raw_mode_enabled;
+    use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, isatty, tcgetattr, tcsetattr};
+
+    /// What a key that sends no signal is set to.
+    const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
+    /// A dashboard that is not there by then never comes.
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// Waits until the dashboard has the terminal in raw mode, and has Ctrl-C send its signal again. Ctrl-Z and Ctrl-\ stay
+    /// keys: a program that they stop would leave the terminal as it is.
+    pub(super) fn keep_interrupt() {
+        let input = stdin();
+        // Where the dashboard reads from.
+        match File::open("/dev/tty") {
+            _ if isatty(&input) => set(&input),
+            Ok(terminal) => set(&terminal),
+            Err(_) => (),
+        }
+    }
+
+    fn set(terminal: &impl AsFd) {
+        let begun = Instant::now();
+        while !is_raw_mode_enabled().unwrap_or(false) {
+            if begun.elapsed() > PATIENCE {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let Ok(mut modes) = tcgetattr(terminal) else { return };
+        modes.local_modes |= LocalModes::ISIG;
+        modes.special_codes[SpecialCodeIndex::VQUIT] = DISABLED;
+        modes.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+        let _ = tcsetattr(terminal, OptionalActions::Now, &modes);
+    }
+}

@@ -1,0 +1,169 @@
+//! Memory that a stage needs, and memory that there is.
+
+use std::fs;
+use std::path::Path;
+
+use ipcgan_model::is_the_cpu;
+
+use crate::context::StageContext;
+use crate::{Stage, TrainingError};
+
+/// Bytes of a number.
+const FLOAT: f64 = 4.0;
+/// Weights, their gradients, and Adam's two means.
+const COPIES_OF_WEIGHTS: usize = 4;
+
+/// Memory that a stage needs, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct MemoryNeed {
+    /// Of the process, in the machine's memory.
+    pub(crate) host: f64,
+    /// In the memory of each device that has its own.
+    pub(crate) device: f64,
+}
+
+/// Memory of this machine that the process may use, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct MachineMemory {
+    free: f64,
+    total: f64,
+}
+
+/// Whether a stage fits into the memory that there is.
+pub(crate) enum Fit {
+    Fits,
+    /// It needs more than is free.
+    Tight(String),
+    /// It needs more than there is.
+    TooLarge(TrainingError),
+}
+
+impl StageContext<'_> {
+    /// What the stage needs at least, by the sizes of its networks: weights with all that belongs to them, and for each face of
+    /// a batch what every layer gives, which is kept for the gradients.
+    pub(crate) fn least_memory(&self) -> MemoryNeed {
+        let (config, groups) = (&self.config, self.config.age_groups.count());
+        let size = config.generator.image_size;
+        let alexnet = config.alexnet.weights(groups);
+        let gan = config.generator.weights(groups) + config.discriminator.weights(groups);
+        let (weights, activations) = match self.stage {
+            Stage::Identity => (COPIES_OF_WEIGHTS * alexnet, config.alexnet.activations()),
+            // The trunk is frozen, so little of it is kept.
+            Stage::Age => (alexnet, 3 * config.alexnet.input_size.pow(2)),
+            Stage::Aging => (
+                alexnet + COPIES_OF_WEIGHTS * gan,
+                config.generator.activations() + config.discriminator.activations(size),
+            ),
+        };
+        let faces_at_once = self.part_size() as f64;
+        let computing = FLOAT * (weights as f64 + faces_at_once * activations as f64);
+        // All batches of a step are read before it begins; a face is a byte a colour, or two faces in the ageing stage.
+        let reading = (2 * 3 * size * size) as f64 * self.items_per_step() as f64;
+        if self.on_the_cpu() {
+            MemoryNeed { host: computing + reading, device: 0.0 }
+        } else {
+            MemoryNeed { host: reading, device: computing }
+        }
+    }
+
+    /// Whether `needed` fits into the memory that there is, as far as that is known.
+    pub(crate) fn fit(&self, needed: MemoryNeed) -> Fit {
+        let advice = || {
+            let stage = self.stage;
+            format!("lower {stage}.batch_size; {stage}.accumulate raised by as much keeps the faces of an update")
+        };
+        let too_large = |needed: f64, total: f64, place| {
+            let (needed, total) = (needed / 1e9, total / 1e9);
+            Fit::TooLarge(TrainingError::Memory { stage: self.stage, needed, total, place, advice: advice() })
+        };
+        if let Some(total) = self.session.device_memory
+            && needed.device > total as f64
+        {
+            return too_large(needed.device, total as f64, "the device");
+        }
+        let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
+        // What the process has already is not free, and is part of what it needs.
+        let free = machine.free + resident_bytes();
+        if needed.host > machine.total {
+            too_large(needed.host, machine.total, "this machine")
+        } else if needed.host > free {
+            let (stage, needed, free) = (self.stage, needed.host / 1e9, free / 1e9);
+            Fit::Tight(format!(
+                "the {stage} stage needs about {needed:.1} GB of memory, and {free:.1} GB are free; {}",
+                advice()
+            ))
+        } else {
+            Fit::Fits
+        }
+    }
+
+    /// Whether the first device, and by that all that matter here, computes in the machine's memory.
+    pub(crate) fn on_the_cpu(&self) -> bool {
+        is_the_cpu(&self.device())
+    }
+}
+
+/// Memory that the process has, without that of GPUs; zero where the system does not say.
+pub(crate) fn resident_bytes() -> f64 {
+    memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64)
+}
+
+impl MachineMemory {
+    /// What the system says, with the limits of the control group (a container) that the process is in; none where it says
+    /// nothing (on Linux alone it does).
+    fn of_this_machine() -> Option<Self> {
+        let info = fs::read_to_string("/proc/meminfo").ok()?;
+        let machine = Self::of_meminfo(&info)?;
+        let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        Some(machine.within_groups(Path::new("/sys/fs/cgroup"), &group))
+    }
+
+    fn of_meminfo(info: &str) -> Option<Self> {
+        let kilobytes = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        let swap = |name| kilobytes(name).unwrap_or(0.0);
+        Some(Self {
+            free: 1024.0 * (kilobytes("MemAvailable")? + swap("SwapFree")),
+            total: 1024.0 * (kilobytes("MemTotal")? + swap("SwapTotal")),
+        })
+    }
+
+    /// With the limits of the control groups below `root` that `group` (`/proc/self/cgroup`) names, of either version.
+    fn within_groups(mut self, root: &Path, group: &str) -> Self {
+        let own = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+        let version_2 = Path::new(own).ancestors().map(|group| root.join(group));
+        let version_1 = [root.join("memory")];
+        for folder in version_2.chain(version_1) {
+            let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<f64>().ok();
+            let Some(limit) = number("memory.max").or_else(|| number("memory.limit_in_bytes")) else { continue };
+            let used = number("memory.current").or_else(|| number("memory.usage_in_bytes")).unwrap_or(0.0);
+            self.total = self.total.min(limit);
+            self.free = self.free.min((limit - used).max(0.0));
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:  600 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n";
+
+    #[test]
+    fn memory_is_what_the_system_says_within_the_limit_of_the_container() {
+        let machine = MachineMemory::of_meminfo(INFO).unwrap();
+        assert_eq!(machine, MachineMemory { free: 600.0 * 1024.0, total: 1000.0 * 1024.0 });
+
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("jobs/one")).unwrap();
+        fs::write(root.path().join("jobs/one/memory.max"), "max\n").unwrap();
+        fs::write(root.path().join("jobs/memory.max"), "204800\n").unwrap();
+        fs::write(root.path().join("jobs/memory.current"), "4800\n").unwrap();
+        let limited = machine.within_groups(root.path(), "0::/jobs/one\n");
+
+        assert_eq!(limited, MachineMemory { free: 200_000.0, total: 204_800.0 });
+    }
+}

@@ -1,0 +1,135 @@
+//! What is checked before the first stage starts, so that nothing is found missing hours later.
+
+use std::collections::HashSet;
+
+use ipcgan_data::{FaceSet, IdentityLabels, check_groups, check_identities};
+
+use crate::context::StageContext;
+use crate::memory::Fit;
+use crate::stage_state::{StageState, check_stage};
+use crate::train::{Session, check_precision};
+use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// Faces in a device's part of a batch up to which memory is not measured before training begins: measuring takes seconds, and on a
+/// GPU kernels for other sizes are compiled.
+const MEASURED_ABOVE: usize = 64;
+
+/// Checks all that `stages` need, and tells what they cannot learn from `data`; nothing is written.
+pub(crate) fn check(
+    config: &TrainingConfig,
+    stages: &[Stage],
+    data: &TrainingData,
+    run: &RunFolder,
+    session: &Session,
+) -> Result<(), TrainingError> {
+    config.check()?;
+    check_precision(config, session)?;
+    if session.resume {
+        run.check_resumable()?;
+    }
+    let mut before = Vec::new();
+    for &stage in stages {
+        let state = check_stage(config, stage, run, &before, session.resume)?;
+        before.push(stage);
+        if state == StageState::Complete {
+            continue;
+        }
+        let context = StageContext::planned(config, stage, data, run, session)?;
+        if let StageState::Started(steps) = state {
+            context.check_data(steps)?;
+        }
+        if stage == Stage::Identity
+            && let Some(notice) = identity_notice(config, &context.data)
+        {
+            (session.notices)(&notice);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses stages that need more memory than there is, and warns of those that need more than is free.
+pub(crate) fn check_memory(
+    config: &TrainingConfig,
+    stages: &[Stage],
+    data: &TrainingData,
+    run: &RunFolder,
+    session: &Session,
+) -> Result<(), TrainingError> {
+    for &stage in stages {
+        if StageState::of(run, stage, config)? == StageState::Complete {
+            continue;
+        }
+        let context = StageContext::planned(config, stage, data, run, session)?;
+        let large = config.batch_size(stage) > MEASURED_ABOVE * context.team.count();
+        let needed = if large { context.estimated_memory()? } else { context.least_memory() };
+        match context.fit(needed) {
+            Fit::Fits => (),
+            Fit::Tight(warning) => (session.notices)(&format!("warning: {warning}")),
+            Fit::TooLarge(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Refuses faces from which `stage` can learn nothing.
+pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &TrainingData) -> Result<(), TrainingError> {
+    for (faces, purpose) in [(data.train(), "train on"), (data.valid(), "validate on")] {
+        if stage == Stage::Identity && faces.is_empty() {
+            let advice = match purpose {
+                "train on" => "add photos of more people, or lower valid_share",
+                _ => "add photos of more people, or raise valid_share",
+            };
+            return Err(TrainingError::NoFaces { purpose, advice });
+        }
+    }
+    if stage == Stage::Identity {
+        let faces = data.train().as_ref();
+        if IdentityLabels::of(faces).count < 2 {
+            check_identities(faces, "the training split")?;
+        }
+        return Ok(());
+    }
+    for (faces, all, purpose, split) in [
+        (data.train(), data.all_train(), "train on", "the training split"),
+        (data.valid(), data.all_valid(), "validate on", "the validation split"),
+    ] {
+        if faces.is_empty() {
+            return Err(match all {
+                0 => TrainingError::NoFaces { purpose, advice: "add photos of more people, or change valid_share" },
+                count => TrainingError::NoAges { stage, purpose, count },
+            });
+        }
+        check_groups(faces.as_ref(), &config.age_groups, split)?;
+    }
+    Ok(())
+}
+
+/// What the identity stage cannot learn or show with `data`.
+fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
+    let (train, valid) = (data.train().as_ref(), data.valid().as_ref());
+    let named = (0..train.len()).any(|index| train.label(index).identity.is_some());
+    if !named {
+        let help = match config.trunk_age_weight {
+            0.0 => {
+                "`--set trunk_age_weight=100` has it learn ages as well, which later stages need more; \
+                 data with the column `identity` would be better"
+            }
+            _ => "it learns ages as well, by trunk_age_weight",
+        };
+        return Some(format!(
+            "note: no face in this data names its identity, so each counts as a person of its own: the identity stage learns \
+             little about who is who, and verification cannot be measured; {help}"
+        ));
+    }
+    (!has_pairs(valid)).then(|| {
+        "note: no identity has two photos among the faces to validate on, so verification cannot be measured; \
+         raise valid_share or add photos of the same people"
+            .into()
+    })
+}
+
+/// Whether an identity has two faces.
+pub(crate) fn has_pairs(faces: &dyn FaceSet) -> bool {
+    let mut seen = HashSet::new();
+    (0..faces.len()).filter_map(|index| faces.label(index).identity.as_deref()).any(|identity| !seen.insert(identity))
+}

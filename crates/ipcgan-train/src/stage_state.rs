@@ -1,0 +1,136 @@
+//! How far a stage has come in a run, and what it may do next.
+
+use serde_json::Value;
+
+use crate::checkpoint::Checkpoints;
+use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
+
+/// How far a stage has come in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StageState {
+    /// It has left nothing to go on from.
+    NotStarted,
+    /// It has so many steps in a checkpoint, or in a summary that is shorter than what is wanted now.
+    Started(usize),
+    /// It has done all its steps, and its weights are there.
+    Complete,
+}
+
+impl StageState {
+    pub(crate) fn of(run: &RunFolder, stage: Stage, config: &TrainingConfig) -> Result<Self, TrainingError> {
+        let summary = run.summary(stage)?;
+        let steps = run.checkpoint_step(stage)?.max(summary.as_ref().map(|summary| summary.steps));
+        let weights = stage.networks().iter().all(|network| run.weights(network).exists());
+        Ok(match (summary, steps) {
+            (Some(summary), _) if weights && (summary.stopped_early || summary.steps >= config.steps(stage)) => {
+                Self::Complete
+            }
+            (_, Some(steps)) => Self::Started(steps),
+            (_, None) if Checkpoints::of(run, stage, config).any() => Self::Started(0),
+            (_, None) => Self::NotStarted,
+        })
+    }
+}
+
+impl RunFolder {
+    /// Whether a stage of this run has learned something that can be gone on from, or is complete.
+    ///
+    /// # Errors
+    /// The run cannot be read.
+    pub fn has_begun(&self) -> Result<bool, TrainingError> {
+        let Some(config) = self.config()? else { return Ok(false) };
+        for stage in Stage::ALL {
+            if StageState::of(self, stage, &config)? != StageState::NotStarted {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The step of the newest checkpoint that `stage` ever completed. It stands beside the log, so that checkpoints which are
+    /// gone are told from those that never were.
+    pub(crate) fn checkpoint_step(&self, stage: Stage) -> Result<Option<usize>, TrainingError> {
+        self.read(&checkpoint_step_file(stage))
+    }
+}
+
+/// Where a stage keeps the step of its newest checkpoint, below the run folder.
+pub(crate) fn checkpoint_step_file(stage: Stage) -> String {
+    format!("log/{stage}/checkpoint.json")
+}
+
+/// Refuses what `stage` cannot do in `run`, as far as it shows in the files of the run. `before` are the stages that will have
+/// run by then.
+///
+/// # Errors
+/// The stage stands there already and is not to be resumed, its checkpoints or the stages before it are missing, a later stage
+/// has learned from it, or settings differ that cannot change any more.
+pub(crate) fn check_stage(
+    config: &TrainingConfig,
+    stage: Stage,
+    run: &RunFolder,
+    before: &[Stage],
+    resume: bool,
+) -> Result<StageState, TrainingError> {
+    let state = StageState::of(run, stage, config)?;
+    if state != StageState::NotStarted && !resume {
+        return Err(TrainingError::RunExists { path: run.path().into(), stage });
+    }
+    if state == StageState::Complete {
+        return Ok(state);
+    }
+    if let StageState::Started(steps) = state {
+        if !Checkpoints::of(run, stage, config).any() {
+            return Err(TrainingError::MissingCheckpoint { stage, steps, path: run.checkpoints(stage) });
+        }
+        check_fixed(config, stage, run)?;
+    }
+    for later in Stage::ALL.into_iter().filter(|later| *later > stage) {
+        if StageState::of(run, later, config)? != StageState::NotStarted {
+            return Err(TrainingError::LaterStage { stage, later, path: run.path().into() });
+        }
+    }
+    for needs in Stage::ALL.into_iter().filter(|needs| *needs < stage && !before.contains(needs)) {
+        if run.summary(needs)?.is_none() {
+            return Err(TrainingError::MissingStage { stage, needs, path: run.path().into() });
+        }
+        check_fixed(config, needs, run)?;
+        let path = run.weights("alexnet");
+        if !path.exists() {
+            return Err(TrainingError::MissingWeights { stage, path });
+        }
+    }
+    Ok(state)
+}
+
+/// Refuses settings that differ from those with which `stage` has learned, where its networks would not fit any more.
+fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
+    const OF_ALL: [&str; 5] =
+        ["age_groups", "alexnet.width", "alexnet.input_size", "alexnet.hidden", "alexnet.embedding"];
+    const OF_AGING: [&str; 6] = [
+        "generator.width",
+        "generator.residual_blocks",
+        "generator.output",
+        "discriminator.width",
+        "discriminator.norms",
+        "discriminator.score_channels",
+    ];
+    let Some(saved) = run.stage_config(stage)? else { return Ok(()) };
+    let now = serde_json::to_value(config).expect("plain data turn into JSON");
+    let at = |config: &Value, setting: &str| config.pointer(&format!("/{}", setting.replace('.', "/"))).cloned();
+    let settings = OF_ALL.iter().chain(if stage == Stage::Aging { &OF_AGING[..] } else { &[] });
+    for setting in settings {
+        // A run of an older version does not name what is new.
+        let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
+        if was != now {
+            let (was, now) = (was.to_string(), now.to_string());
+            return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
+        }
+    }
+    let averaged = |config: &Value| at(config, "aging.average").and_then(|average| average.as_f64()).map(|it| it > 0.0);
+    if stage == Stage::Aging && averaged(&saved).is_some() && averaged(&saved) != averaged(&now) {
+        let [was, now] = [&saved, &now].map(|config| at(config, "aging.average").unwrap_or_default().to_string());
+        return Err(TrainingError::FixedSetting { setting: "aging.average".into(), was, now, stage });
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! Ctrl-C and the signals that end programs, while `ipcgan train` shows its dashboard in a terminal.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(unsafe_code, reason = "pseudo-terminals are had from the system")]
+
+mod small_run;
+
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use small_run::{ended, small_run, train};
+
+const INTERRUPTED: i32 = 130;
+const CTRL_C: &[u8] = b"\x03";
+/// What a program writes to leave the screen that it had for itself.
+const LEAVES_SCREEN: &str = "\x1b[?1049l";
+
+/// A pseudo-terminal in which a program runs.
+struct Terminal {
+    keys: File,
+    /// The terminal's own end, to look at its modes.
+    screen: File,
+    shown: Arc<Mutex<String>>,
+    closed: Arc<AtomicBool>,
+    reader: JoinHandle<()>,
+}
+
+impl Terminal {
+    /// `command` in a terminal of its own.
+    fn of(command: &mut Command) -> (Self, Child) {
+        let (keys, screen) = pair();
+        let end = || screen.try_clone().unwrap();
+        command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
+        // SAFETY: both calls may be made between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                let taken = libc::setsid() >= 0 && libc::ioctl(0, libc::TIOCSCTTY as _, 0) >= 0;
+                if taken { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            });
+        }
+        let child = command.spawn().unwrap();
+        let shown = Arc::<Mutex<String>>::default();
+        let (mut reader, all) = (keys.try_clone().unwrap(), shown.clone());
+        let closed = Arc::<AtomicBool>::default();
+        let ends = closed.clone();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let (false, Ok(count)) = (ends.load(Ordering::Relaxed), reader.read(&mut bytes)) {
+                all.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        (Self { keys, screen, shown, closed, reader }, child)
+    }
+
+    /// Goes away, as a window that is closed.
+    fn hang_up(self) {
+        self.closed.store(true, Ordering::Relaxed);
+        // The dashboard draws all the time, so there is something to read.
+        self.reader.join().unwrap();
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+    }
+
+    fn shows(&self, text: &str) -> bool {
+        self.shown.lock().unwrap().contains(text)
+    }
+
+    /// Whether lines are edited, keys are shown, and Ctrl-C sends its signal.
+    fn is_as_before(&self) -> bool {
+        let mut modes = std::mem::MaybeUninit::uninit();
+        // SAFETY: the call fills in the modes, and is given an open terminal.
+        let modes: libc::termios = unsafe {
+            assert_eq!(libc::tcgetattr(self.screen.as_raw_fd(), modes.as_mut_ptr()), 0);
+            modes.assume_init()
+        };
+        let all = libc::ICANON | libc::ECHO | libc::ISIG;
+        modes.c_lflag & all == all
+    }
+}
+
+/// Both ends of a new pseudo-terminal, which no program that is started meanwhile inherits.
+fn pair() -> (File, File) {
+    /// The name of a terminal is in a place that is one for all.
+    static NAME: Mutex<()> = Mutex::new(());
+    let _name = NAME.lock().unwrap();
+    // SAFETY: the calls are given a terminal that was just opened and that nothing else owns, and live values.
+    let (ours, name) = unsafe {
+        let ours = OwnedFd::from_raw_fd(libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC));
+        let end = ours.as_raw_fd();
+        assert!(libc::grantpt(end) == 0 && libc::unlockpt(end) == 0);
+        let size = libc::winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+        assert_eq!(libc::ioctl(end, libc::TIOCSWINSZ, &raw const size), 0);
+        (ours, CStr::from_ptr(libc::ptsname(end)).to_str().unwrap().to_string())
+    };
+    let theirs = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name).unwrap();
+    (File::from(ours), theirs)
+}
+
+/// A training that shows the dashboard and goes on until it is stopped.
+fn endless(folder: &Path, more: &[&str]) -> (Terminal, Child) {
+    let endless = ["--stage", "identity", "--set", "identity.steps=1000000", "--set", "checkpoint_every=1000000"];
+    let (terminal, mut child) = Terminal::of(&mut small_run(folder, &[&endless[..], more].concat()));
+    wait_for(&mut child, || terminal.shows("faces per second") || terminal.shows("Progress"));
+    (terminal, child)
+}
+
+/// Waits until `holds`, while the program runs.
+fn wait_for(child: &mut Child, holds: impl Fn() -> bool) {
+    while !holds() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        std::thread::yield_now();
+    }
+}
+
+fn checkpoints(folder: &Path) -> usize {
+    fs::read_dir(folder.join("run/checkpoints/identity")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut terminal, mut child) = endless(folder.path(), &[]);
+
+    terminal.press(CTRL_C);
+
+    assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+    assert_eq!(checkpoints(folder.path()), 1);
+    assert!(terminal.is_as_before());
+    while !terminal.shows("go on with the same command and --resume") {
+        std::thread::yield_now();
+    }
+    assert!(terminal.shows(LEAVES_SCREEN));
+    // And it goes on from there.
+    let done: usize =
+        fs::read_to_string(folder.path().join("run/log/identity/checkpoint.json")).unwrap().parse().unwrap();
+    let longer = format!("identity.steps={}", done + 1);
+    ended(&mut train(folder.path(), &["--resume", "--stage", "identity", "--set", &longer]), 0);
+}
+
+#[test]
+fn a_second_control_c_ends_at_once_and_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    // A step that takes longer than this test.
+    let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.accumulate=10000"]);
+
+    while child.try_wait().unwrap().is_none() {
+        terminal.press(CTRL_C);
+        std::thread::yield_now();
+    }
+
+    assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+    assert_eq!(checkpoints(folder.path()), 0);
+    assert!(terminal.is_as_before());
+    while !terminal.shows(LEAVES_SCREEN) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_key_of_the_dashboard_stops_with_a_checkpoint_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut terminal, mut child) = endless(folder.path(), &[]);
+
+    terminal.press(b"q");
+    wait_for(&mut child, || terminal.shows("Stop the training"));
+    terminal.press(b"s");
+
+    assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+    assert_eq!(checkpoints(folder.path()), 1);
+    assert!(terminal.is_as_before());
+}
+
+#[test]
+fn a_terminal_that_goes_away_leaves_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let (terminal, mut child) = endless(folder.path(), &[]);
+
+    terminal.hang_up();
+
+    let ended = child.wait().unwrap();
+    assert_eq!((ended.code(), ended.signal()), (Some(INTERRUPTED), None));
+    assert_eq!(checkpoints(folder.path()), 1);
+}
+
+#[test]
+fn a_request_to_terminate_leaves_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let (terminal, mut child) = endless(folder.path(), &[]);
+
+    // SAFETY: the process is a child that nobody has waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+
+    assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+    assert_eq!(checkpoints(folder.path()), 1);
+    assert!(terminal.is_as_before());
+}

@@ -13,7 +13,7 @@ use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput
 pub enum Preset {
     /// The published networks, 128 pixels.
     Paper,
-    /// What a CPU or a laptop's GPU trains in an hour, 128 pixels.
+    /// What two cores of a CPU train in one to two and a half hours, 128 pixels.
     Compact,
     /// For tests and a first look, 64 pixels, minutes on a CPU.
     Tiny,

@@ -27,6 +27,9 @@ use unfinished::Unfinished;
 /// Failed while doing what was asked.
 const FAILED: u8 = 1;
 
+/// What Burn's dashboard panics with when its user chooses to end the program at once.
+const KILLED_BY_KEY: &str = "Killing training from user input";
+
 /// Kernels read whole vectors, which should not touch two lines of the cache.
 #[global_allocator]
 static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
         ipcgan::model::keep_freed_memory();
     }
     let result = ipcgan::model::guarded(|| run(arguments.command)).unwrap_or_else(|reason| {
+        if reason.contains(KILLED_BY_KEY) {
+            let text = "stopped at once; go on from the last checkpoint with the same command and --resume";
+            return Err(Unfinished::Stopped(text.into()).into());
+        }
         Err(anyhow::anyhow!(
             "{reason}; this is a fault of the device, of its driver or of this program, not yours: --device cpu goes another \
              way, and RUST_BACKTRACE=1 shows where it happened"

@@ -183,6 +183,19 @@ fn the_key_of_the_dashboard_stops_with_a_checkpoint_too() {
 }
 
 #[test]
+fn the_key_that_ends_at_once_gives_the_terminal_back_and_blames_no_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut terminal, mut child) = endless(folder.path(), &[]);
+
+    terminal.press(b"q");
+    wait_for(&mut child, || terminal.shows("Stop the training"));
+    terminal.press(b"k");
+
+    assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+    assert!(terminal.is_as_before() && !terminal.shows("fault of the device"));
+}
+
+#[test]
 fn a_terminal_that_goes_away_leaves_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let (terminal, mut child) = endless(folder.path(), &[]);

@@ -21,8 +21,10 @@ const WARM_UP: usize = 2;
 const STEPS: usize = 8;
 /// Time after which no further one is measured.
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
-/// Faces on each device in the two small batches from which larger ones are estimated.
-const SMALL_BATCHES: [usize; 2] = [4, 8];
+/// Faces on each device in the two small batches from which larger ones are estimated: those that surely fit.
+const SMALL_BATCHES: [[usize; 2]; 3] = [[8, 32], [4, 8], [1, 2]];
+/// What a stage needs at most of what it needs at least: beside what layers give there are gradients, and copies in other orders.
+const MOST_OF_LEAST: f64 = 8.0;
 /// Faces and seconds of a step up to which it is measured as it is, and not estimated.
 const MEASURED_FACES: usize = 256;
 const MEASURED_STEP: f64 = 5.0;
@@ -160,8 +162,9 @@ impl StageContext<'_> {
 
     /// What the stage takes as it is set, and whether that is estimated from smaller batches.
     fn measured_or_estimated(&self) -> Result<(Measured, bool), TrainingError> {
-        let largest = SMALL_BATCHES[1] * self.team.count();
-        if self.config.batch_size(self.stage) <= largest && self.config.accumulated(self.stage) == 1 {
+        let largest = SMALL_BATCHES[0][1] * self.team.count();
+        let small = self.config.batch_size(self.stage) <= largest && self.config.accumulated(self.stage) == 1;
+        if small && self.surely_fits() {
             return Ok((self.measured()?, false));
         }
         let estimated = self.estimated()?;
@@ -182,9 +185,18 @@ impl StageContext<'_> {
         let mut estimated = if few == more { large.1 } else { Measured::extrapolated(measured(few)?, large, batch) };
         estimated.step *= self.config.accumulated(self.stage) as f64;
         let least = self.least_memory();
-        estimated.memory.host = estimated.memory.host.max(least.host);
-        estimated.memory.device = estimated.memory.device.max(least.device);
+        let bounded =
+            |estimate: f64, measured: f64, least: f64| estimate.clamp(least, measured + MOST_OF_LEAST * least);
+        let MemoryNeed { host, device } = estimated.memory;
+        estimated.memory.host = bounded(host, large.1.memory.host, least.host);
+        estimated.memory.device = bounded(device, large.1.memory.device, least.device);
         Ok(estimated)
+    }
+
+    /// Whether it fits into free memory even if it needs the most that it may.
+    fn surely_fits(&self) -> bool {
+        let MemoryNeed { host, device } = self.least_memory();
+        matches!(self.fit(MemoryNeed { host: MOST_OF_LEAST * host, device: MOST_OF_LEAST * device }), Fit::Fits)
     }
 
     fn measured(&self) -> Result<Measured, TrainingError> {

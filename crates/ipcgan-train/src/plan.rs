@@ -178,11 +178,14 @@ impl StageContext<'_> {
 
     fn estimated(&self) -> Result<Measured, TrainingError> {
         let batch = self.config.batch_size(self.stage);
-        let [few, more] = SMALL_BATCHES.map(|faces| (faces * self.team.count()).min(batch));
+        let sizes = SMALL_BATCHES.map(|sizes| sizes.map(|faces| (faces * self.team.count()).min(batch)));
+        let safe = sizes.iter().find(|[_, more]| self.with_batches_of(*more).surely_fits());
+        let [few, more] = *safe.unwrap_or(&sizes[sizes.len() - 1]);
         let measured = |batch| Ok::<_, TrainingError>((batch, self.with_batches_of(batch).measured()?));
-        let large = measured(more)?;
-        // A batch as small as that is one of the two.
-        let mut estimated = if few == more { large.1 } else { Measured::extrapolated(measured(few)?, large, batch) };
+        // The first one gets memory that is never given back, which would count as that of its faces.
+        let _ = measured(few)?;
+        let (small, large) = (measured(few)?, measured(more)?);
+        let mut estimated = if few == more { large.1 } else { Measured::extrapolated(small, large, batch) };
         estimated.step *= self.config.accumulated(self.stage) as f64;
         let least = self.least_memory();
         let bounded =

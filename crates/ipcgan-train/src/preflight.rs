@@ -73,19 +73,14 @@ pub(crate) fn check_memory(
 
 /// Refuses faces from which `stage` can learn nothing.
 pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &TrainingData) -> Result<(), TrainingError> {
-    for (faces, purpose) in [(data.train(), "train on"), (data.valid(), "validate on")] {
-        if stage == Stage::Identity && faces.is_empty() {
-            let advice = match purpose {
-                "train on" => "add photos of more people, or lower valid_share",
-                _ => "add photos of more people, or raise valid_share",
-            };
-            return Err(TrainingError::NoFaces { purpose, advice });
-        }
-    }
     if stage == Stage::Identity {
         let faces = data.train().as_ref();
         if IdentityLabels::of(faces).count < 2 {
             check_identities(faces, "the training split")?;
+        }
+        if data.valid().is_empty() {
+            let advice = "add photos of more identities, or raise valid_share";
+            return Err(TrainingError::NoFaces { purpose: "validate on", advice });
         }
         return Ok(());
     }
@@ -95,7 +90,7 @@ pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &Training
     ] {
         if faces.is_empty() {
             return Err(match all {
-                0 => TrainingError::NoFaces { purpose, advice: "add photos of more people, or change valid_share" },
+                0 => TrainingError::NoFaces { purpose, advice: "add photos of more identities, or change valid_share" },
                 count => TrainingError::NoAges { stage, purpose, count },
             });
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use ipcgan::train::{Interrupter, leave_dashboard, show_above_dashboard};
+use ipcgan::train::{Interrupter, forget_lost_terminal, leave_dashboard, show_above_dashboard};
 
 use crate::report;
 
@@ -21,6 +21,7 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
     ctrlc::set_handler(move || match first {
         None => {
             first = Some(Instant::now());
+            forget_lost_terminal();
             stop.stop(Some("interrupted"));
             let text = "stopping after this step, with a checkpoint; Ctrl-C once more to stop at once";
             if !show_above_dashboard(text) {

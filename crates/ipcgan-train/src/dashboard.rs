@@ -21,6 +21,15 @@ pub(crate) fn dashboard(interrupter: Interrupter) -> Box<dyn MetricsRenderer> {
     Box::new(dashboard)
 }
 
+/// Has standard output and standard error lead nowhere, if a dashboard is shown in a terminal that went away: writing to that fails,
+/// which ratatui answers by ending the process.
+pub fn forget_lost_terminal() {
+    #[cfg(unix)]
+    if is_raw_mode_enabled().unwrap_or(false) {
+        signals::forget_lost_terminal();
+    }
+}
+
 /// Puts the terminal back as it was before a dashboard, if one is shown, for a program that ends at once.
 ///
 /// Nothing else is written to standard output while the caller keeps the lock.
@@ -48,11 +57,12 @@ pub fn show_above_dashboard(line: &str) -> bool {
 #[cfg(unix)]
 mod signals {
     use std::fs::File;
-    use std::io::stdin;
+    use std::io::{stdin, stdout};
     use std::os::fd::AsFd;
     use std::time::{Duration, Instant};
 
     use crossterm::terminal::is_raw_mode_enabled;
+    use rustix::stdio::{dup2_stderr, dup2_stdout};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, isatty, tcgetattr, tcsetattr};
 
     /// What a key that sends no signal is set to.
@@ -69,6 +79,15 @@ mod signals {
             _ if isatty(&input) => set(&input),
             Ok(terminal) => set(&terminal),
             Err(_) => (),
+        }
+    }
+
+    pub(super) fn forget_lost_terminal() {
+        if tcgetattr(stdout()).is_ok() {
+            return;
+        }
+        if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
+            let _ = (dup2_stdout(&nowhere), dup2_stderr(&nowhere));
         }
     }
 

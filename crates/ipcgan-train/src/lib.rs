@@ -42,7 +42,7 @@ mod weights_of;
 
 pub use burn::train::Interrupter;
 pub use config::{AgingTraining, ClassifierTraining, LossWeights, OnDivergence, TrainingConfig};
-pub use dashboard::{leave_dashboard, show_above_dashboard};
+pub use dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard};
 pub use data::TrainingData;
 pub use error::TrainingError;
 pub use optimizers::{gan_optimizer, gan_rates};

@@ -271,10 +271,12 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         // Waits for the last checkpoint, whose errors come by the interrupter; the dashboard resets that when the training ends.
         drop(state.components.checkpointer.take());
         let failed = state.interrupter.error();
-        if state.interrupter.interruption().is_some() {
+        let asked_to_stop = state.interrupter.interruption().is_some();
+        let mut outcome = self.outcome.lock().expect("no holder panics");
+        // The loop interrupts itself for errors, which may be overcome.
+        if asked_to_stop && outcome.error.is_none() {
             self.stop.stop(Some("stopped"));
         }
-        let mut outcome = self.outcome.lock().expect("no holder panics");
         outcome.steps_done = state.step;
         outcome.stopped_early = stopped_early;
         outcome.standing = state.standing.clone();

@@ -54,6 +54,14 @@ pub enum ModelError {
         /// Which tensors, and how.
         reason: String,
     },
+    /// The network gives values that are not finite numbers (NaN or infinity).
+    #[error(
+        "{path} gives values that are not finite (NaN or infinity): the weights are damaged, or their training diverged; use others"
+    )]
+    NotFinite {
+        /// The weights file.
+        path: PathBuf,
+    },
     /// No kernels are called that.
     #[error("no kernels are called `{0}`; there are fast, direct and burn")]
     UnknownKernels(String),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ipcgan_model::write_whole;
+use ipcgan_model::{JsonPath, write_whole};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -98,12 +98,12 @@ impl RunFolder {
     /// # Errors
     /// It cannot be read.
     pub fn data_folder(&self) -> Result<Option<PathBuf>, TrainingError> {
-        Ok(self.read::<Option<PathBuf>>("data.json")?.flatten())
+        Ok(self.read::<Option<JsonPath>>("data.json")?.flatten().map(JsonPath::into_path))
     }
 
     /// Keeps which prepared folder the run begins with; none if its faces are drawn.
     pub(crate) fn save_data_folder(&self, folder: Option<&Path>) -> Result<(), TrainingError> {
-        self.write("data.json", &folder)
+        self.write("data.json", &folder.map(JsonPath::from))
     }
 
     /// What the JSON file `name` holds, if it is there.

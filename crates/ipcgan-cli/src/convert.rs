@@ -7,7 +7,7 @@ use ipcgan::Device;
 use ipcgan::model::weights::{self, Form, Network, Numbers, Weights};
 use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
 
-use crate::answer;
+use crate::answer_path;
 use crate::arguments::ConvertArguments;
 use crate::unfinished::misused;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
         AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
         other => bail!("{}: holds a network called {other}, which is none of ours", arguments.from.display()),
     }
-    answer(&arguments.to.display().to_string());
+    answer_path(&arguments.to);
     Ok(())
 }
 

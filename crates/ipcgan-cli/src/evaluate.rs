@@ -13,7 +13,7 @@ use ipcgan::{Device, FaceAging};
 use crate::arguments::EvaluateArguments;
 use crate::progress::Progress;
 use crate::weights::face_aging;
-use crate::{answer, devices, report as tell};
+use crate::{answer_path, devices, report as tell};
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     let device = devices::open(&arguments.device)?;
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     say(&evaluation.metrics);
-    answer(&arguments.out.join("index.html").display().to_string());
+    answer_path(&arguments.out.join("index.html"));
     Ok(())
 }
 

@@ -20,11 +20,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command};
-use say::{answer, complain, detail, report};
+use say::{answer, answer_path, complain, detail, report};
 use unfinished::Unfinished;
 
 /// Failed while doing what was asked.
 const FAILED: u8 = 1;
+/// The arguments make no sense.
+const MISUSED: u8 = 2;
 
 /// Kernels read whole vectors, which should not touch two lines of the cache.
 #[global_allocator]
@@ -32,7 +34,13 @@ static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 
 fn main() -> ExitCode {
     prepare_environment();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            say::clap_message(&message);
+            return if message.use_stderr() { ExitCode::from(MISUSED) } else { exit_code(say::check_output()) };
+        }
+    };
     arguments.amount().choose();
     // Preparing is many small pictures on many threads, which are better off with a store each.
     if !matches!(arguments.command, Command::Prepare(_)) {
@@ -45,6 +53,11 @@ fn main() -> ExitCode {
         ))
     });
     detail("ended");
+    exit_code(result.and_then(|()| say::check_output()))
+}
+
+/// Says an error, if there is one.
+fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -14,7 +14,7 @@ use ipcgan::{AgeGroups, face_detector};
 use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::progress::Progress;
 use crate::unfinished::{Unfinished, misused};
-use crate::{answer, devices, report};
+use crate::{answer_path, devices, report};
 
 pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let groups =
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     };
     say_what_is_there(&prepared, &groups);
     for name in ["report.html", "metadata.csv"] {
-        answer(&arguments.out.join(name).display().to_string());
+        answer_path(&arguments.out.join(name));
     }
     Ok(())
 }

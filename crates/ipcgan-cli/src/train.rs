@@ -15,7 +15,7 @@ use crate::arguments::TrainArguments;
 use crate::progress::Progress;
 use crate::say::shows_progress;
 use crate::unfinished::{Unfinished, misused};
-use crate::{answer, complain, devices, report};
+use crate::{answer, answer_path, complain, devices, report};
 
 /// Names in the list of pictures that are left out, before it is cut short.
 const SHOWN_LEFT_OUT: usize = 10;
@@ -164,12 +164,12 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) -> Result<(), Unfinished> 
     ));
     if let Some(grid) = run.newest_sample() {
         report("sample grid (a row a face: source, then each age group):");
-        answer(&grid.display().to_string());
+        answer_path(&grid);
     }
     let generator = run.weights("generator");
     if generator.exists() {
-        report("age a photo with the new weights (--aligned, because it learned from face crops):");
-        answer(&format!("{} age PHOTO --aligned --weights {}", program(), generator.display()));
+        report("age a photo with the new weights:");
+        answer(&format!("{} age PHOTO --weights {}", program(), generator.display()));
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ fn training_on_drawn_faces_ends_with_weights_that_age_a_photo() {
     let (answer, report) = succeeded(train(folder.path(), &["--set", "aging.steps=4"]));
 
     assert!(answer.contains("000004.png"), "names no sample grid: {answer}");
-    assert!(answer.contains("age PHOTO --aligned --weights"), "names no next command: {answer}");
+    assert!(answer.contains("age PHOTO --weights"), "names no next command: {answer}");
     for line in ["identity  after step 4", "age  after step 4", "aging  after step 4"] {
         assert!(report.contains(line), "no `{line}` in {report}");
     }

@@ -8,10 +8,9 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use ipcgan::DeviceChoice;
 use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
-use ipcgan::photo::PhotoFormat;
 use ipcgan::train::Stage;
 
-use crate::age::Faces;
+use crate::age::{Faces, OutputFormat};
 use crate::say::Amount;
 
 /// Shows a face at other ages, with a network that you can train yourself.
@@ -95,14 +94,16 @@ Examples:
   ipcgan age photo.jpg --to 35,45 --strength 1.3
   ipcgan age photo.jpg --animate                a GIF that grows old and young again
   ipcgan age holidays --out older --to 51+      all photos of a folder; again, only the new ones
-  ipcgan age frames --video --to 51+            frames of a video, without trembling
+  ipcgan age frames --video --to 51+            frames of a video, without trembling (ffmpeg -i clip.mp4 frames/%05d.png)
+  ipcgan age - --to 60 --out aged < photo.jpg   a photo on standard input
   ipcgan age photo.jpg --json                   where the faces are and what was written, for programs
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos (JPEG, PNG, WebP or BMP), and folders of photos.
-    #[arg(required = true, value_name = "PHOTO|FOLDER")]
+    /// Photos (JPEG, PNG, WebP or BMP), folders of photos, or `-` for a photo on standard input.
+    #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
     pub(crate) photos: Vec<PathBuf>,
-    /// Ages to show, with commas between: `all` groups, groups by name (31-40, 51+), or years (45).
+    /// Ages to show, with commas between: `all` groups, groups by name (31-40, 51+), or years (45), from the first age of the
+    /// youngest group to 120.
     #[arg(long, default_value = "all", value_name = "AGES", value_delimiter = ',')]
     pub(crate) to: Vec<String>,
     /// Whose face: `all`, the `largest`, or one by number from left to right.
@@ -111,29 +112,31 @@ pub(crate) struct AgeArguments {
     /// How strong the change is: 0 is none, 1 is what the network learned.
     #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = strength)]
     pub(crate) strength: f32,
-    /// Folder for the pictures; made if it is not there.
+    /// Folder for the results; made if it is not there. No file in it is replaced but results of the same photo.
     #[arg(long, default_value = "aged", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Kind of the pictures: png keeps what is not changed bit for bit, webp too in 8 bits, jpg is smaller.
-    #[arg(long, default_value_t = PhotoFormat::Png, value_name = "KIND", value_parser = PhotoFormat::from_str)]
-    pub(crate) format: PhotoFormat,
+    /// File format of the results: `same` as the photo (png where that cannot be written), or png (keeps what is not changed
+    /// bit for bit), webp (so too, in 8 bits) or jpg (smaller, with a slight loss everywhere).
+    #[arg(long, default_value_t = OutputFormat::Same, value_name = "FORMAT", value_parser = OutputFormat::from_str)]
+    pub(crate) format: OutputFormat,
     /// Write the faces alone, as large as the network makes them, and not the photo with them.
     #[arg(long)]
     pub(crate) crops: bool,
     /// Write an animation (GIF) through all ages and back, too.
     #[arg(long)]
     pub(crate) animate: bool,
-    /// The photos are frames of a video, in order of their names: people are followed and smoothed over time.
+    /// The photos are frames of a video, in natural order of their names (f2 before f10): people are followed and smoothed
+    /// over time.
     #[arg(long, conflicts_with_all = ["aligned", "again", "animate", "crops", "json"])]
     pub(crate) video: bool,
-    /// Say what was found and written as JSON, a line for each photo.
+    /// Say what was found and written as JSON, a line for each photo, and a summary if there are several.
     #[arg(long)]
     pub(crate) json: bool,
     /// Do photos of a folder once more that were aged before.
     #[arg(long)]
     pub(crate) again: bool,
-    /// The photo is a face crop already, so none is looked for: eyes at 0.30 and 0.68 of the
-    /// width and 0.30 of the height, mouth at 0.70.
+    /// The photo is an aligned face crop of any size: eyes at 0.30 and 0.68 of the width and 0.30 of the height, mouth at
+    /// 0.70. A photo with a small face is refused.
     #[arg(long)]
     pub(crate) aligned: bool,
     /// Weights file of a generator, instead of the one that comes with the program.

@@ -210,6 +210,9 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
 
     for (arguments, word) in [
         (&["age", "face.png", "--aligned", "--to", "old", "--device", "cpu"][..], "`old`"),
+        (&["age", "face.png", "--to", "200", "--device", "cpu"], "from 11 to 120"),
+        (&["age", "face.png", "--to", "5", "--device", "cpu"], "from 11 to 120"),
+        (&["age", "face.png", "--format", "heic"], "png"),
         (&["age", "faces", "--out", "faces", "--device", "cpu"], "holds the photos"),
         (&["age", "faces", "--video", "--again"], "--again"),
         (&["prepare", "--out", "out"], "FOLDER"),

@@ -74,7 +74,8 @@ fn training_on_drawn_faces_ends_with_weights_that_age_a_photo() {
     let config: serde_json::Value = serde_json::from_slice(&fs::read(run.join("config.json")).unwrap()).unwrap();
     assert_eq!(config["generator"]["width"], 2);
 
-    fs::copy(run.join("samples/000004.png"), folder.path().join("photo.png")).unwrap();
+    let face = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos/eileen-collins-face.png");
+    fs::copy(face, folder.path().join("photo.png")).unwrap();
     let weights = run.join("weights/generator.safetensors");
     let output = Command::new(env!("CARGO_BIN_EXE_ipcgan"))
         .current_dir(folder.path())

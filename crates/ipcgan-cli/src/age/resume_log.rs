@@ -220,8 +220,12 @@ impl ResumeLog {
         text += &json(&line);
         // In one piece, so that two commands that write into one folder do not mix their lines.
         let file = OpenOptions::new().append(true).create(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        if written.is_err() {
+            // On a full disk a part of the line may be there.
+            self.start = Some("\n");
+        }
+        written.with_context(|| format!("cannot write {}", path.display()))?;
         self.remember(line);
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::request::{AgeRequest, OutputFormat, Shown};
 use super::resume_log::{PhotoId, ResumeLog, Written};
 use super::selection::{Age, Faces};
 use super::source::Source;
-use crate::{detail, report};
+use crate::{complain, detail, report};
 
 /// Side of the face in an aligned crop, as a share of the crop's, below which it is a whole photo.
 const MIN_CROP_SHARE: f32 = 0.5;
@@ -85,9 +85,12 @@ impl Aging {
     pub(crate) fn age(&self, job: &Job<'_>, log: &mut ResumeLog) -> Result<AgedPhoto> {
         let path = job.source.name();
         let original = photo::original(job.bytes, path)?;
+        if let Some(warning) = original.warning() {
+            complain(&format!("{}: {warning}", path.display()));
+        }
         let rgb = original.rgb();
         detail(format_args!("{} is read, {} x {}", path.display(), rgb.width(), rgb.height()));
-        let mut files = Results::new(self, job, log);
+        let mut files = Results::new(self, job, &original, log);
         let mut described = None;
         if self.request.shown == Shown::Aligned {
             let face = self.aligned_crop(&rgb, path)?;
@@ -247,8 +250,8 @@ pub(crate) struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, log: &'a mut ResumeLog) -> Self {
-        let format = aging.format.of(job.bytes);
+    pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
+        let format = aging.format.of(photo);
         Self { aging, job, log, format, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }
 

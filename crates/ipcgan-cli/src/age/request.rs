@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use ipcgan::photo::PhotoFormat;
+use ipcgan::photo::{Original, PhotoFormat};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
@@ -86,13 +86,11 @@ fn contents(path: &Path) -> io::Result<Vec<Content>> {
 }
 
 impl OutputFormat {
-    /// For a photo whose file holds `bytes`.
-    pub(crate) fn of(self, bytes: &[u8]) -> PhotoFormat {
-        match (self, image::guess_format(bytes)) {
-            (Self::Fixed(format), _) => format,
-            (Self::Same, Ok(image::ImageFormat::Jpeg)) => PhotoFormat::Jpeg,
-            (Self::Same, Ok(image::ImageFormat::WebP)) => PhotoFormat::WebP,
-            (Self::Same, _) => PhotoFormat::Png,
+    /// For the results of `photo`.
+    pub(crate) fn of(self, photo: &Original) -> PhotoFormat {
+        match self {
+            Self::Fixed(format) => format,
+            Self::Same => PhotoFormat::like(photo),
         }
     }
 
@@ -118,14 +116,9 @@ impl FromStr for OutputFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let name = text.trim().trim_start_matches('.').to_ascii_lowercase();
-        match name.as_str() {
+        match text.trim().to_ascii_lowercase().as_str() {
             "same" => Ok(Self::Same),
-            "jpeg" => Ok(Self::Fixed(PhotoFormat::Jpeg)),
-            name => name.parse().map(Self::Fixed).map_err(|_| {
-                let known: Vec<_> = PhotoFormat::ALL.iter().map(|format| format.name()).collect();
-                format!("it is same (as the photo), or one of {}", known.join(", "))
-            }),
+            name => name.parse().map(Self::Fixed).map_err(|error| format!("{error}; `same` is that of the photo")),
         }
     }
 }
@@ -154,14 +147,6 @@ mod tests {
         assert_eq!("PNG".parse(), Ok(OutputFormat::Fixed(PhotoFormat::Png)));
         assert_eq!("Same".parse(), Ok(OutputFormat::Same));
         assert!("heic".parse::<OutputFormat>().unwrap_err().contains("png"));
-    }
-
-    #[test]
-    fn the_format_of_the_photo_is_kept_and_what_cannot_be_written_becomes_png() {
-        assert_eq!(OutputFormat::Same.of(b"\xff\xd8\xff\xe0"), PhotoFormat::Jpeg);
-        assert_eq!(OutputFormat::Same.of(b"RIFF\0\0\0\0WEBPVP8 "), PhotoFormat::WebP);
-        assert_eq!(OutputFormat::Same.of(b"BM\0\0\0\0"), PhotoFormat::Png);
-        assert_eq!(OutputFormat::Fixed(PhotoFormat::Png).of(b"\xff\xd8\xff\xe0"), PhotoFormat::Png);
     }
 
     #[test]

@@ -125,7 +125,10 @@ fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     if is_video(path) || holds_video(&bytes) {
         bail!("{} is a video; {VIDEO_ADVICE}", path.display());
     }
-    if let Err(error @ DataError::UnknownFormat { .. }) = photo::pixels_of(&bytes, path) {
+    use DataError::{NoPicture, UnknownFormat, UnreadableKind};
+    if let Err(error @ (UnknownFormat { .. } | UnreadableKind { .. } | NoPicture { .. })) =
+        photo::pixels_of(&bytes, path)
+    {
         return Err(error.into());
     }
     file.take(MAX_BYTES).read_to_end(&mut bytes).with_context(unreadable)?;

@@ -116,7 +116,7 @@ impl Video<'_> {
         let id = PhotoId { path: location.as_path().into(), content: Content::of(bytes) };
         let job = Job { id: &id, source, bytes, base: &self.bases[frame] };
         let aged: Vec<Original> = (0..self.aging.ages.len()).map(|age| self.aged(frame, photo, age)).collect();
-        let mut results = Results::new(self.aging, &job, &mut self.log);
+        let mut results = Results::new(self.aging, &job, photo, &mut self.log);
         for (age, photo) in self.aging.ages.iter().zip(&aged) {
             results.image("", &age.name, photo)?;
         }

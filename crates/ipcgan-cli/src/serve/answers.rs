@@ -97,12 +97,7 @@ pub(super) async fn age(
         }
         photo.encoded(format).map_err(|error| unfit(error.to_string()))
     });
-    let kind = match format {
-        PhotoFormat::Png => "image/png",
-        PhotoFormat::Jpeg => "image/jpeg",
-        PhotoFormat::WebP => "image/webp",
-    };
-    Ok(([(header::CONTENT_TYPE, kind)], aged.await?).into_response())
+    Ok(([(header::CONTENT_TYPE, format.media_type())], aged.await?).into_response())
 }
 
 impl IntoResponse for Refusal {

@@ -104,7 +104,9 @@ impl Workshop {
 fn read(bytes: &[u8]) -> Result<Original, Refusal> {
     let refused = |error: DataError| {
         let status = match &error {
-            DataError::UnknownFormat { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            DataError::UnknownFormat { .. } | DataError::UnreadableKind { .. } | DataError::NoPicture { .. } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

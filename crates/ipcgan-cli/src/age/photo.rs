@@ -144,8 +144,20 @@ impl Aging {
             ),
             (imageops::rotate180(&small), "; it is upside down: turned by 180 degrees it shows one"),
         ];
-        let found = turned.iter().find(|(photo, _)| !self.photo_aging.faces(photo).is_empty());
-        found.map_or("; if it is a face crop already, give --aligned", |(_, advice)| advice)
+        // Some faces are found in two of them: the largest, surest and most upright one tells which way is up.
+        let evidence = |photo: &RgbImage| {
+            let faces = self.photo_aging.faces(photo).into_iter().map(|face| face.found);
+            faces
+                .map(|face| {
+                    let [[left, above], [right, below], ..] = face.landmarks;
+                    let upright = (right - left) / (right - left).hypot(below - above).max(f32::EPSILON);
+                    face.score * face.bounds.width() * face.bounds.height() * upright
+                })
+                .max_by(f32::total_cmp)
+        };
+        let found = turned.iter().filter_map(|(photo, advice)| Some((evidence(photo)?, advice)));
+        let best = found.max_by(|(one, _), (other, _)| one.total_cmp(other));
+        best.map_or("; if it is a face crop already, give --aligned", |(_, advice)| advice)
     }
 
     /// A photo that is one aligned face.

@@ -148,7 +148,7 @@ def hostile(service: Service, photos: list[bytes], chance: random.Random) -> Non
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--requests", type=int, default=10_000)
-    options.add_argument("--at-once", type=int, default=4)
+    options.add_argument("--concurrency", type=int, default=4)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--out", type=Path, default=Path("soak.csv"))
     options = options.parse_args()
@@ -175,7 +175,7 @@ def main() -> None:
                 print(f"{done} requests, {done / (time.monotonic() - begun):.1f} a second, {rows[-1][1]:.0f} MB", flush=True)
 
     try:
-        with ThreadPoolExecutor(options.at_once) as threads:
+        with ThreadPoolExecutor(options.concurrency) as threads:
             for result in threads.map(one, range(options.requests)):
                 assert result is None
         if service.ask("POST", "/api/age?age=51%2B", photos[0]) != first:

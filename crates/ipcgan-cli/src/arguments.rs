@@ -1,6 +1,5 @@
 //! What can be said to the command.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,6 +11,7 @@ use ipcgan::photo::PhotoFormat;
 use ipcgan::train::Stage;
 
 use crate::age::Faces;
+use crate::listen::ListenHost;
 use crate::say::Amount;
 
 /// Shows a face at other ages, with a network that you can train yourself.
@@ -299,11 +299,21 @@ Examples:
 Both programs are built with `--features remote`, from the same version. Whoever can connect is
 trusted, and nothing is encrypted: listen to other machines only in a network of your own.")]
 pub(crate) struct LendArguments {
-    /// Address to listen on; 0.0.0.0:7171 for all networks of this machine.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7171")]
-    pub(crate) listen: String,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// Name or address to listen on, with or without a port: localhost, 0.0.0.0 for all networks of
+    /// this computer, 192.168.0.7:9000.
+    #[arg(long, visible_alias = "listen", value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: ListenHost,
+    /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `lend`.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -381,24 +391,25 @@ pub(crate) struct ConvertArguments {
 #[command(after_help = "\
 Examples:
   ipcgan serve                        then open http://127.0.0.1:8080
-  curl --data-binary @photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
+  ipcgan serve --host 0.0.0.0 --port 9000    for other computers too
+  curl -F photo=@photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
 What programs can ask is described at /api/openapi.json. Nothing is written to disk.")]
 pub(crate) struct ServeArguments {
-    /// Port to listen on; 0 for any that is free.
-    #[arg(long, default_value_t = 8080)]
-    pub(crate) port: u16,
-    /// Address to listen on: by default only this computer can reach it.
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    pub(crate) host: IpAddr,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+    /// Serve requests to this host name too, such as that of a reverse proxy; may be given many
+    /// times. Without it, requests on localhost are served under the names of this computer alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
     /// Photos that are worked on at the same time; others wait.
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
-    pub(crate) at_once: u16,
+    pub(crate) concurrency: u16,
     /// The largest photo that is taken, in megabytes.
     #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
-    pub(crate) most_megabytes: u16,
-    /// Seconds in which a question and its photo must each have arrived.
-    #[arg(long, default_value_t = 30, value_parser = value_parser!(u16).range(1..=3600))]
-    pub(crate) seconds: u16,
+    pub(crate) max_upload_mb: u16,
+    /// Seconds within which a photo must arrive.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
     /// Weights file of a generator, instead of the one that comes with the program.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,

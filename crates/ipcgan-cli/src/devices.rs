@@ -1,13 +1,14 @@
 //! `ipcgan devices` and `ipcgan lend`: what was built in and what works here, the choice of one, and its use by others.
 
-use std::net::TcpListener;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ipcgan::model::is_the_cpu;
 use ipcgan::{Device, DeviceChoice, SelfTest};
 
 use crate::arguments::{DeviceArgument, KernelsArgument, LendArguments};
 use crate::{answer, detail, report};
+
+/// The port of `ipcgan lend` without another.
+const LEND_PORT: u16 = 7171;
 
 /// Opens the device and says which it is.
 pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
@@ -33,8 +34,7 @@ pub(crate) fn lend(arguments: &LendArguments) -> Result<()> {
         return Err(ipcgan::DeviceError::NotCompiled("remote").into());
     }
     let device = open(&arguments.device)?;
-    let listener =
-        TcpListener::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let listener = arguments.listen.bind(LEND_PORT)?.swap_remove(0);
     report(&format!("lending it as remote:ws://{}; Ctrl-C ends", listener.local_addr()?));
     Ok(ipcgan::lend(device, listener)?)
 }

@@ -29,7 +29,8 @@ class OpenApi(unittest.TestCase):
         command = [SCHEMATHESIS, "--config-file", FOLDER / "schemathesis.toml", "run", f"{address}/api/openapi.json"]
         options = ["--max-examples", "20", "--seed", "1", "--generation-database", "none", "--no-color"]
         with tempfile.TemporaryDirectory() as folder:
-            checked = subprocess.run([*command, *options], capture_output=True, text=True, cwd=folder)
+            hooks = {**os.environ, "SCHEMATHESIS_HOOKS": str(FOLDER / "photos.py")}
+            checked = subprocess.run([*command, *options], capture_output=True, text=True, cwd=folder, env=hooks)
 
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
 

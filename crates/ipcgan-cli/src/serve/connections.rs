@@ -184,9 +184,11 @@ impl OpenConnections {
     async fn add(&self) -> (Connection, OwnedSemaphorePermit) {
         const RETRY: Duration = Duration::from_millis(100);
         let place = loop {
-            match timeout(RETRY, self.places.clone().acquire_owned()).await {
-                Ok(place) => break place.expect("the places are never closed"),
-                Err(_) => self.evict_one(Instant::now()),
+            if self.places.available_permits() == 0 {
+                self.evict_one(Instant::now());
+            }
+            if let Ok(place) = timeout(RETRY, self.places.clone().acquire_owned()).await {
+                break place.expect("the places are never closed");
             }
         };
         let connection = Connection(Arc::new(ConnectionState {

@@ -103,7 +103,11 @@ async fn age(
     query: Result<Query<AgeQuery>, QueryRejection>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let Query(query) = query.map_err(|error| {
+        let reason = error.body_text();
+        let reason = reason.trim_start_matches("Failed to deserialize query string: ");
+        ApiError::bad_request(format!("parameters: {reason}"))
+    })?;
     let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {

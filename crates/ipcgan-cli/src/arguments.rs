@@ -390,7 +390,7 @@ pub(crate) struct ConvertArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan serve                        then open http://127.0.0.1:8080
+  ipcgan serve                               then open http://127.0.0.1:8080
   ipcgan serve --host 0.0.0.0 --port 9000    for other computers too
   curl -F photo=@photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
 What programs can ask is described at /api/openapi.json. Nothing is written to disk.")]

@@ -254,6 +254,30 @@ fn a_slow_sender_is_told_so() {
 }
 
 #[test]
+fn a_client_that_reads_nothing_is_hung_up_on() {
+    let server = Server::new(&["--timeout", "1"]);
+    let mut noise = image::RgbImage::from_fn(2000, 2000, |x, y| {
+        let mixed = (x + 2000 * y).wrapping_mul(2_654_435_761);
+        image::Rgb([(mixed >> 8) as u8, (mixed >> 16) as u8, (mixed >> 24) as u8])
+    });
+    image::imageops::replace(&mut noise, &image::open(PHOTO).unwrap().into_rgb8(), 700, 700);
+    let mut photo = std::io::Cursor::new(Vec::new());
+    noise.write_to(&mut photo, image::ImageFormat::Png).unwrap();
+    let whole = server.ask("POST /api/age?age=20", photo.get_ref());
+    assert_eq!(whole.status, 200);
+
+    let mut connection = server.send("POST /api/age?age=20", "", photo.get_ref());
+    // Fails when the program has closed the connection.
+    while connection.write_all(b" ").is_ok() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
+    let mut response = Vec::new();
+    let _ = connection.read_to_end(&mut response);
+    assert!(response.len() < whole.body.len(), "{} of {} bytes came", response.len(), whole.body.len());
+}
+
+#[test]
 fn idle_connections_keep_nobody_out() {
     let server = Server::new(&[]);
     // More than the program keeps open.

@@ -29,6 +29,8 @@ const EVICTABLE_AFTER: Duration = Duration::from_secs(2);
 const MAX_HEAD_TIME: Duration = Duration::from_secs(10);
 /// After this a connection takes no further request, and after as long again it is closed.
 const LIFETIME: Duration = Duration::from_mins(15);
+/// From one look at whether a client still reads to the next.
+const STALL_CHECK: Duration = Duration::from_secs(1);
 /// How much of what a client still sends is read and discarded after the response, and for how long: a connection that is
 /// closed with unread bytes is reset, and the response with it.
 const MAX_DISCARDED: usize = 1 << 30;
@@ -46,14 +48,15 @@ pub(super) enum Ended {
 
 /// Serves until a signal to stop, then finishes the requests in progress, unless a second signal comes.
 ///
-/// The head of a request must arrive within `timeout`.
+/// The head of a request must arrive within `timeout`, and a client may not read nothing of a response for twice as long.
 pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: Duration) -> io::Result<Ended> {
     let mut signals = StopSignals::new()?;
     let (stop, stopping) = watch::channel(false);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(timeout.min(MAX_HEAD_TIME));
     let open = OpenConnections::default();
-    let server = Arc::new(Server { http, router: TowerToHyperService::new(router), open, stopping });
+    let router = TowerToHyperService::new(router);
+    let server = Arc::new(Server { http, router, max_wait: 2 * timeout, open, stopping });
     let mut accepting = JoinSet::new();
     for listener in listeners {
         accepting.spawn(accept_all(listener, server.clone()));
@@ -71,6 +74,7 @@ pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: 
 struct Server {
     http: http1::Builder,
     router: TowerToHyperService<Router>,
+    max_wait: Duration,
     open: OpenConnections,
     stopping: watch::Receiver<bool>,
 }
@@ -134,6 +138,12 @@ impl Server {
                         return ConnectionEnd::Expired;
                     }
                     lifetime.as_mut().reset(Instant::now() + LIFETIME);
+                }
+                () = sleep(STALL_CHECK) => {
+                    if connection.waiting_since().is_some_and(|since| since.elapsed() > self.max_wait) {
+                        return ConnectionEnd::Expired;
+                    }
+                    continue;
                 }
                 _ = stopping.wait_for(|is_stopping| *is_stopping), if !is_last => (),
             }

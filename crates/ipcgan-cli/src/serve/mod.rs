@@ -10,6 +10,7 @@ mod connections;
 mod handlers;
 mod openapi;
 mod photo_service;
+mod sent_body;
 mod stop;
 mod upload;
 
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -34,6 +35,7 @@ use crate::{answer, detail, devices, report};
 use access::{AccessPolicy, Reach, check_access};
 use connections::{Connection, Ended};
 use photo_service::PhotoService;
+use sent_body::SentBody;
 
 /// The port without another.
 const PORT: u16 = 8080;
@@ -131,9 +133,10 @@ async fn observe(request: Request, next: Next) -> Response {
         Some(connection) => connection.waiting(),
         None => (),
     }
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     if let Some(connection) = connection {
         connection.waiting();
+        response = response.map(|body| Body::new(SentBody::new(body, connection)));
     }
     detail(format_args!("{line} {} in {} ms", response.status().as_u16(), began.elapsed().as_millis()));
     response

@@ -28,7 +28,7 @@ impl FaceAging {
     /// Never with the library as published.
     pub fn embedded(device: &Device) -> Result<Self, ModelError> {
         let weights = weights::from_bytes(EMBEDDED.to_vec(), EMBEDDED_NAME.as_ref(), device)?;
-        Ok(Self::new(weights, device))
+        Ok(Self::of_weights(weights, device))
     }
 
     /// With the generator in the weights file `path`.
@@ -36,10 +36,11 @@ impl FaceAging {
     /// # Errors
     /// The file cannot be read, is damaged, or holds another kind of network.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
-        Ok(Self::new(weights::load(path, device)?, device))
+        Ok(Self::of_weights(weights::load(path, device)?, device))
     }
 
-    fn new(weights: weights::Weights<Generator>, device: &Device) -> Self {
+    /// With the generator of `weights`, which is on `device`.
+    pub fn of_weights(weights: weights::Weights<Generator>, device: &Device) -> Self {
         Self {
             generator: weights.network.into_inference(),
             config: weights.config,

@@ -136,8 +136,9 @@ pub(crate) struct AgeArguments {
     /// width and 0.30 of the height, mouth at 0.70.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// Weights file of a generator, instead of the one that comes with the program.
-    #[arg(long, value_name = "FILE")]
+    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
@@ -336,8 +337,9 @@ Examples:
 Only faces whose split is test are used; where there are none, those of valid. The report is
 index.html, which needs nothing else, and metrics.json.")]
 pub(crate) struct EvaluateArguments {
-    /// A run folder, or a generator's weights file; without it, the weights that come with the program.
-    #[arg(value_name = "RUN|WEIGHTS")]
+    /// A run folder (its weights, else its best checkpoint), a checkpoint (RUN/checkpoints/aging/000500) or a generator's
+    /// weights file; without it, the weights that come with the program.
+    #[arg(value_name = "RUN|CHECKPOINT|WEIGHTS")]
     pub(crate) weights: Option<PathBuf>,
     /// Prepared folder of faces, or Parquet shards of them.
     #[arg(long, value_name = "DIR")]
@@ -360,16 +362,19 @@ pub(crate) struct EvaluateArguments {
     pub(crate) device: DeviceArgument,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half
   ipcgan convert generator.safetensors generator.pth      for PyTorch; and back by exchanging the two
   ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and others
+  ipcgan convert runs/faces/checkpoints/aging best.safetensors        the best checkpoint that was kept
+  ipcgan convert runs/faces/checkpoints/aging/000500 at-500.safetensors
   ipcgan convert theirs.pth ours.safetensors --like generator.safetensors")]
 pub(crate) struct ConvertArguments {
-    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes).
-    #[arg(value_name = "WEIGHTS")]
+    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes);
+    /// or the generator of a run (its weights, else its best checkpoint) or of a checkpoint.
+    #[arg(value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) from: PathBuf,
     /// File to write, in the form that its name ends with: .pth or .pt for PyTorch, .bpk for Burn, .onnx (a generator alone),
     /// else safetensors; one that stands there is replaced.
@@ -410,8 +415,9 @@ pub(crate) struct ServeArguments {
     /// Seconds within which a photo must arrive.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
     pub(crate) timeout: u16,
-    /// Weights file of a generator, instead of the one that comes with the program.
-    #[arg(long, value_name = "FILE")]
+    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,

@@ -130,7 +130,7 @@ impl StageContext<'_> {
     }
 
     /// `generator` with running statistics measured anew on the first faces of the stage, if that is wanted.
-    fn with_standing_statistics(&self, generator: &Generator) -> Result<Generator, TrainingError> {
+    pub(crate) fn with_standing_statistics(&self, generator: &Generator) -> Result<Generator, TrainingError> {
         let batches = self.config.aging.statistics_batches;
         if batches == 0 {
             return Ok(generator.clone());

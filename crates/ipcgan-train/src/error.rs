@@ -41,6 +41,14 @@ pub enum TrainingError {
         /// The missing file.
         path: PathBuf,
     },
+    /// No generator is where one was looked for.
+    #[error("{path}: {reason}")]
+    NoGenerator {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why there is none.
+        reason: String,
+    },
     /// A setting does not exist or has a value of the wrong kind.
     #[error("setting `{setting}`: {reason}")]
     Setting {

@@ -162,6 +162,7 @@ impl<'a> StageContext<'a> {
             valid_faces: self.data.valid().len(),
             held_out: learned.held_out,
             stopped_early: learned.stopped_early,
+            best_step: learned.best_step,
         };
         self.run.save_summary(self.stage, &summary)
     }

@@ -140,11 +140,12 @@ impl StageContext<'_> {
         }
         let Outcome { steps_done: steps, standing, stopped_early, .. } = outcome;
         let validated = standing.validated;
+        let best_step = standing.best.as_ref().map(|best| best.step);
         let model = match standing.best.filter(|_| stopped_early) {
             None => result.model,
             Some(best) => self.load_model(result.model, best.step)?,
         };
-        Ok((model, Learned { steps, validated, held_out: standing.held_out, stopped_early }))
+        Ok((model, Learned { steps, validated, held_out: standing.held_out, stopped_early, best_step }))
     }
 
     fn strategy<M: StepModel>(

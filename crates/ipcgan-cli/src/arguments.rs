@@ -354,10 +354,10 @@ pub(crate) struct EvaluateArguments {
     /// folder, if one is given.
     #[arg(long, value_name = "FILE")]
     pub(crate) alexnet: Option<PathBuf>,
-    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in
-    /// assets/judges of the repository.
-    #[arg(long, value_name = "DIR", default_value = "assets/judges")]
-    pub(crate) judges: PathBuf,
+    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in assets/judges of
+    /// the source code. Without it: the folder in IPCGAN_JUDGES, `judges` beside the program, or assets/judges of the clone.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) judges: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod convert;
 mod devices;
 mod evaluate;
+mod judges;
 mod listen;
 mod manual;
 mod prepare;

@@ -1,6 +1,6 @@
 //! The generator that a command uses.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -25,6 +25,12 @@ pub(crate) fn face_aging_of(source: &GeneratorSource, device: &Device) -> Result
 /// Where the generator is that `path` means.
 pub(crate) fn source(path: &Path) -> Result<GeneratorSource> {
     Ok(GeneratorSource::find(path, &notices())?)
+}
+
+/// The file whose change is a change of the weights that `named` means.
+pub(crate) fn file(named: &Path) -> Result<PathBuf> {
+    let silent: LineSink = Arc::new(|_| ());
+    Ok(GeneratorSource::find(named, &silent)?.file())
 }
 
 /// Says which checkpoint is used, and what takes long.

@@ -88,7 +88,8 @@ fn asked(aging: &Aging<'_>) -> Result<Value> {
     let weights = match &arguments.weights {
         None => json!(concat!("ipcgan ", env!("CARGO_PKG_VERSION"))),
         Some(path) => {
-            json!({ "path": path, "changed": fs::metadata(path)?.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64 })
+            let path = crate::weights::file(path)?;
+            json!({ "path": path, "changed": fs::metadata(&path)?.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64 })
         }
     };
     let ages: Vec<&str> = aging.ages.iter().map(|age| age.name.as_str()).collect();

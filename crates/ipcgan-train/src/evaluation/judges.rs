@@ -1,7 +1,7 @@
 //! What networks of others think of faces.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use image::RgbImage;
@@ -32,6 +32,9 @@ pub(super) struct Opinion {
 }
 
 impl Judges {
+    /// Names of their files.
+    pub const FILES: [&str; 2] = ["recogniser.safetensors", "age_estimator.safetensors"];
+
     /// The judges in `folder`: `recogniser.safetensors` and `age_estimator.safetensors`, as in `assets/judges`.
     ///
     /// # Errors
@@ -44,11 +47,21 @@ impl Judges {
                 Err(source) => Err(TrainingError::Access { path, source }),
             }
         };
-        let (recogniser, recogniser_path) = bytes("recogniser.safetensors")?;
-        let (estimator, estimator_path) = bytes("age_estimator.safetensors")?;
+        Self::of_files(bytes(Self::FILES[0])?, bytes(Self::FILES[1])?, device)
+    }
+
+    /// The judges in the bytes of two safetensors files, each with its path or whatever errors should call it.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or hold another network.
+    pub fn of_files(
+        recogniser: (Vec<u8>, PathBuf),
+        estimator: (Vec<u8>, PathBuf),
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
         Ok(Self {
-            recogniser: Recogniser::from_bytes(recogniser, &recogniser_path, device)?,
-            estimator: AgeEstimator::from_bytes(estimator, &estimator_path, device)?,
+            recogniser: Recogniser::from_bytes(recogniser.0, &recogniser.1, device)?,
+            estimator: AgeEstimator::from_bytes(estimator.0, &estimator.1, device)?,
             device: device.clone(),
         })
     }

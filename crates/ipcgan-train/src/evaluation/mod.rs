@@ -8,11 +8,13 @@ mod metrics;
 mod pictures;
 mod report;
 mod teachers;
+mod verdict;
 
 pub use judges::Judges;
 pub use measures::Interval;
 pub use metrics::{Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Teachers};
 pub use report::report;
+pub use verdict::{Quality, Verdict};
 
 use std::collections::HashMap;
 
@@ -28,6 +30,7 @@ use judges::Opinion;
 use measures::{distance, threshold};
 use method::{Aged, measured};
 use teachers::teachers;
+use verdict::verdict;
 
 /// Reports how many of how many steps are done.
 type Progress<'a> = &'a dyn Fn(usize, usize);
@@ -140,9 +143,12 @@ pub fn evaluate(
         ("unchanged source", unchanged),
         ("half the mean face of the group", judged(blended, None, 2 * real.len())),
     ];
-    let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups)).collect();
+    let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups));
+    let methods: Vec<_> = methods.collect();
+    let verdict = verdict(&methods[0], &reference);
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
-    let metrics = Metrics { faces: real.len(), groups: subject.groups.names(), real: reference, methods, teachers };
+    let (faces, groups) = (real.len(), subject.groups.names());
+    let metrics = Metrics { verdict, faces, groups, real: reference, methods, teachers };
     let examples = examples(&ways[0].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })
 }

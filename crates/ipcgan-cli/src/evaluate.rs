@@ -28,15 +28,15 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         Some(source) => face_aging_of(source, &device)?,
         None => FaceAging::embedded(&device)?,
     };
-    let faces = held_out(&arguments.data, &face_aging)?;
+    let (faces, known) = faces(&arguments.data, &face_aging)?;
     let alexnet = teacher(arguments, source.as_ref(), &device)?;
     let judges = judges.load(&device)?;
     let weights = source.map_or("the weights that come with the program".into(), |source| match source {
         GeneratorSource::File(path) | GeneratorSource::Checkpoint(path) => path.display().to_string(),
     });
     let progress = Progress::new("evaluating");
-    let evaluation =
-        face_aging.evaluate(&faces, arguments.faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
+    let evaluation = face_aging
+        .evaluate(&faces, &known, arguments.faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
     progress.finish();
     let evaluation = evaluation?;
 
@@ -64,8 +64,9 @@ fn teacher(
     Ok(Some(weights::load::<AlexNet>(&path, device)?.network))
 }
 
-/// The faces of `folder` on its strictest side that is held out.
-fn held_out(folder: &Path, face_aging: &FaceAging) -> Result<Subset> {
+/// The faces of `folder` on its strictest side that is held out, and those to learn from (the held-out ones, if there are no
+/// others).
+fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
     let (faces, left_out) = open_faces(folder, face_aging.age_groups())?;
     if !left_out.is_empty() {
         tell(&format!("left out: {} rows that cannot be used", left_out.len()));
@@ -77,7 +78,10 @@ fn held_out(folder: &Path, face_aging: &FaceAging) -> Result<Subset> {
         }
         if !side.is_empty() {
             tell(&format!("{} faces of known age are held out ({split})", side.len()));
-            return Ok(side);
+            let known =
+                Subset::filter(faces.clone(), |label| label.split == Some(Split::Train) && label.group.is_some());
+            let known = if known.is_empty() { side.clone() } else { known };
+            return Ok((side, known));
         }
     }
     bail!("no face of {} has the split test or valid; `ipcgan prepare` gives each one", folder.display())
@@ -90,7 +94,7 @@ fn say(metrics: &Metrics) {
     };
     let row = |cells: [&str; 5]| {
         let [name, rest @ ..] = cells;
-        let rest = rest.map(|cell| format!("{cell:>24}")).concat();
+        let rest = rest.map(|cell| format!("{cell:>26}")).concat();
         tell(&format!("{name:<34}{rest}"));
     };
     row(["", "in target group", "mean age error (years)", "verification rate 1e-2", "Laplacian variance ratio"]);

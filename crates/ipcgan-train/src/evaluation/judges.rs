@@ -9,6 +9,7 @@ use image::imageops::{FilterType, resize};
 use ipcgan_data::{photo, pixels};
 use ipcgan_model::{AgeEstimator, Recogniser};
 
+use super::teachers::rows;
 use crate::TrainingError;
 
 /// Faces that are judged at a time.
@@ -29,6 +30,8 @@ pub(super) struct Opinion {
     pub(super) years: f64,
     /// Who it is: near for the same person.
     pub(super) vector: Vec<f32>,
+    /// What the age estimator tells the age from.
+    pub(super) age_features: Vec<f32>,
 }
 
 impl Judges {
@@ -73,13 +76,12 @@ impl Judges {
 
     fn opinions_of_batch(&self, faces: &[RgbImage]) -> Vec<Opinion> {
         let seen: Vec<_> = faces.iter().map(|face| photo::resized(face, AgeEstimator::SIDE as u32)).collect();
-        let years = self.estimator.years(pixels::faces_tensor(&seen, &self.device)).into_data();
+        let age_features = self.estimator.features(pixels::faces_tensor(&seen, &self.device));
+        let years = self.estimator.years_of(age_features.clone()).into_data();
         let seen: Vec<_> = faces.iter().map(for_recogniser).collect();
         let vectors = self.recogniser.vectors(pixels::faces_tensor(&seen, &self.device));
-        let [_, length] = vectors.dims();
-        let vectors: Vec<f32> = vectors.into_data().iter::<f32>().collect();
-        let opinion = |(years, vector): (f64, &[f32])| Opinion { years, vector: vector.to_vec() };
-        years.iter::<f64>().zip(vectors.chunks_exact(length)).map(opinion).collect()
+        let opinions = years.iter::<f64>().zip(rows(vectors)).zip(rows(age_features));
+        opinions.map(|((years, vector), age_features)| Opinion { years, vector, age_features }).collect()
     }
 }
 

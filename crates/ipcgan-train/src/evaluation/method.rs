@@ -8,6 +8,7 @@ use super::judges::Opinion;
 use super::measures::{Interval, correlation_with_order, distance, mean};
 use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
 use super::pictures::{background_difference, difference, laplacian_variance};
+use super::realism::realism;
 use super::{Real, age};
 
 /// What became of the real faces.
@@ -45,6 +46,7 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
         own_group_change: way.own_group_change(),
         own_group_perceptual: Interval::of(&aged.perceptual),
         distribution: way.distribution(),
+        realism: groups.indices().map(|target| realism(real, &aged.opinions, target)).collect(),
         cycle: aged.back.as_ref().and_then(|back| cycle(real, back)),
     }
 }

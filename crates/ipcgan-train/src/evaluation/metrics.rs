@@ -42,6 +42,8 @@ pub struct RealFaces {
     pub thresholds: [Option<f64>; 2],
     /// Distances of one half of the faces to the other.
     pub distribution: Distribution,
+    /// For each group, one half of its faces to the other.
+    pub realism: Vec<Option<Realism>>,
 }
 
 /// How far two sets of faces are apart, in the recogniser's vectors; not to be compared with numbers in Inception's.
@@ -54,6 +56,31 @@ pub struct Distribution {
     pub frechet_distance: Option<f64>,
     /// Kernel distance, as KID.
     pub kernel_distance: Option<f64>,
+}
+
+/// Faces aged to a group from others beside real faces of the group, who share no person.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Realism {
+    /// Aged faces.
+    pub aged: usize,
+    /// Real faces.
+    pub real: usize,
+    /// In the recogniser's vectors.
+    pub recogniser: TwoSample,
+    /// In the penultimate features of the age estimator.
+    pub age_estimator: TwoSample,
+}
+
+/// How much two kinds of faces differ in some network's features.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwoSample {
+    /// Kernel distance (the estimator of KID); zero for the same distribution, and a little below by chance.
+    pub kernel_distance: f64,
+    /// The same as a share of that of the unchanged sources; none if theirs is not above zero.
+    pub of_unchanged: Option<f64>,
+    /// Classifier two-sample test: share of the faces that a logistic regression tells rightly, on as many faces of both kinds, in
+    /// five folds by person; half is chance. None for fewer than ten of a kind.
+    pub told_apart: Option<f64>,
 }
 
 /// Faces of one group aged to one group.
@@ -127,6 +154,8 @@ pub struct Method {
     pub own_group_perceptual: Option<Interval>,
     /// Of one half of the faces, each aged to the group after its own, to the other half as they are.
     pub distribution: Distribution,
+    /// For each target group, the faces aged to it beside its real faces.
+    pub realism: Vec<Option<Realism>>,
     /// There and back; the baselines cannot go back.
     pub cycle: Option<Cycle>,
 }

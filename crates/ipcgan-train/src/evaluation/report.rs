@@ -4,7 +4,9 @@ use image::RgbImage;
 use ipcgan_data::page::{page, picture_address};
 use maud::{Markup, html};
 
-use super::{Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Teachers};
+use super::{
+    Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Realism, Teachers, TwoSample,
+};
 use crate::samples::aged_sheet;
 
 /// Strips on one picture.
@@ -34,6 +36,14 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         @if let Some(method) = metrics.methods.first() { (confusion(method, metrics, &evaluation.examples)) }
         h2 { "Identity" }
         (identity(metrics))
+        h2 { "Like real faces of the target group?" }
+        (realism(metrics, "recogniser's vectors", |realism| &realism.recogniser))
+        (realism(metrics, "age estimator's penultimate features", |realism| &realism.age_estimator))
+        p.muted {
+            "Faces aged to a group from other groups beside its real faces; nobody is on both sides. Kernel distance (KID's estimator), as a share of the "
+            "unchanged sources'; real faces, half to half, show what chance leaves. Told apart: share of the cases in which a logistic regression tells aged from "
+            "real faces (as many of each, five folds by person; chance is 0.5)."
+        }
         h2 { "Picture quality" }
         (quality(metrics))
         @if let Some(teachers) = &metrics.teachers {
@@ -216,6 +226,27 @@ fn identity(metrics: &Metrics) -> Markup {
         p.muted {
             "Thresholds " (optional(first, 3)) " and " (optional(second, 3)) " from " (metrics.real.impostor_pairs)
             " pairs of different people among the same faces."
+        }
+    }
+}
+
+/// Kernel distance, its relation to the unchanged source's, and how often faces are told from real ones, by target group.
+fn realism(metrics: &Metrics, features: &str, of: fn(&Realism) -> &TwoSample) -> Markup {
+    let cell = |realism: &Option<Realism>| {
+        let Some(realism) = realism else { return "not defined".to_string() };
+        let TwoSample { kernel_distance, of_unchanged, told_apart } = of(realism);
+        let share = of_unchanged.map_or(String::new(), |share| format!(" ({share:.2})"));
+        let told = told_apart.map_or("not defined".into(), |told| number(told, 2));
+        format!("{}{share}; {told}", number(1000.0 * kernel_distance, 2))
+    };
+    let rows = std::iter::once(("real faces, half to half", &metrics.real.realism));
+    let rows = rows.chain(metrics.methods.iter().map(|method| (method.name.as_str(), &method.realism)));
+    html! {
+        table {
+            tr { th { "kernel distance x 1000 (of unchanged); told apart, in the " (features) } @for group in &metrics.groups { th { (group) } } }
+            @for (name, groups) in rows {
+                tr { td { (name) } @for group in groups { td { (cell(group)) } } }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::measures::Interval;
-use super::metrics::{Method, RealFaces};
+use super::metrics::{Method, RealFaces, Realism, TwoSample};
 
 /// Mean age error that good weights have at most, in years.
 const AGE_ERROR: f64 = 4.0;
@@ -18,6 +18,10 @@ const VERIFIED: [f64; 2] = [0.9, 0.5];
 const SAME_PERSON: f64 = 0.6;
 /// Laplacian variance ratios of good weights, and those beyond which a face is blurred away or buried in patterns.
 const DETAIL: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
+/// Share of the cases in which a linear classifier on the recogniser's vectors tells good aged faces from real ones, at most.
+const TOLD_APART: f64 = 0.75;
+/// Kernel distance of good aged faces to real ones, as a share of the unchanged sources', at most.
+const OF_UNCHANGED: f64 = 0.5;
 /// Rise in years, from the first to the last group, that the estimator must see in real faces to judge ages by it.
 const MIN_RISE_OF_REAL: f64 = 5.0;
 
@@ -70,9 +74,15 @@ struct Judgement {
 pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     let mut not_defined = Vec::new();
     let mut judgements = Vec::new();
-    for judged in
-        [person(method), detail(method), age_error(method, real), rise(method, real), target_group(method, real)]
-    {
+    for judged in [
+        person(method),
+        detail(method),
+        told_apart(method),
+        kernel_distance(method),
+        age_error(method, real),
+        rise(method, real),
+        target_group(method, real),
+    ] {
         match judged {
             Ok(judgement) => judgements.push(judgement),
             Err(what) => not_defined.push(what),
@@ -129,6 +139,35 @@ fn detail(method: &Method) -> Result<Judgement, String> {
     Ok(Judgement { quality, reason })
 }
 
+/// The worse of the first and the last group, of one number of the recogniser's features.
+fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<f64> {
+    let of = |realism: Option<&Option<Realism>>| number(&realism?.as_ref()?.recogniser);
+    of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
+}
+
+fn told_apart(method: &Method) -> Result<Judgement, String> {
+    let told = at_the_ends(method, |sample| sample.told_apart);
+    let told = told
+        .ok_or("whether aged faces can be told from real ones, because the first and last group need ten faces each")?;
+    let quality = if told <= TOLD_APART { Quality::Good } else { Quality::Weak };
+    let reason = format!(
+        "aged faces are told from real ones of the first and last group in {told:.2} of the cases (chance 0.5; good is at most {TOLD_APART})"
+    );
+    Ok(Judgement { quality, reason })
+}
+
+fn kernel_distance(method: &Method) -> Result<Judgement, String> {
+    let share = at_the_ends(method, |sample| sample.of_unchanged);
+    let share = share.ok_or(
+        "the kernel distance to real faces, because unchanged sources of the first and last group are no farther than chance",
+    )?;
+    let quality = if share <= OF_UNCHANGED { Quality::Good } else { Quality::Weak };
+    let reason = format!(
+        "kernel distance to real faces of the first and last group {share:.2} of the unchanged source's (good is at most {OF_UNCHANGED})"
+    );
+    Ok(Judgement { quality, reason })
+}
+
 fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     rise_of(&real.years)?;
     let error = method.mean_age_error.ok_or("the mean age error, without real faces of a group")?;
@@ -180,7 +219,7 @@ fn value(interval: Option<&Interval>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::metrics::Distribution;
+    use super::super::metrics::{Distribution, Realism, TwoSample};
     use super::*;
 
     fn interval(value: f64) -> Option<Interval> {
@@ -196,6 +235,7 @@ mod tests {
             impostor_pairs: 400,
             thresholds: [Some(0.6), None],
             distribution: nothing(),
+            realism: vec![None; 3],
         }
     }
 
@@ -219,8 +259,26 @@ mod tests {
             own_group_change: None,
             own_group_perceptual: None,
             distribution: nothing(),
+            realism: vec![realism(0.7, 0.4), None, realism(0.74, 0.5)],
             cycle: None,
         }
+    }
+
+    fn realism(told_apart: f64, of_unchanged: f64) -> Option<Realism> {
+        let sample = TwoSample { kernel_distance: 0.1, of_unchanged: Some(of_unchanged), told_apart: Some(told_apart) };
+        Some(Realism { aged: 40, real: 10, recogniser: sample, age_estimator: sample })
+    }
+
+    #[test]
+    fn weights_whose_faces_are_told_from_real_ones_are_weak() {
+        let method = Method { realism: vec![realism(0.7, 0.4), None, realism(0.95, 1.4)], ..good() };
+
+        let verdict = verdict(&method, &real());
+
+        assert_eq!(verdict.quality, Quality::Weak);
+        let text = verdict.to_string();
+        assert!(text.contains("told from real ones of the first and last group in 0.95 of the cases"), "{text}");
+        assert!(text.contains("1.40 of the unchanged source's"), "{text}");
     }
 
     #[test]

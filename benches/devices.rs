@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
+use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
 use ipcgan::model::{LineAllocator, Preset, keep_freed_memory};
@@ -136,7 +136,7 @@ fn detection(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("detection");
     group.sample_size(10).throughput(Throughput::Elements(1));
     for (name, device) in devices() {
-        let detector = face_detector(MtcnnSettings::default(), &device);
+        let detector = face_detector(YunetConfig::default(), &device);
         group.bench_function(&name, |bencher| bencher.iter(|| black_box(detector.detect(&photo))));
     }
 }

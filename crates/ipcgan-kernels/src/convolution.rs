@@ -1,6 +1,7 @@
 //! Convolutions with prepared weights.
 
 use crate::correlation::Correlation;
+use crate::depthwise::{Depthwise, is_depthwise};
 use crate::epilogue::Epilogue;
 use crate::narrow::Narrow;
 use crate::shuffled::Shuffled;
@@ -33,6 +34,7 @@ pub struct Convolution {
 #[derive(Debug)]
 enum Direct {
     Correlation(Correlation),
+    Depthwise(Depthwise),
     Narrow(Narrow),
     Shuffled(Shuffled),
 }
@@ -49,9 +51,14 @@ impl Convolution {
         once: Option<Maps>,
     ) -> Self {
         check(weights, channels, window);
-        let direct = || match Narrow::suits(instructions, channels, window) {
-            true => Direct::Narrow(Narrow::new(instructions, weights, channels, window)),
-            false => Direct::Correlation(Correlation::forward(instructions, weights, channels, window)),
+        let direct = || {
+            if is_depthwise(channels, window) {
+                Direct::Depthwise(Depthwise::new(instructions, weights, window))
+            } else if Narrow::suits(instructions, channels, window) {
+                Direct::Narrow(Narrow::new(instructions, weights, channels, window))
+            } else {
+                Direct::Correlation(Correlation::forward(instructions, weights, channels, window))
+            }
         };
         let winograd = || Winograd::forward(instructions, weights, channels, window);
         let from = channels[1] * window.groups;
@@ -102,7 +109,8 @@ impl Convolution {
     /// Moved out of borrowed memory.
     fn settled(mut self) -> Self {
         match &mut self.direct {
-            None => {}
+            // It holds memory of its own.
+            None | Some(Direct::Depthwise(_)) => {}
             Some(Direct::Correlation(direct)) => direct.settle(),
             Some(Direct::Narrow(direct)) => direct.settle(),
             Some(Direct::Shuffled(direct)) => direct.settle(),
@@ -144,6 +152,7 @@ impl Convolution {
                 winograd.run(input, maps, sides, epilogue, output);
             }
             (Some(Direct::Correlation(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::Depthwise(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (Some(Direct::Narrow(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (Some(Direct::Shuffled(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (None, None) => unreachable!("weights are prepared in one way at least"),

@@ -22,6 +22,7 @@ mod adam;
 mod conditioned;
 mod convolution;
 mod correlation;
+mod depthwise;
 mod epilogue;
 mod frame;
 mod instructions;

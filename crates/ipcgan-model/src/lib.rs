@@ -36,11 +36,11 @@ mod initial;
 mod judge;
 mod layers;
 pub mod loss;
-mod mtcnn;
 pub mod onnx;
 mod operation;
 mod preset;
 pub mod weights;
+mod yunet;
 
 pub use age_blend::AgeBlend;
 pub use age_group::AgeGroups;
@@ -53,6 +53,6 @@ pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenera
 pub use guard::{guarded, guarded_try};
 pub use ipcgan_kernels::{Adam, LineAllocator, give_back_freed_memory, keep_freed_memory};
 pub use judge::{AgeEstimator, Recogniser};
-pub use mtcnn::{Judgement, Mtcnn};
 pub use operation::{CpuKernels, Precision, adam_update, adam_updates, is_the_cpu};
 pub use preset::Preset;
+pub use yunet::Yunet;

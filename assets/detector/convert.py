@@ -69,11 +69,8 @@ def converted(model):
 def main():
     tensors = converted(onnx.load(sys.argv[1]))
     tensors = {name: numpy.ascontiguousarray(value, numpy.float32) for name, value in tensors.items()}
-    origin = {
-        "network": "YuNet",
-        "origin": "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet",
-        "licence": "MIT, Copyright (c) 2020 Shiqi Yu",
-    }
+    # One entry: several would be written in another order each time.
+    origin = {"origin": "YuNet of the OpenCV zoo (models/face_detection_yunet), MIT, Copyright (c) 2020 Shiqi Yu"}
     save_file(tensors, "yunet.safetensors", origin)
 
 

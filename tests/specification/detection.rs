@@ -5,7 +5,7 @@ use std::path::Path;
 use image::imageops::{flip_horizontal, replace};
 use image::{Rgb, RgbImage};
 use ipcgan::data::alignment::{TEMPLATE, aligned};
-use ipcgan::data::detection::{DetectedFace, FaceDetector, YunetConfig};
+use ipcgan::data::detection::{DetectedFace, FaceDetector, Landmarks, YunetConfig};
 use ipcgan::{face_detector, photo};
 use serde::Deserialize;
 
@@ -46,7 +46,8 @@ fn assert_near<const N: usize>(found: &[[f32; 2]; N], expected: &[[f32; 2]; N], 
 fn detect_in_one_pass(name: &str) -> Vec<DetectedFace> {
     let photo = read(name);
     let min_face = if photo.width().min(photo.height()) > 320 { 40.0 } else { 20.0 };
-    face_detector(YunetConfig { min_face, ..YunetConfig::default() }, &device()).detect(&photo)
+    face_detector(YunetConfig { min_face, landmarks: Landmarks::Pass, ..YunetConfig::default() }, &device())
+        .detect(&photo)
 }
 
 #[test]

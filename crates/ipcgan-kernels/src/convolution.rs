@@ -4,6 +4,7 @@ use crate::correlation::Correlation;
 use crate::depthwise::{Depthwise, is_depthwise};
 use crate::epilogue::Epilogue;
 use crate::narrow::Narrow;
+use crate::one_by_one::OneByOne;
 use crate::shuffled::Shuffled;
 use crate::winograd::{self, Weights, Winograd};
 use crate::{Instructions, Maps, Window};
@@ -36,6 +37,7 @@ enum Direct {
     Correlation(Correlation),
     Depthwise(Depthwise),
     Narrow(Narrow),
+    OneByOne(OneByOne),
     Shuffled(Shuffled),
 }
 
@@ -54,6 +56,8 @@ impl Convolution {
         let direct = || {
             if is_depthwise(channels, window) {
                 Direct::Depthwise(Depthwise::new(instructions, weights, window))
+            } else if OneByOne::suits(window) {
+                Direct::OneByOne(OneByOne::new(instructions, weights, channels))
             } else if Narrow::suits(instructions, channels, window) {
                 Direct::Narrow(Narrow::new(instructions, weights, channels, window))
             } else {
@@ -113,6 +117,7 @@ impl Convolution {
             None | Some(Direct::Depthwise(_)) => {}
             Some(Direct::Correlation(direct)) => direct.settle(),
             Some(Direct::Narrow(direct)) => direct.settle(),
+            Some(Direct::OneByOne(direct)) => direct.settle(),
             Some(Direct::Shuffled(direct)) => direct.settle(),
         }
         if let Some(winograd) = &mut self.winograd {
@@ -154,6 +159,7 @@ impl Convolution {
             (Some(Direct::Correlation(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (Some(Direct::Depthwise(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (Some(Direct::Narrow(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::OneByOne(direct)), _) => direct.run(input, maps, epilogue, output),
             (Some(Direct::Shuffled(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (None, None) => unreachable!("weights are prepared in one way at least"),
         }

@@ -1,5 +1,7 @@
 //! Depthwise convolution: each channel with a window of its own, no sums over channels.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use crate::epilogue::Epilogue;
@@ -86,25 +88,76 @@ impl WithSimd for Row<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { depthwise: Depthwise { window, weights, .. }, picture, maps, y, start, output, epilogue } = self;
-        let Maps { height, width, channels, .. } = maps;
-        let rows = Taps::of(window, y, height);
-        for (x, output) in output.chunks_exact_mut(channels).enumerate() {
-            let columns = Taps::of(window, x, width);
-            for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
-                let (channel, count) = (index * S::F32_LANES, output.len());
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Maps { height, width, channels, .. } = self.maps;
+        let window = self.depthwise.window;
+        let rows = Taps::of(&window, self.y, height);
+        let outputs = self.output.len() / channels;
+        // Outputs whose windows lie within the input.
+        let inner = if window.stride == 1 && window.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
+            window.before.min(outputs)..(width + window.before).saturating_sub(2).clamp(window.before, outputs)
+        } else {
+            0..0
+        };
+        for x in (0..inner.start).chain(inner.end..outputs) {
+            self.pixel(simd, x, rows);
+        }
+        if !inner.is_empty() {
+            self.inner(simd, inner, rows);
+        }
+    }
+}
+
+impl Row<'_> {
+    /// One output pixel.
+    #[inline(always)]
+    fn pixel<S: Simd>(&mut self, simd: S, x: usize, rows: Taps) {
+        let Depthwise { window, weights, .. } = self.depthwise;
+        let Maps { width, channels, .. } = self.maps;
+        let columns = Taps::of(window, x, width);
+        let place = x * channels;
+        for (index, output) in self.output[place..place + channels].chunks_mut(S::F32_LANES).enumerate() {
+            let (channel, count) = (index * S::F32_LANES, output.len());
+            let mut sum = simd.splat_f32s(0.0);
+            for row in 0..rows.count {
+                let values = ((rows.place + row) * width + columns.place) * channels + channel;
+                let taps = ((rows.first + row) * window.kernel + columns.first) * channels + channel;
+                for column in 0..columns.count {
+                    let value = load(simd, &self.picture[values + column * channels..][..count]);
+                    let weight = load(simd, &weights[taps + column * channels..][..count]);
+                    sum = simd.mul_add_e_f32s(value, weight, sum);
+                }
+            }
+            self.epilogue.store(simd, &[sum], channel, output, self.start + place + channel);
+        }
+    }
+
+    /// Output pixels whose windows of three by three lie within the input, of whole vectors of channels: a vector's weights
+    /// stay in registers.
+    #[inline(always)]
+    fn inner<S: Simd>(&mut self, simd: S, pixels: Range<usize>, rows: Taps) {
+        let Depthwise { window, weights, .. } = self.depthwise;
+        let Maps { width, channels, .. } = self.maps;
+        let vectors = channels / S::F32_LANES;
+        let (weights, _) = S::as_simd_f32s(weights);
+        let line = |row: usize| {
+            let (values, _) =
+                S::as_simd_f32s(&self.picture[(rows.place + row) * width * channels..][..width * channels]);
+            &values[(pixels.start - window.before) * vectors..(pixels.end + 2 - window.before) * vectors]
+        };
+        let lines: [&[S::f32s]; 3] = std::array::from_fn(line);
+        for vector in 0..vectors {
+            let weights: [S::f32s; 9] = std::array::from_fn(|tap| weights[tap * vectors + vector]);
+            for (index, x) in pixels.clone().enumerate() {
                 let mut sum = simd.splat_f32s(0.0);
-                for row in 0..rows.count {
-                    let values = ((rows.place + row) * width + columns.place) * channels + channel;
-                    let taps = ((rows.first + row) * window.kernel + columns.first) * channels + channel;
-                    for column in 0..columns.count {
-                        let value = load(simd, &picture[values + column * channels..][..count]);
-                        let weight = load(simd, &weights[taps + column * channels..][..count]);
-                        sum = simd.mul_add_e_f32s(value, weight, sum);
+                for (line, weights) in lines.iter().zip(weights.as_chunks::<3>().0) {
+                    for (column, &weight) in weights.iter().enumerate() {
+                        sum = simd.mul_add_e_f32s(line[(index + column) * vectors + vector], weight, sum);
                     }
                 }
-                epilogue.store(simd, &[sum], channel, output, start + x * channels + channel);
+                let place = x * channels + vector * S::F32_LANES;
+                let output = &mut self.output[place..place + S::F32_LANES];
+                self.epilogue.store(simd, &[sum], vector * S::F32_LANES, output, self.start + place);
             }
         }
     }

@@ -32,6 +32,7 @@ mod maps;
 mod memory;
 mod narrow;
 mod norm;
+mod one_by_one;
 mod outer;
 mod output;
 mod panels;

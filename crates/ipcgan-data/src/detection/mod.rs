@@ -1,6 +1,7 @@
 //! Faces in photos: where they are, and where their eyes, nose and mouth are.
 
 mod bounds;
+mod close_up;
 mod pyramid;
 mod sampling;
 mod suppression;
@@ -9,7 +10,7 @@ mod yunet;
 
 pub use bounds::Bounds;
 pub use tracking::{NEIGHBOURS, Track, neighbour_weights, tracks};
-pub use yunet::{YunetConfig, YunetDetector};
+pub use yunet::{Landmarks, YunetConfig, YunetDetector};
 
 use image::RgbImage;
 

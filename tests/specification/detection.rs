@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image::imageops::{flip_horizontal, replace};
+use image::imageops::{FilterType, flip_horizontal, replace, resize};
 use image::{Rgb, RgbImage};
 use ipcgan::data::alignment::{TEMPLATE, aligned};
 use ipcgan::data::detection::{DetectedFace, FaceDetector, Landmarks, YunetConfig};
@@ -45,7 +45,7 @@ fn assert_near<const N: usize>(found: &[[f32; 2]; N], expected: &[[f32; 2]; N], 
 /// The photo `name` in one pass, as OpenCV saw it: at half its size where it is large.
 fn detect_in_one_pass(name: &str) -> Vec<DetectedFace> {
     let photo = read(name);
-    let min_face = if photo.width().min(photo.height()) > 320 { 40.0 } else { 20.0 };
+    let min_face = if photo.width().min(photo.height()) > 320 { 48.0 } else { 24.0 };
     face_detector(YunetConfig { min_face, landmarks: Landmarks::Pass, ..YunetConfig::default() }, &device())
         .detect(&photo)
 }
@@ -90,6 +90,50 @@ fn where_there_is_no_face_none_is_found() {
 
     assert_eq!(detect(&gradient), []);
     assert_eq!(detect(&RgbImage::new(8, 300)), [], "smaller than the smallest window");
+}
+
+#[test]
+fn a_face_that_fills_a_large_photo_is_found_once() {
+    let face = read("grace-hopper-face.png");
+    let large = resize(&face, 2048, 2048, FilterType::CatmullRom);
+
+    let faces = detect(&large);
+
+    assert_eq!(faces.len(), 1);
+    assert_near(&faces[0].landmarks, &detect(&face)[0].landmarks.map(|place| place.map(|value| 8.0 * value)), 60.0);
+}
+
+#[test]
+fn small_faces_of_a_crowd_are_all_found() {
+    let face = resize(&read("eileen-collins-face.png"), 28, 28, FilterType::Triangle);
+    let mut crowd = RgbImage::from_pixel(400, 300, Rgb([90, 100, 110]));
+    for index in 0..12 {
+        replace(&mut crowd, &face, 30 + 90 * (index % 4), 40 + 80 * (index / 4));
+    }
+
+    assert_eq!(detect(&crowd).len(), 12);
+}
+
+#[test]
+fn a_rolled_face_has_its_landmarks_as_exactly_as_an_upright_one() {
+    let photo = read("grace-hopper.jpg");
+    let upright = detect(&photo)[0].landmarks;
+    // By 36.87 degrees, about the middle.
+    let turned = |[x, y]: [f32; 2]| {
+        [0.8 * (x - 256.0) - 0.6 * (y - 300.0) + 420.0, 0.6 * (x - 256.0) + 0.8 * (y - 300.0) + 420.0]
+    };
+    let rolled = RgbImage::from_fn(840, 840, |x, y| {
+        let [x, y] = [x as f32 - 420.0, y as f32 - 420.0];
+        let (x, y) = (0.8 * x + 0.6 * y + 256.0, 0.8 * y - 0.6 * x + 300.0);
+        let inside = (0.0..512.0).contains(&x) && (0.0..600.0).contains(&y);
+        if inside { *photo.get_pixel(x as u32, y as u32) } else { Rgb([0; 3]) }
+    });
+
+    let faces = detect(&rolled);
+
+    // A tenth of the distance of the eyes.
+    assert_eq!(faces.len(), 1);
+    assert_near(&faces[0].landmarks, &upright.map(turned), 8.0);
 }
 
 #[test]

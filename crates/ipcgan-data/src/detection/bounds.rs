@@ -36,13 +36,23 @@ impl Bounds {
 
     /// Intersection over union (IoU) with another; 0 if they do not meet.
     pub(super) fn overlap(&self, other: &Self) -> f32 {
+        let shared = self.intersection(other);
+        shared / (self.area() + other.area() - shared)
+    }
+
+    /// The share of its area that lies in another.
+    pub(super) fn share_in(&self, other: &Self) -> f32 {
+        self.intersection(other) / self.area()
+    }
+
+    fn area(&self) -> f32 {
+        self.width() * self.height()
+    }
+
+    fn intersection(&self, other: &Self) -> f32 {
         let width = self.right.min(other.right) - self.left.max(other.left);
         let height = self.bottom.min(other.bottom) - self.top.max(other.top);
-        if width <= 0.0 || height <= 0.0 {
-            return 0.0;
-        }
-        let (shared, areas) = (width * height, [self, other].map(|bounds| bounds.width() * bounds.height()));
-        shared / (areas[0] + areas[1] - shared)
+        width.max(0.0) * height.max(0.0)
     }
 }
 
@@ -58,5 +68,6 @@ mod tests {
 
         assert_eq!(bounds.overlap(&other), 1.0 / 5.0);
         assert_eq!(bounds.overlap(&beside), 0.0);
+        assert_eq!(bounds.share_in(&other), 0.25);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The network's landmarks are only as fine as its cells, and of a head on its side they are a fifth of the distance of the
 //! eyes off. So each face is cut out as its landmarks say, once more as its mirror image, and searched again, until the
-//! landmarks stay where they are.
+//! landmarks stay where they are. What no close-up shows was no face.
 
 use burn::tensor::TensorData;
 use image::RgbImage;
@@ -27,19 +27,25 @@ const SETTLED: f32 = 0.1;
 /// Points of the photo that a pixel is the mean of, along one axis, at most.
 const MAX_POINTS: f32 = 4.0;
 
-/// `face` with the landmarks that close-ups show; as it is if they show no face.
-pub(super) fn refined(detector: &YunetDetector, photo: &RgbImage, face: DetectedFace) -> DetectedFace {
-    let mut landmarks = face.landmarks;
-    for _ in 0..MAX_ROUNDS {
-        let Some(seen) = close_up(detector, photo, &landmarks) else { break };
-        let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
-        let moved = seen.iter().zip(landmarks).map(|(&seen, before)| distance(seen, before)).fold(0.0, f32::max);
-        landmarks = seen;
-        if moved <= SETTLED * distance(seen[0], seen[1]) {
+/// `face` with the landmarks that close-ups show; none if the first one shows no face.
+pub(super) fn refined(detector: &YunetDetector, photo: &RgbImage, face: DetectedFace) -> Option<DetectedFace> {
+    let mut landmarks = close_up(detector, photo, &face.landmarks)?;
+    let mut before = face.landmarks;
+    for _ in 1..MAX_ROUNDS {
+        if moved(&before, &landmarks) <= SETTLED {
             break;
         }
+        let Some(seen) = close_up(detector, photo, &landmarks) else { break };
+        before = std::mem::replace(&mut landmarks, seen);
     }
-    DetectedFace { landmarks, ..face }
+    Some(DetectedFace { landmarks, ..face })
+}
+
+/// The farthest way of a landmark, as a share of the distance of the eyes.
+fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
+    let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let ways = before.iter().zip(after).map(|(&before, &after)| distance(before, after));
+    ways.fold(0.0, f32::max) / distance(after[0], after[1])
 }
 
 /// The landmarks in a close-up of a face whose landmarks are roughly known.
@@ -50,11 +56,17 @@ fn close_up(detector: &YunetDetector, photo: &RgbImage, landmarks: &[[f32; 2]; 5
     let to_photo = from_photo.inverse();
 
     let seen = detector.predictions(pictures(photo, &to_photo));
-    let [straight, mirrored] = [voted(&seen[0])?, voted(&seen[1])?];
-    let [right, left, nose, mouth_right, mouth_left] = mirrored.map(|[x, y]| [SIDE as f32 - x, y]);
-    let mirrored = [left, right, nose, mouth_left, mouth_right];
+    let straight = voted(&seen[0]);
+    let mirrored = voted(&seen[1]).map(|landmarks| {
+        let [right, left, nose, mouth_right, mouth_left] = landmarks.map(|[x, y]| [SIDE as f32 - x, y]);
+        [left, right, nose, mouth_left, mouth_right]
+    });
     let mean = |a: [f32; 2], b: [f32; 2]| [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
-    Some(std::array::from_fn(|index| to_photo.of(mean(straight[index], mirrored[index]))))
+    let landmarks = match (straight, mirrored) {
+        (Some(straight), Some(mirrored)) => std::array::from_fn(|index| mean(straight[index], mirrored[index])),
+        (seen, None) | (None, seen) => seen?,
+    };
+    Some(landmarks.map(|landmark| to_photo.of(landmark)))
 }
 
 /// The close-up and its mirror image, `[2, 3, SIDE, SIDE]`; black beyond the photo.

@@ -4,6 +4,8 @@ use super::DetectedFace;
 
 /// Candidates that are looked at, highest score first; a photo that is one large crowd has fewer.
 const MAX_CANDIDATES: usize = 5000;
+/// Share of a face's area in another one from which on it is a part of that one.
+const MAX_SHARE_IN_ANOTHER: f32 = 0.75;
 
 /// The faces with the highest scores among those that overlap, highest score first: a candidate is left out if its
 /// intersection over union with one that is kept exceeds `max_overlap`.
@@ -17,6 +19,18 @@ pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_ove
         }
     }
     kept
+}
+
+/// `faces`, highest score first, without those that lie in one with a higher score: in a fine pass, parts of a large face
+/// look like faces.
+pub(super) fn without_parts(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
+    let mut whole: Vec<DetectedFace> = Vec::new();
+    for face in faces {
+        if whole.iter().all(|other| face.bounds.share_in(&other.bounds) <= MAX_SHARE_IN_ANOTHER) {
+            whole.push(face);
+        }
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -34,6 +48,14 @@ mod tests {
         let kept = non_maximum_suppression(vec![face(4.0, 0.7), face(0.0, 0.8), face(30.0, 0.6)], 0.3);
 
         assert_eq!(kept, [face(0.0, 0.8), face(30.0, 0.6)]);
+    }
+
+    #[test]
+    fn what_lies_within_a_surer_face_is_a_part_of_it() {
+        let part =
+            DetectedFace { bounds: Bounds { right: 5.0, bottom: 5.0, ..face(1.0, 0.6).bounds }, ..face(1.0, 0.6) };
+
+        assert_eq!(without_parts(vec![face(0.0, 0.9), face(4.0, 0.7), part]), [face(0.0, 0.9), face(4.0, 0.7)]);
     }
 
     #[test]

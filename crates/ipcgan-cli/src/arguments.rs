@@ -64,7 +64,7 @@ pub(crate) enum Command {
     /// Open a web page on this computer on which photos are aged.
     Serve(ServeArguments),
     /// List the devices that this program was built for, and which of them work here.
-    Devices,
+    Devices(DevicesArguments),
     /// Write the completions of a shell to standard output.
     #[command(after_help = "\
 Examples:
@@ -315,6 +315,29 @@ pub(crate) struct ListenArguments {
     /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `lend`.
     #[arg(long)]
     pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ipcgan devices                   every device that this program can see, each tested
+  ipcgan devices cuda:1 cpu        these alone
+  ipcgan devices --timeout 300     for drivers that compile slowly
+
+A test ages a face on the device and on the CPU, compares the two, and measures the speed for two
+seconds. The first face includes what the driver compiles. Each test is a process of its own, so that
+a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
+device named here does not work.")]
+pub(crate) struct DevicesArguments {
+    /// Devices to test, as cpu, wgpu:software or cuda:1; without any, all that this program can see.
+    #[arg(value_name = "DEVICE")]
+    pub(crate) devices: Vec<DeviceChoice>,
+    /// Seconds after which the test of a device is ended.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
+    /// Test the one device in this process and print its state alone.
+    #[arg(long, hide = true)]
+    pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]

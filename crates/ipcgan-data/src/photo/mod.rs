@@ -1,7 +1,9 @@
 //! Photos in and out of files, upright and in RGB, or with all that the file holds ([`Original`]).
 
+mod kind;
 mod original;
 
+pub use kind::PictureKind;
 pub use original::{Original, PhotoFormat};
 
 use std::fs::File;

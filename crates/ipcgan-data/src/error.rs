@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::photo::{PhotoWarning, PictureKind};
+
 /// An error of this package: what failed, where, and what to change if that is known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,13 +31,45 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is no picture of a kind that we read.
-    #[error("{path} is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")]
+    /// A file is no picture of any kind that is known.
+    #[error("{path} is no picture of a known kind; use {}", PictureKind::readable_names())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A picture is damaged, cut short, or larger than we are willing to decode.
+    /// A file is a picture of a kind that is not read.
+    #[error("{path} is a picture of the kind {kind}, which cannot be read; {}", .kind.advice())]
+    UnreadableKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is by its content.
+        kind: PictureKind,
+    },
+    /// A file is known, but no picture.
+    #[error("{path} is {what}, not a picture; {advice}")]
+    NoPicture {
+        /// The file.
+        path: PathBuf,
+        /// What it is by its content, as `a PDF document`.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A picture's file is empty.
+    #[error("{path} is an empty file; copy or download it again")]
+    EmptyPicture {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is longer than what is read into memory.
+    #[error("{path} is longer than {} MB; make it smaller", .limit / 1_000_000)]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes.
+        limit: u64,
+    },
+    /// A picture cannot be decoded, or is larger than we are willing to decode.
     #[error("cannot decode picture {path}")]
     Decode {
         /// The picture.
@@ -43,11 +77,25 @@ pub enum DataError {
         /// Why.
         source: image::ImageError,
     },
-    /// A picture is empty, or a JPEG that stops before its end.
+    /// A picture's data end early.
     #[error("picture {path} is cut short; copy or download it again")]
     CutShort {
         /// The picture.
         path: PathBuf,
+    },
+    /// A picture's data make no sense.
+    #[error("picture {path} is damaged; copy or download it again")]
+    Damaged {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A picture's file is odd, where only sound ones are wanted.
+    #[error("picture {path}: {warning}; copy or download it again")]
+    PhotoWarning {
+        /// The picture.
+        path: PathBuf,
+        /// What is odd.
+        warning: PhotoWarning,
     },
     /// A picture is too large to be decoded.
     #[error("picture {path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]

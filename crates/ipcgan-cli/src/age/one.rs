@@ -46,6 +46,9 @@ impl Aging<'_> {
     /// Writes the photo with its people at each age, and strips of their faces; says what was found and written.
     pub(crate) fn age(&self, photo: &Photo) -> Result<Value> {
         let original = photo::read_original(&photo.path)?;
+        if let Some(warning) = original.warning() {
+            report(&format!("{}: {warning}", photo.path.display()));
+        }
         let rgb = original.rgb();
         detail(format_args!("{} is read, {} x {}", photo.path.display(), rgb.width(), rgb.height()));
         let mut files = Files::new(self, photo)?;

@@ -1,12 +1,11 @@
 //! Which photos are meant, and what their pictures are called.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::photo;
+use ipcgan::photo::PictureKind;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::unfinished::misused;
@@ -55,7 +54,7 @@ fn of_folder(folder: &Path, out: &Path) -> Result<Vec<Photo>> {
     for entry in WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(wanted) {
         let entry = entry.with_context(|| format!("cannot list the folder {}", folder.display()))?;
         let path = entry.into_path();
-        if path.is_file() && has_ending(&path) {
+        if path.is_file() && PictureKind::of_path(&path).is_some_and(PictureKind::is_readable) {
             let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("");
             photos.push(Photo { path, name });
         }
@@ -63,18 +62,9 @@ fn of_folder(folder: &Path, out: &Path) -> Result<Vec<Photo>> {
     match photos.is_empty() {
         false => Ok(photos),
         true => {
-            bail!(
-                "no photo in the folder {}: it has no file that ends in {}",
-                folder.display(),
-                photo::ENDINGS.join(", ")
-            )
+            bail!("no photo in the folder {}: it has no {} file", folder.display(), PictureKind::readable_names())
         }
     }
-}
-
-fn has_ending(path: &Path) -> bool {
-    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
-    photo::ENDINGS.contains(&ending.as_str())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(crate) fn run(aging: &Aging<'_>, frames: &[Photo]) -> Result<()> {
     let progress = Progress::new("looking for faces");
     let found = frames.iter().enumerate().map(|(index, frame)| {
         progress.show(index, frames.len());
-        let faces = aging.aging.faces(&photo::read(&frame.path)?);
+        let faces = aging.aging.faces(&photo::read_original(&frame.path)?.into_rgb());
         Ok(faces.into_iter().map(|face| face.found).collect())
     });
     let found = found.collect::<Result<Vec<_>>>()?;

@@ -9,7 +9,6 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use ipcgan::photo::PhotoFormat;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -120,10 +119,5 @@ async fn age(
         }
         photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))
     });
-    let content_type = match format {
-        PhotoFormat::Png => "image/png",
-        PhotoFormat::Jpeg => "image/jpeg",
-        PhotoFormat::WebP => "image/webp",
-    };
-    Ok(([(header::CONTENT_TYPE, content_type)], aged.await?).into_response())
+    Ok(([(header::CONTENT_TYPE, format.media_type())], aged.await?).into_response())
 }

@@ -94,7 +94,9 @@ impl PhotoService {
 fn decode(upload: &Upload) -> Result<Original, ApiError> {
     let refused = |error: DataError| {
         let status = match &error {
-            DataError::UnknownFormat { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            DataError::UnknownFormat { .. } | DataError::UnreadableKind { .. } | DataError::NoPicture { .. } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

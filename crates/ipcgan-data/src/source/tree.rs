@@ -6,10 +6,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::DataError;
 use crate::left_out::{Fault, LeftOut};
-use crate::photo;
-
-/// Endings of other pictures: they are no faces to us, but whoever has them should know.
-const UNREAD: [&str; 7] = ["gif", "tif", "tiff", "heic", "heif", "avif", "jp2"];
+use crate::photo::PictureKind;
 
 /// All files below a folder, by their paths relative to it, in alphabetical order.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ impl Tree {
 
     /// Pictures of kinds that we read.
     pub fn pictures(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(String::as_str).filter(|file| has_ending(file, &photo::ENDINGS))
+        self.files.iter().map(String::as_str).filter(|file| kind(file).is_some_and(PictureKind::is_readable))
     }
 
     /// Files with one of these endings, such as `csv`.
@@ -88,18 +85,20 @@ impl Tree {
     fn add(&mut self, entry: &DirEntry) {
         let path = entry.path();
         let fault = match path.strip_prefix(&self.folder).ok().and_then(Path::to_str) {
-            None => Some("has a name that is not written in UTF-8"),
-            // A pipe, for one, would be waited for.
-            Some(name) if has_ending(name, &photo::ENDINGS) && !entry.file_type().is_file() => Some("is no file"),
-            Some(name) if has_ending(name, &UNREAD) => {
-                Some("is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")
-            }
-            Some(name) => {
-                if entry.file_type().is_file() {
-                    self.files.push(name.replace(std::path::MAIN_SEPARATOR, "/"));
+            None => Some("has a name that is not written in UTF-8".into()),
+            Some(name) => match kind(name) {
+                // A pipe, for one, would be waited for.
+                Some(_) if !entry.file_type().is_file() => Some("is no file".into()),
+                Some(kind) if !kind.is_readable() => {
+                    Some(format!("is a picture of the kind {kind}, which cannot be read; {}", kind.advice()))
                 }
-                None
-            }
+                _ => {
+                    if entry.file_type().is_file() {
+                        self.files.push(name.replace(std::path::MAIN_SEPARATOR, "/"));
+                    }
+                    None
+                }
+            },
         };
         if let Some(reason) = fault {
             let fault = Fault::picture(reason);
@@ -116,6 +115,10 @@ fn hidden(entry: &DirEntry) -> bool {
 
 fn is(entry: &DirEntry, folder: Option<&Path>) -> bool {
     folder.is_some() && entry.file_type().is_dir() && entry.path().canonicalize().ok().as_deref() == folder
+}
+
+fn kind(file: &str) -> Option<PictureKind> {
+    PictureKind::of_path(file.as_ref())
 }
 
 fn has_ending(file: &str, endings: &[&str]) -> bool {
@@ -171,16 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_other_kinds_are_named() {
-        let folder = folder(&["a.gif"]);
+    fn pictures_of_kinds_that_cannot_be_read_are_named() {
+        let folder = folder(&["a.heic", "b.gif", "c.NEF"]);
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert!(
-            tree.left_out()[0]
-                .to_string()
-                .starts_with("a.gif: is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")
-        );
+        let left_out: Vec<_> = tree.left_out().iter().map(ToString::to_string).collect();
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        assert!(left_out[0].starts_with("a.heic: is a picture of the kind HEIC, which cannot be read; "));
+        assert!(left_out[1].starts_with("c.NEF: is a picture of the kind camera RAW, which cannot be read; "));
+        assert_eq!(pictures(&tree), ["b.gif"]);
     }
 
     #[cfg(unix)]

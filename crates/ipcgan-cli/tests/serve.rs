@@ -130,7 +130,7 @@ fn what_cannot_be_aged_is_refused_with_the_reason() {
 
     for (path, body, status, word) in [
         ("/api/faces", b"".as_slice(), 400, "no photo"),
-        ("/api/faces", b"no picture", 415, "not a"),
+        ("/api/faces", b"no picture", 415, "not a picture"),
         ("/api/faces", &photo[..photo.len() / 2], 422, "photo"),
         ("/api/faces", &vec![0; 2 << 20], 413, "1 MB"),
         ("/api/faces?age=60", &photo, 400, "no parameters"),

@@ -91,7 +91,11 @@ async fn faces(
     query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
     let found = service.process(request, |_, photo, faces| {
         let faces: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
-        Ok(json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": faces }))
+        let mut found = json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": faces });
+        if let Some(warning) = photo.warning() {
+            found["warning"] = json!(warning.to_string());
+        }
+        Ok(found)
     });
     found.await.map(Json)
 }

@@ -117,6 +117,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in ["cmyk", "progressive", "restarts"] {
         write("photo", name, &fs::read(of_data.join(format!("{name}.jpg")))?)?;
     }
+    for name in ["lzw.tif", "fax.tif", "cmyk.tif", "clear.avif", "half-colours.avif", "turned.avif"] {
+        write("photo", name, &fs::read(of_data.join(name))?)?;
+    }
     for side in ["train", "validation"] {
         write("shard", side, &fs::read(of_data.join(format!("shards/{side}-00000-of-00001.parquet")))?)?;
     }

@@ -1,5 +1,7 @@
 //! Photos in and out of files, upright and in RGB, or with all that the file holds ([`Original`]).
 
+#[cfg(feature = "avif")]
+mod avif;
 mod content;
 mod decode;
 mod ending;
@@ -8,6 +10,8 @@ mod format;
 mod jpeg;
 mod kind;
 mod original;
+#[cfg(feature = "avif")]
+mod yuv;
 
 pub use format::PhotoFormat;
 pub use kind::PictureKind;

@@ -63,6 +63,13 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
             check_size(avif.dimensions().map_err(decode_error)?, path)?;
             return avif.original().map_err(decode_error);
         }
+        #[cfg(feature = "heic")]
+        PictureKind::Heic => {
+            let bytes = all(file, path)?;
+            let heic = super::heic::Heic::parsed(&bytes).map_err(decode_error)?;
+            check_size(heic.dimensions(), path)?;
+            return heic.original().map_err(decode_error);
+        }
         kind => format_of(kind, path)?,
     };
     let end = ending::of(kind, &mut file).map_err(|error| match error.kind() {
@@ -110,6 +117,8 @@ pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataErro
             let bytes = all(file, path)?;
             super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions()).map_err(decode_error)?
         }
+        #[cfg(feature = "heic")]
+        PictureKind::Heic => super::heic::Heic::parsed(&all(file, path)?).map_err(decode_error)?.dimensions(),
         kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(decode_error)?,
     };
     Ok(u64::from(width) * u64::from(height))
@@ -223,6 +232,18 @@ mod tests {
         assert_shows_gradient("ten-bits.avif", &deep, 12);
         let turned = read(file!("turned.avif")).picture;
         assert_shows_gradient("turned.avif", &turned.rotate270(), 16);
+    }
+
+    #[cfg(feature = "heic")]
+    #[test]
+    fn heic_is_read_with_its_notes() {
+        let photo = read(file!("camera.heic"));
+
+        assert_eq!(photo.kind(), Some(PictureKind::Heic));
+        assert_shows_gradient("camera.heic", &photo.picture, 24);
+        let again = photo.encoded(crate::photo::PhotoFormat::Png).unwrap();
+        assert!(again.windows(6).any(|bytes| bytes == b"camera"));
+        assert_eq!(photo::original(&again, "again".as_ref()).unwrap().picture, photo.picture);
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod decode;
 mod ending;
 mod exif;
 mod format;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 mod kind;
 mod original;

@@ -1,6 +1,6 @@
 """Makes the picture files of the tests that the `image` crate does not write: `python make_photos.py`.
 
-Needs `pip install pillow numpy tifffile imagecodecs`. All pictures are synthetic: a gradient of 48 x 40 pixels.
+Needs `pip install pillow pillow-heif numpy tifffile imagecodecs`. All pictures are synthetic: a gradient of 48 x 40 pixels.
 """
 
 import io
@@ -9,6 +9,7 @@ import struct
 
 import imagecodecs
 import numpy
+import pillow_heif
 import tifffile
 from PIL import Image
 
@@ -43,6 +44,11 @@ def main() -> None:
     picture.save(FOLDER / "turned.avif", quality=90, exif=turned)
     ten = imagecodecs.avif_encode(GRADIENT.astype("uint16") * 4, level=90, bitspersample=10)
     (FOLDER / "ten-bits.avif").write_bytes(ten)
+
+    pillow_heif.register_heif_opener()
+    camera = Image.Exif()
+    camera[0x010F] = "camera"
+    picture.save(FOLDER / "camera.heic", quality=90, exif=camera)
 
     Image.fromarray(GRADIENT[..., 0] > 120).save(FOLDER / "fax.tif", compression="group4")
     tifffile.imwrite(FOLDER / "lzw.tif", GRADIENT, compression="lzw", predictor=True)

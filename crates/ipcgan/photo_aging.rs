@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use image::{DynamicImage, RgbImage};
 use ipcgan_data::alignment::{AlignedFace, TEMPLATE, aligned};
-use ipcgan_data::detection::{DetectedFace, FaceDetector, MtcnnSettings};
+use ipcgan_data::detection::{DetectedFace, FaceDetector, YunetConfig};
 use ipcgan_data::{Change, Place, put_back};
 use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 use serde::Serialize;
@@ -46,7 +46,7 @@ impl PhotoAging {
 
     /// With a generator, and the detector that comes with the library.
     pub fn new(face_aging: FaceAging, device: &Device) -> Self {
-        Self::with_detector(face_aging, Box::new(face_detector(MtcnnSettings::default(), device)))
+        Self::with_detector(face_aging, Box::new(face_detector(YunetConfig::default(), device)))
     }
 
     /// With any generator and detector.

@@ -1,6 +1,5 @@
 //! What can be said to the command.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -11,6 +10,7 @@ use ipcgan::model::{CpuKernels, Preset};
 use ipcgan::train::Stage;
 
 use crate::age::{Faces, OutputFormat};
+use crate::listen::ListenHost;
 use crate::say::Amount;
 
 /// Shows a face at other ages, with a network that you can train yourself.
@@ -63,7 +63,7 @@ pub(crate) enum Command {
     /// Open a web page on this computer on which photos are aged.
     Serve(ServeArguments),
     /// List the devices that this program was built for, and which of them work here.
-    Devices,
+    Devices(DevicesArguments),
     /// Write the completions of a shell to standard output.
     #[command(after_help = "\
 Examples:
@@ -139,8 +139,9 @@ pub(crate) struct AgeArguments {
     /// 0.70. A photo with a small face is refused.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// Weights file of a generator, instead of the one that comes with the program.
-    #[arg(long, value_name = "FILE")]
+    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
@@ -302,11 +303,44 @@ Examples:
 Both programs are built with `--features remote`, from the same version. Whoever can connect is
 trusted, and nothing is encrypted: listen to other machines only in a network of your own.")]
 pub(crate) struct LendArguments {
-    /// Address to listen on; 0.0.0.0:7171 for all networks of this machine.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7171")]
-    pub(crate) listen: String,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// Name or address to listen on, with or without a port: localhost, 0.0.0.0 for all networks of
+    /// this computer, 192.168.0.7:9000.
+    #[arg(long, visible_alias = "listen", value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: ListenHost,
+    /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `lend`.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ipcgan devices                   every device that this program can see, each tested
+  ipcgan devices cuda:1 cpu        these alone
+  ipcgan devices --timeout 300     for drivers that compile slowly
+
+A test ages a face on the device and on the CPU, compares the two, and measures the speed for two
+seconds. The first face includes what the driver compiles. Each test is a process of its own, so that
+a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
+device named here does not work.")]
+pub(crate) struct DevicesArguments {
+    /// Devices to test, as cpu, wgpu:software or cuda:1; without any, all that this program can see.
+    #[arg(value_name = "DEVICE")]
+    pub(crate) devices: Vec<DeviceChoice>,
+    /// Seconds after which the test of a device is ended.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
+    /// Test the one device in this process and print its state alone.
+    #[arg(long, hide = true)]
+    pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]
@@ -329,8 +363,9 @@ Examples:
 Only faces whose split is test are used; where there are none, those of valid. The report is
 index.html, which needs nothing else, and metrics.json.")]
 pub(crate) struct EvaluateArguments {
-    /// A run folder, or a generator's weights file; without it, the weights that come with the program.
-    #[arg(value_name = "RUN|WEIGHTS")]
+    /// A run folder (its weights, else its best checkpoint), a checkpoint (RUN/checkpoints/aging/000500) or a generator's
+    /// weights file; without it, the weights that come with the program.
+    #[arg(value_name = "RUN|CHECKPOINT|WEIGHTS")]
     pub(crate) weights: Option<PathBuf>,
     /// Prepared folder of faces, or Parquet shards of them.
     #[arg(long, value_name = "DIR")]
@@ -345,24 +380,27 @@ pub(crate) struct EvaluateArguments {
     /// folder, if one is given.
     #[arg(long, value_name = "FILE")]
     pub(crate) alexnet: Option<PathBuf>,
-    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in
-    /// assets/judges of the repository.
-    #[arg(long, value_name = "DIR", default_value = "assets/judges")]
-    pub(crate) judges: PathBuf,
+    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in assets/judges of
+    /// the source code. Without it: the folder in IPCGAN_JUDGES, `judges` beside the program, or assets/judges of the clone.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) judges: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half
   ipcgan convert generator.safetensors generator.pth      for PyTorch; and back by exchanging the two
   ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and others
+  ipcgan convert runs/faces/checkpoints/aging best.safetensors        the best checkpoint that was kept
+  ipcgan convert runs/faces/checkpoints/aging/000500 at-500.safetensors
   ipcgan convert theirs.pth ours.safetensors --like generator.safetensors")]
 pub(crate) struct ConvertArguments {
-    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes).
-    #[arg(value_name = "WEIGHTS")]
+    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes);
+    /// or the generator of a run (its weights, else its best checkpoint) or of a checkpoint.
+    #[arg(value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) from: PathBuf,
     /// File to write, in the form that its name ends with: .pth or .pt for PyTorch, .bpk for Burn, .onnx (a generator alone),
     /// else safetensors; one that stands there is replaced.
@@ -383,27 +421,29 @@ pub(crate) struct ConvertArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan serve                        then open http://127.0.0.1:8080
-  curl --data-binary @photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
+  ipcgan serve                               then open http://127.0.0.1:8080
+  ipcgan serve --host 0.0.0.0 --port 9000    for other computers too
+  curl -F photo=@photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
 What programs can ask is described at /api/openapi.json. Nothing is written to disk.")]
 pub(crate) struct ServeArguments {
-    /// Port to listen on; 0 for any that is free.
-    #[arg(long, default_value_t = 8080)]
-    pub(crate) port: u16,
-    /// Address to listen on: by default only this computer can reach it.
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    pub(crate) host: IpAddr,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+    /// Serve requests to this host name too, such as that of a reverse proxy; may be given many
+    /// times. Without it, requests on localhost are served under the names of this computer alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
     /// Photos that are worked on at the same time; others wait.
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
-    pub(crate) at_once: u16,
+    pub(crate) concurrency: u16,
     /// The largest photo that is taken, in megabytes.
     #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
-    pub(crate) most_megabytes: u16,
-    /// Seconds in which a question and its photo must each have arrived.
-    #[arg(long, default_value_t = 30, value_parser = value_parser!(u16).range(1..=3600))]
-    pub(crate) seconds: u16,
-    /// Weights file of a generator, instead of the one that comes with the program.
-    #[arg(long, value_name = "FILE")]
+    pub(crate) max_upload_mb: u16,
+    /// Seconds within which a photo must arrive.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
+    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,

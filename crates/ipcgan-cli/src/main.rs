@@ -6,6 +6,8 @@ mod arguments;
 mod convert;
 mod devices;
 mod evaluate;
+mod judges;
+mod listen;
 mod manual;
 mod prepare;
 mod progress;
@@ -79,7 +81,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
-        Command::Devices => devices::run(),
+        Command::Devices(arguments) => devices::list(&arguments),
         Command::Completions { shell } => manual::completions(shell),
         Command::Manual { folder } => manual::pages(&folder),
         Command::Lend(arguments) => devices::lend(&arguments),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use ipcgan::data::detection::MtcnnSettings;
+use ipcgan::data::detection::YunetConfig;
 use ipcgan::data::preparation::{PreparationConfig, Prepared, PublishedSplit, Watch, prepare};
 use ipcgan::data::source::{FaceFinding, SourceFaces, SourcePicture, Table, Tree, by_name, recognised};
 use ipcgan::data::{Columns, FaceSet, LeftOut, Split, SyntheticConfig, SyntheticFaces};
@@ -86,7 +86,7 @@ fn downloaded(
     let finding = match arguments.aligned {
         true => FaceFinding::Aligned,
         false => {
-            let detector = face_detector(MtcnnSettings::default(), &devices::open(&arguments.device)?);
+            let detector = face_detector(YunetConfig::default(), &devices::open(&arguments.device)?);
             FaceFinding::Detected { detector: Box::new(detector), least_side: arguments.least_face }
         }
     };

@@ -19,7 +19,7 @@ pub struct Columns {
     pub file_name: String,
     /// Years, or a range such as `40-49` or `70+`. Default: `age`.
     pub age: String,
-    /// Index of the age group, if it is known better than the age says. Default: `group`.
+    /// Index of the age group, where there is no age, or to choose among the groups of a range of ages. Default: `group`.
     pub group: String,
     /// Whose face it is. Default: `identity`.
     pub identity: String,
@@ -148,10 +148,15 @@ impl Places {
     pub(crate) fn label(&self, record: &StringRecord, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let cell = |column: Option<usize>| record.get(column?).filter(|text| !text.is_empty());
         cell(Some(self.file_name)).ok_or_else(|| Fault::label("names no picture"))?;
-        let age = cell(self.age).map(age).transpose()?;
-        let group = match (cell(self.group), age) {
-            (Some(text), _) => Some(group(text, groups)?),
-            (None, age) => age.map(|age| group_of(age, groups)).transpose()?,
+        let years = cell(self.age).map(years).transpose()?;
+        let age = years.map(Years::middle);
+        let group = match (cell(self.group), years) {
+            (Some(text), years) => {
+                let group = group(text, groups)?;
+                years.map(|years| check_contradiction(years, group, groups)).transpose()?;
+                Some(group)
+            }
+            (None, years) => years.map(|years| group_of(years.middle(), groups)).transpose()?,
         };
         let split = cell(self.split)
             .map(|name| {
@@ -175,23 +180,58 @@ pub(crate) fn group_of(age: u32, groups: &AgeGroups) -> Result<usize, Fault> {
     groups.group_of(age).ok_or_else(fault)
 }
 
-/// Age in full years: of `25` and `25.5`, of the middle of the range `40-49`, of the start of `70+` and `more than 70`.
-fn age(text: &str) -> Result<u32, Fault> {
-    let years = |text: &str| {
+/// What a table says of an age, in full years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Years {
+    first: u32,
+    last: u32,
+    /// Whether it says a first age alone, as `70+`.
+    open: bool,
+}
+
+impl Years {
+    /// The age to count with: the middle of a range, the start of an open one.
+    fn middle(self) -> u32 {
+        if self.open { self.first } else { (self.first + self.last) / 2 }
+    }
+}
+
+/// Of `25` and `25.5`, of the range `40-49`, of `70+` and `more than 70`.
+fn years(text: &str) -> Result<Years, Fault> {
+    let number = |text: &str| {
         let years = text.trim().parse::<f64>().ok().filter(|years| (0.0..=f64::from(OLDEST)).contains(years));
         years.map(|years| years as u32)
     };
+    let closed = |first, last| Years { first, last, open: false };
     let open = text.strip_suffix('+').or_else(|| text.strip_prefix("more than "));
-    let age = match (years(text), open, text.split_once('-')) {
-        (Some(age), ..) => Some(age),
-        (None, Some(first), _) => years(first),
+    let years = match (number(text), open, text.split_once('-')) {
+        (Some(age), ..) => Some(closed(age, age)),
+        (None, Some(first), _) => number(first).map(|first| Years { first, last: OLDEST, open: true }),
         (None, None, Some((first, last))) => {
-            years(first).zip(years(last)).filter(|(first, last)| first <= last).map(|(first, last)| (first + last) / 2)
+            let ends = number(first).zip(number(last)).filter(|(first, last)| first <= last);
+            ends.map(|(first, last)| closed(first, last))
         }
         (None, None, None) => None,
     };
     let fault = || format!("age `{text}` is no number of years between 0 and {OLDEST} and no range of them");
-    age.ok_or_else(|| Fault::label(fault()))
+    years.ok_or_else(|| Fault::label(fault()))
+}
+
+/// A group that is given must be one of those that the age may be in: else one of the two is wrong, and nobody knows which.
+fn check_contradiction(years: Years, group: usize, groups: &AgeGroups) -> Result<(), Fault> {
+    let possible = groups.group_of(years.first).unwrap_or(0)..=groups.group_of(years.last).unwrap_or(0);
+    if possible.contains(&group) && groups.group_of(years.last).is_some() {
+        return Ok(());
+    }
+    let age = match years {
+        Years { first, open: true, .. } => format!("{first}+"),
+        Years { first, last, .. } if first == last => first.to_string(),
+        Years { first, last, .. } => format!("{first}-{last}"),
+    };
+    let name = groups.name(group);
+    Err(Fault::label(format!(
+        "group `{group}` ({name}) contradicts age {age}; correct one of them, or leave the column group out"
+    )))
 }
 
 #[cfg(test)]
@@ -211,6 +251,7 @@ mod tests {
 
     #[test]
     fn an_age_is_a_number_of_years_or_a_range() {
+        let age = |text| years(text).map(Years::middle);
         assert_eq!(age("25"), Ok(25));
         assert_eq!(age("25.9"), Ok(25));
         assert_eq!(age("40-49"), Ok(44));
@@ -223,8 +264,25 @@ mod tests {
     }
 
     #[test]
-    fn a_given_group_goes_before_the_age() {
-        assert_eq!(groups_of("file_name,age,group\na,33,1\nb,33,\nc,,4\n"), [Some(1), Some(2), Some(4)]);
+    fn the_group_is_the_given_one_or_that_of_the_age() {
+        assert_eq!(groups_of("file_name,age,group\na,33,2\nb,33,\nc,,4\n"), [Some(2), Some(2), Some(4)]);
+        // A range or an open age may be of several groups, of which the table knows the right one.
+        assert_eq!(groups_of("file_name,age,group\na,18-25,0\nb,18-25,1\nc,45+,4\n"), [Some(0), Some(1), Some(4)]);
+    }
+
+    #[test]
+    fn a_group_that_contradicts_the_age_is_a_fault() {
+        let table = "file_name,age,group\na,33,1\nb,18-25,2\nc,45+,0\nd,5,0\n";
+
+        let reasons: Vec<_> = rows(table.as_bytes()).into_iter().map(|label| label.unwrap_err().reason).collect();
+
+        assert_eq!(
+            reasons[0],
+            "group `1` (21-30) contradicts age 33; correct one of them, or leave the column group out"
+        );
+        assert!(reasons[1].starts_with("group `2` (31-40) contradicts age 18-25"), "{}", reasons[1]);
+        assert!(reasons[2].starts_with("group `0` (11-20) contradicts age 45+"), "{}", reasons[2]);
+        assert!(reasons[3].starts_with("group `0` (11-20) contradicts age 5"), "{}", reasons[3]);
     }
 
     #[test]

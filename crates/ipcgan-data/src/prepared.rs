@@ -14,7 +14,7 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 /// A folder of aligned faces with a `metadata.csv` beside or above them.
 ///
 /// Columns, in any order: `file_name` (relative to the folder; the only one that must be there), `age` (years, or a
-/// range such as `40-49` or `70+`), `group` (index of the age group; decided by the age if empty), `identity`
+/// range such as `40-49` or `70+`), `group` (index of the age group; decided by the age if empty, and a fault if the age contradicts it), `identity`
 /// and `split` (`train`, `valid` or `test`). Other columns are ignored.
 #[derive(Clone, Debug)]
 pub struct PreparedFolder {

@@ -27,7 +27,7 @@ const BYTES: &str = "image.bytes";
 
 /// The faces in the `*.parquet` files of a folder, files in alphabetical order.
 ///
-/// Each file has a column `image` of records with `bytes` (a PNG, JPEG, WebP or BMP file) and, if it likes, `path`;
+/// Each file has a column `image` of records with `bytes` (a picture file of any readable kind) and, if it likes, `path`;
 /// and columns as a `metadata.csv` (`age`, `group`, `identity`, `split`), of texts or numbers. Where there is no column
 /// `split`, the file's name says it: `train-00000-of-00002.parquet`. Labels are kept in memory, pictures are not.
 #[derive(Debug)]
@@ -291,7 +291,7 @@ mod tests {
             assert_eq!(red, reds[index]);
         });
         // The row without a picture.
-        assert!(faces.image(2).unwrap_err().to_string().ends_with("is cut short; copy or download it again"));
+        assert!(faces.image(2).unwrap_err().to_string().ends_with("is an empty file; copy or download it again"));
     }
 
     /// In `promises-more` a page's header names a list far longer than the file; at `short-dictionary` the reader panics.

@@ -46,7 +46,7 @@ pub enum ModelError {
         /// The kind that the file names.
         found: String,
     },
-    /// Tensors are missing or have other shapes than the file's own configuration says.
+    /// The tensors are not those of the network that the file's own configuration describes, or not finite.
     #[error("{path} does not fit its own configuration: {reason}")]
     Mismatch {
         /// The weights file.

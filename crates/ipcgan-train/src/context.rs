@@ -23,16 +23,25 @@ use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Keeps which and how many faces `stage` begins with, or refuses to go on with another number: their order would be another.
 fn check_data(data: &TrainingData, stage: Stage, run: &RunFolder, done: usize) -> Result<(), TrainingError> {
-    let name = format!("log/{stage}/faces.json");
-    let now = data.train().len();
-    match run.read::<usize>(&name)? {
-        Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
-        _ => {
-            run.log(stage)?;
-            run.write(&name, &now)?;
-            run.save_data_folder(data.folder())
-        }
+    if done > 0 {
+        check_faces(data, stage, run)?;
     }
+    run.log(stage)?;
+    run.write(&faces_file(stage), &data.train().len())?;
+    run.save_data_folder(data.folder())
+}
+
+/// Checks that `stage` began with as many faces as there are in `data`, if it is known.
+pub(crate) fn check_faces(data: &TrainingData, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
+    let now = data.train().len();
+    match run.read::<usize>(&faces_file(stage))? {
+        Some(was) if was != now => Err(TrainingError::OtherData { stage, was, now }),
+        _ => Ok(()),
+    }
+}
+
+fn faces_file(stage: Stage) -> String {
+    format!("log/{stage}/faces.json")
 }
 
 /// One stage and all it needs.
@@ -153,6 +162,7 @@ impl<'a> StageContext<'a> {
             valid_faces: self.data.valid().len(),
             held_out: learned.held_out,
             stopped_early: learned.stopped_early,
+            best_step: learned.best_step,
         };
         self.run.save_summary(self.stage, &summary)
     }

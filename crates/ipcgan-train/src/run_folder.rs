@@ -80,10 +80,21 @@ impl RunFolder {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn config(&self) -> Result<Option<TrainingConfig>, TrainingError> {
-        const NAME: &str = "config.json";
-        let Some(saved) = self.read::<Value>(NAME)? else { return Ok(None) };
+        self.config_in("config.json")
+    }
+
+    /// The configuration that `stage` was last run with, if it has begun.
+    ///
+    /// # Errors
+    /// As [`RunFolder::config`].
+    pub(crate) fn config_of(&self, stage: Stage) -> Result<Option<TrainingConfig>, TrainingError> {
+        self.config_in(&format!("log/{stage}/config.json"))
+    }
+
+    fn config_in(&self, name: &str) -> Result<Option<TrainingConfig>, TrainingError> {
+        let Some(saved) = self.read::<Value>(name)? else { return Ok(None) };
         let invalid = |error| TrainingError::Access {
-            path: self.path.join(NAME),
+            path: self.path.join(name),
             source: io::Error::new(io::ErrorKind::InvalidData, error),
         };
         let preset = saved.get("preset").cloned().unwrap_or_default();

@@ -56,6 +56,20 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
     let kind = kind_of(&mut file, path)?;
     let format = match kind {
         PictureKind::Jpeg => return original_jpeg(all(file, path)?, path),
+        #[cfg(feature = "avif")]
+        PictureKind::Avif => {
+            let bytes = all(file, path)?;
+            let avif = super::avif::Avif::parsed(&bytes).map_err(decode_error)?;
+            check_size(avif.dimensions().map_err(decode_error)?, path)?;
+            return avif.original().map_err(decode_error);
+        }
+        #[cfg(feature = "heic")]
+        PictureKind::Heic => {
+            let bytes = all(file, path)?;
+            let heic = super::heic::Heic::parsed(&bytes).map_err(decode_error)?;
+            check_size(heic.dimensions(), path)?;
+            return heic.original().map_err(decode_error);
+        }
         kind => format_of(kind, path)?,
     };
     let end = ending::of(kind, &mut file).map_err(|error| match error.kind() {
@@ -97,8 +111,16 @@ fn original_jpeg(bytes: Vec<u8>, path: &Path) -> Result<Original, DataError> {
 /// Width times height of the picture in `file`, which is not decoded.
 pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataError> {
     let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let kind = kind_of(&mut file, path)?;
-    let (width, height) = reader(file, format_of(kind, path)?).into_dimensions().map_err(decode_error)?;
+    let (width, height) = match kind_of(&mut file, path)? {
+        #[cfg(feature = "avif")]
+        PictureKind::Avif => {
+            let bytes = all(file, path)?;
+            super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions()).map_err(decode_error)?
+        }
+        #[cfg(feature = "heic")]
+        PictureKind::Heic => super::heic::Heic::parsed(&all(file, path)?).map_err(decode_error)?.dimensions(),
+        kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(decode_error)?,
+    };
     Ok(u64::from(width) * u64::from(height))
 }
 
@@ -125,6 +147,7 @@ fn format_of(kind: PictureKind, path: &Path) -> Result<ImageFormat, DataError> {
         PictureKind::WebP => Ok(ImageFormat::WebP),
         PictureKind::Bmp => Ok(ImageFormat::Bmp),
         PictureKind::Gif => Ok(ImageFormat::Gif),
+        PictureKind::Tiff => Ok(ImageFormat::Tiff),
         kind => Err(DataError::UnreadableKind { path: path.into(), kind }),
     }
 }
@@ -145,4 +168,105 @@ fn check_size((width, height): (u32, u32), path: &Path) -> Result<(), DataError>
         return Err(DataError::TooLarge { path: path.into(), width, height, limit: MAX_PIXELS });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ColorType, DynamicImage};
+
+    use super::*;
+    use crate::photo;
+
+    /// Each file shows `[5 * x, 6 * y, 255 - 5 * x]` on 48 x 40 pixels; see `tests/data/make_photos.py`.
+    macro_rules! file {
+        ($name:literal) => {
+            ($name, include_bytes!(concat!("../../tests/data/", $name)).as_slice())
+        };
+    }
+
+    fn read((name, bytes): (&str, &[u8])) -> Original {
+        photo::original(bytes, name.as_ref()).unwrap_or_else(|error| panic!("{name}: {error:?}"))
+    }
+
+    fn assert_shows_gradient(name: &str, picture: &DynamicImage, tolerance: u8) {
+        let picture = picture.to_rgb8();
+        assert_eq!(picture.dimensions(), (48, 40), "{name}");
+        for (x, y, pixel) in picture.enumerate_pixels() {
+            let expected = [5 * x, 6 * y, 255 - 5 * x].map(|value| value as u8);
+            let near = pixel.0.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= tolerance);
+            assert!(near, "{name} at {x} {y}: {pixel:?} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn tiff_is_read_with_each_usual_compression_and_depth() {
+        for (file, color, tolerance) in [
+            (file!("lzw.tif"), ColorType::Rgb8, 0),
+            (file!("deep.tif"), ColorType::Rgb16, 0),
+            (file!("cmyk.tif"), ColorType::Rgb8, 2),
+            (file!("jpeg.tif"), ColorType::Rgb8, 24),
+        ] {
+            let photo = read(file);
+
+            assert_eq!(photo.picture.color(), color, "{}", file.0);
+            assert_shows_gradient(file.0, &photo.picture, tolerance);
+        }
+        let grey = read(file!("grey16.tif")).picture;
+        assert_eq!(grey.as_luma16().unwrap().get_pixel(10, 3).0, [50 * 257]);
+        let fax = read(file!("fax.tif")).picture.to_luma8();
+        assert_eq!([fax.get_pixel(10, 5).0, fax.get_pixel(40, 5).0], [[0], [255]]);
+    }
+
+    #[cfg(feature = "avif")]
+    #[test]
+    fn avif_is_read_with_its_colours_depth_transparency_and_turn() {
+        let plain = read(file!("half-colours.avif"));
+        assert_eq!(plain.kind(), Some(PictureKind::Avif));
+        assert_shows_gradient("half-colours.avif", &plain.picture, 16);
+        let clear = read(file!("clear.avif")).picture;
+        assert_eq!(clear.color(), ColorType::Rgba8);
+        assert_shows_gradient("clear.avif", &clear, 12);
+        assert!(clear.as_rgba8().unwrap().get_pixel(20, 9).0[3].abs_diff(100) < 6);
+        let deep = read(file!("ten-bits.avif")).picture;
+        assert_eq!(deep.color(), ColorType::Rgb16);
+        assert_shows_gradient("ten-bits.avif", &deep, 12);
+        let turned = read(file!("turned.avif")).picture;
+        assert_shows_gradient("turned.avif", &turned.rotate270(), 16);
+    }
+
+    #[cfg(feature = "heic")]
+    #[test]
+    fn heic_is_read_with_its_notes() {
+        let photo = read(file!("camera.heic"));
+
+        assert_eq!(photo.kind(), Some(PictureKind::Heic));
+        assert_shows_gradient("camera.heic", &photo.picture, 24);
+        let again = photo.encoded(crate::photo::PhotoFormat::Png).unwrap();
+        assert!(again.windows(6).any(|bytes| bytes == b"camera"));
+        assert_eq!(photo::original(&again, "again".as_ref()).unwrap().picture, photo.picture);
+    }
+
+    #[test]
+    fn files_of_new_kinds_that_are_cut_short_are_refused() {
+        let files = [file!("lzw.tif"), file!("deep.tif"), file!("fax.tif"), file!("grey16.tif"), file!("cmyk.tif")];
+        let avif = [file!("half-colours.avif"), file!("clear.avif")];
+        for (name, bytes) in files.into_iter().chain(avif) {
+            for length in (1..bytes.len() * 9 / 10).step_by(13) {
+                assert!(
+                    photo::original(&bytes[..length], name.as_ref()).is_err(),
+                    "{name}: {length} of {}",
+                    bytes.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_are_counted_without_decoding() {
+        for (name, bytes) in [file!("lzw.tif"), file!("fax.tif"), file!("progressive.jpg")] {
+            assert_eq!(photo::pixels_of(bytes, name.as_ref()).unwrap(), 48 * 40, "{name}");
+        }
+        #[cfg(feature = "avif")]
+        assert_eq!(photo::pixels_of(file!("clear.avif").1, "clear.avif".as_ref()).unwrap(), 48 * 40);
+    }
 }

@@ -123,7 +123,12 @@ impl PictureKind {
 
     /// Whether this build reads it.
     pub fn is_readable(self) -> bool {
-        matches!(self, Self::Png | Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif)
+        match self {
+            Self::Png | Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Tiff => true,
+            Self::Avif => cfg!(feature = "avif"),
+            Self::Heic => cfg!(feature = "heic"),
+            _ => false,
+        }
     }
 
     /// The extensions of its file names, in lower case and without a dot; the usual one comes first.
@@ -162,7 +167,11 @@ impl PictureKind {
         match self {
             Self::Raw => "develop it with the camera's program, darktable or RawTherapee, and export a JPEG or a TIFF",
             Self::Photoshop | Self::Gimp => "export it as PNG or TIFF",
-            Self::Heic => "convert it to JPEG (an iPhone takes JPEGs with Settings, Camera, Formats, Most Compatible)",
+            Self::Heic => {
+                "convert it to JPEG (an iPhone takes JPEGs with Settings, Camera, Formats, Most Compatible), or build with \
+                 `--features heic`, which takes libheif"
+            }
+            Self::Avif => "convert it to PNG or JPEG, or build with `--features avif`",
             _ => "convert it to PNG or JPEG",
         }
     }

@@ -1,13 +1,19 @@
 //! Photos in and out of files, upright and in RGB, or with all that the file holds ([`Original`]).
 
+#[cfg(feature = "avif")]
+mod avif;
 mod content;
 mod decode;
 mod ending;
 mod exif;
 mod format;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 mod kind;
 mod original;
+#[cfg(feature = "avif")]
+mod yuv;
 
 pub use format::PhotoFormat;
 pub use kind::PictureKind;

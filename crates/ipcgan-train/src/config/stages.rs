@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 use ipcgan_data::Augmentation;
+use serde::{Deserialize, Serialize};
 
 use crate::schedule::Schedule;
 
@@ -44,6 +45,19 @@ pub struct ClassifierTraining {
     pub augmentation: Augmentation,
 }
 
+/// What tells a better generator from a worse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionMetric {
+    /// The share of the aged faces that the age classifier takes to be of the target group, as a share of what real faces
+    /// reach and at most 1, times one minus the kernel distance of aged from real faces of the target group (on means of
+    /// AlexNet's conv5; 0 is the same distribution, 1 as far as can be). Higher is better.
+    RealismAndAge,
+    /// The generator's objective, lower is better. It holds the adversarial loss against a discriminator that learns, too, and so
+    /// often picks an early generator.
+    Objective,
+}
+
 /// How generator and discriminator learn from one another.
 #[derive(Config, Debug)]
 pub struct AgingTraining {
@@ -84,6 +98,9 @@ pub struct AgingTraining {
     /// those of training. Default: 0.
     #[config(default = 0)]
     pub statistics_batches: usize,
+    /// What tells the best checkpoint, on held-out faces. Default: realism and age.
+    #[config(default = "SelectionMetric::RealismAndAge")]
+    pub selection_metric: SelectionMetric,
     /// Weights of the losses.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,

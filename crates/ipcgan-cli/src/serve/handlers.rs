@@ -118,7 +118,7 @@ async fn age(
         }
         let ages = [age];
         for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {
-            let changes = aging.try_changes(&face, &ages);
+            let changes = aging.try_changes(&face.aligned.picture, &ages);
             let change =
                 changes.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
             let change = change.into_iter().next().expect("one age gives one change").scaled(strength);

@@ -53,7 +53,12 @@ impl StageContext<'_> {
         let (groups, seed) = (&self.config.age_groups, self.config.seed);
         let alexnet = self.config.alexnet.init(groups, seed, &self.autodiff_device());
         Ok(Begun {
-            model: IdentityModel { alexnet, rules: training.clone(), age_weight: self.config.trunk_age_weight },
+            model: IdentityModel {
+                alexnet,
+                rules: training.clone(),
+                age_weight: self.config.trunk_age_weight,
+                steps: self.done,
+            },
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),
@@ -79,7 +84,7 @@ impl StageContext<'_> {
         let labels = group_labels(self.data.train().as_ref())?;
         let held_out = group_labels(self.data.valid().as_ref())?;
         Ok(Begun {
-            model: AgeModel::new(alexnet, training.clone(), &self.autodiff_device()),
+            model: AgeModel::new(alexnet, training.clone(), &self.autodiff_device()).after(self.done),
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),

@@ -33,13 +33,17 @@ pub struct ClassifierTraining {
     /// Default: 0.
     #[config(default = 0)]
     pub patience: usize,
-    /// How far each face is first changed, along the gradient of its loss, in levels of 255 (root of the mean square);
-    /// 0 for not at all, as published. Default: 0.
+    /// Strength of the adversarial examples that it learns from (fast gradient method): how far each face is first moved
+    /// along the gradient of its loss, in levels of 255 (root of the mean square); 0 for none, as published. Default: 0.
     ///
-    /// A classifier that has only seen photographs can be talked into any age by patterns that nobody sees, and a generator finds
-    /// them. One that has learned on faces so attacked asks for changes that look like age.
+    /// A generator finds patterns, tints and shadows that a classifier takes for age. One that has learned from adversarial
+    /// examples asks for larger changes that look like age.
     #[config(default = 0.0)]
-    pub attack: f64,
+    pub adversarial_epsilon: f64,
+    /// Steps on the faces as they are, before adversarial training begins: most networks do not begin to learn from
+    /// strong adversarial examples. Default: 0.
+    #[config(default = 0)]
+    pub adversarial_start: usize,
     /// How faces are varied, so that few pictures teach more.
     #[config(default = "Augmentation::new()")]
     pub augmentation: Augmentation,
@@ -109,6 +113,10 @@ pub struct AgingTraining {
     /// seen through the same grid learns to draw that grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
+    /// Whether the generator's last layer is kept, after each update, from passing anything of period two: the checkerboard
+    /// artefacts of transposed convolutions. Default: no, as published.
+    #[config(default = false)]
+    pub suppress_checkerboard: bool,
     /// Whether faces are mirrored at random. Default: yes.
     #[config(default = true)]
     pub flip: bool,

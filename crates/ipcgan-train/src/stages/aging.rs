@@ -41,6 +41,7 @@ impl AgingModel {
     /// The networks, of which `alexnet` will not change, to learn by `rules`; without an average.
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, rules: AgingTraining) -> Self {
         let alexnet = Frozen::new(alexnet);
+        let generator = if rules.suppress_checkerboard { generator.without_checkerboard() } else { generator };
         Self { generator, discriminator, average: None, alexnet, rules, updates: 0 }
     }
 
@@ -246,6 +247,9 @@ impl TrainStep for AgingModel {
         let mut model = optimizer.step(rate, self, gradients);
         if of_generator {
             model.updates += 1;
+            if model.rules.suppress_checkerboard {
+                model.generator = model.generator.without_checkerboard();
+            }
         }
         if of_generator && let Some(average) = model.average.take() {
             let share = warmed_up(model.rules.average, model.updates);

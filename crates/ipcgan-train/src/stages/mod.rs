@@ -1,8 +1,8 @@
 //! What is learned in each stage, as models that Burn's learner trains.
 
+mod adversarial;
 mod age;
 mod aging;
-mod attack;
 mod frozen;
 mod identity;
 

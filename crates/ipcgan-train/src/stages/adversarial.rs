@@ -1,6 +1,8 @@
-//! Faces changed against a classifier, for it to learn on.
+//! Adversarial training: faces changed against a classifier, for it to learn on.
 
 use burn::tensor::Tensor;
+
+use crate::config::ClassifierTraining;
 
 /// Levels of a byte in one unit of a pixel in [-1, 1].
 const LEVELS: f64 = 127.5;
@@ -8,14 +10,23 @@ const LEVELS: f64 = 127.5;
 /// Kept from zero in a division.
 const LEAST: f64 = 1e-12;
 
-/// `faces` `[batch, 3, height, width]`, each moved along the gradient of `loss` by `strength` levels of 255 (root of
+/// Strength of the adversarial examples after `steps` steps of `training`, in levels of 255.
+pub(super) fn adversarial_epsilon(training: &ClassifierTraining, steps: usize) -> f64 {
+    if steps < training.adversarial_start { 0.0 } else { training.adversarial_epsilon }
+}
+
+/// `faces` `[batch, 3, height, width]`, each moved along the gradient of `loss` by `epsilon` levels of 255 (root of
 /// the mean square over the face); as they are if it is zero.
 ///
 /// One step of the fast gradient method in the L2 norm (Miyato et al., 2016: adversarial training).
 ///
 /// `loss` is of all faces together, and should come from a network whose weights are not tracked.
-pub(super) fn attacked(faces: Tensor<4>, strength: f64, loss: impl FnOnce(Tensor<4>) -> Tensor<1>) -> Tensor<4> {
-    if strength == 0.0 {
+pub(super) fn adversarial_examples(
+    faces: Tensor<4>,
+    epsilon: f64,
+    loss: impl FnOnce(Tensor<4>) -> Tensor<1>,
+) -> Tensor<4> {
+    if epsilon == 0.0 {
         return faces;
     }
     let tracked = faces.clone().detach().require_grad();
@@ -23,7 +34,7 @@ pub(super) fn attacked(faces: Tensor<4>, strength: f64, loss: impl FnOnce(Tensor
     let slope = tracked.grad(&gradients).expect("the loss comes from the faces");
     let squares = slope.clone().square().mean_dim(1).mean_dim(2).mean_dim(3);
     let direction = slope / (squares + LEAST * LEAST).sqrt();
-    faces.clone() + Tensor::from_inner(direction * (strength / LEVELS)).to_device(&faces.device())
+    faces.clone() + Tensor::from_inner(direction * (epsilon / LEVELS)).to_device(&faces.device())
 }
 
 #[cfg(test)]
@@ -33,17 +44,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_face_moves_by_the_strength_up_the_slope() {
+    fn each_face_moves_by_epsilon_up_the_slope() {
         let device = Device::flex().autodiff();
         let faces = Tensor::<4>::zeros([2, 3, 4, 4], &device);
         let slope = Tensor::<4>::from_data([[[[1.0]]], [[[-300.0]]]], &device);
 
-        let moved = attacked(faces.clone(), 5.1, |faces| (faces * slope).sum());
+        let moved = adversarial_examples(faces.clone(), 5.1, |faces| (faces * slope).sum());
 
         let change = moved.mean_dim(1).mean_dim(2).mean_dim(3).into_data();
         let change: Vec<f32> = change.iter().collect();
         assert!((change[0] - 0.04).abs() < 1e-6 && (change[1] + 0.04).abs() < 1e-6, "{change:?}");
-        let left = attacked(faces, 0.0, |_| unreachable!("nothing is asked for"));
+        let left = adversarial_examples(faces, 0.0, |_| unreachable!("nothing is asked for"));
         assert_eq!(left.abs().max().into_scalar::<f32>(), 0.0);
+    }
+    #[test]
+    fn adversarial_training_begins_at_its_first_step() {
+        let training = ClassifierTraining::new(10).with_adversarial_epsilon(3.0).with_adversarial_start(4);
+
+        let epsilons = [0, 3, 4, 9].map(|steps| adversarial_epsilon(&training, steps));
+
+        assert_eq!(epsilons, [0.0, 0.0, 3.0, 3.0]);
     }
 }

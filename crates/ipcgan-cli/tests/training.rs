@@ -256,7 +256,9 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
     assert_eq!(losses("unbroken").len(), 6);
     assert_eq!(losses("unbroken"), losses("broken"));
     // Half an average of two generators is neither of them.
-    succeeded(train(folder.path(), &[&["--run", "plain", "--set", "aging.steps=6"][..], &settings[4..]].concat()));
+    let plain = ["--run", "plain", "--set", "aging.steps=6", "--set", "aging.average=0"];
+    let plain = [&plain[..], &["--set", "aging.statistics_batches=0"], &settings[4..]].concat();
+    succeeded(train(folder.path(), &plain));
     assert!(weights(folder.path(), "plain", "generator") != weights(folder.path(), "broken", "generator"));
     assert!(weights(folder.path(), "plain", "discriminator") == weights(folder.path(), "broken", "discriminator"));
 }
@@ -439,7 +441,11 @@ fn narrow_products_train_as_wide_ones_do() {
     let folder = tempfile::tempdir().unwrap();
     for precision in ["float32", "float16", "bfloat16"] {
         let setting = format!("precision={precision}");
-        succeeded(train(folder.path(), &["--set", "aging.steps=4", "--run", precision, "--set", &setting]));
+        // Weights that float16 can hold with its fixed loss scale; Adam does not tell a tenth of all of them from the whole.
+        let weights = ["trunk_age_weight=0", "aging.weights.adversarial=7.5", "aging.weights.identity=1e-4"];
+        let weights = weights.iter().chain(&["aging.weights.age=3"]).flat_map(|weight| ["--set", weight]);
+        let settings = ["--set", "aging.steps=4", "--run", precision, "--set", &setting];
+        succeeded(train(folder.path(), &settings.into_iter().chain(weights).collect::<Vec<_>>()));
     }
 
     let losses = |run| -> Vec<f64> {
@@ -448,10 +454,12 @@ fn narrow_products_train_as_wide_ones_do() {
     };
     let wide = losses("float32");
     for (narrow, tolerance) in [("float16", 0.02), ("bfloat16", 0.1)] {
-        for (narrow, wide) in losses(narrow).iter().zip(&wide) {
+        let narrow = losses(narrow);
+        for (narrow, wide) in narrow.iter().zip(&wide) {
             assert!((narrow - wide).abs() <= tolerance * wide, "{narrow} and {wide}");
-            assert!(narrow != wide, "nothing was narrow");
         }
+        // The discriminator begins with equal scores, exact in any precision.
+        assert!(narrow[1..].iter().zip(&wide[1..]).all(|(narrow, wide)| narrow != wide), "nothing was narrow");
     }
 }
 

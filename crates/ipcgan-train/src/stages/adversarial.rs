@@ -29,12 +29,14 @@ pub(super) fn adversarial_examples(
     if epsilon == 0.0 {
         return faces;
     }
-    let tracked = faces.clone().detach().require_grad();
+    // Of several devices, those beside the first are sent faces without autodiff.
+    let tracked = faces.clone().autodiff().detach().require_grad();
     let gradients = loss(tracked.clone()).backward();
     let slope = tracked.grad(&gradients).expect("the loss comes from the faces");
     let squares = slope.clone().square().mean_dim(1).mean_dim(2).mean_dim(3);
     let direction = slope / (squares + LEAST * LEAST).sqrt();
-    faces.clone() + Tensor::from_inner(direction * (epsilon / LEVELS)).to_device(&faces.device())
+    let moved = faces.clone().without_autodiff() + direction * (epsilon / LEVELS);
+    if faces.device().is_autodiff() { Tensor::from_inner(moved).to_device(&faces.device()) } else { moved }
 }
 
 #[cfg(test)]
@@ -57,6 +59,18 @@ mod tests {
         let left = adversarial_examples(faces, 0.0, |_| unreachable!("nothing is asked for"));
         assert_eq!(left.abs().max().into_scalar::<f32>(), 0.0);
     }
+    #[test]
+    fn faces_move_alike_on_a_device_without_autodiff() {
+        let device = Device::flex();
+        let faces = Tensor::<4>::ones([1, 3, 4, 4], &device);
+
+        let moved = adversarial_examples(faces.clone(), 5.1, |faces| faces.square().sum());
+
+        assert!(!moved.device().is_autodiff());
+        let change = (moved - faces).mean().into_scalar::<f32>();
+        assert!((change - 0.04).abs() < 1e-6, "{change}");
+    }
+
     #[test]
     fn adversarial_training_begins_at_its_first_step() {
         let training = ClassifierTraining::new(10).with_adversarial_epsilon(3.0).with_adversarial_start(4);

@@ -157,23 +157,27 @@ pub(crate) struct PrepareArguments {
     /// run that was stopped, and does only what is missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Kind of data set; without it, it is recognised.
+    /// Kind of data set; without it, it is recognised, and refused if there is doubt.
     #[arg(long, value_name = "NAME", value_parser = source)]
     pub(crate) source: Option<String>,
-    /// People that are drawn, with `--source synthetic`.
-    #[arg(long, value_name = "COUNT", default_value_t = 300)]
-    pub(crate) people: usize,
-    /// Table with labels: a CSV file for csv, celebrity2000_meta.mat for cacd.
+    /// Identities of synthetic faces, with `--source synthetic` [default: 300].
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) identities: Option<u32>,
+    /// Table with labels: CSV, TSV or other text for csv, celebrity2000_meta.mat for cacd, imdb.mat or wiki.mat for
+    /// imdb-wiki, ffhq_aging_labels.csv for ffhq. Without --source, its contents say which.
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
     /// What the table calls a column of ours (file_name, age, group, identity, split), as
     /// age=Years; may be given many times.
     #[arg(long = "column", value_name = "OURS=THEIRS")]
     pub(crate) columns: Vec<String>,
-    /// Who is on which side: `source` (as the data set says, the others by seed), `seeded`, or a CSV
-    /// file with the columns file_name or identity, and split.
+    /// Which split each face is in: `source` (as the data set says, the others by seed), `seeded`, or a table
+    /// with the columns file_name or identity, and split.
     #[arg(long, value_name = "HOW", default_value = "source")]
     pub(crate) split: PathBuf,
+    /// Go on where the ages of most pictures are unknown: such faces serve the identity stage alone.
+    #[arg(long)]
+    pub(crate) allow_unknown_ages: bool,
     /// Width and height of a prepared face in pixels.
     #[arg(long, value_name = "PIXELS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=1024))]
     pub(crate) size: u32,
@@ -181,19 +185,19 @@ pub(crate) struct PrepareArguments {
     /// of the width and 0.30 of the height, mouth at 0.70.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// Leave out faces that have fewer pixels than this in their picture, in width and height.
-    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
-    pub(crate) least_face: u32,
+    /// Leave out faces that have fewer pixels than this in their picture, in width and height [default: 64].
+    #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
+    pub(crate) min_face: Option<u32>,
     /// First ages of the age groups.
     #[arg(long, value_name = "YEARS", value_delimiter = ',', default_value = "11,21,31,41,51")]
     pub(crate) age_groups: Vec<u32>,
-    /// Decides which people are held out.
+    /// Decides which identities are held out, and how synthetic faces look.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Share of the people held out to watch the training with.
+    /// Share of the identities held out for validation.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub(crate) valid_share: f64,
-    /// Share of the people held out to measure the result with.
+    /// Share of the identities held out for the test.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub(crate) test_share: f64,
     /// Pictures to work on at a time, up to 1024; without it, as many as there are processors.
@@ -203,7 +207,7 @@ pub(crate) struct PrepareArguments {
     pub(crate) device: DeviceArgument,
 }
 
-/// The source that is drawn and not read.
+/// The source that is generated and not read.
 pub(crate) const SYNTHETIC: &str = "synthetic";
 
 /// Examples, and the data sets that are known.
@@ -214,15 +218,16 @@ Examples:
   ipcgan prepare UTKFace --out faces
   ipcgan prepare CACD2000 --source cacd --out faces --size 160
   ipcgan prepare photos --table labels.csv --column file_name=path --column age=Years --out faces
-  ipcgan prepare --source synthetic --people 300 --out drawn
+  ipcgan prepare LFW --source identities --allow-unknown-ages --out faces
+  ipcgan prepare --source synthetic --identities 300 --out synthetic
 
 Data sets:
 ",
     );
     for source in SOURCES {
-        help += &format!("  {:<10} {}\n", source.name(), source.about());
+        help += &format!("  {:<13} {}\n", source.name(), source.about());
     }
-    help += &format!("  {SYNTHETIC:<10} faces drawn by the program, with person and age as parameters\n");
+    help += &format!("  {SYNTHETIC:<13} synthetic faces, with identity and age as parameters\n");
     help + "
 The prepared folder holds pictures/, metadata.csv, report.html, left-out.csv (each picture that is
 not used, and why), same-picture.csv, fingerprints.csv and prepare.json."

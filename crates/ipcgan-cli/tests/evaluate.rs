@@ -22,7 +22,7 @@ fn said(output: &Output) -> String {
 /// A folder with `faces`, ten drawn people.
 fn with_faces() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let drawn = ["prepare", "--source", "synthetic", "--people", "10", "--size", "64", "--out", "faces"];
+    let drawn = ["prepare", "--source", "synthetic", "--identities", "10", "--size", "64", "--out", "faces"];
     let output = ipcgan(folder.path(), &[&drawn[..], &["--test-share", "0.3"]].concat());
     assert!(output.status.success(), "{}", said(&output));
     folder

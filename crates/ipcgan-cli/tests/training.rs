@@ -475,7 +475,7 @@ fn a_run_is_not_written_over() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));
 
-    let drawn = ["prepare", "--source", "synthetic", "--people", "12", "--size", "32", "--out", "faces"];
+    let drawn = ["prepare", "--source", "synthetic", "--identities", "12", "--size", "32", "--out", "faces"];
     let prepared = Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder.path()).args(drawn).output().unwrap();
     succeeded(prepared);
     let output = train(folder.path(), &["--stage", "identity", "--data", "faces"]);

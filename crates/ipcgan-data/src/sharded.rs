@@ -188,7 +188,7 @@ fn labels(
     let fields: Vec<_> = schema.get_fields().iter().filter(of_labels).cloned().collect();
     // Every row has a picture, so it has a name.
     let header: StringRecord = std::iter::once("file_name").chain(fields.iter().map(|field| field.name())).collect();
-    let places = Places::of(&header, &Columns::default(), path)?;
+    let (places, _) = Places::of(&header, &Columns::default(), path)?;
     let by_name = split_of_file(path);
     let in_columns = fields.iter().any(|field| field.name() == "split");
     let label = |cells: StringRecord| {

@@ -180,7 +180,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     assert!(error(&["nowhere", "--out", "out"], 1).contains("there is no folder nowhere"));
     assert!(error(&["data", "--out", "data"], 2).contains("is the data set itself"));
     assert!(error(&["data", "--out", "out"], 1).contains("data holds no pictures"));
-    assert!(error(&["data", "--out", "out", "--source", "celeba"], 2).contains("utkface"));
+    assert!(error(&["data", "--out", "out", "--source", "vggface"], 2).contains("utkface"));
     assert!(error(&["--out", "out"], 2).contains("FOLDER"));
     assert!(error(&["data", "--out", "out", "--column", "shoe=size"], 2).contains("no column `shoe`"));
     assert!(error(&["data", "--out", "out", "--age-groups", "11,11"], 2).contains("must rise"));

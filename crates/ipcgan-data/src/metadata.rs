@@ -73,7 +73,7 @@ impl Columns {
         let name = self.names[index].to_lowercase();
         let similarity = |column: &&str| {
             let column = column.to_lowercase();
-            match Self::SYNONYMS[index].contains(&column.as_str()) {
+            match column == Self::NAMES[index] || Self::SYNONYMS[index].contains(&column.as_str()) {
                 true => 1.0,
                 false => strsim::jaro_winkler(&name, &column),
             }

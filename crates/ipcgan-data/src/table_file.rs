@@ -67,8 +67,9 @@ impl TableFile {
         }
         let mut rows = Vec::new();
         let mut record = ByteRecord::new();
+        let mut lines = Lines { text, byte: 0, line: 1 + lines_before };
         while reader.read_byte_record(&mut record).map_err(|error| format!("cannot be read as a table: {error}"))? {
-            let line = record.position().map_or(0, csv::Position::line) + lines_before;
+            let line = lines.at(record.position().map_or(0, csv::Position::byte));
             rows.push(TableRow { line, cells: cells(&record, &header) });
         }
         check_quotes(&record_end(&rows), text)?;
@@ -168,6 +169,30 @@ fn reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
     ReaderBuilder::new().delimiter(separator).flexible(true).trim(Trim::All).from_reader(text)
 }
 
+/// The line at a place of a text. The reader's own count is one behind where lines end in two characters.
+struct Lines<'a> {
+    text: &'a [u8],
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first row at or behind `byte`, which is not before that of an earlier call.
+    fn at(&mut self, byte: u64) -> u64 {
+        let start = (byte as usize).min(self.text.len());
+        let ends = self.text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = &self.text[self.byte..start + ends];
+        let is_end = |index: &usize| match passed[*index] {
+            b'\n' => true,
+            b'\r' => passed.get(index + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        self.line += (0..passed.len()).filter(is_end).count() as u64;
+        self.byte = start + ends;
+        self.line
+    }
+}
+
 fn cells(record: &ByteRecord, header: &StringRecord) -> Result<StringRecord, Fault> {
     let cells = StringRecord::from_byte_record(record.clone());
     let cells = cells.map_err(|_| Fault::label("is not written in UTF-8"))?;
@@ -257,6 +282,21 @@ mod tests {
             "sep=;\r\nfile_name;age\r\n\"a, b; c.jpg\";33\r\n",
         ] {
             assert_eq!(rows(text.as_bytes()), [["a, b; c.jpg", "33"]], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rows_have_the_lines_of_the_file_whatever_its_line_endings() {
+        for (text, expected) in [
+            ("file_name\na\n\nb\n", [2, 4]),
+            ("file_name\r\na\r\n\r\nb\r\n", [2, 4]),
+            ("file_name\ra\rb", [2, 3]),
+            ("sep=;\r\nfile_name\r\na\r\nb\r\n", [3, 4]),
+            ("file_name;x\n\"a\nb\";1\nc;2\n", [2, 4]),
+        ] {
+            let table = TableFile::of_bytes(text.as_bytes(), &EXPECTED).unwrap();
+            let lines: Vec<u64> = table.rows.iter().map(|row| row.line).collect();
+            assert_eq!(lines, expected, "{text:?}");
         }
     }
 

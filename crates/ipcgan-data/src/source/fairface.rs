@@ -40,7 +40,7 @@ impl Source for FairFace {
             }
         }
         match 10 * numbered >= 9 * all && folders.len() == 2 {
-            true => Evidence::Doubtful(missing()),
+            true => Evidence::Doubtful(format!("its pictures are numbered in train and val, but {}", missing())),
             false => Evidence::None,
         }
     }
@@ -69,8 +69,7 @@ impl Source for FairFace {
 /// What is wrong where there is no table.
 fn missing() -> String {
     format!(
-        "its pictures are numbered in train and val, and {} and {}, which say the ages, are missing; download them into this \
-         folder",
+        "the tables {} and {}, which say the ages, are missing; download them into this folder",
         TABLES[0].0, TABLES[1].0
     )
 }

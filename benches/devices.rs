@@ -1,11 +1,12 @@
-//! The networks, a training step, detection and the loading of data on every device that was built in and works here.
+//! The networks, a training step, detection and the loading of data on every backend that was built in and works here.
 //!
-//! `cargo bench --bench devices` compares the CPU with the GPU backends of this build, and
-//! `cargo run --release --example compare_devices` makes a table and a picture of it. `IPCGAN_BENCH_PRESET=paper` takes
-//! the published networks instead of the compact ones, `IPCGAN_BENCH_DEVICES=cpu,cuda` these devices alone. Throughput is in
-//! faces, or in operations for the matrix product, which says what the device can do at most.
+//! `cargo bench --bench devices` compares the CPU with our kernels (`cpu`) and with Burn's (`cpu-burn`), and each GPU by each
+//! interface of the build; `--features ndarray` adds Burn's older CPU backend. `cargo run --release --example
+//! compare_devices` makes a table and a picture of it. `IPCGAN_BENCH_PRESET=paper` takes the published networks instead of the
+//! compact ones; `IPCGAN_BENCH_DEVICES=cpu,cuda` measures these alone, and is the way to measure a GPU that the processor
+//! imitates (`wgpu:software`). The matrix product says what a device can do at most.
 //!
-//! A device works by itself, and each measurement waits for it once, at its end.
+//! A device works asynchronously, and each measurement waits for it once, at its end.
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
@@ -18,12 +19,13 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
+use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::{LineAllocator, Preset, keep_freed_memory};
+use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
 use step::{faces, groups};
+use timing::rate::Rate;
 use timing::until_done;
 
 /// As in the command.
@@ -41,73 +43,99 @@ fn preset() -> Preset {
     name.parse().expect("IPCGAN_BENCH_PRESET is paper, compact or tiny")
 }
 
-/// Devices that work here, by name; the others are said and left out.
-fn devices() -> Vec<(String, Device)> {
+/// A device with the kernels that compute on it.
+struct Backend {
+    /// The device's name; `cpu-burn` is the CPU with Burn's own kernels.
+    name: String,
+    device: Device,
+    kernels: CpuKernels,
+}
+
+impl Backend {
+    /// The device, with its kernels selected for everything that follows.
+    fn selected(&self) -> &Device {
+        self.kernels.select();
+        &self.device
+    }
+}
+
+/// Backends that work here: those that `IPCGAN_BENCH_DEVICES` names, else all but GPUs that the processor imitates. The
+/// others are named and left out.
+fn backends() -> Vec<Backend> {
     keep_freed_memory();
-    let wanted: Option<Vec<String>> =
-        std::env::var("IPCGAN_BENCH_DEVICES").ok().map(|names| names.split(',').map(str::to_string).collect());
-    let visible = DeviceChoice::visible().into_iter();
-    // `vulkan` is every GPU by Vulkan, `vulkan:0` the first.
-    let is_wanted = |choice: &String, names: &[String]| {
-        names
-            .iter()
-            .any(|name| choice == name || choice.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(':')))
+    let named = std::env::var("IPCGAN_BENCH_DEVICES").ok();
+    let is_wanted = |name: &str| match &named {
+        None => !name.ends_with(":software"),
+        // `vulkan` is every GPU by Vulkan, `vulkan:0` the first.
+        Some(names) => names
+            .split(',')
+            .any(|wanted| name == wanted || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(':'))),
     };
-    let chosen = visible.filter(|choice| wanted.as_ref().is_none_or(|names| is_wanted(&choice.to_string(), names)));
-    let resolved = chosen.map(|choice| (choice.to_string(), choice.resolve()));
-    let working = resolved.filter_map(|(name, device)| match device {
-        Ok(device) => Some((name, device)),
-        Err(error) => {
-            println!("left out: {error}");
-            None
+    let mut backends = Vec::new();
+    for choice in DeviceChoice::visible() {
+        let device = choice.to_string();
+        let kernels: &[_] = match choice {
+            DeviceChoice::Cpu => &[("", CpuKernels::Fast), ("-burn", CpuKernels::Burn)],
+            _ => &[("", CpuKernels::Fast)],
+        };
+        for &(suffix, kernels) in kernels {
+            let name = format!("{device}{suffix}");
+            match is_wanted(&name).then(|| choice.resolve()) {
+                Some(Ok(device)) => backends.push(Backend { name, device, kernels }),
+                Some(Err(error)) => println!("left out: {error}"),
+                None => println!("left out: {name}; IPCGAN_BENCH_DEVICES={name} measures it"),
+            }
         }
-    });
-    working.collect()
+    }
+    backends
 }
 
 /// One square matrix by another, in float32.
-fn matrix_product(criterion: &mut Criterion) {
+fn matrix_product(criterion: &mut Criterion<Rate>) {
     let mut group = criterion.benchmark_group("matrix product");
     group.sample_size(10);
-    for (name, device) in devices() {
+    for backend in backends() {
+        let (name, device) = (&backend.name, backend.selected());
         let (_, side) =
             MATRIX_SIDES.into_iter().find(|(device, _)| name.starts_with(device)).expect("the last fits all");
-        let [a, b] = [(); 2].map(|()| Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), &device));
+        let [a, b] = [(); 2].map(|()| Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), device));
         group.throughput(Throughput::Elements(2 * (side as u64).pow(3)));
-        group.bench_function(BenchmarkId::new(&name, side), |bencher| {
-            until_done(bencher, &device, || drop(black_box(a.clone().matmul(b.clone()))));
+        group.bench_function(BenchmarkId::new(name, side), |bencher| {
+            until_done(bencher, device, || drop(black_box(a.clone().matmul(b.clone()))));
         });
     }
 }
 
-fn generator(criterion: &mut Criterion) {
+fn generator(criterion: &mut Criterion<Rate>) {
     let config = preset().generator();
     let mut group = criterion.benchmark_group(format!("generator, {}", preset()));
     group.sample_size(10);
-    for (name, device) in devices() {
-        let generator = config.init(&AgeGroups::default(), 0, &device).into_inference();
+    for backend in backends() {
+        let (name, device) = (&backend.name, backend.selected());
+        let generator = config.init(&AgeGroups::default(), 0, device).into_inference();
         for batch in BATCHES {
-            let source = faces(batch, config.image_size, &device);
-            let target = groups(batch, 0, &device);
+            let source = faces(batch, config.image_size, device);
+            let target = groups(batch, 0, device);
             group.throughput(Throughput::Elements(batch as u64));
-            group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
-                until_done(bencher, &device, || drop(black_box(generator.forward(source.clone(), target.clone()))));
+            group.bench_function(BenchmarkId::new(name, batch), |bencher| {
+                until_done(bencher, device, || drop(black_box(generator.forward(source.clone(), target.clone()))));
             });
         }
     }
 }
 
-fn alexnet(criterion: &mut Criterion) {
+fn alexnet(criterion: &mut Criterion<Rate>) {
     let preset = preset();
     let mut group = criterion.benchmark_group(format!("alexnet, {preset}"));
     group.sample_size(10);
-    for (name, device) in devices() {
-        let alexnet = preset.alexnet(1).init(&AgeGroups::default(), 0, &device).into_frozen();
+    for backend in backends() {
+        let (name, device) = (&backend.name, backend.selected());
+        let alexnet = preset.alexnet(1).init(&AgeGroups::default(), 0, device).into_frozen();
         for batch in BATCHES {
-            let source = faces(batch, preset.generator().image_size, &device);
+            let source = faces(batch, preset.generator().image_size, device);
             group.throughput(Throughput::Elements(batch as u64));
-            group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
-                until_done(bencher, &device, || {
+            group.bench_function(BenchmarkId::new(name, batch), |bencher| {
+                until_done(bencher, device, || {
                     drop(black_box(alexnet.age_logits(alexnet.features(source.clone()))));
                 });
             });
@@ -115,33 +143,35 @@ fn alexnet(criterion: &mut Criterion) {
     }
 }
 
-fn training_step(criterion: &mut Criterion) {
+fn training_step(criterion: &mut Criterion<Rate>) {
     let preset = preset();
     let mut group = criterion.benchmark_group(format!("training step, {preset}"));
     group.sample_size(10);
-    for (name, device) in devices() {
+    for backend in backends() {
+        let (name, device) = (&backend.name, backend.selected());
         for batch in TRAINING_BATCHES {
-            let mut step = step::training_step(preset, 100, batch, &device);
+            let mut step = step::training_step(preset, 100, batch, device);
             group.throughput(Throughput::Elements(batch as u64));
-            group.bench_function(BenchmarkId::new(&name, batch), |bencher| {
-                until_done(bencher, &device, || drop(black_box(step())));
+            group.bench_function(BenchmarkId::new(name, batch), |bencher| {
+                until_done(bencher, device, || drop(black_box(step())));
             });
         }
     }
 }
 
-fn detection(criterion: &mut Criterion) {
+fn detection(criterion: &mut Criterion<Rate>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/grace-hopper.jpg");
     let photo = photo::read(&path).expect("the photo is part of the project");
     let mut group = criterion.benchmark_group("detection");
     group.sample_size(10).throughput(Throughput::Elements(1));
-    for (name, device) in devices() {
-        let detector = face_detector(MtcnnSettings::default(), &device);
-        group.bench_function(&name, |bencher| bencher.iter(|| black_box(detector.detect(&photo))));
+    for backend in backends() {
+        let (name, device) = (&backend.name, backend.selected());
+        let detector = face_detector(YunetConfig::default(), device);
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(detector.detect(&photo))));
     }
 }
 
-fn data_loading(criterion: &mut Criterion) {
+fn data_loading(criterion: &mut Criterion<Rate>) {
     use burn::data::dataset::Dataset;
 
     let size = preset().generator().image_size as u32;
@@ -168,5 +198,15 @@ fn data_loading(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, matrix_product, generator, alexnet, training_step, detection, data_loading);
-criterion_main!(benches);
+fn measured_in(unit: &'static str, elements: f64) -> Criterion<Rate> {
+    Criterion::default().with_measurement(Rate { unit, elements })
+}
+
+criterion_group! { name = operations; config = measured_in("GFLOP/s", 1e9); targets = matrix_product }
+criterion_group! {
+    name = faces_per_second;
+    config = measured_in("faces/s", 1.0);
+    targets = generator, alexnet, training_step, data_loading
+}
+criterion_group! { name = photos_per_second; config = measured_in("photos/s", 1.0); targets = detection }
+criterion_main!(operations, faces_per_second, photos_per_second);

@@ -9,13 +9,12 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use ipcgan::data::detection::{FaceDetector, MtcnnSettings};
+use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::{face_detector, photo};
 use serde_json::json;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let settings = MtcnnSettings { least_share: 0.0, ..MtcnnSettings::default() };
-    let detector = face_detector(settings, &Device::flex());
+    let detector = face_detector(YunetConfig::default(), &Device::flex());
     let mut paths: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     if paths.is_empty() {
         paths = ["eileen-collins.jpg", "grace-hopper.jpg"].map(|name| PathBuf::from("assets/photos").join(name)).into();

@@ -114,7 +114,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let of_data = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/ipcgan-data/tests/data");
     write("matlab", "cacd", &fs::read(of_data.join("celebrity2000_meta.mat"))?)?;
-    write("photo", "cmyk", &fs::read(of_data.join("cmyk.jpg"))?)?;
+    for name in ["cmyk", "progressive", "restarts"] {
+        write("photo", name, &fs::read(of_data.join(format!("{name}.jpg")))?)?;
+    }
+    for name in ["lzw.tif", "fax.tif", "cmyk.tif", "clear.avif", "half-colours.avif", "turned.avif"] {
+        write("photo", name, &fs::read(of_data.join(name))?)?;
+    }
     for side in ["train", "validation"] {
         write("shard", side, &fs::read(of_data.join(format!("shards/{side}-00000-of-00001.parquet")))?)?;
     }

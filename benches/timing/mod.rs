@@ -1,12 +1,20 @@
-//! How long a device takes, which works by itself.
+//! How long a device takes, which works asynchronously.
+
+#[allow(dead_code, reason = "not every benchmark has a unit of its own")]
+pub(crate) mod rate;
 
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use criterion::Bencher;
+use criterion::measurement::Measurement;
 
 /// Time of as many repetitions as are asked for, until the device is done with all of them.
-pub(crate) fn until_done(bencher: &mut Bencher<'_>, device: &Device, mut work: impl FnMut()) {
+pub(crate) fn until_done<M: Measurement<Value = Duration>>(
+    bencher: &mut Bencher<'_, M>,
+    device: &Device,
+    mut work: impl FnMut(),
+) {
     bencher.iter_custom(|repetitions| -> Duration {
         device.sync().expect("the device works");
         let start = Instant::now();

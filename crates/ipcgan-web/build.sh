@@ -16,4 +16,4 @@ cargo build --locked --release --package ipcgan-web --target wasm32-unknown-unkn
     "$target/wasm32-unknown-unknown/release/ipcgan_web.wasm"
 page=crates/ipcgan-cli/src/serve/page
 cp "$page/page.html" "$out/index.html"
-cp "$page/page.css" "$page/page.js" crates/ipcgan-web/page/service.js crates/ipcgan-web/page/worker.js "$out"
+cp "$page/page.css" "$page/page.js" "$page/photo.js" crates/ipcgan-web/page/service.js crates/ipcgan-web/page/worker.js "$out"

@@ -8,14 +8,15 @@ use ipcgan_train::evaluation::{self, Evaluation, Judges, Subject};
 use crate::FaceAging;
 
 impl FaceAging {
-    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`], and the `alexnet` that it learned
-    /// from if there is one; `progress` is told how many of how many steps are done.
+    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`], beside the mean differences of
+    /// `known` faces, and the `alexnet` that it learned from if there is one; `progress` is told how many of how many steps are done.
     ///
     /// # Errors
     /// As those of [`evaluation::evaluate`].
     pub fn evaluate(
         &self,
         faces: &dyn FaceSet,
+        known: &dyn FaceSet,
         count: usize,
         judges: &Judges,
         alexnet: Option<&AlexNet>,
@@ -28,6 +29,6 @@ impl FaceAging {
             device: &self.device,
             alexnet,
         };
-        evaluation::evaluate(&subject, faces, count, judges, progress)
+        evaluation::evaluate(&subject, faces, known, count, judges, progress)
     }
 }

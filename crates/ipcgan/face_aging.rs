@@ -1,6 +1,6 @@
 //! Ageing a face: the generator with all that it needs to know.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use image::RgbImage;
@@ -18,6 +18,8 @@ pub struct FaceAging {
     pub(crate) generator: InferenceGenerator,
     config: GeneratorConfig,
     age_groups: AgeGroups,
+    /// The weights file, for errors.
+    origin: PathBuf,
     pub(crate) device: Device,
 }
 
@@ -28,7 +30,7 @@ impl FaceAging {
     /// Never with the library as published.
     pub fn embedded(device: &Device) -> Result<Self, ModelError> {
         let weights = weights::from_bytes(EMBEDDED.to_vec(), EMBEDDED_NAME.as_ref(), device)?;
-        Ok(Self::new(weights, device))
+        Ok(Self::of_weights(weights, EMBEDDED_NAME.as_ref(), device))
     }
 
     /// With the generator in the weights file `path`.
@@ -36,14 +38,16 @@ impl FaceAging {
     /// # Errors
     /// The file cannot be read, is damaged, or holds another kind of network.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
-        Ok(Self::new(weights::load(path, device)?, device))
+        Ok(Self::of_weights(weights::load(path, device)?, path, device))
     }
 
-    fn new(weights: weights::Weights<Generator>, device: &Device) -> Self {
+    /// With the generator of `weights`, which is on `device`; errors about it name the file `origin`.
+    pub fn of_weights(weights: weights::Weights<Generator>, origin: &Path, device: &Device) -> Self {
         Self {
             generator: weights.network.into_inference(),
             config: weights.config,
             age_groups: weights.age_groups,
+            origin: origin.into(),
             device: device.clone(),
         }
     }
@@ -51,6 +55,11 @@ impl FaceAging {
     /// The age groups that it knows.
     pub fn age_groups(&self) -> &AgeGroups {
         &self.age_groups
+    }
+
+    /// The weights file, or what stands for the one that comes with the library.
+    pub fn origin(&self) -> &Path {
+        &self.origin
     }
 
     /// Side of the pictures that it makes, in pixels.
@@ -63,6 +72,9 @@ impl FaceAging {
     /// The picture shows one face as the generator learned them: eyes at 0.30 and 0.68 of the
     /// width and 0.30 of the height, corners of the mouth at 0.70. It may have any size; what
     /// comes back is [`FaceAging::image_size`] pixels wide and high.
+    ///
+    /// # Panics
+    /// As [`FaceAging::at_ages`].
     pub fn at_every_age(&self, face: &RgbImage) -> Vec<(String, RgbImage)> {
         let groups = self.age_groups.indices().map(|group| AgeBlend::of_group(group, &self.age_groups));
         let aged = self.at_ages(face, &groups.collect::<Vec<_>>());
@@ -72,13 +84,26 @@ impl FaceAging {
     /// `face`, as [`FaceAging::at_every_age`] takes it, at each of `ages`, which may lie between the groups.
     ///
     /// # Panics
-    /// If an age is of other groups than [`FaceAging::age_groups`].
+    /// If an age is of other groups than [`FaceAging::age_groups`], or if the network gives values that are not finite, as
+    /// damaged weights do; [`FaceAging::try_at_ages`] tells.
     pub fn at_ages(&self, face: &RgbImage, ages: &[AgeBlend]) -> Vec<RgbImage> {
+        self.try_at_ages(face, ages).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`FaceAging::at_ages`].
+    ///
+    /// # Errors
+    /// [`ModelError::NotFinite`] if the network gives values that are not finite (NaN or infinity).
+    ///
+    /// # Panics
+    /// If an age is of other groups than [`FaceAging::age_groups`].
+    pub fn try_at_ages(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<RgbImage>, ModelError> {
         if ages.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let source = pixels::faces_tensor(&[self.source(face)], &self.device).repeat_dim(0, ages.len());
-        pixels::images(self.generator.forward_blended(source, AgeBlend::tensor(ages, &self.device)))
+        let aged = self.generator.forward_blended(source, AgeBlend::tensor(ages, &self.device));
+        pixels::finite_images(aged).ok_or_else(|| ModelError::NotFinite { path: self.origin.clone() })
     }
 
     /// `face` as the generator sees it: square and of its size.

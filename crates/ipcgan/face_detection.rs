@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use ipcgan_data::detection::{MtcnnDetector, MtcnnSettings};
+use ipcgan_data::detection::{YunetConfig, YunetDetector};
 
 /// Its weights.
-const EMBEDDED: &[u8] = include_bytes!("../../assets/detector/mtcnn.safetensors");
+const EMBEDDED: &[u8] = include_bytes!("../../assets/detector/yunet.safetensors");
 
-/// The detector whose weights are in this library: MTCNN, for faces as small as `settings` say.
-pub fn face_detector(settings: MtcnnSettings, device: &Device) -> MtcnnDetector {
-    let origin = Path::new("assets/detector/mtcnn.safetensors");
-    MtcnnDetector::from_bytes(EMBEDDED.to_vec(), origin, settings, device).expect("the embedded weights are whole")
+/// The detector whose weights are in this library: YuNet, for the faces that `config` asks for.
+pub fn face_detector(config: YunetConfig, device: &Device) -> YunetDetector {
+    let origin = Path::new("assets/detector/yunet.safetensors");
+    YunetDetector::from_bytes(EMBEDDED.to_vec(), origin, config, device).expect("the embedded weights are whole")
 }

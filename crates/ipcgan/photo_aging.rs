@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image::{DynamicImage, RgbImage};
-use ipcgan_data::alignment::{AlignedFace, aligned};
-use ipcgan_data::detection::{DetectedFace, FaceDetector, MtcnnSettings};
-use ipcgan_data::{Change, put_back};
+use ipcgan_data::alignment::{AlignedFace, TEMPLATE, aligned};
+use ipcgan_data::detection::{DetectedFace, FaceDetector, YunetConfig};
+use ipcgan_data::{Change, Place, put_back};
 use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ impl PhotoAging {
 
     /// With a generator, and the detector that comes with the library.
     pub fn new(face_aging: FaceAging, device: &Device) -> Self {
-        Self::with_detector(face_aging, Box::new(face_detector(MtcnnSettings::default(), device)))
+        Self::with_detector(face_aging, Box::new(face_detector(YunetConfig::default(), device)))
     }
 
     /// With any generator and detector.
@@ -76,10 +76,33 @@ impl PhotoAging {
         faces.collect()
     }
 
+    /// `crop`, the middle of which shows one face as [`FaceAging::at_every_age`] takes it, as a face: nothing is searched for.
+    ///
+    /// [`put_back`] then puts a change back into the crop, whatever its size.
+    pub fn aligned_crop(&self, crop: &RgbImage) -> AlignedFace {
+        let size = self.face_aging.image_size();
+        let side = crop.width().min(crop.height());
+        let [left, top] = [crop.width(), crop.height()].map(|length| ((length - side) / 2) as f32);
+        let landmarks = TEMPLATE.map(|[x, y]| [left + x * side as f32, top + y * side as f32]);
+        let place = Place::of(&landmarks, size).expect("the template is a face");
+        AlignedFace { picture: self.face_aging.source(crop), place }
+    }
+
     /// What each of `ages` changes in `face`, for [`PhotoFace::put_back`].
+    ///
+    /// # Panics
+    /// As [`FaceAging::at_ages`].
     pub fn changes(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Change> {
-        let before = &face.aligned.picture;
-        self.face_aging.at_ages(before, ages).iter().map(|after| Change::between(before, after)).collect()
+        self.try_changes(&face.aligned.picture, ages).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What each of `ages` changes in an aligned face of [`FaceAging::image_size`] pixels, for [`put_back`].
+    ///
+    /// # Errors
+    /// As [`FaceAging::try_at_ages`].
+    pub fn try_changes(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Change>, ModelError> {
+        let aged = self.face_aging.try_at_ages(face, ages)?;
+        Ok(aged.iter().map(|after| Change::between(face, after)).collect())
     }
 }
 

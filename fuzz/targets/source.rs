@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
     fs::write(&path, table).expect("the table is written");
     let tree = Tree::read(folder.path(), None).expect("the folder is read");
     let groups = AgeGroups::default();
-    let _ = recognised(&tree).pictures(&tree, &Table::default(), &groups);
+    let _ = recognised(&tree).map(|(source, _)| source.pictures(&tree, &Table::default(), &groups));
     for source in SOURCES {
         let _ = source.pictures(&tree, &Table { path: Some(path.clone()), ..Table::default() }, &groups);
     }

@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
-import { photo, sites } from "./sites.mjs";
+import { contrasts, outsideTheColumn } from "./layout.mjs";
+import { data, photo, served, sites } from "./sites.mjs";
 
 const EILEEN = photo("eileen-collins.jpg");
 const GRACE = photo("grace-hopper.jpg");
 const SCREENSHOTS = process.env.SCREENSHOTS;
 const WIDE = { width: 1280, height: 900 };
-const NARROW = { width: 360, height: 740 };
+const NARROW = { width: 390, height: 844 };
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -135,11 +136,11 @@ for (const [name, open] of Object.entries(sites)) {
       await choose(page, await drawn(page, 640, 480));
       await said(page, "This did not work: no face was found in the photo.");
       await choose(page, { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture at all") });
-      await said(page, /^This did not work: .*photo/);
+      await said(page, "This did not work: this browser cannot show notes.jpg; convert it to JPEG or PNG.");
       await choose(page, await drawn(page, 9000, 6000));
       await said(page, "This did not work: a photo may have 50 million pixels at most.");
-      await choose(page, { name: "huge.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(40 << 20, 7) });
-      await said(page, "This did not work: a photo may have 32 megabytes at most.");
+      await choose(page, { name: "huge.jpg", mimeType: "image/jpeg", buffer: Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(40 << 20, 7)]) });
+      await said(page, "This did not work: a photo may have 32 MB at most.");
 
       await choose(page, EILEEN);
       await said(page, "One face found.");
@@ -164,6 +165,39 @@ for (const [name, open] of Object.entries(sites)) {
       assert.equal(await different(page, "at once", "slowly"), 0);
     });
 
+    onPage("takes whatever the browser can show, upright", WIDE, async (page) => {
+      // A format that the program does not read, of a photo that lies on its side and says so.
+      await choose(page, data("sideways.avif"));
+      await said(page, "One face found.");
+      const [width, height] = await page.locator("#picture").evaluate((picture) => [picture.naturalWidth, picture.naturalHeight]);
+      assert.ok(height > width, `${width} x ${height}`);
+
+      const svg = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>";
+      await choose(page, { name: "drawing.svg", mimeType: "image/svg+xml", buffer: Buffer.from(svg) });
+      await said(page, "This did not work: an SVG file is a drawing and no photo.");
+    });
+
+    for (const colorScheme of ["light", "dark"]) {
+      onPage(`can be read in ${colorScheme} colours, and stays in its column`, NARROW, async (page) => {
+        await page.emulateMedia({ colorScheme });
+        const check = async () => {
+          const faint = (await page.evaluate(contrasts)).filter(({ contrast }) => contrast < 4.5);
+          assert.deepEqual(faint, []);
+          assert.deepEqual(await page.evaluate(outsideTheColumn), []);
+        };
+        await page.waitForFunction(() => document.querySelector("#age").max === "56");
+        await check();
+        await choose(page, { name: `${"long".repeat(40)}.jpg`, mimeType: "image/jpeg", buffer: Buffer.from("none") });
+        await said(page, /^This did not work/);
+        await check();
+        await shot(page, name, `${colorScheme}-problem`);
+        await choose(page, await sideBySide(page, [EILEEN, GRACE]));
+        await page.getByRole("img", { name: /years/ }).waitFor();
+        await check();
+        await shot(page, name, `${colorScheme}-two`);
+      });
+    }
+
     onPage("looks through the camera, and takes what it sees", NARROW, async (page) => {
       await page.getByRole("button", { name: "Use the camera" }).click();
       await page.waitForFunction(() => document.querySelector("video").videoWidth > 0);
@@ -175,6 +209,48 @@ for (const [name, open] of Object.entries(sites)) {
     });
   });
 }
+
+test("the page says when the program is gone, and goes on when it is back", async () => {
+  let site = await served();
+  const context = await browser.newContext({ viewport: WIDE });
+  try {
+    const page = await context.newPage();
+    await page.goto(site.address);
+    await choose(page, EILEEN);
+    await page.getByRole("img", { name: "The photo at 56 years" }).waitFor();
+
+    await site.close();
+    await page.getByRole("slider", { name: "Age" }).press("Home");
+    await said(page, "This did not work: the program does not answer; start `ipcgan serve` again, this page goes on by itself.");
+    await shot(page, "gone", "wide");
+    site = await served(new URL(site.address).port);
+
+    await page.getByRole("img", { name: "The photo at 16 years" }).waitFor();
+    await said(page, "The program answers again.");
+  } finally {
+    await context.close();
+    await site.close();
+  }
+});
+
+test("a browser reads why a body of 40 MB is refused", async () => {
+  const site = await served();
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(site.address);
+
+    const refused = await page.evaluate(async () => {
+      const response = await fetch("api/faces", { method: "POST", body: new Uint8Array(40 << 20) });
+      return [response.status, (await response.json()).error];
+    });
+
+    assert.deepEqual(refused, [413, "a photo may have 32 MB at most"]);
+  } finally {
+    await context.close();
+    await site.close();
+  }
+});
 
 const choose = (page, chosen) => page.locator("#file").setInputFiles(chosen);
 

@@ -8,12 +8,16 @@ import { extname, join, normalize } from "node:path";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-/** The program that is built; it ends with the test. */
-async function served() {
-  const program = spawn(process.env.IPCGAN ?? `${root}target/release/ipcgan`, ["serve", "--port", "0", "--device", "cpu"], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  for await (const line of createInterface(program.stdout)) return { address: line, close: () => program.kill() };
+/** The program that is built, on `port`, or any that is free; it ends with the test. */
+export async function served(port = 0) {
+  const options = ["serve", "--port", String(port), "--device", "cpu"];
+  const program = spawn(process.env.IPCGAN ?? `${root}target/release/ipcgan`, options, { stdio: ["ignore", "pipe", "ignore"] });
+  const ended = new Promise((resolve) => program.once("exit", resolve));
+  const close = () => {
+    program.kill("SIGKILL");
+    return ended;
+  };
+  for await (const line of createInterface(program.stdout)) return { address: line, close };
   throw new Error("ipcgan serve did not begin; is it built? (cargo build --release)");
 }
 
@@ -35,5 +39,6 @@ async function alone() {
   return { address: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-export const sites = { "served by the program": served, "in the browser alone": alone };
+export const sites = { "served by the program": () => served(), "in the browser alone": alone };
 export const photo = (name) => `${root}assets/photos/${name}`;
+export const data = (name) => `${root}tests/browser/data/${name}`;

@@ -389,7 +389,7 @@ def write_pytorch_generator(path: Path) -> None:
     generator, _, _ = tiny_networks()
     metadata = {
         "network": "generator",
-        "config": json.dumps(TINY_GENERATOR),
+        "config": json.dumps(TINY_GENERATOR | {"output": "direct"}),
         "age_groups": json.dumps(FIRST_AGES),
     }
     save_file(generator.state_dict(), path, metadata)

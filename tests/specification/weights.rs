@@ -1,5 +1,6 @@
 //! Weights files: what PyTorch writes we read, what we write is whole, and what is wrong is said.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
@@ -8,6 +9,8 @@ use ipcgan::model::{
     AgeGroups, AlexNet, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, GeneratorOutput,
 };
 use ipcgan::{FaceAging, ModelError};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::reference::{FORWARD_TOLERANCE, Golden, folder, input};
 
@@ -131,6 +134,143 @@ fn a_configuration_that_the_tensors_do_not_fit_is_refused() {
     std::fs::write(&path, &bytes).unwrap();
 
     assert!(error::<Generator>(&path).contains("does not fit its own configuration"));
+}
+
+/// Metadata and tensors (shape and numbers) of a weights file, by name.
+struct Edited {
+    metadata: HashMap<String, String>,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+/// A weights file of a small generator, changed by `edit`.
+fn edited(edit: impl FnOnce(&mut Edited)) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, path) = small_generator(folder.path());
+    let bytes = std::fs::read(&path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors().into_iter().map(|(name, view)| {
+        let numbers = view.data().chunks_exact(4).map(|number| f32::from_le_bytes(number.try_into().unwrap()));
+        (name, (view.shape().to_vec(), numbers.collect()))
+    });
+    let mut edited = Edited { metadata: header.metadata().clone().unwrap(), tensors: tensors.collect() };
+    edit(&mut edited);
+    let bytes: Vec<_> = edited
+        .tensors
+        .into_iter()
+        .map(|(name, (shape, numbers))| {
+            (name, shape, numbers.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
+        })
+        .collect();
+    let views = bytes
+        .iter()
+        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    std::fs::write(&path, safetensors::serialize(views, Some(edited.metadata)).unwrap()).unwrap();
+    (folder, path)
+}
+
+/// What is said of them.
+fn refused(edit: impl FnOnce(&mut Edited)) -> String {
+    let (_folder, path) = edited(edit);
+    error::<Generator>(&path)
+}
+
+#[test]
+fn weights_with_one_more_layer_are_refused_with_the_names_of_its_tensors() {
+    let said = refused(|file| {
+        let layer = file.tensors.iter().filter(|(name, _)| name.starts_with("residual.0."));
+        let more = layer.map(|(name, tensor)| (name.replace("residual.0.", "residual.1."), tensor.clone()));
+        let more: Vec<_> = more.collect();
+        file.tensors.extend(more);
+    });
+
+    assert!(said.contains("does not fit its own configuration: 10 tensors are unknown: residual.1."), "{said}");
+    assert!(said.contains("and 5 more") && !said.contains('│'), "{said}");
+}
+
+#[test]
+fn weights_without_a_tensor_or_with_one_of_another_shape_are_refused_with_its_name() {
+    let said = refused(|file| drop(file.tensors.remove("head.bias")));
+    assert!(said.contains("1 tensor is missing: head.bias"), "{said}");
+
+    let said = refused(|file| *file.tensors.get_mut("head.bias").unwrap() = (vec![5], vec![0.0; 5]));
+    assert!(said.contains("head.bias is [5], not [3]"), "{said}");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_with_the_name_of_the_tensor() {
+    for number in [f32::NAN, f32::INFINITY] {
+        let said = refused(|file| file.tensors.get_mut("head.weight").unwrap().1[7] = number);
+        assert!(said.contains("not finite (NaN or infinite) in places: head.weight"), "{said}");
+    }
+    let said = refused(|file| file.tensors.get_mut("stem.norm.running_var").unwrap().1[0] = -1.0);
+    assert!(said.contains("below zero in places: stem.norm.running_var"), "{said}");
+}
+
+#[test]
+fn settings_that_are_unknown_or_missing_are_refused_by_name() {
+    let config = |from: &'static str, to: &'static str| {
+        move |file: &mut Edited| {
+            let config = file.metadata.get_mut("config").unwrap();
+            assert!(config.contains(from), "{config}");
+            *config = config.replace(from, to);
+        }
+    };
+
+    let said = refused(config("{", r#"{"attention":true,"#));
+    assert!(said.contains("settings that generator networks do not have: attention"), "{said}");
+    let said = refused(config(r#","output":"change""#, ""));
+    assert!(said.contains("lacks settings: output"), "{said}");
+    let said = refused(config("change", "sideways"));
+    assert!(said.contains("metadata `config` cannot be read"), "{said}");
+}
+
+#[test]
+fn settings_that_a_file_lacks_come_from_the_weights_that_it_is_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, config, like) = small_generator(folder.path());
+    let (_other, path) = edited(|file| {
+        let config = file.metadata.get_mut("config").unwrap();
+        *config = config.replace(r#","output":"change""#, "");
+        file.metadata.remove("age_groups");
+    });
+
+    let loaded = weights::load_like::<Generator>(&path, &like, &Device::flex()).unwrap();
+
+    assert_eq!(loaded.config, config);
+    assert_eq!(loaded.age_groups.count(), 3);
+    // The settings come from there, the tensors must still fit.
+    let (_more, path) = edited(|file| drop(file.tensors.insert("extra".into(), (vec![1], vec![0.0]))));
+    let error = weights::load_like::<Generator>(&path, &like, &Device::flex()).unwrap_err();
+    assert!(error.to_string().contains("1 tensor is unknown: extra"), "{error}");
+}
+
+#[test]
+fn a_part_of_a_record_must_be_the_whole_network_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, config, path) = small_generator(folder.path());
+    let weights = weights::load::<Generator>(&path, &Device::flex()).unwrap();
+    let record = folder.path().join("record.bpk");
+    weights.write(weights::Form::Burnpack, weights::Numbers::Whole, &record).unwrap();
+
+    let error = weights::from_record::<Generator>(&record, "generator", config, weights.age_groups, &Device::flex());
+
+    // Its tensors are called `stem...` and not `generator.stem...`.
+    assert!(error.unwrap_err().to_string().contains("tensors are missing: down1."));
+}
+
+#[test]
+fn weights_too_large_for_half_precision_are_not_written_as_infinite() {
+    let (folder, path) = edited(|file| file.tensors.get_mut("head.weight").unwrap().1[0] = 1e5);
+    let weights = weights::load::<Generator>(&path, &Device::flex()).unwrap();
+    for form in [weights::Form::Safetensors, weights::Form::Pytorch, weights::Form::Burnpack] {
+        let half = folder.path().join("half");
+
+        let error = weights.write(form, weights::Numbers::Half, &half).unwrap_err();
+
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert!(reason.contains("too large for half precision") && reason.contains("head.weight"), "{reason}");
+        assert!(!half.exists());
+    }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What can be said to the command.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,10 +7,10 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use ipcgan::DeviceChoice;
 use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
-use ipcgan::photo::PhotoFormat;
 use ipcgan::train::Stage;
 
-use crate::age::Faces;
+use crate::age::{Faces, OutputFormat};
+use crate::listen::ListenHost;
 use crate::say::Amount;
 
 /// Shows a face at other ages, with a network that you can train yourself.
@@ -64,7 +63,7 @@ pub(crate) enum Command {
     /// Open a web page on this computer on which photos are aged.
     Serve(ServeArguments),
     /// List the devices that this program was built for, and which of them work here.
-    Devices,
+    Devices(DevicesArguments),
     /// Write the completions of a shell to standard output.
     #[command(after_help = "\
 Examples:
@@ -95,14 +94,16 @@ Examples:
   ipcgan age photo.jpg --to 35,45 --strength 1.3
   ipcgan age photo.jpg --animate                a GIF that grows old and young again
   ipcgan age holidays --out older --to 51+      all photos of a folder; again, only the new ones
-  ipcgan age frames --video --to 51+            frames of a video, without trembling
+  ipcgan age frames --video --to 51+            frames of a video, without trembling (ffmpeg -i clip.mp4 frames/%05d.png)
+  ipcgan age - --to 60 --out aged < photo.jpg   a photo on standard input
   ipcgan age photo.jpg --json                   where the faces are and what was written, for programs
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos (JPEG, PNG, WebP or BMP), and folders of photos.
-    #[arg(required = true, value_name = "PHOTO|FOLDER")]
+    /// Photos (JPEG, PNG, WebP or BMP), folders of photos, or `-` for a photo on standard input.
+    #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
     pub(crate) photos: Vec<PathBuf>,
-    /// Ages to show, with commas between: `all` groups, groups by name (31-40, 51+), or years (45).
+    /// Ages to show, with commas between: `all` groups, groups by name (31-40, 51+), or years (45), from the first age of the
+    /// youngest group to 120.
     #[arg(long, default_value = "all", value_name = "AGES", value_delimiter = ',')]
     pub(crate) to: Vec<String>,
     /// Whose face: `all`, the `largest`, or one by number from left to right.
@@ -111,33 +112,36 @@ pub(crate) struct AgeArguments {
     /// How strong the change is: 0 is none, 1 is what the network learned.
     #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = strength)]
     pub(crate) strength: f32,
-    /// Folder for the pictures; made if it is not there.
+    /// Folder for the results; made if it is not there. No file in it is replaced but results of the same photo.
     #[arg(long, default_value = "aged", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Kind of the pictures: png keeps what is not changed bit for bit, webp too in 8 bits, jpg is smaller.
-    #[arg(long, default_value_t = PhotoFormat::Png, value_name = "KIND", value_parser = PhotoFormat::from_str)]
-    pub(crate) format: PhotoFormat,
+    /// File format of the results: `same` as the photo (png where that cannot be written), or png (keeps what is not changed
+    /// bit for bit), webp (so too, in 8 bits) or jpg (smaller, with a slight loss everywhere).
+    #[arg(long, default_value_t = OutputFormat::Same, value_name = "FORMAT", value_parser = OutputFormat::from_str)]
+    pub(crate) format: OutputFormat,
     /// Write the faces alone, as large as the network makes them, and not the photo with them.
     #[arg(long)]
     pub(crate) crops: bool,
     /// Write an animation (GIF) through all ages and back, too.
     #[arg(long)]
     pub(crate) animate: bool,
-    /// The photos are frames of a video, in order of their names: people are followed and smoothed over time.
+    /// The photos are frames of a video, in natural order of their names (f2 before f10): people are followed and smoothed
+    /// over time.
     #[arg(long, conflicts_with_all = ["aligned", "again", "animate", "crops", "json"])]
     pub(crate) video: bool,
-    /// Say what was found and written as JSON, a line for each photo.
+    /// Say what was found and written as JSON, a line for each photo, and a summary if there are several.
     #[arg(long)]
     pub(crate) json: bool,
     /// Do photos of a folder once more that were aged before.
     #[arg(long)]
     pub(crate) again: bool,
-    /// The photo is a face crop already, so none is looked for: eyes at 0.30 and 0.68 of the
-    /// width and 0.30 of the height, mouth at 0.70.
+    /// The photo is an aligned face crop of any size: eyes at 0.30 and 0.68 of the width and 0.30 of the height, mouth at
+    /// 0.70. A photo with a small face is refused.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// Weights file of a generator, instead of the one that comes with the program.
-    #[arg(long, value_name = "FILE")]
+    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
@@ -153,23 +157,27 @@ pub(crate) struct PrepareArguments {
     /// run that was stopped, and does only what is missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Kind of data set; without it, it is recognised.
+    /// Kind of data set; without it, it is recognised, and refused if there is doubt.
     #[arg(long, value_name = "NAME", value_parser = source)]
     pub(crate) source: Option<String>,
-    /// People that are drawn, with `--source synthetic`.
-    #[arg(long, value_name = "COUNT", default_value_t = 300)]
-    pub(crate) people: usize,
-    /// Table with labels: a CSV file for csv, celebrity2000_meta.mat for cacd.
+    /// Identities of synthetic faces, with `--source synthetic` [default: 300].
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) identities: Option<u32>,
+    /// Table with labels: CSV, TSV or other text for csv, celebrity2000_meta.mat for cacd, imdb.mat or wiki.mat for
+    /// imdb-wiki, ffhq_aging_labels.csv for ffhq. Without --source, its contents say which.
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
     /// What the table calls a column of ours (file_name, age, group, identity, split), as
     /// age=Years; may be given many times.
     #[arg(long = "column", value_name = "OURS=THEIRS")]
     pub(crate) columns: Vec<String>,
-    /// Who is on which side: `source` (as the data set says, the others by seed), `seeded`, or a CSV
-    /// file with the columns file_name or identity, and split.
+    /// Which split each face is in: `source` (as the data set says, the others by seed), `seeded`, or a table
+    /// with the columns file_name or identity, and split.
     #[arg(long, value_name = "HOW", default_value = "source")]
     pub(crate) split: PathBuf,
+    /// Go on where the ages of most pictures are unknown: such faces serve the identity stage alone.
+    #[arg(long)]
+    pub(crate) allow_unknown_ages: bool,
     /// Width and height of a prepared face in pixels.
     #[arg(long, value_name = "PIXELS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=1024))]
     pub(crate) size: u32,
@@ -177,19 +185,19 @@ pub(crate) struct PrepareArguments {
     /// of the width and 0.30 of the height, mouth at 0.70.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// Leave out faces that have fewer pixels than this in their picture, in width and height.
-    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
-    pub(crate) least_face: u32,
+    /// Leave out faces that have fewer pixels than this in their picture, in width and height [default: 64].
+    #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
+    pub(crate) min_face: Option<u32>,
     /// First ages of the age groups.
     #[arg(long, value_name = "YEARS", value_delimiter = ',', default_value = "11,21,31,41,51")]
     pub(crate) age_groups: Vec<u32>,
-    /// Decides which people are held out.
+    /// Decides which identities are held out, and how synthetic faces look.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Share of the people held out to watch the training with.
+    /// Share of the identities held out for validation.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub(crate) valid_share: f64,
-    /// Share of the people held out to measure the result with.
+    /// Share of the identities held out for the test.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub(crate) test_share: f64,
     /// Pictures to work on at a time, up to 1024; without it, as many as there are processors.
@@ -199,7 +207,7 @@ pub(crate) struct PrepareArguments {
     pub(crate) device: DeviceArgument,
 }
 
-/// The source that is drawn and not read.
+/// The source that is generated and not read.
 pub(crate) const SYNTHETIC: &str = "synthetic";
 
 /// Examples, and the data sets that are known.
@@ -210,15 +218,16 @@ Examples:
   ipcgan prepare UTKFace --out faces
   ipcgan prepare CACD2000 --source cacd --out faces --size 160
   ipcgan prepare photos --table labels.csv --column file_name=path --column age=Years --out faces
-  ipcgan prepare --source synthetic --people 300 --out drawn
+  ipcgan prepare LFW --source identities --allow-unknown-ages --out faces
+  ipcgan prepare --source synthetic --identities 300 --out synthetic
 
 Data sets:
 ",
     );
     for source in SOURCES {
-        help += &format!("  {:<10} {}\n", source.name(), source.about());
+        help += &format!("  {:<13} {}\n", source.name(), source.about());
     }
-    help += &format!("  {SYNTHETIC:<10} faces drawn by the program, with person and age as parameters\n");
+    help += &format!("  {SYNTHETIC:<13} synthetic faces, with identity and age as parameters\n");
     help + "
 The prepared folder holds pictures/, metadata.csv, report.html, left-out.csv (each picture that is
 not used, and why), same-picture.csv, fingerprints.csv and prepare.json."
@@ -299,11 +308,44 @@ Examples:
 Both programs are built with `--features remote`, from the same version. Whoever can connect is
 trusted, and nothing is encrypted: listen to other machines only in a network of your own.")]
 pub(crate) struct LendArguments {
-    /// Address to listen on; 0.0.0.0:7171 for all networks of this machine.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7171")]
-    pub(crate) listen: String,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// Name or address to listen on, with or without a port: localhost, 0.0.0.0 for all networks of
+    /// this computer, 192.168.0.7:9000.
+    #[arg(long, visible_alias = "listen", value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: ListenHost,
+    /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `lend`.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ipcgan devices                   every device that this program can see, each tested
+  ipcgan devices cuda:1 cpu        these alone
+  ipcgan devices --timeout 300     for drivers that compile slowly
+
+A test ages a face on the device and on the CPU, compares the two, and measures the speed for two
+seconds. The first face includes what the driver compiles. Each test is a process of its own, so that
+a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
+device named here does not work.")]
+pub(crate) struct DevicesArguments {
+    /// Devices to test, as cpu, wgpu:software or cuda:1; without any, all that this program can see.
+    #[arg(value_name = "DEVICE")]
+    pub(crate) devices: Vec<DeviceChoice>,
+    /// Seconds after which the test of a device is ended.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
+    /// Test the one device in this process and print its state alone.
+    #[arg(long, hide = true)]
+    pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]
@@ -326,8 +368,9 @@ Examples:
 Only faces whose split is test are used; where there are none, those of valid. The report is
 index.html, which needs nothing else, and metrics.json.")]
 pub(crate) struct EvaluateArguments {
-    /// A run folder, or a generator's weights file; without it, the weights that come with the program.
-    #[arg(value_name = "RUN|WEIGHTS")]
+    /// A run folder (its weights, else its best checkpoint), a checkpoint (RUN/checkpoints/aging/000500) or a generator's
+    /// weights file; without it, the weights that come with the program.
+    #[arg(value_name = "RUN|CHECKPOINT|WEIGHTS")]
     pub(crate) weights: Option<PathBuf>,
     /// Prepared folder of faces, or Parquet shards of them.
     #[arg(long, value_name = "DIR")]
@@ -342,24 +385,27 @@ pub(crate) struct EvaluateArguments {
     /// folder, if one is given.
     #[arg(long, value_name = "FILE")]
     pub(crate) alexnet: Option<PathBuf>,
-    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in
-    /// assets/judges of the repository.
-    #[arg(long, value_name = "DIR", default_value = "assets/judges")]
-    pub(crate) judges: PathBuf,
+    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in assets/judges of
+    /// the source code. Without it: the folder in IPCGAN_JUDGES, `judges` beside the program, or assets/judges of the clone.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) judges: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half
   ipcgan convert generator.safetensors generator.pth      for PyTorch; and back by exchanging the two
   ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and others
+  ipcgan convert runs/faces/checkpoints/aging best.safetensors        the best checkpoint that was kept
+  ipcgan convert runs/faces/checkpoints/aging/000500 at-500.safetensors
   ipcgan convert theirs.pth ours.safetensors --like generator.safetensors")]
 pub(crate) struct ConvertArguments {
-    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes).
-    #[arg(value_name = "WEIGHTS")]
+    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes);
+    /// or the generator of a run (its weights, else its best checkpoint) or of a checkpoint.
+    #[arg(value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) from: PathBuf,
     /// File to write, in the form that its name ends with: .pth or .pt for PyTorch, .bpk for Burn, .onnx (a generator alone),
     /// else safetensors; one that stands there is replaced.
@@ -380,27 +426,29 @@ pub(crate) struct ConvertArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan serve                        then open http://127.0.0.1:8080
-  curl --data-binary @photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
+  ipcgan serve                               then open http://127.0.0.1:8080
+  ipcgan serve --host 0.0.0.0 --port 9000    for other computers too
+  curl -F photo=@photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
 What programs can ask is described at /api/openapi.json. Nothing is written to disk.")]
 pub(crate) struct ServeArguments {
-    /// Port to listen on; 0 for any that is free.
-    #[arg(long, default_value_t = 8080)]
-    pub(crate) port: u16,
-    /// Address to listen on: by default only this computer can reach it.
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-    pub(crate) host: IpAddr,
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+    /// Serve requests to this host name too, such as that of a reverse proxy; may be given many
+    /// times. Without it, requests on localhost are served under the names of this computer alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
     /// Photos that are worked on at the same time; others wait.
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
-    pub(crate) at_once: u16,
+    pub(crate) concurrency: u16,
     /// The largest photo that is taken, in megabytes.
     #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
-    pub(crate) most_megabytes: u16,
-    /// Seconds in which a question and its photo must each have arrived.
-    #[arg(long, default_value_t = 30, value_parser = value_parser!(u16).range(1..=3600))]
-    pub(crate) seconds: u16,
-    /// Weights file of a generator, instead of the one that comes with the program.
-    #[arg(long, value_name = "FILE")]
+    pub(crate) max_upload_mb: u16,
+    /// Seconds within which a photo must arrive.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: u16,
+    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,

@@ -6,15 +6,29 @@ use anyhow::{Context, Result, bail};
 use ipcgan::Device;
 use ipcgan::model::weights::{self, Form, Network, Numbers, Weights};
 use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
+use ipcgan::train::GeneratorSource;
 
-use crate::answer;
+use crate::answer_path;
 use crate::arguments::ConvertArguments;
 use crate::unfinished::misused;
+use crate::weights::{notices, source};
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
-    match weights::kind(arguments.like.as_ref().unwrap_or(&arguments.from))?.as_str() {
+    let source = source(&arguments.from)?;
+    let arguments = &ConvertArguments { from: source.file(), ..arguments.clone() };
+    let kind = match (&source, &arguments.like) {
+        (GeneratorSource::Checkpoint(_), Some(_)) => {
+            return Err(misused("a checkpoint needs no --like: its run says what it is"));
+        }
+        (GeneratorSource::Checkpoint(_), None) => Generator::KIND.into(),
+        (GeneratorSource::File(_), like) => weights::kind(like.as_ref().unwrap_or(&arguments.from))?,
+    };
+    match kind.as_str() {
         Generator::KIND => {
-            let mut found = load::<Generator>(arguments)?;
+            let mut found = match &source {
+                GeneratorSource::Checkpoint(_) => source.load(&Device::flex(), &notices())?,
+                GeneratorSource::File(_) => load::<Generator>(arguments)?,
+            };
             if let Some(strength) = arguments.strength {
                 let Some(stronger) = found.network.with_strength(strength.into()) else {
                     bail!(
@@ -39,7 +53,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
         AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
         other => bail!("{}: holds a network called {other}, which is none of ours", arguments.from.display()),
     }
-    answer(&arguments.to.display().to_string());
+    answer_path(&arguments.to);
     Ok(())
 }
 

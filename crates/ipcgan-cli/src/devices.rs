@@ -1,13 +1,18 @@
 //! `ipcgan devices` and `ipcgan lend`: what was built in and what works here, the choice of one, and its use by others.
 
-use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ipcgan::model::is_the_cpu;
 use ipcgan::{Device, DeviceChoice, SelfTest};
 
-use crate::arguments::{DeviceArgument, KernelsArgument, LendArguments};
+use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, LendArguments};
 use crate::{answer, detail, report};
+
+/// The port of `ipcgan lend` without another.
+const LEND_PORT: u16 = 7171;
 
 /// Opens the device and says which it is.
 pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
@@ -33,24 +38,108 @@ pub(crate) fn lend(arguments: &LendArguments) -> Result<()> {
         return Err(ipcgan::DeviceError::NotCompiled("remote").into());
     }
     let device = open(&arguments.device)?;
-    let listener =
-        TcpListener::bind(&arguments.listen).with_context(|| format!("cannot listen on {}", arguments.listen))?;
+    let listener = arguments.listen.bind(LEND_PORT)?.swap_remove(0);
     report(&format!("lending it as remote:ws://{}; Ctrl-C ends", listener.local_addr()?));
     Ok(ipcgan::lend(device, listener)?)
 }
 
-/// `ipcgan devices`: each device with a test of its own.
-pub(crate) fn run() -> Result<()> {
-    for choice in DeviceChoice::visible() {
-        let state = match choice.resolve() {
-            Ok(device) => tested(&device),
-            Err(error) => format!("does not work: {error}"),
-        };
-        answer(&format!("{:<14} {state}", choice.to_string()));
+/// How often a test that runs is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// `ipcgan devices`: tests each device in a process of its own, and prints a line as soon as its test has ended.
+pub(crate) fn list(arguments: &DevicesArguments) -> Result<()> {
+    if arguments.in_process {
+        return test_in_process(&arguments.devices);
     }
-    let automatic = DeviceChoice::Auto.resolve()?;
-    answer(&format!("{:<14} takes {}", "auto", described(&automatic)));
+    let all = arguments.devices.is_empty();
+    let devices =
+        if all { [DeviceChoice::visible(), vec![DeviceChoice::Auto]].concat() } else { arguments.devices.clone() };
+    let mut failed = Vec::new();
+    for device in devices.iter().map(DeviceChoice::to_string) {
+        report(&format!("testing {device} (at most {} s)", arguments.timeout));
+        let (state, works) = test(&device, Duration::from_secs(arguments.timeout.into()))?;
+        answer(&format!("{device:<14} {state}"));
+        if !works {
+            failed.push(device);
+        }
+    }
+    if !all && !failed.is_empty() {
+        bail!("{} of {} devices do not work: {}", failed.len(), devices.len(), failed.join(", "));
+    }
     Ok(())
+}
+
+/// The state of `device` in words, and whether it works, from a process that tests it alone.
+fn test(device: &str, limit: Duration) -> Result<(String, bool)> {
+    let program = std::env::current_exe().context("the program does not know where it is")?;
+    let child = Command::new(program)
+        .args(["--quiet", "devices", "--in-process", device])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("the test of a device cannot be started")?;
+    let Some((status, output)) = ended(child, limit)? else {
+        let seconds = limit.as_secs();
+        return Ok((
+            format!(
+                "does not work: no result within {seconds} s; a driver that compiles slowly needs a longer --timeout"
+            ),
+            false,
+        ));
+    };
+    match output.trim() {
+        "" => Ok((format!("does not work: its driver ended the test ({status})"), false)),
+        state => Ok((state.into(), status.success())),
+    }
+}
+
+/// Exit status and standard output of `child`; none if it had to be ended after `limit`.
+fn ended(mut child: Child, limit: Duration) -> Result<Option<(ExitStatus, String)>> {
+    let began = Instant::now();
+    loop {
+        // What it prints is one line, which the pipe holds until it is read.
+        if let Some(status) = child.try_wait()? {
+            let output = child.wait_with_output()?;
+            return Ok(Some((status, String::from_utf8_lossy(&output.stdout).into())));
+        }
+        if began.elapsed() >= limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// Prints the state of the one device that is given.
+fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
+    let [choice] = devices else { bail!("one device is tested at a time") };
+    let device = match choice.resolve() {
+        Ok(device) if *choice == DeviceChoice::Auto => {
+            answer(&format!("takes {}", described(&device)));
+            return Ok(());
+        }
+        Ok(device) => device,
+        Err(error) => {
+            answer(&format!("does not work: {error}"));
+            bail!("{choice} does not work");
+        }
+    };
+    let name = described(&device);
+    match SelfTest::of(&device) {
+        Ok(SelfTest { off_by, first, faces_per_second }) => {
+            let first = first.as_secs_f64();
+            answer(&format!(
+                "works: {name}; faces {off_by} of 255 levels off, {faces_per_second:.0} aged in a second, first after {first:.1} s"
+            ));
+            Ok(())
+        }
+        Err(reason) => {
+            answer(&format!("does not work: {name}; {reason}"));
+            bail!("{choice} does not work")
+        }
+    }
 }
 
 /// Its name, and its memory if that is known.
@@ -59,16 +148,5 @@ fn described(device: &Device) -> String {
     match DeviceChoice::memory(device) {
         Some(bytes) => format!("{name} of {:.1} GB", bytes as f64 / 1e9),
         None => name,
-    }
-}
-
-fn tested(device: &Device) -> String {
-    let name = described(device);
-    match SelfTest::of(device) {
-        Ok(SelfTest { off_by, first, faces_per_second }) => format!(
-            "works: {name}; faces {off_by} of 255 levels off, {faces_per_second:.0} aged in a second, first after {:.1} s",
-            first.as_secs_f64()
-        ),
-        Err(reason) => format!("does not work: {name}; {reason}"),
     }
 }

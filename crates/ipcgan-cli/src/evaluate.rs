@@ -4,32 +4,39 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use ipcgan::data::{FaceSet, Split, Subset, open_faces};
+use ipcgan::data::{DataError, FaceSet, Split, Subset, open_faces};
 use ipcgan::model::{AlexNet, weights, write_whole};
-use ipcgan::train::RunFolder;
-use ipcgan::train::evaluation::{Judges, Metrics, report};
+use ipcgan::train::evaluation::{Interval, Metrics, report};
+use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};
 
 use crate::arguments::EvaluateArguments;
+use crate::judges::JudgesPlace;
 use crate::progress::Progress;
-use crate::weights::face_aging;
-use crate::{answer, devices, report as tell};
+use crate::weights::{face_aging_of, source};
+use crate::{answer_path, devices, report as tell};
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
+    // What is missing is said at once: before devices are opened, and before anything large is read.
+    if !arguments.data.is_dir() {
+        return Err(DataError::MissingFolder { path: arguments.data.clone() }.into());
+    }
+    let source = arguments.weights.as_deref().map(source).transpose()?;
+    let judges = JudgesPlace::find(arguments.judges.as_deref())?;
     let device = devices::open(&arguments.device)?;
-    let named = arguments.weights.as_ref().map(|path| match path.is_dir() {
-        true => RunFolder::at(path).weights("generator"),
-        false => path.clone(),
+    let face_aging = match &source {
+        Some(source) => face_aging_of(source, &device)?,
+        None => FaceAging::embedded(&device)?,
+    };
+    let (faces, known) = faces(&arguments.data, &face_aging)?;
+    let alexnet = teacher(arguments, source.as_ref(), &device)?;
+    let judges = judges.load(&device)?;
+    let weights = source.map_or("the weights that come with the program".into(), |source| match source {
+        GeneratorSource::File(path) | GeneratorSource::Checkpoint(path) => path.display().to_string(),
     });
-    let face_aging = face_aging(named.as_deref(), &device)?;
-    let weights = named.map_or("the weights that come with the program".into(), |path| path.display().to_string());
-    let judges = Judges::load(&arguments.judges, &device)
-        .context("the networks that judge are in assets/judges of the repository; name their folder with --judges")?;
-    let faces = held_out(&arguments.data, &face_aging)?;
-    let alexnet = teacher(arguments, &device)?;
     let progress = Progress::new("evaluating");
-    let evaluation =
-        face_aging.evaluate(&faces, arguments.faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
+    let evaluation = face_aging
+        .evaluate(&faces, &known, arguments.faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
     progress.finish();
     let evaluation = evaluation?;
 
@@ -41,31 +48,40 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     say(&evaluation.metrics);
-    answer(&arguments.out.join("index.html").display().to_string());
+    tell(&evaluation.metrics.verdict.to_string());
+    answer_path(&arguments.out.join("index.html"));
     Ok(())
 }
 
 /// The network that the generator learned from: the one that is named, or that of the run.
-fn teacher(arguments: &EvaluateArguments, device: &Device) -> Result<Option<AlexNet>> {
-    let of_run = || {
-        let run = arguments.weights.as_ref().filter(|path| path.is_dir())?;
-        Some(RunFolder::at(run).weights("alexnet")).filter(|path| path.exists())
-    };
+fn teacher(
+    arguments: &EvaluateArguments,
+    source: Option<&GeneratorSource>,
+    device: &Device,
+) -> Result<Option<AlexNet>> {
+    let of_run = || Some(source?.run()?.weights("alexnet")).filter(|path| path.exists());
     let Some(path) = arguments.alexnet.clone().or_else(of_run) else { return Ok(None) };
     Ok(Some(weights::load::<AlexNet>(&path, device)?.network))
 }
 
-/// The faces of `folder` on its strictest side that is held out.
-fn held_out(folder: &Path, face_aging: &FaceAging) -> Result<Subset> {
+/// The faces of `folder` on its strictest side that is held out, and those to learn from (the held-out ones, if there are no
+/// others).
+fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
     let (faces, left_out) = open_faces(folder, face_aging.age_groups())?;
     if !left_out.is_empty() {
         tell(&format!("left out: {} rows that cannot be used", left_out.len()));
     }
     for split in [Split::Test, Split::Valid] {
         let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
+        if side.len() == 1 {
+            return Err(TrainingError::TooFewFaces { found: 1 }.into());
+        }
         if !side.is_empty() {
             tell(&format!("{} faces of known age are held out ({split})", side.len()));
-            return Ok(side);
+            let known =
+                Subset::filter(faces.clone(), |label| label.split == Some(Split::Train) && label.group.is_some());
+            let known = if known.is_empty() { side.clone() } else { known };
+            return Ok((side, known));
         }
     }
     bail!("no face of {} has the split test or valid; `ipcgan prepare` gives each one", folder.display())
@@ -73,19 +89,29 @@ fn held_out(folder: &Path, face_aging: &FaceAging) -> Result<Subset> {
 
 /// The numbers that matter most.
 fn say(metrics: &Metrics) {
-    let value = |interval: &Option<_>| {
-        interval.map_or("-".into(), |interval: ipcgan::train::evaluation::Interval| format!("{:.3}", interval.value))
+    let value = |interval: &Option<Interval>| {
+        interval.map_or("not defined".into(), |interval: Interval| format!("{:.3}", interval.value))
     };
-    tell(&format!("{:<32}{:>16}{:>12}{:>14}{:>12}", "", "in target group", "years off", "verified 1e-2", "sharpness"));
-    tell(&format!("{:<32}{:>16}", "real faces, own group", value(&metrics.real.accuracy)));
+    let row = |cells: [&str; 5]| {
+        let [name, rest @ ..] = cells;
+        let rest = rest.map(|cell| format!("{cell:>26}")).concat();
+        tell(&format!("{name:<34}{rest}"));
+    };
+    row(["", "in target group", "mean age error (years)", "verification rate 1e-2", "Laplacian variance ratio"]);
+    row(["real faces, own group", &value(&metrics.real.accuracy), "0", "", "1"]);
     for method in &metrics.methods {
+        row([
+            &method.name,
+            &value(&method.accuracy),
+            &method.mean_age_error.map_or("not defined".into(), |error| format!("{error:.1}")),
+            &value(&method.verification_rate[0]),
+            &value(&method.laplacian_variance_ratio),
+        ]);
+    }
+    if metrics.real.thresholds[0].is_none() {
+        let pairs = metrics.real.impostor_pairs;
         tell(&format!(
-            "{:<32}{:>16}{:>12.1}{:>14}{:>12}",
-            method.name,
-            value(&method.accuracy),
-            method.years_off,
-            value(&method.verified[0]),
-            value(&method.sharpness),
+            "not defined: the verification rate, because {pairs} pairs of different people are too few for a threshold"
         ));
     }
 }

@@ -7,6 +7,8 @@ mod convert;
 mod devices;
 mod evaluate;
 mod interrupt;
+mod judges;
+mod listen;
 mod manual;
 mod prepare;
 mod progress;
@@ -21,11 +23,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command};
-use say::{answer, complain, detail, report};
+use say::{answer, answer_path, complain, detail, report};
 use unfinished::Unfinished;
 
 /// Failed while doing what was asked.
 const FAILED: u8 = 1;
+/// The arguments make no sense.
+const MISUSED: u8 = 2;
 
 /// What Burn's dashboard panics with when its user chooses to end the program at once.
 const KILLED_BY_KEY: &str = "Killing training from user input";
@@ -36,7 +40,13 @@ static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 
 fn main() -> ExitCode {
     prepare_environment();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            say::clap_message(&message);
+            return if message.use_stderr() { ExitCode::from(MISUSED) } else { exit_code(say::check_output()) };
+        }
+    };
     arguments.amount().choose();
     // Preparing is many small pictures on many threads, which are better off with a store each.
     if !matches!(arguments.command, Command::Prepare(_)) {
@@ -53,6 +63,11 @@ fn main() -> ExitCode {
         ))
     });
     detail("ended");
+    exit_code(result.and_then(|()| say::check_output()))
+}
+
+/// Says an error, if there is one.
+fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -74,7 +89,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
-        Command::Devices => devices::run(),
+        Command::Devices(arguments) => devices::list(&arguments),
         Command::Completions { shell } => manual::completions(shell),
         Command::Manual { folder } => manual::pages(&folder),
         Command::Lend(arguments) => devices::lend(&arguments),

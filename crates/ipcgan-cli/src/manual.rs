@@ -1,21 +1,20 @@
 //! `ipcgan completions` and `ipcgan manual`: what shells and `man` want to know, from the definitions of the arguments.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::answer;
+use crate::answer_path;
 use crate::arguments::Arguments;
+use crate::say::answer_text;
 
 pub(crate) fn completions(shell: Shell) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "ipcgan", &mut text);
-    // A reader that went away is no error.
-    let _ = std::io::stdout().write_all(&text);
+    answer_text(&text);
     Ok(())
 }
 
@@ -24,6 +23,6 @@ pub(crate) fn pages(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     clap_mangen::generate_to(Arguments::command(), folder)
         .with_context(|| format!("cannot write to {}", folder.display()))?;
-    answer(&folder.join("ipcgan.1").display().to_string());
+    answer_path(&folder.join("ipcgan.1"));
     Ok(())
 }

@@ -1,20 +1,27 @@
 //! `ipcgan prepare`: a downloaded data set in, faces ready for training out.
 
+mod options;
+mod summary;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
-use ipcgan::data::detection::MtcnnSettings;
-use ipcgan::data::preparation::{PreparationConfig, Prepared, PublishedSplit, Watch, prepare};
-use ipcgan::data::source::{FaceFinding, SourceFaces, SourcePicture, Table, Tree, by_name, recognised};
-use ipcgan::data::{Columns, FaceSet, LeftOut, Split, SyntheticConfig, SyntheticFaces};
+use anyhow::{Context, Result, bail};
+use ipcgan::data::detection::YunetConfig;
+use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
+use ipcgan::data::source::{FaceFinding, Listing, Source, SourceFaces, Table, Tree};
+use ipcgan::data::{Cause, FaceSet, LeftOut, SyntheticConfig, SyntheticFaces};
 use ipcgan::{AgeGroups, face_detector};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::progress::Progress;
 use crate::unfinished::{Unfinished, misused};
-use crate::{answer, devices, report};
+use crate::{answer_path, complain, devices, report};
+use options::Splits;
+
+/// Identities of synthetic faces, if their number is not given.
+const SYNTHETIC_IDENTITIES: u32 = 300;
 
 pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let groups =
@@ -22,28 +29,25 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     if arguments.valid_share + arguments.test_share >= 1.0 {
         return Err(misused("--valid-share and --test-share leave nobody to learn from"));
     }
-    let (source, faces, left_out) = match (&arguments.folder, arguments.source.as_deref()) {
-        (None, Some(SYNTHETIC)) => drawn(arguments, &groups),
-        (Some(_), Some(SYNTHETIC)) => {
-            return Err(misused(format!("--source {SYNTHETIC} draws faces and reads no folder")));
+    let mut config = PreparationConfig::new(SYNTHETIC.into())
+        .with_size(arguments.size)
+        .with_aligned(arguments.aligned)
+        .with_find_same_pictures(arguments.folder.is_some())
+        .with_age_groups(groups.clone())
+        .with_seed(arguments.seed)
+        .with_valid_share(arguments.valid_share)
+        .with_test_share(arguments.test_share);
+    config.min_face = arguments.min_face.unwrap_or(config.min_face);
+    let folder = options::check(arguments)?;
+    let table = Table { path: arguments.table.clone(), columns: options::columns(&arguments.columns)? };
+    let splits = Splits::of(&arguments.split)?;
+    let (faces, left_out) = match folder {
+        None => (synthetic(arguments, &groups), Vec::new()),
+        Some(folder) => {
+            let (source, faces, left_out) = downloaded(folder, arguments, &table, &splits, &config)?;
+            config.source = source;
+            (faces, left_out)
         }
-        (Some(folder), _) => downloaded(folder, arguments, &groups)?,
-        (None, _) => {
-            return Err(misused(format!(
-                "give the FOLDER into which the data set was unpacked, or --source {SYNTHETIC}"
-            )));
-        }
-    };
-    let config = PreparationConfig {
-        source,
-        size: arguments.size,
-        aligned: arguments.aligned,
-        least_face: arguments.least_face,
-        find_same_pictures: arguments.folder.is_some(),
-        age_groups: groups.clone(),
-        seed: arguments.seed,
-        valid_share: arguments.valid_share,
-        test_share: arguments.test_share,
     };
     let progress = Progress::new("preparing faces");
     let stop = stopped_by_control_c()?;
@@ -56,9 +60,9 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let Some(prepared) = prepared? else {
         return Err(Unfinished::Stopped("stopped; the same command goes on with what is missing".into()).into());
     };
-    say_what_is_there(&prepared, &groups);
+    summary::report_prepared(&prepared, &groups);
     for name in ["report.html", "metadata.csv"] {
-        answer(&arguments.out.join(name).display().to_string());
+        answer_path(&arguments.out.join(name));
     }
     Ok(())
 }
@@ -67,80 +71,91 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
 fn downloaded(
     folder: &Path,
     arguments: &PrepareArguments,
-    groups: &AgeGroups,
+    table: &Table,
+    splits: &Splits,
+    config: &PreparationConfig,
 ) -> Result<(String, Box<dyn FaceSet>, Vec<LeftOut>)> {
-    if folder.canonicalize().is_ok_and(|folder| Some(folder) == arguments.out.canonicalize().ok()) {
-        return Err(misused(format!(
-            "{} is the data set itself; give another folder as --out",
-            arguments.out.display()
-        )));
-    }
     let tree = Tree::read(folder, Some(&arguments.out))?;
-    let csv = arguments.table.as_ref().is_some_and(|table| table.extension().is_some_and(|ending| ending == "csv"));
-    let named = arguments.source.as_deref().or(csv.then_some("csv"));
-    let source = named.map_or_else(|| recognised(&tree), |name| by_name(name).expect("the arguments were checked"));
-    let table = Table { path: arguments.table.clone(), columns: columns(&arguments.columns)? };
-    let mut pictures = source.pictures(&tree, &table, groups)?;
-    report(&format!("{} is read as {} ({})", folder.display(), source.name(), source.about()));
-    set_sides(&mut pictures, &arguments.split)?;
+    tree.check_pictures()?;
+    let (source, reason) = options::source(&tree, arguments)?;
+    options::check_table(source, arguments)?;
+    let listing = source.pictures(&tree, table, &config.age_groups);
+    let mut listing = listing.map_err(|error| options::with_advice(error, source))?.with_unlisted(&tree);
+    report(&format!("{} is read as {}: {reason}", folder.display(), source.name()));
+    listing.notes.iter().for_each(|note| report(&format!("note: {note}")));
+    check_labels(source, &listing, arguments)?;
+    set_splits(&mut listing, splits)?;
     let finding = match arguments.aligned {
         true => FaceFinding::Aligned,
         false => {
-            let detector = face_detector(MtcnnSettings::default(), &devices::open(&arguments.device)?);
-            FaceFinding::Detected { detector: Box::new(detector), least_side: arguments.least_face }
+            let detector = face_detector(YunetConfig::default(), &devices::open(&arguments.device)?);
+            FaceFinding::Detected { detector: Box::new(detector), min_side: config.min_face }
         }
     };
-    let (faces, mut left_out) = SourceFaces::new(folder, pictures, finding, arguments.size);
+    let (faces, mut left_out) = SourceFaces::new(folder, listing.pictures, finding, arguments.size);
     left_out.extend_from_slice(tree.left_out());
     Ok((source.name().into(), Box::new(faces), left_out))
 }
 
-fn drawn(arguments: &PrepareArguments, groups: &AgeGroups) -> (String, Box<dyn FaceSet>, Vec<LeftOut>) {
+fn synthetic(arguments: &PrepareArguments, groups: &AgeGroups) -> Box<dyn FaceSet> {
+    let identities = arguments.identities.unwrap_or(SYNTHETIC_IDENTITIES);
     let config =
-        SyntheticConfig::new().with_identities(arguments.people).with_size(arguments.size).with_seed(arguments.seed);
-    (SYNTHETIC.into(), Box::new(SyntheticFaces::new(config, groups)), Vec::new())
+        SyntheticConfig::new().with_identities(identities as usize).with_size(arguments.size).with_seed(arguments.seed);
+    Box::new(SyntheticFaces::new(config, groups))
 }
 
-fn columns(renamed: &[String]) -> Result<Columns> {
-    let mut columns = Columns::default();
-    for text in renamed {
-        let unclear = || misused(format!("--column {text} is not of the form OURS=THEIRS"));
-        let (ours, theirs) = text.split_once('=').ok_or_else(unclear)?;
-        columns.rename(ours, theirs).map_err(|reason| misused(format!("--column {text}: {reason}")))?;
+/// Refuses labels of which no picture can be used, or of which most ages are unknown unless that is allowed.
+fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArguments) -> Result<()> {
+    let faults = || listing.pictures.iter().filter_map(|picture| Some((picture, picture.label.as_ref().err()?)));
+    let dates = || faults().filter(|(_, fault)| fault.cause == Cause::SpreadsheetDate);
+    if let Some((picture, fault)) = dates().next() {
+        let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        complain(&format!("warning: {} rows are left out: {line}{}", dates().count(), fault.reason));
     }
-    Ok(columns)
+    let [usable, ageless] = listing.usable_and_ageless();
+    if usable == 0 {
+        let Some((picture, fault)) = faults().next() else { bail!("{} names no picture", source.name()) };
+        let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        bail!(
+            "none of the {} pictures can be used; the first one: {line}{}: {}",
+            listing.pictures.len(),
+            picture.file_name,
+            fault.reason
+        );
+    }
+    if ageless == 0 {
+        return Ok(());
+    }
+    let unknown = format!("the ages of {ageless} of {usable} pictures are unknown: {}", source.why_ages_are_unknown());
+    let is_minority = 2 * ageless <= usable;
+    if is_minority || arguments.allow_unknown_ages {
+        report(&format!("note: {unknown}"));
+        return Ok(());
+    }
+    let missing_column = listing.notes.iter().find(|note| note.contains("no column `age`"));
+    let missing_column = missing_column.map(|note| format!(" ({note})")).unwrap_or_default();
+    bail!(
+        "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column age=NAME), \
+         or go on with --allow-unknown-ages for faces that serve the identity stage alone"
+    )
 }
 
-fn set_sides(pictures: &mut [SourcePicture], how: &Path) -> Result<()> {
-    match how.to_str() {
-        Some("source") => (),
-        Some("seeded") => {
-            pictures.iter_mut().filter_map(|picture| picture.label.as_mut().ok()).for_each(|label| label.split = None);
+fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
+    match splits {
+        Splits::Source => (),
+        Splits::Seeded => {
+            let labels = listing.pictures.iter_mut().filter_map(|picture| picture.label.as_mut().ok());
+            labels.for_each(|label| label.split = None);
         }
-        _ => PublishedSplit::read(how)?.apply(pictures)?,
+        Splits::Published(list) => {
+            let applied = list.apply(&mut listing.pictures)?;
+            report(&format!(
+                "--split says the split of {} pictures; {} others are split by seed; {} of its entries name no usable picture",
+                applied.listed, applied.unlisted, applied.unused_entries
+            ));
+        }
     }
     Ok(())
-}
-
-fn say_what_is_there(prepared: &Prepared, groups: &AgeGroups) {
-    let count = |group, split| {
-        prepared.faces.iter().filter(|(_, label)| label.group == group && label.split == Some(split)).count()
-    };
-    let line = |name: &str, group| {
-        let [train, valid, test] = Split::ALL.map(|split| count(group, split));
-        report(&format!("{name:<12}{train:>8}{valid:>8}{test:>8}"));
-    };
-    report(&format!("{:<12}{:>8}{:>8}{:>8}", "age group", "train", "valid", "test"));
-    groups.indices().for_each(|group| line(&groups.name(group), Some(group)));
-    if prepared.faces.iter().any(|(_, label)| label.group.is_none()) {
-        line("unknown", None);
-    }
-    report(&format!("{} faces; {} pictures left out", prepared.faces.len(), prepared.left_out.len()));
-    let mut causes: Vec<_> = prepared.left_out.iter().map(|left_out| left_out.fault.cause).collect();
-    causes.sort_unstable();
-    for same in causes.chunk_by(|one, other| one == other) {
-        report(&format!("{:>8}  {}", same.len(), same[0]));
-    }
 }
 
 /// The first Ctrl-C ends the work in good order; the second one ends at once.

@@ -1,7 +1,7 @@
 //! How far long work has come.
 
 use std::io::{IsTerminal, stderr};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
@@ -40,10 +40,10 @@ impl Progress {
             self.bar.set_position(done as u64);
             return;
         }
-        let mut told = self.told.lock().expect("no holder panics");
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.elapsed() >= BETWEEN_LINES {
             *told = Instant::now();
-            let left = self.begun.elapsed().mul_f64((all - done) as f64 / done.max(1) as f64);
+            let left = self.begun.elapsed().mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
             report(&format!("{}: {done} of {all}, {} left", self.what, HumanDuration(left)));
         }
     }

@@ -1,10 +1,15 @@
 //! What the command says: results on standard output, all else on standard error, as much of it as is wanted.
+//!
+//! This is the one place that prints. Nothing here panics: a full or closed output is an error at the end.
 
 use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
+use anyhow::Result;
 use indicatif::ProgressBar;
 
 /// How much is said beside results.
@@ -56,16 +61,61 @@ fn write_above_the_bar(write: impl FnOnce()) {
     }
 }
 
-/// Says a result; a reader that went away is no error.
+/// Why standard output took no more, once it did not.
+static OUTPUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Says a result; whether it could be written is known at the end, by [`check_output`].
 pub(crate) fn answer(line: &str) {
-    use std::io::Write;
-    write_above_the_bar(|| drop(writeln!(std::io::stdout(), "{line}")));
+    write_output(&[line.as_bytes(), b"\n"]);
 }
 
-/// Says what went wrong, or may; a terminal that went away is no reason to lose what is being done.
+/// Says a path as a result, byte by byte: it need not be text.
+pub(crate) fn answer_path(path: &Path) {
+    write_output(&[path.as_os_str().as_encoded_bytes(), b"\n"]);
+}
+
+/// Writes a whole text to standard output, as it is.
+pub(crate) fn answer_text(text: &[u8]) {
+    write_output(&[text]);
+}
+
+fn write_output(parts: &[&[u8]]) {
+    let mut failed = OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    if failed.is_some() {
+        return;
+    }
+    write_above_the_bar(|| {
+        let mut output = io::stdout().lock();
+        let written = parts.iter().try_for_each(|part| output.write_all(part)).and_then(|()| output.flush());
+        *failed = written.err();
+    });
+}
+
+/// Whether all results could be written. A reader that went away, as `head` does, has what it wanted.
+///
+/// # Errors
+/// Standard output is full or broken.
+pub(crate) fn check_output() -> Result<()> {
+    match OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says what clap has to say, help or an error of the arguments, in its colours.
+pub(crate) fn clap_message(message: &clap::Error) {
+    let printed = message.print().and_then(|()| io::stdout().flush());
+    if !message.use_stderr() {
+        *OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner) = printed.err();
+    }
+}
+
+/// Says what went wrong, or may. Where nobody can be told (standard error is closed, the terminal is gone), the work goes on:
+/// `eprintln!` would panic.
 pub(crate) fn complain(line: &str) {
-    use std::io::Write;
-    write_above_the_bar(|| drop(writeln!(std::io::stderr(), "{line}")));
+    write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{line}\n").as_bytes())));
 }
 
 /// Says how far the work is, or what is worth knowing.

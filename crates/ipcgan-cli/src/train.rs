@@ -16,7 +16,7 @@ use crate::arguments::TrainArguments;
 use crate::progress::Progress;
 use crate::say::shows_progress;
 use crate::unfinished::{Unfinished, misused};
-use crate::{answer, complain, devices, interrupt, report};
+use crate::{answer, answer_path, complain, devices, interrupt, report};
 
 /// Names in the list of pictures that are left out, before it is cut short.
 const SHOWN_LEFT_OUT: usize = 10;
@@ -190,7 +190,10 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) -> Result<(), Unfinished> 
             let go_on = "go on with the same command and --resume";
             return Err(Unfinished::Stopped(format!("stopped in the {stage} stage after step {step}; {go_on}")));
         }
-        Ending::Finished(summaries) => summaries.iter().for_each(say_what_was_learned),
+        Ending::Finished(summaries) => {
+            summaries.iter().for_each(say_what_was_learned);
+            summaries.iter().for_each(|summary| say_best_checkpoint(summary, run));
+        }
     }
     report(&format!(
         "curves: {}; in TensorBoard: tensorboard --logdir {}",
@@ -199,19 +202,19 @@ fn say_what_is_there(ending: Ending, run: &RunFolder) -> Result<(), Unfinished> 
     ));
     if let Some(grid) = run.newest_sample() {
         report("sample grid (a row a face: source, then each age group):");
-        answer(&grid.display().to_string());
+        answer_path(&grid);
     }
     let generator = run.weights("generator");
     if generator.exists() {
-        report("age a photo with the new weights (--aligned, because it learned from face crops):");
-        answer(&format!("{} age PHOTO --aligned --weights {}", program(), generator.display()));
+        report("age a photo with the new weights:");
+        answer(&format!("{} age PHOTO --weights {}", program(), generator.display()));
     }
     Ok(())
 }
 
 /// A line a number, because names are long.
 fn say_what_was_learned(summary: &Summary) {
-    let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early } = summary;
+    let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early, best_step: _ } = summary;
     let early = if *stopped_early { ", when nothing became better any more" } else { "" };
     report(&format!("{stage}: {steps} steps on {train_faces} faces{early}; on {valid_faces} faces of other people"));
     if held_out.is_empty() {
@@ -220,6 +223,21 @@ fn say_what_was_learned(summary: &Summary) {
     for (name, value) in held_out {
         report(&format!("    {name:<20} {value:.3}"));
     }
+}
+
+/// Which checkpoint is the best generator, if that is not the last one.
+fn say_best_checkpoint(summary: &Summary, run: &RunFolder) {
+    let Some(best) = summary.best_step.filter(|best| *best < summary.steps && summary.stage == Stage::Aging.name())
+    else {
+        return;
+    };
+    let folder = run.path().join("checkpoints").join(&summary.stage);
+    report(&format!(
+        "the weights are those of the last step; on held-out faces step {best} was better, and `{} convert {} best.safetensors` writes \
+         its generator",
+        program(),
+        folder.display()
+    ));
 }
 
 /// How the program was called: by cargo from a clone, or by its own name.

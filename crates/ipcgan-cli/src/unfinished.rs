@@ -15,7 +15,7 @@ impl Unfinished {
     /// What the program ends with: as clap for misuse, as a shell for what Ctrl-C ended.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Misused(_) => 2,
+            Self::Misused(_) => crate::MISUSED,
             Self::Stopped(_) => 130,
         }
     }

@@ -210,6 +210,9 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
 
     for (arguments, word) in [
         (&["age", "face.png", "--aligned", "--to", "old", "--device", "cpu"][..], "`old`"),
+        (&["age", "face.png", "--to", "200", "--device", "cpu"], "from 11 to 120"),
+        (&["age", "face.png", "--to", "5", "--device", "cpu"], "from 11 to 120"),
+        (&["age", "face.png", "--format", "heic"], "png"),
         (&["age", "faces", "--out", "faces", "--device", "cpu"], "holds the photos"),
         (&["age", "faces", "--video", "--again"], "--again"),
         (&["prepare", "--out", "out"], "FOLDER"),
@@ -218,7 +221,7 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
         (&["prepare", "faces", "--out", "out", "--valid-share", "0.5", "--test-share", "0.5"], "leave nobody"),
         (&["prepare", "faces", "--out", "out", "--source", "csv", "--column", "age"], "OURS=THEIRS"),
         (&["train", "--set", "aging.stepps=5", "--device", "cpu"], "stepps"),
-        (&["serve", "--at-once", "0"], "at-once"),
+        (&["serve", "--concurrency", "0"], "concurrency"),
     ] {
         let error = failure(folder.path(), arguments, MISUSED);
         assert!(error.contains(word), "no `{word}` in: {error}");

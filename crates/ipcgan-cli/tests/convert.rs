@@ -14,7 +14,7 @@ fn convert(folder: &Path, arguments: &[&str]) -> Output {
     command.current_dir(folder).arg("convert").args(arguments).output().unwrap()
 }
 
-/// Header and numbers of a safetensors file; the entries of the header come in any order.
+/// Header and numbers of a safetensors file.
 fn parts(file: &[u8]) -> (serde_json::Value, &[u8]) {
     let (length, rest) = file.split_at(8);
     let (header, numbers) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
@@ -96,6 +96,44 @@ fn every_form_and_back_gives_the_same_weights_to_the_bit() {
         let size = |name: &str| fs::metadata(folder.path().join(name)).unwrap().len();
         assert!(size(&half) < size(name) * 6 / 10, "{half}: {} of {}", size(&half), size(name));
         assert!(convert(folder.path(), &[&half, "back.st"]).status.success());
+    }
+}
+
+#[test]
+fn the_same_weights_make_the_same_bytes_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+
+    for name in ["weights.st", "weights.pth", "weights.bpk", "weights.onnx"] {
+        let written = [0, 1].map(|_| {
+            assert!(convert(folder.path(), &[&embedded, name]).status.success());
+            fs::read(folder.path().join(name)).unwrap()
+        });
+
+        assert!(written[0] == written[1], "{name} differs");
+    }
+}
+
+#[test]
+fn weights_of_every_form_that_hold_an_unknown_tensor_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = format!("{REFERENCE}/pytorch_generator.safetensors");
+    // The network of two residual blocks said to have one: the tensors of the second are unknown to it.
+    let more = fs::read(&ours).unwrap();
+    let (header, _) = parts(&more);
+    let text = header.to_string().replace(r#"\"residual_blocks\": 2"#, r#"\"residual_blocks\": 1"#);
+    let length = u64::from_le_bytes(more[..8].try_into().unwrap()) as usize;
+    let file = [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &more[8 + length..]].concat();
+    fs::write(folder.path().join("more.st"), file).unwrap();
+    let theirs = format!("{REFERENCE}/pytorch_generator.pth");
+
+    for arguments in [&["more.st", "out.st"][..], &[&theirs, "out.st", "--like", "more.st"]] {
+        let output = convert(folder.path(), arguments);
+
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("tensors are unknown: residual.1."), "{said}");
+        assert!(!said.contains('│') && !folder.path().join("out.st").exists(), "{said}");
     }
 }
 

@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use ipcgan::Device;
+use ipcgan::model::{AgeGroups, GeneratorConfig, weights};
+
 const JUDGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/judges");
 
 fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
@@ -19,7 +22,7 @@ fn said(output: &Output) -> String {
 /// A folder with `faces`, ten drawn people.
 fn with_faces() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let drawn = ["prepare", "--source", "synthetic", "--people", "10", "--size", "64", "--out", "faces"];
+    let drawn = ["prepare", "--source", "synthetic", "--identities", "10", "--size", "64", "--out", "faces"];
     let output = ipcgan(folder.path(), &[&drawn[..], &["--test-share", "0.3"]].concat());
     assert!(output.status.success(), "{}", said(&output));
     folder
@@ -36,6 +39,14 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("report/index.html"));
     let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(page.contains("data:image/jpeg;base64,") && !page.contains("http://") && !page.contains("https://"));
+    // A sentence, faces, tables.
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no `{text}`"));
+    assert!(at("<strong>") < at("<img") && at("<img") < at("<table"));
+    assert!(at("hese weights are") < at("<img"));
+    for name in ["mean age error (years)", "verification rate", "Laplacian variance ratio"] {
+        assert!(page.contains(name) && said(&output).contains(name), "{name}");
+    }
+    assert!(said(&output).contains("not defined: the verification rate, because 25 pairs"), "{}", said(&output));
     // In a drawing, what is not closed swallows what follows.
     for tag in ["line", "polyline"] {
         let opened = page.matches(&format!("<{tag} ")).count();
@@ -46,17 +57,19 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     assert_eq!(metrics["faces"], 10);
     // Of 45 pairs, 20 are of one person.
     assert_eq!(metrics["real"]["impostor_pairs"], 25);
-    let [generator, unchanged, blended] = [0, 1, 2].map(|method| &metrics["methods"][method]);
+    let [generator, unchanged, moved] = [0, 1, 2].map(|method| &metrics["methods"][method]);
     assert_eq!(generator["name"], "generator");
     // What is not changed is the same person, as sharp as before, and of no other age.
-    assert!(unchanged["verified"][0].is_null(), "of 25 pairs none can be a hundredth");
+    assert!(unchanged["verification_rate"][0].is_null(), "of 25 pairs none can be a hundredth");
     assert!(unchanged["distance_by_gap"][4].as_f64().unwrap() < 1e-3);
-    assert_eq!(unchanged["sharpness"]["value"], 1.0);
-    assert!(unchanged["smoothness"].is_null() && unchanged["cycle"].is_null());
-    // A mean face has less detail, and another background.
-    assert!(blended["sharpness"]["value"].as_f64().unwrap() < 0.9);
-    assert!(blended["background"]["value"].as_f64().unwrap() > 1.0);
-    assert!(blended["own_group_perceptual"]["value"].as_f64().unwrap() > 1e-3);
+    assert_eq!(unchanged["laplacian_variance_ratio"]["value"], 1.0);
+    assert!(unchanged["age_correlation"].is_null() && unchanged["cycle"].is_null());
+    // A difference of means is none to one's own group, and changes the face to others.
+    assert_eq!(moved["name"], "mean difference x 2.5");
+    assert_eq!(moved["own_group_change"]["value"], 0.0);
+    assert!(moved["distance_by_gap"][4].as_f64().unwrap() > 1e-3);
+    // Two people, with a picture in each group, are real faces and nobody else is left to be aged.
+    assert!(unchanged["realism"][4].is_null(), "{}", unchanged["realism"]);
     assert_eq!(unchanged["own_group_perceptual"]["value"], 0.0);
     assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
     // A row of the confusion is all faces but those that look younger than the first group; each pair of groups has two, and its error is that of its years at least.
@@ -106,12 +119,89 @@ fn faces_that_were_learned_from_are_not_measured() {
 }
 
 #[test]
-fn judges_that_are_missing_are_named() {
+fn weights_that_learned_nothing_are_called_garbage() {
+    let folder = with_faces();
+    let config = GeneratorConfig::new().with_image_size(64).with_width(2).with_residual_blocks(1);
+    let groups = AgeGroups::default();
+    let generator = config.init(&groups, 0, &Device::flex());
+    weights::save(&generator, &config, &groups, &folder.path().join("noise.safetensors")).unwrap();
+
+    let output = ipcgan(
+        folder.path(),
+        &["evaluate", "noise.safetensors", "--data", "faces", "--faces", "10", "--judges", JUDGES, "--device", "cpu"],
+    );
+
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("These weights are garbage: "), "{}", said(&output));
+    let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
+    assert!(page.contains("<strong>These weights are garbage: "));
+    let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
+    assert_eq!(metrics["verdict"]["quality"], "garbage");
+}
+
+#[test]
+fn data_that_are_missing_are_named_before_anything_else_is_done() {
     let folder = tempfile::tempdir().unwrap();
 
-    let output = ipcgan(folder.path(), &["evaluate", "--data", "faces", "--device", "cpu"]);
+    let output = ipcgan(folder.path(), &["evaluate", "--data", "no-faces", "--device", "cpu"]);
 
     assert_eq!(output.status.code(), Some(1));
     let said = said(&output);
-    assert!(said.contains("--judges") && said.contains("assets/judges/recogniser.safetensors"), "{said}");
+    assert!(said.contains("no-faces") && !said.contains("computing on"), "{said}");
+}
+
+/// The program by itself, outside of the clone.
+fn installed(folder: &Path) -> Command {
+    let program = folder.join("bin").join("ipcgan");
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    let built = env!("CARGO_BIN_EXE_ipcgan");
+    if !program.exists() {
+        fs::hard_link(built, &program).or_else(|_| fs::copy(built, &program).map(drop)).unwrap();
+    }
+    let mut command = Command::new(program);
+    command.current_dir(folder).env_remove("IPCGAN_JUDGES");
+    command.args(["evaluate", "--data", "faces", "--faces", "10", "--device", "cpu"]);
+    command
+}
+
+#[cfg(not(feature = "judges"))]
+#[test]
+fn judges_that_are_nowhere_are_an_error_that_says_where_they_are_to_be_had() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("faces")).unwrap();
+
+    let output = installed(folder.path()).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    for text in ["recogniser.safetensors", "assets/judges", "--judges", "IPCGAN_JUDGES", "--features judges"] {
+        assert!(said.contains(text), "no {text} in {said}");
+    }
+}
+
+#[test]
+fn judges_that_are_named_and_not_there_are_an_error_with_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("faces")).unwrap();
+
+    let by_option = installed(folder.path()).args(["--judges", "here"]).output().unwrap();
+    let by_variable = installed(folder.path()).env("IPCGAN_JUDGES", "there").output().unwrap();
+
+    assert!(said(&by_option).contains("here/recogniser.safetensors is not there"), "{}", said(&by_option));
+    assert!(said(&by_variable).contains("there/recogniser.safetensors is not there"), "{}", said(&by_variable));
+}
+
+#[test]
+fn judges_beside_the_program_are_found() {
+    let folder = with_faces();
+    let beside = folder.path().join("bin/judges");
+    fs::create_dir_all(&beside).unwrap();
+    for name in ["recogniser.safetensors", "age_estimator.safetensors"] {
+        fs::copy(Path::new(JUDGES).join(name), beside.join(name)).unwrap();
+    }
+
+    let output = installed(folder.path()).output().unwrap();
+
+    assert!(output.status.success(), "{}", said(&output));
 }

@@ -58,7 +58,7 @@ fn everybody_in_a_photo_is_aged_in_the_photo() {
     let (first, last) = changed_columns(&both, &aged).unwrap();
     assert!(first < 300 && last > 700, "both are changed: {first} to {last}");
     for number in [1, 2] {
-        let strip = image::open(folder.path().join(format!("aged/both-face{number}-strip.png"))).unwrap();
+        let strip = image::open(folder.path().join(format!("aged/both-face{number}-51+-strip.png"))).unwrap();
         assert!(strip.width() > 2 * 128 && strip.height() > 128);
     }
 }
@@ -111,34 +111,6 @@ fn a_program_is_told_where_the_faces_are_and_what_was_written() {
     for file in said["files"].as_array().unwrap() {
         assert!(folder.path().join(file.as_str().unwrap()).is_file(), "{file}");
     }
-}
-
-#[test]
-fn a_folder_is_gone_on_with_where_it_was_left() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("photos/trip")).unwrap();
-    for (name, person) in [("photos/a.png", "grace-hopper.jpg"), ("photos/trip/b.png", "eileen-collins.jpg")] {
-        portrait(person).save(folder.path().join(name)).unwrap();
-    }
-    fs::write(folder.path().join("photos/broken.jpg"), "no picture").unwrap();
-    let age = |arguments: &[&str]| {
-        let output = ipcgan(folder.path(), &[&["photos", "--to", "51+"], arguments].concat());
-        assert!(!output.status.success(), "one is broken");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("error: 1 of 3 photos could not be aged"), "{said}");
-        (String::from_utf8(output.stdout).unwrap(), said)
-    };
-
-    let (first, _) = age(&[]);
-    let (second, said) = age(&[]);
-    let (again, _) = age(&["--again"]);
-    let (stronger, _) = age(&["--strength", "2"]);
-
-    for path in ["aged/a-51+.png", "aged/trip/b-51+.png"] {
-        assert!(first.contains(path) && again.contains(path) && stronger.contains(path), "{path}");
-    }
-    assert_eq!(second, "");
-    assert!(said.contains("2 of 3 photos were aged before; --again does them once more"), "{said}");
 }
 
 #[test]
@@ -204,19 +176,4 @@ fn quiet_says_the_files_alone_and_verbose_what_was_done_when() {
     assert_eq!(said("--quiet"), "");
     let verbose = said("-v");
     assert!(verbose.contains(" s] searched for faces: 1"), "{verbose}");
-}
-
-#[test]
-fn no_photo_is_written_over_by_the_picture_of_another() {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["a.png", "a-51+.png"] {
-        portrait("eileen-collins.jpg").save(folder.path().join(name)).unwrap();
-    }
-    let before = fs::read(folder.path().join("a-51+.png")).unwrap();
-
-    let output = ipcgan(folder.path(), &["a.png", "a-51+.png", "--to", "51+", "--out", "."]);
-
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("a-51+.png would be written over"), "{said}");
-    assert_eq!(fs::read(folder.path().join("a-51+.png")).unwrap(), before);
 }

@@ -50,7 +50,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn real_faces_are_found_aligned_and_parted_and_all_else_is_named() {
+fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("Data, \"mine\"");
     fs::create_dir_all(data.join("x.jpg")).unwrap();
@@ -112,7 +112,7 @@ fn real_faces_are_found_aligned_and_parted_and_all_else_is_named() {
         assert!(left_out.contains(line), "no `{line}` in {left_out}");
     }
     #[cfg(unix)]
-    assert!(left_out.contains("loop,,unreadable picture,\"is a link back to"), "{left_out}");
+    assert!(left_out.contains("loop,,link that leads nowhere or in a circle,\"is a link back to"), "{left_out}");
     assert!(fs::read_to_string(out.join("same-picture.csv")).unwrap().contains("collins.jpg,again.jpg"));
     let report = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.contains("data:image/jpeg;base64,") && !report.contains("<script") && !report.contains("http"));
@@ -145,7 +145,7 @@ fn of_fifty_faces_the_one_in_the_middle_is_taken() {
 #[test]
 fn a_killed_run_goes_on_to_the_same_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--source", "synthetic", "--people", "40", "--size", "96", "--out"];
+    let arguments = ["--source", "synthetic", "--identities", "40", "--size", "96", "--out"];
     let with_out = |out| [&arguments[..], &[out]].concat();
     succeeded(&prepare(folder.path(), &with_out("whole")));
 
@@ -179,11 +179,192 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
 
     assert!(error(&["nowhere", "--out", "out"], 1).contains("there is no folder nowhere"));
     assert!(error(&["data", "--out", "data"], 2).contains("is the data set itself"));
-    assert!(error(&["data", "--out", "out"], 1).contains("it holds no pictures"));
-    assert!(error(&["data", "--out", "out", "--source", "celeba"], 2).contains("utkface"));
+    assert!(error(&["data", "--out", "out"], 1).contains("data holds no pictures"));
+    assert!(error(&["data", "--out", "out", "--source", "vggface"], 2).contains("utkface"));
     assert!(error(&["--out", "out"], 2).contains("FOLDER"));
     assert!(error(&["data", "--out", "out", "--column", "shoe=size"], 2).contains("no column `shoe`"));
     assert!(error(&["data", "--out", "out", "--age-groups", "11,11"], 2).contains("must rise"));
     assert!(error(&["data", "--out", "out", "--split", "gone.csv"], 1).contains("gone.csv"));
     assert!(error(&["data", "--out", "out", "--valid-share", "0.5", "--test-share", "0.5"], 2).contains("nobody"));
+}
+
+/// A folder `data` with these files; those without a text are small pictures, whatever their names.
+fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (index, (name, text)) in files.iter().enumerate() {
+        let path = folder.path().join("data").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match text.is_empty() {
+            true => {
+                let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * y) as u8, (17 * index) as u8, (x * 9) as u8]));
+                picture.save_with_format(path, ImageFormat::Png).unwrap();
+            }
+            false => fs::write(path, text).unwrap(),
+        }
+    }
+    folder
+}
+
+/// What a preparation of aligned faces of 16 pixels says, and how it ends.
+fn prepare_aligned(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = prepare(folder, &[&["data", "--out", "out", "--size", "16", "--aligned"], arguments].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("panicked"), "{said}");
+    (output.status.code(), said)
+}
+
+#[test]
+fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
+    let names: Vec<String> =
+        (1..30).map(|number| format!("{}/{number}.jpg", ["train", "others"][number % 2])).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let folder = data(&files);
+
+    let (code, said) = prepare_aligned(folder.path(), &[]);
+
+    assert_eq!(code, Some(1), "{said}");
+    for part in ["it is not clear what kind of data set data is", "29 pictures in 2 folders", "identities", "--source"]
+    {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn unknown_ages_end_the_command_unless_they_are_allowed() {
+    let folder = data(&[("Ann_Lee/Ann_Lee_0001.jpg", ""), ("Bob/Bob_0001.jpg", "")]);
+
+    let (code, said) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the ages of 2 of 2 pictures are unknown: the folders name people, not ages"), "{said}");
+    assert!(said.contains("--allow-unknown-ages") && !folder.path().join("out").exists(), "{said}");
+
+    let (code, said) = prepare_aligned(folder.path(), &["--allow-unknown-ages"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("2 identities") && said.contains("age stage: not possible, train has no face of"), "{said}");
+}
+
+#[test]
+fn tables_of_every_form_and_name_are_read() {
+    let table = "\u{feff}Path;Alter;who\r\na.jpg;25,5;Ann\r\nb.jpg;19-Oct;Bob\r\n";
+    let utf16: Vec<u8> = table.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let columns = ["--column", "file_name=Path", "--column", "age=alter", "--column", "identity=who"];
+    for (name, contents) in [("labels.TSV", table.replace(';', "\t").into_bytes()), ("labels.txt", utf16)] {
+        let folder = data(&[("a.jpg", ""), ("b.jpg", "")]);
+        fs::write(folder.path().join(name), contents).unwrap();
+
+        let (code, said) = prepare_aligned(folder.path(), &[&["--table", name], &columns[..]].concat());
+
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("warning: 1 rows are left out: line 3: age `19-Oct` is a date"), "{said}");
+        let table = fs::read_to_string(folder.path().join("out/metadata.csv")).unwrap();
+        assert!(table.contains("pictures/a.jpg.png,25,1,Ann,"), "{table}");
+    }
+}
+
+#[test]
+fn a_column_that_is_not_there_is_refused_with_those_that_are() {
+    let folder = data(&[("a.jpg", ""), ("metadata.csv", "file_name,real_age\na.jpg,25\n")]);
+
+    let (code, said) = prepare_aligned(folder.path(), &["--column", "age=Years"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("has no column `Years`; its columns are: file_name, real_age (is it `real_age`?)"), "{said}");
+    assert!(said.contains("--column age=real_age"), "{said}");
+
+    let (code, said) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("metadata.csv has no column `age`; is it `real_age`?"), "{said}");
+    assert_eq!(prepare_aligned(folder.path(), &["--column", "age=real_age"]).0, Some(0));
+}
+
+#[test]
+fn options_that_nothing_would_read_are_refused() {
+    let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", ""), ("labels.csv", "file_name\n")]);
+    let synthetic = ["--out", "out", "--source", "synthetic", "--size", "16"];
+    let refused = |arguments: &[&str]| {
+        let output = prepare(folder.path(), arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        said
+    };
+
+    for option in [
+        &["--table", "data/labels.csv"][..],
+        &["--column", "age=Years"],
+        &["--split", "list.csv"],
+        &["--aligned"],
+        &["--min-face", "32"],
+        &["--allow-unknown-ages"],
+    ] {
+        assert!(
+            refused(&[&synthetic[..], option].concat()).contains("is not read with --source synthetic"),
+            "{option:?}"
+        );
+    }
+    let data = ["data", "--out", "out"];
+    assert!(refused(&[&data[..], &["--identities", "3"]].concat()).contains("only with --source synthetic"));
+    assert!(refused(&[&data[..], &["--aligned", "--min-face", "32"]].concat()).contains("--min-face"));
+    let cacd = refused(&[&data[..], &["--source", "cacd", "--column", "age=Years"]].concat());
+    assert!(cacd.contains("--column is not read with --source cacd; it is with csv"), "{cacd}");
+    let fgnet = refused(&[&data[..], &["--source", "fgnet", "--table", "data/labels.csv"]].concat());
+    assert!(fgnet.contains("--table is not read with --source fgnet; it is with csv, cacd"), "{fgnet}");
+    let twice = ["--source", "csv", "--column", "age=A", "--column", "age=B"];
+    assert!(refused(&[&data[..], &twice].concat()).contains("is `A` already"));
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn a_command_that_fails_leaves_nothing_in_the_way_of_the_right_one() {
+    let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", "")]);
+    fs::create_dir(folder.path().join("empty")).unwrap();
+
+    let output = prepare(folder.path(), &["empty", "--out", "out"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!folder.path().join("out").exists());
+    // No face is found in any of them.
+    let output = prepare(folder.path(), &["data", "--out", "out", "--size", "32"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!folder.path().join("out").exists());
+
+    let (code, said) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{said}");
+
+    let output = prepare(folder.path(), &["data", "--out", "out", "--size", "32"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("aligned was true and is false now") && said.contains("size was 16 and is 32 now"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn everything_that_is_skipped_is_counted_and_named() {
+    use std::os::unix::fs::symlink;
+    let folder = data(&[
+        ("14_Ann_Lee_0001.jpg", ""),
+        ("25_Bob_0001.jfif", ""),
+        ("26_Bob_0002.cr2", "raw"),
+        (".27_Bob_0003.jpg", ""),
+    ]);
+    symlink("nowhere", folder.path().join("data/30_Cem_0001.jpg")).unwrap();
+    fs::create_dir(folder.path().join("more")).unwrap();
+    fs::copy(folder.path().join("data/25_Bob_0001.jfif"), folder.path().join("more/33_Dan_0001.jpg")).unwrap();
+    symlink("../more", folder.path().join("data/more")).unwrap();
+
+    let (code, said) = prepare_aligned(folder.path(), &[]);
+
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("3 faces; 3 pictures left out"), "{said}");
+    for cause in
+        ["1  unreadable picture, such as 26_Bob_0002.cr2", "1  link that leads nowhere", "1  hidden file or folder"]
+    {
+        assert!(said.contains(cause), "no {cause} in {said}");
+    }
+    // A second preparation inside the data set does not read the first one.
+    let inside = |out| prepare(folder.path(), &["data", "--out", out, "--size", "16", "--aligned"]);
+    succeeded(&inside("data/first"));
+    let said = succeeded(&inside("data/second"));
+    assert!(
+        said.contains("is read as cacd") && said.contains("1  prepared faces, not photos, such as first"),
+        "{said}"
+    );
 }

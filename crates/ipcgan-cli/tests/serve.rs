@@ -1,4 +1,4 @@
-//! The web page's program: what it answers to photos, to what is none, and to too much.
+//! `ipcgan serve`: its responses to photos, to what is none, to too much, and to clients that are slow, hostile or gone.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,18 +6,43 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/photos/grace-hopper.jpg");
 
 /// The program, on a port of its own; it ends with the value.
-struct Served {
+struct Server {
     program: Child,
     address: String,
 }
 
-impl Served {
+struct Response {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Response {
+    fn read(connection: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        connection.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        connection.read_to_end(&mut bytes).unwrap();
+        let end = bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a whole head");
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head, body: bytes[end + 4..].to_vec() }
+    }
+
+    /// Why the request was refused.
+    fn reason(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap();
+        body["error"].as_str().unwrap().to_string()
+    }
+}
+
+impl Server {
     fn new(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
         command.args(["serve", "--port", "0", "--device", "cpu"]).args(arguments);
@@ -28,95 +53,133 @@ impl Served {
         Self { program, address }
     }
 
-    /// A request that was sent.
-    fn send(&self, method: &str, path: &str, body: &[u8]) -> TcpStream {
-        let mut connection = TcpStream::connect(&self.address).unwrap();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    /// A connection on which a head with these lines was sent.
+    fn begin(&self, request: &str, headers: &str) -> TcpStream {
+        let mut connection = self.connect();
+        let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
         connection.write_all(head.as_bytes()).unwrap();
-        // A body that is refused need not be read to its end.
-        let _ = connection.write_all(body);
         connection
     }
 
-    /// Status, head and body of what is answered.
-    fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
-        let mut connection = self.send(method, path, body);
-        let mut answer = Vec::new();
-        let _ = connection.read_to_end(&mut answer);
-        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head, answer[end + 4..].to_vec())
+    /// A connection on which a whole request was sent.
+    fn send(&self, request: &str, headers: &str, body: &[u8]) -> TcpStream {
+        let mut connection = self.begin(request, &format!("{headers}Content-Length: {}\r\n", body.len()));
+        connection.write_all(body).unwrap();
+        connection
     }
 
-    /// The status for a photo, and why it was refused.
-    fn refusal(&self, path: &str, body: &[u8]) -> (u16, String) {
-        let (status, _, body) = self.ask("POST", path, body);
-        let said: Value = serde_json::from_slice(&body).unwrap();
-        (status, said["error"].as_str().unwrap().to_string())
+    fn ask(&self, request: &str, body: &[u8]) -> Response {
+        Response::read(&mut self.send(request, "", body))
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.program.id().to_string()]).status().unwrap().success());
     }
 }
 
-impl Drop for Served {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
 }
 
+fn photo() -> Vec<u8> {
+    fs::read(PHOTO).unwrap()
+}
+
 #[test]
 fn a_photo_comes_back_at_another_age() {
-    let (served, photo) = (Served::new(&[]), fs::read(PHOTO).unwrap());
+    let server = Server::new(&[]);
 
-    let (found, _, faces) = served.ask("POST", "/api/faces", &photo);
-    let (status, head, aged) = served.ask("POST", "/api/age?age=20&strength=1.5", &photo);
+    let found = server.ask("POST /api/faces", &photo());
+    let aged = server.ask("POST /api/age?age=20&strength=1.5", &photo());
 
-    let faces: Value = serde_json::from_slice(&faces).unwrap();
-    assert_eq!((found, &faces["width"], faces["faces"].as_array().unwrap().len()), (200, &Value::from(512), 1));
-    assert!(status == 200 && head.contains("image/png"), "{head}");
-    let [before, after] = [photo, aged].map(|bytes| image::load_from_memory(&bytes).unwrap().into_rgb8());
+    let faces: Value = serde_json::from_slice(&found.body).unwrap();
+    assert_eq!((found.status, &faces["width"], faces["faces"].as_array().unwrap().len()), (200, &Value::from(512), 1));
+    assert!(aged.status == 200 && aged.head.contains("image/png"), "{}", aged.head);
+    let [before, after] = [photo(), aged.body].map(|bytes| image::load_from_memory(&bytes).unwrap().into_rgb8());
     assert_eq!(before.dimensions(), after.dimensions());
     assert!(before != after);
     assert_eq!(before.get_pixel(5, 5), after.get_pixel(5, 5));
 }
 
 #[test]
+fn a_photo_in_a_form_is_as_good_as_one_that_is_the_body() {
+    let server = Server::new(&[]);
+    let part = "Content-Disposition: form-data; name=\"photo\"; filename=\"x.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";
+    let form = [format!("--cut\r\n{part}").as_bytes(), &photo(), b"\r\n--cut--\r\n"].concat();
+
+    let headers = "Content-Type: multipart/form-data; boundary=cut\r\n";
+    let aged = Response::read(&mut server.send("POST /api/age?age=20", headers, &form));
+
+    assert_eq!(aged.status, 200);
+    assert!(aged.body == server.ask("POST /api/age?age=20", &photo()).body);
+}
+
+#[test]
 fn what_cannot_be_aged_is_refused_with_the_reason() {
-    let (served, photo) = (Served::new(&["--most-megabytes", "1"]), fs::read(PHOTO).unwrap());
+    let (server, photo) = (Server::new(&["--max-upload-mb", "1"]), photo());
     let mut wall = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(60, 60).write_to(&mut wall, image::ImageFormat::Png).unwrap();
 
     for (path, body, status, word) in [
-        ("/api/faces", b"no picture".as_slice(), 415, "not a PNG"),
-        ("/api/faces", &photo[..photo.len() / 2], 422, "cut short"),
-        ("/api/faces", &vec![0; 2 << 20], 413, "1 megabytes"),
+        ("/api/faces", b"".as_slice(), 400, "no photo"),
+        ("/api/faces", b"no picture", 415, "not a picture"),
+        ("/api/faces", &photo[..photo.len() / 2], 422, "photo"),
+        ("/api/faces", &vec![0; 2 << 20], 413, "1 MB"),
+        ("/api/faces?age=60", &photo, 400, "no parameters"),
+        ("/api/age", &photo, 400, "age"),
         ("/api/age?age=60", wall.get_ref(), 422, "no face"),
         ("/api/age?age=60&face=2", &photo, 422, "there is no face 2"),
         ("/api/age?age=old", &photo, 400, "51+"),
+        ("/api/age?age=60&age=20", &photo, 400, "age"),
         ("/api/age?age=60&strength=9", &photo, 400, "strength"),
-        ("/api/age?age=60&format=gif", &photo, 400, "png, jpg and webp"),
+        ("/api/age?age=60&format=gif", &photo, 400, "png, jpg"),
+        ("/api/age?age=60&years=60", &photo, 400, "years"),
+        ("/api/none", &photo, 404, "openapi"),
+        ("/api/ages", &photo, 405, "GET"),
     ] {
-        let (found, said) = served.refusal(path, body);
+        let refused = server.ask(&format!("POST {path}"), body);
 
-        assert!(found == status && said.contains(word), "{path}: {found} {said}");
+        let reason = refused.reason();
+        assert!(refused.status == status && reason.contains(word), "{path}: {} {reason}", refused.status);
     }
 }
 
 #[test]
+fn a_resource_says_which_methods_it_takes() {
+    let server = Server::new(&[]);
+
+    for (path, allowed) in [("/api/ages", "allow: GET, HEAD, OPTIONS"), ("/api/age", "allow: POST, OPTIONS")] {
+        let options = server.ask(&format!("OPTIONS {path}"), b"");
+        let refused = server.ask(&format!("DELETE {path}"), b"");
+
+        assert!(options.status == 204 && options.head.contains(allowed), "{}", options.head);
+        assert!(refused.status == 405 && refused.head.contains(allowed), "{}", refused.head);
+    }
+    let head = server.ask("HEAD /api/ages", b"");
+    assert!(head.status == 200 && head.body.is_empty());
+}
+
+#[test]
 fn the_page_needs_nothing_from_elsewhere_and_may_do_nothing_there() {
-    let served = Served::new(&[]);
+    let server = Server::new(&[]);
 
     for (path, word) in [
         ("/", "<h1>"),
         ("/page.js", "./service.js"),
+        ("/photo.js", "toBlob"),
         ("/service.js", "api/faces"),
         ("/page.css", "main"),
         ("/api/openapi.json", "3.1.0"),
     ] {
-        let (status, head, body) = served.ask("GET", path, b"");
+        let Response { status, head, body } = server.ask(&format!("GET {path}"), b"");
 
         let body = String::from_utf8(body).unwrap();
         assert!(status == 200 && body.contains(word), "{path}");
@@ -126,86 +189,261 @@ fn the_page_needs_nothing_from_elsewhere_and_may_do_nothing_there() {
 }
 
 #[test]
-fn a_slow_sender_blocks_nobody_and_is_told_so_in_the_end() {
-    let (served, photo) = (Served::new(&["--at-once", "1", "--seconds", "2"]), fs::read(PHOTO).unwrap());
-    let mut slow = TcpStream::connect(&served.address).unwrap();
-    slow.write_all(b"POST /api/faces HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: 1000\r\n\r\nabc")
-        .unwrap();
+fn other_hosts_and_pages_of_other_sites_are_refused() {
+    let server = Server::new(&["--allow-host", "photos.example"]);
+    let status = |request: String, body: &[u8]| {
+        let mut connection = server.connect();
+        connection
+            .write_all(format!("{request}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes())
+            .unwrap();
+        connection.write_all(body).unwrap();
+        Response::read(&mut connection).status
+    };
 
-    assert_eq!(served.ask("POST", "/api/faces", &photo).0, 200);
-
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    for (host, expected) in [("127.0.0.1:1", 200), ("photos.example", 200), ("evil.example", 403)] {
+        assert_eq!(status(format!("GET / HTTP/1.1\r\nHost: {host}\r\n"), b""), expected, "{host}");
+    }
+    assert_eq!(status("GET / HTTP/1.1\r\n".into(), b""), 400);
+    for (header, expected) in [
+        ("Sec-Fetch-Site: same-origin", 200),
+        ("Sec-Fetch-Site: cross-site", 403),
+        ("Sec-Fetch-Site: same-site", 403),
+        ("Origin: http://localhost", 200),
+        ("Origin: https://photos.example", 200),
+        ("Origin: http://evil.example", 403),
+        ("Origin: null", 403),
+    ] {
+        let head = format!("POST /api/faces HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
+        assert_eq!(status(head, &photo()), expected, "{header}");
+    }
 }
 
 #[test]
-fn who_never_ends_a_question_and_who_asks_no_more_is_hung_up_on() {
-    let served = Served::new(&["--seconds", "1"]);
-    let connected = |text: &str| {
-        let mut connection = TcpStream::connect(&served.address).unwrap();
+fn localhost_is_a_host_to_listen_on() {
+    let server = Server::new(&["--listen", "localhost"]);
+
+    assert!(server.address.starts_with("localhost:"), "{}", server.address);
+    assert_eq!(server.ask("GET /api/ages", b"").status, 200);
+}
+
+#[test]
+fn slow_senders_take_no_places() {
+    let server = Server::new(&["--timeout", "20"]);
+    let began = Instant::now();
+    // As many as may wait (two at work, 32 behind each): if any took a place, nobody else came in.
+    let slow: Vec<TcpStream> = (0..66).map(|_| server.begin("POST /api/faces", "Content-Length: 1000\r\n")).collect();
+    for mut connection in &slow {
+        connection.write_all(b"x").unwrap();
+    }
+
+    let honest = server.ask("POST /api/faces", &photo());
+
+    assert_eq!(honest.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(20), "the slow senders were waited for");
+}
+
+#[test]
+fn a_slow_sender_is_told_so() {
+    let server = Server::new(&["--timeout", "1"]);
+    let mut slow = server.begin("POST /api/faces", "Content-Length: 1000\r\n");
+    slow.write_all(b"abc").unwrap();
+
+    let refused = Response::read(&mut slow);
+
+    assert_eq!((refused.status, refused.reason().as_str()), (408, "the photo did not arrive in time"));
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_hung_up_on() {
+    let server = Server::new(&["--timeout", "1"]);
+    let mut noise = image::RgbImage::from_fn(2000, 2000, |x, y| {
+        let mixed = (x + 2000 * y).wrapping_mul(2_654_435_761);
+        image::Rgb([(mixed >> 8) as u8, (mixed >> 16) as u8, (mixed >> 24) as u8])
+    });
+    image::imageops::replace(&mut noise, &image::open(PHOTO).unwrap().into_rgb8(), 700, 700);
+    let mut photo = std::io::Cursor::new(Vec::new());
+    noise.write_to(&mut photo, image::ImageFormat::Png).unwrap();
+    let whole = server.ask("POST /api/age?age=20", photo.get_ref());
+    assert_eq!(whole.status, 200);
+
+    let mut connection = server.send("POST /api/age?age=20", "", photo.get_ref());
+    // Fails when the program has closed the connection.
+    while connection.write_all(b" ").is_ok() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+
+    let mut response = Vec::new();
+    let _ = connection.read_to_end(&mut response);
+    assert!(response.len() < whole.body.len(), "{} of {} bytes came", response.len(), whole.body.len());
+}
+
+#[test]
+fn idle_connections_keep_nobody_out() {
+    let server = Server::new(&[]);
+    // More than the program keeps open.
+    let _idle: Vec<TcpStream> = (0..600).map(|_| server.connect()).collect();
+
+    let began = Instant::now();
+    let honest = server.ask("GET /api/ages", b"");
+
+    // Far longer than it takes, and shorter than an idle connection is kept where there is room.
+    assert!(honest.status == 200 && began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_connection_without_a_whole_head_and_one_without_a_next_request_are_closed() {
+    let server = Server::new(&["--timeout", "1"]);
+
+    for text in ["GET / HTTP/1.1\r\nHost: localhost\r\n", "GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n", ""] {
+        let mut connection = server.connect();
         connection.write_all(text.as_bytes()).unwrap();
-        connection.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
-        connection
-    };
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
 
-    for text in ["GET / HTTP/1.1\r\nHost: here\r\n", "GET /page.css HTTP/1.1\r\nHost: here\r\n\r\n", ""] {
-        let mut connection = connected(text);
-
-        // Ends only when the program hangs up: nobody here says that the connection is to be closed.
+        // Ends only when the program closes: nothing here says that the connection is to be closed.
         connection.read_to_end(&mut Vec::new()).unwrap();
     }
 }
 
 #[test]
-fn who_hangs_up_gives_the_turn_back() {
-    let (served, photo) = (Served::new(&["--at-once", "1"]), fs::read(PHOTO).unwrap());
+fn every_refusal_is_read_by_a_client_that_sends_its_whole_body_first() {
+    let server = Server::new(&[]);
+    let body = vec![7; 40 << 20];
 
-    // More than may wait (one at work, 32 behind it): if any kept its place, in the line or at work, nobody came in any more.
+    for (request, headers, status) in [
+        ("POST /api/faces", "", 413),
+        ("POST /api/age?age=old", "", 400),
+        ("POST /api/age?age=60", "Origin: http://evil.example\r\n", 403),
+        ("POST /api/none", "", 404),
+        ("PUT /api/age", "", 405),
+    ] {
+        let refused = Response::read(&mut server.send(request, headers, &body));
+
+        assert_eq!(refused.status, status, "{request}");
+        assert!(!refused.reason().is_empty());
+    }
+}
+
+#[test]
+fn a_body_of_unknown_length_is_refused_when_it_is_too_large() {
+    let server = Server::new(&[]);
+    let mut connection = server.begin("POST /api/faces", "Transfer-Encoding: chunked\r\n");
+    let chunk = [b"100000\r\n".as_slice(), &vec![7; 1 << 20], b"\r\n"].concat();
+    for _ in 0..40 {
+        connection.write_all(&chunk).unwrap();
+    }
+    connection.write_all(b"0\r\n\r\n").unwrap();
+
+    assert_eq!(Response::read(&mut connection).status, 413);
+}
+
+#[test]
+fn a_client_that_asks_first_is_not_told_to_send_a_body_that_is_refused() {
+    let server = Server::new(&[]);
+
+    let headers = "Expect: 100-continue\r\nContent-Length: 41943040\r\n";
+    let refused = Response::read(&mut server.begin("POST /api/faces", headers));
+
+    assert_eq!(refused.status, 413, "{}", refused.head);
+}
+
+#[test]
+fn what_is_no_request_is_refused_and_the_program_goes_on() {
+    let server = Server::new(&[]);
+
+    for text in [
+        "\0\0\0\0\r\n\r\n".as_bytes(),
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n",
+        b"POST /api/faces HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/faces HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /%ff%fe?%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
+        let mut connection = server.connect();
+        connection.write_all(text).unwrap();
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut response = Vec::new();
+        let _ = connection.read_to_end(&mut response);
+
+        let response = String::from_utf8_lossy(&response);
+        assert!(response.is_empty() || response.contains(" 40") || response.contains(" 204"), "{response}");
+    }
+    assert_eq!(server.ask("GET /api/ages", b"").status, 200);
+}
+
+#[test]
+fn a_client_that_leaves_gives_its_place_back() {
+    let (server, photo) = (Server::new(&["--concurrency", "1"]), photo());
+
+    // More than may wait (one at work, 32 behind it): if any kept its place, in the queue or at work, nobody came in any more.
     for _ in 0..50 {
-        drop(served.send("POST", "/api/age?age=60", &photo));
+        drop(server.send("POST /api/age?age=60", "", &photo));
     }
 
     let mut status = 503;
     for _ in 0..200 {
-        (status, ..) = served.ask("POST", "/api/age?age=60", &photo);
+        Response { status, .. } = server.ask("POST /api/age?age=60", &photo);
         if status != 503 {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(status, 200);
 }
 
+/// A connection whose photo the program waits for.
 #[cfg(unix)]
-#[test]
-fn what_was_asked_is_answered_before_the_program_ends() {
-    let (mut served, photo) = (Served::new(&[]), fs::read(PHOTO).unwrap());
-    let _idle = TcpStream::connect(&served.address).unwrap();
-    let mut connection = TcpStream::connect(&served.address).unwrap();
-    let head = "POST /api/faces HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\n";
-    write!(connection, "{head}Content-Length: {}\r\n\r\n", photo.len()).unwrap();
-    // The program waits for the photo now.
+fn waited_for(server: &Server) -> TcpStream {
+    let headers = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", photo().len());
+    let mut connection = server.begin("POST /api/faces", &headers);
     let mut told = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
     connection.read_exact(&mut told).unwrap();
+    connection
+}
 
-    let sent = Command::new("kill").args(["-INT", &served.program.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    connection.write_all(&photo).unwrap();
+#[cfg(unix)]
+#[test]
+fn requests_in_progress_are_finished_before_the_program_ends() {
+    for signal in ["-INT", "-TERM"] {
+        let mut server = Server::new(&[]);
+        let _idle = server.connect();
+        let mut connection = waited_for(&server);
 
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("landmarks"), "{answer}");
-    assert_eq!(served.program.wait().unwrap().code(), Some(0));
+        server.signal(signal);
+        connection.write_all(&photo()).unwrap();
+
+        let response = Response::read(&mut connection);
+        assert!(response.status == 200 && String::from_utf8(response.body).unwrap().contains("landmarks"));
+        assert_eq!(server.program.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let mut server = Server::new(&["--timeout", "3600"]);
+    let mut connection = waited_for(&server);
+    // Sent on, so that its sender is not too slow.
+    connection.write_all(&photo()[..1000]).unwrap();
+
+    server.signal("-TERM");
+    // The program takes no more connections when it has heard of the first signal.
+    while TcpStream::connect(&server.address).is_ok() {
+        std::thread::yield_now();
+    }
+    server.signal("-TERM");
+
+    assert_eq!(server.program.wait().unwrap().code(), Some(130));
 }
 
 #[test]
-fn many_at_once_are_all_answered() {
-    let (served, photo) = (Served::new(&[]), fs::read(PHOTO).unwrap());
+fn many_clients_are_all_served() {
+    let (server, photo) = (Server::new(&[]), photo());
 
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..12)
-            .map(|_| scope.spawn(|| (0..3).all(|_| served.ask("POST", "/api/age?age=60", &photo).0 == 200)))
+            .map(|_| scope.spawn(|| (0..3).all(|_| server.ask("POST /api/age?age=60", &photo).status == 200)))
             .collect();
         assert!(clients.into_iter().all(|client| client.join().unwrap()));
     });

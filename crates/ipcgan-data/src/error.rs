@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::photo::{PhotoWarning, PictureKind};
+
 /// An error of this package: what failed, where, and what to change if that is known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,13 +31,45 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is no picture of a kind that we read.
-    #[error("{path} is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")]
+    /// A file is no picture of any kind that is known.
+    #[error("{path} is no picture of a known kind; use {}", PictureKind::readable_names())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A picture is damaged, cut short, or larger than we are willing to decode.
+    /// A file is a picture of a kind that is not read.
+    #[error("{path} is a picture of the kind {kind}, which cannot be read; {}", .kind.advice())]
+    UnreadableKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is by its content.
+        kind: PictureKind,
+    },
+    /// A file is known, but no picture.
+    #[error("{path} is {what}, not a picture; {advice}")]
+    NoPicture {
+        /// The file.
+        path: PathBuf,
+        /// What it is by its content, as `a PDF document`.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A picture's file is empty.
+    #[error("{path} is an empty file; copy or download it again")]
+    EmptyPicture {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is longer than what is read into memory.
+    #[error("{path} is longer than {} MB; make it smaller", .limit / 1_000_000)]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes.
+        limit: u64,
+    },
+    /// A picture cannot be decoded, or is larger than we are willing to decode.
     #[error("cannot decode picture {path}")]
     Decode {
         /// The picture.
@@ -43,11 +77,25 @@ pub enum DataError {
         /// Why.
         source: image::ImageError,
     },
-    /// A picture is empty, or a JPEG that stops before its end.
+    /// A picture's data end early.
     #[error("picture {path} is cut short; copy or download it again")]
     CutShort {
         /// The picture.
         path: PathBuf,
+    },
+    /// A picture's data make no sense.
+    #[error("picture {path} is damaged; copy or download it again")]
+    Damaged {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// A picture's file is odd, where only sound ones are wanted.
+    #[error("picture {path}: {warning}; copy or download it again")]
+    PhotoWarning {
+        /// The picture.
+        path: PathBuf,
+        /// What is odd.
+        warning: PhotoWarning,
     },
     /// A picture is too large to be decoded.
     #[error("picture {path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]
@@ -107,15 +155,19 @@ pub enum DataError {
         /// Why.
         source: csv::Error,
     },
-    /// A table has no column of file names.
-    #[error("{path} has no column `{name}`; its columns are: {}", .found.join(", "))]
-    MissingFileNames {
+    /// A table lacks a column: that of file names, or one whose name was given.
+    #[error("{path} has no column `{name}`; its columns are: {}{}", .found.join(", "), suggestion(.similar.as_deref()))]
+    MissingColumn {
         /// The table.
         path: PathBuf,
-        /// What the column of file names should be called.
+        /// What we call the column.
+        ours: &'static str,
+        /// What the table should call it.
         name: String,
         /// The columns that it has.
         found: Vec<String>,
+        /// One of them that may be meant.
+        similar: Option<String>,
     },
     /// None of the rows of a `metadata.csv` can be used.
     #[error("{path} names no face that can be used: {reason}")]
@@ -132,7 +184,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The face in a picture has too few pixels to learn from.
-    #[error("the face in {path} is only {side} pixels wide; faces of at least {least} are used (--least-face)")]
+    #[error("the face in {path} is only {side} pixels wide; faces of at least {least} are used")]
     FaceTooSmall {
         /// The picture.
         path: PathBuf,
@@ -141,8 +193,26 @@ pub enum DataError {
         /// The least side that is accepted.
         least: u32,
     },
+    /// A folder holds no picture that can be read.
+    #[error("{path} holds no pictures that can be read ({readable}){skipped}", readable = PictureKind::readable_names())]
+    NoPictures {
+        /// The folder.
+        path: PathBuf,
+        /// What was skipped, as `; 3 were skipped, as a.heic: ...`, or nothing.
+        skipped: String,
+    },
+    /// It is not clear what kind of data set a folder holds.
+    #[error("it is not clear what kind of data set {path} is: it holds {seen}{}", may_be(.candidates))]
+    UnclearSource {
+        /// The folder.
+        path: PathBuf,
+        /// What was found in it.
+        seen: String,
+        /// Kinds that it may be, each with what speaks for it and what is missing.
+        candidates: Vec<String>,
+    },
     /// No picture of a data set shows a face that can be used.
-    #[error("no face for {path}: {reason}")]
+    #[error("no face to prepare for {path}: {reason}")]
     NothingPrepared {
         /// The folder that was to be prepared.
         path: PathBuf,
@@ -150,16 +220,32 @@ pub enum DataError {
         reason: String,
     },
     /// A folder holds faces that were prepared in another way.
-    #[error("{path} was prepared with {setting} {was}, not {now}; prepare into another folder, or remove this one")]
+    #[error("{path} was prepared otherwise: {}; prepare into another folder, or remove this one", .differences.join(", "))]
     PreparedOtherwise {
         /// The `prepare.json`.
         path: PathBuf,
-        /// What differs.
-        setting: String,
-        /// As it was prepared.
-        was: String,
-        /// As it is asked for now.
-        now: String,
+        /// What differs, each as `size was 64 and is 128 now`.
+        differences: Vec<String>,
+    },
+    /// A folder holds the faces of another data set, which would be removed.
+    #[error(
+        "{path} holds {done} faces, of which this data set has {known}; prepare into another folder, or remove this one"
+    )]
+    OtherDataSet {
+        /// The folder.
+        path: PathBuf,
+        /// Faces in it.
+        done: usize,
+        /// Those of them that the data set has, too.
+        known: usize,
+    },
+    /// A folder that is to be prepared holds files that preparing would replace, and that it did not write.
+    #[error("{folder} holds {name}, which was not written by an earlier preparation; give an empty or a new folder")]
+    ForeignFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        name: &'static str,
     },
     /// Another program prepares the same folder at this moment.
     #[error("{path} is being prepared by another run; wait for it, or choose another folder")]
@@ -223,5 +309,18 @@ impl DataError {
     /// Makes a [`DataError::Write`] of what the system says of `path`.
     pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Write { path: path.into(), source }
+    }
+}
+
+/// The end of a message that names what may be meant.
+fn suggestion(similar: Option<&str>) -> String {
+    similar.map(|name| format!(" (is it `{name}`?)")).unwrap_or_default()
+}
+
+/// The end of a message that names what may be meant, of several.
+fn may_be(candidates: &[String]) -> String {
+    match candidates {
+        [] => String::new(),
+        _ => format!("; it may be {}", candidates.join(", or ")),
     }
 }

@@ -13,8 +13,22 @@ pub enum Cause {
     Age,
     /// What is said of the face makes no sense, or nothing is said.
     Label,
+    /// A range of ages that a spreadsheet took for a date.
+    SpreadsheetDate,
+    /// No row of the data set's tables names the picture.
+    Unlisted,
+    /// Another version of the same picture is used.
+    OtherVersion,
     /// There is no such picture, or it cannot be read.
     Picture,
+    /// A link that leads nowhere or in a circle.
+    Link,
+    /// A folder that cannot be read.
+    Folder,
+    /// A hidden file or folder, or what macOS adds to archives.
+    Hidden,
+    /// A folder of faces that an earlier preparation made.
+    Prepared,
     /// No face is found in the picture.
     NoFace,
     /// The face has too few pixels.
@@ -28,7 +42,14 @@ impl fmt::Display for Cause {
         f.write_str(match self {
             Self::Age => "age outside of all age groups",
             Self::Label => "unusable label",
+            Self::SpreadsheetDate => "age that a spreadsheet turned into a date",
+            Self::Unlisted => "named by no row of the tables",
+            Self::OtherVersion => "another version of a picture that is used",
             Self::Picture => "unreadable picture",
+            Self::Link => "link that leads nowhere or in a circle",
+            Self::Folder => "unreadable folder",
+            Self::Hidden => "hidden file or folder",
+            Self::Prepared => "prepared faces, not photos",
             Self::NoFace => "no face found",
             Self::SmallFace => "face too small",
             Self::OtherSplit => "person or picture in another split",
@@ -48,6 +69,10 @@ pub struct Fault {
 impl Fault {
     pub(crate) fn label(reason: impl Into<String>) -> Self {
         Self { cause: Cause::Label, reason: reason.into() }
+    }
+
+    pub(crate) fn new(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { cause, reason: reason.into() }
     }
 
     pub(crate) fn picture(reason: impl Into<String>) -> Self {

@@ -34,7 +34,8 @@
 //! - `put_back`: an aged face back in its photo ([`put_back()`], [`Change`], [`Place`])
 //! - [`source`]: public data sets as they are downloaded; `left_out`: what of them cannot be used ([`LeftOut`])
 //! - [`preparation`]: making a data set ready
-//! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`])
+//! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`]); `table_file`, `age_text`, `calendar`:
+//!   tables as people and spreadsheets write them
 //! - `sharded`, `shard_file`: the same in Parquet files ([`ShardedFaces`])
 //! - `synthetic`: faces drawn by ourselves, with person and age as parameters ([`SyntheticFaces`])
 //! - [`split`]: sides that share no person; `check`: whether a set can teach what is needed
@@ -43,9 +44,11 @@
 //! - `sheet`, `caption`: contact sheets for samples and reports
 //! - `error`: what can go wrong ([`DataError`])
 
+mod age_text;
 mod aging;
 pub mod alignment;
 mod augment;
+mod calendar;
 mod caption;
 mod check;
 pub mod detection;
@@ -70,6 +73,7 @@ mod sheet;
 pub mod source;
 pub mod split;
 mod synthetic;
+mod table_file;
 
 pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem};
 pub use augment::Augmentation;

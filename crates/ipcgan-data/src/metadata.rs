@@ -1,59 +1,97 @@
 //! Tables of faces: the `metadata.csv` of a prepared folder, and others with columns of other names.
 
-use std::fs::File;
 use std::path::Path;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim, Writer};
+use csv::{StringRecord, Writer};
 use ipcgan_model::AgeGroups;
 
+use crate::age_text::{AgeRange, age_range};
 use crate::left_out::{Cause, Fault};
+use crate::table_file::{self, TableFile};
 use crate::{DataError, FaceLabel, Split};
 
-/// The oldest person on record died at 122.
-pub(crate) const OLDEST: u32 = 125;
-
-/// What a table calls its columns. Only the column of file names must be there.
+/// What a table calls its columns. Only the column of file names must be there, and those that were renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
-    /// The picture, relative to the folder. Default: `file_name`.
-    pub file_name: String,
-    /// Years, or a range such as `40-49` or `70+`. Default: `age`.
-    pub age: String,
-    /// Index of the age group, if it is known better than the age says. Default: `group`.
-    pub group: String,
-    /// Whose face it is. Default: `identity`.
-    pub identity: String,
-    /// `train`, `valid` or `test`. Default: `split`.
-    pub split: String,
+    /// In the order of [`Columns::NAMES`].
+    names: [String; 5],
+    renamed: [bool; 5],
 }
 
 impl Default for Columns {
     fn default() -> Self {
-        let [file_name, age, group, identity, split] = Self::NAMES.map(String::from);
-        Self { file_name, age, group, identity, split }
+        Self { names: Self::NAMES.map(String::from), renamed: [false; 5] }
     }
 }
 
 impl Columns {
-    /// What we call the columns.
+    /// What we call the columns: the picture, relative to the folder; years or a range such as `40-49` or `70+`; the index
+    /// of the age group, if it is known better than the age says; whose face it is; `train`, `valid` or `test`.
     pub(crate) const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
+    /// What others call them, as words to suggest.
+    const SYNONYMS: [&[&str]; 5] = [
+        &["file", "filename", "image", "img", "path", "picture", "photo", "image_id", "full_path"],
+        &["years", "real_age", "age_years", "alter"],
+        &["age_group", "class"],
+        &["person", "person_id", "subject", "subject_id", "id", "who", "name", "celeb_id", "user_id"],
+        &["set", "subset", "partition"],
+    ];
 
     /// Says that the table calls our column `ours` `theirs`.
     ///
     /// # Errors
-    /// We have no column `ours`.
+    /// We have no column `ours`, it was renamed before, or `theirs` is empty.
     pub fn rename(&mut self, ours: &str, theirs: &str) -> Result<(), String> {
-        let name = match ours {
-            "file_name" => &mut self.file_name,
-            "age" => &mut self.age,
-            "group" => &mut self.group,
-            "identity" => &mut self.identity,
-            "split" => &mut self.split,
-            _ => return Err(format!("there is no column `{ours}`, only {}", Self::NAMES.join(", "))),
+        let Some(index) = Self::NAMES.iter().position(|name| *name == ours) else {
+            return Err(format!("there is no column `{ours}`, only {}", Self::NAMES.join(", ")));
         };
-        *name = theirs.into();
+        if self.renamed[index] {
+            return Err(format!("column `{ours}` is `{}` already", self.names[index]));
+        }
+        if theirs.trim().is_empty() {
+            return Err(format!("says no name for column `{ours}`"));
+        }
+        self.names[index] = theirs.trim().into();
+        self.renamed[index] = true;
         Ok(())
     }
+
+    /// With the table's name `theirs` for our column `ours`.
+    pub(crate) fn with(mut self, ours: &str, theirs: &str) -> Self {
+        self.rename(ours, theirs).expect("our own columns are renamed once");
+        self
+    }
+
+    /// What the table calls the column of file names.
+    pub(crate) fn file_name(&self) -> &str {
+        &self.names[0]
+    }
+
+    /// The column of `header` that is most like our column `index`.
+    fn similar(&self, index: usize, header: &StringRecord) -> Option<String> {
+        const MIN_SIMILARITY: f64 = 0.85;
+        let name = self.names[index].to_lowercase();
+        let similarity = |column: &&str| {
+            let column = column.to_lowercase();
+            match column == Self::NAMES[index] || Self::SYNONYMS[index].contains(&column.as_str()) {
+                true => 1.0,
+                false => strsim::jaro_winkler(&name, &column),
+            }
+        };
+        let best = header.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)))?;
+        (similarity(&best) >= MIN_SIMILARITY).then(|| best.into())
+    }
+}
+
+/// The rows of a table, and what it does not say.
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Row>,
+    /// Our columns that it does not have, each with its column that may be meant.
+    pub(crate) missing: Vec<(&'static str, Option<String>)>,
+    /// The columns that it has.
+    pub(crate) header: Vec<String>,
+    /// How it is written, if not in UTF-8 with commas: `windows-1252, separated by semicolons`.
+    pub(crate) format: Option<String>,
 }
 
 /// One row: where it stands, which picture it names, and what it says of the face or why it cannot be used.
@@ -64,28 +102,19 @@ pub(crate) struct Row {
 }
 
 /// Reads all rows of the table `path`.
-pub(crate) fn read(path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Vec<Row>, DataError> {
-    let file = File::open(path).map_err(DataError::reading(path))?;
-    let table_error = |source| DataError::Metadata { path: path.into(), source };
-    // A row with too few or too many cells is that row's fault, not the table's.
-    let mut table = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(file);
-    let places = Places::of(table.headers().map_err(table_error)?, columns, path)?;
-    let mut rows = Vec::new();
-    let mut record = StringRecord::new();
-    loop {
-        match table.read_record(&mut record) {
-            Ok(false) => return Ok(rows),
-            Ok(true) => rows.push(places.row(&record, groups)),
-            Err(error) => match error.kind() {
-                ErrorKind::Utf8 { pos, .. } => rows.push(Row {
-                    line: pos.as_ref().map_or(0, csv::Position::line),
-                    file_name: String::new(),
-                    label: Err(Fault::label("is not written in UTF-8")),
-                }),
-                _ => return Err(table_error(error)),
-            },
-        }
-    }
+pub(crate) fn read(path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Rows, DataError> {
+    let table = TableFile::read(path, &columns.names.each_ref().map(String::as_str))?;
+    let (places, missing) = Places::of(&table.header, columns, path)?;
+    let row = |row: table_file::TableRow| match row.cells {
+        Ok(cells) => Row {
+            line: row.line,
+            file_name: cells.get(places.file_name).unwrap_or_default().into(),
+            label: places.label(&cells, groups),
+        },
+        Err(fault) => Row { line: row.line, file_name: String::new(), label: Err(fault) },
+    };
+    let rows = table.rows.into_iter().map(row).collect();
+    Ok(Rows { rows, missing, header: table.header.iter().map(String::from).collect(), format: table.format })
 }
 
 /// A table with this header and these rows, as the bytes of the file `path`.
@@ -121,37 +150,52 @@ pub(crate) struct Places {
     split: Option<usize>,
 }
 
-impl Places {
-    pub(crate) fn of(header: &StringRecord, columns: &Columns, path: &Path) -> Result<Self, DataError> {
-        let place = |name: &str| header.iter().position(|column| column == name);
-        let Some(file_name) = place(&columns.file_name) else {
-            let found = header.iter().map(String::from).collect();
-            return Err(DataError::MissingFileNames { path: path.into(), name: columns.file_name.clone(), found });
-        };
-        Ok(Self {
-            file_name,
-            age: place(&columns.age),
-            group: place(&columns.group),
-            identity: place(&columns.identity),
-            split: place(&columns.split),
-        })
-    }
+/// Columns of ours that a table lacks, each with one of its own that may be meant.
+type Missing = Vec<(&'static str, Option<String>)>;
 
-    fn row(&self, record: &StringRecord, groups: &AgeGroups) -> Row {
-        Row {
-            line: record.position().map_or(0, csv::Position::line),
-            file_name: record.get(self.file_name).unwrap_or_default().into(),
-            label: self.label(record, groups),
+impl Places {
+    /// Where the columns are in `header`, and which are not there.
+    ///
+    /// # Errors
+    /// There is no column of file names, or none of a name that was given.
+    pub(crate) fn of(header: &StringRecord, columns: &Columns, path: &Path) -> Result<(Self, Missing), DataError> {
+        let mut missing = Missing::new();
+        let mut places = [None; 5];
+        for (index, name) in columns.names.iter().enumerate() {
+            places[index] = table_file::column(header, name).map_err(|reason| DataError::unusable(path, reason))?;
+            if places[index].is_some() {
+                continue;
+            }
+            let similar = columns.similar(index, header);
+            if index == 0 || columns.renamed[index] {
+                let found = header.iter().map(String::from).collect();
+                return Err(DataError::MissingColumn {
+                    path: path.into(),
+                    ours: Columns::NAMES[index],
+                    name: name.clone(),
+                    found,
+                    similar,
+                });
+            }
+            missing.push((Columns::NAMES[index], similar));
         }
+        let [file_name, age, group, identity, split] = places;
+        let file_name = file_name.expect("a table without file names was refused");
+        Ok((Self { file_name, age, group, identity, split }, missing))
     }
 
     pub(crate) fn label(&self, record: &StringRecord, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let cell = |column: Option<usize>| record.get(column?).filter(|text| !text.is_empty());
         cell(Some(self.file_name)).ok_or_else(|| Fault::label("names no picture"))?;
-        let age = cell(self.age).map(age).transpose()?;
-        let group = match (cell(self.group), age) {
-            (Some(text), _) => Some(group(text, groups)?),
-            (None, age) => age.map(|age| group_of(age, groups)).transpose()?,
+        let ages = cell(self.age).map(age_range).transpose()?;
+        let age = ages.map(AgeRange::middle);
+        let group = match (cell(self.group), ages) {
+            (Some(text), ages) => {
+                let group = group(text, groups)?;
+                ages.map(|ages| check_contradiction(ages, group, groups)).transpose()?;
+                Some(group)
+            }
+            (None, ages) => ages.map(|ages| group_of(ages.middle(), groups)).transpose()?,
         };
         let split = cell(self.split)
             .map(|name| {
@@ -175,23 +219,16 @@ pub(crate) fn group_of(age: u32, groups: &AgeGroups) -> Result<usize, Fault> {
     groups.group_of(age).ok_or_else(fault)
 }
 
-/// Age in full years: of `25` and `25.5`, of the middle of the range `40-49`, of the start of `70+` and `more than 70`.
-fn age(text: &str) -> Result<u32, Fault> {
-    let years = |text: &str| {
-        let years = text.trim().parse::<f64>().ok().filter(|years| (0.0..=f64::from(OLDEST)).contains(years));
-        years.map(|years| years as u32)
-    };
-    let open = text.strip_suffix('+').or_else(|| text.strip_prefix("more than "));
-    let age = match (years(text), open, text.split_once('-')) {
-        (Some(age), ..) => Some(age),
-        (None, Some(first), _) => years(first),
-        (None, None, Some((first, last))) => {
-            years(first).zip(years(last)).filter(|(first, last)| first <= last).map(|(first, last)| (first + last) / 2)
-        }
-        (None, None, None) => None,
-    };
-    let fault = || format!("age `{text}` is no number of years between 0 and {OLDEST} and no range of them");
-    age.ok_or_else(|| Fault::label(fault()))
+/// A group that is given must be one of those that the age may be in: else one of the two is wrong, and nobody knows which.
+fn check_contradiction(ages: AgeRange, group: usize, groups: &AgeGroups) -> Result<(), Fault> {
+    let possible = groups.group_of(ages.first).unwrap_or(0)..=groups.group_of(ages.last).unwrap_or(0);
+    if possible.contains(&group) && groups.group_of(ages.last).is_some() {
+        return Ok(());
+    }
+    let name = groups.name(group);
+    Err(Fault::label(format!(
+        "group `{group}` ({name}) contradicts age {ages}; correct one of them, or leave the column group out"
+    )))
 }
 
 #[cfg(test)]
@@ -202,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metadata.csv");
         std::fs::write(&path, table).unwrap();
-        read(&path, &Columns::default(), &AgeGroups::default()).unwrap().into_iter().map(|row| row.label).collect()
+        read(&path, &Columns::default(), &AgeGroups::default()).unwrap().rows.into_iter().map(|row| row.label).collect()
     }
 
     fn groups_of(table: &str) -> Vec<Option<usize>> {
@@ -210,21 +247,25 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_a_number_of_years_or_a_range() {
-        assert_eq!(age("25"), Ok(25));
-        assert_eq!(age("25.9"), Ok(25));
-        assert_eq!(age("40-49"), Ok(44));
-        assert_eq!(age("10 - 19"), Ok(14));
-        assert_eq!(age("70+"), Ok(70));
-        assert_eq!(age("more than 70"), Ok(70));
-        for text in ["-3", "old", "49-40", "1985", "NaN", "+", "-"] {
-            assert!(age(text).is_err(), "{text}");
-        }
+    fn the_group_is_the_given_one_or_that_of_the_age() {
+        assert_eq!(groups_of("file_name,age,group\na,33,2\nb,33,\nc,,4\n"), [Some(2), Some(2), Some(4)]);
+        // A range or an open age may be of several groups, of which the table knows the right one.
+        assert_eq!(groups_of("file_name,age,group\na,18-25,0\nb,18-25,1\nc,45+,4\n"), [Some(0), Some(1), Some(4)]);
     }
 
     #[test]
-    fn a_given_group_goes_before_the_age() {
-        assert_eq!(groups_of("file_name,age,group\na,33,1\nb,33,\nc,,4\n"), [Some(1), Some(2), Some(4)]);
+    fn a_group_that_contradicts_the_age_is_a_fault() {
+        let table = "file_name,age,group\na,33,1\nb,18-25,2\nc,45+,0\nd,5,0\n";
+
+        let reasons: Vec<_> = rows(table.as_bytes()).into_iter().map(|label| label.unwrap_err().reason).collect();
+
+        assert_eq!(
+            reasons[0],
+            "group `1` (21-30) contradicts age 33; correct one of them, or leave the column group out"
+        );
+        assert!(reasons[1].starts_with("group `2` (31-40) contradicts age 18-25"), "{}", reasons[1]);
+        assert!(reasons[2].starts_with("group `0` (11-20) contradicts age 45+"), "{}", reasons[2]);
+        assert!(reasons[3].starts_with("group `0` (11-20) contradicts age 5"), "{}", reasons[3]);
     }
 
     #[test]
@@ -260,5 +301,48 @@ mod tests {
     #[test]
     fn short_rows_are_filled_with_nothing() {
         assert_eq!(groups_of("file_name,identity,age\na\n"), [None]);
+    }
+
+    #[test]
+    fn a_column_that_is_given_and_not_there_is_refused_with_those_that_are() {
+        let error = |columns: Columns, header: &str| {
+            let header: StringRecord = header.split(',').collect();
+            Places::of(&header, &columns, Path::new("labels.csv")).err().map(|error| error.to_string())
+        };
+
+        let years = Columns::default().with("age", "Years");
+        let message = error(years.clone(), "file_name,year").unwrap();
+        assert_eq!(message, "labels.csv has no column `Years`; its columns are: file_name, year (is it `year`?)");
+        assert_eq!(error(years, "file_name,years"), None);
+        let message = error(Columns::default(), "filename,Age").unwrap();
+        assert!(
+            message.ends_with("no column `file_name`; its columns are: filename, Age (is it `filename`?)"),
+            "{message}"
+        );
+        assert_eq!(
+            error(Columns::default().with("age", "age"), "file_name").map(|text| text.contains("`age`")),
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn a_missing_column_is_told_with_the_one_that_may_be_meant() {
+        let header: StringRecord = "file_name,real_age,shoe".split(',').collect();
+
+        let missing = Places::of(&header, &Columns::default(), Path::new("labels.csv")).unwrap().1;
+
+        assert_eq!(missing[0], ("age", Some("real_age".into())));
+        assert_eq!(missing[2], ("identity", None));
+    }
+
+    #[test]
+    fn a_column_is_renamed_once_and_to_something() {
+        let mut columns = Columns::default();
+        assert!(columns.rename("shoe", "size").unwrap_err().contains("file_name, age"));
+        assert!(columns.rename("age", " ").unwrap_err().contains("no name"));
+
+        columns.rename("age", "Years").unwrap();
+
+        assert!(columns.rename("age", "Alter").unwrap_err().contains("is `Years` already"));
     }
 }

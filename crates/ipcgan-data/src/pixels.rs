@@ -58,17 +58,46 @@ fn unpacked(pixels: Tensor<3, Int>) -> Tensor<4> {
 /// # Panics
 /// If there are not three channels, or if the device fails.
 pub fn images(faces: Tensor<4>) -> Vec<RgbImage> {
-    let [_, channels, height, width] = faces.dims();
-    assert_eq!(channels, 3, "a face has the channels red, green and blue");
-    let values = faces.try_into_vec_as::<f32>().expect("faces can be read back from the device");
-    let plane = height * width;
-    let picture = |planes: &[f32]| {
-        RgbImage::from_fn(width as u32, height as u32, |x, y| {
-            let place = y as usize * width + x as usize;
-            Rgb([0, 1, 2].map(|channel| byte(planes[channel * plane + place])))
-        })
-    };
-    values.chunks_exact(3 * plane).map(picture).collect()
+    Values::read(faces).images()
+}
+
+/// As [`images`]; none if a value is not finite (NaN or infinity), as damaged weights give them.
+///
+/// # Shapes
+/// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+///
+/// # Panics
+/// As [`images`].
+pub fn finite_images(faces: Tensor<4>) -> Option<Vec<RgbImage>> {
+    let values = Values::read(faces);
+    values.values.iter().all(|value| value.is_finite()).then(|| values.images())
+}
+
+/// Values of faces, read back from the device.
+struct Values {
+    values: Vec<f32>,
+    height: usize,
+    width: usize,
+}
+
+impl Values {
+    fn read(faces: Tensor<4>) -> Self {
+        let [_, channels, height, width] = faces.dims();
+        assert_eq!(channels, 3, "a face has the channels red, green and blue");
+        let values = faces.try_into_vec_as::<f32>().expect("faces can be read back from the device");
+        Self { values, height, width }
+    }
+
+    fn images(&self) -> Vec<RgbImage> {
+        let plane = self.height * self.width;
+        let image = |planes: &[f32]| {
+            RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| {
+                let place = y as usize * self.width + x as usize;
+                Rgb([0, 1, 2].map(|channel| byte(planes[channel * plane + place])))
+            })
+        };
+        self.values.chunks_exact(3 * plane).map(image).collect()
+    }
 }
 
 fn byte(value: f32) -> u8 {
@@ -112,6 +141,17 @@ mod tests {
 
         let expected = TensorData::from([[[[-1.0, -1.0]], [[1.0, 1.0]], [[-1.0, 1.0]]]]);
         faces.into_data().assert_eq(&expected, false);
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_gives_no_image() {
+        let device = Device::flex();
+        let faces = |value: f32| Tensor::<4>::from_data([[[[0.0]], [[value]], [[0.5]]]], &device);
+
+        assert!(finite_images(faces(0.1)).is_some());
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(finite_images(faces(value)).is_none(), "{value}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 /// A folder of aligned faces with a `metadata.csv` beside or above them.
 ///
 /// Columns, in any order: `file_name` (relative to the folder; the only one that must be there), `age` (years, or a
-/// range such as `40-49` or `70+`), `group` (index of the age group; decided by the age if empty), `identity`
+/// range such as `40-49` or `70+`), `group` (index of the age group; decided by the age if empty, and a fault if the age contradicts it), `identity`
 /// and `split` (`train`, `valid` or `test`). Other columns are ignored.
 #[derive(Clone, Debug)]
 pub struct PreparedFolder {
@@ -48,7 +48,7 @@ impl PreparedFolder {
         let mut seen = HashSet::new();
         let mut faces = Vec::new();
         let mut left_out = Vec::new();
-        for Row { line, file_name, label } in metadata::read(&table, &Columns::default(), groups)? {
+        for Row { line, file_name, label } in metadata::read(&table, &Columns::default(), groups)?.rows {
             let path = if file_name.is_empty() { table.clone() } else { folder.join(&file_name) };
             let label = label.and_then(|label| {
                 check_place(&file_name, &path)?;
@@ -167,7 +167,10 @@ mod tests {
 
         let nameless = folder("file,age\na.png,20\n", &["a.png"]);
         assert!(
-            open(&nameless).unwrap_err().to_string().ends_with("no column `file_name`; its columns are: file, age")
+            open(&nameless)
+                .unwrap_err()
+                .to_string()
+                .ends_with("`file_name`; its columns are: file, age (is it `file`?)")
         );
 
         let useless = folder("file_name\nb.png\n", &[]);

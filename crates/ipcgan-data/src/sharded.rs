@@ -27,7 +27,7 @@ const BYTES: &str = "image.bytes";
 
 /// The faces in the `*.parquet` files of a folder, files in alphabetical order.
 ///
-/// Each file has a column `image` of records with `bytes` (a PNG, JPEG, WebP or BMP file) and, if it likes, `path`;
+/// Each file has a column `image` of records with `bytes` (a picture file of any readable kind) and, if it likes, `path`;
 /// and columns as a `metadata.csv` (`age`, `group`, `identity`, `split`), of texts or numbers. Where there is no column
 /// `split`, the file's name says it: `train-00000-of-00002.parquet`. Labels are kept in memory, pictures are not.
 #[derive(Debug)]
@@ -188,7 +188,7 @@ fn labels(
     let fields: Vec<_> = schema.get_fields().iter().filter(of_labels).cloned().collect();
     // Every row has a picture, so it has a name.
     let header: StringRecord = std::iter::once("file_name").chain(fields.iter().map(|field| field.name())).collect();
-    let places = Places::of(&header, &Columns::default(), path)?;
+    let (places, _) = Places::of(&header, &Columns::default(), path)?;
     let by_name = split_of_file(path);
     let in_columns = fields.iter().any(|field| field.name() == "split");
     let label = |cells: StringRecord| {
@@ -291,7 +291,7 @@ mod tests {
             assert_eq!(red, reds[index]);
         });
         // The row without a picture.
-        assert!(faces.image(2).unwrap_err().to_string().ends_with("is cut short; copy or download it again"));
+        assert!(faces.image(2).unwrap_err().to_string().ends_with("is an empty file; copy or download it again"));
     }
 
     /// In `promises-more` a page's header names a list far longer than the file; at `short-dictionary` the reader panics.

@@ -1,8 +1,10 @@
 //! Convolutions with prepared weights.
 
 use crate::correlation::Correlation;
+use crate::depthwise::{Depthwise, is_depthwise};
 use crate::epilogue::Epilogue;
 use crate::narrow::Narrow;
+use crate::one_by_one::OneByOne;
 use crate::shuffled::Shuffled;
 use crate::winograd::{self, Weights, Winograd};
 use crate::{Instructions, Maps, Window};
@@ -33,7 +35,9 @@ pub struct Convolution {
 #[derive(Debug)]
 enum Direct {
     Correlation(Correlation),
+    Depthwise(Depthwise),
     Narrow(Narrow),
+    OneByOne(OneByOne),
     Shuffled(Shuffled),
 }
 
@@ -49,9 +53,16 @@ impl Convolution {
         once: Option<Maps>,
     ) -> Self {
         check(weights, channels, window);
-        let direct = || match Narrow::suits(instructions, channels, window) {
-            true => Direct::Narrow(Narrow::new(instructions, weights, channels, window)),
-            false => Direct::Correlation(Correlation::forward(instructions, weights, channels, window)),
+        let direct = || {
+            if is_depthwise(channels, window) {
+                Direct::Depthwise(Depthwise::new(instructions, weights, window))
+            } else if OneByOne::suits(window) {
+                Direct::OneByOne(OneByOne::new(instructions, weights, channels))
+            } else if Narrow::suits(instructions, channels, window) {
+                Direct::Narrow(Narrow::new(instructions, weights, channels, window))
+            } else {
+                Direct::Correlation(Correlation::forward(instructions, weights, channels, window))
+            }
         };
         let winograd = || Winograd::forward(instructions, weights, channels, window);
         let from = channels[1] * window.groups;
@@ -102,9 +113,11 @@ impl Convolution {
     /// Moved out of borrowed memory.
     fn settled(mut self) -> Self {
         match &mut self.direct {
-            None => {}
+            // It holds memory of its own.
+            None | Some(Direct::Depthwise(_)) => {}
             Some(Direct::Correlation(direct)) => direct.settle(),
             Some(Direct::Narrow(direct)) => direct.settle(),
+            Some(Direct::OneByOne(direct)) => direct.settle(),
             Some(Direct::Shuffled(direct)) => direct.settle(),
         }
         if let Some(winograd) = &mut self.winograd {
@@ -144,7 +157,9 @@ impl Convolution {
                 winograd.run(input, maps, sides, epilogue, output);
             }
             (Some(Direct::Correlation(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::Depthwise(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (Some(Direct::Narrow(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::OneByOne(direct)), _) => direct.run(input, maps, epilogue, output),
             (Some(Direct::Shuffled(direct)), _) => direct.run(input, maps, sides, epilogue, output),
             (None, None) => unreachable!("weights are prepared in one way at least"),
         }

@@ -46,13 +46,21 @@ pub enum ModelError {
         /// The kind that the file names.
         found: String,
     },
-    /// Tensors are missing or have other shapes than the file's own configuration says.
+    /// The tensors are not those of the network that the file's own configuration describes, or not finite.
     #[error("{path} does not fit its own configuration: {reason}")]
     Mismatch {
         /// The weights file.
         path: PathBuf,
         /// Which tensors, and how.
         reason: String,
+    },
+    /// The network gives values that are not finite numbers (NaN or infinity).
+    #[error(
+        "{path} gives values that are not finite (NaN or infinity): the weights are damaged, or their training diverged; use others"
+    )]
+    NotFinite {
+        /// The weights file.
+        path: PathBuf,
     },
     /// No kernels are called that.
     #[error("no kernels are called `{0}`; there are fast, direct and burn")]

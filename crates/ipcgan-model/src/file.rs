@@ -1,7 +1,10 @@
 //! Files that are written whole or not at all.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 /// Writes `contents` to the file `path`, replacing what was there, whole or not at all.
 ///
@@ -11,6 +14,30 @@ use std::path::Path;
 /// # Errors
 /// The folder does not exist, is full or is not ours to write; the error does not name the file.
 pub fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
+    temporary(path, contents)?.persist(path)?;
+    Ok(())
+}
+
+/// As [`write_whole`], where no file is called `path`: nothing is replaced, also if a file of that name appears meanwhile.
+///
+/// # Errors
+/// As [`write_whole`]; and [`io::ErrorKind::AlreadyExists`].
+pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let error = match temporary(path, contents)?.persist_noclobber(path) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if error.error.kind() == io::ErrorKind::AlreadyExists {
+        return Err(error.error);
+    }
+    // File systems without hard links (FAT, some network drives) cannot rename without replacing: take the name first.
+    OpenOptions::new().write(true).create_new(true).open(path)?;
+    error.file.persist(path)?;
+    Ok(())
+}
+
+/// A file with `contents`, safely on disk, in the folder of `path`.
+fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -23,8 +50,7 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -40,6 +66,19 @@ mod tests {
         write_whole(&path, b"new").unwrap();
 
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photo.gif");
+
+        write_new(&path, b"ours").unwrap();
+        let error = write_new(&path, b"another").unwrap_err();
+
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"ours");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

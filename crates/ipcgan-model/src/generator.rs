@@ -168,6 +168,27 @@ impl Generator {
         Some(self)
     }
 
+    /// The same with a last layer that passes nothing of period two, the checkerboard artefacts of the transposed
+    /// convolutions before it: their four sub-pixels come from different weights.
+    ///
+    /// The nearest such layer: rows and columns of each kernel are projected onto what is orthogonal to +1, -1, +1, ...
+    ///
+    /// Source: Odena et al., "Deconvolution and Checkerboard Artifacts", 2016; the projection is ours.
+    pub fn without_checkerboard(mut self) -> Self {
+        self.head.weight = self.head.weight.map(|weight| {
+            let tracked = weight.is_require_grad();
+            let [outputs, inputs, kernel, _] = weight.dims();
+            let alternating = Tensor::<1, Int>::arange(0..kernel as i64, &weight.device()).float();
+            let alternating = (alternating * std::f64::consts::PI).cos().reshape([kernel, 1]);
+            let square = alternating.clone().matmul(alternating.transpose()) / kernel as f64;
+            let projection = (Tensor::<2>::eye(kernel, &weight.device()) - square).reshape([1, kernel, kernel]);
+            let kernels = weight.reshape([outputs * inputs, kernel, kernel]);
+            let kernels = projection.clone().matmul(kernels).matmul(projection);
+            kernels.reshape([outputs, inputs, kernel, kernel]).detach().set_require_grad(tracked)
+        });
+        self
+    }
+
     /// This generator ready to age faces and nothing else.
     pub fn into_inference(self) -> InferenceGenerator {
         InferenceGenerator::new(self.valid())
@@ -208,6 +229,29 @@ mod tests {
         assert!(distance(0.0) < 1e-6);
         assert!(distance(2.0) > 1.5 * distance(1.0));
         assert!(generator(GeneratorOutput::Direct).with_strength(2.0).is_none());
+    }
+
+    #[test]
+    fn a_last_layer_without_checkerboard_answers_to_no_pattern_of_period_two() {
+        let device = Device::flex();
+        let config = GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Change);
+        let generator = config.init(&AgeGroups::default(), 0, &device);
+        let place = Tensor::<1, Int>::arange(0..32, &device).float();
+        let columns = (place * std::f64::consts::PI).cos().reshape([1, 1, 1, 32]).expand([1, 4, 32, 32]);
+        // Far from the border, which no kernel sees whole.
+        let answer = |generator: &Generator, pattern: Tensor<4>| {
+            let answer = convolution(&generator.head, pattern, Activation::None);
+            answer.narrow(2, 8, 16).narrow(3, 8, 16).abs().max().into_scalar::<f32>()
+        };
+
+        let before = answer(&generator, columns.clone());
+        let generator = generator.without_checkerboard();
+
+        assert!(before > 1e-3);
+        for pattern in [columns.clone(), columns.clone().swap_dims(2, 3), columns.clone() * columns.swap_dims(2, 3)] {
+            assert!(answer(&generator, pattern) < 1e-3 * before);
+        }
+        assert!(answer(&generator, Tensor::ones([1, 4, 32, 32], &device)) > 0.0, "all else passes");
     }
 
     #[test]

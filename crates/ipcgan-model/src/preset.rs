@@ -50,7 +50,7 @@ impl Preset {
         match self {
             Self::Paper => published,
             Self::Compact => published.with_width(24).with_norms(false).with_score_channels(1),
-            Self::Tiny => published.with_width(12),
+            Self::Tiny => published.with_width(16).with_norms(false).with_score_channels(1),
         }
     }
 

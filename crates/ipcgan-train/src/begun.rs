@@ -10,9 +10,11 @@ use ipcgan_data::{IdentityLabels, group_labels};
 use ipcgan_model::{AlexNet, Generator};
 
 use crate::TrainingError;
+use crate::config::SelectionMetric;
 use crate::context::StageContext;
 use crate::launch::Setup;
 use crate::optimizers::{classifier_optimizer, classifier_rate, gan_optimizer, gan_rates};
+use crate::realism::REALISM_AND_AGE;
 use crate::samples::SampleGrids;
 use crate::stages::{AgeModel, AgingModel, IdentityModel, StepModel};
 use crate::strategy::{JudgedBy, StepObserver};
@@ -51,7 +53,12 @@ impl StageContext<'_> {
         let (groups, seed) = (&self.config.age_groups, self.config.seed);
         let alexnet = self.config.alexnet.init(groups, seed, &self.autodiff_device());
         Ok(Begun {
-            model: IdentityModel { alexnet, rules: training.clone(), age_weight: self.config.trunk_age_weight },
+            model: IdentityModel {
+                alexnet,
+                rules: training.clone(),
+                age_weight: self.config.trunk_age_weight,
+                steps: self.done,
+            },
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),
@@ -77,7 +84,7 @@ impl StageContext<'_> {
         let labels = group_labels(self.data.train().as_ref())?;
         let held_out = group_labels(self.data.valid().as_ref())?;
         Ok(Begun {
-            model: AgeModel::new(alexnet, training.clone(), &self.autodiff_device()),
+            model: AgeModel::new(alexnet, training.clone(), &self.autodiff_device()).after(self.done),
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),
             train: self.labelled_stream(labels, training),
@@ -95,7 +102,8 @@ impl StageContext<'_> {
             let setup = setup.loss("discriminator").loss("adversarial").loss("identity").loss("age");
             let setup = setup.accuracy("age accuracy").detail("variety");
             let setup = setup.detail("discriminator gradient").detail("generator gradient");
-            setup.valid_loss("identity").valid_loss("age").valid_accuracy("age accuracy").valid_loss("objective")
+            let setup = setup.valid_loss("identity").valid_loss("age").valid_accuracy("age accuracy");
+            setup.valid_loss("objective").realism()
         };
         let (model, learned) = self.launch(self.aging_begun(alexnet)?, Some(samples), setup)?;
         self.save("generator", &self.with_standing_statistics(model.kept())?, &self.config.generator)?;
@@ -119,12 +127,15 @@ impl StageContext<'_> {
             rates: gan_rates(training),
             train: self.aging_stream()?,
             valid: self.aging_once()?,
-            judged_by: JudgedBy { name: "objective", higher_is_better: false },
+            judged_by: match training.selection_metric {
+                SelectionMetric::RealismAndAge => JudgedBy { name: REALISM_AND_AGE, higher_is_better: true },
+                SelectionMetric::Objective => JudgedBy { name: "objective", higher_is_better: false },
+            },
         })
     }
 
     /// `generator` with running statistics measured anew on the first faces of the stage, if that is wanted.
-    fn with_standing_statistics(&self, generator: &Generator) -> Result<Generator, TrainingError> {
+    pub(crate) fn with_standing_statistics(&self, generator: &Generator) -> Result<Generator, TrainingError> {
         let batches = self.config.aging.statistics_batches;
         if batches == 0 {
             return Ok(generator.clone());

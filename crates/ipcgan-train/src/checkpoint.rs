@@ -41,6 +41,9 @@ pub(crate) struct Best {
     pub(crate) step: usize,
     /// What it measured.
     pub(crate) value: f64,
+    /// Name of what was measured: numbers of other names are not to be compared with it.
+    #[serde(default)]
+    pub(crate) metric: String,
     /// Validations since.
     pub(crate) since: usize,
 }
@@ -86,6 +89,11 @@ impl Checkpoints {
         Self { folder: run.checkpoints(stage), newest_step, kept: config.checkpoints_kept, begun: Arc::default() }
     }
 
+    /// The checkpoints in `folder`, to be read alone.
+    pub(crate) fn in_folder(folder: PathBuf) -> Self {
+        Self { newest_step: PathBuf::new(), folder, kept: 1, begun: Arc::default() }
+    }
+
     /// Whether there is a complete checkpoint, whole or damaged.
     pub(crate) fn any(&self) -> bool {
         !self.complete().is_empty()
@@ -126,6 +134,32 @@ impl Checkpoints {
         }
         match damaged.pop() {
             None => Ok(Found { step: 0, damaged }),
+            Some((path, reason)) => Err(TrainingError::Checkpoint { path, reason }),
+        }
+    }
+
+    /// The best checkpoint that is whole, else the newest one, and what it measured if it is the best. Nothing is removed.
+    ///
+    /// # Errors
+    /// Checkpoints are there, but none is whole.
+    pub(crate) fn best(&self) -> Result<Option<(PathBuf, Option<Best>)>, TrainingError> {
+        let complete = self.complete();
+        let newest = complete.iter().rev().find_map(|step| state(&self.at(*step)).ok());
+        let best = newest.and_then(|state| state.standing.best);
+        if let Some(best) = best
+            && check(&self.at(best.step)).is_ok()
+        {
+            return Ok(Some((self.at(best.step), Some(best))));
+        }
+        let mut damaged = None;
+        for step in complete.into_iter().rev() {
+            match check(&self.at(step)) {
+                Ok(()) => return Ok(Some((self.at(step), None))),
+                Err(reason) => damaged = damaged.or(Some((self.at(step), reason))),
+            }
+        }
+        match damaged {
+            None => Ok(None),
             Some((path, reason)) => Err(TrainingError::Checkpoint { path, reason }),
         }
     }
@@ -228,8 +262,13 @@ fn remove(folder: &Path) -> io::Result<()> {
     fs::remove_dir_all(folder)
 }
 
+/// Whether `folder` is a complete checkpoint, whole or damaged.
+pub(crate) fn is_checkpoint(folder: &Path) -> bool {
+    folder.join(STATE).is_file()
+}
+
 /// Whether every record of the checkpoint is what it was when it was written; else what is wrong.
-fn check(folder: &Path) -> Result<(), String> {
+pub(crate) fn check(folder: &Path) -> Result<(), String> {
     for (name, expected) in state(folder)?.checksums {
         match checksum(&folder.join(&name)) {
             Err(error) => return Err(format!("{name} cannot be read: {error}")),
@@ -325,7 +364,7 @@ mod tests {
             fs::create_dir_all(checkpoints.part(*step)).unwrap();
             // The second one is the best.
             let best = steps.get(1).filter(|best| step >= best);
-            let best = best.map(|best| Best { step: *best, value: 0.5, since: 0 });
+            let best = best.map(|best| Best { step: *best, value: 0.5, metric: String::new(), since: 0 });
             checkpoints.begin(*step, Standing { best, ..Standing::default() });
             for name in ["model.bpk", "optimizer.bpk", "scheduler.bpk"] {
                 let file = checkpoints.part(*step).join(name);
@@ -387,6 +426,24 @@ mod tests {
 
         assert_eq!(run.checkpoint_step(Stage::Age).unwrap(), Some(10));
         assert_eq!(run.checkpoint_step(Stage::Aging).unwrap(), None);
+    }
+
+    #[test]
+    fn the_best_one_is_found_and_the_newest_whole_one_if_that_is_damaged() {
+        let (_folder, checkpoints) = checkpoints(&[5, 10, 15, 20], 3);
+        let found = |checkpoints: &Checkpoints| {
+            let (path, best) = checkpoints.best().unwrap().unwrap();
+            (path, best.is_some())
+        };
+
+        assert_eq!(found(&checkpoints), (checkpoints.at(10), true));
+        for step in [10, 20] {
+            fs::write(checkpoints.at(step).join("model.bpk"), "other").unwrap();
+        }
+        assert_eq!(found(&checkpoints), (checkpoints.at(15), false));
+        fs::remove_file(checkpoints.at(15).join("model.bpk")).unwrap();
+        assert!(checkpoints.best().unwrap_err().to_string().contains("model.bpk is damaged"));
+        assert!(checkpoints.at(20).exists(), "nothing is removed");
     }
 
     #[test]

@@ -23,6 +23,15 @@ use crate::team::Team;
 use crate::train::Session;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
+/// Refuses faces of another number than `stage` began with, if that is known: their order would be another.
+pub(crate) fn check_face_count(data: &TrainingData, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
+    let now = data.train().len();
+    match run.read::<usize>(&faces_file(stage))? {
+        Some(was) if was != now => Err(TrainingError::OtherData { stage, was, now }),
+        _ => Ok(()),
+    }
+}
+
 /// Where a stage keeps how many faces it learns from.
 fn faces_file(stage: Stage) -> String {
     format!("log/{stage}/faces.json")
@@ -82,11 +91,7 @@ impl<'a> StageContext<'a> {
 
     /// Refuses to go on with another number of faces than the stage began with: their order would be another.
     pub(crate) fn check_data(&self, done: usize) -> Result<(), TrainingError> {
-        let (stage, now) = (self.stage, self.data.train().len());
-        match self.run.read::<usize>(&faces_file(stage))? {
-            Some(was) if done > 0 && was != now => Err(TrainingError::OtherData { stage, was, now }),
-            _ => Ok(()),
-        }
+        if done == 0 { Ok(()) } else { check_face_count(&self.data, self.stage, self.run) }
     }
 
     /// The stage from its beginning; nothing is written.
@@ -163,6 +168,7 @@ impl<'a> StageContext<'a> {
             valid_faces: self.data.valid().len(),
             held_out: learned.held_out,
             stopped_early: learned.stopped_early,
+            best_step: learned.best_step,
         };
         self.run.save_summary(self.stage, &summary)
     }

@@ -24,6 +24,84 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
+    /// Faces of your own, whatever they come from: pictures are asked for while training, on several threads, and may be of any
+    /// size.
+    ///
+    /// A person with a picture whose label names a split is on that side with all pictures; the others are split by
+    /// identity, [`TrainingConfig::valid_share`] of them to validation. Both sides need a face of every age group for the age and the
+    /// ageing stage, and two people for the identity stage.
+    ///
+    /// # Errors
+    /// A label names a group that [`TrainingConfig::age_groups`] does not have, or one person is on several sides.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use burn::tensor::Device;
+    /// use image::{Rgb, RgbImage};
+    /// use ipcgan_data::{DataError, FaceLabel, FaceSet};
+    /// use ipcgan_model::Preset;
+    /// use ipcgan_train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, plan};
+    ///
+    /// /// Faces in memory: each with what is known of it.
+    /// struct Album(Vec<(RgbImage, FaceLabel)>);
+    ///
+    /// impl FaceSet for Album {
+    ///     fn len(&self) -> usize {
+    ///         self.0.len()
+    ///     }
+    ///     fn label(&self, index: usize) -> &FaceLabel {
+    ///         &self.0[index].1
+    ///     }
+    ///     fn name(&self, index: usize) -> String {
+    ///         format!("face {index}")
+    ///     }
+    ///     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+    ///         Ok(self.0[index].0.clone())
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let small = ["generator.image_size=16", "generator.width=2", "discriminator.width=2", "alexnet.input_size=67"];
+    /// let smaller = ["alexnet.width=2", "alexnet.hidden=8", "aging.batch_size=2", "valid_share=0.5"];
+    /// let settings: Vec<String> = small.into_iter().chain(smaller).map(String::from).collect();
+    /// let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings)?;
+    ///
+    /// // Twenty people of each age group.
+    /// let face = |number: u32| {
+    ///     let age = [15, 25, 35, 45, 60][number as usize % 5];
+    ///     let group = config.age_groups.group_of(age);
+    ///     let label = FaceLabel { age: Some(age), group, identity: Some(format!("person {number}")), split: None };
+    ///     (RgbImage::from_pixel(16, 16, Rgb([number as u8, 2 * age as u8, 90])), label)
+    /// };
+    /// let data = TrainingData::new(Arc::new(Album((0..100).map(face).collect())), &config)?;
+    ///
+    /// // A few steps, and what the whole would take; `train` takes the same arguments.
+    /// let session = Session {
+    ///     devices: vec![Device::flex()],
+    ///     display: Display::Lines(Arc::new(|_| ())),
+    ///     notices: Arc::new(|line| eprintln!("{line}")),
+    ///     interrupter: Interrupter::new(),
+    ///     resume: false,
+    ///     device_memory: None,
+    /// };
+    /// let stages = plan(&config, &[Stage::Aging], &data, &RunFolder::at("run".as_ref()), &session)?;
+    /// assert_eq!(stages[0].steps, config.aging.steps);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(faces: Arc<dyn FaceSet>, config: &TrainingConfig) -> Result<Self, TrainingError> {
+        let groups = config.age_groups.count();
+        for index in 0..faces.len() {
+            if let Some(group) = faces.label(index).group.filter(|group| *group >= groups) {
+                let reason = format!("its group {group} is none of the indices 0 to {}", groups - 1);
+                return Err(TrainingError::Label { name: faces.name(index), reason });
+            }
+        }
+        Self::split(faces, None, config)
+    }
+
     /// Drawn faces.
     ///
     /// # Errors

@@ -163,6 +163,22 @@ pub enum TrainingError {
         /// The missing file.
         path: PathBuf,
     },
+    /// What a face set says of a face makes no sense.
+    #[error("face `{name}`: {reason}")]
+    Label {
+        /// The face.
+        name: String,
+        /// What is wrong with its label.
+        reason: String,
+    },
+    /// No generator is where one was looked for.
+    #[error("{path}: {reason}")]
+    NoGenerator {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why there is none.
+        reason: String,
+    },
     /// A setting does not exist or has a value of the wrong kind.
     #[error("setting `{setting}`: {reason}")]
     Setting {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::store::ModuleRecord;
+use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
@@ -16,13 +17,14 @@ use crate::dashboard::dashboard;
 use crate::health::Health;
 use crate::held_out::HeldOut;
 use crate::progress::ProgressLines;
+use crate::realism::{AgingValidation, KERNEL_DISTANCE, REALISM_AND_AGE};
 use crate::record::Recorder;
+use crate::set_metric::SetMetric;
 use crate::stages::{Recognition, StepModel};
 use crate::strategy::{FACES_PER_SECOND, Gentler, JudgedBy, MEMORY, Outcome, StepObserver, StepStrategy, Watch};
 use crate::summary::Learned;
 use crate::terms::{TermMetric, Terms};
 use crate::train::Display;
-use crate::verification::VerificationMetric;
 
 /// A stage about to be launched.
 pub(crate) struct Setup<M: StepModel> {
@@ -59,7 +61,7 @@ impl<M: StepModel> Setup<M> {
     }
 }
 
-impl<M: StepModel + InferenceStep<Output = Terms>> Setup<M> {
+impl<M: StepModel + InferenceStep<Output: Adaptor<Terms>>> Setup<M> {
     /// Shows a term that should fall on held-out faces.
     pub(crate) fn valid_loss(self, term: &'static str) -> Self {
         self.measured(term).map(|training| training.metric_valid_numeric(TermMetric::loss(term)))
@@ -75,9 +77,18 @@ impl<M: StepModel + InferenceStep<Output = Recognition>> Setup<M> {
     /// Shows how well held-out people are recognised.
     pub(crate) fn recognition(self) -> Self {
         self.measured("verification").measured("nearest is same").map(|training| {
+            training.metric_valid_numeric(SetMetric::verification()).metric_valid_numeric(SetMetric::nearest_is_same())
+        })
+    }
+}
+
+impl<M: StepModel + InferenceStep<Output = AgingValidation>> Setup<M> {
+    /// Shows how much aged faces are like real ones of their age.
+    pub(crate) fn realism(self) -> Self {
+        self.measured(KERNEL_DISTANCE).measured(REALISM_AND_AGE).map(|training| {
             training
-                .metric_valid_numeric(VerificationMetric::verification())
-                .metric_valid_numeric(VerificationMetric::nearest_is_same())
+                .metric_valid_numeric(SetMetric::kernel_distance())
+                .metric_valid_numeric(SetMetric::realism_and_age())
         })
     }
 }
@@ -132,11 +143,12 @@ impl StageContext<'_> {
         }
         let Outcome { steps_done: steps, standing, stopped_early, .. } = outcome;
         let validated = standing.validated;
+        let best_step = standing.best.as_ref().map(|best| best.step);
         let model = match standing.best.filter(|_| stopped_early) {
             None => result.model,
             Some(best) => self.load_model(result.model, best.step)?,
         };
-        Ok((model, Learned { steps, validated, held_out: standing.held_out, stopped_early }))
+        Ok((model, Learned { steps, validated, held_out: standing.held_out, stopped_early, best_step }))
     }
 
     fn strategy<M: StepModel>(

@@ -10,6 +10,7 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 
+use crate::set_metric::NOT_DEFINED;
 use crate::terms::DETAIL;
 
 /// Time between two lines.
@@ -30,7 +31,7 @@ pub(crate) struct ProgressLines {
     training: bool,
     items: usize,
     names: HashMap<MetricId, String>,
-    values: BTreeMap<String, f64>,
+    values: BTreeMap<String, String>,
     started: Instant,
     started_at: usize,
     last_line: Option<Instant>,
@@ -62,12 +63,17 @@ impl ProgressLines {
     fn remember(&mut self, state: MetricState) {
         let MetricState::Numeric(entry, Some(value)) = state else { return };
         if let Some(name) = self.names.get(&entry.metric_id) {
-            self.values.insert(name.clone(), value.current());
+            let undefined = entry.serialized_entry.formatted.find(NOT_DEFINED);
+            let text = match undefined {
+                Some(start) => entry.serialized_entry.formatted[start..].into(),
+                None => short(value.current()),
+            };
+            self.values.insert(name.clone(), text);
         }
     }
 
     fn values(&self) -> String {
-        let values = self.values.iter().map(|(name, value)| format!("{name} {}", short(*value)));
+        let values = self.values.iter().map(|(name, value)| format!("{name} {value}"));
         values.collect::<Vec<_>>().join("  ")
     }
 

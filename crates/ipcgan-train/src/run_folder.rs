@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ipcgan_model::write_whole;
+use ipcgan_model::{JsonPath, write_whole};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -143,8 +143,20 @@ impl RunFolder {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn config(&self) -> Result<Option<TrainingConfig>, TrainingError> {
-        let Some(saved) = self.read::<Value>(CONFIG)? else { return Ok(None) };
-        let invalid = |reason: String| TrainingError::NoConfig { path: self.path.join(CONFIG), reason };
+        self.config_in(CONFIG)
+    }
+
+    /// The configuration that `stage` was last run with, if it has begun.
+    ///
+    /// # Errors
+    /// As [`RunFolder::config`].
+    pub(crate) fn config_of(&self, stage: Stage) -> Result<Option<TrainingConfig>, TrainingError> {
+        self.config_in(&format!("log/{stage}/{CONFIG}"))
+    }
+
+    fn config_in(&self, name: &str) -> Result<Option<TrainingConfig>, TrainingError> {
+        let Some(saved) = self.read::<Value>(name)? else { return Ok(None) };
+        let invalid = |reason: String| TrainingError::NoConfig { path: self.path.join(name), reason };
         let preset = saved.get("preset").cloned().ok_or_else(|| invalid("it names no preset".into()))?;
         let preset = serde_json::from_value(preset).map_err(|error| invalid(error.to_string()))?;
         let mut config = serde_json::to_value(TrainingConfig::of(preset)).expect("plain data turn into JSON");
@@ -162,12 +174,12 @@ impl RunFolder {
     /// # Errors
     /// It cannot be read.
     pub fn data_folder(&self) -> Result<Option<PathBuf>, TrainingError> {
-        Ok(self.read::<Option<PathBuf>>(DATA)?.flatten())
+        Ok(self.read::<Option<JsonPath>>(DATA)?.flatten().map(JsonPath::into_path))
     }
 
     /// Keeps which prepared folder the run begins with; none if its faces are synthetic.
     pub(crate) fn save_data_folder(&self, folder: Option<&Path>) -> Result<(), TrainingError> {
-        self.write(DATA, &folder)
+        self.write(DATA, &folder.map(JsonPath::from))
     }
 
     /// What the JSON file `name` holds, if it is there.

@@ -16,6 +16,8 @@ pub(crate) struct Learned {
     pub(crate) held_out: BTreeMap<String, f64>,
     /// Whether the stage ended before its last step, because nothing became better any more.
     pub(crate) stopped_early: bool,
+    /// Step of the best checkpoint, which is kept.
+    pub(crate) best_step: Option<usize>,
 }
 
 impl Learned {
@@ -40,6 +42,9 @@ pub struct Summary {
     pub held_out: BTreeMap<String, f64>,
     /// Whether the stage ended before its last step, because nothing became better any more.
     pub stopped_early: bool,
+    /// Step of the best checkpoint, which is kept; none if none is better than others.
+    #[serde(default)]
+    pub best_step: Option<usize>,
 }
 
 impl RunFolder {
@@ -66,8 +71,13 @@ mod tests {
 
     #[test]
     fn a_stage_is_complete_with_its_last_look_at_held_out_faces() {
-        let learned =
-            |steps, validated, stopped_early| Learned { steps, validated, held_out: BTreeMap::new(), stopped_early };
+        let learned = |steps, validated, stopped_early| Learned {
+            steps,
+            validated,
+            held_out: BTreeMap::new(),
+            stopped_early,
+            best_step: None,
+        };
 
         assert!(learned(10, 10, false).is_complete(10));
         assert!(!learned(10, 5, false).is_complete(10), "told to stop in the last validation");

@@ -1,15 +1,12 @@
 //! Does the identity net recognise people it has never seen?
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use burn::tensor::{ExecutionError, TensorReadError};
 use burn::train::ItemLazy;
-use burn::train::metric::{
-    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
-    SerializedEntry,
-};
+use burn::train::metric::Adaptor;
 
+use crate::set_metric::{Gathered, SetMetric, rows};
 use crate::stages::Recognition;
 
 impl ItemLazy for Recognition {
@@ -86,83 +83,33 @@ fn area_under_curve(mut pairs: Vec<(f32, bool)>) -> Option<f64> {
     Some((rank_sum - same * (same + 1.0) / 2.0) / (same * different))
 }
 
-/// Which of the two numbers a [`VerificationMetric`] shows.
-type Score = fn(&[Vec<f32>], &[i64]) -> Option<f64>;
-
-/// A number about all faces of the validation, known at its end.
-#[derive(Clone)]
-pub(crate) struct VerificationMetric {
-    name: MetricName,
-    score: Score,
+/// The vectors of all faces of a validation, and whose they are.
+#[derive(Clone, Default)]
+pub(crate) struct Recognised {
     embeddings: Vec<Vec<f32>>,
     identities: Vec<i64>,
-    value: f64,
 }
 
-impl VerificationMetric {
+impl Gathered for Recognised {
+    type Item = Recognition;
+
+    fn add(&mut self, item: &Recognition) -> Result<(), TensorReadError> {
+        self.embeddings.extend(rows(item.embeddings.clone())?);
+        self.identities.extend(item.identities.clone().try_into_data()?.iter::<i64>());
+        Ok(())
+    }
+}
+
+/// Why neither number is known.
+const NO_PAIRS: &str = "the held-out faces need two pictures of one person, and two people";
+
+impl SetMetric<Recognised> {
     pub(crate) fn verification() -> Self {
-        Self::new("verification", verification)
+        Self::higher("verification", NO_PAIRS, |set| verification(&set.embeddings, &set.identities))
     }
 
     pub(crate) fn nearest_is_same() -> Self {
-        Self::new("nearest is same", nearest_is_same)
-    }
-
-    fn new(name: &str, score: Score) -> Self {
-        let name = Arc::new(name.to_string());
-        Self { name, score, embeddings: Vec::new(), identities: Vec::new(), value: f64::NAN }
-    }
-
-    fn entry(&self) -> SerializedEntry {
-        let text = format!("{}: {:.4}", self.name, self.value);
-        SerializedEntry::new(text, NumericEntry::Final(self.value).serialize())
-    }
-}
-
-impl Metric for VerificationMetric {
-    type Input = Recognition;
-
-    fn name(&self) -> MetricName {
-        self.name.clone()
-    }
-
-    fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: true }.into()
-    }
-
-    fn update(&mut self, item: &Recognition, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let [_, length] = item.embeddings.dims();
-        let values = item.embeddings.clone().try_into_data()?.convert::<f32>();
-        let values = values.as_slice::<f32>().expect("converted to f32 above");
-        self.embeddings.extend(values.chunks_exact(length).map(<[f32]>::to_vec));
-        let identities = item.identities.clone().try_into_data()?.convert::<i64>();
-        self.identities.extend(identities.iter::<i64>());
-        Ok(SerializedEntry::not_available(None))
-    }
-
-    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        let score = self.score;
-        self.value = score(&self.embeddings, &self.identities).unwrap_or(f64::NAN);
-        Ok(self.entry())
-    }
-
-    fn clear(&mut self) {
-        self.embeddings.clear();
-        self.identities.clear();
-    }
-}
-
-impl Numeric for VerificationMetric {
-    fn value(&self) -> Option<NumericEntry> {
-        None
-    }
-
-    fn running_value(&self) -> Option<NumericEntry> {
-        None
-    }
-
-    fn final_value(&self) -> NumericEntry {
-        NumericEntry::Final(self.value)
+        Self::higher("nearest is same", NO_PAIRS, |set| nearest_is_same(&set.embeddings, &set.identities))
     }
 }
 

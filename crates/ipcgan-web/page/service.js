@@ -1,26 +1,58 @@
-// What the page asks, answered by the networks in the page itself.
+// What the page asks of the networks in the page itself.
 
 export const where = "Your photo stays in this page: the networks run in your browser.";
 
-const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-let now = null; // the question that is worked on
-let next = null; // the newest that waits; one before it is not asked any more
+/** The networks could not be loaded. */
+export class Unreachable extends Error {
+  constructor() {
+    super("the networks could not be loaded; this page goes on by itself when its address can be reached");
+  }
+}
 
-worker.addEventListener("message", ({ data }) => {
-  const { settle } = now;
-  now = null;
-  if (next) [now, next] = [next, null];
-  if (now) worker.postMessage(now.question);
-  settle(data);
-});
+let worker = null;
+let current = null; // the request that is worked on
+let next = null; // the newest that waits; one before it is dropped
 
-function ask(question) {
-  return new Promise((resolve, reject) => {
-    const settle = ({ answer, error }) => (error ? reject(new Error(error)) : resolve(answer));
-    next?.settle({ error: "a newer question came" });
-    if (now) next = { question, settle };
-    else worker.postMessage((now = { question, settle }).question);
+function start() {
+  worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  worker.addEventListener("message", ({ data }) => finish(data));
+  // The script, or one that it imports, could not be loaded.
+  worker.addEventListener("error", () => {
+    worker = null;
+    next?.settle({ unreachable: true });
+    next = null;
+    finish({ unreachable: true });
   });
+}
+
+function finish(response) {
+  const finished = current;
+  [current, next] = [next, null];
+  if (current) worker.postMessage(current.request);
+  finished?.settle(response);
+}
+
+function ask(request) {
+  if (!worker) start();
+  return new Promise((resolve, reject) => {
+    const settle = ({ answer, error, unreachable }) => {
+      if (unreachable) reject(new Unreachable());
+      else if (error) reject(new Error(error));
+      else resolve(answer);
+    };
+    next?.settle({ error: "a newer request came" });
+    if (current) next = { request, settle };
+    else worker.postMessage((current = { request, settle }).request);
+  });
+}
+
+/** Ends when the page's address can be reached again, which is looked at every `pause` seconds. */
+export async function reachable(pause) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
+    const response = await fetch("worker.js", { method: "HEAD", cache: "no-store" }).catch(() => null);
+    if (response?.ok) return;
+  }
 }
 
 /** The age groups, and how large a photo may be. */

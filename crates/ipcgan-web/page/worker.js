@@ -2,20 +2,33 @@
 
 import init, { Aging } from "./ipcgan_web.js";
 
-const ready = init().then(() => new Aging());
+let aging = null; // the networks; loaded anew if that failed
 
-async function answer({ name, photo, age, face }) {
-  const aging = await ready;
+function loaded() {
+  aging ??= init().then(() => new Aging()).catch((error) => {
+    aging = null;
+    throw error;
+  });
+  return aging;
+}
+
+async function answer(networks, { name, photo, age, face }) {
   switch (name) {
-    case "about": return aging.about();
-    case "open": return aging.open(new Uint8Array(await photo.arrayBuffer()));
-    case "aged": return aging.aged(age, face);
+    case "about": return networks.about();
+    case "open": return networks.open(new Uint8Array(await photo.arrayBuffer()));
+    case "aged": return networks.aged(age, face);
   }
 }
 
 addEventListener("message", async ({ data }) => {
+  let networks;
   try {
-    postMessage({ answer: await answer(data) });
+    networks = await loaded();
+  } catch {
+    return postMessage({ unreachable: true });
+  }
+  try {
+    postMessage({ answer: await answer(networks, data) });
   } catch (error) {
     const broken = error instanceof WebAssembly.RuntimeError;
     postMessage({ error: broken ? "the program in the page broke down; load the page anew" : error.message ?? String(error) });

@@ -8,9 +8,9 @@ use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The most pixels of a photo: what the largest usual cameras have, and what fits into a page's memory.
-const MOST_PIXELS: u64 = 50_000_000;
+const MAX_PIXELS: u64 = 50_000_000;
 /// The largest photo, as a file.
-const MOST_MEGABYTES: usize = 32;
+const MAX_UPLOAD_MB: usize = 32;
 
 /// Ages the people in one photo after the other.
 #[wasm_bindgen]
@@ -36,7 +36,7 @@ impl Aging {
         let groups = self.aging.age_groups();
         let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
         let groups: Vec<_> = groups.indices().map(group).collect();
-        json!({ "groups": groups, "most_megabytes": MOST_MEGABYTES }).to_string()
+        json!({ "groups": groups, "max_upload_mb": MAX_UPLOAD_MB }).to_string()
     }
 
     /// Opens the photo in the file `bytes`: its size and where its faces are, as JSON.
@@ -46,8 +46,8 @@ impl Aging {
     pub fn open(&mut self, bytes: &[u8]) -> Result<String, String> {
         let origin = "the photo".as_ref();
         self.opened = None;
-        if photo::pixels_of(bytes, origin).map_err(|error| error.to_string())? > MOST_PIXELS {
-            return Err(format!("a photo may have {} million pixels at most", MOST_PIXELS / 1_000_000));
+        if photo::pixels_of(bytes, origin).map_err(|error| error.to_string())? > MAX_PIXELS {
+            return Err(format!("a photo may have {} million pixels at most", MAX_PIXELS / 1_000_000));
         }
         let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
         let faces = self.aging.faces(&photo.rgb());

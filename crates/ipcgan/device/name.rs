@@ -40,10 +40,13 @@ impl FromStr for DeviceChoice {
 
     fn from_str(name: &str) -> Result<Self, DeviceError> {
         let unknown = || DeviceError::Unknown(name.into());
-        let (kind, which) = match name.split_once(':') {
+        let (kind, given) = match name.trim().split_once(':') {
             Some((kind, which)) => (kind, Some(which)),
-            None => (name, None),
+            None => (name.trim(), None),
         };
+        // Names of devices have no case; the address of a machine may.
+        let (kind, lower) = (kind.to_ascii_lowercase(), given.map(str::to_ascii_lowercase));
+        let which = lower.as_deref();
         let number = |text: &str| text.parse::<usize>().map_err(|_| unknown());
         let index = || which.map_or(Ok(0), number);
         let gpu = || match which {
@@ -54,7 +57,7 @@ impl FromStr for DeviceChoice {
                 None => number(text).map(Gpu::Discrete),
             },
         };
-        match (kind, which) {
+        match (kind.as_str(), which) {
             ("auto", None) => Ok(Self::Auto),
             ("cpu", None) => Ok(Self::Cpu),
             ("ndarray", None) => Ok(Self::NdArray),
@@ -63,7 +66,10 @@ impl FromStr for DeviceChoice {
             ("wgpu", _) => gpu().map(Self::Wgpu),
             ("vulkan", _) => gpu().map(Self::Vulkan),
             ("metal", _) => gpu().map(Self::Metal),
-            ("remote", Some(address)) if !address.is_empty() => Ok(Self::Remote(address.into())),
+            ("remote", Some(_)) => given
+                .filter(|address| !address.is_empty())
+                .map(|address| Self::Remote(address.into()))
+                .ok_or_else(unknown),
             _ => Err(unknown()),
         }
     }
@@ -80,6 +86,17 @@ mod tests {
 
             assert_eq!(choice.to_string(), name);
         }
+    }
+
+    #[test]
+    fn a_name_may_be_in_capitals_and_have_spaces_around() {
+        for (name, device) in
+            [("CPU", "cpu"), (" Cuda:1", "cuda:1"), ("WGPU:I0 ", "wgpu:i0"), ("Vulkan:Software", "vulkan:software")]
+        {
+            assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), device);
+        }
+        let remote: DeviceChoice = "Remote:ws://Host:7171".parse().unwrap();
+        assert_eq!(remote, DeviceChoice::Remote("ws://Host:7171".into()));
     }
 
     #[cfg(feature = "remote")]

@@ -4,10 +4,10 @@ use anyhow::Result;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{FilterType, resize};
 use image::{Delay, DynamicImage, Frame, RgbImage};
-use ipcgan::data::{Change, put_back};
-use ipcgan::{AgeBlend, PhotoFace};
+use ipcgan::AgeBlend;
+use ipcgan::data::{Change, Place, put_back};
 
-use super::one::Aging;
+use super::photo::Aging;
 
 /// Longer side of the animation of a photo, at most.
 const LONGER_SIDE: u32 = 480;
@@ -18,17 +18,17 @@ const DELAY: u32 = 80;
 /// How carefully GIF's 256 colours are chosen, 1 (best) to 30.
 const HASTE: i32 = 10;
 
-/// The photo with `faces` growing old and young again.
-pub(crate) fn of_photo(aging: &Aging<'_>, photo: &RgbImage, faces: &[&PhotoFace]) -> Result<Vec<u8>> {
+/// The photo with `faces`, each aligned and with its place in the photo, growing old and young again.
+pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Place)]) -> Result<Vec<u8>> {
     let factor = (LONGER_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor).round() as u32).max(1));
     let small = if factor < 1.0 { resize(photo, width, height, FilterType::Triangle) } else { photo.clone() };
     let small = DynamicImage::from(small);
-    let changes: Vec<Vec<Change>> = faces.iter().map(|face| walk(aging, &face.aligned.picture)).collect();
+    let changes = faces.iter().map(|(face, _)| walk(aging, face)).collect::<Result<Vec<Vec<Change>>>>()?;
     let pictures = (0..changes.first().map_or(0, Vec::len)).map(|step| {
         let mut picture = small.clone();
-        for (face, changes) in faces.iter().zip(&changes) {
-            put_back(&mut picture, &face.aligned.place.of_resized(factor), &changes[step]);
+        for ((_, place), changes) in faces.iter().zip(&changes) {
+            put_back(&mut picture, &place.of_resized(factor), &changes[step]);
         }
         picture.into_rgb8()
     });
@@ -36,20 +36,19 @@ pub(crate) fn of_photo(aging: &Aging<'_>, photo: &RgbImage, faces: &[&PhotoFace]
 }
 
 /// An aligned face growing old and young again.
-pub(crate) fn of_face(aging: &Aging<'_>, face: &RgbImage) -> Result<Vec<u8>> {
-    gif(walk(aging, face).iter().map(|change| change.added_to(face)).collect())
+pub(crate) fn of_face(aging: &Aging, face: &RgbImage) -> Result<Vec<u8>> {
+    gif(walk(aging, face)?.iter().map(|change| change.added_to(face)).collect())
 }
 
 /// What changes in a face from the first group's middle to the last one's.
-fn walk(aging: &Aging<'_>, face: &RgbImage) -> Vec<Change> {
-    let face_aging = aging.aging.face_aging();
-    let groups = face_aging.age_groups();
+fn walk(aging: &Aging, face: &RgbImage) -> Result<Vec<Change>> {
+    let groups = aging.photo_aging.age_groups();
     let [first, last] = [0, groups.count() - 1].map(|group| groups.middle(group));
     let steps = STEPS * (groups.count() - 1);
     let ages: Vec<AgeBlend> =
         (0..=steps).map(|step| AgeBlend::of_age(first + (last - first) * step as f32 / steps as f32, groups)).collect();
-    let aged = face_aging.at_ages(face, &ages).into_iter();
-    aged.map(|aged| Change::between(face, &aged).scaled(aging.arguments.strength)).collect()
+    let changes = aging.photo_aging.try_changes(face, &ages)?.into_iter();
+    Ok(changes.map(|change| change.scaled(aging.strength)).collect())
 }
 
 /// `pictures` there and back, without end.

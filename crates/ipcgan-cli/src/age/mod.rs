@@ -1,108 +1,177 @@
 //! `ipcgan age`: photos in, the people in them at other ages out.
+//!
+//! In the order of the work: [`listing`] finds the photos, [`selection`] the ages, [`output_names`] names all results before
+//! anything is written, [`photo`] ages one photo after the other, and [`resume_log`] keeps what is done.
 
 mod animation;
-mod finished;
-mod one;
-mod photos;
+mod listing;
+mod natural_order;
+mod output_names;
+mod photo;
+mod request;
+mod resume_log;
+mod selection;
+mod source;
+mod summary;
 mod video;
-mod wishes;
 
 use std::fs;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ipcgan::PhotoAging;
-use serde_json::{Value, json};
+use ipcgan::model::JsonPath;
+use serde_json::json;
 
 use crate::arguments::AgeArguments;
 use crate::progress::Progress;
+use crate::say::answer_path;
 use crate::weights::face_aging;
 use crate::{answer, complain, detail, devices, report};
-use finished::Finished;
-use one::Aging;
-use photos::Photo;
-pub(crate) use wishes::Faces;
+use listing::{Given, Listing, Photo};
+use output_names::{Ends, OutputNames, Taken};
+use photo::{AgedPhoto, Aging, Job};
+use request::AgeRequest;
+pub(crate) use request::OutputFormat;
+use resume_log::{PhotoId, PhotoRecord, ResumeLog};
+pub(crate) use selection::Faces;
+use source::Content;
+use summary::Summary;
+
+/// Photos of which is told that their results are called otherwise, before the list is cut short.
+const MAX_RENAMED: usize = 5;
 
 pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
-    let photos = photos::listed(&arguments.photos, &arguments.out)?;
+    let mut listing = Listing::of(&arguments.photos, &arguments.out)?;
+    if arguments.video {
+        listing.sort();
+    }
+    report_skipped(&listing, arguments);
     let device = devices::open(&arguments.device)?;
     let face_aging = face_aging(arguments.weights.as_deref(), &device)?;
     detail("weights are read");
-    let ages = wishes::ages(&arguments.to, face_aging.age_groups())?;
+    let (ages, notices) = selection::ages(&arguments.to, face_aging.age_groups())?;
+    notices.iter().for_each(|notice| report(notice));
+    let weights = arguments.weights.as_ref().map(|_| face_aging.origin());
+    let request = AgeRequest::new(arguments, &ages, weights)?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
-    let originals = photos.iter().filter_map(|photo| fs::canonicalize(&photo.path).ok()).collect();
-    let aging = Aging { aging: PhotoAging::new(face_aging, &device), ages, arguments, originals };
-    if arguments.video {
-        return video::run(&aging, &photos);
+    let log = ResumeLog::open(&arguments.out)?;
+    let ends = Ends::new(&ages, &face_aging.age_groups().names(), arguments.format);
+    let taken = if arguments.video { Taken::Refuse } else { Taken::Rename };
+    let names = OutputNames::plan(&listing.photos, &arguments.out, &ends, &log, taken)?;
+    report_renamed(&listing.photos, &names);
+    let aging = Aging {
+        photo_aging: PhotoAging::new(face_aging, &device),
+        ages,
+        ends,
+        request,
+        faces: arguments.face,
+        strength: arguments.strength,
+        format: arguments.format,
+        out: arguments.out.clone(),
+    };
+    match arguments.video {
+        true => video::run(&aging, &listing, &names.bases, log),
+        false => age_all(&aging, &listing, &names, log, arguments),
     }
-    match &photos[..] {
-        [photo] if !arguments.photos[0].is_dir() => aging.age(photo).map(|said| tell(arguments, &said)),
-        photos => age_many(&aging, photos),
+}
+
+fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
+    if let Some(advice) = listing.advice() {
+        complain(&format!("not read: {advice}"));
+    }
+    for reason in &listing.unreadable {
+        if arguments.json {
+            answer(&json!({ "error": reason }).to_string());
+        }
+        complain(&format!("error: {reason}"));
+    }
+}
+
+fn report_renamed(photos: &[Photo], names: &OutputNames) {
+    for &index in names.renamed.iter().take(MAX_RENAMED) {
+        let [photo, base] = [photos[index].source.name(), &names.bases[index]].map(Path::display);
+        report(&format!("{photo}: results are called {base}-..., because other names are taken"));
+    }
+    if names.renamed.len() > MAX_RENAMED {
+        report(&format!("and {} more whose names are taken", names.renamed.len() - MAX_RENAMED));
     }
 }
 
 /// Ages each photo, goes on after one that fails, and leaves out what an earlier command did.
-fn age_many(aging: &Aging<'_>, photos: &[Photo]) -> Result<()> {
-    let arguments = aging.arguments;
-    // Photos by name are few, and whoever names one wants it done.
-    let folder = arguments.photos.iter().any(|path| path.is_dir());
-    let finished = match folder {
-        true => Some(Finished::open(&arguments.out, &asked(aging)?, arguments.again)?),
-        false => None,
-    };
+fn age_all(
+    aging: &Aging,
+    listing: &Listing,
+    names: &OutputNames,
+    mut log: ResumeLog,
+    arguments: &AgeArguments,
+) -> Result<()> {
+    let is_one = listing.photos.len() == 1 && listing.photos[0].given == Given::ByName && listing.unreadable.is_empty();
+    let mut summary = Summary::new(listing);
     let progress = Progress::new("ageing photos");
-    let (mut failed, mut left_out) = (0, 0);
-    for (index, photo) in photos.iter().enumerate() {
-        progress.show(index, photos.len());
-        if finished.as_ref().is_some_and(|finished| finished.has(&photo.path)) {
-            left_out += 1;
-            continue;
-        }
-        match aging.age(photo) {
-            Ok(said) => {
-                tell(arguments, &said);
-                finished.as_ref().map_or(Ok(()), |finished| finished.note(&said))?;
+    for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
+        progress.show(index, listing.photos.len());
+        match age(aging, photo, base, &mut log, arguments) {
+            Ok(Some(aged)) => {
+                summary.aged += 1;
+                summary.replaced += aged.replaced;
+                answer_aged(&aged, arguments)?;
             }
+            Ok(None) => summary.aged_before += 1,
             Err(error) => {
-                failed += 1;
+                summary.failed += 1;
                 if arguments.json {
-                    answer(&json!({ "photo": photo.path, "error": format!("{error:#}") }).to_string());
+                    let photo = JsonPath::from(photo.source.path());
+                    answer(&json!({ "photo": photo, "error": format!("{error:#}") }).to_string());
+                }
+                if is_one {
+                    return Err(error);
                 }
                 complain(&format!("error: {error:#}"));
             }
         }
     }
     progress.finish();
-    if left_out > 0 {
-        report(&format!("{left_out} of {} photos were aged before; --again does them once more", photos.len()));
+    summary.report_replaced();
+    if is_one {
+        return Ok(());
     }
-    match failed {
-        0 => Ok(()),
-        _ => bail!("{failed} of {} photos could not be aged", photos.len()),
+    if arguments.json {
+        answer(&json!({ "summary": summary }).to_string());
     }
+    report(&summary.to_string());
+    summary.result()
 }
 
-/// All that decides what the pictures look like.
-fn asked(aging: &Aging<'_>) -> Result<Value> {
-    let arguments = aging.arguments;
-    let weights = match &arguments.weights {
-        None => json!(concat!("ipcgan ", env!("CARGO_PKG_VERSION"))),
-        Some(path) => {
-            json!({ "path": path, "changed": fs::metadata(path)?.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64 })
-        }
-    };
-    let ages: Vec<&str> = aging.ages.iter().map(|age| age.name.as_str()).collect();
-    Ok(json!({
-        "weights": weights, "ages": ages, "face": format!("{:?}", arguments.face), "strength": arguments.strength,
-        "format": arguments.format.name(), "aligned": arguments.aligned, "crops": arguments.crops, "animate": arguments.animate,
-    }))
+/// Ages a photo; none if it was aged before and is not to be again.
+fn age(
+    aging: &Aging,
+    photo: &Photo,
+    base: &Path,
+    log: &mut ResumeLog,
+    arguments: &AgeArguments,
+) -> Result<Option<AgedPhoto>> {
+    let bytes = photo.source.read()?;
+    let id = PhotoId { path: photo.location.as_path().into(), content: Content::of(&bytes) };
+    if photo.given == Given::InFolder && !arguments.again && log.has(&id, base, &aging.request) {
+        return Ok(None);
+    }
+    let aged = aging.age(&Job { id: &id, source: &photo.source, bytes: &bytes, base }, log)?;
+    log.note(PhotoRecord {
+        photo: id,
+        base: base.into(),
+        request: aging.request.clone(),
+        files: aged.written.clone(),
+    })?;
+    Ok(Some(aged))
 }
 
 /// Says what became of a photo: the files that were written, or all that is known.
-fn tell(arguments: &AgeArguments, said: &Value) {
-    if arguments.json {
-        return answer(&said.to_string());
+fn answer_aged(aged: &AgedPhoto, arguments: &AgeArguments) -> Result<()> {
+    match arguments.json {
+        true => answer(&serde_json::to_string(aged)?),
+        false => aged.files.iter().for_each(|file| answer_path(file.as_path())),
     }
-    let files = said["files"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    files.for_each(answer);
+    Ok(())
 }

@@ -1,40 +1,71 @@
 //! The frames of a video at other ages, without trembling.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ipcgan::data::alignment::aligned;
 use ipcgan::data::detection::{NEIGHBOURS, Track, neighbour_weights, tracks};
 use ipcgan::data::{Change, Place, put_back};
 use ipcgan::photo::{self, Original};
 
-use super::one::Aging;
-use super::photos::Photo;
-use super::wishes::Faces;
+use super::listing::{Listing, Photo};
+use super::photo::{Aging, Job, Results};
+use super::resume_log::{PhotoId, ResumeLog};
+use super::selection::Faces;
+use super::source::Content;
+use super::summary::Summary;
 use crate::progress::Progress;
-use crate::{answer, report};
+use crate::say::answer_path;
+use crate::{complain, report};
 
-/// Writes each of `frames`, which follow one another, with its people at each age.
-pub(crate) fn run(aging: &Aging<'_>, frames: &[Photo]) -> Result<()> {
+/// Writes each frame of `listing`, which follow one another, with its people at each age; `bases` are what the names of
+/// their results begin with.
+pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: ResumeLog) -> Result<()> {
+    let frames = &listing.photos;
+    let mut summary = Summary::new(listing);
     let progress = Progress::new("looking for faces");
-    let found = frames.iter().enumerate().map(|(index, frame)| {
+    let mut found = Vec::new();
+    for (index, frame) in frames.iter().enumerate() {
         progress.show(index, frames.len());
-        let faces = aging.aging.faces(&photo::read(&frame.path)?);
-        Ok(faces.into_iter().map(|face| face.found).collect())
-    });
-    let found = found.collect::<Result<Vec<_>>>()?;
+        // A frame that cannot be read is one in which nobody is seen: the others are aged all the same.
+        let faces = match read(frame) {
+            Ok((_, photo)) => aging.photo_aging.faces(&photo.rgb()),
+            Err(error) => {
+                complain(&format!("error: {error:#}"));
+                Vec::new()
+            }
+        };
+        found.push(faces.into_iter().map(|face| face.found).collect());
+    }
     progress.finish();
-    let people = wanted(tracks(&found), aging.arguments.face)?;
+    let people = wanted(tracks(&found), aging.faces)?;
     report(&format!("people: {}, frames: {}", people.len(), frames.len()));
-    let mut video =
-        Video { aging, frames, people: people.iter().map(Track::smoothed).collect(), near: BTreeMap::new() };
+    let people = people.iter().map(Track::smoothed).collect();
+    let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
     let progress = Progress::new("ageing frames");
     for frame in 0..frames.len() {
         progress.show(frame, frames.len());
-        video.write(frame)?;
+        match video.write(frame)? {
+            Some(replaced) => {
+                summary.aged += 1;
+                summary.replaced += replaced;
+            }
+            None => summary.failed += 1,
+        }
     }
     progress.finish();
-    Ok(())
+    summary.report_replaced();
+    report(&summary.to_string());
+    summary.result()
+}
+
+/// The bytes of a frame, and its photo.
+fn read(frame: &Photo) -> Result<(Arc<[u8]>, Original)> {
+    let bytes = frame.source.read()?;
+    let photo = photo::original(&bytes, frame.source.name())?;
+    Ok((bytes, photo))
 }
 
 /// The people who are to be aged.
@@ -53,22 +84,26 @@ fn wanted(people: Vec<Track>, faces: Faces) -> Result<Vec<Track>> {
 }
 
 struct Video<'a> {
-    aging: &'a Aging<'a>,
+    aging: &'a Aging,
     frames: &'a [Photo],
+    bases: &'a [PathBuf],
     people: Vec<Track>,
-    /// The frames around the one that is written.
-    near: BTreeMap<usize, Frame>,
+    /// The frames around the one that is written; none for one that cannot be read.
+    near: BTreeMap<usize, Option<Frame>>,
+    log: ResumeLog,
 }
 
 struct Frame {
+    bytes: Arc<[u8]>,
     photo: Original,
     /// What each age changes in each person.
     changes: Vec<Option<Vec<Change>>>,
 }
 
 impl Video<'_> {
-    /// Writes a frame at each age; what is added to a face is a mean over the frames around.
-    fn write(&mut self, frame: usize) -> Result<()> {
+    /// Writes a frame at each age; what is added to a face is a mean over the frames around. How many earlier results were
+    /// replaced; none if the frame cannot be read.
+    fn write(&mut self, frame: usize) -> Result<Option<usize>> {
         self.near.retain(|near, _| near + NEIGHBOURS >= frame);
         for near in frame..(frame + NEIGHBOURS + 1).min(self.frames.len()) {
             if !self.near.contains_key(&near) {
@@ -76,41 +111,53 @@ impl Video<'_> {
                 self.near.insert(near, read);
             }
         }
-        let arguments = self.aging.arguments;
-        for (index, age) in self.aging.ages.iter().enumerate() {
-            let mut photo = self.near[&frame].photo.clone();
-            for (person, track) in self.people.iter().enumerate() {
-                let Some(landmarks) = track.at(frame) else { continue };
-                let changes = neighbour_weights(frame, track.first..track.end()).into_iter();
-                let changes: Vec<(&Change, f32)> = changes
-                    .filter_map(|(near, weight)| Some((&self.near[&near].changes[person].as_ref()?[index], weight)))
-                    .collect();
-                let size = self.aging.aging.face_aging().image_size();
-                if let Some(place) = Place::of(&landmarks, size).filter(|_| !changes.is_empty()) {
-                    put_back(&mut photo.picture, &place, &Change::weighted_sum(&changes));
-                }
-            }
-            let name = format!("{}-{}.{}", self.frames[frame].name.display(), age.name, arguments.format);
-            let path = arguments.out.join(name);
-            self.aging.check_is_no_photo(&path)?;
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            }
-            photo.write(&path, arguments.format)?;
-            answer(&path.display().to_string());
+        let Some(Frame { bytes, photo, .. }) = &self.near[&frame] else { return Ok(None) };
+        let Photo { source, location, .. } = &self.frames[frame];
+        let id = PhotoId { path: location.as_path().into(), content: Content::of(bytes) };
+        let job = Job { id: &id, source, bytes, base: &self.bases[frame] };
+        let aged: Vec<Original> = (0..self.aging.ages.len()).map(|age| self.aged(frame, photo, age)).collect();
+        let mut results = Results::new(self.aging, &job, photo, &mut self.log);
+        for (age, photo) in self.aging.ages.iter().zip(&aged) {
+            results.image("", &age.name, photo)?;
         }
-        Ok(())
+        results.written.iter().for_each(|file| answer_path(&self.aging.out.join(file)));
+        Ok(Some(results.replaced))
     }
 
-    fn read(&self, frame: usize) -> Result<Frame> {
-        let photo = photo::read_original(&self.frames[frame].path)?;
+    /// A frame with its people at one of the ages.
+    fn aged(&self, frame: usize, photo: &Original, age: usize) -> Original {
+        let mut photo = photo.clone();
+        let size = self.aging.photo_aging.face_aging().image_size();
+        for (person, track) in self.people.iter().enumerate() {
+            let Some(landmarks) = track.at(frame) else { continue };
+            let changes = neighbour_weights(frame, track.first..track.end()).into_iter();
+            let changes: Vec<(&Change, f32)> =
+                changes.filter_map(|(near, weight)| Some((self.change(near, person, age)?, weight))).collect();
+            // Frames that cannot be read count for nothing, and the others for more.
+            let sum: f32 = changes.iter().map(|(_, weight)| weight).sum();
+            let changes: Vec<_> = changes.into_iter().map(|(change, weight)| (change, weight / sum)).collect();
+            if let Some(place) = Place::of(&landmarks, size).filter(|_| !changes.is_empty()) {
+                put_back(&mut photo.picture, &place, &Change::weighted_sum(&changes));
+            }
+        }
+        photo
+    }
+
+    fn change(&self, frame: usize, person: usize, age: usize) -> Option<&Change> {
+        let frame = self.near.get(&frame)?.as_ref()?;
+        Some(&frame.changes[person].as_ref()?[age])
+    }
+
+    /// A frame; none if it cannot be read, as was told before.
+    fn read(&self, frame: usize) -> Result<Option<Frame>> {
+        let Ok((bytes, photo)) = read(&self.frames[frame]) else { return Ok(None) };
         let rgb = photo.rgb();
-        let size = self.aging.aging.face_aging().image_size();
+        let size = self.aging.photo_aging.face_aging().image_size();
         let changes = self.people.iter().map(|person| {
-            let face = aligned(&rgb, &person.at(frame)?, size)?;
-            Some(self.aging.changes(&face.picture))
+            let face = person.at(frame).and_then(|landmarks| aligned(&rgb, &landmarks, size));
+            face.map(|face| self.aging.changes(&face.picture)).transpose()
         });
-        Ok(Frame { changes: changes.collect(), photo })
+        let changes = changes.collect::<Result<_>>()?;
+        Ok(Some(Frame { bytes, photo, changes }))
     }
 }

@@ -1,32 +1,47 @@
 //! `ipcgan serve`: a web page on which people age photos, and an interface for programs.
 //!
-//! Nothing is written to disk. Connections and work on photos are bounded in number, size and time.
+//! Nothing is written to disk. Connections, bodies and work on photos are bounded in number, size and time.
 
-mod answers;
+mod access;
+mod age_query;
+mod api_error;
+mod body;
 mod connections;
-mod work;
+mod handlers;
+mod openapi;
+mod photo_service;
+mod sent_body;
+mod stop;
+mod upload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
 use ipcgan::PhotoAging;
 use tokio::net::TcpListener;
 
 use crate::arguments::ServeArguments;
+use crate::unfinished::Unfinished;
 use crate::weights::face_aging;
-use crate::{answer, devices, report};
-use work::Workshop;
+use crate::{answer, detail, devices, report};
+use access::{AccessPolicy, Reach, check_access};
+use connections::{Connection, Ended};
+use photo_service::PhotoService;
+use sent_body::SentBody;
 
-/// What a browser may do with what it gets: nothing from elsewhere, and pictures that the page made itself.
-const HEADERS: [(HeaderName, &str); 5] = [
+/// The port without another.
+const PORT: u16 = 8080;
+
+/// What a browser may do with a response: nothing from elsewhere, and pictures that the page made itself.
+const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; \
@@ -35,57 +50,94 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=()"),
 ];
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
+    // Before the weights are loaded, so that a taken port is known at once.
+    let listeners = arguments.listen.bind(PORT)?;
     let device = devices::open(&arguments.device)?;
-    let patience = Duration::from_secs(arguments.seconds.into());
-    let workshop = Workshop::new(
+    let timeout = Duration::from_secs(arguments.timeout.into());
+    let service = PhotoService::new(
         PhotoAging::new(face_aging(arguments.weights.as_deref(), &device)?, &device),
-        arguments.at_once.into(),
-        usize::from(arguments.most_megabytes) << 20,
-        patience,
+        arguments.concurrency.into(),
+        arguments.max_upload_mb.into(),
+        timeout,
     );
     // A thread that worked keeps buffers of some megabytes for its next photo, so there are no more than work.
-    let threads = arguments.at_once.into();
+    let threads = arguments.concurrency.into();
     let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
-    runtime.block_on(listen(SocketAddr::new(arguments.host, arguments.port), Arc::new(workshop), patience))
-}
-
-async fn listen(address: SocketAddr, workshop: Arc<Workshop>, patience: Duration) -> Result<()> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        report(
-            "others can reach this address; they can use the page too, and nothing between you and them is encrypted",
-        );
+    let ended = runtime.block_on(async {
+        let listeners = listeners.into_iter().map(|listener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        });
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+        let policy = AccessPolicy::new(&arguments.allow_host, announce(&arguments.listen.host.name, &addresses));
+        let service = Arc::new(service);
+        tokio::spawn(service.clone().give_memory_back_when_idle());
+        connections::serve(listeners, router(service, policy), timeout).await.context("cannot wait for signals")
+    })?;
+    // Work that nobody waits for any more does not hold up the end.
+    runtime.shutdown_background();
+    match ended {
+        Ended::Complete => Ok(()),
+        Ended::Aborted => Err(Unfinished::Stopped("ended with requests in progress".into()).into()),
     }
-    answer(&format!("http://{address}"));
-    report("Ctrl-C ends");
-    tokio::spawn(workshop.clone().rest());
-    connections::serve(listener, router(workshop), patience).await;
-    Ok(())
 }
 
-fn router(workshop: Arc<Workshop>) -> Router {
-    Router::new()
-        .route("/", get(answers::page))
-        .route("/page.css", get(answers::style))
-        .route("/page.js", get(answers::script))
-        .route("/service.js", get(answers::service))
-        .route("/api/openapi.json", get(answers::description))
-        .route("/api/ages", get(answers::ages))
-        .route("/api/faces", post(answers::faces))
-        .route("/api/age", post(answers::age))
+/// Says where the page is, and who can reach it.
+fn announce(host: &str, addresses: &[SocketAddr]) -> Reach {
+    let port = addresses.first().map_or(PORT, SocketAddr::port);
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
+    answer(&format!("http://{host}:{port}"));
+    report("Ctrl-C ends");
+    if addresses.iter().all(|address| address.ip().is_loopback()) {
+        return Reach::Loopback;
+    }
+    report(
+        "other computers can reach this address and use the page too; nothing between them and this one is encrypted",
+    );
+    Reach::Network
+}
+
+fn router(service: Arc<PhotoService>, policy: AccessPolicy) -> Router {
+    handlers::router(service)
+        .layer(from_fn_with_state(Arc::new(policy), check_access))
         .layer(from_fn(with_headers))
-        .with_state(workshop)
+        .layer(from_fn(observe))
 }
 
 async fn with_headers(request: Request, next: Next) -> Response {
+    let has_body = !request.body().is_end_stream();
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    // The body of a refused request may not have been read, so nothing can follow it on this connection.
+    if has_body && !response.status().is_success() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Logs each request, and keeps account of whether the client or the program is waited for.
+async fn observe(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let line = format!("{} {}", request.method(), request.uri().path());
+    let connection = request.extensions().get::<Connection>().cloned();
+    match &connection {
+        Some(connection) if request.body().is_end_stream() => connection.working(),
+        Some(connection) => connection.waiting(),
+        None => (),
+    }
+    let mut response = next.run(request).await;
+    if let Some(connection) = connection {
+        connection.waiting();
+        response = response.map(|body| Body::new(SentBody::new(body, connection)));
+    }
+    detail(format_args!("{line} {} in {} ms", response.status().as_u16(), began.elapsed().as_millis()));
     response
 }

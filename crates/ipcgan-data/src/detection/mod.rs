@@ -1,13 +1,16 @@
 //! Faces in photos: where they are, and where their eyes, nose and mouth are.
 
 mod bounds;
-mod mtcnn;
+mod close_up;
+mod pyramid;
 mod sampling;
+mod suppression;
 mod tracking;
+mod yunet;
 
 pub use bounds::Bounds;
-pub use mtcnn::{MtcnnDetector, MtcnnSettings};
 pub use tracking::{NEIGHBOURS, Track, neighbour_weights, tracks};
+pub use yunet::{Landmarks, YunetConfig, YunetDetector};
 
 use image::RgbImage;
 

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::bounds::OverlapOf;
 use super::{Bounds, DetectedFace};
 
 /// What two faces must have in common, as a share of what they cover together, to be the same person's in two frames.
@@ -86,7 +85,7 @@ pub fn tracks(frames: &[Vec<DetectedFace>]) -> Vec<Track> {
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
         for (place, track) in tracks.iter().enumerate().filter(|(_, track)| frame - track.end() <= LONGEST_GAP) {
             for (index, face) in faces.iter().enumerate() {
-                pairs.push((track.last_bounds.overlap(&face.bounds, OverlapOf::Union), place, index));
+                pairs.push((track.last_bounds.overlap(&face.bounds), place, index));
             }
         }
         pairs.retain(|(overlap, ..)| *overlap >= LEAST_OVERLAP);

@@ -1,82 +1,88 @@
 //! Photos in and out of files, upright and in RGB, or with all that the file holds ([`Original`]).
 
+#[cfg(feature = "avif")]
+mod avif;
+mod content;
+mod decode;
+mod ending;
+mod exif;
+mod format;
+#[cfg(feature = "heic")]
+mod heic;
+mod jpeg;
+mod kind;
 mod original;
+#[cfg(feature = "avif")]
+mod yuv;
 
-pub use original::{Original, PhotoFormat};
+pub use format::PhotoFormat;
+pub use kind::PictureKind;
+pub use original::{Original, PhotoWarning};
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{Cursor, Read};
 use std::path::Path;
 
-use image::{ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, RgbaImage};
+use image::{ImageFormat, Rgb, RgbImage, RgbaImage};
 
 use ipcgan_model::write_whole;
 
 use crate::DataError;
 use crate::resample::{self, Region};
 
-/// How the names of files end that may hold a photo, in lower case.
-pub const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
-/// The least width and height of a picture, in pixels.
-const LEAST_SIDE: u32 = 8;
-/// The most pixels of a picture; the largest cameras have 150 million.
-const MOST_PIXELS: u64 = 200_000_000;
-/// The most memory that a decoder may take, in bytes: `MOST_PIXELS` at 16 bits a channel.
-const MOST_MEMORY: u64 = 8 * MOST_PIXELS;
-
-/// Reads a photo from a PNG, JPEG, WebP or BMP file, which is known by its content, not by its name.
+/// Reads a photo from a file of any readable kind ([`PictureKind::readable`]), which is known by its content, not by its name.
 ///
 /// The photo stands upright (EXIF orientation is applied) and is 8-bit RGB, whatever the file holds; transparent
-/// parts are white.
+/// parts are white. Of several pictures in a file the first counts.
 ///
 /// # Errors
-/// A file that is missing, a folder, no picture, damaged, cut short, below 8 x 8 or above 200 million pixels.
+/// A file that is missing, empty, a folder, no picture, damaged, cut short, below 8 x 8 or above 200 million pixels; also one
+/// with a [`PhotoWarning`], which [`read_original`] accepts.
 pub fn read(path: &Path) -> Result<RgbImage, DataError> {
-    Ok(read_original(path)?.into_rgb())
+    without_warning(read_original(path)?, path)
 }
 
 /// The photo in the bytes of a file, as [`read`] gives it; `origin` names it in errors.
 ///
 /// # Errors
-/// No picture, damaged, cut short, below 8 x 8 or above 200 million pixels.
-pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<RgbImage, DataError> {
-    Ok(original(bytes, origin)?.into_rgb())
-}
-
-/// As [`read`], with all that the file holds.
-///
-/// # Errors
 /// As [`read`].
-pub fn read_original(path: &Path) -> Result<Original, DataError> {
-    decoded(open(path)?, path)
+pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<RgbImage, DataError> {
+    without_warning(original(bytes, origin)?, origin)
 }
 
-/// As [`from_bytes`], with all that the file holds.
+/// As [`read`], with all that the file holds, and with a [`PhotoWarning`] in place of an error where the picture is complete.
 ///
 /// # Errors
-/// As [`from_bytes`].
-pub fn original(bytes: &[u8], origin: &Path) -> Result<Original, DataError> {
-    decoded(Cursor::new(bytes), origin)
+/// As [`read`], but for files that get a warning.
+pub fn read_original(path: &Path) -> Result<Original, DataError> {
+    decode::original(decode::open(path)?, path)
 }
 
-fn decoded(file: impl BufRead + Seek, path: &Path) -> Result<Original, DataError> {
-    let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let decoder = reader(file, path)?.into_decoder().map_err(decode_error)?;
-    let (width, height) = decoder.dimensions();
-    if width < LEAST_SIDE || height < LEAST_SIDE {
-        return Err(DataError::TooSmall { path: path.into(), width, height, least: LEAST_SIDE });
+/// As [`read_original`], of the bytes of a file; `origin` names it in errors.
+///
+/// # Errors
+/// As [`read_original`].
+pub fn original(bytes: &[u8], origin: &Path) -> Result<Original, DataError> {
+    decode::original(Cursor::new(bytes), origin)
+}
+
+/// As [`read_original`], of a stream such as the standard input; `origin` names it in errors.
+///
+/// # Errors
+/// As [`read_original`]; or more than a gigabyte comes.
+pub fn original_from(stream: impl Read, origin: &Path) -> Result<Original, DataError> {
+    original(&decode::all(stream, origin)?, origin)
+}
+
+fn without_warning(original: Original, path: &Path) -> Result<RgbImage, DataError> {
+    match original.warning() {
+        None => Ok(original.into_rgb()),
+        Some(warning) => Err(DataError::PhotoWarning { path: path.into(), warning }),
     }
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(DataError::TooLarge { path: path.into(), width, height, limit: MOST_PIXELS });
-    }
-    Original::decoded(decoder).map_err(decode_error)
 }
 
 /// As [`pixels_of`], of a file.
 pub(crate) fn pixels(path: &Path) -> Result<u64, DataError> {
-    let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let (width, height) = reader(open(path)?, path)?.into_dimensions().map_err(decode_error)?;
-    Ok(u64::from(width) * u64::from(height))
+    decode::pixels(decode::open(path)?, path)
 }
 
 /// Width times height of the picture in the bytes of a file, which is not decoded; `origin` names it in errors.
@@ -84,9 +90,7 @@ pub(crate) fn pixels(path: &Path) -> Result<u64, DataError> {
 /// # Errors
 /// As [`read`], but for damage behind the file's head.
 pub fn pixels_of(bytes: &[u8], origin: &Path) -> Result<u64, DataError> {
-    let decode_error = |source| DataError::Decode { path: origin.into(), source };
-    let (width, height) = reader(Cursor::new(bytes), origin)?.into_dimensions().map_err(decode_error)?;
-    Ok(u64::from(width) * u64::from(height))
+    decode::pixels(Cursor::new(bytes), origin)
 }
 
 /// Writes a picture as PNG, whole or not at all (see [`write_whole`]).
@@ -114,49 +118,6 @@ pub fn resized(picture: &RgbImage, size: u32) -> RgbImage {
         return picture.clone();
     }
     resample::picture(&resample::resampled(picture, Region::whole(picture), size), size)
-}
-
-fn open(path: &Path) -> Result<BufReader<File>, DataError> {
-    let read_error = |source| DataError::Read { path: path.into(), source };
-    let file = File::open(path).map_err(read_error)?;
-    match file.metadata().map_err(read_error)?.is_dir() {
-        true => Err(DataError::PictureIsFolder { path: path.into() }),
-        false => Ok(BufReader::new(file)),
-    }
-}
-
-fn reader<R: BufRead + Seek>(mut file: R, path: &Path) -> Result<ImageReader<R>, DataError> {
-    let read_error = |source| DataError::Read { path: path.into(), source };
-    let mut start = Vec::new();
-    file.by_ref().take(64).read_to_end(&mut start).map_err(read_error)?;
-    if start.is_empty() {
-        return Err(DataError::CutShort { path: path.into() });
-    }
-    // GIFs are written as animations; as photos they are too poor in colours.
-    let readable = |format: &ImageFormat| format.reading_enabled() && *format != ImageFormat::Gif;
-    let Some(format) = image::guess_format(&start).ok().filter(readable) else {
-        return Err(DataError::UnknownFormat { path: path.into() });
-    };
-    if format == ImageFormat::Jpeg && !has_end(&mut file).map_err(read_error)? {
-        return Err(DataError::CutShort { path: path.into() });
-    }
-    file.rewind().map_err(read_error)?;
-    let mut reader = ImageReader::with_format(file, format);
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
-    Ok(reader)
-}
-
-/// Whether a JPEG file has an end-of-image marker near its end: the decoder fills what is missing with grey, silently.
-fn has_end(file: &mut (impl Read + Seek)) -> std::io::Result<bool> {
-    // Cameras and editors append notes after the marker.
-    const TAIL: u64 = 256 * 1024;
-    let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    Ok(tail.windows(2).rev().any(|marker| marker == [0xff, 0xd9]))
 }
 
 fn over_white(photo: RgbaImage) -> RgbImage {
@@ -253,19 +214,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused_in_one_line() {
-        let (folder, text) = place("notes.png");
-        fs::write(&text, "not a picture").unwrap();
-        let missing = folder.path().join("missing.png");
-        let gif = folder.path().join("moving.gif");
-        gradient(9, 9).save(&gif).unwrap();
+    fn what_is_no_picture_is_refused_with_what_it_is_and_what_to_do() {
+        let (folder, path) = place("notes.png");
+        let refused = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            message(&path).strip_prefix(&path.display().to_string()).map(str::to_owned).unwrap()
+        };
 
-        assert!(message(&text).ends_with("convert it to one of these"));
-        assert!(message(&gif).ends_with("convert it to one of these"));
-        fs::write(&text, "").unwrap();
-        assert!(message(&text).ends_with("is cut short; copy or download it again"));
-        assert!(message(&missing).starts_with("cannot read "));
+        assert_eq!(refused(b""), " is an empty file; copy or download it again");
+        assert_eq!(refused(b"not a picture"), " is a text, not a picture; download the picture itself");
+        assert_eq!(refused(b"%PDF-1.4"), " is a PDF document, not a picture; extract the pictures in it");
+        assert!(
+            refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").starts_with(" is a picture of the kind HEIC, which cannot")
+        );
+        assert!(refused(b"\x01\x02\x03\x04\x05\x06").starts_with(" is no picture of a known kind; use PNG, JPEG, "));
+        assert!(message(&folder.path().join("missing.png")).starts_with("cannot read "));
         assert!(message(folder.path()).contains("is a folder"));
+    }
+
+    #[test]
+    fn of_a_gif_the_first_frame_counts() {
+        let frame = |red| image::Frame::new(RgbaImage::from_pixel(9, 8, Rgba([red, 0, 0, 255])));
+        let mut bytes = Vec::new();
+        image::codecs::gif::GifEncoder::new(&mut bytes).encode_frames([frame(250), frame(10)]).unwrap();
+
+        let photo = original(&bytes, "moving.gif".as_ref()).unwrap();
+
+        assert_eq!(photo.picture.as_rgb8().expect("nothing is transparent").get_pixel(3, 3).0, [250, 0, 0]);
     }
 
     #[test]
@@ -276,16 +251,80 @@ mod tests {
         assert!(message(&path).ends_with("has only 20 x 7 pixels; use one of at least 8 x 8"));
     }
 
-    #[test]
-    fn a_picture_that_is_cut_short_is_refused() {
-        for name in ["face.png", "face.jpg", "face.webp", "face.bmp"] {
-            let (_folder, path) = place(name);
-            RgbImage::from_fn(40, 40, |x, y| Rgb([(x * y) as u8, (x * 31) as u8, (y * 17) as u8])).save(&path).unwrap();
-            let bytes = fs::read(&path).unwrap();
-            fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    fn detailed() -> RgbImage {
+        RgbImage::from_fn(40, 40, |x, y| Rgb([(x * y) as u8, (x * 31) as u8, (y * 17) as u8]))
+    }
 
-            assert!(read(&path).is_err(), "{name}");
+    fn file(format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        detailed().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn a_picture_that_is_cut_short_is_refused_wherever_it_is_cut() {
+        use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
+        for (format, end) in [(Png, 12), (Jpeg, 2), (WebP, 0), (Bmp, 0), (Gif, 1)] {
+            let whole = file(format);
+            // Behind the picture data comes the end, of which a PNG has a checksum and others a byte or two.
+            for cut in (1..whole.len() - end - 4).step_by(7) {
+                let path = Path::new("face");
+                assert!(original(&whole[..cut], path).is_err(), "{format:?} of {cut} of {} bytes", whole.len());
+            }
         }
+    }
+
+    #[test]
+    fn a_file_without_its_end_is_read_with_a_warning_and_refused_where_sound_files_are_wanted() {
+        for (format, end) in [(ImageFormat::Png, 12), (ImageFormat::Jpeg, 2), (ImageFormat::Gif, 1)] {
+            let (_folder, path) = place("face");
+            let whole = file(format);
+            let expected = original(&whole, &path).unwrap();
+            assert_eq!(expected.warning(), None);
+            fs::write(&path, &whole[..whole.len() - end]).unwrap();
+
+            let photo = read_original(&path).unwrap();
+
+            assert_eq!(photo.warning(), Some(PhotoWarning::EndMissing), "{format:?}");
+            assert_eq!(photo.picture, expected.picture, "{format:?}");
+            assert!(message(&path).contains("the end of the file is missing"), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_follows_a_picture_is_no_trouble() {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif] {
+            let trailer = [&b"motion photo"[..], &[0; 300_000], &file(ImageFormat::Jpeg)[..900]].concat();
+            let long = [file(format), trailer].concat();
+
+            assert_eq!(original(&long, "face".as_ref()).unwrap().warning(), None, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_read_like_a_file() {
+        let bytes = file(ImageFormat::Png);
+
+        let photo = original_from(&mut bytes.as_slice(), "-".as_ref()).unwrap();
+
+        assert_eq!(photo.rgb(), detailed());
+        assert!(
+            original_from(std::io::empty(), "-".as_ref()).unwrap_err().to_string().starts_with("- is an empty file")
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_like_a_file() {
+        let (_folder, path) = place("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+
+        let photo = std::thread::scope(|scope| {
+            scope.spawn(|| fs::write(&path, file(ImageFormat::Jpeg)).unwrap());
+            read_original(&path)
+        });
+
+        assert_eq!(photo.unwrap().kind(), Some(PictureKind::Jpeg));
     }
 
     #[test]

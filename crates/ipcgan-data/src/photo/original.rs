@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{Cursor, Write};
 use std::path::Path;
-use std::str::FromStr;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -12,9 +11,11 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, RgbImage};
 use ipcgan_model::write_whole;
 
+use super::ending::End;
+use super::{PhotoFormat, PictureKind, exif};
 use crate::DataError;
 
-/// Quality of a JPEG that is written, of 100.
+/// Quality of a JPEG that is written, of 100; colours are at full resolution (4:4:4).
 const JPEG_QUALITY: u8 = 95;
 
 /// A photo that stands upright, with every bit of its pixels, its transparency, its colour profile and its notes (EXIF).
@@ -22,38 +23,93 @@ const JPEG_QUALITY: u8 = 95;
 pub struct Original {
     /// Its pixels.
     pub picture: DynamicImage,
+    kind: Option<PictureKind>,
+    warning: Option<PhotoWarning>,
     colour_profile: Option<Vec<u8>>,
     notes: Option<Vec<u8>>,
 }
 
-/// A kind of picture file that can be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PhotoFormat {
-    /// Without loss: pixels that nothing changed stay as they were.
-    #[default]
-    Png,
-    /// Small, with a slight loss everywhere; transparency and more than eight bits are lost.
-    Jpeg,
-    /// Without loss, smaller and slower than PNG; eight bits.
-    WebP,
+/// What is odd about a file whose picture is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PhotoWarning {
+    /// The end of the file is missing, behind the picture.
+    EndMissing,
+}
+
+impl fmt::Display for PhotoWarning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::EndMissing => "the end of the file is missing, but the picture is complete",
+        })
+    }
 }
 
 impl Original {
-    /// Of a decoder that has not begun.
-    pub(super) fn decoded(mut decoder: impl ImageDecoder) -> ImageResult<Self> {
-        let orientation = decoder.orientation()?;
+    /// Of a decoder that has not begun, for a file of `kind` that ends so.
+    pub(super) fn decoded(mut decoder: impl ImageDecoder, kind: PictureKind, end: End) -> ImageResult<Self> {
         // A photo is worth more than what is said about it.
+        let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour_profile = decoder.icc_profile().ok().flatten();
         let mut notes = decoder.exif_metadata().ok().flatten();
         if let Some(notes) = &mut notes {
-            // It is turned now, and nobody is to turn it again.
-            let _ = Orientation::remove_from_exif_chunk(notes);
+            // Some programs write the head that belongs to JPEG alone into other formats too.
+            if notes.starts_with(b"Exif\0\0") {
+                notes.drain(..6);
+                orientation = Orientation::from_exif_chunk(notes).unwrap_or(orientation);
+            }
         }
         let mut picture = DynamicImage::from_decoder(decoder)?;
         picture.apply_orientation(orientation);
+        if kind == PictureKind::Gif && picture.to_rgba8().pixels().all(|pixel| pixel.0[3] == 255) {
+            picture = picture.into_rgb8().into();
+        }
+        Ok(Self::of(picture, kind, end, colour_profile, notes))
+    }
+
+    /// Of an upright picture and what its file says of it.
+    pub(super) fn of(
+        picture: DynamicImage,
+        kind: PictureKind,
+        end: End,
+        colour_profile: Option<Vec<u8>>,
+        mut notes: Option<Vec<u8>>,
+    ) -> Self {
+        if let Some(notes) = &mut notes {
+            // It is turned now, and nobody is to turn it again.
+            let _ = Orientation::remove_from_exif_chunk(notes);
+            exif::remove_previews(notes);
+        }
         let grey = !picture.color().has_color();
         let colour_profile = colour_profile.filter(|profile| is_of(profile, grey));
-        Ok(Self { picture, colour_profile, notes })
+        let warning = (end == End::Unmarked).then_some(PhotoWarning::EndMissing);
+        Self { picture, kind: Some(kind), warning, colour_profile, notes }
+    }
+
+    /// The kind of file that it was read from; `None` if from none.
+    pub fn kind(&self) -> Option<PictureKind> {
+        self.kind
+    }
+
+    /// What is odd about its file.
+    pub fn warning(&self) -> Option<PhotoWarning> {
+        self.warning
+    }
+
+    /// What a file of the kind `format` cannot hold of it, in words: transparency, more than eight bits a channel.
+    ///
+    /// The slight changes of a lossy format do not count.
+    pub fn lost_in(&self, format: PhotoFormat) -> Vec<&'static str> {
+        let colour = self.picture.color();
+        let deep = colour.bits_per_pixel() > 8 * u16::from(colour.channel_count());
+        let mut lost = Vec::new();
+        if colour.has_alpha() && format == PhotoFormat::Jpeg {
+            lost.push("transparency");
+        }
+        if deep && format != PhotoFormat::Png {
+            lost.push("16 bits a channel");
+        }
+        lost
     }
 
     /// As the networks see it: 8-bit RGB, transparent parts white.
@@ -123,7 +179,7 @@ impl Original {
 
 impl From<RgbImage> for Original {
     fn from(picture: RgbImage) -> Self {
-        Self { picture: picture.into(), colour_profile: None, notes: None }
+        Self { picture: picture.into(), kind: None, warning: None, colour_profile: None, notes: None }
     }
 }
 
@@ -131,35 +187,6 @@ impl From<RgbImage> for Original {
 /// its profile says nothing of the RGB that was made of it.
 fn is_of(profile: &[u8], grey: bool) -> bool {
     profile.get(16..20) == Some(if grey { b"GRAY" } else { b"RGB " })
-}
-
-impl PhotoFormat {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
-
-    /// Its name, which is also the usual end of a file's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpg",
-            Self::WebP => "webp",
-        }
-    }
-}
-
-impl fmt::Display for PhotoFormat {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for PhotoFormat {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|format| format.name() == name);
-        found.ok_or_else(|| format!("pictures can be written as png, jpg and webp, not as `{name}`"))
-    }
 }
 
 #[cfg(test)]
@@ -182,7 +209,11 @@ mod tests {
     fn photo(picture: impl Into<DynamicImage>) -> Original {
         let picture = picture.into();
         let kind = if picture.color().has_color() { b"RGB " } else { b"GRAY" };
-        Original { picture, colour_profile: Some(profile(kind)), notes: Some(NOTES.to_vec()) }
+        Original { colour_profile: Some(profile(kind)), notes: Some(NOTES.to_vec()), ..of(picture) }
+    }
+
+    fn of(picture: DynamicImage) -> Original {
+        Original { picture, kind: None, warning: None, colour_profile: None, notes: None }
     }
 
     fn colourful() -> RgbImage {
@@ -239,5 +270,47 @@ mod tests {
         // There is no grey WebP.
         assert_eq!(again(&grey, PhotoFormat::WebP).colour_profile, None);
         assert!(!is_of(&profile(b"CMYK"), false));
+    }
+
+    #[test]
+    fn a_result_shows_no_face_of_before_in_a_thumbnail() {
+        for format in PhotoFormat::ALL {
+            let with_thumbnail = Original { notes: Some(exif::tests::with_previews()), ..of(colourful().into()) };
+            let file = with_thumbnail.encoded(format).unwrap();
+            assert!(contains(&file, b"camera"), "{format}");
+
+            let result = original(&file, "photo".as_ref()).unwrap().encoded(format).unwrap();
+
+            assert!(contains(&result, b"camera"), "{format}");
+            let jpegs = result.windows(3).filter(|bytes| bytes == &[0xff, 0xd8, 0xff]).count();
+            assert_eq!(jpegs, usize::from(format == PhotoFormat::Jpeg), "{format}");
+        }
+    }
+
+    fn contains(bytes: &[u8], text: &[u8]) -> bool {
+        bytes.windows(text.len()).any(|bytes| bytes == text)
+    }
+
+    #[test]
+    fn notes_with_the_head_of_jpeg_turn_a_webp_too() {
+        let notes = [b"Exif\0\0", NOTES].concat();
+        let file = Original { notes: Some(notes), ..of(colourful().into()) }.encoded(PhotoFormat::WebP).unwrap();
+
+        let upright = original(&file, "photo".as_ref()).unwrap();
+
+        assert_eq!((upright.picture.width(), upright.picture.height()), (12, 20));
+    }
+
+    #[test]
+    fn what_a_format_cannot_hold_is_named() {
+        let picture = DynamicImage::from(colourful());
+        let [plain, clear] = [of(picture.clone()), of(picture.to_rgba16().into())];
+
+        for format in PhotoFormat::ALL {
+            assert!(plain.lost_in(format).is_empty());
+        }
+        assert!(clear.lost_in(PhotoFormat::Png).is_empty());
+        assert_eq!(clear.lost_in(PhotoFormat::Jpeg), ["transparency", "16 bits a channel"]);
+        assert_eq!(clear.lost_in(PhotoFormat::WebP), ["16 bits a channel"]);
     }
 }

@@ -8,10 +8,11 @@ use burn::config::Config;
 use ipcgan_model::{AgeGroups, write_whole};
 use serde_json::Value;
 
+use super::journal::NAME as JOURNAL;
 use crate::DataError;
 
 /// What the file in a prepared folder is called.
-const NAME: &str = "prepare.json";
+pub(super) const NAME: &str = "prepare.json";
 
 /// How faces are prepared; saved as `prepare.json` in the prepared folder.
 #[derive(Config, Debug)]
@@ -26,48 +27,69 @@ pub struct PreparationConfig {
     pub aligned: bool,
     /// The least side of the square around a face, in pixels of its picture. Default: 64.
     #[config(default = 64)]
-    pub least_face: u32,
-    /// Whether the same picture under two names is looked for; drawn faces resemble one another too much. Default: yes.
+    pub min_face: u32,
+    /// Whether the same picture under two names is looked for; synthetic faces resemble one another too much. Default: yes.
     #[config(default = true)]
     pub find_same_pictures: bool,
     /// The age groups. Default: the paper's.
     #[config(default = "AgeGroups::default()")]
     pub age_groups: AgeGroups,
-    /// Decides who is on which side. Default: 0.
+    /// Decides which identities are in which split. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
-    /// Share of people to watch the learning with. Default: 0.1.
+    /// Share of identities for validation. Default: 0.1.
     #[config(default = 0.1)]
     pub valid_share: f64,
-    /// Share of people to measure the result with. Default: 0.1.
+    /// Share of identities for the test. Default: 0.1.
     #[config(default = 0.1)]
     pub test_share: f64,
 }
 
 /// What decides how a picture comes out: pictures that are there already must have been made by the same.
-const OF_PICTURES: [&str; 4] = ["source", "size", "aligned", "least_face"];
+const OF_PICTURES: [&str; 4] = ["source", "size", "aligned", "min_face"];
 
 impl PreparationConfig {
-    /// Writes it into `folder`, if faces that may be there already were prepared in the same way.
+    /// Refuses `folder` if it was prepared in another way, so that faces in it would be of two kinds.
     ///
     /// # Errors
-    /// They were not.
-    pub(super) fn settle_in(&self, folder: &Path) -> Result<(), DataError> {
+    /// It was.
+    pub(super) fn check(&self, folder: &Path) -> Result<(), DataError> {
         let path = folder.join(NAME);
-        let now = serde_json::to_value(self).expect("a config is made of numbers and texts");
-        if let Some(was) = read(&path)? {
-            if let Some(setting) = OF_PICTURES.into_iter().find(|setting| was[setting] != now[setting]) {
-                let [was, now] = [&was[setting], &now[setting]].map(ToString::to_string);
-                return Err(DataError::PreparedOtherwise { path, setting: setting.into(), was, now });
-            }
-            // A table that other settings made is wrong by now, if the work is stopped before there is a new one.
-            if was != now {
-                remove_table(folder)?;
-            }
+        let Some(was) = read(&path)? else { return Ok(()) };
+        let now = self.json();
+        let differences: Vec<String> =
+            OF_PICTURES.into_iter().filter_map(|setting| difference(setting, &was[setting], &now[setting])).collect();
+        match differences.is_empty() {
+            true => Ok(()),
+            false => Err(DataError::PreparedOtherwise { path, differences }),
+        }
+    }
+
+    /// Writes it into `folder`.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), DataError> {
+        let path = folder.join(NAME);
+        let now = self.json();
+        // A table that other settings made is wrong by now, if the work is stopped before there is a new one.
+        if read(&path)?.is_some_and(|was| was != now) {
+            remove_table(folder)?;
         }
         let text = format!("{now:#}\n");
         write_whole(&path, text.as_bytes()).map_err(DataError::writing(path))
     }
+
+    fn json(&self) -> Value {
+        serde_json::to_value(self).expect("a config is made of numbers and texts")
+    }
+}
+
+/// `size was 64 and is 128 now`, if it differs.
+fn difference(setting: &str, was: &Value, now: &Value) -> Option<String> {
+    (was != now).then(|| format!("{setting} was {was} and is {now} now"))
+}
+
+/// Whether `folder` holds faces that were prepared, or are being.
+pub(crate) fn is_prepared(folder: &Path) -> bool {
+    folder.join(NAME).is_file() && folder.join(JOURNAL).is_file()
 }
 
 fn remove_table(folder: &Path) -> Result<(), DataError> {
@@ -83,11 +105,11 @@ pub(crate) fn check_age_groups(folder: &Path, groups: &AgeGroups) -> Result<(), 
     let path = folder.join(NAME);
     let was = read(&path)?.map(|config| config["age_groups"].clone()).unwrap_or_default();
     let now = serde_json::to_value(groups).expect("age groups are numbers");
-    if was.is_null() || was == now {
-        return Ok(());
+    let differences = if was.is_null() { None } else { difference("age_groups", &was, &now) };
+    match differences {
+        Some(difference) => Err(DataError::PreparedOtherwise { path, differences: vec![difference] }),
+        None => Ok(()),
     }
-    let [was, now] = [was, now].map(|groups| groups.to_string());
-    Err(DataError::PreparedOtherwise { path, setting: "age_groups".into(), was, now })
 }
 
 fn read(path: &Path) -> Result<Option<Value>, DataError> {
@@ -108,13 +130,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("metadata.csv");
         let config = PreparationConfig::new("synthetic".into());
-        config.settle_in(folder.path()).unwrap();
+        config.write(folder.path()).unwrap();
         fs::write(&table, "file_name").unwrap();
 
-        config.settle_in(folder.path()).unwrap();
+        config.write(folder.path()).unwrap();
         assert!(table.exists());
 
-        config.with_valid_share(0.3).settle_in(folder.path()).unwrap();
+        config.with_valid_share(0.3).write(folder.path()).unwrap();
         assert!(!table.exists());
+    }
+
+    #[test]
+    fn all_settings_that_differ_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = PreparationConfig::new("csv".into());
+        config.write(folder.path()).unwrap();
+
+        let error = config.with_size(64).with_min_face(32).check(folder.path()).unwrap_err().to_string();
+
+        assert!(error.contains("size was 128 and is 64 now, min_face was 64 and is 32 now; prepare into"), "{error}");
     }
 }

@@ -12,6 +12,8 @@ use ipcgan_model::write_whole;
 use super::fingerprint::Fingerprint;
 use crate::{DataError, metadata};
 
+/// What the file is called.
+pub(super) const NAME: &str = "fingerprints.csv";
 /// The names of the table's columns.
 const HEADER: [&str; 2] = ["name", "fingerprint"];
 
@@ -27,7 +29,7 @@ impl Journal {
     /// # Errors
     /// Another run has it open, or it cannot be read or written.
     pub(super) fn open(folder: &Path) -> Result<(Self, HashMap<String, Fingerprint>), DataError> {
-        let path = folder.join("fingerprints.csv");
+        let path = folder.join(NAME);
         let write_error = |source| DataError::Write { path: path.clone(), source };
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(write_error)?;
         file.try_lock().map_err(|error| match error {

@@ -7,22 +7,25 @@ mod config;
 mod fingerprint;
 mod journal;
 mod published;
+mod readiness;
 mod report;
 mod sides;
 mod together;
 mod work;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use ipcgan_model::write_whole;
+use ipcgan_model::{AgeGroups, write_whole};
 use walkdir::WalkDir;
 
 pub use config::PreparationConfig;
-pub(crate) use config::check_age_groups;
-pub use published::PublishedSplit;
+pub(crate) use config::{check_age_groups, is_prepared};
+pub use published::{AppliedSplit, PublishedSplit};
+pub use readiness::{Readiness, StageReadiness};
 
 use crate::left_out::LeftOut;
 use crate::metadata::{self, Columns};
@@ -60,13 +63,21 @@ pub struct Prepared {
     pub same_picture: Vec<[String; 2]>,
 }
 
+impl Prepared {
+    /// What the faces can teach, in age groups `groups`.
+    pub fn readiness(&self, groups: &AgeGroups) -> Readiness {
+        Readiness::of(self, groups)
+    }
+}
+
 /// Prepares `faces` in `folder`; `left_out` is what was left out before.
 ///
 /// Faces that an earlier call made are not made again. The `metadata.csv` comes last, so that a folder that has one is
-/// complete. None if it was stopped.
+/// complete. None if it was stopped. A call that makes no face leaves nothing behind.
 ///
 /// # Errors
-/// No usable face; a folder that was prepared in another way, or is just now; a full disk.
+/// No usable face; a folder that was prepared in another way or from another data set, is being prepared, or holds files of
+/// somebody else; a full disk.
 pub fn prepare(
     faces: &dyn FaceSet,
     mut left_out: Vec<LeftOut>,
@@ -74,16 +85,25 @@ pub fn prepare(
     config: &PreparationConfig,
     watch: &Watch<'_>,
 ) -> Result<Option<Prepared>, DataError> {
-    let pictures = folder.join("pictures");
+    if faces.is_empty() {
+        return Err(nothing_prepared(folder, &left_out));
+    }
+    check_foreign_files(folder)?;
+    let new = New::of(folder);
+    let pictures = folder.join(PICTURES);
     fs::create_dir_all(&pictures).map_err(DataError::writing(&pictures))?;
     let (journal, mut done) = Journal::open(folder)?;
-    config.settle_in(folder)?;
-    remove_unfinished(folder)?;
     done.retain(|name, _| folder.join(file_name(name)).is_file());
+    if !done.is_empty() {
+        config.check(folder)?;
+        check_same_data_set(faces, &done, folder)?;
+    }
+    let made_before = !done.is_empty();
+    config.write(folder)?;
+    remove_unfinished(folder)?;
 
-    let Some(outcomes) = work::pictures(faces, &done, folder, &journal, watch)? else {
-        return Ok(None);
-    };
+    let outcomes = work::pictures(faces, &done, folder, &journal, watch)?;
+    let Some(outcomes) = outcomes else { return Ok(None) };
     let mut kept = Vec::new();
     let mut fingerprints = Vec::new();
     for (index, outcome) in outcomes.into_iter().enumerate() {
@@ -97,6 +117,14 @@ pub fn prepare(
             Err(fault) => left_out.push(LeftOut { path: name.into(), line: None, fault }),
         }
     }
+    if kept.is_empty() {
+        let error = nothing_prepared(folder, &left_out);
+        if !made_before {
+            drop(journal);
+            new.remove();
+        }
+        return Err(error);
+    }
     // Faces that the data set has no longer.
     for name in done.keys() {
         let path = folder.join(file_name(name));
@@ -108,6 +136,69 @@ pub fn prepare(
     // Last, because its lock keeps other runs out until then.
     journal.rewrite(names.into_iter().zip(fingerprints))?;
     Ok(Some(prepared))
+}
+
+/// Where the pictures are in a prepared folder.
+const PICTURES: &str = "pictures";
+/// Files that are written.
+const WRITTEN: [&str; 4] = ["metadata.csv", "report.html", "left-out.csv", "same-picture.csv"];
+
+fn nothing_prepared(folder: &Path, left_out: &[LeftOut]) -> DataError {
+    let reason = match left_out {
+        [] => "there are no pictures".into(),
+        [one] => one.to_string(),
+        [first, ..] => format!("all {} pictures are left out; the first one: {first}", left_out.len()),
+    };
+    DataError::NothingPrepared { path: folder.into(), reason }
+}
+
+/// Refuses a folder that holds somebody else's files where ours would be.
+fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
+    if folder.join(config::NAME).exists() || folder.join(journal::NAME).exists() {
+        return Ok(());
+    }
+    let holds_pictures = || fs::read_dir(folder.join(PICTURES)).is_ok_and(|mut entries| entries.next().is_some());
+    let foreign = WRITTEN.into_iter().find(|name| folder.join(name).exists());
+    match foreign.or_else(|| holds_pictures().then_some(PICTURES)) {
+        Some(name) => Err(DataError::ForeignFile { folder: folder.into(), name }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to replace the faces of one data set by those of another: most of those that are `done` must be among `faces`.
+fn check_same_data_set(
+    faces: &dyn FaceSet,
+    done: &HashMap<String, Fingerprint>,
+    folder: &Path,
+) -> Result<(), DataError> {
+    let known = (0..faces.len()).filter(|index| done.contains_key(&faces.name(*index))).count();
+    match 2 * known < done.len() {
+        true => Err(DataError::OtherDataSet { path: folder.into(), done: done.len(), known }),
+        false => Ok(()),
+    }
+}
+
+/// What of a folder is not there yet.
+struct New {
+    folder: PathBuf,
+    folder_is_new: bool,
+}
+
+impl New {
+    fn of(folder: &Path) -> Self {
+        Self { folder: folder.into(), folder_is_new: !folder.exists() }
+    }
+
+    /// Removes what a call left that made no face; what cannot be removed is in nobody's way.
+    fn remove(self) {
+        for name in [config::NAME, journal::NAME] {
+            let _ = fs::remove_file(self.folder.join(name));
+        }
+        let _ = fs::remove_dir(self.folder.join(PICTURES));
+        if self.folder_is_new {
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
 }
 
 /// `faces`, each on its side.
@@ -136,10 +227,6 @@ fn parted(
 }
 
 fn write(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<(), DataError> {
-    if prepared.faces.is_empty() {
-        let reason = prepared.left_out.first().map_or("it holds no pictures".into(), ToString::to_string);
-        return Err(DataError::NothingPrepared { path: folder.into(), reason });
-    }
     let path = |name: &str| folder.join(name);
     let left_out = prepared.left_out.iter().map(|left_out| {
         let line = left_out.line.map(|line| line.to_string()).unwrap_or_default();
@@ -191,7 +278,6 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use image::RgbImage;
-    use ipcgan_model::AgeGroups;
 
     use super::*;
     use crate::left_out::Fault;
@@ -318,11 +404,80 @@ mod tests {
 
         let watch = Watch::default();
         let larger = prepare(&faces(), Vec::new(), folder.path(), &config().with_size(64), &watch).err().unwrap();
-        assert!(larger.to_string().contains("was prepared with size 32, not 64"), "{larger}");
+        assert!(larger.to_string().contains("size was 32 and is 64 now"), "{larger}");
 
         let halves = AgeGroups::new(vec![11, 41]).unwrap();
         let opened = PreparedFolder::open(folder.path(), &halves).err().unwrap();
         assert!(opened.to_string().contains("age_groups"), "{opened}");
+    }
+
+    /// Faces of which none can be read.
+    struct Unreadable(FaceLabel);
+
+    impl FaceSet for Unreadable {
+        fn len(&self) -> usize {
+            1
+        }
+        fn label(&self, _: usize) -> &FaceLabel {
+            &self.0
+        }
+        fn name(&self, _: usize) -> String {
+            "a.jpg".into()
+        }
+        fn image(&self, _: usize) -> Result<RgbImage, DataError> {
+            Err(DataError::NoFaceFound { path: "a.jpg".into() })
+        }
+    }
+
+    #[test]
+    fn a_call_that_makes_no_face_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
+        fs::create_dir(&old).unwrap();
+
+        for folder in [&new, &old] {
+            let watch = Watch::default();
+            let none = Unreadable(FaceLabel::default());
+            let error = prepare(&none, Vec::new(), folder, &config(), &watch).err().unwrap();
+            assert!(error.to_string().ends_with("a.jpg: no face found"), "{error}");
+        }
+
+        assert!(!new.exists());
+        assert_eq!(fs::read_dir(&old).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn settings_of_a_run_that_made_no_face_bind_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        config().with_size(64).write(folder.path()).unwrap();
+        fs::write(folder.path().join(journal::NAME), "").unwrap();
+
+        prepared(folder.path(), 2);
+    }
+
+    #[test]
+    fn files_of_somebody_else_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("metadata.csv"), "mine").unwrap();
+
+        let watch = Watch::default();
+        let error = prepare(&faces(), Vec::new(), folder.path(), &config(), &watch).err().unwrap();
+
+        assert!(error.to_string().contains("holds metadata.csv, which was not written by"), "{error}");
+        assert_eq!(fs::read(folder.path().join("metadata.csv")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn faces_of_another_data_set_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        prepared(folder.path(), 2);
+
+        let watch = Watch::default();
+        let other = Unreadable(FaceLabel::default());
+        let error = prepare(&other, Vec::new(), folder.path(), &config(), &watch).err().unwrap();
+
+        assert!(error.to_string().contains("holds 98 faces, of which this data set has 0"), "{error}");
+        assert!(folder.path().join("pictures/person-00001/group-0/0.png").exists());
     }
 
     #[test]

@@ -1,14 +1,13 @@
-//! A published list that says which pictures, or which people, are on which side.
+//! A published list that says in which split each picture, or each identity, is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, Trim};
-
 use crate::source::SourcePicture;
+use crate::table_file::TableFile;
 use crate::{DataError, Split};
 
-/// Sides by the names of pictures or people.
+/// Splits by the names of pictures or identities.
 #[derive(Debug)]
 pub struct PublishedSplit {
     path: PathBuf,
@@ -16,28 +15,47 @@ pub struct PublishedSplit {
     by_identity: HashMap<String, Split>,
 }
 
+/// What came of a [`PublishedSplit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppliedSplit {
+    /// Usable pictures whose split the list says.
+    pub listed: usize,
+    /// Usable pictures of which it says none.
+    pub unlisted: usize,
+    /// Entries of the list that name no usable picture and no identity of one.
+    pub unused_entries: usize,
+}
+
 impl PublishedSplit {
-    /// The list in the CSV table `path`: columns `file_name` or `identity`, and `split`.
+    /// The list in the table `path`: columns `file_name` or `identity`, and `split`.
     ///
     /// # Errors
-    /// It cannot be read, has other columns, or names another side than `train`, `valid` and `test`.
+    /// It cannot be read, has other columns, or names another split than `train`, `valid` and `test`.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let table_error = |source| DataError::Metadata { path: path.into(), source };
-        let mut table = ReaderBuilder::new().trim(Trim::All).from_path(path).map_err(table_error)?;
-        let header = table.headers().map_err(table_error)?.clone();
-        let place = |name: &str| header.iter().position(|column| column == name);
-        let [file_name, identity, split] = ["file_name", "identity", "split"].map(place);
+        const COLUMNS: [&str; 3] = ["file_name", "identity", "split"];
+        let unusable = |reason: String| DataError::unusable(path, reason);
+        let table = TableFile::read(path, &COLUMNS)?;
+        let mut places = [None; 3];
+        for (place, name) in places.iter_mut().zip(COLUMNS) {
+            *place = table.column(name).map_err(unusable)?;
+        }
+        let [file_name, identity, split] = places;
         let (true, Some(split)) = (file_name.is_some() || identity.is_some(), split) else {
-            return Err(DataError::unusable(path, "needs columns `file_name` or `identity`, and `split`"));
+            let found: Vec<&str> = table.header.iter().collect();
+            let found = found.join(", ");
+            return Err(unusable(format!(
+                "needs columns `file_name` or `identity`, and `split`; its columns are: {found}"
+            )));
         };
         let mut list = Self { path: path.into(), by_file_name: HashMap::new(), by_identity: HashMap::new() };
-        for row in table.records() {
-            let row = row.map_err(table_error)?;
-            let side = Split::by_name(&row[split]).ok_or_else(|| {
-                DataError::unusable(path, format!("names split `{}`, which is none of train, valid, test", &row[split]))
-            })?;
-            let cell =
-                |column: Option<usize>| column.map(|column| row[column].to_string()).filter(|text| !text.is_empty());
+        for row in table.rows {
+            let line = row.line;
+            let cells = row.cells.map_err(|fault| unusable(format!("has a line {line} that {}", fault.reason)))?;
+            let cell = |column: Option<usize>| cells.get(column?).filter(|text| !text.is_empty()).map(String::from);
+            let name = cell(Some(split)).unwrap_or_default();
+            let other =
+                || unusable(format!("names split `{name}` in line {line}, which is none of train, valid, test"));
+            let side = Split::by_name(&name).ok_or_else(other)?;
             if let Some(name) = cell(file_name) {
                 list.by_file_name.insert(name, side);
             } else if let Some(name) = cell(identity) {
@@ -47,20 +65,26 @@ impl PublishedSplit {
         Ok(list)
     }
 
-    /// Puts each picture on the side that the list names, if it names one, and on none otherwise.
+    /// Puts each picture in the split that the list names, if it names one, and in none otherwise.
     ///
     /// # Errors
     /// It names none of them.
-    pub fn apply(&self, pictures: &mut [SourcePicture]) -> Result<(), DataError> {
-        let mut found = false;
+    pub fn apply(&self, pictures: &mut [SourcePicture]) -> Result<AppliedSplit, DataError> {
+        let mut used: HashSet<&str> = HashSet::new();
+        let [mut listed, mut unlisted] = [0, 0];
         for picture in pictures {
             let Ok(label) = &mut picture.label else { continue };
-            let of_person = || self.by_identity.get(label.identity.as_ref()?);
-            label.split = self.by_file_name.get(&picture.file_name).or_else(of_person).copied();
-            found |= label.split.is_some();
+            let of_picture = self.by_file_name.get_key_value(&picture.file_name);
+            let of_identity = label.identity.as_ref().and_then(|name| self.by_identity.get_key_value(name));
+            used.extend([of_picture, of_identity].into_iter().flatten().map(|(name, _)| name.as_str()));
+            label.split = of_picture.or(of_identity).map(|(_, split)| *split);
+            *if label.split.is_some() { &mut listed } else { &mut unlisted } += 1;
         }
-        let reason = "names no picture and no person of the data set";
-        if found { Ok(()) } else { Err(DataError::unusable(&self.path, reason)) }
+        if listed == 0 {
+            return Err(DataError::unusable(&self.path, "names no picture and no identity of the data set"));
+        }
+        let entries = self.by_file_name.len() + self.by_identity.len();
+        Ok(AppliedSplit { listed, unlisted, unused_entries: entries.saturating_sub(used.len()) })
     }
 }
 
@@ -83,12 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_pictures_or_people_and_replaces_what_the_data_set_says() {
-        let list = list("file_name,identity,split\na.jpg,,test\n,bob,val\n").unwrap();
+    fn a_list_names_pictures_or_identities_and_replaces_what_the_data_set_says() {
+        let list = list("file_name;identity;split\na.jpg;;test\n;bob;val\nz.jpg;;train\n").unwrap();
         let mut pictures = [picture("a.jpg", Some("bob")), picture("b.jpg", Some("bob")), picture("c.jpg", None)];
 
-        list.apply(&mut pictures).unwrap();
+        let applied = list.apply(&mut pictures).unwrap();
 
+        assert_eq!(applied, AppliedSplit { listed: 2, unlisted: 1, unused_entries: 1 });
         let sides = pictures.map(|picture| picture.label.unwrap().split);
         assert_eq!(sides, [Some(Split::Test), Some(Split::Valid), None]);
     }
@@ -100,6 +125,6 @@ mod tests {
         assert!(message("file_name,side\na.jpg,test\n").contains("needs columns"));
         assert!(message("file_name,split\na.jpg,best\n").contains("names split `best`"));
         let none = list("file_name,split\nx.jpg,test\n").unwrap().apply(&mut [picture("a.jpg", None)]).unwrap_err();
-        assert!(none.to_string().contains("names no picture and no person"));
+        assert!(none.to_string().contains("names no picture and no identity"));
     }
 }

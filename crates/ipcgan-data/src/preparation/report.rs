@@ -32,6 +32,8 @@ pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationCon
         }
         h2 { "Faces by age group and split" }
         (faces_table(prepared, groups))
+        h2 { "What they can teach" }
+        ul { @for line in prepared.readiness(groups).lines() { li { (line) } } }
         h2 { "Ages" }
         (histogram(prepared, groups))
         h2 { "Faces of one person" }

@@ -7,8 +7,11 @@ use ipcgan_model::AgeGroups;
 
 use super::matlab::{self, Value};
 use super::names::{NameSource, Named, labelled, number, stem};
-use super::{Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
 use crate::DataError;
+
+/// The variable of the `.mat` file that holds the labels.
+pub(super) const VARIABLE: &str = "celebrityImageData";
 
 pub(super) struct Cacd;
 
@@ -30,14 +33,18 @@ impl Source for Cacd {
         NAMES.about
     }
 
-    fn recognises(&self, tree: &Tree) -> bool {
-        NAMES.recognises(tree)
+    fn table_use(&self) -> TableUse {
+        TableUse::File
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        NAMES.evidence(tree)
     }
 
     /// A picture that the `.mat` file does not name, whose accents may have suffered on the way, is read by its name.
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let in_tree = || {
-            let found = tree.with_ending("mat").find(|file| stem(file).ends_with("_meta"));
+            let found = tree.with_extension("mat").find(|file| stem(file).ends_with("_meta"));
             found.map(|file| tree.folder().join(file))
         };
         let Some(path) = table.path.clone().or_else(in_tree) else {
@@ -59,7 +66,7 @@ impl Source for Cacd {
             };
             SourcePicture::of_file(file_name, label)
         };
-        Ok(tree.pictures().map(picture).collect())
+        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
     }
 }
 
@@ -76,7 +83,7 @@ fn read(file_name: &str) -> Option<Named> {
 fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
     let unusable = |reason: &str| DataError::unusable(path, reason);
     let file = matlab::read(path)?;
-    let faces = file.get("celebrityImageData").ok_or_else(|| unusable("has no celebrityImageData"))?;
+    let faces = file.get(VARIABLE).ok_or_else(|| unusable("has no celebrityImageData"))?;
     let column = |name: &str| faces.field(name).ok_or_else(|| unusable(&format!("has no celebrityImageData.{name}")));
     let (names, ages, people) = (column("name")?, column("age")?, column("identity")?);
     let (Value::Cells(names), Value::Numbers(ages), Value::Numbers(people)) = (names, ages, people) else {
@@ -121,7 +128,7 @@ mod tests {
         std::fs::write(folder.path().join("celebrity2000_meta.mat"), mat).unwrap();
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        let pictures = CACD.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap();
+        let pictures = CACD.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap().pictures;
 
         let people: Vec<_> =
             pictures.iter().map(|picture| picture.label.as_ref().unwrap().identity.as_deref().unwrap()).collect();

@@ -22,7 +22,7 @@ pub enum FaceFinding {
         /// What finds it.
         detector: Box<dyn FaceDetector>,
         /// The least side of the square around the face, in pixels of the picture.
-        least_side: u32,
+        min_side: u32,
     },
     /// The picture is the face, aligned already.
     Aligned,
@@ -76,7 +76,7 @@ impl FaceSet for SourceFaces {
         let path = self.folder.join(&self.faces[index].0);
         let _taken = self.pixels.take(photo::pixels(&path)?);
         let photo = photo::read(&path)?;
-        let FaceFinding::Detected { detector, least_side } = &self.finding else {
+        let FaceFinding::Detected { detector, min_side } = &self.finding else {
             return Ok(photo::resized(&photo::centred_square(&photo), self.size));
         };
         let found = detector.detect(&photo);
@@ -84,8 +84,8 @@ impl FaceSet for SourceFaces {
         let face = face.and_then(|face| aligned(&photo, &face.landmarks, self.size));
         let face = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
         let side = (self.size as f32 / face.place.from_photo.scale()) as u32;
-        if side < *least_side {
-            return Err(DataError::FaceTooSmall { path, side, least: *least_side });
+        if side < *min_side {
+            return Err(DataError::FaceTooSmall { path, side, least: *min_side });
         }
         Ok(face.picture)
     }
@@ -164,7 +164,7 @@ mod tests {
         let photo = RgbImage::from_fn(side, side, |x, _| if x < side / 3 { Rgb([10; 3]) } else { Rgb([200; 3]) });
         photo::write_png(&folder.path().join("a.png"), &photo).unwrap();
         let picture = SourcePicture::of_file("a.png", Ok(FaceLabel::default()));
-        let finding = FaceFinding::Detected { detector: Box::new(Corner { side: detected }), least_side: 10 };
+        let finding = FaceFinding::Detected { detector: Box::new(Corner { side: detected }), min_side: 10 };
         let faces = SourceFaces::new(folder.path(), vec![picture], finding, 16).0;
         (folder, faces)
     }

@@ -2,7 +2,8 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::{Source, SourcePicture, Table, Tree, table};
+use super::names::{number, parent, stem};
+use super::{Evidence, Listing, Source, Table, Tree, table};
 use crate::metadata::Columns;
 use crate::{DataError, Split};
 
@@ -23,61 +24,99 @@ impl Source for FairFace {
         "FairFace: fairface_label_train.csv and fairface_label_val.csv beside train and val; ages are ranges"
     }
 
-    fn recognises(&self, tree: &Tree) -> bool {
-        tables(tree).next().is_some()
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        if let Some((table, _)) = tables(tree).first() {
+            return Evidence::Table(format!("{table} is there"));
+        }
+        let [mut numbered, mut all] = [0, 0];
+        let mut folders = std::collections::HashSet::new();
+        for file in tree.pictures() {
+            all += 1;
+            let folder = parent(file).rsplit('/').next().unwrap_or_default();
+            let is_number = number(stem(file)).is_some() && !stem(file).starts_with('0');
+            if is_number && matches!(folder, "train" | "val") {
+                numbered += 1;
+                folders.insert(folder);
+            }
+        }
+        match 10 * numbered >= 9 * all && folders.len() == 2 {
+            true => Evidence::Doubtful(format!("its pictures are numbered in train and val, but {}", missing())),
+            false => Evidence::None,
+        }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
-        let columns = Columns { file_name: "file".into(), ..Columns::default() };
-        let mut pictures = Vec::new();
+    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let mut listing = Listing::default();
         for (name, split) in tables(tree) {
-            for mut picture in table::rows(tree, &tree.folder().join(&name), &columns, groups)? {
+            let columns = Columns::default().with("file_name", "file");
+            let rows = table::rows(tree, &tree.folder().join(name), &columns, groups)?;
+            for mut picture in rows.pictures {
                 if let Ok(label) = &mut picture.label {
                     label.split = Some(split);
                 }
-                pictures.push(picture);
+                listing.pictures.push(picture);
             }
+            // It has no identities and no splits of ours, which is known.
+            listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
         }
-        if pictures.is_empty() {
-            let reason = format!("holds neither {} nor {}", TABLES[0].0, TABLES[1].0);
-            return Err(DataError::unusable(tree.folder(), reason));
+        if listing.pictures.is_empty() {
+            return Err(DataError::unusable(tree.folder(), format!("cannot be read as FairFace: {}", missing())));
         }
-        Ok(pictures)
+        Ok(listing)
     }
 }
 
-/// Those that are there, relative to the data set's folder.
-fn tables(tree: &Tree) -> impl Iterator<Item = (String, Split)> {
-    TABLES.into_iter().filter_map(|(name, split)| Some((format!("{}{name}", tree.folder_of(name)?), split)))
+/// What is wrong where there is no table.
+fn missing() -> String {
+    format!(
+        "the tables {} and {}, which say the ages, are missing; download them into this folder",
+        TABLES[0].0, TABLES[1].0
+    )
+}
+
+/// Those that are there.
+fn tables(tree: &Tree) -> Vec<(&str, Split)> {
+    TABLES.into_iter().filter_map(|(name, split)| Some((*tree.named(name).first()?, split))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use crate::source::testing::{described, listing};
+
+    const TRAIN: &str = "file,age,gender,race,service_test\ntrain/1.jpg,50-59,Male,White,True\ntrain/2.jpg,3-9,,,\n";
+    const VAL: &str = "file,age,gender,race,service_test\nval/1.jpg,more than 70,Male,White,True\n";
 
     #[test]
     fn ranges_of_ages_and_both_tables_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        for (file, text) in [
-            (TABLES[0].0, "file,age,gender,race,service_test\ntrain/1.jpg,50-59,Male,White,True\ntrain/2.jpg,3-9,,,\n"),
-            (TABLES[1].0, "file,age,gender,race,service_test\nval/1.jpg,more than 70,Male,White,True\n"),
+        let files = [
+            (TABLES[0].0, TRAIN),
+            (TABLES[1].0, VAL),
             ("margin025/train/1.jpg", ""),
             ("margin025/train/2.jpg", ""),
             ("margin025/val/1.jpg", ""),
-        ] {
-            fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
-            fs::write(folder.path().join(file), text).unwrap();
-        }
-        let tree = Tree::read(folder.path(), None).unwrap();
-        assert!(FAIRFACE.recognises(&tree));
+        ];
 
-        let pictures = FAIRFACE.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap();
+        let expected = [
+            "margin025/train/1.jpg: 54 ? train",
+            "margin025/train/2.jpg: age 6 is below the first age group 11-20",
+            "margin025/val/1.jpg: 70 ? valid",
+        ];
+        assert_eq!(described(&listing("fairface", &files)), expected);
+    }
 
-        let label = |index: usize| pictures[index].label.as_ref().map(|label| (label.age, label.group, label.split));
-        assert_eq!(label(0), Ok((Some(54), Some(4), Some(Split::Train))));
-        assert_eq!(label(1).unwrap_err().reason, "age 6 is below the first age group 11-20");
-        assert_eq!(label(2), Ok((Some(70), Some(4), Some(Split::Valid))));
+    #[test]
+    fn of_two_margins_one_is_used_and_the_other_is_named() {
+        let files = [
+            (TABLES[1].0, VAL),
+            ("fairface-img-margin025-trainval/val/1.jpg", ""),
+            ("fairface-img-margin125-trainval/val/1.jpg", ""),
+        ];
+
+        let expected = [
+            "fairface-img-margin025-trainval/val/1.jpg: 70 ? valid",
+            "fairface-img-margin125-trainval/val/1.jpg: fairface-img-margin025-trainval/val/1.jpg is another version of it, and used",
+        ];
+        assert_eq!(described(&listing("fairface", &files)), expected);
     }
 }

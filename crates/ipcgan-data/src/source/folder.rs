@@ -2,7 +2,7 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::{Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
 use crate::{DataError, FaceLabel};
 
 pub(super) struct Folder;
@@ -15,14 +15,19 @@ impl Source for Folder {
     }
 
     fn about(&self) -> &'static str {
-        "any pictures, people and ages unknown; what a folder is that looks like nothing else"
+        "any pictures, identities and ages unknown; what a folder is that looks like nothing else"
     }
 
-    fn recognises(&self, _: &Tree) -> bool {
-        true
+    fn why_ages_are_unknown(&self) -> &'static str {
+        "nothing says the ages of pictures in a plain folder"
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, _: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
-        Ok(tree.pictures().map(|file_name| SourcePicture::of_file(file_name, Ok(FaceLabel::default()))).collect())
+    fn evidence(&self, _: &Tree) -> Evidence {
+        Evidence::None
+    }
+
+    fn pictures(&self, tree: &Tree, _: &Table, _: &AgeGroups) -> Result<Listing, DataError> {
+        let picture = |file_name| SourcePicture::of_file(file_name, Ok(FaceLabel::default()));
+        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
     }
 }

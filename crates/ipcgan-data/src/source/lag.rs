@@ -2,14 +2,75 @@
 //!
 //! `50_cent_y2.jpg` and `50_cent_a0.jpg`, or folders: `50_Cent/y/1.png` and `50_Cent/1.png`.
 
-use super::names::{NameSource, Named, number, stem};
+use std::collections::HashMap;
 
-pub(super) const LAG: NameSource = NameSource {
+use ipcgan_model::AgeGroups;
+
+use super::names::{NameSource, Named, number, stem};
+use super::{Evidence, Listing, Source, Table, Tree};
+use crate::DataError;
+
+/// The most pictures of one person: it has four of each.
+const MAX_OF_ONE: usize = 200;
+
+pub(super) struct Lag;
+
+pub(super) const LAG: Lag = Lag;
+
+const NAMES: NameSource = NameSource {
     name: "lag",
     about: "Large Age-Gap: names PERSON_yN.jpg (young) and PERSON_aN.jpg (old), or folders PERSON/y and PERSON",
     form: "PERSON_yN.jpg, PERSON_aN.jpg or PERSON/y/N.png",
     read,
 };
+
+impl Source for Lag {
+    fn name(&self) -> &'static str {
+        NAMES.name
+    }
+
+    fn about(&self) -> &'static str {
+        NAMES.about
+    }
+
+    fn why_ages_are_unknown(&self) -> &'static str {
+        "Large Age-Gap says only who is young and who is old"
+    }
+
+    /// Numbered pictures in folders are many things: only of people who are there young and old is it LAG.
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        let mut people: HashMap<String, [usize; 2]> = HashMap::new();
+        for file in tree.pictures() {
+            if let Some(Named { identity: Some(identity), .. }) = read(file) {
+                people.entry(identity).or_default()[usize::from(is_young(file))] += 1;
+            }
+        }
+        let both = people.values().filter(|counts| counts.iter().all(|count| *count > 0)).count();
+        let most = people.values().map(|[old, young]| old + young).max().unwrap_or_default();
+        match NAMES.evidence(tree) {
+            _ if both == 0 || 4 * both < people.len() => Evidence::None,
+            Evidence::Names(seen) if most > MAX_OF_ONE => {
+                Evidence::Doubtful(format!("{seen}, but one person would have {most} of them"))
+            }
+            Evidence::Names(seen) => {
+                Evidence::Names(format!("{seen}; {both} of {} people are young and old", people.len()))
+            }
+            evidence => evidence,
+        }
+    }
+
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        NAMES.pictures(tree, table, groups)
+    }
+}
+
+/// Whether the person is young in the picture, whose name is of the form.
+fn is_young(file_name: &str) -> bool {
+    match stem(file_name).rsplit_once('_') {
+        Some((_, shot)) if person_of_name(stem(file_name)).is_some() => shot.starts_with('y'),
+        _ => file_name.rsplit('/').nth(1) == Some("y"),
+    }
+}
 
 fn read(file_name: &str) -> Option<Named> {
     let person = person_of_name(stem(file_name)).or_else(|| person_of_folder(file_name))?;

@@ -11,8 +11,8 @@ use flate2::read::ZlibDecoder;
 
 use crate::DataError;
 
-/// The most bytes of a file, and of what is compressed in it: CACD's are 30 million.
-const MOST_BYTES: u64 = 1 << 27;
+/// The most bytes of a file, and of what is compressed in it: CACD's are 30 million, those of IMDB-WIKI 200 million.
+const MOST_BYTES: u64 = 1 << 29;
 /// The most cells and records within one another.
 const MOST_DEPTH: usize = 8;
 
@@ -32,6 +32,22 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// The numbers in it, if it is a matrix of them.
+    pub(super) fn numbers(&self) -> Option<&[f64]> {
+        match self {
+            Self::Numbers(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
+
+    /// The cells in it, if it is a matrix of them.
+    pub(super) fn cells(&self) -> Option<&[Value]> {
+        match self {
+            Self::Cells(cells) => Some(cells),
+            _ => None,
+        }
+    }
+
     /// The field `name` of a record.
     pub(super) fn field(&self, name: &str) -> Option<&Value> {
         match self {
@@ -39,6 +55,15 @@ impl Value {
             _ => None,
         }
     }
+}
+
+/// Whether the file `path` begins as MATLAB's do.
+pub(super) fn is_in(path: &Path) -> Result<bool, DataError> {
+    const START: &[u8] = b"MATLAB ";
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(DataError::reading(path))?;
+    file.take(START.len() as u64).read_to_end(&mut start).map_err(DataError::reading(path))?;
+    Ok(start == START)
 }
 
 /// The variables in the file `path`, by their names.

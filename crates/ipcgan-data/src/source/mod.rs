@@ -3,41 +3,65 @@
 //!
 //! A data set is one file here and one line in [`SOURCES`].
 
+mod adience;
+mod afad;
+mod age_folders;
+mod agedb;
+mod all_age_faces;
+mod appa_real;
 mod cacd;
+mod celeba;
 mod faces;
 mod fairface;
+mod ffhq;
 mod fgnet;
 mod folder;
+mod identities;
+mod imdb_wiki;
 mod lag;
 mod matlab;
 mod morph;
 mod names;
-mod people;
+mod recognition;
 mod table;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod utkface;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use ipcgan_model::AgeGroups;
 
 pub use faces::{FaceFinding, SourceFaces};
+pub use recognition::{Evidence, recognised};
+pub use table::source_of_table;
 pub use tree::Tree;
 
-use crate::left_out::Fault;
+use crate::left_out::{Cause, Fault};
 use crate::metadata::Columns;
 use crate::{DataError, FaceLabel};
 
-/// All data sets that we know; the first one that recognises a folder reads it.
-pub const SOURCES: [&dyn Source; 9] = [
-    &fairface::FAIRFACE,
+/// All data sets that we know.
+pub const SOURCES: [&dyn Source; 18] = [
     &table::TABLE,
+    &adience::ADIENCE,
+    &afad::AFAD,
+    &age_folders::AGE_FOLDERS,
+    &agedb::AGEDB,
+    &all_age_faces::ALL_AGE_FACES,
+    &appa_real::APPA_REAL,
     &cacd::CACD,
-    &utkface::UTKFACE,
-    &morph::MORPH,
+    &celeba::CELEBA,
+    &fairface::FAIRFACE,
+    &ffhq::FFHQ,
     &fgnet::FGNET,
+    &imdb_wiki::IMDB_WIKI,
     &lag::LAG,
-    &people::PEOPLE,
+    &morph::MORPH,
+    &utkface::UTKFACE,
+    &identities::IDENTITIES,
     &folder::FOLDER,
 ];
 
@@ -49,14 +73,25 @@ pub trait Source: Sync {
     /// What it is and how it is known, in one line.
     fn about(&self) -> &'static str;
 
-    /// Whether the files of `tree` look like it.
-    fn recognises(&self, tree: &Tree) -> bool;
+    /// What of a [`Table`] it reads.
+    fn table_use(&self) -> TableUse {
+        TableUse::Nothing
+    }
 
-    /// Every picture of `tree`, in an order that is always the same, with what is known of it or why it cannot be used.
+    /// Why ages are unknown, where they are.
+    fn why_ages_are_unknown(&self) -> &'static str {
+        "its labels say no age"
+    }
+
+    /// What of the files of `tree` speaks for it.
+    fn evidence(&self, tree: &Tree) -> Evidence;
+
+    /// The pictures of `tree` that are meant, in an order that is always the same, with what is known of each or why it cannot
+    /// be used. Other pictures are added by [`Listing::with_unlisted`].
     ///
     /// # Errors
     /// A table that belongs to the data set is missing or damaged.
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError>;
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError>;
 }
 
 /// A table with labels, if the user names one.
@@ -66,6 +101,50 @@ pub struct Table {
     pub path: Option<PathBuf>,
     /// What it calls its columns.
     pub columns: Columns,
+}
+
+/// What a source reads of a [`Table`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableUse {
+    /// Neither another file nor other columns.
+    Nothing,
+    /// Another file, of the form that the data set's own has.
+    File,
+    /// Another file, with columns of any names.
+    Columns,
+}
+
+/// The pictures of a data set, and what is worth knowing about its tables.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The pictures.
+    pub pictures: Vec<SourcePicture>,
+    /// Notes on the tables, such as a column that is missing.
+    pub notes: Vec<String>,
+}
+
+impl From<Vec<SourcePicture>> for Listing {
+    fn from(pictures: Vec<SourcePicture>) -> Self {
+        Self { pictures, notes: Vec::new() }
+    }
+}
+
+impl Listing {
+    /// With the pictures of `tree` that it does not name, as ones that cannot be used.
+    pub fn with_unlisted(mut self, tree: &Tree) -> Self {
+        let listed: HashSet<&str> = self.pictures.iter().map(|picture| picture.file_name.as_str()).collect();
+        let fault = || Fault::new(Cause::Unlisted, "no row of the tables names it");
+        let others = tree.pictures().filter(|file| !listed.contains(file));
+        let others: Vec<_> = others.map(|file| SourcePicture::of_file(file, Err(fault()))).collect();
+        self.pictures.extend(others);
+        self
+    }
+
+    /// How many usable pictures there are, and of how many of them neither age nor age group is known.
+    pub fn usable_and_ageless(&self) -> [usize; 2] {
+        let usable = || self.pictures.iter().filter_map(|picture| picture.label.as_ref().ok());
+        [usable().count(), usable().filter(|label| label.group.is_none()).count()]
+    }
 }
 
 /// A picture of a data set.
@@ -84,6 +163,12 @@ impl SourcePicture {
     fn of_file(file_name: &str, label: Result<FaceLabel, Fault>) -> Self {
         Self { file_name: file_name.into(), line: None, label }
     }
+
+    /// One that is left out because `used` shows the same.
+    fn other_version(file_name: &str, used: &str) -> Self {
+        let fault = Fault::new(Cause::OtherVersion, format!("{used} is another version of it, and used"));
+        Self::of_file(file_name, Err(fault))
+    }
 }
 
 /// The source called `name`.
@@ -91,7 +176,20 @@ pub fn by_name(name: &str) -> Option<&'static dyn Source> {
     SOURCES.into_iter().find(|source| source.name() == name)
 }
 
-/// The source that `tree` looks like; a plain folder if like no other.
-pub fn recognised(tree: &Tree) -> &'static dyn Source {
-    SOURCES.into_iter().find(|source| source.recognises(tree)).unwrap_or(&folder::FOLDER)
+#[cfg(test)]
+mod tests {
+    use super::testing::tree;
+    use super::*;
+
+    #[test]
+    fn pictures_that_no_table_names_are_left_out_with_that_reason() {
+        let (_folder, tree) = tree(&["a.jpg", "b.jpg"]);
+        let listing = Listing::from(vec![SourcePicture::of_file("a.jpg", Ok(FaceLabel::default()))]);
+
+        let listing = listing.with_unlisted(&tree);
+
+        assert_eq!(listing.pictures[1].file_name, "b.jpg");
+        assert_eq!(listing.pictures[1].label.as_ref().unwrap_err().cause, Cause::Unlisted);
+        assert_eq!(listing.usable_and_ageless(), [1, 1]);
+    }
 }

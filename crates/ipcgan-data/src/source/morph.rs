@@ -10,7 +10,8 @@ fn read(file_name: &str) -> Option<Named> {
     let (picture, age) = shot.split_once(['M', 'F', 'm', 'f'])?;
     number(person)?;
     number(picture)?;
-    Some(Named { age: Some(number(age)?), identity: Some(person.into()) })
+    let ours = (5..=7).contains(&person.len()) && age.len() == 2;
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()) })
 }
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tests {
         assert_eq!(read("Album2/009055_1M54.JPG"), named("009055", 54));
         assert_eq!(read("343213_02F18.jpg"), named("343213", 18));
         assert_eq!(read("adam_1M54.jpg"), None);
+        assert_eq!(read("9_1M54.jpg"), None);
         assert_eq!(read("009055_1X54.jpg"), None);
     }
 }

@@ -2,10 +2,12 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::{Source, SourcePicture, Table, Tree};
+use super::recognition::{Census, Evidence};
+use super::{Listing, Source, SourcePicture, Table, Tree};
+use crate::age_text::OLDEST;
 use crate::left_out::Fault;
-use crate::metadata::{OLDEST, group_of};
-use crate::{DataError, FaceLabel};
+use crate::metadata::group_of;
+use crate::{DataError, FaceLabel, Split};
 
 /// A data set whose file names say whose face it is and how old.
 pub(super) struct NameSource {
@@ -52,20 +54,24 @@ impl Source for NameSource {
         self.about
     }
 
-    /// If more than half of the pictures have such names.
-    fn recognises(&self, tree: &Tree) -> bool {
-        let [mut all, mut ours] = [0, 0];
-        for file_name in tree.pictures() {
-            all += 1;
-            ours += usize::from((self.read)(file_name).is_some());
-        }
-        2 * ours > all
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        Census::of(tree.pictures(), self.read).evidence(self.form)
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
+    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let picture = |file_name| SourcePicture::of_file(file_name, self.label(file_name, groups));
-        Ok(tree.pictures().map(picture).collect())
+        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
     }
+}
+
+/// The folders of a file, without a `/` at the end; empty at the top.
+pub(super) fn parent(file_name: &str) -> &str {
+    file_name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The split that a folder of the file is named after.
+pub(super) fn split_of_folders(file_name: &str) -> Option<Split> {
+    parent(file_name).split('/').find_map(|folder| Split::by_name(&folder.to_lowercase()))
 }
 
 /// The name of a file without folders and without its last ending.
@@ -83,43 +89,15 @@ pub(super) fn number(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::left_out::Cause;
-    use crate::source::{by_name, recognised};
-
-    fn tree(files: &[&str]) -> (tempfile::TempDir, Tree) {
-        let folder = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
-        let tree = Tree::read(folder.path(), None).unwrap();
-        (folder, tree)
-    }
-
-    #[test]
-    fn data_sets_are_recognised_by_most_of_their_names() {
-        let names: [(&str, &[&str]); 7] = [
-            ("cacd", &["14_Gia_Mantegna_0012.jpg", "41_Alex_D._Linz_0001.jpg", "cover.jpg"]),
-            ("utkface", &["26_1_1_20170104023102422.jpg.chip.jpg", "39_1_20170116174525125.jpg.chip.jpg"]),
-            ("morph", &["Album2/009055_1M54.JPG", "Album2/012345_02F33.JPG"]),
-            ("fgnet", &["images/001A02.JPG", "images/001A43a.JPG"]),
-            ("lag", &["50_cent_a0.jpg", "aaliyah_y0.jpg"]),
-            ("lag", &["Aaliyah/1.png", "Aaliyah/y/1.png"]),
-            ("folder", &["holiday.jpg", "cat.png"]),
-        ];
-
-        for (name, files) in names {
-            assert_eq!(recognised(&tree(files).1).name(), name, "{files:?}");
-        }
-        assert_eq!(recognised(&tree(&[]).1).name(), "folder");
-    }
+    use crate::source::by_name;
+    use crate::source::testing::tree;
 
     #[test]
     fn a_name_of_another_form_or_an_impossible_age_is_left_out_alone() {
         let (_folder, tree) = tree(&["14_A_0001.jpg", "cover.jpg", "200_A_0001.jpg", "9_A_0001.jpg"]);
 
         let cacd = by_name("cacd").unwrap();
-        let pictures = cacd.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap();
+        let pictures = cacd.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap().pictures;
 
         let faults: Vec<_> = pictures.into_iter().filter_map(|picture| picture.label.err()).collect();
         let expected = [
@@ -133,5 +111,12 @@ mod tests {
     #[test]
     fn a_number_is_of_digits_alone() {
         assert_eq!(["7", "+7", "-7", " 7", "", "99999999999"].map(number), [Some(7), None, None, None, None, None]);
+    }
+
+    #[test]
+    fn folders_may_name_the_split() {
+        assert_eq!(split_of_folders("data/Train/20s/1.jpg"), Some(Split::Train));
+        assert_eq!(split_of_folders("val/1.jpg"), Some(Split::Valid));
+        assert_eq!(split_of_folders("training/test.jpg"), None);
     }
 }

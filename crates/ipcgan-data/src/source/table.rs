@@ -1,16 +1,22 @@
-//! Pictures named by a CSV table, with columns of any names.
+//! Pictures named by a table in a text file, with columns of any names.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::{Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree, cacd, ffhq, imdb_wiki, matlab};
 use crate::DataError;
 use crate::left_out::Fault;
-use crate::metadata::{self, Columns, Row};
+use crate::metadata::{self, Columns, Row, Rows};
+use crate::table_file::TableFile;
 
 /// What a table is called in a folder of our own form.
 const OURS: &str = "metadata.csv";
+/// The extensions of tables.
+const EXTENSIONS: [&str; 2] = ["csv", "tsv"];
+/// Rows of a table that are looked for in the folder to find out what its names are relative to.
+const TRIED_ROWS: usize = 100;
 
 pub(super) struct CsvTable;
 
@@ -22,39 +28,132 @@ impl Source for CsvTable {
     }
 
     fn about(&self) -> &'static str {
-        "any pictures with a CSV table (metadata.csv, or --table FILE) of file_name, age, identity, split"
+        "any pictures with a table (metadata.csv, or --table FILE) of file_name, age, identity, split"
     }
 
-    fn recognises(&self, tree: &Tree) -> bool {
-        tree.contains(OURS)
+    fn table_use(&self) -> TableUse {
+        TableUse::Columns
     }
 
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Vec<SourcePicture>, DataError> {
+    fn why_ages_are_unknown(&self) -> &'static str {
+        "the table has no column of ages, or its cells are empty"
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        match (&tree.named(OURS)[..], &tables(tree)[..]) {
+            ([ours], _) => Evidence::Table(format!("{ours} is there")),
+            ([first, ..], _) => Evidence::Doubtful(format!("{first} is there, and another {OURS}")),
+            ([], [first, ..]) => Evidence::Doubtful(format!("{first} may be its table")),
+            ([], []) => Evidence::None,
+        }
+    }
+
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let path = table.path.clone().map_or_else(|| only_table(tree), Ok)?;
         rows(tree, &path, &table.columns, groups)
     }
 }
 
+/// The source that reads the table in the file `path`, as its contents say.
+///
+/// # Errors
+/// The file cannot be read, or is no table that we know.
+pub fn source_of_table(path: &Path) -> Result<&'static dyn Source, DataError> {
+    if matlab::is_in(path)? {
+        let variables = matlab::read(path)?;
+        let holds = |names: &[&str]| names.iter().any(|name| variables.contains_key(*name));
+        return match (holds(&[cacd::VARIABLE]), holds(&imdb_wiki::VARIABLES)) {
+            (true, _) => Ok(&cacd::CACD),
+            (false, true) => Ok(&imdb_wiki::IMDB_WIKI),
+            (false, false) => Err(DataError::unusable(path, "holds the labels of no data set that is known")),
+        };
+    }
+    let table = TableFile::read(path, &[Columns::default().file_name(), ffhq::NUMBER])?;
+    let holds = |name: &str| matches!(table.column(name), Ok(Some(_)));
+    let is_of_ffhq = holds(ffhq::NUMBER) && holds(ffhq::AGE) && !holds(Columns::default().file_name());
+    Ok(if is_of_ffhq { &ffhq::FFHQ } else { &TABLE })
+}
+
 /// The pictures that the table `path` names, relative to the data set's folder or to one folder in it.
-pub(super) fn rows(
+pub(super) fn rows(tree: &Tree, path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Listing, DataError> {
+    let table = metadata::read(path, columns, groups)?;
+    let names = table.rows.iter().map(|row| inside(tree, &row.file_name)).filter(|name| !name.is_empty());
+    let (folder, others) = folders(tree, names.take(TRIED_ROWS));
+    let mut listing = listing(tree, path, table, |name| format!("{folder}{name}"));
+    let others = other_versions(tree, &listing.pictures, &folder, &others);
+    listing.pictures.extend(others);
+    Ok(listing)
+}
+
+/// As [`rows`], where `place` says where a picture is that the table names.
+pub(super) fn rows_at(
     tree: &Tree,
     path: &Path,
     columns: &Columns,
     groups: &AgeGroups,
-) -> Result<Vec<SourcePicture>, DataError> {
-    let rows = metadata::read(path, columns, groups)?;
-    let first = rows.iter().map(|row| inside(tree, &row.file_name)).find(|name| !name.is_empty());
-    let folder = first.and_then(|name| tree.folder_of(&name)).unwrap_or_default();
-    Ok(rows.into_iter().map(|row| picture(tree, folder, row)).collect())
+    place: impl Fn(&str) -> String,
+) -> Result<Listing, DataError> {
+    Ok(listing(tree, path, metadata::read(path, columns, groups)?, place))
 }
 
-fn picture(tree: &Tree, folder: &str, Row { line, file_name, label }: Row) -> SourcePicture {
-    let file_name = format!("{folder}{}", inside(tree, &file_name));
-    let label = label.and_then(|label| match tree.contains(&file_name) {
-        true => Ok(label),
-        false => Err(Fault::picture("there is no such file in the data set's folder")),
-    });
-    SourcePicture { file_name, line: Some(line), label }
+fn listing(tree: &Tree, path: &Path, table: Rows, place: impl Fn(&str) -> String) -> Listing {
+    let notes = notes(path, &table);
+    let picture = |Row { line, file_name, label }: Row| {
+        let file_name = inside(tree, &file_name);
+        let file_name = if file_name.is_empty() { file_name } else { place(&file_name) };
+        let label = label.and_then(|label| match tree.contains(&file_name) {
+            true => Ok(label),
+            false => Err(Fault::picture("there is no such file in the data set's folder")),
+        });
+        SourcePicture { file_name, line: Some(line), label }
+    };
+    Listing { pictures: table.rows.into_iter().map(picture).collect(), notes }
+}
+
+/// What is worth knowing of the table in the file `path`.
+fn notes(path: &Path, table: &Rows) -> Vec<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut notes: Vec<String> =
+        table.format.iter().map(|format| format!("{name} is read as a table in {format}")).collect();
+    // The age decides the group where none is named.
+    let ageless = ["age", "group"].iter().all(|ours| table.missing.iter().any(|(missing, _)| missing == ours));
+    for (ours, similar) in &table.missing {
+        match similar {
+            Some(similar) => notes.push(format!("{name} has no column `{ours}`; is it `{similar}`?")),
+            None if *ours == "age" && ageless => {
+                notes.push(format!("{name} has no column `age`; its columns are: {}", table.header.join(", ")));
+            }
+            None => (),
+        }
+    }
+    notes
+}
+
+/// The folder, with a `/` at its end, that the names of a table are relative to, and others that hold the same names.
+fn folders(tree: &Tree, names: impl Iterator<Item = String>) -> (String, Vec<String>) {
+    for name in names {
+        let found: Vec<String> = tree.folders_of(&name).into_iter().map(|below| below.folder.into()).collect();
+        if let Some((first, others)) = found.split_first() {
+            // A table of bare names may mean a folder of many, but names with folders are those of one copy.
+            let others = if name.contains('/') { others.to_vec() } else { Vec::new() };
+            return (first.clone(), others);
+        }
+    }
+    (String::new(), Vec::new())
+}
+
+/// The pictures below `others` that are called as one that is used below `folder`.
+fn other_versions(tree: &Tree, pictures: &[SourcePicture], folder: &str, others: &[String]) -> Vec<SourcePicture> {
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let used: HashSet<&str> = pictures.iter().map(|picture| picture.file_name.as_str()).collect();
+    let version = |file: &str| {
+        let name = others.iter().find_map(|other| file.strip_prefix(other.as_str()))?;
+        let twin = format!("{folder}{name}");
+        (file != twin && used.contains(twin.as_str())).then(|| SourcePicture::other_version(file, &twin))
+    };
+    tree.pictures().filter(|file| !used.contains(file)).filter_map(version).collect()
 }
 
 /// A path as a table may write it, relative to the data set's folder and with `/`.
@@ -64,14 +163,22 @@ fn inside(tree: &Tree, file_name: &str) -> String {
     file_name.strip_prefix("./").unwrap_or(&file_name).into()
 }
 
+/// The tables at the top of the data set.
+fn tables(tree: &Tree) -> Vec<&str> {
+    let all = EXTENSIONS.iter().flat_map(|extension| tree.with_extension(extension));
+    all.filter(|file| !file.contains('/')).collect()
+}
+
 /// `metadata.csv`, or the one table at the top of the data set.
 fn only_table(tree: &Tree) -> Result<PathBuf, DataError> {
-    let tables: Vec<&str> = tree.with_ending("csv").filter(|file| !file.contains('/')).collect();
-    match tables[..] {
-        _ if tree.contains(OURS) => Ok(tree.folder().join(OURS)),
-        [table] => Ok(tree.folder().join(table)),
-        _ => {
-            let found = if tables.is_empty() { "no CSV table".into() } else { tables.join(", ") };
+    let ours = tree.named(OURS);
+    let tables = tables(tree);
+    match (&ours[..], &tables[..]) {
+        (_, _) if tree.contains(OURS) => Ok(tree.folder().join(OURS)),
+        ([table], _) | ([], [table]) => Ok(tree.folder().join(table)),
+        (several, others) => {
+            let found = [several, others].concat();
+            let found = if found.is_empty() { "no table (CSV or TSV)".into() } else { found.join(", ") };
             let reason = format!("holds {found}; say which table to read with --table");
             Err(DataError::unusable(tree.folder(), reason))
         }
@@ -83,6 +190,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::source::testing::listing;
 
     fn pictures(table: &str, columns: Columns) -> Vec<SourcePicture> {
         let folder = tempfile::tempdir().unwrap();
@@ -90,7 +198,7 @@ mod tests {
         fs::write(folder.path().join("faces/a.jpg"), "").unwrap();
         fs::write(folder.path().join("labels.csv"), table).unwrap();
         let tree = Tree::read(folder.path(), None).unwrap();
-        TABLE.pictures(&tree, &Table { path: None, columns }, &AgeGroups::default()).unwrap()
+        TABLE.pictures(&tree, &Table { path: None, columns }, &AgeGroups::default()).unwrap().pictures
     }
 
     #[test]
@@ -116,13 +224,6 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_we_do_not_have_is_refused() {
-        let error = Columns::default().rename("shoe", "size").unwrap_err();
-
-        assert!(error.contains("`shoe`") && error.contains("file_name, age"), "{error}");
-    }
-
-    #[test]
     fn which_of_several_tables_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.csv", "b.csv"] {
@@ -133,5 +234,34 @@ mod tests {
         let error = TABLE.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap_err();
 
         assert!(error.to_string().ends_with("holds a.csv, b.csv; say which table to read with --table"));
+    }
+
+    #[test]
+    fn what_a_table_does_not_say_and_how_it_is_written_is_noted() {
+        let listing = listing("csv", &[("metadata.csv", "file_name;years\na.jpg;33\n"), ("a.jpg", "")]);
+
+        let expected = [
+            "metadata.csv is read as a table in UTF-8, separated by semicolons",
+            "metadata.csv has no column `age`; is it `years`?",
+        ];
+        assert_eq!(listing.notes, expected);
+    }
+
+    #[test]
+    fn the_table_of_another_data_set_is_known_by_its_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |file: &str, contents: &[u8]| {
+            let path = folder.path().join(file);
+            fs::write(&path, contents).unwrap();
+            source_of_table(&path).map(|source| source.name()).map_err(|error| error.to_string())
+        };
+
+        for file in ["x.tsv", "x.CSV", "x.txt", "x"] {
+            assert_eq!(name(file, b"file_name\tage\n"), Ok("csv"), "{file}");
+        }
+        assert_eq!(name("x.csv", b"image_number,age_group\n0,20-29\n"), Ok("ffhq"));
+        let cacd = include_bytes!("../../tests/data/celebrity2000_meta.mat");
+        assert_eq!(name("x.mat", cacd), Ok("cacd"));
+        assert!(name("x.xlsx", b"PK\x03\x04").unwrap_err().contains("save the table as CSV"));
     }
 }

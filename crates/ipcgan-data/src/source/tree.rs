@@ -5,48 +5,51 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::DataError;
-use crate::left_out::{Fault, LeftOut};
-use crate::photo;
-
-/// Endings of other pictures: they are no faces to us, but whoever has them should know.
-const UNREAD: [&str; 7] = ["gif", "tif", "tiff", "heic", "heif", "avif", "jp2"];
+use crate::left_out::{Cause, Fault, LeftOut};
+use crate::photo::PictureKind;
+use crate::preparation::is_prepared;
 
 /// All files below a folder, by their paths relative to it, in alphabetical order.
 #[derive(Debug)]
 pub struct Tree {
     folder: PathBuf,
     files: Vec<String>,
+    /// Those of `files` that are pictures of kinds that we read.
+    pictures: Vec<usize>,
     left_out: Vec<LeftOut>,
 }
 
 impl Tree {
-    /// The files below `folder`, also behind links; but not those below `except`, nor hidden ones.
+    /// The files below `folder`, also behind links; but not those below `except`, nor hidden ones, nor faces that an earlier
+    /// preparation made. All pictures that are skipped are in [`Tree::left_out`].
     ///
     /// # Errors
-    /// There is no such folder.
+    /// There is no such folder, or it cannot be read.
     pub fn read(folder: &Path, except: Option<&Path>) -> Result<Self, DataError> {
         if !folder.is_dir() {
             return Err(DataError::NoDataSet { path: folder.into() });
         }
+        std::fs::read_dir(folder).map_err(DataError::reading(folder))?;
         let except = except.and_then(|path| path.canonicalize().ok());
-        let wanted = |entry: &DirEntry| entry.depth() == 0 || !hidden(entry) && !is(entry, except.as_deref());
-        let mut tree = Self { folder: folder.into(), files: Vec::new(), left_out: Vec::new() };
-        for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(wanted) {
+        let mut tree = Self { folder: folder.into(), files: Vec::new(), pictures: Vec::new(), left_out: Vec::new() };
+        let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+        while let Some(entry) = entries.next() {
             match entry {
-                Ok(entry) if entry.file_type().is_dir() => (),
-                Ok(entry) => tree.add(&entry),
-                Err(error) => {
-                    let path = tree.inside(error.path().unwrap_or(folder));
-                    let reason = match (error.loop_ancestor(), error.io_error()) {
-                        (Some(ancestor), _) => format!("is a link back to {}", ancestor.display()),
-                        (None, Some(error)) => error.to_string(),
-                        (None, None) => error.to_string(),
-                    };
-                    tree.left_out.push(LeftOut { path, line: None, fault: Fault::picture(reason) });
+                Ok(entry) if entry.depth() == 0 => (),
+                Ok(entry) if entry.file_type().is_dir() => {
+                    let skipped = tree.skipped_folder(&entry);
+                    if skipped || is(&entry, except.as_deref()) {
+                        entries.skip_current_dir();
+                    }
                 }
+                Ok(entry) => tree.add(&entry),
+                Err(error) => tree.add_error(&error),
             }
         }
         tree.files.sort_unstable();
+        let picture = |file: &String| PictureKind::of_path(file.as_ref()).is_some_and(PictureKind::is_readable);
+        let pictures = tree.files.iter().enumerate().filter(|(_, file)| picture(file));
+        tree.pictures = pictures.map(|(index, _)| index).collect();
         Ok(tree)
     }
 
@@ -57,12 +60,22 @@ impl Tree {
 
     /// Pictures of kinds that we read.
     pub fn pictures(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(String::as_str).filter(|file| has_ending(file, &photo::ENDINGS))
+        self.pictures.iter().map(|index| self.files[*index].as_str())
     }
 
-    /// Files with one of these endings, such as `csv`.
-    pub(crate) fn with_ending(&self, ending: &str) -> impl Iterator<Item = &str> {
-        self.files.iter().map(String::as_str).filter(move |file| has_ending(file, &[ending]))
+    /// Files with one of these extensions, such as `csv`.
+    pub(crate) fn with_extension(&self, extension: &str) -> impl Iterator<Item = &str> {
+        self.files
+            .iter()
+            .map(String::as_str)
+            .filter(move |file| Path::new(file).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)))
+    }
+
+    /// The files whose last part is `name`, those nearest to the top first.
+    pub(crate) fn named(&self, name: &str) -> Vec<&str> {
+        let mut found: Vec<&str> = self.folders_of(name).into_iter().map(|below| below.file).collect();
+        found.sort_by_key(|file| file.matches('/').count());
+        found
     }
 
     /// Whether the file `name` is there.
@@ -70,10 +83,16 @@ impl Tree {
         self.files.binary_search_by(|file| file.as_str().cmp(name)).is_ok()
     }
 
-    /// The folder, with a `/` at its end, below which the file `name` is first found; nothing for the data set's own.
-    pub(crate) fn folder_of(&self, name: &str) -> Option<&str> {
-        let whole = |folder: &&str| folder.is_empty() || folder.ends_with('/');
-        self.files.iter().filter_map(|file| file.strip_suffix(name)).filter(whole).min_by_key(|folder| folder.len())
+    /// The folders, each with a `/` at its end or empty for the data set's own, below which the file `name` is found: the
+    /// shortest first.
+    pub(crate) fn folders_of<'a>(&'a self, name: &str) -> Vec<Below<'a>> {
+        let below = |file: &'a String| {
+            let folder = file.strip_suffix(name)?;
+            (folder.is_empty() || folder.ends_with('/')).then_some(Below { folder, file })
+        };
+        let mut found: Vec<_> = self.files.iter().filter_map(below).collect();
+        found.sort_by_key(|below| below.folder.len());
+        found
     }
 
     /// What cannot be used, and why.
@@ -81,46 +100,105 @@ impl Tree {
         &self.left_out
     }
 
+    /// Refuses a tree without pictures, and says what was skipped.
+    ///
+    /// # Errors
+    /// It holds none.
+    pub fn check_pictures(&self) -> Result<(), DataError> {
+        if !self.pictures.is_empty() {
+            return Ok(());
+        }
+        let skipped = match &self.left_out[..] {
+            [] => String::new(),
+            [first, ..] => format!("; {} files and folders were skipped, such as {first}", self.left_out.len()),
+        };
+        Err(DataError::NoPictures { path: self.folder.clone(), skipped })
+    }
+
+    /// How many pictures there are in how many folders, and some of their names.
+    pub(crate) fn summary(&self) -> String {
+        const EXAMPLES: usize = 3;
+        let folder = |file: &'_ str| file.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.into());
+        let folders: std::collections::BTreeSet<String> = self.pictures().map(folder).collect();
+        let step = self.pictures.len().div_ceil(EXAMPLES).max(1);
+        let examples: Vec<&str> = self.pictures().step_by(step).collect();
+        format!("{} pictures in {} folders, such as {}", self.pictures.len(), folders.len(), examples.join(", "))
+    }
+
     fn inside(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.folder).unwrap_or(path).into()
     }
 
+    fn leave_out(&mut self, path: &Path, cause: Cause, reason: impl Into<String>) {
+        let fault = Fault::new(cause, reason);
+        self.left_out.push(LeftOut { path: self.inside(path), line: None, fault });
+    }
+
+    /// Whether the folder is skipped, which is noted.
+    fn skipped_folder(&mut self, entry: &DirEntry) -> bool {
+        if is_hidden(entry) {
+            self.leave_out(entry.path(), Cause::Hidden, "is a hidden folder");
+        } else if is_prepared(entry.path()) {
+            self.leave_out(entry.path(), Cause::Prepared, "holds faces that were prepared before, not photos");
+        } else {
+            return false;
+        }
+        true
+    }
+
     fn add(&mut self, entry: &DirEntry) {
         let path = entry.path();
-        let fault = match path.strip_prefix(&self.folder).ok().and_then(Path::to_str) {
-            None => Some("has a name that is not written in UTF-8"),
+        let is_file = entry.file_type().is_file();
+        match (PictureKind::of_path(path), path.strip_prefix(&self.folder).ok().and_then(Path::to_str)) {
+            (Some(_), _) if is_hidden(entry) => self.leave_out(path, Cause::Hidden, "is a hidden file"),
+            (_, _) if is_hidden(entry) => (),
             // A pipe, for one, would be waited for.
-            Some(name) if has_ending(name, &photo::ENDINGS) && !entry.file_type().is_file() => Some("is no file"),
-            Some(name) if has_ending(name, &UNREAD) => {
-                Some("is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")
+            (Some(_), _) if !is_file => self.leave_out(path, Cause::Picture, "is no regular file"),
+            (Some(kind), _) if !kind.is_readable() => {
+                let reason = format!("is {kind}, which cannot be read; {}", kind.advice());
+                self.leave_out(path, Cause::Picture, reason);
             }
-            Some(name) => {
-                if entry.file_type().is_file() {
-                    self.files.push(name.replace(std::path::MAIN_SEPARATOR, "/"));
-                }
-                None
+            (_, Some(name)) if is_file => self.files.push(name.replace(std::path::MAIN_SEPARATOR, "/")),
+            (Some(_), None) => {
+                self.leave_out(path, Cause::Picture, "has a name that is not written in UTF-8; rename it")
             }
-        };
-        if let Some(reason) = fault {
-            let fault = Fault::picture(reason);
-            self.left_out.push(LeftOut { path: self.inside(path), line: None, fault });
+            _ => (),
         }
+    }
+
+    fn add_error(&mut self, error: &walkdir::Error) {
+        let path = error.path().unwrap_or(&self.folder).to_path_buf();
+        let is_link = path.is_symlink();
+        let (cause, reason) = match (error.loop_ancestor(), error.io_error()) {
+            (Some(ancestor), _) => (Cause::Link, format!("is a link back to {}", self.inside_or_top(ancestor))),
+            (None, Some(error)) if is_link => (Cause::Link, format!("is a link that cannot be followed: {error}")),
+            (None, Some(error)) => (Cause::Folder, error.to_string()),
+            (None, None) => (Cause::Folder, error.to_string()),
+        };
+        self.leave_out(&path, cause, reason);
+    }
+
+    fn inside_or_top(&self, path: &Path) -> String {
+        let inside = self.inside(path);
+        if inside.as_os_str().is_empty() { self.folder.display().to_string() } else { inside.display().to_string() }
     }
 }
 
+/// A file, and the folder below which it has the name that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Below<'a> {
+    pub(crate) folder: &'a str,
+    pub(crate) file: &'a str,
+}
+
 /// Hidden, or what macOS adds to archives.
-fn hidden(entry: &DirEntry) -> bool {
+fn is_hidden(entry: &DirEntry) -> bool {
     let name = entry.file_name().as_encoded_bytes();
     name.starts_with(b".") || name == b"__MACOSX"
 }
 
 fn is(entry: &DirEntry, folder: Option<&Path>) -> bool {
-    folder.is_some() && entry.file_type().is_dir() && entry.path().canonicalize().ok().as_deref() == folder
-}
-
-fn has_ending(file: &str, endings: &[&str]) -> bool {
-    let ending = file.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
-    ending.is_some_and(|ending| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    folder.is_some() && entry.path().canonicalize().ok().as_deref() == folder
 }
 
 #[cfg(test)]
@@ -143,13 +221,17 @@ mod tests {
         tree.pictures().collect()
     }
 
+    fn reasons(tree: &Tree) -> Vec<(Cause, String)> {
+        tree.left_out().iter().map(|left_out| (left_out.fault.cause, left_out.to_string())).collect()
+    }
+
     #[test]
-    fn pictures_are_found_by_their_endings_in_alphabetical_order() {
-        let folder = folder(&["b/Ä.JPG", "b.png", "a/x.jpeg", "notes.txt", ".hidden.jpg", "__MACOSX/a.jpg", "jpg"]);
+    fn pictures_are_found_by_their_extensions_in_alphabetical_order() {
+        let folder = folder(&["b/Ä.JPG", "b.png", "a/x.jpeg", "a/y.jfif", "notes.txt", ".notes", "jpg"]);
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert_eq!(pictures(&tree), ["a/x.jpeg", "b.png", "b/Ä.JPG"]);
+        assert_eq!(pictures(&tree), ["a/x.jpeg", "a/y.jfif", "b.png", "b/Ä.JPG"]);
         assert!(tree.left_out().is_empty());
         assert!(tree.contains("notes.txt") && !tree.contains("b"));
     }
@@ -162,42 +244,65 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_that_is_written_is_not_read() {
-        let folder = folder(&["a.jpg", "out/pictures/a.jpg.png"]);
+    fn faces_that_were_prepared_before_are_not_read_as_photos() {
+        let files =
+            ["a.jpg", "out/pictures/a.jpg.png", "old/pictures/a.jpg.png", "old/prepare.json", "old/fingerprints.csv"];
+        let folder = folder(&files);
 
         let tree = Tree::read(folder.path(), Some(&folder.path().join("out/../out"))).unwrap();
 
         assert_eq!(pictures(&tree), ["a.jpg"]);
+        let expected = "old: holds faces that were prepared before, not photos".to_string();
+        assert_eq!(reasons(&tree), [(Cause::Prepared, expected)]);
     }
 
     #[test]
-    fn pictures_of_other_kinds_are_named() {
-        let folder = folder(&["a.gif"]);
+    fn pictures_that_are_skipped_are_named() {
+        let folder = folder(&["a.cr2", ".b.jpg", "__MACOSX/c.jpg", ".cache/d.jpg", ".DS_Store"]);
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert!(
-            tree.left_out()[0]
-                .to_string()
-                .starts_with("a.gif: is not a PNG, JPEG, WebP or BMP picture; convert it to one of these")
-        );
+        let mut reasons = reasons(&tree);
+        reasons.sort();
+        assert!(reasons[0].1.starts_with("a.cr2: is camera RAW, which cannot be read; develop it"), "{reasons:?}");
+        let hidden: Vec<_> = reasons[1..].iter().map(|(cause, text)| (*cause, text.as_str())).collect();
+        let expected = [".b.jpg: is a hidden file", ".cache: is a hidden folder", "__MACOSX: is a hidden folder"];
+        assert_eq!(hidden, expected.map(|text| (Cause::Hidden, text)));
+        let error = tree.check_pictures().unwrap_err().to_string();
+        assert!(error.contains("holds no pictures") && error.contains("4 files and folders were skipped"), "{error}");
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_but_not_in_circles() {
+    fn links_are_followed_but_not_in_circles_and_broken_ones_are_named() {
         use std::os::unix::fs::symlink;
         let elsewhere = folder(&["b.jpg"]);
         let folder = folder(&["a/a.jpg"]);
         symlink(folder.path(), folder.path().join("a/loop")).unwrap();
         symlink(elsewhere.path(), folder.path().join("link")).unwrap();
+        symlink(elsewhere.path().join("b.jpg"), folder.path().join("c.jpg")).unwrap();
         symlink("nowhere", folder.path().join("broken.jpg")).unwrap();
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert_eq!(pictures(&tree), ["a/a.jpg", "link/b.jpg"]);
-        let reasons: Vec<_> = tree.left_out().iter().map(|left_out| left_out.fault.reason.as_str()).collect();
-        assert!(reasons[0].starts_with("is a link back to "), "{reasons:?}");
-        assert!(reasons[1].contains("No such file"), "{reasons:?}");
+        assert_eq!(pictures(&tree), ["a/a.jpg", "c.jpg", "link/b.jpg"]);
+        let reasons = reasons(&tree);
+        assert!(reasons.iter().all(|(cause, _)| *cause == Cause::Link), "{reasons:?}");
+        assert!(reasons[0].1.starts_with("a/loop: is a link back to "), "{reasons:?}");
+        assert!(reasons[1].1.starts_with("broken.jpg: is a link that cannot be followed: No such file"), "{reasons:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_picture_whose_name_is_not_utf_8_is_named_and_the_others_are_read() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder(&["a.jpg"]);
+        fs::write(folder.path().join(OsStr::from_bytes(b"\xe9.jpg")), "").unwrap();
+
+        let tree = Tree::read(folder.path(), None).unwrap();
+
+        assert_eq!(pictures(&tree), ["a.jpg"]);
+        assert!(reasons(&tree)[0].1.contains("not written in UTF-8"));
     }
 }

@@ -18,7 +18,9 @@ fn read(file_name: &str) -> Option<Named> {
         [age, gender, _, date] | [age, gender, date] => (age, gender, date),
         _ => return None,
     };
-    let ours = matches!(gender, "0" | "1") && !date.is_empty() && date.bytes().all(|byte| byte.is_ascii_digit());
+    // A day at least: four numbers alone may be anything.
+    let date = date.trim_end();
+    let ours = matches!(gender, "0" | "1") && date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit());
     ours.then_some(Named { age: Some(number(age)?), identity: None })
 }
 
@@ -34,6 +36,8 @@ mod tests {
         assert_eq!(read("61_1_20170109150557335.jpg.chip.jpg"), years(61));
         assert_eq!(read("011_0_20170103200509559.jpg"), years(11));
         assert_eq!(read("26_2_1_20170104023102422.jpg"), None);
+        assert_eq!(read("24_0_1_20170116220224657 .jpg.chip.jpg"), years(24));
+        assert_eq!(read("26_1_1_2017.jpg"), None);
         assert_eq!(read("14_Gia_Mantegna_0012.jpg"), None);
     }
 }

@@ -60,9 +60,19 @@ impl ResidualNetwork {
 
     /// `[batch, 3, side, side]` in [-1, 1] to `[batch, outputs]`.
     fn forward(&self, faces: Tensor<4>) -> Tensor<2> {
+        self.outputs(self.penultimate(faces))
+    }
+
+    /// What the last layer sees of `[batch, 3, side, side]` in [-1, 1]: means of the last maps, `[batch, channels]`.
+    fn penultimate(&self, faces: Tensor<4>) -> Tensor<2> {
         let x = self.levels(faces).pop().expect("the last block is a level");
         let [batch, channels, _, _] = x.dims();
-        linear(&self.head, x.mean_dims(&[2, 3]).reshape([batch, channels]), Activation::None)
+        x.mean_dims(&[2, 3]).reshape([batch, channels])
+    }
+
+    /// `[batch, channels]` of [`ResidualNetwork::penultimate`] to `[batch, outputs]`.
+    fn outputs(&self, penultimate: Tensor<2>) -> Tensor<2> {
+        linear(&self.head, penultimate, Activation::None)
     }
 
     /// Its maps of `[batch, 3, side, side]` in [-1, 1] before each block that halves the sides, and after the last block.
@@ -178,7 +188,20 @@ impl AgeEstimator {
     /// # Shapes
     /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
     pub fn years(&self, faces: Tensor<4>) -> Tensor<1> {
-        let probabilities = softmax(self.network.forward(faces), 1);
+        self.years_of(self.features(faces))
+    }
+
+    /// The penultimate features of faces, `[batch, 256]`, from which [`AgeEstimator::years_of`] tells the age.
+    ///
+    /// # Shapes
+    /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
+    pub fn features(&self, faces: Tensor<4>) -> Tensor<2> {
+        self.network.penultimate(faces)
+    }
+
+    /// The expected ages, `[batch]`, of faces with these [`AgeEstimator::features`].
+    pub fn years_of(&self, features: Tensor<2>) -> Tensor<1> {
+        let probabilities = softmax(self.network.outputs(features), 1);
         let ages = Tensor::<1, Int>::arange(0..Self::AGES as i64, &probabilities.device()).float();
         let [batch, _] = probabilities.dims();
         (probabilities * ages.unsqueeze()).sum_dim(1).reshape([batch])

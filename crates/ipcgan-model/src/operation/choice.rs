@@ -65,7 +65,7 @@ impl FromStr for CpuKernels {
     type Err = ModelError;
 
     fn from_str(name: &str) -> Result<Self, ModelError> {
-        let found = Self::ALL.into_iter().find(|kernels| kernels.name() == name);
+        let found = Self::ALL.into_iter().find(|kernels| kernels.name().eq_ignore_ascii_case(name.trim()));
         found.ok_or_else(|| ModelError::UnknownKernels(name.into()))
     }
 }

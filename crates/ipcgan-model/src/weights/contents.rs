@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::store::burn_pack::{Bytes, Reader};
+use burn::store::burn_pack::{Bytes, Reader, Tensor as PackTensor};
 use burn::store::{
-    BurnpackStore, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore,
+    BurnToPyTorchAdapter, BurnpackStore, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
+    PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
 use safetensors::SafeTensors;
 
+use super::tensors::{check_names, check_numbers};
 use super::{Form, one_line, pytorch};
 use crate::ModelError;
 
@@ -67,21 +69,45 @@ impl Contents {
 }
 
 impl Tensors {
-    /// Puts them in place of the parameters of `network`.
+    /// Puts them in place of the parameters of `network`, which must be the very same tensors, of finite numbers.
     pub(super) fn fill<N: Module>(self, network: &mut N) -> Result<(), String> {
         let float32 = FloatCastAdapter::to(DType::F32);
-        let filled = match self {
+        match self {
             Self::Pytorchs(bytes) => {
+                let expected = network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), false);
                 let adapter = PyTorchToBurnAdapter.chain(float32);
-                let mut store = SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(adapter);
-                network.load_from(&mut store).map_err(|error| one_line(&error))
+                fill(SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(adapter), &expected, network)
             }
             Self::Burns(bytes) => {
-                let mut store = BurnpackStore::from_bytes(Some(bytes)).with_from_adapter(float32);
-                network.load_from(&mut store).map_err(|error| one_line(&error))
+                let expected = network.collect(None, None, false);
+                fill(BurnpackStore::from_bytes(Some(bytes)).with_from_adapter(float32), &expected, network)
             }
-        };
-        filled.map(drop)
+        }
+    }
+}
+
+fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network: &mut N) -> Result<(), String> {
+    check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values())?;
+    network.load_from(&mut store).map_err(|error| one_line(&error))?;
+    check_numbers(network)
+}
+
+/// Puts the tensors of the burnpack file `path` whose names begin with `part` and a dot in place of the parameters of
+/// `network`, as [`Tensors::fill`].
+pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut N) -> Result<(), String> {
+    let reader = Reader::from_file_exact(path).map_err(|error| one_line(&error))?;
+    let tensors = reader.into_tensors().map_err(|error| one_line(&error))?;
+    let prefix = format!("{part}.");
+    let of_part = |mut tensor: PackTensor| {
+        tensor.name = tensor.name.strip_prefix(&prefix)?.into();
+        Some(tensor)
+    };
+    let tensors: Vec<_> = tensors.into_iter().filter_map(of_part).collect();
+    check_names(&network.collect(None, None, false), tensors.iter())?;
+    let applied = network.apply(tensors, None, Some(Box::new(FloatCastAdapter::to(DType::F32))), false);
+    match applied.errors.first() {
+        Some(error) => Err(one_line(error)),
+        None => check_numbers(network),
     }
 }
 

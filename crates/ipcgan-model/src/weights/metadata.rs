@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Network;
 use crate::{AgeGroups, ModelError};
+
+/// Key of the configuration.
+const CONFIG: &str = "config";
 
 /// Metadata of a weights file.
 pub(super) struct Metadata<'a> {
@@ -20,9 +22,25 @@ pub(super) fn entries_of<N: Network>(config: &N::Config, age_groups: &AgeGroups)
     let json = |value: serde_json::Result<String>| value.expect("plain data turn into JSON");
     [
         ("network", N::KIND.into()),
-        ("config", json(serde_json::to_string(config))),
+        (CONFIG, json(serde_json::to_string(config))),
         ("age_groups", json(serde_json::to_string(age_groups))),
     ]
+}
+
+/// Adds to `entries` what they lack and `like` has: whole entries, and settings of the configuration.
+pub(super) fn complete(entries: &mut BTreeMap<String, String>, like: BTreeMap<String, String>) {
+    let settings = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).ok();
+    for (key, value) in like {
+        let entry = entries.entry(key.clone()).or_insert_with(|| value.clone());
+        if key == CONFIG
+            && let (Some(mut named), Some(like)) = (settings(entry), settings(&value))
+        {
+            for (name, value) in like {
+                named.entry(name).or_insert(value);
+            }
+            *entry = serde_json::Value::Object(named).to_string();
+        }
+    }
 }
 
 impl<'a> Metadata<'a> {
@@ -48,14 +66,29 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// The configuration in the file laid over `published`.
-    pub(super) fn config<T: Serialize + DeserializeOwned>(&self, published: &T) -> Result<T, ModelError> {
-        let mut config = serde_json::to_value(published).expect("plain data turn into JSON");
-        let named: serde_json::Map<String, serde_json::Value> = self.json("config")?;
-        for (name, value) in named {
-            config[name] = value;
+    /// The configuration in the file, with a value for each setting of the network and for no others.
+    pub(super) fn config<N: Network>(&self) -> Result<N::Config, ModelError> {
+        let published = serde_json::to_value(N::published()).expect("plain data turn into JSON");
+        let serde_json::Value::Object(published) = published else { unreachable!("a configuration has fields") };
+        let mut config: serde_json::Map<String, serde_json::Value> = self.json(CONFIG)?;
+        let names = |names: Vec<&String>| names.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let unknown: Vec<_> = config.keys().filter(|name| !published.contains_key(*name)).collect();
+        if !unknown.is_empty() {
+            let ours = names(published.keys().collect());
+            let reason =
+                format!("names settings that {} networks do not have: {}; they have {ours}", N::KIND, names(unknown));
+            return Err(self.error(CONFIG, reason));
         }
-        serde_json::from_value(config).map_err(|error| self.error("config", format!("cannot be read: {error}")))
+        for name in N::LATER_SETTINGS {
+            config.entry(*name).or_insert_with(|| published[*name].clone());
+        }
+        let missing: Vec<_> = published.keys().filter(|name| !config.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            let reason =
+                format!("lacks settings: {}; `ipcgan convert --like` takes them from other weights", names(missing));
+            return Err(self.error(CONFIG, reason));
+        }
+        serde_json::from_value(config.into()).map_err(|error| self.error(CONFIG, format!("cannot be read: {error}")))
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<T, ModelError> {

@@ -12,21 +12,25 @@ mod form;
 mod metadata;
 mod networks;
 mod pytorch;
+mod tensors;
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::store::{
-    BurnToPyTorchAdapter, BurnpackStore, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, SafetensorsStore,
-};
+use burn::store::burn_pack::{Tensor as PackTensor, Writer};
+use burn::store::{BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot};
 use burn::tensor::{DType, Device};
+use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{AgeGroups, ModelError, write_whole};
-use contents::Contents;
+use contents::{Contents, fill_from_record};
 pub use form::Form;
-use metadata::{Metadata, entries_of};
+use metadata::{Metadata, complete, entries_of};
+use tensors::{check_numbers, counted};
 
 /// A network that weights files can hold.
 pub trait Network: Module {
@@ -36,7 +40,11 @@ pub trait Network: Module {
     /// Its kind, as the metadata call it.
     const KIND: &'static str;
 
-    /// The published configuration: what a file does not name is as here.
+    /// Settings that were added after weights files had been written: a file that does not name one has the published
+    /// value. A file must name all others.
+    const LATER_SETTINGS: &'static [&'static str] = &[];
+
+    /// The published configuration.
     fn published() -> Self::Config;
 
     /// The network with weights that are about to be replaced.
@@ -99,13 +107,16 @@ impl<N: Network> Weights<N> {
             .map_err(|source| ModelError::Access { path: path.into(), source })
     }
 
-    fn burnpack(&self, numbers: Numbers) -> std::io::Result<Vec<u8>> {
-        let mut store = BurnpackStore::from_bytes(None).with_to_adapter(numbers.cast());
+    fn burnpack(&self, numbers: Numbers) -> io::Result<Vec<u8>> {
+        let mut tensors = self.network.collect(None, Some(Box::new(numbers.cast())), false);
+        // Drawn at random whenever a network is made, so that no two files would be the same.
+        tensors.iter_mut().for_each(|tensor| tensor.param_id = None);
+        bytes_of(&tensors)?;
+        let mut writer = Writer::new(tensors);
         for (key, value) in entries_of::<N>(&self.config, &self.age_groups) {
-            store = store.metadata(key, value);
+            writer = writer.with_metadata(key, &value);
         }
-        let bytes = self.network.save_into(&mut store).and_then(|()| store.get_bytes());
-        Ok(bytes.map_err(unwritable)?.to_vec())
+        Ok(writer.into_bytes().map_err(unwritable)?.to_vec())
     }
 }
 
@@ -118,22 +129,66 @@ impl Numbers {
     }
 }
 
+/// The safetensors file of `network`: the same bytes for the same weights.
 fn safetensors<N: Network>(
     network: &N,
     config: &N::Config,
     age_groups: &AgeGroups,
     numbers: Numbers,
-) -> std::io::Result<Vec<u8>> {
+) -> io::Result<Vec<u8>> {
+    check_numbers(network).map_err(unwritable)?;
     let adapter = BurnToPyTorchAdapter.chain(numbers.cast());
-    let mut store = SafetensorsStore::from_bytes(None).with_to_adapter(adapter);
-    for (key, value) in entries_of::<N>(config, age_groups) {
-        store = store.metadata(key, value);
-    }
-    network.save_into(&mut store).and_then(|()| store.get_bytes()).map_err(unwritable)
+    let tensors = network.collect(None, Some(Box::new(adapter)), false);
+    let bytes = bytes_of(&tensors)?;
+    let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+        let number = if tensor.dtype == DType::F16 { Dtype::F16 } else { Dtype::F32 };
+        Ok((tensor.name.as_str(), TensorView::new(number, tensor.shape.to_vec(), bytes).map_err(unwritable)?))
+    });
+    let views = views.collect::<io::Result<Vec<_>>>()?;
+    let file = safetensors::serialize(views, None).map_err(unwritable)?;
+    Ok(with_metadata(&file, &entries_of::<N>(config, age_groups)))
 }
 
-fn unwritable(error: impl std::fmt::Display) -> std::io::Error {
-    std::io::Error::other(error.to_string())
+/// The safetensors file `file`, which has none, with metadata in the order of their keys. (The package would write them
+/// in the order of a hash map, another one in every run.)
+fn with_metadata(file: &[u8], entries: &[(&str, String)]) -> Vec<u8> {
+    const LENGTH: usize = size_of::<u64>();
+    let length = u64::from_le_bytes(file[..LENGTH].try_into().expect("it begins with the length of its header"));
+    let (tensors, numbers) = file[LENGTH..].split_at(length as usize);
+    let entries: BTreeMap<_, _> = entries.iter().map(|(key, value)| (key, value)).collect();
+    let mut header = br#"{"__metadata__":"#.to_vec();
+    header.extend(serde_json::to_vec(&entries).expect("texts turn into JSON"));
+    header.push(b',');
+    header.extend(tensors[1..].trim_ascii_end());
+    header.resize(header.len().next_multiple_of(LENGTH), b' ');
+    [&(header.len() as u64).to_le_bytes()[..], &header, numbers].concat()
+}
+
+/// The numbers of each tensor, read back from the device.
+///
+/// # Errors
+/// The device failed, or a number is too large for half precision.
+fn bytes_of(tensors: &[PackTensor]) -> io::Result<Vec<Vec<u8>>> {
+    /// The exponent of a half-precision number, all ones where it is infinite.
+    const EXPONENT: u16 = 0x7c00;
+    let mut all = Vec::new();
+    let mut too_large = Vec::new();
+    for tensor in tensors {
+        let bytes = tensor.to_bytes().map_err(unwritable)?.to_vec();
+        let is_infinite = |half: &[u8]| u16::from_le_bytes([half[0], half[1]]) & EXPONENT == EXPONENT;
+        if tensor.dtype == DType::F16 && bytes.chunks_exact(2).any(is_infinite) {
+            too_large.push(tensor.name.clone());
+        }
+        all.push(bytes);
+    }
+    match too_large.is_empty() {
+        true => Ok(all),
+        false => Err(unwritable(counted(&too_large, "too large for half precision (above 65504) in places"))),
+    }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
 /// The kind of network in the weights file `path`, as [`Network::KIND`].
@@ -147,10 +202,11 @@ pub fn kind(path: &Path) -> Result<String, ModelError> {
 
 /// Reads the network in the weights file `path`, of any [`Form`], onto `device`.
 ///
-/// Half-precision weights are widened; statistics that only PyTorch keeps are ignored.
+/// Half-precision weights are widened. Of what the network does not have, only PyTorch's counts of batches are ignored.
 ///
 /// # Errors
-/// The file cannot be read, is damaged, or holds another kind of network.
+/// The file cannot be read, is damaged, or holds another kind of network; its settings or tensors are not those of the
+/// network, or its numbers not finite.
 pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
     network_in(Contents::read(path)?, path, device)
 }
@@ -161,9 +217,7 @@ pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, Mode
 /// As [`load`], for either file.
 pub fn load_like<N: Network>(path: &Path, like: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
     let mut contents = Contents::read(path)?;
-    for (key, value) in Contents::read(like)?.metadata {
-        contents.metadata.entry(key).or_insert(value);
-    }
+    complete(&mut contents.metadata, Contents::read(like)?.metadata);
     network_in(contents, path, device)
 }
 
@@ -175,11 +229,28 @@ pub fn from_bytes<N: Network>(bytes: Vec<u8>, origin: &Path, device: &Device) ->
     network_in(Contents::of_bytes(bytes, origin)?, origin, device)
 }
 
+/// Reads the network whose tensors are those called `part.*` in a record of a training, the burnpack file `path`.
+///
+/// # Errors
+/// The file cannot be read, or its tensors are not those of the network.
+pub fn from_record<N: Network>(
+    path: &Path,
+    part: &str,
+    config: N::Config,
+    age_groups: AgeGroups,
+    device: &Device,
+) -> Result<Weights<N>, ModelError> {
+    let mismatch = |reason| ModelError::Mismatch { path: path.into(), reason };
+    let mut network = N::of_config(&config, &age_groups, device).map_err(mismatch)?;
+    fill_from_record(path, part, &mut network).map_err(mismatch)?;
+    Ok(Weights { network, config, age_groups })
+}
+
 fn network_in<N: Network>(contents: Contents, origin: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
     let Contents { metadata, tensors } = contents;
     let metadata = Metadata::new(origin, metadata);
     metadata.check_kind(N::KIND)?;
-    let config: N::Config = metadata.config(&N::published())?;
+    let config: N::Config = metadata.config::<N>()?;
     let age_groups: AgeGroups = metadata.json("age_groups")?;
     let mut network = N::of_config(&config, &age_groups, device).map_err(|reason| metadata.error("config", reason))?;
     tensors.fill(&mut network).map_err(|reason| ModelError::Mismatch { path: origin.into(), reason })?;

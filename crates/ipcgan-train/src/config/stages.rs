@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 use ipcgan_data::Augmentation;
+use serde::{Deserialize, Serialize};
 
 use crate::schedule::Schedule;
 
@@ -32,16 +33,33 @@ pub struct ClassifierTraining {
     /// Default: 0.
     #[config(default = 0)]
     pub patience: usize,
-    /// How far each face is first changed, along the gradient of its loss, in levels of 255 (root of the mean square);
-    /// 0 for not at all, as published. Default: 0.
+    /// Strength of the adversarial examples that it learns from (fast gradient method): how far each face is first moved
+    /// along the gradient of its loss, in levels of 255 (root of the mean square); 0 for none, as published. Default: 0.
     ///
-    /// A classifier that has only seen photographs can be talked into any age by patterns that nobody sees, and a generator finds
-    /// them. One that has learned on faces so attacked asks for changes that look like age.
+    /// A generator finds patterns, tints and shadows that a classifier takes for age. One that has learned from adversarial
+    /// examples asks for larger changes that look like age.
     #[config(default = 0.0)]
-    pub attack: f64,
+    pub adversarial_epsilon: f64,
+    /// Steps on the faces as they are, before adversarial training begins: most networks do not begin to learn from
+    /// strong adversarial examples. Default: 0.
+    #[config(default = 0)]
+    pub adversarial_start: usize,
     /// How faces are varied, so that few pictures teach more.
     #[config(default = "Augmentation::new()")]
     pub augmentation: Augmentation,
+}
+
+/// What tells a better generator from a worse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionMetric {
+    /// The share of the aged faces that the age classifier takes to be of the target group, as a share of what real faces
+    /// reach and at most 1, times one minus the kernel distance of aged from real faces of the target group (on means of
+    /// AlexNet's conv5; 0 is the same distribution, 1 as far as can be). Higher is better.
+    RealismAndAge,
+    /// The generator's objective, lower is better. It holds the adversarial loss against a discriminator that learns, too, and so
+    /// often picks an early generator.
+    Objective,
 }
 
 /// How generator and discriminator learn from one another.
@@ -84,6 +102,9 @@ pub struct AgingTraining {
     /// those of training. Default: 0.
     #[config(default = 0)]
     pub statistics_batches: usize,
+    /// What tells the best checkpoint, on held-out faces. Default: realism and age.
+    #[config(default = "SelectionMetric::RealismAndAge")]
+    pub selection_metric: SelectionMetric,
     /// Weights of the losses.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
@@ -92,6 +113,10 @@ pub struct AgingTraining {
     /// seen through the same grid learns to draw that grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
+    /// Whether the generator's last layer is kept, after each update, from passing anything of period two: the checkerboard
+    /// artefacts of transposed convolutions. Default: no, as published.
+    #[config(default = false)]
+    pub suppress_checkerboard: bool,
     /// Whether faces are mirrored at random. Default: yes.
     #[config(default = true)]
     pub flip: bool,

@@ -43,7 +43,7 @@ fn moments(vectors: &[Vec<f32>], length: usize) -> (RowDVector<f64>, DMatrix<f64
 
 /// Kernel inception distance (Bińkowski and others, 2018) of two sets of vectors: the unbiased squared maximum mean
 /// discrepancy with the kernel `(x y / d + 1)^3`. Zero for the same distribution, and a little below by chance.
-fn kernel_distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> Option<f64> {
+pub(super) fn kernel_distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> Option<f64> {
     if a.len() < 2 || b.len() < 2 {
         return None;
     }

@@ -1,7 +1,7 @@
 //! What networks of others think of faces.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use image::RgbImage;
@@ -9,6 +9,7 @@ use image::imageops::{FilterType, resize};
 use ipcgan_data::{photo, pixels};
 use ipcgan_model::{AgeEstimator, Recogniser};
 
+use super::teachers::rows;
 use crate::TrainingError;
 
 /// Faces that are judged at a time.
@@ -29,9 +30,14 @@ pub(super) struct Opinion {
     pub(super) years: f64,
     /// Who it is: near for the same person.
     pub(super) vector: Vec<f32>,
+    /// What the age estimator tells the age from.
+    pub(super) age_features: Vec<f32>,
 }
 
 impl Judges {
+    /// Names of their files.
+    pub const FILES: [&str; 2] = ["recogniser.safetensors", "age_estimator.safetensors"];
+
     /// The judges in `folder`: `recogniser.safetensors` and `age_estimator.safetensors`, as in `assets/judges`.
     ///
     /// # Errors
@@ -44,11 +50,21 @@ impl Judges {
                 Err(source) => Err(TrainingError::Access { path, source }),
             }
         };
-        let (recogniser, recogniser_path) = bytes("recogniser.safetensors")?;
-        let (estimator, estimator_path) = bytes("age_estimator.safetensors")?;
+        Self::of_files(bytes(Self::FILES[0])?, bytes(Self::FILES[1])?, device)
+    }
+
+    /// The judges in the bytes of two safetensors files, each with its path or whatever errors should call it.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or hold another network.
+    pub fn of_files(
+        recogniser: (Vec<u8>, PathBuf),
+        estimator: (Vec<u8>, PathBuf),
+        device: &Device,
+    ) -> Result<Self, TrainingError> {
         Ok(Self {
-            recogniser: Recogniser::from_bytes(recogniser, &recogniser_path, device)?,
-            estimator: AgeEstimator::from_bytes(estimator, &estimator_path, device)?,
+            recogniser: Recogniser::from_bytes(recogniser.0, &recogniser.1, device)?,
+            estimator: AgeEstimator::from_bytes(estimator.0, &estimator.1, device)?,
             device: device.clone(),
         })
     }
@@ -60,13 +76,12 @@ impl Judges {
 
     fn opinions_of_batch(&self, faces: &[RgbImage]) -> Vec<Opinion> {
         let seen: Vec<_> = faces.iter().map(|face| photo::resized(face, AgeEstimator::SIDE as u32)).collect();
-        let years = self.estimator.years(pixels::faces_tensor(&seen, &self.device)).into_data();
+        let age_features = self.estimator.features(pixels::faces_tensor(&seen, &self.device));
+        let years = self.estimator.years_of(age_features.clone()).into_data();
         let seen: Vec<_> = faces.iter().map(for_recogniser).collect();
         let vectors = self.recogniser.vectors(pixels::faces_tensor(&seen, &self.device));
-        let [_, length] = vectors.dims();
-        let vectors: Vec<f32> = vectors.into_data().iter::<f32>().collect();
-        let opinion = |(years, vector): (f64, &[f32])| Opinion { years, vector: vector.to_vec() };
-        years.iter::<f64>().zip(vectors.chunks_exact(length)).map(opinion).collect()
+        let opinions = years.iter::<f64>().zip(rows(vectors)).zip(rows(age_features));
+        opinions.map(|((years, vector), age_features)| Opinion { years, vector, age_features }).collect()
     }
 }
 

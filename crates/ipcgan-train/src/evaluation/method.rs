@@ -7,7 +7,8 @@ use super::distribution::distribution;
 use super::judges::Opinion;
 use super::measures::{Interval, correlation_with_order, distance, mean};
 use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
-use super::pictures::{background_difference, detail, difference};
+use super::pictures::{background_difference, difference, laplacian_variance};
+use super::realism::realism;
 use super::{Real, age};
 
 /// What became of the real faces.
@@ -35,16 +36,17 @@ pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealF
         pairs: pairs_of_groups(real, aged, reference, groups),
         confusion: confusion(aged, groups),
         years,
-        years_off: mean(&off),
+        mean_age_error: (!off.is_empty()).then(|| mean(&off)),
         accuracy: way.share(&is_of_target),
-        smoothness: way.smoothness(),
-        verified: reference.thresholds.map(|limit| limit.and_then(is_verified)),
+        age_correlation: way.age_correlation(),
+        verification_rate: reference.thresholds.map(|limit| limit.and_then(is_verified)),
         distance_by_gap: groups.indices().map(|gap| way.distance_of_gap(gap)).collect(),
-        sharpness: way.change(&|source, aged| detail(aged) / detail(source).max(1e-9)),
-        background: way.change(&background_difference),
-        own_group: way.own_group(),
+        laplacian_variance_ratio: way.laplacian_variance_ratio(),
+        background_change: way.change(&background_difference),
+        own_group_change: way.own_group_change(),
         own_group_perceptual: Interval::of(&aged.perceptual),
         distribution: way.distribution(),
+        realism: groups.indices().map(|target| realism(real, &aged.opinions, target)).collect(),
         cycle: aged.back.as_ref().and_then(|back| cycle(real, back)),
     }
 }
@@ -87,7 +89,11 @@ impl Way<'_> {
         self.over_faces(&|face, target| of(&self.real[face].picture, &self.aged.pictures[face][target]))
     }
 
-    fn smoothness(&self) -> Option<Interval> {
+    fn laplacian_variance_ratio(&self) -> Option<Interval> {
+        self.change(&|source, aged| laplacian_variance(aged) / laplacian_variance(source).max(1e-9))
+    }
+
+    fn age_correlation(&self) -> Option<Interval> {
         let of = |opinions: &Vec<Opinion>| {
             correlation_with_order(&opinions.iter().map(|opinion| opinion.years).collect::<Vec<_>>())
         };
@@ -104,7 +110,7 @@ impl Way<'_> {
         (!distances.is_empty()).then(|| mean(&distances))
     }
 
-    fn own_group(&self) -> Option<Interval> {
+    fn own_group_change(&self) -> Option<Interval> {
         let own = |(face, pictures): (&Real, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
         Interval::of(&self.real.iter().zip(&self.aged.pictures).map(own).collect::<Vec<_>>())
     }

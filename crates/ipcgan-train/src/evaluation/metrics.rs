@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::measures::Interval;
+use super::verdict::Verdict;
 
 /// False-accept rates of the two thresholds of verification.
 pub const FALSE_ACCEPT_RATES: [f64; 2] = [1e-2, 1e-3];
@@ -10,6 +11,8 @@ pub const FALSE_ACCEPT_RATES: [f64; 2] = [1e-2, 1e-3];
 /// An evaluation of a generator, with the same numbers for simpler ways to age a face.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
+    /// Whether the generator is any good, in a sentence.
+    pub verdict: Verdict,
     /// Faces that were aged.
     pub faces: usize,
     /// Names of the age groups.
@@ -39,6 +42,8 @@ pub struct RealFaces {
     pub thresholds: [Option<f64>; 2],
     /// Distances of one half of the faces to the other.
     pub distribution: Distribution,
+    /// For each group, one half of its faces to the other.
+    pub realism: Vec<Option<Realism>>,
 }
 
 /// How far two sets of faces are apart, in the recogniser's vectors; not to be compared with numbers in Inception's.
@@ -51,6 +56,31 @@ pub struct Distribution {
     pub frechet_distance: Option<f64>,
     /// Kernel distance, as KID.
     pub kernel_distance: Option<f64>,
+}
+
+/// Faces aged to a group from others beside real faces of the group, who share no person.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Realism {
+    /// Aged faces.
+    pub aged: usize,
+    /// Real faces.
+    pub real: usize,
+    /// In the recogniser's vectors.
+    pub recogniser: TwoSample,
+    /// In the penultimate features of the age estimator.
+    pub age_estimator: TwoSample,
+}
+
+/// How much two kinds of faces differ in some network's features.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwoSample {
+    /// Kernel distance (the estimator of KID); zero for the same distribution, and a little below by chance.
+    pub kernel_distance: f64,
+    /// The same as a share of that of the unchanged sources; none if theirs is not above zero.
+    pub of_unchanged: Option<f64>,
+    /// Classifier two-sample test: share of the faces that a logistic regression tells rightly, on as many faces of both kinds, in
+    /// five folds by person; half is chance. None for fewer than ten of a kind.
+    pub told_apart: Option<f64>,
 }
 
 /// Faces of one group aged to one group.
@@ -102,26 +132,30 @@ pub struct Method {
     /// For each target group, the share of the aged faces in each group by their estimated age; what is missing to one
     /// looks younger than the first group.
     pub confusion: Vec<Vec<f64>>,
-    /// Mean distance in years between a target group's aged faces and its real ones.
-    pub years_off: f64,
+    /// Mean distance in years between the mean estimated ages of a target group's aged faces and of its real ones; none if
+    /// no group has both.
+    pub mean_age_error: Option<f64>,
     /// Share of the aged faces whose estimated age is in the target group.
     pub accuracy: Option<Interval>,
     /// Mean over the faces of the correlation of estimated age and target group; 1 is a straight line.
-    pub smoothness: Option<Interval>,
+    pub age_correlation: Option<Interval>,
     /// Share of the aged faces that are taken for the source person, at [`FALSE_ACCEPT_RATES`].
-    pub verified: [Option<Interval>; 2],
+    pub verification_rate: [Option<Interval>; 2],
     /// Distance to the source, by the number of groups between source and target.
     pub distance_by_gap: Vec<Option<f64>>,
-    /// Detail of the aged face as a share of its source's.
-    pub sharpness: Option<Interval>,
+    /// Variance of the Laplacian of the aged face as a share of its source's: below 1 it is blurred, above it has more
+    /// texture.
+    pub laplacian_variance_ratio: Option<Interval>,
     /// Change of the background, in 0..255.
-    pub background: Option<Interval>,
+    pub background_change: Option<Interval>,
     /// Change of a face aged to its own group, in 0..255.
-    pub own_group: Option<Interval>,
+    pub own_group_change: Option<Interval>,
     /// Perceptual distance of a face aged to its own group from its source (as LPIPS, on the recogniser).
     pub own_group_perceptual: Option<Interval>,
     /// Of one half of the faces, each aged to the group after its own, to the other half as they are.
     pub distribution: Distribution,
+    /// For each target group, the faces aged to it beside its real faces.
+    pub realism: Vec<Option<Realism>>,
     /// There and back; the baselines cannot go back.
     pub cycle: Option<Cycle>,
 }

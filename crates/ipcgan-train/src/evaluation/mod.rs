@@ -6,13 +6,20 @@ mod measures;
 mod method;
 mod metrics;
 mod pictures;
+mod prototypes;
+mod realism;
 mod report;
 mod teachers;
+mod two_sample;
+mod verdict;
 
 pub use judges::Judges;
 pub use measures::Interval;
-pub use metrics::{Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Teachers};
+pub use metrics::{
+    Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Realism, Teachers, TwoSample,
+};
 pub use report::report;
+pub use verdict::{Quality, Verdict};
 
 use std::collections::HashMap;
 
@@ -27,7 +34,10 @@ use distribution::distribution;
 use judges::Opinion;
 use measures::{distance, threshold};
 use method::{Aged, measured};
+use prototypes::Prototypes;
+use realism::realism_of_real;
 use teachers::teachers;
+use verdict::verdict;
 
 /// Reports how many of how many steps are done.
 type Progress<'a> = &'a dyn Fn(usize, usize);
@@ -81,13 +91,15 @@ pub struct Evaluation {
 }
 
 /// Ages at most `count` of `faces`, as many of each group as there are, and measures what comes of it, beside two simpler
-/// ways: leaving the face as it is, and blending in half of the mean face of the target group.
+/// ways: leaving the face as it is, and adding the difference of mean faces of the target group and its own. The means
+/// are of `known`, faces that need not be held out.
 ///
 /// # Errors
 /// A picture cannot be read, or there are fewer than two faces of known age.
 pub fn evaluate(
     subject: &Subject<'_>,
     faces: &dyn FaceSet,
+    known: &dyn FaceSet,
     count: usize,
     judges: &Judges,
     progress: Progress<'_>,
@@ -121,9 +133,8 @@ pub fn evaluate(
         back: None,
         perceptual: vec![0.0; real.len()],
     };
-    let means = mean_faces(&real, subject);
-    let blended = |face: &Real| means.iter().map(|mean| blend(&face.picture, mean)).collect();
-    let blended: Vec<Vec<RgbImage>> = real.iter().map(blended).collect();
+    let prototypes = Prototypes::of(known, subject)?;
+    let moved = real.iter().map(|face| prototypes.at_every_age(&face.picture, face.group)).collect();
     let judged = |pictures: Vec<Vec<RgbImage>>, back, done: usize| {
         let mut opinions = Vec::new();
         for aged in &pictures {
@@ -138,13 +149,34 @@ pub fn evaluate(
     let ways = [
         ("generator", judged(ours, Some(back), real.len())),
         ("unchanged source", unchanged),
-        ("half the mean face of the group", judged(blended, None, 2 * real.len())),
+        ("mean difference x 2.5", judged(moved, None, 2 * real.len())),
     ];
-    let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups)).collect();
+    let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups));
+    let mut methods: Vec<_> = methods.collect();
+    relate_to_unchanged(&mut methods);
+    let verdict = verdict(&methods[0], &reference);
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
-    let metrics = Metrics { faces: real.len(), groups: subject.groups.names(), real: reference, methods, teachers };
+    let (faces, groups) = (real.len(), subject.groups.names());
+    let metrics = Metrics { verdict, faces, groups, real: reference, methods, teachers };
     let examples = examples(&ways[0].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })
+}
+
+/// Puts kernel distances in relation to those of the unchanged sources, the second of `methods`.
+fn relate_to_unchanged(methods: &mut [Method]) {
+    let unchanged = methods[1].realism.clone();
+    let relate = |sample: &mut TwoSample, unchanged: TwoSample| {
+        let distance = Some(unchanged.kernel_distance).filter(|distance| *distance > 0.0);
+        sample.of_unchanged = distance.map(|distance| sample.kernel_distance / distance);
+    };
+    for method in methods {
+        for (found, unchanged) in method.realism.iter_mut().zip(&unchanged) {
+            if let (Some(found), Some(unchanged)) = (found, unchanged) {
+                relate(&mut found.recogniser, unchanged.recogniser);
+                relate(&mut found.age_estimator, unchanged.age_estimator);
+            }
+        }
+    }
 }
 
 /// Faces of known group, spread evenly over each, with their groups.
@@ -195,6 +227,7 @@ fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
         impostor_pairs: impostors.len(),
         thresholds: FALSE_ACCEPT_RATES.map(|rate| threshold(&mut impostors, rate)),
         distribution: distribution(&one, &other),
+        realism: groups.indices().map(|group| realism_of_real(real, group)).collect(),
     }
 }
 
@@ -229,31 +262,12 @@ fn strips(real: &[Real], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
     places.map(|place| [std::slice::from_ref(&real[place].picture), &aged[place]].concat()).collect()
 }
 
-/// The mean face of each group; where there is none, grey.
-fn mean_faces(real: &[Real], subject: &Subject<'_>) -> Vec<RgbImage> {
-    let of_group = |group: usize| {
-        let faces: Vec<&RgbImage> = real.iter().filter(|face| face.group == group).map(|face| &face.picture).collect();
-        let mean = |place: usize| {
-            let sum: u32 = faces.iter().map(|face| u32::from(face.as_raw()[place])).sum();
-            sum.checked_div(faces.len() as u32).map_or(128, |mean| mean as u8)
-        };
-        let values = (0..3 * subject.size as usize * subject.size as usize).map(mean).collect();
-        RgbImage::from_raw(subject.size, subject.size, values).expect("three values a pixel")
-    };
-    subject.groups.indices().map(of_group).collect()
-}
-
-fn blend(a: &RgbImage, b: &RgbImage) -> RgbImage {
-    let values = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.midpoint(*b)).collect();
-    RgbImage::from_raw(a.width(), a.height(), values).expect("as many values as before")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn real(person: usize, vector: f32) -> Real {
-        let opinion = Opinion { years: 30.0, vector: vec![vector] };
+        let opinion = Opinion { years: 30.0, vector: vec![vector], age_features: vec![vector] };
         Real { picture: RgbImage::new(2, 2), group: 1, person, opinion }
     }
 

@@ -4,7 +4,9 @@ use image::RgbImage;
 use ipcgan_data::page::{page, picture_address};
 use maud::{Markup, html};
 
-use super::{Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Teachers};
+use super::{
+    Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Realism, Teachers, TwoSample,
+};
 use crate::samples::aged_sheet;
 
 /// Strips on one picture.
@@ -15,11 +17,15 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
     let Evaluation { metrics, strips, .. } = evaluation;
     let body = html! {
         h1 { "Evaluation of " (weights) }
+        p { strong { (metrics.verdict) } }
         p {
             (metrics.faces) " held-out faces of " (data) ", each aged to " (metrics.groups.len()) " groups. "
             "Brackets hold 95% intervals (bootstrap over faces). "
             "Age and identity are judged by dlib's age estimator and recogniser, which no training here has seen."
         }
+        h2 { "Faces" }
+        p { "Left the source, then the face at each age; spread over all faces, none chosen by eye." }
+        @for rows in strips.chunks(ROWS).take(1) { (strip(rows, metrics)) }
         h2 { "Ageing" }
         (years_plot(metrics))
         (years(metrics))
@@ -30,19 +36,30 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         @if let Some(method) = metrics.methods.first() { (confusion(method, metrics, &evaluation.examples)) }
         h2 { "Identity" }
         (identity(metrics))
+        h2 { "Like real faces of the target group?" }
+        (realism(metrics, "recogniser's vectors", |realism| &realism.recogniser))
+        (realism(metrics, "age estimator's penultimate features", |realism| &realism.age_estimator))
+        p.muted {
+            "Faces aged to a group from other groups beside its real faces; nobody is on both sides. Kernel distance (KID's estimator), as a share of the "
+            "unchanged sources'; real faces, half to half, show what chance leaves. Told apart: share of the cases in which a logistic regression tells aged from "
+            "real faces (as many of each, five folds by person; chance is 0.5)."
+        }
         h2 { "Picture quality" }
         (quality(metrics))
         @if let Some(teachers) = &metrics.teachers {
             h2 { "The networks it learned from" }
             (taught(teachers, metrics.real.commonest))
         }
-        h2 { "Strips" }
-        p { "Left the source, then the face at each age; spread over all faces, none chosen by eye." }
-        @for rows in strips.chunks(ROWS) {
-            p { img src=(picture_address(&aged_sheet(rows, &metrics.groups))) alt="Faces at each age"; }
+        @if strips.len() > ROWS {
+            h2 { "More faces" }
+            @for rows in strips.chunks(ROWS).skip(1) { (strip(rows, metrics)) }
         }
     };
     page(&format!("Evaluation of {weights}"), &body)
+}
+
+fn strip(rows: &[Vec<RgbImage>], metrics: &Metrics) -> Markup {
+    html! { p { img src=(picture_address(&aged_sheet(rows, &metrics.groups))) alt="Faces at each age"; } }
 }
 
 fn years(metrics: &Metrics) -> Markup {
@@ -61,21 +78,21 @@ fn years(metrics: &Metrics) -> Markup {
 fn ageing(metrics: &Metrics) -> Markup {
     html! {
         table {
-            tr { th { "" } th { "in the target group" } th { "years off" } th { "smoothness" } }
+            tr { th { "" } th { "in the target group" } th { "mean age error (years)" } th { "age correlation" } }
             tr { td { "real faces, in their own group" } td { (shown(metrics.real.accuracy.as_ref(), 3)) } td { "0" } td { "" } }
             tr { td { "always the commonest group" } td { (number(metrics.real.commonest, 3)) } td { "" } td { "" } }
             @for method in &metrics.methods {
                 tr {
                     td { (method.name) }
                     td { (shown(method.accuracy.as_ref(), 3)) }
-                    td { (number(method.years_off, 1)) }
-                    td { (shown(method.smoothness.as_ref(), 3)) }
+                    td { (optional(method.mean_age_error, 1)) }
+                    td { (shown(method.age_correlation.as_ref(), 3)) }
                 }
             }
         }
         p.muted {
-            "Years off: mean over the groups of the distance between the estimated ages of faces aged to it and of its real faces. "
-            "Smoothness: correlation of estimated age and target group, mean over faces."
+            "Mean age error: mean over the groups of the distance between the estimated ages of faces aged to it and of its real faces. "
+            "Age correlation: correlation of estimated age and target group, mean over faces."
         }
     }
 }
@@ -184,7 +201,7 @@ fn taught(teachers: &Teachers, commonest: f64) -> Markup {
                 "Identity net: of two pairs, one of the same person and one of two people, it rates " (number(area, 3))
                 " rightly (area under the curve; chance is 0.5), from " (teachers.known_faces) " faces of known people."
             },
-            None => p { "Identity net: not measured, because no known person has two pictures among these faces." },
+            None => p { "Identity net: verification is not defined, because no known person has two pictures among these faces." },
         }
     }
 }
@@ -194,14 +211,14 @@ fn identity(metrics: &Metrics) -> Markup {
     html! {
         table {
             tr {
-                th { "verified as the source" }
-                @for rate in FALSE_ACCEPT_RATES { th { "at false accepts of " (rate) } }
+                th { "" }
+                @for rate in FALSE_ACCEPT_RATES { th { "verification rate at a false accept rate of " (rate) } }
                 @for gap in 0..metrics.groups.len() { th { "distance, " (gap) " groups apart" } }
             }
             @for method in &metrics.methods {
                 tr {
                     td { (method.name) }
-                    @for share in &method.verified { td { (shown(share.as_ref(), 3)) } }
+                    @for share in &method.verification_rate { td { (shown(share.as_ref(), 3)) } }
                     @for distance in &method.distance_by_gap { td { (optional(*distance, 3)) } }
                 }
             }
@@ -213,12 +230,33 @@ fn identity(metrics: &Metrics) -> Markup {
     }
 }
 
+/// Kernel distance, its relation to the unchanged source's, and how often faces are told from real ones, by target group.
+fn realism(metrics: &Metrics, features: &str, of: fn(&Realism) -> &TwoSample) -> Markup {
+    let cell = |realism: &Option<Realism>| {
+        let Some(realism) = realism else { return "not defined".to_string() };
+        let TwoSample { kernel_distance, of_unchanged, told_apart } = of(realism);
+        let share = of_unchanged.map_or(String::new(), |share| format!(" ({share:.2})"));
+        let told = told_apart.map_or("not defined".into(), |told| number(told, 2));
+        format!("{}{share}; {told}", number(1000.0 * kernel_distance, 2))
+    };
+    let rows = std::iter::once(("real faces, half to half", &metrics.real.realism));
+    let rows = rows.chain(metrics.methods.iter().map(|method| (method.name.as_str(), &method.realism)));
+    html! {
+        table {
+            tr { th { "kernel distance x 1000 (of unchanged); told apart, in the " (features) } @for group in &metrics.groups { th { (group) } } }
+            @for (name, groups) in rows {
+                tr { td { (name) } @for group in groups { td { (cell(group)) } } }
+            }
+        }
+    }
+}
+
 fn quality(metrics: &Metrics) -> Markup {
     html! {
         table {
             tr {
-                th { "" } th { "Fréchet distance" } th { "kernel distance" } th { "sharpness" } th { "background" }
-                th { "own group" } th { "own group, perceptual" }
+                th { "" } th { "Fréchet distance" } th { "kernel distance" } th { "Laplacian variance ratio" } th { "background change" }
+                th { "own-group change" } th { "own-group perceptual distance" }
             }
             tr {
                 td { "real faces, half to half" }
@@ -229,9 +267,9 @@ fn quality(metrics: &Metrics) -> Markup {
                 tr {
                     td { (method.name) }
                     (distances(&method.distribution))
-                    td { (shown(method.sharpness.as_ref(), 2)) }
-                    td { (shown(method.background.as_ref(), 1)) }
-                    td { (shown(method.own_group.as_ref(), 1)) }
+                    td { (shown(method.laplacian_variance_ratio.as_ref(), 2)) }
+                    td { (shown(method.background_change.as_ref(), 1)) }
+                    td { (shown(method.own_group_change.as_ref(), 1)) }
                     td { (shown(method.own_group_perceptual.as_ref(), 4)) }
                 }
             }
@@ -245,8 +283,8 @@ fn quality(metrics: &Metrics) -> Markup {
         }
         p.muted {
             "Fréchet and kernel distance (the estimators of FID and KID, on the recogniser's 128 numbers and not on Inception's): half of the faces, each "
-            "aged to the group after its own, to the other half as they are; " (metrics.real.distribution.faces) " faces a side. Sharpness: detail as a share of the source's. "
-            "Background and own group: mean change of a value in 0 to 255, in the upper corners and of a face aged to the group it is in; perceptual as LPIPS, on the "
+            "aged to the group after its own, to the other half as they are; " (metrics.real.distribution.faces) " faces a side. Laplacian variance ratio: variance of the Laplacian of the brightness as a share of the source's; blurred below one. "
+            "Background and own-group change: mean change of a value in 0 to 255, in the upper corners and of a face aged to the group it is in; perceptual as LPIPS, on the "
             "recogniser without learned weights."
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn teachers(
     })
 }
 
-fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
+pub(super) fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
     let [_, length] = matrix.dims();
     let values: Vec<f32> = matrix.into_data().iter::<f32>().collect();
     values.chunks_exact(length).map(<[f32]>::to_vec).collect()

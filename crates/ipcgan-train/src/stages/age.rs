@@ -1,13 +1,15 @@
 //! Second stage: the age classifier learns on the identity net's frozen trunk.
 
 use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::LabelledBatch;
 use ipcgan_model::loss::age_loss;
 use ipcgan_model::{AgeHead, AlexNet};
 
-use super::attack::attacked;
+use super::adversarial::{adversarial_epsilon, adversarial_examples};
 use super::frozen::Frozen;
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
 use crate::config::ClassifierTraining;
@@ -24,6 +26,9 @@ pub struct AgeModel {
     rest: Frozen,
     #[module(skip)]
     rules: ClassifierTraining,
+    /// Steps so far.
+    #[module(skip)]
+    steps: usize,
 }
 
 impl AgeModel {
@@ -31,7 +36,12 @@ impl AgeModel {
     /// learns by `rules`.
     pub fn new(alexnet: AlexNet, rules: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, rest: Frozen::new(alexnet), rules }
+        Self { head, rest: Frozen::new(alexnet), rules, steps: 0 }
+    }
+
+    /// After `steps` steps, which a checkpoint does not tell.
+    pub fn after(self, steps: usize) -> Self {
+        Self { steps, ..self }
     }
 
     /// The network with the age head as it is now.
@@ -46,7 +56,8 @@ impl AgeModel {
     }
 
     fn turn(&self, batch: LabelledBatch) -> Turn {
-        let faces = attacked(batch.faces, self.rules.attack, |faces| {
+        let epsilon = adversarial_epsilon(&self.rules, self.steps);
+        let faces = adversarial_examples(batch.faces, epsilon, |faces| {
             let head = self.head.clone().no_grad();
             age_loss(head.forward(self.rest.on(&faces.device()).features(faces)), batch.labels.clone())
         });
@@ -66,6 +77,11 @@ impl TrainStep for AgeModel {
     fn step(&self, batch: LabelledBatch) -> TrainOutput<Terms> {
         let Turn { gradients, terms } = self.turn(batch);
         TrainOutput { grads: gradients, item: terms }
+    }
+
+    fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
+        let model = optimizer.step(rate, self, gradients);
+        Self { steps: model.steps + 1, ..model }
     }
 }
 

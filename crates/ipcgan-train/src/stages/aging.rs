@@ -10,9 +10,10 @@ use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identit
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
 use super::frozen::Frozen;
-use super::{StepModel, Turn, accuracy};
+use super::{StepModel, Turn, accuracy, largest};
 use crate::average::{first_parameter, moved, warmed_up};
 use crate::config::AgingTraining;
+use crate::realism::AgingValidation;
 use crate::team::Team;
 use crate::terms::Terms;
 use crate::update::{Update, gradients};
@@ -40,6 +41,7 @@ impl AgingModel {
     /// The networks, of which `alexnet` will not change, to learn by `rules`; without an average.
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, rules: AgingTraining) -> Self {
         let alexnet = Frozen::new(alexnet);
+        let generator = if rules.suppress_checkerboard { generator.without_checkerboard() } else { generator };
         Self { generator, discriminator, average: None, alexnet, rules, updates: 0 }
     }
 
@@ -245,6 +247,9 @@ impl TrainStep for AgingModel {
         let mut model = optimizer.step(rate, self, gradients);
         if of_generator {
             model.updates += 1;
+            if model.rules.suppress_checkerboard {
+                model.generator = model.generator.without_checkerboard();
+            }
         }
         if of_generator && let Some(average) = model.average.take() {
             let share = warmed_up(model.rules.average, model.updates);
@@ -256,26 +261,42 @@ impl TrainStep for AgingModel {
 
 impl InferenceStep for AgingModel {
     type Input = AgingBatch;
-    type Output = Terms;
+    type Output = AgingValidation;
 
-    fn step(&self, batch: AgingBatch) -> Terms {
+    fn step(&self, batch: AgingBatch) -> AgingValidation {
         let alexnet = self.alexnet.on(&batch.source.device());
         let generated = self.kept().forward(batch.source.clone(), batch.target.clone());
         let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
         let features = alexnet.features(generated);
         let source_features = alexnet.features(batch.source.clone());
+        let real_features = alexnet.features(batch.real.clone());
         let age_logits = alexnet.age_logits(features.clone());
         let adversarial = adversarial_loss(scores);
-        let identity = identity_loss(features, source_features);
-        let age_accuracy = accuracy(age_logits.clone(), batch.target.clone());
-        let age = age_loss(age_logits, batch.target.clone());
+        let identity = identity_loss(features.clone(), source_features);
+        let age = age_loss(age_logits.clone(), batch.target.clone());
         let weights = &self.rules.weights;
         let objective =
             adversarial * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
-        terms(&batch)
+        let terms = terms(&batch)
             .with("identity", identity)
-            .with("age accuracy", age_accuracy)
+            .with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()))
             .with("age", age)
-            .with("objective", objective)
+            .with("objective", objective);
+        let [_, groups] = age_logits.dims();
+        AgingValidation {
+            terms,
+            aged: means_over_places(features),
+            real: means_over_places(real_features.clone()),
+            target: batch.target,
+            aged_group: largest(age_logits),
+            real_group: largest(alexnet.age_logits(real_features)),
+            groups,
+        }
     }
+}
+
+/// Features `[batch, channels, height, width]` without their places, `[batch, channels]`.
+fn means_over_places(features: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, _, _] = features.dims();
+    features.mean_dims(&[2, 3]).reshape([batch, channels])
 }

@@ -1,13 +1,15 @@
 //! First stage: the identity net learns to tell people apart.
 
 use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::LabelledBatch;
 use ipcgan_model::AlexNet;
 use ipcgan_model::loss::{cross_entropy, cross_entropy_of_known};
 
-use super::attack::attacked;
+use super::adversarial::{adversarial_epsilon, adversarial_examples};
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
 use crate::config::ClassifierTraining;
 use crate::team::Team;
@@ -25,6 +27,9 @@ pub struct IdentityModel {
     /// Weight of the age loss, from the same trunk; 0 for none, as published.
     #[module(skip)]
     pub age_weight: f64,
+    /// Steps so far.
+    #[module(skip)]
+    pub steps: usize,
 }
 
 /// The vectors that stand for the people in a batch, and who they are.
@@ -44,11 +49,17 @@ impl TrainStep for IdentityModel {
         let Turn { gradients, terms } = self.turn(batch);
         TrainOutput { grads: gradients, item: terms }
     }
+
+    fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
+        let model = optimizer.step(rate, self, gradients);
+        Self { steps: model.steps + 1, ..model }
+    }
 }
 
 impl IdentityModel {
     fn turn(&self, batch: LabelledBatch) -> Turn {
-        let faces = attacked(batch.faces.clone(), self.rules.attack, |faces| {
+        let epsilon = adversarial_epsilon(&self.rules, self.steps);
+        let faces = adversarial_examples(batch.faces.clone(), epsilon, |faces| {
             let judged = Self { alexnet: self.alexnet.clone().no_grad(), ..self.clone() };
             judged.loss(faces, &batch).0
         });

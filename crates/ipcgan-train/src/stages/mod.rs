@@ -1,8 +1,8 @@
 //! What is learned in each stage, as models that Burn's learner trains.
 
+mod adversarial;
 mod age;
 mod aging;
-mod attack;
 mod frozen;
 mod identity;
 
@@ -56,9 +56,13 @@ fn learn_in_one_update<M: LearnerModel, B: Batch>(
 
 /// Share of the rows of `logits` `[batch, classes]` whose largest score is that of the label.
 fn accuracy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    largest(logits.without_autodiff()).equal(labels).float().mean()
+}
+
+/// The class of the largest score of each row of `logits` `[batch, classes]`.
+fn largest(logits: Tensor<2>) -> Tensor<1, Int> {
     let [batch, _] = logits.dims();
-    let predicted = logits.without_autodiff().argmax(1).reshape([batch]);
-    predicted.equal(labels).float().mean()
+    logits.argmax(1).reshape([batch])
 }
 
 impl Batch for LabelledBatch {

@@ -50,9 +50,10 @@ impl<M: StepModel> StepStrategy<M> {
         let standing = &mut state.standing;
         standing.validated = state.step;
         if let Some(value) = measured.get(self.judged_by.name) {
+            let metric = self.judged_by.name;
             match &mut standing.best {
-                Some(best) if !self.judged_by.better(*value, best.value) => best.since += 1,
-                best => *best = Some(Best { step: state.step, value: *value, since: 0 }),
+                Some(best) if best.metric == metric && !self.judged_by.better(*value, best.value) => best.since += 1,
+                best => *best = Some(Best { step: state.step, value: *value, metric: metric.into(), since: 0 }),
             }
         }
         standing.held_out = measured.into_iter().map(|(name, value)| (name.into(), value)).collect();

@@ -1,55 +1,87 @@
+import { readable } from "./photo.js";
 import * as service from "./service.js";
 
 const part = (id) => document.getElementById(id);
 const [file, drop, camera, viewfinder, live, take, stop] =
   ["file", "drop", "camera", "viewfinder", "live", "take", "stop"].map(part);
-const [where, said, result, stage, picture, boxes, caption, people, who, age, years, before, download] =
-  ["where", "said", "result", "stage", "picture", "boxes", "caption", "people", "who", "age", "years", "before", "download"].map(part);
+const [where, status, result, stage, picture, boxes, caption, people, who, age, years, before, download] =
+  ["where", "status", "result", "stage", "picture", "boxes", "caption", "people", "who", "age", "years", "before", "download"].map(part);
 
-let photo = null; // the file that was chosen
+let limits = null; // age groups, and how large a photo may be
+let photo = null; // the file that was chosen, in a format that the program reads
 let original = null; // its address in this page
 let made = new Map(); // addresses of aged photos by age and person
-let turn = 0; // answers to older questions are not shown
-let question = new AbortController(); // the newest one; older ones are taken back
-const about = service.about();
+let turn = 0; // responses to older requests are not shown
+let request = new AbortController(); // the newest one; older ones are taken back
 
-/** The signal of a new question, which takes back the one before. */
+/** The signal of a new request, which takes back the one before. */
 function newest() {
-  question.abort();
-  question = new AbortController();
-  return question.signal;
+  request.abort();
+  request = new AbortController();
+  return request.signal;
+}
+
+function report(text) {
+  status.classList.remove("problem");
+  status.textContent = text;
 }
 
 function failed(error) {
   stage.classList.remove("working");
-  said.textContent = `This did not work: ${error.message}.`;
+  status.classList.add("problem");
+  status.textContent = `This did not work: ${error.message}.`;
 }
 
-async function choose(chosen) {
-  if (!chosen) return;
+/** Does `work` and shows why it failed; where the program does not answer, does it again when it does, after `pause` seconds. */
+async function attempt(work, pause = 1) {
   const mine = ++turn;
-  said.textContent = "Looking for faces…";
+  const isNewest = () => mine === turn;
+  try {
+    await work(isNewest);
+  } catch (error) {
+    if (!isNewest()) return;
+    failed(error);
+    if (!(error instanceof service.Unreachable)) return;
+    await service.reachable(pause);
+    if (!isNewest()) return;
+    report("The program answers again.");
+    await attempt(work, Math.min(30, 2 * pause));
+  }
+}
+
+async function begin() {
+  limits = await service.about();
+  const { groups } = limits;
+  age.min = Math.floor(groups[0].middle);
+  age.max = Math.ceil(groups[groups.length - 1].middle);
+  age.value = age.max;
+}
+
+function choose(chosen) {
+  if (!chosen) return;
   result.hidden = true;
   for (const address of made.values()) URL.revokeObjectURL(address);
   if (original) URL.revokeObjectURL(original);
-  made = new Map();
-  photo = chosen;
-  original = URL.createObjectURL(chosen);
-  try {
-    const { most_megabytes: most } = await about;
-    if (chosen.size > most * 1024 * 1024) throw new Error(`a photo may have ${most} megabytes at most`);
-    const found = await service.faces(chosen, newest());
-    if (mine !== turn) return;
+  [made, photo, original] = [new Map(), null, null];
+  return attempt(async (isNewest) => {
+    report("Looking for faces…");
+    if (!limits) await begin();
+    const { max_upload_mb: max } = limits;
+    const { photo: converted, note } = await readable(chosen, max << 20);
+    if (!isNewest()) return;
+    if (converted.size > max * 1024 * 1024) throw new Error(`a photo may have ${max} MB at most`);
+    const found = await service.faces(converted, newest());
+    if (!isNewest()) return;
     if (found.faces.length === 0) throw new Error("no face was found in the photo");
+    photo = converted;
+    original = URL.createObjectURL(photo);
     frame(found);
-    said.textContent = found.faces.length === 1 ? "One face found." : `${found.faces.length} faces found.`;
+    report((found.faces.length === 1 ? "One face found." : `${found.faces.length} faces found.`) + note);
     picture.src = original;
     result.hidden = false;
-    await show();
     age.focus();
-  } catch (error) {
-    if (mine === turn) failed(error);
-  }
+    show();
+  });
 }
 
 const called = (face) => `Person ${face.number} from the left`;
@@ -74,35 +106,35 @@ function frame({ width, height, faces }) {
   }));
 }
 
-async function show() {
-  const mine = ++turn;
+function show() {
+  if (!photo) return;
   years.textContent = `${age.value} years`;
   age.setAttribute("aria-valuetext", years.textContent);
   for (const box of boxes.children) {
     box.setAttribute("aria-pressed", String(who.value === "all" || who.value === box.dataset.number));
   }
-  if (before.checked) {
-    newest();
-    stage.classList.remove("working");
-    picture.src = original;
-    picture.alt = caption.textContent = "The photo as it was";
-    return;
-  }
-  const key = `${age.value} ${who.value}`;
-  try {
+  return attempt(async (isNewest) => {
+    const signal = newest();
+    if (before.checked) {
+      stage.classList.remove("working");
+      picture.src = original;
+      picture.alt = caption.textContent = "The photo as it was";
+      return;
+    }
+    const [shown, face] = [age.value, who.value];
+    const key = `${shown} ${face}`;
     if (!made.has(key)) {
       stage.classList.add("working");
-      const address = URL.createObjectURL(await service.aged(photo, age.value, who.value, newest()));
-      if (mine !== turn) return URL.revokeObjectURL(address);
+      const address = URL.createObjectURL(await service.aged(photo, shown, face, signal));
+      if (!isNewest()) return URL.revokeObjectURL(address);
       made.set(key, address);
     }
     stage.classList.remove("working");
+    if (status.classList.contains("problem")) report("");
     picture.src = download.href = made.get(key);
-    picture.alt = caption.textContent = `The photo at ${age.value} years`;
-    download.download = `${photo.name.replace(/\.[^.]*$/, "")}-${age.value}.png`;
-  } catch (error) {
-    if (mine === turn) failed(error);
-  }
+    picture.alt = caption.textContent = `The photo at ${shown} years`;
+    download.download = `${photo.name.replace(/\.[^.]*$/, "")}-${shown}.png`;
+  });
 }
 
 async function look() {
@@ -129,20 +161,9 @@ function photograph() {
   canvas.toBlob((blob) => choose(new File([blob], "camera.png", { type: "image/png" })));
 }
 
-async function begin() {
-  where.textContent = service.where;
-  // Browsers give pages without encryption no camera.
-  camera.hidden = !navigator.mediaDevices?.getUserMedia;
-  try {
-    const { groups } = await about;
-    age.min = Math.floor(groups[0].middle);
-    age.max = Math.ceil(groups[groups.length - 1].middle);
-    age.value = age.max;
-  } catch (error) {
-    failed(error);
-  }
-}
-
+where.textContent = service.where;
+// Browsers give pages without encryption no camera.
+camera.hidden = !navigator.mediaDevices?.getUserMedia;
 file.addEventListener("change", () => choose(file.files[0]));
 camera.addEventListener("click", look);
 take.addEventListener("click", photograph);
@@ -153,4 +174,4 @@ before.addEventListener("change", show);
 drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); choose(event.dataTransfer.files[0]); });
-begin();
+attempt(begin);

@@ -1,0 +1,340 @@
+//! Which photos are meant, and what lies beside them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use ipcgan::photo::PictureKind;
+use walkdir::{DirEntry, WalkDir};
+
+use super::natural_order;
+use super::resume_log::ResumeLog;
+use super::source::{STANDARD_INPUT, Source, VIDEO_ADVICE, is_video, located};
+use crate::unfinished::misused;
+
+/// A photo to age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Photo {
+    pub(crate) source: Source,
+    /// Where it is, as [`located`].
+    pub(crate) location: PathBuf,
+    /// What its results should be called, below the folder of results and without what follows: `trip/IMG_1`.
+    pub(crate) stem: PathBuf,
+    pub(crate) given: Given,
+}
+
+/// How a photo came to be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// It was named, so it is aged whether or not it was before.
+    ByName,
+    InFolder,
+}
+
+/// Photos, and what a folder holds besides.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) photos: Vec<Photo>,
+    /// What is no photo that can be aged, counted by kind.
+    pub(crate) skipped: BTreeMap<Skipped, usize>,
+    /// What should be read and cannot be: folders and links.
+    pub(crate) unreadable: Vec<String>,
+    seen: HashSet<PathBuf>,
+}
+
+/// Why a file of a folder is not aged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Skipped {
+    /// A picture of a kind that this build does not read.
+    Unread(PictureKind),
+    Video,
+    OtherFile,
+    /// A file or folder whose name begins with a dot.
+    Hidden,
+    /// A result of an earlier command.
+    Result,
+    /// It is in the folder that results are written to.
+    InOutputFolder,
+    /// It is meant twice.
+    Repeated,
+    /// A link to a folder that it lies in.
+    LinkLoop,
+    /// A link to nothing that is not called as a picture is.
+    BrokenLink,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unread(kind) => kind.fmt(formatter),
+            Self::Video => formatter.write_str("video"),
+            Self::OtherFile => formatter.write_str("other file"),
+            Self::Hidden => formatter.write_str("hidden"),
+            Self::Result => formatter.write_str("result of an earlier command"),
+            Self::InOutputFolder => formatter.write_str("in the folder of results"),
+            Self::Repeated => formatter.write_str("given twice"),
+            Self::LinkLoop => formatter.write_str("link to a folder around it"),
+            Self::BrokenLink => formatter.write_str("broken link"),
+        }
+    }
+}
+
+impl Listing {
+    /// The photos in `given` (files, folders and `-` for standard input), without results of earlier commands and without
+    /// what lies in the folder `out`.
+    ///
+    /// Photos of a folder come in natural order of their names; links to files and folders are followed.
+    ///
+    /// # Errors
+    /// There is no photo, or the folder of photos is `out` itself.
+    pub(crate) fn of(given: &[PathBuf], out: &Path) -> Result<Self> {
+        let mut listing = Self::default();
+        for path in given {
+            if path.as_os_str() == STANDARD_INPUT {
+                listing.add(Source::standard_input()?, "stdin".into(), Given::ByName);
+            } else if path.is_dir() {
+                listing.add_folder(path, out)?;
+            } else {
+                let stem = path.file_stem().unwrap_or_default().into();
+                listing.add(Source::File(path.clone()), stem, Given::ByName);
+            }
+        }
+        if listing.photos.is_empty() && listing.unreadable.is_empty() {
+            let folders: Vec<_> = given.iter().map(|path| path.display().to_string()).collect();
+            let skipped = listing.skipped_text().map(|text| format!("; skipped: {text}")).unwrap_or_default();
+            let advice = listing.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+            bail!(
+                "no photo in the folder {}: no file name ends as those of {} do{skipped}{advice}",
+                folders.join(", "),
+                PictureKind::readable_names(),
+            );
+        }
+        Ok(listing)
+    }
+
+    /// What to do with pictures that cannot be read, and with videos: `3 HEIC: convert it to PNG or JPEG`.
+    pub(crate) fn advice(&self) -> Option<String> {
+        let kinds = self.skipped.iter().filter_map(|(skipped, count)| match skipped {
+            Skipped::Unread(kind) => Some(format!("{count} {kind}: {}", kind.advice())),
+            Skipped::Video => Some(format!("{count} video: {VIDEO_ADVICE}")),
+            _ => None,
+        });
+        let kinds: Vec<_> = kinds.collect();
+        (!kinds.is_empty()).then(|| kinds.join("; "))
+    }
+
+    /// All that is skipped: `3 HEIC, 1 video`.
+    pub(crate) fn skipped_text(&self) -> Option<String> {
+        let kinds: Vec<_> = self.skipped.iter().map(|(skipped, count)| format!("{count} {skipped}")).collect();
+        (!kinds.is_empty()).then(|| kinds.join(", "))
+    }
+
+    /// Brings all photos into natural order of their paths.
+    pub(crate) fn sort(&mut self) {
+        self.photos.sort_by(|a, b| natural_order::paths(a.source.path(), b.source.path()));
+    }
+
+    fn skip(&mut self, why: Skipped) {
+        *self.skipped.entry(why).or_default() += 1;
+    }
+
+    fn add(&mut self, source: Source, stem: PathBuf, given: Given) {
+        let location = match &source {
+            Source::File(path) => located(path),
+            Source::StandardInput(_) => STANDARD_INPUT.into(),
+        };
+        if self.seen.insert(location.clone()) {
+            self.photos.push(Photo { source, location, stem, given });
+        } else {
+            self.skip(Skipped::Repeated);
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path, out: &Path) -> Result<()> {
+        let out = fs::canonicalize(out).ok();
+        if out.is_some() && fs::canonicalize(folder).ok() == out {
+            let folder = folder.display();
+            return Err(misused(format!("{folder} holds the photos; give another folder for their results as --out")));
+        }
+        let before = self.photos.len() + self.unreadable.len();
+        let mut results = results_above(folder);
+        let mut out_folder = None;
+        let order = |a: &DirEntry, b: &DirEntry| natural_order::names(a.file_name(), b.file_name());
+        let mut walk = WalkDir::new(folder).follow_links(true).sort_by(order).into_iter();
+        while let Some(entry) = walk.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.add_error(&error);
+                    continue;
+                }
+            };
+            let is_folder = entry.file_type().is_dir();
+            if entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.skip(Skipped::Hidden);
+                if is_folder {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            let path = entry.into_path();
+            if is_folder {
+                results.extend(ResumeLog::results_in(&path));
+                if out.is_some() && fs::canonicalize(&path).ok() == out {
+                    out_folder = Some(path);
+                }
+                continue;
+            }
+            match why_skipped(&path, &results, out_folder.as_deref()) {
+                Some(why) => self.skip(why),
+                None => {
+                    let stem = path.strip_prefix(folder).unwrap_or(&path).with_extension("");
+                    self.add(Source::File(path), stem, Given::InFolder);
+                }
+            }
+        }
+        // Among others, a folder without a photo must not pass for one that is done.
+        if self.photos.len() + self.unreadable.len() == before && before > 0 {
+            self.unreadable.push(format!("no photo in the folder {}", folder.display()));
+        }
+        Ok(())
+    }
+
+    fn add_error(&mut self, error: &walkdir::Error) {
+        if error.loop_ancestor().is_some() {
+            return self.skip(Skipped::LinkLoop);
+        }
+        let path = error.path().unwrap_or(Path::new(""));
+        let is_link = fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
+        if !is_link {
+            let reason = error.io_error().map(ToString::to_string).unwrap_or_default();
+            return self.unreadable.push(format!("cannot list {}: {reason}", path.display()));
+        }
+        if PictureKind::of_path(path).is_none() && path.extension().is_some() {
+            return self.skip(Skipped::BrokenLink);
+        }
+        let target = fs::read_link(path).unwrap_or_default();
+        self.unreadable.push(format!("{} is a broken link, to {}", path.display(), target.display()));
+    }
+}
+
+/// Why the file at `path` is no photo to age, if it is none.
+fn why_skipped(path: &Path, results: &HashSet<PathBuf>, out: Option<&Path>) -> Option<Skipped> {
+    match PictureKind::of_path(path) {
+        _ if results.contains(path) || ResumeLog::is_named(path) => Some(Skipped::Result),
+        Some(kind) if kind.is_readable() => out.filter(|out| path.starts_with(out)).map(|_| Skipped::InOutputFolder),
+        Some(kind) => Some(Skipped::Unread(kind)),
+        None if is_video(path) => Some(Skipped::Video),
+        None => Some(Skipped::OtherFile),
+    }
+}
+
+/// Results in `folder` that the resume log of a folder around it knows.
+fn results_above(folder: &Path) -> HashSet<PathBuf> {
+    let Ok(whole) = fs::canonicalize(folder) else { return HashSet::new() };
+    let results = whole.ancestors().skip(1).flat_map(ResumeLog::results_in);
+    results.filter_map(|result| Some(folder.join(result.strip_prefix(&whole).ok()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn listed(folder: &Path) -> Listing {
+        Listing::of(&[folder.into()], &folder.join("aged")).unwrap()
+    }
+
+    fn stems(listing: &Listing) -> Vec<String> {
+        listing.photos.iter().map(|photo| photo.stem.display().to_string()).collect()
+    }
+
+    #[test]
+    fn photos_of_a_folder_come_in_natural_order_with_those_below_it() {
+        let folder = folder(&["f10.JPG", "f2.png", "f1.jpeg", "trip/d.webp"]);
+
+        assert_eq!(stems(&listed(folder.path())), ["f1", "f2", "f10", "trip/d"]);
+    }
+
+    #[test]
+    fn what_is_skipped_is_counted_by_kind() {
+        let files = ["a.jpg", "b.dng", "c.DNG", "d.psd", "clip.mov", "notes.txt", "none", ".hidden/e.png", ".f.png"];
+        let folder = folder(&files);
+
+        let listing = listed(folder.path());
+
+        assert_eq!(stems(&listing), ["a"]);
+        let text = listing.skipped_text().unwrap();
+        assert_eq!(text, "2 camera RAW, 1 Photoshop, 1 video, 2 other file, 2 hidden");
+        let advice = listing.advice().unwrap();
+        assert!(advice.starts_with("2 camera RAW: develop it") && advice.contains("--video"), "{advice}");
+    }
+
+    #[test]
+    fn two_photos_that_differ_in_the_extension_are_both_listed() {
+        let folder = folder(&["a.png", "a.jpg"]);
+
+        assert_eq!(stems(&listed(folder.path())), ["a", "a"]);
+    }
+
+    #[test]
+    fn a_photo_that_is_given_twice_is_listed_once() {
+        let folder = folder(&["a.png"]);
+        let photo = folder.path().join("a.png");
+
+        let listing = Listing::of(&[photo.clone(), folder.path().into(), photo], Path::new("aged")).unwrap();
+
+        assert_eq!((listing.photos.len(), listing.skipped[&Skipped::Repeated]), (1, 2));
+        assert_eq!(listing.photos[0].given, Given::ByName);
+    }
+
+    #[test]
+    fn what_lies_in_the_folder_of_results_is_no_photo() {
+        let folder = folder(&["a.png", "aged/a-51+.png"]);
+
+        let listing = listed(folder.path());
+
+        assert_eq!(stems(&listing), ["a"]);
+        assert_eq!(listing.skipped[&Skipped::InOutputFolder], 1);
+    }
+
+    #[test]
+    fn a_folder_without_photos_is_refused_with_what_it_has() {
+        let folder = folder(&["notes.txt", "clip.mp4"]);
+
+        let error = Listing::of(&[folder.path().into()], Path::new("aged")).unwrap_err().to_string();
+
+        assert!(error.contains("no photo") && error.contains("1 video") && error.contains("1 other file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_broken_ones_and_loops_are_told() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&["photos/a.png", "elsewhere/trip/b.png"]);
+        let photos = folder.path().join("photos");
+        symlink(folder.path().join("elsewhere/trip"), photos.join("trip")).unwrap();
+        symlink(folder.path().join("elsewhere/trip/b.png"), photos.join("c.png")).unwrap();
+        symlink(&photos, photos.join("loop")).unwrap();
+        symlink(folder.path().join("gone.png"), photos.join("broken.png")).unwrap();
+        symlink(folder.path().join("gone.txt"), photos.join("broken.txt")).unwrap();
+
+        let listing = listed(&photos);
+
+        assert_eq!(stems(&listing), ["a", "c", "trip/b"]);
+        assert_eq!((listing.skipped[&Skipped::LinkLoop], listing.skipped[&Skipped::BrokenLink]), (1, 1));
+        assert_eq!(listing.unreadable.len(), 1);
+        assert!(listing.unreadable[0].contains("broken.png is a broken link"), "{:?}", listing.unreadable);
+    }
+}

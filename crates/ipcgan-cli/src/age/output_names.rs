@@ -1,0 +1,347 @@
+//! The names of results, chosen for all photos before the first one is aged.
+//!
+//! No two photos write to one name, and no name is taken that a file has already, unless this program wrote that file for
+//! the same photo. Names that differ in case alone count as one, as on the file systems of Windows and macOS.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use super::listing::Photo;
+use super::resume_log::ResumeLog;
+use super::selection::Age;
+use crate::age::request::OutputFormat;
+
+/// Ages in the name of a strip, before they are cut short, in bytes.
+const MAX_STRIP_AGES: usize = 60;
+/// How many names are tried for one photo.
+const MAX_TRIES: usize = 10_000;
+
+/// What follows a photo's own name in the names of its results.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    /// All that may follow, but for the number of the face.
+    all: Vec<String>,
+    /// Of a strip.
+    pub(crate) strip: String,
+}
+
+/// What to do where the plain names are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Choose others.
+    Rename,
+    /// Fail: the names are numbers that must stay as they are.
+    Refuse,
+}
+
+/// The names of all photos' results.
+#[derive(Debug)]
+pub(crate) struct OutputNames {
+    /// For each photo, what its results' names begin with, below the folder of results.
+    pub(crate) bases: Vec<PathBuf>,
+    /// Photos whose results are not called as they are.
+    pub(crate) renamed: Vec<usize>,
+}
+
+/// Of an animation.
+pub(crate) const ANIMATION_END: &str = ".gif";
+
+impl Ends {
+    /// Of results at `ages` in a format that is possible by `format`, where `every_age` has all age groups.
+    pub(crate) fn new(ages: &[Age], groups: &[String], format: OutputFormat) -> Self {
+        let names: Vec<&str> = ages.iter().map(|age| age.name.as_str()).collect();
+        let strip = match names == groups {
+            true => "-strip.png".into(),
+            false => format!("-{}-strip.png", strip_ages(&names)),
+        };
+        let mut all = vec![strip.clone(), ANIMATION_END.into()];
+        for format in format.possible() {
+            all.extend(names.iter().map(|age| Self::image(age, format)));
+        }
+        Self { all, strip }
+    }
+
+    /// Of the photo, or a face, at an age.
+    pub(crate) fn image(age: &str, format: impl std::fmt::Display) -> String {
+        format!("-{age}.{format}")
+    }
+}
+
+/// The ages of a strip that has not all groups, so that it does not take the place of one with others.
+fn strip_ages(names: &[&str]) -> String {
+    let all = names.join("_");
+    match (names.first(), names.last()) {
+        (Some(first), Some(last)) if all.len() > MAX_STRIP_AGES => {
+            format!("{first}_to_{last}_{:08x}", crc32c::crc32c(all.as_bytes()))
+        }
+        _ => all,
+    }
+}
+
+/// What follows a photo's own name where a face is written alone, as the face `number`.
+pub(crate) fn face_label(number: usize) -> String {
+    format!("{FACE}{number}")
+}
+
+const FACE: &str = "-face";
+
+impl OutputNames {
+    /// Names in the folder `out`, of which `log` knows what is there.
+    ///
+    /// # Errors
+    /// A name is taken and must not be changed.
+    pub(crate) fn plan(photos: &[Photo], out: &Path, ends: &Ends, log: &ResumeLog, taken: Taken) -> Result<Self> {
+        let locations = photos.iter().map(|photo| photo.location.clone()).collect();
+        let mut planner = Planner { out, ends, log, locations, folders: HashMap::new(), reserved: HashSet::new() };
+        let alike = extensions_by_stem(photos);
+        let mut bases = vec![None; photos.len()];
+        // Photos that were aged before keep their names, whatever was added since.
+        for (index, photo) in photos.iter().enumerate() {
+            if let Some(base) = log.base_of(&photo.location).filter(|base| is_for(base, &photo.stem)) {
+                bases[index] = planner.reserve(photo, base).then(|| base.to_path_buf());
+            }
+        }
+        let mut renamed = Vec::new();
+        for (index, photo) in photos.iter().enumerate().filter(|(index, _)| bases[*index].is_none()).collect::<Vec<_>>()
+        {
+            let with_extension = alike[&key(&photo.stem)].len() > 1;
+            let mut candidates =
+                candidates(photo, with_extension).take(if taken == Taken::Rename { MAX_TRIES } else { 1 });
+            let Some(base) = candidates.find(|base| planner.reserve(photo, base)) else {
+                bail!(
+                    "results of {} would be called as other files are in {}, or as those of another photo; give another \
+                     folder with --out",
+                    photo.source.name().display(),
+                    out.display()
+                );
+            };
+            if base != photo.stem {
+                renamed.push(index);
+            }
+            bases[index] = Some(base);
+        }
+        Ok(Self { bases: bases.into_iter().flatten().collect(), renamed })
+    }
+}
+
+/// The extensions of photos that are called the same but for them.
+fn extensions_by_stem(photos: &[Photo]) -> HashMap<String, HashSet<OsString>> {
+    let mut found = HashMap::<String, HashSet<OsString>>::new();
+    for photo in photos {
+        let extension = photo.source.path().extension().unwrap_or_default().to_ascii_lowercase();
+        found.entry(key(&photo.stem)).or_default().insert(extension);
+    }
+    found
+}
+
+/// What results of a photo may begin with, best first: `IMG_1`, `IMG_1-jpg`, `IMG_1-2`, `IMG_1-3`.
+fn candidates(photo: &Photo, with_extension: bool) -> impl Iterator<Item = PathBuf> {
+    let with = |end: &std::ffi::OsStr| {
+        let mut name = photo.stem.clone().into_os_string();
+        name.push("-");
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let extension =
+        photo.source.path().extension().filter(|_| with_extension).map(|end| with(&end.to_ascii_lowercase()));
+    let numbered = (2..).map(move |number: usize| with(number.to_string().as_ref()));
+    std::iter::once(photo.stem.clone()).chain(extension).chain(numbered)
+}
+
+/// Whether `base` is one of the names of [`candidates`].
+fn is_for(base: &Path, stem: &Path) -> bool {
+    let (base, stem) = (base.as_os_str().as_encoded_bytes(), stem.as_os_str().as_encoded_bytes());
+    base.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
+}
+
+struct Planner<'a> {
+    out: &'a Path,
+    ends: &'a Ends,
+    log: &'a ResumeLog,
+    /// Where the photos are: none of them is a result that may be replaced.
+    locations: HashSet<PathBuf>,
+    /// What is in each folder of results: the files of each key.
+    folders: HashMap<PathBuf, HashMap<String, Vec<PathBuf>>>,
+    /// Keys of results of photos before.
+    reserved: HashSet<String>,
+}
+
+impl Planner<'_> {
+    /// Takes the names that begin with `base` for `photo`, if none of them is taken.
+    fn reserve(&mut self, photo: &Photo, base: &Path) -> bool {
+        let keys: Vec<String> =
+            self.ends.all.iter().flat_map(|end| ["", "-face0"].map(|face| joined(base, face, end))).collect();
+        if keys.iter().any(|key| self.reserved.contains(key)) || self.is_on_disk(photo, base, &keys) {
+            return false;
+        }
+        self.reserved.extend(keys);
+        true
+    }
+
+    /// Whether a file that is not this photo's has one of the names.
+    fn is_on_disk(&mut self, photo: &Photo, base: &Path, keys: &[String]) -> bool {
+        let folder = base.parent().unwrap_or(Path::new("")).to_path_buf();
+        let files = self.folders.entry(folder).or_insert_with_key(|folder| files_of(self.out, folder));
+        let mut found = keys.iter().filter_map(|key| files.get(key)).flatten();
+        found.any(|file| {
+            let path = self.out.join(file);
+            let bytes = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
+            let is_photo = self.locations.contains(&super::source::located(&path));
+            let is_ours = bytes.is_some_and(|bytes| {
+                self.log.may_replace(file, bytes, &photo.location, || photo.source.content().ok())
+            });
+            is_photo || !is_ours
+        })
+    }
+}
+
+/// What is in a folder of results, below `out`, by key.
+fn files_of(out: &Path, folder: &Path) -> HashMap<String, Vec<PathBuf>> {
+    let mut files = HashMap::<String, Vec<PathBuf>>::new();
+    // A folder that is not there has no files; one that cannot be read is told of when something is written.
+    for entry in fs::read_dir(out.join(folder)).into_iter().flatten().flatten() {
+        let file = folder.join(entry.file_name());
+        files.entry(key(&file)).or_default().push(file);
+    }
+    files
+}
+
+fn joined(base: &Path, face: &str, end: &str) -> String {
+    let mut name = base.as_os_str().to_owned();
+    name.push(face);
+    name.push(end);
+    key(Path::new(&name))
+}
+
+/// The same for all names that may be one file: without regard to case, and to the numbers of faces, which are not known
+/// before a photo is looked at.
+fn key(path: &Path) -> String {
+    let name = path.to_string_lossy().to_lowercase();
+    let mut parts = name.split(FACE);
+    let mut key = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        key += FACE;
+        match part.trim_start_matches(|digit: char| digit.is_ascii_digit()) {
+            rest if rest.len() < part.len() => key = key + "#" + rest,
+            rest => key += rest,
+        }
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::age::listing::{Given, Listing};
+
+    const GROUPS: [&str; 2] = ["21-30", "51+"];
+
+    fn plan_with(folder: &Path, given: &[&str], out: &str, ages: &[&str], taken: Taken) -> Result<Vec<String>> {
+        let given: Vec<PathBuf> = given.iter().map(|name| folder.join(name)).collect();
+        let out = folder.join(out);
+        let photos = Listing::of(&given, &out)?.photos;
+        let ages: Vec<Age> = ages.iter().map(|name| Age::named(name)).collect();
+        let ends = Ends::new(&ages, &GROUPS.map(String::from), OutputFormat::Same);
+        let names = OutputNames::plan(&photos, &out, &ends, &ResumeLog::open(&out)?, taken)?;
+        Ok(names.bases.iter().map(|base| base.display().to_string()).collect())
+    }
+
+    fn plan(folder: &Path, given: &[&str], out: &str) -> Vec<String> {
+        plan_with(folder, given, out, &GROUPS, Taken::Rename).unwrap()
+    }
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_pair_that_differs_in_the_extension_or_in_case_gets_two_names() {
+        let folder = folder(&["in/IMG_1.JPG", "in/IMG_1.png", "in/b.png", "in/B.png", "in/trip/IMG_1.png"]);
+
+        let names = plan(folder.path(), &["in"], "out");
+
+        assert_eq!(names, ["B", "IMG_1", "IMG_1-png", "b-2", "trip/IMG_1"]);
+    }
+
+    #[test]
+    fn the_faces_of_one_photo_and_a_photo_that_is_called_so_get_two_names() {
+        let folder = folder(&["in/a.jpg", "in/a-face2.jpg", "in/a-faces.jpg"]);
+
+        assert_eq!(plan(folder.path(), &["in"], "out"), ["a-face2", "a-faces", "a-2"]);
+    }
+
+    #[test]
+    fn an_age_in_the_name_of_a_photo_makes_no_two_results_alike() {
+        let folder = folder(&["in/a.png", "in/a-11.png"]);
+
+        let names = plan_with(folder.path(), &["in"], "out", &["20", "11-20"], Taken::Rename).unwrap();
+
+        assert_eq!(names, ["a-11", "a-2"]);
+    }
+
+    #[test]
+    fn no_file_that_is_there_is_taken_for_a_name() {
+        for file in ["a.gif", "A.GIF", "a-51+.jpg", "a-face3-51+.png", "a-strip.png", "a-face12-strip.png"] {
+            let folder = folder(&["a.png", file]);
+
+            assert_eq!(plan(folder.path(), &["a.png"], "."), ["a-2"], "{file}");
+        }
+        let folder = folder(&["a.png", "a-31-40.png", "b-51+.png", "a.jpg"]);
+        assert_eq!(plan(folder.path(), &["a.png"], "."), ["a"]);
+    }
+
+    #[test]
+    fn a_photo_that_is_given_is_no_result_to_replace() {
+        let folder = folder(&["a.png", "a-51+.png"]);
+
+        assert_eq!(plan(folder.path(), &["a.png", "a-51+.png"], "."), ["a-2", "a-51+"]);
+    }
+
+    #[test]
+    fn photos_of_two_folders_that_are_called_the_same_get_two_names() {
+        let folder = folder(&["one/a.png", "two/a.png"]);
+
+        assert_eq!(plan(folder.path(), &["one", "two"], "out"), ["a", "a-2"]);
+    }
+
+    #[test]
+    fn frames_keep_their_numbers_or_are_refused() {
+        let folder = folder(&["clip/1.png", "clip/2.png", "out/2-51+.png"]);
+        let plan = |out| plan_with(folder.path(), &["clip"], out, &GROUPS, Taken::Refuse);
+
+        assert_eq!(plan("other").unwrap(), ["1", "2"]);
+        let error = plan("out").unwrap_err().to_string();
+        assert!(error.contains("2.png") && error.contains("--out"), "{error}");
+    }
+
+    #[test]
+    fn a_strip_of_other_ages_is_another_file() {
+        let ages = |names: &[&str]| names.iter().map(|name| Age::named(name)).collect::<Vec<_>>();
+        let strip = |names: &[&str]| Ends::new(&ages(names), &GROUPS.map(String::from), OutputFormat::Same).strip;
+
+        assert_eq!(strip(&GROUPS), "-strip.png");
+        assert_eq!(strip(&["35", "45"]), "-35_45-strip.png");
+        let years: Vec<String> = (20..90).map(|age| age.to_string()).collect();
+        let years: Vec<&str> = years.iter().map(String::as_str).collect();
+        assert!(strip(&years).starts_with("-20_to_89_") && strip(&years).len() < 40, "{}", strip(&years));
+    }
+
+    #[test]
+    fn given_by_name_and_in_a_folder_are_told_apart() {
+        let folder = folder(&["in/a.png"]);
+        let given = |path: &Path| Listing::of(&[path.into()], Path::new("out")).unwrap().photos[0].given;
+
+        assert_eq!(given(&folder.path().join("in")), Given::InFolder);
+        assert_eq!(given(&folder.path().join("in/a.png")), Given::ByName);
+    }
+}

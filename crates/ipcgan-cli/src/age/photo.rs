@@ -1,0 +1,302 @@
+//! One photo at other ages.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use image::imageops;
+use ipcgan::data::{Change, Place, put_back};
+use ipcgan::model::JsonPath;
+use ipcgan::photo::{self, Original, PhotoFormat};
+use ipcgan::train::aged_sheet;
+use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage};
+use serde::Serialize;
+
+use super::animation;
+use super::output_names::{ANIMATION_END, Ends, face_label};
+use super::request::{AgeRequest, OutputFormat, Shown};
+use super::resume_log::{PhotoId, ResumeLog, Written};
+use super::selection::{Age, Faces};
+use super::source::Source;
+use crate::{complain, detail, report};
+
+/// Side of the face in an aligned crop, as a share of the crop's, below which it is a whole photo.
+const MIN_CROP_SHARE: f32 = 0.5;
+/// Longer side of a photo that is turned to look for faces again.
+const TURNED_SIDE: u32 = 800;
+
+/// What is the same for all photos.
+pub(crate) struct Aging {
+    pub(crate) photo_aging: PhotoAging,
+    pub(crate) ages: Vec<Age>,
+    pub(crate) ends: Ends,
+    pub(crate) request: AgeRequest,
+    pub(crate) faces: Faces,
+    pub(crate) strength: f32,
+    pub(crate) format: OutputFormat,
+    pub(crate) out: PathBuf,
+}
+
+/// What became of a photo.
+#[derive(Debug, Serialize)]
+pub(crate) struct AgedPhoto {
+    photo: JsonPath,
+    width: u32,
+    height: u32,
+    /// None where none were looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faces: Option<Vec<FaceDescription>>,
+    /// Results by age, and by face where faces are written alone.
+    #[serde(rename = "pictures")]
+    by_age: BTreeMap<String, JsonPath>,
+    /// All results.
+    pub(crate) files: Vec<JsonPath>,
+    /// How many of them took the place of results of an earlier command.
+    #[serde(skip)]
+    pub(crate) replaced: usize,
+    /// All results, below the folder of results.
+    #[serde(skip)]
+    pub(crate) written: Vec<JsonPath>,
+}
+
+/// A face as the generator saw it, and what each age changes in it.
+struct AgedFace {
+    /// What stands in the names of its files.
+    label: String,
+    place: Place,
+    before: RgbImage,
+    changes: Vec<Change>,
+}
+
+/// A photo that is read, and where its results go.
+pub(crate) struct Job<'a> {
+    pub(crate) id: &'a PhotoId,
+    pub(crate) source: &'a Source,
+    pub(crate) bytes: &'a [u8],
+    /// What its results' names begin with, below the folder of results.
+    pub(crate) base: &'a Path,
+}
+
+impl Aging {
+    /// Writes the photo with its people at each age, and strips of their faces.
+    ///
+    /// # Errors
+    /// It is no photo, shows no face, or cannot be written.
+    pub(crate) fn age(&self, job: &Job<'_>, log: &mut ResumeLog) -> Result<AgedPhoto> {
+        let path = job.source.name();
+        let original = photo::original(job.bytes, path)?;
+        if let Some(warning) = original.warning() {
+            complain(&format!("{}: {warning}", path.display()));
+        }
+        let rgb = original.rgb();
+        detail(format_args!("{} is read, {} x {}", path.display(), rgb.width(), rgb.height()));
+        let mut files = Results::new(self, job, &original, log);
+        let mut described = None;
+        if self.request.shown == Shown::Aligned {
+            let face = self.aligned_crop(&rgb, path)?;
+            self.write_aligned(&original, &face, &mut files)?;
+        } else {
+            let faces = self.faces(&rgb, path)?;
+            described = Some(faces.iter().map(|(number, face)| face.described(*number)).collect());
+            let aged = self.aged(&faces)?;
+            match self.request.shown {
+                Shown::Crops => self.write_faces(&aged, &mut files)?,
+                _ => self.write_photo(&original, &rgb, &aged, &mut files)?,
+            }
+        }
+        detail(format_args!("aged, and {} files written", files.written.len()));
+        let Results { written, by_age, replaced, .. } = files;
+        let shown = |file: &PathBuf| JsonPath::from(self.out.join(file));
+        Ok(AgedPhoto {
+            photo: job.source.path().into(),
+            width: rgb.width(),
+            height: rgb.height(),
+            faces: described,
+            by_age: by_age.iter().map(|(age, file)| (age.clone(), shown(file))).collect(),
+            files: written.iter().map(shown).collect(),
+            replaced,
+            written: written.into_iter().map(JsonPath::from).collect(),
+        })
+    }
+
+    /// The faces that are wanted, with their numbers from left to right.
+    fn faces(&self, photo: &RgbImage, path: &Path) -> Result<Vec<(usize, PhotoFace)>> {
+        let found = self.photo_aging.faces(photo);
+        detail(format_args!("searched for faces: {}", found.len()));
+        match found.len() {
+            0 => bail!("no face found in {}{}", path.display(), self.advice(photo)),
+            1 => (),
+            count => report(&format!("{}: {count} faces, numbered from left to right", path.display())),
+        }
+        self.faces.of(found).with_context(|| format!("{}", path.display()))
+    }
+
+    /// What to do with a photo in which no face is found: perhaps it lies on its side.
+    fn advice(&self, photo: &RgbImage) -> &'static str {
+        let factor = (TURNED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
+        let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor) as u32).max(1));
+        let small = if factor < 1.0 { imageops::thumbnail(photo, width, height) } else { photo.clone() };
+        let turned = [
+            (imageops::rotate90(&small), "; turned by 90 degrees clockwise it shows one: save it upright first"),
+            (
+                imageops::rotate270(&small),
+                "; turned by 90 degrees counterclockwise it shows one: save it upright first",
+            ),
+            (imageops::rotate180(&small), "; it is upside down: turned by 180 degrees it shows one"),
+        ];
+        // Some faces are found in two of them: the largest, surest and most upright one tells which way is up.
+        let evidence = |photo: &RgbImage| {
+            let faces = self.photo_aging.faces(photo).into_iter().map(|face| face.found);
+            faces
+                .map(|face| {
+                    let [[left, above], [right, below], ..] = face.landmarks;
+                    let upright = (right - left) / (right - left).hypot(below - above).max(f32::EPSILON);
+                    face.score * face.bounds.width() * face.bounds.height() * upright
+                })
+                .max_by(f32::total_cmp)
+        };
+        let found = turned.iter().filter_map(|(photo, advice)| Some((evidence(photo)?, advice)));
+        let best = found.max_by(|(one, _), (other, _)| one.total_cmp(other));
+        best.map_or("; if it is a face crop already, give --aligned", |(_, advice)| advice)
+    }
+
+    /// A photo that is one aligned face.
+    fn aligned_crop(&self, crop: &RgbImage, path: &Path) -> Result<AgedFace> {
+        let size = self.photo_aging.face_aging().image_size() as f32;
+        let side = crop.width().min(crop.height()) as f32;
+        let sides = self.photo_aging.faces(crop).into_iter().map(|face| size / face.aligned.place.from_photo.scale());
+        if let Some(largest) = sides.max_by(f32::total_cmp).filter(|largest| *largest < MIN_CROP_SHARE * side) {
+            bail!(
+                "{} is no aligned face: the face found in it is {largest:.0} pixels wide, and the photo {side:.0}; leave out \
+                 --aligned, and faces are found",
+                path.display()
+            );
+        }
+        let face = self.photo_aging.aligned_crop(crop);
+        let changes = self.changes(&face.picture)?;
+        Ok(AgedFace { label: String::new(), place: face.place, before: face.picture, changes })
+    }
+
+    /// What each age changes in an aligned face.
+    pub(crate) fn changes(&self, before: &RgbImage) -> Result<Vec<Change>> {
+        let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
+        let changes = self.photo_aging.try_changes(before, &blends)?.into_iter();
+        Ok(changes.map(|change| change.scaled(self.strength)).collect())
+    }
+
+    fn aged(&self, faces: &[(usize, PhotoFace)]) -> Result<Vec<AgedFace>> {
+        let aged = faces.iter().map(|(number, face)| {
+            let label = if faces.len() > 1 { face_label(*number) } else { String::new() };
+            let before = face.aligned.picture.clone();
+            Ok(AgedFace { label, place: face.aligned.place, changes: self.changes(&before)?, before })
+        });
+        aged.collect()
+    }
+
+    fn write_photo(
+        &self,
+        original: &Original,
+        rgb: &RgbImage,
+        faces: &[AgedFace],
+        files: &mut Results<'_>,
+    ) -> Result<()> {
+        for (index, age) in self.ages.iter().enumerate() {
+            let mut photo = original.clone();
+            for face in faces {
+                put_back(&mut photo.picture, &face.place, &face.changes[index]);
+            }
+            files.image("", &age.name, &photo)?;
+        }
+        self.write_strips(faces, files)?;
+        if self.request.animate {
+            let faces: Vec<_> = faces.iter().map(|face| (&face.before, face.place)).collect();
+            files.animation("", &animation::of_photo(self, rgb, &faces)?)?;
+        }
+        Ok(())
+    }
+
+    /// An aligned face at its own size: as the generator makes it where that is the generator's, else with the change put
+    /// back as into a photo.
+    fn write_aligned(&self, original: &Original, face: &AgedFace, files: &mut Results<'_>) -> Result<()> {
+        let size = (original.picture.width(), original.picture.height());
+        if size == face.before.dimensions() {
+            return self.write_faces(std::slice::from_ref(face), files);
+        }
+        self.write_photo(original, &original.rgb(), std::slice::from_ref(face), files)
+    }
+
+    /// The faces alone, as large as the generator makes them.
+    fn write_faces(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
+        for face in faces {
+            for (age, change) in self.ages.iter().zip(&face.changes) {
+                files.image(&face.label, &age.name, &change.added_to(&face.before).into())?;
+            }
+            if self.request.animate {
+                files.animation(&face.label, &animation::of_face(self, &face.before)?)?;
+            }
+        }
+        self.write_strips(faces, files)
+    }
+
+    fn write_strips(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
+        let names: Vec<String> = self.ages.iter().map(|age| age.name.clone()).collect();
+        for face in faces {
+            let aged = face.changes.iter().map(|change| change.added_to(&face.before));
+            let strip = std::iter::once(face.before.clone()).chain(aged).collect();
+            files.strip(&face.label, aged_sheet(&[strip], &names))?;
+        }
+        Ok(())
+    }
+}
+
+/// The results of one photo.
+pub(crate) struct Results<'a> {
+    aging: &'a Aging,
+    job: &'a Job<'a>,
+    log: &'a mut ResumeLog,
+    format: PhotoFormat,
+    /// Below the folder of results.
+    pub(crate) written: Vec<PathBuf>,
+    by_age: BTreeMap<String, PathBuf>,
+    pub(crate) replaced: usize,
+}
+
+impl<'a> Results<'a> {
+    pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
+        let format = aging.format.of(photo);
+        Self { aging, job, log, format, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
+    }
+
+    /// The photo, or a face, at an age.
+    pub(crate) fn image(&mut self, label: &str, age: &str, image: &Original) -> Result<()> {
+        let end = Ends::image(age, self.format);
+        let bytes = image
+            .encoded(self.format)
+            .with_context(|| format!("cannot encode {}", self.job.source.name().display()))?;
+        let file = self.write(label, &end, &bytes)?;
+        self.by_age.insert(format!("{label}-{age}").trim_start_matches('-').into(), file);
+        Ok(())
+    }
+
+    fn strip(&mut self, label: &str, strip: RgbImage) -> Result<()> {
+        let bytes = Original::from(strip).encoded(PhotoFormat::Png).context("cannot encode a strip of faces")?;
+        let end = self.aging.ends.strip.clone();
+        self.write(label, &end, &bytes).map(drop)
+    }
+
+    fn animation(&mut self, label: &str, bytes: &[u8]) -> Result<()> {
+        self.write(label, ANIMATION_END, bytes).map(drop)
+    }
+
+    fn write(&mut self, label: &str, end: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let mut name = self.job.base.as_os_str().to_owned();
+        name.push(label);
+        name.push(end);
+        let file = PathBuf::from(name);
+        let folder = self.aging.out.join(file.parent().unwrap_or(Path::new("")));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        self.replaced += usize::from(self.log.write(&file, bytes, self.job.id)? == Written::Replaced);
+        self.written.push(file.clone());
+        Ok(file)
+    }
+}

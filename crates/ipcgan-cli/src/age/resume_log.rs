@@ -1,0 +1,354 @@
+//! The resume log: what was written into a folder of results, of which photo, and by which request.
+//!
+//! It serves three ends: a folder is gone on with where it was left, results are never taken for photos, and no file is
+//! replaced that this program did not write.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use ipcgan::model::JsonPath;
+use serde::{Deserialize, Serialize};
+
+use super::request::AgeRequest;
+use super::source::{Content, STANDARD_INPUT};
+
+/// Name of the log in the folder of results.
+const NAME: &str = "aged.jsonl";
+const PROGRAM: &str = "ipcgan age";
+const VERSION: u32 = 1;
+
+/// A line of the log.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Log {
+        program: String,
+        version: u32,
+    },
+    /// Written before the file is, so that none is there that the log does not know.
+    File(FileRecord),
+    Photo(PhotoRecord),
+}
+
+/// Which photo, by where it is and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PhotoId {
+    pub(crate) path: JsonPath,
+    #[serde(flatten)]
+    pub(crate) content: Content,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FileRecord {
+    /// Below the folder of the log.
+    file: JsonPath,
+    #[serde(flatten)]
+    content: Content,
+    of: PhotoId,
+}
+
+/// A photo that is done.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PhotoRecord {
+    pub(crate) photo: PhotoId,
+    /// What its results' names begin with.
+    pub(crate) base: JsonPath,
+    pub(crate) request: AgeRequest,
+    /// Its results, below the folder of the log.
+    pub(crate) files: Vec<JsonPath>,
+}
+
+/// What is known of a folder of results.
+#[derive(Debug, Default)]
+pub(crate) struct ResumeLog {
+    folder: PathBuf,
+    /// By path; a file that was replaced has several records.
+    files: HashMap<PathBuf, Vec<FileRecord>>,
+    /// The newest record of each base name.
+    photos: HashMap<PathBuf, PhotoRecord>,
+    /// Base names by the photo's path.
+    bases: HashMap<PathBuf, PathBuf>,
+    /// What the next line must begin with.
+    start: Option<&'static str>,
+}
+
+impl ResumeLog {
+    /// The log of `folder`; it is written with the first result.
+    ///
+    /// # Errors
+    /// It cannot be read, or is another program's file.
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(NAME);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let Some(mut log) = Self::parsed(&text) else {
+            bail!(
+                "{} is no resume log of this version of ipcgan; move it away, or give another folder with --out",
+                path.display()
+            );
+        };
+        log.folder = folder.into();
+        Ok(log)
+    }
+
+    /// Results in `folder`, of which it has a log: their paths.
+    pub(crate) fn results_in(folder: &Path) -> Vec<PathBuf> {
+        let Ok(text) = fs::read(folder.join(NAME)) else { return Vec::new() };
+        let files = Self::parsed(&text).map(|log| log.files).unwrap_or_default();
+        files.into_keys().map(|file| folder.join(file)).collect()
+    }
+
+    /// Whether a file is called as logs are.
+    pub(crate) fn is_named(path: &Path) -> bool {
+        path.file_name().is_some_and(|name| name == NAME)
+    }
+
+    /// The log in `text`; none if it is no log.
+    fn parsed(text: &[u8]) -> Option<Self> {
+        let mut log = Self::default();
+        if text.is_empty() {
+            return Some(log);
+        }
+        // A line that was cut short by an interruption says nothing; the next one must begin on its own.
+        log.start = Some(if text.ends_with(b"\n") { "" } else { "\n" });
+        let mut lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line>);
+        match lines.next()? {
+            Ok(Line::Log { program, version: VERSION }) if program == PROGRAM => (),
+            _ => return None,
+        }
+        lines.flatten().for_each(|line| log.remember(line));
+        Some(log)
+    }
+
+    fn remember(&mut self, line: Line) {
+        match line {
+            Line::Log { .. } => (),
+            Line::File(record) => self.files.entry(record.file.as_path().into()).or_default().push(record),
+            Line::Photo(record) => {
+                let (path, base) = (record.photo.path.as_path(), record.base.as_path());
+                self.bases.insert(path.into(), base.into());
+                self.photos.insert(base.into(), record);
+            }
+        }
+    }
+
+    /// What the results of the photo at `location` begin with, if it was aged before.
+    pub(crate) fn base_of(&self, location: &Path) -> Option<&Path> {
+        self.bases.get(location).map(PathBuf::as_path)
+    }
+
+    /// Whether the photo was aged before by `request`, and its results are there, as those called `base` or by its path.
+    pub(crate) fn has(&self, photo: &PhotoId, base: &Path, request: &AgeRequest) -> bool {
+        let bases = self.base_of(photo.path.as_path()).into_iter().chain([base]);
+        let mut records = bases.filter_map(|base| self.photos.get(base));
+        records.any(|record| {
+            let is_there = |file: &JsonPath| {
+                fs::metadata(self.folder.join(file.as_path())).is_ok_and(|file| file.is_file() && file.len() > 0)
+            };
+            record.photo.content == photo.content && record.request == *request && record.files.iter().all(is_there)
+        })
+    }
+
+    /// Whether a file of `bytes` bytes may be one that was written for the photo at `location` with the content that
+    /// `content` tells, which is asked for seldom.
+    pub(crate) fn may_replace(
+        &self,
+        file: &Path,
+        bytes: u64,
+        location: &Path,
+        content: impl Fn() -> Option<Content>,
+    ) -> bool {
+        let mut records = self.files.get(file).into_iter().flatten().filter(|record| record.content.bytes == bytes);
+        records.any(|record| is_same_file(record.of.path.as_path(), location) || Some(record.of.content) == content())
+    }
+
+    /// Whether the file holds what was written for the photo, and nothing else since.
+    fn wrote(&self, file: &Path, photo: &PhotoId) -> bool {
+        let Ok(content) = Content::of_file(&self.folder.join(file)) else { return false };
+        self.files.get(file).into_iter().flatten().any(|record| {
+            let same = is_same_file(record.of.path.as_path(), photo.path.as_path());
+            record.content == content && (same || record.of.content == photo.content)
+        })
+    }
+
+    /// Writes a result of `photo` to `file`, below the folder of the log, whole or not at all; whether it replaced an
+    /// earlier result.
+    ///
+    /// # Errors
+    /// A file is there that was not written for this photo, or was changed since; or the folder cannot be written.
+    pub(crate) fn write(&mut self, file: &Path, bytes: &[u8], photo: &PhotoId) -> Result<Written> {
+        let path = self.folder.join(file);
+        let existing = fs::symlink_metadata(&path);
+        let written = match existing {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Written::New,
+            Ok(found) if found.is_file() && self.wrote(file, photo) => Written::Replaced,
+            Ok(_) => bail!(
+                "{} is there already, and is no result of {} or was changed since; move it away, or give another folder \
+                 with --out",
+                path.display(),
+                photo.path.as_path().display()
+            ),
+            Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
+        };
+        self.append(Line::File(FileRecord { file: file.into(), content: Content::of(bytes), of: photo.clone() }))?;
+        let result = match written {
+            Written::New => ipcgan::model::write_new(&path, bytes),
+            Written::Replaced => ipcgan::model::write_whole(&path, bytes),
+        };
+        result.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(written)
+    }
+
+    /// Notes that a photo is done.
+    pub(crate) fn note(&mut self, record: PhotoRecord) -> Result<()> {
+        self.append(Line::Photo(record))
+    }
+
+    fn append(&mut self, line: Line) -> Result<()> {
+        let path = self.folder.join(NAME);
+        let mut text = String::new();
+        match self.start.replace("") {
+            None => text = json(&Line::Log { program: PROGRAM.into(), version: VERSION }),
+            Some(start) => text.push_str(start),
+        }
+        text += &json(&line);
+        // In one piece, so that two commands that write into one folder do not mix their lines.
+        let file = OpenOptions::new().append(true).create(true).open(&path);
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        if written.is_err() {
+            // On a full disk a part of the line may be there.
+            self.start = Some("\n");
+        }
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        self.remember(line);
+        Ok(())
+    }
+}
+
+/// Whether a result was new or took the place of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    New,
+    Replaced,
+}
+
+/// Whether two photos are one file; what standard input held is never the same by its name.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other && one != Path::new(STANDARD_INPUT)
+}
+
+fn json(line: &Line) -> String {
+    serde_json::to_string(line).expect("plain data turn into JSON") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photo(path: &str, content: &str) -> PhotoId {
+        PhotoId { path: path.into(), content: Content::of(content.as_bytes()) }
+    }
+
+    fn request(strength: &str) -> AgeRequest {
+        let text = format!(
+            r#"{{"program":"0.1.0","weights":null,"ages":["51+"],"face":"all","strength":{strength},"format":"same",
+            "shown":"photo","animate":false}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// A folder with one result of one photo, which is done.
+    fn aged(photo: &PhotoId) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = ResumeLog::open(folder.path()).unwrap();
+        assert_eq!(log.write("a-51+.png".as_ref(), b"result", photo).unwrap(), Written::New);
+        let record = PhotoRecord {
+            photo: photo.clone(),
+            base: "a".into(),
+            request: request("1.0"),
+            files: vec!["a-51+.png".into()],
+        };
+        log.note(record).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_photo_is_done_while_its_results_are_there_and_the_same_is_asked() {
+        let photo = photo("/photos/a.png", "photo");
+        let folder = aged(&photo);
+        let has = |photo: &PhotoId, strength| {
+            ResumeLog::open(folder.path()).unwrap().has(photo, "a".as_ref(), &request(strength))
+        };
+
+        assert!(has(&photo, "1.0"));
+        assert!(!has(&photo, "2.0"), "another strength");
+        assert!(!has(&self::photo("/photos/a.png", "other"), "1.0"), "another photo of the same name");
+        assert!(has(&self::photo("/moved/a.png", "photo"), "1.0"), "the same photo in a folder that was moved");
+        fs::write(folder.path().join("a-51+.png"), "").unwrap();
+        assert!(!has(&photo, "1.0"), "a result that was emptied");
+        fs::remove_file(folder.path().join("a-51+.png")).unwrap();
+        assert!(!has(&photo, "1.0"), "a result that is gone");
+    }
+
+    #[test]
+    fn a_result_is_replaced_by_another_of_the_same_photo() {
+        let photo = photo("/photos/a.png", "photo");
+        let folder = aged(&photo);
+        let mut log = ResumeLog::open(folder.path()).unwrap();
+
+        let written = log.write("a-51+.png".as_ref(), b"stronger", &photo).unwrap();
+
+        assert_eq!(written, Written::Replaced);
+        assert_eq!(fs::read(folder.path().join("a-51+.png")).unwrap(), b"stronger");
+    }
+
+    #[test]
+    fn nothing_else_is_replaced() {
+        let photo = photo("/photos/a.png", "photo");
+        let folder = aged(&photo);
+        let path = folder.path().join("a-51+.png");
+        let write = |photo: &PhotoId| {
+            ResumeLog::open(folder.path()).unwrap().write("a-51+.png".as_ref(), b"new", photo).unwrap_err().to_string()
+        };
+
+        let error = write(&self::photo("/others/a.png", "another"));
+        assert!(error.contains("a-51+.png is there already"), "the result of another photo: {error}");
+        fs::write(&path, "resulT").unwrap();
+        assert!(write(&photo).contains("changed since"), "a result that somebody worked on");
+
+        assert_eq!(fs::read(path).unwrap(), b"resulT");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_is_no_photo() {
+        let photo = photo("/photos/a.png", "photo");
+        let folder = aged(&photo);
+        let path = folder.path().join(NAME);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}{{\"photo\": \"b")).unwrap();
+
+        let mut log = ResumeLog::open(folder.path()).unwrap();
+        log.write("b-51+.png".as_ref(), b"result", &photo).unwrap();
+
+        let log = ResumeLog::open(folder.path()).unwrap();
+        assert!(log.has(&photo, "a".as_ref(), &request("1.0")));
+        assert!(log.files.contains_key(Path::new("b-51+.png")));
+    }
+
+    #[test]
+    fn a_file_of_that_name_that_is_no_log_is_refused_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(NAME), "my list\n").unwrap();
+
+        let error = ResumeLog::open(folder.path()).unwrap_err().to_string();
+
+        assert!(error.contains("aged.jsonl is no resume log"), "{error}");
+        assert!(ResumeLog::results_in(folder.path()).is_empty());
+    }
+}

@@ -1,0 +1,190 @@
+//! The selection of ages, and of faces.
+
+use std::num::NonZero;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
+use serde::{Deserialize, Serialize};
+
+use crate::unfinished::misused;
+
+/// An age to show.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Age {
+    /// As it was asked for: `51+`, `45`.
+    pub(crate) name: String,
+    pub(crate) blend: AgeBlend,
+}
+
+#[cfg(test)]
+impl Age {
+    /// For tests that look at names alone.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.into(), blend: AgeBlend::of_group(0, &AgeGroups::default()) }
+    }
+}
+
+/// The oldest age in years that `--to` takes.
+const MAX_AGE: u32 = 120;
+
+/// The ages that `to` asks for (`all` groups, groups by name, years), and what is worth knowing about them.
+///
+/// # Errors
+/// An age that no group of these weights holds, or that is no age.
+pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<(Vec<Age>, Vec<String>)> {
+    let (mut ages, mut notices) = (Vec::<Age>::new(), Vec::new());
+    let given = to.iter().map(|name| name.trim());
+    let names =
+        given.flat_map(|name| if name.eq_ignore_ascii_case("all") { groups.names() } else { vec![name.into()] });
+    for name in names {
+        let blend = match groups.by_name(&name) {
+            Some(group) => AgeBlend::of_group(group, groups),
+            None => AgeBlend::of_age(years(&name, groups)? as f32, groups),
+        };
+        if ages.iter().any(|age| age.name == name) {
+            continue;
+        }
+        notices.extend(notice(&name, groups));
+        ages.push(Age { name, blend });
+    }
+    Ok((ages, notices))
+}
+
+/// The age `name` in years.
+fn years(name: &str, groups: &AgeGroups) -> Result<u32> {
+    let known = groups.names().join(", ");
+    if name.is_empty() {
+        return Err(misused(format!(
+            "an age is missing in --to; it takes all, {known}, or years as 45, with commas between"
+        )));
+    }
+    let Ok(years) = name.parse::<u32>() else {
+        return Err(misused(format!(
+            "these weights know no age group `{name}`; --to takes all, {known}, or years as 45"
+        )));
+    };
+    let (youngest, _) = groups.ages(0);
+    if !(youngest..=MAX_AGE).contains(&years) {
+        return Err(misused(format!(
+            "these weights cannot show the age {years}; --to takes years from {youngest} to {MAX_AGE}, all, {known}"
+        )));
+    }
+    Ok(years)
+}
+
+/// Says that an age looks as a group does, because it is not between the middles of two groups.
+fn notice(name: &str, groups: &AgeGroups) -> Option<String> {
+    let years: f32 = name.parse().ok()?;
+    let oldest = groups.count() - 1;
+    let group = match years {
+        years if years < groups.middle(0) => 0,
+        years if years > groups.middle(oldest) => oldest,
+        _ => return None,
+    };
+    let [from, to] = [0, oldest].map(|group| groups.middle(group));
+    let name = groups.name(group);
+    Some(format!("the age {years} is shown as {name} is: these weights tell ages from {from} to {to} apart"))
+}
+
+/// Which faces of a photo are aged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Faces {
+    All,
+    Largest,
+    /// From left to right, from one on.
+    Number(NonZero<usize>),
+}
+
+impl Faces {
+    /// Those of `faces` that are meant, with their numbers.
+    pub(crate) fn of(self, faces: Vec<PhotoFace>) -> Result<Vec<(usize, PhotoFace)>> {
+        let count = faces.len();
+        let mut numbered = (1..).zip(faces);
+        let area = |face: &PhotoFace| face.found.bounds.width() * face.found.bounds.height();
+        match self {
+            Self::All => Ok(numbered.collect()),
+            Self::Largest => Ok(numbered.max_by(|(_, a), (_, b)| area(a).total_cmp(&area(b))).into_iter().collect()),
+            Self::Number(wanted) => match numbered.find(|(number, _)| *number == wanted.get()) {
+                Some(face) => Ok(vec![face]),
+                None => bail!("there is no face {wanted}: {count} were found, numbered from left to right"),
+            },
+        }
+    }
+}
+
+impl FromStr for Faces {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "all" => Ok(Self::All),
+            "largest" => Ok(Self::Largest),
+            text => text.parse().map(Self::Number).map_err(|_| "it is all, largest, or a number from 1 on".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(to: &[&str]) -> Result<(Vec<String>, Vec<String>)> {
+        let to: Vec<String> = to.iter().map(|name| name.to_string()).collect();
+        let (ages, notices) = ages(&to, &AgeGroups::default())?;
+        Ok((ages.into_iter().map(|age| age.name).collect(), notices))
+    }
+
+    fn names(to: &[&str]) -> Vec<String> {
+        selected(to).unwrap().0
+    }
+
+    #[test]
+    fn all_is_every_group_and_nothing_comes_twice() {
+        assert_eq!(names(&["all"]), ["11-20", "21-30", "31-40", "41-50", "51+"]);
+        assert_eq!(names(&["51+", "45", "51+"]), ["51+", "45"]);
+    }
+
+    #[test]
+    fn spaces_around_ages_and_capitals_do_not_matter() {
+        assert_eq!(names(&["25", " 45", "51+ "]), ["25", "45", "51+"]);
+        assert_eq!(names(&["ALL"]), names(&["all"]));
+    }
+
+    #[test]
+    fn what_is_no_age_is_refused_with_what_there_is() {
+        let error = selected(&["old"]).unwrap_err().to_string();
+
+        assert!(error.contains("`old`") && error.contains("41-50") && error.contains("years"), "{error}");
+        assert!(selected(&["25", ""]).unwrap_err().to_string().contains("an age is missing"));
+    }
+
+    #[test]
+    fn an_age_that_no_group_holds_is_refused_with_the_range() {
+        for age in ["0", "5", "10", "121", "150", "200", "300", "4000000000"] {
+            let error = selected(&[age]).unwrap_err().to_string();
+
+            assert!(error.contains("from 11 to 120"), "{age}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_age_that_looks_as_a_group_does_is_remarked_on() {
+        for (age, group) in [("12", "11-20"), ("57", "51+"), ("80", "51+"), ("120", "51+")] {
+            let (_, notices) = selected(&[age]).unwrap();
+
+            assert_eq!(notices.len(), 1, "{age}");
+            assert!(notices[0].contains(age) && notices[0].contains(group), "{notices:?}");
+        }
+        assert_eq!(selected(&["16", "45", "56", "51+"]).unwrap().1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn faces_are_chosen_by_word_or_number() {
+        assert_eq!("largest".parse(), Ok(Faces::Largest));
+        assert_eq!(" Largest".parse(), Ok(Faces::Largest));
+        assert_eq!("2".parse(), Ok(Faces::Number(NonZero::new(2).unwrap())));
+        assert!("0".parse::<Faces>().is_err() && "left".parse::<Faces>().is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! What became of all photos, in numbers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use super::listing::Listing;
+use crate::report;
+
+/// Photos by what became of them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) aged: usize,
+    /// By an earlier command, in the same way.
+    pub(crate) aged_before: usize,
+    pub(crate) failed: usize,
+    /// Folders and links that cannot be read.
+    unreadable: usize,
+    /// Files that are no photos to age, by kind.
+    skipped: BTreeMap<String, usize>,
+    /// Results that took the place of earlier ones.
+    pub(crate) replaced: usize,
+}
+
+impl Summary {
+    pub(crate) fn new(listing: &Listing) -> Self {
+        let skipped = listing.skipped.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
+        Self { unreadable: listing.unreadable.len(), skipped, ..Self::default() }
+    }
+
+    /// Says that results of earlier commands were replaced.
+    pub(crate) fn report_replaced(&self) {
+        if self.replaced > 0 {
+            report(&format!("{} results of earlier commands were replaced", self.replaced));
+        }
+    }
+
+    /// An error if something failed.
+    pub(crate) fn result(&self) -> Result<()> {
+        let photos = self.aged + self.aged_before + self.failed;
+        let unreadable = match self.unreadable {
+            1 => "1 folder or link".into(),
+            count => format!("{count} folders or links"),
+        };
+        match (self.failed, self.unreadable) {
+            (0, 0) => Ok(()),
+            (0, _) => bail!("{unreadable} could not be read"),
+            (failed, 0) => bail!("{failed} of {photos} photos could not be aged"),
+            (failed, _) => bail!("{failed} of {photos} photos could not be aged, and {unreadable} could not be read"),
+        }
+    }
+}
+
+/// One line: `photos aged: 9, aged before: 2 (--again ages them once more), failed: 1; skipped: 3 HEIC, 1 video`.
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "photos aged: {}", self.aged)?;
+        if self.aged_before > 0 {
+            write!(formatter, ", aged before: {} (--again ages them once more)", self.aged_before)?;
+        }
+        if self.failed > 0 {
+            write!(formatter, ", failed: {}", self.failed)?;
+        }
+        if !self.skipped.is_empty() {
+            let skipped: Vec<_> = self.skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            write!(formatter, "; skipped: {}", skipped.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_names_what_happened_and_nothing_else() {
+        let mut summary = Summary { aged: 9, ..Summary::default() };
+        assert_eq!(summary.to_string(), "photos aged: 9");
+        assert!(summary.result().is_ok());
+
+        summary.aged_before = 2;
+        summary.failed = 1;
+        summary.skipped.insert("HEIC".into(), 3);
+        let line = "photos aged: 9, aged before: 2 (--again ages them once more), failed: 1; skipped: 3 HEIC";
+        assert_eq!(summary.to_string(), line);
+        assert_eq!(summary.result().unwrap_err().to_string(), "1 of 12 photos could not be aged");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_a_failure() {
+        let summary = Summary { aged: 9, unreadable: 1, ..Summary::default() };
+
+        assert_eq!(summary.result().unwrap_err().to_string(), "1 folder or link could not be read");
+    }
+}

@@ -1,0 +1,91 @@
+//! Where the networks are that judge aged faces.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use ipcgan::Device;
+use ipcgan::train::evaluation::Judges;
+
+/// Names their folder, if no option does.
+const VARIABLE: &str = "IPCGAN_JUDGES";
+/// Where they are in a clone.
+const IN_CLONE: &str = "assets/judges";
+
+/// Where the judges are.
+#[derive(Debug)]
+pub(crate) enum JudgesPlace {
+    Folder(PathBuf),
+    #[cfg(feature = "judges")]
+    Program,
+}
+
+impl JudgesPlace {
+    /// The folder `named`; else that of the variable `IPCGAN_JUDGES`; else those in the program, if it was built so; else the first
+    /// folder that has their files: beside the program, as packages install them, in the clone that it was built in, or here.
+    pub(crate) fn find(named: Option<&Path>) -> Result<Self> {
+        let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+        if let Some(folder) = named.map(Path::to_path_buf).or(variable) {
+            return match missing(&folder) {
+                None => Ok(Self::Folder(folder)),
+                Some(file) => bail!("{} is not there; {}", file.display(), where_from()),
+            };
+        }
+        #[cfg(feature = "judges")]
+        return Ok(Self::Program);
+        #[cfg(not(feature = "judges"))]
+        match places().iter().find(|folder| missing(folder).is_none()) {
+            Some(folder) => Ok(Self::Folder(folder.clone())),
+            None => {
+                let looked: Vec<_> = places().iter().take(3).map(|folder| folder.display().to_string()).collect();
+                bail!("the networks that judge are not in {} or elsewhere; {}", looked.join(", "), where_from())
+            }
+        }
+    }
+
+    /// Reads them.
+    pub(crate) fn load(&self, device: &Device) -> Result<Judges> {
+        Ok(match self {
+            Self::Folder(folder) => Judges::load(folder, device)?,
+            #[cfg(feature = "judges")]
+            Self::Program => {
+                let named =
+                    |bytes: &[u8], name: &str| (bytes.to_vec(), PathBuf::from(format!("{name} in the program")));
+                let [recogniser, estimator] = Judges::FILES;
+                Judges::of_files(
+                    named(include_bytes!("../../../assets/judges/recogniser.safetensors"), recogniser),
+                    named(include_bytes!("../../../assets/judges/age_estimator.safetensors"), estimator),
+                    device,
+                )?
+            }
+        })
+    }
+}
+
+/// What to do about it.
+fn where_from() -> String {
+    let [recogniser, estimator] = Judges::FILES;
+    format!(
+        "{recogniser} and {estimator} are in {IN_CLONE} of the source code: name that folder with --judges or {VARIABLE}, copy it to \
+         `judges` beside the program, or build with `--features judges`, which puts them in the program"
+    )
+}
+
+/// A file of the judges that `folder` does not have.
+fn missing(folder: &Path) -> Option<PathBuf> {
+    Judges::FILES.into_iter().map(|name| folder.join(name)).find(|file| !file.is_file())
+}
+
+#[cfg(not(feature = "judges"))]
+fn places() -> Vec<PathBuf> {
+    let program = env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
+    let mut places = Vec::new();
+    if let Some(folder) = program.parent() {
+        places.push(folder.join("judges"));
+        places.push(folder.join("../share/ipcgan/judges"));
+    }
+    places.push(IN_CLONE.into());
+    // `target/release/ipcgan` of a clone.
+    places.extend(program.ancestors().skip(2).map(|folder| folder.join(IN_CLONE)));
+    places
+}

@@ -1,0 +1,144 @@
+//! Where `serve` and `lend` listen.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::arguments::ListenArguments;
+use crate::unfinished::misused;
+
+/// A host to listen on: a name or an address, with or without a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenHost {
+    /// Without the brackets around an IPv6 address.
+    pub(crate) name: String,
+    pub(crate) port: Option<u16>,
+}
+
+impl FromStr for ListenHost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no host: give a name or an address as localhost, 0.0.0.0, localhost:8080 or [::1]:8080"
+            )
+        };
+        if text.parse::<IpAddr>().is_ok() {
+            return Ok(Self { name: text.into(), port: None });
+        }
+        let (name, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, port) = rest.split_once(']').ok_or_else(wrong)?;
+                address.parse::<Ipv6Addr>().map_err(|_| wrong())?;
+                (address, if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or_else(wrong)?) })
+            }
+            None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
+        };
+        let is_name = !name.is_empty() && !name.contains(|letter: char| letter.is_whitespace() || letter == '/');
+        let port = port.map(str::parse).transpose().map_err(|_| wrong())?;
+        if is_name { Ok(Self { name: name.into(), port }) } else { Err(wrong()) }
+    }
+}
+
+impl ListenArguments {
+    /// Listens on every address of the host, IPv4 first, all with the same port.
+    ///
+    /// # Errors
+    /// `--host` and `--port` contradict, the host has no address here, or a port is taken.
+    pub(crate) fn bind(&self, default_port: u16) -> Result<Vec<TcpListener>> {
+        let port = match (self.host.port, self.port) {
+            (Some(one), Some(other)) if one != other => {
+                return Err(misused(format!("--host names port {one} and --port {other}; give one of them")));
+            }
+            (one, other) => one.or(other).unwrap_or(default_port),
+        };
+        let name = &self.host.name;
+        let resolved = (name.as_str(), port).to_socket_addrs();
+        let resolved = resolved.with_context(|| format!("cannot find the address of host `{name}`"))?;
+        let mut addresses: Vec<SocketAddr> = resolved.collect();
+        addresses.sort_by_key(|address| (address.is_ipv6(), *address));
+        addresses.dedup();
+        bind_all(&addresses)
+            .with_context(|| format!("cannot listen on {name}, port {port}; choose others with --host and --port"))
+    }
+}
+
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut unavailable = anyhow!("the host has no address");
+    for address in addresses {
+        // Any port is one that all addresses share.
+        let port =
+            listeners.first().map_or(Ok(address.port()), |first| first.local_addr().map(|first| first.port()))?;
+        match TcpListener::bind((address.ip(), port)) {
+            Ok(listener) => listeners.push(listener),
+            // `localhost` has an IPv6 address even where the system has no IPv6.
+            Err(error) if matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported) => {
+                unavailable = error.into();
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if listeners.is_empty() { Err(unavailable) } else { Ok(listeners) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str, port: Option<u16>) -> Result<ListenHost, String> {
+        Ok(ListenHost { name: name.into(), port })
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        assert_eq!("localhost".parse(), host("localhost", None));
+        assert_eq!("gpu-machine:7171".parse(), host("gpu-machine", Some(7171)));
+        assert_eq!("0.0.0.0:0".parse(), host("0.0.0.0", Some(0)));
+        assert_eq!("::1".parse(), host("::1", None));
+        assert_eq!("[::1]".parse(), host("::1", None));
+        assert_eq!("[::1]:80".parse(), host("::1", Some(80)));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_with_examples() {
+        for text in [
+            "",
+            ":80",
+            "http://localhost",
+            "localhost:port",
+            "localhost:99999",
+            "[::1",
+            "[::1]80",
+            "[localhost]",
+            "a b",
+        ] {
+            let error = text.parse::<ListenHost>().unwrap_err();
+
+            assert!(error.contains("localhost:8080"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn localhost_listens_on_all_its_addresses_with_one_port() {
+        let arguments = ListenArguments { host: "localhost:0".parse().unwrap(), port: None };
+
+        let listeners = arguments.bind(1).unwrap();
+
+        let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == addresses[0].port()));
+    }
+
+    #[test]
+    fn a_taken_port_and_two_ports_are_refused() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let bind = |host: &str, port| ListenArguments { host: host.parse().unwrap(), port }.bind(0).unwrap_err();
+
+        assert!(format!("{:#}", bind("127.0.0.1:1", Some(2))).contains("give one of them"));
+        let _listener = TcpListener::bind(("127.0.0.1", taken)).unwrap();
+        assert!(format!("{:#}", bind("127.0.0.1", Some(taken))).contains(&format!("port {taken}")));
+    }
+}

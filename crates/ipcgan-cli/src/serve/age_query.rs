@@ -1,0 +1,108 @@
+//! The parameters of `/api/age`.
+
+use ipcgan::photo::PhotoFormat;
+use ipcgan::{AgeBlend, AgeGroups};
+use serde::Deserialize;
+
+use super::api_error::ApiError;
+use crate::age::Faces;
+
+/// The greatest age in years that can be asked for.
+pub(super) const MAX_YEARS: u8 = 120;
+/// The greatest change, where 1 is what the network learned.
+pub(super) const MAX_STRENGTH: f64 = 3.0;
+/// The formats of the aged photo, by name.
+pub(super) const FORMATS: [(&str, PhotoFormat); 4] =
+    [("png", PhotoFormat::Png), ("jpg", PhotoFormat::Jpeg), ("jpeg", PhotoFormat::Jpeg), ("webp", PhotoFormat::WebP)];
+
+/// As they were sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgeQuery {
+    age: String,
+    face: Option<String>,
+    strength: Option<String>,
+    format: Option<String>,
+}
+
+/// As they were checked.
+#[derive(Debug)]
+pub(super) struct AgeRequest {
+    pub(super) age: AgeBlend,
+    pub(super) faces: Faces,
+    pub(super) strength: f32,
+    pub(super) format: PhotoFormat,
+}
+
+impl AgeQuery {
+    /// The same as values, for networks that know `groups`.
+    ///
+    /// # Errors
+    /// A parameter has a value that it cannot have.
+    pub(super) fn checked(&self, groups: &AgeGroups) -> Result<AgeRequest, ApiError> {
+        let age = age(&self.age, groups).ok_or_else(|| {
+            let names = groups.names().join(", ");
+            ApiError::bad_request(format!("age is one of {names}, or years from 0 to {MAX_YEARS}"))
+        })?;
+        let faces = self.face.as_deref().unwrap_or("all").parse();
+        let faces = faces.map_err(|reason| ApiError::bad_request(format!("face: {reason}")))?;
+        let strength = self.strength.as_deref().map_or(Ok(1.0), str::parse::<f64>);
+        let strength = strength.ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
+        let strength =
+            strength.ok_or_else(|| ApiError::bad_request(format!("strength is a number from 0 to {MAX_STRENGTH}")))?;
+        let format = self.format.as_deref().unwrap_or("png");
+        let found = FORMATS.iter().find(|(name, _)| *name == format);
+        let (_, format) = found.ok_or_else(|| {
+            let names = FORMATS.map(|(name, _)| name).join(", ");
+            ApiError::bad_request(format!("format is one of {names}"))
+        })?;
+        Ok(AgeRequest { age, faces, strength: strength as f32, format: *format })
+    }
+}
+
+/// A group by name, or years in digits.
+fn age(text: &str, groups: &AgeGroups) -> Option<AgeBlend> {
+    if groups.by_name(text).is_none() {
+        let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+        text.parse().ok().filter(|years: &u8| is_number && *years <= MAX_YEARS)?;
+    }
+    AgeBlend::named(text, groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(age: &str, face: &str, strength: &str, format: &str) -> Result<AgeRequest, ApiError> {
+        let [face, strength, format] = [face, strength, format].map(|text| Some(text.to_string()));
+        AgeQuery { age: age.into(), face, strength, format }.checked(&AgeGroups::default())
+    }
+
+    #[test]
+    fn an_age_is_a_group_or_years() {
+        for age in ["51+", "11-20", "0", "45", "120"] {
+            assert!(checked(age, "all", "1", "png").is_ok(), "{age}");
+        }
+        for age in ["", "old", "121", "-1", "+45", "4.5", "256"] {
+            assert!(checked(age, "all", "1", "png").unwrap_err().reason.contains("from 0 to 120"), "{age}");
+        }
+    }
+
+    #[test]
+    fn what_a_parameter_cannot_be_is_refused_by_its_name() {
+        assert!(checked("45", "largest", "3", "jpeg").is_ok());
+        for (face, strength, format, word) in [
+            ("left", "1", "png", "face"),
+            ("0", "1", "png", "face"),
+            ("all", "3.00000001", "png", "strength"),
+            ("all", "NaN", "png", "strength"),
+            ("all", "", "png", "strength"),
+            ("all", "1", "PNG", "format"),
+            ("all", "1", "gif", "format"),
+        ] {
+            let error = checked("45", face, strength, format).unwrap_err();
+
+            assert!(error.reason.starts_with(word), "{error:?}");
+        }
+    }
+}

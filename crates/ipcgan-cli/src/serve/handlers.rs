@@ -1,0 +1,130 @@
+//! The resources: their handlers, methods and responses.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::handler::Handler;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::age_query::{AgeQuery, AgeRequest};
+use super::api_error::ApiError;
+use super::openapi;
+use super::photo_service::PhotoService;
+
+/// What a resource that is read answers to.
+const READ: &str = "GET, HEAD, OPTIONS";
+/// What a resource that takes photos answers to.
+const UPLOAD: &str = "POST, OPTIONS";
+
+const SCRIPT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+const STYLE: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+
+/// All resources.
+pub(super) fn router(service: Arc<PhotoService>) -> Router {
+    Router::new()
+        .route("/", readable(async || Html(include_str!("page/page.html"))))
+        .route("/page.css", readable(async || (STYLE, include_str!("page/page.css"))))
+        .route("/page.js", readable(async || (SCRIPT, include_str!("page/page.js"))))
+        .route("/photo.js", readable(async || (SCRIPT, include_str!("page/photo.js"))))
+        .route("/service.js", readable(async || (SCRIPT, include_str!("page/service.js"))))
+        .route("/api/openapi.json", readable(description))
+        .route("/api/ages", readable(ages))
+        .route("/api/faces", uploadable(faces))
+        .route("/api/age", uploadable(age))
+        .fallback(async || {
+            ApiError::new(StatusCode::NOT_FOUND, "there is nothing here; /api/openapi.json lists what is")
+        })
+        // Uploads have a limit of their own.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(service)
+}
+
+fn readable<T: 'static>(handler: impl Handler<T, Arc<PhotoService>>) -> MethodRouter<Arc<PhotoService>> {
+    with_methods(get(handler), READ)
+}
+
+fn uploadable<T: 'static>(handler: impl Handler<T, Arc<PhotoService>>) -> MethodRouter<Arc<PhotoService>> {
+    with_methods(post(handler), UPLOAD)
+}
+
+/// Tells clients that ask for `OPTIONS`, or for a method that there is not, which methods there are.
+fn with_methods(router: MethodRouter<Arc<PhotoService>>, allowed: &'static str) -> MethodRouter<Arc<PhotoService>> {
+    let allow = [(header::ALLOW, allowed)];
+    let options = allow.clone();
+    router.options(async move || (StatusCode::NO_CONTENT, options)).fallback(async move || {
+        let reason = format!("this resource takes {allowed}");
+        (allow, ApiError::new(StatusCode::METHOD_NOT_ALLOWED, reason)).into_response()
+    })
+}
+
+async fn description(State(service): State<Arc<PhotoService>>) -> Json<Value> {
+    Json(openapi::description(&service.aging.age_groups().names()))
+}
+
+/// The age groups, with the age in the middle of each, and how large a photo may be.
+async fn ages(State(service): State<Arc<PhotoService>>) -> Json<Value> {
+    let groups = service.aging.age_groups();
+    let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
+    Json(json!({
+        "groups": groups.indices().map(group).collect::<Vec<_>>(),
+        "max_upload_mb": service.max_upload_mb(),
+    }))
+}
+
+/// A query that may have no parameter.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
+
+/// Where the faces of a photo are.
+async fn faces(
+    State(service): State<Arc<PhotoService>>,
+    query: Result<Query<NoParameters>, QueryRejection>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
+    let found = service.process(request, |_, photo, faces| {
+        let faces: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
+        let mut found = json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": faces });
+        if let Some(warning) = photo.warning() {
+            found["warning"] = json!(warning.to_string());
+        }
+        Ok(found)
+    });
+    found.await.map(Json)
+}
+
+/// A photo with its faces at another age.
+async fn age(
+    State(service): State<Arc<PhotoService>>,
+    query: Result<Query<AgeQuery>, QueryRejection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|error| {
+        let reason = error.body_text();
+        let reason = reason.trim_start_matches("Failed to deserialize query string: ");
+        ApiError::bad_request(format!("parameters: {reason}"))
+    })?;
+    let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
+    let aged = service.process(request, move |aging, mut photo, faces| {
+        if faces.is_empty() {
+            return Err(ApiError::unprocessable("no face was found in the photo"));
+        }
+        let ages = [age];
+        for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {
+            let changes = aging.try_changes(&face.aligned.picture, &ages);
+            let change =
+                changes.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+            let change = change.into_iter().next().expect("one age gives one change").scaled(strength);
+            face.put_back(&mut photo.picture, &change);
+        }
+        photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))
+    });
+    Ok(([(header::CONTENT_TYPE, format.media_type())], aged.await?).into_response())
+}

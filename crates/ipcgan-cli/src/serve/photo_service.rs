@@ -1,0 +1,111 @@
+//! Work on photos: a bounded number at the same time, a bounded queue behind them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use ipcgan::data::DataError;
+use ipcgan::model::give_back_freed_memory;
+use ipcgan::photo::{self, Original};
+use ipcgan::{PhotoAging, PhotoFace};
+use tokio::sync::Semaphore;
+use tokio::time::interval;
+
+use super::api_error::ApiError;
+use super::body::BodyReceiver;
+use super::upload::{Upload, receive_photo};
+use crate::complain;
+
+/// Photos that wait for their turn, for each that is worked on.
+const QUEUE_PER_WORKER: usize = 32;
+/// The most pixels of a photo: what the largest usual cameras have.
+const MAX_PIXELS: u64 = 50_000_000;
+/// From one look at whether nobody is at work to the next.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
+
+/// Ages photos within bounds.
+pub(super) struct PhotoService {
+    pub(super) aging: PhotoAging,
+    receiver: BodyReceiver,
+    concurrency: usize,
+    workers: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    /// Whether there was work since memory was given back.
+    worked: AtomicBool,
+    max_upload_mb: usize,
+}
+
+impl PhotoService {
+    pub(super) fn new(aging: PhotoAging, concurrency: usize, max_upload_mb: usize, timeout: Duration) -> Self {
+        let workers = Arc::new(Semaphore::new(concurrency));
+        let queue = Arc::new(Semaphore::new(concurrency * (1 + QUEUE_PER_WORKER)));
+        let receiver = BodyReceiver::new(max_upload_mb << 20, timeout);
+        Self { aging, receiver, concurrency, workers, queue, worked: AtomicBool::new(false), max_upload_mb }
+    }
+
+    /// The largest photo that is taken, in megabytes.
+    pub(super) fn max_upload_mb(&self) -> usize {
+        self.max_upload_mb
+    }
+
+    /// Gives memory back whenever nobody is at work: a large photo takes hundreds of megabytes, and the next may be far off.
+    pub(super) async fn give_memory_back_when_idle(self: Arc<Self>) {
+        let mut checks = interval(IDLE_CHECK);
+        loop {
+            checks.tick().await;
+            let is_idle = self.workers.available_permits() == self.concurrency;
+            if is_idle && self.worked.swap(false, Ordering::Relaxed) {
+                let _ = tokio::task::spawn_blocking(give_back_freed_memory).await;
+            }
+        }
+    }
+
+    /// What `work` makes of the photo in `request` and its faces.
+    ///
+    /// A place in the queue is taken when the photo has arrived completely, so slow senders take none.
+    pub(super) async fn process<T: Send + 'static>(
+        self: Arc<Self>,
+        request: Request,
+        work: impl FnOnce(&PhotoAging, Original, Vec<PhotoFace>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let upload = receive_photo(&self.receiver, request, self.max_upload_mb << 20).await?;
+        let busy = || ApiError::busy("too many photos wait already; try again soon");
+        let place = self.queue.clone().try_acquire_owned().map_err(|_| busy())?;
+        let worker = self.workers.clone().acquire_owned().await.map_err(|_| busy())?;
+        let service = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            // Whoever sent the photo may have gone by now; the work has not.
+            let _held = (place, worker);
+            service.worked.store(true, Ordering::Relaxed);
+            let photo = decode(&upload)?;
+            drop(upload);
+            let faces = service.aging.faces(&photo.rgb());
+            work(&service.aging, photo, faces)
+        });
+        done.await.unwrap_or_else(|error| {
+            complain(&format!("error: work on a photo failed: {error}"));
+            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be worked on"))
+        })
+    }
+}
+
+fn decode(upload: &Upload) -> Result<Original, ApiError> {
+    let refused = |error: DataError| {
+        let status = match &error {
+            DataError::UnknownFormat { .. } | DataError::UnreadableKind { .. } | DataError::NoPicture { .. } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        ApiError::new(status, error.to_string())
+    };
+    let origin = "photo".as_ref();
+    let pixels = photo::pixels_of(&upload.bytes, origin).map_err(refused)?;
+    if pixels > MAX_PIXELS {
+        return Err(ApiError::too_large(format!("a photo may have {} million pixels at most", MAX_PIXELS / 1_000_000)));
+    }
+    photo::original(&upload.bytes, origin).map_err(refused)
+}

@@ -1,0 +1,319 @@
+//! `ipcgan age` on folders and files as people have them: names, pairs, results of earlier commands, what is no photo.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize, rotate90, rotate180, rotate270};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn asset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos").join(name)
+}
+
+/// A portrait that is small, so that it is aged fast.
+fn portrait(name: &str) -> RgbImage {
+    resize(&image::open(asset(name)).unwrap().into_rgb8(), 256, 300, FilterType::Triangle)
+}
+
+/// A folder with the files `names`, each a portrait.
+fn folder(names: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        save(&folder.path().join(name), "grace-hopper.jpg");
+    }
+    folder
+}
+
+fn save(path: &Path, person: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    portrait(person).save(path).unwrap();
+}
+
+fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
+    let arguments = ["age", "--device", "CPU"].iter().chain(arguments);
+    Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// Standard output and standard error of a command that ends with `code`.
+fn ended(code: i32, output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (results, diagnostics) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{results}{diagnostics}");
+    assert!(!diagnostics.contains("panicked"), "{diagnostics}");
+    (results, diagnostics)
+}
+
+fn age(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
+    ended(code, &ipcgan(folder, arguments))
+}
+
+#[test]
+fn given_one_broken_photo_the_others_are_aged_and_the_next_command_goes_on() {
+    let folder = folder(&["photos/a.png", "photos/trip/b.png"]);
+    fs::write(folder.path().join("photos/broken.jpg"), "no photo").unwrap();
+    let age = |arguments: &[&str]| age(1, folder.path(), &[&["photos", "--to", "51+"], arguments].concat());
+
+    let (first, said) = age(&[]);
+    assert!(said.contains("photos aged: 2, failed: 1\nerror: 1 of 3 photos could not be aged"), "{said}");
+    let (second, said) = age(&[]);
+    assert_eq!(second, "");
+    assert!(said.contains("aged before: 2 (--again"), "{said}");
+    let (again, said) = age(&["--again"]);
+    assert!(said.contains("4 results of earlier commands were replaced"), "{said}");
+    let (stronger, _) = age(&["--strength", "2"]);
+
+    for path in ["aged/a-51+.png", "aged/trip/b-51+.png"] {
+        assert!(first.contains(path) && again.contains(path) && stronger.contains(path), "{path}");
+    }
+    let (_, said) = age(&["--strength", "2"]);
+    assert!(said.contains("aged before: 2"), "{said}");
+}
+
+#[test]
+fn a_photo_that_another_one_took_the_place_of_is_aged_again() {
+    let folder = folder(&["photos/a.bmp"]);
+    let photo = folder.path().join("photos/a.bmp");
+    let time = fs::metadata(&photo).unwrap().modified().unwrap();
+    let results = || age(0, folder.path(), &["photos", "--to", "51+"]).0;
+    assert!(results().contains("a-51+.png"));
+    assert_eq!(results(), "");
+
+    // As `cp -p`: of the same size and the same time.
+    save(&photo, "eileen-collins.jpg");
+    fs::File::options().write(true).open(&photo).unwrap().set_modified(time).unwrap();
+
+    assert!(results().contains("a-51+.png"));
+}
+
+#[test]
+fn all_that_is_skipped_is_counted_and_told() {
+    let folder = folder(&["photos/a.png"]);
+    for name in ["b.dng", "c.psd", "clip.mov", "notes.txt", ".hidden.jpg"] {
+        fs::write(folder.path().join("photos").join(name), "no photo").unwrap();
+    }
+
+    let (results, said) = age(0, folder.path(), &["photos", "--to", "51+", "--json"]);
+
+    assert!(said.contains("not read: 1 camera RAW: develop it") && said.contains("--video"), "{said}");
+    let last: Value = serde_json::from_str(results.lines().last().unwrap()).unwrap();
+    let summary = &last["summary"];
+    assert_eq!(summary["aged"], 1);
+    for kind in ["camera RAW", "Photoshop", "video", "other file", "hidden"] {
+        assert_eq!(summary["skipped"][kind], 1, "{kind}: {summary}");
+    }
+}
+
+#[test]
+fn a_pair_of_one_name_is_aged_to_two_names_whatever_comes_later() {
+    let folder = folder(&["photos/IMG_1.png"]);
+    age(0, folder.path(), &["photos", "--to", "51+"]);
+    let first = fs::read(folder.path().join("aged/IMG_1-51+.png")).unwrap();
+    save(&folder.path().join("photos/IMG_1.JPG"), "eileen-collins.jpg");
+
+    let (results, said) = age(0, folder.path(), &["photos", "--to", "51+"]);
+
+    assert!(results.starts_with("aged/IMG_1-jpg-51+.jpg\n"), "{results}");
+    assert!(said.contains("photos/IMG_1.JPG: results are called IMG_1-jpg-"), "{said}");
+    assert_eq!(fs::read(folder.path().join("aged/IMG_1-51+.png")).unwrap(), first);
+}
+
+#[test]
+fn no_file_of_the_users_is_ever_replaced() {
+    let folder = folder(&["photo.png", "photo-51+.png"]);
+    let own = ["photo.gif", "photo-face1-strip.png", "photo-51+-strip.png", "PHOTO-2.gif"];
+    for name in own {
+        fs::write(folder.path().join(name), name).unwrap();
+    }
+    let before = fs::read(folder.path().join("photo-51+.png")).unwrap();
+
+    let arguments = ["photo.png", "photo-51+.png", "--to", "51+", "--animate", "--out", "."];
+    let (results, _) = age(0, folder.path(), &arguments);
+
+    assert!(results.contains("./photo-3-51+.png\n./photo-3-51+-strip.png\n./photo-3.gif\n"), "{results}");
+    assert_eq!(fs::read(folder.path().join("photo-51+.png")).unwrap(), before);
+    for name in own {
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), name);
+    }
+}
+
+#[test]
+fn photos_of_one_name_from_two_folders_keep_their_results() {
+    let folder = folder(&["one/a.png"]);
+    save(&folder.path().join("two/a.png"), "eileen-collins.jpg");
+    age(0, folder.path(), &["one/a.png", "--to", "51+"]);
+    let first = fs::read(folder.path().join("aged/a-51+.png")).unwrap();
+
+    let (results, _) = age(0, folder.path(), &["two/a.png", "--to", "51+"]);
+
+    assert!(results.starts_with("aged/a-2-51+.png"), "{results}");
+    assert_eq!(fs::read(folder.path().join("aged/a-51+.png")).unwrap(), first);
+}
+
+#[test]
+fn the_strip_of_other_ages_stays() {
+    let folder = folder(&["a.png"]);
+    let (first, _) = age(0, folder.path(), &["a.png", "--to", "25, 45", "--format", "JPEG"]);
+    let (second, _) = age(0, folder.path(), &["a.png", "--to", "51+"]);
+
+    assert_eq!(first, "aged/a-25.jpg\naged/a-45.jpg\naged/a-25_45-strip.png\n");
+    assert_eq!(second, "aged/a-51+.png\naged/a-51+-strip.png\n");
+}
+
+#[test]
+fn results_of_earlier_commands_are_no_photos() {
+    let folder = folder(&["a.png"]);
+    age(0, folder.path(), &[".", "--to", "51+", "--out", "older"]);
+
+    let (results, said) = age(0, folder.path(), &[".", "--to", "51+", "--out", "other"]);
+
+    assert_eq!(results, "other/a-51+.png\nother/a-51+-strip.png\n");
+    assert!(said.contains("skipped: 3 result of an earlier command"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_text_are_as_good_as_others() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let latin1 = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
+    let folder = folder(&["photos/z.png"]);
+    let photos = folder.path().join("photos");
+    fs::rename(photos.join("z.png"), photos.join(latin1(b"caf\xe9.png"))).unwrap();
+    save(&photos.join("z.png"), "eileen-collins.jpg");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder.path()).args(["age", "photos", "--device", "cpu", "--to", "51+", "--out"]);
+    command.arg(latin1(b"\xe2ges"));
+
+    let output = command.output().unwrap();
+    ended(0, &output);
+    assert!(output.stdout.starts_with(b"\xe2ges/caf\xe9-51+.png\n"));
+    assert!(folder.path().join(latin1(b"\xe2ges/caf\xe9-51+.png")).is_file());
+
+    let (_, said) = ended(0, &command.output().unwrap());
+    assert!(said.contains("aged before: 2"), "{said}");
+    let (json, _) = ended(0, &command.args(["--again", "--json"]).output().unwrap());
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first["photo"]["bytes"], "70686f746f732f636166e92e706e67");
+    assert_eq!(first["photo"]["text"], "photos/caf\u{fffd}.png");
+    let missing = command.arg("--weights").arg(latin1(b"w\xe9.safetensors")).output().unwrap();
+    assert!(ended(1, &missing).1.contains("w\u{fffd}.safetensors"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_broken_link_is_told_and_the_rest_is_aged() {
+    let folder = folder(&["photos/a.png"]);
+    std::os::unix::fs::symlink("gone.png", folder.path().join("photos/broken.png")).unwrap();
+    std::os::unix::fs::symlink(".", folder.path().join("photos/loop")).unwrap();
+
+    let (results, said) = age(1, folder.path(), &["photos", "--to", "51+"]);
+
+    assert!(results.contains("aged/a-51+.png"), "{results}");
+    assert!(said.contains("error: photos/broken.png is a broken link, to gone.png"), "{said}");
+    assert!(said.contains("1 link to a folder around it") && said.contains("error: 1 folder or link"), "{said}");
+}
+
+#[test]
+fn a_photo_comes_from_standard_input_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let age = |input: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+        command.current_dir(folder.path()).args(["age", "-", "--device", "cpu", "--to", "51+"]);
+        command.stdin(input).output().unwrap()
+    };
+    let photo = |name: &str| Stdio::from(fs::File::open(asset(name)).unwrap());
+
+    let (first, _) = ended(0, &age(photo("eileen-collins.jpg")));
+    let (other, _) = ended(0, &age(photo("grace-hopper.jpg")));
+    let (_, said) = ended(1, &age(Stdio::null()));
+
+    assert_eq!(first, "aged/stdin-51+.jpg\naged/stdin-51+-strip.png\n");
+    assert!(other.starts_with("aged/stdin-2-51+.jpg\n"), "another photo keeps the first one's results: {other}");
+    assert!(said.contains("standard input is"), "{said}");
+}
+
+#[test]
+fn frames_are_written_in_the_order_of_their_numbers_and_one_that_is_broken_is_left_out() {
+    let folder = folder(&["f1.png", "f10.png"]);
+    fs::write(folder.path().join("f2.png"), "no photo").unwrap();
+
+    let (results, said) = age(1, folder.path(), &["--video", "--to", "51+", "f10.png", "f1.png", "f2.png"]);
+
+    assert_eq!(results, "aged/f1-51+.png\naged/f10-51+.png\n");
+    assert!(said.contains("error: f2.png is ") && said.contains("error: 1 of 3 photos could not be aged"), "{said}");
+}
+
+#[test]
+fn a_video_file_is_answered_with_how_to_extract_frames() {
+    let folder = folder(&["frames/1.png"]);
+    fs::write(folder.path().join("clip.mp4"), b"\0\0\0\x20ftypisom").unwrap();
+    fs::write(folder.path().join("renamed.jpg"), b"\0\0\0\x20ftypmp42").unwrap();
+
+    for name in ["clip.mp4", "renamed.jpg"] {
+        let (_, said) = age(1, folder.path(), &[name]);
+        assert!(said.contains(&format!("error: {name} is a video")), "{said}");
+        assert!(said.contains("ffmpeg") && said.contains("--video"), "{said}");
+    }
+}
+
+#[test]
+fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let crop = image::open(asset("eileen-collins-face.png")).unwrap().into_rgb8();
+    let crop = resize(&crop, 256, 256, FilterType::Triangle);
+    crop.save(folder.path().join("crop.png")).unwrap();
+    fs::copy(asset("eileen-collins.jpg"), folder.path().join("photo.jpg")).unwrap();
+
+    age(0, folder.path(), &["crop.png", "--aligned", "--to", "51+"]);
+    let (_, said) = age(1, folder.path(), &["photo.jpg", "--aligned", "--to", "51+"]);
+
+    let aged = image::open(folder.path().join("aged/crop-51+.png")).unwrap().into_rgb8();
+    assert_eq!(aged.dimensions(), (256, 256));
+    assert!(aged.get_pixel(128, 128) != crop.get_pixel(128, 128) || aged != crop, "nothing changed");
+    assert_eq!(aged.get_pixel(0, 0), crop.get_pixel(0, 0), "outside the face");
+    assert!(said.contains("photo.jpg is no aligned face") && said.contains("leave out --aligned"), "{said}");
+    assert!(!folder.path().join("aged/photo-51+.jpg").exists());
+}
+
+#[test]
+fn a_photo_that_is_not_upright_is_told_how_to_be_turned() {
+    let folder = tempfile::tempdir().unwrap();
+    let upright = image::open(asset("grace-hopper.jpg")).unwrap().into_rgb8();
+    for (turned, advice) in [
+        (rotate270(&upright), "turned by 90 degrees clockwise it"),
+        (rotate90(&upright), "turned by 90 degrees counterclockwise it"),
+        (rotate180(&upright), "upside down"),
+    ] {
+        turned.save(folder.path().join("turned.png")).unwrap();
+
+        let output = ipcgan(folder.path(), &["turned.png", "--to", "51+"]);
+
+        // A detector may find a face that lies on its side, too.
+        if !output.status.success() {
+            let (_, said) = ended(1, &output);
+            assert!(said.contains(advice), "{advice}: {said}");
+        }
+    }
+}
+
+#[test]
+fn weights_with_a_value_that_is_no_number_are_named_and_write_nothing() {
+    let folder = folder(&["a.png"]);
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weights/generator.safetensors");
+    let mut bytes = fs::read(weights).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    // All ones are a NaN in single and in half precision.
+    bytes[8 + header..8 + header + 64].fill(0xff);
+    fs::write(folder.path().join("nan.safetensors"), bytes).unwrap();
+
+    let (results, said) = age(1, folder.path(), &["a.png", "--weights", "nan.safetensors", "--to", "51+"]);
+
+    assert_eq!(results, "");
+    assert!(said.contains("error: nan.safetensors") && said.contains("finite"), "{said}");
+    assert!(!folder.path().join("aged/a-51+.png").exists());
+}

@@ -1,0 +1,161 @@
+//! Where nobody listens: closed and full outputs never end the work, and are never taken for success.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::pipe;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn ipcgan(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+/// A pipe that nobody reads.
+fn closed() -> Stdio {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn full() -> Stdio {
+    File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder with a portrait.
+fn photos() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos/eileen-collins.jpg");
+    fs::create_dir(folder.path().join("photos")).unwrap();
+    fs::copy(photo, folder.path().join("photos/a.jpg")).unwrap();
+    folder
+}
+
+const AGE: [&str; 6] = ["age", "photos", "--to", "51+", "--device", "cpu"];
+/// A training that takes a second.
+const TRAIN: [&str; 35] = [
+    "train",
+    "--device",
+    "cpu",
+    "--set",
+    "synthetic.identities=12",
+    "--set",
+    "synthetic.faces_per_group=1",
+    "--set",
+    "synthetic.size=32",
+    "--set",
+    "generator.image_size=32",
+    "--set",
+    "generator.width=2",
+    "--set",
+    "discriminator.width=2",
+    "--set",
+    "alexnet.input_size=67",
+    "--set",
+    "alexnet.width=2",
+    "--set",
+    "valid_share=0.4",
+    "--set",
+    "validations=1",
+    "--set",
+    "identity.batch_size=4",
+    "--set",
+    "age.batch_size=4",
+    "--set",
+    "aging.batch_size=4",
+    "--set",
+    "identity.steps=2",
+    "--set",
+    "age.steps=2",
+    "--set",
+    "aging.steps=2",
+];
+
+#[test]
+fn standard_error_that_nobody_reads_does_not_end_the_work() {
+    let folder = photos();
+    fs::write(folder.path().join("photos/broken.jpg"), "no photo").unwrap();
+
+    let output = ipcgan(folder.path(), &AGE).arg("-v").stderr(closed()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "a photo is broken");
+    assert!(folder.path().join("aged/a-51+.jpg").is_file());
+
+    let output = ipcgan(folder.path(), &TRAIN).stderr(closed()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(folder.path().join("run/weights/generator.safetensors").is_file());
+    let misused = ipcgan(folder.path(), &["age"]).stderr(closed()).output().unwrap();
+    assert_eq!(misused.status.code(), Some(2));
+}
+
+#[test]
+fn standard_error_that_is_full_does_not_end_the_work() {
+    let folder = photos();
+
+    let output = ipcgan(folder.path(), &AGE).stderr(full()).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(0));
+    assert!(folder.path().join("aged/a-51+.jpg").is_file());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_is_full_is_an_error() {
+    let folder = photos();
+    for arguments in
+        [&AGE[..], &[&AGE[..], &["--json", "--again"]].concat(), &["completions", "zsh"], &["--help"], &["-V"]]
+    {
+        let output = ipcgan(folder.path(), arguments).stdout(full()).output().unwrap();
+
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = said(&output);
+        assert!(said.contains("error: cannot write to standard output: No space left"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn standard_output_that_nobody_reads_ends_quietly() {
+    let folder = photos();
+    for arguments in [&AGE[..], &["completions", "zsh"], &["--help"]] {
+        let output = ipcgan(folder.path(), arguments).stdout(closed()).output().unwrap();
+
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(!said(&output).contains("error"), "{arguments:?}");
+    }
+    assert!(folder.path().join("aged/a-51+.jpg").is_file());
+}
+
+#[test]
+fn a_run_folder_may_have_a_name_that_is_not_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = OsStr::from_bytes(b"r\xe9sultat");
+
+    let output = ipcgan(folder.path(), &TRAIN).arg("--run").arg(run).output().unwrap();
+
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(folder.path().join(run).join("weights/generator.safetensors").is_file());
+}
+
+#[test]
+fn a_data_folder_may_have_a_name_that_is_not_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = OsStr::from_bytes(b"donn\xe9es");
+    let faces = ["prepare", "--source", "synthetic", "--people", "12", "--size", "32", "--out"];
+    let output = ipcgan(folder.path(), &faces).arg(data).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+
+    let output = ipcgan(folder.path(), &TRAIN).arg("--data").arg(data).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let resumed = ipcgan(folder.path(), &["train", "--resume", "--device", "cpu"]).output().unwrap();
+    assert_eq!(resumed.status.code(), Some(0), "{}", said(&resumed));
+}

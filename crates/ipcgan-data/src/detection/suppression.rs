@@ -1,0 +1,68 @@
+//! Non-maximum suppression.
+
+use super::DetectedFace;
+
+/// Candidates that are looked at, highest score first; a photo that is one large crowd has fewer.
+const MAX_CANDIDATES: usize = 5000;
+/// Share of a face's area in another one from which on it is a part of that one.
+const MAX_SHARE_IN_ANOTHER: f32 = 0.75;
+
+/// The faces with the highest scores among those that overlap, highest score first: a candidate is left out if its
+/// intersection over union with one that is kept exceeds `max_overlap`.
+pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_overlap: f32) -> Vec<DetectedFace> {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    candidates.truncate(MAX_CANDIDATES);
+    let mut kept: Vec<DetectedFace> = Vec::new();
+    for candidate in candidates {
+        if kept.iter().all(|face| face.bounds.overlap(&candidate.bounds) <= max_overlap) {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+/// `faces`, highest score first, without those that lie in one with a higher score: in a fine pass, parts of a large face
+/// look like faces.
+pub(super) fn without_parts(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
+    let mut whole: Vec<DetectedFace> = Vec::new();
+    for face in faces {
+        if whole.iter().all(|other| face.bounds.share_in(&other.bounds) <= MAX_SHARE_IN_ANOTHER) {
+            whole.push(face);
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Bounds;
+    use super::*;
+
+    fn face(left: f32, score: f32) -> DetectedFace {
+        let bounds = Bounds { left, top: 0.0, right: left + 10.0, bottom: 10.0 };
+        DetectedFace { bounds, score, landmarks: [[left; 2]; 5] }
+    }
+
+    #[test]
+    fn of_faces_that_overlap_the_highest_score_is_kept() {
+        let kept = non_maximum_suppression(vec![face(4.0, 0.7), face(0.0, 0.8), face(30.0, 0.6)], 0.3);
+
+        assert_eq!(kept, [face(0.0, 0.8), face(30.0, 0.6)]);
+    }
+
+    #[test]
+    fn what_lies_within_a_surer_face_is_a_part_of_it() {
+        let part =
+            DetectedFace { bounds: Bounds { right: 5.0, bottom: 5.0, ..face(1.0, 0.6).bounds }, ..face(1.0, 0.6) };
+
+        assert_eq!(without_parts(vec![face(0.0, 0.9), face(4.0, 0.7), part]), [face(0.0, 0.9), face(4.0, 0.7)]);
+    }
+
+    #[test]
+    fn a_face_that_was_left_out_suppresses_no_other() {
+        // The second overlaps both others, which do not overlap one another by as much.
+        let kept = non_maximum_suppression(vec![face(0.0, 0.9), face(4.0, 0.8), face(8.0, 0.7)], 0.3);
+
+        assert_eq!(kept, [face(0.0, 0.9), face(8.0, 0.7)]);
+    }
+}

@@ -1,0 +1,272 @@
+//! From a file's bytes to a picture.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::path::Path;
+
+use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::content::{self, Content};
+use super::ending::{self, End};
+use super::jpeg;
+use super::{Original, PictureKind};
+use crate::DataError;
+
+/// The least width and height of a picture, in pixels.
+const MIN_SIDE: u32 = 8;
+/// The most pixels of a picture; the largest cameras have 150 million.
+pub(super) const MAX_PIXELS: u64 = 200_000_000;
+/// The most memory that a decoder may take, in bytes: `MAX_PIXELS` at 16 bits a channel.
+const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
+/// The longest file that is read into memory, in bytes.
+const MAX_FILE: u64 = 1 << 30;
+
+/// What a picture is read from.
+pub(super) trait Source: BufRead + Seek {}
+
+impl<S: BufRead + Seek> Source for S {}
+
+/// Opens a file. What is no plain file, such as a pipe, is read into memory.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, DataError> {
+    // Opening a pipe waits for its writer, which is what is wanted.
+    let kind = fs::metadata(path).map_err(DataError::reading(path))?;
+    if kind.is_dir() {
+        return Err(DataError::PictureIsFolder { path: path.into() });
+    }
+    let file = File::open(path).map_err(DataError::reading(path))?;
+    match kind.is_file() {
+        true => Ok(Box::new(BufReader::new(file))),
+        false => Ok(Box::new(Cursor::new(all(file, path)?))),
+    }
+}
+
+/// All bytes of `reader`, unless they are too many.
+pub(super) fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(DataError::reading(path))?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(DataError::TooLong { path: path.into(), limit: MAX_FILE }),
+        false => Ok(bytes),
+    }
+}
+
+/// What `file` holds, decoded.
+pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Original, DataError> {
+    let decode_error = |source| DataError::Decode { path: path.into(), source };
+    let kind = kind_of(&mut file, path)?;
+    let format = match kind {
+        PictureKind::Jpeg => return original_jpeg(all(file, path)?, path),
+        #[cfg(feature = "avif")]
+        PictureKind::Avif => {
+            let bytes = all(file, path)?;
+            let avif = super::avif::Avif::parsed(&bytes).map_err(decode_error)?;
+            check_size(avif.dimensions().map_err(decode_error)?, path)?;
+            return avif.original().map_err(decode_error);
+        }
+        #[cfg(feature = "heic")]
+        PictureKind::Heic => {
+            let bytes = all(file, path)?;
+            let heic = super::heic::Heic::parsed(&bytes).map_err(decode_error)?;
+            check_size(heic.dimensions(), path)?;
+            return heic.original().map_err(decode_error);
+        }
+        kind => format_of(kind, path)?,
+    };
+    let end = ending::of(kind, &mut file).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => DataError::CutShort { path: path.into() },
+        _ => DataError::reading(path)(error),
+    })?;
+    file.rewind().map_err(DataError::reading(path))?;
+    let file: Box<dyn Source + 'a> = match (kind, end) {
+        (PictureKind::Png, End::Unmarked) => Box::new(Cursor::new(ending::with_png_end(all(file, path)?))),
+        _ => Box::new(file),
+    };
+    let decoder = reader(file, format).into_decoder().map_err(decode_error)?;
+    check_size(decoder.dimensions(), path)?;
+    Original::decoded(decoder, kind, end).map_err(|source| match &source {
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            DataError::CutShort { path: path.into() }
+        }
+        _ => decode_error(source),
+    })
+}
+
+fn original_jpeg(bytes: Vec<u8>, path: &Path) -> Result<Original, DataError> {
+    let decode_error = |source| DataError::Decode { path: path.into(), source };
+    let decoder = reader(Cursor::new(&bytes), ImageFormat::Jpeg).into_decoder().map_err(|source| {
+        // Without a frame there is nothing to say but this.
+        match jpeg::length(&bytes) {
+            None => DataError::CutShort { path: path.into() },
+            Some(_) => decode_error(source),
+        }
+    })?;
+    check_size(decoder.dimensions(), path)?;
+    let end = jpeg::end(&bytes).map_err(|fault| match fault {
+        jpeg::Fault::CutShort => DataError::CutShort { path: path.into() },
+        jpeg::Fault::Damaged => DataError::Damaged { path: path.into() },
+    })?;
+    Original::decoded(decoder, PictureKind::Jpeg, end).map_err(decode_error)
+}
+
+/// Width times height of the picture in `file`, which is not decoded.
+pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataError> {
+    let decode_error = |source| DataError::Decode { path: path.into(), source };
+    let (width, height) = match kind_of(&mut file, path)? {
+        #[cfg(feature = "avif")]
+        PictureKind::Avif => {
+            let bytes = all(file, path)?;
+            super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions()).map_err(decode_error)?
+        }
+        #[cfg(feature = "heic")]
+        PictureKind::Heic => super::heic::Heic::parsed(&all(file, path)?).map_err(decode_error)?.dimensions(),
+        kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(decode_error)?,
+    };
+    Ok(u64::from(width) * u64::from(height))
+}
+
+/// What `file` holds by its content, at whose beginning it is left; an error if it cannot be read.
+fn kind_of(file: &mut impl Source, path: &Path) -> Result<PictureKind, DataError> {
+    let mut start = Vec::new();
+    file.take(content::START as u64).read_to_end(&mut start).map_err(DataError::reading(path))?;
+    file.rewind().map_err(DataError::reading(path))?;
+    if start.is_empty() {
+        return Err(DataError::EmptyPicture { path: path.into() });
+    }
+    match Content::of(&start, PictureKind::of_path(path)) {
+        Content::Picture(kind) if kind.is_readable() => Ok(kind),
+        Content::Picture(kind) => Err(DataError::UnreadableKind { path: path.into(), kind }),
+        Content::Other(what, advice) => Err(DataError::NoPicture { path: path.into(), what, advice }),
+        Content::Unknown => Err(DataError::UnknownFormat { path: path.into() }),
+    }
+}
+
+fn format_of(kind: PictureKind, path: &Path) -> Result<ImageFormat, DataError> {
+    match kind {
+        PictureKind::Png => Ok(ImageFormat::Png),
+        PictureKind::Jpeg => Ok(ImageFormat::Jpeg),
+        PictureKind::WebP => Ok(ImageFormat::WebP),
+        PictureKind::Bmp => Ok(ImageFormat::Bmp),
+        PictureKind::Gif => Ok(ImageFormat::Gif),
+        PictureKind::Tiff => Ok(ImageFormat::Tiff),
+        kind => Err(DataError::UnreadableKind { path: path.into(), kind }),
+    }
+}
+
+fn reader<S: Source>(file: S, format: ImageFormat) -> ImageReader<S> {
+    let mut reader = ImageReader::with_format(file, format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_MEMORY);
+    reader.limits(limits);
+    reader
+}
+
+fn check_size((width, height): (u32, u32), path: &Path) -> Result<(), DataError> {
+    if width < MIN_SIDE || height < MIN_SIDE {
+        return Err(DataError::TooSmall { path: path.into(), width, height, least: MIN_SIDE });
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(DataError::TooLarge { path: path.into(), width, height, limit: MAX_PIXELS });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{ColorType, DynamicImage};
+
+    use super::*;
+    use crate::photo;
+
+    /// Each file shows `[5 * x, 6 * y, 255 - 5 * x]` on 48 x 40 pixels; see `tests/data/make_photos.py`.
+    macro_rules! file {
+        ($name:literal) => {
+            ($name, include_bytes!(concat!("../../tests/data/", $name)).as_slice())
+        };
+    }
+
+    fn read((name, bytes): (&str, &[u8])) -> Original {
+        photo::original(bytes, name.as_ref()).unwrap_or_else(|error| panic!("{name}: {error:?}"))
+    }
+
+    fn assert_shows_gradient(name: &str, picture: &DynamicImage, tolerance: u8) {
+        let picture = picture.to_rgb8();
+        assert_eq!(picture.dimensions(), (48, 40), "{name}");
+        for (x, y, pixel) in picture.enumerate_pixels() {
+            let expected = [5 * x, 6 * y, 255 - 5 * x].map(|value| value as u8);
+            let near = pixel.0.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= tolerance);
+            assert!(near, "{name} at {x} {y}: {pixel:?} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn tiff_is_read_with_each_usual_compression_and_depth() {
+        for (file, color, tolerance) in [
+            (file!("lzw.tif"), ColorType::Rgb8, 0),
+            (file!("deep.tif"), ColorType::Rgb16, 0),
+            (file!("cmyk.tif"), ColorType::Rgb8, 2),
+            (file!("jpeg.tif"), ColorType::Rgb8, 24),
+        ] {
+            let photo = read(file);
+
+            assert_eq!(photo.picture.color(), color, "{}", file.0);
+            assert_shows_gradient(file.0, &photo.picture, tolerance);
+        }
+        let grey = read(file!("grey16.tif")).picture;
+        assert_eq!(grey.as_luma16().unwrap().get_pixel(10, 3).0, [50 * 257]);
+        let fax = read(file!("fax.tif")).picture.to_luma8();
+        assert_eq!([fax.get_pixel(10, 5).0, fax.get_pixel(40, 5).0], [[0], [255]]);
+    }
+
+    #[cfg(feature = "avif")]
+    #[test]
+    fn avif_is_read_with_its_colours_depth_transparency_and_turn() {
+        let plain = read(file!("half-colours.avif"));
+        assert_eq!(plain.kind(), Some(PictureKind::Avif));
+        assert_shows_gradient("half-colours.avif", &plain.picture, 16);
+        let clear = read(file!("clear.avif")).picture;
+        assert_eq!(clear.color(), ColorType::Rgba8);
+        assert_shows_gradient("clear.avif", &clear, 12);
+        assert!(clear.as_rgba8().unwrap().get_pixel(20, 9).0[3].abs_diff(100) < 6);
+        let deep = read(file!("ten-bits.avif")).picture;
+        assert_eq!(deep.color(), ColorType::Rgb16);
+        assert_shows_gradient("ten-bits.avif", &deep, 12);
+        let turned = read(file!("turned.avif")).picture;
+        assert_shows_gradient("turned.avif", &turned.rotate270(), 16);
+    }
+
+    #[cfg(feature = "heic")]
+    #[test]
+    fn heic_is_read_with_its_notes() {
+        let photo = read(file!("camera.heic"));
+
+        assert_eq!(photo.kind(), Some(PictureKind::Heic));
+        assert_shows_gradient("camera.heic", &photo.picture, 24);
+        let again = photo.encoded(crate::photo::PhotoFormat::Png).unwrap();
+        assert!(again.windows(6).any(|bytes| bytes == b"camera"));
+        assert_eq!(photo::original(&again, "again".as_ref()).unwrap().picture, photo.picture);
+    }
+
+    #[test]
+    fn files_of_new_kinds_that_are_cut_short_are_refused() {
+        let files = [file!("lzw.tif"), file!("deep.tif"), file!("fax.tif"), file!("grey16.tif"), file!("cmyk.tif")];
+        let avif = [file!("half-colours.avif"), file!("clear.avif")];
+        for (name, bytes) in files.into_iter().chain(avif) {
+            for length in (1..bytes.len() * 9 / 10).step_by(13) {
+                assert!(
+                    photo::original(&bytes[..length], name.as_ref()).is_err(),
+                    "{name}: {length} of {}",
+                    bytes.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn pixels_are_counted_without_decoding() {
+        for (name, bytes) in [file!("lzw.tif"), file!("fax.tif"), file!("progressive.jpg")] {
+            assert_eq!(photo::pixels_of(bytes, name.as_ref()).unwrap(), 48 * 40, "{name}");
+        }
+        #[cfg(feature = "avif")]
+        assert_eq!(photo::pixels_of(file!("clear.avif").1, "clear.avif".as_ref()).unwrap(), 48 * 40);
+    }
+}

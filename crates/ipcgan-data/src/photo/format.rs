@@ -1,0 +1,119 @@
+//! The kinds of picture files that can be written.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Original, PictureKind};
+
+/// A kind of picture file that can be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PhotoFormat {
+    /// Without loss: pixels that nothing changed stay as they were.
+    #[default]
+    Png,
+    /// Small, with a slight loss everywhere; transparency and more than eight bits are lost.
+    Jpeg,
+    /// Without loss, smaller and slower than PNG; eight bits.
+    WebP,
+}
+
+impl PhotoFormat {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
+
+    /// The format of the file that `photo` was read from if it can be written and holds all of the photo; PNG otherwise.
+    pub fn like(photo: &Original) -> Self {
+        let own = match photo.kind() {
+            Some(PictureKind::Jpeg) => Self::Jpeg,
+            Some(PictureKind::WebP) => Self::WebP,
+            _ => Self::Png,
+        };
+        if photo.lost_in(own).is_empty() { own } else { Self::Png }
+    }
+
+    /// Its name, which is also the usual end of a file's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+        }
+    }
+
+    /// Its media type, as `image/png`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::WebP => "image/webp",
+        }
+    }
+}
+
+impl fmt::Display for PhotoFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for PhotoFormat {
+    type Err = String;
+
+    /// Of its name in upper or lower case, with or without a dot; `jpeg` is `jpg`.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let plain = name.trim().trim_start_matches('.').to_ascii_lowercase();
+        let found = match plain.as_str() {
+            "jpeg" => Some(Self::Jpeg),
+            plain => Self::ALL.into_iter().find(|format| format.name() == plain),
+        };
+        found.ok_or_else(|| format!("pictures can be written as png, jpg and webp, not as `{name}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{DynamicImage, RgbImage};
+
+    use super::*;
+    use crate::photo::original;
+
+    #[test]
+    fn every_usual_way_to_write_a_name_is_understood() {
+        for name in ["jpg", "jpeg", "JPG", "Jpeg", ".jpg", " jpg "] {
+            assert_eq!(name.parse(), Ok(PhotoFormat::Jpeg), "{name}");
+        }
+        assert_eq!("PNG".parse(), Ok(PhotoFormat::Png));
+        assert_eq!("WebP".parse(), Ok(PhotoFormat::WebP));
+        for name in ["", "tiff", "heic", "pngx"] {
+            assert!(name.parse::<PhotoFormat>().unwrap_err().ends_with(&format!("not as `{name}`")));
+        }
+    }
+
+    fn like(picture: impl Into<DynamicImage>, format: image::ImageFormat) -> PhotoFormat {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.into().write_to(&mut bytes, format).unwrap();
+        PhotoFormat::like(&original(bytes.get_ref(), "photo".as_ref()).unwrap())
+    }
+
+    #[test]
+    fn a_photo_is_written_as_it_came_where_that_is_possible() {
+        let picture = RgbImage::new(9, 9);
+
+        assert_eq!(like(picture.clone(), image::ImageFormat::Jpeg), PhotoFormat::Jpeg);
+        assert_eq!(like(picture.clone(), image::ImageFormat::WebP), PhotoFormat::WebP);
+        assert_eq!(like(picture.clone(), image::ImageFormat::Png), PhotoFormat::Png);
+        assert_eq!(like(picture.clone(), image::ImageFormat::Bmp), PhotoFormat::Png);
+        assert_eq!(like(picture.clone(), image::ImageFormat::Gif), PhotoFormat::Png);
+        assert_eq!(PhotoFormat::like(&picture.into()), PhotoFormat::Png);
+    }
+
+    #[test]
+    fn a_photo_that_changed_to_sixteen_bits_is_not_cut_to_eight() {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        RgbImage::new(9, 9).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        let mut photo = original(bytes.get_ref(), "photo".as_ref()).unwrap();
+        photo.picture = photo.picture.to_rgb16().into();
+
+        assert_eq!(PhotoFormat::like(&photo), PhotoFormat::Png);
+    }
+}

@@ -1,0 +1,309 @@
+//! Whether the picture data of a JPEG are complete.
+//!
+//! Decoders fill what is missing with grey and say nothing. So the segments are walked and the blocks of each scan are
+//! counted: their Huffman codes are read, their coefficients are not. Neither the place of the end marker nor the length of
+//! the file decides: a thumbnail within EXIF has an end marker too, and notes, a film or further pictures may follow.
+//!
+//! Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images".
+
+mod huffman;
+mod scan;
+
+use huffman::Table;
+use scan::{Component, Frame, Scan, ScanFault};
+
+use super::ending::End;
+
+/// What is left after all blocks of a scan, in bytes, without doubt about the data before it; encoders align to sectors.
+const MAX_STUFFING: usize = 4096;
+/// The same where the file then ends: zeros in place of what was never copied can read as blocks.
+const MAX_STUFFING_AT_END: usize = 64;
+
+/// Why the picture data of a JPEG are not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// They end early.
+    CutShort,
+    /// They make no sense.
+    Damaged,
+}
+
+/// Walks all segments of a JPEG up to the end of its first picture.
+///
+/// A picture of a kind whose blocks are not known here (arithmetic coding, lossless, 12 bits) is judged by its end marker.
+pub(super) fn end(bytes: &[u8]) -> Result<End, Fault> {
+    let mut walk = Walk::new(bytes);
+    loop {
+        let Some(marker) = walk.next_marker() else { return walk.without_end_marker() };
+        match marker {
+            // Start of image, a restart marker out of place, and one without a meaning: no segment follows.
+            0xd8 | 0xd0..=0xd7 | 0x01 => (),
+            0xd9 => return walk.at_end_marker(),
+            _ => {
+                let Some(segment) = walk.segment() else { return walk.without_end_marker() };
+                walk.take(marker, segment)?;
+            }
+        }
+    }
+}
+
+/// The length of the JPEG that `bytes` begin with, up to its end marker or else all; `None` if it holds no picture.
+pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+    let mut walk = Walk::new(bytes);
+    let mut frame = false;
+    while let Some(marker) = walk.next_marker() {
+        match marker {
+            0xd8 | 0xd0..=0xd7 | 0x01 => (),
+            0xd9 => return frame.then_some(walk.at),
+            _ => {
+                frame |= matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+                if walk.segment().is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    frame.then_some(bytes.len())
+}
+
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    frame: Option<Frame>,
+    dc: [Option<Table>; 4],
+    ac: [Option<Table>; 4],
+    restart_interval: u32,
+    scans: u32,
+    /// Whether the blocks can be counted.
+    known: bool,
+    /// Bytes between the last block and what comes next.
+    stuffing: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            frame: None,
+            dc: Default::default(),
+            ac: Default::default(),
+            restart_interval: 0,
+            scans: 0,
+            known: true,
+            stuffing: 0,
+        }
+    }
+
+    /// The next marker's code, behind which the walk goes on; bytes that are no marker are skipped.
+    fn next_marker(&mut self) -> Option<u8> {
+        loop {
+            let found = self.bytes.get(self.at..)?.iter().position(|byte| *byte == 0xff)?;
+            self.at += found + 1;
+            match *self.bytes.get(self.at)? {
+                0xff => (),
+                0x00 => self.at += 1,
+                marker => {
+                    self.at += 1;
+                    return Some(marker);
+                }
+            }
+        }
+    }
+
+    /// What a segment holds, which the walk passes; `None` if the file ends within it.
+    fn segment(&mut self) -> Option<&'a [u8]> {
+        let length = self.bytes.get(self.at..self.at + 2)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+        let segment = self.bytes.get(self.at + 2..self.at + length)?;
+        self.at += length;
+        Some(segment)
+    }
+
+    fn take(&mut self, marker: u8, segment: &[u8]) -> Result<(), Fault> {
+        match marker {
+            0xc0..=0xc2 => {
+                let progressive = marker == 0xc2;
+                // A second frame is none of ours.
+                if self.frame.is_none() {
+                    self.frame = Frame::parsed(segment, progressive);
+                    self.known &= self.frame.is_some();
+                }
+            }
+            0xc4 => {
+                self.known &= huffman::parse(segment, &mut self.dc, &mut self.ac).is_some();
+            }
+            // Lossless, differential and arithmetic frames.
+            0xc3 | 0xc5..=0xcf => self.known = false,
+            0xdd => {
+                self.restart_interval = segment.get(..2).map_or(0, |two| u32::from(two[0]) << 8 | u32::from(two[1]))
+            }
+            0xda => self.scan(segment)?,
+            _ => (),
+        }
+        Ok(())
+    }
+
+    fn scan(&mut self, segment: &[u8]) -> Result<(), Fault> {
+        self.scans += 1;
+        let Some(frame) = self.frame.as_mut().filter(|_| self.known) else { return Ok(()) };
+        let Some(scan) = Scan::parsed(segment, frame, self.restart_interval) else {
+            self.known = false;
+            return Ok(());
+        };
+        match scan.walk(frame, &self.dc, &self.ac, &self.bytes[self.at..]) {
+            Ok(length) => {
+                self.at += length;
+                self.stuffing = self.to_marker();
+                match self.stuffing > MAX_STUFFING {
+                    true => Err(Fault::Damaged),
+                    false => Ok(()),
+                }
+            }
+            Err(ScanFault::Ended) => Err(Fault::CutShort),
+            Err(ScanFault::NoSuchCode) => Err(Fault::Damaged),
+            Err(ScanFault::NoTable) => {
+                self.known = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes up to the next marker, or the end.
+    fn to_marker(&self) -> usize {
+        let rest = &self.bytes[self.at..];
+        let marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff);
+        rest.windows(2).position(marker).unwrap_or(rest.len())
+    }
+
+    fn at_end_marker(&self) -> Result<End, Fault> {
+        match self.scans > 0 && self.components().iter().all(Component::is_seen) {
+            true => Ok(End::Marked),
+            false => Err(Fault::CutShort),
+        }
+    }
+
+    fn without_end_marker(&self) -> Result<End, Fault> {
+        let whole = self.scans > 0
+            && self.known
+            && self.stuffing <= MAX_STUFFING_AT_END
+            // The last byte of a scan is filled up with ones.
+            && !self.bytes.ends_with(&[0, 0])
+            && self.components().iter().all(Component::is_whole);
+        if whole { Ok(End::Unmarked) } else { Err(Fault::CutShort) }
+    }
+
+    /// The components of the frame whose blocks were counted.
+    fn components(&self) -> &[Component] {
+        self.frame.as_ref().filter(|_| self.known).map_or(&[], |frame| &frame.components)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use image::{DynamicImage, Rgb, RgbImage};
+
+    use super::*;
+
+    /// Made by `tests/data/make_photos.py`: progressive, colours at half resolution, a thumbnail within EXIF.
+    const PROGRESSIVE: &[u8] = include_bytes!("../../../tests/data/progressive.jpg");
+    /// The same picture all at once, with restart markers.
+    const RESTARTS: &[u8] = include_bytes!("../../../tests/data/restarts.jpg");
+
+    fn baseline(quality: u8) -> Vec<u8> {
+        let picture = RgbImage::from_fn(50, 35, |x, y| Rgb([(x * y) as u8, (31 * x) as u8, (17 * y) as u8]));
+        let mut bytes = Vec::new();
+        picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)).unwrap();
+        bytes
+    }
+
+    fn all() -> [Vec<u8>; 4] {
+        [baseline(10), baseline(95), PROGRESSIVE.to_vec(), RESTARTS.to_vec()]
+    }
+
+    #[test]
+    fn a_whole_jpeg_ends_with_its_end_marker_whatever_follows() {
+        for bytes in all() {
+            assert_eq!(end(&bytes), Ok(End::Marked));
+            assert_eq!(end(&[&bytes[..], &[0; 300_000]].concat()), Ok(End::Marked));
+            assert_eq!(end(&[&bytes[..], &bytes[..bytes.len() / 2]].concat()), Ok(End::Marked));
+        }
+    }
+
+    #[test]
+    fn without_its_end_marker_alone_a_jpeg_is_complete() {
+        for bytes in all() {
+            assert_eq!(end(&bytes[..bytes.len() - 2]), Ok(End::Unmarked));
+            assert_eq!(end(&bytes[..bytes.len() - 1]), Ok(End::Unmarked));
+        }
+    }
+
+    #[test]
+    fn cut_anywhere_before_a_jpeg_is_cut_short_with_a_thumbnail_too() {
+        for bytes in all() {
+            for length in (2..bytes.len() - 2).step_by(5).chain([bytes.len() - 3]) {
+                assert_eq!(end(&bytes[..length]), Err(Fault::CutShort), "{length} of {}", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_marker_behind_data_that_end_early_makes_nothing_complete() {
+        for bytes in all() {
+            let scan = |place: &usize| bytes[*place..].starts_with(&[0xff, 0xda]);
+            let start = (0..bytes.len()).rev().find(scan).unwrap() + 20;
+            for length in (start..bytes.len() - 3).step_by(5) {
+                assert!(end(&[&bytes[..length], &[0xff, 0xd9]].concat()).is_err(), "{length} of {}", bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_in_place_of_what_was_never_copied_are_seen() {
+        for bytes in all() {
+            let mut cut = bytes.clone();
+            let half = bytes.len() * 3 / 4;
+            cut[half..].fill(0);
+
+            assert!(end(&cut).is_err());
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_lost_between_restart_markers_is_missed() {
+        let restart = RESTARTS.windows(2).position(|pair| pair == [0xff, 0xd1]).unwrap();
+        let lost = [&RESTARTS[..restart - 6], &RESTARTS[restart..]].concat();
+
+        assert_eq!(end(&lost), Err(Fault::CutShort));
+    }
+
+    #[test]
+    fn a_grey_jpeg_and_one_for_printing_are_complete() {
+        let mut grey = Vec::new();
+        let picture = DynamicImage::from(RgbImage::new(9, 20)).to_luma8();
+        picture.write_with_encoder(JpegEncoder::new(&mut grey)).unwrap();
+
+        assert_eq!(end(&grey), Ok(End::Marked));
+        assert_eq!(end(include_bytes!("../../../tests/data/cmyk.jpg")), Ok(End::Marked));
+    }
+
+    #[test]
+    fn damage_is_no_panic() {
+        for bytes in all() {
+            for place in (0..bytes.len()).step_by(3) {
+                for value in [0, 0xff, 0xd9, 0x55] {
+                    let mut damaged = bytes.clone();
+                    damaged[place] = value;
+                    let _ = end(&damaged);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_embedded_jpeg_is_up_to_its_end_marker() {
+        assert_eq!(length(&[PROGRESSIVE, b"notes"].concat()), Some(PROGRESSIVE.len()));
+        assert_eq!(length(b"\xff\xd8\xff\xe0 no picture"), None);
+    }
+}

@@ -1,0 +1,320 @@
+//! The blocks of a scan of a JPEG, counted.
+
+use super::huffman::{BitFault, Bits, Table};
+
+/// Why the blocks of a scan cannot be counted to the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ScanFault {
+    /// The data end early.
+    Ended,
+    /// There is no such Huffman code.
+    NoSuchCode,
+    /// A Huffman table is not there; some cameras leave out the usual ones.
+    NoTable,
+}
+
+impl From<BitFault> for ScanFault {
+    fn from(fault: BitFault) -> Self {
+        match fault {
+            BitFault::Ended => Self::Ended,
+            BitFault::NoSuchCode => Self::NoSuchCode,
+        }
+    }
+}
+
+/// A frame: a picture's size and components.
+pub(super) struct Frame {
+    progressive: bool,
+    width: u32,
+    height: u32,
+    pub(super) components: Vec<Component>,
+}
+
+/// One of luminance and the two chrominances, or of other colours.
+pub(super) struct Component {
+    id: u8,
+    across: u32,
+    down: u32,
+    /// For each coefficient: the lowest bit that has come; `None` before the first scan.
+    lowest_bits: [Option<u8>; 64],
+    /// Of a progressive picture: a bit for each coefficient of each block that is not zero.
+    nonzero: Vec<u64>,
+}
+
+impl Component {
+    /// Whether anything of it was there.
+    pub(super) fn is_seen(&self) -> bool {
+        self.lowest_bits[0].is_some()
+    }
+
+    /// Whether all of it was there, to the last bit of each coefficient.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lowest_bits.iter().all(|bit| *bit == Some(0))
+    }
+}
+
+impl Frame {
+    /// Of a segment; `None` if it is of a kind that is not known here.
+    pub(super) fn parsed(segment: &[u8], progressive: bool) -> Option<Self> {
+        let (&[precision, height_high, height_low, width_high, width_low, count], rest) =
+            segment.split_first_chunk()?;
+        let height = u32::from(height_high) << 8 | u32::from(height_low);
+        let width = u32::from(width_high) << 8 | u32::from(width_low);
+        // A height of 0 comes after the first scan.
+        if precision != 8 || width == 0 || height == 0 || !(1..=4).contains(&count) {
+            return None;
+        }
+        let component = |three: &[u8]| Component {
+            id: three[0],
+            across: u32::from(three[1] >> 4),
+            down: u32::from(three[1] & 15),
+            lowest_bits: [None; 64],
+            nonzero: Vec::new(),
+        };
+        let components: Vec<_> = rest.get(..3 * usize::from(count))?.chunks_exact(3).map(component).collect();
+        let usual = |component: &Component| (1..=4).contains(&component.across) && (1..=4).contains(&component.down);
+        components.iter().all(usual).then_some(Self { progressive, width, height, components })
+    }
+
+    fn most_across(&self) -> u32 {
+        self.components.iter().map(|component| component.across).max().unwrap_or(1)
+    }
+
+    fn most_down(&self) -> u32 {
+        self.components.iter().map(|component| component.down).max().unwrap_or(1)
+    }
+
+    /// Blocks of a component alone, across and down.
+    fn blocks(&self, component: &Component) -> (usize, usize) {
+        let of = |length: u32, factor: u32, most: u32| (length * factor).div_ceil(most).div_ceil(8) as usize;
+        (of(self.width, component.across, self.most_across()), of(self.height, component.down, self.most_down()))
+    }
+
+    /// Groups of blocks of all components of an interleaved scan.
+    fn groups(&self) -> usize {
+        let of = |length: u32, most: u32| length.div_ceil(8 * most) as usize;
+        of(self.width, self.most_across()) * of(self.height, self.most_down())
+    }
+}
+
+/// What a scan brings.
+pub(super) struct Scan {
+    parts: Vec<Part>,
+    first: usize,
+    last: usize,
+    refines: bool,
+    lowest_bit: u8,
+    restart_interval: u32,
+}
+
+/// A component of a scan, by its index, with its tables for the first coefficient (DC) and the others (AC).
+struct Part {
+    component: usize,
+    dc: usize,
+    ac: usize,
+}
+
+/// How the blocks of a component are coded in a scan.
+enum Coding<'a> {
+    /// All coefficients at once.
+    Sequential { dc: &'a Table, ac: &'a Table },
+    /// The first coefficient (DC).
+    First(&'a Table),
+    /// One more bit of the first coefficient.
+    FirstRefined,
+    /// A band of the others (AC).
+    Band(&'a Table),
+    /// One more bit of a band.
+    BandRefined(&'a Table),
+}
+
+impl Scan {
+    /// Of a segment; `None` if it makes no sense.
+    pub(super) fn parsed(segment: &[u8], frame: &Frame, restart_interval: u32) -> Option<Self> {
+        let (&count, rest) = segment.split_first()?;
+        let (parts, rest) = rest.split_at_checked(2 * usize::from(count))?;
+        let part = |pair: &[u8]| {
+            let component = frame.components.iter().position(|component| component.id == pair[0])?;
+            Some(Part { component, dc: usize::from(pair[1] >> 4), ac: usize::from(pair[1] & 15) })
+        };
+        let parts: Vec<_> = parts.chunks_exact(2).map(part).collect::<Option<_>>()?;
+        let &[first, last, bits] = rest.first_chunk()?;
+        let (first, last, bits) = if frame.progressive { (first, last, bits) } else { (0, 63, 0) };
+        let scan = Self {
+            parts,
+            first: first.into(),
+            last: last.into(),
+            refines: bits >> 4 != 0,
+            lowest_bit: bits & 15,
+            restart_interval,
+        };
+        // In progressive pictures the first coefficients come alone, and the others one component a scan.
+        let band = if first == 0 { last == 0 } else { first <= last && last < 64 && scan.parts.len() == 1 };
+        let sound = !scan.parts.is_empty()
+            && scan.parts.iter().all(|part| part.dc < 4 && part.ac < 4)
+            && (band || !frame.progressive);
+        sound.then_some(scan)
+    }
+
+    /// Goes over all blocks in `data` and returns how many bytes they took.
+    pub(super) fn walk(
+        &self,
+        frame: &mut Frame,
+        dc: &[Option<Table>; 4],
+        ac: &[Option<Table>; 4],
+        data: &[u8],
+    ) -> Result<usize, ScanFault> {
+        let alone = (self.parts.len() == 1).then(|| frame.blocks(&frame.components[self.parts[0].component]));
+        let groups = alone.map_or_else(|| frame.groups(), |(across, down)| across * down);
+        let mut codings = Vec::new();
+        for part in &self.parts {
+            let component = &mut frame.components[part.component];
+            let blocks = if alone.is_some() { 1 } else { component.across * component.down };
+            if self.first > 0 {
+                component.nonzero.resize(groups, 0);
+            }
+            codings.push((self.coding(part, frame.progressive, dc, ac)?, part.component, blocks));
+        }
+        let interval = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval as usize };
+        let (mut bits, mut run) = (Bits::new(data), 0);
+        for group in 0..groups {
+            if group > 0 && group % interval == 0 {
+                bits.restart()?;
+                run = 0;
+            }
+            for (coding, component, blocks) in &codings {
+                let nonzero = frame.components[*component].nonzero.get_mut(group);
+                // Only a component alone has bands, and then a group is one block.
+                let mut unused = 0;
+                let nonzero = nonzero.unwrap_or(&mut unused);
+                for _ in 0..*blocks {
+                    self.block(coding, nonzero, &mut bits, &mut run)?;
+                }
+            }
+        }
+        for part in &self.parts {
+            frame.components[part.component].lowest_bits[self.first..=self.last].fill(Some(self.lowest_bit));
+        }
+        Ok(bits.length())
+    }
+
+    fn coding<'a>(
+        &self,
+        part: &Part,
+        progressive: bool,
+        dc: &'a [Option<Table>; 4],
+        ac: &'a [Option<Table>; 4],
+    ) -> Result<Coding<'a>, ScanFault> {
+        let dc = || dc[part.dc].as_ref().ok_or(ScanFault::NoTable);
+        let ac = || ac[part.ac].as_ref().ok_or(ScanFault::NoTable);
+        Ok(match (progressive, self.first > 0, self.refines) {
+            (false, ..) => Coding::Sequential { dc: dc()?, ac: ac()? },
+            (true, false, false) => Coding::First(dc()?),
+            (true, false, true) => Coding::FirstRefined,
+            (true, true, false) => Coding::Band(ac()?),
+            (true, true, true) => Coding::BandRefined(ac()?),
+        })
+    }
+
+    fn block(
+        &self,
+        coding: &Coding<'_>,
+        nonzero: &mut u64,
+        bits: &mut Bits<'_>,
+        run: &mut u32,
+    ) -> Result<(), ScanFault> {
+        match coding {
+            Coding::Sequential { dc, ac } => sequential(dc, ac, bits)?,
+            Coding::First(dc) => difference(dc, bits)?,
+            Coding::FirstRefined => bits.skip(1)?,
+            Coding::Band(ac) => self.band(ac, nonzero, bits, run)?,
+            Coding::BandRefined(ac) => self.refined_band(ac, nonzero, bits, run)?,
+        }
+        Ok(())
+    }
+
+    /// A band of coefficients for the first time (T.81, G.1.2.2); `run` is how many blocks are still without any.
+    fn band(&self, ac: &Table, nonzero: &mut u64, bits: &mut Bits<'_>, run: &mut u32) -> Result<(), BitFault> {
+        if *run > 0 {
+            *run -= 1;
+            return Ok(());
+        }
+        let mut place = self.first;
+        while place <= self.last {
+            let symbol = bits.symbol(ac)?;
+            let (zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+            if size == 0 && zeros < 15 {
+                *run = (1 << zeros) - 1 + bits.take(zeros)?;
+                return Ok(());
+            }
+            place += zeros as usize;
+            if size > 0 {
+                bits.skip(size)?;
+                *nonzero |= 1u64.checked_shl(place as u32).unwrap_or(0);
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// One more bit of a band (T.81, G.1.2.3): one for each coefficient that is not zero, and those that become so.
+    fn refined_band(&self, ac: &Table, nonzero: &mut u64, bits: &mut Bits<'_>, run: &mut u32) -> Result<(), BitFault> {
+        let mut place = self.first;
+        while *run == 0 && place <= self.last {
+            let symbol = bits.symbol(ac)?;
+            let (mut zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+            if size == 0 && zeros < 15 {
+                *run = (1 << zeros) + bits.take(zeros)?;
+                break;
+            }
+            // The sign.
+            bits.skip(size.min(1))?;
+            while place <= self.last {
+                match *nonzero >> place & 1 {
+                    0 if zeros == 0 => break,
+                    0 => zeros -= 1,
+                    _ => bits.skip(1)?,
+                }
+                place += 1;
+            }
+            if size > 0 && place <= self.last {
+                *nonzero |= 1 << place;
+            }
+            place += 1;
+        }
+        if *run > 0 {
+            *run -= 1;
+            let rest = (place..=self.last).filter(|place| *nonzero >> place & 1 == 1).count();
+            for _ in 0..rest {
+                bits.skip(1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The difference of a first coefficient to that of the block before.
+fn difference(dc: &Table, bits: &mut Bits<'_>) -> Result<(), BitFault> {
+    let size = u32::from(bits.symbol(dc)?);
+    // Twelve bits are the most in any picture.
+    if size > 16 { Err(BitFault::NoSuchCode) } else { bits.skip(size) }
+}
+
+/// All coefficients of a block (T.81, F.2.2).
+fn sequential(dc: &Table, ac: &Table, bits: &mut Bits<'_>) -> Result<(), BitFault> {
+    difference(dc, bits)?;
+    let mut place = 1;
+    while place < 64 {
+        let symbol = bits.symbol(ac)?;
+        let (zeros, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
+        match (zeros, size) {
+            (15, 0) => place += 16,
+            (_, 0) => break,
+            _ => {
+                bits.skip(size)?;
+                place += zeros + 1;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Which file names are pictures, and which kinds of pictures can be read.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::Path;
+
+/// A kind of still picture, whether it can be read ([`PictureKind::is_readable`]) or not.
+///
+/// This is the one list of kinds and of file name extensions. A scan of a folder asks [`PictureKind::of_path`] for every
+/// file: `None` is no picture; a kind that is not readable is a picture to report as skipped, with its
+/// [`PictureKind::advice`].
+///
+/// # Examples
+/// ```
+/// use ipcgan_data::photo::PictureKind;
+///
+/// assert_eq!(PictureKind::of_path("IMG_1.JPG".as_ref()), Some(PictureKind::Jpeg));
+/// assert_eq!(PictureKind::of_path("notes.txt".as_ref()), None);
+/// let raw = PictureKind::of_path("IMG_2.nef".as_ref()).unwrap();
+/// assert!(!raw.is_readable());
+/// assert_eq!(raw.to_string(), "camera RAW");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum PictureKind {
+    /// PNG.
+    Png,
+    /// JPEG, also several pictures in one file (MPO), of which the first counts.
+    Jpeg,
+    /// WebP.
+    WebP,
+    /// Windows bitmap.
+    Bmp,
+    /// GIF; the first frame counts.
+    Gif,
+    /// TIFF; the first page counts.
+    Tiff,
+    /// AVIF.
+    Avif,
+    /// HEIC and HEIF, what iPhones write.
+    Heic,
+    /// The raw data of a camera's sensor: DNG, CR2, CR3, NEF, ARW, ORF, RAF, RW2 and others.
+    Raw,
+    /// JPEG XL.
+    JpegXl,
+    /// JPEG 2000.
+    Jpeg2000,
+    /// JPEG XR.
+    JpegXr,
+    /// Adobe Photoshop.
+    Photoshop,
+    /// GIMP.
+    Gimp,
+    /// Portable anymap: PBM, PGM, PPM, PAM.
+    Pnm,
+    /// OpenEXR.
+    OpenExr,
+    /// Radiance HDR.
+    Radiance,
+    /// Truevision Targa.
+    Targa,
+    /// Quite OK image.
+    Qoi,
+}
+
+/// The file name extensions of each kind, in lower case; the usual one comes first.
+const EXTENSIONS: [(PictureKind, &[&str]); 19] = [
+    (PictureKind::Png, &["png", "apng"]),
+    (PictureKind::Jpeg, &["jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "mpo"]),
+    (PictureKind::WebP, &["webp"]),
+    (PictureKind::Bmp, &["bmp", "dib"]),
+    (PictureKind::Gif, &["gif"]),
+    (PictureKind::Tiff, &["tif", "tiff"]),
+    (PictureKind::Avif, &["avif", "avifs"]),
+    (PictureKind::Heic, &["heic", "heif", "hif", "heics", "heifs"]),
+    (
+        PictureKind::Raw,
+        &[
+            "dng", "3fr", "ari", "arw", "bay", "cap", "cr2", "cr3", "crw", "dcr", "erf", "fff", "gpr", "iiq", "k25",
+            "kdc", "mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw",
+            "x3f",
+        ],
+    ),
+    (PictureKind::JpegXl, &["jxl"]),
+    (PictureKind::Jpeg2000, &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm"]),
+    (PictureKind::JpegXr, &["jxr", "hdp", "wdp"]),
+    (PictureKind::Photoshop, &["psd", "psb"]),
+    (PictureKind::Gimp, &["xcf"]),
+    (PictureKind::Pnm, &["ppm", "pgm", "pbm", "pnm", "pam"]),
+    (PictureKind::OpenExr, &["exr"]),
+    (PictureKind::Radiance, &["hdr"]),
+    (PictureKind::Targa, &["tga"]),
+    (PictureKind::Qoi, &["qoi"]),
+];
+
+impl PictureKind {
+    /// The kind that the extension of a file name stands for, in upper or lower case; `None` if it is no picture's.
+    ///
+    /// Only the name is looked at: a folder may be called so too, and the content may be of another kind. The name need not
+    /// be UTF-8.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let extension = path.extension().map(OsStr::to_ascii_lowercase)?;
+        let found = EXTENSIONS.iter().find(|(_, known)| known.iter().any(|known| OsStr::new(known) == extension));
+        found.map(|(kind, _)| *kind)
+    }
+
+    /// All kinds.
+    pub fn all() -> impl Iterator<Item = Self> {
+        EXTENSIONS.iter().map(|(kind, _)| *kind)
+    }
+
+    /// The kinds that this build reads.
+    pub fn readable() -> impl Iterator<Item = Self> {
+        Self::all().filter(|kind| kind.is_readable())
+    }
+
+    /// The kinds that this build reads, as text: `PNG, JPEG, WebP or BMP`.
+    pub fn readable_names() -> String {
+        let names: Vec<_> = Self::readable().map(Self::name).collect();
+        let (last, others) = names.split_last().expect("some kinds are readable");
+        format!("{} or {last}", others.join(", "))
+    }
+
+    /// Whether this build reads it.
+    pub fn is_readable(self) -> bool {
+        match self {
+            Self::Png | Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Tiff => true,
+            Self::Avif => cfg!(feature = "avif"),
+            Self::Heic => cfg!(feature = "heic"),
+            _ => false,
+        }
+    }
+
+    /// The extensions of its file names, in lower case and without a dot; the usual one comes first.
+    pub fn extensions(self) -> &'static [&'static str] {
+        let found = EXTENSIONS.iter().find(|(kind, _)| *kind == self);
+        found.expect("every kind has extensions").1
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Bmp => "BMP",
+            Self::Gif => "GIF",
+            Self::Tiff => "TIFF",
+            Self::Avif => "AVIF",
+            Self::Heic => "HEIC",
+            Self::Raw => "camera RAW",
+            Self::JpegXl => "JPEG XL",
+            Self::Jpeg2000 => "JPEG 2000",
+            Self::JpegXr => "JPEG XR",
+            Self::Photoshop => "Photoshop",
+            Self::Gimp => "GIMP",
+            Self::Pnm => "PNM",
+            Self::OpenExr => "OpenEXR",
+            Self::Radiance => "Radiance HDR",
+            Self::Targa => "TGA",
+            Self::Qoi => "QOI",
+        }
+    }
+
+    /// What to do with a picture of this kind if it cannot be read.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Raw => "develop it with the camera's program, darktable or RawTherapee, and export a JPEG or a TIFF",
+            Self::Photoshop | Self::Gimp => "export it as PNG or TIFF",
+            Self::Heic => {
+                "convert it to JPEG (an iPhone takes JPEGs with Settings, Camera, Formats, Most Compatible), or build with \
+                 `--features heic`, which takes libheif"
+            }
+            Self::Avif => "convert it to PNG or JPEG, or build with `--features avif`",
+            _ => "convert it to PNG or JPEG",
+        }
+    }
+}
+
+impl fmt::Display for PictureKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn of(name: &str) -> Option<PictureKind> {
+        PictureKind::of_path(name.as_ref())
+    }
+
+    #[test]
+    fn the_extension_names_the_kind_in_upper_and_lower_case() {
+        assert_eq!(of("a/b.PNG"), Some(PictureKind::Png));
+        for jpeg in ["a.jpg", "a.JPEG", "a.jpe", "a.Jfif", "ä b.c.jpg", "25_0_1.jpg.chip.jpg"] {
+            assert_eq!(of(jpeg), Some(PictureKind::Jpeg), "{jpeg}");
+        }
+        assert_eq!(of("a.heif"), Some(PictureKind::Heic));
+        assert_eq!(of("a.CR3"), Some(PictureKind::Raw));
+    }
+
+    #[test]
+    fn other_names_are_no_pictures() {
+        for name in ["", "a", "jpg", ".jpg", "a.jpg.part", "a.jpg~", "a.txt", "a.mov", "a.jpgx", "jpg/a"] {
+            assert_eq!(of(name), None, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf8_has_a_kind_too() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let latin1 = OsStr::from_bytes(b"Andr\xe9.jpg");
+
+        assert_eq!(PictureKind::of_path(latin1.as_ref()), Some(PictureKind::Jpeg));
+    }
+
+    #[test]
+    fn no_extension_stands_for_two_kinds_and_all_are_in_lower_case() {
+        let mut seen = HashSet::new();
+        for kind in PictureKind::all() {
+            for extension in kind.extensions() {
+                assert!(seen.insert(*extension), "{extension}");
+                assert_eq!(*extension, extension.to_lowercase());
+            }
+        }
+    }
+
+    #[test]
+    fn the_readable_kinds_are_named_in_one_phrase() {
+        let names = PictureKind::readable_names();
+
+        assert!(names.starts_with("PNG, JPEG, WebP"), "{names}");
+        assert!(names.contains(" or ") && !names.contains("RAW"), "{names}");
+    }
+}

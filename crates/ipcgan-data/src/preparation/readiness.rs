@@ -1,0 +1,166 @@
+//! What a prepared folder can teach: which age groups and identities it has, and which stages of training it serves.
+
+use std::collections::HashMap;
+
+use ipcgan_model::AgeGroups;
+
+use super::Prepared;
+use crate::Split;
+
+/// What a prepared folder can teach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// The age groups that have no face, by split; the test split counts only if it has faces.
+    pub empty_groups: Vec<(Split, Vec<String>)>,
+    /// Faces whose age group is not known.
+    pub faces_of_unknown_age: usize,
+    /// Identities that are known.
+    pub identities: usize,
+    /// Those of them that have at least two faces to train on.
+    pub identities_to_compare: usize,
+    /// Faces whose identity is not known.
+    pub faces_of_unknown_identity: usize,
+    /// Each stage of training, and whether it can learn from the folder.
+    pub stages: Vec<(&'static str, StageReadiness)>,
+}
+
+/// Whether a stage of training can learn from a prepared folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StageReadiness {
+    /// It can.
+    Ready,
+    /// It can, but badly, as the text says.
+    Weak(String),
+    /// It cannot, as the text says.
+    Missing(String),
+}
+
+impl Readiness {
+    /// What `prepared` can teach.
+    pub(super) fn of(prepared: &Prepared, groups: &AgeGroups) -> Self {
+        let faces = || prepared.faces.iter().map(|(_, label)| label);
+        let mut identities: HashMap<&str, usize> = HashMap::new();
+        for label in faces() {
+            if let Some(identity) = &label.identity {
+                *identities.entry(identity).or_default() += usize::from(label.split == Some(Split::Train));
+            }
+        }
+        let identities_to_compare = identities.values().filter(|faces| **faces >= 2).count();
+        let has_faces = |split| faces().any(|label| label.split == Some(split));
+        let empty = |split: Split| -> Vec<String> {
+            let filled = |group| faces().any(|label| label.split == Some(split) && label.group == Some(group));
+            groups.indices().filter(|group| !filled(*group)).map(|group| groups.name(group)).collect()
+        };
+        let splits = Split::ALL.into_iter().filter(|split| *split != Split::Test || has_faces(*split));
+        let empty_groups: Vec<_> =
+            splits.map(|split| (split, empty(split))).filter(|(_, groups)| !groups.is_empty()).collect();
+        let identity = match (has_faces(Split::Train), identities.len(), identities_to_compare) {
+            (false, ..) => StageReadiness::Missing("there are no faces in train".into()),
+            (_, 0, _) => StageReadiness::Weak(
+                "no identity is known, so each face counts as a person of its own and nothing teaches what stays the same".into(),
+            ),
+            (_, _, 0 | 1) => StageReadiness::Weak(format!(
+                "only {identities_to_compare} identities have two faces or more in train, and telling people apart takes two"
+            )),
+            _ => StageReadiness::Ready,
+        };
+        let age = age_stage(&empty_groups);
+        Self {
+            faces_of_unknown_age: faces().filter(|label| label.group.is_none()).count(),
+            identities: identities.len(),
+            identities_to_compare,
+            faces_of_unknown_identity: faces().filter(|label| label.identity.is_none()).count(),
+            stages: vec![("identity", identity), ("age", age.clone()), ("aging", age)],
+            empty_groups,
+        }
+    }
+
+    /// In words, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (split, groups) in &self.empty_groups {
+            lines.push(format!("empty age groups in {split}: {}", groups.join(", ")));
+        }
+        if self.faces_of_unknown_age > 0 {
+            let count = self.faces_of_unknown_age;
+            lines.push(format!("{count} faces of unknown age, which only the identity stage uses"));
+        }
+        lines.push(match (self.identities, self.faces_of_unknown_identity) {
+            (0, _) => "no identity is known".into(),
+            (count, 0) => format!("{count} identities, {} with two faces or more in train", self.identities_to_compare),
+            (count, unknown) => format!(
+                "{count} identities, {} with two faces or more in train; {unknown} faces of unknown identity",
+                self.identities_to_compare
+            ),
+        });
+        for (stage, readiness) in &self.stages {
+            lines.push(match readiness {
+                StageReadiness::Ready => format!("{stage} stage: ready"),
+                StageReadiness::Weak(reason) => format!("{stage} stage: possible, but {reason}"),
+                StageReadiness::Missing(reason) => format!("{stage} stage: not possible, {reason}"),
+            });
+        }
+        lines
+    }
+}
+
+/// What the stages that learn ages need: a face of every group to train on, and one to validate on.
+fn age_stage(empty_groups: &[(Split, Vec<String>)]) -> StageReadiness {
+    let empty = |split| empty_groups.iter().find(|(other, _)| *other == split).map(|(_, groups)| groups.join(", "));
+    match (empty(Split::Train), empty(Split::Valid)) {
+        (None, None) => StageReadiness::Ready,
+        (Some(groups), _) => StageReadiness::Missing(format!("train has no face of {groups}")),
+        (None, Some(groups)) => StageReadiness::Missing(format!("valid has no face of {groups}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FaceLabel;
+
+    fn face(group: Option<usize>, identity: &str, split: Split) -> (String, FaceLabel) {
+        let identity = (!identity.is_empty()).then(|| identity.to_string());
+        ("a.png".into(), FaceLabel { group, identity, split: Some(split), ..FaceLabel::default() })
+    }
+
+    fn readiness(faces: Vec<(String, FaceLabel)>) -> Readiness {
+        let prepared = Prepared { faces, left_out: Vec::new(), same_picture: Vec::new() };
+        Readiness::of(&prepared, &AgeGroups::new(vec![11, 41]).unwrap())
+    }
+
+    #[test]
+    fn a_folder_with_all_groups_and_identities_serves_all_stages() {
+        let mut faces = Vec::new();
+        for (split, people) in [(Split::Train, ["ann", "bob"]), (Split::Valid, ["cem", "dan"])] {
+            for person in people {
+                faces.extend([0, 1].map(|group| face(Some(group), person, split)));
+            }
+        }
+
+        let readiness = readiness(faces);
+
+        let expected = [
+            "4 identities, 2 with two faces or more in train",
+            "identity stage: ready",
+            "age stage: ready",
+            "aging stage: ready",
+        ];
+        assert_eq!(readiness.lines(), expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_the_stages_that_need_it() {
+        let readiness = readiness(vec![face(Some(0), "", Split::Train), face(None, "", Split::Valid)]);
+
+        let lines = readiness.lines();
+
+        assert_eq!(lines[0], "empty age groups in train: 41+");
+        assert_eq!(lines[1], "empty age groups in valid: 11-40, 41+");
+        assert_eq!(lines[2], "1 faces of unknown age, which only the identity stage uses");
+        assert_eq!(lines[3], "no identity is known");
+        assert!(lines[4].starts_with("identity stage: possible, but no identity is known"), "{lines:?}");
+        assert_eq!(lines[5], "age stage: not possible, train has no face of 41+");
+        assert_eq!(lines[6], "aging stage: not possible, train has no face of 41+");
+    }
+}

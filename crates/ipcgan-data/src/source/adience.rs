@@ -1,0 +1,155 @@
+//! Adience: pictures in `faces` and `aligned`, ages as ranges in five tables, `fold_0_data.txt` to `fold_4_data.txt`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ipcgan_model::AgeGroups;
+
+use super::names::labelled;
+use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use crate::age_text::age;
+use crate::left_out::Fault;
+use crate::table_file::{TableFile, TableRow};
+use crate::{DataError, FaceLabel};
+
+/// Its columns that say which picture it is, whose face and how old.
+const COLUMNS: [&str; 4] = ["user_id", "original_image", "face_id", "age"];
+/// How the names of pictures begin in `faces` and in `aligned`, the ones that are used first.
+const VERSIONS: [&str; 2] = ["coarse_tilt_aligned_face", "landmark_aligned_face"];
+
+pub(super) struct Adience;
+
+pub(super) const ADIENCE: Adience = Adience;
+
+impl Source for Adience {
+    fn name(&self) -> &'static str {
+        "adience"
+    }
+
+    fn about(&self) -> &'static str {
+        "Adience: fold_0_data.txt to fold_4_data.txt beside faces or aligned; ages are ranges"
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        if let Some(table) = tables(tree).first() {
+            return Evidence::Table(format!("{table} is there"));
+        }
+        let name =
+            |file: &str| file.rsplit('/').next().is_some_and(|name| VERSIONS.iter().any(|it| name.starts_with(it)));
+        match tree.pictures().filter(|file| name(file)).count() {
+            0 => Evidence::None,
+            count => Evidence::Doubtful(format!("{count} pictures are called as its faces, but {}", missing())),
+        }
+    }
+
+    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let mut pictures = Vec::new();
+        for name in tables(tree) {
+            let path = tree.folder().join(name);
+            let table = TableFile::read(&path, &COLUMNS)?;
+            let places = places(&table, &path)?;
+            table.rows.into_iter().for_each(|row| pictures.extend(row_pictures(tree, row, places, groups)));
+        }
+        match pictures.is_empty() {
+            true => Err(DataError::unusable(tree.folder(), format!("cannot be read as Adience: {}", missing()))),
+            false => Ok(pictures.into()),
+        }
+    }
+}
+
+fn missing() -> String {
+    "the tables fold_0_data.txt to fold_4_data.txt, which say the ages, are missing".into()
+}
+
+/// Those that are there; `fold_frontal_0_data.txt` and the like name some of the same faces.
+fn tables(tree: &Tree) -> Vec<&str> {
+    (0..5).filter_map(|fold| tree.named(&format!("fold_{fold}_data.txt")).first().copied()).collect()
+}
+
+fn places(table: &TableFile, path: &Path) -> Result<[usize; 4], DataError> {
+    let mut places = [0; 4];
+    for (place, name) in places.iter_mut().zip(COLUMNS) {
+        let missing = || DataError::MissingColumn {
+            path: path.into(),
+            ours: name,
+            name: name.into(),
+            found: table.header.iter().map(String::from).collect(),
+            similar: None,
+        };
+        *place = table.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)?;
+    }
+    Ok(places)
+}
+
+/// The picture of a row that is used, and its other version.
+fn row_pictures(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups) -> Vec<SourcePicture> {
+    let line = Some(row.line);
+    let cells = match row.cells {
+        Ok(cells) => cells,
+        Err(fault) => return vec![SourcePicture { file_name: String::new(), line, label: Err(fault) }],
+    };
+    let [user, image, face, age] = places.map(|place| cells.get(place).unwrap_or_default());
+    let names = VERSIONS.map(|version| format!("{user}/{version}.{face}.{image}"));
+    // In the download they are in `faces` and `aligned`; somebody may have unpacked one alone.
+    let found: BTreeSet<(usize, String)> = names
+        .iter()
+        .enumerate()
+        .flat_map(|(version, name)| {
+            let folders = ["faces/", "aligned/", ""].into_iter().map(move |folder| format!("{folder}{name}"));
+            folders.filter(|file| tree.contains(file)).map(move |file| (version, file))
+        })
+        .collect();
+    let mut found = found.into_iter().map(|(_, file)| file);
+    let Some(used) = found.next() else {
+        let fault = Fault::picture("there is no such file in the data set's folder");
+        return vec![SourcePicture { file_name: names[0].clone(), line, label: Err(fault) }];
+    };
+    let others: Vec<_> = found.map(|other| SourcePicture::other_version(&other, &used)).collect();
+    let subject = (!face.is_empty()).then(|| format!("{user}/{face}"));
+    let picture = SourcePicture { file_name: used, line, label: label(age, subject, groups) };
+    std::iter::once(picture).chain(others).collect()
+}
+
+/// The label of a face of `subject`, whose age is written `text`.
+fn label(text: &str, subject: Option<String>, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
+    let unknown = text.is_empty() || text == "None";
+    let age = (!unknown).then(|| age(text)).transpose()?;
+    labelled(age, subject, groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::testing::{described, listing};
+
+    const HEADER: &str =
+        "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score\n";
+
+    #[test]
+    fn tables_of_all_folds_say_subject_and_range_of_ages() {
+        let row = |user: &str, image: &str, face: u32, age: &str| {
+            format!("{user}\t{image}\t{face}\t{age}\tf\t0\t414\t1086\t1383\t-115\t30\t17\n")
+        };
+        let first =
+            [HEADER, &row("30601258@N03", "10399_o.jpg", 1, "(25, 32)"), &row("30601258@N03", "2_o.jpg", 2, "None")];
+        let second = [HEADER, &row("9@N01", "3_o.jpg", 77, "35"), &row("9@N01", "4_o.jpg", 77, "(38, 43)")];
+        let [first, second] = [first.concat(), second.concat()];
+        let files = [
+            ("fold_0_data.txt", first.as_str()),
+            ("fold_1_data.txt", second.as_str()),
+            ("faces/30601258@N03/coarse_tilt_aligned_face.1.10399_o.jpg", ""),
+            ("aligned/30601258@N03/landmark_aligned_face.1.10399_o.jpg", ""),
+            ("aligned/30601258@N03/landmark_aligned_face.2.2_o.jpg", ""),
+            ("faces/9@N01/coarse_tilt_aligned_face.77.3_o.jpg", ""),
+        ];
+
+        let expected = [
+            "faces/30601258@N03/coarse_tilt_aligned_face.1.10399_o.jpg: 28 30601258@N03/1 ?",
+            "aligned/30601258@N03/landmark_aligned_face.1.10399_o.jpg: \
+             faces/30601258@N03/coarse_tilt_aligned_face.1.10399_o.jpg is another version of it, and used",
+            "aligned/30601258@N03/landmark_aligned_face.2.2_o.jpg: ? 30601258@N03/2 ?",
+            "faces/9@N01/coarse_tilt_aligned_face.77.3_o.jpg: 35 9@N01/77 ?",
+            "9@N01/coarse_tilt_aligned_face.77.4_o.jpg: there is no such file in the data set's folder",
+        ];
+        assert_eq!(described(&listing("adience", &files)), expected);
+    }
+}

@@ -1,0 +1,31 @@
+//! AgeDB: `0_MariaCallas_35_f.jpg` is picture 0, of Maria Callas at 35; `f` and `m` are the sexes.
+
+use super::names::{NameSource, Named, number, stem};
+
+pub(super) const AGEDB: NameSource =
+    NameSource { name: "agedb", about: "AgeDB: names as 0_MariaCallas_35_f.jpg", form: "NUMBER_Name_AGE_f.jpg", read };
+
+fn read(file_name: &str) -> Option<Named> {
+    let (picture, rest) = stem(file_name).split_once('_')?;
+    let (rest, sex) = rest.rsplit_once('_')?;
+    let (name, age) = rest.rsplit_once('_')?;
+    number(picture)?;
+    let ours = matches!(sex, "f" | "m" | "F" | "M") && name.chars().any(char::is_alphabetic);
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_number_person_age_and_sex() {
+        let named = |name: &str, age| Some(Named { age: Some(age), identity: Some(name.into()) });
+
+        assert_eq!(read("AgeDB/0_MariaCallas_35_f.jpg"), named("MariaCallas", 35));
+        assert_eq!(read("16487_J_R_Tolkien_101_m.jpg"), named("J_R_Tolkien", 101));
+        assert_eq!(read("0_1_35_f.jpg"), None);
+        assert_eq!(read("0_MariaCallas_35_x.jpg"), None);
+        assert_eq!(read("41_Robert_De_Niro_0012.jpg"), None);
+    }
+}

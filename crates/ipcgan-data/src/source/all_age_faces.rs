@@ -1,0 +1,77 @@
+//! All-Age-Faces: `00000A02.jpg` is individual 00000 at the age of 2, and each individual is there once; in two versions, as
+//! photographed and aligned.
+
+use std::collections::HashMap;
+
+use ipcgan_model::AgeGroups;
+
+use super::names::{NameSource, Named, number, stem};
+use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use crate::DataError;
+
+pub(super) struct AllAgeFaces;
+
+pub(super) const ALL_AGE_FACES: AllAgeFaces = AllAgeFaces;
+
+const NAMES: NameSource = NameSource {
+    name: "all-age-faces",
+    about: "All-Age-Faces: names as 00000A02.jpg; of original and aligned pictures the original ones are used",
+    form: "NNNNNAYY.jpg",
+    read,
+};
+
+impl Source for AllAgeFaces {
+    fn name(&self) -> &'static str {
+        NAMES.name
+    }
+
+    fn about(&self) -> &'static str {
+        NAMES.about
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        NAMES.evidence(tree)
+    }
+
+    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        // The aligned ones lack what is around a face, which our own alignment needs.
+        let is_original = |file: &str| file.split('/').any(|folder| folder.to_lowercase().contains("original"));
+        let mut used: HashMap<&str, &str> = HashMap::new();
+        for file in tree.pictures().filter(|file| read(file).is_some()) {
+            let version = used.entry(stem(file)).or_insert(file);
+            if is_original(file) && !is_original(version) {
+                *version = file;
+            }
+        }
+        let picture = |file: &str| match used.get(stem(file)) {
+            Some(version) if *version != file => SourcePicture::other_version(file, version),
+            _ => SourcePicture::of_file(file, NAMES.label(file, groups)),
+        };
+        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+    }
+}
+
+fn read(file_name: &str) -> Option<Named> {
+    let (individual, age) = stem(file_name).split_once('A')?;
+    number(individual)?;
+    (individual.len() == 5 && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::testing::{described, listing};
+
+    #[test]
+    fn the_name_is_individual_and_age_and_the_original_picture_is_used() {
+        let files =
+            ["aglined faces/00000A32.jpg", "aglined faces/00001A33.jpg", "original images/00000A32.jpg", "x.jpg"];
+
+        let expected = [
+            "aglined faces/00000A32.jpg: original images/00000A32.jpg is another version of it, and used",
+            "aglined faces/00001A33.jpg: 33 ? ?",
+            "original images/00000A32.jpg: 32 ? ?",
+            "x.jpg: is not called NNNNNAYY.jpg",
+        ];
+        assert_eq!(described(&listing("all-age-faces", &files.map(|file| (file, "")))), expected);
+    }
+}

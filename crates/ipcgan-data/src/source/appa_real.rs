@@ -1,0 +1,119 @@
+//! APPA-REAL: photos in `train`, `valid` and `test`, real ages in a table for each; `000000.jpg_face.jpg` is the face that is
+//! meant, cut out of the photo `000000.jpg`.
+
+use ipcgan_model::AgeGroups;
+
+use super::{Evidence, Listing, Source, SourcePicture, Table, Tree, table};
+use crate::metadata::Columns;
+use crate::{DataError, Split};
+
+/// Its tables, the folder of each and the split that it is for.
+const TABLES: [(&str, &str, Split); 3] = [
+    ("gt_avg_train.csv", "train", Split::Train),
+    ("gt_avg_valid.csv", "valid", Split::Valid),
+    ("gt_avg_test.csv", "test", Split::Test),
+];
+/// How the name of a face goes on behind that of its photo.
+const FACE: &str = "_face.jpg";
+
+pub(super) struct AppaReal;
+
+pub(super) const APPA_REAL: AppaReal = AppaReal;
+
+impl Source for AppaReal {
+    fn name(&self) -> &'static str {
+        "appa-real"
+    }
+
+    fn about(&self) -> &'static str {
+        "APPA-REAL: gt_avg_train.csv, gt_avg_valid.csv and gt_avg_test.csv beside train, valid and test; real ages"
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        if let Some((table, ..)) = tables(tree).first() {
+            return Evidence::Table(format!("{table} is there"));
+        }
+        match tree.pictures().filter(|file| file.ends_with(&format!(".jpg{FACE}"))).count() {
+            0 => Evidence::None,
+            faces => Evidence::Doubtful(format!("{faces} pictures are called N.jpg{FACE}, but {}", missing())),
+        }
+    }
+
+    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let mut listing = Listing::default();
+        for (path, folder, split) in tables(tree) {
+            // Rows name pictures without their folder, which is called as the split.
+            let folder = path.rsplit_once('/').map_or(format!("{folder}/"), |(above, _)| format!("{above}/{folder}/"));
+            let columns = Columns::default().with("file_name", "file_name").with("age", "real_age");
+            let place = |name: &str| {
+                let face = format!("{folder}{name}{FACE}");
+                if tree.contains(&face) { face } else { format!("{folder}{name}") }
+            };
+            let rows = table::rows_at(tree, &tree.folder().join(path), &columns, groups, place)?;
+            listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
+            for mut picture in rows.pictures {
+                if let Ok(label) = &mut picture.label {
+                    label.split = Some(split);
+                }
+                listing.pictures.push(picture);
+            }
+        }
+        if listing.pictures.is_empty() {
+            return Err(DataError::unusable(tree.folder(), format!("cannot be read as APPA-REAL: {}", missing())));
+        }
+        let photos = listing.pictures.iter().filter_map(|picture| photo_of(&picture.file_name, tree));
+        let photos: Vec<_> = photos.collect();
+        listing.pictures.extend(photos);
+        Ok(listing)
+    }
+}
+
+/// The photo out of which the face was cut, which may show several people.
+fn photo_of(face: &str, tree: &Tree) -> Option<SourcePicture> {
+    let photo = face.strip_suffix(FACE).filter(|photo| tree.contains(photo))?;
+    Some(SourcePicture::other_version(photo, face))
+}
+
+fn missing() -> String {
+    let names = TABLES.map(|(name, ..)| name).join(", ");
+    format!("the tables {names}, which say the ages, are missing")
+}
+
+/// Those that are there.
+fn tables(tree: &Tree) -> Vec<(&str, &'static str, Split)> {
+    let found = |(name, folder, split)| Some((*tree.named(name).first()?, folder, split));
+    TABLES.into_iter().filter_map(found).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::testing::{described, listing};
+
+    const HEADER: &str = "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n";
+
+    #[test]
+    fn the_real_age_is_that_of_the_face_that_was_cut_out() {
+        let train = format!("{HEADER}000000.jpg,37,5.7,0.94,24\n000001.jpg,39,69.0,5.6,69\n");
+        let test = format!("{HEADER}000000.jpg,38,24.0,2.9,27\n");
+        let files = [
+            ("appa-real-release/gt_avg_train.csv", train.as_str()),
+            ("appa-real-release/gt_avg_test.csv", test.as_str()),
+            ("appa-real-release/train/000000.jpg", ""),
+            ("appa-real-release/train/000000.jpg_face.jpg", ""),
+            ("appa-real-release/train/000000.jpg.mat", ""),
+            ("appa-real-release/train/000001.jpg", ""),
+            ("appa-real-release/test/000000.jpg_face.jpg", ""),
+        ]
+        .map(|(file, text)| (file, text));
+
+        let described = described(&listing("appa-real", &files));
+
+        let expected = [
+            "appa-real-release/train/000000.jpg_face.jpg: 24 ? train",
+            "appa-real-release/train/000001.jpg: 69 ? train",
+            "appa-real-release/test/000000.jpg_face.jpg: 27 ? test",
+            "appa-real-release/train/000000.jpg: appa-real-release/train/000000.jpg_face.jpg is another version of it, and used",
+        ];
+        assert_eq!(described, expected);
+    }
+}

@@ -1,0 +1,156 @@
+//! FFHQ: `images1024x1024/00000/00000.png`, no identities and no ages; FFHQ-Aging adds ranges of ages in
+//! `ffhq_aging_labels.csv`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ipcgan_model::AgeGroups;
+
+use super::names::{labelled, number, parent, stem};
+use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
+use crate::DataError;
+use crate::age_text::age;
+use crate::left_out::Fault;
+use crate::table_file::TableFile;
+
+/// The table of FFHQ-Aging, and its columns of numbers and of ranges of ages.
+const TABLE: &str = "ffhq_aging_labels.csv";
+pub(super) const NUMBER: &str = "image_number";
+pub(super) const AGE: &str = "age_group";
+/// Folders of its versions, the ones that are used first.
+const FOLDERS: [&str; 3] = ["images1024x1024", "in-the-wild-images", "thumbnails128x128"];
+/// Pictures in one folder.
+const IN_A_FOLDER: u32 = 1000;
+
+pub(super) struct Ffhq;
+
+pub(super) const FFHQ: Ffhq = Ffhq;
+
+impl Source for Ffhq {
+    fn name(&self) -> &'static str {
+        "ffhq"
+    }
+
+    fn about(&self) -> &'static str {
+        "FFHQ: names NNNNN.png in folders of a thousand; ages from ffhq_aging_labels.csv of FFHQ-Aging (or --table FILE)"
+    }
+
+    fn table_use(&self) -> TableUse {
+        TableUse::File
+    }
+
+    fn why_ages_are_unknown(&self) -> &'static str {
+        "FFHQ has no ages; FFHQ-Aging has, in ffhq_aging_labels.csv, which belongs into this folder"
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        let [mut all, mut numbered, mut placed] = [0, 0, 0];
+        for file in tree.pictures() {
+            all += 1;
+            numbered += usize::from(picture_number(file).is_some());
+            placed += usize::from(is_placed(file));
+        }
+        if 10 * numbered < 9 * all {
+            return Evidence::None;
+        }
+        let seen = format!("{numbered} of {all} pictures are called NNNNN.png");
+        match tree.named(TABLE).first() {
+            Some(table) => Evidence::Table(format!("{table} is there")),
+            None if 10 * placed >= 9 * all => Evidence::Names(format!("{seen} in folders of a thousand")),
+            None => Evidence::Doubtful(format!("{seen}, but they are not in its folders, 00000 to 69000")),
+        }
+    }
+
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let in_tree = || tree.named(TABLE).first().map(|file| tree.folder().join(file));
+        let path: Option<PathBuf> = table.path.clone().or_else(in_tree);
+        let ages = path.as_deref().map(ages).transpose()?;
+        let rank = |file: &str| {
+            FOLDERS
+                .iter()
+                .position(|folder| parent(file).split('/').any(|part| part == *folder))
+                .unwrap_or(FOLDERS.len())
+        };
+        let mut used: HashMap<u32, &str> = HashMap::new();
+        for file in tree.pictures() {
+            let Some(number) = picture_number(file) else { continue };
+            let version = used.entry(number).or_insert(file);
+            if rank(file) < rank(version) {
+                *version = file;
+            }
+        }
+        let picture = |file: &str| {
+            let Some(number) = picture_number(file) else {
+                return SourcePicture::of_file(file, Err(Fault::label("is not called NNNNN.png")));
+            };
+            if used[&number] != file {
+                return SourcePicture::other_version(file, used[&number]);
+            }
+            let age = ages.as_ref().and_then(|ages| ages.get(&number).cloned()).transpose();
+            SourcePicture::of_file(file, age.and_then(|age| labelled(age, None, groups)))
+        };
+        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+    }
+}
+
+/// The age of each picture by its number, or why there is none, as the table `path` says.
+fn ages(path: &Path) -> Result<HashMap<u32, Result<u32, Fault>>, DataError> {
+    let table = TableFile::read(path, &[NUMBER, AGE])?;
+    let place = |name: &'static str| {
+        let missing = || DataError::MissingColumn {
+            path: path.into(),
+            ours: name,
+            name: name.into(),
+            found: table.header.iter().map(String::from).collect(),
+            similar: None,
+        };
+        table.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)
+    };
+    let [numbers, ages] = [place(NUMBER)?, place(AGE)?];
+    let rows = table.rows.into_iter().filter_map(|row| row.cells.ok());
+    let row = |cells: csv::StringRecord| {
+        let text = cells.get(ages).filter(|text| !text.is_empty())?;
+        Some((number(cells.get(numbers)?)?, age(text)))
+    };
+    Ok(rows.filter_map(row).collect())
+}
+
+fn picture_number(file: &str) -> Option<u32> {
+    (stem(file).len() == 5).then(|| number(stem(file))).flatten()
+}
+
+/// Whether the picture is in the folder of its thousand, or in one that is named as FFHQ's.
+fn is_placed(file: &str) -> bool {
+    let folders = parent(file);
+    let thousand = picture_number(file).map(|number| format!("{:05}", number / IN_A_FOLDER * IN_A_FOLDER));
+    thousand.as_deref() == folders.rsplit('/').next() || folders.split('/').any(|folder| FOLDERS.contains(&folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::testing::{described, listing};
+
+    const LABELS: &str =
+        "image_number,age_group,age_group_confidence,gender\n0,0-2,1.0,male\n1,20-29,0.9,female\n2,70-120,1,male\n";
+
+    #[test]
+    fn ages_come_from_the_table_of_ffhq_aging_and_the_largest_version_is_used() {
+        let files = [
+            ("ffhq_aging_labels.csv", LABELS),
+            ("images1024x1024/00000/00000.png", ""),
+            ("images1024x1024/00000/00001.png", ""),
+            ("thumbnails128x128/00000/00001.png", ""),
+            ("thumbnails128x128/00000/00002.png", ""),
+            ("thumbnails128x128/00000/00003.png", ""),
+        ];
+
+        let expected = [
+            "images1024x1024/00000/00000.png: age 1 is below the first age group 11-20",
+            "images1024x1024/00000/00001.png: 24 ? ?",
+            "thumbnails128x128/00000/00001.png: images1024x1024/00000/00001.png is another version of it, and used",
+            "thumbnails128x128/00000/00002.png: 95 ? ?",
+            "thumbnails128x128/00000/00003.png: ? ? ?",
+        ];
+        assert_eq!(described(&listing("ffhq", &files)), expected);
+    }
+}

@@ -1,0 +1,84 @@
+//! One folder an identity, as LFW, CASIA-WebFace and VGGFace come: whose faces they are is known, their age is not.
+
+use ipcgan_model::AgeGroups;
+
+use super::names::{labelled, number, parent, split_of_folders, stem};
+use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use crate::left_out::Fault;
+use crate::{DataError, Split};
+
+pub(super) struct Identities;
+
+pub(super) const IDENTITIES: Identities = Identities;
+
+impl Source for Identities {
+    fn name(&self) -> &'static str {
+        "identities"
+    }
+
+    fn about(&self) -> &'static str {
+        "one folder an identity, ages unknown (as LFW, CASIA-WebFace, VGGFace); known by names FOLDER/FOLDER_NNNN.jpg"
+    }
+
+    fn why_ages_are_unknown(&self) -> &'static str {
+        "the folders name people, not ages"
+    }
+
+    /// Names as LFW has them; other folders are called by many things.
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        let [mut all, mut named] = [0, 0];
+        for file in tree.pictures() {
+            all += 1;
+            named += usize::from(is_named_after_folder(file));
+        }
+        let seen = format!("{named} of {all} pictures are called FOLDER/FOLDER_NNNN.jpg");
+        match 10 * named >= 9 * all {
+            true => Evidence::Names(seen),
+            false if 3 * named >= all => Evidence::Doubtful(seen),
+            false => Evidence::None,
+        }
+    }
+
+    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let picture = |file_name: &str| {
+            let label = identity(file_name).ok_or_else(|| Fault::label("is in no folder of an identity"));
+            let label = label.and_then(|identity| labelled(None, Some(identity.into()), groups));
+            let label = label.map(|mut label| {
+                label.split = split_of_folders(file_name);
+                label
+            });
+            SourcePicture::of_file(file_name, label)
+        };
+        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+    }
+}
+
+/// The nearest folder, unless it is called as a split.
+fn identity(file_name: &str) -> Option<&str> {
+    let folder = parent(file_name).rsplit('/').next()?;
+    (!folder.is_empty() && Split::by_name(&folder.to_lowercase()).is_none()).then_some(folder)
+}
+
+/// `Ann_Lee/Ann_Lee_0001.jpg`
+fn is_named_after_folder(file_name: &str) -> bool {
+    let shot = identity(file_name).and_then(|folder| stem(file_name).strip_prefix(folder)?.strip_prefix('_'));
+    shot.is_some_and(|shot| shot.len() == 4 && number(shot).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::testing::{described, listing};
+
+    #[test]
+    fn the_nearest_folder_is_the_identity_and_one_above_may_be_the_split() {
+        let files = ["lfw/Ann_Lee/1.jpg", "cover.jpg", "test/1.jpg", "test/Bob/1.jpg"].map(|file| (file, ""));
+
+        let expected = [
+            "cover.jpg: is in no folder of an identity",
+            "lfw/Ann_Lee/1.jpg: ? Ann_Lee ?",
+            "test/1.jpg: is in no folder of an identity",
+            "test/Bob/1.jpg: ? Bob test",
+        ];
+        assert_eq!(described(&listing("identities", &files)), expected);
+    }
+}

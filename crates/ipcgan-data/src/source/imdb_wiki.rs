@@ -1,0 +1,213 @@
+//! IMDB-WIKI: names say person, date of birth and year of the photo, as `nm0000001_rm124825600_1899-5-10_1968.jpg` and
+//! `10000217_1981-05-05_2009.jpg`; `imdb.mat` and `wiki.mat` say in which pictures a face was found.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ipcgan_model::AgeGroups;
+
+use super::matlab::{self, Value};
+use super::names::{NameSource, Named, labelled, number, stem};
+use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
+use crate::DataError;
+use crate::calendar::Date;
+use crate::left_out::{Cause, Fault};
+
+/// The variables of its `.mat` files that hold the labels, each in a file of that name.
+pub(super) const VARIABLES: [&str; 2] = ["imdb", "wiki"];
+
+pub(super) struct ImdbWiki;
+
+pub(super) const IMDB_WIKI: ImdbWiki = ImdbWiki;
+
+const NAMES: NameSource = NameSource {
+    name: "imdb-wiki",
+    about: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there (or --table FILE)",
+    form: "PERSON_YYYY-MM-DD_YYYY.jpg",
+    read,
+};
+
+impl Source for ImdbWiki {
+    fn name(&self) -> &'static str {
+        NAMES.name
+    }
+
+    fn about(&self) -> &'static str {
+        NAMES.about
+    }
+
+    fn table_use(&self) -> TableUse {
+        TableUse::File
+    }
+
+    fn evidence(&self, tree: &Tree) -> Evidence {
+        NAMES.evidence(tree)
+    }
+
+    /// A picture that no `.mat` file names is read by its name.
+    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let files: Vec<PathBuf> = match &table.path {
+            Some(path) => vec![path.clone()],
+            None => mat_files(tree),
+        };
+        let mut known = HashMap::new();
+        for file in &files {
+            known.extend(labels(file)?);
+        }
+        let mut by_name = 0;
+        let mut pictures = Vec::new();
+        for file in tree.pictures() {
+            // `01/nm0000001_....jpg`, as the table writes it.
+            let start = file.rmatch_indices('/').nth(1).map_or(0, |(slash, _)| slash + 1);
+            let label = match known.get(&file[start..]) {
+                Some(Labels { face_score, .. }) if *face_score == f64::NEG_INFINITY => {
+                    Err(Fault::new(Cause::NoFace, "the data set's table says that no face was found"))
+                }
+                Some(Labels { named: Named { age: Some(age), identity }, .. }) => {
+                    labelled(Some(*age), identity.clone(), groups)
+                }
+                _ => {
+                    by_name += 1;
+                    let unknown = |fault| if is_of_form(file) { Fault::label("its dates make no age") } else { fault };
+                    NAMES.label(file, groups).map_err(|fault| match fault.cause {
+                        Cause::Label => unknown(fault),
+                        _ => fault,
+                    })
+                }
+            };
+            pictures.push(SourcePicture::of_file(file, label));
+        }
+        let mut notes = Vec::new();
+        if files.is_empty() {
+            notes
+                .push("imdb.mat or wiki.mat is not there, so pictures without a face are known only by looking".into());
+        } else if by_name > 0 {
+            notes.push(format!("{by_name} pictures are in no .mat file, and read by their names"));
+        }
+        Ok(Listing { pictures, notes })
+    }
+}
+
+/// What a table says of a picture.
+struct Labels {
+    named: Named,
+    /// How sure the data set's detector was; minus infinity where it found no face.
+    face_score: f64,
+}
+
+fn mat_files(tree: &Tree) -> Vec<PathBuf> {
+    let named = VARIABLES.iter().flat_map(|name| tree.named(&format!("{name}.mat")));
+    named.map(|file| tree.folder().join(file)).collect()
+}
+
+/// What the `.mat` file `path` says of each picture, by its path relative to the file.
+fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
+    let unusable = |reason: String| DataError::unusable(path, reason);
+    let file = matlab::read(path)?;
+    let faces = VARIABLES.iter().find_map(|name| file.get(*name));
+    let faces = faces.ok_or_else(|| unusable("has neither imdb nor wiki, the labels of IMDB-WIKI".into()))?;
+    let column = |name: &str| faces.field(name).ok_or_else(|| unusable(format!("has no field {name}")));
+    let kind = || unusable("has fields of another kind than paths and numbers".into());
+    let paths = column("full_path")?.cells().ok_or_else(kind)?;
+    let [births, years, scores] = [column("dob")?, column("photo_taken")?, column("face_score")?].map(Value::numbers);
+    let (births, years, scores) = (births.ok_or_else(kind)?, years.ok_or_else(kind)?, scores.ok_or_else(kind)?);
+    if [births.len(), years.len(), scores.len()] != [paths.len(); 3] {
+        return Err(unusable("has fields of different lengths".into()));
+    }
+    let labels = paths.iter().enumerate().filter_map(|(index, path)| {
+        let Value::Text(path) = path else { return None };
+        let birth = Date::of_matlab(births[index] as i64);
+        let age = age(birth.year, birth.month, years[index] as i64);
+        let named = Named { age, identity: person(stem(path)).map(String::from) };
+        Some((path.clone(), Labels { named, face_score: scores[index] }))
+    });
+    Ok(labels.collect())
+}
+
+fn read(file_name: &str) -> Option<Named> {
+    let [year, month, _, taken] = dates(stem(file_name))?;
+    let identity = person(stem(file_name))?;
+    Some(Named { age: Some(age(year.into(), month, taken.into())?), identity: Some(identity.into()) })
+}
+
+fn is_of_form(file_name: &str) -> bool {
+    dates(stem(file_name)).is_some() && person(stem(file_name)).is_some()
+}
+
+/// `nm0000001` of IMDb, or the number of the page in Wikipedia.
+fn person(stem: &str) -> Option<&str> {
+    let person = stem.split('_').next()?;
+    let digits = person.strip_prefix("nm").unwrap_or(person);
+    number(digits)?;
+    Some(person)
+}
+
+/// Year, month and day of birth, and the year of the photo.
+fn dates(stem: &str) -> Option<[u32; 4]> {
+    let (rest, taken) = stem.rsplit_once('_')?;
+    let (_, birth) = rest.rsplit_once('_')?;
+    let mut parts = birth.split('-').map(number);
+    let [year, month, day] = [parts.next()??, parts.next()??, parts.next()??];
+    (parts.next().is_none() && taken.len() == 4).then_some([year, month, day, number(taken)?])
+}
+
+/// The age in a year of which the month is unknown: in its middle, as the data set's authors have it.
+fn age(year: i64, month: u32, taken: i64) -> Option<u32> {
+    let before_birthday = month > 6;
+    let age = taken - year - i64::from(before_birthday);
+    // An unknown date of birth is the year 0.
+    (year > 1000).then(|| u32::try_from(age).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::testing::{described, listing, tree};
+
+    #[test]
+    fn the_age_follows_from_the_dates_in_the_name() {
+        let named = |age, identity: &str| Some(Named { age: Some(age), identity: Some(identity.into()) });
+
+        assert_eq!(read("imdb_crop/01/nm0000001_rm124825600_1899-5-10_1968.jpg"), named(69, "nm0000001"));
+        assert_eq!(read("wiki_crop/17/10000217_1981-05-05_2009.jpg"), named(28, "10000217"));
+        assert_eq!(read("17/10000217_1981-12-05_2009.jpg"), named(27, "10000217"));
+        assert_eq!(read("17/10000217_0-0-0_2009.jpg"), None);
+        assert_eq!(read("17/10000217_1981-05_2009.jpg"), None);
+        assert_eq!(read("26_1_1_20170104023102422.jpg"), None);
+    }
+
+    #[test]
+    fn dates_that_make_no_age_are_named() {
+        let files = [("wiki_crop/17/10000217_1981-05-05_1970.jpg", ""), ("x.jpg", "")];
+
+        let expected = [
+            "wiki_crop/17/10000217_1981-05-05_1970.jpg: its dates make no age",
+            "x.jpg: is not called PERSON_YYYY-MM-DD_YYYY.jpg",
+        ];
+        assert_eq!(described(&listing("imdb-wiki", &files)), expected);
+    }
+
+    #[test]
+    fn the_mat_file_says_the_dates_and_where_no_face_was_found() {
+        let (folder, _) = tree(&[
+            "wiki_crop/17/10000217_1981-05-05_2009.jpg",
+            "wiki_crop/48/10000548_1925-04-04_1964.jpg",
+            "wiki_crop/48/1_1925-04-04_1964.jpg",
+        ]);
+        let mat = include_bytes!("../../tests/data/wiki.mat");
+        std::fs::write(folder.path().join("wiki_crop/wiki.mat"), mat).unwrap();
+        let tree = Tree::read(folder.path(), None).unwrap();
+
+        let listing = IMDB_WIKI.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap();
+
+        let expected = [
+            "wiki_crop/17/10000217_1981-05-05_2009.jpg: 28 10000217 ?",
+            "wiki_crop/48/10000548_1925-04-04_1964.jpg: the data set's table says that no face was found",
+            "wiki_crop/48/1_1925-04-04_1964.jpg: 39 1 ?",
+        ];
+        let mut described = described(&listing);
+        described.sort();
+        assert_eq!(described, [expected[0], expected[1], expected[2]].map(String::from));
+        assert_eq!(listing.notes, ["1 pictures are in no .mat file, and read by their names"]);
+    }
+}

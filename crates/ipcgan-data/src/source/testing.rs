@@ -1,0 +1,45 @@
+//! Small folders that look like data sets.
+
+use std::fs;
+
+use ipcgan_model::AgeGroups;
+use tempfile::TempDir;
+
+use super::{Listing, Table, Tree, by_name};
+
+/// A folder with these files, of which those with a text hold it.
+pub(super) fn tree_with(files: &[(&str, &str)]) -> (TempDir, Tree) {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let tree = Tree::read(folder.path(), None).unwrap();
+    (folder, tree)
+}
+
+/// A folder with these empty files.
+pub(super) fn tree(files: &[&str]) -> (TempDir, Tree) {
+    tree_with(&files.iter().map(|file| (*file, "")).collect::<Vec<_>>())
+}
+
+/// What the source `name` reads from a folder with these files.
+pub(super) fn listing(name: &str, files: &[(&str, &str)]) -> Listing {
+    let (_folder, tree) = tree_with(files);
+    by_name(name).unwrap().pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap()
+}
+
+/// File name, age, identity and split of each picture, or why it is left out.
+pub(super) fn described(listing: &Listing) -> Vec<String> {
+    let text = |picture: &super::SourcePicture| match &picture.label {
+        Ok(label) => {
+            let age = label.age.map_or("?".into(), |age| age.to_string());
+            let identity = label.identity.as_deref().unwrap_or("?");
+            let split = label.split.map_or("?".into(), |split| split.to_string());
+            format!("{}: {age} {identity} {split}", picture.file_name)
+        }
+        Err(fault) => format!("{}: {}", picture.file_name, fault.reason),
+    };
+    listing.pictures.iter().map(text).collect()
+}

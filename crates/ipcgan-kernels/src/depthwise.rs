@@ -1,0 +1,164 @@
+//! Depthwise convolution: each channel with a window of its own, no sums over channels.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use crate::epilogue::Epilogue;
+use crate::lanes::load;
+use crate::output::fill_in_chunks;
+use crate::{Instructions, Maps, Window};
+
+/// Whether a convolution of `outputs` and inputs of a group is depthwise.
+pub(crate) fn is_depthwise([outputs, inputs]: [usize; 2], window: &Window) -> bool {
+    inputs == 1 && outputs == window.groups && outputs > 1
+}
+
+/// A depthwise convolution with its weights channels last, as the maps are.
+#[derive(Debug)]
+pub(crate) struct Depthwise {
+    instructions: Instructions,
+    window: Window,
+    /// `[kernel][kernel][channels]`.
+    weights: Vec<f32>,
+}
+
+impl Depthwise {
+    /// Convolution with `weights` `[channels][kernel][kernel]`.
+    pub(crate) fn new(instructions: Instructions, weights: &[f32], window: &Window) -> Self {
+        let taps = window.kernel * window.kernel;
+        let channels = window.groups;
+        let places = (0..taps).flat_map(|tap| (0..channels).map(move |channel| channel * taps + tap));
+        Self { instructions, window: *window, weights: places.map(|place| weights[place]).collect() }
+    }
+
+    /// The output's values, for an output of `[height, width]`.
+    pub(crate) fn run(
+        &self,
+        input: &[f32],
+        maps: Maps,
+        [height, width]: [usize; 2],
+        epilogue: &Epilogue<'_>,
+        output: &mut Vec<f32>,
+    ) {
+        let line = width * maps.channels;
+        fill_in_chunks(output, maps.batch * height * line, line, |index, output| {
+            let (picture, y) = (index / height, index % height);
+            let picture = &input[picture * maps.picture()..][..maps.picture()];
+            let start = index * line;
+            self.instructions.run(Row { depthwise: self, picture, maps, y, start, output, epilogue });
+        });
+    }
+}
+
+/// A row of the output.
+struct Row<'a> {
+    depthwise: &'a Depthwise,
+    picture: &'a [f32],
+    maps: Maps,
+    y: usize,
+    /// Where `output` begins in the whole output.
+    start: usize,
+    output: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+/// The taps of a window that meet the input, along one axis.
+#[derive(Clone, Copy)]
+struct Taps {
+    /// The first of them.
+    first: usize,
+    /// The input that the first one meets.
+    place: usize,
+    count: usize,
+}
+
+impl Taps {
+    #[inline(always)]
+    fn of(window: &Window, output: usize, side: usize) -> Self {
+        let begin = output * window.stride;
+        let first = window.before.saturating_sub(begin).min(window.kernel);
+        let place = (begin + first).saturating_sub(window.before).min(side);
+        let end = (side + window.before).saturating_sub(begin).min(window.kernel);
+        Self { first, place, count: end.saturating_sub(first) }
+    }
+}
+
+impl WithSimd for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Maps { height, width, channels, .. } = self.maps;
+        let window = self.depthwise.window;
+        let rows = Taps::of(&window, self.y, height);
+        let outputs = self.output.len() / channels;
+        // Outputs whose windows lie within the input.
+        let inner = if window.stride == 1 && window.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
+            window.before.min(outputs)..(width + window.before).saturating_sub(2).clamp(window.before, outputs)
+        } else {
+            0..0
+        };
+        for x in (0..inner.start).chain(inner.end..outputs) {
+            self.pixel(simd, x, rows);
+        }
+        if !inner.is_empty() {
+            self.inner(simd, inner, rows);
+        }
+    }
+}
+
+impl Row<'_> {
+    /// One output pixel.
+    #[inline(always)]
+    fn pixel<S: Simd>(&mut self, simd: S, x: usize, rows: Taps) {
+        let Depthwise { window, weights, .. } = self.depthwise;
+        let Maps { width, channels, .. } = self.maps;
+        let columns = Taps::of(window, x, width);
+        let place = x * channels;
+        for (index, output) in self.output[place..place + channels].chunks_mut(S::F32_LANES).enumerate() {
+            let (channel, count) = (index * S::F32_LANES, output.len());
+            let mut sum = simd.splat_f32s(0.0);
+            for row in 0..rows.count {
+                let values = ((rows.place + row) * width + columns.place) * channels + channel;
+                let taps = ((rows.first + row) * window.kernel + columns.first) * channels + channel;
+                for column in 0..columns.count {
+                    let value = load(simd, &self.picture[values + column * channels..][..count]);
+                    let weight = load(simd, &weights[taps + column * channels..][..count]);
+                    sum = simd.mul_add_e_f32s(value, weight, sum);
+                }
+            }
+            self.epilogue.store(simd, &[sum], channel, output, self.start + place + channel);
+        }
+    }
+
+    /// Output pixels whose windows of three by three lie within the input, of whole vectors of channels: a vector's weights
+    /// stay in registers.
+    #[inline(always)]
+    fn inner<S: Simd>(&mut self, simd: S, pixels: Range<usize>, rows: Taps) {
+        let Depthwise { window, weights, .. } = self.depthwise;
+        let Maps { width, channels, .. } = self.maps;
+        let vectors = channels / S::F32_LANES;
+        let (weights, _) = S::as_simd_f32s(weights);
+        let line = |row: usize| {
+            let (values, _) =
+                S::as_simd_f32s(&self.picture[(rows.place + row) * width * channels..][..width * channels]);
+            &values[(pixels.start - window.before) * vectors..(pixels.end + 2 - window.before) * vectors]
+        };
+        let lines: [&[S::f32s]; 3] = std::array::from_fn(line);
+        for vector in 0..vectors {
+            let weights: [S::f32s; 9] = std::array::from_fn(|tap| weights[tap * vectors + vector]);
+            for (index, x) in pixels.clone().enumerate() {
+                let mut sum = simd.splat_f32s(0.0);
+                for (line, weights) in lines.iter().zip(weights.as_chunks::<3>().0) {
+                    for (column, &weight) in weights.iter().enumerate() {
+                        sum = simd.mul_add_e_f32s(line[(index + column) * vectors + vector], weight, sum);
+                    }
+                }
+                let place = x * channels + vector * S::F32_LANES;
+                let output = &mut self.output[place..place + S::F32_LANES];
+                self.epilogue.store(simd, &[sum], vector * S::F32_LANES, output, self.start + place);
+            }
+        }
+    }
+}

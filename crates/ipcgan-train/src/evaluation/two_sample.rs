@@ -1,0 +1,150 @@
+//! Classifier two-sample test (Lopez-Paz and Oquab, 2017): can aged faces be told from real ones?
+
+use rayon::prelude::*;
+
+/// Parts of the faces of which each is told by a classifier that learned on the others.
+const FOLDS: usize = 5;
+/// Faces of each kind that it takes at least.
+const MIN_FACES: usize = 10;
+/// Weight of the squared norm of the classifier's weights, beside the sum of the losses.
+const PENALTY: f64 = 1.0;
+/// Steps of the classifier's training.
+const STEPS: usize = 200;
+
+/// Features of a face, and its fold: faces of one person are in one.
+#[derive(Clone, Debug)]
+pub(super) struct Sample<'a> {
+    pub(super) features: &'a [f32],
+    pub(super) person: usize,
+}
+
+/// Share of the faces that a logistic regression tells rightly, on as many of `aged` as of `real`, in five folds by person;
+/// half is chance. None for too few faces.
+pub(super) fn told_apart(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64> {
+    let count = aged.len().min(real.len());
+    if count < MIN_FACES {
+        return None;
+    }
+    let spread = |samples: &[Sample<'_>]| (0..count).map(|i| i * samples.len() / count).collect::<Vec<_>>();
+    let mut all: Vec<(&Sample<'_>, f64)> = spread(aged).into_iter().map(|i| (&aged[i], 1.0)).collect();
+    all.extend(spread(real).into_iter().map(|i| (&real[i], 0.0)));
+    let right: Vec<(usize, usize)> = (0..FOLDS).into_par_iter().map(|fold| right_in(fold, &all)).collect();
+    let [right, told] = right.iter().fold([0, 0], |[right, told], fold| [right + fold.0, told + fold.1]);
+    (told > 0).then(|| right as f64 / told as f64)
+}
+
+/// How many faces of a fold are told rightly, of how many.
+fn right_in(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
+    let is_here = |sample: &Sample<'_>| sample.person % FOLDS == fold;
+    let (here, others): (Vec<_>, Vec<_>) = all.iter().partition(|(sample, _)| is_here(sample));
+    if here.is_empty() || others.is_empty() {
+        return (0, 0);
+    }
+    let scale = Scale::of(&others);
+    let rows: Vec<Vec<f64>> = others.iter().map(|(sample, _)| scale.row(sample.features)).collect();
+    let labels: Vec<f64> = others.iter().map(|(_, label)| *label).collect();
+    let weights = logistic_regression(&rows, &labels);
+    let right =
+        here.iter().filter(|(sample, label)| (dot(&weights, &scale.row(sample.features)) > 0.0) == (*label > 0.5));
+    (right.count(), here.len())
+}
+
+/// Mean and deviation of each feature.
+struct Scale(Vec<[f64; 2]>);
+
+impl Scale {
+    fn of(samples: &[&(&Sample<'_>, f64)]) -> Self {
+        let count = samples.len() as f64;
+        let of_feature = |place: usize| {
+            let values = || samples.iter().map(|(sample, _)| f64::from(sample.features[place]));
+            let mean = values().sum::<f64>() / count;
+            let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+            [mean, variance.sqrt().max(1e-9)]
+        };
+        Self((0..samples[0].0.features.len()).map(of_feature).collect())
+    }
+
+    /// Features of mean zero and deviation one, and a one for the bias.
+    fn row(&self, features: &[f32]) -> Vec<f64> {
+        let scaled =
+            features.iter().zip(&self.0).map(|(value, [mean, deviation])| (f64::from(*value) - mean) / deviation);
+        scaled.chain([1.0]).collect()
+    }
+}
+
+/// Weights that minimise `sum of log losses + PENALTY / 2 |w|^2`, by Nesterov's accelerated gradient descent.
+fn logistic_regression(rows: &[Vec<f64>], labels: &[f64]) -> Vec<f64> {
+    let length = rows[0].len();
+    let rate = 1.0 / (0.25 * largest_eigenvalue(rows) + PENALTY);
+    let mut weights = vec![0.0; length];
+    let mut ahead = weights.clone();
+    for step in 0..STEPS {
+        let mut gradient: Vec<f64> = ahead.iter().map(|weight| PENALTY * weight).collect();
+        for (row, label) in rows.iter().zip(labels) {
+            let error = 1.0 / (1.0 + (-dot(&ahead, row)).exp()) - label;
+            gradient.iter_mut().zip(row).for_each(|(sum, value)| *sum += error * value);
+        }
+        let next: Vec<f64> = ahead.iter().zip(&gradient).map(|(weight, slope)| weight - rate * slope).collect();
+        let momentum = step as f64 / (step + 3) as f64;
+        ahead = next.iter().zip(&weights).map(|(next, last)| next + momentum * (next - last)).collect();
+        weights = next;
+    }
+    weights
+}
+
+/// Of the matrix `X^T X`, a little above it, by power iteration.
+fn largest_eigenvalue(rows: &[Vec<f64>]) -> f64 {
+    const ITERATIONS: usize = 20;
+    const MARGIN: f64 = 1.1;
+    let mut vector = vec![1.0; rows[0].len()];
+    let mut value = 0.0;
+    for _ in 0..ITERATIONS {
+        let mut next = vec![0.0; vector.len()];
+        for row in rows {
+            let share = dot(row, &vector);
+            next.iter_mut().zip(row).for_each(|(sum, value)| *sum += share * value);
+        }
+        value = dot(&next, &next).sqrt();
+        if value == 0.0 {
+            return 0.0;
+        }
+        vector = next.into_iter().map(|entry| entry / value).collect();
+    }
+    MARGIN * value
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+
+    /// Features that look random, those of the second moved by `shift`.
+    fn faces(shift: f32, count: usize) -> Vec<Vec<f32>> {
+        let mut random = ipcgan_data::random::random(7, 0, 0);
+        (0..count).map(|_| (0..4).map(|_| random.random::<f32>() + shift).collect()).collect()
+    }
+
+    fn told(aged: &[Vec<f32>], real: &[Vec<f32>]) -> Option<f64> {
+        let all = aged.iter().chain(real).enumerate();
+        let all: Vec<Sample<'_>> = all.map(|(person, features)| Sample { features, person }).collect();
+        told_apart(&all[..aged.len()], &all[aged.len()..])
+    }
+
+    #[test]
+    fn faces_of_one_kind_cannot_be_told_apart_and_moved_ones_can() {
+        let all = faces(0.0, 200);
+        let (one, other) = all.split_at(100);
+
+        let same = told(one, other).unwrap();
+        let moved = told(one, &faces(2.0, 100)).unwrap();
+
+        assert!((0.3..0.65).contains(&same), "{same}");
+        assert!(moved > 0.99, "{moved}");
+        assert_eq!(told(&one[..5], other), None, "too few");
+    }
+}

@@ -1,0 +1,330 @@
+//! Whether a generator is any good, in one sentence.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::measures::Interval;
+use super::metrics::{Method, RealFaces, Realism, TwoSample};
+
+/// Mean age error that good weights have at most, in years.
+const AGE_ERROR: f64 = 4.0;
+/// Share of what real faces reach (in the target group, rise of the estimated age) that good weights reach.
+const OF_REAL: f64 = 0.8;
+/// Verification rates, at a false accept rate of 1%, of good weights, and below which the person is lost.
+const VERIFIED: [f64; 2] = [0.9, 0.5];
+/// Distance at which dlib's recogniser takes two faces for one person, as its authors say; for where there are too few pairs of
+/// people to set a threshold by.
+const SAME_PERSON: f64 = 0.6;
+/// Laplacian variance ratios of good weights, and those beyond which a face is blurred away or buried in patterns.
+const DETAIL: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
+/// Share of the cases in which a linear classifier on the recogniser's vectors tells good aged faces from real ones, at most.
+const TOLD_APART: f64 = 0.75;
+/// Kernel distance of good aged faces to real ones, as a share of the unchanged sources', at most.
+const OF_UNCHANGED: f64 = 0.5;
+/// Rise in years, from the first to the last group, that the estimator must see in real faces to judge ages by it.
+const MIN_RISE_OF_REAL: f64 = 5.0;
+
+/// How good a generator is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// Its faces are of the target age, of the same person, and neither blurred nor buried in patterns.
+    Good,
+    /// They are faces of the same person, and miss what good ones reach.
+    Weak,
+    /// They are not the person any more, or no faces.
+    Garbage,
+    /// Nothing is wrong that can be measured, but not everything can be.
+    Undecided,
+}
+
+/// What to think of a generator, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// How good it is.
+    pub quality: Quality,
+    /// What decided: numbers with what good weights reach, the worst first.
+    pub reasons: Vec<String>,
+    /// What could not be measured, and why.
+    pub not_defined: Vec<String>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.quality {
+            Quality::Good => "These weights are good: ",
+            Quality::Weak => "These weights are weak: ",
+            Quality::Garbage => "These weights are garbage: ",
+            Quality::Undecided => "Whether these weights are good cannot be told: ",
+        })?;
+        let not_defined = self.not_defined.iter().map(|what| format!("not defined: {what}"));
+        let all: Vec<String> = self.reasons.iter().cloned().chain(not_defined).collect();
+        write!(f, "{}.", all.join("; "))
+    }
+}
+
+/// A number that was judged.
+struct Judgement {
+    quality: Quality,
+    reason: String,
+}
+
+/// Judges `method` by what `real` faces reach.
+pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
+    let mut not_defined = Vec::new();
+    let mut judgements = Vec::new();
+    for judged in [
+        person(method),
+        detail(method),
+        told_apart(method),
+        kernel_distance(method),
+        age_error(method, real),
+        rise(method, real),
+        target_group(method, real),
+    ] {
+        match judged {
+            Ok(judgement) => judgements.push(judgement),
+            Err(what) => not_defined.push(what),
+        }
+    }
+    not_defined.dedup();
+    let has = |quality| judgements.iter().any(|judgement: &Judgement| judgement.quality == quality);
+    let quality = match () {
+        () if has(Quality::Garbage) => Quality::Garbage,
+        () if has(Quality::Weak) => Quality::Weak,
+        () if !not_defined.is_empty() => Quality::Undecided,
+        () => Quality::Good,
+    };
+    // Only what decided; all of it if nothing is wrong.
+    let shown = judgements
+        .into_iter()
+        .filter(|judgement| matches!(quality, Quality::Good | Quality::Undecided) || judgement.quality == quality);
+    Verdict { quality, reasons: shown.map(|judgement| judgement.reason).collect(), not_defined }
+}
+
+fn person(method: &Method) -> Result<Judgement, String> {
+    if let Some(rate) = &method.verification_rate[0] {
+        let quality = match rate.value {
+            rate if rate < VERIFIED[1] => Quality::Garbage,
+            rate if rate < VERIFIED[0] => Quality::Weak,
+            _ => Quality::Good,
+        };
+        let reason = format!(
+            "verification rate {:.2} (same person, at a false accept rate of 1%; good is at least {})",
+            rate.value, VERIFIED[0]
+        );
+        return Ok(Judgement { quality, reason });
+    }
+    let distances: Vec<f64> = method.distance_by_gap.iter().flatten().copied().collect();
+    let farthest =
+        distances.into_iter().fold(None, |most: Option<f64>, distance| Some(most.unwrap_or(0.0).max(distance)));
+    let farthest = farthest.ok_or("whether it is the same person, without faces")?;
+    let quality = if farthest > SAME_PERSON { Quality::Garbage } else { Quality::Good };
+    let reason = format!("mean distance to the source {farthest:.2} (same person is at most {SAME_PERSON})");
+    Ok(Judgement { quality, reason })
+}
+
+fn detail(method: &Method) -> Result<Judgement, String> {
+    let ratio = value(method.laplacian_variance_ratio.as_ref()).ok_or("the Laplacian variance ratio, without faces")?;
+    let is_in = |[low, high]: [f64; 2]| (low..=high).contains(&ratio);
+    let quality = match () {
+        () if is_in(DETAIL[0]) => Quality::Good,
+        () if is_in(DETAIL[1]) => Quality::Weak,
+        () => Quality::Garbage,
+    };
+    let [low, high] = DETAIL[0];
+    let what = if ratio < 1.0 { "blurred below" } else { "patterns above" };
+    let reason = format!("Laplacian variance ratio {ratio:.2} ({what} 1; good is {low} to {high})");
+    Ok(Judgement { quality, reason })
+}
+
+/// The worse of the first and the last group, of one number of the recogniser's features.
+fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<f64> {
+    let of = |realism: Option<&Option<Realism>>| number(&realism?.as_ref()?.recogniser);
+    of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
+}
+
+fn told_apart(method: &Method) -> Result<Judgement, String> {
+    let told = at_the_ends(method, |sample| sample.told_apart);
+    let told = told
+        .ok_or("whether aged faces can be told from real ones, because the first and last group need ten faces each")?;
+    let quality = if told <= TOLD_APART { Quality::Good } else { Quality::Weak };
+    let reason = format!(
+        "aged faces are told from real ones of the first and last group in {told:.2} of the cases (chance 0.5; good is at most {TOLD_APART})"
+    );
+    Ok(Judgement { quality, reason })
+}
+
+fn kernel_distance(method: &Method) -> Result<Judgement, String> {
+    let share = at_the_ends(method, |sample| sample.of_unchanged);
+    let share = share.ok_or(
+        "the kernel distance to real faces, because unchanged sources of the first and last group are no farther than chance",
+    )?;
+    let quality = if share <= OF_UNCHANGED { Quality::Good } else { Quality::Weak };
+    let reason = format!(
+        "kernel distance to real faces of the first and last group {share:.2} of the unchanged source's (good is at most {OF_UNCHANGED})"
+    );
+    Ok(Judgement { quality, reason })
+}
+
+fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+    rise_of(&real.years)?;
+    let error = method.mean_age_error.ok_or("the mean age error, without real faces of a group")?;
+    let quality = if error <= AGE_ERROR { Quality::Good } else { Quality::Weak };
+    Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {AGE_ERROR})") })
+}
+
+fn rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+    let of_real = rise_of(&real.years)?;
+    let years = |place: Option<&Option<Interval>>| value(place?.as_ref());
+    let rise = years(method.years.last()).zip(years(method.years.first())).map(|(last, first)| last - first);
+    let rise = rise.ok_or("the rise of the estimated age, without faces")?;
+    let quality = if rise >= OF_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let reason = format!(
+        "estimated age rises by {rise:.1} years from the first to the last group (real faces: {of_real:.1}; good is at least {:.1})",
+        OF_REAL * of_real
+    );
+    Ok(Judgement { quality, reason })
+}
+
+fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+    rise_of(&real.years)?;
+    let shares = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
+    let (share, of_real) = shares.ok_or("the share in the target group, without faces")?;
+    let quality = if share >= OF_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let reason = format!(
+        "{share:.2} of the faces look of the target group (real faces of their own: {of_real:.2}; good is at least {:.2})",
+        OF_REAL * of_real
+    );
+    Ok(Judgement { quality, reason })
+}
+
+/// How much the estimated age of real faces rises from the first group to the last.
+fn rise_of(years: &[Option<Interval>]) -> Result<f64, String> {
+    let years: Option<Vec<f64>> = years.iter().map(|years| value(years.as_ref())).collect();
+    let years = years.ok_or("how well ages are met, because a group has no real faces to compare with")?;
+    let rise = years[years.len() - 1] - years[0];
+    match rise >= MIN_RISE_OF_REAL {
+        true => Ok(rise),
+        false => Err(format!(
+            "how well ages are met, because the age estimator sees real faces of the last group only {rise:.1} years above those of the first"
+        )),
+    }
+}
+
+fn value(interval: Option<&Interval>) -> Option<f64> {
+    interval.map(|interval| interval.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metrics::{Distribution, Realism, TwoSample};
+    use super::*;
+
+    fn interval(value: f64) -> Option<Interval> {
+        Some(Interval { value, low: value, high: value })
+    }
+
+    fn real() -> RealFaces {
+        RealFaces {
+            counts: vec![10; 3],
+            years: [20.0, 35.0, 50.0].map(interval).to_vec(),
+            accuracy: interval(0.5),
+            commonest: 0.3,
+            impostor_pairs: 400,
+            thresholds: [Some(0.6), None],
+            distribution: nothing(),
+            realism: vec![None; 3],
+        }
+    }
+
+    fn nothing() -> Distribution {
+        Distribution { faces: 15, frechet_distance: None, kernel_distance: None }
+    }
+
+    fn good() -> Method {
+        Method {
+            name: "generator".into(),
+            years: [22.0, 34.0, 48.0].map(interval).to_vec(),
+            pairs: Vec::new(),
+            confusion: Vec::new(),
+            mean_age_error: Some(1.7),
+            accuracy: interval(0.45),
+            age_correlation: interval(0.9),
+            verification_rate: [interval(0.97), None],
+            distance_by_gap: vec![Some(0.2), Some(0.4)],
+            laplacian_variance_ratio: interval(1.1),
+            background_change: None,
+            own_group_change: None,
+            own_group_perceptual: None,
+            distribution: nothing(),
+            realism: vec![realism(0.7, 0.4), None, realism(0.74, 0.5)],
+            cycle: None,
+        }
+    }
+
+    fn realism(told_apart: f64, of_unchanged: f64) -> Option<Realism> {
+        let sample = TwoSample { kernel_distance: 0.1, of_unchanged: Some(of_unchanged), told_apart: Some(told_apart) };
+        Some(Realism { aged: 40, real: 10, recogniser: sample, age_estimator: sample })
+    }
+
+    #[test]
+    fn weights_whose_faces_are_told_from_real_ones_are_weak() {
+        let method = Method { realism: vec![realism(0.7, 0.4), None, realism(0.95, 1.4)], ..good() };
+
+        let verdict = verdict(&method, &real());
+
+        assert_eq!(verdict.quality, Quality::Weak);
+        let text = verdict.to_string();
+        assert!(text.contains("told from real ones of the first and last group in 0.95 of the cases"), "{text}");
+        assert!(text.contains("1.40 of the unchanged source's"), "{text}");
+    }
+
+    #[test]
+    fn weights_that_meet_every_number_are_good_and_the_numbers_are_said() {
+        let verdict = verdict(&good(), &real());
+
+        assert_eq!(verdict.quality, Quality::Good);
+        let text = verdict.to_string();
+        assert!(text.starts_with("These weights are good: verification rate 0.97"), "{text}");
+        assert!(text.contains("mean age error 1.7 years (good is at most 4)"), "{text}");
+    }
+
+    #[test]
+    fn weights_that_hardly_age_are_weak_for_that_reason_alone() {
+        let years = [30.0, 31.0, 33.0].map(interval).to_vec();
+        let method = Method { years, mean_age_error: Some(10.0), ..good() };
+
+        let verdict = verdict(&method, &real());
+
+        assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Weak, 2));
+        let text = verdict.to_string();
+        assert!(text.contains("mean age error 10.0") && text.contains("rises by 3.0 years"), "{text}");
+        assert!(!text.contains("verification"), "{text}");
+    }
+
+    #[test]
+    fn weights_that_lose_the_person_or_the_face_are_garbage() {
+        let lost = Method { verification_rate: [interval(0.1), None], ..good() };
+        let noise = Method { laplacian_variance_ratio: interval(40.0), ..good() };
+        let without_threshold =
+            Method { verification_rate: [None, None], distance_by_gap: vec![Some(0.5), Some(0.8)], ..good() };
+
+        for method in [lost, noise, without_threshold] {
+            let verdict = verdict(&method, &real());
+
+            assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Garbage, 1), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn where_the_estimator_sees_no_ages_in_real_faces_nothing_is_said_of_them() {
+        let real = RealFaces { years: [30.0, 31.0, 32.0].map(interval).to_vec(), ..real() };
+
+        let verdict = verdict(&good(), &real);
+
+        assert_eq!((verdict.quality, verdict.not_defined.len()), (Quality::Undecided, 1));
+        assert!(verdict.to_string().contains("not defined: how well ages are met"), "{verdict}");
+    }
+}

@@ -1,0 +1,186 @@
+//! Where a trained generator is: a weights file, or a checkpoint of a run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use burn::train::Interrupter;
+use ipcgan_model::weights::{self, Weights};
+use ipcgan_model::{Generator, Precision};
+
+use crate::checkpoint::{Checkpoints, check, is_checkpoint};
+use crate::context::{StageContext, check_face_count};
+use crate::progress::LineSink;
+use crate::train::{Display, Session};
+use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// The stage that makes generators.
+const STAGE: Stage = Stage::Aging;
+/// The weights of the networks in a checkpoint.
+const RECORD: &str = "model.bpk";
+/// How a generator's weights are called in a run.
+const WEIGHTS: &str = "generator.safetensors";
+
+/// Where a trained generator is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GeneratorSource {
+    /// In a weights file.
+    File(PathBuf),
+    /// In a checkpoint of the ageing stage, which is this folder of a run.
+    Checkpoint(PathBuf),
+}
+
+impl GeneratorSource {
+    /// What `path` names: a weights file; a run folder (its finished weights, else its best checkpoint); the checkpoints
+    /// of its ageing stage (`RUN/checkpoints/aging`: the best one), or one of them (`RUN/checkpoints/aging/000500`).
+    ///
+    /// `notices` is told which checkpoint was chosen, if several were meant.
+    ///
+    /// # Errors
+    /// Nothing is there, or nothing of that kind; no checkpoint is whole.
+    pub fn find(path: &Path, notices: &LineSink) -> Result<Self, TrainingError> {
+        if path.is_file() {
+            let folder = path.parent().filter(|folder| path.ends_with(RECORD) && is_checkpoint(folder));
+            return folder.map_or_else(|| Ok(Self::File(path.into())), Self::checkpoint);
+        }
+        let no_generator = |reason: &str| TrainingError::NoGenerator { path: path.into(), reason: reason.into() };
+        if !path.exists() {
+            return Err(no_generator("there is no such file or folder"));
+        }
+        let finished = [path.join(WEIGHTS), RunFolder::at(path).weights("generator")];
+        if let Some(file) = finished.into_iter().find(|file| file.is_file()) {
+            return Ok(Self::File(file));
+        }
+        if is_checkpoint(path) {
+            return Self::checkpoint(path);
+        }
+        let absolute = absolute(path)?;
+        let of_run = [RunFolder::at(&absolute).checkpoints(STAGE), absolute.join(STAGE.name()), absolute.clone()];
+        for folder in of_run.into_iter().filter(|folder| folder.ends_with(STAGE.name())) {
+            if let Some((checkpoint, best)) = Checkpoints::in_folder(folder).best()? {
+                let why = best.map_or("the newest one".into(), |best| {
+                    format!("the best one by {} ({:.3})", best.metric, best.value)
+                });
+                notices(&format!("using checkpoint {}, {why}", checkpoint.display()));
+                return Self::checkpoint(&checkpoint);
+            }
+        }
+        if absolute.join("checkpoints").is_dir() || absolute.join("config.json").is_file() {
+            return Err(no_generator("this run has no checkpoint of the aging stage yet"));
+        }
+        Err(no_generator(
+            "it holds no weights; name a weights file, a run folder, or a checkpoint such as RUN/checkpoints/aging/000500",
+        ))
+    }
+
+    fn checkpoint(folder: &Path) -> Result<Self, TrainingError> {
+        let folder = absolute(folder)?;
+        let stage = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<Stage>().ok());
+        match stage {
+            Some(stage) if stage != STAGE => Err(TrainingError::NoGenerator {
+                path: folder,
+                reason: format!(
+                    "this is a checkpoint of the {stage} stage; those of the {STAGE} stage hold generators"
+                ),
+            }),
+            _ => Ok(Self::Checkpoint(folder)),
+        }
+    }
+
+    /// The file whose change is a change of the generator.
+    pub fn file(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Checkpoint(folder) => folder.join(RECORD),
+        }
+    }
+
+    /// The run that it is part of, if it stands in one as training left it.
+    pub fn run(&self) -> Option<RunFolder> {
+        let file = absolute(&self.file()).ok()?;
+        let levels = match self {
+            Self::File(_) => 2,       // RUN/weights/generator.safetensors
+            Self::Checkpoint(_) => 4, // RUN/checkpoints/aging/000500/model.bpk
+        };
+        let run = file.ancestors().nth(levels)?;
+        run.join("config.json").is_file().then(|| RunFolder::at(run))
+    }
+
+    /// Reads the generator onto `device`. That of a checkpoint is what the stage would have saved there: the exponential
+    /// moving average (EMA) if the run keeps one, with its batch norms recalibrated on the run's faces if the run does so.
+    ///
+    /// `notices` is told of work that takes long.
+    ///
+    /// # Errors
+    /// The file or the checkpoint is damaged or not of this kind; the run or its faces, which a checkpoint may need, are gone.
+    pub fn load(&self, device: &Device, notices: &LineSink) -> Result<Weights<Generator>, TrainingError> {
+        match self {
+            Self::File(path) => Ok(weights::load(path, device)?),
+            Self::Checkpoint(folder) => {
+                check(folder).map_err(|reason| TrainingError::Checkpoint { path: folder.clone(), reason })?;
+                let without_run = || TrainingError::Checkpoint {
+                    path: folder.clone(),
+                    reason:
+                        "stands in no run folder, whose config.json has its settings; name it where training left it"
+                            .into(),
+                };
+                let run = self.run().ok_or_else(without_run)?;
+                let config = run.config_of(STAGE)?.ok_or_else(without_run)?;
+                of_checkpoint(&folder.join(RECORD), &run, &config, device, notices)
+            }
+        }
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, TrainingError> {
+    // Also without `.` and `..`, so that the folders above it are those of the run.
+    path.canonicalize().map_err(|source| TrainingError::Access { path: path.into(), source })
+}
+
+fn of_checkpoint(
+    record: &Path,
+    run: &RunFolder,
+    config: &TrainingConfig,
+    device: &Device,
+    notices: &LineSink,
+) -> Result<Weights<Generator>, TrainingError> {
+    let part = if config.aging.average > 0.0 { "average" } else { "generator" };
+    let read = |device: &Device| {
+        weights::from_record(record, part, config.generator.clone(), config.age_groups.clone(), device)
+    };
+    if config.aging.statistics_batches == 0 {
+        return Ok(read(device)?);
+    }
+    let data = data_of(run, config, notices)?;
+    let session = Session {
+        devices: vec![device.clone()],
+        display: Display::Lines(Arc::new(|_| ())),
+        notices: notices.clone(),
+        interrupter: Interrupter::new(),
+        resume: false,
+        device_memory: None,
+    };
+    let context = StageContext::planned(config, STAGE, &data, run, &session)?;
+    check_face_count(&context.data, STAGE, run)?;
+    let mut weights = read(&context.autodiff_device())?;
+    // As the stage would have computed them, and nothing else in this process.
+    config.precision.select();
+    let recalibrated = context.with_standing_statistics(&weights.network);
+    Precision::Float32.select();
+    weights.network = recalibrated?;
+    Ok(weights)
+}
+
+/// The faces that the run learns from.
+fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Result<TrainingData, TrainingError> {
+    let folder = run.data_folder()?;
+    let what = folder.as_ref().map_or("synthetic faces".into(), |folder| folder.display().to_string());
+    notices(&format!(
+        "recalibrating batch norm on {} batches of {what}, as at the end of the stage; `ipcgan convert` keeps the result as a weights file",
+        config.aging.statistics_batches
+    ));
+    match folder {
+        None => TrainingData::synthetic(config, &|_, _| ()),
+        Some(folder) => TrainingData::prepared(&folder, config, &|_, _| ()).map(|(data, _)| data),
+    }
+}

@@ -1,0 +1,101 @@
+//! Numbers about all faces of a validation together, known at its end.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorReadError};
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
+};
+
+/// How a number that cannot be computed is shown; why follows.
+pub(crate) const NOT_DEFINED: &str = "not defined: ";
+
+/// What is gathered from the batches of a validation.
+pub(crate) trait Gathered: Clone + Default + Send + Sync + 'static {
+    /// What a batch gives.
+    type Item;
+
+    /// Adds a batch.
+    fn add(&mut self, item: &Self::Item) -> Result<(), TensorReadError>;
+}
+
+/// A number about all that is gathered.
+#[derive(Clone)]
+pub(crate) struct SetMetric<G> {
+    name: MetricName,
+    higher_is_better: bool,
+    score: fn(&G) -> Option<f64>,
+    /// Why there may be no number.
+    undefined: &'static str,
+    set: G,
+    value: Option<f64>,
+}
+
+impl<G: Gathered> SetMetric<G> {
+    /// A number that should rise; `undefined` says what it takes.
+    pub(crate) fn higher(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
+        let name = Arc::new(name.to_string());
+        Self { name, higher_is_better: true, score, undefined, set: G::default(), value: None }
+    }
+
+    /// A number that should fall.
+    pub(crate) fn lower(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
+        Self { higher_is_better: false, ..Self::higher(name, undefined, score) }
+    }
+
+    fn number(&self) -> f64 {
+        self.value.unwrap_or(f64::NAN)
+    }
+}
+
+impl<G: Gathered> Metric for SetMetric<G> {
+    type Input = G::Item;
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes { unit: None, higher_is_better: self.higher_is_better }.into()
+    }
+
+    fn update(&mut self, item: &G::Item, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        self.set.add(item)?;
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        let score = self.score;
+        self.value = score(&self.set).filter(|value| value.is_finite());
+        let text = match self.value {
+            Some(value) => format!("{}: {value:.4}", self.name),
+            None => format!("{} {NOT_DEFINED}{}", self.name, self.undefined),
+        };
+        Ok(SerializedEntry::new(text, NumericEntry::Final(self.number()).serialize()))
+    }
+
+    fn clear(&mut self) {
+        self.set = G::default();
+    }
+}
+
+impl<G: Gathered> Numeric for SetMetric<G> {
+    fn value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.number())
+    }
+}
+
+/// The rows of a matrix, read back from the device.
+pub(crate) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>, TensorReadError> {
+    let [_, length] = matrix.dims();
+    let values: Vec<f32> = matrix.try_into_data()?.iter::<f32>().collect();
+    Ok(values.chunks_exact(length).map(<[f32]>::to_vec).collect())
+}

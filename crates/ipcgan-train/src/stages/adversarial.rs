@@ -1,0 +1,82 @@
+//! Adversarial training: faces changed against a classifier, for it to learn on.
+
+use burn::tensor::Tensor;
+
+use crate::config::ClassifierTraining;
+
+/// Levels of a byte in one unit of a pixel in [-1, 1].
+const LEVELS: f64 = 127.5;
+
+/// Kept from zero in a division.
+const LEAST: f64 = 1e-12;
+
+/// Strength of the adversarial examples after `steps` steps of `training`, in levels of 255.
+pub(super) fn adversarial_epsilon(training: &ClassifierTraining, steps: usize) -> f64 {
+    if steps < training.adversarial_start { 0.0 } else { training.adversarial_epsilon }
+}
+
+/// `faces` `[batch, 3, height, width]`, each moved along the gradient of `loss` by `epsilon` levels of 255 (root of
+/// the mean square over the face); as they are if it is zero.
+///
+/// One step of the fast gradient method in the L2 norm (Miyato et al., 2016: adversarial training).
+///
+/// `loss` is of all faces together, and should come from a network whose weights are not tracked.
+pub(super) fn adversarial_examples(
+    faces: Tensor<4>,
+    epsilon: f64,
+    loss: impl FnOnce(Tensor<4>) -> Tensor<1>,
+) -> Tensor<4> {
+    if epsilon == 0.0 {
+        return faces;
+    }
+    // Of several devices, those beside the first are sent faces without autodiff.
+    let tracked = faces.clone().autodiff().detach().require_grad();
+    let gradients = loss(tracked.clone()).backward();
+    let slope = tracked.grad(&gradients).expect("the loss comes from the faces");
+    let squares = slope.clone().square().mean_dim(1).mean_dim(2).mean_dim(3);
+    let direction = slope / (squares + LEAST * LEAST).sqrt();
+    let moved = faces.clone().without_autodiff() + direction * (epsilon / LEVELS);
+    if faces.device().is_autodiff() { Tensor::from_inner(moved).to_device(&faces.device()) } else { moved }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn each_face_moves_by_epsilon_up_the_slope() {
+        let device = Device::flex().autodiff();
+        let faces = Tensor::<4>::zeros([2, 3, 4, 4], &device);
+        let slope = Tensor::<4>::from_data([[[[1.0]]], [[[-300.0]]]], &device);
+
+        let moved = adversarial_examples(faces.clone(), 5.1, |faces| (faces * slope).sum());
+
+        let change = moved.mean_dim(1).mean_dim(2).mean_dim(3).into_data();
+        let change: Vec<f32> = change.iter().collect();
+        assert!((change[0] - 0.04).abs() < 1e-6 && (change[1] + 0.04).abs() < 1e-6, "{change:?}");
+        let left = adversarial_examples(faces, 0.0, |_| unreachable!("nothing is asked for"));
+        assert_eq!(left.abs().max().into_scalar::<f32>(), 0.0);
+    }
+    #[test]
+    fn faces_move_alike_on_a_device_without_autodiff() {
+        let device = Device::flex();
+        let faces = Tensor::<4>::ones([1, 3, 4, 4], &device);
+
+        let moved = adversarial_examples(faces.clone(), 5.1, |faces| faces.square().sum());
+
+        assert!(!moved.device().is_autodiff());
+        let change = (moved - faces).mean().into_scalar::<f32>();
+        assert!((change - 0.04).abs() < 1e-6, "{change}");
+    }
+
+    #[test]
+    fn adversarial_training_begins_at_its_first_step() {
+        let training = ClassifierTraining::new(10).with_adversarial_epsilon(3.0).with_adversarial_start(4);
+
+        let epsilons = [0, 3, 4, 9].map(|steps| adversarial_epsilon(&training, steps));
+
+        assert_eq!(epsilons, [0.0, 0.0, 3.0, 3.0]);
+    }
+}

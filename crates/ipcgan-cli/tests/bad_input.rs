@@ -114,7 +114,7 @@ fn weights_that_are_missing_truncated_or_of_another_network() {
     fs::copy(reference.join("fill.safetensors"), folder.path().join("other")).unwrap();
 
     for (name, reason) in
-        [("missing", "No such file"), ("truncated", "not a whole safetensors file"), ("other", "not weights of ours")]
+        [("missing", "no such file"), ("truncated", "not a whole safetensors file"), ("other", "not weights of ours")]
     {
         let error = failure(folder.path(), &["age", "face.png", "--weights", name, "--device", "cpu"], FAILED);
 

@@ -17,6 +17,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use small_run::{ended, small_run, train};
 
@@ -24,6 +25,11 @@ const INTERRUPTED: i32 = 130;
 const CTRL_C: &[u8] = b"\x03";
 /// What a program writes to leave the screen that it had for itself.
 const LEAVES_SCREEN: &str = "\x1b[?1049l";
+
+/// Long enough for a slow machine with other work.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// From one look to the next; keys that nobody reads fill the terminal's queue, after which pressing one more blocks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// A pseudo-terminal in which a program runs.
 struct Terminal {
@@ -118,9 +124,19 @@ fn endless(folder: &Path, more: &[&str]) -> (Terminal, Child) {
 
 /// Waits until `holds`, while the program runs.
 fn wait_for(child: &mut Child, holds: impl Fn() -> bool) {
+    eventually(|| {
+        let reached = holds();
+        assert!(reached || child.try_wait().unwrap().is_none(), "it ended too early");
+        reached
+    });
+}
+
+/// Waits until `holds`, without taking the processor from the program that is waited for.
+fn eventually(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
     while !holds() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        std::thread::yield_now();
+        assert!(begun.elapsed() < PATIENCE, "nothing happened for {PATIENCE:?}");
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 
@@ -138,9 +154,7 @@ fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_bac
     assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
     assert_eq!(checkpoints(folder.path()), 1);
     assert!(terminal.is_as_before());
-    while !terminal.shows("go on with the same command and --resume") {
-        std::thread::yield_now();
-    }
+    eventually(|| terminal.shows("go on with the same command and --resume"));
     assert!(terminal.shows(LEAVES_SCREEN));
     // And it goes on from there.
     let done: usize =
@@ -155,17 +169,19 @@ fn a_second_control_c_ends_at_once_and_gives_the_terminal_back() {
     // A step that takes longer than this test.
     let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.accumulate=10000"]);
 
-    while child.try_wait().unwrap().is_none() {
-        terminal.press(CTRL_C);
-        std::thread::yield_now();
-    }
+    // The second one counts from half a second after the first; a press more does no harm.
+    eventually(|| {
+        let ended = child.try_wait().unwrap().is_some();
+        if !ended {
+            terminal.press(CTRL_C);
+        }
+        ended
+    });
 
     assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
     assert_eq!(checkpoints(folder.path()), 0);
     assert!(terminal.is_as_before());
-    while !terminal.shows(LEAVES_SCREEN) {
-        std::thread::yield_now();
-    }
+    eventually(|| terminal.shows(LEAVES_SCREEN));
 }
 
 #[test]

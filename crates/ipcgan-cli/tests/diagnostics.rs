@@ -150,7 +150,7 @@ fn a_run_folder_may_have_a_name_that_is_not_text() {
 fn a_data_folder_may_have_a_name_that_is_not_text() {
     let folder = tempfile::tempdir().unwrap();
     let data = OsStr::from_bytes(b"donn\xe9es");
-    let faces = ["prepare", "--source", "synthetic", "--people", "12", "--size", "32", "--out"];
+    let faces = ["prepare", "--source", "synthetic", "--identities", "12", "--size", "32", "--out"];
     let output = ipcgan(folder.path(), &faces).arg(data).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 

@@ -96,7 +96,7 @@ fn a_stage_whose_checkpoints_are_gone_does_not_begin_anew() {
 fn a_stage_of_an_existing_run_has_the_settings_and_the_data_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let mut prepare = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
-    prepare.current_dir(folder.path()).args(["prepare", "--source", "synthetic", "--people", "12", "--size", "32"]);
+    prepare.current_dir(folder.path()).args(["prepare", "--source", "synthetic", "--identities", "12", "--size", "32"]);
     ended(prepare.args(["--out", "faces"]), DONE);
     for stage in ["identity", "age"] {
         ended(&mut small_run(folder.path(), &["--data", "faces", "--stage", stage]), DONE);
@@ -169,7 +169,7 @@ fn a_command_that_fails_before_it_trains_leaves_no_run() {
 /// A prepared folder of synthetic faces with the rows of its table that `keep`, without the columns of `without`.
 fn prepared(folder: &Path, without: &[&str], keep: impl Fn(&str) -> bool) {
     let mut prepare = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
-    prepare.current_dir(folder).args(["prepare", "--source", "synthetic", "--people", "12", "--size", "32"]);
+    prepare.current_dir(folder).args(["prepare", "--source", "synthetic", "--identities", "12", "--size", "32"]);
     ended(prepare.args(["--out", "faces"]), DONE);
     let table = folder.join("faces/metadata.csv");
     let text = fs::read_to_string(&table).unwrap();

@@ -86,8 +86,8 @@ impl TrainingData {
     ///     resume: false,
     ///     device_memory: None,
     /// };
-    /// let stages = plan(&config, &[Stage::Aging], &data, &RunFolder::at("run".as_ref()), &session)?;
-    /// assert_eq!(stages[0].steps, config.aging.steps);
+    /// let stages = plan(&config, &Stage::ALL, &data, &RunFolder::at("run".as_ref()), &session)?;
+    /// assert_eq!(stages[2].steps, config.aging.steps);
     /// # Ok(())
     /// # }
     /// ```

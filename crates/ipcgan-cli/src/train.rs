@@ -232,6 +232,9 @@ fn say_best_checkpoint(summary: &Summary, run: &RunFolder) {
         return;
     };
     let folder = run.path().join("checkpoints").join(&summary.stage);
+    if !folder.join(format!("{best:06}")).is_dir() {
+        return report(&format!("on held-out faces step {best} was better, but its checkpoint is gone"));
+    }
     report(&format!(
         "the weights are those of the last step; on held-out faces step {best} was better, and `{} convert {} best.safetensors` writes \
          its generator",

@@ -207,6 +207,36 @@ fn an_age_group_without_faces_is_missed_before_the_first_stage_starts() {
 }
 
 #[test]
+fn settings_that_nothing_would_learn_with_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    ended(&mut small_run(folder.path(), &[]), DONE);
+    let resumed = |more: &[&str]| train(folder.path(), &[&["--resume", "--plain"], more].concat());
+
+    for setting in ["generator.width=16", "seed=9", "precision=float16", "synthetic.identities=40"] {
+        let report = ended(&mut resumed(&["--set", setting]), FAILED);
+        let (name, _) = setting.split_once('=').unwrap();
+        assert!(report.contains(&format!("setting `{name}` has no effect")), "{report}");
+    }
+    ended(&mut resumed(&[]), DONE);
+
+    // With more steps, what would put faces that were learned from into validation.
+    let more: usize = 4 + 1;
+    let report = ended(&mut resumed(&["--seed", "9", "--set", &format!("aging.steps={more}")]), FAILED);
+    assert!(report.contains("setting `seed` was"), "{report}");
+}
+
+#[test]
+fn a_damaged_configuration_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
+    fs::write(folder.path().join("run/config.json"), "").unwrap();
+
+    let report = ended(&mut train(folder.path(), &["--resume", "--plain"]), FAILED);
+
+    assert!(report.contains("config.json is damaged"), "{report}");
+}
+
+#[test]
 fn data_without_identities_are_noticed_with_the_setting_that_helps() {
     let folder = tempfile::tempdir().unwrap();
     prepared(folder.path(), &["identity"], |_| true);

@@ -42,6 +42,10 @@ fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        let reason = format!("there is no folder {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".part");
     // A temporary file is private by default, and would stay so under its final name.

@@ -120,6 +120,25 @@ pub enum TrainingError {
         /// The stage that has learned with it.
         stage: crate::Stage,
     },
+    /// A setting would change, and no stage is left that could learn with it.
+    #[error(
+        "all stages in {path} are complete, so setting `{setting}` has no effect; more steps, as with --set aging.steps=NUMBER, go \
+         on"
+    )]
+    NothingLeft {
+        /// The run folder.
+        path: PathBuf,
+        /// The setting.
+        setting: String,
+    },
+    /// A file of a run was cut short or changed.
+    #[error("{path} is damaged: {reason}; put it back as it was, or train in another folder with --run")]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No face has an age, which a stage needs.
     #[error(
         "none of the {count} faces to {purpose} has an age, and the {stage} stage learns from ages; fill the column `age` of \

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use ipcgan_data::{FaceSet, IdentityLabels, check_groups, check_identities};
+use serde_json::Value;
 
 use crate::context::StageContext;
 use crate::memory::Fit;
@@ -28,10 +29,12 @@ pub(crate) fn check(
         run.check_resumable()?;
     }
     let mut before = Vec::new();
+    let mut complete = 0;
     for &stage in stages {
         let state = check_stage(config, stage, run, &before, session.resume)?;
         before.push(stage);
         if state == StageState::Complete {
+            complete += 1;
             continue;
         }
         let context = StageContext::planned(config, stage, data, run, session)?;
@@ -44,7 +47,30 @@ pub(crate) fn check(
             (session.notices)(&notice);
         }
     }
-    Ok(())
+    if complete == stages.len() { check_unchanged(config, run) } else { Ok(()) }
+}
+
+/// Refuses settings that differ from those of a run in which nothing is left to learn.
+fn check_unchanged(config: &TrainingConfig, run: &RunFolder) -> Result<(), TrainingError> {
+    let Some(saved) = run.config()? else { return Ok(()) };
+    let [saved, now] = [&saved, config].map(|config| serde_json::to_value(config).expect("plain data turn into JSON"));
+    match changed_setting("", &saved, &now) {
+        Some(setting) => Err(TrainingError::NothingLeft { path: run.path().into(), setting }),
+        None => Ok(()),
+    }
+}
+
+/// The path of the first value below `path` that differs.
+fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
+    // It follows from the data of a stage.
+    const COUNTED: &str = "alexnet.identities";
+    match (saved, now) {
+        (Value::Object(saved), Value::Object(now)) => now.iter().find_map(|(name, now)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            changed_setting(&path, saved.get(name).unwrap_or(&Value::Null), now)
+        }),
+        _ => (saved != now && path != COUNTED).then(|| path.into()),
+    }
 }
 
 /// Refuses stages that need more memory than there is, and warns of those that need more than is free.

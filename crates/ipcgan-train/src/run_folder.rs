@@ -190,8 +190,8 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainingError::Access { path, source }),
         };
-        let invalid = |error| TrainingError::Access { path, source: io::Error::new(io::ErrorKind::InvalidData, error) };
-        serde_json::from_slice(&text).map(Some).map_err(invalid)
+        let damaged = |error: serde_json::Error| TrainingError::DamagedFile { path, reason: error.to_string() };
+        serde_json::from_slice(&text).map(Some).map_err(damaged)
     }
 
     /// Writes the JSON file `name`.

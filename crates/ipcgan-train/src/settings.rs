@@ -39,7 +39,14 @@ impl TrainingConfig {
             }
             .ok_or_else(|| no_such_name(name, &names))?;
         }
-        *place = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.into()));
+        *place = match (serde_json::from_str(text), &place) {
+            (Ok(value), _) => value,
+            // A list without its brackets.
+            (Err(_), Value::Array(_)) => {
+                serde_json::from_str(&format!("[{text}]")).unwrap_or_else(|_| Value::String(text.into()))
+            }
+            (Err(_), _) => Value::String(text.into()),
+        };
         serde_json::from_value(whole).map_err(|error| error.to_string())
     }
 }
@@ -72,6 +79,12 @@ mod tests {
 
     fn set(setting: &str) -> Result<TrainingConfig, String> {
         TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_list_may_come_without_brackets() {
+        assert_eq!(set("age_groups=10,20,30").unwrap().age_groups, set("age_groups=[10,20,30]").unwrap().age_groups);
+        assert!(set("age_groups=ten,20").is_err());
     }
 
     #[test]

@@ -103,10 +103,19 @@ pub(crate) fn check_stage(
     Ok(state)
 }
 
-/// Refuses settings that differ from those with which `stage` has learned, where its networks would not fit any more.
+/// Refuses settings that differ from those with which `stage` has learned, where its networks would not fit any more or its
+/// validation faces would be others.
 fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
-    const OF_ALL: [&str; 5] =
-        ["age_groups", "alexnet.width", "alexnet.input_size", "alexnet.hidden", "alexnet.embedding"];
+    // Another seed or share would put faces that were learned from into validation.
+    const OF_ALL: [&str; 7] = [
+        "age_groups",
+        "alexnet.width",
+        "alexnet.input_size",
+        "alexnet.hidden",
+        "alexnet.embedding",
+        "seed",
+        "valid_share",
+    ];
     const OF_AGING: [&str; 6] = [
         "generator.width",
         "generator.residual_blocks",

@@ -1,5 +1,6 @@
 //! The files of a data set as it was downloaded.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -32,12 +33,14 @@ impl Tree {
         std::fs::read_dir(folder).map_err(DataError::reading(folder))?;
         let except = except.and_then(|path| path.canonicalize().ok());
         let mut tree = Self { folder: folder.into(), files: Vec::new(), pictures: Vec::new(), left_out: Vec::new() };
+        let top = folder.canonicalize().ok();
+        let mut linked = HashSet::new();
         let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             match entry {
                 Ok(entry) if entry.depth() == 0 => (),
                 Ok(entry) if entry.file_type().is_dir() => {
-                    let skipped = tree.skipped_folder(&entry);
+                    let skipped = tree.skipped_folder(&entry) || tree.skipped_link(&entry, top.as_deref(), &mut linked);
                     if skipped || is(&entry, except.as_deref()) {
                         entries.skip_current_dir();
                     }
@@ -143,6 +146,25 @@ impl Tree {
         } else {
             return false;
         }
+        true
+    }
+
+    /// Whether the folder is a link to one that is read in another place, which is noted: its pictures would count twice.
+    fn skipped_link(&mut self, entry: &DirEntry, top: Option<&Path>, linked: &mut HashSet<PathBuf>) -> bool {
+        if !entry.path_is_symlink() {
+            return false;
+        }
+        let (Some(top), Ok(target)) = (top, entry.path().canonicalize()) else { return false };
+        let reason = if top.starts_with(&target) {
+            "is a link to a folder that holds the data set"
+        } else if target.starts_with(top) {
+            "is a link to a folder of the data set, which is read where it is"
+        } else if !linked.insert(target) {
+            "is a link to a folder that another link leads to"
+        } else {
+            return false;
+        };
+        self.leave_out(entry.path(), Cause::Link, reason);
         true
     }
 
@@ -270,6 +292,28 @@ mod tests {
         assert_eq!(hidden, expected.map(|text| (Cause::Hidden, text)));
         let error = tree.check_pictures().unwrap_err().to_string();
         assert!(error.contains("holds no pictures") && error.contains("4 files and folders were skipped"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_picture_counts_twice_because_of_a_link() {
+        use std::os::unix::fs::symlink;
+        let all = folder(&["data/a/1.jpg", "elsewhere/2.jpg"]);
+        let data = all.path().join("data");
+        symlink("..", data.join("above")).unwrap();
+        symlink("a", data.join("b")).unwrap();
+        symlink(all.path().join("elsewhere"), data.join("c")).unwrap();
+        symlink(all.path().join("elsewhere"), data.join("d")).unwrap();
+
+        let tree = Tree::read(&data, None).unwrap();
+
+        assert_eq!(pictures(&tree), ["a/1.jpg", "c/2.jpg"]);
+        let expected = [
+            "above: is a link to a folder that holds the data set",
+            "b: is a link to a folder of the data set, which is read where it is",
+            "d: is a link to a folder that another link leads to",
+        ];
+        assert_eq!(reasons(&tree), expected.map(|reason| (Cause::Link, reason.to_string())));
     }
 
     #[cfg(unix)]

@@ -140,6 +140,11 @@ impl Listing {
         *self.skipped.entry(why).or_default() += 1;
     }
 
+    /// Photos, those that are given twice, and what cannot be read.
+    fn noticed(&self) -> usize {
+        self.photos.len() + self.unreadable.len() + self.skipped.get(&Skipped::Repeated).copied().unwrap_or(0)
+    }
+
     fn add(&mut self, source: Source, stem: PathBuf, given: Given) {
         let location = match &source {
             Source::File(path) => located(path),
@@ -158,7 +163,7 @@ impl Listing {
             let folder = folder.display();
             return Err(misused(format!("{folder} holds the photos; give another folder for their results as --out")));
         }
-        let before = self.photos.len() + self.unreadable.len();
+        let before = self.noticed();
         let mut results = results_above(folder);
         let mut out_folder = None;
         let order = |a: &DirEntry, b: &DirEntry| natural_order::names(a.file_name(), b.file_name());
@@ -171,7 +176,7 @@ impl Listing {
                     continue;
                 }
             };
-            let is_folder = entry.file_type().is_dir();
+            let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
             if entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".") {
                 self.skip(Skipped::Hidden);
                 if is_folder {
@@ -187,6 +192,11 @@ impl Listing {
                 }
                 continue;
             }
+            // A pipe would be waited for without an end.
+            if !is_file {
+                self.skip(Skipped::OtherFile);
+                continue;
+            }
             match why_skipped(&path, &results, out_folder.as_deref()) {
                 Some(why) => self.skip(why),
                 None => {
@@ -196,7 +206,7 @@ impl Listing {
             }
         }
         // Among others, a folder without a photo must not pass for one that is done.
-        if self.photos.len() + self.unreadable.len() == before && before > 0 {
+        if self.noticed() == before && before > 0 {
             self.unreadable.push(format!("no photo in the folder {}", folder.display()));
         }
         Ok(())
@@ -258,6 +268,22 @@ mod tests {
 
     fn stems(listing: &Listing) -> Vec<String> {
         listing.photos.iter().map(|photo| photo.stem.display().to_string()).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_a_folder_is_skipped_and_a_folder_given_twice_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.jpg"), "").unwrap();
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("b.jpg")).status().unwrap();
+        assert!(made.success());
+        let given = [folder.path().to_path_buf(), folder.path().to_path_buf()];
+
+        let listing = Listing::of(&given, &folder.path().join("out")).unwrap();
+
+        assert_eq!(listing.photos.len(), 1);
+        assert!(listing.unreadable.is_empty());
+        assert_eq!(listing.skipped_text().as_deref(), Some("2 other file, 1 given twice"));
     }
 
     #[test]

@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--program", help="the compiled `compare` bench (default: what cargo builds)")
     options = parser.parse_args()
     program = options.program or our_program()
-    print("| work | batch | program | ms (median) | faces/s | its time by ours | peak MB |")
+    print("| work | batch | program | ms (median) | faces/s | relative time | peak MB |")
     print("|---|---|---|---|---|---|---|")
     for name in options.only:
         work, batch = name.split(":")[0], int(name.split(":")[1])

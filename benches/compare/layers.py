@@ -32,7 +32,7 @@ def main() -> None:
         sys.exit(f"{folder} holds no results: run the two benches first, or name the folder")
     _, peak = results[("peak", "multiplications and additions", "")]
     print(f"Peak: {peak / 1e9:.0f} GFLOP/s.\n")
-    print("| layer | ours, ms | Burn, ms | Burn by ours | " + " | ".join(f"{part}, GFLOP/s (of peak)" for part in PARTS) + " |")
+    print("| layer | ours, ms | Burn, ms | Burn / ours | " + " | ".join(f"{part}, GFLOP/s (of peak)" for part in PARTS) + " |")
     print("|---" * (4 + len(PARTS)) + "|")
     for group, function, parameter in results:
         if (function, parameter) != ("output and gradients", "ours"):

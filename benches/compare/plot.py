@@ -32,7 +32,7 @@ def main() -> None:
     for name, colour in COLOURS.items():
         print(f'<rect x="{x}" y="8" width="12" height="12" fill="{colour}"/><text x="{x + 16}" y="18">{name}</text>')
         x += 120
-    print(f'<text x="{LEFT}" y="{TOP - 8}" fill="#555">its time by that of ipcgan (the line is 1)</text>')
+    print(f'<text x="{LEFT}" y="{TOP - 8}" fill="#555">time relative to ipcgan (dashed line: 1)</text>')
     y = TOP
     for work in works:
         print(f'<text x="{LEFT - 8}" y="{y + 13}" text-anchor="end">{work}</text>')

@@ -95,7 +95,7 @@ fn table(found: &[Measured], rows: &[Row]) -> Result<String, Box<dyn Error>> {
         let Some(peak) = peak(found, device) else { continue };
         writeln!(text, "| {device} | {name} | {:.1} |", peak / 1e9)?;
     }
-    text.push_str("\n| work | batch | device | a second | share of the matrix product |\n|---|---|---|---|---|\n");
+    text.push_str("\n| work | batch | device | a second | fraction of the matrix product |\n|---|---|---|---|---|\n");
     for Row { work, batch, device, rate, share } in rows {
         let batch = batch.map_or(String::new(), |batch| batch.to_string());
         let share = share.map_or(String::new(), |share| format!("{:.0}%", 100.0 * share));

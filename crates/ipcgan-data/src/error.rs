@@ -303,10 +303,10 @@ impl DataError {
             error => error.source(),
         };
         while let Some(error) = cause {
-            text += &format!(": {error}");
+            text += &format!(": {error}").replace('\n', " ");
             cause = error.source();
         }
-        text.replace('\n', " ")
+        text
     }
 
     /// What the decoder of a picture said, which [`DataError::in_one_line`] leaves out.

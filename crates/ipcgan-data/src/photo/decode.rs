@@ -82,9 +82,9 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
         (PictureKind::Png, End::Unmarked) => Box::new(Cursor::new(ending::with_png_end(all(file, path)?))),
         _ => Box::new(file),
     };
-    let decoder = reader(file, format).into_decoder().map_err(|error| errors.decode(error))?;
+    let decoder = reader(file, format).into_decoder().map_err(|error| errors.decode_with_end(error, end))?;
     check_size(decoder.dimensions(), path)?;
-    Original::decoded(decoder, kind, end).map_err(|error| errors.decode(error))
+    Original::decoded(decoder, kind, end).map_err(|error| errors.decode_with_end(error, end))
 }
 
 fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataError> {
@@ -152,6 +152,16 @@ impl<'a> Errors<'a> {
                 let fault = fault.unwrap_or(DecodeFault::Damaged);
                 DataError::Decode { path, kind: self.kind, fault, source: Some(Box::new(source)) }
             }
+        }
+    }
+
+    /// As [`Errors::decode`], for a file that ends so: what is damaged and lacks its end is cut short.
+    fn decode_with_end(&self, source: ImageError, end: End) -> DataError {
+        match (self.decode(source), end) {
+            (DataError::Decode { path, kind, fault: DecodeFault::Damaged, source }, End::Unmarked) => {
+                DataError::Decode { path, kind, fault: DecodeFault::CutShort, source }
+            }
+            (error, _) => error,
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use ipcgan::DeviceChoice;
 use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
 use ipcgan::train::Stage;
 
-use crate::age::{Faces, OutputFormat};
+use crate::age::{Faces, OutputFormat, strength};
 use crate::listen::ListenHost;
 use crate::say::Amount;
 
@@ -28,6 +28,16 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Those of the command line.
+    ///
+    /// # Errors
+    /// They make no sense, or ask for help.
+    pub(crate) fn of_command_line() -> Result<Self, clap::Error> {
+        let mut command = with_negative_values(Self::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// How much is to be said.
     pub(crate) fn amount(&self) -> Amount {
         match (self.quiet, self.verbose) {
@@ -36,6 +46,16 @@ impl Arguments {
             _ => Amount::Usual,
         }
     }
+}
+
+/// `command` with negative numbers as values of its options, which say in their own words what they take: without it, `-1` is
+/// an unknown option.
+fn with_negative_values(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let takes_value = argument.get_long().is_some() && argument.get_action().takes_values();
+        if takes_value { argument.allow_negative_numbers(true) } else { argument }
+    });
+    command.mut_subcommands(with_negative_values)
 }
 
 const EXAMPLES: &str = "\
@@ -189,7 +209,7 @@ pub(crate) struct PrepareArguments {
     #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
     pub(crate) min_face: Option<u32>,
     /// First ages of the age groups.
-    #[arg(long, value_name = "YEARS", value_delimiter = ',', default_value = "11,21,31,41,51")]
+    #[arg(long, value_name = "YEARS", value_delimiter = ',', value_parser = years, default_value = "11,21,31,41,51")]
     pub(crate) age_groups: Vec<u32>,
     /// Decides which identities are held out, and how synthetic faces look.
     #[arg(long, default_value_t = 0)]
@@ -238,9 +258,8 @@ fn source(name: &str) -> Result<String, String> {
     if known.contains(&name) { Ok(name.into()) } else { Err(format!("known are {}", known.join(", "))) }
 }
 
-fn strength(text: &str) -> Result<f32, String> {
-    let strength = text.parse().ok().filter(|strength| (0.0..=3.0).contains(strength));
-    strength.ok_or_else(|| "a strength is a number from 0 to 3".into())
+fn years(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| "an age is a whole number of years".into())
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -20,8 +20,6 @@ mod weights;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 use say::{answer, answer_path, complain, detail, report};
 use unfinished::Unfinished;
@@ -40,7 +38,7 @@ static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 
 fn main() -> ExitCode {
     prepare_environment();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::of_command_line() {
         Ok(arguments) => arguments,
         Err(message) => {
             say::clap_message(&message);
@@ -74,7 +72,7 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
             let unfinished = error.downcast_ref::<Unfinished>();
             match unfinished {
                 Some(Unfinished::Stopped(how_to_go_on)) => report(how_to_go_on),
-                _ => complain(&format!("error: {error:#}")),
+                _ => say::complain_error(&error),
             }
             ExitCode::from(unfinished.map_or(FAILED, Unfinished::code))
         }

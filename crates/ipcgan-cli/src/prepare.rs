@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use ipcgan::data::detection::YunetConfig;
 use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
 use ipcgan::data::source::{FaceFinding, Listing, Source, SourceFaces, Table, Tree};
-use ipcgan::data::{Cause, FaceSet, LeftOut, SyntheticConfig, SyntheticFaces};
+use ipcgan::data::{Cause, FaceSet, LeftOut, SyntheticConfig, SyntheticFaces, counted};
 use ipcgan::{AgeGroups, face_detector};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
@@ -110,15 +110,16 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     let dates = || faults().filter(|(_, fault)| fault.cause == Cause::SpreadsheetDate);
     if let Some((picture, fault)) = dates().next() {
         let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        complain(&format!("warning: {} rows are left out: {line}{}", dates().count(), fault.reason));
+        let rows = counted(dates().count(), "row is", "rows are");
+        complain(&format!("warning: {rows} left out: {line}{}", fault.reason));
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {
         let Some((picture, fault)) = faults().next() else { bail!("{} names no picture", source.name()) };
         let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         bail!(
-            "none of the {} pictures can be used; the first one: {line}{}: {}",
-            listing.pictures.len(),
+            "none of {} can be used; the first one: {line}{}: {}",
+            counted(listing.pictures.len(), "picture", "pictures"),
             picture.file_name,
             fault.reason
         );
@@ -150,8 +151,10 @@ fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
         Splits::Published(list) => {
             let applied = list.apply(&mut listing.pictures)?;
             report(&format!(
-                "--split says the split of {} pictures; {} others are split by seed; {} of its entries name no usable picture",
-                applied.listed, applied.unlisted, applied.unused_entries
+                "--split says the split of {}; {} split by seed; {} no usable picture",
+                counted(applied.listed, "picture", "pictures"),
+                counted(applied.unlisted, "other is", "others are"),
+                counted(applied.unused_entries, "of its entries names", "of its entries name")
             ));
         }
     }

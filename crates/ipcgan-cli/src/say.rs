@@ -2,8 +2,9 @@
 //!
 //! This is the one place that prints. Nothing here panics: a full or closed output is an error at the end.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
+use ipcgan::data::DataError;
 
 /// How much is said beside results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,12 +68,41 @@ static OUTPUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Says a result; whether it could be written is known at the end, by [`check_output`].
 pub(crate) fn answer(line: &str) {
-    write_output(&[line.as_bytes(), b"\n"]);
+    write_output(&[escaped(line).as_bytes(), b"\n"]);
 }
 
-/// Says a path as a result, byte by byte: it need not be text.
+/// Says a path as a result: to a terminal as text that is safe to show, to all else byte by byte, for it need not be text.
 pub(crate) fn answer_path(path: &Path) {
-    write_output(&[path.as_os_str().as_encoded_bytes(), b"\n"]);
+    match io::stdout().is_terminal() {
+        true => answer(&path.to_string_lossy()),
+        false => write_output(&[path.as_os_str().as_encoded_bytes(), b"\n"]),
+    }
+}
+
+/// `text` without what a terminal obeys: file names may hold control characters, which would move the cursor, forge lines or
+/// write to the clipboard, and characters that turn the direction of a line around.
+///
+/// They are escaped as in JSON (`\u001b`), so JSON means the same afterwards.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_obeyed) {
+        return text.into();
+    }
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => escaped += "\\n",
+            '\r' => escaped += "\\r",
+            obeyed if is_obeyed(obeyed) => escaped += &format!("\\u{:04x}", u32::from(obeyed)),
+            other => escaped.push(other),
+        }
+    }
+    escaped.into()
+}
+
+fn is_obeyed(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (character.is_control() && character != '\t')
 }
 
 /// Writes a whole text to standard output, as it is.
@@ -106,6 +137,11 @@ pub(crate) fn check_output() -> Result<()> {
 
 /// Says what clap has to say, help or an error of the arguments, in its colours.
 pub(crate) fn clap_message(message: &clap::Error) {
+    let plain = message.render().to_string();
+    // An argument that it repeats may be a file name.
+    if plain.lines().any(|line| line.contains(is_obeyed)) {
+        return plain.lines().for_each(complain);
+    }
     let printed = message.print().and_then(|()| io::stdout().flush());
     if !message.use_stderr() {
         *OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner) = printed.err();
@@ -115,7 +151,28 @@ pub(crate) fn clap_message(message: &clap::Error) {
 /// Says what went wrong, or may. Where nobody can be told (standard error is closed, the terminal is gone), the work goes on:
 /// `eprintln!` would panic.
 pub(crate) fn complain(line: &str) {
-    write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{line}\n").as_bytes())));
+    write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{}\n", escaped(line)).as_bytes())));
+}
+
+/// Says an error with its causes in one line; what a decoder said of a photo interests those alone who want to know all.
+pub(crate) fn complain_error(error: &anyhow::Error) {
+    complain(&format!("error: {}", in_one_line(error)));
+    if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
+        detail(format_args!("the decoder: {cause}"));
+    }
+}
+
+/// An error with its causes in one line.
+pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
+    let mut causes = Vec::new();
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<DataError>() {
+            causes.push(error.in_one_line());
+            break;
+        }
+        causes.push(cause.to_string());
+    }
+    causes.join(": ")
 }
 
 /// Says how far the work is, or what is worth knowing.
@@ -129,5 +186,28 @@ pub(crate) fn report(line: &str) {
 pub(crate) fn detail(what: impl Display) {
     if says(Amount::Verbose) {
         complain(&format!("[{:8.3} s] {what}", BEGUN.elapsed().as_secs_f64()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_all_else_stays() {
+        assert_eq!(escaped("a\u{1b}[31m\n\u{9b}b\u{7f}\u{202e}.jpg"), r"a\u001b[31m\n\u009bb\u007f\u202e.jpg");
+        for plain in ["Größe 年.jpg", "tab\there", "a\\b", "👩🏽‍🦰"] {
+            assert_eq!(escaped(plain), plain);
+        }
+    }
+
+    #[test]
+    fn json_means_the_same_when_it_is_escaped() {
+        let name = "a\u{9b}31m\u{7f}\u{2028}\n.jpg";
+        let json = serde_json::json!({ "path": name }).to_string();
+
+        let value: serde_json::Value = serde_json::from_str(&escaped(&json)).unwrap();
+
+        assert_eq!(value["path"], name);
     }
 }

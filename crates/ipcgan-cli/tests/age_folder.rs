@@ -172,7 +172,7 @@ fn results_of_earlier_commands_are_no_photos() {
     let (results, said) = age(0, folder.path(), &[".", "--to", "51+", "--out", "other"]);
 
     assert_eq!(results, "other/a-51+.png\nother/a-51+-strip.png\n");
-    assert!(said.contains("skipped: 3 result of an earlier command"), "{said}");
+    assert!(said.contains("skipped: 3 results of earlier commands"), "{said}");
 }
 
 #[cfg(unix)]
@@ -198,8 +198,8 @@ fn names_that_are_not_text_are_as_good_as_others() {
     assert!(said.contains("aged before: 2"), "{said}");
     let (json, _) = ended(0, &command.args(["--again", "--json"]).output().unwrap());
     let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
-    assert_eq!(first["photo"]["bytes"], "70686f746f732f636166e92e706e67");
-    assert_eq!(first["photo"]["text"], "photos/caf\u{fffd}.png");
+    assert_eq!(first["path"]["bytes"], "70686f746f732f636166e92e706e67");
+    assert_eq!(first["path"]["text"], "photos/caf\u{fffd}.png");
     let missing = command.arg("--weights").arg(latin1(b"w\xe9.safetensors")).output().unwrap();
     assert!(ended(1, &missing).1.contains("w\u{fffd}.safetensors"));
 }
@@ -216,6 +216,11 @@ fn a_broken_link_is_told_and_the_rest_is_aged() {
     assert!(results.contains("aged/a-51+.png"), "{results}");
     assert!(said.contains("error: photos/broken.png is a broken link, to gone.png"), "{said}");
     assert!(said.contains("1 link to a folder around it") && said.contains("error: 1 folder or link"), "{said}");
+
+    let (json, _) = age(1, folder.path(), &["photos", "--to", "51+", "--json"]);
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first["path"], "photos/broken.png");
+    assert!(first["error"].as_str().unwrap().contains("broken link"), "{json}");
 }
 
 #[test]
@@ -316,4 +321,214 @@ fn weights_with_a_value_that_is_no_number_are_named_and_write_nothing() {
     assert_eq!(results, "");
     assert!(said.contains("error: nan.safetensors") && said.contains("finite"), "{said}");
     assert!(!folder.path().join("aged/a-51+.png").exists());
+}
+
+#[test]
+fn two_selections_in_turn_are_both_remembered() {
+    let folder = folder(&["photos/a.png"]);
+    let age = |arguments: &[&str]| age(0, folder.path(), &[&["photos"], arguments].concat());
+
+    let (first, _) = age(&["--to", "51+"]);
+    let (second, _) = age(&["--to", "25"]);
+    for selection in ["51+", "25", "51+"] {
+        let (results, said) = age(&["--to", selection]);
+        assert!(results.is_empty() && said.contains("aged before: 1"), "{selection}: {results}{said}");
+    }
+    assert!(first.contains("a-51+.png") && second.contains("a-25.png"));
+
+    // Stronger results take the place of the first ones, which are then no longer there.
+    let (_, said) = age(&["--to", "51+", "--strength", "2"]);
+    assert!(said.contains("2 results of earlier commands were replaced"), "{said}");
+    let (results, said) = age(&["--to", "51+"]);
+    assert!(results.contains("a-51+.png") && said.contains("2 results of earlier commands were replaced"), "{said}");
+    assert!(age(&["--to", "25"]).1.contains("aged before: 1"));
+}
+
+#[test]
+fn what_a_killed_command_left_half_written_is_removed_by_the_next_one() {
+    let folder = folder(&["a.png"]);
+    let out = folder.path().join("aged");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join(".ipcgan-K1lled.part"), "half").unwrap();
+    fs::write(out.join(".notes.part"), "mine").unwrap();
+
+    age(0, folder.path(), &["a.png", "--to", "51+"]);
+
+    let mut names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [".notes.part", "a-51+-strip.png", "a-51+.png", "aged.jsonl"]);
+}
+
+#[test]
+fn a_folder_of_results_alone_is_refused_for_that_reason() {
+    let folder = folder(&["a.png"]);
+    age(0, folder.path(), &["a.png", "--to", "51+"]);
+
+    let (_, said) = age(1, folder.path(), &["aged", "--to", "51+", "--out", "other"]);
+
+    assert!(
+        said.contains("no photo in the folder aged: it holds 3 results of earlier commands and nothing else"),
+        "{said}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_where_the_resume_log_belongs_is_an_error_and_not_waited_for() {
+    let folder = folder(&["a.png"]);
+    fs::create_dir(folder.path().join("aged")).unwrap();
+    let log = folder.path().join("aged/aged.jsonl");
+    assert!(Command::new("mkfifo").arg(&log).status().unwrap().success());
+
+    let (_, said) = age(1, folder.path(), &["a.png", "--to", "51+"]);
+
+    assert!(said.contains("aged/aged.jsonl is a pipe or a device, where the resume log belongs"), "{said}");
+    assert!(said.contains("--out"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn control_characters_in_file_names_do_not_reach_the_terminal() {
+    let folder = folder(&[]);
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).unwrap();
+    fs::write(photos.join("a\u{1b}[2J\nerror: all is lost\u{9b}31m.png"), "no photo").unwrap();
+
+    let (json, said) = age(1, folder.path(), &["photos", "--json"]);
+    let (_, misused) = age(2, folder.path(), &["--\u{1b}[2J"]);
+
+    assert!(said.contains(r"a\u001b[2J\nerror: all is lost\u009b31m.png is a text"), "{said}");
+    for text in [&json, &said, &misused] {
+        assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
+    }
+    let line: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(line["path"], "photos/a\u{1b}[2J\nerror: all is lost\u{9b}31m.png");
+}
+
+/// A TIFF of 64 x 64 zeros with these values of BitsPerSample, Compression and PhotometricInterpretation.
+fn tiff(bits: u16, compression: u16, colours: u16) -> Vec<u8> {
+    let tags =
+        [(256, 64), (257, 64), (258, bits), (259, compression), (262, colours), (273, 200), (278, 64), (279, 4096)];
+    let mut bytes = b"II*\0\x08\0\0\0\x08\0".to_vec();
+    for (tag, value) in tags {
+        bytes.extend([u16::to_le_bytes(tag), u16::to_le_bytes(3)].concat());
+        bytes.extend([1u32.to_le_bytes(), u32::from(value).to_le_bytes()].concat());
+    }
+    bytes.resize(200 + 4096, 0);
+    bytes
+}
+
+/// Files that cannot be aged, each with a part of the reason.
+///
+/// `data/grace-hopper.avif` is the photo of `assets/photos` at 256 x 300 pixels, saved by Pillow with quality 60.
+fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    let whole = |format| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        portrait("grace-hopper.jpg").write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    };
+    let cut = |format| {
+        let bytes: Vec<u8> = whole(format);
+        bytes[..bytes.len() / 2].to_vec()
+    };
+    let damaged = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 200].fill(0xff);
+        bytes
+    };
+    let huge = {
+        let mut bytes = whole(Bmp);
+        bytes[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
+        bytes
+    };
+    let lzw = damaged(include_bytes!("../../ipcgan-data/tests/data/lzw.tif").to_vec());
+    let avif = include_bytes!("data/grace-hopper.avif").to_vec();
+    let wall = |side| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        RgbImage::new(side, side).write_to(&mut bytes, Png).unwrap();
+        bytes.into_inner()
+    };
+    vec![
+        ("empty.jpg", Vec::new(), "is an empty file; copy or download it again"),
+        ("text.jpg", b"no photo".to_vec(), "is a text, not a picture"),
+        ("page.jpg", b"<!DOCTYPE html><html>404".to_vec(), "is a web page (HTML), not a picture"),
+        ("document.png", b"%PDF-1.7".to_vec(), "is a PDF document, not a picture"),
+        ("zeros.jpg", vec![0; 9000], "is a file of zeros, not a picture"),
+        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is no picture of a known kind"),
+        ("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC"),
+        ("film.jpg", b"\0\0\0\x20ftypisom".to_vec(), "is a video"),
+        ("cut.jpg", cut(Jpeg), "is a JPEG that is cut short; copy or download it again"),
+        ("damaged.jpg", damaged(whole(Jpeg)), "JPEG"),
+        ("cut.png", cut(Png), "is a PNG that is cut short; copy or download it again"),
+        ("damaged.png", damaged(whole(Png)), "is a damaged PNG; copy or download it again"),
+        ("cut.gif", cut(Gif), "GIF"),
+        ("damaged.gif", damaged(whole(Gif)), "GIF"),
+        ("cut.webp", cut(WebP), "is a WebP that is cut short; copy or download it again"),
+        ("cut.bmp", cut(Bmp), "is a BMP that is cut short; copy or download it again"),
+        ("huge.bmp", huge, "60000 x 60000 pixels"),
+        ("cut.tiff", cut(Tiff), "is a TIFF that is cut short; copy or download it again"),
+        ("damaged.tiff", lzw, "is a damaged TIFF; copy or download it again"),
+        ("palette.tif", tiff(8, 1, 3), "is a TIFF with a colour palette, which cannot be read; save it in RGB"),
+        ("lab.tif", tiff(8, 1, 8), "is a TIFF with CIELab colours, which cannot be read; save it in RGB"),
+        ("zstd.tif", tiff(8, 50000, 1), "is a TIFF with ZSTD compression, which cannot be read; save it with LZW"),
+        ("lzma.tif", tiff(8, 34925, 1), "is a TIFF with LZMA compression, which cannot be read; save it with LZW"),
+        ("cut.avif", avif[..avif.len() / 2].to_vec(), "AVIF"),
+        ("damaged.avif", damaged(avif), "AVIF"),
+        ("dot.png", wall(1), "has only 1 x 1 pixels"),
+        ("wall.png", wall(64), "no face found in"),
+    ]
+}
+
+#[test]
+fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_all_others_named() {
+    let mut good = vec!["a.jpg", "b.png", "c.webp", "d.gif", "e.tif", "f.bmp", "g.jfif", "h.JPE"];
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    fs::create_dir(&photos).unwrap();
+    for name in &good {
+        let format = match *name {
+            "g.jfif" | "h.JPE" => image::ImageFormat::Jpeg,
+            name => image::ImageFormat::from_path(name).unwrap(),
+        };
+        portrait("grace-hopper.jpg").save_with_format(photos.join(name), format).unwrap();
+    }
+    if cfg!(feature = "avif") {
+        fs::write(photos.join("i.avif"), include_bytes!("data/grace-hopper.avif")).unwrap();
+        good.push("i.avif");
+    }
+    let broken = broken_files();
+    for (name, bytes, _) in &broken {
+        fs::write(photos.join(name), bytes).unwrap();
+    }
+
+    let (json, said) = age(1, folder.path(), &["photos", "--to", "51+", "--format", "jpg", "--json"]);
+
+    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (summary, lines) = lines.split_last().unwrap();
+    let line = |name: &str| {
+        let path = format!("photos/{name}");
+        let mut found = lines.iter().filter(|line| line["path"] == path.as_str());
+        let line = found.next().unwrap_or_else(|| panic!("no line of {name}"));
+        assert!(found.next().is_none(), "two lines of {name}");
+        line
+    };
+    for name in &good {
+        let result = line(name)["pictures"]["51+"].as_str().unwrap_or_else(|| panic!("{name}: {}", line(name)));
+        assert_eq!(image::open(folder.path().join(result)).unwrap().into_rgb8().dimensions(), (256, 300), "{name}");
+    }
+    for (name, _, reason) in &broken {
+        let error = line(name)["error"].as_str().unwrap_or_else(|| panic!("{name} was aged"));
+        assert!(error.contains(name) && error.contains(reason), "{name}: {error}");
+        // What to do.
+        assert!(error.contains("; "), "{name}: {error}");
+        assert!(said.lines().any(|line| line == format!("error: {error}")), "{name}: {said}");
+    }
+    assert_eq!(lines.len(), good.len() + broken.len());
+    assert_eq!(
+        (&summary["summary"]["aged"], &summary["summary"]["failed"]),
+        (&good.len().into(), &broken.len().into())
+    );
+    let last = format!("error: {} of {} photos could not be aged", broken.len(), good.len() + broken.len());
+    assert_eq!(said.lines().last(), Some(last.as_str()));
 }

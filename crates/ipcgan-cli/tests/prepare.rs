@@ -256,7 +256,7 @@ fn tables_of_every_form_and_name_are_read() {
         let (code, said) = prepare_aligned(folder.path(), &[&["--table", name], &columns[..]].concat());
 
         assert_eq!(code, Some(0), "{said}");
-        assert!(said.contains("warning: 1 rows are left out: line 3: age `19-Oct` is a date"), "{said}");
+        assert!(said.contains("warning: 1 row is left out: line 3: age `19-Oct` is a date"), "{said}");
         let table = fs::read_to_string(folder.path().join("out/metadata.csv")).unwrap();
         assert!(table.contains("pictures/a.jpg.png,25,1,Ann,"), "{table}");
     }
@@ -367,4 +367,38 @@ fn everything_that_is_skipped_is_counted_and_named() {
         said.contains("is read as cacd") && said.contains("1  prepared faces, not photos, such as first"),
         "{said}"
     );
+}
+
+#[test]
+fn another_data_set_with_the_same_file_names_is_not_mixed_with_the_first_one() {
+    let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", "")]);
+    fs::create_dir(folder.path().join("second")).unwrap();
+    for name in ["14_Ann_Lee_0001.jpg", "25_Bob_0001.jpg"] {
+        let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 9) as u8, (y * y) as u8, name.len() as u8]));
+        picture.save_with_format(folder.path().join("second").join(name), ImageFormat::Png).unwrap();
+    }
+    let (code, said) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let before = contents(&folder.path().join("out"));
+
+    let output = prepare(folder.path(), &["second", "--out", "out", "--size", "16", "--aligned"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("out holds 2 faces, of which this data set has 0"), "{said}");
+    assert!(contents(&folder.path().join("out")) == before);
+
+    // The first one goes on, also from another place.
+    fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
+    succeeded(&prepare(folder.path(), &["moved", "--out", "out", "--size", "16", "--aligned"]));
+    assert!(contents(&folder.path().join("out")) == before);
+}
+
+#[test]
+fn spaces_in_a_list_of_ages_do_not_matter() {
+    let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", "")]);
+
+    let (code, said) = prepare_aligned(folder.path(), &["--age-groups", " 11, 21 ,31"]);
+
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("11-20") && said.contains("21-30") && said.contains("31+"), "{said}");
 }

@@ -127,17 +127,22 @@ fn what_cannot_be_aged_is_refused_with_the_reason() {
     let (server, photo) = (Server::new(&["--max-upload-mb", "1"]), photo());
     let mut wall = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(60, 60).write_to(&mut wall, image::ImageFormat::Png).unwrap();
+    let mut damaged = wall.get_ref().clone();
+    let data = damaged.windows(4).position(|kind| kind == b"IDAT").unwrap();
+    damaged[data + 8..data + 20].fill(0xff);
 
     for (path, body, status, word) in [
         ("/api/faces", b"".as_slice(), 400, "no photo"),
         ("/api/faces", b"no picture", 415, "not a picture"),
-        ("/api/faces", &photo[..photo.len() / 2], 422, "photo"),
+        ("/api/faces", &photo[..photo.len() / 2], 422, "the photo is a JPEG that is cut short; copy or download it"),
+        ("/api/faces", &damaged, 422, "the photo is a damaged PNG; copy or download it"),
         ("/api/faces", &vec![0; 2 << 20], 413, "1 MB"),
         ("/api/faces?age=60", &photo, 400, "no parameters"),
         ("/api/age", &photo, 400, "age"),
         ("/api/age?age=60", wall.get_ref(), 422, "no face"),
         ("/api/age?age=60&face=2", &photo, 422, "there is no face 2"),
         ("/api/age?age=old", &photo, 400, "51+"),
+        ("/api/age?age=5", &photo, 400, "years from 11 to 120"),
         ("/api/age?age=60&age=20", &photo, 400, "age"),
         ("/api/age?age=60&strength=9", &photo, 400, "strength"),
         ("/api/age?age=60&format=gif", &photo, 400, "png, jpg"),
@@ -150,6 +155,26 @@ fn what_cannot_be_aged_is_refused_with_the_reason() {
         let reason = refused.reason();
         assert!(refused.status == status && reason.contains(word), "{path}: {} {reason}", refused.status);
     }
+}
+
+#[test]
+fn a_photo_that_is_not_upright_is_refused_with_how_to_turn_it() {
+    let server = Server::new(&[]);
+    let upright = image::open(PHOTO).unwrap().into_rgb8();
+    let mut turned = std::io::Cursor::new(Vec::new());
+    image::imageops::rotate90(&upright).write_to(&mut turned, image::ImageFormat::Png).unwrap();
+
+    let found = server.ask("POST /api/faces", turned.get_ref());
+    let refused = server.ask("POST /api/age?age=60", turned.get_ref());
+
+    let found: Value = serde_json::from_slice(&found.body).unwrap();
+    assert!(found["faces"].as_array().unwrap().is_empty());
+    assert!(found["hint"].as_str().unwrap().contains("turned by 90 degrees counterclockwise"), "{found}");
+    assert!(
+        refused.status == 422 && refused.reason().contains("turned by 90 degrees counterclockwise"),
+        "{}",
+        refused.reason()
+    );
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What can go wrong with pictures and data sets.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::photo::{PhotoWarning, PictureKind};
+use crate::counted;
+use crate::photo::{DecodeFault, PhotoWarning, PictureKind};
 
 /// An error of this package: what failed, where, and what to change if that is known.
 #[derive(Debug, thiserror::Error)]
@@ -69,25 +71,19 @@ pub enum DataError {
         /// The most bytes.
         limit: u64,
     },
-    /// A picture cannot be decoded, or is larger than we are willing to decode.
-    #[error("cannot decode picture {path}")]
+    /// A picture's data are cut short, damaged, or of a variant of its format that is not read.
+    ///
+    /// The message says all that a user needs; the source has the words of the decoder.
+    #[error("{path} is {}", .fault.describe(*.kind))]
     Decode {
         /// The picture.
         path: PathBuf,
-        /// Why.
-        source: image::ImageError,
-    },
-    /// A picture's data end early.
-    #[error("picture {path} is cut short; copy or download it again")]
-    CutShort {
-        /// The picture.
-        path: PathBuf,
-    },
-    /// A picture's data make no sense.
-    #[error("picture {path} is damaged; copy or download it again")]
-    Damaged {
-        /// The picture.
-        path: PathBuf,
+        /// What it is by its content.
+        kind: PictureKind,
+        /// What is wrong with its data.
+        fault: DecodeFault,
+        /// The error of the decoder, if it was that which found out.
+        source: Option<Box<image::ImageError>>,
     },
     /// A picture's file is odd, where only sound ones are wanted.
     #[error("picture {path}: {warning}; copy or download it again")]
@@ -229,7 +225,9 @@ pub enum DataError {
     },
     /// A folder holds the faces of another data set, which would be removed.
     #[error(
-        "{path} holds {done} faces, of which this data set has {known}; prepare into another folder, or remove this one"
+        "{path} holds {}, of which this data set has {known} (of the same name and content); prepare into another folder, or \
+         remove this one",
+        counted(*.done, "face", "faces")
     )]
     OtherDataSet {
         /// The folder.
@@ -296,6 +294,29 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// The message with its causes, separated by colons, in one line; without the words of a decoder, which say nothing to
+    /// users.
+    pub fn in_one_line(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = match self {
+            Self::Decode { .. } => None,
+            error => error.source(),
+        };
+        while let Some(error) = cause {
+            text += &format!(": {error}").replace('\n', " ");
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What the decoder of a picture said, which [`DataError::in_one_line`] leaves out.
+    pub fn decoder_error(&self) -> Option<&image::ImageError> {
+        match self {
+            Self::Decode { source, .. } => source.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Makes a [`DataError::Read`] of what the system says of `path`.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Read { path: path.into(), source }

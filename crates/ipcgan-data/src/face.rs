@@ -82,6 +82,15 @@ pub trait FaceSet: Send + Sync {
     /// If there is no such face.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
+    /// A checksum of what face `index` is made from, which tells it from another face of the same name without decoding it;
+    /// `None` where a name always stands for the same face, or if it cannot be read.
+    ///
+    /// # Panics
+    /// If there is no such face.
+    fn source_checksum(&self, _index: usize) -> Option<u32> {
+        None
+    }
+
     /// Whether there is no face.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -103,6 +112,10 @@ impl<F: FaceSet + ?Sized> FaceSet for Arc<F> {
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         (**self).image(index)
+    }
+
+    fn source_checksum(&self, index: usize) -> Option<u32> {
+        (**self).source_checksum(index)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Faces that are left out of a data set, and why.
 
-use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -87,7 +86,7 @@ impl Fault {
                 let reason = format!("the face is {side} pixels wide; faces of at least {least} are used");
                 Self { cause: Cause::SmallFace, reason }
             }
-            error => Self::picture(in_one_line(error)),
+            error => Self::picture(error.in_one_line()),
         }
     }
 }
@@ -110,15 +109,4 @@ impl fmt::Display for LeftOut {
         }
         write!(f, "{}: {}", self.path.display(), self.fault.reason)
     }
-}
-
-/// An error with its causes, parted by colons.
-fn in_one_line(error: &DataError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}").replace('\n', " ");
-        cause = error.source();
-    }
-    text
 }

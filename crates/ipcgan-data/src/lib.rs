@@ -42,7 +42,7 @@
 //! - [`random`]: chance as a pure function; `augment`: small changes to a face ([`Augmentation`])
 //! - `labelled`, `aging`: data sets and batches of the training stages ([`LabelledDataset`], [`AgingDataset`])
 //! - `sheet`, `caption`: contact sheets for samples and reports
-//! - `error`: what can go wrong ([`DataError`])
+//! - `counted`: numbers of things in words; `error`: what can go wrong ([`DataError`])
 
 mod age_text;
 mod aging;
@@ -51,6 +51,7 @@ mod augment;
 mod calendar;
 mod caption;
 mod check;
+mod counted;
 pub mod detection;
 mod error;
 mod face;
@@ -78,6 +79,7 @@ mod table_file;
 pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem};
 pub use augment::Augmentation;
 pub use check::{check_groups, check_identities, check_pictures};
+pub use counted::counted;
 pub use error::DataError;
 pub use face::{FaceLabel, FaceSet, Split};
 pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, LabelledFace, group_labels};

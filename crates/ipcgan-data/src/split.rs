@@ -73,6 +73,10 @@ impl FaceSet for Subset {
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         self.faces.image(self.indices[index])
     }
+
+    fn source_checksum(&self, index: usize) -> Option<u32> {
+        self.faces.source_checksum(self.indices[index])
+    }
 }
 
 /// Parts `faces` into a training and a validation side that share no person.

@@ -133,6 +133,12 @@ impl FaceSet for SyntheticFaces {
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         Ok(self.picture(index).clone())
     }
+
+    /// Of what decides a picture beside its name.
+    fn source_checksum(&self, index: usize) -> Option<u32> {
+        let SyntheticConfig { size, seed, .. } = self.config;
+        Some(crc32c::crc32c(format!("{seed} {size} {:?}", self.labels[index].age).as_bytes()))
+    }
 }
 
 /// What chance decides about a picture, each from a stream of its own.

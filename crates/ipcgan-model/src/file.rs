@@ -1,8 +1,14 @@
 //! Files that are written whole or not at all.
+//!
+//! A process that is killed leaves its temporary file behind. Every temporary file is locked by the process that writes it, so
+//! one that nobody locks is stale: the next process that writes into its folder removes it.
 
-use std::fs::OpenOptions;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -46,15 +52,68 @@ fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
         let reason = format!("there is no folder {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, reason));
     }
+    remove_unfinished_once(folder);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".part");
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LETTERS);
     // A temporary file is private by default, and would stay so under its final name.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(contents)?;
-    file.as_file().sync_all()?;
-    Ok(file)
+    loop {
+        let mut file = builder.tempfile_in(folder)?;
+        // Another process may have taken it for a stale one before it was locked. Where there are no locks, nobody does.
+        match file.as_file().try_lock() {
+            Err(TryLockError::WouldBlock) => continue,
+            Ok(()) if !file.path().exists() => continue,
+            _ => (),
+        }
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        return Ok(file);
+    }
+}
+
+/// What the names of temporary files begin with.
+const PREFIX: &str = ".ipcgan-";
+/// What they end with.
+const SUFFIX: &str = ".part";
+/// Letters and digits between the two.
+const RANDOM_LETTERS: usize = 6;
+
+/// Removes the temporary files in `folder` that killed processes left: those of our names that no process has locked.
+///
+/// What cannot be looked at or removed stays: it is in nobody's way.
+pub fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        // Removed while it is locked, so that its writer, if it was just made, sees that it is gone.
+        if let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Once in the life of the process: its own files are never stale, and a folder may hold very many.
+fn remove_unfinished_once(folder: &Path) {
+    static DONE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+    let is_first = {
+        let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get_or_insert_default().insert(folder.into())
+    };
+    if is_first {
+        remove_unfinished(folder);
+    }
+}
+
+/// Whether a file is called as our temporary files are.
+fn is_temporary(name: &OsStr) -> bool {
+    let middle = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
+    let middle = middle.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    middle.is_some_and(|middle| middle.len() == RANDOM_LETTERS && middle.iter().all(u8::is_ascii_alphanumeric))
 }
 
 #[cfg(test)]
@@ -84,6 +143,39 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).unwrap(), b"ours");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_temporary_file_of_a_killed_process_is_removed_by_the_next_that_writes_and_no_other_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let others = [".ipcgan-notes.part", ".ipcgan-abcdef.part2", ".abcdef.part", "ipcgan-abcdef.part"];
+        for name in others {
+            std::fs::write(path(name), "mine").unwrap();
+        }
+        std::fs::write(path(".ipcgan-k1LLed.part"), "half").unwrap();
+        let in_work = File::create(path(".ipcgan-inWork.part")).unwrap();
+        in_work.lock().unwrap();
+
+        write_whole(&path("result"), b"whole").unwrap();
+
+        assert!(!path(".ipcgan-k1LLed.part").exists());
+        assert!(path(".ipcgan-inWork.part").exists());
+        assert!(others.iter().all(|name| path(name).exists()));
+    }
+
+    #[test]
+    fn what_is_written_meanwhile_is_never_taken_for_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let path = folder.path().join(format!("{writer}"));
+                scope.spawn(move || (0..40).for_each(|_| write_whole(&path, b"whole").unwrap()));
+            }
+            scope.spawn(|| (0..400).for_each(|_| remove_unfinished(folder.path())));
+        });
+
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 
     #[cfg(unix)]

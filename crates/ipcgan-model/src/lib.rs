@@ -50,7 +50,7 @@ pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, FrozenAlexNet, IdentityHead, 
 pub use alexnet_input::alexnet_input;
 pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
-pub use file::{write_new, write_whole};
+pub use file::{remove_unfinished, write_new, write_whole};
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
 pub use guard::{guarded, guarded_try};
 pub use ipcgan_kernels::{Adam, LineAllocator, give_back_freed_memory, keep_freed_memory};

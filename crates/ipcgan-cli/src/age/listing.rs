@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use ipcgan::data::counted;
 use ipcgan::photo::PictureKind;
 use walkdir::{DirEntry, WalkDir};
 
@@ -40,8 +41,18 @@ pub(crate) struct Listing {
     /// What is no photo that can be aged, counted by kind.
     pub(crate) skipped: BTreeMap<Skipped, usize>,
     /// What should be read and cannot be: folders and links.
-    pub(crate) unreadable: Vec<String>,
+    pub(crate) unreadable: Vec<Unreadable>,
     seen: HashSet<PathBuf>,
+    /// Folders that were given and hold no photo.
+    without_photo: Vec<Unreadable>,
+}
+
+/// A folder or a link of which no photo comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) path: PathBuf,
+    /// Names the path.
+    pub(crate) reason: String,
 }
 
 /// Why a file of a folder is not aged.
@@ -81,6 +92,22 @@ impl fmt::Display for Skipped {
     }
 }
 
+impl Skipped {
+    /// So many of this kind, as `3 other files`.
+    fn counted(self, count: usize) -> String {
+        match self {
+            Self::Unread(_) | Self::Repeated => format!("{count} {self}"),
+            Self::Video => counted(count, "video", "videos"),
+            Self::OtherFile => counted(count, "other file", "other files"),
+            Self::Hidden => counted(count, "hidden file or folder", "hidden files or folders"),
+            Self::InOutputFolder => counted(count, "file in the folder of results", "files in the folder of results"),
+            Self::Result => counted(count, "result of an earlier command", "results of earlier commands"),
+            Self::LinkLoop => counted(count, "link to a folder around it", "links to folders around them"),
+            Self::BrokenLink => counted(count, "broken link", "broken links"),
+        }
+    }
+}
+
 impl Listing {
     /// The photos in `given` (files, folders and `-` for standard input), without results of earlier commands and without
     /// what lies in the folder `out`.
@@ -101,16 +128,14 @@ impl Listing {
                 listing.add(Source::File(path.clone()), stem, Given::ByName);
             }
         }
+        let without_photo = std::mem::take(&mut listing.without_photo);
         if listing.photos.is_empty() && listing.unreadable.is_empty() {
-            let folders: Vec<_> = given.iter().map(|path| path.display().to_string()).collect();
-            let skipped = listing.skipped_text().map(|text| format!("; skipped: {text}")).unwrap_or_default();
+            let reasons: Vec<_> = without_photo.into_iter().map(|folder| folder.reason).collect();
             let advice = listing.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-            bail!(
-                "no photo in the folder {}: no file name ends as those of {} do{skipped}{advice}",
-                folders.join(", "),
-                PictureKind::readable_names(),
-            );
+            bail!("{}{advice}", reasons.join("; "));
         }
+        // Among others, a folder without a photo must not pass for one that is done.
+        listing.unreadable.extend(without_photo);
         Ok(listing)
     }
 
@@ -127,8 +152,7 @@ impl Listing {
 
     /// All that is skipped: `3 HEIC, 1 video`.
     pub(crate) fn skipped_text(&self) -> Option<String> {
-        let kinds: Vec<_> = self.skipped.iter().map(|(skipped, count)| format!("{count} {skipped}")).collect();
-        (!kinds.is_empty()).then(|| kinds.join(", "))
+        text_of(&self.skipped)
     }
 
     /// Brings all photos into natural order of their paths.
@@ -163,7 +187,7 @@ impl Listing {
             let folder = folder.display();
             return Err(misused(format!("{folder} holds the photos; give another folder for their results as --out")));
         }
-        let before = self.noticed();
+        let (before, skipped_before) = (self.noticed(), self.skipped.clone());
         let mut results = results_above(folder);
         let mut out_folder = None;
         let order = |a: &DirEntry, b: &DirEntry| natural_order::names(a.file_name(), b.file_name());
@@ -205,9 +229,12 @@ impl Listing {
                 }
             }
         }
-        // Among others, a folder without a photo must not pass for one that is done.
-        if self.noticed() == before && before > 0 {
-            self.unreadable.push(format!("no photo in the folder {}", folder.display()));
+        if self.noticed() == before {
+            let mut skipped = self.skipped.clone();
+            skipped.iter_mut().for_each(|(kind, count)| *count -= skipped_before.get(kind).copied().unwrap_or(0));
+            skipped.retain(|_, count| *count > 0);
+            let reason = format!("no photo in the folder {}: {}", folder.display(), what_it_holds(&skipped));
+            self.without_photo.push(Unreadable { path: folder.into(), reason });
         }
         Ok(())
     }
@@ -220,14 +247,31 @@ impl Listing {
         let is_link = fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
         if !is_link {
             let reason = error.io_error().map(ToString::to_string).unwrap_or_default();
-            return self.unreadable.push(format!("cannot list {}: {reason}", path.display()));
+            let reason = format!("cannot list {}: {reason}", path.display());
+            return self.unreadable.push(Unreadable { path: path.into(), reason });
         }
         if PictureKind::of_path(path).is_none() && path.extension().is_some() {
             return self.skip(Skipped::BrokenLink);
         }
         let target = fs::read_link(path).unwrap_or_default();
-        self.unreadable.push(format!("{} is a broken link, to {}", path.display(), target.display()));
+        let reason = format!("{} is a broken link, to {}", path.display(), target.display());
+        self.unreadable.push(Unreadable { path: path.into(), reason });
     }
+}
+
+fn text_of(skipped: &BTreeMap<Skipped, usize>) -> Option<String> {
+    let kinds: Vec<_> = skipped.iter().map(|(skipped, count)| skipped.counted(*count)).collect();
+    (!kinds.is_empty()).then(|| kinds.join(", "))
+}
+
+/// Why a folder in which this was skipped, and nothing else found, has no photo.
+fn what_it_holds(skipped: &BTreeMap<Skipped, usize>) -> String {
+    let Some(text) = text_of(skipped) else { return "it is empty".into() };
+    let by_name = match skipped.contains_key(&Skipped::OtherFile) {
+        true => format!("; photos are files whose names end as those of {} do", PictureKind::readable_names()),
+        false => String::new(),
+    };
+    format!("it holds {text} and nothing else{by_name}")
 }
 
 /// Why the file at `path` is no photo to age, if it is none.
@@ -257,7 +301,10 @@ mod tests {
         for file in files {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
+            match file.ends_with('/') {
+                true => fs::create_dir(path).unwrap(),
+                false => fs::write(path, "").unwrap(),
+            }
         }
         folder
     }
@@ -283,7 +330,7 @@ mod tests {
 
         assert_eq!(listing.photos.len(), 1);
         assert!(listing.unreadable.is_empty());
-        assert_eq!(listing.skipped_text().as_deref(), Some("2 other file, 1 given twice"));
+        assert_eq!(listing.skipped_text().as_deref(), Some("2 other files, 1 given twice"));
     }
 
     #[test]
@@ -302,7 +349,7 @@ mod tests {
 
         assert_eq!(stems(&listing), ["a"]);
         let text = listing.skipped_text().unwrap();
-        assert_eq!(text, "2 camera RAW, 1 Photoshop, 1 video, 2 other file, 2 hidden");
+        assert_eq!(text, "2 camera RAW, 1 Photoshop, 1 video, 2 other files, 2 hidden files or folders");
         let advice = listing.advice().unwrap();
         assert!(advice.starts_with("2 camera RAW: develop it") && advice.contains("--video"), "{advice}");
     }
@@ -344,6 +391,35 @@ mod tests {
         assert!(error.contains("no photo") && error.contains("1 video") && error.contains("1 other file"), "{error}");
     }
 
+    #[test]
+    fn a_folder_of_results_alone_is_refused_for_that_reason() {
+        let folder = folder(&["in/aged/a-51+.png", "in/.b.png", "empty/"]);
+        let refused = |name: &str, out: &str| {
+            Listing::of(&[folder.path().join(name)], &folder.path().join(out)).unwrap_err().to_string()
+        };
+
+        let error = refused("in", "in/aged");
+        assert!(
+            error.ends_with(": it holds 1 hidden file or folder, 1 file in the folder of results and nothing else"),
+            "{error}"
+        );
+        assert!(refused("empty", "out").ends_with("empty: it is empty"));
+    }
+
+    #[test]
+    fn a_folder_without_a_photo_among_others_is_told_wherever_it_stands() {
+        let folder = folder(&["full/a.png", "empty/notes.txt"]);
+        for order in [["full", "empty"], ["empty", "full"]] {
+            let given = order.map(|name| folder.path().join(name));
+
+            let listing = Listing::of(&given, Path::new("out")).unwrap();
+
+            assert_eq!(listing.photos.len(), 1, "{order:?}");
+            assert_eq!(listing.unreadable[0].path, folder.path().join("empty"), "{order:?}");
+            assert!(listing.unreadable[0].reason.contains("it holds 1 other file and nothing else"), "{order:?}");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_are_followed_and_broken_ones_and_loops_are_told() {
@@ -361,6 +437,6 @@ mod tests {
         assert_eq!(stems(&listing), ["a", "c", "trip/b"]);
         assert_eq!((listing.skipped[&Skipped::LinkLoop], listing.skipped[&Skipped::BrokenLink]), (1, 1));
         assert_eq!(listing.unreadable.len(), 1);
-        assert!(listing.unreadable[0].contains("broken.png is a broken link"), "{:?}", listing.unreadable);
+        assert!(listing.unreadable[0].reason.contains("broken.png is a broken link"), "{:?}", listing.unreadable);
     }
 }

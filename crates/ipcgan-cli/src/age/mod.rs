@@ -13,6 +13,7 @@ mod resume_log;
 mod selection;
 mod source;
 mod summary;
+mod upright;
 mod video;
 
 use std::fs;
@@ -25,18 +26,19 @@ use serde_json::json;
 
 use crate::arguments::AgeArguments;
 use crate::progress::Progress;
-use crate::say::answer_path;
+use crate::say::{answer_path, complain_error, in_one_line};
 use crate::weights::face_aging;
 use crate::{answer, complain, detail, devices, report};
-use listing::{Given, Listing, Photo};
+use listing::{Given, Listing, Photo, Unreadable};
 use output_names::{Ends, OutputNames, Taken};
 use photo::{AgedPhoto, Aging, Job};
 use request::AgeRequest;
 pub(crate) use request::OutputFormat;
 use resume_log::{PhotoId, PhotoRecord, ResumeLog};
-pub(crate) use selection::Faces;
+pub(crate) use selection::{Age, Faces, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
+pub(crate) use upright::turn_advice;
 
 /// Photos of which is told that their results are called otherwise, before the list is cut short.
 const MAX_RENAMED: usize = 5;
@@ -81,9 +83,9 @@ fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
     if let Some(advice) = listing.advice() {
         complain(&format!("not read: {advice}"));
     }
-    for reason in &listing.unreadable {
+    for Unreadable { path, reason } in &listing.unreadable {
         if arguments.json {
-            answer(&json!({ "error": reason }).to_string());
+            answer(&json!({ "path": JsonPath::from(path), "error": reason }).to_string());
         }
         complain(&format!("error: {reason}"));
     }
@@ -122,13 +124,13 @@ fn age_all(
             Err(error) => {
                 summary.failed += 1;
                 if arguments.json {
-                    let photo = JsonPath::from(photo.source.path());
-                    answer(&json!({ "photo": photo, "error": format!("{error:#}") }).to_string());
+                    let path = JsonPath::from(photo.source.path());
+                    answer(&json!({ "path": path, "error": in_one_line(&error) }).to_string());
                 }
                 if is_one {
                     return Err(error);
                 }
-                complain(&format!("error: {error:#}"));
+                complain_error(&error);
             }
         }
     }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use image::imageops;
-use ipcgan::data::{Change, Place, put_back};
+use ipcgan::data::{Change, Place, counted, put_back};
 use ipcgan::model::JsonPath;
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::train::aged_sheet;
@@ -18,12 +17,11 @@ use super::request::{AgeRequest, OutputFormat, Shown};
 use super::resume_log::{PhotoId, ResumeLog, Written};
 use super::selection::{Age, Faces};
 use super::source::Source;
+use super::upright::turn_advice;
 use crate::{complain, detail, report};
 
 /// Side of the face in an aligned crop, as a share of the crop's, below which it is a whole photo.
 const MIN_CROP_SHARE: f32 = 0.5;
-/// Longer side of a photo that is turned to look for faces again.
-const TURNED_SIDE: u32 = 800;
 
 /// What is the same for all photos.
 pub(crate) struct Aging {
@@ -40,7 +38,7 @@ pub(crate) struct Aging {
 /// What became of a photo.
 #[derive(Debug, Serialize)]
 pub(crate) struct AgedPhoto {
-    photo: JsonPath,
+    path: JsonPath,
     width: u32,
     height: u32,
     /// None where none were looked for.
@@ -104,11 +102,11 @@ impl Aging {
                 _ => self.write_photo(&original, &rgb, &aged, &mut files)?,
             }
         }
-        detail(format_args!("aged, and {} files written", files.written.len()));
+        detail(format_args!("aged, and {} written", counted(files.written.len(), "file", "files")));
         let Results { written, by_age, replaced, .. } = files;
         let shown = |file: &PathBuf| JsonPath::from(self.out.join(file));
         Ok(AgedPhoto {
-            photo: job.source.path().into(),
+            path: job.source.path().into(),
             width: rgb.width(),
             height: rgb.height(),
             faces: described,
@@ -124,40 +122,15 @@ impl Aging {
         let found = self.photo_aging.faces(photo);
         detail(format_args!("searched for faces: {}", found.len()));
         match found.len() {
-            0 => bail!("no face found in {}{}", path.display(), self.advice(photo)),
+            0 => {
+                let advice = turn_advice(&self.photo_aging, photo);
+                let advice = advice.unwrap_or("if it is a face crop already, give --aligned");
+                bail!("no face found in {}; {advice}", path.display())
+            }
             1 => (),
             count => report(&format!("{}: {count} faces, numbered from left to right", path.display())),
         }
         self.faces.of(found).with_context(|| format!("{}", path.display()))
-    }
-
-    /// What to do with a photo in which no face is found: perhaps it lies on its side.
-    fn advice(&self, photo: &RgbImage) -> &'static str {
-        let factor = (TURNED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
-        let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor) as u32).max(1));
-        let small = if factor < 1.0 { imageops::thumbnail(photo, width, height) } else { photo.clone() };
-        let turned = [
-            (imageops::rotate90(&small), "; turned by 90 degrees clockwise it shows one: save it upright first"),
-            (
-                imageops::rotate270(&small),
-                "; turned by 90 degrees counterclockwise it shows one: save it upright first",
-            ),
-            (imageops::rotate180(&small), "; it is upside down: turned by 180 degrees it shows one"),
-        ];
-        // Some faces are found in two of them: the largest, surest and most upright one tells which way is up.
-        let evidence = |photo: &RgbImage| {
-            let faces = self.photo_aging.faces(photo).into_iter().map(|face| face.found);
-            faces
-                .map(|face| {
-                    let [[left, above], [right, below], ..] = face.landmarks;
-                    let upright = (right - left) / (right - left).hypot(below - above).max(f32::EPSILON);
-                    face.score * face.bounds.width() * face.bounds.height() * upright
-                })
-                .max_by(f32::total_cmp)
-        };
-        let found = turned.iter().filter_map(|(photo, advice)| Some((evidence(photo)?, advice)));
-        let best = found.max_by(|(one, _), (other, _)| one.total_cmp(other));
-        best.map_or("; if it is a face crop already, give --aligned", |(_, advice)| advice)
     }
 
     /// A photo that is one aligned face.
@@ -269,6 +242,11 @@ impl<'a> Results<'a> {
 
     /// The photo, or a face, at an age.
     pub(crate) fn image(&mut self, label: &str, age: &str, image: &Original) -> Result<()> {
+        let (width, height, max) = (image.picture.width(), image.picture.height(), self.format.max_side());
+        if width.max(height) > max {
+            let (name, format) = (self.job.source.name().display(), self.format);
+            bail!("{name} has {width} x {height} pixels, and a {format} at most {max} a side; choose another --format");
+        }
         let end = Ends::image(age, self.format);
         let bytes = image
             .encoded(self.format)

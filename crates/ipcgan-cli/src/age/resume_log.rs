@@ -61,14 +61,21 @@ pub(crate) struct PhotoRecord {
     pub(crate) files: Vec<JsonPath>,
 }
 
+#[derive(Debug)]
+struct DonePhoto {
+    record: PhotoRecord,
+    /// What its results were; none for one that the log does not know.
+    contents: Vec<Option<Content>>,
+}
+
 /// What is known of a folder of results.
 #[derive(Debug, Default)]
 pub(crate) struct ResumeLog {
     folder: PathBuf,
     /// By path; a file that was replaced has several records.
     files: HashMap<PathBuf, Vec<FileRecord>>,
-    /// The newest record of each base name.
-    photos: HashMap<PathBuf, PhotoRecord>,
+    /// What was done under each base name: of each photo and request the newest.
+    photos: HashMap<PathBuf, Vec<DonePhoto>>,
     /// Base names by the photo's path.
     bases: HashMap<PathBuf, PathBuf>,
     /// What the next line must begin with.
@@ -82,10 +89,12 @@ impl ResumeLog {
     /// It cannot be read, or is another program's file.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(NAME);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        let text = match text_of(&path).with_context(|| format!("cannot read {}", path.display()))? {
+            Text::Read(text) => text,
+            Text::NoFile(what) => bail!(
+                "{} is {what}, where the resume log belongs; move it away, or give another folder with --out",
+                path.display()
+            ),
         };
         let Some(mut log) = Self::parsed(&text) else {
             bail!(
@@ -99,7 +108,7 @@ impl ResumeLog {
 
     /// Results in `folder`, of which it has a log: their paths.
     pub(crate) fn results_in(folder: &Path) -> Vec<PathBuf> {
-        let Ok(text) = fs::read(folder.join(NAME)) else { return Vec::new() };
+        let Ok(Text::Read(text)) = text_of(&folder.join(NAME)) else { return Vec::new() };
         let files = Self::parsed(&text).map(|log| log.files).unwrap_or_default();
         files.into_keys().map(|file| folder.join(file)).collect()
     }
@@ -133,9 +142,17 @@ impl ResumeLog {
             Line::Photo(record) => {
                 let (path, base) = (record.photo.path.as_path(), record.base.as_path());
                 self.bases.insert(path.into(), base.into());
-                self.photos.insert(base.into(), record);
+                let contents = record.files.iter().map(|file| self.newest(file.as_path())).collect();
+                let done = self.photos.entry(base.into()).or_default();
+                done.retain(|other| other.record.photo != record.photo || other.record.request != record.request);
+                done.push(DonePhoto { record, contents });
             }
         }
+    }
+
+    /// What was last written to a file.
+    fn newest(&self, file: &Path) -> Option<Content> {
+        self.files.get(file)?.last().map(|record| record.content)
     }
 
     /// What the results of the photo at `location` begin with, if it was aged before.
@@ -144,14 +161,19 @@ impl ResumeLog {
     }
 
     /// Whether the photo was aged before by `request`, and its results are there, as those called `base` or by its path.
+    ///
+    /// Results that another request replaced since are not there.
     pub(crate) fn has(&self, photo: &PhotoId, base: &Path, request: &AgeRequest) -> bool {
         let bases = self.base_of(photo.path.as_path()).into_iter().chain([base]);
-        let mut records = bases.filter_map(|base| self.photos.get(base));
-        records.any(|record| {
-            let is_there = |file: &JsonPath| {
-                fs::metadata(self.folder.join(file.as_path())).is_ok_and(|file| file.is_file() && file.len() > 0)
+        let mut done = bases.filter_map(|base| self.photos.get(base)).flatten();
+        done.any(|DonePhoto { record, contents }| {
+            let is_there = |(file, content): (&JsonPath, &Option<Content>)| {
+                let is_newest = content.is_some() && self.newest(file.as_path()) == *content;
+                let path = self.folder.join(file.as_path());
+                is_newest && fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0)
             };
-            record.photo.content == photo.content && record.request == *request && record.files.iter().all(is_there)
+            let is_same = record.photo.content == photo.content && record.request == *request;
+            is_same && record.files.iter().zip(contents).all(is_there)
         })
     }
 
@@ -231,6 +253,29 @@ impl ResumeLog {
     }
 }
 
+/// What is found where a log belongs.
+enum Text {
+    /// A log's text; empty if there is none yet.
+    Read(Vec<u8>),
+    /// Something that is no file, as `a folder`: reading a pipe would wait without an end.
+    NoFile(&'static str),
+}
+
+fn text_of(path: &Path) -> io::Result<Text> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let is_link = fs::symlink_metadata(path).is_ok();
+            return Ok(if is_link { Text::NoFile("a link to nothing") } else { Text::Read(Vec::new()) });
+        }
+        found => found?,
+    };
+    match (found.is_file(), found.is_dir()) {
+        (true, _) => fs::read(path).map(Text::Read),
+        (_, true) => Ok(Text::NoFile("a folder")),
+        _ => Ok(Text::NoFile("a pipe or a device")),
+    }
+}
+
 /// Whether a result was new or took the place of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
@@ -294,6 +339,45 @@ mod tests {
         assert!(!has(&photo, "1.0"), "a result that was emptied");
         fs::remove_file(folder.path().join("a-51+.png")).unwrap();
         assert!(!has(&photo, "1.0"), "a result that is gone");
+    }
+
+    #[test]
+    fn each_request_is_remembered_while_its_results_stay() {
+        let photo = photo("/photos/a.png", "photo");
+        let folder = aged(&photo);
+        let mut log = ResumeLog::open(folder.path()).unwrap();
+        let mut age = |file: &str, strength: &str| {
+            log.write(file.as_ref(), strength.as_bytes(), &photo).unwrap();
+            let (base, files) = ("a".into(), vec![file.into()]);
+            log.note(PhotoRecord { photo: photo.clone(), base, request: request(strength), files }).unwrap();
+        };
+        let has =
+            |strength: &str| ResumeLog::open(folder.path()).unwrap().has(&photo, "a".as_ref(), &request(strength));
+
+        age("a-25.png", "2.0");
+        assert!(has("1.0") && has("2.0"), "their results have different names");
+
+        age("a-51+.png", "3.0");
+        assert!(!has("1.0"), "its result was replaced");
+        assert!(has("2.0") && has("3.0"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_where_the_log_belongs_is_named_and_not_waited_for() {
+        let at = |make: &dyn Fn(&Path)| {
+            let folder = tempfile::tempdir().unwrap();
+            make(&folder.path().join(NAME));
+            assert!(ResumeLog::results_in(folder.path()).is_empty());
+            ResumeLog::open(folder.path()).unwrap_err().to_string()
+        };
+        let pipe = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+
+        assert!(
+            at(&|path| fs::create_dir(path).unwrap()).contains("aged.jsonl is a folder, where the resume log belongs")
+        );
+        assert!(at(&|path| std::os::unix::fs::symlink("gone", path).unwrap()).contains("is a link to nothing"));
+        assert!(at(&pipe).contains("is a pipe or a device"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
+use ipcgan::data::counted;
 use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
 use serde::{Deserialize, Serialize};
 
@@ -17,16 +18,52 @@ pub(crate) struct Age {
     pub(crate) blend: AgeBlend,
 }
 
-#[cfg(test)]
+/// The oldest age in years that can be shown.
+pub(crate) const MAX_AGE: u32 = 120;
+/// The strongest change, where 1 is what the network learned.
+pub(crate) const MAX_STRENGTH: f64 = 3.0;
+
 impl Age {
+    /// The age `name`: one of `groups` by name, or years in digits from the first age of the youngest group on.
+    ///
+    /// # Errors
+    /// It is neither, or these networks cannot show it.
+    pub(crate) fn parse(name: &str, groups: &AgeGroups) -> Result<Self, String> {
+        if let Some(group) = groups.by_name(name) {
+            return Ok(Self { name: name.into(), blend: AgeBlend::of_group(group, groups) });
+        }
+        let (youngest, _) = groups.ages(0);
+        let known = format!("ages are {}, and years from {youngest} to {MAX_AGE}", groups.names().join(", "));
+        if name.is_empty() {
+            return Err(format!("an age is missing; {known}"));
+        }
+        if !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("these weights know no age group `{name}`; {known}"));
+        }
+        match name.parse::<u32>() {
+            Ok(years) if (youngest..=MAX_AGE).contains(&years) => {
+                Ok(Self { name: years.to_string(), blend: AgeBlend::of_age(years as f32, groups) })
+            }
+            _ => Err(format!("these weights cannot show the age {name}; {known}")),
+        }
+    }
+
     /// For tests that look at names alone.
+    #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
         Self { name: name.into(), blend: AgeBlend::of_group(0, &AgeGroups::default()) }
     }
 }
 
-/// The oldest age in years that `--to` takes.
-const MAX_AGE: u32 = 120;
+/// How strong a change is, of its text.
+///
+/// # Errors
+/// It is no number from 0 to [`MAX_STRENGTH`].
+pub(crate) fn strength(text: &str) -> Result<f32, String> {
+    let strength = text.parse::<f64>().ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
+    let strength = strength.ok_or_else(|| format!("a strength is a number from 0 (no change) to {MAX_STRENGTH}"))?;
+    Ok(strength as f32)
+}
 
 /// The ages that `to` asks for (`all` groups, groups by name, years), and what is worth knowing about them.
 ///
@@ -38,39 +75,14 @@ pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<(Vec<Age>, Vec<S
     let names =
         given.flat_map(|name| if name.eq_ignore_ascii_case("all") { groups.names() } else { vec![name.into()] });
     for name in names {
-        let blend = match groups.by_name(&name) {
-            Some(group) => AgeBlend::of_group(group, groups),
-            None => AgeBlend::of_age(years(&name, groups)? as f32, groups),
-        };
-        if ages.iter().any(|age| age.name == name) {
+        let age = Age::parse(&name, groups).map_err(|reason| misused(format!("--to: {reason}, and `all`")))?;
+        if ages.iter().any(|other| other.name == age.name) {
             continue;
         }
-        notices.extend(notice(&name, groups));
-        ages.push(Age { name, blend });
+        notices.extend(notice(&age.name, groups));
+        ages.push(age);
     }
     Ok((ages, notices))
-}
-
-/// The age `name` in years.
-fn years(name: &str, groups: &AgeGroups) -> Result<u32> {
-    let known = groups.names().join(", ");
-    if name.is_empty() {
-        return Err(misused(format!(
-            "an age is missing in --to; it takes all, {known}, or years as 45, with commas between"
-        )));
-    }
-    let Ok(years) = name.parse::<u32>() else {
-        return Err(misused(format!(
-            "these weights know no age group `{name}`; --to takes all, {known}, or years as 45"
-        )));
-    };
-    let (youngest, _) = groups.ages(0);
-    if !(youngest..=MAX_AGE).contains(&years) {
-        return Err(misused(format!(
-            "these weights cannot show the age {years}; --to takes years from {youngest} to {MAX_AGE}, all, {known}"
-        )));
-    }
-    Ok(years)
 }
 
 /// Says that an age looks as a group does, because it is not between the middles of two groups.
@@ -108,7 +120,10 @@ impl Faces {
             Self::Largest => Ok(numbered.max_by(|(_, a), (_, b)| area(a).total_cmp(&area(b))).into_iter().collect()),
             Self::Number(wanted) => match numbered.find(|(number, _)| *number == wanted.get()) {
                 Some(face) => Ok(vec![face]),
-                None => bail!("there is no face {wanted}: {count} were found, numbered from left to right"),
+                None => {
+                    let found = counted(count, "was", "were");
+                    bail!("there is no face {wanted}: {found} found, numbered from left to right")
+                }
             },
         }
     }
@@ -150,19 +165,24 @@ mod tests {
     fn spaces_around_ages_and_capitals_do_not_matter() {
         assert_eq!(names(&["25", " 45", "51+ "]), ["25", "45", "51+"]);
         assert_eq!(names(&["ALL"]), names(&["all"]));
+        assert_eq!(names(&["025", "25"]), ["25"]);
     }
 
     #[test]
     fn what_is_no_age_is_refused_with_what_there_is() {
-        let error = selected(&["old"]).unwrap_err().to_string();
-
-        assert!(error.contains("`old`") && error.contains("41-50") && error.contains("years"), "{error}");
+        for text in ["old", "-5", "+45", "4.5", "11-21"] {
+            let error = selected(&[text]).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("`{text}`")) && error.contains("41-50") && error.contains("years"),
+                "{error}"
+            );
+        }
         assert!(selected(&["25", ""]).unwrap_err().to_string().contains("an age is missing"));
     }
 
     #[test]
     fn an_age_that_no_group_holds_is_refused_with_the_range() {
-        for age in ["0", "5", "10", "121", "150", "200", "300", "4000000000"] {
+        for age in ["0", "5", "10", "121", "150", "200", "300", "4000000000", "99999999999999999999"] {
             let error = selected(&[age]).unwrap_err().to_string();
 
             assert!(error.contains("from 11 to 120"), "{age}: {error}");

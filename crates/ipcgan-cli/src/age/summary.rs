@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Result, bail};
+use ipcgan::data::counted;
 use serde::Serialize;
 
 use super::listing::Listing;
@@ -20,6 +21,9 @@ pub(crate) struct Summary {
     unreadable: usize,
     /// Files that are no photos to age, by kind.
     skipped: BTreeMap<String, usize>,
+    /// The same in words.
+    #[serde(skip)]
+    skipped_text: Option<String>,
     /// Results that took the place of earlier ones.
     pub(crate) replaced: usize,
 }
@@ -27,28 +31,28 @@ pub(crate) struct Summary {
 impl Summary {
     pub(crate) fn new(listing: &Listing) -> Self {
         let skipped = listing.skipped.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
-        Self { unreadable: listing.unreadable.len(), skipped, ..Self::default() }
+        let skipped_text = listing.skipped_text();
+        Self { unreadable: listing.unreadable.len(), skipped, skipped_text, ..Self::default() }
     }
 
     /// Says that results of earlier commands were replaced.
     pub(crate) fn report_replaced(&self) {
         if self.replaced > 0 {
-            report(&format!("{} results of earlier commands were replaced", self.replaced));
+            let results =
+                counted(self.replaced, "result of an earlier command was", "results of earlier commands were");
+            report(&format!("{results} replaced"));
         }
     }
 
     /// An error if something failed.
     pub(crate) fn result(&self) -> Result<()> {
-        let photos = self.aged + self.aged_before + self.failed;
-        let unreadable = match self.unreadable {
-            1 => "1 folder or link".into(),
-            count => format!("{count} folders or links"),
-        };
+        let photos = counted(self.aged + self.aged_before + self.failed, "photo", "photos");
+        let unreadable = counted(self.unreadable, "folder or link", "folders or links");
         match (self.failed, self.unreadable) {
             (0, 0) => Ok(()),
-            (0, _) => bail!("{unreadable} could not be read"),
-            (failed, 0) => bail!("{failed} of {photos} photos could not be aged"),
-            (failed, _) => bail!("{failed} of {photos} photos could not be aged, and {unreadable} could not be read"),
+            (0, _) => bail!("{unreadable} gave no photo"),
+            (failed, 0) => bail!("{failed} of {photos} could not be aged"),
+            (failed, _) => bail!("{failed} of {photos} could not be aged, and {unreadable} gave no photo"),
         }
     }
 }
@@ -63,9 +67,8 @@ impl fmt::Display for Summary {
         if self.failed > 0 {
             write!(formatter, ", failed: {}", self.failed)?;
         }
-        if !self.skipped.is_empty() {
-            let skipped: Vec<_> = self.skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-            write!(formatter, "; skipped: {}", skipped.join(", "))?;
+        if let Some(skipped) = &self.skipped_text {
+            write!(formatter, "; skipped: {skipped}")?;
         }
         Ok(())
     }
@@ -83,16 +86,18 @@ mod tests {
 
         summary.aged_before = 2;
         summary.failed = 1;
-        summary.skipped.insert("HEIC".into(), 3);
+        summary.skipped_text = Some("3 HEIC".into());
         let line = "photos aged: 9, aged before: 2 (--again ages them once more), failed: 1; skipped: 3 HEIC";
         assert_eq!(summary.to_string(), line);
         assert_eq!(summary.result().unwrap_err().to_string(), "1 of 12 photos could not be aged");
+        let only = Summary { failed: 1, ..Summary::default() };
+        assert_eq!(only.result().unwrap_err().to_string(), "1 of 1 photo could not be aged");
     }
 
     #[test]
     fn a_folder_that_cannot_be_read_is_a_failure() {
         let summary = Summary { aged: 9, unreadable: 1, ..Summary::default() };
 
-        assert_eq!(summary.result().unwrap_err().to_string(), "1 folder or link could not be read");
+        assert_eq!(summary.result().unwrap_err().to_string(), "1 folder or link gave no photo");
     }
 }

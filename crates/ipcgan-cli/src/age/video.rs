@@ -17,8 +17,8 @@ use super::selection::Faces;
 use super::source::Content;
 use super::summary::Summary;
 use crate::progress::Progress;
-use crate::say::answer_path;
-use crate::{complain, report};
+use crate::report;
+use crate::say::{answer_path, complain_error};
 
 /// Writes each frame of `listing`, which follow one another, with its people at each age; `bases` are what the names of
 /// their results begin with.
@@ -33,7 +33,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
         let faces = match read(frame) {
             Ok((_, photo)) => aging.photo_aging.faces(&photo.rgb()),
             Err(error) => {
-                complain(&format!("error: {error:#}"));
+                complain_error(&error);
                 Vec::new()
             }
         };
@@ -78,6 +78,7 @@ fn wanted(people: Vec<Track>, faces: Faces) -> Result<Vec<Track>> {
     };
     match (count, chosen.len()) {
         (0, _) => bail!("no face found in any frame"),
+        (1, 0) => bail!("there is no such person: one was found"),
         (_, 0) => bail!("there is no such person: {count} were found, numbered as they appear, from left to right"),
         _ => Ok(chosen),
     }

@@ -1,8 +1,8 @@
 //! What was prepared, and what was left out.
 
 use ipcgan::AgeGroups;
-use ipcgan::data::Split;
 use ipcgan::data::preparation::Prepared;
+use ipcgan::data::{Split, counted};
 
 use crate::report;
 
@@ -20,7 +20,9 @@ pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
     if prepared.faces.iter().any(|(_, label)| label.group.is_none()) {
         line("unknown", None);
     }
-    report(&format!("{} faces; {} pictures left out", prepared.faces.len(), prepared.left_out.len()));
+    let faces = counted(prepared.faces.len(), "face", "faces");
+    let pictures = counted(prepared.left_out.len(), "picture", "pictures");
+    report(&format!("{faces}; {pictures} left out"));
     let mut left_out: Vec<_> = prepared.left_out.iter().collect();
     left_out.sort_by_key(|left_out| left_out.fault.cause);
     for same in left_out.chunk_by(|one, other| one.fault.cause == other.fault.cause) {

@@ -5,12 +5,8 @@ use ipcgan::{AgeBlend, AgeGroups};
 use serde::Deserialize;
 
 use super::api_error::ApiError;
-use crate::age::Faces;
+use crate::age::{Age, Faces, strength};
 
-/// The greatest age in years that can be asked for.
-pub(super) const MAX_YEARS: u8 = 120;
-/// The greatest change, where 1 is what the network learned.
-pub(super) const MAX_STRENGTH: f64 = 3.0;
 /// The formats of the aged photo, by name.
 pub(super) const FORMATS: [(&str, PhotoFormat); 4] =
     [("png", PhotoFormat::Png), ("jpg", PhotoFormat::Jpeg), ("jpeg", PhotoFormat::Jpeg), ("webp", PhotoFormat::WebP)];
@@ -40,33 +36,18 @@ impl AgeQuery {
     /// # Errors
     /// A parameter has a value that it cannot have.
     pub(super) fn checked(&self, groups: &AgeGroups) -> Result<AgeRequest, ApiError> {
-        let age = age(&self.age, groups).ok_or_else(|| {
-            let names = groups.names().join(", ");
-            ApiError::bad_request(format!("age is one of {names}, or years from 0 to {MAX_YEARS}"))
-        })?;
-        let faces = self.face.as_deref().unwrap_or("all").parse();
-        let faces = faces.map_err(|reason| ApiError::bad_request(format!("face: {reason}")))?;
-        let strength = self.strength.as_deref().map_or(Ok(1.0), str::parse::<f64>);
-        let strength = strength.ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
-        let strength =
-            strength.ok_or_else(|| ApiError::bad_request(format!("strength is a number from 0 to {MAX_STRENGTH}")))?;
+        let refused = |name: &'static str| move |reason| ApiError::bad_request(format!("{name}: {reason}"));
+        let age = Age::parse(&self.age, groups).map_err(refused("age"))?.blend;
+        let faces = self.face.as_deref().unwrap_or("all").parse().map_err(refused("face"))?;
+        let strength = self.strength.as_deref().map_or(Ok(1.0), strength).map_err(refused("strength"))?;
         let format = self.format.as_deref().unwrap_or("png");
         let found = FORMATS.iter().find(|(name, _)| *name == format);
         let (_, format) = found.ok_or_else(|| {
             let names = FORMATS.map(|(name, _)| name).join(", ");
             ApiError::bad_request(format!("format is one of {names}"))
         })?;
-        Ok(AgeRequest { age, faces, strength: strength as f32, format: *format })
+        Ok(AgeRequest { age, faces, strength, format: *format })
     }
-}
-
-/// A group by name, or years in digits.
-fn age(text: &str, groups: &AgeGroups) -> Option<AgeBlend> {
-    if groups.by_name(text).is_none() {
-        let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
-        text.parse().ok().filter(|years: &u8| is_number && *years <= MAX_YEARS)?;
-    }
-    AgeBlend::named(text, groups)
 }
 
 #[cfg(test)]
@@ -80,11 +61,11 @@ mod tests {
 
     #[test]
     fn an_age_is_a_group_or_years() {
-        for age in ["51+", "11-20", "0", "45", "120"] {
+        for age in ["51+", "11-20", "11", "45", "120"] {
             assert!(checked(age, "all", "1", "png").is_ok(), "{age}");
         }
-        for age in ["", "old", "121", "-1", "+45", "4.5", "256"] {
-            assert!(checked(age, "all", "1", "png").unwrap_err().reason.contains("from 0 to 120"), "{age}");
+        for age in ["", "old", "0", "5", "10", "121", "-1", "+45", "4.5", "256"] {
+            assert!(checked(age, "all", "1", "png").unwrap_err().reason.contains("from 11 to 120"), "{age}");
         }
     }
 

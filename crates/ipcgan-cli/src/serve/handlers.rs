@@ -16,6 +16,7 @@ use super::age_query::{AgeQuery, AgeRequest};
 use super::api_error::ApiError;
 use super::openapi;
 use super::photo_service::PhotoService;
+use crate::age::turn_advice;
 
 /// What a resource that is read answers to.
 const READ: &str = "GET, HEAD, OPTIONS";
@@ -64,7 +65,7 @@ fn with_methods(router: MethodRouter<Arc<PhotoService>>, allowed: &'static str) 
 }
 
 async fn description(State(service): State<Arc<PhotoService>>) -> Json<Value> {
-    Json(openapi::description(&service.aging.age_groups().names()))
+    Json(openapi::description(service.aging.age_groups()))
 }
 
 /// The age groups, with the age in the middle of each, and how large a photo may be.
@@ -89,11 +90,16 @@ async fn faces(
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
-    let found = service.process(request, |_, photo, faces| {
-        let faces: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
-        let mut found = json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": faces });
+    let found = service.process(request, |aging, photo, faces| {
+        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
+        let mut found = json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": described });
         if let Some(warning) = photo.warning() {
             found["warning"] = json!(warning.to_string());
+        }
+        if faces.is_empty()
+            && let Some(hint) = turn_advice(aging, &photo.rgb())
+        {
+            found["hint"] = json!(hint);
         }
         Ok(found)
     });
@@ -114,7 +120,13 @@ async fn age(
     let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {
-            return Err(ApiError::unprocessable("no face was found in the photo"));
+            let advice = turn_advice(aging, &photo.rgb()).map(|advice| format!("; {advice}")).unwrap_or_default();
+            return Err(ApiError::unprocessable(format!("no face was found in the photo{advice}")));
+        }
+        let max = format.max_side();
+        if photo.picture.width().max(photo.picture.height()) > max {
+            let reason = format!("a {format} may have {max} pixels a side at most; ask for another format");
+            return Err(ApiError::unprocessable(reason));
         }
         let ages = [age];
         for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {

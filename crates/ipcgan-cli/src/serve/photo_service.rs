@@ -100,9 +100,9 @@ fn decode(upload: &Upload) -> Result<Original, ApiError> {
             DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        ApiError::new(status, error.to_string())
+        ApiError::new(status, error.in_one_line())
     };
-    let origin = "photo".as_ref();
+    let origin = "the photo".as_ref();
     let pixels = photo::pixels_of(&upload.bytes, origin).map_err(refused)?;
     if pixels > MAX_PIXELS {
         return Err(ApiError::too_large(format!("a photo may have {} million pixels at most", MAX_PIXELS / 1_000_000)));

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
+use image::error::{DecodingError, ImageFormatHint, LimitErrorKind, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::{Cicp, CicpColorPrimaries, CicpTransferCharacteristics, Orientation};
 use image::{ConvertColorOptions, DynamicImage, GenericImage, ImageError, ImageResult};
 use re_rav1d::dav1d::{Decoder, Error as Av1Error, Picture, PixelLayout, PlanarImageComponent, Settings, pixel};
@@ -21,7 +21,7 @@ pub(super) struct Avif<'a>(AvifParser<'a>);
 
 impl<'a> Avif<'a> {
     pub(super) fn parsed(bytes: &'a [u8]) -> ImageResult<Self> {
-        AvifParser::from_bytes(bytes).map(Self).map_err(|error| damaged(error.to_string()))
+        AvifParser::from_bytes(bytes).map(Self).map_err(container)
     }
 
     /// Width and height, before it is turned.
@@ -29,7 +29,7 @@ impl<'a> Avif<'a> {
         if let Some(grid) = self.0.grid_config().filter(|_| self.0.grid_tile_count() > 0) {
             return Ok((grid.output_width, grid.output_height));
         }
-        let metadata = self.0.primary_metadata().map_err(|error| damaged(error.to_string()))?;
+        let metadata = self.0.primary_metadata().map_err(container)?;
         Ok((metadata.max_frame_width.get(), metadata.max_frame_height.get()))
     }
 
@@ -66,7 +66,7 @@ impl<'a> Avif<'a> {
     fn picture(&self) -> ImageResult<DynamicImage> {
         let mut picture = self.colours()?;
         if let Some(alpha) = self.0.alpha_data() {
-            let alpha = decoded(&alpha.map_err(|error| damaged(error.to_string()))?)?;
+            let alpha = decoded(&alpha.map_err(container)?)?;
             let planes = planes(&alpha, None)?;
             picture = planes.as_alpha_of(picture, self.0.premultiplied_alpha()).map_err(damaged)?;
         }
@@ -74,13 +74,12 @@ impl<'a> Avif<'a> {
     }
 
     fn colours(&self) -> ImageResult<DynamicImage> {
-        let error = |error: zenavif_parse::Error| damaged(error.to_string());
         let Some(grid) = self.0.grid_config().filter(|_| self.0.grid_tile_count() > 0) else {
-            return self.tile(&self.0.primary_data().map_err(error)?);
+            return self.tile(&self.0.primary_data().map_err(container)?);
         };
         let mut whole: Option<DynamicImage> = None;
         for index in 0..self.0.grid_tile_count() {
-            let tile = self.tile(&self.0.tile_data(index).map_err(error)?)?;
+            let tile = self.tile(&self.0.tile_data(index).map_err(container)?)?;
             let whole =
                 whole.get_or_insert_with(|| DynamicImage::new(grid.output_width, grid.output_height, tile.color()));
             let columns = u32::from(grid.columns).max(1);
@@ -106,7 +105,7 @@ impl<'a> Avif<'a> {
             None => (frame.color_primaries() as u16, frame.transfer_characteristic() as u16),
         };
         if matches!(transfer, 16 | 18) {
-            return Err(unsupported("a high dynamic range (PQ or HLG)".into()));
+            return Err(unsupported("high dynamic range (PQ or HLG)".into()));
         }
         // The two wide ranges of colours that are in use; others differ little from sRGB.
         let wide = match primaries {
@@ -181,12 +180,25 @@ fn planes(frame: &Picture, container: Option<&ColorInformation>) -> ImageResult<
             Some([plane(PlanarImageComponent::U, width, height)?, plane(PlanarImageComponent::V, width, height)?])
         }
     };
-    let matrix = Matrix::of(matrix).ok_or_else(|| unsupported(format!("the matrix {matrix} of colours")))?;
+    let matrix = Matrix::of(matrix).ok_or_else(|| unsupported(format!("colours by the matrix {matrix}")))?;
     Ok(Yuv { luminance, chrominance, depth, full_range, matrix })
 }
 
 fn hint() -> ImageFormatHint {
     ImageFormatHint::Name("AVIF".into())
+}
+
+/// An error of the container.
+fn container(error: zenavif_parse::Error) -> ImageError {
+    use zenavif_parse::Error;
+    match error {
+        Error::UnexpectedEOF => ImageError::IoError(std::io::ErrorKind::UnexpectedEof.into()),
+        Error::OutOfMemory | Error::ResourceLimitExceeded(_) => {
+            ImageError::Limits(LimitErrorKind::InsufficientMemory.into())
+        }
+        Error::Unsupported(_) => ImageError::Unsupported(hint().into()),
+        error => damaged(error.to_string()),
+    }
 }
 
 fn damaged(reason: String) -> ImageError {

@@ -8,8 +8,9 @@ use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::content::{self, Content};
 use super::ending::{self, End};
+use super::feature::Feature;
 use super::jpeg;
-use super::{Original, PictureKind};
+use super::{DecodeFault, Original, PictureKind};
 use crate::DataError;
 
 /// The least width and height of a picture, in pixels.
@@ -52,28 +53,28 @@ pub(super) fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> 
 
 /// What `file` holds, decoded.
 pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Original, DataError> {
-    let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let kind = kind_of(&mut file, path)?;
+    let errors = Errors::of(&mut file, path)?;
+    let kind = errors.kind;
     let format = match kind {
-        PictureKind::Jpeg => return original_jpeg(all(file, path)?, path),
+        PictureKind::Jpeg => return original_jpeg(all(file, path)?, &errors),
         #[cfg(feature = "avif")]
         PictureKind::Avif => {
             let bytes = all(file, path)?;
-            let avif = super::avif::Avif::parsed(&bytes).map_err(decode_error)?;
-            check_size(avif.dimensions().map_err(decode_error)?, path)?;
-            return avif.original().map_err(decode_error);
+            let avif = super::avif::Avif::parsed(&bytes).map_err(|error| errors.decode(error))?;
+            check_size(avif.dimensions().map_err(|error| errors.decode(error))?, path)?;
+            return avif.original().map_err(|error| errors.decode(error));
         }
         #[cfg(feature = "heic")]
         PictureKind::Heic => {
             let bytes = all(file, path)?;
-            let heic = super::heic::Heic::parsed(&bytes).map_err(decode_error)?;
+            let heic = super::heic::Heic::parsed(&bytes).map_err(|error| errors.decode(error))?;
             check_size(heic.dimensions(), path)?;
-            return heic.original().map_err(decode_error);
+            return heic.original().map_err(|error| errors.decode(error));
         }
         kind => format_of(kind, path)?,
     };
     let end = ending::of(kind, &mut file).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => DataError::CutShort { path: path.into() },
+        io::ErrorKind::InvalidData => errors.fault(DecodeFault::CutShort),
         _ => DataError::reading(path)(error),
     })?;
     file.rewind().map_err(DataError::reading(path))?;
@@ -81,47 +82,88 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
         (PictureKind::Png, End::Unmarked) => Box::new(Cursor::new(ending::with_png_end(all(file, path)?))),
         _ => Box::new(file),
     };
-    let decoder = reader(file, format).into_decoder().map_err(decode_error)?;
+    let decoder = reader(file, format).into_decoder().map_err(|error| errors.decode_with_end(error, end))?;
     check_size(decoder.dimensions(), path)?;
-    Original::decoded(decoder, kind, end).map_err(|source| match &source {
-        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            DataError::CutShort { path: path.into() }
-        }
-        _ => decode_error(source),
-    })
+    Original::decoded(decoder, kind, end).map_err(|error| errors.decode_with_end(error, end))
 }
 
-fn original_jpeg(bytes: Vec<u8>, path: &Path) -> Result<Original, DataError> {
-    let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let decoder = reader(Cursor::new(&bytes), ImageFormat::Jpeg).into_decoder().map_err(|source| {
+fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataError> {
+    let decoder = reader(Cursor::new(&bytes), ImageFormat::Jpeg).into_decoder().map_err(|error| {
         // Without a frame there is nothing to say but this.
         match jpeg::length(&bytes) {
-            None => DataError::CutShort { path: path.into() },
-            Some(_) => decode_error(source),
+            None => errors.fault(DecodeFault::CutShort),
+            Some(_) => errors.decode(error),
         }
     })?;
-    check_size(decoder.dimensions(), path)?;
+    check_size(decoder.dimensions(), errors.path)?;
     let end = jpeg::end(&bytes).map_err(|fault| match fault {
-        jpeg::Fault::CutShort => DataError::CutShort { path: path.into() },
-        jpeg::Fault::Damaged => DataError::Damaged { path: path.into() },
+        jpeg::Fault::CutShort => errors.fault(DecodeFault::CutShort),
+        jpeg::Fault::Damaged => errors.fault(DecodeFault::Damaged),
     })?;
-    Original::decoded(decoder, PictureKind::Jpeg, end).map_err(decode_error)
+    Original::decoded(decoder, PictureKind::Jpeg, end).map_err(|error| errors.decode(error))
 }
 
 /// Width times height of the picture in `file`, which is not decoded.
 pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataError> {
-    let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let (width, height) = match kind_of(&mut file, path)? {
+    let errors = Errors::of(&mut file, path)?;
+    let (width, height) = match errors.kind {
         #[cfg(feature = "avif")]
         PictureKind::Avif => {
             let bytes = all(file, path)?;
-            super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions()).map_err(decode_error)?
+            let dimensions = super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions());
+            dimensions.map_err(|error| errors.decode(error))?
         }
         #[cfg(feature = "heic")]
-        PictureKind::Heic => super::heic::Heic::parsed(&all(file, path)?).map_err(decode_error)?.dimensions(),
-        kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(decode_error)?,
+        PictureKind::Heic => {
+            super::heic::Heic::parsed(&all(file, path)?).map_err(|error| errors.decode(error))?.dimensions()
+        }
+        kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(|error| errors.decode(error))?,
     };
     Ok(u64::from(width) * u64::from(height))
+}
+
+/// What errors say of a file that is of a readable kind by its first bytes.
+struct Errors<'a> {
+    path: &'a Path,
+    kind: PictureKind,
+    feature: Option<Feature>,
+}
+
+impl<'a> Errors<'a> {
+    /// Of `file`, which is left at its beginning.
+    ///
+    /// # Errors
+    /// It is no picture, or of a kind that is not read.
+    fn of(file: &mut impl Source, path: &'a Path) -> Result<Self, DataError> {
+        let kind = kind_of(file, path)?;
+        Ok(Self { path, kind, feature: Feature::of(kind, file) })
+    }
+
+    fn fault(&self, fault: DecodeFault) -> DataError {
+        DataError::Decode { path: self.path.into(), kind: self.kind, fault, source: None }
+    }
+
+    /// Of an error of the decoder.
+    fn decode(&self, source: ImageError) -> DataError {
+        let path = self.path.into();
+        match (DecodeFault::of(&source, self.kind, self.feature.clone()), source) {
+            (None, ImageError::IoError(source)) => DataError::Read { path, source },
+            (fault, source) => {
+                let fault = fault.unwrap_or(DecodeFault::Damaged);
+                DataError::Decode { path, kind: self.kind, fault, source: Some(Box::new(source)) }
+            }
+        }
+    }
+
+    /// As [`Errors::decode`], for a file that ends so: what is damaged and lacks its end is cut short.
+    fn decode_with_end(&self, source: ImageError, end: End) -> DataError {
+        match (self.decode(source), end) {
+            (DataError::Decode { path, kind, fault: DecodeFault::Damaged, source }, End::Unmarked) => {
+                DataError::Decode { path, kind, fault: DecodeFault::CutShort, source }
+            }
+            (error, _) => error,
+        }
+    }
 }
 
 /// What `file` holds by its content, at whose beginning it is left; an error if it cannot be read.

@@ -40,6 +40,15 @@ impl PhotoFormat {
         }
     }
 
+    /// The largest width and height of a file of this kind, in pixels.
+    pub fn max_side(self) -> u32 {
+        match self {
+            Self::Png => i32::MAX as u32,
+            Self::Jpeg => 65_535,
+            Self::WebP => 16_384,
+        }
+    }
+
     /// Its media type, as `image/png`.
     pub fn media_type(self) -> &'static str {
         match self {
@@ -105,6 +114,16 @@ mod tests {
         assert_eq!(like(picture.clone(), image::ImageFormat::Bmp), PhotoFormat::Png);
         assert_eq!(like(picture.clone(), image::ImageFormat::Gif), PhotoFormat::Png);
         assert_eq!(PhotoFormat::like(&picture.into()), PhotoFormat::Png);
+    }
+
+    #[test]
+    fn the_largest_side_is_the_one_that_can_be_written() {
+        for format in [PhotoFormat::Jpeg, PhotoFormat::WebP] {
+            let written = |width| Original::from(RgbImage::new(width, 1)).encoded(format);
+
+            assert!(written(format.max_side()).is_ok(), "{format}");
+            assert!(written(format.max_side() + 1).is_err(), "{format}");
+        }
     }
 
     #[test]

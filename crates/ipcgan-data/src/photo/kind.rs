@@ -162,6 +162,14 @@ impl PictureKind {
         }
     }
 
+    /// The indefinite article before its name.
+    pub(super) fn article(self) -> &'static str {
+        match self {
+            Self::Avif | Self::OpenExr => "an",
+            _ => "a",
+        }
+    }
+
     /// What to do with a picture of this kind if it cannot be read.
     pub fn advice(self) -> &'static str {
         match self {

@@ -6,6 +6,8 @@ mod content;
 mod decode;
 mod ending;
 mod exif;
+mod fault;
+mod feature;
 mod format;
 #[cfg(feature = "heic")]
 mod heic;
@@ -15,6 +17,7 @@ mod original;
 #[cfg(feature = "avif")]
 mod yuv;
 
+pub use fault::DecodeFault;
 pub use format::PhotoFormat;
 pub use kind::PictureKind;
 pub use original::{Original, PhotoWarning};

@@ -15,7 +15,29 @@ use crate::{DataError, metadata};
 /// What the file is called.
 pub(super) const NAME: &str = "fingerprints.csv";
 /// The names of the table's columns.
-const HEADER: [&str; 2] = ["name", "fingerprint"];
+const HEADER: [&str; 3] = ["name", "fingerprint", "source"];
+
+/// A face that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) fingerprint: Fingerprint,
+    /// [`FaceSet::source_checksum`](crate::FaceSet::source_checksum) when it was done.
+    pub(super) source: Option<u32>,
+}
+
+impl Done {
+    fn cells(self, name: &str) -> [String; 3] {
+        let source = self.source.map(|sum| format!("{sum:08x}")).unwrap_or_default();
+        [name.into(), self.fingerprint.to_string(), source]
+    }
+
+    /// Of the cells behind a name; none if they make no sense.
+    fn of_cells(fingerprint: &str, source: Option<&str>) -> Option<Self> {
+        let source = source.filter(|text| !text.is_empty());
+        let source = source.map(|text| u32::from_str_radix(text, 16)).transpose().ok()?;
+        Some(Self { fingerprint: Fingerprint::read(fingerprint)?, source })
+    }
+}
 
 pub(super) struct Journal {
     path: PathBuf,
@@ -28,9 +50,13 @@ impl Journal {
     ///
     /// # Errors
     /// Another run has it open, or it cannot be read or written.
-    pub(super) fn open(folder: &Path) -> Result<(Self, HashMap<String, Fingerprint>), DataError> {
+    pub(super) fn open(folder: &Path) -> Result<(Self, HashMap<String, Done>), DataError> {
         let path = folder.join(NAME);
         let write_error = |source| DataError::Write { path: path.clone(), source };
+        // Reading a pipe would wait without an end.
+        if path.exists() && !path.is_file() {
+            return Err(DataError::unusable(&path, "is no file; move it away, or prepare into another folder"));
+        }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(write_error)?;
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => DataError::BeingPrepared { path: folder.into() },
@@ -46,15 +72,15 @@ impl Journal {
     }
 
     /// Notes that the face `name` is done.
-    pub(super) fn add(&self, name: &str, fingerprint: &Fingerprint) -> Result<(), DataError> {
-        let line = line([name, &fingerprint.to_string()]);
+    pub(super) fn add(&self, name: &str, done: Done) -> Result<(), DataError> {
+        let line = line(done.cells(name));
         let written = self.file.lock().expect("no holder panics").write_all(&line);
         written.map_err(DataError::writing(&self.path))
     }
 
     /// Writes it anew with these faces alone, in this order.
-    pub(super) fn rewrite(self, faces: impl Iterator<Item = (String, Fingerprint)>) -> Result<(), DataError> {
-        let rows = faces.map(|(name, fingerprint)| [name, fingerprint.to_string()]);
+    pub(super) fn rewrite(self, faces: impl Iterator<Item = (String, Done)>) -> Result<(), DataError> {
+        let rows = faces.map(|(name, done)| done.cells(&name));
         let contents = metadata::written(&self.path, HEADER, rows)?;
         // Windows replaces no file that is open.
         drop(self.file);
@@ -63,19 +89,19 @@ impl Journal {
 }
 
 /// What the journal says, as far as it is whole.
-fn done(text: &[u8]) -> HashMap<String, Fingerprint> {
+fn done(text: &[u8]) -> HashMap<String, Done> {
     let rows = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text).into_records();
     let done = rows.filter_map(|row| {
         let row = row.ok()?;
         // A journal may come from somewhere else; pictures lie in the folder.
         let inside = |part| matches!(part, Component::Normal(_));
         Path::new(row.get(0)?).components().all(inside).then_some(())?;
-        Some((row.get(0)?.to_string(), Fingerprint::read(row.get(1)?)?))
+        Some((row.get(0)?.to_string(), Done::of_cells(row.get(1)?, row.get(2))?))
     });
     done.collect()
 }
 
-fn line(cells: [&str; 2]) -> Vec<u8> {
+fn line(cells: [String; 3]) -> Vec<u8> {
     let mut writer = WriterBuilder::new().from_writer(Vec::new());
     let written = writer.write_record(cells).map_err(io::Error::from).and_then(|()| writer.flush());
     written.expect("memory can be written");
@@ -88,8 +114,9 @@ mod tests {
 
     use super::*;
 
-    fn fingerprint(blue: u8) -> Fingerprint {
-        Fingerprint::of(&RgbImage::from_fn(32, 32, |x, y| Rgb([(x * y) as u8, (7 * x) as u8, blue])))
+    fn done_with(blue: u8) -> Done {
+        let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(x * y) as u8, (7 * x) as u8, blue]));
+        Done { fingerprint: Fingerprint::of(&picture), source: Some(0xab).filter(|_| blue > 1) }
     }
 
     #[test]
@@ -98,7 +125,7 @@ mod tests {
         let (journal, done) = Journal::open(folder.path()).unwrap();
         assert!(done.is_empty());
         for name in ["a \"b\", c.jpg", "d.jpg", "e.jpg"] {
-            journal.add(name, &fingerprint(1)).unwrap();
+            journal.add(name, done_with(1)).unwrap();
         }
         drop(journal);
         let path = folder.path().join("fingerprints.csv");
@@ -107,21 +134,33 @@ mod tests {
 
         let (journal, done) = Journal::open(folder.path()).unwrap();
         assert_eq!(done.len(), 2);
-        assert_eq!(done["a \"b\", c.jpg"], fingerprint(1));
-        journal.add("f.jpg", &fingerprint(2)).unwrap();
+        assert_eq!(done["a \"b\", c.jpg"], done_with(1));
+        journal.add("f.jpg", done_with(2)).unwrap();
         drop(journal);
 
-        assert!(Journal::open(folder.path()).unwrap().1.contains_key("f.jpg"));
+        assert_eq!(Journal::open(folder.path()).unwrap().1["f.jpg"], done_with(2));
     }
 
     #[test]
     fn a_name_outside_of_the_folder_is_none() {
-        let hash = String::from_utf8(line(["inside/a.jpg", &fingerprint(1).to_string()])).unwrap();
+        let hash = String::from_utf8(line(done_with(2).cells("inside/a.jpg"))).unwrap();
         let outside = ["../a.jpg", "/a.jpg"].map(|name| hash.replace("inside/a.jpg", name)).concat();
 
         let done = done((hash + &outside).as_bytes());
 
         assert_eq!(done.keys().collect::<Vec<_>>(), ["inside/a.jpg"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_its_place_is_an_error_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap();
+        assert!(made.success());
+
+        let error = Journal::open(folder.path()).err().unwrap().to_string();
+
+        assert!(error.contains("fingerprints.csv is no file; move it away"), "{error}");
     }
 
     #[test]

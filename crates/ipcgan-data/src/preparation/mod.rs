@@ -5,33 +5,34 @@
 
 mod config;
 mod fingerprint;
+mod folder;
 mod journal;
 mod published;
 mod readiness;
 mod report;
+mod resume;
 mod sides;
 mod together;
 mod work;
 
-use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use ipcgan_model::{AgeGroups, write_whole};
-use walkdir::WalkDir;
+use ipcgan_model::AgeGroups;
 
 pub use config::PreparationConfig;
 pub(crate) use config::{check_age_groups, is_prepared};
 pub use published::{AppliedSplit, PublishedSplit};
 pub use readiness::{Readiness, StageReadiness};
 
+use crate::counted;
 use crate::left_out::LeftOut;
-use crate::metadata::{self, Columns};
 use crate::split::HeldOut;
 use crate::{DataError, FaceLabel, FaceSet};
 use fingerprint::{Fingerprint, pairs_of_one_picture};
+use folder::{New, PICTURES, check_foreign_files, file_name, remove_unfinished};
 use journal::Journal;
 
 /// How the work is watched and ended.
@@ -96,7 +97,7 @@ pub fn prepare(
     done.retain(|name, _| folder.join(file_name(name)).is_file());
     if !done.is_empty() {
         config.check(folder)?;
-        check_same_data_set(faces, &done, folder)?;
+        resume::keep_same_pictures(faces, &mut done, folder)?;
     }
     let made_before = !done.is_empty();
     config.write(folder)?;
@@ -105,14 +106,14 @@ pub fn prepare(
     let outcomes = work::pictures(faces, &done, folder, &journal, watch)?;
     let Some(outcomes) = outcomes else { return Ok(None) };
     let mut kept = Vec::new();
-    let mut fingerprints = Vec::new();
+    let mut made = Vec::new();
     for (index, outcome) in outcomes.into_iter().enumerate() {
         let name = faces.name(index);
         done.remove(&name);
         match outcome {
-            Ok(fingerprint) => {
+            Ok(face) => {
                 kept.push((name, faces.label(index).clone()));
-                fingerprints.push(fingerprint);
+                made.push(face);
             }
             Err(fault) => left_out.push(LeftOut { path: name.into(), line: None, fault }),
         }
@@ -131,78 +132,28 @@ pub fn prepare(
         fs::remove_file(&path).map_err(DataError::writing(path))?;
     }
     let names: Vec<String> = kept.iter().map(|(name, _)| name.clone()).collect();
-    let prepared = parted(kept, &fingerprints, left_out, config);
-    write(&prepared, folder, config)?;
+    let fingerprints: Vec<_> = made.iter().map(|face| face.fingerprint).collect();
+    let prepared = with_splits(kept, &fingerprints, left_out, config);
+    folder::write(&prepared, folder, config)?;
     // Last, because its lock keeps other runs out until then.
-    journal.rewrite(names.into_iter().zip(fingerprints))?;
+    journal.rewrite(names.into_iter().zip(made))?;
     Ok(Some(prepared))
 }
-
-/// Where the pictures are in a prepared folder.
-const PICTURES: &str = "pictures";
-/// Files that are written.
-const WRITTEN: [&str; 4] = ["metadata.csv", "report.html", "left-out.csv", "same-picture.csv"];
 
 fn nothing_prepared(folder: &Path, left_out: &[LeftOut]) -> DataError {
     let reason = match left_out {
         [] => "there are no pictures".into(),
         [one] => one.to_string(),
-        [first, ..] => format!("all {} pictures are left out; the first one: {first}", left_out.len()),
+        [first, ..] => {
+            let pictures = counted(left_out.len(), "picture", "pictures");
+            format!("all {pictures} are left out; the first one: {first}")
+        }
     };
     DataError::NothingPrepared { path: folder.into(), reason }
 }
 
-/// Refuses a folder that holds somebody else's files where ours would be.
-fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
-    if folder.join(config::NAME).exists() || folder.join(journal::NAME).exists() {
-        return Ok(());
-    }
-    let holds_pictures = || fs::read_dir(folder.join(PICTURES)).is_ok_and(|mut entries| entries.next().is_some());
-    let foreign = WRITTEN.into_iter().find(|name| folder.join(name).exists());
-    match foreign.or_else(|| holds_pictures().then_some(PICTURES)) {
-        Some(name) => Err(DataError::ForeignFile { folder: folder.into(), name }),
-        None => Ok(()),
-    }
-}
-
-/// Refuses to replace the faces of one data set by those of another: most of those that are `done` must be among `faces`.
-fn check_same_data_set(
-    faces: &dyn FaceSet,
-    done: &HashMap<String, Fingerprint>,
-    folder: &Path,
-) -> Result<(), DataError> {
-    let known = (0..faces.len()).filter(|index| done.contains_key(&faces.name(*index))).count();
-    match 2 * known < done.len() {
-        true => Err(DataError::OtherDataSet { path: folder.into(), done: done.len(), known }),
-        false => Ok(()),
-    }
-}
-
-/// What of a folder is not there yet.
-struct New {
-    folder: PathBuf,
-    folder_is_new: bool,
-}
-
-impl New {
-    fn of(folder: &Path) -> Self {
-        Self { folder: folder.into(), folder_is_new: !folder.exists() }
-    }
-
-    /// Removes what a call left that made no face; what cannot be removed is in nobody's way.
-    fn remove(self) {
-        for name in [config::NAME, journal::NAME] {
-            let _ = fs::remove_file(self.folder.join(name));
-        }
-        let _ = fs::remove_dir(self.folder.join(PICTURES));
-        if self.folder_is_new {
-            let _ = fs::remove_dir(&self.folder);
-        }
-    }
-}
-
-/// `faces`, each on its side.
-fn parted(
+/// `faces`, each in its split.
+fn with_splits(
     faces: Vec<(String, FaceLabel)>,
     fingerprints: &[Fingerprint],
     mut left_out: Vec<LeftOut>,
@@ -226,58 +177,14 @@ fn parted(
     Prepared { faces: kept, left_out, same_picture }
 }
 
-fn write(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<(), DataError> {
-    let path = |name: &str| folder.join(name);
-    let left_out = prepared.left_out.iter().map(|left_out| {
-        let line = left_out.line.map(|line| line.to_string()).unwrap_or_default();
-        let fault = &left_out.fault;
-        [left_out.path.display().to_string(), line, fault.cause.to_string(), fault.reason.clone()]
-    });
-    let left_out = metadata::written(&path("left-out.csv"), ["path", "line", "cause", "reason"], left_out)?;
-    let same_picture =
-        metadata::written(&path("same-picture.csv"), ["one", "other"], prepared.same_picture.iter().cloned())?;
-    let faces = prepared.faces.iter().map(|(file_name, label)| metadata::cells(file_name.clone(), label));
-    let table = metadata::written(&path("metadata.csv"), Columns::NAMES, faces)?;
-    let report = report::report(prepared, folder, config)?;
-    for (name, contents) in [
-        ("left-out.csv", left_out),
-        ("same-picture.csv", same_picture),
-        ("report.html", report.into_bytes()),
-        ("metadata.csv", table),
-    ] {
-        write_whole(&path(name), &contents).map_err(DataError::writing(path(name)))?;
-    }
-    Ok(())
-}
-
-/// Where the picture of the face `name` is, relative to the prepared folder.
-fn file_name(name: &str) -> String {
-    format!("pictures/{name}.png")
-}
-
-/// Removes what a kill left half written: our own files at the top of `folder`, and everything below its pictures.
-fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
-    let [top, pictures] = [WalkDir::new(folder).max_depth(1), WalkDir::new(folder.join("pictures"))];
-    for entry in top.into_iter().chain(pictures) {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).into();
-            DataError::Read { path, source: error.into() }
-        })?;
-        let name = entry.file_name().as_encoded_bytes();
-        if entry.file_type().is_file() && name.starts_with(b".") && name.ends_with(b".part") {
-            let path = PathBuf::from(entry.path());
-            fs::remove_file(&path).map_err(DataError::writing(path))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::PathBuf;
     use std::sync::atomic::Ordering;
 
     use image::RgbImage;
+    use walkdir::WalkDir;
 
     use super::*;
     use crate::left_out::Fault;
@@ -303,10 +210,17 @@ mod tests {
                 _ => self.0.image(index),
             }
         }
+        fn source_checksum(&self, index: usize) -> Option<u32> {
+            self.0.source_checksum(index)
+        }
     }
 
     fn faces() -> Drawn {
-        let config = SyntheticConfig { identities: 20, faces_per_group: 1, size: 32, seed: 1 };
+        faces_of(1)
+    }
+
+    fn faces_of(seed: u64) -> Drawn {
+        let config = SyntheticConfig { identities: 20, faces_per_group: 1, size: 32, seed };
         Drawn(SyntheticFaces::new(config, &AgeGroups::default()))
     }
 
@@ -367,8 +281,8 @@ mod tests {
         assert!(prepare(&faces(), left_out(), broken.path(), &config(), &watch).unwrap().is_none());
         assert!(!broken.path().join("metadata.csv").exists());
         // As a kill leaves it: half a file, half a line, and a picture that the journal does not know.
-        fs::write(broken.path().join("pictures/.abcdef.part"), "half").unwrap();
-        fs::write(broken.path().join(".abcdef.part"), "half").unwrap();
+        fs::write(broken.path().join("pictures/.ipcgan-abcdef.part"), "half").unwrap();
+        fs::write(broken.path().join(".ipcgan-abcdef.part"), "half").unwrap();
         let journal = broken.path().join("fingerprints.csv");
         let text = fs::read_to_string(&journal).unwrap();
         fs::write(&journal, &text[..text.len() - 30]).unwrap();
@@ -478,6 +392,53 @@ mod tests {
 
         assert!(error.to_string().contains("holds 98 faces, of which this data set has 0"), "{error}");
         assert!(folder.path().join("pictures/person-00001/group-0/0.png").exists());
+    }
+
+    #[test]
+    fn another_data_set_with_the_same_names_is_not_mixed_with_the_first_one() {
+        let folder = tempfile::tempdir().unwrap();
+        prepared(folder.path(), 2);
+        let before = contents(folder.path());
+
+        let watch = Watch::default();
+        let error = prepare(&faces_of(2), left_out(), folder.path(), &config(), &watch).err().unwrap();
+
+        assert!(error.to_string().contains("holds 98 faces, of which this data set has 0"), "{error}");
+        assert!(contents(folder.path()) == before);
+    }
+
+    /// The first faces are of one data set, the others of another one.
+    struct Replaced(Drawn, Drawn, usize);
+
+    impl FaceSet for Replaced {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn label(&self, index: usize) -> &FaceLabel {
+            self.0.label(index)
+        }
+        fn name(&self, index: usize) -> String {
+            self.0.name(index)
+        }
+        fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+            if index < self.2 { self.0.image(index) } else { self.1.image(index) }
+        }
+        fn source_checksum(&self, index: usize) -> Option<u32> {
+            if index < self.2 { self.0.source_checksum(index) } else { self.1.source_checksum(index) }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_another_one_took_the_place_of_is_prepared_again() {
+        let folder = tempfile::tempdir().unwrap();
+        prepared(folder.path(), 2);
+        let replaced = Replaced(faces(), faces_of(2), 90);
+
+        prepare(&replaced, left_out(), folder.path(), &config(), &Watch::default()).unwrap();
+
+        let whole = tempfile::tempdir().unwrap();
+        prepare(&replaced, left_out(), whole.path(), &config(), &Watch::default()).unwrap();
+        assert!(contents(folder.path()) == contents(whole.path()));
     }
 
     #[test]

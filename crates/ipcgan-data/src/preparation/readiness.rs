@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ipcgan_model::AgeGroups;
 
 use super::Prepared;
-use crate::Split;
+use crate::{Split, counted};
 
 /// What a prepared folder can teach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +59,12 @@ impl Readiness {
             (_, 0, _) => StageReadiness::Weak(
                 "no identity is known, so each face counts as a person of its own and nothing teaches what stays the same".into(),
             ),
-            (_, _, 0 | 1) => StageReadiness::Weak(format!(
-                "only {identities_to_compare} identities have two faces or more in train, and telling people apart takes two"
-            )),
+            (_, _, 0 | 1) => {
+                let identities = counted(identities_to_compare, "identity has", "identities have");
+                StageReadiness::Weak(format!(
+                    "only {identities} two faces or more in train, and telling people apart takes two"
+                ))
+            }
             _ => StageReadiness::Ready,
         };
         let age = age_stage(&empty_groups);
@@ -82,16 +85,18 @@ impl Readiness {
             lines.push(format!("empty age groups in {split}: {}", groups.join(", ")));
         }
         if self.faces_of_unknown_age > 0 {
-            let count = self.faces_of_unknown_age;
-            lines.push(format!("{count} faces of unknown age, which only the identity stage uses"));
+            let faces = counted(self.faces_of_unknown_age, "face", "faces");
+            lines.push(format!("{faces} of unknown age, which only the identity stage uses"));
         }
+        let identities = counted(self.identities, "identity", "identities");
+        let compare = self.identities_to_compare;
         lines.push(match (self.identities, self.faces_of_unknown_identity) {
             (0, _) => "no identity is known".into(),
-            (count, 0) => format!("{count} identities, {} with two faces or more in train", self.identities_to_compare),
-            (count, unknown) => format!(
-                "{count} identities, {} with two faces or more in train; {unknown} faces of unknown identity",
-                self.identities_to_compare
-            ),
+            (_, 0) => format!("{identities}, {compare} with two faces or more in train"),
+            (_, unknown) => {
+                let unknown = counted(unknown, "face", "faces");
+                format!("{identities}, {compare} with two faces or more in train; {unknown} of unknown identity")
+            }
         });
         for (stage, readiness) in &self.stages {
             lines.push(match readiness {
@@ -157,7 +162,7 @@ mod tests {
 
         assert_eq!(lines[0], "empty age groups in train: 41+");
         assert_eq!(lines[1], "empty age groups in valid: 11-40, 41+");
-        assert_eq!(lines[2], "1 faces of unknown age, which only the identity stage uses");
+        assert_eq!(lines[2], "1 face of unknown age, which only the identity stage uses");
         assert_eq!(lines[3], "no identity is known");
         assert!(lines[4].starts_with("identity stage: possible, but no identity is known"), "{lines:?}");
         assert_eq!(lines[5], "age stage: not possible, train has no face of 41+");

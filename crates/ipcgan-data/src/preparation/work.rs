@@ -10,14 +10,15 @@ use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
+use super::Watch;
 use super::fingerprint::Fingerprint;
-use super::journal::Journal;
-use super::{Watch, file_name};
+use super::folder::file_name;
+use super::journal::{Done, Journal};
 use crate::left_out::Fault;
 use crate::{DataError, FaceSet, photo};
 
 /// What became of a face.
-type Outcome = Result<Fingerprint, Fault>;
+type Outcome = Result<Done, Fault>;
 
 /// Writes the picture of each face that is not in `done`; none if it was stopped.
 ///
@@ -25,7 +26,7 @@ type Outcome = Result<Fingerprint, Fault>;
 /// others' arithmetic must not begin a second picture meanwhile.
 pub(super) fn pictures(
     faces: &dyn FaceSet,
-    done: &HashMap<String, Fingerprint>,
+    done: &HashMap<String, Done>,
     folder: &Path,
     journal: &Journal,
     watch: &Watch<'_>,
@@ -41,7 +42,7 @@ pub(super) fn pictures(
             }
             let name = faces.name(index);
             let outcome = match done.get(&name) {
-                Some(fingerprint) => Ok(Ok(*fingerprint)),
+                Some(done) => Ok(Ok(*done)),
                 None => picture(faces, index, &name, folder, journal),
             };
             match outcome {
@@ -82,6 +83,8 @@ fn picture(
     folder: &Path,
     journal: &Journal,
 ) -> Result<Outcome, DataError> {
+    // Before the picture is read, so that one which changes meanwhile is made again.
+    let source = faces.source_checksum(index);
     // Decoders meet whatever the internet holds; one that panics must not end hours of work.
     let image = catch_unwind(AssertUnwindSafe(|| faces.image(index)));
     let face = match image {
@@ -93,7 +96,7 @@ fn picture(
     let parent = path.parent().expect("a picture is in a folder");
     fs::create_dir_all(parent).map_err(DataError::writing(parent))?;
     photo::write_png(&path, &face)?;
-    let fingerprint = Fingerprint::of(&face);
-    journal.add(name, &fingerprint)?;
-    Ok(Ok(fingerprint))
+    let done = Done { fingerprint: Fingerprint::of(&face), source };
+    journal.add(name, done)?;
+    Ok(Ok(done))
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::DataError;
 use crate::left_out::{Cause, Fault, LeftOut};
 use crate::photo::PictureKind;
 use crate::preparation::is_prepared;
+use crate::{DataError, counted};
 
 /// All files below a folder, by their paths relative to it, in alphabetical order.
 #[derive(Debug)]
@@ -113,7 +113,10 @@ impl Tree {
         }
         let skipped = match &self.left_out[..] {
             [] => String::new(),
-            [first, ..] => format!("; {} files and folders were skipped, such as {first}", self.left_out.len()),
+            [first, ..] => {
+                let skipped = counted(self.left_out.len(), "file or folder was", "files and folders were");
+                format!("; {skipped} skipped, such as {first}")
+            }
         };
         Err(DataError::NoPictures { path: self.folder.clone(), skipped })
     }
@@ -125,7 +128,9 @@ impl Tree {
         let folders: std::collections::BTreeSet<String> = self.pictures().map(folder).collect();
         let step = self.pictures.len().div_ceil(EXAMPLES).max(1);
         let examples: Vec<&str> = self.pictures().step_by(step).collect();
-        format!("{} pictures in {} folders, such as {}", self.pictures.len(), folders.len(), examples.join(", "))
+        let pictures = counted(self.pictures.len(), "picture", "pictures");
+        let folders = counted(folders.len(), "folder", "folders");
+        format!("{pictures} in {folders}, such as {}", examples.join(", "))
     }
 
     fn inside(&self, path: &Path) -> PathBuf {

@@ -72,7 +72,7 @@ function choose(chosen) {
     if (converted.size > max * 1024 * 1024) throw new Error(`a photo may have ${max} MB at most`);
     const found = await service.faces(converted, newest());
     if (!isNewest()) return;
-    if (found.faces.length === 0) throw new Error("no face was found in the photo");
+    if (found.faces.length === 0) throw new Error(`no face was found in the photo${found.hint ? `; ${found.hint}` : ""}`);
     photo = converted;
     original = URL.createObjectURL(photo);
     frame(found);

@@ -1,0 +1,32 @@
+//! Photos that are not upright, in which therefore no face is found.
+
+use image::imageops::{rotate90, rotate180, rotate270, thumbnail};
+use ipcgan::{PhotoAging, RgbImage};
+
+/// Longer side of a photo that is turned to look for faces again.
+const TURNED_SIDE: u32 = 800;
+
+/// How to turn a photo in which no face is found, if it then shows one.
+pub(crate) fn turn_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static str> {
+    let factor = (TURNED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
+    let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor) as u32).max(1));
+    let small = if factor < 1.0 { thumbnail(photo, width, height) } else { photo.clone() };
+    let turned = [
+        (rotate90(&small), "turned by 90 degrees clockwise it shows one: save it upright first"),
+        (rotate270(&small), "turned by 90 degrees counterclockwise it shows one: save it upright first"),
+        (rotate180(&small), "it is upside down: turned by 180 degrees it shows one"),
+    ];
+    // Some faces are found in two of them: the largest, surest and most upright one tells which way is up.
+    let evidence = |photo: &RgbImage| {
+        let faces = aging.faces(photo).into_iter().map(|face| face.found);
+        faces
+            .map(|face| {
+                let [[left, above], [right, below], ..] = face.landmarks;
+                let upright = (right - left) / (right - left).hypot(below - above).max(f32::EPSILON);
+                face.score * face.bounds.width() * face.bounds.height() * upright
+            })
+            .max_by(f32::total_cmp)
+    };
+    let found = turned.iter().filter_map(|(photo, advice)| Some((evidence(photo)?, *advice)));
+    found.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, advice)| advice)
+}

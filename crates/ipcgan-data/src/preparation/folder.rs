@@ -1,0 +1,97 @@
+//! What a prepared folder holds, and what must not be in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ipcgan_model::{remove_unfinished as remove_unfinished_in, write_whole};
+use walkdir::WalkDir;
+
+use super::{PreparationConfig, Prepared, config, journal, report};
+use crate::DataError;
+use crate::metadata::{self, Columns};
+
+/// Where the pictures are in a prepared folder.
+pub(super) const PICTURES: &str = "pictures";
+/// Files that are written.
+const WRITTEN: [&str; 4] = ["metadata.csv", "report.html", "left-out.csv", "same-picture.csv"];
+
+/// Where the picture of the face `name` is, relative to the prepared folder.
+pub(super) fn file_name(name: &str) -> String {
+    format!("pictures/{name}.png")
+}
+
+/// Refuses a folder that holds somebody else's files where ours would be.
+pub(super) fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
+    if folder.join(config::NAME).exists() || folder.join(journal::NAME).exists() {
+        return Ok(());
+    }
+    let holds_pictures = || fs::read_dir(folder.join(PICTURES)).is_ok_and(|mut entries| entries.next().is_some());
+    let foreign = WRITTEN.into_iter().find(|name| folder.join(name).exists());
+    match foreign.or_else(|| holds_pictures().then_some(PICTURES)) {
+        Some(name) => Err(DataError::ForeignFile { folder: folder.into(), name }),
+        None => Ok(()),
+    }
+}
+
+/// What of a folder is not there yet.
+pub(super) struct New {
+    folder: PathBuf,
+    folder_is_new: bool,
+}
+
+impl New {
+    pub(super) fn of(folder: &Path) -> Self {
+        Self { folder: folder.into(), folder_is_new: !folder.exists() }
+    }
+
+    /// Removes what a call left that made no face; what cannot be removed is in nobody's way.
+    pub(super) fn remove(self) {
+        for name in [config::NAME, journal::NAME] {
+            let _ = fs::remove_file(self.folder.join(name));
+        }
+        let _ = fs::remove_dir(self.folder.join(PICTURES));
+        if self.folder_is_new {
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+}
+
+/// Removes what a kill left half written at the top of `folder` and in every folder below its pictures.
+pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
+    remove_unfinished_in(folder);
+    for entry in WalkDir::new(folder.join(PICTURES)) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).into();
+            DataError::Read { path, source: error.into() }
+        })?;
+        if entry.file_type().is_dir() {
+            remove_unfinished_in(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the tables and the report; `metadata.csv` comes last.
+pub(super) fn write(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<(), DataError> {
+    let path = |name: &str| folder.join(name);
+    let left_out = prepared.left_out.iter().map(|left_out| {
+        let line = left_out.line.map(|line| line.to_string()).unwrap_or_default();
+        let fault = &left_out.fault;
+        [left_out.path.display().to_string(), line, fault.cause.to_string(), fault.reason.clone()]
+    });
+    let left_out = metadata::written(&path("left-out.csv"), ["path", "line", "cause", "reason"], left_out)?;
+    let same_picture =
+        metadata::written(&path("same-picture.csv"), ["one", "other"], prepared.same_picture.iter().cloned())?;
+    let faces = prepared.faces.iter().map(|(file_name, label)| metadata::cells(file_name.clone(), label));
+    let table = metadata::written(&path("metadata.csv"), Columns::NAMES, faces)?;
+    let report = report::report(prepared, folder, config)?;
+    for (name, contents) in [
+        ("left-out.csv", left_out),
+        ("same-picture.csv", same_picture),
+        ("report.html", report.into_bytes()),
+        ("metadata.csv", table),
+    ] {
+        write_whole(&path(name), &contents).map_err(DataError::writing(path(name)))?;
+    }
+    Ok(())
+}

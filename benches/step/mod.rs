@@ -41,6 +41,7 @@ pub(crate) fn training_step(
         source_group: groups(batch, 0, &autodiff),
         target: groups(batch, 0, &autodiff),
         mismatched: groups(batch, 1, &autodiff),
+        augmentation: Tensor::zeros([batch, 3, 6], &autodiff),
     };
     let mut learner = Learner::new(model, gan_optimizer(), gan_rates(&training));
     learner.lr_step();

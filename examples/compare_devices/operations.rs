@@ -23,7 +23,11 @@ fn convolution(inputs: usize, outputs: usize, kernel: usize, side: usize) -> f64
 
 fn generator(config: &GeneratorConfig) -> f64 {
     let (size, width) = (config.image_size, config.width);
-    let drawn = if config.output == GeneratorOutput::Shade { 1 } else { 3 };
+    let drawn = match config.output {
+        GeneratorOutput::Direct | GeneratorOutput::Change => 3,
+        GeneratorOutput::Shade => 1,
+        GeneratorOutput::LuminanceSaturation => 2,
+    };
     let blocks = 2 * config.residual_blocks;
     convolution(3 + AgeGroups::default().count(), width, 7, size)
         + convolution(width, 2 * width, 3, size / 2)

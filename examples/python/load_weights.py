@@ -65,6 +65,10 @@ class ResidualBlock(nn.Module):
         return x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
 
 
+# Channels of the last layer by what they stand for (`output` in the file's config).
+HEAD_CHANNELS = {"direct": 3, "change": 3, "shade": 1, "luminance_saturation": 2}
+
+
 class Generator(nn.Module):
     def __init__(self, width: int, residual_blocks: int, age_groups: int, output: str) -> None:
         super().__init__()
@@ -75,7 +79,7 @@ class Generator(nn.Module):
         self.residual = nn.ModuleList(ResidualBlock(4 * width) for _ in range(residual_blocks))
         self.up1 = ConvNorm(UpConv(4 * width, 2 * width))
         self.up2 = ConvNorm(UpConv(2 * width, width))
-        self.head = SameConv(width, 1 if output == "shade" else 3, 7)
+        self.head = SameConv(width, HEAD_CHANNELS[output], 7)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Ages `source` `[batch, 3, size, size]`, RGB in [-1, 1], to the age groups `target` `[batch]`."""
@@ -88,7 +92,12 @@ class Generator(nn.Module):
         for layer in (self.up1, self.up2):
             x = F.relu(layer(x))
         x = self.head(x)
-        if self.output in ("change", "shade"):
+        if self.output == "luminance_saturation":
+            # The second channel changes the distance from grey, the first the brightness.
+            grey = source.mean(1, keepdim=True)
+            source = (grey + (source - grey) * (1 + torch.tanh(x[:, 1:]))).clamp(-1, 1)
+            x = x[:, :1]
+        if self.output != "direct":
             # The network draws what changes, for all colours alike if it is a shade; 0.98 keeps the inverse of tanh finite on black and white.
             x = x + torch.atanh(0.98 * source)
         return torch.tanh(x)
@@ -104,8 +113,8 @@ def read_generator(path: str) -> tuple[Generator, int, list[int]]:
 
     config, first_ages = json.loads(metadata["config"]), json.loads(metadata["age_groups"])
     output = config.get("output", "direct")
-    if output not in ("direct", "change", "shade"):
-        raise SystemExit(f"{path}: unknown output {output!r}, expected 'direct', 'change' or 'shade'")
+    if output not in HEAD_CHANNELS:
+        raise SystemExit(f"{path}: unknown output {output!r}, expected one of {', '.join(HEAD_CHANNELS)}")
     generator = Generator(config["width"], config["residual_blocks"], len(first_ages), output)
     missing, unexpected = generator.load_state_dict(weights, strict=False)
     # PyTorch counts the batches it has seen; nothing here depends on that count.

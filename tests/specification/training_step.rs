@@ -32,6 +32,7 @@ fn batch(step: usize, device: &Device) -> AgingBatch {
         source_group: Tensor::from_data([0, 0], device),
         target: Tensor::from_data([2, 4], device),
         mismatched: Tensor::from_data([0, 3], device),
+        augmentation: Tensor::zeros([2, 3, 6], device),
     }
 }
 

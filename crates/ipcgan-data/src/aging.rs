@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::{Dataset, DatasetError};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::RgbImage;
-use ipcgan_model::AgeGroups;
+use ipcgan_model::{AUGMENTATION_DRAWS, AgeGroups};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
@@ -27,6 +27,23 @@ pub struct AgingItem {
     pub target: usize,
     /// An age group other than the target, with which the discriminator must refuse the real face.
     pub mismatched: usize,
+    /// Random numbers in [-1, 1] for the augmentation of what networks see, by [`View`].
+    pub augmentation: [[f32; AUGMENTATION_DRAWS]; View::COUNT],
+}
+
+/// What is seen with an augmentation of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The real face, by the discriminator while it learns.
+    Real,
+    /// The generated face, by the discriminator while it learns.
+    Generated,
+    /// The generated face and its source, by the networks from which the generator learns.
+    Judged,
+}
+
+impl View {
+    const COUNT: usize = 3;
 }
 
 /// An endless stream of ageing items as a Burn data set.
@@ -79,13 +96,10 @@ impl AgingDataset {
         let (target, mismatched) = pair_of_groups(self.by_group.len(), &mut random);
         let real = self.by_group[target][random.random_range(0..self.by_group[target].len())];
         let source_group = self.faces.label(source).group.expect("only faces with a group are sources");
-        Ok(AgingItem {
-            source: self.augmentation.apply(&self.faces.image(source)?, self.size, &mut random),
-            real: self.augmentation.apply(&self.faces.image(real)?, self.size, &mut random),
-            source_group,
-            target,
-            mismatched,
-        })
+        let source = self.augmentation.apply(&self.faces.image(source)?, self.size, &mut random);
+        let real = self.augmentation.apply(&self.faces.image(real)?, self.size, &mut random);
+        let augmentation = std::array::from_fn(|_| std::array::from_fn(|_| random.random_range(-1.0..=1.0)));
+        Ok(AgingItem { source, real, source_group, target, mismatched, augmentation })
     }
 }
 
@@ -118,6 +132,16 @@ pub struct AgingBatch {
     pub target: Tensor<1, Int>,
     /// Age groups other than the targets: `[batch]`.
     pub mismatched: Tensor<1, Int>,
+    /// Random numbers in [-1, 1] for augmentations: `[batch, views, AUGMENTATION_DRAWS]`.
+    pub augmentation: Tensor<3>,
+}
+
+impl AgingBatch {
+    /// The random numbers for the augmentation of `view`, `[batch, AUGMENTATION_DRAWS]`.
+    pub fn draws(&self, view: View) -> Tensor<2> {
+        let [batch, _, draws] = self.augmentation.dims();
+        self.augmentation.clone().narrow(1, view as usize, 1).reshape([batch, draws])
+    }
 }
 
 /// Makes batches of ageing items.
@@ -129,6 +153,8 @@ impl Batcher<AgingItem, AgingBatch> for AgingBatcher {
         let source_group = indices_tensor(items.iter().map(|item| item.source_group), device);
         let target = indices_tensor(items.iter().map(|item| item.target), device);
         let mismatched = indices_tensor(items.iter().map(|item| item.mismatched), device);
+        let draws: Vec<f32> = items.iter().flat_map(|item| item.augmentation.into_iter().flatten()).collect();
+        let augmentation = TensorData::new(draws, [items.len(), View::COUNT, AUGMENTATION_DRAWS]);
         let (source, real): (Vec<_>, Vec<_>) = items.into_iter().map(|item| (item.source, item.real)).unzip();
         AgingBatch {
             source: pixels::faces_tensor(&source, device),
@@ -136,6 +162,7 @@ impl Batcher<AgingItem, AgingBatch> for AgingBatcher {
             source_group,
             target,
             mismatched,
+            augmentation: Tensor::from_data(augmentation, device),
         }
     }
 }

@@ -76,7 +76,7 @@ pub mod split;
 mod synthetic;
 mod table_file;
 
-pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem};
+pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem, View};
 pub use augment::Augmentation;
 pub use check::{check_groups, check_identities, check_pictures};
 pub use counted::counted;

@@ -137,12 +137,19 @@ impl Trunk {
 
     /// [`Trunk::forward`] with `conv(layer, x)` for the five convolutions, each with its ReLU.
     fn through(&self, x: Tensor<4>, conv: impl Fn(usize, Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+        let [.., conv5] = self.maps_through(x, conv);
+        conv5
+    }
+
+    /// The feature maps after conv2 (pooled and normalized), conv3, conv4 and conv5, with `conv` as in [`Trunk::through`].
+    fn maps_through(&self, x: Tensor<4>, conv: impl Fn(usize, Tensor<4>) -> Tensor<4>) -> [Tensor<4>; 4] {
         let pool_norm = |x| response_norm(&self.norm, max_pool(&self.pool, x), RESPONSE_SHARE);
         let x = pool_norm(conv(0, x)); // [batch, 3 width, 27, 27]
-        let x = pool_norm(conv(1, x)); // [batch, 8 width, 13, 13]
-        let x = conv(2, x);
-        let x = conv(3, x);
-        conv(4, x)
+        let map2 = pool_norm(conv(1, x)); // [batch, 8 width, 13, 13]
+        let map3 = conv(2, map2.clone());
+        let map4 = conv(3, map3.clone());
+        let map5 = conv(4, map4.clone());
+        [map2, map3, map4, map5]
     }
 }
 

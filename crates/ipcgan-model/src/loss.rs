@@ -48,6 +48,54 @@ pub fn identity_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     (generated - source).square().sum() / batch as f64
 }
 
+/// Perceptual identity loss: at each depth and place the features as vectors of length one, their squared distances
+/// averaged over places and faces; the mean over the depths.
+///
+/// Independent of the size of a network and of the scale of its features, where [`identity_loss`] is dominated by a few
+/// strong ones.
+///
+/// Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (LPIPS), CVPR 2018,
+/// without learned weights.
+///
+/// # Shapes
+/// - both: feature maps of several depths, each `[batch, channels, height, width]`
+/// - returns: `[1]`, in [0, 4]
+///
+/// # Panics
+/// If the shapes differ.
+pub fn perceptual_identity_loss<const N: usize>(generated: [Tensor<4>; N], source: [Tensor<4>; N]) -> Tensor<1> {
+    let distance = |(generated, source): (Tensor<4>, Tensor<4>)| {
+        assert_eq!(generated.dims(), source.dims(), "features of the generated and of the source faces");
+        (unit_length(generated) - unit_length(source)).square().sum_dim(1).mean()
+    };
+    let distances: Vec<_> = generated.into_iter().zip(source).map(distance).collect();
+    Tensor::cat(distances, 0).mean()
+}
+
+/// `maps` `[batch, channels, height, width]` with the channels at each place as a vector of length one.
+fn unit_length(maps: Tensor<4>) -> Tensor<4> {
+    // Keeps the gradient finite where all features are zero.
+    const MARGIN: f64 = 1e-6;
+    let length = (maps.clone().square().sum_dim(1) + MARGIN).sqrt();
+    maps / length
+}
+
+/// Reconstruction loss: mean absolute difference of the faces whose target is `own_group`, from the source; zero if none is.
+///
+/// # Shapes
+/// - `generated`, `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+/// - `own_group`: `[batch]`, one where the target is the group of the source face, else zero
+/// - returns: `[1]`
+///
+/// # Panics
+/// If the shapes differ.
+pub fn reconstruction_loss(generated: Tensor<4>, source: Tensor<4>, own_group: Tensor<1>) -> Tensor<1> {
+    assert_eq!(generated.dims(), source.dims(), "generated and source faces");
+    let [batch, ..] = generated.dims();
+    let differences = (generated - source).abs().mean_dims(&[1, 2, 3]).reshape([batch]);
+    (differences * own_group.clone()).sum() / own_group.sum().clamp_min(1.0)
+}
+
 /// Age loss (`L_age`): softmax cross entropy of the age classifier against the target group.
 ///
 /// # Shapes
@@ -123,6 +171,31 @@ mod tests {
     fn identity_is_summed_over_features_and_averaged_over_faces() {
         // Three features a face, each 2 apart.
         assert_eq!(value(identity_loss(scores(3.0), scores(1.0))), 12.0);
+    }
+
+    #[test]
+    fn perceptual_identity_asks_for_the_direction_of_features_and_not_for_their_size() {
+        let features = |values: [f32; 2]| Tensor::<1>::from_data(values, &Device::flex()).reshape([1, 2, 1, 1]);
+        let loss = |a, b| value(perceptual_identity_loss([features(a)], [features(b)]));
+
+        assert!(loss([1.0, 2.0], [10.0, 20.0]) < 1e-6);
+        assert!((loss([3.0, 0.0], [0.0, 5.0]) - 2.0).abs() < 1e-5);
+        let features = || features([1.0, 0.0]);
+        let both = perceptual_identity_loss([features(), features()], [features(), features() * -1.0]);
+        assert!((value(both) - 2.0).abs() < 1e-5, "a mean over depths of 0 and 4");
+    }
+
+    #[test]
+    fn only_faces_of_their_own_group_must_be_reconstructed() {
+        let device = Device::flex();
+        let faces = |values: [f32; 2]| Tensor::<1>::from_data(values, &device).reshape([2, 1, 1, 1]).repeat_dim(1, 3);
+        let loss = |own: [f32; 2]| {
+            value(reconstruction_loss(faces([0.5, 1.0]), faces([0.0, 0.0]), Tensor::from_data(own, &device)))
+        };
+
+        assert_eq!(loss([1.0, 0.0]), 0.5);
+        assert_eq!(loss([1.0, 1.0]), 0.75);
+        assert_eq!(loss([0.0, 0.0]), 0.0);
     }
 
     #[test]

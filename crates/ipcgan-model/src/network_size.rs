@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput};
+use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig};
 
 /// A size that a network cannot have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl GeneratorConfig {
     }
 
     fn colours(&self) -> usize {
-        if self.output == GeneratorOutput::Shade { 1 } else { 3 }
+        self.output.head_channels()
     }
 }
 

@@ -100,6 +100,10 @@ impl StageContext<'_> {
         let samples: Arc<dyn StepObserver<AgingModel>> = Arc::new(samples);
         let setup = |setup: Setup<AgingModel>| {
             let setup = setup.loss("discriminator").loss("adversarial").loss("identity").loss("age");
+            let setup = match self.config.aging.weights.reconstruction {
+                0.0 => setup,
+                _ => setup.loss("reconstruction"),
+            };
             let setup = setup.accuracy("age accuracy").detail("variety");
             let setup = setup.detail("discriminator gradient").detail("generator gradient");
             let setup = setup.valid_loss("identity").valid_loss("age").valid_accuracy("age accuracy");

@@ -44,7 +44,9 @@ mod verification;
 mod weights_of;
 
 pub use burn::train::Interrupter;
-pub use config::{AgingTraining, ClassifierTraining, LossWeights, OnDivergence, SelectionMetric, TrainingConfig};
+pub use config::{
+    AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, OnDivergence, SelectionMetric, TrainingConfig,
+};
 pub use dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard};
 pub use data::TrainingData;
 pub use error::TrainingError;

@@ -8,7 +8,7 @@ use ipcgan_kernels::Activation;
 
 use super::{AlexNet, Trunk};
 use crate::alexnet_input;
-use crate::operation::{Frozen, arithmetic_for};
+use crate::operation::{Frozen, arithmetic_for, convolution};
 
 /// An AlexNet that does not learn; gradients may go through it to the faces.
 ///
@@ -30,12 +30,22 @@ impl FrozenAlexNet {
 
     /// As [`AlexNet::features`].
     pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
+        let [.., conv5] = self.feature_maps(faces);
+        conv5
+    }
+
+    /// Feature maps of `faces` `[batch, 3, height, width]` at four depths: after conv2 (pooled and normalized), conv3, conv4
+    /// and conv5, the last as [`FrozenAlexNet::features`]. Each `[batch, channels, height, width]`.
+    pub fn feature_maps(&self, faces: Tensor<4>) -> [Tensor<4>; 4] {
+        let x = alexnet_input(faces, self.net.input_size);
+        let trunk = &self.net.trunk;
         match &self.convolutions {
-            None => self.net.features(faces),
-            Some(convolutions) => {
-                let x = alexnet_input(faces, self.net.input_size);
-                self.net.trunk.through(x, |layer, x| convolutions[layer].forward(x))
+            None => {
+                let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = trunk;
+                let layers = [conv1, conv2, conv3, conv4, conv5];
+                trunk.maps_through(x, |layer, x| convolution(layers[layer], x, Activation::Relu))
             }
+            Some(convolutions) => trunk.maps_through(x, |layer, x| convolutions[layer].forward(x)),
         }
     }
 

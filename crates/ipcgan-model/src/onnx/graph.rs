@@ -132,7 +132,7 @@ pub(super) fn one(name: &str, number: i64) -> Attribute {
     Attribute { name: name.into(), i: Some(number), kind: ATTRIBUTE_INT, ..Attribute::default() }
 }
 
-fn whole(name: &str, numbers: &[usize]) -> Attribute {
+pub(super) fn whole(name: &str, numbers: &[usize]) -> Attribute {
     let ints = numbers.iter().map(|number| *number as i64).collect();
     Attribute { name: name.into(), ints, kind: ATTRIBUTE_INTS, ..Attribute::default() }
 }

@@ -16,7 +16,7 @@ use prost::Message;
 use crate::generator::{Generator, GeneratorOutput, SOURCE_SHARE};
 use crate::layers::{ConvNorm, Residual, UpNorm};
 use crate::{AgeGroups, GeneratorConfig};
-use graph::{Builder, Side, one};
+use graph::{Builder, Side, one, whole};
 use proto::{Entry, Model, OperatorSet};
 
 /// Version of the file's form, and of the operations that it uses: those of 2021, which every program knows.
@@ -94,16 +94,36 @@ fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str
     if output == GeneratorOutput::Direct {
         return builder.apply("Tanh", &[head], vec![]);
     }
-    let [share, one, half] = [SOURCE_SHARE, 1.0, 0.5].map(|number| builder.number(number));
-    let face = builder.apply("Mul", &[face, &share], vec![]);
-    let above = builder.apply("Add", &[&one, &face], vec![]);
-    let below = builder.apply("Sub", &[&one, &face], vec![]);
+    let (head, face) = match output {
+        GeneratorOutput::LuminanceSaturation => resaturated(builder, head, face),
+        _ => (head.to_owned(), face.to_owned()),
+    };
+    let [share, unit, half] = [SOURCE_SHARE, 1.0, 0.5].map(|number| builder.number(number));
+    let face = builder.apply("Mul", &[&face, &share], vec![]);
+    let above = builder.apply("Add", &[&unit, &face], vec![]);
+    let below = builder.apply("Sub", &[&unit, &face], vec![]);
     let ratio = builder.apply("Div", &[&above, &below], vec![]);
     let logarithm = builder.apply("Log", &[&ratio], vec![]);
     let before = builder.apply("Mul", &[&logarithm, &half], vec![]);
     // A change of brightness has one channel, which meets all three.
-    let after = builder.apply("Add", &[head, &before], vec![]);
+    let after = builder.apply("Add", &[&head, &before], vec![]);
     builder.apply("Tanh", &[&after], vec![])
+}
+
+/// The head's channel of the luminance, and the face whose saturation the other channel has changed.
+fn resaturated(builder: &mut Builder, head: &str, face: &str) -> (String, String) {
+    let axes = builder.whole_numbers(&[1]);
+    let bounds = [0, 1, 2].map(|bound| builder.whole_numbers(&[bound]));
+    let [luminance, saturation] =
+        [0, 1].map(|channel| builder.apply("Slice", &[head, &bounds[channel], &bounds[channel + 1], &axes], vec![]));
+    let grey = builder.apply("ReduceMean", &[face], vec![whole("axes", &[1])]);
+    let chroma = builder.apply("Sub", &[face, &grey], vec![]);
+    let [lowest, highest] = [-1.0, 1.0].map(|number| builder.number(number));
+    let change = builder.apply("Tanh", &[&saturation], vec![]);
+    let factor = builder.apply("Add", &[&change, &highest], vec![]);
+    let chroma = builder.apply("Mul", &[&chroma, &factor], vec![]);
+    let face = builder.apply("Add", &[&grey, &chroma], vec![]);
+    (luminance, builder.apply("Clip", &[&face, &lowest, &highest], vec![]))
 }
 
 #[cfg(test)]

@@ -160,6 +160,12 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         amount("aging.weights.adversarial", aging.weights.adversarial),
         amount("aging.weights.identity", aging.weights.identity),
         amount("aging.weights.age", aging.weights.age),
+        amount("aging.weights.reconstruction", aging.weights.reconstruction),
+        at_most("aging.differentiable_augmentation.translation", aging.differentiable_augmentation.translation, 0.5),
+        at_most("aging.differentiable_augmentation.scale", aging.differentiable_augmentation.scale, 0.5),
+        at_most("aging.differentiable_augmentation.brightness", aging.differentiable_augmentation.brightness, 1.0),
+        at_most("aging.differentiable_augmentation.contrast", aging.differentiable_augmentation.contrast, 1.0),
+        at_most("aging.differentiable_augmentation.saturation", aging.differentiable_augmentation.saturation, 1.0),
     ]
 }
 

@@ -3,7 +3,7 @@
 mod check;
 mod stages;
 
-pub use stages::{AgingTraining, ClassifierTraining, LossWeights, SelectionMetric};
+pub use stages::{AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, SelectionMetric};
 
 use burn::config::Config;
 use ipcgan_data::{Augmentation, SyntheticConfig};

@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 use ipcgan_data::Augmentation;
+use ipcgan_model::DifferentiableAugmentation;
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::Schedule;
@@ -62,6 +63,17 @@ pub enum SelectionMetric {
     Objective,
 }
 
+/// How the generated face is kept the same person as the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityLoss {
+    /// Squared distance of AlexNet's conv5, summed over the features: as published.
+    Conv5,
+    /// Perceptual distance of AlexNet's conv2 to conv5, each as vectors of length one; about a thousandth to a ten thousandth
+    /// of the other, so its weight is larger.
+    Perceptual,
+}
+
 /// How generator and discriminator learn from one another.
 #[derive(Config, Debug)]
 pub struct AgingTraining {
@@ -108,6 +120,13 @@ pub struct AgingTraining {
     /// Weights of the losses.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
+    /// What keeps the identity. Default: as published.
+    #[config(default = "IdentityLoss::Conv5")]
+    pub identity_loss: IdentityLoss,
+    /// Differentiable augmentation of what discriminator and AlexNet see; without it, they remember a small set of faces and
+    /// fall for patterns at fixed pixels. Default: none, as published.
+    #[config(default = "DifferentiableAugmentation::new()")]
+    pub differentiable_augmentation: DifferentiableAugmentation,
     /// Pixels, in each direction, over which the window moves through which AlexNet sees faces, by one a step; 1 for the
     /// whole face always, as published. Its first layer moves by four pixels, so a generator that is always
     /// seen through the same grid learns to draw that grid. Default: 1.
@@ -137,4 +156,8 @@ pub struct LossWeights {
     /// Age loss. Default: 30, as the official code.
     #[config(default = 30.0)]
     pub age: f64,
+    /// Reconstruction of faces whose target is their own group: mean absolute difference from the source, in [-1, 1].
+    /// Default: 0, as the official code.
+    #[config(default = 0.0)]
+    pub reconstruction: f64,
 }

@@ -5,14 +5,16 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
-use ipcgan_data::AgingBatch;
-use ipcgan_model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
+use ipcgan_data::{AgingBatch, View};
+use ipcgan_model::loss::{
+    adversarial_loss, age_loss, discriminator_loss, identity_loss, perceptual_identity_loss, reconstruction_loss,
+};
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
 use super::frozen::Frozen;
 use super::{StepModel, Turn, accuracy, largest};
 use crate::average::{first_parameter, moved, warmed_up};
-use crate::config::AgingTraining;
+use crate::config::{AgingTraining, IdentityLoss};
 use crate::realism::AgingValidation;
 use crate::team::Team;
 use crate::terms::Terms;
@@ -70,7 +72,9 @@ impl AgingModel {
     pub fn discriminator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
         const REAL: usize = 0;
         const GENERATED: usize = 1;
-        let features = self.discriminator.features_of_batches([batch.real.clone(), generated.detach()]);
+        let real = self.seen(batch.real.clone(), batch, View::Real);
+        let generated = self.seen(generated.detach(), batch, View::Generated);
+        let features = self.discriminator.features_of_batches([real, generated]);
         let judgements =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
         let scores = self.discriminator.scores_of_batches(features, judgements);
@@ -89,30 +93,67 @@ impl AgingModel {
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
         let variety = variety(generated.clone(), batch.source.clone());
-        let scores = discriminator.forward(generated.clone(), batch.target.clone());
-        let features = alexnet.features(self.window(generated));
-        let source_features = alexnet.features(self.window(batch.source.clone()));
-        let age_logits = alexnet.age_logits(features.clone());
+        let reconstruction = self.reconstruction(&generated, batch);
+        let seen = self.seen(generated, batch, View::Judged);
+        let scores = discriminator.forward(seen.clone(), batch.target.clone());
+        let maps = alexnet.feature_maps(self.window(seen));
+        let source_maps = alexnet.feature_maps(self.window(self.seen(batch.source.clone(), batch, View::Judged)));
+        let [.., features] = maps.clone();
+        let age_logits = alexnet.age_logits(features);
 
         let adversarial = adversarial_loss(scores);
-        let identity = identity_loss(features, source_features);
+        let identity = self.identity(maps, source_maps);
         let age = age_loss(age_logits.clone(), batch.target.clone());
         let weights = &self.rules.weights;
         let loss =
             adversarial.clone() * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
-        Turn {
-            terms: terms(batch)
-                .with("adversarial", adversarial)
-                .with("identity", identity)
-                .with("age", age)
-                .with("age accuracy", accuracy(age_logits, batch.target.clone()))
-                .with("variety", variety),
-            gradients: gradients(loss, &self.generator),
-        }
+        let loss = match &reconstruction {
+            None => loss,
+            Some(reconstruction) => loss + reconstruction.clone() * weights.reconstruction,
+        };
+        let terms = terms(batch)
+            .with("adversarial", adversarial)
+            .with("identity", identity)
+            .with("age", age)
+            .with("age accuracy", accuracy(age_logits, batch.target.clone()))
+            .with("variety", variety);
+        let terms = match reconstruction {
+            None => terms,
+            Some(reconstruction) => terms.with("reconstruction", reconstruction),
+        };
+        Turn { terms, gradients: gradients(loss, &self.generator) }
     }
 }
 
 impl AgingModel {
+    /// `faces` as the networks see them: augmented by the random numbers for `view`.
+    fn seen(&self, faces: Tensor<4>, batch: &AgingBatch, view: View) -> Tensor<4> {
+        if self.rules.differentiable_augmentation.is_identity() {
+            faces
+        } else {
+            self.rules.differentiable_augmentation.apply(faces, batch.draws(view))
+        }
+    }
+
+    /// The identity loss from the feature maps of the generated and of the source faces.
+    fn identity(&self, generated: [Tensor<4>; 4], source: [Tensor<4>; 4]) -> Tensor<1> {
+        match self.rules.identity_loss {
+            IdentityLoss::Perceptual => perceptual_identity_loss(generated, source),
+            IdentityLoss::Conv5 => {
+                let ([.., generated], [.., source]) = (generated, source);
+                identity_loss(generated, source)
+            }
+        }
+    }
+
+    /// The reconstruction loss, if it has a weight.
+    fn reconstruction(&self, generated: &Tensor<4>, batch: &AgingBatch) -> Option<Tensor<1>> {
+        (self.rules.weights.reconstruction > 0.0).then(|| {
+            let own_group = batch.source_group.clone().equal(batch.target.clone()).float();
+            reconstruction_loss(generated.clone(), batch.source.clone(), own_group)
+        })
+    }
+
     /// The part of `faces` that AlexNet sees in this step.
     fn window(&self, faces: Tensor<4>) -> Tensor<4> {
         let shifts = self.rules.window_shifts;
@@ -267,12 +308,13 @@ impl InferenceStep for AgingModel {
         let alexnet = self.alexnet.on(&batch.source.device());
         let generated = self.kept().forward(batch.source.clone(), batch.target.clone());
         let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
-        let features = alexnet.features(generated);
-        let source_features = alexnet.features(batch.source.clone());
+        let maps = alexnet.feature_maps(generated);
+        let source_maps = alexnet.feature_maps(batch.source.clone());
+        let [.., features] = maps.clone();
         let real_features = alexnet.features(batch.real.clone());
         let age_logits = alexnet.age_logits(features.clone());
         let adversarial = adversarial_loss(scores);
-        let identity = identity_loss(features.clone(), source_features);
+        let identity = self.identity(maps, source_maps);
         let age = age_loss(age_logits.clone(), batch.target.clone());
         let weights = &self.rules.weights;
         let objective =

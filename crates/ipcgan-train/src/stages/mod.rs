@@ -84,6 +84,7 @@ impl Batch for AgingBatch {
             source_group: self.source_group.to_device(device),
             target: self.target.to_device(device),
             mismatched: self.mismatched.to_device(device),
+            augmentation: self.augmentation.to_device(device),
         }
     }
 }

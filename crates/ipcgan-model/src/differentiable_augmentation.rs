@@ -1,0 +1,169 @@
+//! Differentiable augmentation: what the discriminator and AlexNet see is moved, scaled and recoloured at random, real and
+//! generated faces alike.
+//!
+//! Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020.
+
+use burn::config::Config;
+use burn::tensor::{Int, Tensor, assert_shape};
+
+/// Random numbers that the augmentation of one face takes.
+pub const AUGMENTATION_DRAWS: usize = 6;
+
+/// How far faces are changed before a network judges them. All zero: not at all.
+#[derive(Config, Copy, Debug, PartialEq)]
+pub struct DifferentiableAugmentation {
+    /// Largest shift in either direction, as a fraction of the side. Default: 0.
+    #[config(default = 0.0)]
+    pub translation: f64,
+    /// Largest relative change of the size. Default: 0.
+    #[config(default = 0.0)]
+    pub scale: f64,
+    /// Largest change of all colours, where the whole range is 2. Default: 0.
+    #[config(default = 0.0)]
+    pub brightness: f64,
+    /// Largest relative change of the distance from mean grey. Default: 0.
+    #[config(default = 0.0)]
+    pub contrast: f64,
+    /// Largest relative change of the distance from the pixel's own grey. Default: 0.
+    #[config(default = 0.0)]
+    pub saturation: f64,
+}
+
+impl DifferentiableAugmentation {
+    /// Whether faces stay as they are.
+    pub fn is_identity(&self) -> bool {
+        *self == Self::new()
+    }
+
+    /// `faces`, each changed by its own row of `draws`; gradients go through it to the faces.
+    ///
+    /// What a shift or a smaller size would show beyond the border is mirrored at it; sampling is bilinear.
+    ///
+    /// # Shapes
+    /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+    /// - `draws`: `[batch, AUGMENTATION_DRAWS]`, each in [-1, 1]
+    /// - returns: as `faces`
+    ///
+    /// # Panics
+    /// If `faces` does not have three channels, or `draws` another shape.
+    pub fn apply(&self, faces: Tensor<4>, draws: Tensor<2>) -> Tensor<4> {
+        assert_shape!(faces, [_, 3, _, _]);
+        let [batch, ..] = faces.dims();
+        assert_eq!(draws.dims(), [batch, AUGMENTATION_DRAWS], "draws of each face");
+        if self.is_identity() {
+            return faces;
+        }
+        self.recoloured(self.resampled(faces, &draws), &draws)
+    }
+
+    /// Shifted and scaled, as two products with a matrix for each face.
+    fn resampled(&self, faces: Tensor<4>, draws: &Tensor<2>) -> Tensor<4> {
+        if self.translation == 0.0 && self.scale == 0.0 {
+            return faces;
+        }
+        let [batch, channels, height, width] = faces.dims();
+        let zoom = draw(draws, 2) * self.scale + 1.0;
+        let columns = sampling(width, zoom.clone(), draw(draws, 0) * self.translation).swap_dims(1, 2);
+        let x = faces.reshape([batch, channels * height, width]).matmul(columns);
+        let rows = sampling(height, zoom, draw(draws, 1) * self.translation);
+        let x = x.reshape([batch, channels, height, width]).swap_dims(1, 2);
+        let x = rows.matmul(x.reshape([batch, height, channels * width]));
+        x.reshape([batch, height, channels, width]).swap_dims(1, 2)
+    }
+
+    /// `(grey + (x - grey) saturation + brightness) contrast`.
+    fn recoloured(&self, faces: Tensor<4>, draws: &Tensor<2>) -> Tensor<4> {
+        let [batch, ..] = faces.dims();
+        let factor = |index, strength: f64| (draw(draws, index) * strength).reshape([batch, 1, 1, 1]);
+        let grey = faces.clone().mean_dim(1);
+        let x = (faces - grey.clone()) * (factor(5, self.saturation) + 1.0) + grey;
+        (x + factor(3, self.brightness)) * (factor(4, self.contrast) + 1.0)
+    }
+}
+
+/// Column `index` of `draws`, `[batch]`.
+fn draw(draws: &Tensor<2>, index: usize) -> Tensor<1> {
+    let [batch, _] = draws.dims();
+    draws.clone().narrow(1, index, 1).reshape([batch])
+}
+
+/// Matrices `[batch, side, side]` that sample a line of `side` pixels, magnified by `zoom` `[batch]` and moved by `shift`
+/// `[batch]` of its length.
+fn sampling(side: usize, zoom: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
+    let [batch] = zoom.dims();
+    let last = (side - 1) as f64;
+    let pixels = Tensor::<1, Int>::arange(0..side as i64, &zoom.device()).float();
+    let centred = (pixels.clone() - last / 2.0).reshape([1, side]);
+    let place = centred / zoom.reshape([batch, 1]) + shift.reshape([batch, 1]) * side as f64 + last / 2.0;
+    // Mirrored at the first and at the last pixel.
+    let place = (place.abs() - last).abs().neg() + last; // [batch, side]
+    let distance = place.reshape([batch, side, 1]) - pixels.reshape([1, 1, side]);
+    (distance.abs().neg() + 1.0).clamp_min(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn draws(values: [f32; AUGMENTATION_DRAWS]) -> Tensor<2> {
+        Tensor::from_data([values], &Device::flex())
+    }
+
+    /// One face of 1 x 4 pixels whose channels are alike.
+    fn line(pixels: [f32; 4]) -> Tensor<4> {
+        Tensor::<4>::from_data([[[pixels]]], &Device::flex()).repeat_dim(1, 3)
+    }
+
+    fn values(faces: Tensor<4>) -> Vec<f32> {
+        faces.narrow(1, 0, 1).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn a_shift_by_a_pixel_mirrors_what_is_beyond_the_border() {
+        let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
+        let moved =
+            |across| values(augmentation.apply(line([0.1, 0.2, 0.3, 0.4]), draws([across, 0., 0., 0., 0., 0.])));
+
+        for (moved, expected) in [(moved(1.0), [0.2, 0.3, 0.4, 0.3]), (moved(-1.0), [0.2, 0.1, 0.2, 0.3])] {
+            assert!(moved.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{moved:?}");
+        }
+    }
+
+    #[test]
+    fn twice_the_size_shows_the_middle() {
+        let augmentation = DifferentiableAugmentation::new().with_scale(1.0);
+
+        let larger = values(augmentation.apply(line([0.0, 0.2, 0.4, 0.6]), draws([0., 0., 1., 0., 0., 0.])));
+
+        let expected = [0.15, 0.25, 0.35, 0.45];
+        assert!(larger.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{larger:?}");
+    }
+
+    #[test]
+    fn colours_change_by_saturation_then_brightness_then_contrast() {
+        let augmentation =
+            DifferentiableAugmentation::new().with_brightness(0.1).with_contrast(0.5).with_saturation(1.0);
+        let face = Tensor::<4>::from_data([[[[0.3]], [[0.0]], [[0.0]]]], &Device::flex());
+
+        let changed =
+            augmentation.apply(face, draws([0., 0., 0., 1., 1., 1.])).into_data().try_to_vec::<f32>().unwrap();
+
+        // Grey 0.1; away from it by twice as much: 0.5, -0.1, -0.1; plus 0.1; times 1.5.
+        let expected = [0.9, 0.0, 0.0];
+        assert!(changed.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{changed:?}");
+    }
+
+    #[test]
+    fn gradients_reach_the_pixels_that_are_seen() {
+        let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
+        let device = Device::flex().autodiff();
+        let face = Tensor::<4>::zeros([1, 3, 1, 4], &device).require_grad();
+        let draws = Tensor::<2>::from_data([[1.0, 0., 0., 0., 0., 0.]], &device);
+
+        let gradients = augmentation.apply(face.clone(), draws).sum().backward();
+
+        assert_eq!(values(face.grad(&gradients).unwrap()), [0.0, 1.0, 2.0, 1.0]);
+    }
+}

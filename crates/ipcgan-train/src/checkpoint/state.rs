@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::loss_scale::LossScaleState;
+
 /// The file that says that all records are there, and what they must be.
 pub(super) const STATE: &str = "state.json";
 
@@ -19,6 +21,9 @@ pub(crate) struct Standing {
     pub(crate) held_out: BTreeMap<String, f64>,
     /// The best validation so far, if one is better than others.
     pub(crate) best: Option<Best>,
+    /// How losses are scaled, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) loss_scale: Option<LossScaleState>,
 }
 
 /// The best validation of a stage.

@@ -1,6 +1,6 @@
 //! `ipcgan train`: faces in, weights out.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -151,7 +151,8 @@ fn say_what_is_left_out(left_out: &[ipcgan::data::LeftOut]) {
 
 /// The dashboard where it can be shown, and where Ctrl-C works in it.
 fn display(arguments: &TrainArguments) -> Display {
-    let terminal = cfg!(unix) && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    let streams = [stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal()];
+    let terminal = cfg!(unix) && streams == [true; 3];
     match terminal && !arguments.plain && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(report)),

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod small_run;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::pipe;
@@ -10,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use small_run::{small_run, train};
 use tempfile::TempDir;
 
 fn ipcgan(folder: &Path, arguments: &[&str]) -> Command {
@@ -43,45 +46,6 @@ fn photos() -> TempDir {
 }
 
 const AGE: [&str; 6] = ["age", "photos", "--to", "51+", "--device", "cpu"];
-/// A training that takes a second.
-const TRAIN: [&str; 35] = [
-    "train",
-    "--device",
-    "cpu",
-    "--set",
-    "synthetic.identities=12",
-    "--set",
-    "synthetic.faces_per_group=1",
-    "--set",
-    "synthetic.size=32",
-    "--set",
-    "generator.image_size=32",
-    "--set",
-    "generator.width=2",
-    "--set",
-    "discriminator.width=2",
-    "--set",
-    "alexnet.input_size=67",
-    "--set",
-    "alexnet.width=2",
-    "--set",
-    "valid_share=0.4",
-    "--set",
-    "validations=1",
-    "--set",
-    "identity.batch_size=4",
-    "--set",
-    "age.batch_size=4",
-    "--set",
-    "aging.batch_size=4",
-    "--set",
-    "identity.steps=2",
-    "--set",
-    "age.steps=2",
-    "--set",
-    "aging.steps=2",
-];
-
 #[test]
 fn standard_error_that_nobody_reads_does_not_end_the_work() {
     let folder = photos();
@@ -91,7 +55,7 @@ fn standard_error_that_nobody_reads_does_not_end_the_work() {
     assert_eq!(output.status.code(), Some(1), "a photo is broken");
     assert!(folder.path().join("aged/a-51+.jpg").is_file());
 
-    let output = ipcgan(folder.path(), &TRAIN).stderr(closed()).output().unwrap();
+    let output = small_run(folder.path(), &[]).stderr(closed()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(folder.path().join("run/weights/generator.safetensors").is_file());
     let misused = ipcgan(folder.path(), &["age"]).stderr(closed()).output().unwrap();
@@ -140,7 +104,7 @@ fn a_run_folder_may_have_a_name_that_is_not_text() {
     let folder = tempfile::tempdir().unwrap();
     let run = OsStr::from_bytes(b"r\xe9sultat");
 
-    let output = ipcgan(folder.path(), &TRAIN).arg("--run").arg(run).output().unwrap();
+    let output = small_run(folder.path(), &[]).arg("--run").arg(run).output().unwrap();
 
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(folder.path().join(run).join("weights/generator.safetensors").is_file());
@@ -154,8 +118,8 @@ fn a_data_folder_may_have_a_name_that_is_not_text() {
     let output = ipcgan(folder.path(), &faces).arg(data).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 
-    let output = ipcgan(folder.path(), &TRAIN).arg("--data").arg(data).output().unwrap();
+    let output = small_run(folder.path(), &[]).arg("--data").arg(data).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let resumed = ipcgan(folder.path(), &["train", "--resume", "--device", "cpu"]).output().unwrap();
+    let resumed = train(folder.path(), &["--resume"]).output().unwrap();
     assert_eq!(resumed.status.code(), Some(0), "{}", said(&resumed));
 }

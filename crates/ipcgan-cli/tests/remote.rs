@@ -5,10 +5,14 @@
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod small_run;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use small_run::{recorded, small_run_on, text};
 
 /// A process that lends a CPU, ended when it is dropped.
 struct Lender {
@@ -42,45 +46,18 @@ impl Drop for Lender {
 }
 
 fn train(folder: &Path, run: &str, devices: &str, steps: usize) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    let steps = format!("aging.steps={steps}");
+    let arguments = ["--run", run, "--cpu-kernels", "burn", "--set", &steps];
+    let mut command = small_run_on(folder, devices, &arguments);
     // What is caught is said in a sentence, unless this is set.
     command.env_remove("RUST_BACKTRACE");
-    command.current_dir(folder).args(["train", "--run", run, "--device", devices, "--cpu-kernels", "burn"]);
-    for setting in [
-        "synthetic.identities=12",
-        "synthetic.faces_per_group=1",
-        "synthetic.size=32",
-        "generator.image_size=32",
-        "generator.width=2",
-        "discriminator.width=2",
-        "alexnet.input_size=67",
-        "alexnet.width=2",
-        "valid_share=0.4",
-        "validations=1",
-        "identity.batch_size=4",
-        "age.batch_size=4",
-        "aging.batch_size=4",
-        "identity.steps=2",
-        "age.steps=2",
-    ] {
-        command.args(["--set", setting]);
-    }
-    command.args(["--set", &format!("aging.steps={steps}")]);
     command
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Losses of the ageing stage.
 fn losses(folder: &Path, run: &str) -> Vec<(f64, f64)> {
-    let lines = fs::read_to_string(folder.join(run).join("log/aging/train.jsonl")).unwrap();
-    let loss = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        (line["discriminator"].as_f64().unwrap(), line["identity"].as_f64().unwrap())
-    };
-    lines.lines().map(loss).collect()
+    let loss = |line: &serde_json::Value| (line["discriminator"].as_f64().unwrap(), line["identity"].as_f64().unwrap());
+    recorded(folder, run, "aging/train.jsonl").iter().map(loss).collect()
 }
 
 #[test]
@@ -91,7 +68,7 @@ fn two_lent_devices_lose_what_two_of_this_machine_lose() {
 
     for (run, devices) in [("here", "cpu,cpu"), ("there", devices.as_str())] {
         let output = train(folder.path(), run, devices, 3).output().unwrap();
-        assert!(output.status.success(), "{}", text(&output));
+        assert!(output.status.success(), "{}", text(&output.stderr));
     }
 
     let [here, there] = ["here", "there"].map(|run| losses(folder.path(), run));
@@ -127,5 +104,5 @@ fn a_lost_device_ends_in_a_checkpoint_and_an_error() {
     let mut resume = train(folder.path(), "run", "cpu,cpu", 1_000_000);
     let step: usize = checkpoints[0].as_ref().unwrap().file_name().to_str().unwrap().parse().unwrap();
     let resumed = resume.args(["--resume", "--set", &format!("aging.steps={}", step + 2)]).output().unwrap();
-    assert!(resumed.status.success(), "{}", text(&resumed));
+    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
 }

@@ -93,6 +93,19 @@ fn a_stage_whose_checkpoints_are_gone_does_not_begin_anew() {
 }
 
 #[test]
+fn a_complete_run_whose_checkpoints_are_gone_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
+    let again = || ended(&mut train(folder.path(), &["--stage", "identity", "--resume"]), DONE);
+    assert!(!again().contains("checkpoint"));
+
+    fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
+
+    let report = again();
+    assert!(report.contains("identity stage is complete, but no checkpoint of it is left"), "{report}");
+}
+
+#[test]
 fn a_stage_of_an_existing_run_has_the_settings_and_the_data_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let mut prepare = Command::new(env!("CARGO_BIN_EXE_ipcgan"));

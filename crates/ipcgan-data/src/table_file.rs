@@ -84,6 +84,29 @@ impl TableFile {
     pub(crate) fn column(&self, name: &str) -> Result<Option<usize>, String> {
         column(&self.header, name)
     }
+
+    /// Where the columns `names` are in the table, which was read from `path`.
+    ///
+    /// # Errors
+    /// One is missing, or there are several of its name.
+    pub(crate) fn columns<const N: usize>(
+        &self,
+        path: &Path,
+        names: [&'static str; N],
+    ) -> Result<[usize; N], DataError> {
+        let mut places = [0; N];
+        for (place, name) in places.iter_mut().zip(names) {
+            let missing = || DataError::MissingColumn {
+                path: path.into(),
+                ours: name,
+                name: name.into(),
+                found: self.header.iter().map(String::from).collect(),
+                similar: None,
+            };
+            *place = self.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)?;
+        }
+        Ok(places)
+    }
 }
 
 /// Where the column `name` of `header` is; an exact name goes before one that differs in case.

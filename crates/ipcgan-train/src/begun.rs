@@ -13,6 +13,7 @@ use crate::TrainingError;
 use crate::config::SelectionMetric;
 use crate::context::StageContext;
 use crate::launch::Setup;
+use crate::loss_scale::LossScale;
 use crate::optimizers::{classifier_optimizer, classifier_rate, gan_optimizer, gan_rates};
 use crate::realism::REALISM_AND_AGE;
 use crate::samples::SampleGrids;
@@ -58,6 +59,7 @@ impl StageContext<'_> {
                 rules: training.clone(),
                 age_weight: self.config.trunk_age_weight,
                 steps: self.done,
+                loss_scale: LossScale::selected(),
             },
             optimizer: classifier_optimizer(),
             rates: classifier_rate(training),

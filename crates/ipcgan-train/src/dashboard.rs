@@ -15,14 +15,16 @@ use std::io::{StdoutLock, stdout};
 
 /// The dashboard; its key `q` stops by `interrupter`.
 pub(crate) fn dashboard(interrupter: Interrupter) -> Box<dyn MetricsRenderer> {
+    #[cfg(unix)]
+    signals::survive_lost_terminal();
     let dashboard = TuiMetricsRendererWrapper::new(interrupter, None);
     #[cfg(unix)]
     signals::keep_interrupt();
     Box::new(dashboard)
 }
 
-/// Has standard output and standard error lead nowhere, if a dashboard is shown in a terminal that went away: writing to that fails,
-/// which ratatui answers by ending the process.
+/// Has the standard streams lead nowhere, as far as they are a terminal that went away, if a dashboard is shown there: writing to that
+/// fails, which ratatui answers by ending the process, and reading from it keeps crossterm busy for ever.
 pub fn forget_lost_terminal() {
     #[cfg(unix)]
     if is_raw_mode_enabled().unwrap_or(false) {
@@ -57,18 +59,24 @@ pub fn show_above_dashboard(line: &str) -> bool {
 #[cfg(unix)]
 mod signals {
     use std::fs::File;
-    use std::io::{stdin, stdout};
+    use std::io::{stderr, stdin, stdout};
     use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::panic::{set_hook, take_hook};
+    use std::sync::Once;
     use std::time::{Duration, Instant};
 
     use crossterm::terminal::is_raw_mode_enabled;
-    use rustix::stdio::{dup2_stderr, dup2_stdout};
+    use rustix::io::Errno;
+    use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, isatty, tcgetattr, tcsetattr};
 
     /// What a key that sends no signal is set to.
     const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
     /// A dashboard that is not there by then never comes.
     const PATIENCE: Duration = Duration::from_secs(2);
+    /// Between two looks at whether the terminal is still there; the dashboard draws as often.
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
     /// Waits until the dashboard has the terminal in raw mode, and has Ctrl-C send its signal again. Ctrl-Z and Ctrl-\ stay
     /// keys: a program that they stop would leave the terminal as it is.
@@ -83,12 +91,52 @@ mod signals {
     }
 
     pub(super) fn forget_lost_terminal() {
-        if tcgetattr(stdout()).is_ok() {
-            return;
+        if is_lost(stdin())
+            && let Ok((silent, other)) = UnixStream::pair()
+            && silent.set_nonblocking(true).is_ok()
+            && dup2_stdin(&silent).is_ok()
+        {
+            // While the other end is open there is neither a key nor an end of them.
+            std::mem::forget(other);
         }
-        if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
-            let _ = (dup2_stdout(&nowhere), dup2_stderr(&nowhere));
+        let nowhere = || File::options().write(true).open("/dev/null");
+        if is_lost(stdout())
+            && let Ok(nowhere) = nowhere()
+        {
+            let _ = dup2_stdout(&nowhere);
         }
+        if is_lost(stderr())
+            && let Ok(nowhere) = nowhere()
+        {
+            let _ = dup2_stderr(&nowhere);
+        }
+    }
+
+    /// Whether `stream` is a terminal that went away; a file or a pipe is no terminal.
+    fn is_lost(stream: impl AsFd) -> bool {
+        tcgetattr(stream).is_err_and(|error| error != Errno::NOTTY)
+    }
+
+    /// Has the program go on when the terminal of the dashboard is gone, even if no signal says so.
+    ///
+    /// A dashboard that cannot draw panics because it cannot put the terminal back. While that unwinds, ratatui's terminal is dropped,
+    /// which writes to standard error that it failed, and panics again if that fails, too: the process would abort. The hook runs
+    /// before. One that waits for a key is freed by the thread.
+    pub(super) fn survive_lost_terminal() {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let usual = take_hook();
+            set_hook(Box::new(move |panic| {
+                forget_lost_terminal();
+                usual(panic);
+            }));
+            std::thread::spawn(|| {
+                loop {
+                    std::thread::sleep(BETWEEN_LOOKS);
+                    forget_lost_terminal();
+                }
+            });
+        });
     }
 
     fn set(terminal: &impl AsFd) {

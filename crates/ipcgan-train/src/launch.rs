@@ -203,6 +203,7 @@ impl StageContext<'_> {
         let mut learner = Learner::new(self.load_model(model, self.done)?, optimizer, rates);
         learner.load_optim(self.checkpoints.record("optimizer").load(self.done).map_err(damaged)?);
         learner.load_scheduler(self.checkpoints.record("scheduler").load(self.done).map_err(damaged)?);
+        learner.model().loss_scale().restore(self.standing.loss_scale);
         Ok(learner)
     }
 

@@ -19,6 +19,7 @@ mod generator_source;
 mod health;
 mod held_out;
 mod launch;
+mod loss_scale;
 mod memory;
 mod optimizers;
 mod plan;

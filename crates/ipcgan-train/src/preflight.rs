@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use ipcgan_data::{FaceSet, IdentityLabels, check_groups, check_identities};
 use serde_json::Value;
 
+use crate::checkpoint::Checkpoints;
 use crate::context::StageContext;
 use crate::memory::Fit;
 use crate::stage_state::{StageState, check_stage};
@@ -15,26 +16,29 @@ use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 /// GPU kernels for other sizes are compiled.
 const MEASURED_ABOVE: usize = 64;
 
-/// Checks all that `stages` need, and tells what they cannot learn from `data`; nothing is written.
-pub(crate) fn check(
+/// Checks all that `stages` need, and tells what they cannot learn from `data`; nothing is written. Returns those that are not
+/// complete, from their beginning.
+pub(crate) fn check<'a>(
     config: &TrainingConfig,
     stages: &[Stage],
     data: &TrainingData,
-    run: &RunFolder,
-    session: &Session,
-) -> Result<(), TrainingError> {
+    run: &'a RunFolder,
+    session: &'a Session,
+) -> Result<Vec<StageContext<'a>>, TrainingError> {
     config.check()?;
     check_precision(config, session)?;
     if session.resume {
         run.check_resumable()?;
     }
     let mut before = Vec::new();
-    let mut complete = 0;
+    let mut unfinished = Vec::new();
     for &stage in stages {
         let state = check_stage(config, stage, run, &before, session.resume)?;
         before.push(stage);
         if state == StageState::Complete {
-            complete += 1;
+            if let Some(notice) = lost_checkpoints_notice(config, stage, run) {
+                (session.notices)(&notice);
+            }
             continue;
         }
         let context = StageContext::planned(config, stage, data, run, session)?;
@@ -46,8 +50,24 @@ pub(crate) fn check(
         {
             (session.notices)(&notice);
         }
+        unfinished.push(context);
     }
-    if complete == stages.len() { check_unchanged(config, run) } else { Ok(()) }
+    if unfinished.is_empty() {
+        check_unchanged(config, run)?;
+    }
+    Ok(unfinished)
+}
+
+/// That a complete stage has no checkpoint left, which more steps of it would begin with.
+fn lost_checkpoints_notice(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Option<String> {
+    let checkpoints = Checkpoints::of(run, stage, config);
+    (!checkpoints.any()).then(|| {
+        format!(
+            "note: the {stage} stage is complete, but no checkpoint of it is left in {}; its weights are kept, and it cannot \
+             learn more steps",
+            run.checkpoints(stage).display()
+        )
+    })
 }
 
 /// Refuses settings that differ from those of a run in which nothing is left to learn.
@@ -74,23 +94,13 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 }
 
 /// Refuses stages that need more memory than there is, and warns of those that need more than is free.
-pub(crate) fn check_memory(
-    config: &TrainingConfig,
-    stages: &[Stage],
-    data: &TrainingData,
-    run: &RunFolder,
-    session: &Session,
-) -> Result<(), TrainingError> {
-    for &stage in stages {
-        if StageState::of(run, stage, config)? == StageState::Complete {
-            continue;
-        }
-        let context = StageContext::planned(config, stage, data, run, session)?;
-        let large = config.batch_size(stage) > MEASURED_ABOVE * context.team.count();
+pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
+    for context in stages {
+        let large = context.config.batch_size(context.stage) > MEASURED_ABOVE * context.team.count();
         let needed = if large { context.estimated_memory()? } else { context.least_memory() };
         match context.fit(needed) {
             Fit::Fits => (),
-            Fit::Tight(warning) => (session.notices)(&format!("warning: {warning}")),
+            Fit::Tight(warning) => (context.session.notices)(&format!("warning: {warning}")),
             Fit::TooLarge(error) => return Err(error),
         }
     }

@@ -68,8 +68,7 @@ pub fn train(
     session: &Session,
 ) -> Result<Ending, TrainingError> {
     run.check_usable()?;
-    preflight::check(config, stages, data, run, session)?;
-    preflight::check_memory(config, stages, data, run, session)?;
+    preflight::check_memory(&preflight::check(config, stages, data, run, session)?)?;
     let _lock = run.lock()?;
     let mut summaries = Vec::new();
     for &stage in stages {

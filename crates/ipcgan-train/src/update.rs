@@ -3,14 +3,15 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use ipcgan_model::Precision;
+
+use crate::loss_scale::LossScale;
 
 /// Kept from zero in a division.
 const LEAST: f64 = 1e-12;
 
-/// Gradients of `loss` towards the parameters of `module`, times [`Precision::loss_scale`].
-pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M) -> GradientsParams {
-    let loss = match Precision::selected().loss_scale() {
+/// Gradients of `loss` towards the parameters of `module`, times the factor of `scale`.
+pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M, scale: &LossScale) -> GradientsParams {
+    let loss = match scale.factor() {
         1.0 => loss,
         scale => loss * scale,
     };
@@ -19,22 +20,31 @@ pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M) -> GradientsPara
 
 /// An update of a network, and how long its gradient is.
 pub(crate) struct Update {
-    pub(crate) gradients: GradientsParams,
-    /// Norm of the gradients of all weights together, before it is limited: `[1]`.
+    /// None if the update is skipped, because gradients overflowed.
+    pub(crate) gradients: Option<GradientsParams>,
+    /// Norm of the gradients of all weights together, before it is limited: `[1]`; zero if the update is skipped.
     pub(crate) norm: Tensor<1>,
 }
 
 impl Update {
     /// The mean of the gradients of `parts`, as [`gradients`] gave them, each of as many faces; not longer than
-    /// `clip_norm` unless that is zero. Nothing is read back from the device.
+    /// `clip_norm` unless that is zero. Nothing is read back from the device, unless losses are scaled.
     ///
     /// # Panics
     /// If there are no parts, or none of `module`'s parameters has a gradient.
-    pub(crate) fn mean<M: Module>(module: &M, parts: Vec<GradientsParams>, clip_norm: f64) -> Self {
-        let scale = 1.0 / (parts.len() as f64 * Precision::selected().loss_scale());
+    pub(crate) fn mean<M: Module>(
+        module: &M,
+        parts: Vec<GradientsParams>,
+        clip_norm: f64,
+        loss_scale: &LossScale,
+    ) -> Self {
+        let scale = 1.0 / (parts.len() as f64 * loss_scale.factor());
         let mut sum = Sum { parts, total: GradientsParams::new(), squares: None };
         module.visit(&mut sum);
         let norm = sum.squares.expect("a loss has gradients towards the network that it judges").sqrt() * scale;
+        if !loss_scale.accepts(&norm) {
+            return Self { gradients: None, norm: norm.zeros_like() };
+        }
         let factor = match clip_norm {
             0.0 => Factor::Fixed(scale),
             limit => {
@@ -46,7 +56,7 @@ impl Update {
         if !matches!(scaled.factor, Factor::Fixed(1.0)) {
             module.visit(&mut scaled);
         }
-        Self { gradients: scaled.gradients, norm }
+        Self { gradients: Some(scaled.gradients), norm }
     }
 }
 
@@ -102,15 +112,21 @@ mod tests {
 
     /// One weight and its gradients in two parts, 3 and 5.
     fn update(clip_norm: f64) -> (f32, f32) {
+        let (gradient, norm) = scaled_update(clip_norm, [3.0, 5.0], &LossScale::none());
+        (gradient.unwrap(), norm)
+    }
+
+    /// One weight's update from two parts, whose gradients are `parts`.
+    fn scaled_update(clip_norm: f64, parts: [f32; 2], loss_scale: &LossScale) -> (Option<f32>, f32) {
         let device = Device::flex().autodiff();
         let layer: Linear = LinearConfig::new(1, 1).with_bias(false).with_initializer(Initializer::Ones).init(&device);
         let part = |x: f32| {
             let input = Tensor::<2>::from_data([[x]], &device);
-            gradients(layer.forward(input).sum(), &layer)
+            gradients(layer.forward(input).sum(), &layer, loss_scale)
         };
-        let update = Update::mean(&layer, vec![part(3.0), part(5.0)], clip_norm);
-        let gradient = update.gradients.get::<2>(layer.weight.id).unwrap();
-        (gradient.into_scalar(), update.norm.into_scalar())
+        let update = Update::mean(&layer, parts.map(part).into(), clip_norm, loss_scale);
+        let gradient = update.gradients.map(|gradients| gradients.get::<2>(layer.weight.id).unwrap().into_scalar());
+        (gradient, update.norm.into_scalar())
     }
 
     #[test]
@@ -124,5 +140,15 @@ mod tests {
 
         assert!((gradient - 1.0).abs() < 1e-6 && norm == 4.0, "{gradient} {norm}");
         assert!((update(9.0).0 - 4.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_scaled_loss_gives_the_same_update_and_one_that_overflows_none() {
+        let scale = LossScale::dynamic();
+
+        assert_eq!(scaled_update(0.0, [3.0, 5.0], &scale), (Some(4.0), 4.0));
+        assert_eq!(scaled_update(0.0, [3.0, f32::INFINITY], &scale), (None, 0.0));
+        assert_eq!(scale.factor(), 512.0);
+        assert_eq!(scaled_update(0.0, [3.0, 5.0], &scale), (Some(4.0), 4.0));
     }
 }

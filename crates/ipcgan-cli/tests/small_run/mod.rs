@@ -1,10 +1,13 @@
 //! `ipcgan train` with networks and stages as small as they can be.
 
+#![allow(dead_code, reason = "a file of tests uses a part of it")]
+
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 /// Settings of the smallest networks and stages.
-const SMALL: [&str; 15] = [
+const SMALL: [&str; 16] = [
     "synthetic.identities=12",
     "synthetic.faces_per_group=1",
     "synthetic.size=32",
@@ -20,12 +23,18 @@ const SMALL: [&str; 15] = [
     "aging.batch_size=4",
     "identity.steps=4",
     "age.steps=4",
+    "aging.steps=2",
 ];
 
 /// `ipcgan train` in `folder` with the settings of the smallest run, which `arguments` may change.
 pub(crate) fn small_run(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = train(folder, &[]);
-    for setting in SMALL.iter().chain(&["aging.steps=2"]) {
+    small_run_on(folder, "cpu", arguments)
+}
+
+/// The same on `devices`.
+pub(crate) fn small_run_on(folder: &Path, devices: &str, arguments: &[&str]) -> Command {
+    let mut command = train_on(folder, devices);
+    for setting in SMALL {
         command.args(["--set", setting]);
     }
     command.args(arguments);
@@ -34,16 +43,61 @@ pub(crate) fn small_run(folder: &Path, arguments: &[&str]) -> Command {
 
 /// `ipcgan train` in `folder` with `arguments` alone.
 pub(crate) fn train(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
-    command.current_dir(folder).args(["train", "--device", "cpu"]).args(arguments);
+    let mut command = train_on(folder, "cpu");
+    command.args(arguments);
     command
+}
+
+fn train_on(folder: &Path, devices: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
+    command.current_dir(folder).args(["train", "--device", devices]);
+    command
+}
+
+/// What came of [`small_run`].
+pub(crate) fn trained(folder: &Path, arguments: &[&str]) -> Output {
+    small_run(folder, arguments).output().expect("the program is there")
+}
+
+/// What came of `--resume` with `arguments` alone: the settings are those that the run began with.
+pub(crate) fn resumed(folder: &Path, arguments: &[&str]) -> Output {
+    train(folder, &[&["--resume"], arguments].concat()).output().expect("the program is there")
 }
 
 /// What the command said beside its results; it ended with `code`.
 pub(crate) fn ended(command: &mut Command, code: i32) -> String {
     let Output { status, stderr, .. } = command.output().expect("the program is there");
-    let report = String::from_utf8_lossy(&stderr).into_owned();
+    let report = text(&stderr);
     assert_eq!(status.code(), Some(code), "{report}");
     assert!(!report.contains("panicked"), "{report}");
     report
+}
+
+/// Results, and what the command said beside them; it succeeded.
+pub(crate) fn succeeded(output: Output) -> (String, String) {
+    let (answer, report) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{report}");
+    (answer, report)
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The whole file: the same run makes the same bytes.
+pub(crate) fn weights(folder: &Path, run: &str, network: &str) -> Vec<u8> {
+    let file = folder.join(run).join("weights").join(format!("{network}.safetensors"));
+    fs::read(file).expect("the run has saved its weights")
+}
+
+pub(crate) fn assert_same_networks(folder: &Path, one: &str, other: &str) {
+    for network in ["alexnet", "generator", "discriminator"] {
+        assert!(weights(folder, one, network) == weights(folder, other, network), "the {network} differs");
+    }
+}
+
+/// The lines of JSON that a stage left.
+pub(crate) fn recorded(folder: &Path, run: &str, file: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(folder.join(run).join("log").join(file)).expect("the stage has a log");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }

@@ -1,7 +1,6 @@
 //! Adience: pictures in `faces` and `aligned`, ages as ranges in five tables, `fold_0_data.txt` to `fold_4_data.txt`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use ipcgan_model::AgeGroups;
 
@@ -47,7 +46,7 @@ impl Source for Adience {
         for name in tables(tree) {
             let path = tree.folder().join(name);
             let table = TableFile::read(&path, &COLUMNS)?;
-            let places = places(&table, &path)?;
+            let places = table.columns(&path, COLUMNS)?;
             table.rows.into_iter().for_each(|row| pictures.extend(row_pictures(tree, row, places, groups)));
         }
         match pictures.is_empty() {
@@ -64,21 +63,6 @@ fn missing() -> String {
 /// Those that are there; `fold_frontal_0_data.txt` and the like name some of the same faces.
 fn tables(tree: &Tree) -> Vec<&str> {
     (0..5).filter_map(|fold| tree.named(&format!("fold_{fold}_data.txt")).first().copied()).collect()
-}
-
-fn places(table: &TableFile, path: &Path) -> Result<[usize; 4], DataError> {
-    let mut places = [0; 4];
-    for (place, name) in places.iter_mut().zip(COLUMNS) {
-        let missing = || DataError::MissingColumn {
-            path: path.into(),
-            ours: name,
-            name: name.into(),
-            found: table.header.iter().map(String::from).collect(),
-            similar: None,
-        };
-        *place = table.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)?;
-    }
-    Ok(places)
 }
 
 /// The picture of a row that is used, and its other version.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ipcgan_model::AgeGroups;
 
-use super::matlab::{self, Value};
+use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, Named, labelled, number, stem};
 use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
 use crate::DataError;
@@ -81,17 +81,11 @@ fn read(file_name: &str) -> Option<Named> {
 
 /// Age and person of each picture in the `.mat` file `path`.
 fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
-    let unusable = |reason: &str| DataError::unusable(path, reason);
-    let file = matlab::read(path)?;
-    let faces = file.get(VARIABLE).ok_or_else(|| unusable("has no celebrityImageData"))?;
-    let column = |name: &str| faces.field(name).ok_or_else(|| unusable(&format!("has no celebrityImageData.{name}")));
-    let (names, ages, people) = (column("name")?, column("age")?, column("identity")?);
-    let (Value::Cells(names), Value::Numbers(ages), Value::Numbers(people)) = (names, ages, people) else {
-        return Err(unusable("has columns of another kind than names, ages and identities"));
-    };
-    if names.len() != ages.len() || names.len() != people.len() {
-        return Err(unusable("has columns of different lengths"));
-    }
+    let variables = matlab::read(path)?;
+    let columns = LabelColumns::of(path, &variables, &[VARIABLE])?;
+    let names = columns.texts("name")?;
+    let [ages, people] = [columns.numbers("age")?, columns.numbers("identity")?];
+    columns.check_lengths(&[names.len(), ages.len(), people.len()])?;
     let faces = names.iter().zip(ages.iter().zip(people)).filter_map(|(name, (age, person))| {
         let Value::Text(name) = name else { return None };
         Some((name.clone(), Named { age: Some(*age as u32), identity: Some(format!("{person:04}")) }))

@@ -96,17 +96,7 @@ impl Source for Ffhq {
 /// The age of each picture by its number, or why there is none, as the table `path` says.
 fn ages(path: &Path) -> Result<HashMap<u32, Result<u32, Fault>>, DataError> {
     let table = TableFile::read(path, &[NUMBER, AGE])?;
-    let place = |name: &'static str| {
-        let missing = || DataError::MissingColumn {
-            path: path.into(),
-            ours: name,
-            name: name.into(),
-            found: table.header.iter().map(String::from).collect(),
-            similar: None,
-        };
-        table.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)
-    };
-    let [numbers, ages] = [place(NUMBER)?, place(AGE)?];
+    let [numbers, ages] = table.columns(path, [NUMBER, AGE])?;
     let rows = table.rows.into_iter().filter_map(|row| row.cells.ok());
     let row = |cells: csv::StringRecord| {
         let text = cells.get(ages).filter(|text| !text.is_empty())?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::matlab::{self, Value};
+use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, Named, labelled, number, stem};
 use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
 use crate::DataError;
@@ -102,18 +102,12 @@ fn mat_files(tree: &Tree) -> Vec<PathBuf> {
 
 /// What the `.mat` file `path` says of each picture, by its path relative to the file.
 fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
-    let unusable = |reason: String| DataError::unusable(path, reason);
-    let file = matlab::read(path)?;
-    let faces = VARIABLES.iter().find_map(|name| file.get(*name));
-    let faces = faces.ok_or_else(|| unusable("has neither imdb nor wiki, the labels of IMDB-WIKI".into()))?;
-    let column = |name: &str| faces.field(name).ok_or_else(|| unusable(format!("has no field {name}")));
-    let kind = || unusable("has fields of another kind than paths and numbers".into());
-    let paths = column("full_path")?.cells().ok_or_else(kind)?;
-    let [births, years, scores] = [column("dob")?, column("photo_taken")?, column("face_score")?].map(Value::numbers);
-    let (births, years, scores) = (births.ok_or_else(kind)?, years.ok_or_else(kind)?, scores.ok_or_else(kind)?);
-    if [births.len(), years.len(), scores.len()] != [paths.len(); 3] {
-        return Err(unusable("has fields of different lengths".into()));
-    }
+    let variables = matlab::read(path)?;
+    let columns = LabelColumns::of(path, &variables, &VARIABLES)?;
+    let paths = columns.texts("full_path")?;
+    let [births, years, scores] =
+        [columns.numbers("dob")?, columns.numbers("photo_taken")?, columns.numbers("face_score")?];
+    columns.check_lengths(&[paths.len(), births.len(), years.len(), scores.len()])?;
     let labels = paths.iter().enumerate().filter_map(|(index, path)| {
         let Value::Text(path) = path else { return None };
         let birth = Date::of_matlab(births[index] as i64);

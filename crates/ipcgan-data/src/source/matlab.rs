@@ -31,29 +31,51 @@ pub(super) enum Value {
     Other,
 }
 
-impl Value {
-    /// The numbers in it, if it is a matrix of them.
-    pub(super) fn numbers(&self) -> Option<&[f64]> {
-        match self {
-            Self::Numbers(numbers) => Some(numbers),
-            _ => None,
+/// A table of labels: a record whose fields are its columns.
+pub(super) struct LabelColumns<'a> {
+    path: &'a Path,
+    fields: &'a HashMap<String, Value>,
+}
+
+impl<'a> LabelColumns<'a> {
+    /// Those in the first of the variables `names` that the file `path` has; `variables` is what was read from it.
+    pub(super) fn of(path: &'a Path, variables: &'a HashMap<String, Value>, names: &[&str]) -> Result<Self, DataError> {
+        match names.iter().find_map(|name| variables.get(*name)) {
+            Some(Value::Record(fields)) => Ok(Self { path, fields }),
+            _ => Err(DataError::unusable(path, format!("has no labels, which would be called {}", names.join(" or ")))),
         }
     }
 
-    /// The cells in it, if it is a matrix of them.
-    pub(super) fn cells(&self) -> Option<&[Value]> {
-        match self {
-            Self::Cells(cells) => Some(cells),
-            _ => None,
+    /// The column `name`, of numbers.
+    pub(super) fn numbers(&self, name: &str) -> Result<&'a [f64], DataError> {
+        match self.fields.get(name) {
+            Some(Value::Numbers(numbers)) => Ok(numbers),
+            other => Err(self.unusable(name, "numbers", other)),
         }
     }
 
-    /// The field `name` of a record.
-    pub(super) fn field(&self, name: &str) -> Option<&Value> {
-        match self {
-            Self::Record(fields) => fields.get(name),
-            _ => None,
+    /// The column `name`, of texts.
+    pub(super) fn texts(&self, name: &str) -> Result<&'a [Value], DataError> {
+        match self.fields.get(name) {
+            Some(Value::Cells(cells)) => Ok(cells),
+            other => Err(self.unusable(name, "texts", other)),
         }
+    }
+
+    /// Refuses columns of different lengths.
+    pub(super) fn check_lengths(&self, lengths: &[usize]) -> Result<(), DataError> {
+        match lengths.windows(2).all(|pair| pair[0] == pair[1]) {
+            true => Ok(()),
+            false => Err(DataError::unusable(self.path, "has columns of different lengths")),
+        }
+    }
+
+    fn unusable(&self, name: &str, kind: &str, found: Option<&Value>) -> DataError {
+        let reason = match found {
+            Some(_) => format!("has a column {name} that does not hold {kind}"),
+            None => format!("has no column {name}"),
+        };
+        DataError::unusable(self.path, reason)
     }
 }
 
@@ -263,11 +285,24 @@ mod tests {
     fn numbers_texts_cells_and_records_are_read() {
         let file = variables(FILE).unwrap();
 
-        let faces = &file["celebrityImageData"];
-        assert_eq!(faces.field("age"), Some(&Value::Numbers(vec![14.0, 41.0, 62.0])));
-        assert_eq!(faces.field("identity"), Some(&Value::Numbers(vec![1.0, 300.0, 300.0])));
-        let Some(Value::Cells(names)) = faces.field("name") else { panic!("names are cells") };
-        assert_eq!(names[1], Value::Text("41_Penélope_Cruz_0001.jpg".into()));
+        let faces = LabelColumns::of(Path::new("meta.mat"), &file, &["celebrityImageData"]).unwrap();
+        assert_eq!(faces.numbers("age").unwrap(), [14.0, 41.0, 62.0]);
+        assert_eq!(faces.numbers("identity").unwrap(), [1.0, 300.0, 300.0]);
+        assert_eq!(faces.texts("name").unwrap()[1], Value::Text("41_Penélope_Cruz_0001.jpg".into()));
+    }
+
+    #[test]
+    fn labels_that_a_file_lacks_are_named() {
+        let file = variables(FILE).unwrap();
+        let path = Path::new("meta.mat");
+        let text = |error: DataError| error.to_string();
+
+        let absent = LabelColumns::of(path, &file, &["imdb", "wiki"]).map(|_| ()).map_err(text);
+        assert!(absent.unwrap_err().contains("meta.mat has no labels, which would be called imdb or wiki"));
+        let faces = LabelColumns::of(path, &file, &["celebrityImageData"]).unwrap();
+        assert!(text(faces.numbers("dob").unwrap_err()).contains("has no column dob"));
+        assert!(text(faces.numbers("name").unwrap_err()).contains("has a column name that does not hold numbers"));
+        assert!(text(faces.check_lengths(&[3, 3, 2]).unwrap_err()).contains("has columns of different lengths"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub enum Precision {
     /// 32 bits, everywhere.
     #[default]
     Float32,
-    /// 16 bits with 5 for the exponent; losses are scaled up so that small gradients are not lost.
+    /// 16 bits with 5 for the exponent; training scales losses up so that small gradients are not lost.
     Float16,
     /// 16 bits with 8 for the exponent, as many as float32 has.
     Bfloat16,
@@ -43,14 +43,6 @@ impl Precision {
     /// Whether `device` computes in it.
     pub fn works_on(self, device: &Device) -> bool {
         self.narrow().is_none_or(|dtype| device.supports_dtype(dtype))
-    }
-
-    /// Factor of a loss before its gradients are taken; they are divided by it afterwards.
-    pub fn loss_scale(self) -> f64 {
-        match self {
-            Self::Float16 => 1024.0,
-            Self::Float32 | Self::Bfloat16 => 1.0,
-        }
     }
 
     /// The type that is narrower than the weights, if it is.

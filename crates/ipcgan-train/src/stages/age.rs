@@ -13,6 +13,7 @@ use super::adversarial::{adversarial_epsilon, adversarial_examples};
 use super::frozen::Frozen;
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
 use crate::config::ClassifierTraining;
+use crate::loss_scale::LossScale;
 use crate::team::Team;
 use crate::terms::Terms;
 use crate::update::gradients;
@@ -29,6 +30,8 @@ pub struct AgeModel {
     /// Steps so far.
     #[module(skip)]
     steps: usize,
+    #[module(skip)]
+    loss_scale: LossScale,
 }
 
 impl AgeModel {
@@ -36,7 +39,7 @@ impl AgeModel {
     /// learns by `rules`.
     pub fn new(alexnet: AlexNet, rules: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, rest: Frozen::new(alexnet), rules, steps: 0 }
+        Self { head, rest: Frozen::new(alexnet), rules, steps: 0, loss_scale: LossScale::selected() }
     }
 
     /// After `steps` steps, which a checkpoint does not tell.
@@ -66,7 +69,7 @@ impl AgeModel {
         let [size] = batch.labels.dims();
         let loss = age_loss(logits, batch.labels);
         let terms = Terms::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
-        Turn { gradients: gradients(loss, self), terms }
+        Turn { gradients: gradients(loss, self, &self.loss_scale), terms }
     }
 }
 
@@ -110,5 +113,9 @@ impl StepModel for AgeModel {
     fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
         let clip_norm = learner.model().rules.clip_norm;
         learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
+    }
+
+    fn loss_scale(&self) -> &LossScale {
+        &self.loss_scale
     }
 }

@@ -15,6 +15,7 @@ use super::frozen::Frozen;
 use super::{StepModel, Turn, accuracy, largest};
 use crate::average::{first_parameter, moved, warmed_up};
 use crate::config::{AgingTraining, IdentityLoss};
+use crate::loss_scale::LossScale;
 use crate::realism::AgingValidation;
 use crate::team::Team;
 use crate::terms::Terms;
@@ -37,6 +38,8 @@ pub struct AgingModel {
     /// Updates of the generator so far.
     #[module(skip)]
     updates: usize,
+    #[module(skip)]
+    loss_scale: LossScale,
 }
 
 impl AgingModel {
@@ -44,7 +47,8 @@ impl AgingModel {
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, rules: AgingTraining) -> Self {
         let alexnet = Frozen::new(alexnet);
         let generator = if rules.suppress_checkerboard { generator.without_checkerboard() } else { generator };
-        Self { generator, discriminator, average: None, alexnet, rules, updates: 0 }
+        let loss_scale = LossScale::selected();
+        Self { generator, discriminator, average: None, alexnet, rules, updates: 0, loss_scale }
     }
 
     /// With an average of the generator that begins as `average`, another generator of the same form (a clone would
@@ -81,7 +85,7 @@ impl AgingModel {
         let loss = discriminator_loss(scores);
         Turn {
             terms: terms(batch).with("discriminator", loss.clone()),
-            gradients: gradients(loss * self.rules.weights.adversarial, &self.discriminator),
+            gradients: gradients(loss * self.rules.weights.adversarial, &self.discriminator, &self.loss_scale),
         }
     }
 
@@ -121,7 +125,7 @@ impl AgingModel {
             None => terms,
             Some(reconstruction) => terms.with("reconstruction", reconstruction),
         };
-        Turn { terms, gradients: gradients(loss, &self.generator) }
+        Turn { terms, gradients: gradients(loss, &self.generator, &self.loss_scale) }
     }
 }
 
@@ -218,6 +222,10 @@ impl StepModel for AgingModel {
         }
         Terms::mean(of_discriminator).and(Terms::mean(of_generator))
     }
+
+    fn loss_scale(&self) -> &LossScale {
+        &self.loss_scale
+    }
 }
 
 /// The discriminator's update from `parts`; `generated` is that of the only part, if there is one alone.
@@ -237,19 +245,22 @@ fn update_discriminator(
         model.discriminator_turn(&batch, generated)
     });
     let (gradients, terms) = unzipped(turns);
-    let update = Update::mean(&model.discriminator, gradients, model.rules.clip_norm);
+    let update = Update::mean(&model.discriminator, gradients, model.rules.clip_norm, &model.loss_scale);
     // The clone would keep the optimizer from updating weights in place.
     drop(model);
-    learner.optimizer_step(update.gradients);
+    if let Some(gradients) = update.gradients {
+        learner.optimizer_step(gradients);
+    }
     terms.with("discriminator gradient", update.norm)
 }
 
 fn update_generator(learner: &mut Learner<AgingModel>, turns: Vec<Turn>) -> Terms {
     let model = learner.model();
     let (gradients, terms) = unzipped(turns);
-    let update = Update::mean(&model.generator, gradients, model.rules.clip_norm);
+    let update = Update::mean(&model.generator, gradients, model.rules.clip_norm, &model.loss_scale);
     drop(model);
-    learner.optimizer_step(update.gradients);
+    // One that is skipped counts, with no gradients: a checkpoint tells steps alone.
+    learner.optimizer_step(update.gradients.unwrap_or_default());
     terms.with("generator gradient", update.norm)
 }
 
@@ -285,9 +296,10 @@ impl TrainStep for AgingModel {
     /// The average follows each update of the generator.
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
         let of_generator = first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some());
+        let skipped = gradients.is_empty();
         let mut model = optimizer.step(rate, self, gradients);
+        model.updates += usize::from(of_generator || skipped);
         if of_generator {
-            model.updates += 1;
             if model.rules.suppress_checkerboard {
                 model.generator = model.generator.without_checkerboard();
             }

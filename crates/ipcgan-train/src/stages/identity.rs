@@ -12,6 +12,7 @@ use ipcgan_model::loss::{cross_entropy, cross_entropy_of_known};
 use super::adversarial::{adversarial_epsilon, adversarial_examples};
 use super::{StepModel, Turn, accuracy, learn_in_one_update};
 use crate::config::ClassifierTraining;
+use crate::loss_scale::LossScale;
 use crate::team::Team;
 use crate::terms::Terms;
 use crate::update::gradients;
@@ -30,6 +31,8 @@ pub struct IdentityModel {
     /// Steps so far.
     #[module(skip)]
     pub steps: usize,
+    #[module(skip)]
+    pub(crate) loss_scale: LossScale,
 }
 
 /// The vectors that stand for the people in a batch, and who they are.
@@ -64,7 +67,7 @@ impl IdentityModel {
             judged.loss(faces, &batch).0
         });
         let (loss, terms) = self.loss(faces, &batch);
-        Turn { gradients: gradients(loss, self), terms }
+        Turn { gradients: gradients(loss, self, &self.loss_scale), terms }
     }
 
     /// What is learned from `faces`, those of `batch` or changed from them.
@@ -99,5 +102,9 @@ impl StepModel for IdentityModel {
     fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
         let clip_norm = learner.model().rules.clip_norm;
         learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
+    }
+
+    fn loss_scale(&self) -> &LossScale {
+        &self.loss_scale
     }
 }

@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor};
 use burn::train::{Learner, LearnerModel, TrainStep};
 use ipcgan_data::{AgingBatch, LabelledBatch};
 
+use crate::loss_scale::LossScale;
 use crate::team::{Batch, Team};
 use crate::terms::Terms;
 use crate::update::Update;
@@ -34,10 +35,13 @@ pub struct Turn {
 pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Terms> {
     /// One step on `parts` of batches, a part a device: every update, in order. Returns what it lost.
     fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<<Self as TrainStep>::Input>) -> Terms;
+
+    /// What its losses are multiplied by before gradients are taken.
+    fn loss_scale(&self) -> &LossScale;
 }
 
 /// One update from the mean of the gradients of all parts: how both classifiers learn.
-fn learn_in_one_update<M: LearnerModel, B: Batch>(
+fn learn_in_one_update<M: StepModel, B: Batch>(
     learner: &mut Learner<M>,
     team: &Team,
     parts: Vec<B>,
@@ -47,10 +51,11 @@ fn learn_in_one_update<M: LearnerModel, B: Batch>(
     let model = learner.model();
     let turns = team.turns(&model, parts, turn);
     let (gradients, terms): (Vec<_>, Vec<_>) = turns.into_iter().map(|turn| (turn.gradients, turn.terms)).unzip();
-    let update = Update::mean(&model, gradients, clip_norm);
+    let update = Update::mean(&model, gradients, clip_norm, model.loss_scale());
     // The clone would keep the optimizer from updating weights in place.
     drop(model);
-    learner.optimizer_step(update.gradients);
+    // One that is skipped counts as a step, with no gradients.
+    learner.optimizer_step(update.gradients.unwrap_or_default());
     Terms::mean(terms).with(GRADIENT, update.norm)
 }
 

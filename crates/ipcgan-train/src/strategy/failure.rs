@@ -22,10 +22,14 @@ impl<M: StepModel> StepStrategy<M> {
     }
 
     pub(super) fn stop_diverged(&self, term: &str, value: f64, step: usize, state: &LoopState<M>) {
-        let lower = format!("go on from it with --resume and lower rates, as --set {}", self.gentler.rate);
+        let wider = match state.learner.model().loss_scale().state() {
+            Some(_) => ", or numbers of a wider range (--set precision=bfloat16 or float32)",
+            None => "",
+        };
+        let lower = format!("go on from it with --resume and lower rates, as --set {}{wider}", self.gentler.rate);
         let advice = match self.checkpoints.newest() {
             Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
-            None => "there is no checkpoint before; begin again with lower rates".into(),
+            None => format!("there is no checkpoint before; begin again with lower rates{wider}"),
         };
         let error = TrainingError::Diverged { term: term.into(), value, step, advice };
         self.stop("a loss diverged", error, state);

@@ -21,6 +21,7 @@ impl<M: StepModel> StepStrategy<M> {
         state.watch.recorder.sync();
         state.saved = Instant::now();
         give_back_freed_memory();
+        state.standing.loss_scale = state.learner.model().loss_scale().state();
         self.checkpoints.begin(state.step, state.standing.clone());
         // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
         let saved = guarded(|| {

@@ -31,6 +31,7 @@ use crate::weights_of::weights_of;
 /// Names of what the loop measures beside the losses.
 pub(crate) const FACES_PER_SECOND: &str = "faces per second";
 pub(crate) const MEMORY: &str = "memory MB";
+const LOSS_SCALE: &str = "loss scale";
 
 /// Draws something from a model, every so many steps.
 pub(crate) trait StepObserver<M>: Send + Sync {
@@ -176,6 +177,11 @@ impl<M: StepModel> StepStrategy<M> {
         let terms = terms
             .with_number(FACES_PER_SECOND, state.speed(self.items_per_step))
             .with_number(MEMORY, resident_bytes() / 1e6);
+        let loss_scale = state.learner.model().loss_scale().clone();
+        let terms = match loss_scale.state() {
+            Some(_) => terms.with_number(LOSS_SCALE, loss_scale.factor()),
+            None => terms,
+        };
         self.look_at_pending(state);
         let rate = state.learner.lr_current();
         state.pending = Some(Pending { step: state.step, terms, progress, rate });

@@ -1,63 +1,26 @@
 //! Checkpoints by step, each in a folder of its own that is complete once it has a `state.json`.
 
+mod record_files;
+mod state;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
-use burn::train::checkpoint::{
-    Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
-};
-use burn::train::metric::store::EventStoreClient;
 use ipcgan_model::write_whole;
-use serde::{Deserialize, Serialize};
+
+pub(crate) use record_files::{RecordFiles, SaveAlways};
+pub(crate) use state::{Best, Standing, check, is_checkpoint};
+use state::{STATE, State, checksum, state};
 
 use crate::stage_state::checkpoint_step_file;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
 /// Records in a checkpoint: model, optimizer, scheduler.
 const RECORDS: usize = 3;
-/// The file that says that all records are there, and what they must be.
-const STATE: &str = "state.json";
 /// What the name of a checkpoint ends with while it is written.
 const PART: &str = "part";
-
-/// How far a stage has come, beside its records.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Standing {
-    /// Step after which the newest validation was.
-    pub(crate) validated: usize,
-    /// What the newest validation measured, by name.
-    pub(crate) held_out: BTreeMap<String, f64>,
-    /// The best validation so far, if one is better than others.
-    pub(crate) best: Option<Best>,
-}
-
-/// The best validation of a stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Best {
-    /// Step after which it was; its checkpoint is kept.
-    pub(crate) step: usize,
-    /// What it measured.
-    pub(crate) value: f64,
-    /// Name of what was measured: numbers of other names are not to be compared with it.
-    #[serde(default)]
-    pub(crate) metric: String,
-    /// Validations since.
-    pub(crate) since: usize,
-}
-
-/// What a complete checkpoint holds.
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    /// Steps done.
-    step: usize,
-    #[serde(flatten)]
-    standing: Standing,
-    /// CRC-32 of each record's file, by its name.
-    checksums: BTreeMap<String, u32>,
-}
 
 /// The checkpoints of one stage.
 ///
@@ -132,10 +95,7 @@ impl Checkpoints {
             };
             damaged.push((folder, reason));
         }
-        match damaged.pop() {
-            None => Ok(Found { step: 0, damaged }),
-            Some((path, reason)) => Err(TrainingError::Checkpoint { path, reason }),
-        }
+        if damaged.is_empty() { Ok(Found { step: 0, damaged }) } else { Err(none_whole(damaged)) }
     }
 
     /// The best checkpoint that is whole, else the newest one, and what it measured if it is the best. Nothing is removed.
@@ -151,17 +111,14 @@ impl Checkpoints {
         {
             return Ok(Some((self.at(best.step), Some(best))));
         }
-        let mut damaged = None;
+        let mut damaged = Vec::new();
         for step in complete.into_iter().rev() {
             match check(&self.at(step)) {
                 Ok(()) => return Ok(Some((self.at(step), None))),
-                Err(reason) => damaged = damaged.or(Some((self.at(step), reason))),
+                Err(reason) => damaged.push((self.at(step), reason)),
             }
         }
-        match damaged {
-            None => Ok(None),
-            Some((path, reason)) => Err(TrainingError::Checkpoint { path, reason }),
-        }
+        if damaged.is_empty() { Ok(None) } else { Err(none_whole(damaged)) }
     }
 
     /// How far the stage had come at the checkpoint of `step`, which [`Checkpoints::find`] found; nowhere at step zero.
@@ -239,6 +196,20 @@ impl Checkpoints {
     }
 }
 
+/// That none of the checkpoints is whole: `damaged` are all of them, the newest one first.
+fn none_whole(damaged: Vec<(PathBuf, String)>) -> TrainingError {
+    let older = damaged.len() - 1;
+    let (path, reason) = damaged.into_iter().next().expect("a checkpoint is damaged");
+    let left = match older {
+        0 => "there is no other checkpoint of this stage".into(),
+        _ => format!("the older ones ({older}) are damaged as well"),
+    };
+    TrainingError::Checkpoint {
+        path,
+        reason: format!("{reason}; {left}; put one back as it was, or begin anew in another folder with --run"),
+    }
+}
+
 /// Gives the complete checkpoint in `part` its name, in place of an older one of the same step.
 fn put_in_place(part: &Path, folder: &Path) -> io::Result<()> {
     if folder.exists() {
@@ -260,93 +231,6 @@ fn remove(folder: &Path) -> io::Result<()> {
         _ => (),
     }
     fs::remove_dir_all(folder)
-}
-
-/// Whether `folder` is a complete checkpoint, whole or damaged.
-pub(crate) fn is_checkpoint(folder: &Path) -> bool {
-    folder.join(STATE).is_file()
-}
-
-/// Whether every record of the checkpoint is what it was when it was written; else what is wrong.
-pub(crate) fn check(folder: &Path) -> Result<(), String> {
-    for (name, expected) in state(folder)?.checksums {
-        match checksum(&folder.join(&name)) {
-            Err(error) => return Err(format!("{name} cannot be read: {error}")),
-            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum is another")),
-            Ok(_) => (),
-        }
-    }
-    Ok(())
-}
-
-fn state(folder: &Path) -> Result<State, String> {
-    let text = fs::read(folder.join(STATE)).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&text).map_err(|error| format!("{STATE} is damaged: {error}"))
-}
-
-fn checksum(file: &Path) -> io::Result<u32> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(file)?);
-    let mut hasher = crc32fast::Hasher::new();
-    let mut bytes = vec![0; 1 << 20];
-    loop {
-        match reader.read(&mut bytes)? {
-            0 => return Ok(hasher.finalize()),
-            count => hasher.update(&bytes[..count]),
-        }
-    }
-}
-
-/// One of the records of each checkpoint of a stage.
-pub(crate) struct RecordFiles {
-    checkpoints: Checkpoints,
-    name: &'static str,
-}
-
-impl RecordFiles {
-    fn path(&self, step: usize) -> PathBuf {
-        self.checkpoints.at(step).join(self.file())
-    }
-
-    fn file(&self) -> String {
-        format!("{}.bpk", self.name)
-    }
-
-    /// The record of the checkpoint at `step`.
-    pub(crate) fn load<R: Checkpoint>(&self, step: usize) -> Result<R, (PathBuf, String)> {
-        let path = self.path(step);
-        R::load(path.clone()).map_err(|error| (path, error.to_string()))
-    }
-}
-
-impl<R: Checkpoint> Checkpointer<R> for RecordFiles {
-    fn save(&self, step: usize, record: R) -> Result<(), CheckpointerError> {
-        let folder = self.checkpoints.part(step);
-        let path = folder.join(self.file());
-        let named = |error: io::Error| {
-            CheckpointerError::IOError(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
-        };
-        fs::create_dir_all(&folder).map_err(named)?;
-        record.save(path.clone())?;
-        File::open(&path).and_then(|file| file.sync_all()).map_err(named)?;
-        self.checkpoints.saved_one(step, &path).map_err(named)
-    }
-
-    fn delete(&self, _step: usize) -> Result<(), CheckpointerError> {
-        Ok(())
-    }
-
-    fn restore(&self, step: usize) -> Result<R, CheckpointerError> {
-        R::load(self.path(step))
-    }
-}
-
-/// Saves whenever it is asked to; [`Checkpoints`] removes old ones.
-pub(crate) struct SaveAlways;
-
-impl CheckpointingStrategy for SaveAlways {
-    fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
-        vec![CheckpointingAction::Save]
-    }
 }
 
 #[cfg(test)]
@@ -455,7 +339,9 @@ mod tests {
 
         let error = checkpoints.find().err().unwrap();
 
-        assert!(error.to_string().contains("state.json is damaged"), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("000010: state.json is damaged"), "the newest is named: {error}");
+        assert!(error.contains("the older ones (1) are damaged as well"), "{error}");
         assert!(checkpoints.at(5).exists() && checkpoints.at(10).exists());
     }
 }

@@ -1,0 +1,136 @@
+//! Dynamic loss scaling: losses are multiplied before gradients are taken in float16, which would lose the small ones, and
+//! gradients are divided afterwards. Where some overflow, the update is skipped and the scale becomes smaller.
+//!
+//! Source: Micikevicius et al., "Mixed Precision Training", section 3.2; constants of PyTorch's `GradScaler`, but for the first scale.
+
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::Tensor;
+use ipcgan_model::Precision;
+use serde::{Deserialize, Serialize};
+
+/// The scale of the first update, between too small for most gradients and `GradScaler`'s 65536, from which a run skips more updates.
+const FIRST_SCALE: f64 = 1024.0;
+/// Updates in a row after which the scale is doubled.
+const GROWTH_INTERVAL: usize = 2000;
+/// Gradients that overflow at this scale, or are no numbers, are those of a training that diverged.
+const MIN_SCALE: f64 = 1.0 / 65536.0;
+/// Larger ones are of no use: losses stay in float32, whose range ends at 3e38.
+const MAX_SCALE: f64 = 16_777_216.0;
+
+/// What a loss scale has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LossScaleState {
+    /// Factor of losses.
+    scale: f64,
+    /// Updates since the scale last changed.
+    updates: usize,
+}
+
+/// The factor of all losses of a stage; all clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct LossScale {
+    /// None if losses are not scaled.
+    state: Option<Arc<Mutex<LossScaleState>>>,
+}
+
+impl LossScale {
+    /// As the selected precision needs it.
+    pub(crate) fn selected() -> Self {
+        match Precision::selected() {
+            Precision::Float16 => Self::dynamic(),
+            Precision::Float32 | Precision::Bfloat16 => Self::none(),
+        }
+    }
+
+    /// Losses as they are.
+    pub(crate) fn none() -> Self {
+        Self { state: None }
+    }
+
+    /// A scale that follows the gradients.
+    pub(crate) fn dynamic() -> Self {
+        let state = LossScaleState { scale: FIRST_SCALE, updates: 0 };
+        Self { state: Some(Arc::new(Mutex::new(state))) }
+    }
+
+    /// The factor of losses now.
+    pub(crate) fn factor(&self) -> f64 {
+        self.state().map_or(1.0, |state| state.scale)
+    }
+
+    /// What a checkpoint keeps of it; none if losses are not scaled.
+    pub(crate) fn state(&self) -> Option<LossScaleState> {
+        let state = self.state.as_ref()?;
+        Some(*state.lock().expect("no holder panics"))
+    }
+
+    /// Goes on as a checkpoint has it.
+    pub(crate) fn restore(&self, saved: Option<LossScaleState>) {
+        if let (Some(state), Some(saved)) = (&self.state, saved) {
+            *state.lock().expect("no holder panics") = saved;
+        }
+    }
+
+    /// Whether an update by gradients of the norm `norm`, `[1]`, is to be made; otherwise they have overflowed, and the scale is
+    /// smaller from now on. Without a scale nothing is read from the device.
+    pub(crate) fn accepts(&self, norm: &Tensor<1>) -> bool {
+        let Some(state) = &self.state else { return true };
+        let finite = norm.clone().into_scalar::<f32>().is_finite();
+        let mut state = state.lock().expect("no holder panics");
+        *state = match *state {
+            // Others look at the losses.
+            LossScaleState { scale, .. } if !finite && scale <= MIN_SCALE => return true,
+            LossScaleState { scale, .. } if !finite => LossScaleState { scale: scale / 2.0, updates: 0 },
+            LossScaleState { scale, updates } if updates + 1 == GROWTH_INTERVAL => {
+                LossScaleState { scale: (scale * 2.0).min(MAX_SCALE), updates: 0 }
+            }
+            LossScaleState { scale, updates } => LossScaleState { scale, updates: updates + 1 },
+        };
+        finite
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn accepts(scale: &LossScale, norm: f32) -> bool {
+        scale.accepts(&Tensor::from_data([norm], &Device::flex()))
+    }
+
+    #[test]
+    fn an_overflow_halves_the_scale_and_two_thousand_updates_double_it() {
+        let scale = LossScale::dynamic();
+
+        assert!(!accepts(&scale, f32::INFINITY));
+        assert_eq!(scale.factor(), 512.0);
+        assert!((1..GROWTH_INTERVAL).all(|_| accepts(&scale, 1.0)));
+        assert_eq!(scale.factor(), 512.0);
+        assert!(accepts(&scale, 1.0));
+        assert_eq!(scale.factor(), 1024.0);
+    }
+
+    #[test]
+    fn gradients_that_are_never_finite_are_let_through_in_the_end() {
+        let scale = LossScale::dynamic();
+
+        let skipped = (0..1000).take_while(|_| !accepts(&scale, f32::NAN)).count();
+
+        assert_eq!(skipped, 26, "from 2^10 to 2^-16");
+        assert!(LossScale::none().accepts(&Tensor::from_data([f32::NAN], &Device::flex())));
+    }
+
+    #[test]
+    fn a_restored_scale_goes_on_as_the_saved_one() {
+        let [first, second] = [LossScale::dynamic(), LossScale::dynamic()];
+        accepts(&first, f32::INFINITY);
+        accepts(&first, 1.0);
+
+        second.restore(first.state());
+
+        assert_eq!(second.state(), Some(LossScaleState { scale: 512.0, updates: 1 }));
+    }
+}

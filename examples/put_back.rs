@@ -15,11 +15,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let age = AgeBlend::named(age, aging.age_groups()).ok_or("an age is a group (51+) or years (45)")?;
     let before = photo::read_original(path.as_ref())?;
     let face = aging.faces(&before.rgb()).into_iter().next().ok_or("no face found")?;
-    let change = aging.changes(&face, &[age]).remove(0);
+    let residual = aging.residuals(&face, &[age]).remove(0);
 
     let mut added = before.picture.clone();
-    face.put_back(&mut added, &change);
-    let pasted = pasted(before.rgb(), &face, &change.added_to(&face.aligned.picture));
+    face.put_back(&mut added, &residual);
+    let pasted = pasted(before.rgb(), &face, &residual.added_to(&face.aligned.picture));
 
     let to_photo = face.aligned.place.from_photo.inverse();
     let size = face.aligned.picture.width() as f32;

@@ -5,7 +5,7 @@ use burn::train::Learner;
 use ipcgan::AgeGroups;
 use ipcgan::data::AgingBatch;
 use ipcgan::model::Preset;
-use ipcgan::train::{AgingModel, AgingTraining, Terms, gan_optimizer, gan_rates};
+use ipcgan::train::{AgingModel, AgingTraining, StepMetrics, gan_lr_scheduler, gan_optimizer};
 
 /// Faces of noise, `[batch, 3, size, size]` in [-1, 1].
 pub(crate) fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {
@@ -24,7 +24,7 @@ pub(crate) fn training_step(
     identities: usize,
     batch: usize,
     device: &Device,
-) -> impl FnMut() -> Terms + use<> {
+) -> impl FnMut() -> StepMetrics + use<> {
     let (all, autodiff) = (AgeGroups::default(), device.clone().autodiff());
     let training = AgingTraining::new(1).with_generator_learning_rate(1e-4).with_discriminator_learning_rate(1e-4);
     let generator = preset.generator();
@@ -43,7 +43,7 @@ pub(crate) fn training_step(
         mismatched: groups(batch, 1, &autodiff),
         augmentation: Tensor::zeros([batch, 3, 6], &autodiff),
     };
-    let mut learner = Learner::new(model, gan_optimizer(), gan_rates(&training));
+    let mut learner = Learner::new(model, gan_optimizer(), gan_lr_scheduler(&training));
     learner.lr_step();
     move || AgingModel::learn(&mut learner, batch.clone())
 }

@@ -1,7 +1,7 @@
 //! Which device computes: chosen by name, checked before it is used.
 
 #[cfg(all(feature = "wgpu", target_os = "linux"))]
-mod card;
+mod gpu_memory;
 mod name;
 
 use burn::tensor::{Device, DeviceType, Tensor};
@@ -57,7 +57,7 @@ pub enum DeviceError {
     NotCompiled(&'static str),
     /// The device or its driver is not there, or does not compute rightly.
     #[error("device {device} does not work here: {reason}")]
-    Broken {
+    Unusable {
         /// The device as it was asked for.
         device: DeviceChoice,
         /// What went wrong.
@@ -65,7 +65,7 @@ pub enum DeviceError {
     },
     /// The device cannot be lent to other machines.
     #[error("the device cannot be lent: {0}")]
-    NotLent(String),
+    NotServed(String),
 }
 
 impl DeviceChoice {
@@ -118,7 +118,7 @@ impl DeviceChoice {
         match self {
             Self::Auto => Ok(automatic().unwrap_or_else(Device::flex)),
             choice => {
-                choice.open().and_then(|device| check(&device).map(|()| device).map_err(|reason| self.broken(reason)))
+                choice.open().and_then(|device| check(&device).map(|()| device).map_err(|reason| self.unusable(reason)))
             }
         }
     }
@@ -146,14 +146,14 @@ impl DeviceChoice {
             let properties = client.properties();
             let told = properties.memory.max_memory();
             #[cfg(all(feature = "wgpu", target_os = "linux"))]
-            let told = told.or_else(|| card::memory(properties.identity.physical.as_ref()?));
+            let told = told.or_else(|| gpu_memory::memory(properties.identity.physical.as_ref()?));
             return told;
         }
         None
     }
 
-    fn broken(&self, reason: String) -> DeviceError {
-        DeviceError::Broken { device: self.clone(), reason }
+    fn unusable(&self, reason: String) -> DeviceError {
+        DeviceError::Unusable { device: self.clone(), reason }
     }
 
     #[allow(unused_variables, reason = "what a device needs to know depends on the features")]
@@ -175,7 +175,7 @@ impl DeviceChoice {
             #[cfg(feature = "remote")]
             Self::Remote(address) => {
                 let host = burn::remote::RemoteHost::websocket(address);
-                Device::remote_options(&host).init().map_err(|error| self.broken(error.to_string()))
+                Device::remote_options(&host).init().map_err(|error| self.unusable(error.to_string()))
             }
             #[allow(unreachable_patterns, reason = "with every feature nothing is left")]
             missing => Err(DeviceError::NotCompiled(missing.kind())),
@@ -205,14 +205,14 @@ impl DeviceChoice {
         };
         options.init().or_else(|error| match guarded(|| opened(kind.clone())) {
             Ok(device) if check(&device).is_ok() => Ok(device),
-            _ => Err(self.broken(error.to_string())),
+            _ => Err(self.unusable(error.to_string())),
         })
     }
 
     /// Drivers that are not there make these constructors panic.
     #[cfg(any(feature = "cuda", feature = "rocm"))]
     fn guarded(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
-        guarded(open).map_err(|reason| self.broken(reason))
+        guarded(open).map_err(|reason| self.unusable(reason))
     }
 
     fn kind(&self) -> &'static str {

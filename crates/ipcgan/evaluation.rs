@@ -3,7 +3,7 @@
 use ipcgan_data::FaceSet;
 use ipcgan_model::AlexNet;
 use ipcgan_train::TrainingError;
-use ipcgan_train::evaluation::{self, Evaluation, Judges, Subject};
+use ipcgan_train::evaluation::{self, EvaluatedGenerator, Evaluation, Judges};
 
 use crate::FaceAging;
 
@@ -22,7 +22,7 @@ impl FaceAging {
         alexnet: Option<&AlexNet>,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Evaluation, TrainingError> {
-        let subject = Subject {
+        let subject = EvaluatedGenerator {
             generator: &self.generator,
             groups: self.age_groups(),
             size: self.image_size(),

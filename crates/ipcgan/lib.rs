@@ -9,7 +9,7 @@
 //! let mut photo = photo::read_original("party.jpg".as_ref())?;
 //!
 //! for face in aging.faces(&photo.rgb()) {
-//!     let older = aging.changes(&face, std::slice::from_ref(&age));
+//!     let older = aging.residuals(&face, std::slice::from_ref(&age));
 //!     face.put_back(&mut photo.picture, &older[0]);
 //! }
 //! photo.write("party-at-60.png".as_ref(), photo::PhotoFormat::Png)?;
@@ -41,7 +41,7 @@ pub use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 #[cfg(feature = "train")]
 pub use ipcgan_train as train;
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
-pub use remote::lend;
+pub use remote::serve_device;
 pub use self_test::SelfTest;
 
 /// Pages whose code is compiled with the tests.

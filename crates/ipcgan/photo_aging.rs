@@ -92,15 +92,15 @@ impl PhotoAging {
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].
-    pub fn changes(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Change> {
-        self.try_changes(&face.aligned.picture, ages).unwrap_or_else(|error| panic!("{error}"))
+    pub fn residuals(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Change> {
+        self.try_residuals(&face.aligned.picture, ages).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What each of `ages` changes in an aligned face of [`FaceAging::image_size`] pixels, for [`put_back`].
     ///
     /// # Errors
     /// As [`FaceAging::try_at_ages`].
-    pub fn try_changes(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Change>, ModelError> {
+    pub fn try_residuals(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Change>, ModelError> {
         let aged = self.face_aging.try_at_ages(face, ages)?;
         Ok(aged.iter().map(|after| Change::between(face, after)).collect())
     }
@@ -122,14 +122,14 @@ pub struct FaceDescription {
 
 impl PhotoFace {
     /// What programs are told of it, as the face with this `number`.
-    pub fn described(&self, number: usize) -> FaceDescription {
+    pub fn description(&self, number: usize) -> FaceDescription {
         let DetectedFace { bounds, score, landmarks } = self.found;
         let bounds = [bounds.left, bounds.top, bounds.width(), bounds.height()];
         FaceDescription { number, bounds, score, landmarks }
     }
 
-    /// Adds `change` to this face in its photo; every other pixel keeps every bit.
-    pub fn put_back(&self, photo: &mut DynamicImage, change: &Change) {
-        put_back(photo, &self.aligned.place, change);
+    /// Adds `residual` to this face in its photo; every other pixel keeps every bit.
+    pub fn put_back(&self, photo: &mut DynamicImage, residual: &Change) {
+        put_back(photo, &self.aligned.place, residual);
     }
 }

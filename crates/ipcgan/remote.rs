@@ -13,13 +13,13 @@ use crate::DeviceError;
 /// # Errors
 /// It was left out when the program was built, or the system does not let it listen.
 #[cfg_attr(not(feature = "remote"), expect(unused_variables, reason = "nothing is lent without that feature"))]
-pub fn lend(device: Device, listener: TcpListener) -> Result<(), DeviceError> {
+pub fn serve_device(device: Device, listener: TcpListener) -> Result<(), DeviceError> {
     #[cfg(feature = "remote")]
     {
         use burn::server::{RemoteServer, WebSocketTransport};
 
         let served = RemoteServer::new([device]).serve(WebSocketTransport::from_listener(listener));
-        served.map_err(|error| DeviceError::NotLent(error.to_string()))
+        served.map_err(|error| DeviceError::NotServed(error.to_string()))
     }
     #[cfg(not(feature = "remote"))]
     Err(DeviceError::NotCompiled("remote"))

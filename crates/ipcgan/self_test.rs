@@ -19,7 +19,7 @@ const TIME: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelfTest {
     /// The largest difference from the CPU's faces, in levels of 255.
-    pub off_by: u8,
+    pub max_difference: u8,
     /// Time until the first face was there, with all that is compiled for it.
     pub first: Duration,
     /// Faces aged in a second, eight at a time, from picture to picture.
@@ -34,16 +34,18 @@ impl SelfTest {
     pub fn of(device: &Device) -> Result<Self, String> {
         guarded_try(|| {
             let expected = aged(&opened(&Device::flex())?);
-            let began = Instant::now();
+            let start = Instant::now();
             let aging = opened(device)?;
             let found = aged(&aging);
-            let first = began.elapsed();
+            let first = start.elapsed();
             let differences = expected.iter().zip(&found).flat_map(|(a, b)| a.as_raw().iter().zip(b.as_raw()));
-            let off_by = differences.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
-            if off_by > TOLERANCE {
-                return Err(format!("it computes wrongly: a face differs from the CPU's by {off_by} levels of 255"));
+            let max_difference = differences.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
+            if max_difference > TOLERANCE {
+                return Err(format!(
+                    "it computes wrongly: a face differs from the CPU's by {max_difference} levels of 255"
+                ));
             }
-            Ok(Self { off_by, first, faces_per_second: speed(&aging) })
+            Ok(Self { max_difference, first, faces_per_second: speed(&aging) })
         })
     }
 }
@@ -66,11 +68,11 @@ fn speed(aging: &FaceAging) -> f64 {
     let ages = vec![AgeBlend::of_group(0, aging.age_groups()); BATCH];
     // The first batch of this size may be compiled for.
     aging.at_ages(&face, &ages);
-    let (began, mut faces) = (Instant::now(), 0);
-    while began.elapsed() < TIME {
+    let (start, mut faces) = (Instant::now(), 0);
+    while start.elapsed() < TIME {
         faces += aging.at_ages(&face, &ages).len();
     }
-    faces as f64 / began.elapsed().as_secs_f64()
+    faces as f64 / start.elapsed().as_secs_f64()
 }
 
 #[cfg(test)]
@@ -81,7 +83,7 @@ mod tests {
     fn the_cpu_agrees_with_itself() {
         let test = SelfTest::of(&Device::flex()).unwrap();
 
-        assert_eq!(test.off_by, 0);
+        assert_eq!(test.max_difference, 0);
         assert!(test.faces_per_second > 0.0);
     }
 }

@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
 
 
 # Channels of the last layer by what they stand for (`output` in the file's config).
-HEAD_CHANNELS = {"direct": 3, "change": 3, "shade": 1, "luminance_saturation": 2}
+HEAD_CHANNELS = {"direct": 3, "residual": 3, "shade": 1, "luminance_saturation": 2}
 
 
 class Generator(nn.Module):
@@ -93,12 +93,12 @@ class Generator(nn.Module):
             x = F.relu(layer(x))
         x = self.head(x)
         if self.output == "luminance_saturation":
-            # The second channel changes the distance from grey, the first the brightness.
+            # The second channel residuals the distance from grey, the first the brightness.
             grey = source.mean(1, keepdim=True)
             source = (grey + (source - grey) * (1 + torch.tanh(x[:, 1:]))).clamp(-1, 1)
             x = x[:, :1]
         if self.output != "direct":
-            # The network draws what changes, for all colours alike if it is a shade; 0.98 keeps the inverse of tanh finite on black and white.
+            # The network draws what residuals, for all colours alike if it is a shade; 0.98 keeps the inverse of tanh finite on black and white.
             x = x + torch.atanh(0.98 * source)
         return torch.tanh(x)
 

@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(mut original) = photo::original(bytes, origin) else { return };
     let ages = [AgeBlend::of_group(0, AGING.age_groups()), AgeBlend::of_group(4, AGING.age_groups())];
     for face in AGING.faces(&original.rgb()) {
-        for change in AGING.changes(&face, &ages) {
+        for change in AGING.residuals(&face, &ages) {
             face.put_back(&mut original.picture, &change);
         }
     }

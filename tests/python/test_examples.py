@@ -85,7 +85,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(loaded["network"], "generator")
         torch.save(loaded["state_dict"], theirs)
 
-        run(IPCGAN, "convert", theirs, back, "--like", WEIGHTS)
+        run(IPCGAN, "convert", theirs, back, "--metadata-from", WEIGHTS)
 
         expected = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
         found = load_file(back)

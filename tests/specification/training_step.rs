@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::Learner;
 use ipcgan::data::AgingBatch;
-use ipcgan::train::{AgingModel, AgingTraining, Terms, Turn, gan_optimizer, gan_rates};
+use ipcgan::train::{AgingModel, AgingTraining, StepGradients, StepMetrics, gan_lr_scheduler, gan_optimizer};
 
 use crate::reference::{Golden, Size, device, input};
 
@@ -68,14 +68,20 @@ fn reference_name(name: &str) -> &str {
     }
 }
 
-fn check_loss(golden: &Golden, name: &str, terms: &Terms, term: &str) {
-    golden.check(name, terms.get(term).unwrap(), STEP_TOLERANCE);
+fn check_loss(golden: &Golden, name: &str, metrics: &StepMetrics, metric: &str) {
+    golden.check(name, metrics.get(metric).unwrap(), STEP_TOLERANCE);
 }
 
 /// Checks the losses and the gradients' norms of step `step`; gives back how many norms there were.
-fn check_turn(golden: &Golden, step: usize, module: &impl Module, turn: &Turn, tolerance: f32) -> usize {
+fn check_gradients(
+    golden: &Golden,
+    step: usize,
+    module: &impl Module,
+    step_gradients: &StepGradients,
+    tolerance: f32,
+) -> usize {
     let mut count = 0;
-    each_gradient(module, &turn.gradients, &mut |name, norm| {
+    each_gradient(module, &step_gradients.gradients, &mut |name, norm| {
         let expected = golden.scalar(&format!("step{step}.grad_norm.{name}"));
         let difference = (norm - expected).abs();
         assert!(difference <= tolerance * expected, "gradient of {name}: {norm} instead of {expected}");
@@ -87,24 +93,24 @@ fn check_turn(golden: &Golden, step: usize, module: &impl Module, turn: &Turn, t
 fn steps_agree(size: Size, steps: usize, norm_tolerance: f32) -> AgingModel {
     let device = device();
     let golden = Golden::read(&format!("{}_step", size.name()));
-    let mut learner = Learner::new(model(size, &device), gan_optimizer(), gan_rates(&AgingTraining::new(steps)));
+    let mut learner = Learner::new(model(size, &device), gan_optimizer(), gan_lr_scheduler(&AgingTraining::new(steps)));
     let mut norms = 0;
     for step in 0..steps {
         let batch = batch(step, &device);
         learner.lr_step();
 
         let generated = learner.model().generated(&batch);
-        let turn = learner.model().discriminator_turn(&batch, generated.clone());
-        check_loss(&golden, &format!("step{step}.loss_d"), &turn.terms, "discriminator");
-        norms += check_turn(&golden, step, &learner.model(), &turn, norm_tolerance);
-        learner.optimizer_step(turn.gradients);
+        let step_gradients = learner.model().discriminator_gradients(&batch, generated.clone());
+        check_loss(&golden, &format!("step{step}.loss_d"), &step_gradients.metrics, "discriminator");
+        norms += check_gradients(&golden, step, &learner.model(), &step_gradients, norm_tolerance);
+        learner.optimizer_step(step_gradients.gradients);
 
-        let turn = learner.model().generator_turn(&batch, generated);
-        check_loss(&golden, &format!("step{step}.loss_gan"), &turn.terms, "adversarial");
-        check_loss(&golden, &format!("step{step}.loss_identity"), &turn.terms, "identity");
-        check_loss(&golden, &format!("step{step}.loss_age"), &turn.terms, "age");
-        norms += check_turn(&golden, step, &learner.model(), &turn, norm_tolerance);
-        learner.optimizer_step(turn.gradients);
+        let step_gradients = learner.model().generator_gradients(&batch, generated);
+        check_loss(&golden, &format!("step{step}.loss_gan"), &step_gradients.metrics, "adversarial");
+        check_loss(&golden, &format!("step{step}.loss_identity"), &step_gradients.metrics, "identity");
+        check_loss(&golden, &format!("step{step}.loss_age"), &step_gradients.metrics, "age");
+        norms += check_gradients(&golden, step, &learner.model(), &step_gradients, norm_tolerance);
+        learner.optimizer_step(step_gradients.gradients);
     }
     let all = golden.names().filter(|name| name.contains("grad_norm")).count();
     assert_eq!(norms, all, "gradients that were compared");

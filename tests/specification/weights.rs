@@ -176,34 +176,34 @@ fn refused(edit: impl FnOnce(&mut Edited)) -> String {
 
 #[test]
 fn weights_with_one_more_layer_are_refused_with_the_names_of_its_tensors() {
-    let said = refused(|file| {
+    let message = refused(|file| {
         let layer = file.tensors.iter().filter(|(name, _)| name.starts_with("residual.0."));
         let more = layer.map(|(name, tensor)| (name.replace("residual.0.", "residual.1."), tensor.clone()));
         let more: Vec<_> = more.collect();
         file.tensors.extend(more);
     });
 
-    assert!(said.contains("does not fit its own configuration: 10 tensors are unknown: residual.1."), "{said}");
-    assert!(said.contains("and 5 more") && !said.contains('│'), "{said}");
+    assert!(message.contains("does not fit its own configuration: 10 tensors are unknown: residual.1."), "{message}");
+    assert!(message.contains("and 5 more") && !message.contains('│'), "{message}");
 }
 
 #[test]
 fn weights_without_a_tensor_or_with_one_of_another_shape_are_refused_with_its_name() {
-    let said = refused(|file| drop(file.tensors.remove("head.bias")));
-    assert!(said.contains("1 tensor is missing: head.bias"), "{said}");
+    let message = refused(|file| drop(file.tensors.remove("head.bias")));
+    assert!(message.contains("1 tensor is missing: head.bias"), "{message}");
 
-    let said = refused(|file| *file.tensors.get_mut("head.bias").unwrap() = (vec![5], vec![0.0; 5]));
-    assert!(said.contains("head.bias is [5], not [3]"), "{said}");
+    let message = refused(|file| *file.tensors.get_mut("head.bias").unwrap() = (vec![5], vec![0.0; 5]));
+    assert!(message.contains("head.bias is [5], not [3]"), "{message}");
 }
 
 #[test]
 fn weights_that_are_not_finite_are_refused_with_the_name_of_the_tensor() {
     for number in [f32::NAN, f32::INFINITY] {
-        let said = refused(|file| file.tensors.get_mut("head.weight").unwrap().1[7] = number);
-        assert!(said.contains("not finite (NaN or infinite) in places: head.weight"), "{said}");
+        let message = refused(|file| file.tensors.get_mut("head.weight").unwrap().1[7] = number);
+        assert!(message.contains("not finite (NaN or infinite) in places: head.weight"), "{message}");
     }
-    let said = refused(|file| file.tensors.get_mut("stem.norm.running_var").unwrap().1[0] = -1.0);
-    assert!(said.contains("below zero in places: stem.norm.running_var"), "{said}");
+    let message = refused(|file| file.tensors.get_mut("stem.norm.running_var").unwrap().1[0] = -1.0);
+    assert!(message.contains("below zero in places: stem.norm.running_var"), "{message}");
 }
 
 #[test]
@@ -216,12 +216,12 @@ fn settings_that_are_unknown_or_missing_are_refused_by_name() {
         }
     };
 
-    let said = refused(config("{", r#"{"attention":true,"#));
-    assert!(said.contains("settings that generator networks do not have: attention"), "{said}");
-    let said = refused(config(r#","output":"change""#, ""));
-    assert!(said.contains("lacks settings: output"), "{said}");
-    let said = refused(config("change", "sideways"));
-    assert!(said.contains("metadata `config` cannot be read"), "{said}");
+    let message = refused(config("{", r#"{"attention":true,"#));
+    assert!(message.contains("settings that generator networks do not have: attention"), "{message}");
+    let message = refused(config(r#","output":"change""#, ""));
+    assert!(message.contains("lacks settings: output"), "{message}");
+    let message = refused(config("change", "sideways"));
+    assert!(message.contains("metadata `config` cannot be read"), "{message}");
 }
 
 #[test]

@@ -9,9 +9,9 @@ use ipcgan::data::source::SOURCES;
 use ipcgan::model::{CpuKernels, Preset};
 use ipcgan::train::Stage;
 
-use crate::age::{Faces, OutputFormat, strength};
+use crate::age::{FaceSelection, OutputFormat, strength};
 use crate::listen::ListenHost;
-use crate::say::Amount;
+use crate::output::Verbosity;
 
 /// Shows a face at other ages, with a network that you can train yourself.
 #[derive(Debug, Parser)]
@@ -39,11 +39,11 @@ impl Arguments {
     }
 
     /// How much is to be said.
-    pub(crate) fn amount(&self) -> Amount {
+    pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
-            (true, _) => Amount::Quiet,
-            (_, true) => Amount::Verbose,
-            _ => Amount::Usual,
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
         }
     }
 }
@@ -103,7 +103,7 @@ Example:
         folder: PathBuf,
     },
     /// Compute for other machines: they name this one remote:ws://HOST:PORT.
-    Lend(LendArguments),
+    Worker(WorkerArguments),
 }
 
 #[derive(Debug, Args)]
@@ -128,7 +128,7 @@ pub(crate) struct AgeArguments {
     pub(crate) to: Vec<String>,
     /// Whose face: `all`, the `largest`, or one by number from left to right.
     #[arg(long, default_value = "all", value_name = "WHICH")]
-    pub(crate) face: Faces,
+    pub(crate) face: FaceSelection,
     /// How strong the change is: 0 is none, 1 is what the network learned.
     #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = strength)]
     pub(crate) strength: f32,
@@ -147,14 +147,14 @@ pub(crate) struct AgeArguments {
     pub(crate) animate: bool,
     /// The photos are frames of a video, in natural order of their names (f2 before f10): people are followed and smoothed
     /// over time.
-    #[arg(long, conflicts_with_all = ["aligned", "again", "animate", "crops", "json"])]
+    #[arg(long, conflicts_with_all = ["aligned", "reprocess", "animate", "crops", "json"])]
     pub(crate) video: bool,
     /// Say what was found and written as JSON, a line for each photo, and a summary if there are several.
     #[arg(long)]
     pub(crate) json: bool,
     /// Do photos of a folder once more that were aged before.
     #[arg(long)]
-    pub(crate) again: bool,
+    pub(crate) reprocess: bool,
     /// The photo is an aligned face crop of any size: eyes at 0.30 and 0.68 of the width and 0.30 of the height, mouth at
     /// 0.70. A photo with a small face is refused.
     #[arg(long)]
@@ -215,11 +215,11 @@ pub(crate) struct PrepareArguments {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Share of the identities held out for validation.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
-    pub(crate) valid_share: f64,
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = fraction)]
+    pub(crate) valid_fraction: f64,
     /// Share of the identities held out for the test.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
-    pub(crate) test_share: f64,
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = fraction)]
+    pub(crate) test_fraction: f64,
     /// Pictures to work on at a time, up to 1024; without it, as many as there are processors.
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -262,7 +262,7 @@ fn years(text: &str) -> Result<u32, String> {
     text.trim().parse().map_err(|_| "an age is a whole number of years".into())
 }
 
-fn share(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| "a share is a number from 0 to below 1".into())
 }
@@ -320,13 +320,13 @@ pub(crate) struct TrainArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan lend --device cuda                                on the machine with the GPU
+  ipcgan worker --device cuda                                on the machine with the GPU
   ssh -N -L 7171:localhost:7171 gpu-machine                on yours, if the network is not trusted
   ipcgan train --data faces --device remote:ws://localhost:7171
 
 Both programs are built with `--features remote`, from the same version. Whoever can connect is
 trusted, and nothing is encrypted: listen to other machines only in a network of your own.")]
-pub(crate) struct LendArguments {
+pub(crate) struct WorkerArguments {
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
     #[command(flatten)]
@@ -339,7 +339,7 @@ pub(crate) struct ListenArguments {
     /// this computer, 192.168.0.7:9000.
     #[arg(long, visible_alias = "listen", value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) host: ListenHost,
-    /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `lend`.
+    /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `worker`.
     #[arg(long)]
     pub(crate) port: Option<u16>,
 }
@@ -370,7 +370,7 @@ pub(crate) struct DevicesArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgument {
     /// Where to compute: auto, cpu, cuda, rocm, wgpu, vulkan, metal, each GPU also by number as in
-    /// cuda:1, or remote:ws://HOST:PORT, a machine that runs `ipcgan lend`; `ipcgan devices` lists
+    /// cuda:1, or remote:ws://HOST:PORT, a machine that runs `ipcgan worker`; `ipcgan devices` lists
     /// what works here.
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
@@ -399,7 +399,7 @@ pub(crate) struct EvaluateArguments {
     pub(crate) out: PathBuf,
     /// Faces at most, as many of each age group.
     #[arg(long, value_name = "COUNT", default_value_t = 500)]
-    pub(crate) faces: usize,
+    pub(crate) max_faces: usize,
     /// Weights file of the AlexNet that the generator learned from, to measure it as well; without it, that of the run
     /// folder, if one is given.
     #[arg(long, value_name = "FILE")]
@@ -420,7 +420,7 @@ Examples:
   ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and others
   ipcgan convert runs/faces/checkpoints/aging best.safetensors        the best checkpoint that was kept
   ipcgan convert runs/faces/checkpoints/aging/000500 at-500.safetensors
-  ipcgan convert theirs.pth ours.safetensors --like generator.safetensors")]
+  ipcgan convert theirs.pth ours.safetensors --metadata-from generator.safetensors")]
 pub(crate) struct ConvertArguments {
     /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes);
     /// or the generator of a run (its weights, else its best checkpoint) or of a checkpoint.
@@ -433,7 +433,7 @@ pub(crate) struct ConvertArguments {
     /// Weights of ours that say what WEIGHTS does not say of itself, as files of other programs: kind of network,
     /// configuration and age groups.
     #[arg(long, value_name = "WEIGHTS")]
-    pub(crate) like: Option<PathBuf>,
+    pub(crate) metadata_from: Option<PathBuf>,
     /// In half precision, half the size: faces differ by a level of 255 here and there. Without it, in float32.
     #[arg(long)]
     pub(crate) half: bool,

@@ -8,20 +8,20 @@ use ipcgan::model::weights::{self, Form, Network, Numbers, Weights};
 use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
 use ipcgan::train::GeneratorSource;
 
-use crate::answer_path;
 use crate::arguments::ConvertArguments;
-use crate::unfinished::misused;
+use crate::exit_reason::usage_error;
+use crate::print_path;
 use crate::weights::{notices, source};
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
     let source = source(&arguments.from)?;
     let arguments = &ConvertArguments { from: source.file(), ..arguments.clone() };
-    let kind = match (&source, &arguments.like) {
+    let kind = match (&source, &arguments.metadata_from) {
         (GeneratorSource::Checkpoint(_), Some(_)) => {
-            return Err(misused("a checkpoint needs no --like: its run says what it is"));
+            return Err(usage_error("a checkpoint needs no --metadata-from: its run says what it is"));
         }
         (GeneratorSource::Checkpoint(_), None) => Generator::KIND.into(),
-        (GeneratorSource::File(_), like) => weights::kind(like.as_ref().unwrap_or(&arguments.from))?,
+        (GeneratorSource::File(_), metadata_from) => weights::kind(metadata_from.as_ref().unwrap_or(&arguments.from))?,
     };
     match kind.as_str() {
         Generator::KIND => {
@@ -44,23 +44,23 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
             }
         }
         kind if is_onnx(&arguments.to) => {
-            Err(misused(format!("a generator can be written as ONNX, and this is {kind}")))?
+            Err(usage_error(format!("a generator can be written as ONNX, and this is {kind}")))?
         }
         kind if arguments.strength.is_some() => {
-            Err(misused(format!("--strength is for a generator, and this is {kind}")))?
+            Err(usage_error(format!("--strength is for a generator, and this is {kind}")))?
         }
         Discriminator::KIND => save(&load::<Discriminator>(arguments)?, arguments)?,
         AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
         other => bail!("{}: holds a network called {other}, which is none of ours", arguments.from.display()),
     }
-    answer_path(&arguments.to);
+    print_path(&arguments.to);
     Ok(())
 }
 
 fn load<N: Network>(arguments: &ConvertArguments) -> Result<Weights<N>> {
     let device = Device::flex();
-    Ok(match &arguments.like {
-        Some(like) => weights::load_like(&arguments.from, like, &device)?,
+    Ok(match &arguments.metadata_from {
+        Some(metadata_from) => weights::load_like(&arguments.from, metadata_from, &device)?,
         None => weights::load(&arguments.from, &device)?,
     })
 }
@@ -76,7 +76,7 @@ fn is_onnx(path: &Path) -> bool {
 
 fn save_onnx(weights: &Weights<Generator>, arguments: &ConvertArguments) -> Result<()> {
     if arguments.half {
-        return Err(misused("ONNX files are written in float32, without --half"));
+        return Err(usage_error("ONNX files are written in float32, without --half"));
     }
     let bytes = onnx::generator(&weights.network, &weights.config, &weights.age_groups);
     write_whole(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))

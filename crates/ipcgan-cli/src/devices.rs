@@ -1,4 +1,4 @@
-//! `ipcgan devices` and `ipcgan lend`: what was built in and what works here, the choice of one, and its use by others.
+//! `ipcgan devices` and `ipcgan worker`: what was built in and what works here, the choice of one, and its use by others.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use ipcgan::model::is_the_cpu;
 use ipcgan::{Device, DeviceChoice, SelfTest};
 
-use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, LendArguments};
-use crate::{answer, detail, report};
+use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, WorkerArguments};
+use crate::{debug, info, print_line};
 
-/// The port of `ipcgan lend` without another.
-const LEND_PORT: u16 = 7171;
+/// The port of `ipcgan worker` without another.
+const WORKER_PORT: u16 = 7171;
 
 /// Opens the device and says which it is.
 pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
@@ -27,20 +27,20 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
     let names: Vec<String> = devices.iter().map(described).collect();
     let compiles =
         if devices.iter().all(is_the_cpu) { "" } else { "; what it has not compiled yet takes seconds to a minute" };
-    report(&format!("computing on {}{compiles}", names.join(", and on ")));
-    detail(format_args!("kernels of the CPU: {}", kernels.cpu_kernels));
+    info(&format!("computing on {}{compiles}", names.join(", and on ")));
+    debug(format_args!("kernels of the CPU: {}", kernels.cpu_kernels));
     Ok(devices)
 }
 
-/// `ipcgan lend`: computes for other machines until Ctrl-C.
-pub(crate) fn lend(arguments: &LendArguments) -> Result<()> {
+/// `ipcgan worker`: computes for other machines until Ctrl-C.
+pub(crate) fn worker(arguments: &WorkerArguments) -> Result<()> {
     if !cfg!(feature = "remote") {
         return Err(ipcgan::DeviceError::NotCompiled("remote").into());
     }
     let device = open(&arguments.device)?;
-    let listener = arguments.listen.bind(LEND_PORT)?.swap_remove(0);
-    report(&format!("lending it as remote:ws://{}; Ctrl-C ends", listener.local_addr()?));
-    Ok(ipcgan::lend(device, listener)?)
+    let listener = arguments.listen.bind(WORKER_PORT)?.swap_remove(0);
+    info(&format!("lending it as remote:ws://{}; Ctrl-C ends", listener.local_addr()?));
+    Ok(ipcgan::serve_device(device, listener)?)
 }
 
 /// How often a test that runs is looked at.
@@ -56,9 +56,9 @@ pub(crate) fn list(arguments: &DevicesArguments) -> Result<()> {
         if all { [DeviceChoice::visible(), vec![DeviceChoice::Auto]].concat() } else { arguments.devices.clone() };
     let mut failed = Vec::new();
     for device in devices.iter().map(DeviceChoice::to_string) {
-        report(&format!("testing {device} (at most {} s)", arguments.timeout));
+        info(&format!("testing {device} (at most {} s)", arguments.timeout));
         let (state, works) = test(&device, Duration::from_secs(arguments.timeout.into()))?;
-        answer(&format!("{device:<14} {state}"));
+        print_line(&format!("{device:<14} {state}"));
         if !works {
             failed.push(device);
         }
@@ -96,14 +96,14 @@ fn test(device: &str, limit: Duration) -> Result<(String, bool)> {
 
 /// Exit status and standard output of `child`; none if it had to be ended after `limit`.
 fn ended(mut child: Child, limit: Duration) -> Result<Option<(ExitStatus, String)>> {
-    let began = Instant::now();
+    let start = Instant::now();
     loop {
         // What it prints is one line, which the pipe holds until it is read.
         if let Some(status) = child.try_wait()? {
             let output = child.wait_with_output()?;
             return Ok(Some((status, String::from_utf8_lossy(&output.stdout).into())));
         }
-        if began.elapsed() >= limit {
+        if start.elapsed() >= limit {
             child.kill()?;
             child.wait()?;
             return Ok(None);
@@ -117,26 +117,26 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
     let [choice] = devices else { bail!("one device is tested at a time") };
     let device = match choice.resolve() {
         Ok(device) if *choice == DeviceChoice::Auto => {
-            answer(&format!("takes {}", described(&device)));
+            print_line(&format!("takes {}", described(&device)));
             return Ok(());
         }
         Ok(device) => device,
         Err(error) => {
-            answer(&format!("does not work: {error}"));
+            print_line(&format!("does not work: {error}"));
             bail!("{choice} does not work");
         }
     };
     let name = described(&device);
     match SelfTest::of(&device) {
-        Ok(SelfTest { off_by, first, faces_per_second }) => {
+        Ok(SelfTest { max_difference, first, faces_per_second }) => {
             let first = first.as_secs_f64();
-            answer(&format!(
-                "works: {name}; faces {off_by} of 255 levels off, {faces_per_second:.0} aged in a second, first after {first:.1} s"
+            print_line(&format!(
+                "works: {name}; faces {max_difference} of 255 levels off, {faces_per_second:.0} aged in a second, first after {first:.1} s"
             ));
             Ok(())
         }
         Err(reason) => {
-            answer(&format!("does not work: {name}; {reason}"));
+            print_line(&format!("does not work: {name}; {reason}"));
             bail!("{choice} does not work")
         }
     }

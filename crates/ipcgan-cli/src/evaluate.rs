@@ -11,10 +11,10 @@ use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};
 
 use crate::arguments::EvaluateArguments;
-use crate::judges::JudgesPlace;
+use crate::judges::JudgesSource;
 use crate::progress::Progress;
 use crate::weights::{face_aging_of, source};
-use crate::{answer_path, devices, report as tell};
+use crate::{devices, info, print_path};
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     // What is missing is said at once: before devices are opened, and before anything large is read.
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         return Err(DataError::MissingFolder { path: arguments.data.clone() }.into());
     }
     let source = arguments.weights.as_deref().map(source).transpose()?;
-    let judges = JudgesPlace::find(arguments.judges.as_deref())?;
+    let judges = JudgesSource::find(arguments.judges.as_deref())?;
     let device = devices::open(&arguments.device)?;
     let face_aging = match &source {
         Some(source) => face_aging_of(source, &device)?,
@@ -35,8 +35,10 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         GeneratorSource::File(path) | GeneratorSource::Checkpoint(path) => path.display().to_string(),
     });
     let progress = Progress::new("evaluating");
-    let evaluation = face_aging
-        .evaluate(&faces, &known, arguments.faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
+    let evaluation =
+        face_aging.evaluate(&faces, &known, arguments.max_faces, &judges, alexnet.as_ref(), &|done, all| {
+            progress.show(done, all)
+        });
     progress.finish();
     let evaluation = evaluation?;
 
@@ -47,9 +49,9 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         let path = arguments.out.join(name);
         write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    say(&evaluation.metrics);
-    tell(&evaluation.metrics.verdict.to_string());
-    answer_path(&arguments.out.join("index.html"));
+    print_metrics(&evaluation.metrics);
+    info(&evaluation.metrics.verdict.to_string());
+    print_path(&arguments.out.join("index.html"));
     Ok(())
 }
 
@@ -69,7 +71,7 @@ fn teacher(
 fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
     let (faces, left_out) = open_faces(folder, face_aging.age_groups())?;
     if !left_out.is_empty() {
-        tell(&format!("left out: {} rows that cannot be used", left_out.len()));
+        info(&format!("left out: {} rows that cannot be used", left_out.len()));
     }
     for split in [Split::Test, Split::Valid] {
         let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
@@ -77,7 +79,7 @@ fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
             return Err(TrainingError::TooFewFaces { found: 1 }.into());
         }
         if !side.is_empty() {
-            tell(&format!("{} faces of known age are held out ({split})", side.len()));
+            info(&format!("{} faces of known age are held out ({split})", side.len()));
             let known =
                 Subset::filter(faces.clone(), |label| label.split == Some(Split::Train) && label.group.is_some());
             let known = if known.is_empty() { side.clone() } else { known };
@@ -88,14 +90,14 @@ fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
 }
 
 /// The numbers that matter most.
-fn say(metrics: &Metrics) {
+fn print_metrics(metrics: &Metrics) {
     let value = |interval: &Option<Interval>| {
         interval.map_or("not defined".into(), |interval: Interval| format!("{:.3}", interval.value))
     };
     let row = |cells: [&str; 5]| {
         let [name, rest @ ..] = cells;
         let rest = rest.map(|cell| format!("{cell:>26}")).concat();
-        tell(&format!("{name:<34}{rest}"));
+        info(&format!("{name:<34}{rest}"));
     };
     row(["", "in target group", "mean age error (years)", "verification rate 1e-2", "Laplacian variance ratio"]);
     row(["real faces, own group", &value(&metrics.real.accuracy), "0", "", "1"]);
@@ -110,7 +112,7 @@ fn say(metrics: &Metrics) {
     }
     if metrics.real.thresholds[0].is_none() {
         let pairs = metrics.real.impostor_pairs;
-        tell(&format!(
+        info(&format!(
             "not defined: the verification rate, because {pairs} pairs of different people are too few for a threshold"
         ));
     }

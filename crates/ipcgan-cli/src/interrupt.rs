@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ipcgan::train::{Interrupter, forget_lost_terminal, leave_dashboard, show_above_dashboard};
 
-use crate::report;
+use crate::info;
 
 /// Exit code of a program that Ctrl-C ended, as shells give it.
 const INTERRUPTED: i32 = 130;
 /// Time in which a second signal is the same wish: a terminal that is closed sends its signal, and so does the shell in it.
-const SAME_WISH: Duration = Duration::from_millis(500);
+const REPEAT_WINDOW: Duration = Duration::from_millis(500);
 
 /// Stops at the first Ctrl-C (or SIGTERM, or SIGHUP) with a checkpoint; the second one ends the program at once, with the terminal
 /// as it was.
@@ -25,10 +25,10 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
             stop.stop(Some("interrupted"));
             let text = "stopping after this step, with a checkpoint; Ctrl-C once more to stop at once";
             if !show_above_dashboard(text) {
-                report(text);
+                info(text);
             }
         }
-        Some(first) if first.elapsed() < SAME_WISH => (),
+        Some(first) if first.elapsed() < REPEAT_WINDOW => (),
         Some(_) => {
             // Until the end nobody else draws.
             let _terminal = leave_dashboard();

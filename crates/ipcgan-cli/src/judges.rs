@@ -14,13 +14,13 @@ const IN_CLONE: &str = "assets/judges";
 
 /// Where the judges are.
 #[derive(Debug)]
-pub(crate) enum JudgesPlace {
+pub(crate) enum JudgesSource {
     Folder(PathBuf),
     #[cfg(feature = "judges")]
     Program,
 }
 
-impl JudgesPlace {
+impl JudgesSource {
     /// The folder `named`; else that of the variable `IPCGAN_JUDGES`; else those in the program, if it was built so; else the first
     /// folder that has their files: beside the program, as packages install them, in the clone that it was built in, or here.
     pub(crate) fn find(named: Option<&Path>) -> Result<Self> {
@@ -28,7 +28,7 @@ impl JudgesPlace {
         if let Some(folder) = named.map(Path::to_path_buf).or(variable) {
             return match missing(&folder) {
                 None => Ok(Self::Folder(folder)),
-                Some(file) => bail!("{} is not there; {}", file.display(), where_from()),
+                Some(file) => bail!("{} is not there; {}", file.display(), judges_advice()),
             };
         }
         #[cfg(feature = "judges")]
@@ -38,7 +38,7 @@ impl JudgesPlace {
             Some(folder) => Ok(Self::Folder(folder.clone())),
             None => {
                 let looked: Vec<_> = places().iter().take(3).map(|folder| folder.display().to_string()).collect();
-                bail!("the networks that judge are not in {} or elsewhere; {}", looked.join(", "), where_from())
+                bail!("the networks that judge are not in {} or elsewhere; {}", looked.join(", "), judges_advice())
             }
         }
     }
@@ -63,7 +63,7 @@ impl JudgesPlace {
 }
 
 /// What to do about it.
-fn where_from() -> String {
+fn judges_advice() -> String {
     let [recogniser, estimator] = Judges::FILES;
     format!(
         "{recogniser} and {estimator} are in {IN_CLONE} of the source code: name that folder with --judges or {VARIABLE}, copy it to \

@@ -1,4 +1,4 @@
-//! Where `serve` and `lend` listen.
+//! Where `serve` and `worker` listen.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, anyhow};
 
 use crate::arguments::ListenArguments;
-use crate::unfinished::misused;
+use crate::exit_reason::usage_error;
 
 /// A host to listen on: a name or an address, with or without a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl ListenArguments {
     pub(crate) fn bind(&self, default_port: u16) -> Result<Vec<TcpListener>> {
         let port = match (self.host.port, self.port) {
             (Some(one), Some(other)) if one != other => {
-                return Err(misused(format!("--host names port {one} and --port {other}; give one of them")));
+                return Err(usage_error(format!("--host names port {one} and --port {other}; give one of them")));
             }
             (one, other) => one.or(other).unwrap_or(default_port),
         };

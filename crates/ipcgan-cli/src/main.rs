@@ -6,23 +6,23 @@ mod arguments;
 mod convert;
 mod devices;
 mod evaluate;
+mod exit_reason;
 mod interrupt;
 mod judges;
 mod listen;
 mod manual;
+mod output;
 mod prepare;
 mod progress;
-mod say;
 mod serve;
 mod train;
-mod unfinished;
 mod weights;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
-use say::{answer, answer_path, complain, detail, report};
-use unfinished::Unfinished;
+use exit_reason::ExitReason;
+use output::{debug, info, print_line, print_path, warn};
 
 /// Failed while doing what was asked.
 const FAILED: u8 = 1;
@@ -41,11 +41,11 @@ fn main() -> ExitCode {
     let arguments = match Arguments::of_command_line() {
         Ok(arguments) => arguments,
         Err(message) => {
-            say::clap_message(&message);
-            return if message.use_stderr() { ExitCode::from(MISUSED) } else { exit_code(say::check_output()) };
+            output::clap_message(&message);
+            return if message.use_stderr() { ExitCode::from(MISUSED) } else { exit_code(output::check_output()) };
         }
     };
-    arguments.amount().choose();
+    arguments.verbosity().set();
     // Preparing is many small pictures on many threads, which are better off with a store each.
     if !matches!(arguments.command, Command::Prepare(_)) {
         ipcgan::model::keep_freed_memory();
@@ -53,15 +53,15 @@ fn main() -> ExitCode {
     let result = ipcgan::model::guarded(|| run(arguments.command)).unwrap_or_else(|reason| {
         if reason.contains(KILLED_BY_KEY) {
             let text = "stopped at once; go on from the last checkpoint with the same command and --resume";
-            return Err(Unfinished::Stopped(text.into()).into());
+            return Err(ExitReason::Stopped(text.into()).into());
         }
         Err(anyhow::anyhow!(
             "{reason}; this is a fault of the device, of its driver or of this program, not yours: --device cpu goes another \
              way, and RUST_BACKTRACE=1 shows where it happened"
         ))
     });
-    detail("ended");
-    exit_code(result.and_then(|()| say::check_output()))
+    debug("ended");
+    exit_code(result.and_then(|()| output::check_output()))
 }
 
 /// Says an error, if there is one.
@@ -69,12 +69,12 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let unfinished = error.downcast_ref::<Unfinished>();
-            match unfinished {
-                Some(Unfinished::Stopped(how_to_go_on)) => report(how_to_go_on),
-                _ => say::complain_error(&error),
+            let exit_reason = error.downcast_ref::<ExitReason>();
+            match exit_reason {
+                Some(ExitReason::Stopped(how_to_go_on)) => info(how_to_go_on),
+                _ => output::complain_error(&error),
             }
-            ExitCode::from(unfinished.map_or(FAILED, Unfinished::code))
+            ExitCode::from(exit_reason.map_or(FAILED, ExitReason::code))
         }
     }
 }
@@ -90,7 +90,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Devices(arguments) => devices::list(&arguments),
         Command::Completions { shell } => manual::completions(shell),
         Command::Manual { folder } => manual::pages(&folder),
-        Command::Lend(arguments) => devices::lend(&arguments),
+        Command::Worker(arguments) => devices::worker(&arguments),
     }
 }
 

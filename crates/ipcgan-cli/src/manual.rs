@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::answer_path;
 use crate::arguments::Arguments;
-use crate::say::answer_text;
+use crate::output::print_bytes;
+use crate::print_path;
 
 pub(crate) fn completions(shell: Shell) -> Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "ipcgan", &mut text);
-    answer_text(&text);
+    print_bytes(&text);
     Ok(())
 }
 
@@ -23,6 +23,6 @@ pub(crate) fn pages(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     clap_mangen::generate_to(Arguments::command(), folder)
         .with_context(|| format!("cannot write to {}", folder.display()))?;
-    answer_path(&folder.join("ipcgan.1"));
+    print_path(&folder.join("ipcgan.1"));
     Ok(())
 }

@@ -15,19 +15,19 @@ use ipcgan::data::{Cause, FaceSet, LeftOut, SyntheticConfig, SyntheticFaces, cou
 use ipcgan::{AgeGroups, face_detector};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
+use crate::exit_reason::{ExitReason, usage_error};
 use crate::progress::Progress;
-use crate::unfinished::{Unfinished, misused};
-use crate::{answer_path, complain, devices, report};
+use crate::{devices, info, print_path, warn};
 use options::Splits;
 
 /// Identities of synthetic faces, if their number is not given.
 const SYNTHETIC_IDENTITIES: u32 = 300;
 
 pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
-    let groups =
-        AgeGroups::new(arguments.age_groups.clone()).map_err(|reason| misused(format!("--age-groups: {reason}")))?;
-    if arguments.valid_share + arguments.test_share >= 1.0 {
-        return Err(misused("--valid-share and --test-share leave nobody to learn from"));
+    let groups = AgeGroups::new(arguments.age_groups.clone())
+        .map_err(|reason| usage_error(format!("--age-groups: {reason}")))?;
+    if arguments.valid_fraction + arguments.test_fraction >= 1.0 {
+        return Err(usage_error("--valid-fraction and --test-fraction leave nobody to learn from"));
     }
     let mut config = PreparationConfig::new(SYNTHETIC.into())
         .with_size(arguments.size)
@@ -35,8 +35,8 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
         .with_find_same_pictures(arguments.folder.is_some())
         .with_age_groups(groups.clone())
         .with_seed(arguments.seed)
-        .with_valid_share(arguments.valid_share)
-        .with_test_share(arguments.test_share);
+        .with_valid_fraction(arguments.valid_fraction)
+        .with_test_fraction(arguments.test_fraction);
     config.min_face = arguments.min_face.unwrap_or(config.min_face);
     let folder = options::check(arguments)?;
     let table = Table { path: arguments.table.clone(), columns: options::columns(&arguments.columns)? };
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
         }
     };
     let progress = Progress::new("preparing faces");
-    let stop = stopped_by_control_c()?;
+    let stop = stop_on_ctrl_c()?;
     let mut watch = Watch { progress: &|done, all| progress.show(done, all), stop: &stop, ..Watch::default() };
     if let Some(threads) = arguments.threads {
         watch.threads = threads.into();
@@ -58,11 +58,11 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let prepared = prepare(&*faces, left_out, &arguments.out, &config, &watch);
     progress.finish();
     let Some(prepared) = prepared? else {
-        return Err(Unfinished::Stopped("stopped; the same command goes on with what is missing".into()).into());
+        return Err(ExitReason::Stopped("stopped; the same command goes on with what is missing".into()).into());
     };
     summary::report_prepared(&prepared, &groups);
     for name in ["report.html", "metadata.csv"] {
-        answer_path(&arguments.out.join(name));
+        print_path(&arguments.out.join(name));
     }
     Ok(())
 }
@@ -81,8 +81,8 @@ fn downloaded(
     options::check_table(source, arguments)?;
     let listing = source.pictures(&tree, table, &config.age_groups);
     let mut listing = listing.map_err(|error| options::with_advice(error, source))?.with_unlisted(&tree);
-    report(&format!("{} is read as {}: {reason}", folder.display(), source.name()));
-    listing.notes.iter().for_each(|note| report(&format!("note: {note}")));
+    info(&format!("{} is read as {}: {reason}", folder.display(), source.name()));
+    listing.notes.iter().for_each(|note| info(&format!("note: {note}")));
     check_labels(source, &listing, arguments)?;
     set_splits(&mut listing, splits)?;
     let finding = match arguments.aligned {
@@ -111,7 +111,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     if let Some((picture, fault)) = dates().next() {
         let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let rows = counted(dates().count(), "row is", "rows are");
-        complain(&format!("warning: {rows} left out: {line}{}", fault.reason));
+        warn(&format!("warning: {rows} left out: {line}{}", fault.reason));
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {
@@ -130,7 +130,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     let unknown = format!("the ages of {ageless} of {usable} pictures are unknown: {}", source.why_ages_are_unknown());
     let is_minority = 2 * ageless <= usable;
     if is_minority || arguments.allow_unknown_ages {
-        report(&format!("note: {unknown}"));
+        info(&format!("note: {unknown}"));
         return Ok(());
     }
     let missing_column = listing.notes.iter().find(|note| note.contains("no column `age`"));
@@ -150,7 +150,7 @@ fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
         }
         Splits::Published(list) => {
             let applied = list.apply(&mut listing.pictures)?;
-            report(&format!(
+            info(&format!(
                 "--split says the split of {}; {} split by seed; {} no usable picture",
                 counted(applied.listed, "picture", "pictures"),
                 counted(applied.unlisted, "other is", "others are"),
@@ -162,14 +162,14 @@ fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
 }
 
 /// The first Ctrl-C ends the work in good order; the second one ends at once.
-fn stopped_by_control_c() -> Result<Arc<AtomicBool>> {
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let handle = stop.clone();
     ctrlc::set_handler(move || {
         if handle.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        report("stopping after the pictures in work; once more to stop at once");
+        info("stopping after the pictures in work; once more to stop at once");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::report;
-use crate::say::{lines_above, shows_progress};
+use crate::info;
+use crate::output::{set_progress_bar, shows_progress};
 
 /// Time between two lines where no bar can be shown.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
@@ -16,9 +16,9 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 pub(crate) struct Progress {
     what: &'static str,
     bar: ProgressBar,
-    begun: Instant,
+    start: Instant,
     /// When the last line was written.
-    told: Mutex<Instant>,
+    last_line: Mutex<Instant>,
 }
 
 impl Progress {
@@ -29,8 +29,8 @@ impl Progress {
         let bar = if shows_progress() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let bar = bar.with_style(style).with_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
-        lines_above(Some(bar.clone()));
-        Self { what, bar, begun: Instant::now(), told: Mutex::new(Instant::now()) }
+        set_progress_bar(Some(bar.clone()));
+        Self { what, bar, start: Instant::now(), last_line: Mutex::new(Instant::now()) }
     }
 
     /// Shows that `done` of `all` are done.
@@ -40,17 +40,17 @@ impl Progress {
             self.bar.set_position(done as u64);
             return;
         }
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.elapsed() >= BETWEEN_LINES {
-            *told = Instant::now();
-            let left = self.begun.elapsed().mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
-            report(&format!("{}: {done} of {all}, {} left", self.what, HumanDuration(left)));
+        let mut last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_line.elapsed() >= BETWEEN_LINES {
+            *last_line = Instant::now();
+            let left = self.start.elapsed().mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
+            info(&format!("{}: {done} of {all}, {} left", self.what, HumanDuration(left)));
         }
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
-        lines_above(None);
+        set_progress_bar(None);
         self.bar.finish_and_clear();
     }
 }

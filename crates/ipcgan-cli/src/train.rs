@@ -8,18 +8,18 @@ use anyhow::{Result, bail};
 use ipcgan::DeviceChoice;
 use ipcgan::model::Preset;
 use ipcgan::train::{
-    Display, EVENTS_FOLDER, Ending, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary,
-    TrainingConfig, TrainingData, plan, show_above_dashboard, span, train,
+    Display, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary, TENSORBOARD_FOLDER, TrainingConfig,
+    TrainingData, TrainingOutcome, human_duration, plan, show_above_dashboard, train,
 };
 
 use crate::arguments::TrainArguments;
+use crate::exit_reason::{ExitReason, usage_error};
+use crate::output::shows_progress;
 use crate::progress::Progress;
-use crate::say::shows_progress;
-use crate::unfinished::{Unfinished, misused};
-use crate::{answer, answer_path, complain, devices, interrupt, report};
+use crate::{devices, info, interrupt, print_line, print_path, warn};
 
 /// Names in the list of pictures that are left out, before it is cut short.
-const SHOWN_LEFT_OUT: usize = 10;
+const MAX_EXCLUDED_LINES: usize = 10;
 
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let run = RunFolder::at(&arguments.run);
@@ -29,11 +29,11 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     if !arguments.dry_run {
         run.check_usable()?;
     }
-    let begun = arguments.resume || run.has_begun()?;
-    let config = config(arguments, begun.then(|| run.config()).transpose()?.flatten())?;
+    let existing = arguments.resume || run.has_started()?;
+    let config = config(arguments, existing.then(|| run.config()).transpose()?.flatten())?;
     let devices = devices::open_all(&arguments.device, &arguments.kernels)?;
     let folder = match &arguments.data {
-        None if begun => run.data_folder()?,
+        None if existing => run.data_folder()?,
         folder => folder.as_deref().map(std::path::absolute).transpose()?,
     };
     let data = data(folder.as_deref(), &config)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let session = Session {
         devices,
         display,
-        notices: if dashboard { notices.later() } else { Arc::new(complain) },
+        notices: if dashboard { notices.sink() } else { Arc::new(warn) },
         // A dry run has nothing to lose.
         interrupter: if arguments.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
         resume: arguments.resume,
@@ -55,42 +55,42 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         None => Stage::ALL.to_vec(),
     };
     if arguments.dry_run {
-        return say_plan(&plan(&config, &stages, &data, &run, &session)?);
+        return print_plan(&plan(&config, &stages, &data, &run, &session)?);
     }
-    let ending = train(&config, &stages, &data, &run, &session);
-    notices.say();
-    Ok(say_what_is_there(ending?, &run)?)
+    let outcome = train(&config, &stages, &data, &run, &session);
+    notices.flush();
+    Ok(print_results(outcome?, &run)?)
 }
 
-/// The configuration of a new run, or that of the run in the folder, `begun`; settings that are named change it.
-fn config(arguments: &TrainArguments, begun: Option<TrainingConfig>) -> Result<TrainingConfig> {
-    let config = match (begun, arguments.preset) {
-        (Some(begun), Some(preset)) if begun.preset != preset => {
-            let begun = begun.preset;
-            return Err(misused(format!(
-                "the run in {} began with --preset {begun}, not {preset}; choose another folder with --run",
+/// The configuration of a new run, or that of the run in the folder, `existing`; settings that are named change it.
+fn config(arguments: &TrainArguments, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
+    let config = match (existing, arguments.preset) {
+        (Some(existing), Some(preset)) if existing.preset != preset => {
+            let existing = existing.preset;
+            return Err(usage_error(format!(
+                "the run in {} began with --preset {existing}, not {preset}; choose another folder with --run",
                 arguments.run.display()
             )));
         }
-        (Some(begun), _) => begun,
+        (Some(existing), _) => existing,
         (None, preset) => TrainingConfig::of(preset.unwrap_or(Preset::Tiny)),
     };
     let seed = arguments.seed.map(|seed| format!("seed={seed}"));
     let settings: Vec<_> = seed.into_iter().chain(arguments.settings.iter().cloned()).collect();
-    config.with_settings(&settings).map_err(misused)
+    config.with_settings(&settings).map_err(usage_error)
 }
 
 /// A table of what the run would take, on standard output.
 ///
 /// # Errors
 /// The run cannot work here.
-fn say_plan(stages: &[StagePlan]) -> Result<()> {
+fn print_plan(stages: &[StagePlan]) -> Result<()> {
     let gpu = stages.iter().any(|plan| plan.device_memory > 0.0);
     let row = |cells: [String; 8]| {
         let [stage, rest @ ..] = cells;
         let shown = if gpu { &rest[..] } else { &rest[..rest.len() - 1] };
         let rest: String = shown.iter().map(|cell| format!("{cell:>12}")).collect();
-        answer(&format!("{stage:<9}{rest}"));
+        print_line(&format!("{stage:<9}{rest}"));
     };
     row(["stage", "parameters", "faces/step", "time/step", "steps", "time", "memory", "GPU memory"].map(String::from));
     for plan in stages {
@@ -101,14 +101,14 @@ fn say_plan(stages: &[StagePlan]) -> Result<()> {
             plan.faces_per_step.to_string(),
             format!("{about}{:.3} s", plan.step.as_secs_f64()),
             plan.steps.to_string(),
-            format!("{about}{}", span(plan.time.as_secs_f64())),
+            format!("{about}{}", human_duration(plan.time.as_secs_f64())),
             format!("{about}{:.0} MB", plan.memory),
             format!("{about}{:.0} MB", plan.device_memory),
         ]);
     }
     let whole: f64 = stages.iter().map(|plan| plan.time.as_secs_f64()).sum();
-    answer(&format!("all stages: {}", span(whole)));
-    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| complain(&format!("warning: {text}")));
+    print_line(&format!("all stages: {}", human_duration(whole)));
+    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| warn(&format!("warning: {text}")));
     match stages.iter().find_map(|plan| plan.impossible.clone()) {
         Some(reason) => bail!(reason),
         None => Ok(()),
@@ -128,24 +128,20 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
             let data = TrainingData::prepared(folder, config, &|done, all| progress.show(done, all));
             progress.finish();
             let (data, left_out) = data?;
-            say_what_is_left_out(&left_out);
+            print_excluded(&left_out);
             data
         }
     };
-    report(&format!(
-        "{} faces to learn from, {} of other people to validate on",
-        data.train().len(),
-        data.valid().len()
-    ));
+    info(&format!("{} faces to learn from, {} of other people to validate on", data.train().len(), data.valid().len()));
     Ok(data)
 }
 
-fn say_what_is_left_out(left_out: &[ipcgan::data::LeftOut]) {
-    for face in left_out.iter().take(SHOWN_LEFT_OUT) {
-        complain(&format!("left out: {face}"));
+fn print_excluded(left_out: &[ipcgan::data::LeftOut]) {
+    for face in left_out.iter().take(MAX_EXCLUDED_LINES) {
+        warn(&format!("left out: {face}"));
     }
-    if left_out.len() > SHOWN_LEFT_OUT {
-        complain(&format!("left out: {} more", left_out.len() - SHOWN_LEFT_OUT));
+    if left_out.len() > MAX_EXCLUDED_LINES {
+        warn(&format!("left out: {} more", left_out.len() - MAX_EXCLUDED_LINES));
     }
 }
 
@@ -155,7 +151,7 @@ fn display(arguments: &TrainArguments) -> Display {
     let terminal = cfg!(unix) && streams == [true; 3];
     match terminal && !arguments.plain && shows_progress() {
         true => Display::Dashboard,
-        false => Display::Lines(Arc::new(report)),
+        false => Display::Lines(Arc::new(info)),
     }
 }
 
@@ -169,74 +165,74 @@ impl Notices {
         Self { lines: Arc::default() }
     }
 
-    fn later(&self) -> LineSink {
+    fn sink(&self) -> LineSink {
         let lines = self.lines.clone();
         Arc::new(move |line| {
             if show_above_dashboard(line) {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
             } else {
-                complain(line);
+                warn(line);
             }
         })
     }
 
-    fn say(&self) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| complain(&line));
+    fn flush(&self) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| warn(&line));
     }
 }
 
-fn say_what_is_there(ending: Ending, run: &RunFolder) -> Result<(), Unfinished> {
-    match ending {
-        Ending::Interrupted { stage, step } => {
+fn print_results(outcome: TrainingOutcome, run: &RunFolder) -> Result<(), ExitReason> {
+    match outcome {
+        TrainingOutcome::Interrupted { stage, step } => {
             let go_on = "go on with the same command and --resume";
-            return Err(Unfinished::Stopped(format!("stopped in the {stage} stage after step {step}; {go_on}")));
+            return Err(ExitReason::Stopped(format!("stopped in the {stage} stage after step {step}; {go_on}")));
         }
-        Ending::Finished(summaries) => {
-            summaries.iter().for_each(say_what_was_learned);
-            summaries.iter().for_each(|summary| say_best_checkpoint(summary, run));
+        TrainingOutcome::Completed(summaries) => {
+            summaries.iter().for_each(print_summary);
+            summaries.iter().for_each(|summary| print_best_checkpoint(summary, run));
         }
     }
-    report(&format!(
+    info(&format!(
         "curves: {}; in TensorBoard: tensorboard --logdir {}",
         run.path().join("plots").display(),
-        run.path().join(EVENTS_FOLDER).display()
+        run.path().join(TENSORBOARD_FOLDER).display()
     ));
     if let Some(grid) = run.newest_sample() {
-        report("sample grid (a row a face: source, then each age group):");
-        answer_path(&grid);
+        info("sample grid (a row a face: source, then each age group):");
+        print_path(&grid);
     }
     let generator = run.weights("generator");
     if generator.exists() {
-        report("age a photo with the new weights:");
-        answer(&format!("{} age PHOTO --weights {}", program(), generator.display()));
+        info("age a photo with the new weights:");
+        print_line(&format!("{} age PHOTO --weights {}", program(), generator.display()));
     }
     Ok(())
 }
 
 /// A line a number, because names are long.
-fn say_what_was_learned(summary: &Summary) {
+fn print_summary(summary: &Summary) {
     let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early, best_step: _ } = summary;
     let early = if *stopped_early { ", when nothing became better any more" } else { "" };
-    report(&format!("{stage}: {steps} steps on {train_faces} faces{early}; on {valid_faces} faces of other people"));
+    info(&format!("{stage}: {steps} steps on {train_faces} faces{early}; on {valid_faces} faces of other people"));
     if held_out.is_empty() {
-        report("    nothing could be measured on them");
+        info("    nothing could be measured on them");
     }
     for (name, value) in held_out {
-        report(&format!("    {name:<20} {value:.3}"));
+        info(&format!("    {name:<20} {value:.3}"));
     }
 }
 
 /// Which checkpoint is the best generator, if that is not the last one.
-fn say_best_checkpoint(summary: &Summary, run: &RunFolder) {
+fn print_best_checkpoint(summary: &Summary, run: &RunFolder) {
     let Some(best) = summary.best_step.filter(|best| *best < summary.steps && summary.stage == Stage::Aging.name())
     else {
         return;
     };
     let folder = run.path().join("checkpoints").join(&summary.stage);
     if !folder.join(format!("{best:06}")).is_dir() {
-        return report(&format!("on held-out faces step {best} was better, but its checkpoint is gone"));
+        return info(&format!("on held-out faces step {best} was better, but its checkpoint is gone"));
     }
-    report(&format!(
+    info(&format!(
         "the weights are those of the last step; on held-out faces step {best} was better, and `{} convert {} best.safetensors` writes \
          its generator",
         program(),

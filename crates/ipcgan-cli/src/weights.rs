@@ -7,7 +7,7 @@ use anyhow::Result;
 use ipcgan::train::{GeneratorSource, LineSink};
 use ipcgan::{Device, FaceAging};
 
-use crate::report;
+use crate::info;
 
 /// The generator that `named` means (a weights file, a run folder or a checkpoint), or the one that comes with the program.
 pub(crate) fn face_aging(named: Option<&Path>, device: &Device) -> Result<FaceAging> {
@@ -29,5 +29,5 @@ pub(crate) fn source(path: &Path) -> Result<GeneratorSource> {
 
 /// Says which checkpoint is used, and what takes long.
 pub(crate) fn notices() -> LineSink {
-    Arc::new(report)
+    Arc::new(info)
 }

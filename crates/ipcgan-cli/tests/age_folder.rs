@@ -58,20 +58,20 @@ fn given_one_broken_photo_the_others_are_aged_and_the_next_command_goes_on() {
     fs::write(folder.path().join("photos/broken.jpg"), "no photo").unwrap();
     let age = |arguments: &[&str]| age(1, folder.path(), &[&["photos", "--to", "51+"], arguments].concat());
 
-    let (first, said) = age(&[]);
-    assert!(said.contains("photos aged: 2, failed: 1\nerror: 1 of 3 photos could not be aged"), "{said}");
-    let (second, said) = age(&[]);
+    let (first, stderr) = age(&[]);
+    assert!(stderr.contains("photos aged: 2, failed: 1\nerror: 1 of 3 photos could not be aged"), "{stderr}");
+    let (second, stderr) = age(&[]);
     assert_eq!(second, "");
-    assert!(said.contains("aged before: 2 (--again"), "{said}");
-    let (again, said) = age(&["--again"]);
-    assert!(said.contains("4 results of earlier commands were replaced"), "{said}");
+    assert!(stderr.contains("aged before: 2 (--reprocess"), "{stderr}");
+    let (again, stderr) = age(&["--reprocess"]);
+    assert!(stderr.contains("4 results of earlier commands were replaced"), "{stderr}");
     let (stronger, _) = age(&["--strength", "2"]);
 
     for path in ["aged/a-51+.png", "aged/trip/b-51+.png"] {
         assert!(first.contains(path) && again.contains(path) && stronger.contains(path), "{path}");
     }
-    let (_, said) = age(&["--strength", "2"]);
-    assert!(said.contains("aged before: 2"), "{said}");
+    let (_, stderr) = age(&["--strength", "2"]);
+    assert!(stderr.contains("aged before: 2"), "{stderr}");
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn all_that_is_skipped_is_counted_and_told() {
         fs::write(folder.path().join("photos").join(name), "no photo").unwrap();
     }
 
-    let (results, said) = age(0, folder.path(), &["photos", "--to", "51+", "--json"]);
+    let (results, stderr) = age(0, folder.path(), &["photos", "--to", "51+", "--json"]);
 
-    assert!(said.contains("not read: 1 camera RAW: develop it") && said.contains("--video"), "{said}");
+    assert!(stderr.contains("not read: 1 camera RAW: develop it") && stderr.contains("--video"), "{stderr}");
     let last: Value = serde_json::from_str(results.lines().last().unwrap()).unwrap();
     let summary = &last["summary"];
     assert_eq!(summary["aged"], 1);
@@ -115,10 +115,10 @@ fn a_pair_of_one_name_is_aged_to_two_names_whatever_comes_later() {
     let first = fs::read(folder.path().join("aged/IMG_1-51+.png")).unwrap();
     save(&folder.path().join("photos/IMG_1.JPG"), "eileen-collins.jpg");
 
-    let (results, said) = age(0, folder.path(), &["photos", "--to", "51+"]);
+    let (results, stderr) = age(0, folder.path(), &["photos", "--to", "51+"]);
 
     assert!(results.starts_with("aged/IMG_1-jpg-51+.jpg\n"), "{results}");
-    assert!(said.contains("photos/IMG_1.JPG: results are called IMG_1-jpg-"), "{said}");
+    assert!(stderr.contains("photos/IMG_1.JPG: results are called IMG_1-jpg-"), "{stderr}");
     assert_eq!(fs::read(folder.path().join("aged/IMG_1-51+.png")).unwrap(), first);
 }
 
@@ -169,10 +169,10 @@ fn results_of_earlier_commands_are_no_photos() {
     let folder = folder(&["a.png"]);
     age(0, folder.path(), &[".", "--to", "51+", "--out", "older"]);
 
-    let (results, said) = age(0, folder.path(), &[".", "--to", "51+", "--out", "other"]);
+    let (results, stderr) = age(0, folder.path(), &[".", "--to", "51+", "--out", "other"]);
 
     assert_eq!(results, "other/a-51+.png\nother/a-51+-strip.png\n");
-    assert!(said.contains("skipped: 3 results of earlier commands"), "{said}");
+    assert!(stderr.contains("skipped: 3 results of earlier commands"), "{stderr}");
 }
 
 #[cfg(unix)]
@@ -194,9 +194,9 @@ fn names_that_are_not_text_are_as_good_as_others() {
     assert!(output.stdout.starts_with(b"\xe2ges/caf\xe9-51+.png\n"));
     assert!(folder.path().join(latin1(b"\xe2ges/caf\xe9-51+.png")).is_file());
 
-    let (_, said) = ended(0, &command.output().unwrap());
-    assert!(said.contains("aged before: 2"), "{said}");
-    let (json, _) = ended(0, &command.args(["--again", "--json"]).output().unwrap());
+    let (_, stderr) = ended(0, &command.output().unwrap());
+    assert!(stderr.contains("aged before: 2"), "{stderr}");
+    let (json, _) = ended(0, &command.args(["--reprocess", "--json"]).output().unwrap());
     let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert_eq!(first["path"]["bytes"], "70686f746f732f636166e92e706e67");
     assert_eq!(first["path"]["text"], "photos/caf\u{fffd}.png");
@@ -211,11 +211,11 @@ fn a_broken_link_is_told_and_the_rest_is_aged() {
     std::os::unix::fs::symlink("gone.png", folder.path().join("photos/broken.png")).unwrap();
     std::os::unix::fs::symlink(".", folder.path().join("photos/loop")).unwrap();
 
-    let (results, said) = age(1, folder.path(), &["photos", "--to", "51+"]);
+    let (results, stderr) = age(1, folder.path(), &["photos", "--to", "51+"]);
 
     assert!(results.contains("aged/a-51+.png"), "{results}");
-    assert!(said.contains("error: photos/broken.png is a broken link, to gone.png"), "{said}");
-    assert!(said.contains("1 link to a folder around it") && said.contains("error: 1 folder or link"), "{said}");
+    assert!(stderr.contains("error: photos/broken.png is a broken link, to gone.png"), "{stderr}");
+    assert!(stderr.contains("1 link to a folder around it") && stderr.contains("error: 1 folder or link"), "{stderr}");
 
     let (json, _) = age(1, folder.path(), &["photos", "--to", "51+", "--json"]);
     let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
@@ -235,11 +235,11 @@ fn a_photo_comes_from_standard_input_too() {
 
     let (first, _) = ended(0, &age(photo("eileen-collins.jpg")));
     let (other, _) = ended(0, &age(photo("grace-hopper.jpg")));
-    let (_, said) = ended(1, &age(Stdio::null()));
+    let (_, stderr) = ended(1, &age(Stdio::null()));
 
     assert_eq!(first, "aged/stdin-51+.jpg\naged/stdin-51+-strip.png\n");
     assert!(other.starts_with("aged/stdin-2-51+.jpg\n"), "another photo keeps the first one's results: {other}");
-    assert!(said.contains("standard input is"), "{said}");
+    assert!(stderr.contains("standard input is"), "{stderr}");
 }
 
 #[test]
@@ -247,10 +247,13 @@ fn frames_are_written_in_the_order_of_their_numbers_and_one_that_is_broken_is_le
     let folder = folder(&["f1.png", "f10.png"]);
     fs::write(folder.path().join("f2.png"), "no photo").unwrap();
 
-    let (results, said) = age(1, folder.path(), &["--video", "--to", "51+", "f10.png", "f1.png", "f2.png"]);
+    let (results, stderr) = age(1, folder.path(), &["--video", "--to", "51+", "f10.png", "f1.png", "f2.png"]);
 
     assert_eq!(results, "aged/f1-51+.png\naged/f10-51+.png\n");
-    assert!(said.contains("error: f2.png is ") && said.contains("error: 1 of 3 photos could not be aged"), "{said}");
+    assert!(
+        stderr.contains("error: f2.png is ") && stderr.contains("error: 1 of 3 photos could not be aged"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -260,9 +263,9 @@ fn a_video_file_is_answered_with_how_to_extract_frames() {
     fs::write(folder.path().join("renamed.jpg"), b"\0\0\0\x20ftypmp42").unwrap();
 
     for name in ["clip.mp4", "renamed.jpg"] {
-        let (_, said) = age(1, folder.path(), &[name]);
-        assert!(said.contains(&format!("error: {name} is a video")), "{said}");
-        assert!(said.contains("ffmpeg") && said.contains("--video"), "{said}");
+        let (_, stderr) = age(1, folder.path(), &[name]);
+        assert!(stderr.contains(&format!("error: {name} is a video")), "{stderr}");
+        assert!(stderr.contains("ffmpeg") && stderr.contains("--video"), "{stderr}");
     }
 }
 
@@ -275,13 +278,13 @@ fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_refused() {
     fs::copy(asset("eileen-collins.jpg"), folder.path().join("photo.jpg")).unwrap();
 
     age(0, folder.path(), &["crop.png", "--aligned", "--to", "51+"]);
-    let (_, said) = age(1, folder.path(), &["photo.jpg", "--aligned", "--to", "51+"]);
+    let (_, stderr) = age(1, folder.path(), &["photo.jpg", "--aligned", "--to", "51+"]);
 
     let aged = image::open(folder.path().join("aged/crop-51+.png")).unwrap().into_rgb8();
     assert_eq!(aged.dimensions(), (256, 256));
     assert!(aged.get_pixel(128, 128) != crop.get_pixel(128, 128) || aged != crop, "nothing changed");
     assert_eq!(aged.get_pixel(0, 0), crop.get_pixel(0, 0), "outside the face");
-    assert!(said.contains("photo.jpg is no aligned face") && said.contains("leave out --aligned"), "{said}");
+    assert!(stderr.contains("photo.jpg is no aligned face") && stderr.contains("leave out --aligned"), "{stderr}");
     assert!(!folder.path().join("aged/photo-51+.jpg").exists());
 }
 
@@ -300,8 +303,8 @@ fn a_photo_that_is_not_upright_is_told_how_to_be_turned() {
 
         // A detector may find a face that lies on its side, too.
         if !output.status.success() {
-            let (_, said) = ended(1, &output);
-            assert!(said.contains(advice), "{advice}: {said}");
+            let (_, stderr) = ended(1, &output);
+            assert!(stderr.contains(advice), "{advice}: {stderr}");
         }
     }
 }
@@ -316,10 +319,10 @@ fn weights_with_a_value_that_is_no_number_are_named_and_write_nothing() {
     bytes[8 + header..8 + header + 64].fill(0xff);
     fs::write(folder.path().join("nan.safetensors"), bytes).unwrap();
 
-    let (results, said) = age(1, folder.path(), &["a.png", "--weights", "nan.safetensors", "--to", "51+"]);
+    let (results, stderr) = age(1, folder.path(), &["a.png", "--weights", "nan.safetensors", "--to", "51+"]);
 
     assert_eq!(results, "");
-    assert!(said.contains("error: nan.safetensors") && said.contains("finite"), "{said}");
+    assert!(stderr.contains("error: nan.safetensors") && stderr.contains("finite"), "{stderr}");
     assert!(!folder.path().join("aged/a-51+.png").exists());
 }
 
@@ -331,16 +334,19 @@ fn two_selections_in_turn_are_both_remembered() {
     let (first, _) = age(&["--to", "51+"]);
     let (second, _) = age(&["--to", "25"]);
     for selection in ["51+", "25", "51+"] {
-        let (results, said) = age(&["--to", selection]);
-        assert!(results.is_empty() && said.contains("aged before: 1"), "{selection}: {results}{said}");
+        let (results, stderr) = age(&["--to", selection]);
+        assert!(results.is_empty() && stderr.contains("aged before: 1"), "{selection}: {results}{stderr}");
     }
     assert!(first.contains("a-51+.png") && second.contains("a-25.png"));
 
     // Stronger results take the place of the first ones, which are then no longer there.
-    let (_, said) = age(&["--to", "51+", "--strength", "2"]);
-    assert!(said.contains("2 results of earlier commands were replaced"), "{said}");
-    let (results, said) = age(&["--to", "51+"]);
-    assert!(results.contains("a-51+.png") && said.contains("2 results of earlier commands were replaced"), "{said}");
+    let (_, stderr) = age(&["--to", "51+", "--strength", "2"]);
+    assert!(stderr.contains("2 results of earlier commands were replaced"), "{stderr}");
+    let (results, stderr) = age(&["--to", "51+"]);
+    assert!(
+        results.contains("a-51+.png") && stderr.contains("2 results of earlier commands were replaced"),
+        "{stderr}"
+    );
     assert!(age(&["--to", "25"]).1.contains("aged before: 1"));
 }
 
@@ -364,11 +370,11 @@ fn a_folder_of_results_alone_is_refused_for_that_reason() {
     let folder = folder(&["a.png"]);
     age(0, folder.path(), &["a.png", "--to", "51+"]);
 
-    let (_, said) = age(1, folder.path(), &["aged", "--to", "51+", "--out", "other"]);
+    let (_, stderr) = age(1, folder.path(), &["aged", "--to", "51+", "--out", "other"]);
 
     assert!(
-        said.contains("no photo in the folder aged: it holds 3 results of earlier commands and nothing else"),
-        "{said}"
+        stderr.contains("no photo in the folder aged: it holds 3 results of earlier commands and nothing else"),
+        "{stderr}"
     );
 }
 
@@ -380,10 +386,10 @@ fn a_pipe_where_the_resume_log_belongs_is_an_error_and_not_waited_for() {
     let log = folder.path().join("aged/aged.jsonl");
     assert!(Command::new("mkfifo").arg(&log).status().unwrap().success());
 
-    let (_, said) = age(1, folder.path(), &["a.png", "--to", "51+"]);
+    let (_, stderr) = age(1, folder.path(), &["a.png", "--to", "51+"]);
 
-    assert!(said.contains("aged/aged.jsonl is a pipe or a device, where the resume log belongs"), "{said}");
-    assert!(said.contains("--out"), "{said}");
+    assert!(stderr.contains("aged/aged.jsonl is a pipe or a device, where the resume log belongs"), "{stderr}");
+    assert!(stderr.contains("--out"), "{stderr}");
 }
 
 #[cfg(unix)]
@@ -394,11 +400,11 @@ fn control_characters_in_file_names_do_not_reach_the_terminal() {
     fs::create_dir(&photos).unwrap();
     fs::write(photos.join("a\u{1b}[2J\nerror: all is lost\u{9b}31m.png"), "no photo").unwrap();
 
-    let (json, said) = age(1, folder.path(), &["photos", "--json"]);
+    let (json, stderr) = age(1, folder.path(), &["photos", "--json"]);
     let (_, misused) = age(2, folder.path(), &["--\u{1b}[2J"]);
 
-    assert!(said.contains(r"a\u001b[2J\nerror: all is lost\u009b31m.png is a text"), "{said}");
-    for text in [&json, &said, &misused] {
+    assert!(stderr.contains(r"a\u001b[2J\nerror: all is lost\u009b31m.png is a text"), "{stderr}");
+    for text in [&json, &stderr, &misused] {
         assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
     }
     let line: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
@@ -506,7 +512,7 @@ fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_a
         fs::write(photos.join(name), bytes).unwrap();
     }
 
-    let (json, said) = age(1, folder.path(), &["photos", "--to", "51+", "--format", "jpg", "--json"]);
+    let (json, stderr) = age(1, folder.path(), &["photos", "--to", "51+", "--format", "jpg", "--json"]);
 
     let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (summary, lines) = lines.split_last().unwrap();
@@ -526,7 +532,7 @@ fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_a
         assert!(error.contains(name) && error.contains(reason), "{name}: {error}");
         // What to do.
         assert!(error.contains("; "), "{name}: {error}");
-        assert!(said.lines().any(|line| line == format!("error: {error}")), "{name}: {said}");
+        assert!(stderr.lines().any(|line| line == format!("error: {error}")), "{name}: {stderr}");
     }
     assert_eq!(lines.len(), good.len() + broken.len());
     assert_eq!(
@@ -534,5 +540,5 @@ fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_a
         (&good.len().into(), &broken.len().into())
     );
     let last = format!("error: {} of {} photos could not be aged", broken.len(), good.len() + broken.len());
-    assert_eq!(said.lines().last(), Some(last.as_str()));
+    assert_eq!(stderr.lines().last(), Some(last.as_str()));
 }

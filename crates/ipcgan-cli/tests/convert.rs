@@ -127,13 +127,13 @@ fn weights_of_every_form_that_hold_an_unknown_tensor_are_refused() {
     fs::write(folder.path().join("more.st"), file).unwrap();
     let theirs = format!("{REFERENCE}/pytorch_generator.pth");
 
-    for arguments in [&["more.st", "out.st"][..], &[&theirs, "out.st", "--like", "more.st"]] {
+    for arguments in [&["more.st", "out.st"][..], &[&theirs, "out.st", "--metadata-from", "more.st"]] {
         let output = convert(folder.path(), arguments);
 
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("tensors are unknown: residual.1."), "{said}");
-        assert!(!said.contains('│') && !folder.path().join("out.st").exists(), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("tensors are unknown: residual.1."), "{stderr}");
+        assert!(!stderr.contains('│') && !folder.path().join("out.st").exists(), "{stderr}");
     }
 }
 
@@ -146,14 +146,14 @@ fn weights_that_pytorch_saved_are_read_as_weights_of_ours_say() {
 
     for theirs in ["pytorch_generator.pth", "pytorch_generator.old.pth"] {
         let theirs = format!("{REFERENCE}/{theirs}");
-        let output = convert(folder.path(), &[&theirs, "theirs.st", "--like", &ours]);
+        let output = convert(folder.path(), &[&theirs, "theirs.st", "--metadata-from", &ours]);
 
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let found = fs::read(folder.path().join("theirs.st")).unwrap();
         assert!(parts(&found) == parts(&expected), "{theirs}");
         let alone = convert(folder.path(), &[&theirs, "alone.st"]);
-        let said = String::from_utf8_lossy(&alone.stderr).into_owned();
-        assert!(said.contains("`network` is missing") && said.contains("--like"), "{said}");
+        let stderr = String::from_utf8_lossy(&alone.stderr).into_owned();
+        assert!(stderr.contains("`network` is missing") && stderr.contains("--metadata-from"), "{stderr}");
     }
 }
 
@@ -170,9 +170,9 @@ fn files_of_every_form_that_are_cut_or_changed_are_refused_by_name() {
             fs::write(&path, &whole[..length]).unwrap();
             let output = convert(folder.path(), &[name, "out.st"]);
 
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{name} of {length} bytes: {said}");
-            assert!(said.contains(name) && !said.contains("panicked"), "{said}");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{name} of {length} bytes: {stderr}");
+            assert!(stderr.contains(name) && !stderr.contains("panicked"), "{stderr}");
         }
     }
 }
@@ -185,7 +185,7 @@ fn networks_of_others_are_refused_by_name() {
     let output = convert(folder.path(), &[&other, "out.st"]);
 
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("age_estimator.safetensors") && said.contains("not weights of ours"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("age_estimator.safetensors") && stderr.contains("not weights of ours"), "{stderr}");
     assert!(!folder.path().join("out.st").exists());
 }

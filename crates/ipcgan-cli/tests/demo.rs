@@ -134,7 +134,7 @@ fn the_default_training_draws_no_pattern() {
         "identity.adversarial_start=120",
         "age.steps=40",
         "aging.steps=300",
-        "aging.statistics_batches=10",
+        "aging.recalibration_batches=10",
         "validations=1",
     ];
     let output = Command::new(env!("CARGO_BIN_EXE_ipcgan"))

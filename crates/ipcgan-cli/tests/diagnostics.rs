@@ -32,7 +32,7 @@ fn full() -> Stdio {
     File::options().write(true).open("/dev/full").unwrap().into()
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -77,13 +77,13 @@ fn standard_error_that_is_full_does_not_end_the_work() {
 fn standard_output_that_is_full_is_an_error() {
     let folder = photos();
     for arguments in
-        [&AGE[..], &[&AGE[..], &["--json", "--again"]].concat(), &["completions", "zsh"], &["--help"], &["-V"]]
+        [&AGE[..], &[&AGE[..], &["--json", "--reprocess"]].concat(), &["completions", "zsh"], &["--help"], &["-V"]]
     {
         let output = ipcgan(folder.path(), arguments).stdout(full()).output().unwrap();
 
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        let said = said(&output);
-        assert!(said.contains("error: cannot write to standard output: No space left"), "{arguments:?}: {said}");
+        let stderr = stderr(&output);
+        assert!(stderr.contains("error: cannot write to standard output: No space left"), "{arguments:?}: {stderr}");
     }
 }
 
@@ -94,7 +94,7 @@ fn standard_output_that_nobody_reads_ends_quietly() {
         let output = ipcgan(folder.path(), arguments).stdout(closed()).output().unwrap();
 
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        assert!(!said(&output).contains("error"), "{arguments:?}");
+        assert!(!stderr(&output).contains("error"), "{arguments:?}");
     }
     assert!(folder.path().join("aged/a-51+.jpg").is_file());
 }
@@ -106,7 +106,7 @@ fn a_run_folder_may_have_a_name_that_is_not_text() {
 
     let output = small_run(folder.path(), &[]).arg("--run").arg(run).output().unwrap();
 
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(folder.path().join(run).join("weights/generator.safetensors").is_file());
 }
 
@@ -116,10 +116,10 @@ fn a_data_folder_may_have_a_name_that_is_not_text() {
     let data = OsStr::from_bytes(b"donn\xe9es");
     let faces = ["prepare", "--source", "synthetic", "--identities", "12", "--size", "32", "--out"];
     let output = ipcgan(folder.path(), &faces).arg(data).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 
     let output = small_run(folder.path(), &[]).arg("--data").arg(data).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let resumed = train(folder.path(), &["--resume"]).output().unwrap();
-    assert_eq!(resumed.status.code(), Some(0), "{}", said(&resumed));
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
 }

@@ -15,27 +15,27 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A folder with `faces`, ten drawn people.
 fn with_faces() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let drawn = ["prepare", "--source", "synthetic", "--identities", "10", "--size", "64", "--out", "faces"];
-    let output = ipcgan(folder.path(), &[&drawn[..], &["--test-share", "0.3"]].concat());
-    assert!(output.status.success(), "{}", said(&output));
+    let synthetic = ["prepare", "--source", "synthetic", "--identities", "10", "--size", "64", "--out", "faces"];
+    let output = ipcgan(folder.path(), &[&synthetic[..], &["--test-fraction", "0.3"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
     folder
 }
 
 #[test]
 fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     let folder = with_faces();
-    let evaluate = ["evaluate", "--data", "faces", "--faces", "10", "--judges", JUDGES, "--device", "cpu"];
+    let evaluate = ["evaluate", "--data", "faces", "--max-faces", "10", "--judges", JUDGES, "--device", "cpu"];
 
     let output = ipcgan(folder.path(), &evaluate);
 
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("report/index.html"));
     let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(page.contains("data:image/jpeg;base64,") && !page.contains("http://") && !page.contains("https://"));
@@ -44,9 +44,9 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     assert!(at("<strong>") < at("<img") && at("<img") < at("<table"));
     assert!(at("hese weights are") < at("<img"));
     for name in ["mean age error (years)", "verification rate", "Laplacian variance ratio"] {
-        assert!(page.contains(name) && said(&output).contains(name), "{name}");
+        assert!(page.contains(name) && stderr(&output).contains(name), "{name}");
     }
-    assert!(said(&output).contains("not defined: the verification rate, because 25 pairs"), "{}", said(&output));
+    assert!(stderr(&output).contains("not defined: the verification rate, because 25 pairs"), "{}", stderr(&output));
     // In a drawing, what is not closed swallows what follows.
     for tag in ["line", "polyline"] {
         let opened = page.matches(&format!("<{tag} ")).count();
@@ -70,7 +70,7 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
     assert!(moved["distance_by_gap"][4].as_f64().unwrap() > 1e-3);
     // Two people, with a picture in each group, are real faces and nobody else is left to be aged.
     assert!(unchanged["realism"][4].is_null(), "{}", unchanged["realism"]);
-    assert_eq!(unchanged["own_group_perceptual"]["value"], 0.0);
+    assert_eq!(unchanged["own_group_perceptual_distance"]["value"], 0.0);
     assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
     // A row of the confusion is all faces but those that look younger than the first group; each pair of groups has two, and its error is that of its years at least.
     for shares in generator["confusion"].as_array().unwrap() {
@@ -87,22 +87,22 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
 #[test]
 fn the_networks_of_a_run_are_measured_beside_its_generator() {
     let folder = with_faces();
-    let short = ["identity.steps=1", "age.steps=1", "aging.steps=1", "validations=1", "aging.statistics_batches=0"];
+    let short = ["identity.steps=1", "age.steps=1", "aging.steps=1", "validations=1", "aging.recalibration_batches=0"];
     let settings = short.iter().flat_map(|setting| ["--set", setting]);
     let train = ["train", "--data", "faces", "--run", "run", "--preset", "tiny", "--plain", "--device", "cpu"];
     let output = ipcgan(folder.path(), &train.into_iter().chain(settings).collect::<Vec<_>>());
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
 
     let output = ipcgan(folder.path(), &["evaluate", "run", "--data", "faces", "--judges", JUDGES, "--device", "cpu"]);
 
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
     let teachers = &metrics["teachers"];
     let within = teachers["age_within_one"]["value"].as_f64().unwrap();
     assert!((teachers["age_accuracy"]["value"].as_f64().unwrap()..=1.0).contains(&within), "{teachers}");
     // Drawn people have several pictures each.
-    assert!((0.0..=1.0).contains(&teachers["verification"].as_f64().unwrap()), "{teachers}");
+    assert!((0.0..=1.0).contains(&teachers["verification_auc"].as_f64().unwrap()), "{teachers}");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn faces_that_were_learned_from_are_not_measured() {
     let output = ipcgan(folder.path(), &["evaluate", "--data", "faces", "--judges", JUDGES, "--device", "cpu"]);
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("split test or valid"), "{}", said(&output));
+    assert!(stderr(&output).contains("split test or valid"), "{}", stderr(&output));
 }
 
 #[test]
@@ -128,11 +128,22 @@ fn weights_that_learned_nothing_are_called_garbage() {
 
     let output = ipcgan(
         folder.path(),
-        &["evaluate", "noise.safetensors", "--data", "faces", "--faces", "10", "--judges", JUDGES, "--device", "cpu"],
+        &[
+            "evaluate",
+            "noise.safetensors",
+            "--data",
+            "faces",
+            "--max-faces",
+            "10",
+            "--judges",
+            JUDGES,
+            "--device",
+            "cpu",
+        ],
     );
 
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("These weights are garbage: "), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("These weights are garbage: "), "{}", stderr(&output));
     let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(page.contains("<strong>These weights are garbage: "));
     let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
@@ -147,8 +158,8 @@ fn data_that_are_missing_are_named_before_anything_else_is_done() {
     let output = ipcgan(folder.path(), &["evaluate", "--data", "no-faces", "--device", "cpu"]);
 
     assert_eq!(output.status.code(), Some(1));
-    let said = said(&output);
-    assert!(said.contains("no-faces") && !said.contains("computing on"), "{said}");
+    let stderr = stderr(&output);
+    assert!(stderr.contains("no-faces") && !stderr.contains("computing on"), "{stderr}");
 }
 
 /// The program by itself, outside of the clone.
@@ -161,7 +172,7 @@ fn installed(folder: &Path) -> Command {
     }
     let mut command = Command::new(program);
     command.current_dir(folder).env_remove("IPCGAN_JUDGES");
-    command.args(["evaluate", "--data", "faces", "--faces", "10", "--device", "cpu"]);
+    command.args(["evaluate", "--data", "faces", "--max-faces", "10", "--device", "cpu"]);
     command
 }
 
@@ -174,9 +185,9 @@ fn judges_that_are_nowhere_are_an_error_that_says_where_they_are_to_be_had() {
     let output = installed(folder.path()).output().unwrap();
 
     assert_eq!(output.status.code(), Some(1));
-    let said = said(&output);
+    let stderr = stderr(&output);
     for text in ["recogniser.safetensors", "assets/judges", "--judges", "IPCGAN_JUDGES", "--features judges"] {
-        assert!(said.contains(text), "no {text} in {said}");
+        assert!(stderr.contains(text), "no {text} in {stderr}");
     }
 }
 
@@ -188,8 +199,8 @@ fn judges_that_are_named_and_not_there_are_an_error_with_the_file() {
     let by_option = installed(folder.path()).args(["--judges", "here"]).output().unwrap();
     let by_variable = installed(folder.path()).env("IPCGAN_JUDGES", "there").output().unwrap();
 
-    assert!(said(&by_option).contains("here/recogniser.safetensors is not there"), "{}", said(&by_option));
-    assert!(said(&by_variable).contains("there/recogniser.safetensors is not there"), "{}", said(&by_variable));
+    assert!(stderr(&by_option).contains("here/recogniser.safetensors is not there"), "{}", stderr(&by_option));
+    assert!(stderr(&by_variable).contains("there/recogniser.safetensors is not there"), "{}", stderr(&by_variable));
 }
 
 #[test]
@@ -203,5 +214,5 @@ fn judges_beside_the_program_are_found() {
 
     let output = installed(folder.path()).output().unwrap();
 
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
 }

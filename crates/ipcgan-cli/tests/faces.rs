@@ -52,8 +52,8 @@ fn everybody_in_a_photo_is_aged_in_the_photo() {
 
     let output = ipcgan(folder.path(), &["both.png", "--to", "51+"]);
 
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("2 faces, numbered from left to right"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("2 faces, numbered from left to right"), "{stderr}");
     let aged = image::open(folder.path().join("aged/both-51+.png")).unwrap().into_rgb8();
     let (first, last) = changed_columns(&both, &aged).unwrap();
     assert!(first < 300 && last > 700, "both are changed: {first} to {last}");
@@ -74,8 +74,8 @@ fn one_of_them_can_be_chosen_and_nobody_else_changes() {
     let aged = image::open(folder.path().join("aged/both-51+.png")).unwrap().into_rgb8();
     assert!(changed_columns(&both, &aged).unwrap().0 > 512, "the left one is changed");
     let output = ipcgan(folder.path(), &["both.png", "--face", "3"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("there is no face 3: 2 were found"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("there is no face 3: 2 were found"), "{stderr}");
 }
 
 #[test]
@@ -101,14 +101,14 @@ fn a_program_is_told_where_the_faces_are_and_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
     both().save(folder.path().join("both.png")).unwrap();
 
-    let said: Value = serde_json::from_str(&answer(folder.path(), &["both.png", "--json", "--to", "51+"])).unwrap();
+    let stderr: Value = serde_json::from_str(&answer(folder.path(), &["both.png", "--json", "--to", "51+"])).unwrap();
 
-    assert_eq!(said["width"], 1024);
-    let faces = said["faces"].as_array().unwrap();
+    assert_eq!(stderr["width"], 1024);
+    let faces = stderr["faces"].as_array().unwrap();
     assert_eq!(faces.len(), 2);
     assert!(faces[1]["box"][0].as_f64().unwrap() > 512.0 && faces[0]["landmarks"].as_array().unwrap().len() == 5);
-    assert_eq!(said["pictures"]["51+"], "aged/both-51+.png");
-    for file in said["files"].as_array().unwrap() {
+    assert_eq!(stderr["pictures"]["51+"], "aged/both-51+.png");
+    for file in stderr["files"].as_array().unwrap() {
         assert!(folder.path().join(file.as_str().unwrap()).is_file(), "{file}");
     }
 }
@@ -155,8 +155,8 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
 
     let output = ipcgan(folder.path(), &["frames", "--video", "--to", "51+"]);
 
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("people: 1, frames: 8"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("people: 1, frames: 8"), "{stderr}");
     for frame in 0..8 {
         assert!(folder.path().join(format!("aged/{frame:03}-51+.png")).is_file(), "{frame}");
     }
@@ -166,14 +166,14 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
 fn quiet_says_the_files_alone_and_verbose_what_was_done_when() {
     let folder = tempfile::tempdir().unwrap();
     portrait("eileen-collins.jpg").save(folder.path().join("one.png")).unwrap();
-    let said = |amount: &str| {
+    let stderr = |amount: &str| {
         let output = ipcgan(folder.path(), &["one.png", "--to", "51+", amount]);
         assert!(output.status.success());
         assert!(String::from_utf8_lossy(&output.stdout).starts_with("aged/one-51+.png\n"));
         String::from_utf8(output.stderr).unwrap()
     };
 
-    assert_eq!(said("--quiet"), "");
-    let verbose = said("-v");
+    assert_eq!(stderr("--quiet"), "");
+    let verbose = stderr("-v");
     assert!(verbose.contains(" s] searched for faces: 1"), "{verbose}");
 }

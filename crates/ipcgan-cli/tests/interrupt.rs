@@ -177,7 +177,7 @@ fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_bac
 fn a_second_control_c_ends_at_once_and_gives_the_terminal_back() {
     let folder = tempfile::tempdir().unwrap();
     // A step that takes longer than this test.
-    let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.accumulate=10000"]);
+    let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.gradient_accumulation=10000"]);
 
     // The second one counts from half a second after the first; a press more does no harm.
     eventually(|| {

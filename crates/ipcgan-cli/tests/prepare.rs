@@ -17,9 +17,9 @@ fn prepare(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn succeeded(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    stderr
 }
 
 fn portrait(name: &str) -> RgbImage {
@@ -84,9 +84,9 @@ fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
 
     let columns = ["--column", "file_name=path", "--column", "age=Years", "--column", "identity=who"];
     let arguments = [&["Data, \"mine\"", "--source", "csv", "--out", "out"], &columns[..]].concat();
-    let said = succeeded(&prepare(folder.path(), &arguments));
+    let stderr = succeeded(&prepare(folder.path(), &arguments));
 
-    assert!(said.contains("is read as csv") && said.contains("no face found"), "{said}");
+    assert!(stderr.contains("is read as csv") && stderr.contains("no face found"), "{stderr}");
     let out = folder.path().join("out");
     let table = fs::read_to_string(out.join("metadata.csv")).unwrap();
     let rows: Vec<&str> = table.lines().collect();
@@ -171,10 +171,10 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     fs::create_dir(folder.path().join("data")).unwrap();
     let error = |arguments: &[&str], code| {
         let output = prepare(folder.path(), arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        assert!(!said.contains("panicked"), "{said}");
-        said
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        stderr
     };
 
     assert!(error(&["nowhere", "--out", "out"], 1).contains("there is no folder nowhere"));
@@ -185,7 +185,9 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     assert!(error(&["data", "--out", "out", "--column", "shoe=size"], 2).contains("no column `shoe`"));
     assert!(error(&["data", "--out", "out", "--age-groups", "11,11"], 2).contains("must rise"));
     assert!(error(&["data", "--out", "out", "--split", "gone.csv"], 1).contains("gone.csv"));
-    assert!(error(&["data", "--out", "out", "--valid-share", "0.5", "--test-share", "0.5"], 2).contains("nobody"));
+    assert!(
+        error(&["data", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], 2).contains("nobody")
+    );
 }
 
 /// A folder `data` with these files; those without a text are small pictures, whatever their names.
@@ -208,9 +210,9 @@ fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// What a preparation of aligned faces of 16 pixels says, and how it ends.
 fn prepare_aligned(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = prepare(folder, &[&["data", "--out", "out", "--size", "16", "--aligned"], arguments].concat());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!said.contains("panicked"), "{said}");
-    (output.status.code(), said)
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    (output.status.code(), stderr)
 }
 
 #[test]
@@ -220,12 +222,12 @@ fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     let folder = data(&files);
 
-    let (code, said) = prepare_aligned(folder.path(), &[]);
+    let (code, stderr) = prepare_aligned(folder.path(), &[]);
 
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(1), "{stderr}");
     for part in ["it is not clear what kind of data set data is", "29 pictures in 2 folders", "identities", "--source"]
     {
-        assert!(said.contains(part), "no {part} in {said}");
+        assert!(stderr.contains(part), "no {part} in {stderr}");
     }
     assert!(!folder.path().join("out").exists());
 }
@@ -234,14 +236,17 @@ fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
 fn unknown_ages_end_the_command_unless_they_are_allowed() {
     let folder = data(&[("Ann_Lee/Ann_Lee_0001.jpg", ""), ("Bob/Bob_0001.jpg", "")]);
 
-    let (code, said) = prepare_aligned(folder.path(), &[]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("the ages of 2 of 2 pictures are unknown: the folders name people, not ages"), "{said}");
-    assert!(said.contains("--allow-unknown-ages") && !folder.path().join("out").exists(), "{said}");
+    let (code, stderr) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the ages of 2 of 2 pictures are unknown: the folders name people, not ages"), "{stderr}");
+    assert!(stderr.contains("--allow-unknown-ages") && !folder.path().join("out").exists(), "{stderr}");
 
-    let (code, said) = prepare_aligned(folder.path(), &["--allow-unknown-ages"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("2 identities") && said.contains("age stage: not possible, train has no face of"), "{said}");
+    let (code, stderr) = prepare_aligned(folder.path(), &["--allow-unknown-ages"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stderr.contains("2 identities") && stderr.contains("age stage: not possible, train has no face of"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -253,10 +258,10 @@ fn tables_of_every_form_and_name_are_read() {
         let folder = data(&[("a.jpg", ""), ("b.jpg", "")]);
         fs::write(folder.path().join(name), contents).unwrap();
 
-        let (code, said) = prepare_aligned(folder.path(), &[&["--table", name], &columns[..]].concat());
+        let (code, stderr) = prepare_aligned(folder.path(), &[&["--table", name], &columns[..]].concat());
 
-        assert_eq!(code, Some(0), "{said}");
-        assert!(said.contains("warning: 1 row is left out: line 3: age `19-Oct` is a date"), "{said}");
+        assert_eq!(code, Some(0), "{stderr}");
+        assert!(stderr.contains("warning: 1 row is left out: line 3: age `19-Oct` is a date"), "{stderr}");
         let table = fs::read_to_string(folder.path().join("out/metadata.csv")).unwrap();
         assert!(table.contains("pictures/a.jpg.png,25,1,Ann,"), "{table}");
     }
@@ -266,14 +271,17 @@ fn tables_of_every_form_and_name_are_read() {
 fn a_column_that_is_not_there_is_refused_with_those_that_are() {
     let folder = data(&[("a.jpg", ""), ("metadata.csv", "file_name,real_age\na.jpg,25\n")]);
 
-    let (code, said) = prepare_aligned(folder.path(), &["--column", "age=Years"]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("has no column `Years`; its columns are: file_name, real_age (is it `real_age`?)"), "{said}");
-    assert!(said.contains("--column age=real_age"), "{said}");
+    let (code, stderr) = prepare_aligned(folder.path(), &["--column", "age=Years"]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stderr.contains("has no column `Years`; its columns are: file_name, real_age (is it `real_age`?)"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--column age=real_age"), "{stderr}");
 
-    let (code, said) = prepare_aligned(folder.path(), &[]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("metadata.csv has no column `age`; is it `real_age`?"), "{said}");
+    let (code, stderr) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("metadata.csv has no column `age`; is it `real_age`?"), "{stderr}");
     assert_eq!(prepare_aligned(folder.path(), &["--column", "age=real_age"]).0, Some(0));
 }
 
@@ -283,9 +291,9 @@ fn options_that_nothing_would_read_are_refused() {
     let synthetic = ["--out", "out", "--source", "synthetic", "--size", "16"];
     let refused = |arguments: &[&str]| {
         let output = prepare(folder.path(), arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        said
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        stderr
     };
 
     for option in [
@@ -326,13 +334,16 @@ fn a_command_that_fails_leaves_nothing_in_the_way_of_the_right_one() {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!folder.path().join("out").exists());
 
-    let (code, said) = prepare_aligned(folder.path(), &[]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, stderr) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{stderr}");
 
     let output = prepare(folder.path(), &["data", "--out", "out", "--size", "32"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("aligned was true and is false now") && said.contains("size was 16 and is 32 now"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("aligned was true and is false now") && stderr.contains("size was 16 and is 32 now"),
+        "{stderr}"
+    );
 }
 
 #[cfg(unix)]
@@ -350,22 +361,22 @@ fn everything_that_is_skipped_is_counted_and_named() {
     fs::copy(folder.path().join("data/25_Bob_0001.jfif"), folder.path().join("more/33_Dan_0001.jpg")).unwrap();
     symlink("../more", folder.path().join("data/more")).unwrap();
 
-    let (code, said) = prepare_aligned(folder.path(), &[]);
+    let (code, stderr) = prepare_aligned(folder.path(), &[]);
 
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("3 faces; 3 pictures left out"), "{said}");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("3 faces; 3 pictures left out"), "{stderr}");
     for cause in
         ["1  unreadable picture, such as 26_Bob_0002.cr2", "1  link that leads nowhere", "1  hidden file or folder"]
     {
-        assert!(said.contains(cause), "no {cause} in {said}");
+        assert!(stderr.contains(cause), "no {cause} in {stderr}");
     }
     // A second preparation inside the data set does not read the first one.
     let inside = |out| prepare(folder.path(), &["data", "--out", out, "--size", "16", "--aligned"]);
     succeeded(&inside("data/first"));
-    let said = succeeded(&inside("data/second"));
+    let stderr = succeeded(&inside("data/second"));
     assert!(
-        said.contains("is read as cacd") && said.contains("1  prepared faces, not photos, such as first"),
-        "{said}"
+        stderr.contains("is read as cacd") && stderr.contains("1  prepared faces, not photos, such as first"),
+        "{stderr}"
     );
 }
 
@@ -377,14 +388,14 @@ fn another_data_set_with_the_same_file_names_is_not_mixed_with_the_first_one() {
         let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 9) as u8, (y * y) as u8, name.len() as u8]));
         picture.save_with_format(folder.path().join("second").join(name), ImageFormat::Png).unwrap();
     }
-    let (code, said) = prepare_aligned(folder.path(), &[]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, stderr) = prepare_aligned(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{stderr}");
     let before = contents(&folder.path().join("out"));
 
     let output = prepare(folder.path(), &["second", "--out", "out", "--size", "16", "--aligned"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("out holds 2 faces, of which this data set has 0"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("out holds 2 faces, of which this data set has 0"), "{stderr}");
     assert!(contents(&folder.path().join("out")) == before);
 
     // The first one goes on, also from another place.
@@ -397,8 +408,8 @@ fn another_data_set_with_the_same_file_names_is_not_mixed_with_the_first_one() {
 fn spaces_in_a_list_of_ages_do_not_matter() {
     let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", "")]);
 
-    let (code, said) = prepare_aligned(folder.path(), &["--age-groups", " 11, 21 ,31"]);
+    let (code, stderr) = prepare_aligned(folder.path(), &["--age-groups", " 11, 21 ,31"]);
 
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("11-20") && said.contains("21-30") && said.contains("31+"), "{said}");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("11-20") && stderr.contains("21-30") && stderr.contains("31+"), "{stderr}");
 }

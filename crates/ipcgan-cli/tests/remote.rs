@@ -24,7 +24,7 @@ impl Lender {
     fn new() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
         command
-            .args(["lend", "--device", "cpu", "--listen", "127.0.0.1:0"])
+            .args(["worker", "--device", "cpu", "--listen", "127.0.0.1:0"])
             .stderr(Stdio::piped())
             .stdout(Stdio::null());
         let mut process = command.spawn().unwrap();

@@ -92,11 +92,11 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [
         "--set",
-        "aging.average=0.9",
+        "aging.ema_decay=0.9",
         "--set",
-        "aging.statistics_batches=2",
+        "aging.recalibration_batches=2",
         "--set",
-        "aging.accumulate=2",
+        "aging.gradient_accumulation=2",
         "--set",
         "aging.discriminator_updates=2",
         "--set",
@@ -104,7 +104,7 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
         "--set",
         "aging.warm_up=2",
         "--set",
-        "aging.clip_norm=10",
+        "aging.gradient_clip_norm=10",
         "--set",
         "aging.window_shifts=3",
         "--set",
@@ -132,8 +132,8 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
     assert_eq!(losses("unbroken").len(), 6);
     assert_eq!(losses("unbroken"), losses("broken"));
     // Half an average of two generators is neither of them.
-    let plain = ["--run", "plain", "--set", "aging.steps=6", "--set", "aging.average=0"];
-    let plain = [&plain[..], &["--set", "aging.statistics_batches=0"], &settings[4..]].concat();
+    let plain = ["--run", "plain", "--set", "aging.steps=6", "--set", "aging.ema_decay=0"];
+    let plain = [&plain[..], &["--set", "aging.recalibration_batches=0"], &settings[4..]].concat();
     succeeded(trained(folder.path(), &plain));
     assert!(weights(folder.path(), "plain", "generator") != weights(folder.path(), "broken", "generator"));
     assert!(weights(folder.path(), "plain", "discriminator") == weights(folder.path(), "broken", "discriminator"));
@@ -169,7 +169,7 @@ fn gradients_that_overflow_in_float16_lower_the_loss_scale_which_a_run_goes_on_w
 #[test]
 fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = ["aging.steps=4", "aging.average=0.9", "aging.statistics_batches=2", "validations=2"];
+    let settings = ["aging.steps=4", "aging.ema_decay=0.9", "aging.recalibration_batches=2", "validations=2"];
     let settings: Vec<&str> = settings.into_iter().flat_map(|setting| ["--set", setting]).collect();
     succeeded(trained(folder.path(), &settings));
     let run = folder.path().join("run");
@@ -196,9 +196,9 @@ fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
     assert_eq!(state["best"]["metric"], "realism and age");
     let best = format!("checkpoints/aging/{:06}", state["best"]["step"].as_u64().unwrap());
     for from in ["run", "run/checkpoints", "run/checkpoints/aging"] {
-        let (_, said) = succeeded(ipcgan(&["convert", from, "best.st"]));
-        assert!(said.contains(&best) && said.contains("the best one by realism and age"), "{said}");
-        assert!(said.contains("recalibrating batch norm on 2 batches"), "{said}");
+        let (_, stderr) = succeeded(ipcgan(&["convert", from, "best.st"]));
+        assert!(stderr.contains(&best) && stderr.contains("the best one by realism and age"), "{stderr}");
+        assert!(stderr.contains("recalibrating batch norm on 2 batches"), "{stderr}");
     }
     let face = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos/eileen-collins-face.png");
     fs::copy(face, folder.path().join("photo.png")).unwrap();
@@ -207,18 +207,18 @@ fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
     assert!(folder.path().join("aged/photo-51+.png").exists());
 
     // Others hold no generator, and say why.
-    let said = text(&ipcgan(&["convert", "run/checkpoints/age/000004", "e.st"]).stderr);
-    assert!(said.contains("a checkpoint of the age stage"), "{said}");
-    let said = text(&ipcgan(&["convert", "run/log", "e.st"]).stderr);
-    assert!(said.contains("holds no weights"), "{said}");
-    let said = text(&ipcgan(&["convert", "no-run", "e.st"]).stderr);
-    assert!(said.contains("no-run: there is no such file or folder"), "{said}");
+    let stderr = text(&ipcgan(&["convert", "run/checkpoints/age/000004", "e.st"]).stderr);
+    assert!(stderr.contains("a checkpoint of the age stage"), "{stderr}");
+    let stderr = text(&ipcgan(&["convert", "run/log", "e.st"]).stderr);
+    assert!(stderr.contains("holds no weights"), "{stderr}");
+    let stderr = text(&ipcgan(&["convert", "no-run", "e.st"]).stderr);
+    assert!(stderr.contains("no-run: there is no such file or folder"), "{stderr}");
     let record = run.join("checkpoints/aging/000004/model.bpk");
     let mut bytes = fs::read(&record).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&record, bytes).unwrap();
-    let said = text(&ipcgan(&["convert", "run/checkpoints/aging/000004", "e.st"]).stderr);
-    assert!(said.contains("model.bpk is damaged"), "{said}");
+    let stderr = text(&ipcgan(&["convert", "run/checkpoints/aging/000004", "e.st"]).stderr);
+    assert!(stderr.contains("model.bpk is damaged"), "{stderr}");
     assert!(!folder.path().join("e.st").exists());
 }
 
@@ -234,8 +234,9 @@ fn a_run_is_not_written_over() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));
 
-    let drawn = ["prepare", "--source", "synthetic", "--identities", "12", "--size", "32", "--out", "faces"];
-    let prepared = Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder.path()).args(drawn).output().unwrap();
+    let synthetic = ["prepare", "--source", "synthetic", "--identities", "12", "--size", "32", "--out", "faces"];
+    let prepared =
+        Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder.path()).args(synthetic).output().unwrap();
     succeeded(prepared);
     let output = trained(folder.path(), &["--stage", "identity", "--data", "faces"]);
     assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));

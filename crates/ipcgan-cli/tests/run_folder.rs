@@ -169,7 +169,7 @@ fn a_command_that_fails_before_it_trains_leaves_no_run() {
         (&["--set", "synthetic.size=0"], MISUSED),
         (&["--data", "nowhere"], FAILED),
         (&["--data", "empty"], FAILED),
-        (&["--set", "valid_share=0.0001"], FAILED),
+        (&["--set", "valid_fraction=0.0001"], FAILED),
         (&["--stage", "aging"], FAILED),
     ] {
         ended(&mut small_run(folder.path(), arguments), code);

@@ -48,9 +48,9 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
     let wild = ["--set", "aging.steps=50", "--set", "aging.weights.age=1e60", "--set", "checkpoint_every=1"];
     let output = trained(folder.path(), &wild);
 
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let error = said.lines().find(|line| line.starts_with("error:")).unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let error = stderr.lines().find(|line| line.starts_with("error:")).unwrap();
     assert!(error.contains("after step") && error.contains("lower rates"), "{error}");
     assert!(!folder.path().join("run/weights/generator.safetensors").exists());
 }
@@ -59,13 +59,14 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
 fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
     let folder = tempfile::tempdir().unwrap();
 
-    let wild = ["--set", "aging.steps=6", "--set", "aging.weights.age=1e60", "--set", "on_divergence=lower"];
+    let wild =
+        ["--set", "aging.steps=6", "--set", "aging.weights.age=1e60", "--set", "on_divergence=lower_learning_rate"];
     let output = trained(folder.path(), &wild);
 
     // Weights like these diverge at any rate, so it is given up in the end.
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().filter(|line| line.contains("with half the rates")).count(), 3, "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().filter(|line| line.contains("with half the rates")).count(), 3, "{stderr}");
     let config = fs::read(folder.path().join("run/log/aging/config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(config["aging"]["generator_learning_rate"], 3e-4 / 8.0);
@@ -89,8 +90,8 @@ fn the_best_checkpoint_is_chosen_by_the_metric_that_is_set() {
 fn two_devices_lose_what_one_loses_with_as_many_faces() {
     let folder = tempfile::tempdir().unwrap();
     let steps = ["--set", "aging.steps=4", "--run"];
-    let halves =
-        ["identity", "age", "aging"].map(|stage| [format!("{stage}.batch_size=2"), format!("{stage}.accumulate=2")]);
+    let halves = ["identity", "age", "aging"]
+        .map(|stage| [format!("{stage}.batch_size=2"), format!("{stage}.gradient_accumulation=2")]);
     let halves: Vec<&str> = halves.iter().flatten().flat_map(|setting| ["--set", setting]).collect();
 
     succeeded(trained(folder.path(), &[&steps[..], &["one"], &halves].concat()));
@@ -131,7 +132,7 @@ fn a_stage_that_becomes_no_better_ends_with_its_best_weights() {
     assert!(report.contains("when nothing became better any more"), "{report}");
     let run = folder.path().join("run");
     let validations = recorded(folder.path(), "run", "identity/valid.jsonl");
-    let values: Vec<f64> = validations.iter().map(|line| line["verification"].as_f64().unwrap()).collect();
+    let values: Vec<f64> = validations.iter().map(|line| line["verification AUC"].as_f64().unwrap()).collect();
     let (last, before) = values.split_last().unwrap();
     let best = before.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     assert!(values.len() < 20 && *last <= best, "{values:?}");

@@ -82,14 +82,14 @@ impl FaceSet for Subset {
 /// Parts `faces` into a training and a validation side that share no person.
 ///
 /// A person with a picture whose `split` is given is on that side with all pictures, and on neither if it is
-/// [`Split::Test`]. The others are parted by a hash of `seed` and their identity, about `valid_share` of them to
+/// [`Split::Test`]. The others are parted by a hash of `seed` and their identity, about `valid_fraction` of them to
 /// validation; a face without identity is a person of its own.
 ///
 /// # Errors
 /// [`DataError::SplitPerson`] if the pictures of one person are given to several splits.
-pub fn by_identity(faces: Arc<dyn FaceSet>, seed: u64, valid_share: f64) -> Result<(Subset, Subset), DataError> {
+pub fn by_identity(faces: Arc<dyn FaceSet>, seed: u64, valid_fraction: f64) -> Result<(Subset, Subset), DataError> {
     let given = given_splits(&*faces)?;
-    let held_out = HeldOut { valid: valid_share, test: 0.0 };
+    let held_out = HeldOut { valid: valid_fraction, test: 0.0 };
     let [mut train, mut valid] = [Vec::new(), Vec::new()];
     for index in 0..faces.len() {
         let label = faces.label(index);

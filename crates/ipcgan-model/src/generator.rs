@@ -325,8 +325,7 @@ mod tests {
         // No features: the last layer gives its biases, here much lighter and without saturation, then only more saturated.
         generator.head.weight = scaled(generator.head.weight, 0.0);
         let mut aged = |bias: [f32; 2]| {
-            generator.head.bias =
-                generator.head.bias.clone().map(|old| old.map(|_| Tensor::from_data(bias, &device)));
+            generator.head.bias = generator.head.bias.clone().map(|old| old.map(|_| Tensor::from_data(bias, &device)));
             let target = || Tensor::from_data([2], &device);
             let (source, bias) = (face(&device) * 0.5, generator.clone());
             let for_inference = bias.clone().into_inference().forward(source.clone(), target());

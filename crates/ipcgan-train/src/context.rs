@@ -14,12 +14,12 @@ use ipcgan_data::{
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
-use crate::checkpoint::{Checkpoints, Found, Standing};
+use crate::checkpoint::{Checkpoints, Found, StageProgress};
 use crate::config::ClassifierTraining;
+use crate::device_group::DeviceGroup;
 use crate::preflight::check_faces;
 use crate::stage_state::{StageState, check_stage};
-use crate::summary::{Learned, Summary};
-use crate::team::Team;
+use crate::summary::{StageResult, Summary};
 use crate::train::Session;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
@@ -44,12 +44,12 @@ pub(crate) struct StageContext<'a> {
     pub(crate) data: TrainingData,
     pub(crate) run: &'a RunFolder,
     pub(crate) session: &'a Session,
-    pub(crate) team: Team,
+    pub(crate) device_group: DeviceGroup,
     pub(crate) checkpoints: Checkpoints,
     /// Steps that an earlier run did.
     pub(crate) done: usize,
     /// How far it had come.
-    pub(crate) standing: Standing,
+    pub(crate) progress: StageProgress,
 }
 
 impl<'a> StageContext<'a> {
@@ -80,13 +80,13 @@ impl<'a> StageContext<'a> {
                 "the checkpoint of step {newest} of the {stage} stage is gone; going on from step {done}"
             ));
         }
-        let standing = checkpoints.standing(done)?;
+        let progress = checkpoints.progress(done)?;
         let context = Self::planned(config, stage, data, run, session)?;
         context.check_data(done)?;
         run.save_config(stage, &context.config)?;
         run.write(&faces_file(stage), &context.data.train().len())?;
         run.save_data_folder(data.folder())?;
-        Ok(Some(Self { checkpoints, done, standing, ..context }))
+        Ok(Some(Self { checkpoints, done, progress, ..context }))
     }
 
     /// Refuses to go on with another number of faces than the stage began with: their order would be another.
@@ -115,33 +115,44 @@ impl<'a> StageContext<'a> {
                 reason: format!("the identity stage {invalid}"),
             })?;
         }
-        let team = Team::new(&session.devices);
-        if !config.batch_size(stage).is_multiple_of(team.count()) {
-            let (setting, count) = (format!("{stage}.batch_size"), team.count());
+        let device_group = DeviceGroup::new(&session.devices);
+        if !config.batch_size(stage).is_multiple_of(device_group.count()) {
+            let (setting, count) = (format!("{stage}.batch_size"), device_group.count());
             let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
             return Err(TrainingError::Setting { setting, reason });
         }
         let checkpoints = Checkpoints::of(run, stage, &config);
-        Ok(Self { stage, config, data, run, session, team, checkpoints, done: 0, standing: Standing::default() })
+        Ok(Self {
+            stage,
+            config,
+            data,
+            run,
+            session,
+            device_group,
+            checkpoints,
+            done: 0,
+            progress: StageProgress::default(),
+        })
     }
 
     /// The same with batches of `faces`, each an update of its own.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
         let mut config = self.config.clone();
         config.set_batches(self.stage, faces);
-        let (data, team, checkpoints) = (self.data.clone(), self.team.clone(), self.checkpoints.clone());
-        let (stage, run, session, standing) = (self.stage, self.run, self.session, self.standing.clone());
-        Self { stage, config, data, run, session, team, checkpoints, done: self.done, standing }
+        let (data, device_group, checkpoints) =
+            (self.data.clone(), self.device_group.clone(), self.checkpoints.clone());
+        let (stage, run, session, progress) = (self.stage, self.run, self.session, self.progress.clone());
+        Self { stage, config, data, run, session, device_group, checkpoints, done: self.done, progress }
     }
 
     /// Where the networks are kept, with gradients.
     pub(crate) fn autodiff_device(&self) -> Device {
-        self.team.main().clone()
+        self.device_group.main().clone()
     }
 
     /// The same without gradients.
     pub(crate) fn device(&self) -> Device {
-        self.team.main().clone().inner()
+        self.device_group.main().clone().inner()
     }
 
     /// Faces that a step learns from.
@@ -150,25 +161,25 @@ impl<'a> StageContext<'a> {
     }
 
     /// Parts of batches that a step takes.
-    pub(crate) fn parts_per_step(&self) -> usize {
-        self.team.count() * self.config.batches_per_step(self.stage)
+    pub(crate) fn micro_batches_per_step(&self) -> usize {
+        self.device_group.count() * self.config.batches_per_step(self.stage)
     }
 
     /// Faces in such a part.
-    pub(crate) fn part_size(&self) -> usize {
-        self.config.batch_size(self.stage) / self.team.count()
+    pub(crate) fn micro_batch_size(&self) -> usize {
+        self.config.batch_size(self.stage) / self.device_group.count()
     }
 
     /// Says that the stage is complete, and what it learned; its weights are there by now.
-    pub(crate) fn summarise(&self, learned: Learned) -> Result<(), TrainingError> {
+    pub(crate) fn summarise(&self, result: StageResult) -> Result<(), TrainingError> {
         let summary = Summary {
             stage: self.stage.name().into(),
-            steps: learned.steps,
+            steps: result.steps,
             train_faces: self.data.train().len(),
             valid_faces: self.data.valid().len(),
-            held_out: learned.held_out,
-            stopped_early: learned.stopped_early,
-            best_step: learned.best_step,
+            held_out: result.held_out,
+            stopped_early: result.stopped_early,
+            best_step: result.best_step,
         };
         self.run.save_summary(self.stage, &summary)
     }
@@ -191,7 +202,7 @@ impl<'a> StageContext<'a> {
         Ok(weights::save(&network.valid(), config, &self.config.age_groups, &path)?)
     }
 
-    pub(crate) fn labelled_stream(
+    pub(crate) fn labelled_train_loader(
         &self,
         labels: Vec<usize>,
         training: &ClassifierTraining,
@@ -204,10 +215,10 @@ impl<'a> StageContext<'a> {
             self.config.seed,
             training.steps * self.items_per_step(),
         );
-        self.loader(LabelledBatcher, dataset, self.part_size())
+        self.loader(LabelledBatcher, dataset, self.micro_batch_size())
     }
 
-    pub(crate) fn labelled_once(
+    pub(crate) fn labelled_valid_loader(
         &self,
         labels: Vec<usize>,
         training: &ClassifierTraining,
@@ -217,14 +228,14 @@ impl<'a> StageContext<'a> {
         self.loader(LabelledBatcher, dataset, training.batch_size)
     }
 
-    pub(crate) fn aging_stream(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+    pub(crate) fn aging_train_loader(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
         let training = &self.config.aging;
         let items = training.steps * self.items_per_step();
         let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
-        self.aging_loader(self.data.train(), augmentation, items, self.part_size())
+        self.aging_loader(self.data.train(), augmentation, items, self.micro_batch_size())
     }
 
-    pub(crate) fn aging_once(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+    pub(crate) fn aging_valid_loader(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
         let faces = self.data.valid();
         self.aging_loader(faces, Augmentation::none(), faces.len(), self.config.aging.batch_size)
     }
@@ -253,7 +264,7 @@ impl<'a> StageContext<'a> {
         D: Dataset<I> + 'static,
     {
         // Several devices are sent their parts by the CPU.
-        let device = if self.team.count() == 1 { self.device() } else { Device::flex() };
+        let device = if self.device_group.count() == 1 { self.device() } else { Device::flex() };
         // One worker: with more, batches come in the order in which threads finish.
         DataLoaderBuilder::new(batcher).batch_size(batch_size).num_workers(1).set_device(device).build(dataset)
     }

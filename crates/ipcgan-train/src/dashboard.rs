@@ -140,9 +140,9 @@ mod signals {
     }
 
     fn set(terminal: &impl AsFd) {
-        let begun = Instant::now();
+        let start = Instant::now();
         while !is_raw_mode_enabled().unwrap_or(false) {
-            if begun.elapsed() > PATIENCE {
+            if start.elapsed() > PATIENCE {
                 return;
             }
             std::thread::sleep(Duration::from_millis(2));

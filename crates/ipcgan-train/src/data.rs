@@ -28,7 +28,7 @@ impl TrainingData {
     /// size.
     ///
     /// A person with a picture whose label names a split is on that side with all pictures; the others are split by
-    /// identity, [`TrainingConfig::valid_share`] of them to validation. Both sides need a face of every age group for the age and the
+    /// identity, [`TrainingConfig::valid_fraction`] of them to validation. Both sides need a face of every age group for the age and the
     /// ageing stage, and two people for the identity stage.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl TrainingData {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let small = ["generator.image_size=16", "generator.width=2", "discriminator.width=2", "alexnet.input_size=67"];
-    /// let smaller = ["alexnet.width=2", "alexnet.hidden=8", "aging.batch_size=2", "valid_share=0.5"];
+    /// let smaller = ["alexnet.width=2", "alexnet.hidden=8", "aging.batch_size=2", "valid_fraction=0.5"];
     /// let settings: Vec<String> = small.into_iter().chain(smaller).map(String::from).collect();
     /// let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings)?;
     ///
@@ -132,7 +132,7 @@ impl TrainingData {
     }
 
     fn split(faces: Arc<dyn FaceSet>, folder: Option<PathBuf>, config: &TrainingConfig) -> Result<Self, TrainingError> {
-        let (train, valid) = by_identity(faces, config.seed, config.valid_share)?;
+        let (train, valid) = by_identity(faces, config.seed, config.valid_fraction)?;
         let all = [train.len(), valid.len()];
         Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces, folder, all })
     }
@@ -176,7 +176,7 @@ impl TrainingData {
         };
         let train = Subset::new(self.train.clone(), kept(&self.train));
         let valid = Subset::new(self.valid.clone(), kept(&self.valid));
-        Self { train: Arc::new(train), valid: Arc::new(evenly(valid, self.valid_faces)), ..self.clone() }
+        Self { train: Arc::new(train), valid: Arc::new(subsample(valid, self.valid_faces)), ..self.clone() }
     }
 }
 
@@ -186,7 +186,7 @@ fn has_identity(faces: &Arc<dyn FaceSet>, index: usize) -> bool {
 
 /// At most `count` of `faces`: a person's pictures usually stand together, so blocks are kept whole
 /// rather than thinned out.
-fn evenly(faces: Subset, count: usize) -> Subset {
+fn subsample(faces: Subset, count: usize) -> Subset {
     const BLOCK: usize = 20;
     let len = faces.len();
     if len <= count {
@@ -216,7 +216,7 @@ mod tests {
         let faces: Arc<dyn FaceSet> = Arc::new(SyntheticFaces::new(config, &AgeGroups::default()));
         let all = Subset::new(faces, (0..35).collect());
 
-        let chosen = evenly(all, 30);
+        let chosen = subsample(all, 30);
 
         let names: HashSet<String> = (0..chosen.len()).map(|index| chosen.name(index)).collect();
         assert_eq!((chosen.len(), names.len()), (30, 30));

@@ -215,10 +215,10 @@ pub enum TrainingError {
         reason: String,
     },
     /// A loss is no number any more, or beyond all bounds.
-    #[error("{term} is {value} after step {step}; {advice}")]
+    #[error("{metric} is {value} after step {step}; {advice}")]
     Diverged {
         /// The loss.
-        term: String,
+        metric: String,
         /// Its value.
         value: f64,
         /// Steps done.

@@ -126,7 +126,7 @@ impl GeneratorSource {
                 };
                 let run = self.run().ok_or_else(without_run)?;
                 let config = run.config_of(STAGE)?.ok_or_else(without_run)?;
-                of_checkpoint(&folder.join(RECORD), &run, &config, device, notices)
+                load_checkpoint(&folder.join(RECORD), &run, &config, device, notices)
             }
         }
     }
@@ -137,18 +137,18 @@ fn absolute(path: &Path) -> Result<PathBuf, TrainingError> {
     path.canonicalize().map_err(|source| TrainingError::Access { path: path.into(), source })
 }
 
-fn of_checkpoint(
+fn load_checkpoint(
     record: &Path,
     run: &RunFolder,
     config: &TrainingConfig,
     device: &Device,
     notices: &LineSink,
 ) -> Result<Weights<Generator>, TrainingError> {
-    let part = if config.aging.average > 0.0 { "average" } else { "generator" };
+    let part = if config.aging.ema_decay > 0.0 { "ema" } else { "generator" };
     let read = |device: &Device| {
         weights::from_record(record, part, config.generator.clone(), config.age_groups.clone(), device)
     };
-    if config.aging.statistics_batches == 0 {
+    if config.aging.recalibration_batches == 0 {
         return Ok(read(device)?);
     }
     let data = data_of(run, config, notices)?;
@@ -165,7 +165,7 @@ fn of_checkpoint(
     let mut weights = read(&context.autodiff_device())?;
     // As the stage would have computed them, and nothing else in this process.
     config.precision.select();
-    let recalibrated = context.with_standing_statistics(&weights.network);
+    let recalibrated = context.recalibrate_batch_norm(&weights.network);
     Precision::Float32.select();
     weights.network = recalibrated?;
     Ok(weights)
@@ -177,7 +177,7 @@ fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Resu
     let what = folder.as_ref().map_or("synthetic faces".into(), |folder| folder.display().to_string());
     notices(&format!(
         "recalibrating batch norm on {} batches of {what}, as at the end of the stage; `ipcgan convert` keeps the result as a weights file",
-        config.aging.statistics_batches
+        config.aging.recalibration_batches
     ));
     match folder {
         None => TrainingData::synthetic(config, &|_, _| ()),

@@ -10,109 +10,113 @@ use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
-use crate::begun::Begun;
 use crate::checkpoint::SaveAlways;
 use crate::context::StageContext;
 use crate::dashboard::dashboard;
-use crate::health::Health;
-use crate::held_out::HeldOut;
+use crate::epoch_metric::EpochMetric;
+use crate::gan_monitor::GanMonitor;
+use crate::monitor::Recorder;
 use crate::progress::ProgressLines;
 use crate::realism::{AgingValidation, KERNEL_DISTANCE, REALISM_AND_AGE};
-use crate::record::Recorder;
-use crate::set_metric::SetMetric;
-use crate::stages::{Recognition, StepModel};
-use crate::strategy::{FACES_PER_SECOND, Gentler, JudgedBy, MEMORY, Outcome, StepObserver, StepStrategy, Watch};
-use crate::summary::Learned;
-use crate::terms::{TermMetric, Terms};
+use crate::stage_parts::StageParts;
+use crate::stages::{IdentityValidation, StepModel};
+use crate::step_metrics::{ScalarMetric, StepMetrics};
+use crate::strategy::{
+    FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, StepObserver, StepStrategy,
+};
+use crate::summary::StageResult;
 use crate::train::Display;
+use crate::validation_logger::ValidationLogger;
 
 /// A stage about to be launched.
-pub(crate) struct Setup<M: StepModel> {
+pub(crate) struct MetricSet<M: StepModel> {
     training: SupervisedTraining<M>,
     outcome: Arc<Mutex<Outcome>>,
 }
 
-impl<M: StepModel> Setup<M> {
+impl<M: StepModel> MetricSet<M> {
     fn map(self, change: impl FnOnce(SupervisedTraining<M>) -> SupervisedTraining<M>) -> Self {
         Self { training: change(self.training), outcome: self.outcome }
     }
 
     /// Keeps what is called `name` for the summary.
-    fn measured(self, name: &'static str) -> Self {
-        self.outcome.lock().expect("no holder panics").measured.push(name);
+    fn track_validation(self, name: &'static str) -> Self {
+        self.outcome.lock().expect("no holder panics").validation_metrics.push(name);
         self
     }
 }
 
-impl<M: StepModel> Setup<M> {
+impl<M: StepModel> MetricSet<M> {
     /// Shows a term that should fall while training.
-    pub(crate) fn loss(self, term: &'static str) -> Self {
-        self.map(|training| training.metric_train_numeric(TermMetric::loss(term)))
+    pub(crate) fn loss(self, metric: &'static str) -> Self {
+        self.map(|training| training.metric_train_numeric(ScalarMetric::loss(metric)))
     }
 
     /// Shows a term that should rise while training.
-    pub(crate) fn accuracy(self, term: &'static str) -> Self {
-        self.map(|training| training.metric_train_numeric(TermMetric::accuracy(term)))
+    pub(crate) fn accuracy(self, metric: &'static str) -> Self {
+        self.map(|training| training.metric_train_numeric(ScalarMetric::accuracy(metric)))
     }
 
     /// Shows a term where there is room for more than losses.
-    pub(crate) fn detail(self, term: &'static str) -> Self {
-        self.map(|training| training.metric_train_numeric(TermMetric::detail(term)))
+    pub(crate) fn detail(self, metric: &'static str) -> Self {
+        self.map(|training| training.metric_train_numeric(ScalarMetric::detail(metric)))
     }
 }
 
-impl<M: StepModel + InferenceStep<Output: Adaptor<Terms>>> Setup<M> {
+impl<M: StepModel + InferenceStep<Output: Adaptor<StepMetrics>>> MetricSet<M> {
     /// Shows a term that should fall on held-out faces.
-    pub(crate) fn valid_loss(self, term: &'static str) -> Self {
-        self.measured(term).map(|training| training.metric_valid_numeric(TermMetric::loss(term)))
+    pub(crate) fn valid_loss(self, metric: &'static str) -> Self {
+        self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::loss(metric)))
     }
 
     /// Shows a term that should rise on held-out faces.
-    pub(crate) fn valid_accuracy(self, term: &'static str) -> Self {
-        self.measured(term).map(|training| training.metric_valid_numeric(TermMetric::accuracy(term)))
+    pub(crate) fn valid_accuracy(self, metric: &'static str) -> Self {
+        self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::accuracy(metric)))
     }
 }
 
-impl<M: StepModel + InferenceStep<Output = Recognition>> Setup<M> {
+impl<M: StepModel + InferenceStep<Output = IdentityValidation>> MetricSet<M> {
     /// Shows how well held-out people are recognised.
-    pub(crate) fn recognition(self) -> Self {
-        self.measured("verification").measured("nearest is same").map(|training| {
-            training.metric_valid_numeric(SetMetric::verification()).metric_valid_numeric(SetMetric::nearest_is_same())
+    pub(crate) fn verification(self) -> Self {
+        self.track_validation("verification AUC").track_validation("rank-1 accuracy").map(|training| {
+            training
+                .metric_valid_numeric(EpochMetric::verification_auc())
+                .metric_valid_numeric(EpochMetric::rank_1_accuracy())
         })
     }
 }
 
-impl<M: StepModel + InferenceStep<Output = AgingValidation>> Setup<M> {
+impl<M: StepModel + InferenceStep<Output = AgingValidation>> MetricSet<M> {
     /// Shows how much aged faces are like real ones of their age.
     pub(crate) fn realism(self) -> Self {
-        self.measured(KERNEL_DISTANCE).measured(REALISM_AND_AGE).map(|training| {
+        self.track_validation(KERNEL_DISTANCE).track_validation(REALISM_AND_AGE).map(|training| {
             training
-                .metric_valid_numeric(SetMetric::kernel_distance())
-                .metric_valid_numeric(SetMetric::realism_and_age())
+                .metric_valid_numeric(EpochMetric::kernel_distance())
+                .metric_valid_numeric(EpochMetric::realism_and_age())
         })
     }
 }
 
 impl StageContext<'_> {
-    /// Runs the loop of a stage that has `begun`, which `setup` says what to show of; the best model of a stage that
+    /// Runs the loop of a stage that has `parts`, which `metrics` says what to show of; the best model of a stage that
     /// stopped early, else the last one.
     pub(crate) fn launch<M: StepModel>(
         &self,
-        begun: Begun<M>,
+        parts: StageParts<M>,
         observer: Option<Arc<dyn StepObserver<M>>>,
-        setup: impl FnOnce(Setup<M>) -> Setup<M>,
-    ) -> Result<(M, Learned), TrainingError> {
-        let Begun { model, optimizer, rates, train, valid, judged_by } = begun;
-        let learner = self.resumed(model, optimizer, rates)?;
+        metrics: impl FnOnce(MetricSet<M>) -> MetricSet<M>,
+    ) -> Result<(M, StageResult), TrainingError> {
+        let StageParts { model, optimizer, lr_scheduler, train, valid, selection_metric } = parts;
+        let learner = self.resumed(model, optimizer, lr_scheduler)?;
         let outcome = Arc::<Mutex<Outcome>>::default();
-        let strategy = self.strategy(judged_by, observer, outcome.clone())?;
+        let strategy = self.strategy(selection_metric, observer, outcome.clone())?;
         // Of its own, because Burn's dashboard resets it when the stage ends.
         let interrupter = Interrupter::new();
         let training = SupervisedTraining::new(self.run.log(self.stage)?, train, valid)
             .num_epochs(self.config.validations)
             .with_interrupter(interrupter.clone())
             .with_application_logger(None)
-            .with_metric_logger(HeldOut::default())
+            .with_metric_logger(ValidationLogger::default())
             .with_checkpointing_strategy(SaveAlways)
             .with_custom_checkpointers(
                 self.checkpoints.record("model"),
@@ -131,8 +135,8 @@ impl StageContext<'_> {
                 sink.clone(),
             ))),
         };
-        let setup = setup(Setup { training, outcome: outcome.clone() }).detail(FACES_PER_SECOND).detail(MEMORY);
-        let result = setup.training.launch(learner);
+        let metrics = metrics(MetricSet { training, outcome: outcome.clone() }).detail(FACES_PER_SECOND).detail(MEMORY);
+        let result = metrics.training.launch(learner);
         let outcome = std::mem::take(&mut *outcome.lock().expect("no holder panics"));
         if let Some(error) = outcome.error {
             return Err(error);
@@ -141,37 +145,37 @@ impl StageContext<'_> {
             let (step, reason) = (outcome.steps_done, error.to_string());
             return Err(TrainingError::Stopped { step, reason });
         }
-        let Outcome { steps_done: steps, standing, stopped_early, .. } = outcome;
-        let validated = standing.validated;
-        let best_step = standing.best.as_ref().map(|best| best.step);
-        let model = match standing.best.filter(|_| stopped_early) {
+        let Outcome { steps_done: steps, progress, stopped_early, .. } = outcome;
+        let validated = progress.validated;
+        let best_step = progress.best.as_ref().map(|best| best.step);
+        let model = match progress.best.filter(|_| stopped_early) {
             None => result.model,
             Some(best) => self.load_model(result.model, best.step)?,
         };
-        Ok((model, Learned { steps, validated, held_out: standing.held_out, stopped_early, best_step }))
+        Ok((model, StageResult { steps, validated, held_out: progress.held_out, stopped_early, best_step }))
     }
 
     fn strategy<M: StepModel>(
         &self,
-        judged_by: JudgedBy,
+        selection_metric: MonitoredMetric,
         observer: Option<Arc<dyn StepObserver<M>>>,
         outcome: Arc<Mutex<Outcome>>,
     ) -> Result<StepStrategy<M>, TrainingError> {
-        let watch = Watch {
-            recorder: Recorder::new(self.run, self.stage, self.done, self.standing.validated)?,
-            health: Health::new(self.session.notices.clone()),
+        let monitors = Monitors {
+            recorder: Recorder::new(self.run, self.stage, self.done, self.progress.validated)?,
+            gan: GanMonitor::new(self.session.notices.clone()),
         };
-        let (rate, value) = self.config.rate(self.stage);
-        let gentler = Gentler {
+        let (rate, value) = self.config.learning_rate(self.stage);
+        let retry_hint = RetryHint {
             rate: format!("{rate}={}", value / 2.0),
             batch: format!("{}.batch_size={}", self.stage, self.config.batch_size(self.stage).div_ceil(2)),
         };
         Ok(StepStrategy {
-            gentler,
-            team: self.team.clone(),
+            retry_hint,
+            device_group: self.device_group.clone(),
             seed: self.config.seed,
             steps: self.config.steps(self.stage),
-            parts_per_step: self.parts_per_step(),
+            micro_batches_per_step: self.micro_batches_per_step(),
             items_per_step: self.items_per_step(),
             validations: self.config.validations,
             checkpoint_every: self.config.checkpoint_every,
@@ -179,12 +183,12 @@ impl StageContext<'_> {
             histogram_every: self.config.histogram_every,
             checkpoints: self.checkpoints.clone(),
             done: self.done,
-            standing: self.standing.clone(),
-            judged_by,
+            progress: self.progress.clone(),
+            selection_metric,
             patience: self.config.patience(self.stage),
             observer,
             stop: self.session.interrupter.clone(),
-            watch: Mutex::new(Some(watch)),
+            monitors: Mutex::new(Some(monitors)),
             outcome,
         })
     }
@@ -194,16 +198,16 @@ impl StageContext<'_> {
         &self,
         model: M,
         optimizer: ModuleOptimizer,
-        rates: ModuleLrScheduler,
+        lr_scheduler: ModuleLrScheduler,
     ) -> Result<Learner<M>, TrainingError> {
         if self.done == 0 {
-            return Ok(Learner::new(model, optimizer, rates));
+            return Ok(Learner::new(model, optimizer, lr_scheduler));
         }
         let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
-        let mut learner = Learner::new(self.load_model(model, self.done)?, optimizer, rates);
+        let mut learner = Learner::new(self.load_model(model, self.done)?, optimizer, lr_scheduler);
         learner.load_optim(self.checkpoints.record("optimizer").load(self.done).map_err(damaged)?);
         learner.load_scheduler(self.checkpoints.record("scheduler").load(self.done).map_err(damaged)?);
-        learner.model().loss_scale().restore(self.standing.loss_scale);
+        learner.model().loss_scale().restore(self.progress.loss_scale);
         Ok(learner)
     }
 

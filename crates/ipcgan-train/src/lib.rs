@@ -6,43 +6,43 @@
 //! In reading order: [`TrainingConfig`], [`TrainingData`], [`Stage`], [`train`], the models of the
 //! stages ([`IdentityModel`], [`AgeModel`], [`AgingModel`]), [`RunFolder`].
 
-mod average;
-mod begun;
 mod checkpoint;
 mod config;
 mod context;
 mod dashboard;
 mod data;
+mod device_group;
+mod ema;
+mod epoch_metric;
 mod error;
 pub mod evaluation;
+mod gan_monitor;
 mod generator_source;
-mod health;
-mod held_out;
 mod launch;
 mod loss_scale;
 mod memory;
+mod monitor;
 mod optimizers;
+mod parameter_values;
 mod plan;
 mod preflight;
 mod progress;
 mod realism;
-mod record;
 mod run_folder;
 mod samples;
 mod schedule;
-mod set_metric;
 mod settings;
 mod stage;
+mod stage_parts;
 mod stage_state;
 mod stages;
+mod step_metrics;
 mod strategy;
 mod summary;
-mod team;
-mod terms;
 mod train;
 mod update;
+mod validation_logger;
 mod verification;
-mod weights_of;
 
 pub use burn::train::Interrupter;
 pub use config::{
@@ -52,16 +52,16 @@ pub use dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard}
 pub use data::TrainingData;
 pub use error::TrainingError;
 pub use generator_source::GeneratorSource;
-pub use optimizers::{gan_optimizer, gan_rates};
+pub use monitor::TENSORBOARD_FOLDER;
+pub use optimizers::{gan_lr_scheduler, gan_optimizer};
 pub use plan::{StagePlan, plan};
-pub use progress::{LineSink, span};
+pub use progress::{LineSink, human_duration};
 pub use realism::AgingValidation;
-pub use record::EVENTS_FOLDER;
 pub use run_folder::RunFolder;
 pub use samples::{aged_sheet, at_every_age};
 pub use schedule::Schedule;
 pub use stage::Stage;
-pub use stages::{AgeModel, AgingModel, IdentityModel, Recognition, Turn};
+pub use stages::{AgeModel, AgingModel, IdentityModel, IdentityValidation, StepGradients};
+pub use step_metrics::StepMetrics;
 pub use summary::Summary;
-pub use terms::Terms;
-pub use train::{Display, Ending, Session, train};
+pub use train::{Display, Session, TrainingOutcome, train};

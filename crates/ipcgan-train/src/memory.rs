@@ -41,7 +41,7 @@ pub(crate) enum Fit {
 impl StageContext<'_> {
     /// What the stage needs at least, by the sizes of its networks: weights with all that belongs to them, and for each face of
     /// a batch what every layer gives, which is kept for the gradients.
-    pub(crate) fn least_memory(&self) -> MemoryNeed {
+    pub(crate) fn min_memory(&self) -> MemoryNeed {
         let (config, groups) = (&self.config, self.config.age_groups.count());
         let size = config.generator.image_size;
         let alexnet = config.alexnet.weights(groups);
@@ -55,7 +55,7 @@ impl StageContext<'_> {
                 config.generator.activations() + config.discriminator.activations(size),
             ),
         };
-        let faces_at_once = self.part_size() as f64;
+        let faces_at_once = self.micro_batch_size() as f64;
         let computing = FLOAT * (weights as f64 + faces_at_once * activations as f64);
         // All batches of a step are read before it begins; a face is a byte a colour, or two faces in the ageing stage.
         let reading = (2 * 3 * size * size) as f64 * self.items_per_step() as f64;
@@ -70,7 +70,9 @@ impl StageContext<'_> {
     pub(crate) fn fit(&self, needed: MemoryNeed) -> Fit {
         let advice = || {
             let stage = self.stage;
-            format!("lower {stage}.batch_size; {stage}.accumulate raised by as much keeps the faces of an update")
+            format!(
+                "lower {stage}.batch_size; {stage}.gradient_accumulation raised by as much keeps the faces of an update"
+            )
         };
         let too_large = |needed: f64, total: f64, place| {
             let (needed, total) = (needed / 1e9, total / 1e9);

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use ipcgan_model::{Adam, adam_update, adam_updates};
 
 use crate::config::{AgingTraining, ClassifierTraining};
-use crate::schedule::Rate;
+use crate::schedule::LrSchedule;
 
 /// Momentum of Adam in the GAN (official code).
 const GAN_BETA_1: f32 = 0.5;
@@ -76,14 +76,14 @@ impl Optimizer for FusedAdam {
 }
 
 /// The rate of a classifier.
-pub(crate) fn classifier_rate(training: &ClassifierTraining) -> ModuleLrScheduler {
+pub(crate) fn classifier_lr_scheduler(training: &ClassifierTraining) -> ModuleLrScheduler {
     let ClassifierTraining { learning_rate, schedule, warm_up, steps, .. } = *training;
-    ModuleLrScheduler::new(Rate::new(learning_rate, schedule, warm_up, steps))
+    ModuleLrScheduler::new(LrSchedule::new(learning_rate, schedule, warm_up, steps))
 }
 
 /// The rates of the two networks of the GAN.
-pub fn gan_rates(training: &AgingTraining) -> ModuleLrScheduler {
-    let rate = |largest| Rate::new(largest, training.schedule, training.warm_up, training.steps);
+pub fn gan_lr_scheduler(training: &AgingTraining) -> ModuleLrScheduler {
+    let rate = |largest| LrSchedule::new(largest, training.schedule, training.warm_up, training.steps);
     ModuleLrScheduler::new(0.0)
         .with_group(parameters_of("generator"), rate(training.generator_learning_rate))
         .with_group(parameters_of("discriminator"), rate(training.discriminator_learning_rate))

@@ -6,10 +6,10 @@ use burn::train::checkpoint::Checkpoint;
 use burn::train::{InferenceStep, Learner};
 use ipcgan_model::{give_back_freed_memory, guarded};
 
-use crate::begun::Begun;
 use crate::context::StageContext;
 use crate::memory::{Fit, MemoryNeed, resident_bytes};
 use crate::samples::SampleGrids;
+use crate::stage_parts::StageParts;
 use crate::stages::StepModel;
 use crate::strategy::StepObserver;
 use crate::train::Session;
@@ -20,11 +20,11 @@ const WARM_UP: usize = 2;
 /// Steps that are measured at most, after those.
 const STEPS: usize = 8;
 /// Time after which no further one is measured.
-const LONG_ENOUGH: Duration = Duration::from_secs(3);
+const MAX_TIME: Duration = Duration::from_secs(3);
 /// Faces on each device in the two small batches from which larger ones are estimated: those that surely fit.
 const SMALL_BATCHES: [[usize; 2]; 3] = [[8, 32], [4, 8], [1, 2]];
 /// What a stage needs at most of what it needs at least: beside what layers give there are gradients, and copies in other orders.
-const MOST_OF_LEAST: f64 = 8.0;
+const MAX_OVER_MIN: f64 = 8.0;
 /// Faces and seconds of a step up to which it is measured as it is, and not estimated.
 const MEASURED_FACES: usize = 256;
 const MEASURED_STEP: f64 = 5.0;
@@ -113,7 +113,7 @@ impl Measured {
 impl StageContext<'_> {
     /// What the stage will take after `done` steps.
     fn plan(&self, done: usize) -> Result<StagePlan, TrainingError> {
-        if let Fit::TooLarge(error) = self.fit(self.least_memory()) {
+        if let Fit::TooLarge(error) = self.fit(self.min_memory()) {
             return Err(error);
         }
         let (measured, estimated) = self.measured_or_estimated()?;
@@ -152,7 +152,7 @@ impl StageContext<'_> {
 
     /// Memory that the stage needs, estimated from small batches.
     pub(crate) fn estimated_memory(&self) -> Result<MemoryNeed, TrainingError> {
-        let least = self.least_memory();
+        let least = self.min_memory();
         // What does not fit at best is not tried.
         if matches!(self.fit(least), Fit::TooLarge(_)) {
             return Ok(least);
@@ -162,8 +162,8 @@ impl StageContext<'_> {
 
     /// What the stage takes as it is set, and whether that is estimated from smaller batches.
     fn measured_or_estimated(&self) -> Result<(Measured, bool), TrainingError> {
-        let largest = SMALL_BATCHES[0][1] * self.team.count();
-        let small = self.config.batch_size(self.stage) <= largest && self.config.accumulated(self.stage) == 1;
+        let largest = SMALL_BATCHES[0][1] * self.device_group.count();
+        let small = self.config.batch_size(self.stage) <= largest && self.config.gradient_accumulation(self.stage) == 1;
         if small && self.surely_fits() {
             return Ok((self.measured()?, false));
         }
@@ -178,7 +178,7 @@ impl StageContext<'_> {
 
     fn estimated(&self) -> Result<Measured, TrainingError> {
         let batch = self.config.batch_size(self.stage);
-        let sizes = SMALL_BATCHES.map(|sizes| sizes.map(|faces| (faces * self.team.count()).min(batch)));
+        let sizes = SMALL_BATCHES.map(|sizes| sizes.map(|faces| (faces * self.device_group.count()).min(batch)));
         let safe = sizes.iter().find(|[_, more]| self.with_batches_of(*more).surely_fits());
         let [few, more] = *safe.unwrap_or(&sizes[sizes.len() - 1]);
         let measured = |batch| Ok::<_, TrainingError>((batch, self.with_batches_of(batch).measured()?));
@@ -186,10 +186,9 @@ impl StageContext<'_> {
         let _ = measured(few)?;
         let (small, large) = (measured(few)?, measured(more)?);
         let mut estimated = if few == more { large.1 } else { Measured::extrapolated(small, large, batch) };
-        estimated.step *= self.config.accumulated(self.stage) as f64;
-        let least = self.least_memory();
-        let bounded =
-            |estimate: f64, measured: f64, least: f64| estimate.clamp(least, measured + MOST_OF_LEAST * least);
+        estimated.step *= self.config.gradient_accumulation(self.stage) as f64;
+        let least = self.min_memory();
+        let bounded = |estimate: f64, measured: f64, least: f64| estimate.clamp(least, measured + MAX_OVER_MIN * least);
         let MemoryNeed { host, device } = estimated.memory;
         estimated.memory.host = bounded(host, large.1.memory.host, least.host);
         estimated.memory.device = bounded(device, large.1.memory.device, least.device);
@@ -198,20 +197,20 @@ impl StageContext<'_> {
 
     /// Whether it fits into free memory even if it needs the most that it may.
     fn surely_fits(&self) -> bool {
-        let MemoryNeed { host, device } = self.least_memory();
-        matches!(self.fit(MemoryNeed { host: MOST_OF_LEAST * host, device: MOST_OF_LEAST * device }), Fit::Fits)
+        let MemoryNeed { host, device } = self.min_memory();
+        matches!(self.fit(MemoryNeed { host: MAX_OVER_MIN * host, device: MAX_OVER_MIN * device }), Fit::Fits)
     }
 
     fn measured(&self) -> Result<Measured, TrainingError> {
         // What it has learned by then does not change the time.
-        let blank = || self.blank_alexnet();
+        let blank = || self.untrained_alexnet();
         let measured = || match self.stage {
-            Stage::Identity => self.measure(self.identity_begun()?, None),
-            Stage::Age => self.measure(self.age_begun(blank())?, None),
+            Stage::Identity => self.measure(self.identity_parts()?, None),
+            Stage::Age => self.measure(self.age_parts(blank())?, None),
             Stage::Aging => {
                 let samples =
                     SampleGrids::new(self.run.clone(), self.data.valid().as_ref(), &self.config, &self.device())?;
-                self.measure(self.aging_begun(blank())?, Some(&samples))
+                self.measure(self.aging_parts(blank())?, Some(&samples))
             }
         };
         give_back_freed_memory();
@@ -226,26 +225,26 @@ impl StageContext<'_> {
 
     fn measure<M: StepModel>(
         &self,
-        begun: Begun<M>,
+        parts: StageParts<M>,
         observer: Option<&dyn StepObserver<M>>,
     ) -> Result<Measured, TrainingError> {
-        let Begun { model, optimizer, rates, train, valid, .. } = begun;
+        let StageParts { model, optimizer, lr_scheduler, train, valid, .. } = parts;
         let failed = |reason: String| TrainingError::Stopped { step: 0, reason };
-        let mut learner = Learner::new(model, optimizer, rates);
-        learner.fork(self.team.main());
-        let train = self.team.fed(train);
+        let mut learner = Learner::new(model, optimizer, lr_scheduler);
+        learner.fork(self.device_group.main());
+        let train = self.device_group.prepare_loader(train);
         let mut batches = train.iter();
         let step = median(|| {
-            let parts = batches.by_ref().take(self.parts_per_step()).collect::<Result<Vec<_>, _>>();
-            let parts = parts.map_err(|error| failed(error.to_string()))?;
-            if parts.len() < self.parts_per_step() {
+            let micro_batches = batches.by_ref().take(self.micro_batches_per_step()).collect::<Result<Vec<_>, _>>();
+            let micro_batches = micro_batches.map_err(|error| failed(error.to_string()))?;
+            if micro_batches.len() < self.micro_batches_per_step() {
                 return Ok(None);
             }
-            let begun = Instant::now();
+            let start = Instant::now();
             learner.lr_step();
-            let terms = M::learn(&mut learner, &self.team, parts);
-            terms.read().map_err(|error| failed(error.to_string()))?;
-            Ok(Some(begun.elapsed()))
+            let metrics = M::learn(&mut learner, &self.device_group, micro_batches);
+            metrics.read().map_err(|error| failed(error.to_string()))?;
+            Ok(Some(start.elapsed()))
         })?;
         let host = resident_bytes();
         let device = self.device().memory_pool_usage().map_or(0.0, |usage| usage.bytes_reserved as f64);
@@ -255,21 +254,21 @@ impl StageContext<'_> {
         let valid = valid.to_device(&self.device());
         let mut batches = valid.iter();
         let validation = median(|| {
-            let begun = Instant::now();
+            let start = Instant::now();
             let Some(batch) = batches.next() else { return Ok(None) };
             let _ = InferenceStep::step(&judged, batch.map_err(|error| failed(error.to_string()))?);
             self.device().sync().map_err(|error| failed(error.to_string()))?;
-            Ok(Some(begun.elapsed()))
+            Ok(Some(start.elapsed()))
         })?;
-        let begun = Instant::now();
+        let start = Instant::now();
         let record = model.clone().into_record();
         record.checkpoint_into_bytes().map_err(|error| failed(error.to_string()))?;
-        let checkpoint = RECORDS * begun.elapsed().as_secs_f64();
-        let begun = Instant::now();
+        let checkpoint = RECORDS * start.elapsed().as_secs_f64();
+        let start = Instant::now();
         if let Some(observer) = observer {
-            observer.rehearse(&model);
+            observer.dry_run(&model);
         }
-        let sample = begun.elapsed().as_secs_f64();
+        let sample = start.elapsed().as_secs_f64();
         let memory = MemoryNeed { host, device };
         Ok(Measured { parameters: model.num_params(), step, validation, checkpoint, sample, memory })
     }
@@ -277,9 +276,9 @@ impl StageContext<'_> {
 
 /// The median time, in seconds, of a few calls of `work` after the first ones, until it gives none; zero if there are none.
 fn median(mut work: impl FnMut() -> Result<Option<Duration>, TrainingError>) -> Result<f64, TrainingError> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut times = Vec::new();
-    while times.len() < WARM_UP + STEPS && (times.len() <= WARM_UP || begun.elapsed() < LONG_ENOUGH) {
+    while times.len() < WARM_UP + STEPS && (times.len() <= WARM_UP || start.elapsed() < MAX_TIME) {
         match work()? {
             Some(time) => times.push(time.as_secs_f64()),
             None => break,

@@ -96,8 +96,8 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 /// Refuses stages that need more memory than there is, and warns of those that need more than is free.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
-        let large = context.config.batch_size(context.stage) > MEASURED_ABOVE * context.team.count();
-        let needed = if large { context.estimated_memory()? } else { context.least_memory() };
+        let large = context.config.batch_size(context.stage) > MEASURED_ABOVE * context.device_group.count();
+        let needed = if large { context.estimated_memory()? } else { context.min_memory() };
         match context.fit(needed) {
             Fit::Fits => (),
             Fit::Tight(warning) => (context.session.notices)(&format!("warning: {warning}")),
@@ -115,7 +115,7 @@ pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &Training
             check_identities(faces, "the training split")?;
         }
         if data.valid().is_empty() {
-            let advice = "add photos of more identities, or raise valid_share";
+            let advice = "add photos of more identities, or raise valid_fraction";
             return Err(TrainingError::NoFaces { purpose: "validate on", advice });
         }
         return Ok(());
@@ -126,7 +126,10 @@ pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &Training
     ] {
         if faces.is_empty() {
             return Err(match all {
-                0 => TrainingError::NoFaces { purpose, advice: "add photos of more identities, or change valid_share" },
+                0 => TrainingError::NoFaces {
+                    purpose,
+                    advice: "add photos of more identities, or change valid_fraction",
+                },
                 count => TrainingError::NoAges { stage, purpose, count },
             });
         }
@@ -154,7 +157,7 @@ fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<Strin
     }
     (!has_pairs(valid)).then(|| {
         "note: no identity has two photos among the faces to validate on, so verification cannot be measured; \
-         raise valid_share or add photos of the same people"
+         raise valid_fraction or add photos of the same people"
             .into()
     })
 }

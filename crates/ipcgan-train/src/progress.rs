@@ -10,8 +10,8 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 
-use crate::set_metric::NOT_DEFINED;
-use crate::terms::DETAIL;
+use crate::epoch_metric::NOT_DEFINED;
+use crate::step_metrics::DETAIL;
 
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ impl ProgressLines {
             self.steps,
             self.values(),
             speed * self.faces_per_step as f64,
-            span(left),
+            human_duration(left),
         ));
         self.last_line = Some(Instant::now());
     }
@@ -104,7 +104,7 @@ fn short(value: f64) -> String {
 }
 
 /// Seconds in the largest unit that fits, for people.
-pub fn span(seconds: f64) -> String {
+pub fn human_duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 90.0 => format!("{seconds:.0} s"),
         seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),

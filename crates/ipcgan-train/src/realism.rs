@@ -8,8 +8,8 @@ use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 
-use crate::set_metric::{Gathered, SetMetric, rows};
-use crate::terms::Terms;
+use crate::epoch_metric::{EpochMetric, EpochOutputs, rows};
+use crate::step_metrics::StepMetrics;
 
 /// Names of the two numbers.
 pub(crate) const KERNEL_DISTANCE: &str = "kernel distance";
@@ -19,7 +19,7 @@ pub(crate) const REALISM_AND_AGE: &str = "realism and age";
 #[derive(Clone, Debug)]
 pub struct AgingValidation {
     /// The losses.
-    pub terms: Terms,
+    pub metrics: StepMetrics,
     /// Features of the aged faces, `[batch, features]`.
     pub aged: Tensor<2>,
     /// Features of as many real faces of the target groups, `[batch, features]`.
@@ -36,13 +36,13 @@ pub struct AgingValidation {
 
 impl ItemLazy for AgingValidation {
     fn sync(self) -> Result<Self, ExecutionError> {
-        Ok(Self { terms: self.terms.read()?, ..self })
+        Ok(Self { metrics: self.metrics.read()?, ..self })
     }
 }
 
-impl Adaptor<Terms> for AgingValidation {
-    fn adapt(&self) -> Terms {
-        self.terms.clone()
+impl Adaptor<StepMetrics> for AgingValidation {
+    fn adapt(&self) -> StepMetrics {
+        self.metrics.clone()
     }
 }
 
@@ -56,12 +56,12 @@ impl Adaptor<AgingValidation> for AgingValidation {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgedAndReal {
     groups: usize,
-    faces: Vec<Compared>,
+    faces: Vec<FacePair>,
 }
 
 /// An aged face, and a real face of its target group.
 #[derive(Clone, Debug)]
-struct Compared {
+struct FacePair {
     target: usize,
     aged: Vec<f32>,
     real: Vec<f32>,
@@ -70,7 +70,7 @@ struct Compared {
     real_is_of_target: bool,
 }
 
-impl Gathered for AgedAndReal {
+impl EpochOutputs for AgedAndReal {
     type Item = AgingValidation;
 
     fn add(&mut self, item: &AgingValidation) -> Result<(), TensorReadError> {
@@ -81,7 +81,7 @@ impl Gathered for AgedAndReal {
             (groups(&item.target)?, groups(&item.aged_group)?, groups(&item.real_group)?);
         let features = rows(item.aged.clone())?.into_iter().zip(rows(item.real.clone())?);
         self.groups = item.groups;
-        self.faces.extend(features.enumerate().map(|(index, (aged, real))| Compared {
+        self.faces.extend(features.enumerate().map(|(index, (aged, real))| FacePair {
             target: target[index] as usize,
             aged,
             real,
@@ -95,7 +95,7 @@ impl Gathered for AgedAndReal {
 /// What both numbers take.
 const TOO_FEW: &str = "the held-out faces need two of an age group, not all the same";
 
-impl SetMetric<AgedAndReal> {
+impl EpochMetric<AgedAndReal> {
     pub(crate) fn kernel_distance() -> Self {
         Self::lower(KERNEL_DISTANCE, TOO_FEW, AgedAndReal::kernel_distance)
     }
@@ -118,11 +118,11 @@ impl AgedAndReal {
         let kernel = |x: &[f32], y: &[f32]| (-squared_distance(x, y) / spread).exp();
         let (mut distance, mut within_all) = (0.0, 0.0);
         for group in 0..self.groups {
-            let faces: Vec<&Compared> = self.faces.iter().filter(|face| face.target == group).collect();
+            let faces: Vec<&FacePair> = self.faces.iter().filter(|face| face.target == group).collect();
             if faces.len() < 2 {
                 continue;
             }
-            let mean = |one: fn(&Compared) -> &[f32], other: fn(&Compared) -> &[f32]| {
+            let mean = |one: fn(&FacePair) -> &[f32], other: fn(&FacePair) -> &[f32]| {
                 let pairs = faces.iter().enumerate().flat_map(|(i, x)| {
                     let others = faces.iter().enumerate().filter(move |(j, _)| i != *j);
                     others.map(move |(_, y)| kernel(one(x), other(y)))
@@ -143,7 +143,7 @@ impl AgedAndReal {
         let distance = self.kernel_distance()?.clamp(0.0, 1.0);
         let count = self.faces.len() as f64;
         let share =
-            |of_target: fn(&Compared) -> bool| self.faces.iter().filter(|face| of_target(face)).count() as f64 / count;
+            |of_target: fn(&FacePair) -> bool| self.faces.iter().filter(|face| of_target(face)).count() as f64 / count;
         let told = share(|face| face.aged_is_of_target);
         let told_of_real = share(|face| face.real_is_of_target).max(1.0 / self.groups as f64);
         Some((told / told_of_real).min(1.0) * (1.0 - distance))
@@ -162,11 +162,11 @@ impl AgedAndReal {
     }
 }
 
-fn aged(face: &Compared) -> &[f32] {
+fn aged(face: &FacePair) -> &[f32] {
     &face.aged
 }
 
-fn real(face: &Compared) -> &[f32] {
+fn real(face: &FacePair) -> &[f32] {
     &face.real
 }
 
@@ -186,7 +186,7 @@ mod tests {
             let other = [(index * 3 % 20) as f32, (index * 11 % 20) as f32 + 100.0 * target as f32];
             let (real, aged) = (place.to_vec(), aged(other).to_vec());
             // The classifier is right on half of the real faces.
-            Compared { target, aged, real, aged_is_of_target: told, real_is_of_target: index % 4 < 2 }
+            FacePair { target, aged, real, aged_is_of_target: told, real_is_of_target: index % 4 < 2 }
         });
         AgedAndReal { groups: 2, faces: faces.collect() }
     }

@@ -18,7 +18,7 @@ const DATA: &str = "data.json";
 /// The file that the process that trains holds locked.
 const LOCK: &str = ".lock";
 /// What a run makes beside its configuration.
-const CONTENTS: [&str; 7] = [DATA, "log", "checkpoints", "weights", "samples", "plots", crate::EVENTS_FOLDER];
+const CONTENTS: [&str; 7] = [DATA, "log", "checkpoints", "weights", "samples", "plots", crate::TENSORBOARD_FOLDER];
 
 /// The folder of one training run.
 ///
@@ -244,12 +244,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let mut config = serde_json::to_value(TrainingConfig::of(Preset::Compact).with_seed(7)).unwrap();
-        config["aging"].as_object_mut().unwrap().remove("average").unwrap();
+        config["aging"].as_object_mut().unwrap().remove("ema_decay").unwrap();
         run.write(CONFIG, &config).unwrap();
 
         let config = run.config().unwrap().unwrap();
 
-        assert_eq!((config.seed, config.aging.average), (7, TrainingConfig::of(Preset::Compact).aging.average));
+        assert_eq!((config.seed, config.aging.ema_decay), (7, TrainingConfig::of(Preset::Compact).aging.ema_decay));
     }
 
     #[test]

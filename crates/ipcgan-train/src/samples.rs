@@ -58,14 +58,14 @@ impl StepObserver<AgingModel> for SampleGrids {
         Ok(Some(grid))
     }
 
-    fn rehearse(&self, model: &AgingModel) {
+    fn dry_run(&self, model: &AgingModel) {
         let _ = self.grid(model);
     }
 }
 
 impl SampleGrids {
     fn grid(&self, model: &AgingModel) -> RgbImage {
-        let generator = model.kept().clone().into_inference();
+        let generator = model.ema_generator().clone().into_inference();
         sample_grid(&generator, &self.groups, &self.faces, &self.device)
     }
 }

@@ -34,7 +34,7 @@ impl Schedule {
 
 /// A rate that follows from the number of steps done and nothing else.
 #[derive(Clone, Debug)]
-pub(crate) struct Rate {
+pub(crate) struct LrSchedule {
     pub(crate) largest: f64,
     pub(crate) schedule: Schedule,
     /// Steps in which it rises in a straight line.
@@ -44,7 +44,7 @@ pub(crate) struct Rate {
     steps_done: usize,
 }
 
-impl Rate {
+impl LrSchedule {
     pub(crate) fn new(largest: f64, schedule: Schedule, warm_up: usize, steps: usize) -> Self {
         Self { largest, schedule, warm_up, steps, steps_done: 0 }
     }
@@ -59,7 +59,7 @@ impl Rate {
     }
 }
 
-impl LrScheduler for Rate {
+impl LrScheduler for LrSchedule {
     fn step(&mut self) -> LearningRate {
         let rate = self.after(self.steps_done);
         self.steps_done += 1;
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn rates(schedule: Schedule, warm_up: usize) -> Vec<f64> {
-        let mut rate = Rate::new(8.0, schedule, warm_up, 4 + warm_up);
+        let mut rate = LrSchedule::new(8.0, schedule, warm_up, 4 + warm_up);
         (0..4 + warm_up).map(|_| (rate.step() * 1000.0).round() / 1000.0).collect()
     }
 
@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn a_record_goes_on_where_it_stood() {
-        let mut rate = Rate::new(1.0, Schedule::Cosine, 1, 9);
+        let mut rate = LrSchedule::new(1.0, Schedule::Cosine, 1, 9);
         (0..3).for_each(|_| _ = rate.step());
-        let mut again = Rate::new(1.0, Schedule::Cosine, 1, 9);
+        let mut again = LrSchedule::new(1.0, Schedule::Cosine, 1, 9);
         again.load_record(rate.to_record());
 
         assert_eq!(again.step(), rate.step());

@@ -7,7 +7,7 @@ use crate::{TrainingConfig, TrainingError};
 /// Settings that follow from others or from the data.
 const DERIVED: [&str; 2] = ["alexnet.identities", "preset"];
 /// Jaro-Winkler likeness of two names from which on one may be meant by the other.
-const LIKE: f64 = 0.8;
+const MIN_SIMILARITY: f64 = 0.8;
 
 impl TrainingConfig {
     /// The configuration with each of `settings`, `key=value`, in place.
@@ -62,9 +62,9 @@ fn no_such_name(name: &str, names: &[String]) -> String {
     match names {
         [] => format!("nothing is below here to be called `{name}`"),
         names => {
-            let likeness = |other: &&String| strsim::jaro_winkler(name, other);
-            let nearest = names.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-            let meant = nearest.filter(|nearest| likeness(nearest) >= LIKE);
+            let similarity = |other: &&String| strsim::jaro_winkler(name, other);
+            let nearest = names.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
+            let meant = nearest.filter(|nearest| similarity(nearest) >= MIN_SIMILARITY);
             let meant = meant.map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
             format!("there is no `{name}`{meant}; there are {}", names.join(", "))
         }
@@ -105,7 +105,7 @@ mod tests {
     fn what_is_like_none_is_answered_with_the_list_alone() {
         let error = set("aging.qqq=3").unwrap_err();
 
-        assert!(error.contains("there is no `qqq`; there are accumulate"), "{error}");
+        assert!(error.contains("there is no `qqq`; there are gradient_accumulation"), "{error}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// The run cannot be read.
-    pub fn has_begun(&self) -> Result<bool, TrainingError> {
+    pub fn has_started(&self) -> Result<bool, TrainingError> {
         let Some(config) = self.config()? else { return Ok(false) };
         for stage in Stage::ALL {
             if StageState::of(self, stage, &config)? != StageState::NotStarted {
@@ -114,7 +114,7 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
         "alexnet.hidden",
         "alexnet.embedding",
         "seed",
-        "valid_share",
+        "valid_fraction",
     ];
     const OF_AGING: [&str; 6] = [
         "generator.width",
@@ -136,10 +136,11 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
             return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
         }
     }
-    let averaged = |config: &Value| at(config, "aging.average").and_then(|average| average.as_f64()).map(|it| it > 0.0);
-    if stage == Stage::Aging && averaged(&saved).is_some() && averaged(&saved) != averaged(&now) {
-        let [was, now] = [&saved, &now].map(|config| at(config, "aging.average").unwrap_or_default().to_string());
-        return Err(TrainingError::FixedSetting { setting: "aging.average".into(), was, now, stage });
+    let has_ema =
+        |config: &Value| at(config, "aging.ema_decay").and_then(|average| average.as_f64()).map(|it| it > 0.0);
+    if stage == Stage::Aging && has_ema(&saved).is_some() && has_ema(&saved) != has_ema(&now) {
+        let [was, now] = [&saved, &now].map(|config| at(config, "aging.ema_decay").unwrap_or_default().to_string());
+        return Err(TrainingError::FixedSetting { setting: "aging.ema_decay".into(), was, now, stage });
     }
     Ok(())
 }

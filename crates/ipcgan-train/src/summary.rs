@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{RunFolder, Stage, TrainingError};
 
 /// What came of a stage's loop.
-pub(crate) struct Learned {
+pub(crate) struct StageResult {
     /// Steps done, in all runs.
     pub(crate) steps: usize,
     /// The step after which faces that were held out were last looked at.
@@ -20,7 +20,7 @@ pub(crate) struct Learned {
     pub(crate) best_step: Option<usize>,
 }
 
-impl Learned {
+impl StageResult {
     /// Whether a stage of `steps` is done with its last step and its last look at held-out faces, or ended early.
     pub(crate) fn is_complete(&self, steps: usize) -> bool {
         self.stopped_early || self.steps.min(self.validated) >= steps
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_stage_is_complete_with_its_last_look_at_held_out_faces() {
-        let learned = |steps, validated, stopped_early| Learned {
+        let learned = |steps, validated, stopped_early| StageResult {
             steps,
             validated,
             held_out: BTreeMap::new(),

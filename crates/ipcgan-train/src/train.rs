@@ -6,11 +6,11 @@ use burn::train::Interrupter;
 use crate::config::OnDivergence;
 use crate::context::StageContext;
 use crate::progress::LineSink;
-use crate::summary::{Learned, Summary};
+use crate::summary::{StageResult, Summary};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
 /// Times that the rates of a stage are lowered before it is given up.
-const LOWERED: usize = 3;
+const MAX_RETRIES: usize = 3;
 
 /// How progress is shown.
 #[derive(Clone)]
@@ -40,9 +40,9 @@ pub struct Session {
 
 /// How a training ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ending {
+pub enum TrainingOutcome {
     /// All stages are done, with what each learned.
-    Finished(Vec<Summary>),
+    Completed(Vec<Summary>),
     /// It was told to stop; what was done is in a checkpoint.
     Interrupted {
         /// The stage that was running.
@@ -66,7 +66,7 @@ pub fn train(
     data: &TrainingData,
     run: &RunFolder,
     session: &Session,
-) -> Result<Ending, TrainingError> {
+) -> Result<TrainingOutcome, TrainingError> {
     run.check_usable()?;
     preflight::check_memory(&preflight::check(config, stages, data, run, session)?)?;
     let _lock = run.lock()?;
@@ -74,17 +74,17 @@ pub fn train(
     for &stage in stages {
         if session.interrupter.should_stop() {
             let step = run.checkpoint_step(stage)?.unwrap_or(0);
-            return Ok(Ending::Interrupted { stage, step });
+            return Ok(TrainingOutcome::Interrupted { stage, step });
         }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
             if !learned.is_complete(context.config.steps(stage)) {
-                return Ok(Ending::Interrupted { stage, step: learned.steps });
+                return Ok(TrainingOutcome::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;
         }
         summaries.extend(run.summary(stage)?);
     }
-    Ok(Ending::Finished(summaries))
+    Ok(TrainingOutcome::Completed(summaries))
 }
 
 /// Runs a stage, with lower rates from the last checkpoint if a loss diverges and that is wanted; nothing if an earlier
@@ -95,10 +95,10 @@ fn run_stage<'a>(
     data: &TrainingData,
     run: &'a RunFolder,
     session: &'a Session,
-) -> Result<Option<(StageContext<'a>, Learned)>, TrainingError> {
+) -> Result<Option<(StageContext<'a>, StageResult)>, TrainingError> {
     let mut config = config.clone();
     let mut resumed = session.resume;
-    let mut lowered = 0;
+    let mut retries = 0;
     loop {
         let Some(context) = StageContext::new(&config, stage, data, run, session, resumed)? else { return Ok(None) };
         let learned = match stage {
@@ -107,15 +107,15 @@ fn run_stage<'a>(
             Stage::Aging => context.aging(),
         };
         match learned {
-            Err(TrainingError::Diverged { term, step, .. })
-                if config.on_divergence == OnDivergence::Lower && lowered < LOWERED =>
+            Err(TrainingError::Diverged { metric, step, .. })
+                if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {
                 (session.notices)(&format!(
-                    "warning: {term} diverged after step {step}; going back to the last checkpoint, with half the rates"
+                    "warning: {metric} diverged after step {step}; going back to the last checkpoint, with half the rates"
                 ));
-                config = config.with_lower_rates(stage);
+                config = config.with_halved_learning_rates(stage);
                 resumed = true;
-                lowered += 1;
+                retries += 1;
             }
             learned => return Ok(Some((context, learned?))),
         }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use crate::loss_scale::LossScale;
 
 /// Kept from zero in a division.
-const LEAST: f64 = 1e-12;
+const EPSILON: f64 = 1e-12;
 
 /// Gradients of `loss` towards the parameters of `module`, times the factor of `scale`.
 pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M, scale: &LossScale) -> GradientsParams {
@@ -27,28 +27,28 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// The mean of the gradients of `parts`, as [`gradients`] gave them, each of as many faces; not longer than
-    /// `clip_norm` unless that is zero. Nothing is read back from the device, unless losses are scaled.
+    /// The mean of the gradients of `micro_batches`, as [`gradients`] gave them, each of as many faces; not longer than
+    /// `gradient_clip_norm` unless that is zero. Nothing is read back from the device, unless losses are scaled.
     ///
     /// # Panics
     /// If there are no parts, or none of `module`'s parameters has a gradient.
     pub(crate) fn mean<M: Module>(
         module: &M,
-        parts: Vec<GradientsParams>,
-        clip_norm: f64,
+        micro_batches: Vec<GradientsParams>,
+        gradient_clip_norm: f64,
         loss_scale: &LossScale,
     ) -> Self {
-        let scale = 1.0 / (parts.len() as f64 * loss_scale.factor());
-        let mut sum = Sum { parts, total: GradientsParams::new(), squares: None };
+        let scale = 1.0 / (micro_batches.len() as f64 * loss_scale.factor());
+        let mut sum = Sum { micro_batches, total: GradientsParams::new(), squares: None };
         module.visit(&mut sum);
         let norm = sum.squares.expect("a loss has gradients towards the network that it judges").sqrt() * scale;
         if !loss_scale.accepts(&norm) {
             return Self { gradients: None, norm: norm.zeros_like() };
         }
-        let factor = match clip_norm {
+        let factor = match gradient_clip_norm {
             0.0 => Factor::Fixed(scale),
             limit => {
-                let shortened = (norm.clone() + LEAST).recip().mul_scalar(limit).clamp_max(1.0);
+                let shortened = (norm.clone() + EPSILON).recip().mul_scalar(limit).clamp_max(1.0);
                 Factor::Measured(Box::new(shortened * scale))
             }
         };
@@ -62,14 +62,14 @@ impl Update {
 
 /// Adds up the gradients of several parts.
 struct Sum {
-    parts: Vec<GradientsParams>,
+    micro_batches: Vec<GradientsParams>,
     total: GradientsParams,
     squares: Option<Tensor<1>>,
 }
 
 impl ModuleVisitor for Sum {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        let gradients = self.parts.iter_mut().filter_map(|part| part.remove::<D>(parameter.id));
+        let gradients = self.micro_batches.iter_mut().filter_map(|micro_batch| micro_batch.remove::<D>(parameter.id));
         let Some(total) = gradients.reduce(|sum, gradient| sum + gradient) else { return };
         let squares = total.clone().square().sum();
         self.squares = Some(match self.squares.take() {
@@ -111,20 +111,20 @@ mod tests {
     use super::*;
 
     /// One weight and its gradients in two parts, 3 and 5.
-    fn update(clip_norm: f64) -> (f32, f32) {
-        let (gradient, norm) = scaled_update(clip_norm, [3.0, 5.0], &LossScale::none());
+    fn update(gradient_clip_norm: f64) -> (f32, f32) {
+        let (gradient, norm) = scaled_update(gradient_clip_norm, [3.0, 5.0], &LossScale::none());
         (gradient.unwrap(), norm)
     }
 
-    /// One weight's update from two parts, whose gradients are `parts`.
-    fn scaled_update(clip_norm: f64, parts: [f32; 2], loss_scale: &LossScale) -> (Option<f32>, f32) {
+    /// One weight's update from two parts, whose gradients are `micro_batches`.
+    fn scaled_update(gradient_clip_norm: f64, micro_batches: [f32; 2], loss_scale: &LossScale) -> (Option<f32>, f32) {
         let device = Device::flex().autodiff();
         let layer: Linear = LinearConfig::new(1, 1).with_bias(false).with_initializer(Initializer::Ones).init(&device);
-        let part = |x: f32| {
+        let micro_batch = |x: f32| {
             let input = Tensor::<2>::from_data([[x]], &device);
             gradients(layer.forward(input).sum(), &layer, loss_scale)
         };
-        let update = Update::mean(&layer, parts.map(part).into(), clip_norm, loss_scale);
+        let update = Update::mean(&layer, micro_batches.map(micro_batch).into(), gradient_clip_norm, loss_scale);
         let gradient = update.gradients.map(|gradients| gradients.get::<2>(layer.weight.id).unwrap().into_scalar());
         (gradient, update.norm.into_scalar())
     }

@@ -6,17 +6,17 @@ use burn::tensor::{ExecutionError, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 
-use crate::set_metric::{Gathered, SetMetric, rows};
-use crate::stages::Recognition;
+use crate::epoch_metric::{EpochMetric, EpochOutputs, rows};
+use crate::stages::IdentityValidation;
 
-impl ItemLazy for Recognition {
+impl ItemLazy for IdentityValidation {
     fn sync(self) -> Result<Self, ExecutionError> {
         Ok(self)
     }
 }
 
-impl Adaptor<Recognition> for Recognition {
-    fn adapt(&self) -> Recognition {
+impl Adaptor<IdentityValidation> for IdentityValidation {
+    fn adapt(&self) -> IdentityValidation {
         self.clone()
     }
 }
@@ -25,7 +25,7 @@ impl Adaptor<Recognition> for Recognition {
 /// rated more alike by the cosine of the vectors: the area under the ROC curve.
 ///
 /// Half is chance. `None` if there is no pair of one of the kinds.
-pub(crate) fn verification(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
+pub(crate) fn verification_auc(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
     let mut pairs: Vec<(f32, bool)> = Vec::new();
     for (i, first) in vectors.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn verification(embeddings: &[Vec<f32>], identities: &[i64]) -> Optio
 
 /// Share of the faces, of people with at least two, whose most similar other face is of the same
 /// person. `None` if nobody has two.
-pub(crate) fn nearest_is_same(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
+pub(crate) fn rank_1_accuracy(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
     let mut pictures = HashMap::new();
     for identity in identities {
@@ -85,15 +85,15 @@ fn area_under_curve(mut pairs: Vec<(f32, bool)>) -> Option<f64> {
 
 /// The vectors of all faces of a validation, and whose they are.
 #[derive(Clone, Default)]
-pub(crate) struct Recognised {
+pub(crate) struct Embeddings {
     embeddings: Vec<Vec<f32>>,
     identities: Vec<i64>,
 }
 
-impl Gathered for Recognised {
-    type Item = Recognition;
+impl EpochOutputs for Embeddings {
+    type Item = IdentityValidation;
 
-    fn add(&mut self, item: &Recognition) -> Result<(), TensorReadError> {
+    fn add(&mut self, item: &IdentityValidation) -> Result<(), TensorReadError> {
         self.embeddings.extend(rows(item.embeddings.clone())?);
         self.identities.extend(item.identities.clone().try_into_data()?.iter::<i64>());
         Ok(())
@@ -103,13 +103,13 @@ impl Gathered for Recognised {
 /// Why neither number is known.
 const NO_PAIRS: &str = "the held-out faces need two pictures of one person, and two people";
 
-impl SetMetric<Recognised> {
-    pub(crate) fn verification() -> Self {
-        Self::higher("verification", NO_PAIRS, |set| verification(&set.embeddings, &set.identities))
+impl EpochMetric<Embeddings> {
+    pub(crate) fn verification_auc() -> Self {
+        Self::higher("verification AUC", NO_PAIRS, |set| verification_auc(&set.embeddings, &set.identities))
     }
 
-    pub(crate) fn nearest_is_same() -> Self {
-        Self::higher("nearest is same", NO_PAIRS, |set| nearest_is_same(&set.embeddings, &set.identities))
+    pub(crate) fn rank_1_accuracy() -> Self {
+        Self::higher("rank-1 accuracy", NO_PAIRS, |set| rank_1_accuracy(&set.embeddings, &set.identities))
     }
 }
 
@@ -129,22 +129,22 @@ mod tests {
     fn vectors_that_lie_by_person_verify_every_pair() {
         let embeddings = vectors(&[EAST, NEARLY_EAST, NORTH, NORTH]);
 
-        assert_eq!(verification(&embeddings, &[7, 7, 3, 3]), Some(1.0));
-        assert_eq!(nearest_is_same(&embeddings, &[7, 7, 3, 3]), Some(1.0));
+        assert_eq!(verification_auc(&embeddings, &[7, 7, 3, 3]), Some(1.0));
+        assert_eq!(rank_1_accuracy(&embeddings, &[7, 7, 3, 3]), Some(1.0));
     }
 
     #[test]
     fn vectors_that_are_all_the_same_are_chance() {
         let embeddings = vectors(&[EAST, EAST, EAST, EAST]);
 
-        assert_eq!(verification(&embeddings, &[7, 7, 3, 3]), Some(0.5));
+        assert_eq!(verification_auc(&embeddings, &[7, 7, 3, 3]), Some(0.5));
     }
 
     #[test]
     fn without_two_pictures_of_anybody_there_is_nothing_to_verify() {
         let embeddings = vectors(&[EAST, NORTH]);
 
-        assert_eq!(verification(&embeddings, &[1, 2]), None);
-        assert_eq!(nearest_is_same(&embeddings, &[1, 2]), None);
+        assert_eq!(verification_auc(&embeddings, &[1, 2]), None);
+        assert_eq!(rank_1_accuracy(&embeddings, &[1, 2]), None);
     }
 }

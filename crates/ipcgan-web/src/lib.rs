@@ -51,7 +51,7 @@ impl Aging {
         }
         let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
         let faces = self.aging.faces(&photo.rgb());
-        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
+        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.description(number)).collect();
         let (width, height) = (photo.picture.width(), photo.picture.height());
         self.opened = Some((photo, faces));
         Ok(json!({ "width": width, "height": height, "faces": described }).to_string())
@@ -66,7 +66,7 @@ impl Aging {
         let ages = [AgeBlend::of_age(years, self.aging.age_groups())];
         let mut photo = photo.clone();
         for (_, face) in (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found)) {
-            face.put_back(&mut photo.picture, &self.aging.changes(face, &ages)[0]);
+            face.put_back(&mut photo.picture, &self.aging.residuals(face, &ages)[0]);
         }
         photo.encoded(PhotoFormat::Png).map_err(|error| error.to_string())
     }

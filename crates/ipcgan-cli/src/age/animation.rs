@@ -16,7 +16,7 @@ const STEPS: usize = 6;
 /// Milliseconds that a picture is shown.
 const DELAY: u32 = 80;
 /// How carefully GIF's 256 colours are chosen, 1 (best) to 30.
-const HASTE: i32 = 10;
+const QUANTIZATION_SPEED: i32 = 10;
 
 /// The photo with `faces`, each aligned and with its place in the photo, growing old and young again.
 pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Place)]) -> Result<Vec<u8>> {
@@ -24,11 +24,12 @@ pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Pla
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor).round() as u32).max(1));
     let small = if factor < 1.0 { resize(photo, width, height, FilterType::Triangle) } else { photo.clone() };
     let small = DynamicImage::from(small);
-    let changes = faces.iter().map(|(face, _)| walk(aging, face)).collect::<Result<Vec<Vec<Change>>>>()?;
-    let pictures = (0..changes.first().map_or(0, Vec::len)).map(|step| {
+    let residuals =
+        faces.iter().map(|(face, _)| residuals_over_ages(aging, face)).collect::<Result<Vec<Vec<Change>>>>()?;
+    let pictures = (0..residuals.first().map_or(0, Vec::len)).map(|step| {
         let mut picture = small.clone();
-        for ((_, place), changes) in faces.iter().zip(&changes) {
-            put_back(&mut picture, &place.of_resized(factor), &changes[step]);
+        for ((_, place), residuals) in faces.iter().zip(&residuals) {
+            put_back(&mut picture, &place.of_resized(factor), &residuals[step]);
         }
         picture.into_rgb8()
     });
@@ -37,25 +38,25 @@ pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Pla
 
 /// An aligned face growing old and young again.
 pub(crate) fn of_face(aging: &Aging, face: &RgbImage) -> Result<Vec<u8>> {
-    gif(walk(aging, face)?.iter().map(|change| change.added_to(face)).collect())
+    gif(residuals_over_ages(aging, face)?.iter().map(|residual| residual.added_to(face)).collect())
 }
 
 /// What changes in a face from the first group's middle to the last one's.
-fn walk(aging: &Aging, face: &RgbImage) -> Result<Vec<Change>> {
+fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Change>> {
     let groups = aging.photo_aging.age_groups();
     let [first, last] = [0, groups.count() - 1].map(|group| groups.middle(group));
     let steps = STEPS * (groups.count() - 1);
     let ages: Vec<AgeBlend> =
         (0..=steps).map(|step| AgeBlend::of_age(first + (last - first) * step as f32 / steps as f32, groups)).collect();
-    let changes = aging.photo_aging.try_changes(face, &ages)?.into_iter();
-    Ok(changes.map(|change| change.scaled(aging.strength)).collect())
+    let residuals = aging.photo_aging.try_residuals(face, &ages)?.into_iter();
+    Ok(residuals.map(|residual| residual.scaled(aging.strength)).collect())
 }
 
 /// `pictures` there and back, without end.
 fn gif(pictures: Vec<RgbImage>) -> Result<Vec<u8>> {
     let back = pictures.iter().skip(1).rev().skip(1);
     let mut bytes = Vec::new();
-    let mut encoder = GifEncoder::new_with_speed(&mut bytes, HASTE);
+    let mut encoder = GifEncoder::new_with_speed(&mut bytes, QUANTIZATION_SPEED);
     encoder.set_repeat(Repeat::Infinite)?;
     for picture in pictures.iter().chain(back) {
         let picture = DynamicImage::from(picture.clone()).into_rgba8();

@@ -13,7 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::natural_order;
 use super::resume_log::ResumeLog;
 use super::source::{STANDARD_INPUT, Source, VIDEO_ADVICE, is_video, located};
-use crate::unfinished::misused;
+use crate::exit_reason::usage_error;
 
 /// A photo to age.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +185,9 @@ impl Listing {
         let out = fs::canonicalize(out).ok();
         if out.is_some() && fs::canonicalize(folder).ok() == out {
             let folder = folder.display();
-            return Err(misused(format!("{folder} holds the photos; give another folder for their results as --out")));
+            return Err(usage_error(format!(
+                "{folder} holds the photos; give another folder for their results as --out"
+            )));
         }
         let (before, skipped_before) = (self.noticed(), self.skipped.clone());
         let mut results = results_above(folder);

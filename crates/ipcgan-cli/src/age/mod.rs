@@ -25,17 +25,17 @@ use ipcgan::model::JsonPath;
 use serde_json::json;
 
 use crate::arguments::AgeArguments;
+use crate::output::{complain_error, in_one_line, print_path};
 use crate::progress::Progress;
-use crate::say::{answer_path, complain_error, in_one_line};
 use crate::weights::face_aging;
-use crate::{answer, complain, detail, devices, report};
+use crate::{debug, devices, info, print_line, warn};
 use listing::{Given, Listing, Photo, Unreadable};
-use output_names::{Ends, OutputNames, Taken};
+use output_names::{NameConflict, OutputNames, Suffixes};
 use photo::{AgedPhoto, Aging, Job};
 use request::AgeRequest;
 pub(crate) use request::OutputFormat;
 use resume_log::{PhotoId, PhotoRecord, ResumeLog};
-pub(crate) use selection::{Age, Faces, MAX_AGE, MAX_STRENGTH, strength};
+pub(crate) use selection::{Age, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
 pub(crate) use upright::turn_advice;
@@ -51,22 +51,22 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     report_skipped(&listing, arguments);
     let device = devices::open(&arguments.device)?;
     let face_aging = face_aging(arguments.weights.as_deref(), &device)?;
-    detail("weights are read");
+    debug("weights are read");
     let (ages, notices) = selection::ages(&arguments.to, face_aging.age_groups())?;
-    notices.iter().for_each(|notice| report(notice));
+    notices.iter().for_each(|notice| info(notice));
     let weights = arguments.weights.as_ref().map(|_| face_aging.origin());
     let request = AgeRequest::new(arguments, &ages, weights)?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
     let log = ResumeLog::open(&arguments.out)?;
-    let ends = Ends::new(&ages, &face_aging.age_groups().names(), arguments.format);
-    let taken = if arguments.video { Taken::Refuse } else { Taken::Rename };
-    let names = OutputNames::plan(&listing.photos, &arguments.out, &ends, &log, taken)?;
+    let suffixes = Suffixes::new(&ages, &face_aging.age_groups().names(), arguments.format);
+    let on_conflict = if arguments.video { NameConflict::Refuse } else { NameConflict::Rename };
+    let names = OutputNames::plan(&listing.photos, &arguments.out, &suffixes, &log, on_conflict)?;
     report_renamed(&listing.photos, &names);
     let aging = Aging {
         photo_aging: PhotoAging::new(face_aging, &device),
         ages,
-        ends,
+        suffixes,
         request,
         faces: arguments.face,
         strength: arguments.strength,
@@ -81,23 +81,23 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
 
 fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
     if let Some(advice) = listing.advice() {
-        complain(&format!("not read: {advice}"));
+        warn(&format!("not read: {advice}"));
     }
     for Unreadable { path, reason } in &listing.unreadable {
         if arguments.json {
-            answer(&json!({ "path": JsonPath::from(path), "error": reason }).to_string());
+            print_line(&json!({ "path": JsonPath::from(path), "error": reason }).to_string());
         }
-        complain(&format!("error: {reason}"));
+        warn(&format!("error: {reason}"));
     }
 }
 
 fn report_renamed(photos: &[Photo], names: &OutputNames) {
     for &index in names.renamed.iter().take(MAX_RENAMED) {
         let [photo, base] = [photos[index].source.name(), &names.bases[index]].map(Path::display);
-        report(&format!("{photo}: results are called {base}-..., because other names are taken"));
+        info(&format!("{photo}: results are called {base}-..., because other names are taken"));
     }
     if names.renamed.len() > MAX_RENAMED {
-        report(&format!("and {} more whose names are taken", names.renamed.len() - MAX_RENAMED));
+        info(&format!("and {} more whose names are taken", names.renamed.len() - MAX_RENAMED));
     }
 }
 
@@ -118,14 +118,14 @@ fn age_all(
             Ok(Some(aged)) => {
                 summary.aged += 1;
                 summary.replaced += aged.replaced;
-                answer_aged(&aged, arguments)?;
+                print_aged(&aged, arguments)?;
             }
             Ok(None) => summary.aged_before += 1,
             Err(error) => {
                 summary.failed += 1;
                 if arguments.json {
                     let path = JsonPath::from(photo.source.path());
-                    answer(&json!({ "path": path, "error": in_one_line(&error) }).to_string());
+                    print_line(&json!({ "path": path, "error": in_one_line(&error) }).to_string());
                 }
                 if is_one {
                     return Err(error);
@@ -140,9 +140,9 @@ fn age_all(
         return Ok(());
     }
     if arguments.json {
-        answer(&json!({ "summary": summary }).to_string());
+        print_line(&json!({ "summary": summary }).to_string());
     }
-    report(&summary.to_string());
+    info(&summary.to_string());
     summary.result()
 }
 
@@ -156,7 +156,7 @@ fn age(
 ) -> Result<Option<AgedPhoto>> {
     let bytes = photo.source.read()?;
     let id = PhotoId { path: photo.location.as_path().into(), content: Content::of(&bytes) };
-    if photo.given == Given::InFolder && !arguments.again && log.has(&id, base, &aging.request) {
+    if photo.given == Given::InFolder && !arguments.reprocess && log.has(&id, base, &aging.request) {
         return Ok(None);
     }
     let aged = aging.age(&Job { id: &id, source: &photo.source, bytes: &bytes, base }, log)?;
@@ -170,10 +170,10 @@ fn age(
 }
 
 /// Says what became of a photo: the files that were written, or all that is known.
-fn answer_aged(aged: &AgedPhoto, arguments: &AgeArguments) -> Result<()> {
+fn print_aged(aged: &AgedPhoto, arguments: &AgeArguments) -> Result<()> {
     match arguments.json {
-        true => answer(&serde_json::to_string(aged)?),
-        false => aged.files.iter().for_each(|file| answer_path(file.as_path())),
+        true => print_line(&serde_json::to_string(aged)?),
+        false => aged.files.iter().for_each(|file| print_path(file.as_path())),
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ const MAX_TRIES: usize = 10_000;
 
 /// What follows a photo's own name in the names of its results.
 #[derive(Debug)]
-pub(crate) struct Ends {
+pub(crate) struct Suffixes {
     /// All that may follow, but for the number of the face.
     all: Vec<String>,
     /// Of a strip.
@@ -31,7 +31,7 @@ pub(crate) struct Ends {
 
 /// What to do where the plain names are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub(crate) enum NameConflict {
     /// Choose others.
     Rename,
     /// Fail: the names are numbers that must stay as they are.
@@ -48,9 +48,9 @@ pub(crate) struct OutputNames {
 }
 
 /// Of an animation.
-pub(crate) const ANIMATION_END: &str = ".gif";
+pub(crate) const ANIMATION_SUFFIX: &str = ".gif";
 
-impl Ends {
+impl Suffixes {
     /// Of results at `ages` in a format that is possible by `format`, where `every_age` has all age groups.
     pub(crate) fn new(ages: &[Age], groups: &[String], format: OutputFormat) -> Self {
         let names: Vec<&str> = ages.iter().map(|age| age.name.as_str()).collect();
@@ -58,7 +58,7 @@ impl Ends {
             true => "-strip.png".into(),
             false => format!("-{}-strip.png", strip_ages(&names)),
         };
-        let mut all = vec![strip.clone(), ANIMATION_END.into()];
+        let mut all = vec![strip.clone(), ANIMATION_SUFFIX.into()];
         for format in format.possible() {
             all.extend(names.iter().map(|age| Self::image(age, format)));
         }
@@ -94,9 +94,15 @@ impl OutputNames {
     ///
     /// # Errors
     /// A name is taken and must not be changed.
-    pub(crate) fn plan(photos: &[Photo], out: &Path, ends: &Ends, log: &ResumeLog, taken: Taken) -> Result<Self> {
+    pub(crate) fn plan(
+        photos: &[Photo],
+        out: &Path,
+        suffixes: &Suffixes,
+        log: &ResumeLog,
+        on_conflict: NameConflict,
+    ) -> Result<Self> {
         let locations = photos.iter().map(|photo| photo.location.clone()).collect();
-        let mut planner = Planner { out, ends, log, locations, folders: HashMap::new(), reserved: HashSet::new() };
+        let mut planner = Planner { out, suffixes, log, locations, folders: HashMap::new(), reserved: HashSet::new() };
         let alike = extensions_by_stem(photos);
         let mut bases = vec![None; photos.len()];
         // Photos that were aged before keep their names, whatever was added since.
@@ -110,7 +116,7 @@ impl OutputNames {
         {
             let with_extension = alike[&key(&photo.stem)].len() > 1;
             let mut candidates =
-                candidates(photo, with_extension).take(if taken == Taken::Rename { MAX_TRIES } else { 1 });
+                candidates(photo, with_extension).take(if on_conflict == NameConflict::Rename { MAX_TRIES } else { 1 });
             let Some(base) = candidates.find(|base| planner.reserve(photo, base)) else {
                 bail!(
                     "results of {} would be called as other files are in {}, or as those of another photo; give another \
@@ -160,7 +166,7 @@ fn is_for(base: &Path, stem: &Path) -> bool {
 
 struct Planner<'a> {
     out: &'a Path,
-    ends: &'a Ends,
+    suffixes: &'a Suffixes,
     log: &'a ResumeLog,
     /// Where the photos are: none of them is a result that may be replaced.
     locations: HashSet<PathBuf>,
@@ -174,7 +180,7 @@ impl Planner<'_> {
     /// Takes the names that begin with `base` for `photo`, if none of them is taken.
     fn reserve(&mut self, photo: &Photo, base: &Path) -> bool {
         let keys: Vec<String> =
-            self.ends.all.iter().flat_map(|end| ["", "-face0"].map(|face| joined(base, face, end))).collect();
+            self.suffixes.all.iter().flat_map(|end| ["", "-face0"].map(|face| joined(base, face, end))).collect();
         if keys.iter().any(|key| self.reserved.contains(key)) || self.is_on_disk(photo, base, &keys) {
             return false;
         }
@@ -240,18 +246,24 @@ mod tests {
 
     const GROUPS: [&str; 2] = ["21-30", "51+"];
 
-    fn plan_with(folder: &Path, given: &[&str], out: &str, ages: &[&str], taken: Taken) -> Result<Vec<String>> {
+    fn plan_with(
+        folder: &Path,
+        given: &[&str],
+        out: &str,
+        ages: &[&str],
+        on_conflict: NameConflict,
+    ) -> Result<Vec<String>> {
         let given: Vec<PathBuf> = given.iter().map(|name| folder.join(name)).collect();
         let out = folder.join(out);
         let photos = Listing::of(&given, &out)?.photos;
         let ages: Vec<Age> = ages.iter().map(|name| Age::named(name)).collect();
-        let ends = Ends::new(&ages, &GROUPS.map(String::from), OutputFormat::Same);
-        let names = OutputNames::plan(&photos, &out, &ends, &ResumeLog::open(&out)?, taken)?;
+        let suffixes = Suffixes::new(&ages, &GROUPS.map(String::from), OutputFormat::Same);
+        let names = OutputNames::plan(&photos, &out, &suffixes, &ResumeLog::open(&out)?, on_conflict)?;
         Ok(names.bases.iter().map(|base| base.display().to_string()).collect())
     }
 
     fn plan(folder: &Path, given: &[&str], out: &str) -> Vec<String> {
-        plan_with(folder, given, out, &GROUPS, Taken::Rename).unwrap()
+        plan_with(folder, given, out, &GROUPS, NameConflict::Rename).unwrap()
     }
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
@@ -284,7 +296,7 @@ mod tests {
     fn an_age_in_the_name_of_a_photo_makes_no_two_results_alike() {
         let folder = folder(&["in/a.png", "in/a-11.png"]);
 
-        let names = plan_with(folder.path(), &["in"], "out", &["20", "11-20"], Taken::Rename).unwrap();
+        let names = plan_with(folder.path(), &["in"], "out", &["20", "11-20"], NameConflict::Rename).unwrap();
 
         assert_eq!(names, ["a-11", "a-2"]);
     }
@@ -317,7 +329,7 @@ mod tests {
     #[test]
     fn frames_keep_their_numbers_or_are_refused() {
         let folder = folder(&["clip/1.png", "clip/2.png", "out/2-51+.png"]);
-        let plan = |out| plan_with(folder.path(), &["clip"], out, &GROUPS, Taken::Refuse);
+        let plan = |out| plan_with(folder.path(), &["clip"], out, &GROUPS, NameConflict::Refuse);
 
         assert_eq!(plan("other").unwrap(), ["1", "2"]);
         let error = plan("out").unwrap_err().to_string();
@@ -327,7 +339,7 @@ mod tests {
     #[test]
     fn a_strip_of_other_ages_is_another_file() {
         let ages = |names: &[&str]| names.iter().map(|name| Age::named(name)).collect::<Vec<_>>();
-        let strip = |names: &[&str]| Ends::new(&ages(names), &GROUPS.map(String::from), OutputFormat::Same).strip;
+        let strip = |names: &[&str]| Suffixes::new(&ages(names), &GROUPS.map(String::from), OutputFormat::Same).strip;
 
         assert_eq!(strip(&GROUPS), "-strip.png");
         assert_eq!(strip(&["35", "45"]), "-35_45-strip.png");

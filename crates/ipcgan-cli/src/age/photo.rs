@@ -12,13 +12,13 @@ use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage};
 use serde::Serialize;
 
 use super::animation;
-use super::output_names::{ANIMATION_END, Ends, face_label};
-use super::request::{AgeRequest, OutputFormat, Shown};
+use super::output_names::{ANIMATION_SUFFIX, Suffixes, face_label};
+use super::request::{AgeRequest, OutputFormat, OutputKind};
 use super::resume_log::{PhotoId, ResumeLog, Written};
-use super::selection::{Age, Faces};
+use super::selection::{Age, FaceSelection};
 use super::source::Source;
 use super::upright::turn_advice;
-use crate::{complain, detail, report};
+use crate::{debug, info, warn};
 
 /// Side of the face in an aligned crop, as a share of the crop's, below which it is a whole photo.
 const MIN_CROP_SHARE: f32 = 0.5;
@@ -27,9 +27,9 @@ const MIN_CROP_SHARE: f32 = 0.5;
 pub(crate) struct Aging {
     pub(crate) photo_aging: PhotoAging,
     pub(crate) ages: Vec<Age>,
-    pub(crate) ends: Ends,
+    pub(crate) suffixes: Suffixes,
     pub(crate) request: AgeRequest,
-    pub(crate) faces: Faces,
+    pub(crate) faces: FaceSelection,
     pub(crate) strength: f32,
     pub(crate) format: OutputFormat,
     pub(crate) out: PathBuf,
@@ -63,7 +63,7 @@ struct AgedFace {
     label: String,
     place: Place,
     before: RgbImage,
-    changes: Vec<Change>,
+    residuals: Vec<Change>,
 }
 
 /// A photo that is read, and where its results go.
@@ -84,25 +84,25 @@ impl Aging {
         let path = job.source.name();
         let original = photo::original(job.bytes, path)?;
         if let Some(warning) = original.warning() {
-            complain(&format!("{}: {warning}", path.display()));
+            warn(&format!("{}: {warning}", path.display()));
         }
         let rgb = original.rgb();
-        detail(format_args!("{} is read, {} x {}", path.display(), rgb.width(), rgb.height()));
+        debug(format_args!("{} is read, {} x {}", path.display(), rgb.width(), rgb.height()));
         let mut files = Results::new(self, job, &original, log);
         let mut described = None;
-        if self.request.shown == Shown::Aligned {
+        if self.request.shown == OutputKind::Aligned {
             let face = self.aligned_crop(&rgb, path)?;
             self.write_aligned(&original, &face, &mut files)?;
         } else {
             let faces = self.faces(&rgb, path)?;
-            described = Some(faces.iter().map(|(number, face)| face.described(*number)).collect());
+            described = Some(faces.iter().map(|(number, face)| face.description(*number)).collect());
             let aged = self.aged(&faces)?;
             match self.request.shown {
-                Shown::Crops => self.write_faces(&aged, &mut files)?,
+                OutputKind::Crops => self.write_faces(&aged, &mut files)?,
                 _ => self.write_photo(&original, &rgb, &aged, &mut files)?,
             }
         }
-        detail(format_args!("aged, and {} written", counted(files.written.len(), "file", "files")));
+        debug(format_args!("aged, and {} written", counted(files.written.len(), "file", "files")));
         let Results { written, by_age, replaced, .. } = files;
         let shown = |file: &PathBuf| JsonPath::from(self.out.join(file));
         Ok(AgedPhoto {
@@ -120,7 +120,7 @@ impl Aging {
     /// The faces that are wanted, with their numbers from left to right.
     fn faces(&self, photo: &RgbImage, path: &Path) -> Result<Vec<(usize, PhotoFace)>> {
         let found = self.photo_aging.faces(photo);
-        detail(format_args!("searched for faces: {}", found.len()));
+        debug(format_args!("searched for faces: {}", found.len()));
         match found.len() {
             0 => {
                 let advice = turn_advice(&self.photo_aging, photo);
@@ -128,7 +128,7 @@ impl Aging {
                 bail!("no face found in {}; {advice}", path.display())
             }
             1 => (),
-            count => report(&format!("{}: {count} faces, numbered from left to right", path.display())),
+            count => info(&format!("{}: {count} faces, numbered from left to right", path.display())),
         }
         self.faces.of(found).with_context(|| format!("{}", path.display()))
     }
@@ -146,22 +146,22 @@ impl Aging {
             );
         }
         let face = self.photo_aging.aligned_crop(crop);
-        let changes = self.changes(&face.picture)?;
-        Ok(AgedFace { label: String::new(), place: face.place, before: face.picture, changes })
+        let residuals = self.residuals(&face.picture)?;
+        Ok(AgedFace { label: String::new(), place: face.place, before: face.picture, residuals })
     }
 
     /// What each age changes in an aligned face.
-    pub(crate) fn changes(&self, before: &RgbImage) -> Result<Vec<Change>> {
+    pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Change>> {
         let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
-        let changes = self.photo_aging.try_changes(before, &blends)?.into_iter();
-        Ok(changes.map(|change| change.scaled(self.strength)).collect())
+        let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
+        Ok(residuals.map(|residual| residual.scaled(self.strength)).collect())
     }
 
     fn aged(&self, faces: &[(usize, PhotoFace)]) -> Result<Vec<AgedFace>> {
         let aged = faces.iter().map(|(number, face)| {
             let label = if faces.len() > 1 { face_label(*number) } else { String::new() };
             let before = face.aligned.picture.clone();
-            Ok(AgedFace { label, place: face.aligned.place, changes: self.changes(&before)?, before })
+            Ok(AgedFace { label, place: face.aligned.place, residuals: self.residuals(&before)?, before })
         });
         aged.collect()
     }
@@ -176,7 +176,7 @@ impl Aging {
         for (index, age) in self.ages.iter().enumerate() {
             let mut photo = original.clone();
             for face in faces {
-                put_back(&mut photo.picture, &face.place, &face.changes[index]);
+                put_back(&mut photo.picture, &face.place, &face.residuals[index]);
             }
             files.image("", &age.name, &photo)?;
         }
@@ -201,8 +201,8 @@ impl Aging {
     /// The faces alone, as large as the generator makes them.
     fn write_faces(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
         for face in faces {
-            for (age, change) in self.ages.iter().zip(&face.changes) {
-                files.image(&face.label, &age.name, &change.added_to(&face.before).into())?;
+            for (age, residual) in self.ages.iter().zip(&face.residuals) {
+                files.image(&face.label, &age.name, &residual.added_to(&face.before).into())?;
             }
             if self.request.animate {
                 files.animation(&face.label, &animation::of_face(self, &face.before)?)?;
@@ -214,7 +214,7 @@ impl Aging {
     fn write_strips(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
         let names: Vec<String> = self.ages.iter().map(|age| age.name.clone()).collect();
         for face in faces {
-            let aged = face.changes.iter().map(|change| change.added_to(&face.before));
+            let aged = face.residuals.iter().map(|residual| residual.added_to(&face.before));
             let strip = std::iter::once(face.before.clone()).chain(aged).collect();
             files.strip(&face.label, aged_sheet(&[strip], &names))?;
         }
@@ -247,7 +247,7 @@ impl<'a> Results<'a> {
             let (name, format) = (self.job.source.name().display(), self.format);
             bail!("{name} has {width} x {height} pixels, and a {format} at most {max} a side; choose another --format");
         }
-        let end = Ends::image(age, self.format);
+        let end = Suffixes::image(age, self.format);
         let bytes = image
             .encoded(self.format)
             .with_context(|| format!("cannot encode {}", self.job.source.name().display()))?;
@@ -258,12 +258,12 @@ impl<'a> Results<'a> {
 
     fn strip(&mut self, label: &str, strip: RgbImage) -> Result<()> {
         let bytes = Original::from(strip).encoded(PhotoFormat::Png).context("cannot encode a strip of faces")?;
-        let end = self.aging.ends.strip.clone();
+        let end = self.aging.suffixes.strip.clone();
         self.write(label, &end, &bytes).map(drop)
     }
 
     fn animation(&mut self, label: &str, bytes: &[u8]) -> Result<()> {
-        self.write(label, ANIMATION_END, bytes).map(drop)
+        self.write(label, ANIMATION_SUFFIX, bytes).map(drop)
     }
 
     fn write(&mut self, label: &str, end: &str, bytes: &[u8]) -> Result<PathBuf> {

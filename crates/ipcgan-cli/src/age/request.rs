@@ -11,7 +11,7 @@ use ipcgan::photo::{Original, PhotoFormat};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use super::selection::{Age, Faces};
+use super::selection::{Age, FaceSelection};
 use super::source::Content;
 use crate::arguments::AgeArguments;
 
@@ -23,17 +23,17 @@ pub(crate) struct AgeRequest {
     /// Content of the weights; none for those of the program.
     weights: Option<Vec<Content>>,
     ages: Vec<String>,
-    face: Faces,
+    face: FaceSelection,
     strength: f32,
     format: OutputFormat,
-    pub(crate) shown: Shown,
+    pub(crate) shown: OutputKind,
     pub(crate) animate: bool,
 }
 
 /// What is written of a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Shown {
+pub(crate) enum OutputKind {
     /// The photo, with its faces aged.
     Photo,
     /// The faces alone.
@@ -58,9 +58,9 @@ impl AgeRequest {
     pub(crate) fn new(arguments: &AgeArguments, ages: &[Age], weights: Option<&Path>) -> Result<Self> {
         let weights = weights.map(contents).transpose().context("cannot read the weights")?;
         let shown = match (arguments.aligned, arguments.crops) {
-            (true, _) => Shown::Aligned,
-            (_, true) => Shown::Crops,
-            _ => Shown::Photo,
+            (true, _) => OutputKind::Aligned,
+            (_, true) => OutputKind::Crops,
+            _ => OutputKind::Photo,
         };
         Ok(Self {
             program: env!("CARGO_PKG_VERSION").into(),
@@ -158,7 +158,7 @@ mod tests {
             face: "2".parse().unwrap(),
             strength: 1.3,
             format: OutputFormat::Same,
-            shown: Shown::Crops,
+            shown: OutputKind::Crops,
             animate: true,
         };
 

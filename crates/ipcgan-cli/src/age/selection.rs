@@ -8,7 +8,7 @@ use ipcgan::data::counted;
 use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
 use serde::{Deserialize, Serialize};
 
-use crate::unfinished::misused;
+use crate::exit_reason::usage_error;
 
 /// An age to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +75,7 @@ pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<(Vec<Age>, Vec<S
     let names =
         given.flat_map(|name| if name.eq_ignore_ascii_case("all") { groups.names() } else { vec![name.into()] });
     for name in names {
-        let age = Age::parse(&name, groups).map_err(|reason| misused(format!("--to: {reason}, and `all`")))?;
+        let age = Age::parse(&name, groups).map_err(|reason| usage_error(format!("--to: {reason}, and `all`")))?;
         if ages.iter().any(|other| other.name == age.name) {
             continue;
         }
@@ -102,14 +102,14 @@ fn notice(name: &str, groups: &AgeGroups) -> Option<String> {
 /// Which faces of a photo are aged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Faces {
+pub(crate) enum FaceSelection {
     All,
     Largest,
     /// From left to right, from one on.
     Number(NonZero<usize>),
 }
 
-impl Faces {
+impl FaceSelection {
     /// Those of `faces` that are meant, with their numbers.
     pub(crate) fn of(self, faces: Vec<PhotoFace>) -> Result<Vec<(usize, PhotoFace)>> {
         let count = faces.len();
@@ -129,7 +129,7 @@ impl Faces {
     }
 }
 
-impl FromStr for Faces {
+impl FromStr for FaceSelection {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn faces_are_chosen_by_word_or_number() {
-        assert_eq!("largest".parse(), Ok(Faces::Largest));
-        assert_eq!(" Largest".parse(), Ok(Faces::Largest));
-        assert_eq!("2".parse(), Ok(Faces::Number(NonZero::new(2).unwrap())));
-        assert!("0".parse::<Faces>().is_err() && "left".parse::<Faces>().is_err());
+        assert_eq!("largest".parse(), Ok(FaceSelection::Largest));
+        assert_eq!(" Largest".parse(), Ok(FaceSelection::Largest));
+        assert_eq!("2".parse(), Ok(FaceSelection::Number(NonZero::new(2).unwrap())));
+        assert!("0".parse::<FaceSelection>().is_err() && "left".parse::<FaceSelection>().is_err());
     }
 }

@@ -10,7 +10,7 @@ use ipcgan::data::DataError;
 use ipcgan::photo;
 use serde::{Deserialize, Serialize};
 
-use crate::unfinished::misused;
+use crate::exit_reason::usage_error;
 
 /// What stands for standard input among the photos.
 pub(crate) const STANDARD_INPUT: &str = "-";
@@ -69,7 +69,7 @@ impl Source {
     pub(crate) fn standard_input() -> Result<Self> {
         let input = io::stdin();
         if input.is_terminal() {
-            return Err(misused(
+            return Err(usage_error(
                 "`-` is a photo on standard input, and nothing is piped into it: ipcgan age - < photo.jpg",
             ));
         }

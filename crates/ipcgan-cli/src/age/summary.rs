@@ -8,7 +8,7 @@ use ipcgan::data::counted;
 use serde::Serialize;
 
 use super::listing::Listing;
-use crate::report;
+use crate::info;
 
 /// Photos by what became of them.
 #[derive(Debug, Default, Serialize)]
@@ -40,7 +40,7 @@ impl Summary {
         if self.replaced > 0 {
             let results =
                 counted(self.replaced, "result of an earlier command was", "results of earlier commands were");
-            report(&format!("{results} replaced"));
+            info(&format!("{results} replaced"));
         }
     }
 
@@ -57,12 +57,12 @@ impl Summary {
     }
 }
 
-/// One line: `photos aged: 9, aged before: 2 (--again ages them once more), failed: 1; skipped: 3 HEIC, 1 video`.
+/// One line: `photos aged: 9, aged before: 2 (--reprocess ages them once more), failed: 1; skipped: 3 HEIC, 1 video`.
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "photos aged: {}", self.aged)?;
         if self.aged_before > 0 {
-            write!(formatter, ", aged before: {} (--again ages them once more)", self.aged_before)?;
+            write!(formatter, ", aged before: {} (--reprocess ages them once more)", self.aged_before)?;
         }
         if self.failed > 0 {
             write!(formatter, ", failed: {}", self.failed)?;
@@ -87,7 +87,7 @@ mod tests {
         summary.aged_before = 2;
         summary.failed = 1;
         summary.skipped_text = Some("3 HEIC".into());
-        let line = "photos aged: 9, aged before: 2 (--again ages them once more), failed: 1; skipped: 3 HEIC";
+        let line = "photos aged: 9, aged before: 2 (--reprocess ages them once more), failed: 1; skipped: 3 HEIC";
         assert_eq!(summary.to_string(), line);
         assert_eq!(summary.result().unwrap_err().to_string(), "1 of 12 photos could not be aged");
         let only = Summary { failed: 1, ..Summary::default() };

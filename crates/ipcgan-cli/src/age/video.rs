@@ -13,12 +13,12 @@ use ipcgan::photo::{self, Original};
 use super::listing::{Listing, Photo};
 use super::photo::{Aging, Job, Results};
 use super::resume_log::{PhotoId, ResumeLog};
-use super::selection::Faces;
+use super::selection::FaceSelection;
 use super::source::Content;
 use super::summary::Summary;
+use crate::info;
+use crate::output::{complain_error, print_path};
 use crate::progress::Progress;
-use crate::report;
-use crate::say::{answer_path, complain_error};
 
 /// Writes each frame of `listing`, which follow one another, with its people at each age; `bases` are what the names of
 /// their results begin with.
@@ -41,7 +41,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     }
     progress.finish();
     let people = wanted(tracks(&found), aging.faces)?;
-    report(&format!("people: {}, frames: {}", people.len(), frames.len()));
+    info(&format!("people: {}, frames: {}", people.len(), frames.len()));
     let people = people.iter().map(Track::smoothed).collect();
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
     let progress = Progress::new("ageing frames");
@@ -57,7 +57,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     }
     progress.finish();
     summary.report_replaced();
-    report(&summary.to_string());
+    info(&summary.to_string());
     summary.result()
 }
 
@@ -69,12 +69,14 @@ fn read(frame: &Photo) -> Result<(Arc<[u8]>, Original)> {
 }
 
 /// The people who are to be aged.
-fn wanted(people: Vec<Track>, faces: Faces) -> Result<Vec<Track>> {
+fn wanted(people: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
     let count = people.len();
     let chosen: Vec<Track> = match faces {
-        Faces::All => people,
-        Faces::Largest => people.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect(),
-        Faces::Number(number) => people.into_iter().skip(number.get() - 1).take(1).collect(),
+        FaceSelection::All => people,
+        FaceSelection::Largest => {
+            people.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect()
+        }
+        FaceSelection::Number(number) => people.into_iter().skip(number.get() - 1).take(1).collect(),
     };
     match (count, chosen.len()) {
         (0, _) => bail!("no face found in any frame"),
@@ -98,7 +100,7 @@ struct Frame {
     bytes: Arc<[u8]>,
     photo: Original,
     /// What each age changes in each person.
-    changes: Vec<Option<Vec<Change>>>,
+    residuals: Vec<Option<Vec<Change>>>,
 }
 
 impl Video<'_> {
@@ -121,7 +123,7 @@ impl Video<'_> {
         for (age, photo) in self.aging.ages.iter().zip(&aged) {
             results.image("", &age.name, photo)?;
         }
-        results.written.iter().for_each(|file| answer_path(&self.aging.out.join(file)));
+        results.written.iter().for_each(|file| print_path(&self.aging.out.join(file)));
         Ok(Some(results.replaced))
     }
 
@@ -131,22 +133,22 @@ impl Video<'_> {
         let size = self.aging.photo_aging.face_aging().image_size();
         for (person, track) in self.people.iter().enumerate() {
             let Some(landmarks) = track.at(frame) else { continue };
-            let changes = neighbour_weights(frame, track.first..track.end()).into_iter();
-            let changes: Vec<(&Change, f32)> =
-                changes.filter_map(|(near, weight)| Some((self.change(near, person, age)?, weight))).collect();
+            let residuals = neighbour_weights(frame, track.first..track.end()).into_iter();
+            let residuals: Vec<(&Change, f32)> =
+                residuals.filter_map(|(near, weight)| Some((self.residual(near, person, age)?, weight))).collect();
             // Frames that cannot be read count for nothing, and the others for more.
-            let sum: f32 = changes.iter().map(|(_, weight)| weight).sum();
-            let changes: Vec<_> = changes.into_iter().map(|(change, weight)| (change, weight / sum)).collect();
-            if let Some(place) = Place::of(&landmarks, size).filter(|_| !changes.is_empty()) {
-                put_back(&mut photo.picture, &place, &Change::weighted_sum(&changes));
+            let sum: f32 = residuals.iter().map(|(_, weight)| weight).sum();
+            let residuals: Vec<_> = residuals.into_iter().map(|(residual, weight)| (residual, weight / sum)).collect();
+            if let Some(place) = Place::of(&landmarks, size).filter(|_| !residuals.is_empty()) {
+                put_back(&mut photo.picture, &place, &Change::weighted_sum(&residuals));
             }
         }
         photo
     }
 
-    fn change(&self, frame: usize, person: usize, age: usize) -> Option<&Change> {
+    fn residual(&self, frame: usize, person: usize, age: usize) -> Option<&Change> {
         let frame = self.near.get(&frame)?.as_ref()?;
-        Some(&frame.changes[person].as_ref()?[age])
+        Some(&frame.residuals[person].as_ref()?[age])
     }
 
     /// A frame; none if it cannot be read, as was told before.
@@ -154,11 +156,11 @@ impl Video<'_> {
         let Ok((bytes, photo)) = read(&self.frames[frame]) else { return Ok(None) };
         let rgb = photo.rgb();
         let size = self.aging.photo_aging.face_aging().image_size();
-        let changes = self.people.iter().map(|person| {
+        let residuals = self.people.iter().map(|person| {
             let face = person.at(frame).and_then(|landmarks| aligned(&rgb, &landmarks, size));
-            face.map(|face| self.aging.changes(&face.picture)).transpose()
+            face.map(|face| self.aging.residuals(&face.picture)).transpose()
         });
-        let changes = changes.collect::<Result<_>>()?;
-        Ok(Some(Frame { bytes, photo, changes }))
+        let residuals = residuals.collect::<Result<_>>()?;
+        Ok(Some(Frame { bytes, photo, residuals }))
     }
 }

@@ -9,16 +9,18 @@ use ipcgan::data::source::{SOURCES, Source, TableUse, Tree, by_name, recognised,
 use ipcgan::data::{Columns, DataError};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
-use crate::report;
-use crate::unfinished::misused;
+use crate::exit_reason::usage_error;
+use crate::info;
 
 /// The folder of the data set; none for synthetic faces. Options that nothing would read are refused.
 pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
     let is_synthetic = arguments.source.as_deref() == Some(SYNTHETIC);
     let folder = match (&arguments.folder, is_synthetic) {
-        (Some(_), true) => return Err(misused(format!("--source {SYNTHETIC} generates faces and reads no folder"))),
+        (Some(_), true) => {
+            return Err(usage_error(format!("--source {SYNTHETIC} generates faces and reads no folder")));
+        }
         (None, false) => {
-            return Err(misused(format!(
+            return Err(usage_error(format!(
                 "give the FOLDER into which the data set was unpacked, or --source {SYNTHETIC}"
             )));
         }
@@ -36,15 +38,15 @@ pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
     ];
     if let Some((option, _)) = unread.into_iter().find(|(_, given)| *given) {
         let reason = if is_synthetic { "is not read with" } else { "is read only with" };
-        return Err(misused(format!("{option} {reason} --source {SYNTHETIC}")));
+        return Err(usage_error(format!("{option} {reason} --source {SYNTHETIC}")));
     }
     if arguments.device.device != DeviceChoice::Auto && (is_synthetic || arguments.aligned) {
-        report("note: no face is looked for, so --device decides nothing");
+        info("note: no face is looked for, so --device decides nothing");
     }
     match folder {
-        Some(folder) if folder.canonicalize().is_ok_and(|path| Some(path) == arguments.out.canonicalize().ok()) => {
-            Err(misused(format!("{} is the data set itself; give another folder as --out", arguments.out.display())))
-        }
+        Some(folder) if folder.canonicalize().is_ok_and(|path| Some(path) == arguments.out.canonicalize().ok()) => Err(
+            usage_error(format!("{} is the data set itself; give another folder as --out", arguments.out.display())),
+        ),
         folder => Ok(folder),
     }
 }
@@ -73,7 +75,7 @@ pub(super) fn check_table(source: &dyn Source, arguments: &PrepareArguments) -> 
     };
     let refused = |option: &str, needed: &[TableUse]| {
         let (name, readers) = (source.name(), readers(needed));
-        Err(misused(format!("{option} is not read with --source {name}; it is with {readers}")))
+        Err(usage_error(format!("{option} is not read with --source {name}; it is with {readers}")))
     };
     if arguments.table.is_some() && source.table_use() == TableUse::Nothing {
         return refused("--table", &[TableUse::File, TableUse::Columns]);
@@ -88,9 +90,9 @@ pub(super) fn check_table(source: &dyn Source, arguments: &PrepareArguments) -> 
 pub(super) fn columns(renamed: &[String]) -> Result<Columns> {
     let mut columns = Columns::default();
     for text in renamed {
-        let unclear = || misused(format!("--column {text} is not of the form OURS=THEIRS"));
+        let unclear = || usage_error(format!("--column {text} is not of the form OURS=THEIRS"));
         let (ours, theirs) = text.split_once('=').ok_or_else(unclear)?;
-        columns.rename(ours, theirs).map_err(|reason| misused(format!("--column {text}: {reason}")))?;
+        columns.rename(ours, theirs).map_err(|reason| usage_error(format!("--column {text}: {reason}")))?;
     }
     Ok(columns)
 }

@@ -4,7 +4,7 @@ use ipcgan::AgeGroups;
 use ipcgan::data::preparation::Prepared;
 use ipcgan::data::{Split, counted};
 
-use crate::report;
+use crate::info;
 
 /// Reports faces by age group and split, what was left out for which reason, and what the faces can teach.
 pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
@@ -13,23 +13,23 @@ pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
     };
     let line = |name: &str, group| {
         let [train, valid, test] = Split::ALL.map(|split| count(group, split));
-        report(&format!("{name:<12}{train:>8}{valid:>8}{test:>8}"));
+        info(&format!("{name:<12}{train:>8}{valid:>8}{test:>8}"));
     };
-    report(&format!("{:<12}{:>8}{:>8}{:>8}", "age group", "train", "valid", "test"));
+    info(&format!("{:<12}{:>8}{:>8}{:>8}", "age group", "train", "valid", "test"));
     groups.indices().for_each(|group| line(&groups.name(group), Some(group)));
     if prepared.faces.iter().any(|(_, label)| label.group.is_none()) {
         line("unknown", None);
     }
     let faces = counted(prepared.faces.len(), "face", "faces");
     let pictures = counted(prepared.left_out.len(), "picture", "pictures");
-    report(&format!("{faces}; {pictures} left out"));
+    info(&format!("{faces}; {pictures} left out"));
     let mut left_out: Vec<_> = prepared.left_out.iter().collect();
     left_out.sort_by_key(|left_out| left_out.fault.cause);
     for same in left_out.chunk_by(|one, other| one.fault.cause == other.fault.cause) {
-        report(&format!("{:>8}  {}, such as {}", same.len(), same[0].fault.cause, same[0]));
+        info(&format!("{:>8}  {}, such as {}", same.len(), same[0].fault.cause, same[0]));
     }
     if prepared.left_out.len() > 1 {
-        report("          left-out.csv names each with its reason");
+        info("          left-out.csv names each with its reason");
     }
-    prepared.readiness(groups).lines().iter().for_each(|line| report(line));
+    prepared.readiness(groups).lines().iter().for_each(|line| info(line));
 }

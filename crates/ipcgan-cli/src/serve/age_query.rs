@@ -5,7 +5,7 @@ use ipcgan::{AgeBlend, AgeGroups};
 use serde::Deserialize;
 
 use super::api_error::ApiError;
-use crate::age::{Age, Faces, strength};
+use crate::age::{Age, FaceSelection, strength};
 
 /// The formats of the aged photo, by name.
 pub(super) const FORMATS: [(&str, PhotoFormat); 4] =
@@ -25,7 +25,7 @@ pub(super) struct AgeQuery {
 #[derive(Debug)]
 pub(super) struct AgeRequest {
     pub(super) age: AgeBlend,
-    pub(super) faces: Faces,
+    pub(super) faces: FaceSelection,
     pub(super) strength: f32,
     pub(super) format: PhotoFormat,
 }

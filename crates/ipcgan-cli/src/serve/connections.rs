@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::stop::StopSignals;
-use crate::report;
+use crate::info;
 
 /// Connections at the same time, fewer than a process may have open files.
 const MAX_CONNECTIONS: u32 = 512;
@@ -63,7 +63,7 @@ pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: 
     }
     signals.received().await;
     accepting.shutdown().await;
-    report("finishing the requests in progress; Ctrl-C or SIGTERM once more ends at once");
+    info("finishing the requests in progress; Ctrl-C or SIGTERM once more ends at once");
     stop.send_replace(true);
     tokio::select! {
         () = server.open.all_closed() => Ok(Ended::Complete),

@@ -91,7 +91,7 @@ async fn faces(
 ) -> Result<Json<Value>, ApiError> {
     query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
     let found = service.process(request, |aging, photo, faces| {
-        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.described(number)).collect();
+        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.description(number)).collect();
         let mut found = json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": described });
         if let Some(warning) = photo.warning() {
             found["warning"] = json!(warning.to_string());
@@ -130,11 +130,11 @@ async fn age(
         }
         let ages = [age];
         for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {
-            let changes = aging.try_changes(&face.aligned.picture, &ages);
-            let change =
-                changes.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-            let change = change.into_iter().next().expect("one age gives one change").scaled(strength);
-            face.put_back(&mut photo.picture, &change);
+            let residuals = aging.try_residuals(&face.aligned.picture, &ages);
+            let residual =
+                residuals.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+            let residual = residual.into_iter().next().expect("one age gives one change").scaled(strength);
+            face.put_back(&mut photo.picture, &residual);
         }
         photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))
     });

@@ -29,9 +29,9 @@ use ipcgan::PhotoAging;
 use tokio::net::TcpListener;
 
 use crate::arguments::ServeArguments;
-use crate::unfinished::Unfinished;
+use crate::exit_reason::ExitReason;
 use crate::weights::face_aging;
-use crate::{answer, detail, devices, report};
+use crate::{debug, devices, info, print_line};
 use access::{AccessPolicy, Reach, check_access};
 use connections::{Connection, Ended};
 use photo_service::PhotoService;
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     runtime.shutdown_background();
     match ended {
         Ended::Complete => Ok(()),
-        Ended::Aborted => Err(Unfinished::Stopped("ended with requests in progress".into()).into()),
+        Ended::Aborted => Err(ExitReason::Stopped("ended with requests in progress".into()).into()),
     }
 }
 
@@ -92,14 +92,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
 fn announce(host: &str, addresses: &[SocketAddr]) -> Reach {
     let port = addresses.first().map_or(PORT, SocketAddr::port);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
-    answer(&format!("http://{host}:{port}"));
-    report("Ctrl-C ends");
+    print_line(&format!("http://{host}:{port}"));
+    info("Ctrl-C ends");
     if addresses.iter().all(|address| address.ip().is_loopback()) {
         return Reach::Loopback;
     }
-    report(
-        "other computers can reach this address and use the page too; nothing between them and this one is encrypted",
-    );
+    info("other computers can reach this address and use the page too; nothing between them and this one is encrypted");
     Reach::Network
 }
 
@@ -125,7 +123,7 @@ async fn with_headers(request: Request, next: Next) -> Response {
 
 /// Logs each request, and keeps account of whether the client or the program is waited for.
 async fn observe(request: Request, next: Next) -> Response {
-    let began = Instant::now();
+    let start = Instant::now();
     let line = format!("{} {}", request.method(), request.uri().path());
     let connection = request.extensions().get::<Connection>().cloned();
     match &connection {
@@ -138,6 +136,6 @@ async fn observe(request: Request, next: Next) -> Response {
         connection.waiting();
         response = response.map(|body| Body::new(SentBody::new(body, connection)));
     }
-    detail(format_args!("{line} {} in {} ms", response.status().as_u16(), began.elapsed().as_millis()));
+    debug(format_args!("{line} {} in {} ms", response.status().as_u16(), start.elapsed().as_millis()));
     response
 }

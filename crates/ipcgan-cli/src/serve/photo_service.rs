@@ -16,7 +16,7 @@ use tokio::time::interval;
 use super::api_error::ApiError;
 use super::body::BodyReceiver;
 use super::upload::{Upload, receive_photo};
-use crate::complain;
+use crate::warn;
 
 /// Photos that wait for their turn, for each that is worked on.
 const QUEUE_PER_WORKER: usize = 32;
@@ -85,7 +85,7 @@ impl PhotoService {
             work(&service.aging, photo, faces)
         });
         done.await.unwrap_or_else(|error| {
-            complain(&format!("error: work on a photo failed: {error}"));
+            warn(&format!("error: work on a photo failed: {error}"));
             Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be worked on"))
         })
     }

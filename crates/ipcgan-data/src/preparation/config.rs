@@ -39,10 +39,10 @@ pub struct PreparationConfig {
     pub seed: u64,
     /// Share of identities for validation. Default: 0.1.
     #[config(default = 0.1)]
-    pub valid_share: f64,
+    pub valid_fraction: f64,
     /// Share of identities for the test. Default: 0.1.
     #[config(default = 0.1)]
-    pub test_share: f64,
+    pub test_fraction: f64,
 }
 
 /// What decides how a picture comes out: pictures that are there already must have been made by the same.
@@ -136,7 +136,7 @@ mod tests {
         config.write(folder.path()).unwrap();
         assert!(table.exists());
 
-        config.with_valid_share(0.3).write(folder.path()).unwrap();
+        config.with_valid_fraction(0.3).write(folder.path()).unwrap();
         assert!(!table.exists());
     }
 

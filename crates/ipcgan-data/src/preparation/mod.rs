@@ -159,7 +159,7 @@ fn with_splits(
     mut left_out: Vec<LeftOut>,
     config: &PreparationConfig,
 ) -> Prepared {
-    let held_out = HeldOut { valid: config.valid_share, test: config.test_share };
+    let held_out = HeldOut { valid: config.valid_fraction, test: config.test_fraction };
     let same_picture = match config.find_same_pictures {
         true => pairs_of_one_picture(fingerprints),
         false => Vec::new(),
@@ -227,8 +227,8 @@ mod tests {
     fn config() -> PreparationConfig {
         PreparationConfig::new("synthetic".into())
             .with_size(32)
-            .with_valid_share(0.3)
-            .with_test_share(0.2)
+            .with_valid_fraction(0.3)
+            .with_test_fraction(0.2)
             .with_find_same_pictures(false)
     }
 

@@ -12,7 +12,7 @@ impl Generator {
     ///
     /// Those that training left trail behind the weights, and averaged weights have never seen a batch at all. Without
     /// batches it stays as it is.
-    pub fn with_standing_statistics(self, batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>) -> Self {
+    pub fn recalibrate_batch_norm(self, batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>) -> Self {
         // With no gradients towards weights there is nothing to record.
         let mut generator = self.valid().train().no_grad();
         for (index, (source, target_groups)) in batches.into_iter().enumerate() {
@@ -55,7 +55,7 @@ mod tests {
 
         // Normed by its own batch while it learns, and by standing statistics of that batch afterwards.
         let learning = generator.forward(source.clone(), targets.clone()).inner();
-        let standing = generator.clone().with_standing_statistics([(source.clone(), targets.clone())]);
+        let standing = generator.clone().recalibrate_batch_norm([(source.clone(), targets.clone())]);
         let standing = standing.forward(source.clone().inner(), targets.clone().inner());
         let before = generator.valid().forward(source.inner(), targets.inner());
 

@@ -55,7 +55,10 @@ impl<'a> Metadata<'a> {
     pub(super) fn entry(&self, key: &'static str) -> Result<&str, ModelError> {
         let entry = self.entries.get(key).map(String::as_str);
         entry.ok_or_else(|| {
-            self.error(key, "is missing, so these are not weights of ours; `ipcgan convert --like` takes others".into())
+            self.error(
+                key,
+                "is missing, so these are not weights of ours; `ipcgan convert --metadata-from` takes others".into(),
+            )
         })
     }
 
@@ -84,8 +87,10 @@ impl<'a> Metadata<'a> {
         }
         let missing: Vec<_> = published.keys().filter(|name| !config.contains_key(*name)).collect();
         if !missing.is_empty() {
-            let reason =
-                format!("lacks settings: {}; `ipcgan convert --like` takes them from other weights", names(missing));
+            let reason = format!(
+                "lacks settings: {}; `ipcgan convert --metadata-from` takes them from other weights",
+                names(missing)
+            );
             return Err(self.error(CONFIG, reason));
         }
         serde_json::from_value(config.into()).map_err(|error| self.error(CONFIG, format!("cannot be read: {error}")))

@@ -11,7 +11,7 @@ use std::{fs, io};
 use ipcgan_model::write_whole;
 
 pub(crate) use record_files::{RecordFiles, SaveAlways};
-pub(crate) use state::{Best, Standing, check, is_checkpoint};
+pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
 use state::{STATE, State, checksum, state};
 
 use crate::stage_state::checkpoint_step_file;
@@ -125,16 +125,16 @@ impl Checkpoints {
     ///
     /// # Errors
     /// It cannot be read.
-    pub(crate) fn standing(&self, step: usize) -> Result<Standing, TrainingError> {
+    pub(crate) fn standing(&self, step: usize) -> Result<StageProgress, TrainingError> {
         if step == 0 {
-            return Ok(Standing::default());
+            return Ok(StageProgress::default());
         }
         let path = self.at(step);
         state(&path).map(|state| state.standing).map_err(|reason| TrainingError::Checkpoint { path, reason })
     }
 
     /// Begins the checkpoint of `step`, of which three records will follow.
-    pub(crate) fn begin(&self, step: usize, standing: Standing) {
+    pub(crate) fn begin(&self, step: usize, standing: StageProgress) {
         let mut begun = self.begun.lock().expect("no save panics while it holds the lock");
         begun.insert(step, State { step, standing, checksums: BTreeMap::new() });
     }
@@ -249,7 +249,7 @@ mod tests {
             // The second one is the best.
             let best = steps.get(1).filter(|best| step >= best);
             let best = best.map(|best| Best { step: *best, value: 0.5, metric: String::new(), since: 0 });
-            checkpoints.begin(*step, Standing { best, ..Standing::default() });
+            checkpoints.begin(*step, StageProgress { best, ..StageProgress::default() });
             for name in ["model.bpk", "optimizer.bpk", "scheduler.bpk"] {
                 let file = checkpoints.part(*step).join(name);
                 fs::write(&file, format!("{name} at {step}")).unwrap();

@@ -14,7 +14,7 @@ pub(super) const STATE: &str = "state.json";
 
 /// How far a stage has come, beside its records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Standing {
+pub(crate) struct StageProgress {
     /// Step after which the newest validation was.
     pub(crate) validated: usize,
     /// What the newest validation measured, by name.
@@ -46,7 +46,7 @@ pub(super) struct State {
     /// Steps done.
     pub(super) step: usize,
     #[serde(flatten)]
-    pub(super) standing: Standing,
+    pub(super) standing: StageProgress,
     /// CRC-32 of each record's file, by its name.
     pub(super) checksums: BTreeMap<String, u32>,
 }

@@ -21,8 +21,8 @@ fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) ->
     (setting.into(), holds, format!("must be {}", expected.into()))
 }
 
-fn count(setting: impl Into<String>, value: usize, most: usize) -> Rule {
-    rule(setting, (1..=most).contains(&value), format!("in 1 to {most}"))
+fn count(setting: impl Into<String>, value: usize, max: usize) -> Rule {
+    rule(setting, (1..=max).contains(&value), format!("in 1 to {max}"))
 }
 
 /// A number that is 0 or above, and finite.
@@ -30,8 +30,8 @@ fn amount(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value >= 0.0 && value.is_finite(), "0 or above")
 }
 
-fn at_most(setting: impl Into<String>, value: f64, most: f64) -> Rule {
-    rule(setting, (0.0..=most).contains(&value), format!("in 0 to {most}"))
+fn at_most(setting: impl Into<String>, value: f64, max: f64) -> Rule {
+    rule(setting, (0.0..=max).contains(&value), format!("in 0 to {max}"))
 }
 
 fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
@@ -99,7 +99,7 @@ impl TrainingConfig {
         let oldest = self.age_groups.ages(self.age_groups.count() - 1).0;
         vec![
             count("valid_faces", self.valid_faces, usize::MAX),
-            rule("valid_share", self.valid_share > 0.0 && self.valid_share < 1.0, "between 0 and 1"),
+            rule("valid_fraction", self.valid_fraction > 0.0 && self.valid_fraction < 1.0, "between 0 and 1"),
             rule("age_groups", oldest <= MAX_AGE, format!("of first ages up to {MAX_AGE} years")),
             count("synthetic.identities", synthetic.identities, MAX_COUNT),
             count("synthetic.faces_per_group", synthetic.faces_per_group, MAX_COUNT),
@@ -130,9 +130,9 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
     vec![
         count(name("steps"), training.steps, MAX_COUNT),
         count(name("batch_size"), training.batch_size, 1_000_000),
-        count(name("accumulate"), training.accumulate, 10_000),
+        count(name("gradient_accumulation"), training.gradient_accumulation, 10_000),
         learning_rate(name("learning_rate"), training.learning_rate),
-        amount(name("clip_norm"), training.clip_norm),
+        amount(name("gradient_clip_norm"), training.gradient_clip_norm),
         at_most(name("adversarial_epsilon"), training.adversarial_epsilon, 255.0),
         rule(name("adversarial_start"), training.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
         at_most(name("augmentation.shift"), augmentation.shift.into(), 0.5),
@@ -147,15 +147,15 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
     vec![
         count("aging.steps", aging.steps, MAX_COUNT),
         count("aging.batch_size", aging.batch_size, 1_000_000),
-        count("aging.accumulate", aging.accumulate, 10_000),
+        count("aging.gradient_accumulation", aging.gradient_accumulation, 10_000),
         count("aging.discriminator_updates", aging.discriminator_updates, 1000),
         count("aging.generator_updates", aging.generator_updates, 1000),
         learning_rate("aging.generator_learning_rate", aging.generator_learning_rate),
         learning_rate("aging.discriminator_learning_rate", aging.discriminator_learning_rate),
-        amount("aging.clip_norm", aging.clip_norm),
+        amount("aging.gradient_clip_norm", aging.gradient_clip_norm),
         count("aging.window_shifts", aging.window_shifts, 16),
-        rule("aging.average", (0.0..1.0).contains(&aging.average), "at least 0 and below 1"),
-        rule("aging.statistics_batches", aging.statistics_batches <= 1_000_000, "at most 1000000"),
+        rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
+        rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),
         count("aging.sample_every", aging.sample_every, usize::MAX),
         amount("aging.weights.adversarial", aging.weights.adversarial),
         amount("aging.weights.identity", aging.weights.identity),

@@ -14,12 +14,12 @@ use crate::Stage;
 
 /// What happens when a loss is no number any more, or beyond all bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum OnDivergence {
     /// The run stops, and says what to go on from.
     Stop,
     /// The run goes back to its last checkpoint and goes on with half the rates, three times at most.
-    Lower,
+    LowerLearningRate,
 }
 
 /// Everything that can be set about a training; saved as `config.json` in the run folder.
@@ -49,7 +49,7 @@ pub struct TrainingConfig {
     pub seed: u64,
     /// Share of the people held out for validation, where the data set does not say. Default: 0.1.
     #[config(default = 0.1)]
-    pub valid_share: f64,
+    pub valid_fraction: f64,
     /// Faces in validation at most, so that it stays short beside training. Default: 400.
     #[config(default = 400)]
     pub valid_faces: usize,
@@ -89,11 +89,13 @@ impl TrainingConfig {
             Preset::Paper => (
                 ClassifierTraining::new(50_000).with_batch_size(64),
                 ClassifierTraining::new(50_000).with_batch_size(64),
-                averaged(AgingTraining::new(500_000).with_batch_size(32).with_sample_every(1000)),
+                with_ema_and_recalibration(AgingTraining::new(500_000).with_batch_size(32).with_sample_every(1000)),
             ),
-            Preset::Compact => {
-                (ClassifierTraining::new(5000), ClassifierTraining::new(3000), averaged(compact_aging(6000)))
-            }
+            Preset::Compact => (
+                ClassifierTraining::new(5000),
+                ClassifierTraining::new(3000),
+                with_ema_and_recalibration(compact_aging(6000)),
+            ),
             Preset::Tiny => {
                 (robust_classifier(1200).with_adversarial_start(600), robust_classifier(200), tiny_aging(1500))
             }
@@ -125,11 +127,11 @@ fn tiny_aging(steps: usize) -> AgingTraining {
     AgingTraining::new(steps)
         .with_generator_learning_rate(3e-4)
         .with_weights(LossWeights::new().with_identity(1e-3))
-        .with_clip_norm(30.0)
+        .with_gradient_clip_norm(30.0)
         .with_window_shifts(4)
         .with_suppress_checkerboard(true)
-        .with_average(0.997)
-        .with_statistics_batches(50)
+        .with_ema_decay(0.997)
+        .with_recalibration_batches(50)
 }
 
 /// How compact networks learn to age photographs (`docs/experiments.md`): the discriminator sees flaws within tens of
@@ -140,13 +142,13 @@ fn compact_aging(steps: usize) -> AgingTraining {
         .with_generator_learning_rate(2e-4)
         .with_discriminator_learning_rate(4e-4)
         .with_weights(LossWeights::new().with_identity(2e-3).with_age(15.0))
-        .with_clip_norm(30.0)
+        .with_gradient_clip_norm(30.0)
         .with_window_shifts(4)
 }
 
 /// With the average of the generator, and statistics measured anew: what a long training keeps.
-fn averaged(aging: AgingTraining) -> AgingTraining {
-    aging.with_average(0.999).with_statistics_batches(100)
+fn with_ema_and_recalibration(aging: AgingTraining) -> AgingTraining {
+    aging.with_ema_decay(0.999).with_recalibration_batches(100)
 }
 
 impl TrainingConfig {
@@ -169,31 +171,31 @@ impl TrainingConfig {
     }
 
     /// Batches whose gradients `stage` averages for one update.
-    pub(crate) fn accumulated(&self, stage: Stage) -> usize {
+    pub(crate) fn gradient_accumulation(&self, stage: Stage) -> usize {
         match stage {
-            Stage::Identity => self.identity.accumulate,
-            Stage::Age => self.age.accumulate,
-            Stage::Aging => self.aging.accumulate,
+            Stage::Identity => self.identity.gradient_accumulation,
+            Stage::Age => self.age.gradient_accumulation,
+            Stage::Aging => self.aging.gradient_accumulation,
         }
     }
 
     /// Makes each batch of `stage` one of `faces`, and an update of its own.
     pub(crate) fn set_batches(&mut self, stage: Stage, faces: usize) {
-        let (batch_size, accumulate) = match stage {
-            Stage::Identity => (&mut self.identity.batch_size, &mut self.identity.accumulate),
-            Stage::Age => (&mut self.age.batch_size, &mut self.age.accumulate),
-            Stage::Aging => (&mut self.aging.batch_size, &mut self.aging.accumulate),
+        let (batch_size, gradient_accumulation) = match stage {
+            Stage::Identity => (&mut self.identity.batch_size, &mut self.identity.gradient_accumulation),
+            Stage::Age => (&mut self.age.batch_size, &mut self.age.gradient_accumulation),
+            Stage::Aging => (&mut self.aging.batch_size, &mut self.aging.gradient_accumulation),
         };
-        (*batch_size, *accumulate) = (faces, 1);
+        (*batch_size, *gradient_accumulation) = (faces, 1);
     }
 
     /// Batches that a step of `stage` reads.
     pub(crate) fn batches_per_step(&self, stage: Stage) -> usize {
         let aging = &self.aging;
         match stage {
-            Stage::Identity => self.identity.accumulate,
-            Stage::Age => self.age.accumulate,
-            Stage::Aging => aging.accumulate * aging.generator_updates.max(aging.discriminator_updates),
+            Stage::Identity => self.identity.gradient_accumulation,
+            Stage::Age => self.age.gradient_accumulation,
+            Stage::Aging => aging.gradient_accumulation * aging.generator_updates.max(aging.discriminator_updates),
         }
     }
 
@@ -207,7 +209,7 @@ impl TrainingConfig {
     }
 
     /// The learning rate of `stage` and what the setting is called; of the two of a GAN, the generator's.
-    pub(crate) fn rate(&self, stage: Stage) -> (&'static str, f64) {
+    pub(crate) fn learning_rate(&self, stage: Stage) -> (&'static str, f64) {
         match stage {
             Stage::Identity => ("identity.learning_rate", self.identity.learning_rate),
             Stage::Age => ("age.learning_rate", self.age.learning_rate),
@@ -216,7 +218,7 @@ impl TrainingConfig {
     }
 
     /// The same with the rates of `stage` halved.
-    pub(crate) fn with_lower_rates(mut self, stage: Stage) -> Self {
+    pub(crate) fn with_halved_learning_rates(mut self, stage: Stage) -> Self {
         match stage {
             Stage::Identity => self.identity.learning_rate /= 2.0,
             Stage::Age => self.age.learning_rate /= 2.0,

@@ -17,7 +17,7 @@ pub struct ClassifierTraining {
     pub batch_size: usize,
     /// Batches whose gradients are averaged for one update. Default: 1.
     #[config(default = 1)]
-    pub accumulate: usize,
+    pub gradient_accumulation: usize,
     /// Adam's largest rate. Default: 0.0005.
     #[config(default = 5e-4)]
     pub learning_rate: f64,
@@ -29,7 +29,7 @@ pub struct ClassifierTraining {
     pub warm_up: usize,
     /// Largest norm of the gradients of all weights together; 0 for any. Default: 0.
     #[config(default = 0.0)]
-    pub clip_norm: f64,
+    pub gradient_clip_norm: f64,
     /// Validations without a better result after which the stage ends with the best one's weights; 0 for never.
     /// Default: 0.
     #[config(default = 0)]
@@ -84,7 +84,7 @@ pub struct AgingTraining {
     pub batch_size: usize,
     /// Batches whose gradients are averaged for one update. Default: 1.
     #[config(default = 1)]
-    pub accumulate: usize,
+    pub gradient_accumulation: usize,
     /// Updates of the discriminator in a step, each from a batch of its own. Default: 1.
     #[config(default = 1)]
     pub discriminator_updates: usize,
@@ -105,15 +105,15 @@ pub struct AgingTraining {
     pub warm_up: usize,
     /// Largest norm of the gradients of all weights of a network together; 0 for any. Default: 0.
     #[config(default = 0.0)]
-    pub clip_norm: f64,
+    pub gradient_clip_norm: f64,
     /// Share of what was before in the running average of the generator's weights, which is what validation, sample
     /// grids and the saved weights show; 0 for no average. Default: 0.
     #[config(default = 0.0)]
-    pub average: f64,
+    pub ema_decay: f64,
     /// Batches from which the generator's running statistics are measured anew before its weights are saved; 0 to keep
     /// those of training. Default: 0.
     #[config(default = 0)]
-    pub statistics_batches: usize,
+    pub recalibration_batches: usize,
     /// What tells the best checkpoint, on held-out faces. Default: realism and age.
     #[config(default = "SelectionMetric::RealismAndAge")]
     pub selection_metric: SelectionMetric,

@@ -25,11 +25,11 @@ pub struct Judges {
 
 /// What they think of a face.
 #[derive(Clone, Debug)]
-pub(super) struct Opinion {
+pub(super) struct FaceEstimate {
     /// How old it looks.
     pub(super) years: f64,
     /// Who it is: near for the same person.
-    pub(super) vector: Vec<f32>,
+    pub(super) embedding: Vec<f32>,
     /// What the age estimator tells the age from.
     pub(super) age_features: Vec<f32>,
 }
@@ -70,18 +70,18 @@ impl Judges {
     }
 
     /// What they think of each of `faces`, aligned as ours.
-    pub(super) fn opinions(&self, faces: &[RgbImage]) -> Vec<Opinion> {
-        faces.chunks(BATCH).flat_map(|faces| self.opinions_of_batch(faces)).collect()
+    pub(super) fn estimates(&self, faces: &[RgbImage]) -> Vec<FaceEstimate> {
+        faces.chunks(BATCH).flat_map(|faces| self.estimates_of_batch(faces)).collect()
     }
 
-    fn opinions_of_batch(&self, faces: &[RgbImage]) -> Vec<Opinion> {
+    fn estimates_of_batch(&self, faces: &[RgbImage]) -> Vec<FaceEstimate> {
         let seen: Vec<_> = faces.iter().map(|face| photo::resized(face, AgeEstimator::SIDE as u32)).collect();
         let age_features = self.estimator.features(pixels::faces_tensor(&seen, &self.device));
         let years = self.estimator.years_of(age_features.clone()).into_data();
         let seen: Vec<_> = faces.iter().map(for_recogniser).collect();
-        let vectors = self.recogniser.vectors(pixels::faces_tensor(&seen, &self.device));
-        let opinions = years.iter::<f64>().zip(rows(vectors)).zip(rows(age_features));
-        opinions.map(|((years, vector), age_features)| Opinion { years, vector, age_features }).collect()
+        let embeddings = self.recogniser.vectors(pixels::faces_tensor(&seen, &self.device));
+        let estimates = years.iter::<f64>().zip(rows(embeddings)).zip(rows(age_features));
+        estimates.map(|((years, embedding), age_features)| FaceEstimate { years, embedding, age_features }).collect()
     }
 }
 

@@ -4,73 +4,79 @@ use image::RgbImage;
 use ipcgan_model::AgeGroups;
 
 use super::distribution::distribution;
-use super::judges::Opinion;
-use super::measures::{Interval, correlation_with_order, distance, mean};
+use super::image_metrics::{background_difference, difference, laplacian_variance};
+use super::judges::FaceEstimate;
 use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
-use super::pictures::{background_difference, difference, laplacian_variance};
 use super::realism::realism;
-use super::{Real, age};
+use super::statistics::{Interval, correlation_with_order, distance, mean};
+use super::{RealFace, age};
 
 /// What became of the real faces.
-pub(super) struct Aged {
+pub(super) struct AgedFaces {
     /// Each face at each age.
     pub(super) pictures: Vec<Vec<RgbImage>>,
     /// What the judges think of them.
-    pub(super) opinions: Vec<Vec<Opinion>>,
+    pub(super) estimates: Vec<Vec<FaceEstimate>>,
     /// Each face aged and brought back, and what the judges think of it, if that can be done.
-    pub(super) back: Option<Vec<(RgbImage, Opinion)>>,
+    pub(super) back: Option<Vec<(RgbImage, FaceEstimate)>>,
     /// Perceptual distance of each face at its own age from its source.
     pub(super) perceptual: Vec<f64>,
 }
 
-pub(super) fn measured(name: &str, real: &[Real], aged: &Aged, reference: &RealFaces, groups: &AgeGroups) -> Method {
-    let way = Way { real, aged, groups };
-    let years: Vec<_> = groups.indices().map(|target| Interval::of(&way.years(target))).collect();
-    let off = years.iter().zip(&reference.years).filter_map(|(aged, real)| Some((aged.as_ref()?, real.as_ref()?)));
-    let off: Vec<f64> = off.map(|(aged, real)| (aged.value - real.value).abs()).collect();
+pub(super) fn method_metrics(
+    name: &str,
+    real: &[RealFace],
+    aged: &AgedFaces,
+    reference: &RealFaces,
+    groups: &AgeGroups,
+) -> Method {
+    let faces = MethodFaces { real, aged, groups };
+    let years: Vec<_> = groups.indices().map(|target| Interval::of(&faces.years(target))).collect();
+    let errors = years.iter().zip(&reference.years).filter_map(|(aged, real)| Some((aged.as_ref()?, real.as_ref()?)));
+    let errors: Vec<f64> = errors.map(|(aged, real)| (aged.value - real.value).abs()).collect();
     let is_of_target =
-        |face: usize, target: usize| groups.group_of(age(way.opinion(face, target).years)) == Some(target);
-    let is_verified = |limit: f64| way.share(&|face, target| way.moved(face, target) <= limit);
+        |face: usize, target: usize| groups.group_of(age(faces.estimate(face, target).years)) == Some(target);
+    let is_verified = |limit: f64| faces.share(&|face, target| faces.identity_distance(face, target) <= limit);
     Method {
         name: name.into(),
         pairs: pairs_of_groups(real, aged, reference, groups),
         confusion: confusion(aged, groups),
         years,
-        mean_age_error: (!off.is_empty()).then(|| mean(&off)),
-        accuracy: way.share(&is_of_target),
-        age_correlation: way.age_correlation(),
+        mean_age_error: (!errors.is_empty()).then(|| mean(&errors)),
+        accuracy: faces.share(&is_of_target),
+        age_correlation: faces.age_correlation(),
         verification_rate: reference.thresholds.map(|limit| limit.and_then(is_verified)),
-        distance_by_gap: groups.indices().map(|gap| way.distance_of_gap(gap)).collect(),
-        laplacian_variance_ratio: way.laplacian_variance_ratio(),
-        background_change: way.change(&background_difference),
-        own_group_change: way.own_group_change(),
-        own_group_perceptual: Interval::of(&aged.perceptual),
-        distribution: way.distribution(),
-        realism: groups.indices().map(|target| realism(real, &aged.opinions, target)).collect(),
+        distance_by_gap: groups.indices().map(|gap| faces.distance_of_gap(gap)).collect(),
+        laplacian_variance_ratio: faces.laplacian_variance_ratio(),
+        background_change: faces.change(&background_difference),
+        own_group_change: faces.own_group_change(),
+        own_group_perceptual_distance: Interval::of(&aged.perceptual),
+        distribution: faces.distribution(),
+        realism: groups.indices().map(|target| realism(real, &aged.estimates, target)).collect(),
         cycle: aged.back.as_ref().and_then(|back| cycle(real, back)),
     }
 }
 
 /// Real faces and what became of them.
-struct Way<'a> {
-    real: &'a [Real],
-    aged: &'a Aged,
+struct MethodFaces<'a> {
+    real: &'a [RealFace],
+    aged: &'a AgedFaces,
     groups: &'a AgeGroups,
 }
 
-impl Way<'_> {
-    fn opinion(&self, face: usize, target: usize) -> &Opinion {
-        &self.aged.opinions[face][target]
+impl MethodFaces<'_> {
+    fn estimate(&self, face: usize, target: usize) -> &FaceEstimate {
+        &self.aged.estimates[face][target]
     }
 
     /// Estimated ages of the faces aged to `target`.
     fn years(&self, target: usize) -> Vec<f64> {
-        self.aged.opinions.iter().map(|opinions| opinions[target].years).collect()
+        self.aged.estimates.iter().map(|estimates| estimates[target].years).collect()
     }
 
     /// How far a face aged to `target` is from its source.
-    fn moved(&self, face: usize, target: usize) -> f64 {
-        distance(&self.real[face].opinion.vector, &self.opinion(face, target).vector)
+    fn identity_distance(&self, face: usize, target: usize) -> f64 {
+        distance(&self.real[face].estimate.embedding, &self.estimate(face, target).embedding)
     }
 
     /// Of a number of each face at each age. Ages of one face are no samples of their own, so each face counts by the mean
@@ -94,42 +100,48 @@ impl Way<'_> {
     }
 
     fn age_correlation(&self) -> Option<Interval> {
-        let of = |opinions: &Vec<Opinion>| {
-            correlation_with_order(&opinions.iter().map(|opinion| opinion.years).collect::<Vec<_>>())
+        let of = |estimates: &Vec<FaceEstimate>| {
+            correlation_with_order(&estimates.iter().map(|estimate| estimate.years).collect::<Vec<_>>())
         };
-        Interval::of(&self.aged.opinions.iter().filter_map(of).collect::<Vec<_>>())
+        Interval::of(&self.aged.estimates.iter().filter_map(of).collect::<Vec<_>>())
     }
 
     /// Mean distance of faces aged by `gap` groups, up or down, from their sources.
     fn distance_of_gap(&self, gap: usize) -> Option<f64> {
         let of_face = |face: usize| {
             let targets = self.groups.indices().filter(move |target| self.real[face].group.abs_diff(*target) == gap);
-            targets.map(move |target| self.moved(face, target))
+            targets.map(move |target| self.identity_distance(face, target))
         };
         let distances: Vec<f64> = (0..self.real.len()).flat_map(of_face).collect();
         (!distances.is_empty()).then(|| mean(&distances))
     }
 
     fn own_group_change(&self) -> Option<Interval> {
-        let own = |(face, pictures): (&Real, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
+        let own = |(face, pictures): (&RealFace, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
         Interval::of(&self.real.iter().zip(&self.aged.pictures).map(own).collect::<Vec<_>>())
     }
 
     /// The halves of the reference row, one of them aged: as many faces, and no person on both sides.
     fn distribution(&self) -> Distribution {
-        let half = |half| self.real.iter().zip(&self.aged.opinions).filter(move |(face, _)| face.is_of_half(half));
-        let next =
-            |(face, opinions): (&Real, &Vec<Opinion>)| opinions[(face.group + 1) % opinions.len()].vector.clone();
+        let half = |half| self.real.iter().zip(&self.aged.estimates).filter(move |(face, _)| face.is_of_half(half));
+        let next = |(face, estimates): (&RealFace, &Vec<FaceEstimate>)| {
+            estimates[(face.group + 1) % estimates.len()].embedding.clone()
+        };
         let aged: Vec<_> = half(0).map(next).collect();
-        let left: Vec<_> = half(1).map(|(face, _)| face.opinion.vector.clone()).collect();
+        let left: Vec<_> = half(1).map(|(face, _)| face.estimate.embedding.clone()).collect();
         distribution(&aged, &left)
     }
 }
 
-fn pairs_of_groups(real: &[Real], aged: &Aged, reference: &RealFaces, groups: &AgeGroups) -> Vec<Vec<Option<Pair>>> {
+fn pairs_of_groups(
+    real: &[RealFace],
+    aged: &AgedFaces,
+    reference: &RealFaces,
+    groups: &AgeGroups,
+) -> Vec<Vec<Option<Pair>>> {
     let pair = |source: usize, target: usize| {
-        let of = real.iter().zip(&aged.opinions).filter(|(face, _)| face.group == source);
-        let years: Vec<f64> = of.map(|(_, opinions)| opinions[target].years).collect();
+        let of = real.iter().zip(&aged.estimates).filter(|(face, _)| face.group == source);
+        let years: Vec<f64> = of.map(|(_, estimates)| estimates[target].years).collect();
         let expected = reference.years[target].as_ref();
         let hit = |years: &f64| f64::from(u8::from(groups.group_of(age(*years)) == Some(target)));
         (!years.is_empty()).then(|| Pair {
@@ -142,21 +154,21 @@ fn pairs_of_groups(real: &[Real], aged: &Aged, reference: &RealFaces, groups: &A
     groups.indices().map(|source| groups.indices().map(|target| pair(source, target)).collect()).collect()
 }
 
-fn confusion(aged: &Aged, groups: &AgeGroups) -> Vec<Vec<f64>> {
+fn confusion(aged: &AgedFaces, groups: &AgeGroups) -> Vec<Vec<f64>> {
     let share = |target: usize, group: usize| {
-        let found = |opinions: &&Vec<Opinion>| groups.group_of(age(opinions[target].years)) == Some(group);
-        aged.opinions.iter().filter(found).count() as f64 / aged.opinions.len() as f64
+        let found = |estimates: &&Vec<FaceEstimate>| groups.group_of(age(estimates[target].years)) == Some(group);
+        aged.estimates.iter().filter(found).count() as f64 / aged.estimates.len() as f64
     };
     groups.indices().map(|target| groups.indices().map(|group| share(target, group)).collect()).collect()
 }
 
-fn cycle(real: &[Real], back: &[(RgbImage, Opinion)]) -> Option<Cycle> {
-    let over_faces = |of: &dyn Fn(&Real, &(RgbImage, Opinion)) -> f64| {
+fn cycle(real: &[RealFace], back: &[(RgbImage, FaceEstimate)]) -> Option<Cycle> {
+    let over_faces = |of: &dyn Fn(&RealFace, &(RgbImage, FaceEstimate)) -> f64| {
         Interval::of(&real.iter().zip(back).map(|(face, back)| of(face, back)).collect::<Vec<_>>())
     };
     Some(Cycle {
         change: over_faces(&|face, (picture, _)| difference(&face.picture, picture))?,
-        distance: over_faces(&|face, (_, opinion)| distance(&face.opinion.vector, &opinion.vector))?,
-        years: over_faces(&|face, (_, opinion)| (face.opinion.years - opinion.years).abs())?,
+        distance: over_faces(&|face, (_, estimate)| distance(&face.estimate.embedding, &estimate.embedding))?,
+        years: over_faces(&|face, (_, estimate)| (face.estimate.years - estimate.years).abs())?,
     })
 }

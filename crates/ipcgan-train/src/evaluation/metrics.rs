@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::measures::Interval;
+use super::statistics::Interval;
 use super::verdict::Verdict;
 
 /// False-accept rates of the two thresholds of verification.
@@ -35,7 +35,7 @@ pub struct RealFaces {
     /// Share of the faces whose estimated age is in their group.
     pub accuracy: Option<Interval>,
     /// Share of the commonest group: what saying it always would reach.
-    pub commonest: f64,
+    pub majority_class_rate: f64,
     /// Pairs of different people from which the thresholds come.
     pub impostor_pairs: usize,
     /// Distances below which two faces are one person, at [`FALSE_ACCEPT_RATES`]; none where the pairs are too few.
@@ -77,10 +77,10 @@ pub struct TwoSample {
     /// Kernel distance (the estimator of KID); zero for the same distribution, and a little below by chance.
     pub kernel_distance: f64,
     /// The same as a share of that of the unchanged sources; none if theirs is not above zero.
-    pub of_unchanged: Option<f64>,
+    pub relative_to_unchanged: Option<f64>,
     /// Classifier two-sample test: share of the faces that a logistic regression tells rightly, on as many faces of both kinds, in
     /// five folds by person; half is chance. None for fewer than ten of a kind.
-    pub told_apart: Option<f64>,
+    pub two_sample_accuracy: Option<f64>,
 }
 
 /// Faces of one group aged to one group.
@@ -115,7 +115,7 @@ pub struct Teachers {
     /// Share whose group, or one next to it, it tells.
     pub age_within_one: Option<Interval>,
     /// Share of pairs of pictures that the identity net orders rightly (area under the curve); none if no person has two.
-    pub verification: Option<f64>,
+    pub verification_auc: Option<f64>,
     /// Faces of people who are known.
     pub known_faces: usize,
 }
@@ -151,7 +151,7 @@ pub struct Method {
     /// Change of a face aged to its own group, in 0..255.
     pub own_group_change: Option<Interval>,
     /// Perceptual distance of a face aged to its own group from its source (as LPIPS, on the recogniser).
-    pub own_group_perceptual: Option<Interval>,
+    pub own_group_perceptual_distance: Option<Interval>,
     /// Of one half of the faces, each aged to the group after its own, to the other half as they are.
     pub distribution: Distribution,
     /// For each target group, the faces aged to it beside its real faces.

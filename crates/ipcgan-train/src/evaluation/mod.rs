@@ -1,24 +1,24 @@
 //! How well a generator ages faces, measured by networks that it was not trained with.
 
 mod distribution;
+mod image_metrics;
 mod judges;
-mod measures;
 mod method;
 mod metrics;
-mod pictures;
 mod prototypes;
 mod realism;
 mod report;
+mod statistics;
 mod teachers;
 mod two_sample;
 mod verdict;
 
 pub use judges::Judges;
-pub use measures::Interval;
 pub use metrics::{
     Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Realism, Teachers, TwoSample,
 };
 pub use report::report;
+pub use statistics::Interval;
 pub use verdict::{Quality, Verdict};
 
 use std::collections::HashMap;
@@ -31,11 +31,11 @@ use ipcgan_model::{AgeGroups, AlexNet, InferenceGenerator};
 use crate::TrainingError;
 use crate::samples::at_every_age;
 use distribution::distribution;
-use judges::Opinion;
-use measures::{distance, threshold};
-use method::{Aged, measured};
+use judges::FaceEstimate;
+use method::{AgedFaces, method_metrics};
 use prototypes::Prototypes;
 use realism::realism_of_real;
+use statistics::{distance, threshold};
 use teachers::teachers;
 use verdict::verdict;
 
@@ -43,7 +43,7 @@ use verdict::verdict;
 type Progress<'a> = &'a dyn Fn(usize, usize);
 
 /// A generator and all that ageing faces with it takes.
-pub struct Subject<'a> {
+pub struct EvaluatedGenerator<'a> {
     /// The generator.
     pub generator: &'a InferenceGenerator,
     /// The age groups that it knows.
@@ -56,7 +56,7 @@ pub struct Subject<'a> {
     pub alexnet: Option<&'a AlexNet>,
 }
 
-impl Subject<'_> {
+impl EvaluatedGenerator<'_> {
     /// The faces at `indices` as the generator sees them: square and of its size.
     fn pictures(&self, faces: &dyn FaceSet, indices: &[usize]) -> Result<Vec<RgbImage>, TrainingError> {
         let picture = |index: &usize| Ok(photo::resized(&photo::centred_square(&faces.image(*index)?), self.size));
@@ -65,15 +65,15 @@ impl Subject<'_> {
 }
 
 /// A real face.
-pub(crate) struct Real {
+pub(crate) struct RealFace {
     picture: RgbImage,
     group: usize,
     /// Who it is: people are numbered in the order in which their first pictures come.
     person: usize,
-    opinion: Opinion,
+    estimate: FaceEstimate,
 }
 
-impl Real {
+impl RealFace {
     /// One of two halves of the faces, with all pictures of a person on one side.
     fn is_of_half(&self, half: usize) -> bool {
         self.person % 2 == half
@@ -97,7 +97,7 @@ pub struct Evaluation {
 /// # Errors
 /// A picture cannot be read, or there are fewer than two faces of known age.
 pub fn evaluate(
-    subject: &Subject<'_>,
+    subject: &EvaluatedGenerator<'_>,
     faces: &dyn FaceSet,
     known: &dyn FaceSet,
     count: usize,
@@ -112,9 +112,9 @@ pub fn evaluate(
     let steps = 3 * chosen.len();
     let indices: Vec<usize> = chosen.iter().map(|(index, _)| *index).collect();
     let pictures = subject.pictures(faces, &indices)?;
-    let opinions = judges.opinions(&pictures);
-    let real = chosen.into_iter().zip(people(faces, &indices)).zip(pictures).zip(opinions);
-    let real = real.map(|((((_, group), person), picture), opinion)| Real { picture, group, person, opinion });
+    let estimates = judges.estimates(&pictures);
+    let real = chosen.into_iter().zip(people(faces, &indices)).zip(pictures).zip(estimates);
+    let real = real.map(|((((_, group), person), picture), estimate)| RealFace { picture, group, person, estimate });
     let real: Vec<_> = real.collect();
     let reference = reference(&real, subject.groups);
     let mut ours = Vec::new();
@@ -123,35 +123,35 @@ pub fn evaluate(
         progress(ours.len(), steps);
     }
     let back: Vec<RgbImage> = real.iter().zip(&ours).map(|(face, aged)| back(subject, face, aged)).collect();
-    let opinions_back = judges.opinions(&back);
-    let back: Vec<_> = back.into_iter().zip(opinions_back).collect();
+    let estimates_back = judges.estimates(&back);
+    let back: Vec<_> = back.into_iter().zip(estimates_back).collect();
     let strips = strips(&real, &ours);
     let groups = subject.groups.count();
-    let unchanged = Aged {
+    let unchanged = AgedFaces {
         pictures: real.iter().map(|face| vec![face.picture.clone(); groups]).collect(),
-        opinions: real.iter().map(|face| vec![face.opinion.clone(); groups]).collect(),
+        estimates: real.iter().map(|face| vec![face.estimate.clone(); groups]).collect(),
         back: None,
         perceptual: vec![0.0; real.len()],
     };
     let prototypes = Prototypes::of(known, subject)?;
     let moved = real.iter().map(|face| prototypes.at_every_age(&face.picture, face.group)).collect();
     let judged = |pictures: Vec<Vec<RgbImage>>, back, done: usize| {
-        let mut opinions = Vec::new();
+        let mut estimates = Vec::new();
         for aged in &pictures {
-            opinions.push(judges.opinions(aged));
-            progress(done + opinions.len(), steps);
+            estimates.push(judges.estimates(aged));
+            progress(done + estimates.len(), steps);
         }
         let own: Vec<&RgbImage> = real.iter().zip(&pictures).map(|(face, aged)| &aged[face.group]).collect();
         let sources: Vec<&RgbImage> = real.iter().map(|face| &face.picture).collect();
         let perceptual = judges.perceptual_distances(&sources, &own);
-        Aged { pictures, opinions, back, perceptual }
+        AgedFaces { pictures, estimates, back, perceptual }
     };
     let ways = [
         ("generator", judged(ours, Some(back), real.len())),
         ("unchanged source", unchanged),
         ("mean difference x 2.5", judged(moved, None, 2 * real.len())),
     ];
-    let methods = ways.iter().map(|(name, aged)| measured(name, &real, aged, &reference, subject.groups));
+    let methods = ways.iter().map(|(name, aged)| method_metrics(name, &real, aged, &reference, subject.groups));
     let mut methods: Vec<_> = methods.collect();
     relate_to_unchanged(&mut methods);
     let verdict = verdict(&methods[0], &reference);
@@ -167,7 +167,7 @@ fn relate_to_unchanged(methods: &mut [Method]) {
     let unchanged = methods[1].realism.clone();
     let relate = |sample: &mut TwoSample, unchanged: TwoSample| {
         let distance = Some(unchanged.kernel_distance).filter(|distance| *distance > 0.0);
-        sample.of_unchanged = distance.map(|distance| sample.kernel_distance / distance);
+        sample.relative_to_unchanged = distance.map(|distance| sample.kernel_distance / distance);
     };
     for method in methods {
         for (found, unchanged) in method.realism.iter_mut().zip(&unchanged) {
@@ -191,7 +191,7 @@ fn chosen(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, 
     groups.indices().flat_map(of_group).collect()
 }
 
-/// Who is on each of the pictures at `indices`, as [`Real::person`]. A face without identity is a person of its own.
+/// Who is on each of the pictures at `indices`, as [`RealFace::person`]. A face without identity is a person of its own.
 fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
     let labels = IdentityLabels::of(faces).labels;
     let mut known = HashMap::new();
@@ -202,27 +202,27 @@ fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
     indices.iter().map(person).collect()
 }
 
-fn reference(real: &[Real], groups: &AgeGroups) -> RealFaces {
+fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
     let of_group = |group| real.iter().filter(move |face| face.group == group);
     let counts: Vec<usize> = groups.indices().map(|group| of_group(group).count()).collect();
     let years = groups.indices().map(|group| {
-        let years: Vec<f64> = of_group(group).map(|face| face.opinion.years).collect();
+        let years: Vec<f64> = of_group(group).map(|face| face.estimate.years).collect();
         Interval::of(&years)
     });
     let mut impostors: Vec<f64> = Vec::new();
     for (index, face) in real.iter().enumerate() {
         let others = real[..index].iter().filter(|other| other.person != face.person);
-        impostors.extend(others.map(|other| distance(&face.opinion.vector, &other.opinion.vector)));
+        impostors.extend(others.map(|other| distance(&face.estimate.embedding, &other.estimate.embedding)));
     }
     let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
-        real.iter().filter(|face| face.is_of_half(half)).map(|face| face.opinion.vector.clone()).collect()
+        real.iter().filter(|face| face.is_of_half(half)).map(|face| face.estimate.embedding.clone()).collect()
     });
     RealFaces {
         years: years.collect(),
         accuracy: Interval::of_share(
-            real.iter().map(|face| groups.group_of(age(face.opinion.years)) == Some(face.group)),
+            real.iter().map(|face| groups.group_of(age(face.estimate.years)) == Some(face.group)),
         ),
-        commonest: counts.iter().copied().max().unwrap_or(0) as f64 / real.len() as f64,
+        majority_class_rate: counts.iter().copied().max().unwrap_or(0) as f64 / real.len() as f64,
         counts,
         impostor_pairs: impostors.len(),
         thresholds: FALSE_ACCEPT_RATES.map(|rate| threshold(&mut impostors, rate)),
@@ -237,7 +237,7 @@ fn age(years: f64) -> u32 {
 }
 
 /// `face` aged to the group farthest from its own, and from there back to its own.
-fn back(subject: &Subject<'_>, face: &Real, aged: &[RgbImage]) -> RgbImage {
+fn back(subject: &EvaluatedGenerator<'_>, face: &RealFace, aged: &[RgbImage]) -> RgbImage {
     let farthest = if face.group * 2 < aged.len() { aged.len() - 1 } else { 0 };
     let there = pixels::faces_tensor(&aged[farthest..=farthest], subject.device);
     let target = Tensor::<1, Int>::from_data([face.group as i64], subject.device);
@@ -245,17 +245,17 @@ fn back(subject: &Subject<'_>, face: &Real, aged: &[RgbImage]) -> RgbImage {
 }
 
 /// For each target group, the first face that is of each group by its estimated age.
-fn examples(aged: &Aged, groups: &AgeGroups) -> Vec<Vec<Option<RgbImage>>> {
+fn examples(aged: &AgedFaces, groups: &AgeGroups) -> Vec<Vec<Option<RgbImage>>> {
     let example = |target: usize, group: usize| {
         let place =
-            aged.opinions.iter().position(|opinions| groups.group_of(age(opinions[target].years)) == Some(group));
+            aged.estimates.iter().position(|estimates| groups.group_of(age(estimates[target].years)) == Some(group));
         place.map(|face| aged.pictures[face][target].clone())
     };
     groups.indices().map(|target| groups.indices().map(|group| example(target, group)).collect()).collect()
 }
 
 /// Faces to look at, spread over all.
-fn strips(real: &[Real], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
+fn strips(real: &[RealFace], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
     const SHOWN: usize = 50;
     let shown = SHOWN.min(real.len());
     let places = (0..shown).map(|row| row * real.len() / shown);
@@ -266,9 +266,9 @@ fn strips(real: &[Real], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
 mod tests {
     use super::*;
 
-    fn real(person: usize, vector: f32) -> Real {
-        let opinion = Opinion { years: 30.0, vector: vec![vector], age_features: vec![vector] };
-        Real { picture: RgbImage::new(2, 2), group: 1, person, opinion }
+    fn real(person: usize, embedding: f32) -> RealFace {
+        let estimate = FaceEstimate { years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
+        RealFace { picture: RgbImage::new(2, 2), group: 1, person, estimate }
     }
 
     #[test]

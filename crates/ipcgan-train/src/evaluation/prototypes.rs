@@ -6,7 +6,7 @@
 use image::RgbImage;
 use ipcgan_data::{FaceSet, photo};
 
-use super::Subject;
+use super::EvaluatedGenerator;
 use crate::TrainingError;
 
 /// Faces of a group of which a mean is made, at most.
@@ -22,7 +22,7 @@ impl Prototypes {
     ///
     /// # Errors
     /// A picture cannot be read.
-    pub(super) fn of(faces: &dyn FaceSet, subject: &Subject<'_>) -> Result<Self, TrainingError> {
+    pub(super) fn of(faces: &dyn FaceSet, subject: &EvaluatedGenerator<'_>) -> Result<Self, TrainingError> {
         let mean = |group: usize| {
             let all: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).group == Some(group)).collect();
             let count = all.len().min(FACES);
@@ -41,14 +41,14 @@ impl Prototypes {
     /// `face`, which is of `group`, at each group; unchanged where a mean is missing.
     pub(super) fn at_every_age(&self, face: &RgbImage, group: usize) -> Vec<RgbImage> {
         let own = self.0[group].as_ref();
-        let moved = |target: &Option<Vec<f32>>| {
+        let shifted = |target: &Option<Vec<f32>>| {
             let Some((target, own)) = target.as_ref().zip(own) else { return face.clone() };
             let change = target.iter().zip(own).map(|(target, own)| STRENGTH * (target - own));
             let values = face.as_raw().iter().zip(change);
             let values = values.map(|(value, change)| (f32::from(*value) + change).round().clamp(0.0, 255.0) as u8);
             RgbImage::from_raw(face.width(), face.height(), values.collect()).expect("as many values as before")
         };
-        self.0.iter().map(moved).collect()
+        self.0.iter().map(shifted).collect()
     }
 }
 

@@ -2,27 +2,27 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::Real;
+use super::RealFace;
 use super::distribution::kernel_distance;
-use super::judges::Opinion;
+use super::judges::FaceEstimate;
 use super::metrics::{Realism, TwoSample};
-use super::two_sample::{Sample, told_apart};
+use super::two_sample::{Sample, two_sample_accuracy};
 
 /// A face that is compared: who it is, and what the judges see.
-type Seen<'a> = (usize, &'a Opinion);
+type Seen<'a> = (usize, &'a FaceEstimate);
 
 /// The faces of `aged`, one list of opinions a real face, that were aged to `target` from other groups, beside the real
 /// faces of the group. Whoever is among the real faces is left out of the aged ones; where that leaves fewer than there are
 /// real ones, because people have pictures in several groups, half of the people is aged and the other half real. None
 /// without two of each.
-pub(super) fn realism(real: &[Real], aged: &[Vec<Opinion>], target: usize) -> Option<Realism> {
-    let of_target = |keep: &dyn Fn(&Real) -> bool| -> Vec<Seen<'_>> {
+pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usize) -> Option<Realism> {
+    let of_target = |keep: &dyn Fn(&RealFace) -> bool| -> Vec<Seen<'_>> {
         let faces = real.iter().filter(|face| face.group == target && keep(face));
-        faces.map(|face| (face.person, &face.opinion)).collect()
+        faces.map(|face| (face.person, &face.estimate)).collect()
     };
-    let of_others = |keep: &dyn Fn(&Real) -> bool| -> Vec<Seen<'_>> {
+    let of_others = |keep: &dyn Fn(&RealFace) -> bool| -> Vec<Seen<'_>> {
         let others = real.iter().zip(aged).filter(|(face, _)| face.group != target && keep(face));
-        others.map(|(face, opinions)| (face.person, &opinions[target])).collect()
+        others.map(|(face, estimates)| (face.person, &estimates[target])).collect()
     };
     let real_faces = of_target(&|_| true);
     let people: HashSet<usize> = real_faces.iter().map(|(person, _)| *person).collect();
@@ -34,43 +34,43 @@ pub(super) fn realism(real: &[Real], aged: &[Vec<Opinion>], target: usize) -> Op
 }
 
 /// One half of the real faces of `group` beside the other: what no generator can be expected to undercut.
-pub(super) fn realism_of_real(real: &[Real], group: usize) -> Option<Realism> {
+pub(super) fn realism_of_real(real: &[RealFace], group: usize) -> Option<Realism> {
     let people: BTreeSet<usize> = real.iter().filter(|face| face.group == group).map(|face| face.person).collect();
     let half = |wanted: usize| -> Vec<Seen<'_>> {
         let of_half = people.iter().enumerate().filter(|(place, _)| place % 2 == wanted).map(|(_, person)| *person);
         let of_half: HashSet<usize> = of_half.collect();
         let faces = real.iter().filter(|face| face.group == group && of_half.contains(&face.person));
-        faces.map(|face| (face.person, &face.opinion)).collect()
+        faces.map(|face| (face.person, &face.estimate)).collect()
     };
     compared(&half(0), &half(1))
 }
 
 fn compared(aged: &[Seen<'_>], real: &[Seen<'_>]) -> Option<Realism> {
-    let on = |features: fn(&Opinion) -> &[f32]| {
+    let on = |features: fn(&FaceEstimate) -> &[f32]| {
         let vectors =
-            |faces: &[Seen<'_>]| faces.iter().map(|(_, opinion)| features(opinion).to_vec()).collect::<Vec<_>>();
+            |faces: &[Seen<'_>]| faces.iter().map(|(_, estimate)| features(estimate).to_vec()).collect::<Vec<_>>();
         let [of_aged, of_real] = [aged, real].map(|faces| samples(faces, features));
         Some(TwoSample {
             kernel_distance: kernel_distance(&vectors(aged), &vectors(real))?,
-            of_unchanged: None,
-            told_apart: told_apart(&of_aged, &of_real),
+            relative_to_unchanged: None,
+            two_sample_accuracy: two_sample_accuracy(&of_aged, &of_real),
         })
     };
     Some(Realism {
         aged: aged.len(),
         real: real.len(),
-        recogniser: on(|opinion| &opinion.vector)?,
-        age_estimator: on(|opinion| &opinion.age_features)?,
+        recogniser: on(|estimate| &estimate.embedding)?,
+        age_estimator: on(|estimate| &estimate.age_features)?,
     })
 }
 
 /// The faces with their people numbered anew, so that folds by person are of about one size.
-fn samples<'a>(faces: &[Seen<'a>], features: fn(&Opinion) -> &[f32]) -> Vec<Sample<'a>> {
+fn samples<'a>(faces: &[Seen<'a>], features: fn(&FaceEstimate) -> &[f32]) -> Vec<Sample<'a>> {
     let mut people: Vec<usize> = faces.iter().map(|(person, _)| *person).collect();
     people.sort_unstable();
     people.dedup();
     let number = |person: &usize| people.partition_point(|other| other < person);
-    faces.iter().map(|(person, opinion)| Sample { features: features(opinion), person: number(person) }).collect()
+    faces.iter().map(|(person, estimate)| Sample { features: features(estimate), person: number(person) }).collect()
 }
 
 #[cfg(test)]
@@ -79,24 +79,24 @@ mod tests {
 
     use super::*;
 
-    fn opinion(value: f32) -> Opinion {
-        Opinion { years: 30.0, vector: vec![value], age_features: vec![-value] }
+    fn estimate(value: f32) -> FaceEstimate {
+        FaceEstimate { years: 30.0, embedding: vec![value], age_features: vec![-value] }
     }
 
-    fn real(person: usize, group: usize, value: f32) -> Real {
-        Real { picture: RgbImage::new(2, 2), group, person, opinion: opinion(value) }
+    fn real(person: usize, group: usize, value: f32) -> RealFace {
+        RealFace { picture: RgbImage::new(2, 2), group, person, estimate: estimate(value) }
     }
 
     #[test]
     fn faces_of_the_group_itself_and_of_its_people_are_not_compared_with_themselves() {
         // Person 0 is in both groups; persons 3 and 4 in the first alone.
         let real = [real(0, 0, 1.0), real(3, 0, 2.0), real(4, 0, 3.0), real(0, 1, 4.0), real(1, 1, 5.0)];
-        let aged: Vec<Vec<Opinion>> = real.iter().map(|face| vec![face.opinion.clone(); 2]).collect();
+        let aged: Vec<Vec<FaceEstimate>> = real.iter().map(|face| vec![face.estimate.clone(); 2]).collect();
 
         let found = realism(&real, &aged, 1).unwrap();
 
         assert_eq!((found.aged, found.real), (2, 2));
-        assert_eq!(found.recogniser.told_apart, None, "too few");
+        assert_eq!(found.recogniser.two_sample_accuracy, None, "too few");
         // k(x, y) = (x y + 1)^3: 7^3 + 21^3 - (9^3 + 11^3 + 13^3 + 16^3) / 2.
         assert_eq!(found.recogniser.kernel_distance, 343.0 + 9261.0 - 2.0 * (729.0 + 1331.0 + 2197.0 + 4096.0) / 4.0);
         assert_eq!(realism(&real[..3], &aged[..3], 1), None, "no real faces");
@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn where_everybody_has_pictures_in_all_groups_half_of_the_people_are_aged() {
-        let real: Vec<Real> = (0..12).map(|index| real(index / 2, index % 2, index as f32)).collect();
-        let aged: Vec<Vec<Opinion>> = real.iter().map(|face| vec![face.opinion.clone(); 2]).collect();
+        let real: Vec<RealFace> = (0..12).map(|index| real(index / 2, index % 2, index as f32)).collect();
+        let aged: Vec<Vec<FaceEstimate>> = real.iter().map(|face| vec![face.estimate.clone(); 2]).collect();
 
         let found = realism(&real, &aged, 1).unwrap();
 
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn halves_of_real_faces_share_no_person() {
-        let faces: Vec<Real> = (0..8).map(|index| real(index / 2, 0, index as f32)).collect();
+        let faces: Vec<RealFace> = (0..8).map(|index| real(index / 2, 0, index as f32)).collect();
 
         let found = realism_of_real(&faces, 0).unwrap();
 

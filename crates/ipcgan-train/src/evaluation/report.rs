@@ -48,7 +48,7 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         (quality(metrics))
         @if let Some(teachers) = &metrics.teachers {
             h2 { "The networks it learned from" }
-            (taught(teachers, metrics.real.commonest))
+            (teachers_section(teachers, metrics.real.majority_class_rate))
         }
         @if strips.len() > ROWS {
             h2 { "More faces" }
@@ -80,7 +80,7 @@ fn ageing(metrics: &Metrics) -> Markup {
         table {
             tr { th { "" } th { "in the target group" } th { "mean age error (years)" } th { "age correlation" } }
             tr { td { "real faces, in their own group" } td { (shown(metrics.real.accuracy.as_ref(), 3)) } td { "0" } td { "" } }
-            tr { td { "always the commonest group" } td { (number(metrics.real.commonest, 3)) } td { "" } td { "" } }
+            tr { td { "always the commonest group" } td { (number(metrics.real.majority_class_rate, 3)) } td { "" } td { "" } }
             @for method in &metrics.methods {
                 tr {
                     td { (method.name) }
@@ -185,7 +185,7 @@ fn years_plot(metrics: &Metrics) -> Markup {
     }
 }
 
-fn taught(teachers: &Teachers, commonest: f64) -> Markup {
+fn teachers_section(teachers: &Teachers, majority_class_rate: f64) -> Markup {
     html! {
         table {
             tr { th { "age classifier, real faces" } th { "right group" } th { "within one group" } }
@@ -194,9 +194,9 @@ fn taught(teachers: &Teachers, commonest: f64) -> Markup {
                 td { (shown(teachers.age_accuracy.as_ref(), 3)) }
                 td { (shown(teachers.age_within_one.as_ref(), 3)) }
             }
-            tr { td { "always the commonest group" } td { (number(commonest, 3)) } td { "" } }
+            tr { td { "always the commonest group" } td { (number(majority_class_rate, 3)) } td { "" } }
         }
-        @match teachers.verification {
+        @match teachers.verification_auc {
             Some(area) => p {
                 "Identity net: of two pairs, one of the same person and one of two people, it rates " (number(area, 3))
                 " rightly (area under the curve; chance is 0.5), from " (teachers.known_faces) " faces of known people."
@@ -234,10 +234,10 @@ fn identity(metrics: &Metrics) -> Markup {
 fn realism(metrics: &Metrics, features: &str, of: fn(&Realism) -> &TwoSample) -> Markup {
     let cell = |realism: &Option<Realism>| {
         let Some(realism) = realism else { return "not defined".to_string() };
-        let TwoSample { kernel_distance, of_unchanged, told_apart } = of(realism);
-        let share = of_unchanged.map_or(String::new(), |share| format!(" ({share:.2})"));
-        let told = told_apart.map_or("not defined".into(), |told| number(told, 2));
-        format!("{}{share}; {told}", number(1000.0 * kernel_distance, 2))
+        let TwoSample { kernel_distance, relative_to_unchanged, two_sample_accuracy } = of(realism);
+        let share = relative_to_unchanged.map_or(String::new(), |share| format!(" ({share:.2})"));
+        let accuracy = two_sample_accuracy.map_or("not defined".into(), |accuracy| number(accuracy, 2));
+        format!("{}{share}; {accuracy}", number(1000.0 * kernel_distance, 2))
     };
     let rows = std::iter::once(("real faces, half to half", &metrics.real.realism));
     let rows = rows.chain(metrics.methods.iter().map(|method| (method.name.as_str(), &method.realism)));
@@ -270,7 +270,7 @@ fn quality(metrics: &Metrics) -> Markup {
                     td { (shown(method.laplacian_variance_ratio.as_ref(), 2)) }
                     td { (shown(method.background_change.as_ref(), 1)) }
                     td { (shown(method.own_group_change.as_ref(), 1)) }
-                    td { (shown(method.own_group_perceptual.as_ref(), 4)) }
+                    td { (shown(method.own_group_perceptual_distance.as_ref(), 4)) }
                 }
             }
         }

@@ -4,11 +4,11 @@ use burn::tensor::Tensor;
 use ipcgan_data::{FaceSet, IdentityLabels, pixels};
 use ipcgan_model::AlexNet;
 
-use super::Subject;
-use super::measures::Interval;
+use super::EvaluatedGenerator;
 use super::metrics::Teachers;
+use super::statistics::Interval;
 use crate::TrainingError;
-use crate::verification::verification;
+use crate::verification::verification_auc;
 
 /// Faces at a time.
 const BATCH: usize = 32;
@@ -20,28 +20,31 @@ const BATCH: usize = 32;
 pub(super) fn teachers(
     alexnet: &AlexNet,
     faces: &dyn FaceSet,
-    subject: &Subject<'_>,
+    subject: &EvaluatedGenerator<'_>,
 ) -> Result<Teachers, TrainingError> {
     let mut embeddings: Vec<Vec<f32>> = Vec::new();
     // How many groups the classifier is off, where the group is known.
-    let mut off = Vec::new();
+    let mut errors = Vec::new();
     let indices: Vec<usize> = (0..faces.len()).collect();
     for indices in indices.chunks(BATCH) {
         let pictures = subject.pictures(faces, indices)?;
         let features = alexnet.features(pixels::faces_tensor(&pictures, subject.device));
         embeddings.extend(rows(alexnet.embedding(features.clone())));
-        let told = rows(alexnet.age_logits(features)).into_iter().map(|logits| largest(&logits));
-        let known = indices.iter().zip(told).filter_map(|(index, told)| Some((faces.label(*index).group?, told)));
-        off.extend(known.map(|(group, told)| group.abs_diff(told)));
+        let predicted = rows(alexnet.age_logits(features)).into_iter().map(|logits| largest(&logits));
+        let known = indices
+            .iter()
+            .zip(predicted)
+            .filter_map(|(index, predicted)| Some((faces.label(*index).group?, predicted)));
+        errors.extend(known.map(|(group, predicted)| group.abs_diff(predicted)));
     }
     let known: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).identity.is_some()).collect();
     let labels = IdentityLabels::of(faces).labels;
     let identities: Vec<i64> = known.iter().map(|index| labels[*index] as i64).collect();
     let vectors: Vec<Vec<f32>> = known.iter().map(|index| embeddings[*index].clone()).collect();
     Ok(Teachers {
-        age_accuracy: Interval::of_share(off.iter().map(|off| *off == 0)),
-        age_within_one: Interval::of_share(off.iter().map(|off| *off <= 1)),
-        verification: verification(&vectors, &identities),
+        age_accuracy: Interval::of_share(errors.iter().map(|error| *error == 0)),
+        age_within_one: Interval::of_share(errors.iter().map(|error| *error <= 1)),
+        verification_auc: verification_auc(&vectors, &identities),
         known_faces: known.len(),
     })
 }

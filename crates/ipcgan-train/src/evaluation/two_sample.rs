@@ -20,7 +20,7 @@ pub(super) struct Sample<'a> {
 
 /// Share of the faces that a logistic regression tells rightly, on as many of `aged` as of `real`, in five folds by person;
 /// half is chance. None for too few faces.
-pub(super) fn told_apart(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64> {
+pub(super) fn two_sample_accuracy(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64> {
     let count = aged.len().min(real.len());
     if count < MIN_FACES {
         return None;
@@ -28,13 +28,13 @@ pub(super) fn told_apart(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64
     let spread = |samples: &[Sample<'_>]| (0..count).map(|i| i * samples.len() / count).collect::<Vec<_>>();
     let mut all: Vec<(&Sample<'_>, f64)> = spread(aged).into_iter().map(|i| (&aged[i], 1.0)).collect();
     all.extend(spread(real).into_iter().map(|i| (&real[i], 0.0)));
-    let right: Vec<(usize, usize)> = (0..FOLDS).into_par_iter().map(|fold| right_in(fold, &all)).collect();
-    let [right, told] = right.iter().fold([0, 0], |[right, told], fold| [right + fold.0, told + fold.1]);
-    (told > 0).then(|| right as f64 / told as f64)
+    let correct: Vec<(usize, usize)> = (0..FOLDS).into_par_iter().map(|fold| correct_in_fold(fold, &all)).collect();
+    let [correct, total] = correct.iter().fold([0, 0], |[correct, total], fold| [correct + fold.0, total + fold.1]);
+    (total > 0).then(|| correct as f64 / total as f64)
 }
 
 /// How many faces of a fold are told rightly, of how many.
-fn right_in(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
+fn correct_in_fold(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
     let is_here = |sample: &Sample<'_>| sample.person % FOLDS == fold;
     let (here, others): (Vec<_>, Vec<_>) = all.iter().partition(|(sample, _)| is_here(sample));
     if here.is_empty() || others.is_empty() {
@@ -44,9 +44,9 @@ fn right_in(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
     let rows: Vec<Vec<f64>> = others.iter().map(|(sample, _)| scale.row(sample.features)).collect();
     let labels: Vec<f64> = others.iter().map(|(_, label)| *label).collect();
     let weights = logistic_regression(&rows, &labels);
-    let right =
+    let correct =
         here.iter().filter(|(sample, label)| (dot(&weights, &scale.row(sample.features)) > 0.0) == (*label > 0.5));
-    (right.count(), here.len())
+    (correct.count(), here.len())
 }
 
 /// Mean and deviation of each feature.
@@ -129,10 +129,10 @@ mod tests {
         (0..count).map(|_| (0..4).map(|_| random.random::<f32>() + shift).collect()).collect()
     }
 
-    fn told(aged: &[Vec<f32>], real: &[Vec<f32>]) -> Option<f64> {
+    fn accuracy(aged: &[Vec<f32>], real: &[Vec<f32>]) -> Option<f64> {
         let all = aged.iter().chain(real).enumerate();
         let all: Vec<Sample<'_>> = all.map(|(person, features)| Sample { features, person }).collect();
-        told_apart(&all[..aged.len()], &all[aged.len()..])
+        two_sample_accuracy(&all[..aged.len()], &all[aged.len()..])
     }
 
     #[test]
@@ -140,11 +140,11 @@ mod tests {
         let all = faces(0.0, 200);
         let (one, other) = all.split_at(100);
 
-        let same = told(one, other).unwrap();
-        let moved = told(one, &faces(2.0, 100)).unwrap();
+        let same = accuracy(one, other).unwrap();
+        let moved = accuracy(one, &faces(2.0, 100)).unwrap();
 
         assert!((0.3..0.65).contains(&same), "{same}");
         assert!(moved > 0.99, "{moved}");
-        assert_eq!(told(&one[..5], other), None, "too few");
+        assert_eq!(accuracy(&one[..5], other), None, "too few");
     }
 }

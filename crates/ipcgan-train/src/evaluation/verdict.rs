@@ -4,24 +4,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::measures::Interval;
 use super::metrics::{Method, RealFaces, Realism, TwoSample};
+use super::statistics::Interval;
 
 /// Mean age error that good weights have at most, in years.
-const AGE_ERROR: f64 = 4.0;
+const MAX_AGE_ERROR: f64 = 4.0;
 /// Share of what real faces reach (in the target group, rise of the estimated age) that good weights reach.
-const OF_REAL: f64 = 0.8;
+const MIN_SHARE_OF_REAL: f64 = 0.8;
 /// Verification rates, at a false accept rate of 1%, of good weights, and below which the person is lost.
-const VERIFIED: [f64; 2] = [0.9, 0.5];
+const MIN_VERIFICATION_RATES: [f64; 2] = [0.9, 0.5];
 /// Distance at which dlib's recogniser takes two faces for one person, as its authors say; for where there are too few pairs of
 /// people to set a threshold by.
-const SAME_PERSON: f64 = 0.6;
+const MAX_SAME_PERSON_DISTANCE: f64 = 0.6;
 /// Laplacian variance ratios of good weights, and those beyond which a face is blurred away or buried in patterns.
-const DETAIL: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
+const LAPLACIAN_RATIOS: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
 /// Share of the cases in which a linear classifier on the recogniser's vectors tells good aged faces from real ones, at most.
-const TOLD_APART: f64 = 0.75;
+const MAX_TWO_SAMPLE_ACCURACY: f64 = 0.75;
 /// Kernel distance of good aged faces to real ones, as a share of the unchanged sources', at most.
-const OF_UNCHANGED: f64 = 0.5;
+const MAX_RELATIVE_KERNEL_DISTANCE: f64 = 0.5;
 /// Rise in years, from the first to the last group, that the estimator must see in real faces to judge ages by it.
 const MIN_RISE_OF_REAL: f64 = 5.0;
 
@@ -77,7 +77,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     for judged in [
         person(method),
         detail(method),
-        told_apart(method),
+        two_sample_accuracy(method),
         kernel_distance(method),
         age_error(method, real),
         rise(method, real),
@@ -106,13 +106,13 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
 fn person(method: &Method) -> Result<Judgement, String> {
     if let Some(rate) = &method.verification_rate[0] {
         let quality = match rate.value {
-            rate if rate < VERIFIED[1] => Quality::Garbage,
-            rate if rate < VERIFIED[0] => Quality::Weak,
+            rate if rate < MIN_VERIFICATION_RATES[1] => Quality::Garbage,
+            rate if rate < MIN_VERIFICATION_RATES[0] => Quality::Weak,
             _ => Quality::Good,
         };
         let reason = format!(
             "verification rate {:.2} (same person, at a false accept rate of 1%; good is at least {})",
-            rate.value, VERIFIED[0]
+            rate.value, MIN_VERIFICATION_RATES[0]
         );
         return Ok(Judgement { quality, reason });
     }
@@ -120,8 +120,9 @@ fn person(method: &Method) -> Result<Judgement, String> {
     let farthest =
         distances.into_iter().fold(None, |most: Option<f64>, distance| Some(most.unwrap_or(0.0).max(distance)));
     let farthest = farthest.ok_or("whether it is the same person, without faces")?;
-    let quality = if farthest > SAME_PERSON { Quality::Garbage } else { Quality::Good };
-    let reason = format!("mean distance to the source {farthest:.2} (same person is at most {SAME_PERSON})");
+    let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Garbage } else { Quality::Good };
+    let reason =
+        format!("mean distance to the source {farthest:.2} (same person is at most {MAX_SAME_PERSON_DISTANCE})");
     Ok(Judgement { quality, reason })
 }
 
@@ -129,11 +130,11 @@ fn detail(method: &Method) -> Result<Judgement, String> {
     let ratio = value(method.laplacian_variance_ratio.as_ref()).ok_or("the Laplacian variance ratio, without faces")?;
     let is_in = |[low, high]: [f64; 2]| (low..=high).contains(&ratio);
     let quality = match () {
-        () if is_in(DETAIL[0]) => Quality::Good,
-        () if is_in(DETAIL[1]) => Quality::Weak,
+        () if is_in(LAPLACIAN_RATIOS[0]) => Quality::Good,
+        () if is_in(LAPLACIAN_RATIOS[1]) => Quality::Weak,
         () => Quality::Garbage,
     };
-    let [low, high] = DETAIL[0];
+    let [low, high] = LAPLACIAN_RATIOS[0];
     let what = if ratio < 1.0 { "blurred below" } else { "patterns above" };
     let reason = format!("Laplacian variance ratio {ratio:.2} ({what} 1; good is {low} to {high})");
     Ok(Judgement { quality, reason })
@@ -145,25 +146,25 @@ fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option
     of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
 }
 
-fn told_apart(method: &Method) -> Result<Judgement, String> {
-    let told = at_the_ends(method, |sample| sample.told_apart);
-    let told = told
+fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
+    let accuracy = at_the_ends(method, |sample| sample.two_sample_accuracy);
+    let accuracy = accuracy
         .ok_or("whether aged faces can be told from real ones, because the first and last group need ten faces each")?;
-    let quality = if told <= TOLD_APART { Quality::Good } else { Quality::Weak };
+    let quality = if accuracy <= MAX_TWO_SAMPLE_ACCURACY { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "aged faces are told from real ones of the first and last group in {told:.2} of the cases (chance 0.5; good is at most {TOLD_APART})"
+        "aged faces are told from real ones of the first and last group in {accuracy:.2} of the cases (chance 0.5; good is at most {MAX_TWO_SAMPLE_ACCURACY})"
     );
     Ok(Judgement { quality, reason })
 }
 
 fn kernel_distance(method: &Method) -> Result<Judgement, String> {
-    let share = at_the_ends(method, |sample| sample.of_unchanged);
+    let share = at_the_ends(method, |sample| sample.relative_to_unchanged);
     let share = share.ok_or(
         "the kernel distance to real faces, because unchanged sources of the first and last group are no farther than chance",
     )?;
-    let quality = if share <= OF_UNCHANGED { Quality::Good } else { Quality::Weak };
+    let quality = if share <= MAX_RELATIVE_KERNEL_DISTANCE { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "kernel distance to real faces of the first and last group {share:.2} of the unchanged source's (good is at most {OF_UNCHANGED})"
+        "kernel distance to real faces of the first and last group {share:.2} of the unchanged source's (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
     );
     Ok(Judgement { quality, reason })
 }
@@ -171,8 +172,8 @@ fn kernel_distance(method: &Method) -> Result<Judgement, String> {
 fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     rise_of(&real.years)?;
     let error = method.mean_age_error.ok_or("the mean age error, without real faces of a group")?;
-    let quality = if error <= AGE_ERROR { Quality::Good } else { Quality::Weak };
-    Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {AGE_ERROR})") })
+    let quality = if error <= MAX_AGE_ERROR { Quality::Good } else { Quality::Weak };
+    Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {MAX_AGE_ERROR})") })
 }
 
 fn rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
@@ -180,10 +181,10 @@ fn rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     let years = |place: Option<&Option<Interval>>| value(place?.as_ref());
     let rise = years(method.years.last()).zip(years(method.years.first())).map(|(last, first)| last - first);
     let rise = rise.ok_or("the rise of the estimated age, without faces")?;
-    let quality = if rise >= OF_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let quality = if rise >= MIN_SHARE_OF_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "estimated age rises by {rise:.1} years from the first to the last group (real faces: {of_real:.1}; good is at least {:.1})",
-        OF_REAL * of_real
+        MIN_SHARE_OF_REAL * of_real
     );
     Ok(Judgement { quality, reason })
 }
@@ -192,10 +193,10 @@ fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> 
     rise_of(&real.years)?;
     let shares = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
     let (share, of_real) = shares.ok_or("the share in the target group, without faces")?;
-    let quality = if share >= OF_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let quality = if share >= MIN_SHARE_OF_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "{share:.2} of the faces look of the target group (real faces of their own: {of_real:.2}; good is at least {:.2})",
-        OF_REAL * of_real
+        MIN_SHARE_OF_REAL * of_real
     );
     Ok(Judgement { quality, reason })
 }
@@ -231,7 +232,7 @@ mod tests {
             counts: vec![10; 3],
             years: [20.0, 35.0, 50.0].map(interval).to_vec(),
             accuracy: interval(0.5),
-            commonest: 0.3,
+            majority_class_rate: 0.3,
             impostor_pairs: 400,
             thresholds: [Some(0.6), None],
             distribution: nothing(),
@@ -257,15 +258,19 @@ mod tests {
             laplacian_variance_ratio: interval(1.1),
             background_change: None,
             own_group_change: None,
-            own_group_perceptual: None,
+            own_group_perceptual_distance: None,
             distribution: nothing(),
             realism: vec![realism(0.7, 0.4), None, realism(0.74, 0.5)],
             cycle: None,
         }
     }
 
-    fn realism(told_apart: f64, of_unchanged: f64) -> Option<Realism> {
-        let sample = TwoSample { kernel_distance: 0.1, of_unchanged: Some(of_unchanged), told_apart: Some(told_apart) };
+    fn realism(two_sample_accuracy: f64, relative_to_unchanged: f64) -> Option<Realism> {
+        let sample = TwoSample {
+            kernel_distance: 0.1,
+            relative_to_unchanged: Some(relative_to_unchanged),
+            two_sample_accuracy: Some(two_sample_accuracy),
+        };
         Some(Realism { aged: 40, real: 10, recogniser: sample, age_estimator: sample })
     }
 

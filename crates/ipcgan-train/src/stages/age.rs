@@ -9,13 +9,13 @@ use ipcgan_data::LabelledBatch;
 use ipcgan_model::loss::age_loss;
 use ipcgan_model::{AgeHead, AlexNet};
 
-use super::adversarial::{adversarial_epsilon, adversarial_examples};
+use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::frozen::Frozen;
-use super::{StepModel, Turn, accuracy, learn_in_one_update};
+use super::{StepGradients, StepModel, accuracy, learn_in_one_update};
 use crate::config::ClassifierTraining;
+use crate::device_group::DeviceGroup;
 use crate::loss_scale::LossScale;
-use crate::team::Team;
-use crate::terms::Terms;
+use crate::step_metrics::StepMetrics;
 use crate::update::gradients;
 
 /// The age head while it learns.
@@ -26,7 +26,7 @@ pub struct AgeModel {
     #[module(skip)]
     rest: Frozen,
     #[module(skip)]
-    rules: ClassifierTraining,
+    config: ClassifierTraining,
     /// Steps so far.
     #[module(skip)]
     steps: usize,
@@ -36,10 +36,10 @@ pub struct AgeModel {
 
 impl AgeModel {
     /// The age head of `alexnet` learning on `device`, which keeps gradients; nothing else of it changes. It
-    /// learns by `rules`.
-    pub fn new(alexnet: AlexNet, rules: ClassifierTraining, device: &Device) -> Self {
+    /// learns by `config`.
+    pub fn new(alexnet: AlexNet, config: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, rest: Frozen::new(alexnet), rules, steps: 0, loss_scale: LossScale::selected() }
+        Self { head, rest: Frozen::new(alexnet), config, steps: 0, loss_scale: LossScale::selected() }
     }
 
     /// After `steps` steps, which a checkpoint does not tell.
@@ -58,8 +58,8 @@ impl AgeModel {
         self.head.forward(self.rest.on(&faces.device()).features(faces))
     }
 
-    fn turn(&self, batch: LabelledBatch) -> Turn {
-        let epsilon = adversarial_epsilon(&self.rules, self.steps);
+    fn step_gradients(&self, batch: LabelledBatch) -> StepGradients {
+        let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces, epsilon, |faces| {
             let head = self.head.clone().no_grad();
             age_loss(head.forward(self.rest.on(&faces.device()).features(faces)), batch.labels.clone())
@@ -68,18 +68,18 @@ impl AgeModel {
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
         let loss = age_loss(logits, batch.labels);
-        let terms = Terms::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
-        Turn { gradients: gradients(loss, self, &self.loss_scale), terms }
+        let metrics = StepMetrics::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
+        StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
     }
 }
 
 impl TrainStep for AgeModel {
     type Input = LabelledBatch;
-    type Output = Terms;
+    type Output = StepMetrics;
 
-    fn step(&self, batch: LabelledBatch) -> TrainOutput<Terms> {
-        let Turn { gradients, terms } = self.turn(batch);
-        TrainOutput { grads: gradients, item: terms }
+    fn step(&self, batch: LabelledBatch) -> TrainOutput<StepMetrics> {
+        let StepGradients { gradients, metrics } = self.step_gradients(batch);
+        TrainOutput { grads: gradients, item: metrics }
     }
 
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
@@ -90,12 +90,12 @@ impl TrainStep for AgeModel {
 
 impl InferenceStep for AgeModel {
     type Input = LabelledBatch;
-    type Output = Terms;
+    type Output = StepMetrics;
 
-    fn step(&self, batch: LabelledBatch) -> Terms {
+    fn step(&self, batch: LabelledBatch) -> StepMetrics {
         let logits = self.logits(batch.faces);
         let [size] = batch.labels.dims();
-        Terms::new(size)
+        StepMetrics::new(size)
             .with("accuracy", accuracy(logits.clone(), batch.labels.clone()))
             .with("within one group", within_one_group(logits.clone(), batch.labels.clone()))
             .with("loss", age_loss(logits, batch.labels))
@@ -110,9 +110,13 @@ fn within_one_group(logits: Tensor<2>, groups: Tensor<1, Int>) -> Tensor<1> {
 }
 
 impl StepModel for AgeModel {
-    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
-        let clip_norm = learner.model().rules.clip_norm;
-        learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
+    fn learn(
+        learner: &mut Learner<Self>,
+        device_group: &DeviceGroup,
+        micro_batches: Vec<LabelledBatch>,
+    ) -> StepMetrics {
+        let gradient_clip_norm = learner.model().config.gradient_clip_norm;
+        learn_in_one_update(learner, device_group, micro_batches, gradient_clip_norm, Self::step_gradients)
     }
 
     fn loss_scale(&self) -> &LossScale {

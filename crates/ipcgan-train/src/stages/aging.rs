@@ -12,13 +12,13 @@ use ipcgan_model::loss::{
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
 use super::frozen::Frozen;
-use super::{StepModel, Turn, accuracy, largest};
-use crate::average::{first_parameter, moved, warmed_up};
+use super::{StepGradients, StepModel, accuracy, largest};
 use crate::config::{AgingTraining, IdentityLoss};
+use crate::device_group::DeviceGroup;
+use crate::ema::{ema_decay, ema_update, first_parameter};
 use crate::loss_scale::LossScale;
 use crate::realism::AgingValidation;
-use crate::team::Team;
-use crate::terms::Terms;
+use crate::step_metrics::StepMetrics;
 use crate::update::{Update, gradients};
 
 /// The networks of IPCGAN while the generator and the discriminator learn.
@@ -29,12 +29,12 @@ pub struct AgingModel {
     /// Judges a face and its age.
     pub discriminator: Discriminator,
     /// The running average of the generator, which is what is kept in the end; none if none is wanted.
-    pub average: Option<Generator>,
+    pub ema: Option<Generator>,
     /// Keeps the identity and tells the age; not part of the checkpoints.
     #[module(skip)]
     alexnet: Frozen,
     #[module(skip)]
-    rules: AgingTraining,
+    config: AgingTraining,
     /// Updates of the generator so far.
     #[module(skip)]
     updates: usize,
@@ -43,28 +43,28 @@ pub struct AgingModel {
 }
 
 impl AgingModel {
-    /// The networks, of which `alexnet` will not change, to learn by `rules`; without an average.
-    pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, rules: AgingTraining) -> Self {
+    /// The networks, of which `alexnet` will not change, to learn by `config`; without an average.
+    pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, config: AgingTraining) -> Self {
         let alexnet = Frozen::new(alexnet);
-        let generator = if rules.suppress_checkerboard { generator.without_checkerboard() } else { generator };
+        let generator = if config.suppress_checkerboard { generator.without_checkerboard() } else { generator };
         let loss_scale = LossScale::selected();
-        Self { generator, discriminator, average: None, alexnet, rules, updates: 0, loss_scale }
+        Self { generator, discriminator, ema: None, alexnet, config, updates: 0, loss_scale }
     }
 
-    /// With an average of the generator that begins as `average`, another generator of the same form (a clone would
+    /// With an average of the generator that begins as `ema`, another generator of the same form (a clone would
     /// share its running statistics).
-    pub fn with_average(self, average: Generator) -> Self {
-        Self { average: Some(moved(average, &self.generator, 0.0).no_grad()), ..self }
+    pub fn with_ema(self, ema: Generator) -> Self {
+        Self { ema: Some(ema_update(ema, &self.generator, 0.0).no_grad()), ..self }
     }
 
     /// After `steps` steps, which a checkpoint does not tell.
     pub fn after(self, steps: usize) -> Self {
-        Self { updates: steps * self.rules.generator_updates, ..self }
+        Self { updates: steps * self.config.generator_updates, ..self }
     }
 
     /// The generator that is kept in the end: the average, or the one that learns.
-    pub fn kept(&self) -> &Generator {
-        self.average.as_ref().unwrap_or(&self.generator)
+    pub fn ema_generator(&self) -> &Generator {
+        self.ema.as_ref().unwrap_or(&self.generator)
     }
 
     /// The source faces of `batch` at their target ages.
@@ -73,7 +73,7 @@ impl AgingModel {
     }
 
     /// The discriminator's turn: gradients of `λ1 L_D`, with the `generated` faces held fixed.
-    pub fn discriminator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
+    pub fn discriminator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         const REAL: usize = 0;
         const GENERATED: usize = 1;
         let real = self.seen(batch.real.clone(), batch, View::Real);
@@ -83,20 +83,20 @@ impl AgingModel {
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
         let scores = self.discriminator.scores_of_batches(features, judgements);
         let loss = discriminator_loss(scores);
-        Turn {
-            terms: terms(batch).with("discriminator", loss.clone()),
-            gradients: gradients(loss * self.rules.weights.adversarial, &self.discriminator, &self.loss_scale),
+        StepGradients {
+            metrics: metrics(batch).with("discriminator", loss.clone()),
+            gradients: gradients(loss * self.config.weights.adversarial, &self.discriminator, &self.loss_scale),
         }
     }
 
     /// The generator's turn: gradients of `λ1 L_G + λ2 L_identity + λ3 L_age`.
     ///
     /// `generated` comes from [`AgingModel::generated`] with this generator's weights.
-    pub fn generator_turn(&self, batch: &AgingBatch, generated: Tensor<4>) -> Turn {
+    pub fn generator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         // The judge's weights stand still here, so no gradients towards them are computed.
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
-        let variety = variety(generated.clone(), batch.source.clone());
+        let diversity = diversity(generated.clone(), batch.source.clone());
         let reconstruction = self.reconstruction(&generated, batch);
         let seen = self.seen(generated, batch, View::Judged);
         let scores = discriminator.forward(seen.clone(), batch.target.clone());
@@ -108,40 +108,40 @@ impl AgingModel {
         let adversarial = adversarial_loss(scores);
         let identity = self.identity(maps, source_maps);
         let age = age_loss(age_logits.clone(), batch.target.clone());
-        let weights = &self.rules.weights;
+        let weights = &self.config.weights;
         let loss =
             adversarial.clone() * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
         let loss = match &reconstruction {
             None => loss,
             Some(reconstruction) => loss + reconstruction.clone() * weights.reconstruction,
         };
-        let terms = terms(batch)
+        let metrics = metrics(batch)
             .with("adversarial", adversarial)
             .with("identity", identity)
             .with("age", age)
             .with("age accuracy", accuracy(age_logits, batch.target.clone()))
-            .with("variety", variety);
-        let terms = match reconstruction {
-            None => terms,
-            Some(reconstruction) => terms.with("reconstruction", reconstruction),
+            .with("diversity", diversity);
+        let metrics = match reconstruction {
+            None => metrics,
+            Some(reconstruction) => metrics.with("reconstruction", reconstruction),
         };
-        Turn { terms, gradients: gradients(loss, &self.generator, &self.loss_scale) }
+        StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
     }
 }
 
 impl AgingModel {
     /// `faces` as the networks see them: augmented by the random numbers for `view`.
     fn seen(&self, faces: Tensor<4>, batch: &AgingBatch, view: View) -> Tensor<4> {
-        if self.rules.differentiable_augmentation.is_identity() {
+        if self.config.differentiable_augmentation.is_identity() {
             faces
         } else {
-            self.rules.differentiable_augmentation.apply(faces, batch.draws(view))
+            self.config.differentiable_augmentation.apply(faces, batch.draws(view))
         }
     }
 
     /// The identity loss from the feature maps of the generated and of the source faces.
     fn identity(&self, generated: [Tensor<4>; 4], source: [Tensor<4>; 4]) -> Tensor<1> {
-        match self.rules.identity_loss {
+        match self.config.identity_loss {
             IdentityLoss::Perceptual => perceptual_identity_loss(generated, source),
             IdentityLoss::Conv5 => {
                 let ([.., generated], [.., source]) = (generated, source);
@@ -152,7 +152,7 @@ impl AgingModel {
 
     /// The reconstruction loss, if it has a weight.
     fn reconstruction(&self, generated: &Tensor<4>, batch: &AgingBatch) -> Option<Tensor<1>> {
-        (self.rules.weights.reconstruction > 0.0).then(|| {
+        (self.config.weights.reconstruction > 0.0).then(|| {
             let own_group = batch.source_group.clone().equal(batch.target.clone()).float();
             reconstruction_loss(generated.clone(), batch.source.clone(), own_group)
         })
@@ -160,7 +160,7 @@ impl AgingModel {
 
     /// The part of `faces` that AlexNet sees in this step.
     fn window(&self, faces: Tensor<4>) -> Tensor<4> {
-        let shifts = self.rules.window_shifts;
+        let shifts = self.config.window_shifts;
         if shifts == 1 {
             return faces;
         }
@@ -170,57 +170,62 @@ impl AgingModel {
     }
 }
 
-fn terms(batch: &AgingBatch) -> Terms {
+fn metrics(batch: &AgingBatch) -> StepMetrics {
     let [size] = batch.target.dims();
-    Terms::new(size)
+    StepMetrics::new(size)
 }
 
 /// How much the generated faces of a batch differ from one another, as a share of how much their sources do: the ratio
 /// of the mean deviations of pixels from their mean over the batch. One if there is a single face.
-fn variety(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
+fn diversity(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     let deviation = |faces: Tensor<4>| {
         let faces = faces.without_autodiff();
         (faces.clone() - faces.mean_dim(0)).abs().mean()
     };
-    const LEAST: f64 = 1e-6;
-    (deviation(generated) + LEAST) / (deviation(source) + LEAST)
+    const EPSILON: f64 = 1e-6;
+    (deviation(generated) + EPSILON) / (deviation(source) + EPSILON)
 }
 
 impl StepModel for AgingModel {
-    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<AgingBatch>) -> Terms {
-        let rules = learner.model().rules;
-        let updates = rules.discriminator_updates.max(rules.generator_updates);
-        let parts_of_update = parts.len() / updates;
-        let mut parts = parts.into_iter();
+    fn learn(learner: &mut Learner<Self>, device_group: &DeviceGroup, micro_batches: Vec<AgingBatch>) -> StepMetrics {
+        let config = learner.model().config;
+        let updates = config.discriminator_updates.max(config.generator_updates);
+        let micro_batches_per_update = micro_batches.len() / updates;
+        let mut micro_batches = micro_batches.into_iter();
         let mut of_discriminator = Vec::new();
         let mut of_generator = Vec::new();
         for update in 0..updates {
-            let mut parts: Vec<_> = parts.by_ref().take(parts_of_update).collect();
+            let mut micro_batches: Vec<_> = micro_batches.by_ref().take(micro_batches_per_update).collect();
             let [judges, generates] =
-                [rules.discriminator_updates, rules.generator_updates].map(|count| update < count);
+                [config.discriminator_updates, config.generator_updates].map(|count| update < count);
             // Generated once: the discriminator's update leaves the generator as it is. For several parts that would
             // keep the graphs of all, so they are generated anew in the generator's turn.
-            let shared = match &parts[..] {
+            let shared = match &micro_batches[..] {
                 [batch] if judges && generates => Some(learner.model().generated(batch)),
                 _ => None,
             };
             if judges {
-                of_discriminator.push(update_discriminator(learner, team, parts.clone(), shared.clone()));
+                of_discriminator.push(update_discriminator(
+                    learner,
+                    device_group,
+                    micro_batches.clone(),
+                    shared.clone(),
+                ));
             }
             if let (true, Some(generated)) = (generates, shared) {
-                let batch = parts.remove(0);
-                let turn = learner.model().generator_turn(&batch, generated);
-                of_generator.push(update_generator(learner, vec![turn]));
+                let batch = micro_batches.remove(0);
+                let step = learner.model().generator_gradients(&batch, generated);
+                of_generator.push(update_generator(learner, vec![step]));
             } else if generates {
-                let turn = |model: &Self, batch: AgingBatch| {
+                let compute = |model: &Self, batch: AgingBatch| {
                     let generated = model.generated(&batch);
-                    model.generator_turn(&batch, generated)
+                    model.generator_gradients(&batch, generated)
                 };
-                let turns = team.turns(&learner.model(), parts, turn);
-                of_generator.push(update_generator(learner, turns));
+                let step_gradients = device_group.step_gradients(&learner.model(), micro_batches, compute);
+                of_generator.push(update_generator(learner, step_gradients));
             }
         }
-        Terms::mean(of_discriminator).and(Terms::mean(of_generator))
+        StepMetrics::mean(of_discriminator).and(StepMetrics::mean(of_generator))
     }
 
     fn loss_scale(&self) -> &LossScale {
@@ -228,69 +233,70 @@ impl StepModel for AgingModel {
     }
 }
 
-/// The discriminator's update from `parts`; `generated` is that of the only part, if there is one alone.
+/// The discriminator's update from `micro_batches`; `generated` is that of the only part, if there is one alone.
 fn update_discriminator(
     learner: &mut Learner<AgingModel>,
-    team: &Team,
-    parts: Vec<AgingBatch>,
+    device_group: &DeviceGroup,
+    micro_batches: Vec<AgingBatch>,
     generated: Option<Tensor<4>>,
-) -> Terms {
+) -> StepMetrics {
     let model = learner.model();
-    let turns = team.turns(&model, parts, |model: &AgingModel, batch: AgingBatch| {
+    let step_gradients = device_group.step_gradients(&model, micro_batches, |model: &AgingModel, batch: AgingBatch| {
         let generated = generated.clone().unwrap_or_else(|| {
             // A copy, whose running statistics nobody keeps: they move in the generator's turn.
             let generator = model.generator.valid().train().no_grad();
             generator.forward(batch.source.clone(), batch.target.clone())
         });
-        model.discriminator_turn(&batch, generated)
+        model.discriminator_gradients(&batch, generated)
     });
-    let (gradients, terms) = unzipped(turns);
-    let update = Update::mean(&model.discriminator, gradients, model.rules.clip_norm, &model.loss_scale);
+    let (gradients, metrics) = unzipped(step_gradients);
+    let update = Update::mean(&model.discriminator, gradients, model.config.gradient_clip_norm, &model.loss_scale);
     // The clone would keep the optimizer from updating weights in place.
     drop(model);
     if let Some(gradients) = update.gradients {
         learner.optimizer_step(gradients);
     }
-    terms.with("discriminator gradient", update.norm)
+    metrics.with("discriminator gradient norm", update.norm)
 }
 
-fn update_generator(learner: &mut Learner<AgingModel>, turns: Vec<Turn>) -> Terms {
+fn update_generator(learner: &mut Learner<AgingModel>, step_gradients: Vec<StepGradients>) -> StepMetrics {
     let model = learner.model();
-    let (gradients, terms) = unzipped(turns);
-    let update = Update::mean(&model.generator, gradients, model.rules.clip_norm, &model.loss_scale);
+    let (gradients, metrics) = unzipped(step_gradients);
+    let update = Update::mean(&model.generator, gradients, model.config.gradient_clip_norm, &model.loss_scale);
     drop(model);
     // One that is skipped counts, with no gradients: a checkpoint tells steps alone.
     learner.optimizer_step(update.gradients.unwrap_or_default());
-    terms.with("generator gradient", update.norm)
+    metrics.with("generator gradient norm", update.norm)
 }
 
-fn unzipped(turns: Vec<Turn>) -> (Vec<GradientsParams>, Terms) {
-    let (gradients, terms): (Vec<_>, Vec<_>) = turns.into_iter().map(|turn| (turn.gradients, turn.terms)).unzip();
-    (gradients, Terms::mean(terms))
+fn unzipped(step_gradients: Vec<StepGradients>) -> (Vec<GradientsParams>, StepMetrics) {
+    let (gradients, metrics): (Vec<_>, Vec<_>) =
+        step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
+    (gradients, StepMetrics::mean(metrics))
 }
 
 impl AgingModel {
     /// One step on one batch and one device: the discriminator's update, then the generator's against the updated
     /// discriminator.
-    pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> Terms {
-        let team = Team::new(&[batch.source.device().inner()]);
-        <Self as StepModel>::learn(learner, &team, vec![batch])
+    pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
+        let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
+        <Self as StepModel>::learn(learner, &device_group, vec![batch])
     }
 }
 
 impl TrainStep for AgingModel {
     type Input = AgingBatch;
-    type Output = Terms;
+    type Output = StepMetrics;
 
     /// Both turns from the same weights, for Burn's strategies that update once a step.
-    fn step(&self, batch: AgingBatch) -> TrainOutput<Terms> {
+    fn step(&self, batch: AgingBatch) -> TrainOutput<StepMetrics> {
         let generated = self.generated(&batch);
-        let discriminator = self.discriminator_turn(&batch, generated.clone());
-        let generator = self.generator_turn(&batch, generated);
+        let discriminator = self.discriminator_gradients(&batch, generated.clone());
+        let generator = self.generator_gradients(&batch, generated);
         let mut both = GradientsAccumulator::new();
         both.accumulate(self, discriminator.gradients);
         both.accumulate(self, generator.gradients);
-        TrainOutput { grads: both.grads(), item: discriminator.terms.and(generator.terms) }
+        TrainOutput { grads: both.grads(), item: discriminator.metrics.and(generator.metrics) }
     }
 
     /// The average follows each update of the generator.
@@ -300,13 +306,13 @@ impl TrainStep for AgingModel {
         let mut model = optimizer.step(rate, self, gradients);
         model.updates += usize::from(of_generator || skipped);
         if of_generator {
-            if model.rules.suppress_checkerboard {
+            if model.config.suppress_checkerboard {
                 model.generator = model.generator.without_checkerboard();
             }
         }
-        if of_generator && let Some(average) = model.average.take() {
-            let share = warmed_up(model.rules.average, model.updates);
-            model.average = Some(moved(average, &model.generator, share));
+        if of_generator && let Some(ema) = model.ema.take() {
+            let decay = ema_decay(model.config.ema_decay, model.updates);
+            model.ema = Some(ema_update(ema, &model.generator, decay));
         }
         model
     }
@@ -318,7 +324,7 @@ impl InferenceStep for AgingModel {
 
     fn step(&self, batch: AgingBatch) -> AgingValidation {
         let alexnet = self.alexnet.on(&batch.source.device());
-        let generated = self.kept().forward(batch.source.clone(), batch.target.clone());
+        let generated = self.ema_generator().forward(batch.source.clone(), batch.target.clone());
         let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
         let maps = alexnet.feature_maps(generated);
         let source_maps = alexnet.feature_maps(batch.source.clone());
@@ -328,17 +334,17 @@ impl InferenceStep for AgingModel {
         let adversarial = adversarial_loss(scores);
         let identity = self.identity(maps, source_maps);
         let age = age_loss(age_logits.clone(), batch.target.clone());
-        let weights = &self.rules.weights;
+        let weights = &self.config.weights;
         let objective =
             adversarial * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
-        let terms = terms(&batch)
+        let metrics = metrics(&batch)
             .with("identity", identity)
             .with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()))
             .with("age", age)
             .with("objective", objective);
         let [_, groups] = age_logits.dims();
         AgingValidation {
-            terms,
+            metrics,
             aged: means_over_places(features),
             real: means_over_places(real_features.clone()),
             target: batch.target,

@@ -9,12 +9,12 @@ use ipcgan_data::LabelledBatch;
 use ipcgan_model::AlexNet;
 use ipcgan_model::loss::{cross_entropy, cross_entropy_of_known};
 
-use super::adversarial::{adversarial_epsilon, adversarial_examples};
-use super::{StepModel, Turn, accuracy, learn_in_one_update};
+use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::{StepGradients, StepModel, accuracy, learn_in_one_update};
 use crate::config::ClassifierTraining;
+use crate::device_group::DeviceGroup;
 use crate::loss_scale::LossScale;
-use crate::team::Team;
-use crate::terms::Terms;
+use crate::step_metrics::StepMetrics;
 use crate::update::gradients;
 
 /// AlexNet while its trunk and identity head learn.
@@ -24,7 +24,7 @@ pub struct IdentityModel {
     pub alexnet: AlexNet,
     /// How it learns.
     #[module(skip)]
-    pub rules: ClassifierTraining,
+    pub config: ClassifierTraining,
     /// Weight of the age loss, from the same trunk; 0 for none, as published.
     #[module(skip)]
     pub age_weight: f64,
@@ -37,7 +37,7 @@ pub struct IdentityModel {
 
 /// The vectors that stand for the people in a batch, and who they are.
 #[derive(Clone, Debug)]
-pub struct Recognition {
+pub struct IdentityValidation {
     /// `[batch, embedding]`.
     pub embeddings: Tensor<2>,
     /// `[batch]`; equal numbers are the same person.
@@ -46,11 +46,11 @@ pub struct Recognition {
 
 impl TrainStep for IdentityModel {
     type Input = LabelledBatch;
-    type Output = Terms;
+    type Output = StepMetrics;
 
-    fn step(&self, batch: LabelledBatch) -> TrainOutput<Terms> {
-        let Turn { gradients, terms } = self.turn(batch);
-        TrainOutput { grads: gradients, item: terms }
+    fn step(&self, batch: LabelledBatch) -> TrainOutput<StepMetrics> {
+        let StepGradients { gradients, metrics } = self.step_gradients(batch);
+        TrainOutput { grads: gradients, item: metrics }
     }
 
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
@@ -60,48 +60,52 @@ impl TrainStep for IdentityModel {
 }
 
 impl IdentityModel {
-    fn turn(&self, batch: LabelledBatch) -> Turn {
-        let epsilon = adversarial_epsilon(&self.rules, self.steps);
+    fn step_gradients(&self, batch: LabelledBatch) -> StepGradients {
+        let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces.clone(), epsilon, |faces| {
             let judged = Self { alexnet: self.alexnet.clone().no_grad(), ..self.clone() };
             judged.loss(faces, &batch).0
         });
-        let (loss, terms) = self.loss(faces, &batch);
-        Turn { gradients: gradients(loss, self, &self.loss_scale), terms }
+        let (loss, metrics) = self.loss(faces, &batch);
+        StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
     }
 
     /// What is learned from `faces`, those of `batch` or changed from them.
-    fn loss(&self, faces: Tensor<4>, batch: &LabelledBatch) -> (Tensor<1>, Terms) {
+    fn loss(&self, faces: Tensor<4>, batch: &LabelledBatch) -> (Tensor<1>, StepMetrics) {
         let features = self.alexnet.features(faces);
         let logits = self.alexnet.identity_logits(features.clone());
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
         let identity = cross_entropy(logits, batch.labels.clone());
-        let terms = Terms::new(size).with("loss", identity.clone()).with("accuracy", accuracy);
+        let metrics = StepMetrics::new(size).with("loss", identity.clone()).with("accuracy", accuracy);
         if self.age_weight == 0.0 {
-            return (identity, terms);
+            return (identity, metrics);
         }
         let age = self.alexnet.age_logits(features);
         let age = cross_entropy_of_known(age, batch.groups.clone(), batch.known.clone());
-        let terms = terms.with("age", age.clone());
-        (identity + age * self.age_weight, terms)
+        let metrics = metrics.with("age", age.clone());
+        (identity + age * self.age_weight, metrics)
     }
 }
 
 impl InferenceStep for IdentityModel {
     type Input = LabelledBatch;
-    type Output = Recognition;
+    type Output = IdentityValidation;
 
-    fn step(&self, batch: LabelledBatch) -> Recognition {
+    fn step(&self, batch: LabelledBatch) -> IdentityValidation {
         let embeddings = self.alexnet.embedding(self.alexnet.features(batch.faces));
-        Recognition { embeddings, identities: batch.labels }
+        IdentityValidation { embeddings, identities: batch.labels }
     }
 }
 
 impl StepModel for IdentityModel {
-    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<LabelledBatch>) -> Terms {
-        let clip_norm = learner.model().rules.clip_norm;
-        learn_in_one_update(learner, team, parts, clip_norm, Self::turn)
+    fn learn(
+        learner: &mut Learner<Self>,
+        device_group: &DeviceGroup,
+        micro_batches: Vec<LabelledBatch>,
+    ) -> StepMetrics {
+        let gradient_clip_norm = learner.model().config.gradient_clip_norm;
+        learn_in_one_update(learner, device_group, micro_batches, gradient_clip_norm, Self::step_gradients)
     }
 
     fn loss_scale(&self) -> &LossScale {

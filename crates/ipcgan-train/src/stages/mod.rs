@@ -1,6 +1,6 @@
 //! What is learned in each stage, as models that Burn's learner trains.
 
-mod adversarial;
+mod adversarial_examples;
 mod age;
 mod aging;
 mod frozen;
@@ -8,33 +8,37 @@ mod identity;
 
 pub use age::AgeModel;
 pub use aging::AgingModel;
-pub use identity::{IdentityModel, Recognition};
+pub use identity::{IdentityModel, IdentityValidation};
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
 use burn::train::{Learner, LearnerModel, TrainStep};
 use ipcgan_data::{AgingBatch, LabelledBatch};
 
+use crate::device_group::{Batch, DeviceGroup};
 use crate::loss_scale::LossScale;
-use crate::team::{Batch, Team};
-use crate::terms::Terms;
+use crate::step_metrics::StepMetrics;
 use crate::update::Update;
 
 /// Name of the norm of a classifier's gradients.
-const GRADIENT: &str = "gradient";
+const GRADIENT: &str = "gradient norm";
 
 /// What came of a batch in a network's turn.
-pub struct Turn {
+pub struct StepGradients {
     /// Gradients towards that network's parameters.
     pub gradients: GradientsParams,
     /// The losses, before their weights.
-    pub terms: Terms,
+    pub metrics: StepMetrics,
 }
 
 /// A model that learns in steps.
-pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Terms> {
-    /// One step on `parts` of batches, a part a device: every update, in order. Returns what it lost.
-    fn learn(learner: &mut Learner<Self>, team: &Team, parts: Vec<<Self as TrainStep>::Input>) -> Terms;
+pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = StepMetrics> {
+    /// One step on `micro_batches` of batches, a part a device: every update, in order. Returns what it lost.
+    fn learn(
+        learner: &mut Learner<Self>,
+        device_group: &DeviceGroup,
+        micro_batches: Vec<<Self as TrainStep>::Input>,
+    ) -> StepMetrics;
 
     /// What its losses are multiplied by before gradients are taken.
     fn loss_scale(&self) -> &LossScale;
@@ -43,20 +47,21 @@ pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Term
 /// One update from the mean of the gradients of all parts: how both classifiers learn.
 fn learn_in_one_update<M: StepModel, B: Batch>(
     learner: &mut Learner<M>,
-    team: &Team,
-    parts: Vec<B>,
-    clip_norm: f64,
-    turn: impl Fn(&M, B) -> Turn + Sync,
-) -> Terms {
+    device_group: &DeviceGroup,
+    micro_batches: Vec<B>,
+    gradient_clip_norm: f64,
+    compute: impl Fn(&M, B) -> StepGradients + Sync,
+) -> StepMetrics {
     let model = learner.model();
-    let turns = team.turns(&model, parts, turn);
-    let (gradients, terms): (Vec<_>, Vec<_>) = turns.into_iter().map(|turn| (turn.gradients, turn.terms)).unzip();
-    let update = Update::mean(&model, gradients, clip_norm, model.loss_scale());
+    let step_gradients = device_group.step_gradients(&model, micro_batches, compute);
+    let (gradients, metrics): (Vec<_>, Vec<_>) =
+        step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
+    let update = Update::mean(&model, gradients, gradient_clip_norm, model.loss_scale());
     // The clone would keep the optimizer from updating weights in place.
     drop(model);
     // One that is skipped counts as a step, with no gradients.
     learner.optimizer_step(update.gradients.unwrap_or_default());
-    Terms::mean(terms).with(GRADIENT, update.norm)
+    StepMetrics::mean(metrics).with(GRADIENT, update.norm)
 }
 
 /// Share of the rows of `logits` `[batch, classes]` whose largest score is that of the label.

@@ -8,7 +8,7 @@ use crate::TrainingError;
 use crate::stages::StepModel;
 
 /// Settings to go on with after a failure, as `--set` takes them.
-pub(crate) struct Gentler {
+pub(crate) struct RetryHint {
     /// Half the learning rate.
     pub(crate) rate: String,
     /// Half the faces of a batch.
@@ -21,32 +21,32 @@ impl<M: StepModel> StepStrategy<M> {
         self.outcome.lock().expect("no holder panics").error.get_or_insert(error);
     }
 
-    pub(super) fn stop_diverged(&self, term: &str, value: f64, step: usize, state: &LoopState<M>) {
+    pub(super) fn stop_diverged(&self, metric: &str, value: f64, step: usize, state: &LoopState<M>) {
         let wider = match state.learner.model().loss_scale().state() {
             Some(_) => ", or numbers of a wider range (--set precision=bfloat16 or float32)",
             None => "",
         };
-        let lower = format!("go on from it with --resume and lower rates, as --set {}{wider}", self.gentler.rate);
+        let lower = format!("go on from it with --resume and lower rates, as --set {}{wider}", self.retry_hint.rate);
         let advice = match self.checkpoints.newest() {
             Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
             None => format!("there is no checkpoint before; begin again with lower rates{wider}"),
         };
-        let error = TrainingError::Diverged { term: term.into(), value, step, advice };
+        let error = TrainingError::Diverged { metric: metric.into(), value, step, advice };
         self.stop("a loss diverged", error, state);
     }
 
     /// `before` is the state that the step began with, if it can still be saved.
-    pub(super) fn stop_without_device(&self, reason: &str, before: Option<Learner<M>>, state: &mut LoopState<M>) {
+    pub(super) fn stop_on_device_failure(&self, reason: &str, before: Option<Learner<M>>, state: &mut LoopState<M>) {
         let step = state.step + 1;
         if let Some(learner) = before {
             state.learner = learner;
             self.checkpoint(state);
         }
-        state.unsound = true;
+        state.diverged = true;
         let advice = format!(
             "go on from the last checkpoint with --resume, on devices that work; if its memory was full, with smaller \
              batches (--set {})",
-            self.gentler.batch
+            self.retry_hint.batch
         );
         let error = TrainingError::Device { step, reason: reason.into(), advice };
         self.stop("a device failed", error, state);

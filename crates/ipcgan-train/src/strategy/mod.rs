@@ -1,8 +1,8 @@
 //! The training loop of all three stages: steps, with checkpoints by step and an exact resume.
 
 mod failure;
-mod keeping;
 mod state;
+mod validation;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,18 +15,18 @@ use burn::train::{
 use image::RgbImage;
 use ipcgan_model::guarded_try;
 
-pub(crate) use failure::Gentler;
+pub(crate) use failure::RetryHint;
 use state::{LoopState, Pending};
 
 use crate::TrainingError;
-use crate::checkpoint::{Checkpoints, Standing};
-use crate::health::Health;
+use crate::checkpoint::{Checkpoints, StageProgress};
+use crate::device_group::DeviceGroup;
+use crate::gan_monitor::GanMonitor;
 use crate::memory::resident_bytes;
-use crate::record::Recorder;
+use crate::monitor::Recorder;
+use crate::parameter_values::parameter_values;
 use crate::stages::StepModel;
-use crate::team::Team;
-use crate::terms::Terms;
-use crate::weights_of::weights_of;
+use crate::step_metrics::StepMetrics;
 
 /// Names of what the loop measures beside the losses.
 pub(crate) const FACES_PER_SECOND: &str = "faces per second";
@@ -38,17 +38,17 @@ pub(crate) trait StepObserver<M>: Send + Sync {
     fn after_step(&self, step: usize, model: &M) -> Result<Option<RgbImage>, TrainingError>;
 
     /// Draws the same and keeps nothing, to see how long it takes.
-    fn rehearse(&self, model: &M);
+    fn dry_run(&self, model: &M);
 }
 
 /// What tells a better model from a worse one: a number measured on held-out faces.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct JudgedBy {
+pub(crate) struct MonitoredMetric {
     pub(crate) name: &'static str,
     pub(crate) higher_is_better: bool,
 }
 
-impl JudgedBy {
+impl MonitoredMetric {
     fn better(self, value: f64, than: f64) -> bool {
         if self.higher_is_better { value > than } else { value < than }
     }
@@ -61,12 +61,12 @@ impl JudgedBy {
 ///
 /// Losses are read from the device one step late, so that it always has work.
 pub(crate) struct StepStrategy<M> {
-    pub(crate) gentler: Gentler,
-    pub(crate) team: Team,
+    pub(crate) retry_hint: RetryHint,
+    pub(crate) device_group: DeviceGroup,
     pub(crate) seed: u64,
     pub(crate) steps: usize,
     /// Parts of batches that a step takes from the loader.
-    pub(crate) parts_per_step: usize,
+    pub(crate) micro_batches_per_step: usize,
     /// Faces that a step learns from.
     pub(crate) items_per_step: usize,
     pub(crate) validations: usize,
@@ -79,23 +79,23 @@ pub(crate) struct StepStrategy<M> {
     /// Steps that an earlier run did.
     pub(crate) done: usize,
     /// How far it had come.
-    pub(crate) standing: Standing,
-    pub(crate) judged_by: JudgedBy,
+    pub(crate) progress: StageProgress,
+    pub(crate) selection_metric: MonitoredMetric,
     /// Validations without a better one after which the stage ends; zero for never.
     pub(crate) patience: usize,
     pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
     /// Stops the whole training. (Burn's own for the stage is reset by its dashboard.)
     pub(crate) stop: Interrupter,
     /// Taken by the loop when it begins.
-    pub(crate) watch: Mutex<Option<Watch>>,
+    pub(crate) monitors: Mutex<Option<Monitors>>,
     /// How it went.
     pub(crate) outcome: Arc<Mutex<Outcome>>,
 }
 
 /// What looks on.
-pub(crate) struct Watch {
+pub(crate) struct Monitors {
     pub(crate) recorder: Recorder,
-    pub(crate) health: Health,
+    pub(crate) gan: GanMonitor,
 }
 
 /// How far the loop came.
@@ -103,8 +103,8 @@ pub(crate) struct Watch {
 pub(crate) struct Outcome {
     pub(crate) steps_done: usize,
     /// Names of what is measured on held-out faces.
-    pub(crate) measured: Vec<&'static str>,
-    pub(crate) standing: Standing,
+    pub(crate) validation_metrics: Vec<&'static str>,
+    pub(crate) progress: StageProgress,
     pub(crate) stopped_early: bool,
     pub(crate) error: Option<TrainingError>,
 }
@@ -123,12 +123,12 @@ impl<M: StepModel> StepStrategy<M> {
         let mut iterator = batches.iter();
         while state.step < end && !state.should_stop() {
             let Some(batches) = self.batches_of_step(&mut *iterator, state) else { break };
-            let Some(terms) = self.learn(batches, state) else { break };
+            let Some(metrics) = self.learn(batches, state) else { break };
             let progress = iterator.progress();
-            self.after_step(terms, progress, end, state);
+            self.after_step(metrics, progress, end, state);
         }
         drop(iterator);
-        self.look_at_pending(state);
+        self.report_pending(state);
         state.report(LearnerEvent::EndSplit(epoch));
     }
 
@@ -137,8 +137,8 @@ impl<M: StepModel> StepStrategy<M> {
         iterator: &mut dyn DataLoaderIterator<<M as TrainStep>::Input>,
         state: &LoopState<M>,
     ) -> Option<Vec<<M as TrainStep>::Input>> {
-        match iterator.take(self.parts_per_step).collect::<Result<Vec<_>, _>>() {
-            Ok(batches) if batches.len() == self.parts_per_step => Some(batches),
+        match iterator.take(self.micro_batches_per_step).collect::<Result<Vec<_>, _>>() {
+            Ok(batches) if batches.len() == self.micro_batches_per_step => Some(batches),
             Ok(_) => None,
             Err(error) => {
                 state.interrupter.fail(error);
@@ -148,43 +148,43 @@ impl<M: StepModel> StepStrategy<M> {
     }
 
     /// One step; nothing if a device failed.
-    fn learn(&self, batches: Vec<<M as TrainStep>::Input>, state: &mut LoopState<M>) -> Option<Terms> {
+    fn learn(&self, batches: Vec<<M as TrainStep>::Input>, state: &mut LoopState<M>) -> Option<StepMetrics> {
         // Of several devices one may be lost in the middle of a step. (A clone costs the memory of the weights, because
         // the optimizer cannot update them in place then; with one device there is nothing left to save.)
-        let several = self.team.count() > 1;
+        let several = self.device_group.count() > 1;
         let before = several.then(|| state.learner.clone());
-        self.team.main().seed(step_seed(self.seed, state.step + 1));
+        self.device_group.main().seed(step_seed(self.seed, state.step + 1));
         state.learner.lr_step();
         let learned = guarded_try(|| {
-            let terms = M::learn(&mut state.learner, &self.team, batches);
+            let metrics = M::learn(&mut state.learner, &self.device_group, batches);
             // Devices work by themselves, and say that they failed when something is read: the norms of the gradients
             // come from all of them.
-            if several { terms.read().map_err(|error| error.to_string()) } else { Ok(terms) }
+            if several { metrics.read().map_err(|error| error.to_string()) } else { Ok(metrics) }
         });
         match learned {
-            Ok(terms) => {
+            Ok(metrics) => {
                 state.step += 1;
-                Some(terms)
+                Some(metrics)
             }
             Err(reason) => {
-                self.stop_without_device(&reason, before, state);
+                self.stop_on_device_failure(&reason, before, state);
                 None
             }
         }
     }
 
-    fn after_step(&self, terms: Terms, progress: Progress, end: usize, state: &mut LoopState<M>) {
-        let terms = terms
+    fn after_step(&self, metrics: StepMetrics, progress: Progress, end: usize, state: &mut LoopState<M>) {
+        let metrics = metrics
             .with_number(FACES_PER_SECOND, state.speed(self.items_per_step))
             .with_number(MEMORY, resident_bytes() / 1e6);
         let loss_scale = state.learner.model().loss_scale().clone();
-        let terms = match loss_scale.state() {
-            Some(_) => terms.with_number(LOSS_SCALE, loss_scale.factor()),
-            None => terms,
+        let metrics = match loss_scale.state() {
+            Some(_) => metrics.with_number(LOSS_SCALE, loss_scale.factor()),
+            None => metrics,
         };
-        self.look_at_pending(state);
+        self.report_pending(state);
         let rate = state.learner.lr_current();
-        state.pending = Some(Pending { step: state.step, terms, progress, rate });
+        state.pending = Some(Pending { step: state.step, metrics, progress, rate });
         self.observe(state);
         let due = state.step.is_multiple_of(self.checkpoint_every)
             || state.saved.elapsed() >= self.checkpoint_after
@@ -196,37 +196,37 @@ impl<M: StepModel> StepStrategy<M> {
     }
 
     /// Reads the losses of the newest step that is not read yet, and shows them.
-    fn look_at_pending(&self, state: &mut LoopState<M>) {
-        let Some(Pending { step, terms, progress, rate }) = state.pending.take() else { return };
-        let terms = match guarded_try(|| terms.read().map_err(|error| error.to_string())) {
-            Ok(terms) => terms,
-            Err(reason) => return self.stop_without_device(&reason, None, state),
+    fn report_pending(&self, state: &mut LoopState<M>) {
+        let Some(Pending { step, metrics, progress, rate }) = state.pending.take() else { return };
+        let metrics = match guarded_try(|| metrics.read().map_err(|error| error.to_string())) {
+            Ok(metrics) => metrics,
+            Err(reason) => return self.stop_on_device_failure(&reason, None, state),
         };
-        state.watch.health.look(step, &terms);
-        state.watch.recorder.step(step, terms.numbers());
-        if state.watch.recorder.has_failed() {
+        state.monitors.gan.observe(step, &metrics);
+        state.monitors.recorder.step(step, metrics.numbers());
+        if state.monitors.recorder.has_failed() {
             state.interrupter.stop(Some("nothing can be recorded"));
         }
-        if let Some((term, value)) = terms.unlearnable()
-            && !state.unsound
+        if let Some((metric, value)) = metrics.non_finite()
+            && !state.diverged
         {
-            state.unsound = true;
-            self.stop_diverged(term, value, step, state);
+            state.diverged = true;
+            self.stop_diverged(metric, value, step, state);
         }
-        state.report(LearnerEvent::ProcessedItem(TrainingItem::new(terms, progress, Some(step), Some(rate))));
+        state.report(LearnerEvent::ProcessedItem(TrainingItem::new(metrics, progress, Some(step), Some(rate))));
     }
 
     fn observe(&self, state: &LoopState<M>) {
         if let Some(observer) = &self.observer {
             match observer.after_step(state.step, &state.learner.model()) {
                 Ok(None) => (),
-                Ok(Some(picture)) => state.watch.recorder.picture(state.step, "samples", picture),
+                Ok(Some(picture)) => state.monitors.recorder.picture(state.step, "samples", picture),
                 Err(error) => self.stop("a sample could not be written", error, state),
             }
         }
         if self.histogram_every > 0 && state.step.is_multiple_of(self.histogram_every) {
-            for (name, values) in weights_of(&state.learner.model()) {
-                state.watch.recorder.weights(state.step, name, values);
+            for (name, values) in parameter_values(&state.learner.model()) {
+                state.monitors.recorder.weights(state.step, name, values);
             }
         }
     }
@@ -241,18 +241,18 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         valid: ValidLoader<M>,
         _starting_epoch: usize,
     ) -> (M, SupervisedTrainingEventProcessor<M>) {
-        let train = self.team.fed(train);
-        let valid = valid.to_device(&self.team.main().clone().inner());
-        learner.fork(self.team.main());
-        let watch = self.watch.lock().expect("no holder panics").take().expect("a strategy runs once");
+        let train = self.device_group.prepare_loader(train);
+        let valid = valid.to_device(&self.device_group.main().clone().inner());
+        learner.fork(self.device_group.main());
+        let monitors = self.monitors.lock().expect("no holder panics").take().expect("a strategy runs once");
         let mut state = LoopState {
             step: self.done,
-            standing: self.standing.clone(),
+            progress: self.progress.clone(),
             pending: None,
-            unsound: false,
+            diverged: false,
             saved: Instant::now(),
             stepped: Instant::now(),
-            watch,
+            monitors,
             learner,
             interrupter: components.interrupter.clone(),
             stop: self.stop.clone(),
@@ -268,12 +268,12 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
                 break;
             }
             // A run that was stopped between the last step of an epoch and its validation makes up for it.
-            if state.standing.validated < end && self.validate(epoch, &valid, &mut state) {
+            if state.progress.validated < end && self.validate(epoch, &valid, &mut state) {
                 stopped_early = true;
                 break;
             }
         }
-        let recorded = state.watch.recorder.finish();
+        let recorded = state.monitors.recorder.finish();
         // Waits for the last checkpoint, whose errors come by the interrupter; the dashboard resets that when the training ends.
         drop(state.components.checkpointer.take());
         let failed = state.interrupter.error();
@@ -285,7 +285,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
         }
         outcome.steps_done = state.step;
         outcome.stopped_early = stopped_early;
-        outcome.standing = state.standing.clone();
+        outcome.progress = state.progress.clone();
         if let Some(error) = failed {
             let (step, reason) = (state.step, error.to_string());
             outcome.error.get_or_insert(TrainingError::Stopped { step, reason });

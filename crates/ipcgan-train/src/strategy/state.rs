@@ -11,25 +11,25 @@ use burn::train::{
     ValidLoader,
 };
 
-use super::Watch;
-use crate::checkpoint::Standing;
+use super::Monitors;
+use crate::checkpoint::StageProgress;
 use crate::stages::StepModel;
-use crate::terms::Terms;
+use crate::step_metrics::StepMetrics;
 
 /// What changes while the loop runs.
 pub(super) struct LoopState<M: StepModel> {
     /// Steps done.
     pub(super) step: usize,
-    pub(super) standing: Standing,
+    pub(super) progress: StageProgress,
     /// The newest step, whose losses may still be computed.
     pub(super) pending: Option<Pending>,
     /// Whether a loss diverged or a device failed, so that the networks are not to be kept.
-    pub(super) unsound: bool,
+    pub(super) diverged: bool,
     /// When the last checkpoint was made.
     pub(super) saved: Instant,
     /// When the last step ended.
     pub(super) stepped: Instant,
-    pub(super) watch: Watch,
+    pub(super) monitors: Monitors,
     pub(super) learner: Learner<M>,
     /// Stops this stage, also for an error.
     pub(super) interrupter: Interrupter,
@@ -41,7 +41,7 @@ pub(super) struct LoopState<M: StepModel> {
 /// A step whose losses nobody has read.
 pub(super) struct Pending {
     pub(super) step: usize,
-    pub(super) terms: Terms,
+    pub(super) metrics: StepMetrics,
     pub(super) progress: Progress,
     pub(super) rate: ModuleLearningRate,
 }
@@ -59,7 +59,7 @@ impl<M: StepModel> LoopState<M> {
         faces as f64 / seconds.max(1e-9)
     }
 
-    pub(super) fn report(&mut self, event: LearnerEvent<Terms>) {
+    pub(super) fn report(&mut self, event: LearnerEvent<StepMetrics>) {
         let result = self.components.event_processor.process_train(event);
         self.interrupter.fail_on_error(result);
     }
@@ -70,7 +70,7 @@ impl<M: StepModel> LoopState<M> {
     }
 
     /// The means over the faces of a validation, without what could not be measured, for want of people.
-    pub(super) fn measured(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
+    pub(super) fn validation_metrics(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
         let store = &self.components.event_store;
         let value = |name: &&'static str| {
             let value = store.find_metric(name, epoch, Aggregate::Mean, &Split::Valid)?;

@@ -4,13 +4,13 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// `average` moved towards `network`, a network of the same form: `share` of it stays.
+/// `ema` moved towards `network`, a network of the same form: `decay` of it stays.
 ///
 /// Running statistics are averaged as weights are. Nothing is recorded for gradients.
-pub(crate) fn moved<M: Module>(average: M, network: &M, share: f64) -> M {
+pub(crate) fn ema_update<M: Module>(ema: M, network: &M, decay: f64) -> M {
     let mut values = Values::default();
     network.visit(&mut values);
-    average.map(&mut Blend { values: values.tensors, order: values.order.into_iter(), share })
+    ema.map(&mut Blend { values: values.tensors, order: values.order.into_iter(), decay })
 }
 
 /// The floating-point tensors of a network, in the order in which they are visited.
@@ -31,26 +31,26 @@ impl ModuleVisitor for Values {
 struct Blend {
     values: GradientsParams,
     order: std::vec::IntoIter<ParamId>,
-    share: f64,
+    decay: f64,
 }
 
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let other = self.order.next().and_then(|id| self.values.remove::<D>(id));
         let other = other.expect("both networks have the same form");
-        let share = self.share;
-        parameter.map(|average| {
-            let recorded = average.device().is_autodiff();
-            let moved = average.without_autodiff() * share + other * (1.0 - share);
-            if recorded { Tensor::from_inner(moved) } else { moved }
+        let decay = self.decay;
+        parameter.map(|ema| {
+            let recorded = ema.device().is_autodiff();
+            let updated = ema.without_autodiff() * decay + other * (1.0 - decay);
+            if recorded { Tensor::from_inner(updated) } else { updated }
         })
     }
 }
 
-/// The share that stays at the `updates`th update of an average that tends to `share`: an average of few updates must
+/// The share that stays at the `updates`th update of an average that tends to `decay`: an average of few updates must
 /// not hang on the weights that it began with.
-pub(crate) fn warmed_up(share: f64, updates: usize) -> f64 {
-    share.min((1 + updates) as f64 / (10 + updates) as f64)
+pub(crate) fn ema_decay(decay: f64, updates: usize) -> f64 {
+    decay.min((1 + updates) as f64 / (10 + updates) as f64)
 }
 
 /// The id of the first parameter of `network`.
@@ -81,15 +81,15 @@ mod tests {
     fn a_share_of_what_was_stays() {
         let [zero, one] = [layer(Initializer::Zeros), layer(Initializer::Ones)];
 
-        let average = moved(zero, &one, 0.75);
+        let ema = ema_update(zero, &one, 0.75);
 
-        assert_eq!(average.weight.val().into_scalar::<f32>(), 0.25);
-        assert_ne!(average.weight.id, one.weight.id, "it would be taken for the network that learns");
+        assert_eq!(ema.weight.val().into_scalar::<f32>(), 0.25);
+        assert_ne!(ema.weight.id, one.weight.id, "it would be taken for the network that learns");
     }
 
     #[test]
     fn an_average_of_few_updates_follows_at_once() {
-        assert!(warmed_up(0.999, 1) < 0.2 && warmed_up(0.999, 100) < 0.93);
-        assert_eq!(warmed_up(0.999, 100_000), 0.999);
+        assert!(ema_decay(0.999, 1) < 0.2 && ema_decay(0.999, 100) < 0.93);
+        assert_eq!(ema_decay(0.999, 100_000), 0.999);
     }
 }

@@ -17,40 +17,40 @@ use ipcgan::data::DataError;
 /// How much is said beside results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Amount {
+pub(crate) enum Verbosity {
     /// Errors and warnings.
     Quiet,
     /// Progress and what is worth knowing, too.
-    Usual,
+    Normal,
     /// What is done when, too.
     Verbose,
 }
 
-static AMOUNT: AtomicU8 = AtomicU8::new(Amount::Usual as u8);
-static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+static VERBOSITY: AtomicU8 = AtomicU8::new(Verbosity::Normal as u8);
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-impl Amount {
+impl Verbosity {
     /// Makes everything that is said from now on be of this amount.
-    pub(crate) fn choose(self) {
-        LazyLock::force(&BEGUN);
-        AMOUNT.store(self as u8, Ordering::Relaxed);
+    pub(crate) fn set(self) {
+        LazyLock::force(&START);
+        VERBOSITY.store(self as u8, Ordering::Relaxed);
     }
 }
 
 /// Whether progress is shown.
 pub(crate) fn shows_progress() -> bool {
-    says(Amount::Usual)
+    is_enabled(Verbosity::Normal)
 }
 
-fn says(least: Amount) -> bool {
-    AMOUNT.load(Ordering::Relaxed) >= least as u8
+fn is_enabled(level: Verbosity) -> bool {
+    VERBOSITY.load(Ordering::Relaxed) >= level as u8
 }
 
 /// The bar that stands at the end of the terminal, if there is one.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Makes lines stand above `bar`; without one, at the end.
-pub(crate) fn lines_above(bar: Option<ProgressBar>) {
+pub(crate) fn set_progress_bar(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
@@ -67,14 +67,14 @@ fn write_above_the_bar(write: impl FnOnce()) {
 static OUTPUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
 
 /// Says a result; whether it could be written is known at the end, by [`check_output`].
-pub(crate) fn answer(line: &str) {
+pub(crate) fn print_line(line: &str) {
     write_output(&[escaped(line).as_bytes(), b"\n"]);
 }
 
 /// Says a path as a result: to a terminal as text that is safe to show, to all else byte by byte, for it need not be text.
-pub(crate) fn answer_path(path: &Path) {
+pub(crate) fn print_path(path: &Path) {
     match io::stdout().is_terminal() {
-        true => answer(&path.to_string_lossy()),
+        true => print_line(&path.to_string_lossy()),
         false => write_output(&[path.as_os_str().as_encoded_bytes(), b"\n"]),
     }
 }
@@ -106,7 +106,7 @@ fn is_obeyed(character: char) -> bool {
 }
 
 /// Writes a whole text to standard output, as it is.
-pub(crate) fn answer_text(text: &[u8]) {
+pub(crate) fn print_bytes(text: &[u8]) {
     write_output(&[text]);
 }
 
@@ -150,15 +150,15 @@ pub(crate) fn clap_message(message: &clap::Error) {
 
 /// Says what went wrong, or may. Where nobody can be told (standard error is closed, the terminal is gone), the work goes on:
 /// `eprintln!` would panic.
-pub(crate) fn complain(line: &str) {
+pub(crate) fn warn(line: &str) {
     write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{}\n", escaped(line)).as_bytes())));
 }
 
 /// Says an error with its causes in one line; what a decoder said of a photo interests those alone who want to know all.
 pub(crate) fn complain_error(error: &anyhow::Error) {
-    complain(&format!("error: {}", in_one_line(error)));
+    warn(&format!("error: {}", in_one_line(error)));
     if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
-        detail(format_args!("the decoder: {cause}"));
+        debug(format_args!("the decoder: {cause}"));
     }
 }
 
@@ -176,16 +176,16 @@ pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
 }
 
 /// Says how far the work is, or what is worth knowing.
-pub(crate) fn report(line: &str) {
-    if says(Amount::Usual) {
-        complain(line);
+pub(crate) fn info(line: &str) {
+    if is_enabled(Verbosity::Normal) {
+        warn(line);
     }
 }
 
 /// Says what was just done, with the seconds since the program began, to who wants to know all.
-pub(crate) fn detail(what: impl Display) {
-    if says(Amount::Verbose) {
-        complain(&format!("[{:8.3} s] {what}", BEGUN.elapsed().as_secs_f64()));
+pub(crate) fn debug(what: impl Display) {
+    if is_enabled(Verbosity::Verbose) {
+        warn(&format!("[{:8.3} s] {what}", START.elapsed().as_secs_f64()));
     }
 }
 

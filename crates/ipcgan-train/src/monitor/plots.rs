@@ -10,7 +10,7 @@ use ipcgan_data::photo;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
-use super::{Keeper, Message, Numbers, Side, access};
+use super::{Message, Scalars, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
 /// Time until the first drawing.
@@ -97,11 +97,11 @@ impl Curve {
 }
 
 impl Plots {
-    /// Plots of `stage` that begin with `numbers`.
+    /// Plots of `stage` that begin with `scalars`.
     pub(super) fn new(
         run: &RunFolder,
         stage: Stage,
-        numbers: Vec<(Side, usize, Numbers)>,
+        scalars: Vec<(Split, usize, Scalars)>,
     ) -> Result<Self, TrainingError> {
         // It fails only for bytes that are no font, and there is but one name.
         let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
@@ -116,22 +116,22 @@ impl Plots {
             due: Instant::now() + FIRST,
             picture: RgbImage::default(),
         };
-        for (side, step, numbers) in numbers {
-            plots.push(side, step, &numbers);
+        for (split, step, scalars) in scalars {
+            plots.push(split, step, &scalars);
         }
         Ok(plots)
     }
 
-    fn push(&mut self, side: Side, step: usize, numbers: &Numbers) {
-        for (name, value) in numbers {
+    fn push(&mut self, split: Split, step: usize, scalars: &Scalars) {
+        for (name, value) in scalars {
             if !self.panels.contains_key(&**name) {
                 self.names.push(name.to_string());
                 self.panels.insert(name.to_string(), Panel::default());
             }
             let Some(panel) = self.panels.get_mut(&**name) else { continue };
-            match side {
-                Side::Train => panel.train.push(step, *value),
-                Side::Valid => panel.valid.push(step, *value),
+            match split {
+                Split::Train => panel.train.push(step, *value),
+                Split::Valid => panel.valid.push(step, *value),
             }
         }
     }
@@ -156,10 +156,10 @@ impl Plots {
     }
 }
 
-impl Keeper for Plots {
-    fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
-        let Message::Numbers { side, step, numbers } = message else { return Ok(()) };
-        self.push(*side, *step, numbers);
+impl Sink for Plots {
+    fn record(&mut self, message: &Message) -> Result<(), TrainingError> {
+        let Message::Scalars { split, step, scalars } = message else { return Ok(()) };
+        self.push(*split, *step, scalars);
         if Instant::now() >= self.due { self.draw() } else { Ok(()) }
     }
 
@@ -230,10 +230,10 @@ mod tests {
     fn a_picture_has_a_panel_for_each_number() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
-        let numbers = |step: usize| ["a", "b", "c", "d"].map(|name| (name.into(), step as f64)).to_vec();
-        let begun = (1..4).map(|step| (Side::Train, step, numbers(step))).collect();
+        let scalars = |step: usize| ["a", "b", "c", "d"].map(|name| (name.into(), step as f64)).to_vec();
+        let scalars = (1..4).map(|step| (Split::Train, step, scalars(step))).collect();
 
-        let mut plots = Plots::new(&run, Stage::Age, begun).unwrap();
+        let mut plots = Plots::new(&run, Stage::Age, scalars).unwrap();
         plots.finish().unwrap();
 
         let picture = image::open(folder.path().join("plots/age.png")).unwrap().into_rgb8();

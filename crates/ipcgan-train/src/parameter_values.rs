@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 /// Every weight of `model` that learns, by its path, read back from the device.
-pub(crate) fn weights_of<M: Module>(model: &M) -> Vec<(String, Vec<f32>)> {
+pub(crate) fn parameter_values<M: Module>(model: &M) -> Vec<(String, Vec<f32>)> {
     let mut reader = Reader { path: Vec::new(), weights: Vec::new() };
     model.visit(&mut reader);
     reader.weights

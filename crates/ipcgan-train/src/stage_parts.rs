@@ -12,141 +12,141 @@ use ipcgan_model::{AlexNet, Generator};
 use crate::TrainingError;
 use crate::config::SelectionMetric;
 use crate::context::StageContext;
-use crate::launch::Setup;
+use crate::launch::MetricSet;
 use crate::loss_scale::LossScale;
-use crate::optimizers::{classifier_optimizer, classifier_rate, gan_optimizer, gan_rates};
+use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer, gan_lr_scheduler, gan_optimizer};
 use crate::realism::REALISM_AND_AGE;
 use crate::samples::SampleGrids;
 use crate::stages::{AgeModel, AgingModel, IdentityModel, StepModel};
-use crate::strategy::{JudgedBy, StepObserver};
-use crate::summary::Learned;
+use crate::strategy::{MonitoredMetric, StepObserver};
+use crate::summary::StageResult;
 
 /// A stage's model and what it learns by and from.
-pub(crate) struct Begun<M: StepModel> {
+pub(crate) struct StageParts<M: StepModel> {
     pub(crate) model: M,
     pub(crate) optimizer: ModuleOptimizer,
-    pub(crate) rates: ModuleLrScheduler,
+    pub(crate) lr_scheduler: ModuleLrScheduler,
     pub(crate) train: Arc<dyn DataLoader<<M as TrainStep>::Input>>,
     pub(crate) valid: Arc<dyn DataLoader<<M as InferenceStep>::Input>>,
     /// What tells a better model from a worse one.
-    pub(crate) judged_by: JudgedBy,
+    pub(crate) selection_metric: MonitoredMetric,
 }
 
 impl StageContext<'_> {
     /// Runs the identity stage.
-    pub(crate) fn identity(&self) -> Result<Learned, TrainingError> {
+    pub(crate) fn identity(&self) -> Result<StageResult, TrainingError> {
         let held_out = self.data.valid();
         // Without two pictures of anybody there is nothing to recognise.
         let recognisable = IdentityLabels::of(held_out.as_ref()).count < held_out.len();
-        let setup = |setup: Setup<IdentityModel>| {
-            let setup = setup.loss("loss").accuracy("accuracy").detail("gradient");
-            if recognisable { setup.recognition() } else { setup }
+        let metrics = |metrics: MetricSet<IdentityModel>| {
+            let metrics = metrics.loss("loss").accuracy("accuracy").detail("gradient norm");
+            if recognisable { metrics.verification() } else { metrics }
         };
-        let (model, learned) = self.launch(self.identity_begun()?, None, setup)?;
+        let (model, learned) = self.launch(self.identity_parts()?, None, metrics)?;
         self.save("alexnet", &model.alexnet, &self.config.alexnet)?;
         Ok(learned)
     }
 
-    pub(crate) fn identity_begun(&self) -> Result<Begun<IdentityModel>, TrainingError> {
+    pub(crate) fn identity_parts(&self) -> Result<StageParts<IdentityModel>, TrainingError> {
         let training = &self.config.identity;
         let labels = IdentityLabels::of(self.data.train().as_ref()).labels;
         let held_out = IdentityLabels::of(self.data.valid().as_ref()).labels;
         let (groups, seed) = (&self.config.age_groups, self.config.seed);
         let alexnet = self.config.alexnet.init(groups, seed, &self.autodiff_device());
-        Ok(Begun {
+        Ok(StageParts {
             model: IdentityModel {
                 alexnet,
-                rules: training.clone(),
+                config: training.clone(),
                 age_weight: self.config.trunk_age_weight,
                 steps: self.done,
                 loss_scale: LossScale::selected(),
             },
             optimizer: classifier_optimizer(),
-            rates: classifier_rate(training),
-            train: self.labelled_stream(labels, training),
-            valid: self.labelled_once(held_out, training),
-            judged_by: JudgedBy { name: "verification", higher_is_better: true },
+            lr_scheduler: classifier_lr_scheduler(training),
+            train: self.labelled_train_loader(labels, training),
+            valid: self.labelled_valid_loader(held_out, training),
+            selection_metric: MonitoredMetric { name: "verification AUC", higher_is_better: true },
         })
     }
 
     /// Runs the age stage.
-    pub(crate) fn age(&self) -> Result<Learned, TrainingError> {
+    pub(crate) fn age(&self) -> Result<StageResult, TrainingError> {
         let (alexnet, config) = self.alexnet(&self.device())?;
-        let setup = |setup: Setup<AgeModel>| {
-            let setup = setup.loss("loss").accuracy("accuracy").detail("gradient");
-            setup.valid_loss("loss").valid_accuracy("accuracy").valid_accuracy("within one group")
+        let metrics = |metrics: MetricSet<AgeModel>| {
+            let metrics = metrics.loss("loss").accuracy("accuracy").detail("gradient norm");
+            metrics.valid_loss("loss").valid_accuracy("accuracy").valid_accuracy("within one group")
         };
-        let (model, learned) = self.launch(self.age_begun(alexnet)?, None, setup)?;
+        let (model, learned) = self.launch(self.age_parts(alexnet)?, None, metrics)?;
         self.save("alexnet", &model.into_alexnet(), &config)?;
         Ok(learned)
     }
 
-    pub(crate) fn age_begun(&self, alexnet: AlexNet) -> Result<Begun<AgeModel>, TrainingError> {
+    pub(crate) fn age_parts(&self, alexnet: AlexNet) -> Result<StageParts<AgeModel>, TrainingError> {
         let training = &self.config.age;
         let labels = group_labels(self.data.train().as_ref())?;
         let held_out = group_labels(self.data.valid().as_ref())?;
-        Ok(Begun {
+        Ok(StageParts {
             model: AgeModel::new(alexnet, training.clone(), &self.autodiff_device()).after(self.done),
             optimizer: classifier_optimizer(),
-            rates: classifier_rate(training),
-            train: self.labelled_stream(labels, training),
-            valid: self.labelled_once(held_out, training),
-            judged_by: JudgedBy { name: "accuracy", higher_is_better: true },
+            lr_scheduler: classifier_lr_scheduler(training),
+            train: self.labelled_train_loader(labels, training),
+            valid: self.labelled_valid_loader(held_out, training),
+            selection_metric: MonitoredMetric { name: "accuracy", higher_is_better: true },
         })
     }
 
     /// Runs the ageing stage.
-    pub(crate) fn aging(&self) -> Result<Learned, TrainingError> {
+    pub(crate) fn aging(&self) -> Result<StageResult, TrainingError> {
         let (alexnet, _) = self.alexnet(&self.device())?;
         let samples = SampleGrids::new(self.run.clone(), self.data.valid().as_ref(), &self.config, &self.device())?;
         let samples: Arc<dyn StepObserver<AgingModel>> = Arc::new(samples);
-        let setup = |setup: Setup<AgingModel>| {
-            let setup = setup.loss("discriminator").loss("adversarial").loss("identity").loss("age");
-            let setup = match self.config.aging.weights.reconstruction {
-                0.0 => setup,
-                _ => setup.loss("reconstruction"),
+        let metrics = |metrics: MetricSet<AgingModel>| {
+            let metrics = metrics.loss("discriminator").loss("adversarial").loss("identity").loss("age");
+            let metrics = match self.config.aging.weights.reconstruction {
+                0.0 => metrics,
+                _ => metrics.loss("reconstruction"),
             };
-            let setup = setup.accuracy("age accuracy").detail("variety");
-            let setup = setup.detail("discriminator gradient").detail("generator gradient");
-            let setup = setup.valid_loss("identity").valid_loss("age").valid_accuracy("age accuracy");
-            setup.valid_loss("objective").realism()
+            let metrics = metrics.accuracy("age accuracy").detail("diversity");
+            let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
+            let metrics = metrics.valid_loss("identity").valid_loss("age").valid_accuracy("age accuracy");
+            metrics.valid_loss("objective").realism()
         };
-        let (model, learned) = self.launch(self.aging_begun(alexnet)?, Some(samples), setup)?;
-        self.save("generator", &self.with_standing_statistics(model.kept())?, &self.config.generator)?;
+        let (model, learned) = self.launch(self.aging_parts(alexnet)?, Some(samples), metrics)?;
+        self.save("generator", &self.recalibrate_batch_norm(model.ema_generator())?, &self.config.generator)?;
         self.save("discriminator", &model.discriminator, &self.config.discriminator)?;
         Ok(learned)
     }
 
-    pub(crate) fn aging_begun(&self, alexnet: AlexNet) -> Result<Begun<AgingModel>, TrainingError> {
+    pub(crate) fn aging_parts(&self, alexnet: AlexNet) -> Result<StageParts<AgingModel>, TrainingError> {
         let training = &self.config.aging;
         let (groups, seed, device) = (&self.config.age_groups, self.config.seed, self.autodiff_device());
         let generator = || self.config.generator.init(groups, seed, &device);
         let discriminator = self.config.discriminator.init(groups, seed, &device);
         let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(self.done);
-        let model = match training.average {
+        let model = match training.ema_decay {
             0.0 => model,
-            _ => model.with_average(generator()),
+            _ => model.with_ema(generator()),
         };
-        Ok(Begun {
+        Ok(StageParts {
             model,
             optimizer: gan_optimizer(),
-            rates: gan_rates(training),
-            train: self.aging_stream()?,
-            valid: self.aging_once()?,
-            judged_by: match training.selection_metric {
-                SelectionMetric::RealismAndAge => JudgedBy { name: REALISM_AND_AGE, higher_is_better: true },
-                SelectionMetric::Objective => JudgedBy { name: "objective", higher_is_better: false },
+            lr_scheduler: gan_lr_scheduler(training),
+            train: self.aging_train_loader()?,
+            valid: self.aging_valid_loader()?,
+            selection_metric: match training.selection_metric {
+                SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
+                SelectionMetric::Objective => MonitoredMetric { name: "objective", higher_is_better: false },
             },
         })
     }
 
     /// `generator` with running statistics measured anew on the first faces of the stage, if that is wanted.
-    pub(crate) fn with_standing_statistics(&self, generator: &Generator) -> Result<Generator, TrainingError> {
-        let batches = self.config.aging.statistics_batches;
+    pub(crate) fn recalibrate_batch_norm(&self, generator: &Generator) -> Result<Generator, TrainingError> {
+        let batches = self.config.aging.recalibration_batches;
         if batches == 0 {
             return Ok(generator.clone());
         }
-        let stream = self.aging_stream()?.to_device(&self.autodiff_device());
+        let stream = self.aging_train_loader()?.to_device(&self.autodiff_device());
         let stream = stream.slice(0, batches * self.config.aging.batch_size);
         let mut failed = None;
         // The stream ends at the first batch that cannot be read, and the reason is told.
@@ -157,7 +157,7 @@ impl StageContext<'_> {
                 None
             }
         });
-        let generator = generator.clone().with_standing_statistics(batches);
+        let generator = generator.clone().recalibrate_batch_norm(batches);
         match failed {
             None => Ok(generator),
             Some(reason) => Err(TrainingError::Stopped { step: self.config.aging.steps, reason }),
@@ -165,7 +165,7 @@ impl StageContext<'_> {
     }
 
     /// An AlexNet that has learned nothing, where only its size matters.
-    pub(crate) fn blank_alexnet(&self) -> AlexNet {
+    pub(crate) fn untrained_alexnet(&self) -> AlexNet {
         self.config.alexnet.init(&self.config.age_groups, self.config.seed, &self.device())
     }
 }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use image::{ImageFormat, RgbImage};
 use prost::Message as _;
 
-use super::{Keeper, Message, Side, access};
+use super::{Message, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
 /// Folder in the run that `tensorboard --logdir` takes.
-pub const EVENTS_FOLDER: &str = "tensorboard";
+pub const TENSORBOARD_FOLDER: &str = "tensorboard";
 
 /// Events are handed to the system this often.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -121,7 +121,7 @@ impl Events {
     pub(super) fn create(run: &RunFolder, stage: Stage, done: usize) -> Result<Self, TrainingError> {
         /// The run begins here, or goes on.
         const START: i32 = 1;
-        let folder = run.path().join(EVENTS_FOLDER).join(stage.name());
+        let folder = run.path().join(TENSORBOARD_FOLDER).join(stage.name());
         fs::create_dir_all(&folder).map_err(access(&folder))?;
         // The names sort by time; the process tells two of the same second apart.
         let path = folder.join(format!("events.out.tfevents.{:010}.ipcgan.{}", now() as u64, process::id()));
@@ -137,7 +137,7 @@ impl Events {
     fn write(&mut self, step: usize, what: What) -> Result<(), TrainingError> {
         let event = Event { wall_time: now(), step: step as i64, what: Some(what) }.encode_to_vec();
         let length = (event.len() as u64).to_le_bytes();
-        let parts = [&length[..], &masked_sum(&length), &event, &masked_sum(&event)];
+        let parts = [&length[..], &masked_checksum(&length), &event, &masked_checksum(&event)];
         parts.into_iter().try_for_each(|part| self.file.write_all(part)).map_err(access(&self.path))
     }
 
@@ -147,17 +147,17 @@ impl Events {
     }
 }
 
-impl Keeper for Events {
-    fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
+impl Sink for Events {
+    fn record(&mut self, message: &Message) -> Result<(), TrainingError> {
         let (step, values) = match message {
-            Message::Numbers { side, step, numbers } => {
+            Message::Scalars { split, step, scalars } => {
                 let value = |(name, value): &(Cow<'static, str>, f64)| Value {
-                    tag: format!("{}/{}", tag(name), side.name()),
+                    tag: format!("{}/{}", tag(name), split.name()),
                     shown: Some(Shown::Scalar(*value as f32)),
                 };
-                (step, numbers.iter().map(value).collect())
+                (step, scalars.iter().map(value).collect())
             }
-            Message::Picture { step, name, picture } => {
+            Message::Image { step, name, picture } => {
                 (step, vec![Value { tag: tag(name), shown: Some(Shown::Image(image(picture))) }])
             }
             Message::Weights { step, name, values } => {
@@ -167,7 +167,7 @@ impl Keeper for Events {
             Message::Sync(_) => return Ok(()),
         };
         self.write(*step, What::Summary(Summary { values }))?;
-        let now = matches!(message, Message::Numbers { side: Side::Valid, .. } | Message::Picture { .. });
+        let now = matches!(message, Message::Scalars { split: Split::Valid, .. } | Message::Image { .. });
         if now || self.flushed.elapsed() >= FLUSH {
             self.flush()?;
         }
@@ -194,7 +194,7 @@ fn now() -> f64 {
 }
 
 /// The sum in front of and behind each record; masked, because sums of sums are weak.
-fn masked_sum(bytes: &[u8]) -> [u8; 4] {
+fn masked_checksum(bytes: &[u8]) -> [u8; 4] {
     const MASK: u32 = 0xa282_ead8;
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(MASK).to_le_bytes()
 }
@@ -241,8 +241,8 @@ mod tests {
         // From `tf.io.TFRecordWriter().write(b"abc")`.
         let length = 3u64.to_le_bytes();
 
-        assert_eq!(masked_sum(&length), [0xb0, 0x99, 0x49, 0x0e]);
-        assert_eq!(masked_sum(b"abc"), [0x6e, 0x57, 0xf1, 0x21]);
+        assert_eq!(masked_checksum(&length), [0xb0, 0x99, 0x49, 0x0e]);
+        assert_eq!(masked_checksum(b"abc"), [0x6e, 0x57, 0xf1, 0x21]);
     }
 
     #[test]

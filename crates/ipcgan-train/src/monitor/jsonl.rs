@@ -9,7 +9,7 @@ use ipcgan_model::write_whole;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::{Keeper, Message, Numbers, Side, access};
+use super::{Message, Scalars, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
 /// Name of the step in a line.
@@ -28,22 +28,22 @@ impl JsonLines {
     /// steps, and one that a crash cut, are dropped.
     pub(super) fn open(run: &RunFolder, stage: Stage, done: [usize; 2]) -> Result<Self, TrainingError> {
         let folder = run.log(stage)?;
-        let file = |side: Side| {
-            let done = done[side as usize];
-            let path = folder.join(format!("{}.jsonl", side.name()));
-            keep_until(&path, done).map_err(access(&path))?;
+        let file = |split: Split| {
+            let done = done[split as usize];
+            let path = folder.join(format!("{}.jsonl", split.name()));
+            truncate_after(&path, done).map_err(access(&path))?;
             let file = OpenOptions::new().create(true).append(true).open(&path).map_err(access(&path))?;
             Ok::<_, TrainingError>((path, BufWriter::new(file)))
         };
-        Ok(Self { files: [file(Side::Train)?, file(Side::Valid)?], flushed: Instant::now() })
+        Ok(Self { files: [file(Split::Train)?, file(Split::Valid)?], flushed: Instant::now() })
     }
 
     /// What the files hold already.
-    pub(super) fn numbers(&self) -> Result<Vec<(Side, usize, Numbers)>, TrainingError> {
+    pub(super) fn scalars(&self) -> Result<Vec<(Split, usize, Scalars)>, TrainingError> {
         let mut all = Vec::new();
-        for (side, (path, _)) in Side::ALL.into_iter().zip(&self.files) {
+        for (split, (path, _)) in Split::ALL.into_iter().zip(&self.files) {
             let lines = lines(path).map_err(access(path))?;
-            all.extend(lines.iter().filter_map(|line| parsed(line)).map(|(step, numbers)| (side, step, numbers)));
+            all.extend(lines.iter().filter_map(|line| parsed(line)).map(|(step, scalars)| (split, step, scalars)));
         }
         Ok(all)
     }
@@ -53,15 +53,15 @@ impl JsonLines {
     }
 }
 
-impl Keeper for JsonLines {
-    fn keep(&mut self, message: &Message) -> Result<(), TrainingError> {
-        let Message::Numbers { side, step, numbers } = message else { return Ok(()) };
-        let (path, file) = &mut self.files[*side as usize];
-        serde_json::to_writer(&mut *file, &Line { step: *step, numbers })
+impl Sink for JsonLines {
+    fn record(&mut self, message: &Message) -> Result<(), TrainingError> {
+        let Message::Scalars { split, step, scalars } = message else { return Ok(()) };
+        let (path, file) = &mut self.files[*split as usize];
+        serde_json::to_writer(&mut *file, &Line { step: *step, scalars })
             .map_err(io::Error::from)
             .and_then(|()| file.write_all(b"\n"))
             .map_err(access(path))?;
-        if *side == Side::Valid || self.flushed.elapsed() >= FLUSH {
+        if *split == Split::Valid || self.flushed.elapsed() >= FLUSH {
             self.flushed = Instant::now();
             self.flush()?;
         }
@@ -81,14 +81,14 @@ impl Keeper for JsonLines {
 /// A line, written as it is without a copy.
 struct Line<'a> {
     step: usize,
-    numbers: &'a Numbers,
+    scalars: &'a Scalars,
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut line = serializer.serialize_map(Some(1 + self.numbers.len()))?;
+        let mut line = serializer.serialize_map(Some(1 + self.scalars.len()))?;
         line.serialize_entry(STEP, &self.step)?;
-        self.numbers.iter().try_for_each(|(name, value)| line.serialize_entry(name, value))?;
+        self.scalars.iter().try_for_each(|(name, value)| line.serialize_entry(name, value))?;
         line.end()
     }
 }
@@ -102,7 +102,7 @@ fn lines(path: &Path) -> io::Result<Vec<String>> {
     }
 }
 
-fn keep_until(path: &Path, done: usize) -> io::Result<()> {
+fn truncate_after(path: &Path, done: usize) -> io::Result<()> {
     let before = lines(path)?;
     let kept: Vec<&String> = before.iter().filter(|line| parsed(line).is_some_and(|(step, _)| step <= done)).collect();
     match (kept.is_empty(), kept.len() == before.len()) {
@@ -113,11 +113,11 @@ fn keep_until(path: &Path, done: usize) -> io::Result<()> {
 }
 
 /// Step and numbers of a line; a number that JSON cannot hold is left out.
-fn parsed(line: &str) -> Option<(usize, Numbers)> {
+fn parsed(line: &str) -> Option<(usize, Scalars)> {
     let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
     let step = fields.get(STEP)?.as_u64()? as usize;
-    let numbers = fields.iter().filter(|(name, _)| *name != STEP);
-    Some((step, numbers.filter_map(|(name, value)| Some((name.clone().into(), value.as_f64()?))).collect()))
+    let scalars = fields.iter().filter(|(name, _)| *name != STEP);
+    Some((step, scalars.filter_map(|(name, value)| Some((name.clone().into(), value.as_f64()?))).collect()))
 }
 
 #[cfg(test)]
@@ -127,11 +127,11 @@ mod tests {
     fn recorded(run: &RunFolder, done: usize, steps: std::ops::Range<usize>) -> Vec<usize> {
         let mut lines = JsonLines::open(run, Stage::Age, [done, 0]).unwrap();
         for step in steps {
-            let numbers = vec![("loss".into(), 0.5)];
-            lines.keep(&Message::Numbers { side: Side::Train, step, numbers }).unwrap();
+            let scalars = vec![("loss".into(), 0.5)];
+            lines.record(&Message::Scalars { split: Split::Train, step, scalars }).unwrap();
         }
         lines.finish().unwrap();
-        lines.numbers().unwrap().into_iter().map(|(_, step, _)| step).collect()
+        lines.scalars().unwrap().into_iter().map(|(_, step, _)| step).collect()
     }
 
     #[test]
@@ -150,9 +150,9 @@ mod tests {
         let run = RunFolder::at(folder.path());
         let validated = |validated: usize, step: usize| {
             let mut lines = JsonLines::open(&run, Stage::Age, [4, validated]).unwrap();
-            lines.keep(&Message::Numbers { side: Side::Valid, step, numbers: vec![("loss".into(), 0.5)] }).unwrap();
+            lines.record(&Message::Scalars { split: Split::Valid, step, scalars: vec![("loss".into(), 0.5)] }).unwrap();
             lines.finish().unwrap();
-            lines.numbers().unwrap().into_iter().map(|(_, step, _)| step).collect::<Vec<_>>()
+            lines.scalars().unwrap().into_iter().map(|(_, step, _)| step).collect::<Vec<_>>()
         };
 
         assert_eq!(validated(0, 2), [2]);

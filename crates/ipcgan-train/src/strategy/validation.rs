@@ -14,15 +14,15 @@ impl<M: StepModel> StepStrategy<M> {
     /// Saves how far the loop has come, unless the networks are not sound: what is kept must have finite losses, and the log must
     /// have every step of it.
     pub(super) fn checkpoint(&self, state: &mut LoopState<M>) {
-        self.look_at_pending(state);
-        if state.unsound {
+        self.report_pending(state);
+        if state.diverged {
             return;
         }
-        state.watch.recorder.sync();
+        state.monitors.recorder.sync();
         state.saved = Instant::now();
         give_back_freed_memory();
-        state.standing.loss_scale = state.learner.model().loss_scale().state();
-        self.checkpoints.begin(state.step, state.standing.clone());
+        state.progress.loss_scale = state.learner.model().loss_scale().state();
+        self.checkpoints.begin(state.step, state.progress.clone());
         // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
         let saved = guarded(|| {
             // Batch norm keeps its last update pending, and a record would miss it; this applies it.
@@ -32,33 +32,36 @@ impl<M: StepModel> StepStrategy<M> {
             }
         });
         if let Err(reason) = saved {
-            self.stop_without_device(&reason, None, state);
+            self.stop_on_device_failure(&reason, None, state);
         }
     }
 
     /// Validates, and keeps what came of it; whether the stage ends here because nothing becomes better any more.
     pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) -> bool {
         if let Err(reason) = guarded(|| state.validate(epoch, loader)) {
-            self.stop_without_device(&reason, None, state);
+            self.stop_on_device_failure(&reason, None, state);
             return false;
         }
         if state.should_stop() {
             self.checkpoint(state);
             return false;
         }
-        let measured = state.measured(&self.outcome.lock().expect("no holder panics").measured, epoch);
-        state.watch.recorder.validation(state.step, measured.iter().map(|(name, value)| (*name, *value)));
-        let standing = &mut state.standing;
-        standing.validated = state.step;
-        if let Some(value) = measured.get(self.judged_by.name) {
-            let metric = self.judged_by.name;
-            match &mut standing.best {
-                Some(best) if best.metric == metric && !self.judged_by.better(*value, best.value) => best.since += 1,
+        let validation_metrics =
+            state.validation_metrics(&self.outcome.lock().expect("no holder panics").validation_metrics, epoch);
+        state.monitors.recorder.validation(state.step, validation_metrics.iter().map(|(name, value)| (*name, *value)));
+        let progress = &mut state.progress;
+        progress.validated = state.step;
+        if let Some(value) = validation_metrics.get(self.selection_metric.name) {
+            let metric = self.selection_metric.name;
+            match &mut progress.best {
+                Some(best) if best.metric == metric && !self.selection_metric.better(*value, best.value) => {
+                    best.since += 1
+                }
                 best => *best = Some(Best { step: state.step, value: *value, metric: metric.into(), since: 0 }),
             }
         }
-        standing.held_out = measured.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        let since = standing.best.as_ref().map_or(0, |best| best.since);
+        progress.held_out = validation_metrics.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let since = progress.best.as_ref().map_or(0, |best| best.since);
         self.checkpoint(state);
         self.patience > 0 && since >= self.patience
     }

@@ -11,16 +11,16 @@ use burn::train::metric::{
 };
 
 /// A loss above this has exploded: the largest of healthy runs, identity losses before their weight, stay below 1e6.
-const MOST: f64 = 1e9;
+const MAX_LOSS: f64 = 1e9;
 
 /// Description of a metric that is left out where there is no room.
 pub(crate) const DETAIL: &str = "detail";
 
 /// Losses and accuracies of one batch, each a mean over it, by name.
 ///
-/// They stay on the device until [`Terms::read`].
+/// They stay on the device until [`StepMetrics::read`].
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct StepMetrics {
     values: Vec<(&'static str, Value)>,
     batch_size: usize,
 }
@@ -31,7 +31,7 @@ enum Value {
     Read(f64),
 }
 
-impl Terms {
+impl StepMetrics {
     /// No terms yet, of a batch of `batch_size` faces.
     pub fn new(batch_size: usize) -> Self {
         Self { values: Vec::new(), batch_size }
@@ -55,16 +55,16 @@ impl Terms {
         self
     }
 
-    /// The means of the terms of `parts`, batches of equal sizes with terms of equal names.
+    /// The means of the terms of `micro_batches`, batches of equal sizes with terms of equal names.
     ///
     /// # Panics
     /// If there are no parts.
-    pub(crate) fn mean(parts: Vec<Self>) -> Self {
-        let count = parts.len() as f64;
-        let batch_size = parts.iter().map(|part| part.batch_size).sum();
-        let sum = parts.into_iter().reduce(|sum, part| {
+    pub(crate) fn mean(micro_batches: Vec<Self>) -> Self {
+        let count = micro_batches.len() as f64;
+        let batch_size = micro_batches.iter().map(|micro_batch| micro_batch.batch_size).sum();
+        let sum = micro_batches.into_iter().reduce(|sum, micro_batch| {
             let add = |(a, b): ((&'static str, Value), (&'static str, Value))| (a.0, a.1.plus(b.1));
-            Self { values: sum.values.into_iter().zip(part.values).map(add).collect(), batch_size }
+            Self { values: sum.values.into_iter().zip(micro_batch.values).map(add).collect(), batch_size }
         });
         let sum = sum.expect("a step has at least one batch");
         if count == 1.0 {
@@ -115,9 +115,9 @@ impl Terms {
         })
     }
 
-    /// The first loss that nothing can be learned from, and its value: no number, or beyond [`MOST`].
-    pub(crate) fn unlearnable(&self) -> Option<(&'static str, f64)> {
-        self.numbers().find(|(_, value)| value.is_nan() || value.abs() > MOST)
+    /// The first loss that nothing can be learned from, and its value: no number, or beyond [`MAX_LOSS`].
+    pub(crate) fn non_finite(&self) -> Option<(&'static str, f64)> {
+        self.numbers().find(|(_, value)| value.is_nan() || value.abs() > MAX_LOSS)
     }
 
     /// The value of the term `name`, if the batch has it.
@@ -147,47 +147,47 @@ impl Value {
     }
 }
 
-impl ItemLazy for Terms {
+impl ItemLazy for StepMetrics {
     fn sync(self) -> Result<Self, ExecutionError> {
         self.read()
     }
 }
 
-impl Adaptor<Terms> for Terms {
-    fn adapt(&self) -> Terms {
+impl Adaptor<StepMetrics> for StepMetrics {
+    fn adapt(&self) -> StepMetrics {
         self.clone()
     }
 }
 
-/// Shows one term of [`Terms`], averaged over the split.
+/// Shows one term of [`StepMetrics`], averaged over the split.
 #[derive(Clone)]
-pub(crate) struct TermMetric {
-    term: &'static str,
+pub(crate) struct ScalarMetric {
+    key: &'static str,
     name: MetricName,
     higher_is_better: bool,
     detail: bool,
     state: NumericMetricState,
 }
 
-impl TermMetric {
+impl ScalarMetric {
     /// A term that should fall.
-    pub(crate) fn loss(term: &'static str) -> Self {
-        Self::new(term, false)
+    pub(crate) fn loss(key: &'static str) -> Self {
+        Self::new(key, false)
     }
 
     /// A term that should rise.
-    pub(crate) fn accuracy(term: &'static str) -> Self {
-        Self::new(term, true)
+    pub(crate) fn accuracy(key: &'static str) -> Self {
+        Self::new(key, true)
     }
 
     /// A term that is neither better nor worse for being high, and is shown only where there is room.
-    pub(crate) fn detail(term: &'static str) -> Self {
-        Self { detail: true, ..Self::new(term, true) }
+    pub(crate) fn detail(key: &'static str) -> Self {
+        Self { detail: true, ..Self::new(key, true) }
     }
 
-    fn new(term: &'static str, higher_is_better: bool) -> Self {
-        let name = Arc::new(term.to_string());
-        Self { term, name, higher_is_better, detail: false, state: NumericMetricState::new() }
+    fn new(key: &'static str, higher_is_better: bool) -> Self {
+        let name = Arc::new(key.to_string());
+        Self { key, name, higher_is_better, detail: false, state: NumericMetricState::new() }
     }
 
     fn format(&self) -> FormatOptions {
@@ -195,8 +195,8 @@ impl TermMetric {
     }
 }
 
-impl Metric for TermMetric {
-    type Input = Terms;
+impl Metric for ScalarMetric {
+    type Input = StepMetrics;
 
     fn name(&self) -> MetricName {
         self.name.clone()
@@ -210,11 +210,15 @@ impl Metric for TermMetric {
         NumericAttributes { unit: None, higher_is_better: self.higher_is_better }.into()
     }
 
-    fn update(&mut self, terms: &Terms, _metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let Some((_, value)) = terms.numbers().find(|(name, _)| *name == self.term) else {
+    fn update(
+        &mut self,
+        metrics: &StepMetrics,
+        _metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        let Some((_, value)) = metrics.numbers().find(|(name, _)| *name == self.key) else {
             return Ok(SerializedEntry::not_available(None));
         };
-        self.state.update(value, terms.batch_size);
+        self.state.update(value, metrics.batch_size);
         Ok(self.state.compute_update(self.format()))
     }
 
@@ -227,7 +231,7 @@ impl Metric for TermMetric {
     }
 }
 
-impl Numeric for TermMetric {
+impl Numeric for ScalarMetric {
     fn value(&self) -> Option<NumericEntry> {
         Some(self.state.current_value())
     }
@@ -249,8 +253,8 @@ mod tests {
     fn a_term_that_is_no_number_or_has_exploded_is_found_by_name() {
         let of = |values: [f32; 2]| {
             let [first, second] = values.map(|value| Tensor::from_data([value], &Device::flex()));
-            let terms = Terms::new(1).with("age", first).with("identity", second).read().unwrap();
-            terms.unlearnable().map(|(name, _)| name)
+            let metrics = StepMetrics::new(1).with("age", first).with("identity", second).read().unwrap();
+            metrics.non_finite().map(|(name, _)| name)
         };
 
         assert_eq!(of([0.5, 1e6]), None);

@@ -2,11 +2,11 @@
 //!
 //! All of it is written by a thread of its own, so that training waits for none of it.
 
-mod events;
-mod json_lines;
+mod jsonl;
 mod plots;
+mod tensorboard;
 
-pub use events::EVENTS_FOLDER;
+pub use tensorboard::TENSORBOARD_FOLDER;
 
 use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,18 +15,18 @@ use std::thread::JoinHandle;
 use image::RgbImage;
 
 use crate::{RunFolder, Stage, TrainingError};
-use events::Events;
-use json_lines::JsonLines;
+use jsonl::JsonLines;
 use plots::Plots;
+use tensorboard::Events;
 
 /// The two sides of a stage, which are never mixed up in names and files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+enum Split {
     Train,
     Valid,
 }
 
-impl Side {
+impl Split {
     const ALL: [Self; 2] = [Self::Train, Self::Valid];
 
     fn name(self) -> &'static str {
@@ -38,19 +38,19 @@ impl Side {
 }
 
 /// Named numbers of a step.
-type Numbers = Vec<(Cow<'static, str>, f64)>;
+type Scalars = Vec<(Cow<'static, str>, f64)>;
 
 /// Messages that may wait; training waits for the writer beyond that.
-const WAITING: usize = 1024;
+const QUEUE_LENGTH: usize = 1024;
 
 /// Something to look at.
 enum Message {
-    Numbers {
-        side: Side,
+    Scalars {
+        split: Split,
         step: usize,
-        numbers: Numbers,
+        scalars: Scalars,
     },
-    Picture {
+    Image {
         step: usize,
         name: &'static str,
         picture: RgbImage,
@@ -65,9 +65,9 @@ enum Message {
 }
 
 /// Something that keeps what a stage shows.
-trait Keeper: Send {
+trait Sink: Send {
     /// Takes `message`, or passes it by.
-    fn keep(&mut self, message: &Message) -> Result<(), TrainingError>;
+    fn record(&mut self, message: &Message) -> Result<(), TrainingError>;
 
     /// Has all that it kept so far on the disk, if a run that goes on needs it.
     fn sync(&mut self) -> Result<(), TrainingError> {
@@ -92,29 +92,29 @@ impl Recorder {
     /// A file cannot be read or written.
     pub(crate) fn new(run: &RunFolder, stage: Stage, done: usize, validated: usize) -> Result<Self, TrainingError> {
         let lines = JsonLines::open(run, stage, [done, validated])?;
-        let plots = Plots::new(run, stage, lines.numbers()?)?;
-        let keepers: Vec<Box<dyn Keeper>> =
+        let plots = Plots::new(run, stage, lines.scalars()?)?;
+        let sinks: Vec<Box<dyn Sink>> =
             vec![Box::new(lines), Box::new(Events::create(run, stage, done)?), Box::new(plots)];
-        let (sender, receiver) = sync_channel(WAITING);
-        let writer = std::thread::spawn(move || write(keepers, &receiver));
+        let (sender, receiver) = sync_channel(QUEUE_LENGTH);
+        let writer = std::thread::spawn(move || write(sinks, &receiver));
         Ok(Self { sender: Some(sender), writer: Some(writer) })
     }
 
     /// Numbers of the training step `step`.
-    pub(crate) fn step(&self, step: usize, numbers: impl Iterator<Item = (&'static str, f64)>) {
-        let numbers = numbers.map(|(name, value)| (name.into(), value)).collect();
-        self.send(Message::Numbers { side: Side::Train, step, numbers });
+    pub(crate) fn step(&self, step: usize, scalars: impl Iterator<Item = (&'static str, f64)>) {
+        let scalars = scalars.map(|(name, value)| (name.into(), value)).collect();
+        self.send(Message::Scalars { split: Split::Train, step, scalars });
     }
 
     /// Numbers measured on held-out faces after step `step`.
-    pub(crate) fn validation(&self, step: usize, numbers: impl Iterator<Item = (&'static str, f64)>) {
-        let numbers = numbers.map(|(name, value)| (name.into(), value)).collect();
-        self.send(Message::Numbers { side: Side::Valid, step, numbers });
+    pub(crate) fn validation(&self, step: usize, scalars: impl Iterator<Item = (&'static str, f64)>) {
+        let scalars = scalars.map(|(name, value)| (name.into(), value)).collect();
+        self.send(Message::Scalars { split: Split::Valid, step, scalars });
     }
 
     /// A picture called `name` after step `step`.
     pub(crate) fn picture(&self, step: usize, name: &'static str, picture: RgbImage) {
-        self.send(Message::Picture { step, name, picture });
+        self.send(Message::Image { step, name, picture });
     }
 
     /// The weights called `name` after step `step`.
@@ -155,15 +155,15 @@ impl Recorder {
     }
 }
 
-fn write(mut keepers: Vec<Box<dyn Keeper>>, messages: &Receiver<Message>) -> Result<(), TrainingError> {
+fn write(mut sinks: Vec<Box<dyn Sink>>, messages: &Receiver<Message>) -> Result<(), TrainingError> {
     for message in messages {
-        keepers.iter_mut().try_for_each(|keeper| keeper.keep(&message))?;
+        sinks.iter_mut().try_for_each(|sink| sink.record(&message))?;
         if let Message::Sync(done) = message {
-            keepers.iter_mut().try_for_each(|keeper| keeper.sync())?;
+            sinks.iter_mut().try_for_each(|sink| sink.sync())?;
             let _ = done.send(());
         }
     }
-    keepers.iter_mut().try_for_each(|keeper| keeper.finish())
+    sinks.iter_mut().try_for_each(|sink| sink.finish())
 }
 
 /// A file of the run, for errors that name it.

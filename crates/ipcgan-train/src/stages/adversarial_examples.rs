@@ -8,7 +8,7 @@ use crate::config::ClassifierTraining;
 const LEVELS: f64 = 127.5;
 
 /// Kept from zero in a division.
-const LEAST: f64 = 1e-12;
+const EPSILON: f64 = 1e-12;
 
 /// Strength of the adversarial examples after `steps` steps of `training`, in levels of 255.
 pub(super) fn adversarial_epsilon(training: &ClassifierTraining, steps: usize) -> f64 {
@@ -34,7 +34,7 @@ pub(super) fn adversarial_examples(
     let gradients = loss(tracked.clone()).backward();
     let slope = tracked.grad(&gradients).expect("the loss comes from the faces");
     let squares = slope.clone().square().mean_dim(1).mean_dim(2).mean_dim(3);
-    let direction = slope / (squares + LEAST * LEAST).sqrt();
+    let direction = slope / (squares + EPSILON * EPSILON).sqrt();
     let moved = faces.clone().without_autodiff() + direction * (epsilon / LEVELS);
     if faces.device().is_autodiff() { Tensor::from_inner(moved).to_device(&faces.device()) } else { moved }
 }

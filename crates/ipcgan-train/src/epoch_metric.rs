@@ -11,7 +11,7 @@ use burn::train::metric::{
 pub(crate) const NOT_DEFINED: &str = "not defined: ";
 
 /// What is gathered from the batches of a validation.
-pub(crate) trait Gathered: Clone + Default + Send + Sync + 'static {
+pub(crate) trait EpochOutputs: Clone + Default + Send + Sync + 'static {
     /// What a batch gives.
     type Item;
 
@@ -21,7 +21,7 @@ pub(crate) trait Gathered: Clone + Default + Send + Sync + 'static {
 
 /// A number about all that is gathered.
 #[derive(Clone)]
-pub(crate) struct SetMetric<G> {
+pub(crate) struct EpochMetric<G> {
     name: MetricName,
     higher_is_better: bool,
     score: fn(&G) -> Option<f64>,
@@ -31,7 +31,7 @@ pub(crate) struct SetMetric<G> {
     value: Option<f64>,
 }
 
-impl<G: Gathered> SetMetric<G> {
+impl<G: EpochOutputs> EpochMetric<G> {
     /// A number that should rise; `undefined` says what it takes.
     pub(crate) fn higher(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
         let name = Arc::new(name.to_string());
@@ -48,7 +48,7 @@ impl<G: Gathered> SetMetric<G> {
     }
 }
 
-impl<G: Gathered> Metric for SetMetric<G> {
+impl<G: EpochOutputs> Metric for EpochMetric<G> {
     type Input = G::Item;
 
     fn name(&self) -> MetricName {
@@ -79,7 +79,7 @@ impl<G: Gathered> Metric for SetMetric<G> {
     }
 }
 
-impl<G: Gathered> Numeric for SetMetric<G> {
+impl<G: EpochOutputs> Numeric for EpochMetric<G> {
     fn value(&self) -> Option<NumericEntry> {
         None
     }

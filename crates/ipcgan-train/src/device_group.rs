@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
 use ipcgan_model::guarded;
 
-use crate::stages::Turn;
+use crate::stages::StepGradients;
 
 /// What a device can take its part of.
 pub(crate) trait Batch: Send + 'static {
@@ -21,11 +21,11 @@ pub(crate) trait Batch: Send + 'static {
 
 /// The devices, with gradients; the first one keeps the networks and updates them.
 #[derive(Clone, Debug)]
-pub(crate) struct Team {
+pub(crate) struct DeviceGroup {
     devices: Vec<Device>,
 }
 
-impl Team {
+impl DeviceGroup {
     /// # Panics
     /// If there are no devices.
     pub(crate) fn new(devices: &[Device]) -> Self {
@@ -44,41 +44,48 @@ impl Team {
     }
 
     /// `loader` as the team is fed: a single device gets its batches at once, several are sent their parts by the CPU.
-    pub(crate) fn fed<B: 'static>(&self, loader: Arc<dyn DataLoader<B>>) -> Arc<dyn DataLoader<B>> {
+    pub(crate) fn prepare_loader<B: 'static>(&self, loader: Arc<dyn DataLoader<B>>) -> Arc<dyn DataLoader<B>> {
         if self.devices.len() == 1 { loader.to_device(self.main()) } else { loader }
     }
 
-    /// `turn` on each of `parts`, in order; the results are on the main device.
+    /// `compute` on each of `micro_batches`, in order; the results are on the main device.
     ///
     /// With several devices each has a copy of `model` and its running statistics; the model's are then the mean of the
     /// copies', whose order is fixed, so that the same team gives the same bits. (Burn's own data parallel loop adds
     /// gradients up where we average, lets the threads share statistics in whichever order they come, and knows one
     /// update a step.)
-    pub(crate) fn turns<M: LearnerModel, B: Batch>(
+    pub(crate) fn step_gradients<M: LearnerModel, B: Batch>(
         &self,
         model: &M,
-        parts: Vec<B>,
-        turn: impl Fn(&M, B) -> Turn + Sync,
-    ) -> Vec<Turn> {
+        micro_batches: Vec<B>,
+        compute: impl Fn(&M, B) -> StepGradients + Sync,
+    ) -> Vec<StepGradients> {
         if self.devices.len() == 1 {
-            return parts.into_iter().map(|part| turn(model, part)).collect();
+            return micro_batches.into_iter().map(|micro_batch| compute(model, micro_batch)).collect();
         }
-        let count = parts.len();
+        let count = micro_batches.len();
         let mut shares: Vec<Vec<(usize, B)>> = self.devices.iter().map(|_| Vec::new()).collect();
-        for (index, part) in parts.into_iter().enumerate() {
-            shares[index % self.devices.len()].push((index, part));
+        for (index, micro_batch) in micro_batches.into_iter().enumerate() {
+            shares[index % self.devices.len()].push((index, micro_batch));
         }
         let main = self.main().clone().inner();
         let home = |device: &Device| if is_remote(device) { Device::flex() } else { main.clone() };
         let work = |device: &Device, replica: M, share: Vec<(usize, B)>| {
             let replica = replica.fork(device);
-            let one = |(index, part): (usize, B)| {
-                let Turn { gradients, terms } = turn(&replica, part.to_device(device));
-                let (gradients, terms) = (gradients.to_device(&home(device), &replica), terms.to_device(&home(device)));
-                (index, Turn { gradients: gradients.to_device(&main, &replica), terms: terms.to_device(&main) })
+            let one = |(index, micro_batch): (usize, B)| {
+                let StepGradients { gradients, metrics } = compute(&replica, micro_batch.to_device(device));
+                let (gradients, metrics) =
+                    (gradients.to_device(&home(device), &replica), metrics.to_device(&home(device)));
+                (
+                    index,
+                    StepGradients {
+                        gradients: gradients.to_device(&main, &replica),
+                        metrics: metrics.to_device(&main),
+                    },
+                )
             };
-            let turns: Vec<_> = share.into_iter().map(one).collect();
-            (turns, Statistics::of(&replica.valid(), &home(device)))
+            let step_gradients: Vec<_> = share.into_iter().map(one).collect();
+            (step_gradients, Statistics::of(&replica.valid(), &home(device)))
         };
         let done: Vec<_> = thread::scope(|scope| {
             let work = &work;
@@ -96,14 +103,14 @@ impl Team {
             done.unwrap_or_else(failed)
         };
         let done = done.into_iter().enumerate().map(named);
-        let mut turns: Vec<Option<Turn>> = (0..count).map(|_| None).collect();
+        let mut step_gradients: Vec<Option<StepGradients>> = (0..count).map(|_| None).collect();
         let mut statistics = Vec::new();
         for (of_device, of_replica) in done {
-            of_device.into_iter().for_each(|(index, turn)| turns[index] = Some(turn));
+            of_device.into_iter().for_each(|(index, step)| step_gradients[index] = Some(step));
             statistics.push(of_replica);
         }
         Statistics::mean(statistics, &main).put_into(model);
-        turns.into_iter().map(|turn| turn.expect("every part was some device's")).collect()
+        step_gradients.into_iter().map(|step| step.expect("every part was some device's")).collect()
     }
 }
 
@@ -139,12 +146,12 @@ impl Statistics {
     }
 
     /// Their mean, on `device`. All have one dimension, as there is one number a channel.
-    fn mean(mut parts: Vec<Self>, device: &Device) -> Self {
-        let count = parts.len() as f64;
-        let mut first = parts.remove(0);
+    fn mean(mut replicas: Vec<Self>, device: &Device) -> Self {
+        let count = replicas.len() as f64;
+        let mut first = replicas.remove(0);
         for id in first.ids.clone() {
             let sum = first.tensors.remove::<1>(id).into_iter();
-            let sum = sum.chain(parts.iter_mut().filter_map(|part| part.tensors.remove::<1>(id)));
+            let sum = sum.chain(replicas.iter_mut().filter_map(|replica| replica.tensors.remove::<1>(id)));
             let sum = sum.map(|tensor| tensor.to_device(device));
             if let Some(sum) = sum.reduce(|sum, other| sum + other) {
                 first.tensors.register(id, sum / count);

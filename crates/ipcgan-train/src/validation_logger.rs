@@ -8,13 +8,13 @@ use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
 
 /// Keeps the numbers of the newest validation; those of training are recorded by the loop itself.
 #[derive(Default)]
-pub(crate) struct HeldOut {
+pub(crate) struct ValidationLogger {
     names: HashMap<MetricId, String>,
     epoch: usize,
     entries: HashMap<String, Vec<NumericEntry>>,
 }
 
-impl MetricLogger for HeldOut {
+impl MetricLogger for ValidationLogger {
     fn log(&mut self, update: MetricsUpdate, epoch: usize, split: &Split) {
         if *split != Split::Valid {
             return;

@@ -1,4 +1,4 @@
-//! What can be said to the command.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,32 +13,32 @@ use crate::age::{FaceSelection, OutputFormat, strength};
 use crate::listen::ListenHost;
 use crate::output::Verbosity;
 
-/// Shows a face at other ages, with a network that you can train yourself.
+/// Face ageing with IPCGAN: age photos, and train and evaluate your own models.
 #[derive(Debug, Parser)]
 #[command(name = "ipcgan", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Say errors and warnings alone, beside results.
-    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "How much is said")]
+    /// Print only results, warnings and errors.
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
     quiet: bool,
-    /// Say what is done when, too.
-    #[arg(long, short, global = true, help_heading = "How much is said")]
+    /// Print debug output with timestamps.
+    #[arg(long, short, global = true, help_heading = "Output")]
     verbose: bool,
 }
 
 impl Arguments {
-    /// Those of the command line.
+    /// Parses the command line.
     ///
     /// # Errors
-    /// They make no sense, or ask for help.
+    /// The arguments are invalid, or ask for help.
     pub(crate) fn of_command_line() -> Result<Self, clap::Error> {
         let mut command = with_negative_values(Self::command());
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 
-    /// How much is to be said.
+    /// The verbosity that the flags select.
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -60,38 +60,38 @@ fn with_negative_values(command: clap::Command) -> clap::Command {
 
 const EXAMPLES: &str = "\
 Examples:
-  ipcgan age photo.jpg --out aged          the face at every age group, and a strip of all
-  ipcgan train                             train on drawn faces, a few minutes
-  ipcgan prepare UTKFace --out faces       make a data set ready: faces found, aligned, split
+  ipcgan age photo.jpg --out aged          the photo at every age group, and a contact sheet of the face
+  ipcgan train                             train on synthetic faces, a few minutes
+  ipcgan prepare UTKFace --out faces       detect and align the faces of a data set, and split it by identity
   ipcgan train --data faces --preset compact --run runs/faces
-  ipcgan train --resume                    go on with a run that was stopped
-  ipcgan evaluate runs/faces --data faces  how well it ages people it has not seen
-  ipcgan devices                           what can compute here";
+  ipcgan train --resume                    continue from the last checkpoint
+  ipcgan evaluate runs/faces --data faces  metrics and a report on held-out faces
+  ipcgan devices                           list and test the devices of this machine";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the face in a photo at other ages.
+    /// Show the faces in photos at other ages.
     Age(AgeArguments),
-    /// Make a data set ready for training, as it was downloaded.
+    /// Prepare a downloaded data set for training: detect, align and split its faces.
     Prepare(PrepareArguments),
-    /// Train the identity net, the age classifier and the ageing networks.
+    /// Train the identity network, the age classifier and the GAN.
     Train(TrainArguments),
-    /// Measure how well weights age faces that are held out, beside simpler ways.
+    /// Evaluate a generator on held-out faces: age accuracy, identity verification, realism.
     Evaluate(EvaluateArguments),
-    /// Write weights in another form.
+    /// Convert weights between file formats (safetensors, PyTorch, Burn, ONNX).
     Convert(ConvertArguments),
-    /// Open a web page on this computer on which photos are aged.
+    /// Start a local web server with a page and an HTTP API that age photos.
     Serve(ServeArguments),
-    /// List the devices that this program was built for, and which of them work here.
+    /// List and test the devices that this build supports.
     Devices(DevicesArguments),
-    /// Write the completions of a shell to standard output.
+    /// Print shell completions.
     #[command(after_help = "\
 Examples:
   ipcgan completions bash > ~/.local/share/bash-completion/completions/ipcgan
   ipcgan completions zsh > \"${fpath[1]}/_ipcgan\"
   ipcgan completions fish > ~/.config/fish/completions/ipcgan.fish")]
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     /// Write the manual pages of all commands to a folder.
@@ -99,68 +99,69 @@ Examples:
 Example:
   ipcgan manual ~/.local/share/man/man1 && man ipcgan-age")]
     Manual {
-        /// The folder; made if it is not there.
+        /// The folder; created if it does not exist.
         folder: PathBuf,
     },
-    /// Compute for other machines: they name this one remote:ws://HOST:PORT.
+    /// Serve a device of this machine to other machines, which use it as remote:ws://HOST:PORT.
     Worker(WorkerArguments),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan age photo.jpg                          the photo at every age group, and a strip of the face
-  ipcgan age party.jpg --to 51+ --face largest  one of the people, in the whole photo
+  ipcgan age photo.jpg                          the photo at every age group, and a contact sheet of the face
+  ipcgan age party.jpg --to 51+ --face largest  only the largest face, in the whole photo
   ipcgan age photo.jpg --to 35,45 --strength 1.3
-  ipcgan age photo.jpg --animate                a GIF that grows old and young again
-  ipcgan age holidays --out older --to 51+      all photos of a folder; again, only the new ones
-  ipcgan age frames --video --to 51+            frames of a video, without trembling (ffmpeg -i clip.mp4 frames/%05d.png)
-  ipcgan age - --to 60 --out aged < photo.jpg   a photo on standard input
-  ipcgan age photo.jpg --json                   where the faces are and what was written, for programs
+  ipcgan age photo.jpg --animate                also a GIF through all ages and back
+  ipcgan age holidays --out older --to 51+      all photos of a folder; a second run ages only new photos
+  ipcgan age frames --video --to 51+            video frames with temporal smoothing (ffmpeg -i clip.mp4 frames/%05d.png)
+  ipcgan age - --to 60 --out aged < photo.jpg   a photo from standard input
+  ipcgan age photo.jpg --json                   face locations and output files as JSON
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos (JPEG, PNG, WebP or BMP), folders of photos, or `-` for a photo on standard input.
+    /// Photos (JPEG, PNG, WebP or BMP), folders of photos, or `-` for a photo from standard input.
     #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
     pub(crate) photos: Vec<PathBuf>,
-    /// Ages to show, with commas between: `all` groups, groups by name (31-40, 51+), or years (45), from the first age of the
-    /// youngest group to 120.
+    /// Target ages, separated by commas: `all` groups, groups by name (31-40, 51+), or years (45), from the first age
+    /// of the youngest group to 120.
     #[arg(long, default_value = "all", value_name = "AGES", value_delimiter = ',')]
     pub(crate) to: Vec<String>,
-    /// Whose face: `all`, the `largest`, or one by number from left to right.
+    /// Which face to age: `all`, the `largest`, or one by number, counted from left to right.
     #[arg(long, default_value = "all", value_name = "WHICH")]
     pub(crate) face: FaceSelection,
-    /// How strong the change is: 0 is none, 1 is what the network learned.
+    /// Strength of the ageing effect: 0 is none, 1 is what the network learned.
     #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = strength)]
     pub(crate) strength: f32,
-    /// Folder for the results; made if it is not there. No file in it is replaced but results of the same photo.
+    /// Output folder; created if it does not exist. Existing files are never overwritten, except results of the same
+    /// photo.
     #[arg(long, default_value = "aged", value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// File format of the results: `same` as the photo (png where that cannot be written), or png (keeps what is not changed
-    /// bit for bit), webp (so too, in 8 bits) or jpg (smaller, with a slight loss everywhere).
+    /// File format of the results: `same` as the photo (png where that cannot be written), png (lossless), webp
+    /// (lossless, 8 bits) or jpg (smaller, lossy).
     #[arg(long, default_value_t = OutputFormat::Same, value_name = "FORMAT", value_parser = OutputFormat::from_str)]
     pub(crate) format: OutputFormat,
-    /// Write the faces alone, as large as the network makes them, and not the photo with them.
+    /// Write only the aligned face crops, at the size of the network, instead of whole photos.
     #[arg(long)]
     pub(crate) crops: bool,
-    /// Write an animation (GIF) through all ages and back, too.
+    /// Also write an animated GIF through all ages and back.
     #[arg(long)]
     pub(crate) animate: bool,
-    /// The photos are frames of a video, in natural order of their names (f2 before f10): people are followed and smoothed
-    /// over time.
+    /// Treat the photos as frames of a video, in natural order of their names (f2 before f10): faces are tracked, and
+    /// landmarks and residuals are smoothed over time.
     #[arg(long, conflicts_with_all = ["aligned", "reprocess", "animate", "crops", "json"])]
     pub(crate) video: bool,
-    /// Say what was found and written as JSON, a line for each photo, and a summary if there are several.
+    /// Print results as JSON, one line per photo, and a summary if there are several photos.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Do photos of a folder once more that were aged before.
+    /// Age photos of a folder again even if their results are up to date.
     #[arg(long)]
     pub(crate) reprocess: bool,
-    /// The photo is an aligned face crop of any size: eyes at 0.30 and 0.68 of the width and 0.30 of the height, mouth at
-    /// 0.70. A photo with a small face is refused.
+    /// The photo is an aligned face crop of any size: eyes at 0.30 and 0.68 of the width and 0.30 of the height,
+    /// mouth at 0.70. Whole photos with a small face are rejected.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
-    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    /// Generator weights: a weights file, a run folder (its final weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500). Default: the weights that ship with the program.
     #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
@@ -170,67 +171,67 @@ pub(crate) struct AgeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = prepare_help())]
 pub(crate) struct PrepareArguments {
-    /// Folder into which the data set was unpacked; none for `--source synthetic`.
+    /// Folder with the unpacked data set; omit it with `--source synthetic`.
     #[arg(value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
-    /// Folder for the prepared faces; made if it is not there. The same command goes on with a
-    /// run that was stopped, and does only what is missing.
+    /// Output folder for the prepared faces; created if it does not exist. Running the same command again resumes an
+    /// interrupted preparation.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Kind of data set; without it, it is recognised, and refused if there is doubt.
+    /// Kind of data set. Default: detected from the folder; an ambiguous folder is an error.
     #[arg(long, value_name = "NAME", value_parser = source)]
     pub(crate) source: Option<String>,
-    /// Identities of synthetic faces, with `--source synthetic` [default: 300].
+    /// Number of synthetic identities, with `--source synthetic` [default: 300].
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) identities: Option<u32>,
     /// Table with labels: CSV, TSV or other text for csv, celebrity2000_meta.mat for cacd, imdb.mat or wiki.mat for
-    /// imdb-wiki, ffhq_aging_labels.csv for ffhq. Without --source, its contents say which.
+    /// imdb-wiki, ffhq_aging_labels.csv for ffhq. Without --source, the kind is detected from its contents.
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
-    /// What the table calls a column of ours (file_name, age, group, identity, split), as
-    /// age=Years; may be given many times.
+    /// Maps one of our columns (file_name, age, group, identity, split) to a column of the table, such as age=Years;
+    /// can be repeated.
     #[arg(long = "column", value_name = "OURS=THEIRS")]
     pub(crate) columns: Vec<String>,
-    /// Which split each face is in: `source` (as the data set says, the others by seed), `seeded`, or a table
-    /// with the columns file_name or identity, and split.
+    /// How to split the faces: `source` (official split of the data set, the rest by seed), `seeded`, or a table with
+    /// the columns file_name or identity, and split.
     #[arg(long, value_name = "HOW", default_value = "source")]
     pub(crate) split: PathBuf,
-    /// Go on where the ages of most pictures are unknown: such faces serve the identity stage alone.
+    /// Continue even if most images have no age label; faces without an age are used only by the identity stage.
     #[arg(long)]
     pub(crate) allow_unknown_ages: bool,
     /// Width and height of a prepared face in pixels.
     #[arg(long, value_name = "PIXELS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=1024))]
     pub(crate) size: u32,
-    /// The pictures are faces already, aligned as ours, so none is looked for: eyes at 0.30 and 0.68
-    /// of the width and 0.30 of the height, mouth at 0.70.
+    /// The images are already aligned face crops, so face detection is skipped: eyes at 0.30 and 0.68 of the width
+    /// and 0.30 of the height, mouth at 0.70.
     #[arg(long)]
     pub(crate) aligned: bool,
-    /// Leave out faces that have fewer pixels than this in their picture, in width and height [default: 64].
+    /// Skip faces smaller than this many pixels in the source image, in width and height [default: 64].
     #[arg(long, value_name = "PIXELS", conflicts_with = "aligned")]
     pub(crate) min_face: Option<u32>,
-    /// First ages of the age groups.
+    /// First age of each age group.
     #[arg(long, value_name = "YEARS", value_delimiter = ',', value_parser = years, default_value = "11,21,31,41,51")]
     pub(crate) age_groups: Vec<u32>,
-    /// Decides which identities are held out, and how synthetic faces look.
+    /// Random seed of the split by identity and of synthetic faces.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Share of the identities held out for validation.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = fraction)]
+    /// Fraction of identities held out for the validation split.
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, value_parser = fraction)]
     pub(crate) valid_fraction: f64,
-    /// Share of the identities held out for the test.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = fraction)]
+    /// Fraction of identities held out for the test split.
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.1, value_parser = fraction)]
     pub(crate) test_fraction: f64,
-    /// Pictures to work on at a time, up to 1024; without it, as many as there are processors.
+    /// Number of worker threads, up to 1024. Default: one per processor.
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     #[command(flatten)]
     pub(crate) device: DeviceArgument,
 }
 
-/// The source that is generated and not read.
+/// Name of the source that generates synthetic faces.
 pub(crate) const SYNTHETIC: &str = "synthetic";
 
-/// Examples, and the data sets that are known.
+/// Examples and the list of data sets.
 fn prepare_help() -> String {
     let mut help = String::from(
         "\
@@ -249,13 +250,13 @@ Data sets:
     }
     help += &format!("  {SYNTHETIC:<13} synthetic faces, with identity and age as parameters\n");
     help + "
-The prepared folder holds pictures/, metadata.csv, report.html, left-out.csv (each picture that is
-not used, and why), same-picture.csv, fingerprints.csv and prepare.json."
+The prepared folder holds pictures/, metadata.csv, report.html, left-out.csv (skipped images with
+their reasons), same-picture.csv (duplicates), fingerprints.csv and prepare.json."
 }
 
 fn source(name: &str) -> Result<String, String> {
     let known: Vec<&str> = SOURCES.iter().map(|source| source.name()).chain([SYNTHETIC]).collect();
-    if known.contains(&name) { Ok(name.into()) } else { Err(format!("known are {}", known.join(", "))) }
+    if known.contains(&name) { Ok(name.into()) } else { Err(format!("must be one of {}", known.join(", "))) }
 }
 
 fn years(text: &str) -> Result<u32, String> {
@@ -264,53 +265,59 @@ fn years(text: &str) -> Result<u32, String> {
 
 fn fraction(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
-    share.ok_or_else(|| "a share is a number from 0 to below 1".into())
+    share.ok_or_else(|| "must be at least 0 and below 1".into())
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan train                                        all three stages on drawn faces
+  ipcgan train                                        all three stages on synthetic faces
   ipcgan train --data faces --preset compact --run runs/faces
   ipcgan train --resume --stage aging --run runs/faces --set aging.steps=20000
   ipcgan train --resume --run runs/faces
   ipcgan train --data faces --preset paper --device cuda:0,cuda:1 --dry-run
 
-A data folder holds pictures and metadata.csv with the columns file_name, age (or group),
-and, if known, identity and split. Press Ctrl-C to stop with a checkpoint.")]
+A data folder holds images and metadata.csv with the columns file_name, age (or group),
+and, if known, identity and split. Ctrl-C stops the training with a checkpoint.
+
+Settings (--set) cover, among others, the learning-rate schedule and warm-up, gradient accumulation
+and gradient clipping (gradient_clip_norm), early stopping (patience), adversarial training with FGSM
+(adversarial_epsilon), data augmentation, the exponential moving average (EMA) of the generator
+(aging.ema_decay), batch-norm recalibration (aging.recalibration_batches) and mixed precision
+(precision=bfloat16). config.json in the run folder lists all settings with their values.")]
 pub(crate) struct TrainArguments {
-    /// Only this stage: identity, age or aging. Without it, all three in order.
+    /// Train only this stage: identity, age or aging. Default: all three in order.
     #[arg(long)]
     pub(crate) stage: Option<Stage>,
-    /// Prepared folder of faces, or Parquet shards of them; without it, the data that the run in the folder began with, and for
-    /// a new run synthetic faces.
+    /// Prepared folder of faces, or Parquet shards. Default: the data that an existing run was started with;
+    /// synthetic faces for a new run.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Folder for everything that the run makes.
+    /// Run folder: config, logs, checkpoints, weights, samples and plots.
     #[arg(long, default_value = "run", value_name = "DIR")]
     pub(crate) run: PathBuf,
-    /// Sizes and lengths: paper, compact or tiny (as without it); a run that is there keeps its own.
+    /// Network sizes and recipe: paper, compact or tiny [default: tiny]. An existing run keeps its own.
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<Preset>,
-    /// Go on from the newest checkpoints of the run, with the settings it began with; --set changes
-    /// those that it names. (Ctrl-C, SIGTERM and SIGHUP stop a training with a checkpoint.)
+    /// Resume from the newest checkpoints with the saved settings, except those that --set changes. (Ctrl-C, SIGTERM
+    /// and SIGHUP stop a training with a checkpoint.)
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Decides the initial weights, the split and the order of faces: `--set seed=NUMBER` in short.
+    /// Random seed of weight initialization, split and data order; short for `--set seed=NUMBER`.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
-    /// Run a few steps of each stage, say what the whole would take in time and memory, and write
-    /// nothing. Large batches are estimated from small ones.
+    /// Run a few steps of each stage, print the estimated time and memory, and write nothing. Large batches are
+    /// extrapolated from small ones.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Change a setting of config.json, as aging.steps=5000; may be given many times.
+    /// Override a setting of config.json, such as aging.steps=5000; can be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) settings: Vec<String>,
-    /// Plain lines of progress even where the dashboard could be shown.
+    /// Print progress as plain lines instead of the interactive dashboard.
     #[arg(long)]
     pub(crate) plain: bool,
-    /// Where to learn, as for the other commands; several, as cuda:0,cuda:1 or
-    /// remote:ws://host:7171,cpu, share each batch, and the first one keeps the networks.
+    /// Devices to train on, as for the other commands. Several devices (cuda:0,cuda:1 or remote:ws://host:7171,cpu)
+    /// each process a part of every batch (data parallelism); the first one holds the networks.
     #[arg(long, default_value = "auto", value_name = "DEVICES", value_delimiter = ',')]
     pub(crate) device: Vec<DeviceChoice>,
     #[command(flatten)]
@@ -320,12 +327,12 @@ pub(crate) struct TrainArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan worker --device cuda                                on the machine with the GPU
-  ssh -N -L 7171:localhost:7171 gpu-machine                on yours, if the network is not trusted
+  ipcgan worker --device cuda                              on the machine with the GPU
+  ssh -N -L 7171:localhost:7171 gpu-machine                on yours: a tunnel through an untrusted network
   ipcgan train --data faces --device remote:ws://localhost:7171
 
-Both programs are built with `--features remote`, from the same version. Whoever can connect is
-trusted, and nothing is encrypted: listen to other machines only in a network of your own.")]
+Both programs must be built from the same version with `--features remote`. There is no authentication
+and no encryption: listen on other addresses than localhost only in a trusted network.")]
 pub(crate) struct WorkerArguments {
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
@@ -335,11 +342,11 @@ pub(crate) struct WorkerArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListenArguments {
-    /// Name or address to listen on, with or without a port: localhost, 0.0.0.0 for all networks of
-    /// this computer, 192.168.0.7:9000.
+    /// Host name or address to listen on, optionally with a port: localhost, 0.0.0.0 (all interfaces),
+    /// 192.168.0.7:9000.
     #[arg(long, visible_alias = "listen", value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) host: ListenHost,
-    /// Port to listen on, 0 for any that is free; without it, 8080 for `serve` and 7171 for `worker`.
+    /// Port to listen on, 0 for any free port [default: 8080 for `serve`, 7171 for `worker`].
     #[arg(long)]
     pub(crate) port: Option<u16>,
 }
@@ -347,31 +354,30 @@ pub(crate) struct ListenArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan devices                   every device that this program can see, each tested
-  ipcgan devices cuda:1 cpu        these alone
+  ipcgan devices                   list and test all devices
+  ipcgan devices cuda:1 cpu        test only these
   ipcgan devices --timeout 300     for drivers that compile slowly
 
-A test ages a face on the device and on the CPU, compares the two, and measures the speed for two
-seconds. The first face includes what the driver compiles. Each test is a process of its own, so that
-a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
-device named here does not work.")]
+A test ages a face on the device and on the CPU, compares the results, and measures the throughput for
+two seconds; the time to the first face includes kernel compilation. Each test runs in its own process,
+so a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
+device named on the command line fails.")]
 pub(crate) struct DevicesArguments {
-    /// Devices to test, as cpu, wgpu:software or cuda:1; without any, all that this program can see.
+    /// Devices to test, such as cpu, wgpu:software or cuda:1. Default: all that are found.
     #[arg(value_name = "DEVICE")]
     pub(crate) devices: Vec<DeviceChoice>,
-    /// Seconds after which the test of a device is ended.
+    /// Seconds after which the test of a device is aborted.
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
     pub(crate) timeout: u16,
-    /// Test the one device in this process and print its state alone.
+    /// Test one device in this process and print only its result.
     #[arg(long, hide = true)]
     pub(crate) in_process: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgument {
-    /// Where to compute: auto, cpu, cuda, rocm, wgpu, vulkan, metal, each GPU also by number as in
-    /// cuda:1, or remote:ws://HOST:PORT, a machine that runs `ipcgan worker`; `ipcgan devices` lists
-    /// what works here.
+    /// Device to compute on: auto, cpu, cuda, rocm, wgpu, vulkan, metal (a GPU by number as cuda:1), or
+    /// remote:ws://HOST:PORT for a machine that runs `ipcgan worker`; `ipcgan devices` lists what works.
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: DeviceChoice,
     #[command(flatten)]
@@ -381,31 +387,33 @@ pub(crate) struct DeviceArgument {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  ipcgan evaluate --data faces                             the weights that come with the program
+  ipcgan evaluate --data faces                             the weights that ship with the program
   ipcgan evaluate runs/faces --data faces --out runs/faces/report
 
-Only faces whose split is test are used; where there are none, those of valid. The report is
-index.html, which needs nothing else, and metrics.json.")]
+Uses the test split, or the validation split if there is none. Writes metrics.json and a
+self-contained report, index.html: mean age error and accuracy by an independent age estimator
+(with a confusion matrix), verification rate (true accept rate at a fixed false accept rate), kernel
+and Fréchet distances (the estimators of KID and FID), and a classifier two-sample test.")]
 pub(crate) struct EvaluateArguments {
-    /// A run folder (its weights, else its best checkpoint), a checkpoint (RUN/checkpoints/aging/000500) or a generator's
-    /// weights file; without it, the weights that come with the program.
+    /// Run folder (its final weights, else its best checkpoint), checkpoint (RUN/checkpoints/aging/000500) or
+    /// generator weights file. Default: the weights that ship with the program.
     #[arg(value_name = "RUN|CHECKPOINT|WEIGHTS")]
     pub(crate) weights: Option<PathBuf>,
-    /// Prepared folder of faces, or Parquet shards of them.
+    /// Prepared folder of faces, or Parquet shards.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// Folder for the report; made if it is not there.
+    /// Output folder for the report; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = "report")]
     pub(crate) out: PathBuf,
-    /// Faces at most, as many of each age group.
+    /// Maximum number of faces, balanced over the age groups.
     #[arg(long, value_name = "COUNT", default_value_t = 500)]
     pub(crate) max_faces: usize,
-    /// Weights file of the AlexNet that the generator learned from, to measure it as well; without it, that of the run
-    /// folder, if one is given.
+    /// AlexNet weights file to evaluate as well: the identity network and age classifier that the generator was
+    /// trained with. Default: that of the run folder, if one is given.
     #[arg(long, value_name = "FILE")]
     pub(crate) alexnet: Option<PathBuf>,
-    /// Folder with the networks that judge: recogniser.safetensors and age_estimator.safetensors, as in assets/judges of
-    /// the source code. Without it: the folder in IPCGAN_JUDGES, `judges` beside the program, or assets/judges of the clone.
+    /// Folder with the evaluation networks recogniser.safetensors and age_estimator.safetensors, as in assets/judges
+    /// of the source code. Default: $IPCGAN_JUDGES, `judges` beside the program, or assets/judges of the clone.
     #[arg(long, value_name = "DIR")]
     pub(crate) judges: Option<PathBuf>,
     #[command(flatten)]
@@ -416,28 +424,29 @@ pub(crate) struct EvaluateArguments {
 #[command(after_help = "\
 Examples:
   ipcgan convert runs/faces/weights/generator.safetensors small.safetensors --half
-  ipcgan convert generator.safetensors generator.pth      for PyTorch; and back by exchanging the two
-  ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and others
-  ipcgan convert runs/faces/checkpoints/aging best.safetensors        the best checkpoint that was kept
+  ipcgan convert generator.safetensors generator.pth      for PyTorch; swap the two to convert back
+  ipcgan convert generator.safetensors generator.onnx     for ONNX Runtime and other tools
+  ipcgan convert runs/faces/checkpoints/aging best.safetensors        the best checkpoint
   ipcgan convert runs/faces/checkpoints/aging/000500 at-500.safetensors
   ipcgan convert theirs.pth ours.safetensors --metadata-from generator.safetensors")]
 pub(crate) struct ConvertArguments {
-    /// Weights file of a generator, a discriminator or an AlexNet: safetensors, PyTorch's or Burn's (seen from its bytes);
-    /// or the generator of a run (its weights, else its best checkpoint) or of a checkpoint.
+    /// Weights file of a generator, a discriminator or an AlexNet in safetensors, PyTorch or Burn format (detected
+    /// from its contents); or a run folder or checkpoint, whose generator is converted.
     #[arg(value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) from: PathBuf,
-    /// File to write, in the form that its name ends with: .pth or .pt for PyTorch, .bpk for Burn, .onnx (a generator alone),
-    /// else safetensors; one that stands there is replaced.
+    /// Output file; its extension selects the format: .pth or .pt for PyTorch, .bpk for Burn, .onnx (generators
+    /// only), else safetensors. An existing file is overwritten.
     #[arg(value_name = "FILE")]
     pub(crate) to: PathBuf,
-    /// Weights of ours that say what WEIGHTS does not say of itself, as files of other programs: kind of network,
-    /// configuration and age groups.
+    /// Take the metadata that WEIGHTS lacks (kind of network, config and age groups) from this weights file of ours;
+    /// for files written by other programs.
     #[arg(long, value_name = "WEIGHTS")]
     pub(crate) metadata_from: Option<PathBuf>,
-    /// In half precision, half the size: faces differ by a level of 255 here and there. Without it, in float32.
+    /// Store weights in half precision (float16), half the size; pixels differ by at most about one level of 255.
+    /// Default: float32.
     #[arg(long)]
     pub(crate) half: bool,
-    /// Make the change that a generator makes so many times as strong, from 0 to 3.
+    /// Scale the residual that the generator adds by this factor, from 0 to 3.
     #[arg(long, value_name = "TIMES", value_parser = strength)]
     pub(crate) strength: Option<f32>,
 }
@@ -446,27 +455,27 @@ pub(crate) struct ConvertArguments {
 #[command(after_help = "\
 Examples:
   ipcgan serve                               then open http://127.0.0.1:8080
-  ipcgan serve --host 0.0.0.0 --port 9000    for other computers too
+  ipcgan serve --host 0.0.0.0 --port 9000    also reachable from other computers
   curl -F photo=@photo.jpg 'http://127.0.0.1:8080/api/age?age=60' -o older.png
-What programs can ask is described at /api/openapi.json. Nothing is written to disk.")]
+The HTTP API is described at /api/openapi.json. Nothing is written to disk.")]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) listen: ListenArguments,
-    /// Serve requests to this host name too, such as that of a reverse proxy; may be given many
-    /// times. Without it, requests on localhost are served under the names of this computer alone.
+    /// Also accept requests to this host name, such as that of a reverse proxy; can be repeated. Without it, a server
+    /// on localhost accepts only the names of this computer.
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
-    /// Photos that are worked on at the same time; others wait.
+    /// Number of photos processed at the same time; other requests are queued.
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) concurrency: u16,
-    /// The largest photo that is taken, in megabytes.
+    /// Maximum size of an uploaded photo in megabytes.
     #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
     pub(crate) max_upload_mb: u16,
-    /// Seconds within which a photo must arrive.
+    /// Seconds within which an upload must complete.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
     pub(crate) timeout: u16,
-    /// A generator's weights file, a run folder (its weights, else its best checkpoint) or a checkpoint
-    /// (RUN/checkpoints/aging/000500), instead of the weights that come with the program.
+    /// Generator weights: a weights file, a run folder (its final weights, else its best checkpoint) or a checkpoint
+    /// (RUN/checkpoints/aging/000500). Default: the weights that ship with the program.
     #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
@@ -475,8 +484,8 @@ pub(crate) struct ServeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct KernelsArgument {
-    /// What computes on the CPU: fast (our kernels), direct (ours without Winograd's algorithm) or
-    /// burn (Burn's own), to compare them.
+    /// CPU kernels: fast (ours), direct (ours without the Winograd algorithm) or burn (those of Burn), for
+    /// comparison.
     #[arg(long, default_value_t = CpuKernels::Fast, value_name = "KERNELS")]
     pub(crate) cpu_kernels: CpuKernels,
 }

@@ -1,21 +1,21 @@
-//! Changing a configuration by `key=value`, the key a path such as `aging.weights.age`.
+//! Overrides of the configuration by `key=value`, where the key is a path such as `aging.weights.age`.
 
 use serde_json::Value;
 
 use crate::{TrainingConfig, TrainingError};
 
-/// Settings that follow from others or from the data.
+/// Settings that are derived from others or from the data.
 const DERIVED: [&str; 2] = ["alexnet.identities", "preset"];
-/// Jaro-Winkler likeness of two names from which on one may be meant by the other.
+/// Minimum Jaro-Winkler similarity of a suggested name.
 const MIN_SIMILARITY: f64 = 0.8;
 
 impl TrainingConfig {
-    /// The configuration with each of `settings`, `key=value`, in place.
+    /// The configuration with each `key=value` of `settings` applied.
     ///
     /// A key is a path of field names joined by dots; a value is JSON, or text without quotes.
     ///
     /// # Errors
-    /// No such key (the ones at hand are named), or a value of the wrong kind or one that no training can work with.
+    /// An unknown key, a value of the wrong type, or one outside its valid range.
     pub fn with_settings(self, settings: &[String]) -> Result<Self, TrainingError> {
         let config = settings.iter().try_fold(self, |config, setting| {
             config.with_setting(setting).map_err(|reason| TrainingError::Setting { setting: setting.clone(), reason })
@@ -25,9 +25,9 @@ impl TrainingConfig {
     }
 
     fn with_setting(self, setting: &str) -> Result<Self, String> {
-        let (key, text) = setting.split_once('=').ok_or("must look like key=value")?;
+        let (key, text) = setting.split_once('=').ok_or("must have the form key=value")?;
         if DERIVED.contains(&key) {
-            return Err("follows from --preset or from the data and cannot be set".into());
+            return Err("is derived from --preset or from the data and cannot be set".into());
         }
         let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
         let mut place = &mut whole;
@@ -41,7 +41,7 @@ impl TrainingConfig {
         }
         *place = match (serde_json::from_str(text), &place) {
             (Ok(value), _) => value,
-            // A list without its brackets.
+            // A list without brackets.
             (Err(_), Value::Array(_)) => {
                 serde_json::from_str(&format!("[{text}]")).unwrap_or_else(|_| Value::String(text.into()))
             }
@@ -60,13 +60,13 @@ fn names_in(place: &Value) -> Vec<String> {
 
 fn no_such_name(name: &str, names: &[String]) -> String {
     match names {
-        [] => format!("nothing is below here to be called `{name}`"),
+        [] => format!("this setting has no field `{name}`"),
         names => {
             let similarity = |other: &&String| strsim::jaro_winkler(name, other);
             let nearest = names.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
             let meant = nearest.filter(|nearest| similarity(nearest) >= MIN_SIMILARITY);
             let meant = meant.map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
-            format!("there is no `{name}`{meant}; there are {}", names.join(", "))
+            format!("unknown setting `{name}`{meant}; valid are {}", names.join(", "))
         }
     }
 }
@@ -98,14 +98,14 @@ mod tests {
     fn an_unknown_key_is_refused_with_those_at_hand() {
         let error = set("aging.stepz=3").unwrap_err();
 
-        assert!(error.contains("there is no `stepz`; did you mean `steps`?"), "{error}");
+        assert!(error.contains("unknown setting `stepz`; did you mean `steps`?"), "{error}");
     }
 
     #[test]
     fn what_is_like_none_is_answered_with_the_list_alone() {
         let error = set("aging.qqq=3").unwrap_err();
 
-        assert!(error.contains("there is no `qqq`; there are gradient_accumulation"), "{error}");
+        assert!(error.contains("unknown setting `qqq`; valid are"), "{error}");
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! Values that no training can work with.
+//! Validation of settings.
 
 use ipcgan_model::InvalidSize;
 
 use super::{AgingTraining, ClassifierTraining};
 use crate::{Stage, TrainingConfig, TrainingError};
 
-/// Faces that a stage may read in all: beyond this, 64-bit arithmetic on their number would overflow.
+/// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
 const MAX_ITEMS: f64 = 9e15;
-/// Bytes of synthetic faces, which are kept in memory.
+/// Maximum memory of synthetic faces, in bytes.
 const MAX_SYNTHETIC_BYTES: f64 = 16e9;
-/// Largest first age of an age group, in years.
+/// Maximum first age of an age group, in years.
 const MAX_AGE: u32 = 150;
-/// Largest number of whatever takes memory or time by itself.
+/// Maximum of counts that take memory or time.
 const MAX_COUNT: usize = 1_000_000_000;
 
-/// A rule: the setting, whether it holds, and what the value must be.
+/// A rule: the setting, whether it holds, and the expected value.
 type Rule = (String, bool, String);
 
 fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) -> Rule {
@@ -25,7 +25,7 @@ fn count(setting: impl Into<String>, value: usize, max: usize) -> Rule {
     rule(setting, (1..=max).contains(&value), format!("in 1 to {max}"))
 }
 
-/// A number that is 0 or above, and finite.
+/// A finite number that is 0 or above.
 fn amount(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value >= 0.0 && value.is_finite(), "0 or above")
 }
@@ -39,10 +39,9 @@ fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
 }
 
 impl TrainingConfig {
-    /// Refuses values that no training can work with.
+    /// Checks that all settings are in their valid ranges.
     ///
-    /// # Errors
-    /// The first such value, by its path.
+    /// # Errors The first invalid setting, by its path.
     pub fn check(&self) -> Result<(), TrainingError> {
         self.check_networks()?;
         let rules = [
@@ -59,7 +58,7 @@ impl TrainingConfig {
         }
     }
 
-    /// The sizes that weights files may have, and for training some more.
+    /// Checks the network sizes: limits of weights files, and further limits of training.
     fn check_networks(&self) -> Result<(), TrainingError> {
         let of = |network: &'static str| {
             move |InvalidSize { name, value, expected }: InvalidSize| TrainingError::Setting {
@@ -70,7 +69,7 @@ impl TrainingConfig {
         self.generator.check().map_err(of("generator"))?;
         self.discriminator.check().map_err(of("discriminator"))?;
         self.alexnet.check().map_err(of("alexnet"))?;
-        // The discriminator's scores are of an eighth of the size.
+        // The discriminator downsamples by a factor of 8.
         if self.generator.image_size < 16 || !self.generator.image_size.is_multiple_of(8) {
             let reason = "must be a multiple of 8, at least 16, to train".into();
             return Err(TrainingError::Setting { setting: "generator.image_size".into(), reason });

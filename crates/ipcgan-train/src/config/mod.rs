@@ -1,4 +1,4 @@
-//! Everything that can be set about a training, with its defaults.
+//! Training configuration and its defaults.
 
 mod check;
 mod stages;
@@ -12,75 +12,77 @@ use serde::{Deserialize, Serialize};
 
 use crate::Stage;
 
-/// What happens when a loss is no number any more, or beyond all bounds.
+/// Reaction to a loss that diverges: not finite, or above 1e9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDivergence {
-    /// The run stops, and says what to go on from.
+    /// Stop the run and report the last good checkpoint.
     Stop,
-    /// The run goes back to its last checkpoint and goes on with half the rates, three times at most.
+    /// Return to the last checkpoint and continue with half the learning rate, at most three times.
     LowerLearningRate,
 }
 
-/// Everything that can be set about a training; saved as `config.json` in the run folder.
+/// All training settings; saved as `config.json` in the run folder.
 #[derive(Config, Debug)]
 pub struct TrainingConfig {
-    /// Where the sizes below come from.
+    /// The preset that the defaults come from.
     pub preset: Preset,
-    /// Size and form of the generator.
+    /// Generator.
     pub generator: GeneratorConfig,
-    /// Size of the discriminator.
+    /// Discriminator.
     pub discriminator: DiscriminatorConfig,
-    /// Size of the identity net and age classifier; the identities are counted from the data.
+    /// Identity network and age classifier; the number of identities is taken from the data.
     pub alexnet: AlexNetConfig,
-    /// The identity stage.
+    /// Identity stage.
     pub identity: ClassifierTraining,
-    /// The age stage.
+    /// Age stage.
     pub age: ClassifierTraining,
-    /// The ageing stage.
+    /// Ageing stage (GAN).
     pub aging: AgingTraining,
-    /// Drawn faces, the data when no other are given.
+    /// Synthetic faces, the data set when no other is given.
     pub synthetic: SyntheticConfig,
-    /// The age groups. Default: the paper's.
+    /// Age groups. Default: those of the paper.
     #[config(default = "AgeGroups::default()")]
     pub age_groups: AgeGroups,
-    /// Decides the initial weights, the split and the order of faces. Default: 0.
+    /// Random seed of weight initialization, split and data order. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
-    /// Share of the people held out for validation, where the data set does not say. Default: 0.1.
+    /// Fraction of identities held out for validation, where the data set has no split of its own. Default: 0.1.
     #[config(default = 0.1)]
     pub valid_fraction: f64,
-    /// Faces in validation at most, so that it stays short beside training. Default: 400.
+    /// Maximum number of faces in a validation. Default: 400.
     #[config(default = 400)]
     pub valid_faces: usize,
-    /// Validations in a stage, evenly spread; the last one at its end. Default: 4.
+    /// Number of validations per stage, evenly spaced; the last one is at the end. Default: 4.
     #[config(default = 4)]
     pub validations: usize,
     /// Steps between checkpoints. Default: 200.
     #[config(default = 200)]
     pub checkpoint_every: usize,
-    /// Minutes after which a checkpoint is due whatever the step. Default: 1.
+    /// Maximum minutes between checkpoints. Default: 1.
     #[config(default = 1.0)]
     pub checkpoint_minutes: f64,
-    /// Newest checkpoints of a stage that are kept; the best one is kept besides. Default: 2.
+    /// Number of newest checkpoints to keep per stage, in addition to the best one. Default: 2.
     #[config(default = 2)]
     pub checkpoints_kept: usize,
-    /// What happens when a loss diverges. Default: the run stops.
+    /// Reaction to a diverging loss. Default: stop.
     #[config(default = "OnDivergence::Stop")]
     pub on_divergence: OnDivergence,
-    /// In what the convolutions and matrix products are computed. Default: float32.
+    /// Mixed precision: number format of convolutions and matrix products; weights and optimizer state stay float32.
+    /// Default: float32.
     #[config(default = "Precision::Float32")]
     pub precision: Precision,
-    /// Weight of the age loss while the trunk learns identities; 0 for identities alone, as published. Default: 0.
+    /// Weight of the age loss in the identity stage (multi-task training of the trunk); 0 trains on identities alone,
+    /// as published. Default: 0.
     #[config(default = 0.0)]
     pub trunk_age_weight: f64,
-    /// Steps between histograms of the weights for TensorBoard; 0 for none. Default: 0.
+    /// Steps between TensorBoard histograms of the weights; 0 disables them. Default: 0.
     #[config(default = 0)]
     pub histogram_every: usize,
 }
 
 impl TrainingConfig {
-    /// The defaults of `preset`.
+    /// Default settings of `preset`.
     pub fn of(preset: Preset) -> Self {
         let generator = preset.generator();
         let size = generator.image_size;
@@ -100,7 +102,7 @@ impl TrainingConfig {
                 (robust_classifier(1200).with_adversarial_start(600), robust_classifier(200), tiny_aging(1500))
             }
         };
-        // The number of people is replaced by what the data hold.
+        // The number of identities is replaced by that of the data.
         let alexnet = preset.alexnet(1);
         let synthetic = SyntheticConfig::new().with_identities(300).with_size(size as u32);
         let config = Self::new(preset, generator, preset.discriminator(), alexnet, identity, age, aging, synthetic);
@@ -112,8 +114,8 @@ impl TrainingConfig {
     }
 }
 
-/// A small classifier that no tint, shadow or pattern takes in (`docs/experiments.md`): it learns from adversarial examples
-/// and from faces of varied colours. Otherwise a generator paints what only the classifier takes for age.
+/// A small classifier that is robust against tints, shadows and patterns (`docs/experiments.md`): adversarial
+/// training (FGSM) and colour augmentation. Otherwise the generator learns adversarial patterns.
 fn robust_classifier(steps: usize) -> ClassifierTraining {
     ClassifierTraining::new(steps)
         .with_learning_rate(1e-3)
@@ -121,8 +123,9 @@ fn robust_classifier(steps: usize) -> ClassifierTraining {
         .with_augmentation(Augmentation::new().with_colour(0.05))
 }
 
-/// How tiny networks learn to age synthetic faces (`docs/experiments.md`): a window that moves over the first layer's stride,
-/// so that the generator cannot learn its grid, and an EMA of the generator, in which patterns that come and go cancel out.
+/// Recipe of the tiny networks on synthetic faces (`docs/experiments.md`): a window that shifts over the stride of
+/// AlexNet's first layer, so that the generator cannot learn its grid, and an EMA of the generator, in which
+/// transient patterns cancel out.
 fn tiny_aging(steps: usize) -> AgingTraining {
     AgingTraining::new(steps)
         .with_generator_learning_rate(3e-4)
@@ -134,9 +137,9 @@ fn tiny_aging(steps: usize) -> AgingTraining {
         .with_recalibration_batches(50)
 }
 
-/// How compact networks learn to age photographs (`docs/experiments.md`): the discriminator sees flaws within tens of
-/// steps, so that little weight on age moves faces and does not paint over them. Gradients are limited, because a
-/// discriminator that had nothing to object to for long wakes up with leaps.
+/// Recipe of the compact networks on photographs (`docs/experiments.md`): the discriminator detects flaws within tens
+/// of steps, so a small age weight moves faces without painting over them. Gradient clipping bounds the updates of a
+/// discriminator that resumes learning after a long time without errors.
 fn compact_aging(steps: usize) -> AgingTraining {
     AgingTraining::new(steps)
         .with_generator_learning_rate(2e-4)
@@ -146,13 +149,13 @@ fn compact_aging(steps: usize) -> AgingTraining {
         .with_window_shifts(4)
 }
 
-/// With the average of the generator, and statistics measured anew: what a long training keeps.
+/// With EMA and batch-norm recalibration of the generator, for long training.
 fn with_ema_and_recalibration(aging: AgingTraining) -> AgingTraining {
     aging.with_ema_decay(0.999).with_recalibration_batches(100)
 }
 
 impl TrainingConfig {
-    /// Updates of `stage` in all.
+    /// Number of updates of `stage`.
     pub fn steps(&self, stage: Stage) -> usize {
         match stage {
             Stage::Identity => self.identity.steps,
@@ -161,7 +164,7 @@ impl TrainingConfig {
         }
     }
 
-    /// Faces of a pass of `stage`, whatever the number of devices.
+    /// Batch size of `stage`, over all devices.
     pub fn batch_size(&self, stage: Stage) -> usize {
         match stage {
             Stage::Identity => self.identity.batch_size,
@@ -179,7 +182,7 @@ impl TrainingConfig {
         }
     }
 
-    /// Makes each batch of `stage` one of `faces`, and an update of its own.
+    /// Sets the batch size of `stage` to `faces`, without gradient accumulation.
     pub(crate) fn set_batches(&mut self, stage: Stage, faces: usize) {
         let (batch_size, gradient_accumulation) = match stage {
             Stage::Identity => (&mut self.identity.batch_size, &mut self.identity.gradient_accumulation),
@@ -199,7 +202,7 @@ impl TrainingConfig {
         }
     }
 
-    /// Validations without a better result after which `stage` ends; 0 for never.
+    /// Early-stopping patience of `stage`, in validations; 0 for none.
     pub(crate) fn patience(&self, stage: Stage) -> usize {
         match stage {
             Stage::Identity => self.identity.patience,
@@ -208,7 +211,7 @@ impl TrainingConfig {
         }
     }
 
-    /// The learning rate of `stage` and what the setting is called; of the two of a GAN, the generator's.
+    /// Setting name and value of the learning rate of `stage`; for the GAN, of the generator.
     pub(crate) fn learning_rate(&self, stage: Stage) -> (&'static str, f64) {
         match stage {
             Stage::Identity => ("identity.learning_rate", self.identity.learning_rate),
@@ -217,7 +220,7 @@ impl TrainingConfig {
         }
     }
 
-    /// The same with the rates of `stage` halved.
+    /// The configuration with the learning rates of `stage` halved.
     pub(crate) fn with_halved_learning_rates(mut self, stage: Stage) -> Self {
         match stage {
             Stage::Identity => self.identity.learning_rate /= 2.0,

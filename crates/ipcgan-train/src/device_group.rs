@@ -1,4 +1,4 @@
-//! Several devices that learn as one: each takes a part of every batch.
+//! Data parallelism: several devices that each process a part of every batch.
 
 use std::panic::{panic_any, resume_unwind};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use ipcgan_model::guarded;
 
 use crate::stages::StepGradients;
 
-/// What a device can take its part of.
+/// A batch that can be moved to a device.
 pub(crate) trait Batch: Send + 'static {
-    /// The same on `device`.
+    /// The batch on `device`.
     fn to_device(self, device: &Device) -> Self;
 }
 
-/// The devices, with gradients; the first one keeps the networks and updates them.
+/// Autodiff devices of a run; the first (main) one holds the networks and updates them.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceGroup {
     devices: Vec<Device>,
@@ -29,31 +29,32 @@ impl DeviceGroup {
     /// # Panics
     /// If there are no devices.
     pub(crate) fn new(devices: &[Device]) -> Self {
-        assert!(!devices.is_empty(), "a team has at least one device");
+        assert!(!devices.is_empty(), "a device group has at least one device");
         Self { devices: devices.iter().map(|device| device.clone().autodiff()).collect() }
     }
 
-    /// How many they are.
+    /// Number of devices.
     pub(crate) fn count(&self) -> usize {
         self.devices.len()
     }
 
-    /// The device that keeps the networks.
+    /// The device that holds the networks.
     pub(crate) fn main(&self) -> &Device {
         &self.devices[0]
     }
 
-    /// `loader` as the team is fed: a single device gets its batches at once, several are sent their parts by the CPU.
+    /// `loader` for this group: with one device it delivers batches on that device, with several the CPU distributes
+    /// the micro-batches.
     pub(crate) fn prepare_loader<B: 'static>(&self, loader: Arc<dyn DataLoader<B>>) -> Arc<dyn DataLoader<B>> {
         if self.devices.len() == 1 { loader.to_device(self.main()) } else { loader }
     }
 
-    /// `compute` on each of `micro_batches`, in order; the results are on the main device.
+    /// Runs `compute` on each of `micro_batches`, in order; the results are on the main device.
     ///
-    /// With several devices each has a copy of `model` and its running statistics; the model's are then the mean of the
-    /// copies', whose order is fixed, so that the same team gives the same bits. (Burn's own data parallel loop adds
-    /// gradients up where we average, lets the threads share statistics in whichever order they come, and knows one
-    /// update a step.)
+    /// With several devices, each has a replica of `model` with its own running statistics, which are averaged
+    /// afterwards in a fixed order, so that the same devices give bitwise equal results. (Burn's data-parallel strategy
+    /// sums gradients where we average, shares running statistics between threads in arbitrary order, and supports one
+    /// update per step.)
     pub(crate) fn step_gradients<M: LearnerModel, B: Batch>(
         &self,
         model: &M,
@@ -90,7 +91,7 @@ impl DeviceGroup {
         let done: Vec<_> = thread::scope(|scope| {
             let work = &work;
             let begin = |(device, share)| {
-                // A copy of its own: a clone would share the running statistics.
+                // A deep copy: a clone would share the running statistics.
                 let replica = model.valid().train();
                 scope.spawn(move || guarded(|| work(device, replica, share)))
             };
@@ -98,7 +99,7 @@ impl DeviceGroup {
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
         let named = |(index, done): (usize, Result<_, _>)| {
-            // As a single device fails, with a panic, and with the same guard around it.
+            // Panics, as a failure of a single device does; the caller catches both.
             let failed = |reason| panic_any(format!("device {} of {}: {reason}", index + 1, self.count()));
             done.unwrap_or_else(failed)
         };
@@ -110,12 +111,12 @@ impl DeviceGroup {
             statistics.push(of_replica);
         }
         Statistics::mean(statistics, &main).put_into(model);
-        step_gradients.into_iter().map(|step| step.expect("every part was some device's")).collect()
+        step_gradients.into_iter().map(|step| step.expect("every micro-batch is assigned to a device")).collect()
     }
 }
 
-/// Whether `device` is another machine's. What it gives then comes by way of this one: two that send to one another
-/// are lost together.
+/// Whether `device` is on another machine. Its results are routed through this machine: a direct transfer between two
+/// remote devices loses both when one fails.
 #[cfg_attr(not(feature = "remote"), expect(unused_variables, reason = "no device is"))]
 fn is_remote(device: &Device) -> bool {
     #[cfg(feature = "remote")]
@@ -128,10 +129,10 @@ fn is_remote(device: &Device) -> bool {
     false
 }
 
-/// The running statistics of a network.
+/// Batch-norm running statistics of a network.
 #[derive(Default)]
 struct Statistics {
-    // Holds tensors of any number of dimensions by id; what it is made for does not matter here.
+    // Used as a map from id to tensors of any rank.
     tensors: GradientsParams,
     ids: Vec<ParamId>,
     path: Vec<String>,
@@ -145,7 +146,7 @@ impl Statistics {
         statistics
     }
 
-    /// Their mean, on `device`. All have one dimension, as there is one number a channel.
+    /// Their mean, on `device`. All are vectors, one value per channel.
     fn mean(mut replicas: Vec<Self>, device: &Device) -> Self {
         let count = replicas.len() as f64;
         let mut first = replicas.remove(0);

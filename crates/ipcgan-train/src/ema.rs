@@ -1,22 +1,22 @@
-//! The running average of a network's weights.
+//! Exponential moving average (EMA) of a network's weights.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// `ema` moved towards `network`, a network of the same form: `decay` of it stays.
+/// One EMA update: `decay * ema + (1 - decay) * network`, for two networks of the same architecture.
 ///
-/// Running statistics are averaged as weights are. Nothing is recorded for gradients.
+/// Batch-norm running statistics are averaged as well. Not tracked by autodiff.
 pub(crate) fn ema_update<M: Module>(ema: M, network: &M, decay: f64) -> M {
     let mut values = Values::default();
     network.visit(&mut values);
     ema.map(&mut Blend { values: values.tensors, order: values.order.into_iter(), decay })
 }
 
-/// The floating-point tensors of a network, in the order in which they are visited.
+/// The floating-point tensors of a network, in visiting order.
 #[derive(Default)]
 struct Values {
-    // Holds tensors of any number of dimensions by id; what it is made for does not matter here.
+    // Used as a map from id to tensors of any rank.
     tensors: GradientsParams,
     order: Vec<ParamId>,
 }
@@ -37,7 +37,7 @@ struct Blend {
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let other = self.order.next().and_then(|id| self.values.remove::<D>(id));
-        let other = other.expect("both networks have the same form");
+        let other = other.expect("both networks have the same architecture");
         let decay = self.decay;
         parameter.map(|ema| {
             let recorded = ema.device().is_autodiff();
@@ -47,8 +47,8 @@ impl ModuleMapper for Blend {
     }
 }
 
-/// The share that stays at the `updates`th update of an average that tends to `decay`: an average of few updates must
-/// not hang on the weights that it began with.
+/// EMA decay at update number `updates`: warmed up, `min(decay, (1 + updates) / (10 + updates))`, so that an average
+/// of few updates does not depend on the initial weights.
 pub(crate) fn ema_decay(decay: f64, updates: usize) -> f64 {
     decay.min((1 + updates) as f64 / (10 + updates) as f64)
 }
@@ -78,17 +78,17 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_what_was_stays() {
+    fn an_update_keeps_the_decay_of_the_average() {
         let [zero, one] = [layer(Initializer::Zeros), layer(Initializer::Ones)];
 
         let ema = ema_update(zero, &one, 0.75);
 
         assert_eq!(ema.weight.val().into_scalar::<f32>(), 0.25);
-        assert_ne!(ema.weight.id, one.weight.id, "it would be taken for the network that learns");
+        assert_ne!(ema.weight.id, one.weight.id, "shared ids would make the optimizer update the EMA");
     }
 
     #[test]
-    fn an_average_of_few_updates_follows_at_once() {
+    fn the_decay_is_warmed_up() {
         assert!(ema_decay(0.999, 1) < 0.2 && ema_decay(0.999, 100) < 0.93);
         assert_eq!(ema_decay(0.999, 100_000), 0.999);
     }

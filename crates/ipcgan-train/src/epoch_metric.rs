@@ -1,4 +1,4 @@
-//! Numbers about all faces of a validation together, known at its end.
+//! Metrics over all outputs of a validation, computed at its end.
 
 use std::sync::Arc;
 
@@ -7,38 +7,38 @@ use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
 };
 
-/// How a number that cannot be computed is shown; why follows.
+/// Text of a metric that is not defined; the reason follows.
 pub(crate) const NOT_DEFINED: &str = "not defined: ";
 
-/// What is gathered from the batches of a validation.
+/// Accumulates the outputs of the batches of a validation.
 pub(crate) trait EpochOutputs: Clone + Default + Send + Sync + 'static {
-    /// What a batch gives.
+    /// Output of one batch.
     type Item;
 
-    /// Adds a batch.
+    /// Adds the output of one batch.
     fn add(&mut self, item: &Self::Item) -> Result<(), TensorReadError>;
 }
 
-/// A number about all that is gathered.
+/// A metric that is computed from all outputs of an epoch.
 #[derive(Clone)]
 pub(crate) struct EpochMetric<G> {
     name: MetricName,
     higher_is_better: bool,
     score: fn(&G) -> Option<f64>,
-    /// Why there may be no number.
+    /// Why the metric may be undefined.
     undefined: &'static str,
     set: G,
     value: Option<f64>,
 }
 
 impl<G: EpochOutputs> EpochMetric<G> {
-    /// A number that should rise; `undefined` says what it takes.
+    /// A metric where higher is better; `undefined` is the reason shown where it is undefined.
     pub(crate) fn higher(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
         let name = Arc::new(name.to_string());
         Self { name, higher_is_better: true, score, undefined, set: G::default(), value: None }
     }
 
-    /// A number that should fall.
+    /// A metric where lower is better.
     pub(crate) fn lower(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
         Self { higher_is_better: false, ..Self::higher(name, undefined, score) }
     }
@@ -93,7 +93,7 @@ impl<G: EpochOutputs> Numeric for EpochMetric<G> {
     }
 }
 
-/// The rows of a matrix, read back from the device.
+/// Reads the rows of a matrix from the device.
 pub(crate) fn rows(matrix: Tensor<2>) -> Result<Vec<Vec<f32>>, TensorReadError> {
     let [_, length] = matrix.dims();
     let values: Vec<f32> = matrix.try_into_data()?.iter::<f32>().collect();

@@ -1,29 +1,29 @@
-//! What can go wrong while training.
+//! Errors of training.
 
 use std::path::PathBuf;
 
 use ipcgan_data::DataError;
 use ipcgan_model::ModelError;
 
-/// Why a training could not start, go on or end.
+/// Error of a training run or an evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
-    /// Pictures or tables cannot be read or written.
+    /// An image or table cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
     /// Weights cannot be read or written.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A folder or file of the run cannot be made, read or removed.
+    /// A file or folder of the run cannot be created, read or removed.
     #[error("cannot access {path}")]
     Access {
         /// The file or folder.
         path: PathBuf,
-        /// Why the system refused.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// The run folder holds a run of this stage already.
+    /// The run folder already contains a run of this stage.
     #[error(
         "{path} already holds a run of the {stage} stage; continue it with --resume, or choose another folder with --run"
     )]
@@ -34,96 +34,96 @@ pub enum TrainingError {
         stage: crate::Stage,
     },
     /// Another process trains in the run folder.
-    #[error("{path} is in use by another training; wait until it has ended, or choose another folder with --run")]
+    #[error("{path} is in use by another process; wait until it exits, or choose another folder with --run")]
     RunInUse {
         /// The run folder.
         path: PathBuf,
     },
-    /// There is no run that could go on.
-    #[error("there is no run in {path} to resume; check --run, or begin one without --resume")]
+    /// There is no run to resume.
+    #[error("there is no run in {path} to resume; check --run, or start a new run without --resume")]
     NoRun {
         /// The folder in which a run was expected.
         path: PathBuf,
     },
-    /// Where the run folder should be is a file.
+    /// The run path is a file.
     #[error("{path} is not a folder; choose another one with --run")]
     NotAFolder {
         /// The file.
         path: PathBuf,
     },
-    /// A folder holds what a run would write over, and is no run.
-    #[error("{path} holds {found} but no config.json, so it is not a run; choose another folder with --run")]
+    /// The folder is no run, but contains files that a run would overwrite.
+    #[error("{path} contains {found} but no config.json, so it is not a run; choose another folder with --run")]
     NoRunFolder {
         /// The folder.
         path: PathBuf,
-        /// What a run would write over.
+        /// The file or folder that a run would overwrite.
         found: PathBuf,
     },
-    /// The configuration of a run cannot be used.
-    #[error("{path} is not the configuration of a run: {reason}; choose another folder with --run")]
+    /// The configuration of a run is invalid.
+    #[error("{path} is not a valid run configuration: {reason}; choose another folder with --run")]
     NoConfig {
         /// The `config.json`.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// A stage has learned something, but the checkpoints to go on from are gone.
+    /// A checkpoint cannot be written or read.
     #[error(
-        "the {stage} stage has learned {steps} steps, but there is no checkpoint of it in {path}; put the checkpoints back, or \
-         begin anew in another folder with --run"
+        "the {stage} stage was trained for {steps} steps, but there is no checkpoint of it in {path}; restore the \
+         checkpoints, or start a new run in another folder with --run"
     )]
     MissingCheckpoint {
         /// The stage.
         stage: crate::Stage,
-        /// Steps that are known to be done.
+        /// Number of steps that were done.
         steps: usize,
         /// Where the checkpoints should be.
         path: PathBuf,
     },
-    /// A stage builds on one that has not been completed.
+    /// A stage requires another stage that is not complete.
     #[error(
-        "the {stage} stage builds on the {needs} stage, which {path} has not completed; run `--stage {needs}` first, or all \
-         stages without --stage"
+        "the {stage} stage requires the {needs} stage, which is not complete in {path}; run `--stage {needs}` first, or \
+         all stages without --stage"
     )]
     MissingStage {
         /// The stage that cannot start.
         stage: crate::Stage,
-        /// The stage that it needs.
+        /// The required stage.
         needs: crate::Stage,
         /// The run folder.
         path: PathBuf,
     },
-    /// A stage would learn more, and a later one has already learned from what it was.
+    /// A stage cannot be continued because a later stage was trained with its result.
     #[error(
-        "the {later} stage in {path} has learned from the {stage} stage as it is, so the {stage} stage cannot learn more; \
-         train in another folder with --run"
+        "the {later} stage in {path} was trained with the result of the {stage} stage, so the {stage} stage cannot be \
+         continued; start a new run in another folder with --run"
     )]
     LaterStage {
         /// The stage that would learn more.
         stage: crate::Stage,
-        /// The stage that has learned from it.
+        /// The later stage.
         later: crate::Stage,
         /// The run folder.
         path: PathBuf,
     },
-    /// A setting differs from what a stage of the run has learned with, and cannot change any more.
+    /// A setting is unknown or has an invalid value.
     #[error(
-        "setting `{setting}` was {was} when the {stage} stage learned and cannot become {now}; choose another folder with --run"
+        "setting `{setting}` was {was} when the {stage} stage was trained and cannot change to {now}; choose another folder with --run"
     )]
     FixedSetting {
         /// The setting.
         setting: String,
-        /// Its value then.
+        /// Saved value.
         was: String,
-        /// Its value now.
+        /// New value.
         now: String,
         /// The stage that has learned with it.
         stage: crate::Stage,
     },
-    /// A setting would change, and no stage is left that could learn with it.
+    /// A setting was changed, but all stages are complete.
     #[error(
-        "all stages in {path} are complete, so setting `{setting}` has no effect; more steps, as with --set aging.steps=NUMBER, go \
-         on"
+        "all stages in {path} are complete, so setting `{setting}` has no effect; to continue, raise the number of steps, \
+         for example with --set aging.steps=NUMBER"
     )]
     NothingLeft {
         /// The run folder.
@@ -131,17 +131,17 @@ pub enum TrainingError {
         /// The setting.
         setting: String,
     },
-    /// A file of a run was cut short or changed.
-    #[error("{path} is damaged: {reason}; put it back as it was, or train in another folder with --run")]
+    /// A file of a run is damaged.
+    #[error("{path} is damaged: {reason}; restore it, or start a new run in another folder with --run")]
     DamagedFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// No face has an age, which a stage needs.
+    /// No face has an age, which the stage requires.
     #[error(
-        "none of the {count} faces to {purpose} has an age, and the {stage} stage learns from ages; fill the column `age` of \
+        "none of the {count} faces to {purpose} has an age, which the {stage} stage requires; fill in the column `age` of \
          metadata.csv"
     )]
     NoAges {
@@ -152,7 +152,7 @@ pub enum TrainingError {
         /// How many faces there are.
         count: usize,
     },
-    /// There are no faces for a purpose.
+    /// A split has no faces.
     #[error("there are no faces to {purpose}; {advice}")]
     NoFaces {
         /// What the faces are for, as `train on`.
@@ -160,21 +160,21 @@ pub enum TrainingError {
         /// What to change.
         advice: &'static str,
     },
-    /// A stage needs more memory than there is.
+    /// A stage needs more memory than the machine or device has.
     #[error("the {stage} stage needs about {needed:.1} GB of memory, and {place} has {total:.1} GB; {advice}")]
     Memory {
         /// The stage.
         stage: crate::Stage,
-        /// Gigabytes that it needs.
+        /// Required gigabytes.
         needed: f64,
-        /// Gigabytes that there are in all.
+        /// Available gigabytes in total.
         total: f64,
         /// Whose memory, as `this machine`.
         place: &'static str,
         /// What to change.
         advice: String,
     },
-    /// A stage needs the weights that an earlier one writes.
+    /// A stage needs weights that an earlier stage writes.
     #[error("the {stage} stage needs {path}; run the earlier stages first, or all three without --stage")]
     MissingWeights {
         /// The stage that cannot start.
@@ -182,7 +182,7 @@ pub enum TrainingError {
         /// The missing file.
         path: PathBuf,
     },
-    /// What a face set says of a face makes no sense.
+    /// The label of a face is invalid.
     #[error("face `{name}`: {reason}")]
     Label {
         /// The face.
@@ -190,7 +190,7 @@ pub enum TrainingError {
         /// What is wrong with its label.
         reason: String,
     },
-    /// No generator is where one was looked for.
+    /// No generator was found.
     #[error("{path}: {reason}")]
     NoGenerator {
         /// Where it was looked for.
@@ -214,8 +214,8 @@ pub enum TrainingError {
         /// What went wrong.
         reason: String,
     },
-    /// A loss is no number any more, or beyond all bounds.
-    #[error("{metric} is {value} after step {step}; {advice}")]
+    /// A loss diverged: it is not finite (NaN or infinite), or above 1e9.
+    #[error("loss `{metric}` diverged: it is {value} after step {step}; {advice}")]
     Diverged {
         /// The loss.
         metric: String,
@@ -223,26 +223,27 @@ pub enum TrainingError {
         value: f64,
         /// Steps done.
         step: usize,
-        /// What to go on from, and how.
+        /// How to continue.
         advice: String,
     },
-    /// Too few faces to measure anything with.
+    /// Too few faces to evaluate with.
     #[error(
-        "{found} held-out faces of known age are too few to evaluate with; two are the least, hundreds tell something"
+        "{found} held-out faces of known age are too few for an evaluation; at least two are required, and hundreds \
+         recommended"
     )]
     TooFewFaces {
         /// Faces that were found.
         found: usize,
     },
-    /// Curves cannot be drawn.
-    #[error("cannot draw the curves of the {stage} stage: {reason}")]
+    /// The loss curves cannot be plotted.
+    #[error("cannot plot the loss curves of the {stage} stage: {reason}")]
     Plot {
         /// The stage.
         stage: crate::Stage,
         /// Why.
         reason: String,
     },
-    /// A device of several, or the only one, does not answer any more.
+    /// A device failed.
     #[error("a device failed at step {step}: {reason}; {advice}")]
     Device {
         /// The step that was not done.
@@ -252,9 +253,9 @@ pub enum TrainingError {
         /// What to go on from, and how.
         advice: String,
     },
-    /// A run goes on with other faces than it began with.
+    /// A run was resumed with different data.
     #[error(
-        "the {stage} stage began with {was} faces to learn from and now there are {now}; give the data it began with"
+        "the {stage} stage was started with {was} training faces and now there are {now}; resume it with the same data"
     )]
     OtherData {
         /// The stage.
@@ -264,7 +265,7 @@ pub enum TrainingError {
         /// Faces now.
         now: usize,
     },
-    /// The training loop stopped on an error.
+    /// The training loop stopped with an error.
     #[error("training stopped at step {step}: {reason}")]
     Stopped {
         /// Steps done.

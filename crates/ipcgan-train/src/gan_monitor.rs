@@ -1,18 +1,18 @@
-//! Signs that a GAN is on a wrong way, before it has lost it.
+//! Monitors the GAN for a winning discriminator and mode collapse.
 
 use crate::progress::LineSink;
 use crate::step_metrics::StepMetrics;
 
-/// Steps that a sign must last.
+/// Number of steps that a symptom must last; also the window of the running means.
 const WINDOW: f64 = 200.0;
-/// Below this the discriminator's loss means that it is hardly ever wrong; guessing would lose 0.25.
+/// Below this loss the discriminator is almost never wrong; chance is 0.25.
 const MIN_DISCRIMINATOR_LOSS: f64 = 0.02;
-/// Above this the generator's adversarial loss means that it is always found out, which loses 0.5.
+/// Above this adversarial loss of the generator, its faces are almost always recognised as generated (0.5).
 const MAX_ADVERSARIAL_LOSS: f64 = 0.4;
-/// Below this share of their sources' variety, generated faces have become alike.
+/// Mode collapse: below this ratio of the diversity of generated faces to that of their sources.
 const MIN_DIVERSITY: f64 = 0.5;
 
-/// Watches the terms of the ageing stage and says once when something lasts.
+/// Warns once per symptom, when it has lasted for [`WINDOW`] steps.
 pub(crate) struct GanMonitor {
     notices: LineSink,
     steps: f64,
@@ -27,7 +27,7 @@ impl GanMonitor {
         Self { notices, steps: 0.0, discriminator: 0.0, adversarial: 0.0, diversity: 0.0, warned: [false; 2] }
     }
 
-    /// Looks at the terms that step `step` gave; those of other stages have none of the signs.
+    /// Updates the running means with the metrics of step `step`; metrics of other stages are ignored.
     pub(crate) fn observe(&mut self, step: usize, metrics: &StepMetrics) {
         let value = |wanted: &str| metrics.numbers().find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let (Some(discriminator), Some(adversarial), Some(diversity)) =
@@ -36,7 +36,7 @@ impl GanMonitor {
             return;
         };
         self.steps += 1.0;
-        // A plain mean at first, then one that forgets.
+        // A plain mean at first, then an exponential moving average.
         let share = 1.0 / self.steps.min(WINDOW);
         for (mean, value) in [
             (&mut self.discriminator, discriminator),
@@ -52,16 +52,16 @@ impl GanMonitor {
         let mode_collapse = self.diversity < MIN_DIVERSITY;
         if discriminator_wins && !self.warned[0] {
             (self.notices)(&format!(
-                "warning: at step {step} the discriminator has been hardly ever wrong for {WINDOW} steps (its loss is {:.3}, the \
-                 generator's adversarial loss {:.2}), so the generator learns little from it; a lower \
-                 aging.discriminator_learning_rate or more aging.generator_updates may help",
+                "warning: at step {step} the discriminator has been almost never wrong for {WINDOW} steps (its loss is {:.3}, the \
+                 generator's adversarial loss {:.2}), so the generator gets little gradient from it; try a lower \
+                 aging.discriminator_learning_rate or more aging.generator_updates",
                 self.discriminator, self.adversarial,
             ));
         }
         if mode_collapse && !self.warned[1] {
             (self.notices)(&format!(
-                "warning: at step {step} generated faces vary {:.0}% as much as their sources, so they become one face; a \
-                 larger aging.weights.identity or lower rates may help",
+                "warning: at step {step} possible mode collapse: the diversity of generated faces is {:.0}% of that of \
+                 their sources; try a larger aging.weights.identity or lower learning rates",
                 100.0 * self.diversity,
             ));
         }
@@ -87,16 +87,16 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_run_is_not_spoken_of() {
+    fn a_healthy_run_has_no_warning() {
         assert!(warnings(1000, 0.2, 0.2, 0.9).is_empty());
-        assert!(warnings(100, 0.0, 0.5, 0.1).is_empty(), "too short to tell");
+        assert!(warnings(100, 0.0, 0.5, 0.1).is_empty(), "shorter than the window");
     }
 
     #[test]
-    fn what_lasts_is_said_once() {
+    fn a_lasting_symptom_is_reported_once() {
         let lines = warnings(1000, 0.001, 0.49, 0.2);
 
         assert_eq!(lines.len(), 2);
-        assert!(lines[0].contains("hardly ever wrong") && lines[1].contains("20% as much"), "{lines:?}");
+        assert!(lines[0].contains("almost never wrong") && lines[1].contains("is 20% of"), "{lines:?}");
     }
 }

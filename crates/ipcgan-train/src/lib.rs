@@ -1,7 +1,7 @@
-//! Training of IPCGAN in three stages: identity net, age classifier, GAN.
+//! Training of IPCGAN in three stages: identity network, age classifier, GAN.
 //!
-//! Each stage runs on Burn's learner, so its dashboard, metrics and interruption are at hand; the
-//! loop itself ([`train`]) counts steps, keeps checkpoints by step and goes on where it stopped.
+//! Each stage runs on Burn's learner with its dashboard, metrics and interrupter; a custom training strategy
+//! ([`train`]) counts steps, writes checkpoints by step and resumes exactly.
 //!
 //! In reading order: [`TrainingConfig`], [`TrainingData`], [`Stage`], [`train`], the models of the
 //! stages ([`IdentityModel`], [`AgeModel`], [`AgingModel`]), [`RunFolder`].

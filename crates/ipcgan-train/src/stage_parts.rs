@@ -1,4 +1,4 @@
-//! What each stage begins with, and what it leaves.
+//! The parts of each stage, and its outputs.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::stages::{AgeModel, AgingModel, IdentityModel, StepModel};
 use crate::strategy::{MonitoredMetric, StepObserver};
 use crate::summary::StageResult;
 
-/// A stage's model and what it learns by and from.
+/// Model, optimizer, learning-rate schedules, data loaders and selection metric of a stage.
 pub(crate) struct StageParts<M: StepModel> {
     pub(crate) model: M,
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) lr_scheduler: ModuleLrScheduler,
     pub(crate) train: Arc<dyn DataLoader<<M as TrainStep>::Input>>,
     pub(crate) valid: Arc<dyn DataLoader<<M as InferenceStep>::Input>>,
-    /// What tells a better model from a worse one.
+    /// Metric that selects the best checkpoint.
     pub(crate) selection_metric: MonitoredMetric,
 }
 
@@ -36,7 +36,7 @@ impl StageContext<'_> {
     /// Runs the identity stage.
     pub(crate) fn identity(&self) -> Result<StageResult, TrainingError> {
         let held_out = self.data.valid();
-        // Without two pictures of anybody there is nothing to recognise.
+        // Verification needs two images of one identity.
         let recognisable = IdentityLabels::of(held_out.as_ref()).count < held_out.len();
         let metrics = |metrics: MetricSet<IdentityModel>| {
             let metrics = metrics.loss("loss").accuracy("accuracy").detail("gradient norm");
@@ -140,7 +140,7 @@ impl StageContext<'_> {
         })
     }
 
-    /// `generator` with running statistics measured anew on the first faces of the stage, if that is wanted.
+    /// `generator` after batch-norm recalibration on the first faces of the stage, if it is enabled.
     pub(crate) fn recalibrate_batch_norm(&self, generator: &Generator) -> Result<Generator, TrainingError> {
         let batches = self.config.aging.recalibration_batches;
         if batches == 0 {
@@ -149,7 +149,7 @@ impl StageContext<'_> {
         let stream = self.aging_train_loader()?.to_device(&self.autodiff_device());
         let stream = stream.slice(0, batches * self.config.aging.batch_size);
         let mut failed = None;
-        // The stream ends at the first batch that cannot be read, and the reason is told.
+        // Stops at the first batch that cannot be read, and returns the error.
         let batches = stream.iter().map_while(|batch| match batch {
             Ok(batch) => Some((batch.source, batch.target)),
             Err(error) => {
@@ -164,7 +164,7 @@ impl StageContext<'_> {
         }
     }
 
-    /// An AlexNet that has learned nothing, where only its size matters.
+    /// A randomly initialized AlexNet, where only its size matters.
     pub(crate) fn untrained_alexnet(&self) -> AlexNet {
         self.config.alexnet.init(&self.config.age_groups, self.config.seed, &self.device())
     }

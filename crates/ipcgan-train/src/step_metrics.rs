@@ -1,4 +1,4 @@
-//! What a step reports: named numbers that stay on the device until somebody looks.
+//! Metrics of a step: named values that stay on the device until they are read.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use burn::train::metric::{
     SerializedEntry,
 };
 
-/// A loss above this has exploded: the largest of healthy runs, identity losses before their weight, stay below 1e6.
+/// Losses above this have diverged: the largest of healthy runs, unweighted identity losses, stay below 1e6.
 const MAX_LOSS: f64 = 1e9;
 
-/// Description of a metric that is left out where there is no room.
+/// Description of metrics that are only shown where there is room.
 pub(crate) const DETAIL: &str = "detail";
 
-/// Losses and accuracies of one batch, each a mean over it, by name.
+/// Losses and accuracies of one batch by name, each a mean over the batch.
 ///
 /// They stay on the device until [`StepMetrics::read`].
 #[derive(Clone, Debug)]
@@ -32,33 +32,32 @@ enum Value {
 }
 
 impl StepMetrics {
-    /// No terms yet, of a batch of `batch_size` faces.
+    /// Empty metrics of a batch of `batch_size` faces.
     pub fn new(batch_size: usize) -> Self {
         Self { values: Vec::new(), batch_size }
     }
 
-    /// With the term `name`, whose value is cut from the graph of gradients.
+    /// Adds the metric `name`, detached from the autodiff graph.
     pub fn with(mut self, name: &'static str, value: Tensor<1>) -> Self {
         self.values.push((name, Value::OnDevice(Box::new(value.without_autodiff()))));
         self
     }
 
-    /// With the number `value`, called `name`.
+    /// Adds the metric `name` with a known value.
     pub(crate) fn with_number(mut self, name: &'static str, value: f64) -> Self {
         self.values.push((name, Value::Read(value)));
         self
     }
 
-    /// With the terms of `other`, of the same batch.
+    /// Adds the metrics of `other`, of the same batch.
     pub fn and(mut self, other: Self) -> Self {
         self.values.extend(other.values);
         self
     }
 
-    /// The means of the terms of `micro_batches`, batches of equal sizes with terms of equal names.
+    /// Mean of the metrics of `micro_batches`, which have equal sizes and metric names.
     ///
-    /// # Panics
-    /// If there are no parts.
+    /// # Panics If `micro_batches` is empty.
     pub(crate) fn mean(micro_batches: Vec<Self>) -> Self {
         let count = micro_batches.len() as f64;
         let batch_size = micro_batches.iter().map(|micro_batch| micro_batch.batch_size).sum();
@@ -74,7 +73,7 @@ impl StepMetrics {
         Self { values: sum.values.into_iter().map(divide).collect(), batch_size }
     }
 
-    /// The same on `device`.
+    /// The same metrics on `device`.
     pub(crate) fn to_device(&self, device: &Device) -> Self {
         let moved = |value: &Value| match value {
             Value::OnDevice(tensor) => Value::OnDevice(Box::new(tensor.clone().to_device(device))),
@@ -84,7 +83,7 @@ impl StepMetrics {
         Self { values, batch_size: self.batch_size }
     }
 
-    /// The terms as numbers: all that are on the device come in one go.
+    /// Reads all values from the device in one transaction.
     ///
     /// # Errors
     /// The device failed.
@@ -99,15 +98,15 @@ impl StepMetrics {
         let mut number = |value| match value {
             Value::Read(number) => number,
             Value::OnDevice(_) => {
-                let data = data.next().expect("one for each that was registered");
-                data.iter::<f64>().next().expect("a term is one number")
+                let data = data.next().expect("one value for each registered tensor");
+                data.iter::<f64>().next().expect("a metric is a scalar")
             }
         };
         let values = self.values.into_iter().map(|(name, value)| (name, Value::Read(number(value)))).collect();
         Ok(Self { values, batch_size: self.batch_size })
     }
 
-    /// Names and values, once they are read.
+    /// Names and values of the metrics that were read.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (&'static str, f64)> {
         self.values.iter().filter_map(|(name, value)| match value {
             Value::Read(number) => Some((*name, *number)),
@@ -115,12 +114,12 @@ impl StepMetrics {
         })
     }
 
-    /// The first loss that nothing can be learned from, and its value: no number, or beyond [`MAX_LOSS`].
+    /// The first diverged loss and its value: NaN, infinite, or above [`MAX_LOSS`].
     pub(crate) fn non_finite(&self) -> Option<(&'static str, f64)> {
         self.numbers().find(|(_, value)| value.is_nan() || value.abs() > MAX_LOSS)
     }
 
-    /// The value of the term `name`, if the batch has it.
+    /// The metric `name`, if it exists.
     pub fn get(&self, name: &str) -> Option<Tensor<1>> {
         let (_, value) = self.values.iter().find(|(key, _)| *key == name)?;
         match value {
@@ -159,7 +158,7 @@ impl Adaptor<StepMetrics> for StepMetrics {
     }
 }
 
-/// Shows one term of [`StepMetrics`], averaged over the split.
+/// Burn metric of one entry of [`StepMetrics`], averaged over the split.
 #[derive(Clone)]
 pub(crate) struct ScalarMetric {
     key: &'static str,
@@ -170,17 +169,17 @@ pub(crate) struct ScalarMetric {
 }
 
 impl ScalarMetric {
-    /// A term that should fall.
+    /// A metric where lower is better.
     pub(crate) fn loss(key: &'static str) -> Self {
         Self::new(key, false)
     }
 
-    /// A term that should rise.
+    /// A metric where higher is better.
     pub(crate) fn accuracy(key: &'static str) -> Self {
         Self::new(key, true)
     }
 
-    /// A term that is neither better nor worse for being high, and is shown only where there is room.
+    /// A diagnostic metric without a better direction, only shown where there is room.
     pub(crate) fn detail(key: &'static str) -> Self {
         Self { detail: true, ..Self::new(key, true) }
     }
@@ -250,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_term_that_is_no_number_or_has_exploded_is_found_by_name() {
+    fn a_loss_that_is_not_finite_or_too_large_is_found_by_name() {
         let of = |values: [f32; 2]| {
             let [first, second] = values.map(|value| Tensor::from_data([value], &Device::flex()));
             let metrics = StepMetrics::new(1).with("age", first).with("identity", second).read().unwrap();

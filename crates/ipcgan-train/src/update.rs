@@ -1,4 +1,4 @@
-//! From gradients of batches to one update: their mean, its norm, and the limit of it.
+//! Gradient accumulation and gradient clipping.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -6,10 +6,10 @@ use burn::tensor::Tensor;
 
 use crate::loss_scale::LossScale;
 
-/// Kept from zero in a division.
+/// Avoids a division by zero.
 const EPSILON: f64 = 1e-12;
 
-/// Gradients of `loss` towards the parameters of `module`, times the factor of `scale`.
+/// Gradients of `loss` with respect to the parameters of `module`, times the factor of `scale`.
 pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M, scale: &LossScale) -> GradientsParams {
     let loss = match scale.factor() {
         1.0 => loss,
@@ -18,20 +18,21 @@ pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M, scale: &LossScal
     GradientsParams::from_grads(loss.backward(), module)
 }
 
-/// An update of a network, and how long its gradient is.
+/// The gradients of an update, and their global norm.
 pub(crate) struct Update {
-    /// None if the update is skipped, because gradients overflowed.
+    /// `None` if the update is skipped because gradients overflowed.
     pub(crate) gradients: Option<GradientsParams>,
-    /// Norm of the gradients of all weights together, before it is limited: `[1]`; zero if the update is skipped.
+    /// Global gradient norm before clipping: `[1]`; zero if the update is skipped.
     pub(crate) norm: Tensor<1>,
 }
 
 impl Update {
-    /// The mean of the gradients of `micro_batches`, as [`gradients`] gave them, each of as many faces; not longer than
-    /// `gradient_clip_norm` unless that is zero. Nothing is read back from the device, unless losses are scaled.
+    /// Averages the gradients of `micro_batches` of equal sizes, as [`gradients`] returns them, and clips their
+    /// global norm to `gradient_clip_norm` unless that is zero. Nothing is read back from the device, unless losses are
+    /// scaled.
     ///
     /// # Panics
-    /// If there are no parts, or none of `module`'s parameters has a gradient.
+    /// If there are no micro-batches, or none of `module`'s parameters has a gradient.
     pub(crate) fn mean<M: Module>(
         module: &M,
         micro_batches: Vec<GradientsParams>,
@@ -41,15 +42,15 @@ impl Update {
         let scale = 1.0 / (micro_batches.len() as f64 * loss_scale.factor());
         let mut sum = Sum { micro_batches, total: GradientsParams::new(), squares: None };
         module.visit(&mut sum);
-        let norm = sum.squares.expect("a loss has gradients towards the network that it judges").sqrt() * scale;
+        let norm = sum.squares.expect("the loss depends on the parameters").sqrt() * scale;
         if !loss_scale.accepts(&norm) {
             return Self { gradients: None, norm: norm.zeros_like() };
         }
         let factor = match gradient_clip_norm {
             0.0 => Factor::Fixed(scale),
             limit => {
-                let shortened = (norm.clone() + EPSILON).recip().mul_scalar(limit).clamp_max(1.0);
-                Factor::Measured(Box::new(shortened * scale))
+                let clip_factor = (norm.clone() + EPSILON).recip().mul_scalar(limit).clamp_max(1.0);
+                Factor::Measured(Box::new(clip_factor * scale))
             }
         };
         let mut scaled = Scale { gradients: sum.total, factor };
@@ -60,7 +61,7 @@ impl Update {
     }
 }
 
-/// Adds up the gradients of several parts.
+/// Sums the gradients of several micro-batches.
 struct Sum {
     micro_batches: Vec<GradientsParams>,
     total: GradientsParams,
@@ -82,11 +83,11 @@ impl ModuleVisitor for Sum {
 
 enum Factor {
     Fixed(f64),
-    /// On the device.
+    /// Computed on the device.
     Measured(Box<Tensor<1>>),
 }
 
-/// Multiplies gradients.
+/// Multiplies gradients by a factor.
 struct Scale {
     gradients: GradientsParams,
     factor: Factor,
@@ -110,13 +111,13 @@ mod tests {
 
     use super::*;
 
-    /// One weight and its gradients in two parts, 3 and 5.
+    /// One weight with gradients 3 and 5 from two micro-batches.
     fn update(gradient_clip_norm: f64) -> (f32, f32) {
         let (gradient, norm) = scaled_update(gradient_clip_norm, [3.0, 5.0], &LossScale::none());
         (gradient.unwrap(), norm)
     }
 
-    /// One weight's update from two parts, whose gradients are `micro_batches`.
+    /// One weight's update from two micro-batches, whose gradients are `micro_batches`.
     fn scaled_update(gradient_clip_norm: f64, micro_batches: [f32; 2], loss_scale: &LossScale) -> (Option<f32>, f32) {
         let device = Device::flex().autodiff();
         let layer: Linear = LinearConfig::new(1, 1).with_bias(false).with_initializer(Initializer::Ones).init(&device);
@@ -130,12 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_averaged() {
+    fn gradients_of_micro_batches_are_averaged() {
         assert_eq!(update(0.0), (4.0, 4.0));
     }
 
     #[test]
-    fn a_long_gradient_is_shortened_and_its_length_told() {
+    fn a_gradient_above_the_limit_is_clipped_and_its_norm_is_reported() {
         let (gradient, norm) = update(1.0);
 
         assert!((gradient - 1.0).abs() < 1e-6 && norm == 4.0, "{gradient} {norm}");

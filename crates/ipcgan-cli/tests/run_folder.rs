@@ -49,7 +49,7 @@ fn a_second_training_in_a_run_folder_is_refused_and_a_killed_one_goes_on_with_ev
 
     for second in [&["--stage", "identity"][..], &["--stage", "identity", "--resume"]] {
         let report = ended(&mut small_run(folder.path(), second), FAILED);
-        assert!(report.contains("run is in use by another training"), "{report}");
+        assert!(report.contains("run is in use by another process"), "{report}");
     }
 
     first.kill().unwrap();
@@ -82,7 +82,7 @@ fn a_stage_whose_checkpoints_are_gone_does_not_begin_anew() {
     let longer = ["--stage", "identity", "--resume", "--set", "identity.steps=6"];
     let report = ended(&mut train(folder.path(), &longer), FAILED);
 
-    assert!(report.contains("has learned 4 steps, but there is no checkpoint"), "{report}");
+    assert!(report.contains("was trained for 4 steps, but there is no checkpoint"), "{report}");
     assert!(fs::read(run.join("weights/alexnet.safetensors")).unwrap() == weights);
     assert_eq!(steps(&run.join("log/identity/train.jsonl")), [1, 2, 3, 4]);
     // Also where the summary is gone, and where nothing is left but the log.
@@ -148,7 +148,7 @@ fn a_stage_from_which_a_later_one_learned_does_not_change() {
     let before = fs::read(&alexnet).unwrap();
 
     let report = ended(&mut train(folder.path(), &["--resume", "--set", "identity.steps=6"]), FAILED);
-    assert!(report.contains("the age stage in run has learned from the identity stage"), "{report}");
+    assert!(report.contains("the age stage in run was trained with the result of the identity stage"), "{report}");
     let report =
         ended(&mut train(folder.path(), &["--resume", "--set", "generator.width=4", "--set", "aging.steps=3"]), FAILED);
     assert!(report.contains("`generator.width` was 2"), "{report}");

@@ -51,7 +51,7 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     let error = stderr.lines().find(|line| line.starts_with("error:")).unwrap();
-    assert!(error.contains("after step") && error.contains("lower rates"), "{error}");
+    assert!(error.contains("after step") && error.contains("lower learning rate"), "{error}");
     assert!(!folder.path().join("run/weights/generator.safetensors").exists());
 }
 

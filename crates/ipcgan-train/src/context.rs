@@ -1,4 +1,4 @@
-//! One stage of a run, and all it needs.
+//! One stage of a run and everything it needs.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::summary::{StageResult, Summary};
 use crate::train::Session;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
-/// Refuses faces of another number than `stage` began with, if that is known: their order would be another.
+/// Rejects data with another number of faces than `stage` was started with: their order would differ.
 pub(crate) fn check_face_count(data: &TrainingData, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
     let now = data.train().len();
     match run.read::<usize>(&faces_file(stage))? {
@@ -32,12 +32,12 @@ pub(crate) fn check_face_count(data: &TrainingData, stage: Stage, run: &RunFolde
     }
 }
 
-/// Where a stage keeps how many faces it learns from.
+/// File that stores the number of training faces of a stage.
 fn faces_file(stage: Stage) -> String {
     format!("log/{stage}/faces.json")
 }
 
-/// One stage and all it needs.
+/// One stage of a run and everything it needs.
 pub(crate) struct StageContext<'a> {
     pub(crate) stage: Stage,
     pub(crate) config: TrainingConfig,
@@ -46,14 +46,14 @@ pub(crate) struct StageContext<'a> {
     pub(crate) session: &'a Session,
     pub(crate) device_group: DeviceGroup,
     pub(crate) checkpoints: Checkpoints,
-    /// Steps that an earlier run did.
+    /// Steps done before this run.
     pub(crate) done: usize,
-    /// How far it had come.
+    /// Progress before this run.
     pub(crate) progress: StageProgress,
 }
 
 impl<'a> StageContext<'a> {
-    /// The stage ready to run, after the newest whole checkpoint if there is one; none if an earlier run finished it.
+    /// The stage, resumed from its newest intact checkpoint if there is one; none if it is complete.
     ///
     /// # Errors
     /// Those of [`check_stage`], or the data or the settings do not fit.
@@ -72,12 +72,12 @@ impl<'a> StageContext<'a> {
         let checkpoints = Checkpoints::of(run, stage, config);
         let Found { step: done, damaged } = checkpoints.find()?;
         for (path, reason) in damaged {
-            (session.notices)(&format!("checkpoint {}: {reason}; going on from step {done}", path.display()));
+            (session.notices)(&format!("checkpoint {}: {reason}; resuming from step {done}", path.display()));
         }
         let newest = run.checkpoint_step(stage)?.unwrap_or(0);
         if newest > done {
             (session.notices)(&format!(
-                "the checkpoint of step {newest} of the {stage} stage is gone; going on from step {done}"
+                "the checkpoint of step {newest} of the {stage} stage is missing; resuming from step {done}"
             ));
         }
         let progress = checkpoints.progress(done)?;
@@ -89,15 +89,15 @@ impl<'a> StageContext<'a> {
         Ok(Some(Self { checkpoints, done, progress, ..context }))
     }
 
-    /// Refuses to go on with another number of faces than the stage began with: their order would be another.
+    /// Rejects data with another number of faces than the stage was started with.
     pub(crate) fn check_data(&self, done: usize) -> Result<(), TrainingError> {
         if done == 0 { Ok(()) } else { check_face_count(&self.data, self.stage, self.run) }
     }
 
-    /// The stage from its beginning; nothing is written.
+    /// The stage at step 0; nothing is written.
     ///
     /// # Errors
-    /// The data or the settings do not fit.
+    /// The data or the settings are unsuitable.
     pub(crate) fn planned(
         config: &TrainingConfig,
         stage: Stage,
@@ -135,7 +135,7 @@ impl<'a> StageContext<'a> {
         })
     }
 
-    /// The same with batches of `faces`, each an update of its own.
+    /// The stage with batch size `faces`, without gradient accumulation.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
         let mut config = self.config.clone();
         config.set_batches(self.stage, faces);
@@ -145,32 +145,32 @@ impl<'a> StageContext<'a> {
         Self { stage, config, data, run, session, device_group, checkpoints, done: self.done, progress }
     }
 
-    /// Where the networks are kept, with gradients.
+    /// The main device, with autodiff.
     pub(crate) fn autodiff_device(&self) -> Device {
         self.device_group.main().clone()
     }
 
-    /// The same without gradients.
+    /// The main device, without autodiff.
     pub(crate) fn device(&self) -> Device {
         self.device_group.main().clone().inner()
     }
 
-    /// Faces that a step learns from.
+    /// Faces per step.
     pub(crate) fn items_per_step(&self) -> usize {
         self.config.batch_size(self.stage) * self.config.batches_per_step(self.stage)
     }
 
-    /// Parts of batches that a step takes.
+    /// Micro-batches per step.
     pub(crate) fn micro_batches_per_step(&self) -> usize {
         self.device_group.count() * self.config.batches_per_step(self.stage)
     }
 
-    /// Faces in such a part.
+    /// Faces per micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
         self.config.batch_size(self.stage) / self.device_group.count()
     }
 
-    /// Says that the stage is complete, and what it learned; its weights are there by now.
+    /// Writes the summary, which marks the stage as complete; its weights are already written.
     pub(crate) fn summarise(&self, result: StageResult) -> Result<(), TrainingError> {
         let summary = Summary {
             stage: self.stage.name().into(),
@@ -184,7 +184,7 @@ impl<'a> StageContext<'a> {
         self.run.save_summary(self.stage, &summary)
     }
 
-    /// The identity net and age classifier that the earlier stages left.
+    /// The identity network and age classifier of the earlier stages.
     ///
     /// # Errors
     /// They are not there, or cannot be read.
@@ -263,9 +263,9 @@ impl<'a> StageContext<'a> {
         B: Send + Clone + Debug + 'static,
         D: Dataset<I> + 'static,
     {
-        // Several devices are sent their parts by the CPU.
+        // With several devices, micro-batches are distributed by the CPU.
         let device = if self.device_group.count() == 1 { self.device() } else { Device::flex() };
-        // One worker: with more, batches come in the order in which threads finish.
+        // One worker: with several, the order of batches would depend on thread timing.
         DataLoaderBuilder::new(batcher).batch_size(batch_size).num_workers(1).set_device(device).build(dataset)
     }
 }

@@ -1,4 +1,4 @@
-//! Putting a stage on Burn's learner and running it.
+//! Runs a stage on Burn's learner.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::summary::StageResult;
 use crate::train::Display;
 use crate::validation_logger::ValidationLogger;
 
-/// A stage about to be launched.
+/// Metrics that a stage shows and keeps.
 pub(crate) struct MetricSet<M: StepModel> {
     training: SupervisedTraining<M>,
     outcome: Arc<Mutex<Outcome>>,
@@ -39,7 +39,7 @@ impl<M: StepModel> MetricSet<M> {
         Self { training: change(self.training), outcome: self.outcome }
     }
 
-    /// Keeps what is called `name` for the summary.
+    /// Keeps the validation metric `name` for summary and checkpoint selection.
     fn track_validation(self, name: &'static str) -> Self {
         self.outcome.lock().expect("no holder panics").validation_metrics.push(name);
         self
@@ -47,36 +47,36 @@ impl<M: StepModel> MetricSet<M> {
 }
 
 impl<M: StepModel> MetricSet<M> {
-    /// Shows a term that should fall while training.
+    /// Adds a training metric where lower is better.
     pub(crate) fn loss(self, metric: &'static str) -> Self {
         self.map(|training| training.metric_train_numeric(ScalarMetric::loss(metric)))
     }
 
-    /// Shows a term that should rise while training.
+    /// Adds a training metric where higher is better.
     pub(crate) fn accuracy(self, metric: &'static str) -> Self {
         self.map(|training| training.metric_train_numeric(ScalarMetric::accuracy(metric)))
     }
 
-    /// Shows a term where there is room for more than losses.
+    /// Adds a training metric that is only shown where there is room.
     pub(crate) fn detail(self, metric: &'static str) -> Self {
         self.map(|training| training.metric_train_numeric(ScalarMetric::detail(metric)))
     }
 }
 
 impl<M: StepModel + InferenceStep<Output: Adaptor<StepMetrics>>> MetricSet<M> {
-    /// Shows a term that should fall on held-out faces.
+    /// Adds a validation metric where lower is better.
     pub(crate) fn valid_loss(self, metric: &'static str) -> Self {
         self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::loss(metric)))
     }
 
-    /// Shows a term that should rise on held-out faces.
+    /// Adds a validation metric where higher is better.
     pub(crate) fn valid_accuracy(self, metric: &'static str) -> Self {
         self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::accuracy(metric)))
     }
 }
 
 impl<M: StepModel + InferenceStep<Output = IdentityValidation>> MetricSet<M> {
-    /// Shows how well held-out people are recognised.
+    /// Adds the identity verification metrics: ROC AUC and rank-1 accuracy.
     pub(crate) fn verification(self) -> Self {
         self.track_validation("verification AUC").track_validation("rank-1 accuracy").map(|training| {
             training
@@ -87,7 +87,7 @@ impl<M: StepModel + InferenceStep<Output = IdentityValidation>> MetricSet<M> {
 }
 
 impl<M: StepModel + InferenceStep<Output = AgingValidation>> MetricSet<M> {
-    /// Shows how much aged faces are like real ones of their age.
+    /// Adds the realism metrics of aged faces.
     pub(crate) fn realism(self) -> Self {
         self.track_validation(KERNEL_DISTANCE).track_validation(REALISM_AND_AGE).map(|training| {
             training
@@ -98,8 +98,8 @@ impl<M: StepModel + InferenceStep<Output = AgingValidation>> MetricSet<M> {
 }
 
 impl StageContext<'_> {
-    /// Runs the loop of a stage that has `parts`, which `metrics` says what to show of; the best model of a stage that
-    /// stopped early, else the last one.
+    /// Runs the training loop of a stage with its `parts`, and the metrics that `metrics` adds. Returns the best
+    /// model after early stopping, else the last one.
     pub(crate) fn launch<M: StepModel>(
         &self,
         parts: StageParts<M>,
@@ -110,7 +110,7 @@ impl StageContext<'_> {
         let learner = self.resumed(model, optimizer, lr_scheduler)?;
         let outcome = Arc::<Mutex<Outcome>>::default();
         let strategy = self.strategy(selection_metric, observer, outcome.clone())?;
-        // Of its own, because Burn's dashboard resets it when the stage ends.
+        // A separate interrupter, because Burn's dashboard resets it when the stage ends.
         let interrupter = Interrupter::new();
         let training = SupervisedTraining::new(self.run.log(self.stage)?, train, valid)
             .num_epochs(self.config.validations)
@@ -193,7 +193,7 @@ impl StageContext<'_> {
         })
     }
 
-    /// A learner, with the state of the newest checkpoint if there is one.
+    /// A learner with the state of the newest checkpoint, if there is one.
     fn resumed<M: StepModel>(
         &self,
         model: M,

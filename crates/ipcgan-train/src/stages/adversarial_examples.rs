@@ -1,26 +1,26 @@
-//! Adversarial training: faces changed against a classifier, for it to learn on.
+//! Adversarial training with the fast gradient method (FGSM with an L2 norm).
 
 use burn::tensor::Tensor;
 
 use crate::config::ClassifierTraining;
 
-/// Levels of a byte in one unit of a pixel in [-1, 1].
+/// Levels of a byte per unit of a pixel in [-1, 1].
 const LEVELS: f64 = 127.5;
 
-/// Kept from zero in a division.
+/// Avoids a division by zero.
 const EPSILON: f64 = 1e-12;
 
-/// Strength of the adversarial examples after `steps` steps of `training`, in levels of 255.
+/// Strength of adversarial examples after `steps` steps of `training`, in levels of 255.
 pub(super) fn adversarial_epsilon(training: &ClassifierTraining, steps: usize) -> f64 {
     if steps < training.adversarial_start { 0.0 } else { training.adversarial_epsilon }
 }
 
-/// `faces` `[batch, 3, height, width]`, each moved along the gradient of `loss` by `epsilon` levels of 255 (root of
-/// the mean square over the face); as they are if it is zero.
+/// Adversarial examples: `faces` `[batch, 3, height, width]` moved by `epsilon` levels of 255 (root mean square over
+/// the face) along the normalized gradient of `loss`; unchanged if `epsilon` is zero.
 ///
 /// One step of the fast gradient method in the L2 norm (Miyato et al., 2016: adversarial training).
 ///
-/// `loss` is of all faces together, and should come from a network whose weights are not tracked.
+/// `loss` is the loss over all faces; the weights of its network should not require gradients.
 pub(super) fn adversarial_examples(
     faces: Tensor<4>,
     epsilon: f64,
@@ -29,10 +29,10 @@ pub(super) fn adversarial_examples(
     if epsilon == 0.0 {
         return faces;
     }
-    // Of several devices, those beside the first are sent faces without autodiff.
+    // With several devices, all but the first receive faces without autodiff.
     let tracked = faces.clone().autodiff().detach().require_grad();
     let gradients = loss(tracked.clone()).backward();
-    let slope = tracked.grad(&gradients).expect("the loss comes from the faces");
+    let slope = tracked.grad(&gradients).expect("the loss depends on the faces");
     let squares = slope.clone().square().mean_dim(1).mean_dim(2).mean_dim(3);
     let direction = slope / (squares + EPSILON * EPSILON).sqrt();
     let moved = faces.clone().without_autodiff() + direction * (epsilon / LEVELS);
@@ -56,7 +56,7 @@ mod tests {
         let change = moved.mean_dim(1).mean_dim(2).mean_dim(3).into_data();
         let change: Vec<f32> = change.iter().collect();
         assert!((change[0] - 0.04).abs() < 1e-6 && (change[1] + 0.04).abs() < 1e-6, "{change:?}");
-        let left = adversarial_examples(faces, 0.0, |_| unreachable!("nothing is asked for"));
+        let left = adversarial_examples(faces, 0.0, |_| unreachable!("epsilon is zero"));
         assert_eq!(left.abs().max().into_scalar::<f32>(), 0.0);
     }
     #[test]

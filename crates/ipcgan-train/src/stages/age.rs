@@ -1,4 +1,4 @@
-//! Second stage: the age classifier learns on the identity net's frozen trunk.
+//! Second stage: the age classifier is trained on the frozen trunk of the identity network.
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -18,16 +18,16 @@ use crate::loss_scale::LossScale;
 use crate::step_metrics::StepMetrics;
 use crate::update::gradients;
 
-/// The age head while it learns.
+/// Trainable age head.
 #[derive(Module, Debug)]
 pub struct AgeModel {
     head: AgeHead,
-    /// Sees the faces; frozen, and not part of the checkpoints.
+    /// Frozen trunk; not part of the checkpoints.
     #[module(skip)]
     rest: Frozen,
     #[module(skip)]
     config: ClassifierTraining,
-    /// Steps so far.
+    /// Steps done.
     #[module(skip)]
     steps: usize,
     #[module(skip)]
@@ -35,19 +35,18 @@ pub struct AgeModel {
 }
 
 impl AgeModel {
-    /// The age head of `alexnet` learning on `device`, which keeps gradients; nothing else of it changes. It
-    /// learns by `config`.
+    /// Trains the age head of `alexnet` on the autodiff device `device`, as `config` says; everything else is frozen.
     pub fn new(alexnet: AlexNet, config: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
         Self { head, rest: Frozen::new(alexnet), config, steps: 0, loss_scale: LossScale::selected() }
     }
 
-    /// After `steps` steps, which a checkpoint does not tell.
+    /// The model after `steps` steps, which checkpoints do not store.
     pub fn after(self, steps: usize) -> Self {
         Self { steps, ..self }
     }
 
-    /// The network with the age head as it is now.
+    /// The network with the trained age head.
     pub fn into_alexnet(self) -> AlexNet {
         let mut alexnet = self.rest.alexnet().clone();
         alexnet.age_head = self.head.valid();
@@ -102,7 +101,7 @@ impl InferenceStep for AgeModel {
     }
 }
 
-/// Share of the faces whose predicted group is the right one or next to it.
+/// Fraction of faces whose predicted group is at most one group off.
 fn within_one_group(logits: Tensor<2>, groups: Tensor<1, Int>) -> Tensor<1> {
     let [batch, _] = logits.dims();
     let predicted = logits.argmax(1).reshape([batch]);

@@ -1,4 +1,4 @@
-//! Third stage: generator and discriminator learn from one another.
+//! Third stage: adversarial training of generator and discriminator.
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -21,21 +21,21 @@ use crate::realism::AgingValidation;
 use crate::step_metrics::StepMetrics;
 use crate::update::{Update, gradients};
 
-/// The networks of IPCGAN while the generator and the discriminator learn.
+/// The networks of IPCGAN in training.
 #[derive(Module, Debug)]
 pub struct AgingModel {
-    /// Ages a face.
+    /// The generator.
     pub generator: Generator,
-    /// Judges a face and its age.
+    /// The discriminator.
     pub discriminator: Discriminator,
-    /// The running average of the generator, which is what is kept in the end; none if none is wanted.
+    /// Exponential moving average (EMA) of the generator, if it is enabled.
     pub ema: Option<Generator>,
-    /// Keeps the identity and tells the age; not part of the checkpoints.
+    /// Frozen identity network and age classifier; not part of the checkpoints.
     #[module(skip)]
     alexnet: Frozen,
     #[module(skip)]
     config: AgingTraining,
-    /// Updates of the generator so far.
+    /// Generator updates done.
     #[module(skip)]
     updates: usize,
     #[module(skip)]
@@ -43,7 +43,7 @@ pub struct AgingModel {
 }
 
 impl AgingModel {
-    /// The networks, of which `alexnet` will not change, to learn by `config`; without an average.
+    /// The networks, with frozen `alexnet` and without EMA.
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, config: AgingTraining) -> Self {
         let alexnet = Frozen::new(alexnet);
         let generator = if config.suppress_checkerboard { generator.without_checkerboard() } else { generator };
@@ -51,28 +51,28 @@ impl AgingModel {
         Self { generator, discriminator, ema: None, alexnet, config, updates: 0, loss_scale }
     }
 
-    /// With an average of the generator that begins as `ema`, another generator of the same form (a clone would
-    /// share its running statistics).
+    /// Enables the EMA. `ema` is a generator of the same architecture (not a clone, which would share its running
+    /// statistics); its weights are overwritten.
     pub fn with_ema(self, ema: Generator) -> Self {
         Self { ema: Some(ema_update(ema, &self.generator, 0.0).no_grad()), ..self }
     }
 
-    /// After `steps` steps, which a checkpoint does not tell.
+    /// The model after `steps` steps, which checkpoints do not store.
     pub fn after(self, steps: usize) -> Self {
         Self { updates: steps * self.config.generator_updates, ..self }
     }
 
-    /// The generator that is kept in the end: the average, or the one that learns.
+    /// The EMA of the generator, or the generator itself without EMA: the one that is validated and saved.
     pub fn ema_generator(&self) -> &Generator {
         self.ema.as_ref().unwrap_or(&self.generator)
     }
 
-    /// The source faces of `batch` at their target ages.
+    /// The source faces of `batch` aged to their target groups.
     pub fn generated(&self, batch: &AgingBatch) -> Tensor<4> {
         self.generator.forward(batch.source.clone(), batch.target.clone())
     }
 
-    /// The discriminator's turn: gradients of `λ1 L_D`, with the `generated` faces held fixed.
+    /// Gradients of the discriminator: `λ1 L_D`, with the `generated` faces detached.
     pub fn discriminator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         const REAL: usize = 0;
         const GENERATED: usize = 1;
@@ -89,11 +89,11 @@ impl AgingModel {
         }
     }
 
-    /// The generator's turn: gradients of `λ1 L_G + λ2 L_identity + λ3 L_age`.
+    /// Gradients of the generator: `λ1 L_G + λ2 L_identity + λ3 L_age`.
     ///
     /// `generated` comes from [`AgingModel::generated`] with this generator's weights.
     pub fn generator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
-        // The judge's weights stand still here, so no gradients towards them are computed.
+        // The discriminator is frozen in this update.
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
         let diversity = diversity(generated.clone(), batch.source.clone());
@@ -158,7 +158,7 @@ impl AgingModel {
         })
     }
 
-    /// The part of `faces` that AlexNet sees in this step.
+    /// The window of `faces` that AlexNet sees in this step.
     fn window(&self, faces: Tensor<4>) -> Tensor<4> {
         let shifts = self.config.window_shifts;
         if shifts == 1 {
@@ -175,8 +175,8 @@ fn metrics(batch: &AgingBatch) -> StepMetrics {
     StepMetrics::new(size)
 }
 
-/// How much the generated faces of a batch differ from one another, as a share of how much their sources do: the ratio
-/// of the mean deviations of pixels from their mean over the batch. One if there is a single face.
+/// Diversity of the generated faces relative to their sources: ratio of the mean absolute deviations of pixels from
+/// their batch mean. 1 for a batch of one face. Falls with mode collapse.
 fn diversity(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     let deviation = |faces: Tensor<4>| {
         let faces = faces.without_autodiff();
@@ -198,8 +198,9 @@ impl StepModel for AgingModel {
             let mut micro_batches: Vec<_> = micro_batches.by_ref().take(micro_batches_per_update).collect();
             let [judges, generates] =
                 [config.discriminator_updates, config.generator_updates].map(|count| update < count);
-            // Generated once: the discriminator's update leaves the generator as it is. For several parts that would
-            // keep the graphs of all, so they are generated anew in the generator's turn.
+            // With one micro-batch the generator runs once, because the discriminator update does not change it. With
+            // several, keeping their graphs would take too much memory, so faces are generated again for the
+            // generator update.
             let shared = match &micro_batches[..] {
                 [batch] if judges && generates => Some(learner.model().generated(batch)),
                 _ => None,
@@ -233,7 +234,7 @@ impl StepModel for AgingModel {
     }
 }
 
-/// The discriminator's update from `micro_batches`; `generated` is that of the only part, if there is one alone.
+/// Updates the discriminator from `micro_batches`; `generated` are the faces of a single micro-batch, if they exist.
 fn update_discriminator(
     learner: &mut Learner<AgingModel>,
     device_group: &DeviceGroup,
@@ -243,7 +244,7 @@ fn update_discriminator(
     let model = learner.model();
     let step_gradients = device_group.step_gradients(&model, micro_batches, |model: &AgingModel, batch: AgingBatch| {
         let generated = generated.clone().unwrap_or_else(|| {
-            // A copy, whose running statistics nobody keeps: they move in the generator's turn.
+            // A copy, so that the running statistics are updated only in the generator update.
             let generator = model.generator.valid().train().no_grad();
             generator.forward(batch.source.clone(), batch.target.clone())
         });
@@ -251,7 +252,7 @@ fn update_discriminator(
     });
     let (gradients, metrics) = unzipped(step_gradients);
     let update = Update::mean(&model.discriminator, gradients, model.config.gradient_clip_norm, &model.loss_scale);
-    // The clone would keep the optimizer from updating weights in place.
+    // Otherwise this clone would prevent in-place updates of the weights.
     drop(model);
     if let Some(gradients) = update.gradients {
         learner.optimizer_step(gradients);
@@ -276,7 +277,7 @@ fn unzipped(step_gradients: Vec<StepGradients>) -> (Vec<GradientsParams>, StepMe
 }
 
 impl AgingModel {
-    /// One step on one batch and one device: the discriminator's update, then the generator's against the updated
+    /// One step on one batch and one device: a discriminator update, then a generator update against the updated
     /// discriminator.
     pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
         let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
@@ -288,7 +289,7 @@ impl TrainStep for AgingModel {
     type Input = AgingBatch;
     type Output = StepMetrics;
 
-    /// Both turns from the same weights, for Burn's strategies that update once a step.
+    /// Gradients of both networks at the same weights, for Burn's own strategies, which update once per step.
     fn step(&self, batch: AgingBatch) -> TrainOutput<StepMetrics> {
         let generated = self.generated(&batch);
         let discriminator = self.discriminator_gradients(&batch, generated.clone());
@@ -299,7 +300,7 @@ impl TrainStep for AgingModel {
         TrainOutput { grads: both.grads(), item: discriminator.metrics.and(generator.metrics) }
     }
 
-    /// The average follows each update of the generator.
+    /// Updates the EMA after each generator update.
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
         let of_generator = first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some());
         let skipped = gradients.is_empty();
@@ -355,7 +356,7 @@ impl InferenceStep for AgingModel {
     }
 }
 
-/// Features `[batch, channels, height, width]` without their places, `[batch, channels]`.
+/// Global average pooling: `[batch, channels, height, width]` to `[batch, channels]`.
 fn means_over_places(features: Tensor<4>) -> Tensor<2> {
     let [batch, channels, _, _] = features.dims();
     features.mean_dims(&[2, 3]).reshape([batch, channels])

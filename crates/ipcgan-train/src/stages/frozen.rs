@@ -1,11 +1,11 @@
-//! The network that does not learn, wherever it is needed.
+//! A frozen AlexNet on every device that needs it.
 
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::Device;
 use ipcgan_model::{AlexNet, FrozenAlexNet};
 
-/// An AlexNet that does not learn: copied once to each device that asks for it, and into no checkpoint.
+/// A frozen AlexNet: copied once to each device, and not part of checkpoints.
 #[derive(Clone, Debug)]
 pub(super) struct Frozen {
     original: FrozenAlexNet,
@@ -29,7 +29,7 @@ impl Frozen {
         copy
     }
 
-    /// The network that it was made of.
+    /// The original network.
     pub(super) fn alexnet(&self) -> &AlexNet {
         self.original.alexnet()
     }

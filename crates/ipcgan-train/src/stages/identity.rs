@@ -1,4 +1,4 @@
-//! First stage: the identity net learns to tell people apart.
+//! First stage: the identity network learns to classify identities.
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -17,25 +17,25 @@ use crate::loss_scale::LossScale;
 use crate::step_metrics::StepMetrics;
 use crate::update::gradients;
 
-/// AlexNet while its trunk and identity head learn.
+/// AlexNet with trainable trunk and identity head.
 #[derive(Module, Debug)]
 pub struct IdentityModel {
     /// The network.
     pub alexnet: AlexNet,
-    /// How it learns.
+    /// Training configuration.
     #[module(skip)]
     pub config: ClassifierTraining,
-    /// Weight of the age loss, from the same trunk; 0 for none, as published.
+    /// Weight of the age loss on the same trunk (multi-task training); 0 for none, as published.
     #[module(skip)]
     pub age_weight: f64,
-    /// Steps so far.
+    /// Steps done.
     #[module(skip)]
     pub steps: usize,
     #[module(skip)]
     pub(crate) loss_scale: LossScale,
 }
 
-/// The vectors that stand for the people in a batch, and who they are.
+/// Embeddings and identities of a batch of held-out faces.
 #[derive(Clone, Debug)]
 pub struct IdentityValidation {
     /// `[batch, embedding]`.
@@ -70,7 +70,7 @@ impl IdentityModel {
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
     }
 
-    /// What is learned from `faces`, those of `batch` or changed from them.
+    /// Loss on `faces`: those of `batch`, or adversarial examples of them.
     fn loss(&self, faces: Tensor<4>, batch: &LabelledBatch) -> (Tensor<1>, StepMetrics) {
         let features = self.alexnet.features(faces);
         let logits = self.alexnet.identity_logits(features.clone());

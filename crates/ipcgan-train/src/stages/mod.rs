@@ -1,4 +1,4 @@
-//! What is learned in each stage, as models that Burn's learner trains.
+//! Models of the stages, trained by Burn's learner.
 
 mod adversarial_examples;
 mod age;
@@ -20,18 +20,18 @@ use crate::loss_scale::LossScale;
 use crate::step_metrics::StepMetrics;
 use crate::update::Update;
 
-/// Name of the norm of a classifier's gradients.
+/// Name of the gradient norm of a classifier.
 const GRADIENT: &str = "gradient norm";
 
-/// What came of a batch in a network's turn.
+/// Gradients and metrics of one micro-batch.
 pub struct StepGradients {
-    /// Gradients towards that network's parameters.
+    /// Gradients of the network's parameters.
     pub gradients: GradientsParams,
-    /// The losses, before their weights.
+    /// Unweighted losses.
     pub metrics: StepMetrics,
 }
 
-/// A model that learns in steps.
+/// A model that is trained in steps.
 pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = StepMetrics> {
     /// One step on `micro_batches` of batches, a part a device: every update, in order. Returns what it lost.
     fn learn(
@@ -44,7 +44,7 @@ pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Step
     fn loss_scale(&self) -> &LossScale;
 }
 
-/// One update from the mean of the gradients of all parts: how both classifiers learn.
+/// One update from the mean gradient of all micro-batches: the step of both classifiers.
 fn learn_in_one_update<M: StepModel, B: Batch>(
     learner: &mut Learner<M>,
     device_group: &DeviceGroup,
@@ -57,19 +57,19 @@ fn learn_in_one_update<M: StepModel, B: Batch>(
     let (gradients, metrics): (Vec<_>, Vec<_>) =
         step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
     let update = Update::mean(&model, gradients, gradient_clip_norm, model.loss_scale());
-    // The clone would keep the optimizer from updating weights in place.
+    // Otherwise this clone would prevent in-place updates of the weights.
     drop(model);
     // One that is skipped counts as a step, with no gradients.
     learner.optimizer_step(update.gradients.unwrap_or_default());
     StepMetrics::mean(metrics).with(GRADIENT, update.norm)
 }
 
-/// Share of the rows of `logits` `[batch, classes]` whose largest score is that of the label.
+/// Accuracy of `logits` `[batch, classes]`.
 fn accuracy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     largest(logits.without_autodiff()).equal(labels).float().mean()
 }
 
-/// The class of the largest score of each row of `logits` `[batch, classes]`.
+/// Predicted class (argmax) of each row of `logits` `[batch, classes]`.
 fn largest(logits: Tensor<2>) -> Tensor<1, Int> {
     let [batch, _] = logits.dims();
     logits.argmax(1).reshape([batch])

@@ -1,4 +1,4 @@
-//! What the training loop does when something goes wrong.
+//! Failure handling of the training loop: diverged losses and failed devices.
 
 use burn::train::Learner;
 
@@ -7,11 +7,11 @@ use super::state::LoopState;
 use crate::TrainingError;
 use crate::stages::StepModel;
 
-/// Settings to go on with after a failure, as `--set` takes them.
+/// Suggested `--set` overrides after a failure.
 pub(crate) struct RetryHint {
     /// Half the learning rate.
     pub(crate) rate: String,
-    /// Half the faces of a batch.
+    /// Half the batch size.
     pub(crate) batch: String,
 }
 
@@ -23,19 +23,22 @@ impl<M: StepModel> StepStrategy<M> {
 
     pub(super) fn stop_diverged(&self, metric: &str, value: f64, step: usize, state: &LoopState<M>) {
         let wider = match state.learner.model().loss_scale().state() {
-            Some(_) => ", or numbers of a wider range (--set precision=bfloat16 or float32)",
+            Some(_) => ", or a data type of wider range (--set precision=bfloat16 or float32)",
             None => "",
         };
-        let lower = format!("go on from it with --resume and lower rates, as --set {}{wider}", self.retry_hint.rate);
+        let lower = format!(
+            "continue from it with --resume and a lower learning rate, for example --set {}{wider}",
+            self.retry_hint.rate
+        );
         let advice = match self.checkpoints.newest() {
             Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
-            None => format!("there is no checkpoint before; begin again with lower rates{wider}"),
+            None => format!("there is no earlier checkpoint; start again with a lower learning rate{wider}"),
         };
         let error = TrainingError::Diverged { metric: metric.into(), value, step, advice };
         self.stop("a loss diverged", error, state);
     }
 
-    /// `before` is the state that the step began with, if it can still be saved.
+    /// Stops after a device failure; `before` is the state before the failed step, if it can still be saved.
     pub(super) fn stop_on_device_failure(&self, reason: &str, before: Option<Learner<M>>, state: &mut LoopState<M>) {
         let step = state.step + 1;
         if let Some(learner) = before {
@@ -44,8 +47,8 @@ impl<M: StepModel> StepStrategy<M> {
         }
         state.diverged = true;
         let advice = format!(
-            "go on from the last checkpoint with --resume, on devices that work; if its memory was full, with smaller \
-             batches (--set {})",
+            "continue from the last checkpoint with --resume, on working devices; if it ran out of memory, with a smaller \
+             batch size (--set {})",
             self.retry_hint.batch
         );
         let error = TrainingError::Device { step, reason: reason.into(), advice };

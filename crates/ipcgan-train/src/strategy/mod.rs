@@ -1,4 +1,5 @@
-//! The training loop of all three stages: steps, with checkpoints by step and an exact resume.
+//! The training loop of all stages: a Burn training strategy that counts steps, writes checkpoints by step and
+//! resumes exactly.
 
 mod failure;
 mod state;
@@ -28,20 +29,20 @@ use crate::parameter_values::parameter_values;
 use crate::stages::StepModel;
 use crate::step_metrics::StepMetrics;
 
-/// Names of what the loop measures beside the losses.
+/// Names of the performance metrics.
 pub(crate) const FACES_PER_SECOND: &str = "faces per second";
 pub(crate) const MEMORY: &str = "memory MB";
 const LOSS_SCALE: &str = "loss scale";
 
-/// Draws something from a model, every so many steps.
+/// Renders something from the model every few steps.
 pub(crate) trait StepObserver<M>: Send + Sync {
     fn after_step(&self, step: usize, model: &M) -> Result<Option<RgbImage>, TrainingError>;
 
-    /// Draws the same and keeps nothing, to see how long it takes.
+    /// Does the same work without output, to measure its time.
     fn dry_run(&self, model: &M);
 }
 
-/// What tells a better model from a worse one: a number measured on held-out faces.
+/// Metric on held-out faces that selects the best checkpoint.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MonitoredMetric {
     pub(crate) name: &'static str,
@@ -54,55 +55,55 @@ impl MonitoredMetric {
     }
 }
 
-/// The loop: what Burn calls an epoch is the steps between two validations.
+/// The training loop. What Burn calls an epoch is the steps between two validations.
 ///
-/// The loader gives the items of the whole stage in order, so a run that goes on after step `k` reads from item
-/// `k * items_per_step`; random numbers of a step follow from the seed and the step.
+/// The loader yields the items of the whole stage in a fixed order, so a run resumed after step `k` reads from item
+/// `k * items_per_step`; the random numbers of a step are derived from the seed and the step.
 ///
-/// Losses are read from the device one step late, so that it always has work.
+/// Losses are read from the device one step late, so that the device never idles.
 pub(crate) struct StepStrategy<M> {
     pub(crate) retry_hint: RetryHint,
     pub(crate) device_group: DeviceGroup,
     pub(crate) seed: u64,
     pub(crate) steps: usize,
-    /// Parts of batches that a step takes from the loader.
+    /// Micro-batches that a step takes from the loader.
     pub(crate) micro_batches_per_step: usize,
-    /// Faces that a step learns from.
+    /// Faces per step.
     pub(crate) items_per_step: usize,
     pub(crate) validations: usize,
     pub(crate) checkpoint_every: usize,
-    /// Time after which a checkpoint is due whatever the step.
+    /// Maximum time between checkpoints.
     pub(crate) checkpoint_after: Duration,
-    /// Steps between histograms; zero for none.
+    /// Steps between histograms; zero disables them.
     pub(crate) histogram_every: usize,
     pub(crate) checkpoints: Checkpoints,
-    /// Steps that an earlier run did.
+    /// Steps done before this run.
     pub(crate) done: usize,
-    /// How far it had come.
+    /// Progress before this run.
     pub(crate) progress: StageProgress,
     pub(crate) selection_metric: MonitoredMetric,
-    /// Validations without a better one after which the stage ends; zero for never.
+    /// Early stopping: validations without improvement after which the stage ends; zero disables it.
     pub(crate) patience: usize,
     pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
-    /// Stops the whole training. (Burn's own for the stage is reset by its dashboard.)
+    /// Stops the whole training. (Burn's own interrupter of the stage is reset by its dashboard.)
     pub(crate) stop: Interrupter,
-    /// Taken by the loop when it begins.
+    /// Taken by the loop when it starts.
     pub(crate) monitors: Mutex<Option<Monitors>>,
-    /// How it went.
+    /// Result of the loop.
     pub(crate) outcome: Arc<Mutex<Outcome>>,
 }
 
-/// What looks on.
+/// Observers of the training loop.
 pub(crate) struct Monitors {
     pub(crate) recorder: Recorder,
     pub(crate) gan: GanMonitor,
 }
 
-/// How far the loop came.
+/// Result of the training loop.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) steps_done: usize,
-    /// Names of what is measured on held-out faces.
+    /// Names of the metrics on held-out faces.
     pub(crate) validation_metrics: Vec<&'static str>,
     pub(crate) progress: StageProgress,
     pub(crate) stopped_early: bool,
@@ -110,7 +111,7 @@ pub(crate) struct Outcome {
 }
 
 impl<M: StepModel> StepStrategy<M> {
-    /// Step after which each epoch ends.
+    /// Last step of each epoch.
     fn epoch_ends(&self) -> Vec<usize> {
         let epochs = self.validations.clamp(1, self.steps.max(1));
         (1..=epochs).map(|epoch| epoch * self.steps / epochs).collect()
@@ -147,18 +148,18 @@ impl<M: StepModel> StepStrategy<M> {
         }
     }
 
-    /// One step; nothing if a device failed.
+    /// Runs one step; none if a device failed.
     fn learn(&self, batches: Vec<<M as TrainStep>::Input>, state: &mut LoopState<M>) -> Option<StepMetrics> {
-        // Of several devices one may be lost in the middle of a step. (A clone costs the memory of the weights, because
-        // the optimizer cannot update them in place then; with one device there is nothing left to save.)
+        // With several devices, one may be lost in the middle of a step. (The clone costs the memory of the weights,
+        // because the optimizer cannot update them in place; with one device there is nothing left to save.)
         let several = self.device_group.count() > 1;
         let before = several.then(|| state.learner.clone());
         self.device_group.main().seed(step_seed(self.seed, state.step + 1));
         state.learner.lr_step();
         let learned = guarded_try(|| {
             let metrics = M::learn(&mut state.learner, &self.device_group, batches);
-            // Devices work by themselves, and say that they failed when something is read: the norms of the gradients
-            // come from all of them.
+            // Devices work asynchronously and report failures when something is read; gradient norms depend on all of
+            // them.
             if several { metrics.read().map_err(|error| error.to_string()) } else { Ok(metrics) }
         });
         match learned {
@@ -189,13 +190,13 @@ impl<M: StepModel> StepStrategy<M> {
         let due = state.step.is_multiple_of(self.checkpoint_every)
             || state.saved.elapsed() >= self.checkpoint_after
             || state.should_stop();
-        // After the last step of an epoch comes the validation, and a checkpoint that knows of it.
+        // The last step of an epoch is followed by a validation and a checkpoint that includes it.
         if due && (state.step < end || state.should_stop()) {
             self.checkpoint(state);
         }
     }
 
-    /// Reads the losses of the newest step that is not read yet, and shows them.
+    /// Reads the losses of the newest unread step, and reports them.
     fn report_pending(&self, state: &mut LoopState<M>) {
         let Some(Pending { step, metrics, progress, rate }) = state.pending.take() else { return };
         let metrics = match guarded_try(|| metrics.read().map_err(|error| error.to_string())) {
@@ -205,7 +206,7 @@ impl<M: StepModel> StepStrategy<M> {
         state.monitors.gan.observe(step, &metrics);
         state.monitors.recorder.step(step, metrics.numbers());
         if state.monitors.recorder.has_failed() {
-            state.interrupter.stop(Some("nothing can be recorded"));
+            state.interrupter.stop(Some("the log cannot be written"));
         }
         if let Some((metric, value)) = metrics.non_finite()
             && !state.diverged
@@ -221,7 +222,7 @@ impl<M: StepModel> StepStrategy<M> {
             match observer.after_step(state.step, &state.learner.model()) {
                 Ok(None) => (),
                 Ok(Some(picture)) => state.monitors.recorder.picture(state.step, "samples", picture),
-                Err(error) => self.stop("a sample could not be written", error, state),
+                Err(error) => self.stop("a sample grid could not be written", error, state),
             }
         }
         if self.histogram_every > 0 && state.step.is_multiple_of(self.histogram_every) {
@@ -267,19 +268,20 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
             if state.should_stop() {
                 break;
             }
-            // A run that was stopped between the last step of an epoch and its validation makes up for it.
+            // A run that was interrupted between the last step of an epoch and its validation catches up on it.
             if state.progress.validated < end && self.validate(epoch, &valid, &mut state) {
                 stopped_early = true;
                 break;
             }
         }
         let recorded = state.monitors.recorder.finish();
-        // Waits for the last checkpoint, whose errors come by the interrupter; the dashboard resets that when the training ends.
+        // Waits for the last checkpoint, which reports errors through the interrupter; the dashboard resets that when
+        // the training ends.
         drop(state.components.checkpointer.take());
         let failed = state.interrupter.error();
         let asked_to_stop = state.interrupter.interruption().is_some();
         let mut outcome = self.outcome.lock().expect("no holder panics");
-        // The loop interrupts itself for errors, which may be overcome.
+        // The loop also interrupts itself on errors, which a retry may resolve.
         if asked_to_stop && outcome.error.is_none() {
             self.stop.stop(Some("stopped"));
         }
@@ -297,7 +299,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for StepStrategy<M> {
     }
 }
 
-/// A seed of its own for each step, so that a run that goes on draws what an unbroken one draws.
+/// Seed of a step, so that a resumed run draws the same random numbers as an uninterrupted one.
 fn step_seed(seed: u64, step: usize) -> u64 {
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step as u64)
 }

@@ -1,4 +1,4 @@
-//! What changes while the training loop runs, and what it tells of it.
+//! Mutable state of the training loop.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -16,29 +16,29 @@ use crate::checkpoint::StageProgress;
 use crate::stages::StepModel;
 use crate::step_metrics::StepMetrics;
 
-/// What changes while the loop runs.
+/// Mutable state of the training loop.
 pub(super) struct LoopState<M: StepModel> {
     /// Steps done.
     pub(super) step: usize,
     pub(super) progress: StageProgress,
-    /// The newest step, whose losses may still be computed.
+    /// The newest step, whose losses may still be computing.
     pub(super) pending: Option<Pending>,
-    /// Whether a loss diverged or a device failed, so that the networks are not to be kept.
+    /// Whether a loss diverged or a device failed, so that no further checkpoint is written.
     pub(super) diverged: bool,
-    /// When the last checkpoint was made.
+    /// Time of the last checkpoint.
     pub(super) saved: Instant,
-    /// When the last step ended.
+    /// End of the last step.
     pub(super) stepped: Instant,
     pub(super) monitors: Monitors,
     pub(super) learner: Learner<M>,
-    /// Stops this stage, also for an error.
+    /// Stops this stage, also on errors.
     pub(super) interrupter: Interrupter,
     /// Stops the whole training.
     pub(super) stop: Interrupter,
     pub(super) components: TrainingComponents<M>,
 }
 
-/// A step whose losses nobody has read.
+/// A step whose losses have not been read.
 pub(super) struct Pending {
     pub(super) step: usize,
     pub(super) metrics: StepMetrics,
@@ -51,7 +51,7 @@ impl<M: StepModel> LoopState<M> {
         self.interrupter.should_stop() || self.stop.should_stop()
     }
 
-    /// Faces a second since the last call, which learned from `faces`.
+    /// Faces per second since the last call, after a step on `faces`.
     pub(super) fn speed(&mut self, faces: usize) -> f64 {
         let now = Instant::now();
         let seconds = now.duration_since(self.stepped).as_secs_f64();
@@ -69,7 +69,7 @@ impl<M: StepModel> LoopState<M> {
         self.interrupter.fail_on_error(result);
     }
 
-    /// The means over the faces of a validation, without what could not be measured, for want of people.
+    /// Means of the validation metrics over the faces; metrics that are not defined are left out.
     pub(super) fn validation_metrics(&self, names: &[&'static str], epoch: usize) -> BTreeMap<&'static str, f64> {
         let store = &self.components.event_store;
         let value = |name: &&'static str| {

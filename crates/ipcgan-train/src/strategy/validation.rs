@@ -1,4 +1,4 @@
-//! Validations and checkpoints of the training loop.
+//! Validation, early stopping and checkpoints of the training loop.
 
 use std::time::Instant;
 
@@ -11,8 +11,8 @@ use crate::checkpoint::Best;
 use crate::stages::StepModel;
 
 impl<M: StepModel> StepStrategy<M> {
-    /// Saves how far the loop has come, unless the networks are not sound: what is kept must have finite losses, and the log must
-    /// have every step of it.
+    /// Writes a checkpoint, unless a loss diverged: checkpoints must have finite losses, and the log must contain
+    /// every step up to them.
     pub(super) fn checkpoint(&self, state: &mut LoopState<M>) {
         self.report_pending(state);
         if state.diverged {
@@ -23,9 +23,9 @@ impl<M: StepModel> StepStrategy<M> {
         give_back_freed_memory();
         state.progress.loss_scale = state.learner.model().loss_scale().state();
         self.checkpoints.begin(state.step, state.progress.clone());
-        // Without the device that keeps the networks there is nothing to save, which stops the loop if nothing has yet.
+        // If the main device failed there is nothing to save; that stops the loop.
         let saved = guarded(|| {
-            // Batch norm keeps its last update pending, and a record would miss it; this applies it.
+            // Batch norm defers its last running-statistics update, which a record would miss; this applies it.
             let _ = state.learner.model().valid();
             if let Some(checkpointer) = &mut state.components.checkpointer {
                 checkpointer.checkpoint(&state.learner, state.step, &state.components.event_store);
@@ -36,7 +36,7 @@ impl<M: StepModel> StepStrategy<M> {
         }
     }
 
-    /// Validates, and keeps what came of it; whether the stage ends here because nothing becomes better any more.
+    /// Validates, and updates the best checkpoint; whether early stopping ends the stage.
     pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) -> bool {
         if let Err(reason) = guarded(|| state.validate(epoch, loader)) {
             self.stop_on_device_failure(&reason, None, state);

@@ -1,7 +1,7 @@
-//! Burn's dashboard, with Ctrl-C as in any other program.
+//! Burn's dashboard, with a working Ctrl-C.
 //!
-//! The dashboard reads keys itself, and for that puts the terminal in raw mode, in which Ctrl-C is a key like others that it passes
-//! by. Here the terminal is told to send the signal all the same.
+//! The dashboard puts the terminal in raw mode, in which Ctrl-C is an ordinary key that it ignores. Here the terminal is
+//! configured to send the signal nevertheless.
 
 use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
@@ -13,7 +13,7 @@ use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode, is_raw_mode_enabled};
 use std::io::{StdoutLock, stdout};
 
-/// The dashboard; its key `q` stops by `interrupter`.
+/// The dashboard; its key `q` stops the training through `interrupter`.
 pub(crate) fn dashboard(interrupter: Interrupter) -> Box<dyn MetricsRenderer> {
     #[cfg(unix)]
     signals::survive_lost_terminal();
@@ -23,8 +23,8 @@ pub(crate) fn dashboard(interrupter: Interrupter) -> Box<dyn MetricsRenderer> {
     Box::new(dashboard)
 }
 
-/// Has the standard streams lead nowhere, as far as they are a terminal that went away, if a dashboard is shown there: writing to that
-/// fails, which ratatui answers by ending the process, and reading from it keeps crossterm busy for ever.
+/// Redirects the standard streams to nowhere, as far as they are a terminal that was closed, if a dashboard is shown there:
+/// a failed write makes ratatui end the process, and reading keeps crossterm busy for ever.
 pub fn forget_lost_terminal() {
     #[cfg(unix)]
     if is_raw_mode_enabled().unwrap_or(false) {
@@ -32,15 +32,15 @@ pub fn forget_lost_terminal() {
     }
 }
 
-/// Puts the terminal back as it was before a dashboard, if one is shown, for a program that ends at once.
+/// Restores the terminal if a dashboard is shown, for a process that exits immediately.
 ///
-/// Nothing else is written to standard output while the caller keeps the lock.
+/// Nothing else is written to standard output while the caller holds the lock.
 pub fn leave_dashboard() -> Option<StdoutLock<'static>> {
     if !is_raw_mode_enabled().unwrap_or(false) {
         return None;
     }
     let mut terminal = stdout().lock();
-    // A terminal that is gone needs nothing.
+    // A closed terminal cannot be restored.
     let _ = disable_raw_mode();
     let _ = execute!(terminal, DisableMouseCapture, LeaveAlternateScreen, Show);
     Some(terminal)
@@ -71,18 +71,18 @@ mod signals {
     use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, isatty, tcgetattr, tcsetattr};
 
-    /// What a key that sends no signal is set to.
+    /// Value of a control character that is disabled.
     const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
-    /// A dashboard that is not there by then never comes.
+    /// Maximum time to wait for the dashboard to start.
     const PATIENCE: Duration = Duration::from_secs(2);
     /// Between two looks at whether the terminal is still there; the dashboard draws as often.
     const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-    /// Waits until the dashboard has the terminal in raw mode, and has Ctrl-C send its signal again. Ctrl-Z and Ctrl-\ stay
-    /// keys: a program that they stop would leave the terminal as it is.
+    /// Waits until the dashboard has the terminal in raw mode, and re-enables the signal of Ctrl-C. Ctrl-Z and Ctrl-\
+    /// stay keys: a process that they stop would leave the terminal in raw mode.
     pub(super) fn keep_interrupt() {
         let input = stdin();
-        // Where the dashboard reads from.
+        // The input of the dashboard.
         match File::open("/dev/tty") {
             _ if isatty(&input) => set(&input),
             Ok(terminal) => set(&terminal),

@@ -1,4 +1,4 @@
-//! The faces of a training, split by person.
+//! Training and validation faces, split by identity.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,31 +8,30 @@ use ipcgan_data::{FaceSet, LeftOut, Subset, SyntheticFaces, check_pictures, open
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
-/// Reports how many of how many things are done.
+/// Progress callback: done, total.
 pub(crate) type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Faces to learn from and faces of other people to validate on.
+/// Training faces, and validation faces of other identities.
 #[derive(Clone)]
 pub struct TrainingData {
     train: Arc<dyn FaceSet>,
     valid: Arc<dyn FaceSet>,
     valid_faces: usize,
-    /// Where they are; none if they are synthetic.
+    /// Prepared folder; none for synthetic faces.
     folder: Option<PathBuf>,
-    /// Faces of the two splits before those of a stage were chosen.
+    /// Sizes of the two splits before the selection by stage.
     all: [usize; 2],
 }
 
 impl TrainingData {
-    /// Faces of your own, whatever they come from: pictures are asked for while training, on several threads, and may be of any
-    /// size.
+    /// Faces of any [`FaceSet`]. Images are loaded during training on several threads, and may have any size.
     ///
-    /// A person with a picture whose label names a split is on that side with all pictures; the others are split by
-    /// identity, [`TrainingConfig::valid_fraction`] of them to validation. Both sides need a face of every age group for the age and the
-    /// ageing stage, and two people for the identity stage.
+    /// An identity with an image whose label names a split is in that split with all its images; the others are split by
+    /// identity, [`TrainingConfig::valid_fraction`] of them to validation. Both splits need a face of every age group for
+    /// the age and the ageing stage, and two identities for the identity stage.
     ///
     /// # Errors
-    /// A label names a group that [`TrainingConfig::age_groups`] does not have, or one person is on several sides.
+    /// A label names a group that [`TrainingConfig::age_groups`] does not have, or an identity is in several splits.
     ///
     /// # Examples
     /// ```
@@ -44,7 +43,7 @@ impl TrainingData {
     /// use ipcgan_model::Preset;
     /// use ipcgan_train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, plan};
     ///
-    /// /// Faces in memory: each with what is known of it.
+    /// /// Faces in memory with their labels.
     /// struct Album(Vec<(RgbImage, FaceLabel)>);
     ///
     /// impl FaceSet for Album {
@@ -68,7 +67,7 @@ impl TrainingData {
     /// let settings: Vec<String> = small.into_iter().chain(smaller).map(String::from).collect();
     /// let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings)?;
     ///
-    /// // Twenty people of each age group.
+    /// // Twenty identities of each age group.
     /// let face = |number: u32| {
     ///     let age = [15, 25, 35, 45, 60][number as usize % 5];
     ///     let group = config.age_groups.group_of(age);
@@ -77,7 +76,7 @@ impl TrainingData {
     /// };
     /// let data = TrainingData::new(Arc::new(Album((0..100).map(face).collect())), &config)?;
     ///
-    /// // A few steps, and what the whole would take; `train` takes the same arguments.
+    /// // A dry run; `train` takes the same arguments.
     /// let session = Session {
     ///     devices: vec![Device::flex()],
     ///     display: Display::Lines(Arc::new(|_| ())),
@@ -95,17 +94,17 @@ impl TrainingData {
         let groups = config.age_groups.count();
         for index in 0..faces.len() {
             if let Some(group) = faces.label(index).group.filter(|group| *group >= groups) {
-                let reason = format!("its group {group} is none of the indices 0 to {}", groups - 1);
+                let reason = format!("its group index {group} is not in 0 to {}", groups - 1);
                 return Err(TrainingError::Label { name: faces.name(index), reason });
             }
         }
         Self::split(faces, None, config)
     }
 
-    /// Drawn faces.
+    /// Synthetic faces.
     ///
     /// # Errors
-    /// A group or the validation would be empty.
+    /// An age group or the validation split would be empty.
     pub fn synthetic(config: &TrainingConfig, progress: Progress<'_>) -> Result<Self, TrainingError> {
         config.check()?;
         let faces = SyntheticFaces::new(config.synthetic.clone(), &config.age_groups);
@@ -113,12 +112,12 @@ impl TrainingData {
         Self::split(Arc::new(faces), None, config)
     }
 
-    /// The prepared folder at `folder`, or the Parquet shards in it, and what of it is left out.
+    /// The prepared folder `folder`, or the Parquet shards in it, and the faces that are excluded.
     ///
-    /// Every picture is decoded once, so that a broken one is found now and not hours later.
+    /// Every image is decoded once, so that a broken one is found now and not hours later.
     ///
     /// # Errors
-    /// No such folder, no usable table in it, or nothing left to train on.
+    /// The folder does not exist, has no usable table, or no usable face.
     pub fn prepared(
         folder: &Path,
         config: &TrainingConfig,
@@ -137,33 +136,33 @@ impl TrainingData {
         Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces, folder, all })
     }
 
-    /// Faces to learn from.
+    /// Training faces.
     pub fn train(&self) -> &Arc<dyn FaceSet> {
         &self.train
     }
 
-    /// Faces of people who are not in [`TrainingData::train`].
+    /// Validation faces, of identities that are not in [`TrainingData::train`].
     pub fn valid(&self) -> &Arc<dyn FaceSet> {
         &self.valid
     }
 
-    /// Number of faces in the training split, of whichever stage.
+    /// Size of the training split, over all stages.
     pub(crate) fn all_train(&self) -> usize {
         self.all[0]
     }
 
-    /// Number of faces in the validation split, of whichever stage.
+    /// Size of the validation split, over all stages.
     pub(crate) fn all_valid(&self) -> usize {
         self.all[1]
     }
 
-    /// The folder that they are in; none if they are drawn.
+    /// Prepared folder; none for synthetic faces.
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// What `stage` learns from: for identity the faces of known people if there are any, for the
-    /// others the faces of known age.
+    /// Faces that `stage` uses: for the identity stage those with an identity label if there are any, for the others
+    /// those with an age.
     pub(crate) fn of_stage(&self, stage: Stage) -> Self {
         let known = |faces: &Arc<dyn FaceSet>| (0..faces.len()).any(|i| has_identity(faces, i));
         let named = known(&self.train);
@@ -184,8 +183,7 @@ fn has_identity(faces: &Arc<dyn FaceSet>, index: usize) -> bool {
     faces.label(index).identity.is_some()
 }
 
-/// At most `count` of `faces`: a person's pictures usually stand together, so blocks are kept whole
-/// rather than thinned out.
+/// At most `count` of `faces`. Images of an identity are usually adjacent, so whole blocks are kept.
 fn subsample(faces: Subset, count: usize) -> Subset {
     const BLOCK: usize = 20;
     let len = faces.len();
@@ -211,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faces_that_are_chosen_evenly_come_once() {
+    fn a_subsample_has_no_duplicates() {
         let config = SyntheticConfig { identities: 7, faces_per_group: 1, size: 16, seed: 0 };
         let faces: Arc<dyn FaceSet> = Arc::new(SyntheticFaces::new(config, &AgeGroups::default()));
         let all = Subset::new(faces, (0..35).collect());

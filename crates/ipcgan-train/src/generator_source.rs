@@ -1,4 +1,4 @@
-//! Where a trained generator is: a weights file, or a checkpoint of a run.
+//! Locates a trained generator: a weights file, or a checkpoint of a run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,30 +14,30 @@ use crate::progress::LineSink;
 use crate::train::{Display, Session};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
-/// The stage that makes generators.
+/// The stage that trains generators.
 const STAGE: Stage = Stage::Aging;
-/// The weights of the networks in a checkpoint.
+/// Record with the weights in a checkpoint.
 const RECORD: &str = "model.bpk";
-/// How a generator's weights are called in a run.
+/// File name of a generator's weights in a run.
 const WEIGHTS: &str = "generator.safetensors";
 
-/// Where a trained generator is.
+/// Location of a trained generator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GeneratorSource {
-    /// In a weights file.
+    /// A weights file.
     File(PathBuf),
-    /// In a checkpoint of the ageing stage, which is this folder of a run.
+    /// The folder of a checkpoint of the ageing stage in a run.
     Checkpoint(PathBuf),
 }
 
 impl GeneratorSource {
-    /// What `path` names: a weights file; a run folder (its finished weights, else its best checkpoint); the checkpoints
+    /// Resolves `path`: a weights file; a run folder (its final weights, else its best checkpoint); the checkpoints
     /// of its ageing stage (`RUN/checkpoints/aging`: the best one), or one of them (`RUN/checkpoints/aging/000500`).
     ///
-    /// `notices` is told which checkpoint was chosen, if several were meant.
+    /// Reports the selected checkpoint to `notices`, if there are several.
     ///
     /// # Errors
-    /// Nothing is there, or nothing of that kind; no checkpoint is whole.
+    /// Nothing is found, or no checkpoint is intact.
     pub fn find(path: &Path, notices: &LineSink) -> Result<Self, TrainingError> {
         if path.is_file() {
             let folder = path.parent().filter(|folder| path.ends_with(RECORD) && is_checkpoint(folder));
@@ -45,7 +45,7 @@ impl GeneratorSource {
         }
         let no_generator = |reason: &str| TrainingError::NoGenerator { path: path.into(), reason: reason.into() };
         if !path.exists() {
-            return Err(no_generator("there is no such file or folder"));
+            return Err(no_generator("no such file or folder"));
         }
         let finished = [path.join(WEIGHTS), RunFolder::at(path).weights("generator")];
         if let Some(file) = finished.into_iter().find(|file| file.is_file()) {
@@ -69,7 +69,7 @@ impl GeneratorSource {
             return Err(no_generator("this run has no checkpoint of the aging stage yet"));
         }
         Err(no_generator(
-            "it holds no weights; name a weights file, a run folder, or a checkpoint such as RUN/checkpoints/aging/000500",
+            "it contains no weights; give a weights file, a run folder, or a checkpoint such as RUN/checkpoints/aging/000500",
         ))
     }
 
@@ -80,14 +80,14 @@ impl GeneratorSource {
             Some(stage) if stage != STAGE => Err(TrainingError::NoGenerator {
                 path: folder,
                 reason: format!(
-                    "this is a checkpoint of the {stage} stage; those of the {STAGE} stage hold generators"
+                    "this is a checkpoint of the {stage} stage; only those of the {STAGE} stage contain a generator"
                 ),
             }),
             _ => Ok(Self::Checkpoint(folder)),
         }
     }
 
-    /// The file whose change is a change of the generator.
+    /// The file that contains the weights.
     pub fn file(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
@@ -95,7 +95,7 @@ impl GeneratorSource {
         }
     }
 
-    /// The run that it is part of, if it stands in one as training left it.
+    /// The run that contains it, if it is in a run folder.
     pub fn run(&self) -> Option<RunFolder> {
         let file = absolute(&self.file()).ok()?;
         let levels = match self {
@@ -106,13 +106,13 @@ impl GeneratorSource {
         run.join("config.json").is_file().then(|| RunFolder::at(run))
     }
 
-    /// Reads the generator onto `device`. That of a checkpoint is what the stage would have saved there: the exponential
-    /// moving average (EMA) if the run keeps one, with its batch norms recalibrated on the run's faces if the run does so.
+    /// Loads the generator onto `device`. From a checkpoint, it is what the stage would save: the exponential moving
+    /// average (EMA) if the run has one, with batch-norm recalibration on the faces of the run if it is enabled.
     ///
-    /// `notices` is told of work that takes long.
+    /// Reports slow work to `notices`.
     ///
     /// # Errors
-    /// The file or the checkpoint is damaged or not of this kind; the run or its faces, which a checkpoint may need, are gone.
+    /// The file or checkpoint is damaged or no generator; or the run or its faces, which a checkpoint may need, are missing.
     pub fn load(&self, device: &Device, notices: &LineSink) -> Result<Weights<Generator>, TrainingError> {
         match self {
             Self::File(path) => Ok(weights::load(path, device)?),
@@ -121,7 +121,7 @@ impl GeneratorSource {
                 let without_run = || TrainingError::Checkpoint {
                     path: folder.clone(),
                     reason:
-                        "stands in no run folder, whose config.json has its settings; name it where training left it"
+                        "is not in a run folder, whose config.json has its settings; use it in its original location"
                             .into(),
                 };
                 let run = self.run().ok_or_else(without_run)?;
@@ -133,7 +133,7 @@ impl GeneratorSource {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, TrainingError> {
-    // Also without `.` and `..`, so that the folders above it are those of the run.
+    // Canonical, so that the folders above it are those of the run.
     path.canonicalize().map_err(|source| TrainingError::Access { path: path.into(), source })
 }
 
@@ -163,7 +163,7 @@ fn load_checkpoint(
     let context = StageContext::planned(config, STAGE, &data, run, &session)?;
     check_face_count(&context.data, STAGE, run)?;
     let mut weights = read(&context.autodiff_device())?;
-    // As the stage would have computed them, and nothing else in this process.
+    // With the precision of the stage, and nothing else in this process.
     config.precision.select();
     let recalibrated = context.recalibrate_batch_norm(&weights.network);
     Precision::Float32.select();
@@ -171,7 +171,7 @@ fn load_checkpoint(
     Ok(weights)
 }
 
-/// The faces that the run learns from.
+/// The training faces of the run.
 fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Result<TrainingData, TrainingError> {
     let folder = run.data_folder()?;
     let what = folder.as_ref().map_or("synthetic faces".into(), |folder| folder.display().to_string());

@@ -1,4 +1,4 @@
-//! Memory that a stage needs, and memory that there is.
+//! Memory requirements of a stage, and available memory.
 
 use std::fs;
 use std::path::Path;
@@ -8,28 +8,28 @@ use ipcgan_model::is_the_cpu;
 use crate::context::StageContext;
 use crate::{Stage, TrainingError};
 
-/// Bytes of a number.
+/// Bytes of a float32.
 const FLOAT: f64 = 4.0;
-/// Weights, their gradients, and Adam's two means.
+/// Weights, gradients, and two Adam moments.
 const COPIES_OF_WEIGHTS: usize = 4;
 
-/// Memory that a stage needs, in bytes.
+/// Memory requirement of a stage, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct MemoryNeed {
-    /// Of the process, in the machine's memory.
+    /// Host memory of the process.
     pub(crate) host: f64,
-    /// In the memory of each device that has its own.
+    /// Memory of each device that has its own.
     pub(crate) device: f64,
 }
 
-/// Memory of this machine that the process may use, in bytes.
+/// Memory that the process may use, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct MachineMemory {
     free: f64,
     total: f64,
 }
 
-/// Whether a stage fits into the memory that there is.
+/// Whether a stage fits into memory.
 pub(crate) enum Fit {
     Fits,
     /// It needs more than is free.
@@ -39,8 +39,8 @@ pub(crate) enum Fit {
 }
 
 impl StageContext<'_> {
-    /// What the stage needs at least, by the sizes of its networks: weights with all that belongs to them, and for each face of
-    /// a batch what every layer gives, which is kept for the gradients.
+    /// Lower bound by the sizes of the networks: weights, gradients and optimizer state, and for each face of a batch
+    /// the activations, which are kept for the backward pass.
     pub(crate) fn min_memory(&self) -> MemoryNeed {
         let (config, groups) = (&self.config, self.config.age_groups.count());
         let size = config.generator.image_size;
@@ -48,7 +48,7 @@ impl StageContext<'_> {
         let gan = config.generator.weights(groups) + config.discriminator.weights(groups);
         let (weights, activations) = match self.stage {
             Stage::Identity => (COPIES_OF_WEIGHTS * alexnet, config.alexnet.activations()),
-            // The trunk is frozen, so little of it is kept.
+            // The trunk is frozen, so few activations are kept.
             Stage::Age => (alexnet, 3 * config.alexnet.input_size.pow(2)),
             Stage::Aging => (
                 alexnet + COPIES_OF_WEIGHTS * gan,
@@ -57,7 +57,8 @@ impl StageContext<'_> {
         };
         let faces_at_once = self.micro_batch_size() as f64;
         let computing = FLOAT * (weights as f64 + faces_at_once * activations as f64);
-        // All batches of a step are read before it begins; a face is a byte a colour, or two faces in the ageing stage.
+        // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
+        // stage.
         let reading = (2 * 3 * size * size) as f64 * self.items_per_step() as f64;
         if self.on_the_cpu() {
             MemoryNeed { host: computing + reading, device: 0.0 }
@@ -66,12 +67,12 @@ impl StageContext<'_> {
         }
     }
 
-    /// Whether `needed` fits into the memory that there is, as far as that is known.
+    /// Whether `needed` fits into the available memory, as far as that is known.
     pub(crate) fn fit(&self, needed: MemoryNeed) -> Fit {
         let advice = || {
             let stage = self.stage;
             format!(
-                "lower {stage}.batch_size; {stage}.gradient_accumulation raised by as much keeps the faces of an update"
+                "lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the effective batch size"
             )
         };
         let too_large = |needed: f64, total: f64, place| {
@@ -84,7 +85,7 @@ impl StageContext<'_> {
             return too_large(needed.device, total as f64, "the device");
         }
         let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
-        // What the process has already is not free, and is part of what it needs.
+        // Resident memory of the process is part of what it needs.
         let free = machine.free + resident_bytes();
         if needed.host > machine.total {
             too_large(needed.host, machine.total, "this machine")
@@ -99,20 +100,20 @@ impl StageContext<'_> {
         }
     }
 
-    /// Whether the first device, and by that all that matter here, computes in the machine's memory.
+    /// Whether the main device uses host memory.
     pub(crate) fn on_the_cpu(&self) -> bool {
         is_the_cpu(&self.device())
     }
 }
 
-/// Memory that the process has, without that of GPUs; zero where the system does not say.
+/// Resident memory of the process; zero if the system does not report it.
 pub(crate) fn resident_bytes() -> f64 {
     memory_stats::memory_stats().map_or(0.0, |memory| memory.physical_mem as f64)
 }
 
 impl MachineMemory {
-    /// What the system says, with the limits of the control group (a container) that the process is in; none where it says
-    /// nothing (on Linux alone it does).
+    /// Memory that the system reports, limited by the control group (container) of the process; none where it is not
+    /// reported (only Linux reports it).
     fn of_this_machine() -> Option<Self> {
         let info = fs::read_to_string("/proc/meminfo").ok()?;
         let machine = Self::of_meminfo(&info)?;
@@ -132,7 +133,7 @@ impl MachineMemory {
         })
     }
 
-    /// With the limits of the control groups below `root` that `group` (`/proc/self/cgroup`) names, of either version.
+    /// With the limits of the control groups (version 1 and 2) below `root` that `group` (`/proc/self/cgroup`) names.
     fn within_groups(mut self, root: &Path, group: &str) -> Self {
         let own = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
         let version_2 = Path::new(own).ancestors().map(|group| root.join(group));

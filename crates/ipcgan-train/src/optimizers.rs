@@ -1,4 +1,4 @@
-//! Adams and learning rates of the stages.
+//! Optimizers (Adam) and learning-rate schedules of the stages.
 
 use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -9,22 +9,21 @@ use ipcgan_model::{Adam, adam_update, adam_updates};
 use crate::config::{AgingTraining, ClassifierTraining};
 use crate::schedule::LrSchedule;
 
-/// Momentum of Adam in the GAN (official code).
+/// Adam beta 1 of the GAN (official code).
 const GAN_BETA_1: f32 = 0.5;
-/// Momentum of Adam in the classifiers (Adam's own).
+/// Adam beta 1 of the classifiers (Adam's default).
 const CLASSIFIER_BETA_1: f32 = 0.9;
-/// Decay of the mean square of the gradients.
+/// Adam beta 2.
 const BETA_2: f32 = 0.999;
-/// As PyTorch and TensorFlow; Burn's own default is 1e-5.
+/// Adam epsilon, as in PyTorch and TensorFlow; Burn's default is 1e-5.
 const ADAM_EPSILON: f32 = 1e-8;
 
-/// The Adam of a classifier.
+/// Adam of a classifier.
 pub(crate) fn classifier_optimizer() -> ModuleOptimizer {
     ModuleOptimizer::from(FusedAdam::new(CLASSIFIER_BETA_1))
 }
 
-/// Two Adams that know nothing of one another, for the generator and the discriminator of an
-/// [`AgingModel`](crate::AgingModel).
+/// Two independent Adams, for the generator and the discriminator of an [`AgingModel`](crate::AgingModel).
 pub fn gan_optimizer() -> ModuleOptimizer {
     let adam = || FusedAdam::new(GAN_BETA_1);
     ModuleOptimizer::from(adam()).with_group(parameters_of("generator"), adam(), None).with_group(
@@ -34,9 +33,9 @@ pub fn gan_optimizer() -> ModuleOptimizer {
     )
 }
 
-/// Burn's Adam, which on the CPU updates a parameter in one pass instead of a dozen.
+/// Burn's Adam with a fused CPU update: one pass over each parameter instead of a dozen.
 ///
-/// Its state is that of Burn's, so checkpoints do not tell them apart.
+/// Its state is that of Burn's Adam, so checkpoints are compatible.
 #[derive(Clone)]
 struct FusedAdam {
     settings: Adam,
@@ -46,7 +45,7 @@ struct FusedAdam {
 impl FusedAdam {
     fn new(beta_1: f32) -> Self {
         let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(BETA_2).with_epsilon(ADAM_EPSILON);
-        // Rate and time come with each step.
+        // Learning rate and time are set at each step.
         let settings = Adam { learning_rate: 0.0, beta_1, beta_2: BETA_2, epsilon: ADAM_EPSILON, time: 0 };
         Self { settings, elsewhere: config.build() }
     }
@@ -75,13 +74,13 @@ impl Optimizer for FusedAdam {
     }
 }
 
-/// The rate of a classifier.
+/// Learning-rate schedule of a classifier.
 pub(crate) fn classifier_lr_scheduler(training: &ClassifierTraining) -> ModuleLrScheduler {
     let ClassifierTraining { learning_rate, schedule, warm_up, steps, .. } = *training;
     ModuleLrScheduler::new(LrSchedule::new(learning_rate, schedule, warm_up, steps))
 }
 
-/// The rates of the two networks of the GAN.
+/// Learning-rate schedules of generator and discriminator.
 pub fn gan_lr_scheduler(training: &AgingTraining) -> ModuleLrScheduler {
     let rate = |largest| LrSchedule::new(largest, training.schedule, training.warm_up, training.steps);
     ModuleLrScheduler::new(0.0)
@@ -89,7 +88,7 @@ pub fn gan_lr_scheduler(training: &AgingTraining) -> ModuleLrScheduler {
         .with_group(parameters_of("discriminator"), rate(training.discriminator_learning_rate))
 }
 
-/// Parameters by the first name in their path.
+/// Parameters of one network of the GAN, by the first component of their path.
 fn parameters_of(network: &str) -> ParamGroup {
     ParamGroup::from_regex(format!("^{network}\\.")).expect("the pattern is fixed and valid")
 }

@@ -1,9 +1,9 @@
-//! The weights of a model as plain numbers.
+//! Values of the trainable parameters of a model.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-/// Every weight of `model` that learns, by its path, read back from the device.
+/// Every trainable parameter of `model` by its path, read from the device.
 pub(crate) fn parameter_values<M: Module>(model: &M) -> Vec<(String, Vec<f32>)> {
     let mut reader = Reader { path: Vec::new(), weights: Vec::new() };
     model.visit(&mut reader);

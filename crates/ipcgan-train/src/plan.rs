@@ -1,4 +1,4 @@
-//! What a run will take, measured on a few of its steps before it starts.
+//! Dry run: time and memory of a training, measured on a few steps.
 
 use std::time::{Duration, Instant};
 
@@ -15,54 +15,57 @@ use crate::strategy::StepObserver;
 use crate::train::Session;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
-/// Steps, and batches of validation, that pass before time is taken: they compile kernels, fill caches and get memory.
+/// Warm-up steps and validation batches before time is measured: they compile kernels, fill caches and allocate
+/// memory.
 const WARM_UP: usize = 2;
-/// Steps that are measured at most, after those.
+/// Maximum number of measured steps.
 const STEPS: usize = 8;
-/// Time after which no further one is measured.
+/// Time after which no further step is measured.
 const MAX_TIME: Duration = Duration::from_secs(3);
-/// Faces on each device in the two small batches from which larger ones are estimated: those that surely fit.
+/// Pairs of small batch sizes per device from which larger ones are extrapolated; the first pair that certainly fits
+/// is used.
 const SMALL_BATCHES: [[usize; 2]; 3] = [[8, 32], [4, 8], [1, 2]];
-/// What a stage needs at most of what it needs at least: beside what layers give there are gradients, and copies in other orders.
+/// Upper bound of the memory of a stage relative to its lower bound: besides activations there are gradients, and
+/// copies in other layouts.
 const MAX_OVER_MIN: f64 = 8.0;
-/// Faces and seconds of a step up to which it is measured as it is, and not estimated.
+/// Faces and seconds per step up to which a step is measured and not extrapolated.
 const MEASURED_FACES: usize = 256;
 const MEASURED_STEP: f64 = 5.0;
-/// Records of a checkpoint as large as the model's: weights, and Adam's two means.
+/// Size of a checkpoint relative to the model's weights: weights and two Adam moments.
 const RECORDS: f64 = 3.0;
 
-/// What a stage will take.
+/// Estimated cost of a stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagePlan {
     /// The stage.
     pub stage: Stage,
-    /// Steps that are to be done.
+    /// Remaining steps.
     pub steps: usize,
-    /// Faces that a step learns from, on all devices together.
+    /// Faces per step, over all devices.
     pub faces_per_step: usize,
-    /// Numbers that learn.
+    /// Number of trainable parameters.
     pub parameters: usize,
-    /// Time of a step.
+    /// Time per step.
     pub step: Duration,
-    /// Time of all steps, validations, checkpoints and sample grids.
+    /// Total time of steps, validations, checkpoints and sample grids.
     pub time: Duration,
-    /// Memory of the process while it learns, in megabytes, without that of GPUs; zero where the system does not say.
+    /// Peak memory of the process in megabytes, without GPU memory; zero if the system does not report it.
     pub memory: f64,
-    /// Memory of each GPU, in megabytes; zero for the CPU, and where the device does not say.
+    /// Memory of each GPU in megabytes; zero for the CPU, and if the device does not report it.
     pub device_memory: f64,
-    /// Whether time and memory are estimated from smaller batches.
+    /// Whether time and memory are extrapolated from smaller batches.
     pub estimated: bool,
-    /// What speaks against the run: it needs more memory than is free.
+    /// Warning: the stage needs more memory than is free.
     pub warning: Option<String>,
-    /// What makes it impossible: it needs more memory than there is.
+    /// Error: the stage needs more memory than there is.
     pub impossible: Option<String>,
 }
 
-/// Runs a few steps of each of `stages` and says what the whole will take; nothing is written. Large batches are estimated from
-/// small ones.
+/// Runs a few steps of each of `stages` and estimates the cost of the whole training; nothing is written. Large
+/// batches are extrapolated from small ones.
 ///
 /// # Errors
-/// As those of [`train`](crate::train), as far as they show before the first step.
+/// Those of [`train`](crate::train) that occur before the first step.
 pub fn plan(
     config: &TrainingConfig,
     stages: &[Stage],
@@ -79,7 +82,7 @@ pub fn plan(
     stages.iter().map(of).collect()
 }
 
-/// What was measured at one size of the batch, in seconds.
+/// Measurements at one batch size, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measured {
     parameters: usize,
@@ -91,7 +94,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// The same for `batch` faces, from what was measured with fewer, `small` and `large`.
+    /// Linear extrapolation to batch size `batch` from two smaller ones.
     fn extrapolated(small: (usize, Self), large: (usize, Self), batch: usize) -> Self {
         let ((few, small), (more, large)) = (small, large);
         let line = |at_few: f64, at_more: f64| {
@@ -111,7 +114,7 @@ impl Measured {
 }
 
 impl StageContext<'_> {
-    /// What the stage will take after `done` steps.
+    /// Cost of the stage after `done` steps.
     fn plan(&self, done: usize) -> Result<StagePlan, TrainingError> {
         if let Fit::TooLarge(error) = self.fit(self.min_memory()) {
             return Err(error);
@@ -150,17 +153,17 @@ impl StageContext<'_> {
         })
     }
 
-    /// Memory that the stage needs, estimated from small batches.
+    /// Memory of the stage, extrapolated from small batches.
     pub(crate) fn estimated_memory(&self) -> Result<MemoryNeed, TrainingError> {
         let least = self.min_memory();
-        // What does not fit at best is not tried.
+        // Do not try what cannot fit.
         if matches!(self.fit(least), Fit::TooLarge(_)) {
             return Ok(least);
         }
         Ok(self.estimated()?.memory)
     }
 
-    /// What the stage takes as it is set, and whether that is estimated from smaller batches.
+    /// Measured cost of the stage, or extrapolated from smaller batches (true).
     fn measured_or_estimated(&self) -> Result<(Measured, bool), TrainingError> {
         let largest = SMALL_BATCHES[0][1] * self.device_group.count();
         let small = self.config.batch_size(self.stage) <= largest && self.config.gradient_accumulation(self.stage) == 1;
@@ -182,7 +185,7 @@ impl StageContext<'_> {
         let safe = sizes.iter().find(|[_, more]| self.with_batches_of(*more).surely_fits());
         let [few, more] = *safe.unwrap_or(&sizes[sizes.len() - 1]);
         let measured = |batch| Ok::<_, TrainingError>((batch, self.with_batches_of(batch).measured()?));
-        // The first one gets memory that is never given back, which would count as that of its faces.
+        // The first run allocates memory that is never released, which would count as that of its batch.
         let _ = measured(few)?;
         let (small, large) = (measured(few)?, measured(more)?);
         let mut estimated = if few == more { large.1 } else { Measured::extrapolated(small, large, batch) };
@@ -195,14 +198,14 @@ impl StageContext<'_> {
         Ok(estimated)
     }
 
-    /// Whether it fits into free memory even if it needs the most that it may.
+    /// Whether even the upper bound of its memory is free.
     fn surely_fits(&self) -> bool {
         let MemoryNeed { host, device } = self.min_memory();
         matches!(self.fit(MemoryNeed { host: MAX_OVER_MIN * host, device: MAX_OVER_MIN * device }), Fit::Fits)
     }
 
     fn measured(&self) -> Result<Measured, TrainingError> {
-        // What it has learned by then does not change the time.
+        // The weights do not affect the time.
         let blank = || self.untrained_alexnet();
         let measured = || match self.stage {
             Stage::Identity => self.measure(self.identity_parts()?, None),
@@ -216,7 +219,7 @@ impl StageContext<'_> {
         give_back_freed_memory();
         self.device().memory_cleanup();
         let measured = guarded(measured).unwrap_or_else(|reason| {
-            let advice = format!("if its memory is full, lower {}.batch_size", self.stage);
+            let advice = format!("if it ran out of memory, lower {}.batch_size", self.stage);
             Err(TrainingError::Device { step: 1, reason, advice })
         });
         give_back_freed_memory();
@@ -274,7 +277,7 @@ impl StageContext<'_> {
     }
 }
 
-/// The median time, in seconds, of a few calls of `work` after the first ones, until it gives none; zero if there are none.
+/// Median time in seconds of a few calls of `work` after the warm-up, until it returns none; zero if there are none.
 fn median(mut work: impl FnMut() -> Result<Option<Duration>, TrainingError>) -> Result<f64, TrainingError> {
     let start = Instant::now();
     let mut times = Vec::new();
@@ -284,7 +287,7 @@ fn median(mut work: impl FnMut() -> Result<Option<Duration>, TrainingError>) -> 
             None => break,
         }
     }
-    // The first ones warm up, unless there are no others.
+    // Skips the warm-up, unless there is nothing else.
     let warm = WARM_UP.min(times.len().saturating_sub(1));
     let measured = &mut times[warm..];
     measured.sort_by(f64::total_cmp);
@@ -296,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_that_warm_up_do_not_count() {
+    fn warm_up_steps_do_not_count() {
         let mut times = [900, 500, 3, 1, 2].into_iter();
 
         let time = median(|| Ok(times.next().map(Duration::from_secs))).unwrap();
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_batch_is_estimated_along_a_line_through_two_small_ones() {
+    fn a_large_batch_is_extrapolated_linearly_from_two_small_ones() {
         let at = |batch: usize| {
             let (step, host) = (1.0 + batch as f64, 100.0 + 10.0 * batch as f64);
             (batch, Measured { step, memory: MemoryNeed { host, device: 0.0 }, ..Measured::default() })

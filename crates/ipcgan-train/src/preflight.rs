@@ -1,4 +1,4 @@
-//! What is checked before the first stage starts, so that nothing is found missing hours later.
+//! Checks before the first stage starts, so that problems are not found hours later.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use crate::stage_state::{StageState, check_stage};
 use crate::train::{Session, check_precision};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
-/// Faces in a device's part of a batch up to which memory is not measured before training begins: measuring takes seconds, and on a
-/// GPU kernels for other sizes are compiled.
+/// Batch size per device up to which memory is not measured before training: measuring takes seconds, and on a GPU
+/// kernels for other sizes are compiled.
 const MEASURED_ABOVE: usize = 64;
 
-/// Checks all that `stages` need, and tells what they cannot learn from `data`; nothing is written. Returns those that are not
-/// complete, from their beginning.
+/// Checks everything that `stages` need, and reports what they cannot learn from `data`; nothing is written. Returns the
+/// stages that are not complete, planned from their first step.
 pub(crate) fn check<'a>(
     config: &TrainingConfig,
     stages: &[Stage],
@@ -70,7 +70,7 @@ fn lost_checkpoints_notice(config: &TrainingConfig, stage: Stage, run: &RunFolde
     })
 }
 
-/// Refuses settings that differ from those of a run in which nothing is left to learn.
+/// Rejects changed settings of a run that is already complete.
 fn check_unchanged(config: &TrainingConfig, run: &RunFolder) -> Result<(), TrainingError> {
     let Some(saved) = run.config()? else { return Ok(()) };
     let [saved, now] = [&saved, config].map(|config| serde_json::to_value(config).expect("plain data turn into JSON"));
@@ -80,9 +80,9 @@ fn check_unchanged(config: &TrainingConfig, run: &RunFolder) -> Result<(), Train
     }
 }
 
-/// The path of the first value below `path` that differs.
+/// Path of the first value below `path` that differs.
 fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
-    // It follows from the data of a stage.
+    // Derived from the data of a stage.
     const COUNTED: &str = "alexnet.identities";
     match (saved, now) {
         (Value::Object(saved), Value::Object(now)) => now.iter().find_map(|(name, now)| {
@@ -93,7 +93,7 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
     }
 }
 
-/// Refuses stages that need more memory than there is, and warns of those that need more than is free.
+/// Rejects stages that need more memory than there is, and warns about those that need more than is free.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
         let large = context.config.batch_size(context.stage) > MEASURED_ABOVE * context.device_group.count();
@@ -107,7 +107,7 @@ pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError>
     Ok(())
 }
 
-/// Refuses faces from which `stage` can learn nothing.
+/// Rejects data that `stage` cannot be trained on.
 pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &TrainingData) -> Result<(), TrainingError> {
     if stage == Stage::Identity {
         let faces = data.train().as_ref();
@@ -138,25 +138,25 @@ pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &Training
     Ok(())
 }
 
-/// What the identity stage cannot learn or show with `data`.
+/// Notice about what the identity stage cannot learn or measure with `data`.
 fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
     let (train, valid) = (data.train().as_ref(), data.valid().as_ref());
     let named = (0..train.len()).any(|index| train.label(index).identity.is_some());
     if !named {
         let help = match config.trunk_age_weight {
             0.0 => {
-                "`--set trunk_age_weight=100` has it learn ages as well, which later stages need more; \
+                "`--set trunk_age_weight=100` trains it on ages as well, which matters more to later stages; \
                  data with the column `identity` would be better"
             }
-            _ => "it learns ages as well, by trunk_age_weight",
+            _ => "it is trained on ages as well (trunk_age_weight)",
         };
         return Some(format!(
-            "note: no face in this data names its identity, so each counts as a person of its own: the identity stage learns \
-             little about who is who, and verification cannot be measured; {help}"
+            "note: no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
+             little about identity, and verification cannot be measured; {help}"
         ));
     }
     (!has_pairs(valid)).then(|| {
-        "note: no identity has two photos among the faces to validate on, so verification cannot be measured; \
+        "note: no identity has two photos in the validation split, so verification cannot be measured; \
          raise valid_fraction or add photos of the same people"
             .into()
     })

@@ -13,20 +13,20 @@ use burn::train::renderer::{
 use crate::epoch_metric::NOT_DEFINED;
 use crate::step_metrics::DETAIL;
 
-/// Time between two lines.
+/// Interval between lines.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Takes each finished line of progress.
+/// Receives each line.
 pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Writes a line every few seconds: step, losses, faces a second, time left.
+/// Prints step, losses, throughput and remaining time every few seconds.
 pub(crate) struct ProgressLines {
     label: String,
     sink: LineSink,
-    /// Faces that a step learns from.
+    /// Faces per step.
     faces_per_step: usize,
     steps: usize,
-    /// Steps done before the epoch that is running.
+    /// Steps done before the current epoch.
     steps_before: usize,
     training: bool,
     items: usize,
@@ -38,7 +38,7 @@ pub(crate) struct ProgressLines {
 }
 
 impl ProgressLines {
-    /// Lines about a stage called `label` of `steps` steps, of which `done` are done.
+    /// Lines for the stage `label` of `steps` steps, of which `done` are done.
     pub(crate) fn new(label: &str, steps: usize, done: usize, faces_per_step: usize, sink: LineSink) -> Self {
         Self {
             label: label.into(),
@@ -94,7 +94,7 @@ impl ProgressLines {
     }
 }
 
-/// Four digits that matter.
+/// Four significant digits.
 fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 1000.0 => format!("{value:.0}"),
@@ -103,7 +103,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Seconds in the largest unit that fits, for people.
+/// A duration in seconds as text, in the largest unit that fits.
 pub fn human_duration(seconds: f64) -> String {
     match seconds {
         seconds if seconds < 90.0 => format!("{seconds:.0} s"),
@@ -146,14 +146,14 @@ impl TrainingProgressLogger for ProgressLines {
 
     fn end_split(&mut self) {
         if self.training {
-            // After a failure there may be no step of which anything is known.
+            // After a failure there may be no completed step.
             if !self.values.is_empty() && self.items > 0 {
                 self.write_training();
             }
             self.steps_before = self.step();
         } else if !self.values.is_empty() {
             (self.sink)(&format!(
-                "{}  after step {}, on held-out people:  {}",
+                "{}  after step {}, on held-out faces:  {}",
                 self.label,
                 self.steps_before,
                 self.values()
@@ -164,7 +164,7 @@ impl TrainingProgressLogger for ProgressLines {
 
     fn end(&mut self) {}
 
-    /// Burn reports each iteration as an event, which the lines above already tell.
+    /// Burn reports each iteration as an event, which these lines already contain.
     fn log_event_training(&mut self, _event: String) {}
 }
 

@@ -1,8 +1,7 @@
-//! Which generator is the best: do its faces look like real faces of the target age group, to a network that does not
-//! learn any more?
+//! Validation metrics of the ageing stage: realism of aged faces, judged by a frozen network.
 //!
-//! The objective of the ageing stage cannot tell: it holds the adversarial loss against a discriminator that learns,
-//! too, so that it rises while faces become better. Here nothing moves but the generator.
+//! The objective of the ageing stage cannot select a checkpoint: it contains the adversarial loss against a discriminator
+//! that learns as well, so it rises while faces improve. These metrics depend only on the generator.
 
 use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
 use burn::train::ItemLazy;
@@ -11,14 +10,14 @@ use burn::train::metric::Adaptor;
 use crate::epoch_metric::{EpochMetric, EpochOutputs, rows};
 use crate::step_metrics::StepMetrics;
 
-/// Names of the two numbers.
+/// Names of the two metrics.
 pub(crate) const KERNEL_DISTANCE: &str = "kernel distance";
 pub(crate) const REALISM_AND_AGE: &str = "realism and age";
 
-/// What a batch of held-out faces gives in the ageing stage.
+/// Outputs of the ageing stage on a batch of held-out faces.
 #[derive(Clone, Debug)]
 pub struct AgingValidation {
-    /// The losses.
+    /// Losses.
     pub metrics: StepMetrics,
     /// Features of the aged faces, `[batch, features]`.
     pub aged: Tensor<2>,
@@ -26,9 +25,9 @@ pub struct AgingValidation {
     pub real: Tensor<2>,
     /// Target groups, `[batch]`.
     pub target: Tensor<1, Int>,
-    /// Groups of which the age classifier takes the aged faces to be, `[batch]`.
+    /// Predicted groups of the aged faces, `[batch]`.
     pub aged_group: Tensor<1, Int>,
-    /// Groups of which it takes the real faces to be, `[batch]`.
+    /// Predicted groups of the real faces, `[batch]`.
     pub real_group: Tensor<1, Int>,
     /// Number of age groups.
     pub groups: usize,
@@ -52,7 +51,7 @@ impl Adaptor<AgingValidation> for AgingValidation {
     }
 }
 
-/// Aged faces of a validation beside real ones of the same groups.
+/// Aged faces of a validation with real faces of the same groups.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgedAndReal {
     groups: usize,
@@ -65,7 +64,7 @@ struct FacePair {
     target: usize,
     aged: Vec<f32>,
     real: Vec<f32>,
-    /// Whether the age classifier takes each to be of the target group.
+    /// Whether the age classifier predicts the target group for each.
     aged_is_of_target: bool,
     real_is_of_target: bool,
 }
@@ -92,8 +91,8 @@ impl EpochOutputs for AgedAndReal {
     }
 }
 
-/// What both numbers take.
-const TOO_FEW: &str = "the held-out faces need two of an age group, not all the same";
+/// Why the metrics are not defined.
+const TOO_FEW: &str = "the held-out faces need two different faces of one age group";
 
 impl EpochMetric<AgedAndReal> {
     pub(crate) fn kernel_distance() -> Self {
@@ -106,8 +105,8 @@ impl EpochMetric<AgedAndReal> {
 }
 
 impl AgedAndReal {
-    /// Kernel distance of aged from real faces of the target group, as a share of what it can be at most: 0 for the same
-    /// distribution (a little below by chance), 1 for aged faces that are like no real face.
+    /// Normalized kernel distance (MMD) of aged from real faces of the target group: 0 for the same distribution
+    /// (slightly below by chance), 1 for aged faces unlike any real face.
     ///
     /// The unbiased squared maximum mean discrepancy (Gretton and others, 2012) of each target group `g`,
     /// `MMD_g^2 = K_g(aged, aged) + K_g(real, real) - 2 K_g(aged, real)`, where `K_g` is the mean over pairs of different
@@ -136,9 +135,9 @@ impl AgedAndReal {
         (within_all > 0.0).then(|| distance / within_all)
     }
 
-    /// `min(1, a / r) (1 - d)`: `a` and `r` are the shares of the aged and of the real faces that the age classifier takes to be
-    /// of the target group, `d` is the [`AgedAndReal::kernel_distance`]. Aged faces need not be told better than real ones:
-    /// what exceeds them is drawn for the classifier. `r` counts as chance at least.
+    /// `min(1, a / r) (1 - d)`: `a` and `r` are the accuracies of the age classifier on the aged and on the real
+    /// faces, `d` is the [`AgedAndReal::kernel_distance`]. Accuracy above that of real faces does not count: it is
+    /// adversarial against the classifier. `r` is at least chance.
     pub(crate) fn realism_and_age(&self) -> Option<f64> {
         let distance = self.kernel_distance()?.clamp(0.0, 1.0);
         let count = self.faces.len() as f64;
@@ -149,7 +148,7 @@ impl AgedAndReal {
         Some((told / told_of_real).min(1.0) * (1.0 - distance))
     }
 
-    /// Mean squared distance of two real faces of one group; none if there are no two that differ.
+    /// Mean squared distance of two real faces of one group; none if no two differ.
     fn spread_of_real_faces(&self) -> Option<f64> {
         let (mut sum, mut pairs) = (0.0, 0usize);
         for (index, face) in self.faces.iter().enumerate() {
@@ -178,7 +177,7 @@ fn squared_distance(x: &[f32], y: &[f32]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Ten faces a group of two groups: `aged` gives the features of the aged face from those of a real one.
+    /// Ten faces in each of two groups: `aged` maps the features of a real face to those of an aged one.
     fn faces(aged: impl Fn([f32; 2]) -> [f32; 2], told: bool) -> AgedAndReal {
         let faces = (0..20).map(|index| {
             let target = index % 2;
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_like_real_ones_of_their_group_are_near_and_others_far() {
+    fn faces_of_the_target_distribution_are_near_and_others_far() {
         let same = faces(|face| face, true).kernel_distance().unwrap();
         let other_group = faces(|[x, y]| [x, (y + 100.0) % 200.0], true).kernel_distance().unwrap();
         let collapsed = faces(|_| [500.0, 500.0], true).kernel_distance().unwrap();
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_few_faces_nothing_is_known() {
+    fn with_too_few_faces_the_metrics_are_not_defined() {
         let mut faces = faces(|face| face, true);
         faces.faces.truncate(2);
 

@@ -1,4 +1,4 @@
-//! Where a training leaves what it makes.
+//! The folder of a training run and its files.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
-/// The file that says that a folder is a run, and how it is set.
+/// Marks a folder as a run; contains its settings.
 const CONFIG: &str = "config.json";
-/// The file that names the faces of a run.
+/// Stores which data the run uses.
 const DATA: &str = "data.json";
-/// The file that the process that trains holds locked.
+/// Locked by the process that trains.
 const LOCK: &str = ".lock";
-/// What a run makes beside its configuration.
+/// Contents of a run besides its configuration.
 const CONTENTS: [&str; 7] = [DATA, "log", "checkpoints", "weights", "samples", "plots", crate::TENSORBOARD_FOLDER];
 
 /// The folder of one training run.
@@ -27,34 +27,33 @@ const CONTENTS: [&str; 7] = [DATA, "log", "checkpoints", "weights", "samples", "
 ///     log/{identity,age,aging}/train.jsonl, valid.jsonl, config.json, checkpoint.json, summary.json once the stage is complete
 ///     plots/{identity,age,aging}.png    tensorboard/{identity,age,aging}/events.out.tfevents.*
 ///     checkpoints/{identity,age,aging}/000500/{model,optimizer,scheduler}.bpk, state.json
-///     .lock, which the process that trains holds locked
+///     .lock, locked by the process that trains
 /// ```
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
-/// A run that this process alone writes to; the system ends the lock with the process, however that ends.
+/// Exclusive lock of a run; the operating system releases it when the process ends.
 #[derive(Debug)]
 pub(crate) struct RunLock {
     _file: File,
 }
 
 impl RunFolder {
-    /// The folder at `path`, which need not be there: training makes it once all has been checked.
+    /// The folder at `path`, which does not have to exist: training creates it after all checks.
     pub fn at(path: &Path) -> Self {
         Self { path: path.into() }
     }
 
-    /// Its path.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the folder, and keeps other processes from writing to it.
+    /// Creates the folder and locks it.
     ///
-    /// # Errors
-    /// It cannot be made, or another process trains in it.
+    /// # Errors It cannot be created, or another process holds the lock.
     pub(crate) fn lock(&self) -> Result<RunLock, TrainingError> {
         for folder in [self.path.clone(), self.path.join("samples"), self.path.join("weights")] {
             create_folder(&folder)?;
@@ -65,7 +64,7 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => Ok(RunLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(TrainingError::RunInUse { path: self.path.clone() }),
-            // Some network file systems know no locks; a run there is better than none.
+            // Some network file systems do not support locks; training without one is better than failing.
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                 Ok(RunLock { _file: file })
             }
@@ -73,19 +72,19 @@ impl RunFolder {
         }
     }
 
-    /// Refuses a folder in which nothing can be trained: another process does, or it holds what a run would write over and is
-    /// no run. Nothing is written.
+    /// Checks that the folder can be used for training: not locked by another process, and no folder of other files
+    /// that a run would overwrite. Nothing is written.
     ///
     /// # Errors
     /// [`TrainingError::RunInUse`], [`TrainingError::NoRunFolder`] with the first such file or folder, or those of
     /// [`RunFolder::config`].
     pub fn check_usable(&self) -> Result<(), TrainingError> {
         self.check_contents()?;
-        // Asked of a lock that is there already; making one would leave a folder behind.
+        // Checked only if the lock file exists, because creating it would leave a folder behind.
         if self.path.join(LOCK).exists() { self.lock().map(drop) } else { Ok(()) }
     }
 
-    /// Refuses a folder without a run that could go on.
+    /// Checks that the folder contains a run.
     ///
     /// # Errors
     /// [`TrainingError::NoRun`].
@@ -110,17 +109,17 @@ impl RunFolder {
         }
     }
 
-    /// The weights of the network called `network`.
+    /// Weights file of the network `network`.
     pub fn weights(&self, network: &str) -> PathBuf {
         self.path.join("weights").join(format!("{network}.safetensors"))
     }
 
-    /// The sample grid after `step` steps.
+    /// Sample grid of step `step`.
     pub fn sample(&self, step: usize) -> PathBuf {
         self.path.join("samples").join(format!("{step:06}.png"))
     }
 
-    /// The newest sample grid, if there is one.
+    /// Newest sample grid, if there is one.
     pub fn newest_sample(&self) -> Option<PathBuf> {
         let entries = fs::read_dir(self.path.join("samples")).ok()?;
         let pictures = entries.flatten().map(|entry| entry.path());
@@ -137,16 +136,16 @@ impl RunFolder {
         self.path.join("checkpoints").join(stage.name())
     }
 
-    /// The configuration that the run has, if it has begun. Settings that were not there when it began have the values
-    /// of its preset.
+    /// Configuration of the run, if it exists. Settings that are missing in an older version have the values of the
+    /// preset.
     ///
     /// # Errors
-    /// It cannot be read, or is none.
+    /// It cannot be read, or is invalid.
     pub fn config(&self) -> Result<Option<TrainingConfig>, TrainingError> {
         self.config_in(CONFIG)
     }
 
-    /// The configuration that `stage` was last run with, if it has begun.
+    /// Configuration that `stage` was last run with, if it exists.
     ///
     /// # Errors
     /// As [`RunFolder::config`].
@@ -164,12 +163,12 @@ impl RunFolder {
         serde_json::from_value(config).map(Some).map_err(|error| invalid(error.to_string()))
     }
 
-    /// The configuration with which `stage` was last trained, as it was written.
+    /// The same as JSON.
     pub(crate) fn stage_config(&self, stage: Stage) -> Result<Option<Value>, TrainingError> {
         self.read(&format!("log/{stage}/{CONFIG}"))
     }
 
-    /// The prepared folder that the run began with; none if its faces are synthetic, or if it has not begun.
+    /// Prepared folder of the run; none if its faces are synthetic, or if there is no run.
     ///
     /// # Errors
     /// It cannot be read.
@@ -177,12 +176,12 @@ impl RunFolder {
         Ok(self.read::<Option<JsonPath>>(DATA)?.flatten().map(JsonPath::into_path))
     }
 
-    /// Keeps which prepared folder the run begins with; none if its faces are synthetic.
+    /// Stores the prepared folder of the run; none if its faces are synthetic.
     pub(crate) fn save_data_folder(&self, folder: Option<&Path>) -> Result<(), TrainingError> {
         self.write(DATA, &folder.map(JsonPath::from))
     }
 
-    /// What the JSON file `name` holds, if it is there.
+    /// Contents of the JSON file `name`, if it exists.
     pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, TrainingError> {
         let path = self.path.join(name);
         let text = match fs::read(&path) {
@@ -201,7 +200,7 @@ impl RunFolder {
         write_whole(&path, &text).map_err(|source| TrainingError::Access { path, source })
     }
 
-    /// Keeps `config`: the newest one at the top, and each stage's own beside its log.
+    /// Stores `config` in the run folder and in the log folder of `stage`.
     pub(crate) fn save_config(&self, stage: Stage, config: &TrainingConfig) -> Result<(), TrainingError> {
         self.log(stage)?;
         self.write(CONFIG, config)?;
@@ -209,7 +208,7 @@ impl RunFolder {
     }
 }
 
-/// Replaces what `saved` has of `config`, field by field.
+/// Merges `saved` into `config`, field by field.
 fn put_into(config: &mut Value, saved: Value) {
     match (config, saved) {
         (Value::Object(config), Value::Object(saved)) => {
@@ -221,7 +220,7 @@ fn put_into(config: &mut Value, saved: Value) {
     }
 }
 
-/// Whether there is a file at `path`, or a folder that is not empty.
+/// Whether `path` is a file or a non-empty folder.
 fn holds_something(path: &Path) -> bool {
     match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),
@@ -240,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_of_an_older_version_has_the_values_of_its_preset_for_what_is_new() {
+    fn new_settings_of_an_old_run_have_the_values_of_its_preset() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let mut config = serde_json::to_value(TrainingConfig::of(Preset::Compact).with_seed(7)).unwrap();
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_has_one_writer_until_that_is_gone() {
+    fn a_run_has_one_writer_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(&folder.path().join("run"));
         let first = run.lock().unwrap();
@@ -262,13 +261,13 @@ mod tests {
 
         assert!(matches!(&refused, TrainingError::RunInUse { path } if path == run.path()), "{refused}");
         drop(first);
-        // The file of the lock is still there, as after a crash.
+        // The lock file remains, as after a crash.
         assert!(run.path().join(LOCK).exists());
         run.lock().unwrap();
     }
 
     #[test]
-    fn a_folder_of_something_else_is_no_run() {
+    fn a_folder_with_other_files_is_no_run() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();

@@ -1,4 +1,4 @@
-//! Sample grids: the same few faces at every age, drawn while the generator learns.
+//! Sample grids: a few fixed faces at every age group, rendered during training.
 
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
@@ -11,10 +11,10 @@ use crate::{RunFolder, TrainingConfig, TrainingError};
 
 /// Rows of a grid.
 const FACES: usize = 8;
-/// White pixels between pictures.
+/// White pixels between images.
 const GAP: u32 = 2;
 
-/// Writes a grid every so many steps: a row a face, first the source, then one column an age group.
+/// Writes a grid every few steps: one row per face with the source first, then one column per age group.
 pub(crate) struct SampleGrids {
     run: RunFolder,
     faces: Vec<RgbImage>,
@@ -70,7 +70,7 @@ impl SampleGrids {
     }
 }
 
-/// One row a face: the source, then the face at each age group. All faces have the same size.
+/// One row per face: the source, then the face at each age group. All faces have the same size.
 pub(crate) fn sample_grid(
     generator: &InferenceGenerator,
     groups: &AgeGroups,
@@ -88,7 +88,7 @@ pub(crate) fn sample_grid(
     aged_sheet(&rows, &groups.names())
 }
 
-/// Rows of a source face and what became of it, under the names of the age groups.
+/// Contact sheet with one row per face: the source, then the face at each age group, with captions.
 pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
     let captions = [&["source".to_string()], groups].concat();
     sheet_with_captions(rows, &captions, GAP)

@@ -1,4 +1,4 @@
-//! How a learning rate goes over the steps of a stage.
+//! Learning-rate schedules with warm-up.
 
 use std::f64::consts::PI;
 
@@ -6,23 +6,23 @@ use burn::optim::LearningRate;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use serde::{Deserialize, Serialize};
 
-/// Name of the steps done in a record.
+/// Key of the number of steps in a record.
 const STEPS_DONE: &str = "steps_done";
 
-/// How a learning rate goes from its largest value, after the warm-up.
+/// Learning-rate schedule after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// It stays.
+    /// Constant.
     Constant,
-    /// It falls to zero in a straight line.
+    /// Linear decay to zero.
     Linear,
-    /// It falls to zero along half a cosine.
+    /// Cosine decay to zero.
     Cosine,
 }
 
 impl Schedule {
-    /// Share of the largest rate after `share` of the steps, in [0, 1].
+    /// Fraction of the peak rate after the fraction `share` of the steps, in [0, 1].
     fn at(self, share: f64) -> f64 {
         match self {
             Self::Constant => 1.0,
@@ -32,12 +32,12 @@ impl Schedule {
     }
 }
 
-/// A rate that follows from the number of steps done and nothing else.
+/// Learning rate as a function of the number of steps done.
 #[derive(Clone, Debug)]
 pub(crate) struct LrSchedule {
     pub(crate) largest: f64,
     pub(crate) schedule: Schedule,
-    /// Steps in which it rises in a straight line.
+    /// Steps of the linear warm-up.
     pub(crate) warm_up: usize,
     /// Steps of the stage.
     pub(crate) steps: usize,
@@ -49,7 +49,7 @@ impl LrSchedule {
         Self { largest, schedule, warm_up, steps, steps_done: 0 }
     }
 
-    /// The rate of the step after `done` steps.
+    /// Learning rate of the step after `done` steps.
     fn after(&self, done: usize) -> LearningRate {
         if done < self.warm_up {
             return self.largest * (done + 1) as f64 / self.warm_up as f64;
@@ -87,19 +87,19 @@ mod tests {
     }
 
     #[test]
-    fn each_schedule_begins_at_the_largest_rate() {
+    fn each_schedule_starts_at_the_peak_rate() {
         assert_eq!(rates(Schedule::Constant, 0), [8.0, 8.0, 8.0, 8.0]);
         assert_eq!(rates(Schedule::Linear, 0), [8.0, 6.0, 4.0, 2.0]);
         assert_eq!(rates(Schedule::Cosine, 0), [8.0, 6.828, 4.0, 1.172]);
     }
 
     #[test]
-    fn a_warm_up_rises_to_it_in_a_line() {
+    fn the_warm_up_is_linear() {
         assert_eq!(rates(Schedule::Linear, 2), [4.0, 8.0, 8.0, 6.0, 4.0, 2.0]);
     }
 
     #[test]
-    fn a_record_goes_on_where_it_stood() {
+    fn a_schedule_resumes_from_its_record() {
         let mut rate = LrSchedule::new(1.0, Schedule::Cosine, 1, 9);
         (0..3).for_each(|_| _ = rate.step());
         let mut again = LrSchedule::new(1.0, Schedule::Cosine, 1, 9);

@@ -1,16 +1,16 @@
-//! The three stages of a training.
+//! The three training stages.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A stage of the training; each needs the one before it.
+/// A training stage; each requires the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// The identity net learns to tell people apart.
+    /// The identity network learns to classify identities.
     Identity,
-    /// The age classifier learns to tell age groups apart, on the identity net's frozen trunk.
+    /// The age classifier is trained on the frozen trunk of the identity network.
     Age,
-    /// Generator and discriminator learn from one another.
+    /// The GAN: generator and discriminator are trained against each other.
     Aging,
 }
 
@@ -18,7 +18,7 @@ impl Stage {
     /// All stages, in order.
     pub const ALL: [Self; 3] = [Self::Identity, Self::Age, Self::Aging];
 
-    /// Its name on the command line and in the run folder.
+    /// Name on the command line and in the run folder.
     pub fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -27,7 +27,7 @@ impl Stage {
         }
     }
 
-    /// Names of the networks whose weights it writes.
+    /// Names of the networks whose weights the stage writes.
     pub(crate) fn networks(self) -> &'static [&'static str] {
         match self {
             Self::Identity | Self::Age => &["alexnet"],
@@ -47,6 +47,6 @@ impl FromStr for Stage {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|stage| stage.name() == name);
-        found.ok_or_else(|| format!("no stage is called `{name}`; there are identity, age and aging"))
+        found.ok_or_else(|| format!("unknown stage `{name}`; valid are identity, age and aging"))
     }
 }

@@ -1,18 +1,18 @@
-//! How far a stage has come in a run, and what it may do next.
+//! State of a stage in a run, and which transitions are allowed.
 
 use serde_json::Value;
 
 use crate::checkpoint::Checkpoints;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
-/// How far a stage has come in a run.
+/// State of a stage in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StageState {
-    /// It has left nothing to go on from.
+    /// There is nothing to resume.
     NotStarted,
-    /// It has so many steps in a checkpoint, or in a summary that is shorter than what is wanted now.
+    /// So many steps are in a checkpoint, or in a summary with fewer steps than configured now.
     Started(usize),
-    /// It has done all its steps, and its weights are there.
+    /// All steps are done, and the weights are written.
     Complete,
 }
 
@@ -33,7 +33,7 @@ impl StageState {
 }
 
 impl RunFolder {
-    /// Whether a stage of this run has learned something that can be gone on from, or is complete.
+    /// Whether a stage of this run can be resumed or is complete.
     ///
     /// # Errors
     /// The run cannot be read.
@@ -47,24 +47,23 @@ impl RunFolder {
         Ok(false)
     }
 
-    /// The step of the newest checkpoint that `stage` ever completed. It stands beside the log, so that checkpoints which are
-    /// gone are told from those that never were.
+    /// Step of the newest checkpoint that `stage` ever completed. Stored beside the log, so that missing checkpoints
+    /// are distinguished from ones that never existed.
     pub(crate) fn checkpoint_step(&self, stage: Stage) -> Result<Option<usize>, TrainingError> {
         self.read(&checkpoint_step_file(stage))
     }
 }
 
-/// Where a stage keeps the step of its newest checkpoint, below the run folder.
+/// File with the step of the newest checkpoint of a stage, relative to the run folder.
 pub(crate) fn checkpoint_step_file(stage: Stage) -> String {
     format!("log/{stage}/checkpoint.json")
 }
 
-/// Refuses what `stage` cannot do in `run`, as far as it shows in the files of the run. `before` are the stages that will have
-/// run by then.
+/// Checks whether `stage` can run in `run`, from the files of the run. `before` are the stages that run before it.
 ///
 /// # Errors
-/// The stage stands there already and is not to be resumed, its checkpoints or the stages before it are missing, a later stage
-/// has learned from it, or settings differ that cannot change any more.
+/// The stage exists and `resume` is false, its checkpoints or an earlier stage are missing, a later stage was trained
+/// with its result, or a setting changed that must not change.
 pub(crate) fn check_stage(
     config: &TrainingConfig,
     stage: Stage,
@@ -103,10 +102,9 @@ pub(crate) fn check_stage(
     Ok(state)
 }
 
-/// Refuses settings that differ from those with which `stage` has learned, where its networks would not fit any more or its
-/// validation faces would be others.
+/// Rejects changed settings that make the networks of `stage` incompatible or change its validation faces.
 fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
-    // Another seed or share would put faces that were learned from into validation.
+    // A different seed or fraction would move training faces into validation.
     const OF_ALL: [&str; 7] = [
         "age_groups",
         "alexnet.width",
@@ -129,7 +127,7 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
     let at = |config: &Value, setting: &str| config.pointer(&format!("/{}", setting.replace('.', "/"))).cloned();
     let settings = OF_ALL.iter().chain(if stage == Stage::Aging { &OF_AGING[..] } else { &[] });
     for setting in settings {
-        // A run of an older version does not name what is new.
+        // A run of an older version lacks new settings.
         let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
         if was != now {
             let (was, now) = (was.to_string(), now.to_string());

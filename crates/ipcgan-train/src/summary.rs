@@ -1,4 +1,4 @@
-//! What a stage learned, as it stands in `summary.json` once the stage is complete.
+//! Result of a stage, stored in `summary.json` once the stage is complete.
 
 use std::collections::BTreeMap;
 
@@ -6,49 +6,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::{RunFolder, Stage, TrainingError};
 
-/// What came of a stage's loop.
+/// Result of the training loop of a stage.
 pub(crate) struct StageResult {
-    /// Steps done, in all runs.
+    /// Steps done, over all runs.
     pub(crate) steps: usize,
-    /// The step after which faces that were held out were last looked at.
+    /// Step of the last validation.
     pub(crate) validated: usize,
-    /// What was measured on held-out faces at the end.
+    /// Validation metrics at the end.
     pub(crate) held_out: BTreeMap<String, f64>,
-    /// Whether the stage ended before its last step, because nothing became better any more.
+    /// Whether early stopping ended the stage.
     pub(crate) stopped_early: bool,
-    /// Step of the best checkpoint, which is kept.
+    /// Step of the best checkpoint.
     pub(crate) best_step: Option<usize>,
 }
 
 impl StageResult {
-    /// Whether a stage of `steps` is done with its last step and its last look at held-out faces, or ended early.
+    /// Whether a stage of `steps` steps has done its last step and validation, or was stopped early.
     pub(crate) fn is_complete(&self, steps: usize) -> bool {
         self.stopped_early || self.steps.min(self.validated) >= steps
     }
 }
 
-/// What a complete stage learned.
+/// Summary of a complete stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The stage.
     pub stage: String,
     /// Steps done.
     pub steps: usize,
-    /// Faces that it learned from.
+    /// Number of training faces.
     pub train_faces: usize,
-    /// Faces of other people that it was measured on.
+    /// Number of validation faces, of other identities.
     pub valid_faces: usize,
-    /// What was measured on them, by name; without what could not be, for want of people.
+    /// Validation metrics by name; metrics that are not defined are left out.
     pub held_out: BTreeMap<String, f64>,
-    /// Whether the stage ended before its last step, because nothing became better any more.
+    /// Whether early stopping ended the stage.
     pub stopped_early: bool,
-    /// Step of the best checkpoint, which is kept; none if none is better than others.
+    /// Step of the best checkpoint; none if there is none.
     #[serde(default)]
     pub best_step: Option<usize>,
 }
 
 impl RunFolder {
-    /// What `stage` learned, if it is complete.
+    /// Summary of `stage`, if it is complete.
     ///
     /// # Errors
     /// The summary cannot be read.
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stage_is_complete_with_its_last_look_at_held_out_faces() {
+    fn a_stage_is_complete_with_its_last_validation() {
         let learned = |steps, validated, stopped_early| StageResult {
             steps,
             validated,
@@ -80,8 +80,8 @@ mod tests {
         };
 
         assert!(learned(10, 10, false).is_complete(10));
-        assert!(!learned(10, 5, false).is_complete(10), "told to stop in the last validation");
+        assert!(!learned(10, 5, false).is_complete(10), "interrupted in the last validation");
         assert!(!learned(7, 5, false).is_complete(10));
-        assert!(learned(5, 5, true).is_complete(10), "nothing became better any more");
+        assert!(learned(5, 5, true).is_complete(10), "stopped early");
     }
 }

@@ -1,4 +1,4 @@
-//! Running the stages of a training, one after another.
+//! Runs the stages of a training one after another.
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
@@ -9,52 +9,52 @@ use crate::progress::LineSink;
 use crate::summary::{StageResult, Summary};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
-/// Times that the rates of a stage are lowered before it is given up.
+/// Maximum number of times that the learning rate of a diverging stage is halved.
 const MAX_RETRIES: usize = 3;
 
-/// How progress is shown.
+/// How progress is displayed.
 #[derive(Clone)]
 pub enum Display {
-    /// Burn's dashboard, which takes the whole terminal.
+    /// Burn's full-screen dashboard.
     Dashboard,
-    /// A line every few seconds.
+    /// One line every few seconds.
     Lines(LineSink),
 }
 
-/// Circumstances of a training that do not change its result.
+/// Circumstances of a training that do not affect its result.
 pub struct Session {
-    /// Where the networks learn: the first device keeps them, and each takes its part of every batch.
+    /// Devices to train on: the first one holds the networks, and each processes a part of every batch.
     pub devices: Vec<Device>,
-    /// How progress is shown.
+    /// How progress is displayed.
     pub display: Display,
-    /// Takes what must be said whatever the display, such as that a checkpoint is damaged.
+    /// Receives warnings and notes, whatever the display.
     pub notices: LineSink,
-    /// Stops the training cleanly, with a checkpoint, when told to.
+    /// Stops the training with a checkpoint.
     pub interrupter: Interrupter,
-    /// Whether to go on from the newest checkpoints.
+    /// Whether to resume from the newest checkpoints.
     pub resume: bool,
-    /// Bytes that the smallest of the devices can hold; none if that is not known. A CPU has the machine's memory, which is looked
-    /// up.
+    /// Memory of the smallest device in bytes, if known. For a CPU the memory of the machine is determined
+    /// automatically.
     pub device_memory: Option<u64>,
 }
 
 /// How a training ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainingOutcome {
-    /// All stages are done, with what each learned.
+    /// All stages are complete; their summaries.
     Completed(Vec<Summary>),
-    /// It was told to stop; what was done is in a checkpoint.
+    /// The training was interrupted; its progress is in a checkpoint.
     Interrupted {
         /// The stage that was running.
         stage: Stage,
-        /// Its steps that are done.
+        /// Steps done.
         step: usize,
     },
 }
 
-/// Runs `stages` in order on `data`, leaving everything in `run`, which this process alone may write to.
+/// Trains `stages` in order on `data`, and writes everything to `run`, which is locked.
 ///
-/// What any of the stages needs is checked before the first one starts, and before anything is written.
+/// Everything that the stages need is checked before the first one starts and before anything is written.
 ///
 /// # Errors
 /// Settings that make no sense, data that cannot be learned from, missing weights of an earlier stage, a run that stands there
@@ -87,8 +87,8 @@ pub fn train(
     Ok(TrainingOutcome::Completed(summaries))
 }
 
-/// Runs a stage, with lower rates from the last checkpoint if a loss diverges and that is wanted; nothing if an earlier
-/// run finished it.
+/// Runs a stage. If a loss diverges and [`OnDivergence::LowerLearningRate`] is set, retries from the last checkpoint
+/// with half the learning rate. None if the stage is already complete.
 fn run_stage<'a>(
     config: &TrainingConfig,
     stage: Stage,
@@ -111,7 +111,7 @@ fn run_stage<'a>(
                 if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {
                 (session.notices)(&format!(
-                    "warning: {metric} diverged after step {step}; going back to the last checkpoint, with half the rates"
+                    "warning: {metric} diverged after step {step}; retrying from the last checkpoint with half the learning rate"
                 ));
                 config = config.with_halved_learning_rates(stage);
                 resumed = true;
@@ -122,11 +122,11 @@ fn run_stage<'a>(
     }
 }
 
-/// Selects the precision, if all devices know it.
+/// Selects the precision, if all devices support it.
 pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
     if let Some(index) = session.devices.iter().position(|device| !config.precision.works_on(device)) {
         let which = format!("device {} of {}", index + 1, session.devices.len());
-        let reason = format!("{which} does not compute in it; there are float32, float16 and bfloat16");
+        let reason = format!("{which} does not support it; valid are float32, float16 and bfloat16");
         return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
     }
     config.precision.select();

@@ -1,4 +1,4 @@
-//! What Burn measures on held-out faces, kept until the loop asks for it.
+//! Burn metric logger that keeps the validation metrics for the training loop.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
 
-/// Keeps the numbers of the newest validation; those of training are recorded by the loop itself.
+/// Keeps the metrics of the newest validation; training metrics are recorded by the loop itself.
 #[derive(Default)]
 pub(crate) struct ValidationLogger {
     names: HashMap<MetricId, String>,
@@ -34,7 +34,7 @@ impl MetricLogger for ValidationLogger {
     fn read_numeric(&mut self, name: &str, epoch: usize, split: &Split) -> Result<Vec<NumericEntry>, String> {
         let kept = *split == Split::Valid && epoch == self.epoch;
         let entries = if kept { self.entries.get(name) } else { None };
-        // An error here is a panic there.
+        // Burn panics on an error here.
         Ok(entries.cloned().unwrap_or_default())
     }
 

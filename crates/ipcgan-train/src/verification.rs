@@ -1,4 +1,4 @@
-//! Does the identity net recognise people it has never seen?
+//! Identity verification on held-out faces: ROC AUC and rank-1 accuracy.
 
 use std::collections::HashMap;
 
@@ -21,10 +21,10 @@ impl Adaptor<IdentityValidation> for IdentityValidation {
     }
 }
 
-/// Share of the pairs (two pictures of one person, two of different people) of which the first is
-/// rated more alike by the cosine of the vectors: the area under the ROC curve.
+/// ROC AUC of verification: probability that a pair of images of one identity has a higher cosine similarity than a
+/// pair of different identities.
 ///
-/// Half is chance. `None` if there is no pair of one of the kinds.
+/// Chance is 0.5. `None` without a pair of either kind.
 pub(crate) fn verification_auc(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
     let mut pairs: Vec<(f32, bool)> = Vec::new();
@@ -37,8 +37,8 @@ pub(crate) fn verification_auc(embeddings: &[Vec<f32>], identities: &[i64]) -> O
     area_under_curve(pairs)
 }
 
-/// Share of the faces, of people with at least two, whose most similar other face is of the same
-/// person. `None` if nobody has two.
+/// Rank-1 accuracy: fraction of faces, of identities with at least two, whose nearest other face has the same
+/// identity. `None` if no identity has two faces.
 pub(crate) fn rank_1_accuracy(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
     let mut pictures = HashMap::new();
@@ -65,7 +65,7 @@ fn unit(vector: &[f32]) -> Vec<f32> {
     vector.iter().map(|value| value / length).collect()
 }
 
-/// Mann and Whitney's statistic: ranks decide, equal scores share theirs.
+/// Area under the ROC curve by the Mann-Whitney statistic; ties share their rank.
 fn area_under_curve(mut pairs: Vec<(f32, bool)>) -> Option<f64> {
     let same = pairs.iter().filter(|(_, same)| *same).count() as f64;
     let different = pairs.len() as f64 - same;
@@ -83,7 +83,7 @@ fn area_under_curve(mut pairs: Vec<(f32, bool)>) -> Option<f64> {
     Some((rank_sum - same * (same + 1.0) / 2.0) / (same * different))
 }
 
-/// The vectors of all faces of a validation, and whose they are.
+/// Embeddings and identities of all faces of a validation.
 #[derive(Clone, Default)]
 pub(crate) struct Embeddings {
     embeddings: Vec<Vec<f32>>,
@@ -100,8 +100,8 @@ impl EpochOutputs for Embeddings {
     }
 }
 
-/// Why neither number is known.
-const NO_PAIRS: &str = "the held-out faces need two pictures of one person, and two people";
+/// Why the metrics are not defined.
+const NO_PAIRS: &str = "the held-out faces need two images of one identity, and two identities";
 
 impl EpochMetric<Embeddings> {
     pub(crate) fn verification_auc() -> Self {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_that_lie_by_person_verify_every_pair() {
+    fn embeddings_that_cluster_by_identity_verify_every_pair() {
         let embeddings = vectors(&[EAST, NEARLY_EAST, NORTH, NORTH]);
 
         assert_eq!(verification_auc(&embeddings, &[7, 7, 3, 3]), Some(1.0));
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn vectors_that_are_all_the_same_are_chance() {
+    fn equal_embeddings_are_at_chance() {
         let embeddings = vectors(&[EAST, EAST, EAST, EAST]);
 
         assert_eq!(verification_auc(&embeddings, &[7, 7, 3, 3]), Some(0.5));
     }
 
     #[test]
-    fn without_two_pictures_of_anybody_there_is_nothing_to_verify() {
+    fn without_two_images_of_an_identity_verification_is_not_defined() {
         let embeddings = vectors(&[EAST, NORTH]);
 
         assert_eq!(verification_auc(&embeddings, &[1, 2]), None);

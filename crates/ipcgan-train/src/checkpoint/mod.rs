@@ -1,4 +1,4 @@
-//! Checkpoints by step, each in a folder of its own that is complete once it has a `state.json`.
+//! Checkpoints by step; each is a folder that is complete once it contains `state.json`.
 
 mod record_files;
 mod state;
@@ -17,56 +17,57 @@ use state::{STATE, State, checksum, state};
 use crate::stage_state::checkpoint_step_file;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
-/// Records in a checkpoint: model, optimizer, scheduler.
+/// Records of a checkpoint: model, optimizer, scheduler.
 const RECORDS: usize = 3;
-/// What the name of a checkpoint ends with while it is written.
+/// Extension of a checkpoint folder that is being written.
 const PART: &str = "part";
 
 /// The checkpoints of one stage.
 ///
-/// Burn saves the records of a checkpoint on threads of their own; the last one to arrive marks
-/// the checkpoint as complete and removes old ones.
+/// Burn writes the records of a checkpoint on separate threads; the last one to finish marks the
+/// checkpoint as complete and removes old ones.
 #[derive(Clone)]
 pub(crate) struct Checkpoints {
     folder: PathBuf,
-    /// The file that names the step of the newest complete one.
+    /// File that stores the step of the newest complete checkpoint.
     newest_step: PathBuf,
-    /// Complete checkpoints that are kept beside the best one; those before the newest serve if that is damaged.
+    /// Number of complete checkpoints to keep besides the best one; older ones serve as fallback if the newest is
+    /// damaged.
     kept: usize,
-    /// Checkpoints that are not complete, by step.
-    begun: Arc<Mutex<HashMap<usize, State>>>,
+    /// Checkpoints that are being written, by step.
+    incomplete: Arc<Mutex<HashMap<usize, State>>>,
 }
 
-/// What is there to go on from.
+/// The checkpoint to resume from.
 pub(crate) struct Found {
-    /// Step of the newest whole checkpoint; zero if there is none.
+    /// Step of the newest intact checkpoint; zero if there is none.
     pub(crate) step: usize,
-    /// Newer checkpoints that are damaged: where, and what is wrong.
+    /// Newer damaged checkpoints, with the reason.
     pub(crate) damaged: Vec<(PathBuf, String)>,
 }
 
 impl Checkpoints {
-    /// Those of `stage` in `run`.
+    /// The checkpoints of `stage` in `run`.
     pub(crate) fn of(run: &RunFolder, stage: Stage, config: &TrainingConfig) -> Self {
         let newest_step = run.path().join(checkpoint_step_file(stage));
-        Self { folder: run.checkpoints(stage), newest_step, kept: config.checkpoints_kept, begun: Arc::default() }
+        Self { folder: run.checkpoints(stage), newest_step, kept: config.checkpoints_kept, incomplete: Arc::default() }
     }
 
-    /// The checkpoints in `folder`, to be read alone.
+    /// The checkpoints in `folder`, read-only.
     pub(crate) fn in_folder(folder: PathBuf) -> Self {
-        Self { newest_step: PathBuf::new(), folder, kept: 1, begun: Arc::default() }
+        Self { newest_step: PathBuf::new(), folder, kept: 1, incomplete: Arc::default() }
     }
 
-    /// Whether there is a complete checkpoint, whole or damaged.
+    /// Whether there is a complete checkpoint, intact or damaged.
     pub(crate) fn any(&self) -> bool {
         !self.complete().is_empty()
     }
 
-    /// Looks for the newest whole checkpoint, reading every byte of it; removes what a crash left half written, and
-    /// damaged ones, whose steps are done anew.
+    /// Finds the newest intact checkpoint by verifying all checksums; removes incomplete and damaged checkpoints,
+    /// whose steps are repeated.
     ///
     /// # Errors
-    /// Checkpoints are there, but none is whole; or they cannot be removed.
+    /// No checkpoint is intact, or one cannot be removed.
     pub(crate) fn find(&self) -> Result<Found, TrainingError> {
         let access = |path: &Path| {
             let path = path.to_path_buf();
@@ -74,7 +75,7 @@ impl Checkpoints {
         };
         for path in self.folders() {
             match step_of_part(&path) {
-                // All of it is there, only its name is not.
+                // It is complete but was not renamed.
                 Some(step) if check(&path).is_ok() => put_in_place(&path, &self.at(step)).map_err(access(&path))?,
                 Some(_) => fs::remove_dir_all(&path).map_err(access(&path))?,
                 None if path.is_dir() && !path.join(STATE).is_file() => {
@@ -98,14 +99,14 @@ impl Checkpoints {
         if damaged.is_empty() { Ok(Found { step: 0, damaged }) } else { Err(none_whole(damaged)) }
     }
 
-    /// The best checkpoint that is whole, else the newest one, and what it measured if it is the best. Nothing is removed.
+    /// The best intact checkpoint with its metric, else the newest one. Nothing is removed.
     ///
     /// # Errors
-    /// Checkpoints are there, but none is whole.
+    /// No checkpoint is intact.
     pub(crate) fn best(&self) -> Result<Option<(PathBuf, Option<Best>)>, TrainingError> {
         let complete = self.complete();
         let newest = complete.iter().rev().find_map(|step| state(&self.at(*step)).ok());
-        let best = newest.and_then(|state| state.standing.best);
+        let best = newest.and_then(|state| state.progress.best);
         if let Some(best) = best
             && check(&self.at(best.step)).is_ok()
         {
@@ -121,25 +122,25 @@ impl Checkpoints {
         if damaged.is_empty() { Ok(None) } else { Err(none_whole(damaged)) }
     }
 
-    /// How far the stage had come at the checkpoint of `step`, which [`Checkpoints::find`] found; nowhere at step zero.
+    /// Progress of the stage at the checkpoint of `step`, which [`Checkpoints::find`] returned; default at step zero.
     ///
     /// # Errors
     /// It cannot be read.
-    pub(crate) fn standing(&self, step: usize) -> Result<StageProgress, TrainingError> {
+    pub(crate) fn progress(&self, step: usize) -> Result<StageProgress, TrainingError> {
         if step == 0 {
             return Ok(StageProgress::default());
         }
         let path = self.at(step);
-        state(&path).map(|state| state.standing).map_err(|reason| TrainingError::Checkpoint { path, reason })
+        state(&path).map(|state| state.progress).map_err(|reason| TrainingError::Checkpoint { path, reason })
     }
 
-    /// Begins the checkpoint of `step`, of which three records will follow.
-    pub(crate) fn begin(&self, step: usize, standing: StageProgress) {
-        let mut begun = self.begun.lock().expect("no save panics while it holds the lock");
-        begun.insert(step, State { step, standing, checksums: BTreeMap::new() });
+    /// Starts the checkpoint of `step`; its three records follow.
+    pub(crate) fn begin(&self, step: usize, progress: StageProgress) {
+        let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
+        incomplete.insert(step, State { step, progress, checksums: BTreeMap::new() });
     }
 
-    /// Where one record of each checkpoint goes.
+    /// Files of one record in all checkpoints.
     pub(crate) fn record(&self, name: &'static str) -> RecordFiles {
         RecordFiles { checkpoints: self.clone(), name }
     }
@@ -153,7 +154,7 @@ impl Checkpoints {
         self.folder.join(format!("{step:06}"))
     }
 
-    /// Where the checkpoint of `step` is while it is written.
+    /// Folder of the checkpoint of `step` while it is written.
     fn part(&self, step: usize) -> PathBuf {
         self.at(step).with_extension(PART)
     }
@@ -162,7 +163,7 @@ impl Checkpoints {
         fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path())
     }
 
-    /// Steps of complete checkpoints, in order.
+    /// Steps of complete checkpoints, in ascending order.
     fn complete(&self) -> Vec<usize> {
         let complete = self.folders().filter(|folder| folder.join(STATE).is_file());
         let mut steps: Vec<usize> = complete.filter_map(|folder| folder.file_name()?.to_str()?.parse().ok()).collect();
@@ -173,13 +174,13 @@ impl Checkpoints {
     fn saved_one(&self, step: usize, file: &Path) -> io::Result<()> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let checksum = checksum(file)?;
-        let mut begun = self.begun.lock().expect("no save panics while it holds the lock");
-        let Some(state) = begun.get_mut(&step) else { return Ok(()) };
+        let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
+        let Some(state) = incomplete.get_mut(&step) else { return Ok(()) };
         state.checksums.insert(name, checksum);
         if state.checksums.len() == RECORDS {
             let text = serde_json::to_vec_pretty(state).expect("numbers and names turn into JSON");
-            let best = state.standing.best.as_ref().map(|best| best.step);
-            begun.remove(&step);
+            let best = state.progress.best.as_ref().map(|best| best.step);
+            incomplete.remove(&step);
             write_whole(&self.part(step).join(STATE), &text)?;
             put_in_place(&self.part(step), &self.at(step))?;
             write_whole(&self.newest_step, step.to_string().as_bytes())?;
@@ -196,7 +197,7 @@ impl Checkpoints {
     }
 }
 
-/// That none of the checkpoints is whole: `damaged` are all of them, the newest one first.
+/// The error if no checkpoint is intact: `damaged` are all of them, newest first.
 fn none_whole(damaged: Vec<(PathBuf, String)>) -> TrainingError {
     let older = damaged.len() - 1;
     let (path, reason) = damaged.into_iter().next().expect("a checkpoint is damaged");
@@ -206,11 +207,11 @@ fn none_whole(damaged: Vec<(PathBuf, String)>) -> TrainingError {
     };
     TrainingError::Checkpoint {
         path,
-        reason: format!("{reason}; {left}; put one back as it was, or begin anew in another folder with --run"),
+        reason: format!("{reason}; {left}; restore one, or start again in another folder with --run"),
     }
 }
 
-/// Gives the complete checkpoint in `part` its name, in place of an older one of the same step.
+/// Renames the complete checkpoint `part` to `folder`, replacing an older one of the same step.
 fn put_in_place(part: &Path, folder: &Path) -> io::Result<()> {
     if folder.exists() {
         remove(folder)?;
@@ -218,13 +219,13 @@ fn put_in_place(part: &Path, folder: &Path) -> io::Result<()> {
     fs::rename(part, folder)
 }
 
-/// The step of a checkpoint that was being written in `folder`.
+/// Step of a checkpoint that was being written to `folder`.
 fn step_of_part(folder: &Path) -> Option<usize> {
     let name = folder.file_name()?.to_str()?.strip_suffix(PART)?;
     name.strip_suffix('.')?.parse().ok()
 }
 
-/// Removes a checkpoint; its state goes first, so what is left after a crash in between is no checkpoint.
+/// Removes a checkpoint; its state first, so that a crash in between leaves no checkpoint.
 fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_file(folder.join(STATE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -237,7 +238,7 @@ fn remove(folder: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Checkpoints at these steps, each with three records.
+    /// Checkpoints at these steps, with three records each.
     fn checkpoints(steps: &[usize], kept: usize) -> (tempfile::TempDir, Checkpoints) {
         let folder = tempfile::tempdir().unwrap();
         let config = TrainingConfig::of(ipcgan_model::Preset::Tiny).with_checkpoints_kept(kept);
@@ -246,7 +247,7 @@ mod tests {
         let checkpoints = Checkpoints::of(&run, Stage::Age, &config);
         for step in steps {
             fs::create_dir_all(checkpoints.part(*step)).unwrap();
-            // The second one is the best.
+            // The second is the best.
             let best = steps.get(1).filter(|best| step >= best);
             let best = best.map(|best| Best { step: *best, value: 0.5, metric: String::new(), since: 0 });
             checkpoints.begin(*step, StageProgress { best, ..StageProgress::default() });
@@ -265,11 +266,11 @@ mod tests {
 
         assert_eq!(checkpoints.complete(), [10, 15, 1_000_000]);
         assert_eq!(checkpoints.find().unwrap().step, 1_000_000);
-        assert_eq!(checkpoints.standing(15).unwrap().best.unwrap().step, 10);
+        assert_eq!(checkpoints.progress(15).unwrap().best.unwrap().step, 10);
     }
 
     #[test]
-    fn of_damaged_ones_the_reason_is_told_and_the_one_before_is_taken() {
+    fn a_damaged_checkpoint_is_reported_and_the_one_before_is_used() {
         let (_folder, checkpoints) = checkpoints(&[5, 10, 15], 3);
         fs::write(checkpoints.at(15).join("model.bpk"), "modex.bpk at 15").unwrap();
         fs::remove_file(checkpoints.at(10).join("optimizer.bpk")).unwrap();
@@ -277,13 +278,13 @@ mod tests {
         let Found { step, damaged } = checkpoints.find().unwrap();
 
         assert_eq!(step, 5);
-        assert_eq!(damaged[0], (checkpoints.at(15), "model.bpk is damaged: its checksum is another".into()));
+        assert_eq!(damaged[0], (checkpoints.at(15), "model.bpk is damaged: its checksum does not match".into()));
         assert!(damaged[1].1.starts_with("optimizer.bpk cannot be read"));
         assert_eq!(checkpoints.complete(), [5]);
     }
 
     #[test]
-    fn what_a_crash_left_half_written_is_removed() {
+    fn a_checkpoint_that_was_half_written_is_removed() {
         let (_folder, checkpoints) = checkpoints(&[5], 2);
         fs::create_dir_all(checkpoints.at(10)).unwrap();
         fs::write(checkpoints.at(10).join("model.bpk"), "half").unwrap();
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_that_lacks_its_name_alone_is_used() {
+    fn a_complete_checkpoint_that_was_not_renamed_is_used() {
         let (_folder, checkpoints) = checkpoints(&[5, 10], 2);
         fs::rename(checkpoints.at(10), checkpoints.part(10)).unwrap();
         fs::create_dir_all(checkpoints.part(15)).unwrap();
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_that_are_gone_are_told_from_those_that_never_were() {
+    fn missing_checkpoints_are_distinguished_from_ones_that_never_existed() {
         let (folder, checkpoints) = checkpoints(&[5, 10], 2);
         let run = RunFolder::at(folder.path());
         fs::remove_dir_all(&checkpoints.folder).unwrap();
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_one_is_found_and_the_newest_whole_one_if_that_is_damaged() {
+    fn the_best_checkpoint_is_found_or_the_newest_intact_one_if_it_is_damaged() {
         let (_folder, checkpoints) = checkpoints(&[5, 10, 15, 20], 3);
         let found = |checkpoints: &Checkpoints| {
             let (path, best) = checkpoints.best().unwrap().unwrap();
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn if_none_is_whole_nothing_is_removed() {
+    fn if_no_checkpoint_is_intact_none_is_removed() {
         let (_folder, checkpoints) = checkpoints(&[5, 10], 2);
         for step in [5, 10] {
             fs::write(checkpoints.at(step).join(STATE), "{").unwrap();

@@ -46,7 +46,7 @@ pub(super) struct State {
     /// Steps done.
     pub(super) step: usize,
     #[serde(flatten)]
-    pub(super) standing: StageProgress,
+    pub(super) progress: StageProgress,
     /// CRC-32 of each record's file, by its name.
     pub(super) checksums: BTreeMap<String, u32>,
 }

@@ -1,4 +1,4 @@
-//! A line of JSON a step: `{"step":12,"loss":0.5}`.
+//! JSON lines, one per step: `{"step":12,"loss":0.5}`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::{Message, Scalars, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
-/// Name of the step in a line.
+/// Key of the step.
 const STEP: &str = "step";
-/// Lines are handed to the system this often.
+/// Flush interval.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// `log/<stage>/train.jsonl` and `valid.jsonl`.
@@ -24,8 +24,8 @@ pub(super) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Goes on with the files of `stage` after so many steps of training, and the step of the last validation; lines of later
-    /// steps, and one that a crash cut, are dropped.
+    /// Opens the files of `stage` after these numbers of training steps and validated steps; lines of later steps,
+    /// and a truncated last line, are dropped.
     pub(super) fn open(run: &RunFolder, stage: Stage, done: [usize; 2]) -> Result<Self, TrainingError> {
         let folder = run.log(stage)?;
         let file = |split: Split| {
@@ -38,7 +38,7 @@ impl JsonLines {
         Ok(Self { files: [file(Split::Train)?, file(Split::Valid)?], flushed: Instant::now() })
     }
 
-    /// What the files hold already.
+    /// Existing contents of the files.
     pub(super) fn scalars(&self) -> Result<Vec<(Split, usize, Scalars)>, TrainingError> {
         let mut all = Vec::new();
         for (split, (path, _)) in Split::ALL.into_iter().zip(&self.files) {
@@ -78,7 +78,7 @@ impl Sink for JsonLines {
     }
 }
 
-/// A line, written as it is without a copy.
+/// A line, serialized without copying.
 struct Line<'a> {
     step: usize,
     scalars: &'a Scalars,
@@ -93,7 +93,7 @@ impl Serialize for Line<'_> {
     }
 }
 
-/// Whole lines of the file, if it is there.
+/// Complete lines of the file, if it exists.
 fn lines(path: &Path) -> io::Result<Vec<String>> {
     match File::open(path) {
         Ok(file) => BufReader::new(file).split(b'\n').map(|line| Ok(String::from_utf8_lossy(&line?).into())).collect(),
@@ -112,7 +112,7 @@ fn truncate_after(path: &Path, done: usize) -> io::Result<()> {
     }
 }
 
-/// Step and numbers of a line; a number that JSON cannot hold is left out.
+/// Step and metrics of a line; values that JSON cannot represent are left out.
 fn parsed(line: &str) -> Option<(usize, Scalars)> {
     let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
     let step = fields.get(STEP)?.as_u64()? as usize;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_are_done_anew_stand_there_once() {
+    fn repeated_steps_are_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_validation_that_no_checkpoint_knows_of_is_recorded_once() {
+    fn a_validation_after_the_last_checkpoint_is_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let validated = |validated: usize, step: usize| {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_in_the_file_once_the_checkpoint_may_be_made() {
+    fn metrics_are_on_disk_before_the_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let recorder = super::super::Recorder::new(&run, Stage::Age, 0, 0).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_a_crash_cut_is_dropped() {
+    fn a_truncated_line_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let path = run.log(Stage::Age).unwrap().join("train.jsonl");

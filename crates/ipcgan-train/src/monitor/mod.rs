@@ -1,6 +1,6 @@
-//! What a stage leaves to look at while it runs: numbers as lines of JSON, TensorBoard events and plots.
+//! Monitors of a stage: JSON lines, TensorBoard events and plots.
 //!
-//! All of it is written by a thread of its own, so that training waits for none of it.
+//! A separate thread writes them, so that training does not wait.
 
 mod jsonl;
 mod plots;
@@ -19,7 +19,7 @@ use jsonl::JsonLines;
 use plots::Plots;
 use tensorboard::Events;
 
-/// The two sides of a stage, which are never mixed up in names and files.
+/// The split that a metric was measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Split {
     Train,
@@ -37,13 +37,13 @@ impl Split {
     }
 }
 
-/// Named numbers of a step.
+/// Named metrics of a step.
 type Scalars = Vec<(Cow<'static, str>, f64)>;
 
-/// Messages that may wait; training waits for the writer beyond that.
+/// Messages in the queue of the writer thread; beyond that training waits.
 const QUEUE_LENGTH: usize = 1024;
 
-/// Something to look at.
+/// A message to the writer thread.
 enum Message {
     Scalars {
         split: Split,
@@ -60,33 +60,33 @@ enum Message {
         name: String,
         values: Vec<f32>,
     },
-    /// All messages before it are to be on the disk, whatever happens; the sender is told.
+    /// Requests that all earlier messages are flushed to disk, and signals when they are.
     Sync(SyncSender<()>),
 }
 
-/// Something that keeps what a stage shows.
+/// An output of the monitor.
 trait Sink: Send {
-    /// Takes `message`, or passes it by.
+    /// Writes `message`, or ignores it.
     fn record(&mut self, message: &Message) -> Result<(), TrainingError>;
 
-    /// Has all that it kept so far on the disk, if a run that goes on needs it.
+    /// Flushes to disk everything that a resumed run needs.
     fn sync(&mut self) -> Result<(), TrainingError> {
         Ok(())
     }
 
-    /// Writes what is still held back.
+    /// Flushes everything.
     fn finish(&mut self) -> Result<(), TrainingError>;
 }
 
-/// Takes what a stage shows, and has it written.
+/// Sends metrics, images and weights of a stage to the writer thread.
 pub(crate) struct Recorder {
     sender: Option<SyncSender<Message>>,
     writer: Option<JoinHandle<Result<(), TrainingError>>>,
 }
 
 impl Recorder {
-    /// For `stage` in `run`, after `done` steps of which those until `validated` are validated: what earlier runs recorded of
-    /// later ones is dropped.
+    /// A recorder for `stage` in `run` after `done` steps, validated up to `validated`: entries of later steps, left
+    /// by an earlier run, are dropped.
     ///
     /// # Errors
     /// A file cannot be read or written.
@@ -100,40 +100,40 @@ impl Recorder {
         Ok(Self { sender: Some(sender), writer: Some(writer) })
     }
 
-    /// Numbers of the training step `step`.
+    /// Metrics of the training step `step`.
     pub(crate) fn step(&self, step: usize, scalars: impl Iterator<Item = (&'static str, f64)>) {
         let scalars = scalars.map(|(name, value)| (name.into(), value)).collect();
         self.send(Message::Scalars { split: Split::Train, step, scalars });
     }
 
-    /// Numbers measured on held-out faces after step `step`.
+    /// Validation metrics after step `step`.
     pub(crate) fn validation(&self, step: usize, scalars: impl Iterator<Item = (&'static str, f64)>) {
         let scalars = scalars.map(|(name, value)| (name.into(), value)).collect();
         self.send(Message::Scalars { split: Split::Valid, step, scalars });
     }
 
-    /// A picture called `name` after step `step`.
+    /// The image `name` after step `step`.
     pub(crate) fn picture(&self, step: usize, name: &'static str, picture: RgbImage) {
         self.send(Message::Image { step, name, picture });
     }
 
-    /// The weights called `name` after step `step`.
+    /// The weights `name` after step `step`.
     pub(crate) fn weights(&self, step: usize, name: String, values: Vec<f32>) {
         self.send(Message::Weights { step, name, values });
     }
 
-    /// Waits until all numbers so far are on the disk: a checkpoint must never be ahead of the log.
+    /// Waits until all metrics so far are on disk: a checkpoint must never be ahead of the log.
     pub(crate) fn sync(&self) {
         let (sender, receiver) = sync_channel(1);
         self.send(Message::Sync(sender));
-        // A writer that is gone answers nothing, and `finish` says why.
+        // A writer that failed does not answer; `finish` returns its error.
         let _ = receiver.recv();
     }
 
-    /// Waits until all is written.
+    /// Waits until everything is written.
     ///
     /// # Errors
-    /// Something could not be written.
+    /// A file could not be written.
     pub(crate) fn finish(&mut self) -> Result<(), TrainingError> {
         self.sender = None;
         match self.writer.take().map(JoinHandle::join) {
@@ -142,14 +142,14 @@ impl Recorder {
         }
     }
 
-    /// A writer that is gone met an error, which [`Recorder::finish`] gives.
+    /// Sends `message`. A writer that failed has stopped; [`Recorder::finish`] returns its error.
     fn send(&self, message: Message) {
         if let Some(sender) = &self.sender {
             let _ = sender.send(message);
         }
     }
 
-    /// Whether something could not be written, so that nothing is recorded any more.
+    /// Whether the writer has failed, so that nothing is recorded any more.
     pub(crate) fn has_failed(&self) -> bool {
         self.sender.is_some() && self.writer.as_ref().is_some_and(JoinHandle::is_finished)
     }
@@ -166,7 +166,7 @@ fn write(mut sinks: Vec<Box<dyn Sink>>, messages: &Receiver<Message>) -> Result<
     sinks.iter_mut().try_for_each(|sink| sink.finish())
 }
 
-/// A file of the run, for errors that name it.
+/// Adds the path to an I/O error.
 fn access(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> TrainingError {
     let path = path.to_path_buf();
     move |source| TrainingError::Access { path, source }

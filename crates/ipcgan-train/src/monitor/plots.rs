@@ -1,4 +1,4 @@
-//! Curves of every number, drawn while a stage runs.
+//! Plots of every metric, updated while a stage runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,30 +13,30 @@ use plotters::style::{FontStyle, register_font};
 use super::{Message, Scalars, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
-/// Time until the first drawing.
+/// Delay of the first plot.
 const FIRST: Duration = Duration::from_secs(5);
-/// Time between two drawings.
+/// Interval between plots.
 const EVERY: Duration = Duration::from_secs(30);
-/// Points of a curve at most; twice as many become half of them.
+/// Maximum number of points of a curve; at twice as many, neighbours are averaged.
 const POINTS: usize = 1000;
-/// Panels in a row.
+/// Panels per row.
 const COLUMNS: usize = 3;
 /// Width and height of a panel in pixels.
 const PANEL: [u32; 2] = [480, 300];
-/// Share of what was before in the smooth curve.
+/// Decay of the exponential moving average of the smoothed curve.
 const SMOOTHNESS: f64 = 0.95;
-/// The font, and the name that Plotters knows it by.
+/// Name under which the font is registered with Plotters.
 const FONT: &str = "sans-serif";
 
-/// `plots/<stage>.png`: a panel a number, training pale and smoothed, validation as dots.
+/// `plots/<stage>.png`: one panel per metric, training values pale and smoothed, validation values as dots.
 pub(super) struct Plots {
     path: PathBuf,
     stage: Stage,
     panels: BTreeMap<String, Panel>,
-    /// In the order in which they came.
+    /// In order of first appearance.
     names: Vec<String>,
     due: Instant,
-    /// Kept from drawing to drawing: megabytes that come and go leave holes in memory.
+    /// Reused between plots, to avoid memory fragmentation.
     picture: RgbImage,
 }
 
@@ -46,12 +46,12 @@ struct Panel {
     valid: Curve,
 }
 
-/// Values by step; neighbours are averaged when there are too many.
+/// Values by step, downsampled by averaging neighbours.
 struct Curve {
     points: Vec<(f64, f64)>,
-    /// Values that make one point.
+    /// Values per point.
     stride: usize,
-    /// Sum of steps, sum of values, and number of those that are no point yet.
+    /// Sum of steps, sum of values, and count of the unfinished point.
     open: (f64, f64, usize),
 }
 
@@ -86,7 +86,7 @@ impl Curve {
         let mut smooth = None;
         let mut weight = 0.0;
         let point = |&(step, value): &(f64, f64)| {
-            // As Adam's means: the first values count fully.
+            // Bias correction as in Adam.
             let mean = SMOOTHNESS * smooth.unwrap_or(0.0) + (1.0 - SMOOTHNESS) * value;
             weight = SMOOTHNESS * weight + (1.0 - SMOOTHNESS);
             smooth = Some(mean);
@@ -97,13 +97,13 @@ impl Curve {
 }
 
 impl Plots {
-    /// Plots of `stage` that begin with `scalars`.
+    /// Plots of `stage`, starting with `scalars`.
     pub(super) fn new(
         run: &RunFolder,
         stage: Stage,
         scalars: Vec<(Split, usize, Scalars)>,
     ) -> Result<Self, TrainingError> {
-        // It fails only for bytes that are no font, and there is but one name.
+        // Fails only for an invalid font.
         let _ = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
         let folder = run.path().join("plots");
         fs::create_dir_all(&folder).map_err(access(&folder))?;
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_has_a_panel_for_each_number() {
+    fn a_plot_has_a_panel_for_each_metric() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let scalars = |step: usize| ["a", "b", "c", "d"].map(|name| (name.into(), step as f64)).to_vec();

@@ -1,7 +1,7 @@
 //! TensorBoard event files.
 //!
 //! A file is records of `Event` messages (tensorflow/core/util/event.proto), each framed by its length and two masked
-//! CRC-32C sums (tensorflow/core/lib/io/record_writer.cc). A run that goes on begins a file of its own.
+//! CRC-32C checksums (tensorflow/core/lib/io/record_writer.cc). A resumed run starts a new file.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -16,15 +16,15 @@ use prost::Message as _;
 use super::{Message, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
-/// Folder in the run that `tensorboard --logdir` takes.
+/// Folder in the run for `tensorboard --logdir`.
 pub const TENSORBOARD_FOLDER: &str = "tensorboard";
 
-/// Events are handed to the system this often.
+/// Flush interval.
 const FLUSH: Duration = Duration::from_secs(5);
-/// Columns of a histogram.
+/// Bins of a histogram.
 const COLUMNS: usize = 40;
 
-/// The protocol's messages, as far as they are needed.
+/// The used subset of TensorBoard's protocol buffers.
 mod protocol {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Event {
@@ -109,7 +109,7 @@ mod protocol {
 
 use protocol::{Event, Histogram, SessionLog, Shown, Summary, Value, What};
 
-/// An event file of a stage.
+/// Event file of a stage.
 pub(super) struct Events {
     path: PathBuf,
     file: BufWriter<File>,
@@ -117,13 +117,13 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// A new file for `stage` after `done` steps; TensorBoard passes by what older files hold of later ones.
+    /// A new file for `stage` after `done` steps; TensorBoard ignores entries of older files for later steps.
     pub(super) fn create(run: &RunFolder, stage: Stage, done: usize) -> Result<Self, TrainingError> {
-        /// The run begins here, or goes on.
+        /// Session status: started or resumed.
         const START: i32 = 1;
         let folder = run.path().join(TENSORBOARD_FOLDER).join(stage.name());
         fs::create_dir_all(&folder).map_err(access(&folder))?;
-        // The names sort by time; the process tells two of the same second apart.
+        // Names sort by time; the process id distinguishes two of the same second.
         let path = folder.join(format!("events.out.tfevents.{:010}.ipcgan.{}", now() as u64, process::id()));
         let file = BufWriter::new(File::create(&path).map_err(access(&path))?);
         let mut events = Self { path, file, flushed: Instant::now() };
@@ -183,7 +183,7 @@ impl Sink for Events {
     }
 }
 
-/// A name as TensorBoard's tags are written.
+/// `name` as a TensorBoard tag.
 fn tag(name: &str) -> String {
     name.replace(' ', "_")
 }
@@ -193,7 +193,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// The sum in front of and behind each record; masked, because sums of sums are weak.
+/// Masked CRC-32C checksum of the record format.
 fn masked_checksum(bytes: &[u8]) -> [u8; 4] {
     const MASK: u32 = 0xa282_ead8;
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(MASK).to_le_bytes()
@@ -201,7 +201,7 @@ fn masked_checksum(bytes: &[u8]) -> [u8; 4] {
 
 fn image(picture: &RgbImage) -> protocol::Image {
     let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).expect("memory takes any picture");
+    picture.write_to(&mut png, ImageFormat::Png).expect("writing to memory does not fail");
     protocol::Image {
         height: picture.height() as i32,
         width: picture.width() as i32,
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_has_the_sums_that_tensorflow_gives() {
+    fn a_record_has_the_checksums_of_tensorflow() {
         // From `tf.io.TFRecordWriter().write(b"abc")`.
         let length = 3u64.to_le_bytes();
 
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_begins_at_the_least_value_and_ends_at_the_greatest() {
+    fn a_histogram_spans_the_minimum_and_the_maximum() {
         let histogram = histogram(&[1.0, 2.0]);
 
         assert_eq!((histogram.min, histogram.max), (1.0, 2.0));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_in_one_column_of_a_histogram() {
+    fn every_value_is_in_one_bin_of_a_histogram() {
         let histogram = histogram(&[-1.0, 0.0, 0.25, 1.0, f32::NAN]);
 
         assert_eq!(histogram.counts.iter().sum::<f64>(), 4.0);

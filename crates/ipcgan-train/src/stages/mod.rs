@@ -33,7 +33,7 @@ pub struct StepGradients {
 
 /// A model that is trained in steps.
 pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = StepMetrics> {
-    /// One step on `micro_batches` of batches, a part a device: every update, in order. Returns what it lost.
+    /// One step on `micro_batches`: all updates, in order. Returns the metrics.
     fn learn(
         learner: &mut Learner<Self>,
         device_group: &DeviceGroup,

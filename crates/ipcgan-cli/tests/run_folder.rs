@@ -257,7 +257,7 @@ fn data_without_identities_are_noticed_with_the_setting_that_helps() {
     let identities_alone = ["--data", "faces", "--stage", "identity", "--set", "trunk_age_weight=0"];
     let report = ended(&mut small_run(folder.path(), &identities_alone), DONE);
 
-    assert!(report.contains("no face in this data names its identity"), "{report}");
+    assert!(report.contains("no face in this data has an identity label"), "{report}");
     assert!(report.contains("--set trunk_age_weight=100"), "{report}");
 }
 

@@ -1,10 +1,10 @@
-//! How far two sets of faces are apart.
+//! Distances of two distributions of faces.
 
 use nalgebra::{DMatrix, RowDVector, SymmetricEigen};
 
 use super::metrics::Distribution;
 
-/// Distances of two sets of vectors of one length.
+/// Distances between two sets of vectors of one length.
 pub(super) fn distribution(a: &[Vec<f32>], b: &[Vec<f32>]) -> Distribution {
     Distribution {
         faces: a.len().min(b.len()),
@@ -13,7 +13,8 @@ pub(super) fn distribution(a: &[Vec<f32>], b: &[Vec<f32>]) -> Distribution {
     }
 }
 
-/// Fréchet's distance (Heusel and others, 2017): `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`. None for too few vectors.
+/// Fréchet distance (the estimator of FID; Heusel et al., 2017): `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`. None
+/// with too few vectors.
 fn frechet_distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> Option<f64> {
     let length = a.first()?.len();
     if a.len().min(b.len()) <= length {
@@ -41,8 +42,8 @@ fn moments(vectors: &[Vec<f32>], length: usize) -> (RowDVector<f64>, DMatrix<f64
     (mean, covariance)
 }
 
-/// Kernel inception distance (Bińkowski and others, 2018) of two sets of vectors: the unbiased squared maximum mean
-/// discrepancy with the kernel `(x y / d + 1)^3`. Zero for the same distribution, and a little below by chance.
+/// Kernel distance (the estimator of KID; Bińkowski et al., 2018): unbiased squared maximum mean discrepancy (MMD)
+/// with the kernel `(x y / d + 1)^3`. Zero for the same distribution, slightly below by chance.
 pub(super) fn kernel_distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> Option<f64> {
     if a.len() < 2 || b.len() < 2 {
         return None;

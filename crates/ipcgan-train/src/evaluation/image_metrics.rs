@@ -1,11 +1,11 @@
-//! What can be measured on a picture itself.
+//! Pixel metrics: sharpness and change.
 
 use image::RgbImage;
 
-/// Share of the side that is taken for background, in each upper corner.
+/// Side of the background corners relative to the image side.
 const CORNER: f64 = 0.12;
 
-/// Variance of the Laplacian of the brightness: high where there is detail.
+/// Variance of the Laplacian of the luminance, a measure of sharpness.
 pub(super) fn laplacian_variance(picture: &RgbImage) -> f64 {
     let grey = image::imageops::grayscale(picture);
     let (width, height) = grey.dimensions();
@@ -17,13 +17,13 @@ pub(super) fn laplacian_variance(picture: &RgbImage) -> f64 {
     squares / count - (sum / count).powi(2)
 }
 
-/// Mean difference of two pictures of one size, in 0..255.
+/// Mean absolute difference of two images of one size, in 0..255.
 pub(super) fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
     let sum: f64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
     sum / a.as_raw().len() as f64
 }
 
-/// The same in the upper corners, where an aligned face leaves the background.
+/// The same in the upper corners, where an aligned face shows background.
 pub(super) fn background_difference(a: &RgbImage, b: &RgbImage) -> f64 {
     let side = ((f64::from(a.width()) * CORNER) as u32).max(1);
     let corner = |left: u32| {
@@ -40,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blurred_picture_has_less_detail() {
+    fn a_blurred_image_has_a_lower_laplacian_variance() {
         let sharp = RgbImage::from_fn(32, 32, |x, y| Rgb([if (x / 4 + y / 4) % 2 == 0 { 0 } else { 255 }; 3]));
 
         assert!(laplacian_variance(&image::imageops::blur(&sharp, 1.5)) < laplacian_variance(&sharp) / 2.0);
     }
 
     #[test]
-    fn a_change_in_the_middle_leaves_the_background() {
+    fn a_change_in_the_middle_does_not_change_the_background() {
         let plain = RgbImage::from_pixel(32, 32, Rgb([100; 3]));
         let mut changed = plain.clone();
         changed.put_pixel(16, 16, Rgb([200; 3]));

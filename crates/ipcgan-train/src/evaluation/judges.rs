@@ -1,4 +1,4 @@
-//! What networks of others think of faces.
+//! Evaluation networks: a face recogniser and an age estimator by others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use ipcgan_model::{AgeEstimator, Recogniser};
 use super::teachers::rows;
 use crate::TrainingError;
 
-/// Faces that are judged at a time.
+/// Batch size.
 const BATCH: usize = 32;
 
-/// A recogniser and an age estimator that no training here has seen.
+/// The evaluation networks: a face recogniser and an age estimator that are independent of our training.
 #[derive(Debug)]
 pub struct Judges {
     recogniser: Recogniser,
@@ -23,25 +23,25 @@ pub struct Judges {
     device: Device,
 }
 
-/// What they think of a face.
+/// Outputs of the evaluation networks for a face.
 #[derive(Clone, Debug)]
 pub(super) struct FaceEstimate {
-    /// How old it looks.
+    /// Estimated age.
     pub(super) years: f64,
-    /// Who it is: near for the same person.
+    /// Embedding of the recogniser; near for the same identity.
     pub(super) embedding: Vec<f32>,
-    /// What the age estimator tells the age from.
+    /// Penultimate features of the age estimator.
     pub(super) age_features: Vec<f32>,
 }
 
 impl Judges {
-    /// Names of their files.
+    /// File names of their weights.
     pub const FILES: [&str; 2] = ["recogniser.safetensors", "age_estimator.safetensors"];
 
-    /// The judges in `folder`: `recogniser.safetensors` and `age_estimator.safetensors`, as in `assets/judges`.
+    /// Loads `recogniser.safetensors` and `age_estimator.safetensors` from `folder`, as in `assets/judges`.
     ///
     /// # Errors
-    /// A file cannot be read, or holds another network.
+    /// A file cannot be read, or contains another network.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, TrainingError> {
         let bytes = |name: &str| {
             let path = folder.join(name);
@@ -53,10 +53,10 @@ impl Judges {
         Self::of_files(bytes(Self::FILES[0])?, bytes(Self::FILES[1])?, device)
     }
 
-    /// The judges in the bytes of two safetensors files, each with its path or whatever errors should call it.
+    /// Loads both networks from the bytes of safetensors files, each with a path for error messages.
     ///
     /// # Errors
-    /// The bytes are damaged, or hold another network.
+    /// The bytes are damaged, or contain another network.
     pub fn of_files(
         recogniser: (Vec<u8>, PathBuf),
         estimator: (Vec<u8>, PathBuf),
@@ -69,7 +69,7 @@ impl Judges {
         })
     }
 
-    /// What they think of each of `faces`, aligned as ours.
+    /// Estimates for each of `faces`, aligned as ours.
     pub(super) fn estimates(&self, faces: &[RgbImage]) -> Vec<FaceEstimate> {
         faces.chunks(BATCH).flat_map(|faces| self.estimates_of_batch(faces)).collect()
     }
@@ -86,7 +86,7 @@ impl Judges {
 }
 
 impl Judges {
-    /// How different each of `faces` looks from its place in `others`.
+    /// Perceptual distances (as LPIPS, on the recogniser) between `faces` and `others`, pair by pair.
     pub(super) fn perceptual_distances(&self, faces: &[&RgbImage], others: &[&RgbImage]) -> Vec<f64> {
         let seen = |faces: &[&RgbImage]| {
             let seen: Vec<_> = faces.iter().map(|face| for_recogniser(face)).collect();
@@ -101,7 +101,7 @@ impl Judges {
     }
 }
 
-/// A face as the recogniser sees it: dlib's crop is wider than ours, so that our border is repeated outwards.
+/// The face as input of the recogniser: dlib's crop is wider than ours, so our border is extended.
 fn for_recogniser(face: &RgbImage) -> RgbImage {
     /// Left and upper border of dlib's crop (padding 0.25) in ours, and its side, as shares of our side: the eyes of its
     /// template are at 0.318 and 0.669 of the width and 0.314 of the height, ours at 0.30, 0.68 and 0.30.

@@ -1,4 +1,4 @@
-//! The numbers of one way to age faces.
+//! Metrics of one ageing method.
 
 use image::RgbImage;
 use ipcgan_model::AgeGroups;
@@ -11,15 +11,15 @@ use super::realism::realism;
 use super::statistics::{Interval, correlation_with_order, distance, mean};
 use super::{RealFace, age};
 
-/// What became of the real faces.
+/// Outputs of an ageing method.
 pub(super) struct AgedFaces {
     /// Each face at each age.
     pub(super) pictures: Vec<Vec<RgbImage>>,
-    /// What the judges think of them.
+    /// Estimates for them.
     pub(super) estimates: Vec<Vec<FaceEstimate>>,
-    /// Each face aged and brought back, and what the judges think of it, if that can be done.
+    /// Each face aged and brought back, with its estimate, if the method supports it.
     pub(super) back: Option<Vec<(RgbImage, FaceEstimate)>>,
-    /// Perceptual distance of each face at its own age from its source.
+    /// Perceptual distance of each face at its own age to its source.
     pub(super) perceptual: Vec<f64>,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn method_metrics(
     }
 }
 
-/// Real faces and what became of them.
+/// Real faces and the outputs of a method.
 struct MethodFaces<'a> {
     real: &'a [RealFace],
     aged: &'a AgedFaces,
@@ -74,13 +74,13 @@ impl MethodFaces<'_> {
         self.aged.estimates.iter().map(|estimates| estimates[target].years).collect()
     }
 
-    /// How far a face aged to `target` is from its source.
+    /// Embedding distance of a face aged to `target` from its source.
     fn identity_distance(&self, face: usize, target: usize) -> f64 {
         distance(&self.real[face].estimate.embedding, &self.estimate(face, target).embedding)
     }
 
-    /// Of a number of each face at each age. Ages of one face are no samples of their own, so each face counts by the mean
-    /// over its ages.
+    /// Interval over faces of a value per face and age. Ages of one face are not independent, so each face counts by
+    /// its mean.
     fn over_faces(&self, of: &dyn Fn(usize, usize) -> f64) -> Option<Interval> {
         let of_face = |face| mean(&self.groups.indices().map(|target| of(face, target)).collect::<Vec<_>>());
         Interval::of(&(0..self.real.len()).map(of_face).collect::<Vec<_>>())
@@ -90,7 +90,7 @@ impl MethodFaces<'_> {
         self.over_faces(&|face, target| f64::from(u8::from(case(face, target))))
     }
 
-    /// Of a number of each source and what became of it.
+    /// Interval of a value per source and aged face.
     fn change(&self, of: &dyn Fn(&RgbImage, &RgbImage) -> f64) -> Option<Interval> {
         self.over_faces(&|face, target| of(&self.real[face].picture, &self.aged.pictures[face][target]))
     }
@@ -106,7 +106,7 @@ impl MethodFaces<'_> {
         Interval::of(&self.aged.estimates.iter().filter_map(of).collect::<Vec<_>>())
     }
 
-    /// Mean distance of faces aged by `gap` groups, up or down, from their sources.
+    /// Mean embedding distance from the source of faces aged by `gap` groups, up or down.
     fn distance_of_gap(&self, gap: usize) -> Option<f64> {
         let of_face = |face: usize| {
             let targets = self.groups.indices().filter(move |target| self.real[face].group.abs_diff(*target) == gap);
@@ -121,7 +121,7 @@ impl MethodFaces<'_> {
         Interval::of(&self.real.iter().zip(&self.aged.pictures).map(own).collect::<Vec<_>>())
     }
 
-    /// The halves of the reference row, one of them aged: as many faces, and no person on both sides.
+    /// The two halves of the reference row, one of them aged: as many faces, and no identity in both.
     fn distribution(&self) -> Distribution {
         let half = |half| self.real.iter().zip(&self.aged.estimates).filter(move |(face, _)| face.is_of_half(half));
         let next = |(face, estimates): (&RealFace, &Vec<FaceEstimate>)| {

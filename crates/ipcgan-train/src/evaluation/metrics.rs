@@ -1,161 +1,162 @@
-//! What an evaluation measures, as it stands in `metrics.json`.
+//! Evaluation metrics, as stored in `metrics.json`.
 
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Interval;
 use super::verdict::Verdict;
 
-/// False-accept rates of the two thresholds of verification.
+/// False accept rates (FAR) of the two verification thresholds.
 pub const FALSE_ACCEPT_RATES: [f64; 2] = [1e-2, 1e-3];
 
-/// An evaluation of a generator, with the same numbers for simpler ways to age a face.
+/// Evaluation metrics of a generator and of baselines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Whether the generator is any good, in a sentence.
+    /// Overall verdict in one sentence.
     pub verdict: Verdict,
-    /// Faces that were aged.
+    /// Number of aged faces.
     pub faces: usize,
     /// Names of the age groups.
     pub groups: Vec<String>,
-    /// Real faces, by which all else is to be read.
+    /// Reference values of real faces.
     pub real: RealFaces,
     /// The generator first, then the baselines.
     pub methods: Vec<Method>,
-    /// The networks that the generator learned from, if they are known.
+    /// Metrics of the networks that the generator was trained with, if they are known.
     pub teachers: Option<Teachers>,
 }
 
-/// The judges on real faces.
+/// Metrics of real faces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RealFaces {
-    /// Faces of each group.
+    /// Number of faces of each group.
     pub counts: Vec<usize>,
     /// Estimated age of each group's faces, in years.
     pub years: Vec<Option<Interval>>,
-    /// Share of the faces whose estimated age is in their group.
+    /// Fraction of faces whose estimated age is in their group.
     pub accuracy: Option<Interval>,
-    /// Share of the commonest group: what saying it always would reach.
+    /// Fraction of the largest group: accuracy of the majority-class baseline.
     pub majority_class_rate: f64,
-    /// Pairs of different people from which the thresholds come.
+    /// Pairs of different identities that the thresholds are computed from.
     pub impostor_pairs: usize,
-    /// Distances below which two faces are one person, at [`FALSE_ACCEPT_RATES`]; none where the pairs are too few.
+    /// Distance thresholds of verification at [`FALSE_ACCEPT_RATES`]; none with too few pairs.
     pub thresholds: [Option<f64>; 2],
-    /// Distances of one half of the faces to the other.
+    /// Distances between two halves of the faces.
     pub distribution: Distribution,
-    /// For each group, one half of its faces to the other.
+    /// For each group, realism of one half of its faces compared with the other.
     pub realism: Vec<Option<Realism>>,
 }
 
-/// How far two sets of faces are apart, in the recogniser's vectors; not to be compared with numbers in Inception's.
+/// Distribution distances of two sets of faces on the recogniser's embeddings; not comparable with values on
+/// Inception features.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// Faces in each set.
     pub faces: usize,
-    /// Fréchet's distance of the normal distributions with their means and covariances, as FID; none for fewer faces than
-    /// the vectors have numbers.
+    /// Fréchet distance (the estimator of FID); none for fewer faces than embedding dimensions.
     pub frechet_distance: Option<f64>,
-    /// Kernel distance, as KID.
+    /// Kernel distance (the estimator of KID).
     pub kernel_distance: Option<f64>,
 }
 
-/// Faces aged to a group from others beside real faces of the group, who share no person.
+/// Faces aged to a group from other groups, compared with real faces of the group; no identity is in both sets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Realism {
-    /// Aged faces.
+    /// Number of aged faces.
     pub aged: usize,
-    /// Real faces.
+    /// Number of real faces.
     pub real: usize,
-    /// In the recogniser's vectors.
+    /// On the recogniser's embeddings.
     pub recogniser: TwoSample,
-    /// In the penultimate features of the age estimator.
+    /// On the penultimate features of the age estimator.
     pub age_estimator: TwoSample,
 }
 
-/// How much two kinds of faces differ in some network's features.
+/// Two-sample comparison of two sets of faces on features of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwoSample {
-    /// Kernel distance (the estimator of KID); zero for the same distribution, and a little below by chance.
+    /// Kernel distance (the estimator of KID); zero for the same distribution, slightly below by chance.
     pub kernel_distance: f64,
-    /// The same as a share of that of the unchanged sources; none if theirs is not above zero.
+    /// Kernel distance relative to that of the unchanged sources; none if theirs is not above zero.
     pub relative_to_unchanged: Option<f64>,
-    /// Classifier two-sample test: share of the faces that a logistic regression tells rightly, on as many faces of both kinds, in
-    /// five folds by person; half is chance. None for fewer than ten of a kind.
+    /// Classifier two-sample test: cross-validated accuracy of a logistic regression that separates the two sets,
+    /// with as many faces of both and five folds by identity; chance is 0.5. None with fewer than ten of either.
     pub two_sample_accuracy: Option<f64>,
 }
 
-/// Faces of one group aged to one group.
+/// Faces aged from one group to another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Faces.
+    /// Number of faces.
     pub faces: usize,
     /// Mean estimated age.
     pub years: f64,
-    /// Mean distance of the estimated age from that of the target group's real faces, in years; none if there are no such.
+    /// Mean absolute difference in years between the estimated age and the mean of real faces of the target group;
+    /// none if there are none.
     pub error: Option<f64>,
-    /// Share whose estimated age is in the target group.
+    /// Fraction whose estimated age is in the target group.
     pub accuracy: f64,
 }
 
-/// Faces that were aged to the farthest group, and from there back to their own.
+/// Cycle consistency: faces aged to the farthest group and back to their own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cycle {
-    /// Change from the source, in 0..255.
+    /// Mean absolute pixel difference from the source, in 0..255.
     pub change: Interval,
-    /// Distance of the recogniser's vectors from the source's.
+    /// Embedding distance from the source.
     pub distance: Interval,
-    /// Distance of the estimated age from the source's, in years.
+    /// Absolute difference of the estimated age from that of the source, in years.
     pub years: Interval,
 }
 
-/// The networks that the generator learned from, on real faces.
+/// Metrics on real faces of the networks that the generator was trained with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Teachers {
-    /// Share of the faces whose group the age classifier tells.
+    /// Accuracy of the age classifier.
     pub age_accuracy: Option<Interval>,
-    /// Share whose group, or one next to it, it tells.
+    /// Fraction of faces for which the age classifier is at most one group off.
     pub age_within_one: Option<Interval>,
-    /// Share of pairs of pictures that the identity net orders rightly (area under the curve); none if no person has two.
+    /// ROC AUC of verification with the identity network; none if no identity has two images.
     pub verification_auc: Option<f64>,
-    /// Faces of people who are known.
+    /// Number of faces with an identity label.
     pub known_faces: usize,
 }
 
-/// One way to age faces.
+/// Metrics of an ageing method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Method {
     /// Its name.
     pub name: String,
     /// Estimated age of the faces aged to each group.
     pub years: Vec<Option<Interval>>,
-    /// Each group of the source, then each of the target.
+    /// By source group, then by target group.
     pub pairs: Vec<Vec<Option<Pair>>>,
-    /// For each target group, the share of the aged faces in each group by their estimated age; what is missing to one
-    /// looks younger than the first group.
+    /// Confusion matrix: for each target group, the fraction of aged faces in each group by estimated age. The rest
+    /// of a row looks younger than the first group.
     pub confusion: Vec<Vec<f64>>,
-    /// Mean distance in years between the mean estimated ages of a target group's aged faces and of its real ones; none if
-    /// no group has both.
+    /// Mean age error: mean over target groups of the absolute difference, in years, between the mean estimated ages
+    /// of aged and of real faces; none if no group has both.
     pub mean_age_error: Option<f64>,
-    /// Share of the aged faces whose estimated age is in the target group.
+    /// Fraction of aged faces whose estimated age is in the target group.
     pub accuracy: Option<Interval>,
-    /// Mean over the faces of the correlation of estimated age and target group; 1 is a straight line.
+    /// Correlation of estimated age and target group, averaged over faces; 1 is linear.
     pub age_correlation: Option<Interval>,
-    /// Share of the aged faces that are taken for the source person, at [`FALSE_ACCEPT_RATES`].
+    /// Verification rate: fraction of aged faces that are verified as their source (true accept rate) at
+    /// [`FALSE_ACCEPT_RATES`].
     pub verification_rate: [Option<Interval>; 2],
-    /// Distance to the source, by the number of groups between source and target.
+    /// Embedding distance to the source, by the number of groups between source and target.
     pub distance_by_gap: Vec<Option<f64>>,
-    /// Variance of the Laplacian of the aged face as a share of its source's: below 1 it is blurred, above it has more
-    /// texture.
+    /// Laplacian variance ratio of the aged face to its source: below 1 it is blurred, above 1 it has more texture.
     pub laplacian_variance_ratio: Option<Interval>,
-    /// Change of the background, in 0..255.
+    /// Mean absolute pixel change of the background, in 0..255.
     pub background_change: Option<Interval>,
-    /// Change of a face aged to its own group, in 0..255.
+    /// Mean absolute pixel change of a face aged to its own group, in 0..255.
     pub own_group_change: Option<Interval>,
-    /// Perceptual distance of a face aged to its own group from its source (as LPIPS, on the recogniser).
+    /// Perceptual distance (as LPIPS, on the recogniser) of a face aged to its own group from its source.
     pub own_group_perceptual_distance: Option<Interval>,
-    /// Of one half of the faces, each aged to the group after its own, to the other half as they are.
+    /// One half of the faces, each aged to the next group, compared with the other half unchanged.
     pub distribution: Distribution,
-    /// For each target group, the faces aged to it beside its real faces.
+    /// For each target group, the faces aged to it compared with its real faces.
     pub realism: Vec<Option<Realism>>,
-    /// There and back; the baselines cannot go back.
+    /// Cycle consistency; not defined for the baselines.
     pub cycle: Option<Cycle>,
 }

@@ -1,4 +1,4 @@
-//! How well a generator ages faces, measured by networks that it was not trained with.
+//! Evaluation of a generator with networks that are independent of its training.
 
 mod distribution;
 mod image_metrics;
@@ -39,25 +39,25 @@ use statistics::{distance, threshold};
 use teachers::teachers;
 use verdict::verdict;
 
-/// Reports how many of how many steps are done.
+/// Progress callback: done, total.
 type Progress<'a> = &'a dyn Fn(usize, usize);
 
-/// A generator and all that ageing faces with it takes.
+/// The generator to evaluate.
 pub struct EvaluatedGenerator<'a> {
     /// The generator.
     pub generator: &'a InferenceGenerator,
-    /// The age groups that it knows.
+    /// Its age groups.
     pub groups: &'a AgeGroups,
-    /// Side of its pictures, in pixels.
+    /// Image size in pixels.
     pub size: u32,
-    /// Where it is.
+    /// Its device.
     pub device: &'a Device,
-    /// The network that it learned from, if it is known.
+    /// The AlexNet that it was trained with, if it is known.
     pub alexnet: Option<&'a AlexNet>,
 }
 
 impl EvaluatedGenerator<'_> {
-    /// The faces at `indices` as the generator sees them: square and of its size.
+    /// The faces at `indices` as inputs of the generator: square, at its image size.
     fn pictures(&self, faces: &dyn FaceSet, indices: &[usize]) -> Result<Vec<RgbImage>, TrainingError> {
         let picture = |index: &usize| Ok(photo::resized(&photo::centred_square(&faces.image(*index)?), self.size));
         indices.iter().map(picture).collect()
@@ -68,34 +68,34 @@ impl EvaluatedGenerator<'_> {
 pub(crate) struct RealFace {
     picture: RgbImage,
     group: usize,
-    /// Who it is: people are numbered in the order in which their first pictures come.
+    /// Identity, numbered in order of first appearance.
     person: usize,
     estimate: FaceEstimate,
 }
 
 impl RealFace {
-    /// One of two halves of the faces, with all pictures of a person on one side.
+    /// Whether the face is in one of two halves, split by identity.
     fn is_of_half(&self, half: usize) -> bool {
         self.person % 2 == half
     }
 }
 
-/// What came of an evaluation: numbers, and faces to look at.
+/// Result of an evaluation.
 pub struct Evaluation {
-    /// The numbers.
+    /// Metrics.
     pub metrics: Metrics,
-    /// Rows of a source and the same face at each age, by the generator.
+    /// Rows of a source face and the generator's outputs for each age group.
     pub strips: Vec<Vec<RgbImage>>,
-    /// For each target group, a face of each group by its estimated age, by the generator, if there is one.
+    /// For each target group, a generated face of each group by its estimated age, if there is one.
     pub examples: Vec<Vec<Option<RgbImage>>>,
 }
 
-/// Ages at most `count` of `faces`, as many of each group as there are, and measures what comes of it, beside two simpler
-/// ways: leaving the face as it is, and adding the difference of mean faces of the target group and its own. The means
-/// are of `known`, faces that need not be held out.
+/// Ages at most `count` of `faces`, balanced over the age groups, and measures the results, with two baselines: the
+/// unchanged face, and prototype ageing (the difference of the mean faces of the target and the source group is
+/// added). The mean faces are computed from `known`, which need not be held out.
 ///
 /// # Errors
-/// A picture cannot be read, or there are fewer than two faces of known age.
+/// An image cannot be read, or there are fewer than two faces of known age.
 pub fn evaluate(
     subject: &EvaluatedGenerator<'_>,
     faces: &dyn FaceSet,
@@ -108,7 +108,7 @@ pub fn evaluate(
     if chosen.len() < 2 {
         return Err(TrainingError::TooFewFaces { found: chosen.len() });
     }
-    // Ageing each face, and judging what came of it in two ways.
+    // Ageing each face, and estimating two methods.
     let steps = 3 * chosen.len();
     let indices: Vec<usize> = chosen.iter().map(|(index, _)| *index).collect();
     let pictures = subject.pictures(faces, &indices)?;
@@ -162,7 +162,7 @@ pub fn evaluate(
     Ok(Evaluation { metrics, strips, examples })
 }
 
-/// Puts kernel distances in relation to those of the unchanged sources, the second of `methods`.
+/// Divides kernel distances by those of the unchanged sources, the second of `methods`.
 fn relate_to_unchanged(methods: &mut [Method]) {
     let unchanged = methods[1].realism.clone();
     let relate = |sample: &mut TwoSample, unchanged: TwoSample| {
@@ -179,10 +179,10 @@ fn relate_to_unchanged(methods: &mut [Method]) {
     }
 }
 
-/// Faces of known group, spread evenly over each, with their groups.
+/// Faces of known group, spread evenly over each group, with their groups.
 fn chosen(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, usize)> {
     let of_group = |group: usize| {
-        // What cannot be divided goes to the first groups.
+        // The remainder goes to the first groups.
         let share = count / groups.count() + usize::from(group < count % groups.count());
         let all: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).group == Some(group)).collect();
         let kept = share.min(all.len());
@@ -191,7 +191,8 @@ fn chosen(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, 
     groups.indices().flat_map(of_group).collect()
 }
 
-/// Who is on each of the pictures at `indices`, as [`RealFace::person`]. A face without identity is a person of its own.
+/// Identity of each of the images at `indices`, as [`RealFace::person`]. A face without identity label is its own
+/// identity.
 fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
     let labels = IdentityLabels::of(faces).labels;
     let mut known = HashMap::new();
@@ -236,7 +237,7 @@ fn age(years: f64) -> u32 {
     years.max(0.0) as u32
 }
 
-/// `face` aged to the group farthest from its own, and from there back to its own.
+/// `face` aged to the farthest group, and from there back to its own (cycle consistency).
 fn back(subject: &EvaluatedGenerator<'_>, face: &RealFace, aged: &[RgbImage]) -> RgbImage {
     let farthest = if face.group * 2 < aged.len() { aged.len() - 1 } else { 0 };
     let there = pixels::faces_tensor(&aged[farthest..=farthest], subject.device);
@@ -244,7 +245,7 @@ fn back(subject: &EvaluatedGenerator<'_>, face: &RealFace, aged: &[RgbImage]) ->
     pixels::images(subject.generator.forward(there, target)).remove(0)
 }
 
-/// For each target group, the first face that is of each group by its estimated age.
+/// For each target group, the first face of each group by its estimated age.
 fn examples(aged: &AgedFaces, groups: &AgeGroups) -> Vec<Vec<Option<RgbImage>>> {
     let example = |target: usize, group: usize| {
         let place =
@@ -254,7 +255,7 @@ fn examples(aged: &AgedFaces, groups: &AgeGroups) -> Vec<Vec<Option<RgbImage>>> 
     groups.indices().map(|target| groups.indices().map(|group| example(target, group)).collect()).collect()
 }
 
-/// Faces to look at, spread over all.
+/// Example faces, spread over all.
 fn strips(real: &[RealFace], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
     const SHOWN: usize = 50;
     let shown = SHOWN.min(real.len());
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_one_person_are_no_impostors_and_stay_on_one_side() {
+    fn images_of_one_identity_are_no_impostor_pairs_and_stay_in_one_half() {
         let real = [real(0, 0.0), real(0, 0.1), real(1, 5.0), real(1, 5.1), real(2, 9.0)];
 
         let reference = reference(&real, &AgeGroups::default());

@@ -1,6 +1,6 @@
-//! Ageing without learning: the difference of two groups' mean faces, added to a face.
+//! Prototype ageing, a baseline without learning: the difference of the mean faces of two groups is added to a face.
 //!
-//! Source: Benson and Perrett, "Extracting prototypical facial images from exemplars" (1993). A generator that learned should do
+//! Source: Benson and Perrett, "Extracting prototypical facial images from exemplars" (1993). A trained generator should do
 //! better.
 
 use image::RgbImage;
@@ -9,19 +9,19 @@ use ipcgan_data::{FaceSet, photo};
 use super::EvaluatedGenerator;
 use crate::TrainingError;
 
-/// Faces of a group of which a mean is made, at most.
+/// Maximum number of faces per mean.
 const FACES: usize = 400;
-/// How many times the difference is added.
+/// Factor of the difference.
 const STRENGTH: f32 = 2.5;
 
-/// The mean face of each group, a value a channel and pixel; none for a group without faces.
+/// Mean face of each group, one value per channel and pixel; none for a group without faces.
 pub(super) struct Prototypes(Vec<Option<Vec<f32>>>);
 
 impl Prototypes {
-    /// The means of `faces`, spread over each group.
+    /// Mean faces of `faces`.
     ///
     /// # Errors
-    /// A picture cannot be read.
+    /// An image cannot be read.
     pub(super) fn of(faces: &dyn FaceSet, subject: &EvaluatedGenerator<'_>) -> Result<Self, TrainingError> {
         let mean = |group: usize| {
             let all: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).group == Some(group)).collect();
@@ -38,7 +38,7 @@ impl Prototypes {
         Ok(Self(subject.groups.indices().map(mean).collect::<Result<_, TrainingError>>()?))
     }
 
-    /// `face`, which is of `group`, at each group; unchanged where a mean is missing.
+    /// `face` of `group` aged to each group; unchanged where a mean is missing.
     pub(super) fn at_every_age(&self, face: &RgbImage, group: usize) -> Vec<RgbImage> {
         let own = self.0[group].as_ref();
         let shifted = |target: &Option<Vec<f32>>| {
@@ -67,6 +67,6 @@ mod tests {
 
         assert_eq!(aged[0], face);
         assert_eq!(aged[1].get_pixel(0, 0), &Rgb([75, 35, 255]));
-        assert_eq!(aged[2], face, "of a group without faces nothing is known");
+        assert_eq!(aged[2], face, "there is no mean face");
     }
 }

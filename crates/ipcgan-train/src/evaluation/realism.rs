@@ -1,4 +1,4 @@
-//! How much faces aged to a group are like real faces of that group.
+//! Realism: how similar faces aged to a group are to real faces of that group.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,13 +8,13 @@ use super::judges::FaceEstimate;
 use super::metrics::{Realism, TwoSample};
 use super::two_sample::{Sample, two_sample_accuracy};
 
-/// A face that is compared: who it is, and what the judges see.
+/// Identity and estimate of a compared face.
 type Seen<'a> = (usize, &'a FaceEstimate);
 
-/// The faces of `aged`, one list of opinions a real face, that were aged to `target` from other groups, beside the real
-/// faces of the group. Whoever is among the real faces is left out of the aged ones; where that leaves fewer than there are
-/// real ones, because people have pictures in several groups, half of the people is aged and the other half real. None
-/// without two of each.
+/// The faces of `aged` (one list of estimates per real face) that were aged to `target` from other groups, compared
+/// with the real faces of the group. Identities among the real faces are excluded from the aged ones; if that leaves
+/// fewer aged than real faces, because identities have images in several groups, half of the identities are aged and
+/// the other half are real. None without two of each.
 pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usize) -> Option<Realism> {
     let of_target = |keep: &dyn Fn(&RealFace) -> bool| -> Vec<Seen<'_>> {
         let faces = real.iter().filter(|face| face.group == target && keep(face));
@@ -33,7 +33,7 @@ pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usi
     }
 }
 
-/// One half of the real faces of `group` beside the other: what no generator can be expected to undercut.
+/// One half of the real faces of `group` compared with the other half: the value of a perfect generator.
 pub(super) fn realism_of_real(real: &[RealFace], group: usize) -> Option<Realism> {
     let people: BTreeSet<usize> = real.iter().filter(|face| face.group == group).map(|face| face.person).collect();
     let half = |wanted: usize| -> Vec<Seen<'_>> {
@@ -64,7 +64,7 @@ fn compared(aged: &[Seen<'_>], real: &[Seen<'_>]) -> Option<Realism> {
     })
 }
 
-/// The faces with their people numbered anew, so that folds by person are of about one size.
+/// The faces with identities numbered consecutively, so that folds by identity have similar sizes.
 fn samples<'a>(faces: &[Seen<'a>], features: fn(&FaceEstimate) -> &[f32]) -> Vec<Sample<'a>> {
     let mut people: Vec<usize> = faces.iter().map(|(person, _)| *person).collect();
     people.sort_unstable();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_of_the_group_itself_and_of_its_people_are_not_compared_with_themselves() {
+    fn faces_of_the_group_and_of_its_identities_are_excluded_from_the_aged_ones() {
         // Person 0 is in both groups; persons 3 and 4 in the first alone.
         let real = [real(0, 0, 1.0), real(3, 0, 2.0), real(4, 0, 3.0), real(0, 1, 4.0), real(1, 1, 5.0)];
         let aged: Vec<Vec<FaceEstimate>> = real.iter().map(|face| vec![face.estimate.clone(); 2]).collect();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn where_everybody_has_pictures_in_all_groups_half_of_the_people_are_aged() {
+    fn where_all_identities_have_images_in_all_groups_half_of_them_are_aged() {
         let real: Vec<RealFace> = (0..12).map(|index| real(index / 2, index % 2, index as f32)).collect();
         let aged: Vec<Vec<FaceEstimate>> = real.iter().map(|face| vec![face.estimate.clone(); 2]).collect();
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_of_real_faces_share_no_person() {
+    fn halves_of_real_faces_share_no_identity() {
         let faces: Vec<RealFace> = (0..8).map(|index| real(index / 2, 0, index as f32)).collect();
 
         let found = realism_of_real(&faces, 0).unwrap();

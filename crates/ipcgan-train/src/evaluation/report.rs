@@ -1,4 +1,4 @@
-//! The report of an evaluation: one page that needs nothing else.
+//! HTML report of an evaluation, self-contained.
 
 use image::RgbImage;
 use ipcgan_data::page::{page, picture_address};
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::samples::aged_sheet;
 
-/// Strips on one picture.
+/// Rows per image.
 const ROWS: usize = 10;
 
-/// The page on `evaluation` of the weights called `weights`, on faces of `data`.
+/// HTML report on `evaluation` of the weights `weights` on faces of `data`.
 pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
     let Evaluation { metrics, strips, .. } = evaluation;
     let body = html! {
@@ -21,33 +21,33 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         p {
             (metrics.faces) " held-out faces of " (data) ", each aged to " (metrics.groups.len()) " groups. "
             "Brackets hold 95% intervals (bootstrap over faces). "
-            "Age and identity are judged by dlib's age estimator and recogniser, which no training here has seen."
+            "Age and identity are estimated by dlib's age estimator and face recogniser, which are independent of our training."
         }
         h2 { "Faces" }
-        p { "Left the source, then the face at each age; spread over all faces, none chosen by eye." }
+        p { "Source, then the face at each age group. The rows are spread evenly over all faces, not hand-picked." }
         @for rows in strips.chunks(ROWS).take(1) { (strip(rows, metrics)) }
         h2 { "Ageing" }
         (years_plot(metrics))
         (years(metrics))
         (ageing(metrics))
-        h2 { "From group to group" }
+        h2 { "By source and target group" }
         @if let Some(method) = metrics.methods.first() { (by_pair(method, &metrics.groups)) }
-        h2 { "How old the aged faces look" }
+        h2 { "Confusion matrix" }
         @if let Some(method) = metrics.methods.first() { (confusion(method, metrics, &evaluation.examples)) }
         h2 { "Identity" }
         (identity(metrics))
-        h2 { "Like real faces of the target group?" }
-        (realism(metrics, "recogniser's vectors", |realism| &realism.recogniser))
+        h2 { "Realism" }
+        (realism(metrics, "recogniser's embeddings", |realism| &realism.recogniser))
         (realism(metrics, "age estimator's penultimate features", |realism| &realism.age_estimator))
         p.muted {
-            "Faces aged to a group from other groups beside its real faces; nobody is on both sides. Kernel distance (KID's estimator), as a share of the "
-            "unchanged sources'; real faces, half to half, show what chance leaves. Told apart: share of the cases in which a logistic regression tells aged from "
-            "real faces (as many of each, five folds by person; chance is 0.5)."
+            "Faces aged to a group from other groups, compared with its real faces; no identity is in both sets. Kernel distance (the estimator of KID), in brackets relative to "
+            "the unchanged sources; real faces, half against half, show the level of chance. Two-sample accuracy: accuracy of a logistic regression that separates aged from "
+            "real faces (classifier two-sample test; as many of each, five folds by identity; chance is 0.5)."
         }
-        h2 { "Picture quality" }
+        h2 { "Image quality" }
         (quality(metrics))
         @if let Some(teachers) = &metrics.teachers {
-            h2 { "The networks it learned from" }
+            h2 { "Identity network and age classifier" }
             (teachers_section(teachers, metrics.real.majority_class_rate))
         }
         @if strips.len() > ROWS {
@@ -80,7 +80,7 @@ fn ageing(metrics: &Metrics) -> Markup {
         table {
             tr { th { "" } th { "in the target group" } th { "mean age error (years)" } th { "age correlation" } }
             tr { td { "real faces, in their own group" } td { (shown(metrics.real.accuracy.as_ref(), 3)) } td { "0" } td { "" } }
-            tr { td { "always the commonest group" } td { (number(metrics.real.majority_class_rate, 3)) } td { "" } td { "" } }
+            tr { td { "majority-class baseline" } td { (number(metrics.real.majority_class_rate, 3)) } td { "" } td { "" } }
             @for method in &metrics.methods {
                 tr {
                     td { (method.name) }
@@ -91,8 +91,8 @@ fn ageing(metrics: &Metrics) -> Markup {
             }
         }
         p.muted {
-            "Mean age error: mean over the groups of the distance between the estimated ages of faces aged to it and of its real faces. "
-            "Age correlation: correlation of estimated age and target group, mean over faces."
+            "Mean age error: mean over target groups of the absolute difference between the mean estimated ages of aged and of real faces. "
+            "Age correlation: correlation of estimated age and target group, averaged over faces."
         }
     }
 }
@@ -116,13 +116,13 @@ fn by_pair(method: &Method, groups: &[String]) -> Markup {
         (table("mean error in years", &|pair| optional(pair.error, 1)))
         (table("mean estimated age", &|pair| number(pair.years, 1)))
         p.muted {
-            "Of the " (method.name) "; the other ways are in metrics.json. Error: distance of a face's estimated age from the mean of the "
-            "target group's real faces."
+            "For the " (method.name) "; the other methods are in metrics.json. Error: absolute difference between a face's estimated age and the mean of "
+            "real faces of the target group."
         }
     }
 }
 
-/// A row a target group, a column a group by estimated age, with a face of each cell.
+/// Confusion matrix: a row per target group, a column per group by estimated age, with an example face in each cell.
 fn confusion(method: &Method, metrics: &Metrics, examples: &[Vec<Option<RgbImage>>]) -> Markup {
     html! {
         table {
@@ -139,12 +139,12 @@ fn confusion(method: &Method, metrics: &Metrics, examples: &[Vec<Option<RgbImage
                 }
             }
         }
-        p.muted { "Of the " (method.name) ": shares of the faces aged to each group by their estimated age, and the first such face; "
-            "what a row lacks to one looks younger than the first group." }
+        p.muted { "For the " (method.name) ": fractions of the faces aged to each group by their estimated age, and the first such face; "
+            "the rest of a row looks younger than the first group." }
     }
 }
 
-/// Estimated age by target group: real faces, and each way to age.
+/// Estimated age by target group: real faces, and each method.
 fn years_plot(metrics: &Metrics) -> Markup {
     const WIDTH: f64 = 640.0;
     const HEIGHT: f64 = 300.0;
@@ -194,14 +194,14 @@ fn teachers_section(teachers: &Teachers, majority_class_rate: f64) -> Markup {
                 td { (shown(teachers.age_accuracy.as_ref(), 3)) }
                 td { (shown(teachers.age_within_one.as_ref(), 3)) }
             }
-            tr { td { "always the commonest group" } td { (number(majority_class_rate, 3)) } td { "" } }
+            tr { td { "majority-class baseline" } td { (number(majority_class_rate, 3)) } td { "" } }
         }
         @match teachers.verification_auc {
             Some(area) => p {
-                "Identity net: of two pairs, one of the same person and one of two people, it rates " (number(area, 3))
-                " rightly (area under the curve; chance is 0.5), from " (teachers.known_faces) " faces of known people."
+                "Identity network: verification ROC AUC " (number(area, 3))
+                " (chance is 0.5), from " (teachers.known_faces) " faces with identity labels."
             },
-            None => p { "Identity net: verification is not defined, because no known person has two pictures among these faces." },
+            None => p { "Identity network: verification is not defined, because no identity has two images among these faces." },
         }
     }
 }
@@ -225,12 +225,12 @@ fn identity(metrics: &Metrics) -> Markup {
         }
         p.muted {
             "Thresholds " (optional(first, 3)) " and " (optional(second, 3)) " from " (metrics.real.impostor_pairs)
-            " pairs of different people among the same faces."
+            " pairs of different identities among the same faces."
         }
     }
 }
 
-/// Kernel distance, its relation to the unchanged source's, and how often faces are told from real ones, by target group.
+/// Kernel distance, its ratio to the unchanged sources', and two-sample accuracy, by target group.
 fn realism(metrics: &Metrics, features: &str, of: fn(&Realism) -> &TwoSample) -> Markup {
     let cell = |realism: &Option<Realism>| {
         let Some(realism) = realism else { return "not defined".to_string() };
@@ -239,11 +239,11 @@ fn realism(metrics: &Metrics, features: &str, of: fn(&Realism) -> &TwoSample) ->
         let accuracy = two_sample_accuracy.map_or("not defined".into(), |accuracy| number(accuracy, 2));
         format!("{}{share}; {accuracy}", number(1000.0 * kernel_distance, 2))
     };
-    let rows = std::iter::once(("real faces, half to half", &metrics.real.realism));
+    let rows = std::iter::once(("real faces, half against half", &metrics.real.realism));
     let rows = rows.chain(metrics.methods.iter().map(|method| (method.name.as_str(), &method.realism)));
     html! {
         table {
-            tr { th { "kernel distance x 1000 (of unchanged); told apart, in the " (features) } @for group in &metrics.groups { th { (group) } } }
+            tr { th { "kernel distance x 1000 (relative to unchanged); two-sample accuracy, on the " (features) } @for group in &metrics.groups { th { (group) } } }
             @for (name, groups) in rows {
                 tr { td { (name) } @for group in groups { td { (cell(group)) } } }
             }
@@ -259,7 +259,7 @@ fn quality(metrics: &Metrics) -> Markup {
                 th { "own-group change" } th { "own-group perceptual distance" }
             }
             tr {
-                td { "real faces, half to half" }
+                td { "real faces, half against half" }
                 (distances(&metrics.real.distribution))
                 td { "1" } td { "" } td { "" } td { "" }
             }
@@ -276,15 +276,15 @@ fn quality(metrics: &Metrics) -> Markup {
         }
         @for (name, cycle) in metrics.methods.iter().filter_map(|method| Some((&method.name, method.cycle.as_ref()?))) {
             p {
-                "There and back (" (name) ", to the farthest group and back to the own one): change "
+                "Cycle consistency (" (name) ", to the farthest group and back): change "
                 (shown(Some(&cycle.change), 1)) ", distance to the source " (shown(Some(&cycle.distance), 3))
-                ", estimated age off by " (shown(Some(&cycle.years), 1)) " years."
+                ", estimated age difference " (shown(Some(&cycle.years), 1)) " years."
             }
         }
         p.muted {
-            "Fréchet and kernel distance (the estimators of FID and KID, on the recogniser's 128 numbers and not on Inception's): half of the faces, each "
-            "aged to the group after its own, to the other half as they are; " (metrics.real.distribution.faces) " faces a side. Laplacian variance ratio: variance of the Laplacian of the brightness as a share of the source's; blurred below one. "
-            "Background and own-group change: mean change of a value in 0 to 255, in the upper corners and of a face aged to the group it is in; perceptual as LPIPS, on the "
+            "Fréchet and kernel distance (the estimators of FID and KID, on the recogniser's 128-dimensional embeddings and not on Inception features): half of the faces, each "
+            "aged to the next group, against the other half unchanged; " (metrics.real.distribution.faces) " faces in each. Laplacian variance ratio: variance of the Laplacian of the luminance relative to the source; below one is blurred. "
+            "Background and own-group change: mean absolute change of a value in 0 to 255, in the upper corners and of a face aged to its own group; perceptual as LPIPS, on the "
             "recogniser without learned weights."
         }
     }

@@ -1,24 +1,24 @@
-//! Numbers about numbers.
+//! Statistics: bootstrap intervals, thresholds, correlation.
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-/// Samples from which an interval is taken.
+/// Bootstrap resamples.
 const RESAMPLES: usize = 1000;
 
-/// A mean, and where it would lie in 95 of 100 such samples (percentile bootstrap).
+/// A mean with its 95% confidence interval (percentile bootstrap).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The mean.
     pub value: f64,
-    /// Below it lie 2.5% of the resampled means.
+    /// 2.5th percentile of the resampled means.
     pub low: f64,
-    /// Above it lie 2.5% of them.
+    /// 97.5th percentile of the resampled means.
     pub high: f64,
 }
 
 impl Interval {
-    /// Of the mean of `values`; nothing if there are none.
+    /// Interval of the mean of `values`; none if it is empty.
     pub(super) fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -35,7 +35,7 @@ impl Interval {
         Some(Self { value: mean(values), low: at(0.025), high: at(0.975) })
     }
 
-    /// Of the share of `cases` that are true.
+    /// Interval of the fraction of `cases` that are true.
     pub(super) fn of_share(cases: impl Iterator<Item = bool>) -> Option<Self> {
         Self::of(&cases.map(|case| f64::from(u8::from(case))).collect::<Vec<_>>())
     }
@@ -50,15 +50,15 @@ pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-/// The largest distance at which at most `share` of `impostors`, distances of different people, count as the same
-/// person; none if they are too few to tell.
+/// Verification threshold: largest distance at which at most the fraction `share` of `impostors`, distances of
+/// different identities, is accepted; none with too few impostors.
 pub(super) fn threshold(impostors: &mut [f64], share: f64) -> Option<f64> {
     impostors.sort_by(f64::total_cmp);
     let accepted = (share * impostors.len() as f64).floor() as usize;
     accepted.checked_sub(1).map(|last| impostors[last])
 }
 
-/// Pearson's correlation of `values` with their places; none if they do not differ.
+/// Pearson correlation of `values` with their indices; none if they are constant.
 pub(super) fn correlation_with_order(values: &[f64]) -> Option<f64> {
     let places: Vec<f64> = (0..values.len()).map(|place| place as f64).collect();
     let [mean_place, mean_value] = [mean(&places), mean(values)];
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interval_holds_the_mean_and_narrows_with_more_values() {
+    fn an_interval_contains_the_mean_and_narrows_with_more_values() {
         let few = Interval::of(&[0.0, 1.0, 0.0, 1.0]).unwrap();
         let many = Interval::of(&[0.0, 1.0].repeat(200)).unwrap();
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_accepts_so_many_impostors_and_no_more() {
+    fn a_threshold_accepts_the_given_fraction_of_impostors() {
         let mut impostors: Vec<f64> = (1..=100).rev().map(f64::from).collect();
 
         let limit = threshold(&mut impostors, 0.05).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rises_evenly_correlates_with_its_order() {
+    fn a_linear_sequence_correlates_with_its_order() {
         assert_eq!(correlation_with_order(&[1.0, 2.0, 3.0]), Some(1.0));
         assert_eq!(correlation_with_order(&[3.0, 2.0, 1.0]), Some(-1.0));
         assert_eq!(correlation_with_order(&[2.0, 2.0]), None);

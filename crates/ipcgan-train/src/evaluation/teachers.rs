@@ -1,4 +1,4 @@
-//! How well the networks know real faces that the generator learned from.
+//! Metrics on real faces of the networks that the generator was trained with.
 
 use burn::tensor::Tensor;
 use ipcgan_data::{FaceSet, IdentityLabels, pixels};
@@ -10,20 +10,20 @@ use super::statistics::Interval;
 use crate::TrainingError;
 use crate::verification::verification_auc;
 
-/// Faces at a time.
+/// Batch size.
 const BATCH: usize = 32;
 
-/// Measures `alexnet` on all of `faces`.
+/// Evaluates `alexnet` on all of `faces`.
 ///
 /// # Errors
-/// A picture cannot be read.
+/// An image cannot be read.
 pub(super) fn teachers(
     alexnet: &AlexNet,
     faces: &dyn FaceSet,
     subject: &EvaluatedGenerator<'_>,
 ) -> Result<Teachers, TrainingError> {
     let mut embeddings: Vec<Vec<f32>> = Vec::new();
-    // How many groups the classifier is off, where the group is known.
+    // Absolute group error of the age classifier, where the group is known.
     let mut errors = Vec::new();
     let indices: Vec<usize> = (0..faces.len()).collect();
     for indices in indices.chunks(BATCH) {

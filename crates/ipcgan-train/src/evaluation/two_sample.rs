@@ -1,25 +1,25 @@
-//! Classifier two-sample test (Lopez-Paz and Oquab, 2017): can aged faces be told from real ones?
+//! Classifier two-sample test (Lopez-Paz and Oquab, 2017): can a classifier separate aged from real faces?
 
 use rayon::prelude::*;
 
-/// Parts of the faces of which each is told by a classifier that learned on the others.
+/// Folds of the cross-validation.
 const FOLDS: usize = 5;
-/// Faces of each kind that it takes at least.
+/// Minimum number of faces of each kind.
 const MIN_FACES: usize = 10;
-/// Weight of the squared norm of the classifier's weights, beside the sum of the losses.
+/// L2 regularization of the classifier, relative to the sum of the losses.
 const PENALTY: f64 = 1.0;
-/// Steps of the classifier's training.
+/// Optimization steps of the classifier.
 const STEPS: usize = 200;
 
-/// Features of a face, and its fold: faces of one person are in one.
+/// Features of a face and its identity, which determines the fold.
 #[derive(Clone, Debug)]
 pub(super) struct Sample<'a> {
     pub(super) features: &'a [f32],
     pub(super) person: usize,
 }
 
-/// Share of the faces that a logistic regression tells rightly, on as many of `aged` as of `real`, in five folds by person;
-/// half is chance. None for too few faces.
+/// Cross-validated accuracy of a logistic regression, with as many of `aged` as of `real` and five folds by identity;
+/// chance is 0.5. None with too few faces.
 pub(super) fn two_sample_accuracy(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64> {
     let count = aged.len().min(real.len());
     if count < MIN_FACES {
@@ -33,7 +33,7 @@ pub(super) fn two_sample_accuracy(aged: &[Sample<'_>], real: &[Sample<'_>]) -> O
     (total > 0).then(|| correct as f64 / total as f64)
 }
 
-/// How many faces of a fold are told rightly, of how many.
+/// Number of correct predictions in a fold, and its size.
 fn correct_in_fold(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
     let is_here = |sample: &Sample<'_>| sample.person % FOLDS == fold;
     let (here, others): (Vec<_>, Vec<_>) = all.iter().partition(|(sample, _)| is_here(sample));
@@ -49,7 +49,7 @@ fn correct_in_fold(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
     (correct.count(), here.len())
 }
 
-/// Mean and deviation of each feature.
+/// Mean and standard deviation of each feature.
 struct Scale(Vec<[f64; 2]>);
 
 impl Scale {
@@ -64,7 +64,7 @@ impl Scale {
         Self((0..samples[0].0.features.len()).map(of_feature).collect())
     }
 
-    /// Features of mean zero and deviation one, and a one for the bias.
+    /// Standardized features, and a one for the bias.
     fn row(&self, features: &[f32]) -> Vec<f64> {
         let scaled =
             features.iter().zip(&self.0).map(|(value, [mean, deviation])| (f64::from(*value) - mean) / deviation);
@@ -92,7 +92,7 @@ fn logistic_regression(rows: &[Vec<f64>], labels: &[f64]) -> Vec<f64> {
     weights
 }
 
-/// Of the matrix `X^T X`, a little above it, by power iteration.
+/// Upper estimate of the largest eigenvalue of `X^T X`, by power iteration.
 fn largest_eigenvalue(rows: &[Vec<f64>]) -> f64 {
     const ITERATIONS: usize = 20;
     const MARGIN: f64 = 1.1;
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// Features that look random, those of the second moved by `shift`.
+    /// Pseudo-random features, shifted by `shift`.
     fn faces(shift: f32, count: usize) -> Vec<Vec<f32>> {
         let mut random = ipcgan_data::random::random(7, 0, 0);
         (0..count).map(|_| (0..4).map(|_| random.random::<f32>() + shift).collect()).collect()
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_of_one_kind_cannot_be_told_apart_and_moved_ones_can() {
+    fn equal_distributions_are_not_separable_and_shifted_ones_are() {
         let all = faces(0.0, 200);
         let (one, other) = all.split_at(100);
 

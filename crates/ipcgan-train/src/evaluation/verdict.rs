@@ -1,4 +1,4 @@
-//! Whether a generator is any good, in one sentence.
+//! Overall verdict on a generator, in one sentence.
 
 use std::fmt;
 
@@ -7,46 +7,48 @@ use serde::{Deserialize, Serialize};
 use super::metrics::{Method, RealFaces, Realism, TwoSample};
 use super::statistics::Interval;
 
-/// Mean age error that good weights have at most, in years.
+/// Maximum mean age error of good weights, in years.
 const MAX_AGE_ERROR: f64 = 4.0;
-/// Share of what real faces reach (in the target group, rise of the estimated age) that good weights reach.
+/// Minimum of good weights relative to real faces (accuracy in the target group, rise of the estimated age).
 const MIN_SHARE_OF_REAL: f64 = 0.8;
-/// Verification rates, at a false accept rate of 1%, of good weights, and below which the person is lost.
+/// Minimum verification rates, at a false accept rate of 1%, of good weights, and of weights that keep the identity
+/// at all.
 const MIN_VERIFICATION_RATES: [f64; 2] = [0.9, 0.5];
-/// Distance at which dlib's recogniser takes two faces for one person, as its authors say; for where there are too few pairs of
-/// people to set a threshold by.
+/// Distance threshold of dlib's recogniser, as recommended by its authors; used if there are too few pairs to compute
+/// one.
 const MAX_SAME_PERSON_DISTANCE: f64 = 0.6;
-/// Laplacian variance ratios of good weights, and those beyond which a face is blurred away or buried in patterns.
+/// Ranges of the Laplacian variance ratio of good weights, and of weights that are not garbage.
 const LAPLACIAN_RATIOS: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
-/// Share of the cases in which a linear classifier on the recogniser's vectors tells good aged faces from real ones, at most.
+/// Maximum accuracy of the classifier two-sample test for good weights.
 const MAX_TWO_SAMPLE_ACCURACY: f64 = 0.75;
-/// Kernel distance of good aged faces to real ones, as a share of the unchanged sources', at most.
+/// Maximum kernel distance of good weights relative to that of the unchanged sources.
 const MAX_RELATIVE_KERNEL_DISTANCE: f64 = 0.5;
-/// Rise in years, from the first to the last group, that the estimator must see in real faces to judge ages by it.
+/// Minimum rise, in years from the first to the last group, of the estimated age of real faces; below it the
+/// estimator cannot judge ages.
 const MIN_RISE_OF_REAL: f64 = 5.0;
 
-/// How good a generator is.
+/// Quality of a generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
-    /// Its faces are of the target age, of the same person, and neither blurred nor buried in patterns.
+    /// Target ages and identities are met, and faces are neither blurred nor covered with patterns.
     Good,
-    /// They are faces of the same person, and miss what good ones reach.
+    /// Identities are kept, but some criterion is missed.
     Weak,
-    /// They are not the person any more, or no faces.
+    /// Identities are lost, or the images are no faces.
     Garbage,
-    /// Nothing is wrong that can be measured, but not everything can be.
+    /// No criterion is missed, but some could not be measured.
     Undecided,
 }
 
-/// What to think of a generator, and why.
+/// Quality of a generator and the reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// How good it is.
+    /// Quality.
     pub quality: Quality,
-    /// What decided: numbers with what good weights reach, the worst first.
+    /// Deciding metrics with the values of good weights, the worst first.
     pub reasons: Vec<String>,
-    /// What could not be measured, and why.
+    /// Metrics that are not defined, and why.
     pub not_defined: Vec<String>,
 }
 
@@ -56,7 +58,7 @@ impl fmt::Display for Verdict {
             Quality::Good => "These weights are good: ",
             Quality::Weak => "These weights are weak: ",
             Quality::Garbage => "These weights are garbage: ",
-            Quality::Undecided => "Whether these weights are good cannot be told: ",
+            Quality::Undecided => "The quality of these weights is undecided: ",
         })?;
         let not_defined = self.not_defined.iter().map(|what| format!("not defined: {what}"));
         let all: Vec<String> = self.reasons.iter().cloned().chain(not_defined).collect();
@@ -64,13 +66,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A number that was judged.
+/// Judgement by one metric.
 struct Judgement {
     quality: Quality,
     reason: String,
 }
 
-/// Judges `method` by what `real` faces reach.
+/// Verdict on `method`, relative to `real` faces.
 pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     let mut not_defined = Vec::new();
     let mut judgements = Vec::new();
@@ -96,7 +98,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
         () if !not_defined.is_empty() => Quality::Undecided,
         () => Quality::Good,
     };
-    // Only what decided; all of it if nothing is wrong.
+    // Only the deciding metrics; all of them if no criterion is missed.
     let shown = judgements
         .into_iter()
         .filter(|judgement| matches!(quality, Quality::Good | Quality::Undecided) || judgement.quality == quality);
@@ -119,7 +121,7 @@ fn person(method: &Method) -> Result<Judgement, String> {
     let distances: Vec<f64> = method.distance_by_gap.iter().flatten().copied().collect();
     let farthest =
         distances.into_iter().fold(None, |most: Option<f64>, distance| Some(most.unwrap_or(0.0).max(distance)));
-    let farthest = farthest.ok_or("whether it is the same person, without faces")?;
+    let farthest = farthest.ok_or("the identity, without faces")?;
     let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Garbage } else { Quality::Good };
     let reason =
         format!("mean distance to the source {farthest:.2} (same person is at most {MAX_SAME_PERSON_DISTANCE})");
@@ -140,7 +142,7 @@ fn detail(method: &Method) -> Result<Judgement, String> {
     Ok(Judgement { quality, reason })
 }
 
-/// The worse of the first and the last group, of one number of the recogniser's features.
+/// The worse of the first and the last group, for a metric on the recogniser's embeddings.
 fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<f64> {
     let of = |realism: Option<&Option<Realism>>| number(&realism?.as_ref()?.recogniser);
     of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
@@ -149,10 +151,10 @@ fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option
 fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
     let accuracy = at_the_ends(method, |sample| sample.two_sample_accuracy);
     let accuracy = accuracy
-        .ok_or("whether aged faces can be told from real ones, because the first and last group need ten faces each")?;
+        .ok_or("the classifier two-sample test, because the first and last group need ten faces each")?;
     let quality = if accuracy <= MAX_TWO_SAMPLE_ACCURACY { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "aged faces are told from real ones of the first and last group in {accuracy:.2} of the cases (chance 0.5; good is at most {MAX_TWO_SAMPLE_ACCURACY})"
+        "classifier two-sample test: accuracy {accuracy:.2} on aged and real faces of the first and last group (chance 0.5; good is at most {MAX_TWO_SAMPLE_ACCURACY})"
     );
     Ok(Judgement { quality, reason })
 }
@@ -160,11 +162,11 @@ fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
 fn kernel_distance(method: &Method) -> Result<Judgement, String> {
     let share = at_the_ends(method, |sample| sample.relative_to_unchanged);
     let share = share.ok_or(
-        "the kernel distance to real faces, because unchanged sources of the first and last group are no farther than chance",
+        "the kernel distance to real faces, because that of the unchanged sources of the first and last group is not above chance",
     )?;
     let quality = if share <= MAX_RELATIVE_KERNEL_DISTANCE { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "kernel distance to real faces of the first and last group {share:.2} of the unchanged source's (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
+        "kernel distance to real faces of the first and last group {share:.2} relative to the unchanged sources (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
     );
     Ok(Judgement { quality, reason })
 }
@@ -192,24 +194,24 @@ fn rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
 fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     rise_of(&real.years)?;
     let shares = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
-    let (share, of_real) = shares.ok_or("the share in the target group, without faces")?;
+    let (share, of_real) = shares.ok_or("the accuracy in the target group, without faces")?;
     let quality = if share >= MIN_SHARE_OF_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "{share:.2} of the faces look of the target group (real faces of their own: {of_real:.2}; good is at least {:.2})",
+        "{share:.2} of the faces are in the target group by estimated age (real faces: {of_real:.2}; good is at least {:.2})",
         MIN_SHARE_OF_REAL * of_real
     );
     Ok(Judgement { quality, reason })
 }
 
-/// How much the estimated age of real faces rises from the first group to the last.
+/// Rise of the estimated age of real faces from the first to the last group.
 fn rise_of(years: &[Option<Interval>]) -> Result<f64, String> {
     let years: Option<Vec<f64>> = years.iter().map(|years| value(years.as_ref())).collect();
-    let years = years.ok_or("how well ages are met, because a group has no real faces to compare with")?;
+    let years = years.ok_or("the ages, because a group has no real faces to compare with")?;
     let rise = years[years.len() - 1] - years[0];
     match rise >= MIN_RISE_OF_REAL {
         true => Ok(rise),
         false => Err(format!(
-            "how well ages are met, because the age estimator sees real faces of the last group only {rise:.1} years above those of the first"
+            "the ages, because the age estimator puts real faces of the last group only {rise:.1} years above those of the first"
         )),
     }
 }
@@ -275,19 +277,19 @@ mod tests {
     }
 
     #[test]
-    fn weights_whose_faces_are_told_from_real_ones_are_weak() {
+    fn weights_whose_faces_are_separable_from_real_ones_are_weak() {
         let method = Method { realism: vec![realism(0.7, 0.4), None, realism(0.95, 1.4)], ..good() };
 
         let verdict = verdict(&method, &real());
 
         assert_eq!(verdict.quality, Quality::Weak);
         let text = verdict.to_string();
-        assert!(text.contains("told from real ones of the first and last group in 0.95 of the cases"), "{text}");
-        assert!(text.contains("1.40 of the unchanged source's"), "{text}");
+        assert!(text.contains("classifier two-sample test: accuracy 0.95"), "{text}");
+        assert!(text.contains("1.40 relative to the unchanged sources"), "{text}");
     }
 
     #[test]
-    fn weights_that_meet_every_number_are_good_and_the_numbers_are_said() {
+    fn weights_that_meet_all_criteria_are_good_with_the_metrics() {
         let verdict = verdict(&good(), &real());
 
         assert_eq!(verdict.quality, Quality::Good);
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_lose_the_person_or_the_face_are_garbage() {
+    fn weights_that_lose_the_identity_or_the_face_are_garbage() {
         let lost = Method { verification_rate: [interval(0.1), None], ..good() };
         let noise = Method { laplacian_variance_ratio: interval(40.0), ..good() };
         let without_threshold =
@@ -324,12 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn where_the_estimator_sees_no_ages_in_real_faces_nothing_is_said_of_them() {
+    fn where_the_estimator_cannot_order_real_faces_ages_are_not_defined() {
         let real = RealFaces { years: [30.0, 31.0, 32.0].map(interval).to_vec(), ..real() };
 
         let verdict = verdict(&good(), &real);
 
         assert_eq!((verdict.quality, verdict.not_defined.len()), (Quality::Undecided, 1));
-        assert!(verdict.to_string().contains("not defined: how well ages are met"), "{verdict}");
+        assert!(verdict.to_string().contains("not defined: the ages"), "{verdict}");
     }
 }

@@ -1,4 +1,4 @@
-//! `ipcgan convert`: weights in, the same weights in another form out.
+//! `ipcgan convert`: converts weights between file formats.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
     let arguments = &ConvertArguments { from: source.file(), ..arguments.clone() };
     let kind = match (&source, &arguments.metadata_from) {
         (GeneratorSource::Checkpoint(_), Some(_)) => {
-            return Err(usage_error("a checkpoint needs no --metadata-from: its run says what it is"));
+            return Err(usage_error("--metadata-from is not used with a checkpoint, whose run has its metadata"));
         }
         (GeneratorSource::Checkpoint(_), None) => Generator::KIND.into(),
         (GeneratorSource::File(_), metadata_from) => weights::kind(metadata_from.as_ref().unwrap_or(&arguments.from))?,
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
             if let Some(strength) = arguments.strength {
                 let Some(stronger) = found.network.with_strength(strength.into()) else {
                     bail!(
-                        "{}: makes whole faces and no changes, so there is nothing to be stronger",
+                        "{}: this generator has direct output and no residual, so --strength does not apply",
                         arguments.from.display()
                     );
                 };
@@ -44,14 +44,14 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
             }
         }
         kind if is_onnx(&arguments.to) => {
-            Err(usage_error(format!("a generator can be written as ONNX, and this is {kind}")))?
+            Err(usage_error(format!("only a generator can be written as ONNX, and this is {kind}")))?
         }
         kind if arguments.strength.is_some() => {
-            Err(usage_error(format!("--strength is for a generator, and this is {kind}")))?
+            Err(usage_error(format!("--strength applies only to a generator, and this is {kind}")))?
         }
         Discriminator::KIND => save(&load::<Discriminator>(arguments)?, arguments)?,
         AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
-        other => bail!("{}: holds a network called {other}, which is none of ours", arguments.from.display()),
+        other => bail!("{}: contains an unknown network `{other}`", arguments.from.display()),
     }
     print_path(&arguments.to);
     Ok(())
@@ -76,7 +76,7 @@ fn is_onnx(path: &Path) -> bool {
 
 fn save_onnx(weights: &Weights<Generator>, arguments: &ConvertArguments) -> Result<()> {
     if arguments.half {
-        return Err(usage_error("ONNX files are written in float32, without --half"));
+        return Err(usage_error("ONNX files are always float32; leave out --half"));
     }
     let bytes = onnx::generator(&weights.network, &weights.config, &weights.age_groups);
     write_whole(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))

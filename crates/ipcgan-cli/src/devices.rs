@@ -1,4 +1,4 @@
-//! `ipcgan devices` and `ipcgan worker`: what was built in and what works here, the choice of one, and its use by others.
+//! `ipcgan devices` and `ipcgan worker`: opens, tests and serves devices.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -11,42 +11,42 @@ use ipcgan::{Device, DeviceChoice, SelfTest};
 use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, WorkerArguments};
 use crate::{debug, info, print_line};
 
-/// The port of `ipcgan worker` without another.
+/// Default port of `ipcgan worker`.
 const WORKER_PORT: u16 = 7171;
 
-/// Opens the device and says which it is.
+/// Opens a device and prints its name.
 pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
     let devices = open_all(std::slice::from_ref(&arguments.device), &arguments.kernels)?;
     Ok(devices.into_iter().next().expect("one choice gives one device"))
 }
 
-/// Opens each device and says which they are.
+/// Opens devices and prints their names.
 pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> Result<Vec<Device>> {
     kernels.cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = devices.iter().map(described).collect();
     let compiles =
-        if devices.iter().all(is_the_cpu) { "" } else { "; what it has not compiled yet takes seconds to a minute" };
-    info(&format!("computing on {}{compiles}", names.join(", and on ")));
-    debug(format_args!("kernels of the CPU: {}", kernels.cpu_kernels));
+        if devices.iter().all(is_the_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
+    info(&format!("computing on {}{compiles}", names.join(" and ")));
+    debug(format_args!("CPU kernels: {}", kernels.cpu_kernels));
     Ok(devices)
 }
 
-/// `ipcgan worker`: computes for other machines until Ctrl-C.
+/// `ipcgan worker`: serves a device to other machines until Ctrl-C.
 pub(crate) fn worker(arguments: &WorkerArguments) -> Result<()> {
     if !cfg!(feature = "remote") {
         return Err(ipcgan::DeviceError::NotCompiled("remote").into());
     }
     let device = open(&arguments.device)?;
     let listener = arguments.listen.bind(WORKER_PORT)?.swap_remove(0);
-    info(&format!("lending it as remote:ws://{}; Ctrl-C ends", listener.local_addr()?));
+    info(&format!("serving it as remote:ws://{}; press Ctrl-C to stop", listener.local_addr()?));
     Ok(ipcgan::serve_device(device, listener)?)
 }
 
-/// How often a test that runs is looked at.
+/// Polling interval of a running test.
 const POLL: Duration = Duration::from_millis(50);
 
-/// `ipcgan devices`: tests each device in a process of its own, and prints a line as soon as its test has ended.
+/// `ipcgan devices`: tests each device in its own process, and prints its result as soon as the test ends.
 pub(crate) fn list(arguments: &DevicesArguments) -> Result<()> {
     if arguments.in_process {
         return test_in_process(&arguments.devices);
@@ -69,16 +69,16 @@ pub(crate) fn list(arguments: &DevicesArguments) -> Result<()> {
     Ok(())
 }
 
-/// The state of `device` in words, and whether it works, from a process that tests it alone.
+/// Result of the test of `device` in its own process, and whether it works.
 fn test(device: &str, limit: Duration) -> Result<(String, bool)> {
-    let program = std::env::current_exe().context("the program does not know where it is")?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
     let child = Command::new(program)
         .args(["--quiet", "devices", "--in-process", device])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .context("the test of a device cannot be started")?;
+        .context("cannot start the test of a device")?;
     let Some((status, output)) = ended(child, limit)? else {
         let seconds = limit.as_secs();
         return Ok((
@@ -89,16 +89,16 @@ fn test(device: &str, limit: Duration) -> Result<(String, bool)> {
         ));
     };
     match output.trim() {
-        "" => Ok((format!("does not work: its driver ended the test ({status})"), false)),
+        "" => Ok((format!("does not work: the test crashed ({status})"), false)),
         state => Ok((state.into(), status.success())),
     }
 }
 
-/// Exit status and standard output of `child`; none if it had to be ended after `limit`.
+/// Exit status and standard output of `child`; none if it was killed after `limit`.
 fn ended(mut child: Child, limit: Duration) -> Result<Option<(ExitStatus, String)>> {
     let start = Instant::now();
     loop {
-        // What it prints is one line, which the pipe holds until it is read.
+        // It prints one line, which fits into the pipe buffer.
         if let Some(status) = child.try_wait()? {
             let output = child.wait_with_output()?;
             return Ok(Some((status, String::from_utf8_lossy(&output.stdout).into())));
@@ -112,12 +112,12 @@ fn ended(mut child: Child, limit: Duration) -> Result<Option<(ExitStatus, String
     }
 }
 
-/// Prints the state of the one device that is given.
+/// Tests one device in this process and prints the result.
 fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
-    let [choice] = devices else { bail!("one device is tested at a time") };
+    let [choice] = devices else { bail!("give exactly one device") };
     let device = match choice.resolve() {
         Ok(device) if *choice == DeviceChoice::Auto => {
-            print_line(&format!("takes {}", described(&device)));
+            print_line(&format!("selects {}", described(&device)));
             return Ok(());
         }
         Ok(device) => device,
@@ -131,7 +131,7 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
         Ok(SelfTest { max_difference, first, faces_per_second }) => {
             let first = first.as_secs_f64();
             print_line(&format!(
-                "works: {name}; faces {max_difference} of 255 levels off, {faces_per_second:.0} aged in a second, first after {first:.1} s"
+                "works: {name}; maximum difference {max_difference} of 255 levels, {faces_per_second:.0} faces/s, first face after {first:.1} s"
             ));
             Ok(())
         }
@@ -142,7 +142,7 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
     }
 }
 
-/// Its name, and its memory if that is known.
+/// Name of `device`, and its memory if that is known.
 fn described(device: &Device) -> String {
     let name = DeviceChoice::describe(device);
     match DeviceChoice::memory(device) {

@@ -1,4 +1,4 @@
-//! `ipcgan evaluate`: weights and held-out faces in, a report out.
+//! `ipcgan evaluate`: evaluates a generator on held-out faces and writes a report.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::weights::{face_aging_of, source};
 use crate::{devices, info, print_path};
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
-    // What is missing is said at once: before devices are opened, and before anything large is read.
+    // Check inputs before devices are opened and anything large is read.
     if !arguments.data.is_dir() {
         return Err(DataError::MissingFolder { path: arguments.data.clone() }.into());
     }
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     let (faces, known) = faces(&arguments.data, &face_aging)?;
     let alexnet = teacher(arguments, source.as_ref(), &device)?;
     let judges = judges.load(&device)?;
-    let weights = source.map_or("the weights that come with the program".into(), |source| match source {
+    let weights = source.map_or("the weights that ship with the program".into(), |source| match source {
         GeneratorSource::File(path) | GeneratorSource::Checkpoint(path) => path.display().to_string(),
     });
     let progress = Progress::new("evaluating");
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     Ok(())
 }
 
-/// The network that the generator learned from: the one that is named, or that of the run.
+/// The AlexNet that the generator was trained with: the given one, or that of the run.
 fn teacher(
     arguments: &EvaluateArguments,
     source: Option<&GeneratorSource>,
@@ -66,12 +66,12 @@ fn teacher(
     Ok(Some(weights::load::<AlexNet>(&path, device)?.network))
 }
 
-/// The faces of `folder` on its strictest side that is held out, and those to learn from (the held-out ones, if there are no
-/// others).
+/// The test split of `folder`, or the validation split if there is none, and the training split (the held-out faces
+/// if it is empty).
 fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
     let (faces, left_out) = open_faces(folder, face_aging.age_groups())?;
     if !left_out.is_empty() {
-        info(&format!("left out: {} rows that cannot be used", left_out.len()));
+        info(&format!("skipped {} unusable rows", left_out.len()));
     }
     for split in [Split::Test, Split::Valid] {
         let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
@@ -79,17 +79,17 @@ fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
             return Err(TrainingError::TooFewFaces { found: 1 }.into());
         }
         if !side.is_empty() {
-            info(&format!("{} faces of known age are held out ({split})", side.len()));
+            info(&format!("{} held-out faces of known age ({split} split)", side.len()));
             let known =
                 Subset::filter(faces.clone(), |label| label.split == Some(Split::Train) && label.group.is_some());
             let known = if known.is_empty() { side.clone() } else { known };
             return Ok((side, known));
         }
     }
-    bail!("no face of {} has the split test or valid; `ipcgan prepare` gives each one", folder.display())
+    bail!("no face of {} is in the split test or valid; `ipcgan prepare` creates the splits", folder.display())
 }
 
-/// The numbers that matter most.
+/// Prints the main metrics as a table.
 fn print_metrics(metrics: &Metrics) {
     let value = |interval: &Option<Interval>| {
         interval.map_or("not defined".into(), |interval: Interval| format!("{:.3}", interval.value))
@@ -113,7 +113,7 @@ fn print_metrics(metrics: &Metrics) {
     if metrics.real.thresholds[0].is_none() {
         let pairs = metrics.real.impostor_pairs;
         info(&format!(
-            "not defined: the verification rate, because {pairs} pairs of different people are too few for a threshold"
+            "not defined: the verification rate, because {pairs} pairs of different identities are too few for a threshold"
         ));
     }
 }

@@ -1,18 +1,18 @@
-//! Ends that are neither success nor failure.
+//! Exits that are neither success nor failure.
 
 use std::fmt;
 
-/// Why the command did not do what it is for, though nothing failed.
+/// Why the command exits early without a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
-    /// What was asked for makes no sense, as it says.
+    /// Invalid arguments, with the reason (exit code 2).
     Misused(String),
-    /// It was told to stop, and how to go on.
+    /// Interrupted, with how to continue (exit code 130).
     Stopped(String),
 }
 
 impl ExitReason {
-    /// What the program ends with: as clap for misuse, as a shell for what Ctrl-C ended.
+    /// The exit code: that of clap for misuse, that of a shell for an interrupt.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Misused(_) => crate::MISUSED,
@@ -30,7 +30,7 @@ impl fmt::Display for ExitReason {
 
 impl std::error::Error for ExitReason {}
 
-/// The error of arguments that make no sense.
+/// An error of invalid arguments.
 pub(crate) fn usage_error(text: impl fmt::Display) -> anyhow::Error {
     ExitReason::Misused(text.to_string()).into()
 }

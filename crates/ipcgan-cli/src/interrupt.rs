@@ -1,4 +1,4 @@
-//! Ctrl-C, and the signals by which systems end programs, while something is trained.
+//! Ctrl-C and termination signals during training.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,14 @@ use ipcgan::train::{Interrupter, forget_lost_terminal, leave_dashboard, show_abo
 
 use crate::info;
 
-/// Exit code of a program that Ctrl-C ended, as shells give it.
+/// Exit code after Ctrl-C, as in shells.
 const INTERRUPTED: i32 = 130;
-/// Time in which a second signal is the same wish: a terminal that is closed sends its signal, and so does the shell in it.
+/// Time in which a second signal counts as the same: a terminal that is closed sends a signal, and so does the shell
+/// in it.
 const REPEAT_WINDOW: Duration = Duration::from_millis(500);
 
-/// Stops at the first Ctrl-C (or SIGTERM, or SIGHUP) with a checkpoint; the second one ends the program at once, with the terminal
-/// as it was.
+/// The first Ctrl-C (or SIGTERM, or SIGHUP) stops with a checkpoint; the second exits immediately, after restoring
+/// the terminal.
 pub(crate) fn on_signals() -> Result<Interrupter> {
     let interrupter = Interrupter::new();
     let stop = interrupter.clone();
@@ -23,14 +24,14 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
             first = Some(Instant::now());
             forget_lost_terminal();
             stop.stop(Some("interrupted"));
-            let text = "stopping after this step, with a checkpoint; Ctrl-C once more to stop at once";
+            let text = "stopping after this step with a checkpoint; press Ctrl-C again to exit immediately";
             if !show_above_dashboard(text) {
                 info(text);
             }
         }
         Some(first) if first.elapsed() < REPEAT_WINDOW => (),
         Some(_) => {
-            // Until the end nobody else draws.
+            // Nobody else draws until the process ends.
             let _terminal = leave_dashboard();
             std::process::exit(INTERRUPTED);
         }

@@ -1,4 +1,4 @@
-//! Where the networks are that judge aged faces.
+//! Locates the evaluation networks.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use anyhow::{Result, bail};
 use ipcgan::Device;
 use ipcgan::train::evaluation::Judges;
 
-/// Names their folder, if no option does.
+/// Environment variable with their folder.
 const VARIABLE: &str = "IPCGAN_JUDGES";
-/// Where they are in a clone.
+/// Their folder in a clone.
 const IN_CLONE: &str = "assets/judges";
 
-/// Where the judges are.
+/// Location of the evaluation networks.
 #[derive(Debug)]
 pub(crate) enum JudgesSource {
     Folder(PathBuf),
@@ -21,14 +21,15 @@ pub(crate) enum JudgesSource {
 }
 
 impl JudgesSource {
-    /// The folder `named`; else that of the variable `IPCGAN_JUDGES`; else those in the program, if it was built so; else the first
-    /// folder that has their files: beside the program, as packages install them, in the clone that it was built in, or here.
+    /// The folder `named`; else that of the variable `IPCGAN_JUDGES`; else those built into the program, if they are;
+    /// else the first folder that contains their files: beside the program, where packages install them, in the clone
+    /// it was built from, or in the working directory.
     pub(crate) fn find(named: Option<&Path>) -> Result<Self> {
         let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(folder) = named.map(Path::to_path_buf).or(variable) {
             return match missing(&folder) {
                 None => Ok(Self::Folder(folder)),
-                Some(file) => bail!("{} is not there; {}", file.display(), judges_advice()),
+                Some(file) => bail!("{} does not exist; {}", file.display(), judges_advice()),
             };
         }
         #[cfg(feature = "judges")]
@@ -38,12 +39,12 @@ impl JudgesSource {
             Some(folder) => Ok(Self::Folder(folder.clone())),
             None => {
                 let looked: Vec<_> = places().iter().take(3).map(|folder| folder.display().to_string()).collect();
-                bail!("the networks that judge are not in {} or elsewhere; {}", looked.join(", "), judges_advice())
+                bail!("the evaluation networks were not found in {} or elsewhere; {}", looked.join(", "), judges_advice())
             }
         }
     }
 
-    /// Reads them.
+    /// Loads the networks.
     pub(crate) fn load(&self, device: &Device) -> Result<Judges> {
         Ok(match self {
             Self::Folder(folder) => Judges::load(folder, device)?,
@@ -62,16 +63,16 @@ impl JudgesSource {
     }
 }
 
-/// What to do about it.
+/// How to make them available.
 fn judges_advice() -> String {
     let [recogniser, estimator] = Judges::FILES;
     format!(
-        "{recogniser} and {estimator} are in {IN_CLONE} of the source code: name that folder with --judges or {VARIABLE}, copy it to \
-         `judges` beside the program, or build with `--features judges`, which puts them in the program"
+        "{recogniser} and {estimator} are in {IN_CLONE} of the source code: pass that folder with --judges or {VARIABLE}, copy \
+         it to `judges` beside the program, or build with `--features judges` to embed them"
     )
 }
 
-/// A file of the judges that `folder` does not have.
+/// The first file that is missing in `folder`.
 fn missing(folder: &Path) -> Option<PathBuf> {
     Judges::FILES.into_iter().map(|name| folder.join(name)).find(|file| !file.is_file())
 }

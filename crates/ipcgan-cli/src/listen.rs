@@ -1,4 +1,4 @@
-//! Where `serve` and `worker` listen.
+//! Listening addresses of `serve` and `worker`.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -9,10 +9,10 @@ use anyhow::{Context, Result, anyhow};
 use crate::arguments::ListenArguments;
 use crate::exit_reason::usage_error;
 
-/// A host to listen on: a name or an address, with or without a port.
+/// A host name or address to listen on, optionally with a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenHost {
-    /// Without the brackets around an IPv6 address.
+    /// Without brackets around an IPv6 address.
     pub(crate) name: String,
     pub(crate) port: Option<u16>,
 }
@@ -23,7 +23,7 @@ impl FromStr for ListenHost {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is no host: give a name or an address as localhost, 0.0.0.0, localhost:8080 or [::1]:8080"
+                "`{text}` is not a host: use a name or an address such as localhost, 0.0.0.0, localhost:8080 or [::1]:8080"
             )
         };
         if text.parse::<IpAddr>().is_ok() {
@@ -47,7 +47,7 @@ impl ListenArguments {
     /// Listens on every address of the host, IPv4 first, all with the same port.
     ///
     /// # Errors
-    /// `--host` and `--port` contradict, the host has no address here, or a port is taken.
+    /// `--host` and `--port` conflict, the host has no local address, or a port is in use.
     pub(crate) fn bind(&self, default_port: u16) -> Result<Vec<TcpListener>> {
         let port = match (self.host.port, self.port) {
             (Some(one), Some(other)) if one != other => {
@@ -70,7 +70,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut unavailable = anyhow!("the host has no address");
     for address in addresses {
-        // Any port is one that all addresses share.
+        // If any port is allowed, all addresses share it.
         let port =
             listeners.first().map_or(Ok(address.port()), |first| first.local_addr().map(|first| first.port()))?;
         match TcpListener::bind((address.ip(), port)) {

@@ -1,5 +1,5 @@
-//! The `ipcgan` command: age photos, prepare a data set, train, evaluate, convert weights, serve a web page, list devices and
-//! lend them.
+//! The `ipcgan` command: age photos, prepare data sets, train, evaluate, convert weights, serve a web page, list devices
+//! and serve them to other machines.
 
 mod age;
 mod arguments;
@@ -24,15 +24,15 @@ use arguments::{Arguments, Command};
 use exit_reason::ExitReason;
 use output::{debug, info, print_line, print_path, warn};
 
-/// Failed while doing what was asked.
+/// Exit code of a failure.
 const FAILED: u8 = 1;
-/// The arguments make no sense.
+/// Exit code of invalid arguments.
 const MISUSED: u8 = 2;
 
-/// What Burn's dashboard panics with when its user chooses to end the program at once.
+/// Panic message of Burn's dashboard when its user chooses to exit immediately.
 const KILLED_BY_KEY: &str = "Killing training from user input";
 
-/// Kernels read whole vectors, which should not touch two lines of the cache.
+/// Cache-line-aligned allocations, because the kernels read whole vectors, which should not straddle cache lines.
 #[global_allocator]
 static ALLOCATOR: ipcgan::model::LineAllocator = ipcgan::model::LineAllocator;
 
@@ -46,33 +46,33 @@ fn main() -> ExitCode {
         }
     };
     arguments.verbosity().set();
-    // Preparing is many small pictures on many threads, which are better off with a store each.
+    // `prepare` processes many small images on many threads, which is faster with one heap per thread.
     if !matches!(arguments.command, Command::Prepare(_)) {
         ipcgan::model::keep_freed_memory();
     }
     let result = ipcgan::model::guarded(|| run(arguments.command)).unwrap_or_else(|reason| {
         if reason.contains(KILLED_BY_KEY) {
-            let text = "stopped at once; go on from the last checkpoint with the same command and --resume";
+            let text = "stopped immediately; continue from the last checkpoint with the same command and --resume";
             return Err(ExitReason::Stopped(text.into()).into());
         }
         Err(anyhow::anyhow!(
-            "{reason}; this is a fault of the device, of its driver or of this program, not yours: --device cpu goes another \
-             way, and RUST_BACKTRACE=1 shows where it happened"
+            "{reason}; this is a bug in the device, its driver or this program: try --device cpu, and set RUST_BACKTRACE=1 for \
+             a backtrace"
         ))
     });
-    debug("ended");
+    debug("exiting");
     exit_code(result.and_then(|()| output::check_output()))
 }
 
-/// Says an error, if there is one.
+/// Prints an error, if there is one, and returns the exit code.
 fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let exit_reason = error.downcast_ref::<ExitReason>();
             match exit_reason {
-                Some(ExitReason::Stopped(how_to_go_on)) => info(how_to_go_on),
-                _ => output::complain_error(&error),
+                Some(ExitReason::Stopped(how_to_continue)) => info(how_to_continue),
+                _ => output::print_error(&error),
             }
             ExitCode::from(exit_reason.map_or(FAILED, ExitReason::code))
         }
@@ -94,11 +94,11 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// What libraries read from the environment, as this program needs it.
+/// Sets environment variables that libraries read.
 ///
-/// Burn puts restored optimizer states on its default device first, which in a program built for GPUs is a GPU, even on a
-/// machine that has none; every other use names its device. And where no desktop has named a folder for its sockets, looking
-/// for GPUs by OpenGL prints an error of the window system, which nobody asked for.
+/// Burn first loads optimizer states to its default device, which in a program built for GPUs is a GPU, even on a machine
+/// without one; every other use names its device. And where `XDG_RUNTIME_DIR` is not set, enumerating GPUs through OpenGL
+/// prints an irrelevant error of the window system.
 #[allow(unsafe_code, reason = "the environment is changed before any thread starts")]
 fn prepare_environment() {
     let sockets = "XDG_RUNTIME_DIR";

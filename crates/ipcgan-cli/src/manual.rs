@@ -1,4 +1,4 @@
-//! `ipcgan completions` and `ipcgan manual`: what shells and `man` want to know, from the definitions of the arguments.
+//! `ipcgan completions` and `ipcgan manual`: shell completions and manual pages, generated from the arguments.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) fn completions(shell: Shell) -> Result<()> {
     Ok(())
 }
 
-/// `ipcgan.1`, and a page for each command as `ipcgan-age.1`.
+/// Writes `ipcgan.1`, and one page per command, such as `ipcgan-age.1`.
 pub(crate) fn pages(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     clap_mangen::generate_to(Arguments::command(), folder)

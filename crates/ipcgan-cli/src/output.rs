@@ -1,6 +1,6 @@
-//! What the command says: results on standard output, all else on standard error, as much of it as is wanted.
+//! Output: results on standard output, messages on standard error, filtered by verbosity.
 //!
-//! This is the one place that prints. Nothing here panics: a full or closed output is an error at the end.
+//! The only place that prints. Nothing here panics: a full or closed standard output is reported at the end.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -14,15 +14,15 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use ipcgan::data::DataError;
 
-/// How much is said beside results.
+/// Which messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Verbosity {
     /// Errors and warnings.
     Quiet,
-    /// Progress and what is worth knowing, too.
+    /// Also progress and information.
     Normal,
-    /// What is done when, too.
+    /// Also debug output.
     Verbose,
 }
 
@@ -30,7 +30,7 @@ static VERBOSITY: AtomicU8 = AtomicU8::new(Verbosity::Normal as u8);
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Verbosity {
-    /// Makes everything that is said from now on be of this amount.
+    /// Sets the verbosity of the process.
     pub(crate) fn set(self) {
         LazyLock::force(&START);
         VERBOSITY.store(self as u8, Ordering::Relaxed);
@@ -46,16 +46,16 @@ fn is_enabled(level: Verbosity) -> bool {
     VERBOSITY.load(Ordering::Relaxed) >= level as u8
 }
 
-/// The bar that stands at the end of the terminal, if there is one.
+/// The progress bar at the end of the terminal, if there is one.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Makes lines stand above `bar`; without one, at the end.
+/// Prints further lines above `bar`.
 pub(crate) fn set_progress_bar(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
 fn write_above_the_bar(write: impl FnOnce()) {
-    // Not while it is locked: what writes may say something itself.
+    // Not while the lock is held: `write` may print as well.
     let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match bar {
         Some(bar) => bar.suspend(write),
@@ -63,15 +63,16 @@ fn write_above_the_bar(write: impl FnOnce()) {
     }
 }
 
-/// Why standard output took no more, once it did not.
+/// First error of standard output.
 static OUTPUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Says a result; whether it could be written is known at the end, by [`check_output`].
+/// Prints a line to standard output; [`check_output`] returns errors.
 pub(crate) fn print_line(line: &str) {
     write_output(&[escaped(line).as_bytes(), b"\n"]);
 }
 
-/// Says a path as a result: to a terminal as text that is safe to show, to all else byte by byte, for it need not be text.
+/// Prints a path to standard output: to a terminal with control characters escaped, elsewhere byte for byte, because it
+/// need not be UTF-8.
 pub(crate) fn print_path(path: &Path) {
     match io::stdout().is_terminal() {
         true => print_line(&path.to_string_lossy()),
@@ -105,7 +106,7 @@ fn is_obeyed(character: char) -> bool {
     turns || (character.is_control() && character != '\t')
 }
 
-/// Writes a whole text to standard output, as it is.
+/// Writes bytes to standard output.
 pub(crate) fn print_bytes(text: &[u8]) {
     write_output(&[text]);
 }
@@ -122,7 +123,7 @@ fn write_output(parts: &[&[u8]]) {
     });
 }
 
-/// Whether all results could be written. A reader that went away, as `head` does, has what it wanted.
+/// Returns the first error of standard output. A closed pipe, as by `head`, is no error.
 ///
 /// # Errors
 /// Standard output is full or broken.
@@ -135,7 +136,7 @@ pub(crate) fn check_output() -> Result<()> {
     }
 }
 
-/// Says what clap has to say, help or an error of the arguments, in its colours.
+/// Prints a message of clap, help or an error, in its colours.
 pub(crate) fn clap_message(message: &clap::Error) {
     let plain = message.render().to_string();
     // An argument that it repeats may be a file name.
@@ -148,14 +149,14 @@ pub(crate) fn clap_message(message: &clap::Error) {
     }
 }
 
-/// Says what went wrong, or may. Where nobody can be told (standard error is closed, the terminal is gone), the work goes on:
-/// `eprintln!` would panic.
+/// Prints an error or warning to standard error. Failures are ignored (standard error is closed, the terminal is
+/// gone), where `eprintln!` would panic.
 pub(crate) fn warn(line: &str) {
     write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{}\n", escaped(line)).as_bytes())));
 }
 
 /// Says an error with its causes in one line; what a decoder said of a photo interests those alone who want to know all.
-pub(crate) fn complain_error(error: &anyhow::Error) {
+pub(crate) fn print_error(error: &anyhow::Error) {
     warn(&format!("error: {}", in_one_line(error)));
     if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
         debug(format_args!("the decoder: {cause}"));
@@ -175,14 +176,14 @@ pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
     causes.join(": ")
 }
 
-/// Says how far the work is, or what is worth knowing.
+/// Prints information, unless quiet.
 pub(crate) fn info(line: &str) {
     if is_enabled(Verbosity::Normal) {
         warn(line);
     }
 }
 
-/// Says what was just done, with the seconds since the program began, to who wants to know all.
+/// Prints debug output with a timestamp, if verbose.
 pub(crate) fn debug(what: impl Display) {
     if is_enabled(Verbosity::Verbose) {
         warn(&format!("[{:8.3} s] {what}", START.elapsed().as_secs_f64()));

@@ -1,4 +1,4 @@
-//! How far long work has come.
+//! Progress bars.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::{Mutex, PoisonError};
@@ -9,20 +9,20 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use crate::info;
 use crate::output::{set_progress_bar, shows_progress};
 
-/// Time between two lines where no bar can be shown.
+/// Interval between lines without a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
-/// A bar with an estimate of the time that is left; a line now and then where there is no terminal.
+/// A progress bar with the remaining time; a line now and then without a terminal.
 pub(crate) struct Progress {
     what: &'static str,
     bar: ProgressBar,
     start: Instant,
-    /// When the last line was written.
+    /// Time of the last line.
     last_line: Mutex<Instant>,
 }
 
 impl Progress {
-    /// Of `what`, such as `reading faces`.
+    /// Progress of `what`, such as `reading faces`.
     pub(crate) fn new(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta} left")
             .expect("the template is fixed and valid");
@@ -48,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         set_progress_bar(None);
         self.bar.finish_and_clear();
@@ -56,7 +56,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// An error that ends the work early takes the bar away, too.
+    /// Also removes the bar after an error.
     fn drop(&mut self) {
         self.finish();
     }

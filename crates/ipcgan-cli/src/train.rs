@@ -1,4 +1,4 @@
-//! `ipcgan train`: faces in, weights out.
+//! `ipcgan train`: trains the networks.
 
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::output::shows_progress;
 use crate::progress::Progress;
 use crate::{devices, info, interrupt, print_line, print_path, warn};
 
-/// Names in the list of pictures that are left out, before it is cut short.
+/// Maximum number of excluded images that are listed.
 const MAX_EXCLUDED_LINES: usize = 10;
 
 pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         devices,
         display,
         notices: if dashboard { notices.sink() } else { Arc::new(warn) },
-        // A dry run has nothing to lose.
+        // A dry run has nothing to save.
         interrupter: if arguments.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
         resume: arguments.resume,
         device_memory,
@@ -62,13 +62,13 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     Ok(print_results(outcome?, &run)?)
 }
 
-/// The configuration of a new run, or that of the run in the folder, `existing`; settings that are named change it.
+/// The configuration of a new run, or that of an `existing` one, with the overrides of the arguments.
 fn config(arguments: &TrainArguments, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
     let config = match (existing, arguments.preset) {
         (Some(existing), Some(preset)) if existing.preset != preset => {
             let existing = existing.preset;
             return Err(usage_error(format!(
-                "the run in {} began with --preset {existing}, not {preset}; choose another folder with --run",
+                "the run in {} was started with --preset {existing}, not {preset}; choose another folder with --run",
                 arguments.run.display()
             )));
         }
@@ -80,10 +80,9 @@ fn config(arguments: &TrainArguments, existing: Option<TrainingConfig>) -> Resul
     config.with_settings(&settings).map_err(usage_error)
 }
 
-/// A table of what the run would take, on standard output.
+/// Prints the estimated cost of each stage as a table.
 ///
-/// # Errors
-/// The run cannot work here.
+/// # Errors A stage cannot run on this machine.
 fn print_plan(stages: &[StagePlan]) -> Result<()> {
     let gpu = stages.iter().any(|plan| plan.device_memory > 0.0);
     let row = |cells: [String; 8]| {
@@ -118,7 +117,7 @@ fn print_plan(stages: &[StagePlan]) -> Result<()> {
 fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> {
     let data = match folder {
         None => {
-            let progress = Progress::new("drawing faces");
+            let progress = Progress::new("rendering synthetic faces");
             let data = TrainingData::synthetic(config, &|done, all| progress.show(done, all));
             progress.finish();
             data?
@@ -132,7 +131,7 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
             data
         }
     };
-    info(&format!("{} faces to learn from, {} of other people to validate on", data.train().len(), data.valid().len()));
+    info(&format!("{} training faces, {} validation faces of other identities", data.train().len(), data.valid().len()));
     Ok(data)
 }
 
@@ -145,7 +144,7 @@ fn print_excluded(left_out: &[ipcgan::data::LeftOut]) {
     }
 }
 
-/// The dashboard where it can be shown, and where Ctrl-C works in it.
+/// The dashboard where it can be shown and Ctrl-C works, else plain lines.
 fn display(arguments: &TrainArguments) -> Display {
     let streams = [stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal()];
     let terminal = cfg!(unix) && streams == [true; 3];
@@ -155,7 +154,7 @@ fn display(arguments: &TrainArguments) -> Display {
     }
 }
 
-/// Notices that come while the dashboard has the terminal: shown on top of it, and said again when it is gone.
+/// Notices while the dashboard owns the terminal: shown on top of it, and printed again when it is closed.
 struct Notices {
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -184,8 +183,8 @@ impl Notices {
 fn print_results(outcome: TrainingOutcome, run: &RunFolder) -> Result<(), ExitReason> {
     match outcome {
         TrainingOutcome::Interrupted { stage, step } => {
-            let go_on = "go on with the same command and --resume";
-            return Err(ExitReason::Stopped(format!("stopped in the {stage} stage after step {step}; {go_on}")));
+            let advice = "continue with the same command and --resume";
+            return Err(ExitReason::Stopped(format!("stopped in the {stage} stage after step {step}; {advice}")));
         }
         TrainingOutcome::Completed(summaries) => {
             summaries.iter().for_each(print_summary);
@@ -193,12 +192,12 @@ fn print_results(outcome: TrainingOutcome, run: &RunFolder) -> Result<(), ExitRe
         }
     }
     info(&format!(
-        "curves: {}; in TensorBoard: tensorboard --logdir {}",
+        "plots: {}; TensorBoard: tensorboard --logdir {}",
         run.path().join("plots").display(),
         run.path().join(TENSORBOARD_FOLDER).display()
     ));
     if let Some(grid) = run.newest_sample() {
-        info("sample grid (a row a face: source, then each age group):");
+        info("sample grid (one row per face: source, then each age group):");
         print_path(&grid);
     }
     let generator = run.weights("generator");
@@ -209,20 +208,20 @@ fn print_results(outcome: TrainingOutcome, run: &RunFolder) -> Result<(), ExitRe
     Ok(())
 }
 
-/// A line a number, because names are long.
+/// One line per metric, because names are long.
 fn print_summary(summary: &Summary) {
     let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early, best_step: _ } = summary;
-    let early = if *stopped_early { ", when nothing became better any more" } else { "" };
-    info(&format!("{stage}: {steps} steps on {train_faces} faces{early}; on {valid_faces} faces of other people"));
+    let early = if *stopped_early { " (early stopping)" } else { "" };
+    info(&format!("{stage}: {steps} steps{early} on {train_faces} faces; metrics on {valid_faces} held-out faces:"));
     if held_out.is_empty() {
-        info("    nothing could be measured on them");
+        info("    no metric is defined");
     }
     for (name, value) in held_out {
         info(&format!("    {name:<20} {value:.3}"));
     }
 }
 
-/// Which checkpoint is the best generator, if that is not the last one.
+/// Reports the best checkpoint of the generator, if it is not the last one.
 fn print_best_checkpoint(summary: &Summary, run: &RunFolder) {
     let Some(best) = summary.best_step.filter(|best| *best < summary.steps && summary.stage == Stage::Aging.name())
     else {
@@ -230,17 +229,17 @@ fn print_best_checkpoint(summary: &Summary, run: &RunFolder) {
     };
     let folder = run.path().join("checkpoints").join(&summary.stage);
     if !folder.join(format!("{best:06}")).is_dir() {
-        return info(&format!("on held-out faces step {best} was better, but its checkpoint is gone"));
+        return info(&format!("step {best} was better on held-out faces, but its checkpoint is missing"));
     }
     info(&format!(
-        "the weights are those of the last step; on held-out faces step {best} was better, and `{} convert {} best.safetensors` writes \
-         its generator",
+        "the weights are those of the last step; step {best} was better on held-out faces: `{} convert {} best.safetensors` \
+         extracts its generator",
         program(),
         folder.display()
     ));
 }
 
-/// How the program was called: by cargo from a clone, or by its own name.
+/// How the program was started: by cargo from a clone, or by its own name.
 fn program() -> &'static str {
     match std::env::var_os("CARGO") {
         Some(_) => "cargo run --release --",

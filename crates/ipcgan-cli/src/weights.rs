@@ -1,4 +1,4 @@
-//! The generator that a command uses.
+//! Loads the generator of a command.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use ipcgan::{Device, FaceAging};
 
 use crate::info;
 
-/// The generator that `named` means (a weights file, a run folder or a checkpoint), or the one that comes with the program.
+/// Loads the generator `named` (a weights file, a run folder or a checkpoint), or the one that ships with the
+/// program.
 pub(crate) fn face_aging(named: Option<&Path>, device: &Device) -> Result<FaceAging> {
     match named {
         Some(path) => face_aging_of(&source(path)?, device),
@@ -17,17 +18,17 @@ pub(crate) fn face_aging(named: Option<&Path>, device: &Device) -> Result<FaceAg
     }
 }
 
-/// The generator of `source`.
+/// Loads the generator of `source`.
 pub(crate) fn face_aging_of(source: &GeneratorSource, device: &Device) -> Result<FaceAging> {
     Ok(FaceAging::of_weights(source.load(device, &notices())?, &source.file(), device))
 }
 
-/// Where the generator is that `path` means.
+/// Locates the generator at `path`.
 pub(crate) fn source(path: &Path) -> Result<GeneratorSource> {
     Ok(GeneratorSource::find(path, &notices())?)
 }
 
-/// Says which checkpoint is used, and what takes long.
+/// Reports the selected checkpoint, and slow work.
 pub(crate) fn notices() -> LineSink {
     Arc::new(info)
 }

@@ -115,7 +115,7 @@ fn faces_that_were_learned_from_are_not_measured() {
     let output = ipcgan(folder.path(), &["evaluate", "--data", "faces", "--judges", JUDGES, "--device", "cpu"]);
 
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("split test or valid"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("in the split test or valid"), "{}", stderr(&output));
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn judges_that_are_named_and_not_there_are_an_error_with_the_file() {
     let by_option = installed(folder.path()).args(["--judges", "here"]).output().unwrap();
     let by_variable = installed(folder.path()).env("IPCGAN_JUDGES", "there").output().unwrap();
 
-    assert!(stderr(&by_option).contains("here/recogniser.safetensors is not there"), "{}", stderr(&by_option));
-    assert!(stderr(&by_variable).contains("there/recogniser.safetensors is not there"), "{}", stderr(&by_variable));
+    assert!(stderr(&by_option).contains("here/recogniser.safetensors does not exist"), "{}", stderr(&by_option));
+    assert!(stderr(&by_variable).contains("there/recogniser.safetensors does not exist"), "{}", stderr(&by_variable));
 }
 
 #[test]

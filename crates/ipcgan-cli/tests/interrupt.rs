@@ -164,7 +164,7 @@ fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_bac
     assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
     assert_eq!(checkpoints(folder.path()), 1);
     assert!(terminal.is_as_before());
-    eventually(|| terminal.shows("go on with the same command and --resume"));
+    eventually(|| terminal.shows("continue with the same command and --resume"));
     assert!(terminal.shows(LEAVES_SCREEN));
     // And it goes on from there.
     let done: usize =

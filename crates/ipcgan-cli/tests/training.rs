@@ -129,7 +129,7 @@ fn a_stage_that_becomes_no_better_ends_with_its_best_weights() {
 
     let (_, report) = succeeded(trained(folder.path(), &[&patient[..], &["--set", "identity.steps=200"]].concat()));
 
-    assert!(report.contains("when nothing became better any more"), "{report}");
+    assert!(report.contains("(early stopping)"), "{report}");
     let run = folder.path().join("run");
     let validations = recorded(folder.path(), "run", "identity/valid.jsonl");
     let values: Vec<f64> = validations.iter().map(|line| line["verification AUC"].as_f64().unwrap()).collect();

@@ -118,7 +118,7 @@ fn a_pair_of_one_name_is_aged_to_two_names_whatever_comes_later() {
     let (results, stderr) = age(0, folder.path(), &["photos", "--to", "51+"]);
 
     assert!(results.starts_with("aged/IMG_1-jpg-51+.jpg\n"), "{results}");
-    assert!(stderr.contains("photos/IMG_1.JPG: results are called IMG_1-jpg-"), "{stderr}");
+    assert!(stderr.contains("photos/IMG_1.JPG: results are named IMG_1-jpg-"), "{stderr}");
     assert_eq!(fs::read(folder.path().join("aged/IMG_1-51+.png")).unwrap(), first);
 }
 
@@ -293,8 +293,8 @@ fn a_photo_that_is_not_upright_is_told_how_to_be_turned() {
     let folder = tempfile::tempdir().unwrap();
     let upright = image::open(asset("grace-hopper.jpg")).unwrap().into_rgb8();
     for (turned, advice) in [
-        (rotate270(&upright), "turned by 90 degrees clockwise it"),
-        (rotate90(&upright), "turned by 90 degrees counterclockwise it"),
+        (rotate270(&upright), "after rotating by 90 degrees clockwise"),
+        (rotate90(&upright), "after rotating by 90 degrees counterclockwise"),
         (rotate180(&upright), "upside down"),
     ] {
         turned.save(folder.path().join("turned.png")).unwrap();

@@ -227,7 +227,7 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
         (&["prepare", "--out", "out"], "FOLDER"),
         (&["prepare", "faces", "--out", "faces"], "itself"),
         (&["prepare", "faces", "--out", "out", "--threads", "1000000"], "1024"),
-        (&["prepare", "faces", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], "leave nobody"),
+        (&["prepare", "faces", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], "no identities"),
         (&["prepare", "faces", "--out", "out", "--source", "csv", "--column", "age"], "OURS=THEIRS"),
         (&["train", "--set", "aging.stepps=5", "--device", "cpu"], "stepps"),
         (&["serve", "--concurrency", "0"], "concurrency"),

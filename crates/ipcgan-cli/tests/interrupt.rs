@@ -218,7 +218,7 @@ fn the_key_that_ends_at_once_gives_the_terminal_back_and_blames_no_device() {
     terminal.press(b"k");
 
     assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
-    assert!(terminal.is_as_before() && !terminal.shows("fault of the device"));
+    assert!(terminal.is_as_before() && !terminal.shows("bug in the device"));
 }
 
 #[test]

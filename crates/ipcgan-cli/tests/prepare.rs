@@ -186,7 +186,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     assert!(error(&["data", "--out", "out", "--age-groups", "11,11"], 2).contains("must rise"));
     assert!(error(&["data", "--out", "out", "--split", "gone.csv"], 1).contains("gone.csv"));
     assert!(
-        error(&["data", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], 2).contains("nobody")
+        error(&["data", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], 2).contains("no identities")
     );
 }
 

@@ -120,7 +120,7 @@ fn a_stage_of_an_existing_run_has_the_settings_and_the_data_of_the_run() {
     let report = ended(&mut train(folder.path(), &["--stage", "aging", "--preset", "compact"]), MISUSED);
     assert!(report.contains("was started with --preset tiny, not compact"), "{report}");
     let report = ended(&mut train(folder.path(), &["--stage", "aging", "--set", "alexnet.width=4"]), FAILED);
-    assert!(report.contains("`alexnet.width` was 2 when the identity stage learned"), "{report}");
+    assert!(report.contains("`alexnet.width` was 2 when the identity stage was trained"), "{report}");
     ended(&mut train(folder.path(), &["--stage", "aging", "--set", "aging.steps=3"]), DONE);
 
     let mut after = json(&run.join("config.json"));

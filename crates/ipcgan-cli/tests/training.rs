@@ -66,7 +66,7 @@ fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
     // Weights like these diverge at any rate, so it is given up in the end.
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert_eq!(stderr.lines().filter(|line| line.contains("with half the rates")).count(), 3, "{stderr}");
+    assert_eq!(stderr.lines().filter(|line| line.contains("with half the learning rate")).count(), 3, "{stderr}");
     let config = fs::read(folder.path().join("run/log/aging/config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(config["aging"]["generator_learning_rate"], 3e-4 / 8.0);

@@ -1,4 +1,4 @@
-//! A walk through the ages and back, as an animated GIF.
+//! Animated GIF through all ages and back.
 
 use anyhow::Result;
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -9,16 +9,16 @@ use ipcgan::data::{Change, Place, put_back};
 
 use super::photo::Aging;
 
-/// Longer side of the animation of a photo, at most.
+/// Maximum length of the longer side of an animated photo.
 const LONGER_SIDE: u32 = 480;
-/// Ages from one group's middle to the next.
+/// Frames from one group's middle age to the next.
 const STEPS: usize = 6;
-/// Milliseconds that a picture is shown.
+/// Milliseconds per frame.
 const DELAY: u32 = 80;
-/// How carefully GIF's 256 colours are chosen, 1 (best) to 30.
+/// Speed of the colour quantization of GIF, from 1 (best quality) to 30.
 const QUANTIZATION_SPEED: i32 = 10;
 
-/// The photo with `faces`, each aligned and with its place in the photo, growing old and young again.
+/// Animation of a photo with `faces`, each aligned and with its placement in the photo.
 pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Place)]) -> Result<Vec<u8>> {
     let factor = (LONGER_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor).round() as u32).max(1));
@@ -36,12 +36,12 @@ pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Pla
     gif(pictures.collect())
 }
 
-/// An aligned face growing old and young again.
+/// Animation of an aligned face.
 pub(crate) fn of_face(aging: &Aging, face: &RgbImage) -> Result<Vec<u8>> {
     gif(residuals_over_ages(aging, face)?.iter().map(|residual| residual.added_to(face)).collect())
 }
 
-/// What changes in a face from the first group's middle to the last one's.
+/// Residuals of a face at ages from the middle of the first group to that of the last.
 fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Change>> {
     let groups = aging.photo_aging.age_groups();
     let [first, last] = [0, groups.count() - 1].map(|group| groups.middle(group));
@@ -52,7 +52,7 @@ fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Change>> {
     Ok(residuals.map(|residual| residual.scaled(aging.strength)).collect())
 }
 
-/// `pictures` there and back, without end.
+/// Encodes the frames forwards and backwards, repeating.
 fn gif(pictures: Vec<RgbImage>) -> Result<Vec<u8>> {
     let back = pictures.iter().skip(1).rev().skip(1);
     let mut bytes = Vec::new();

@@ -1,10 +1,11 @@
-//! Which photos are meant, and what lies beside them.
+//! Lists the photos to age, and what is skipped.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A result of an earlier command.
 use anyhow::{Result, bail};
 use ipcgan::data::counted;
 use ipcgan::photo::PictureKind;
@@ -19,26 +20,26 @@ use crate::exit_reason::usage_error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Photo {
     pub(crate) source: Source,
-    /// Where it is, as [`located`].
+    /// Canonical location, as [`located`].
     pub(crate) location: PathBuf,
-    /// What its results should be called, below the folder of results and without what follows: `trip/IMG_1`.
+    /// Relative output name without suffix: `trip/IMG_1`.
     pub(crate) stem: PathBuf,
     pub(crate) given: Given,
 }
 
-/// How a photo came to be meant.
+/// How a photo was selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
-    /// It was named, so it is aged whether or not it was before.
+    /// Named on the command line, so it is always aged.
     ByName,
     InFolder,
 }
 
-/// Photos, and what a folder holds besides.
+/// Photos to age, and what was skipped.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) photos: Vec<Photo>,
-    /// What is no photo that can be aged, counted by kind.
+    /// Skipped files, counted by kind.
     pub(crate) skipped: BTreeMap<Skipped, usize>,
     /// What should be read and cannot be: folders and links.
     pub(crate) unreadable: Vec<Unreadable>,
@@ -55,24 +56,24 @@ pub(crate) struct Unreadable {
     pub(crate) reason: String,
 }
 
-/// Why a file of a folder is not aged.
+/// Why a file is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Skipped {
-    /// A picture of a kind that this build does not read.
+    /// An image format that this build does not read.
     Unread(PictureKind),
     Video,
     OtherFile,
-    /// A file or folder whose name begins with a dot.
+    /// A file or folder whose name starts with a dot.
     Hidden,
     /// A result of an earlier command.
     Result,
-    /// It is in the folder that results are written to.
+    /// In the output folder.
     InOutputFolder,
-    /// It is meant twice.
+    /// Given twice.
     Repeated,
-    /// A link to a folder that it lies in.
+    /// A link to one of its parent folders.
     LinkLoop,
-    /// A link to nothing that is not called as a picture is.
+    /// A broken link whose name is not that of an image.
     BrokenLink,
 }
 
@@ -84,9 +85,9 @@ impl fmt::Display for Skipped {
             Self::OtherFile => formatter.write_str("other file"),
             Self::Hidden => formatter.write_str("hidden"),
             Self::Result => formatter.write_str("result of an earlier command"),
-            Self::InOutputFolder => formatter.write_str("in the folder of results"),
+            Self::InOutputFolder => formatter.write_str("in the output folder"),
             Self::Repeated => formatter.write_str("given twice"),
-            Self::LinkLoop => formatter.write_str("link to a folder around it"),
+            Self::LinkLoop => formatter.write_str("link to a parent folder"),
             Self::BrokenLink => formatter.write_str("broken link"),
         }
     }
@@ -109,13 +110,13 @@ impl Skipped {
 }
 
 impl Listing {
-    /// The photos in `given` (files, folders and `-` for standard input), without results of earlier commands and without
-    /// what lies in the folder `out`.
+    /// The photos in `given` (files, folders and `-` for standard input), without results of earlier commands and files in
+    /// the output folder `out`.
     ///
-    /// Photos of a folder come in natural order of their names; links to files and folders are followed.
+    /// Photos of a folder are in natural order of their names; links are followed.
     ///
     /// # Errors
-    /// There is no photo, or the folder of photos is `out` itself.
+    /// There is no photo, or a folder of photos is `out` itself.
     pub(crate) fn of(given: &[PathBuf], out: &Path) -> Result<Self> {
         let mut listing = Self::default();
         for path in given {
@@ -139,7 +140,7 @@ impl Listing {
         Ok(listing)
     }
 
-    /// What to do with pictures that cannot be read, and with videos: `3 HEIC: convert it to PNG or JPEG`.
+    /// Advice on unsupported images and videos: `3 HEIC: convert it to PNG or JPEG`.
     pub(crate) fn advice(&self) -> Option<String> {
         let kinds = self.skipped.iter().filter_map(|(skipped, count)| match skipped {
             Skipped::Unread(kind) => Some(format!("{count} {kind}: {}", kind.advice())),
@@ -150,12 +151,12 @@ impl Listing {
         (!kinds.is_empty()).then(|| kinds.join("; "))
     }
 
-    /// All that is skipped: `3 HEIC, 1 video`.
+    /// Summary of skipped files: `3 HEIC, 1 video`.
     pub(crate) fn skipped_text(&self) -> Option<String> {
         text_of(&self.skipped)
     }
 
-    /// Brings all photos into natural order of their paths.
+    /// Sorts all photos in natural order of their paths.
     pub(crate) fn sort(&mut self) {
         self.photos.sort_by(|a, b| natural_order::paths(a.source.path(), b.source.path()));
     }
@@ -164,7 +165,7 @@ impl Listing {
         *self.skipped.entry(why).or_default() += 1;
     }
 
-    /// Photos, those that are given twice, and what cannot be read.
+    /// Number of photos, including repeated and unreadable ones.
     fn noticed(&self) -> usize {
         self.photos.len() + self.unreadable.len() + self.skipped.get(&Skipped::Repeated).copied().unwrap_or(0)
     }
@@ -186,7 +187,7 @@ impl Listing {
         if out.is_some() && fs::canonicalize(folder).ok() == out {
             let folder = folder.display();
             return Err(usage_error(format!(
-                "{folder} holds the photos; give another folder for their results as --out"
+                "{folder} contains the photos; choose another output folder with --out"
             )));
         }
         let (before, skipped_before) = (self.noticed(), self.skipped.clone());
@@ -218,7 +219,7 @@ impl Listing {
                 }
                 continue;
             }
-            // A pipe would be waited for without an end.
+            // Reading a pipe could block forever.
             if !is_file {
                 self.skip(Skipped::OtherFile);
                 continue;
@@ -287,7 +288,7 @@ fn why_skipped(path: &Path, results: &HashSet<PathBuf>, out: Option<&Path>) -> O
     }
 }
 
-/// Results in `folder` that the resume log of a folder around it knows.
+/// Results in `folder` according to the resume logs of its parent folders.
 fn results_above(folder: &Path) -> HashSet<PathBuf> {
     let Ok(whole) = fs::canonicalize(folder) else { return HashSet::new() };
     let results = whole.ancestors().skip(1).flat_map(ResumeLog::results_in);
@@ -336,14 +337,14 @@ mod tests {
     }
 
     #[test]
-    fn photos_of_a_folder_come_in_natural_order_with_those_below_it() {
+    fn photos_of_a_folder_are_in_natural_order() {
         let folder = folder(&["f10.JPG", "f2.png", "f1.jpeg", "trip/d.webp"]);
 
         assert_eq!(stems(&listed(folder.path())), ["f1", "f2", "f10", "trip/d"]);
     }
 
     #[test]
-    fn what_is_skipped_is_counted_by_kind() {
+    fn skipped_files_are_counted_by_kind() {
         let files = ["a.jpg", "b.dng", "c.DNG", "d.psd", "clip.mov", "notes.txt", "none", ".hidden/e.png", ".f.png"];
         let folder = folder(&files);
 
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_folder_of_results_is_no_photo() {
+    fn files_in_the_output_folder_are_skipped() {
         let folder = folder(&["a.png", "aged/a-51+.png"]);
 
         let listing = listed(folder.path());
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_photos_is_refused_with_what_it_has() {
+    fn a_folder_without_photos_is_an_error_that_lists_its_files() {
         let folder = folder(&["notes.txt", "clip.mp4"]);
 
         let error = Listing::of(&[folder.path().into()], Path::new("aged")).unwrap_err().to_string();
@@ -424,7 +425,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_and_broken_ones_and_loops_are_told() {
+    fn links_are_followed_and_broken_links_and_loops_are_reported() {
         use std::os::unix::fs::symlink;
         let folder = folder(&["photos/a.png", "elsewhere/trip/b.png"]);
         let photos = folder.path().join("photos");

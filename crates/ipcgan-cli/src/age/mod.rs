@@ -1,7 +1,7 @@
-//! `ipcgan age`: photos in, the people in them at other ages out.
+//! `ipcgan age`: ages the people in photos.
 //!
-//! In the order of the work: [`listing`] finds the photos, [`selection`] the ages, [`output_names`] names all results before
-//! anything is written, [`photo`] ages one photo after the other, and [`resume_log`] keeps what is done.
+//! In order of execution: [`listing`] finds the photos, [`selection`] parses ages and faces, [`output_names`] names all
+//! results before anything is written, [`photo`] ages one photo after the other, and [`resume_log`] records what is done.
 
 mod animation;
 mod listing;
@@ -40,7 +40,7 @@ use source::Content;
 use summary::Summary;
 pub(crate) use upright::turn_advice;
 
-/// Photos of which is told that their results are called otherwise, before the list is cut short.
+/// Maximum number of renamed results that are listed.
 const MAX_RENAMED: usize = 5;
 
 pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
@@ -51,13 +51,13 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     report_skipped(&listing, arguments);
     let device = devices::open(&arguments.device)?;
     let face_aging = face_aging(arguments.weights.as_deref(), &device)?;
-    debug("weights are read");
+    debug("loaded weights");
     let (ages, notices) = selection::ages(&arguments.to, face_aging.age_groups())?;
     notices.iter().for_each(|notice| info(notice));
     let weights = arguments.weights.as_ref().map(|_| face_aging.origin());
     let request = AgeRequest::new(arguments, &ages, weights)?;
     fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("cannot make the folder {}", arguments.out.display()))?;
+        .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
     let log = ResumeLog::open(&arguments.out)?;
     let suffixes = Suffixes::new(&ages, &face_aging.age_groups().names(), arguments.format);
     let on_conflict = if arguments.video { NameConflict::Refuse } else { NameConflict::Rename };
@@ -94,14 +94,14 @@ fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
 fn report_renamed(photos: &[Photo], names: &OutputNames) {
     for &index in names.renamed.iter().take(MAX_RENAMED) {
         let [photo, base] = [photos[index].source.name(), &names.bases[index]].map(Path::display);
-        info(&format!("{photo}: results are called {base}-..., because other names are taken"));
+        info(&format!("{photo}: results are named {base}-..., because other names are in use"));
     }
     if names.renamed.len() > MAX_RENAMED {
-        info(&format!("and {} more whose names are taken", names.renamed.len() - MAX_RENAMED));
+        info(&format!("and {} more with renamed results", names.renamed.len() - MAX_RENAMED));
     }
 }
 
-/// Ages each photo, goes on after one that fails, and leaves out what an earlier command did.
+/// Ages each photo, continues after failures, and skips photos that are up to date.
 fn age_all(
     aging: &Aging,
     listing: &Listing,
@@ -146,7 +146,7 @@ fn age_all(
     summary.result()
 }
 
-/// Ages a photo; none if it was aged before and is not to be again.
+/// Ages a photo; none if its results are up to date.
 fn age(
     aging: &Aging,
     photo: &Photo,
@@ -169,7 +169,7 @@ fn age(
     Ok(Some(aged))
 }
 
-/// Says what became of a photo: the files that were written, or all that is known.
+/// Prints the written files, or all results as JSON.
 fn print_aged(aged: &AgedPhoto, arguments: &AgeArguments) -> Result<()> {
     match arguments.json {
         true => print_line(&serde_json::to_string(aged)?),

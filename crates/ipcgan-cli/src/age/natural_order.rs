@@ -1,10 +1,10 @@
-//! The order of file names in which numbers count as numbers: f1, f2, f10.
+//! Natural order of file names: numbers compare by value (f1, f2, f10).
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Compares two names; runs of digits by their values, all else byte by byte.
+/// Compares two names: runs of digits by value, everything else byte by byte.
 pub(crate) fn names(one: &OsStr, other: &OsStr) -> Ordering {
     let (mut a, mut b) = (one.as_encoded_bytes(), other.as_encoded_bytes());
     while let ([first, ..], [second, ..]) = (a, b) {
@@ -21,7 +21,7 @@ pub(crate) fn names(one: &OsStr, other: &OsStr) -> Ordering {
             return order;
         }
     }
-    // As many leading zeros more or less are another name still.
+    // Names that differ only in leading zeros are still different.
     a.len().cmp(&b.len()).then_with(|| one.cmp(other))
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn paths(one: &Path, other: &Path) -> Ordering {
     order.unwrap_or_else(|| one.components().count().cmp(&other.components().count()))
 }
 
-/// The digits that `bytes` begin with, without leading zeros, and what comes after them.
+/// Leading digits of `bytes` without leading zeros, and the rest.
 fn number(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
     let zeros = bytes[..end].iter().take_while(|byte| **byte == b'0').count();

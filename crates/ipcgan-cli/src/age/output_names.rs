@@ -1,7 +1,7 @@
-//! The names of results, chosen for all photos before the first one is aged.
+//! Names of results, chosen for all photos before the first one is aged.
 //!
-//! No two photos write to one name, and no name is taken that a file has already, unless this program wrote that file for
-//! the same photo. Names that differ in case alone count as one, as on the file systems of Windows and macOS.
+//! No two photos write to the same name, and no existing file is overwritten unless this program wrote it for the same
+//! photo. Names that differ only in case count as equal, as on the file systems of Windows and macOS.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -15,43 +15,43 @@ use super::resume_log::ResumeLog;
 use super::selection::Age;
 use crate::age::request::OutputFormat;
 
-/// Ages in the name of a strip, before they are cut short, in bytes.
+/// Maximum length, in bytes, of the ages in the name of a contact sheet.
 const MAX_STRIP_AGES: usize = 60;
-/// How many names are tried for one photo.
+/// Maximum number of names tried per photo.
 const MAX_TRIES: usize = 10_000;
 
-/// What follows a photo's own name in the names of its results.
+/// Suffixes of the names of a photo's results.
 #[derive(Debug)]
 pub(crate) struct Suffixes {
-    /// All that may follow, but for the number of the face.
+    /// All suffixes, without the number of the face.
     all: Vec<String>,
-    /// Of a strip.
+    /// Suffix of the contact sheet.
     pub(crate) strip: String,
 }
 
-/// What to do where the plain names are taken.
+/// What to do if a name is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameConflict {
-    /// Choose others.
+    /// Choose another name.
     Rename,
-    /// Fail: the names are numbers that must stay as they are.
+    /// Fail: the names are frame numbers that must not change.
     Refuse,
 }
 
-/// The names of all photos' results.
+/// Names of the results of all photos.
 #[derive(Debug)]
 pub(crate) struct OutputNames {
-    /// For each photo, what its results' names begin with, below the folder of results.
+    /// For each photo, the relative base name of its results.
     pub(crate) bases: Vec<PathBuf>,
-    /// Photos whose results are not called as they are.
+    /// Photos with renamed results.
     pub(crate) renamed: Vec<usize>,
 }
 
-/// Of an animation.
+/// Suffix of an animation.
 pub(crate) const ANIMATION_SUFFIX: &str = ".gif";
 
 impl Suffixes {
-    /// Of results at `ages` in a format that is possible by `format`, where `every_age` has all age groups.
+    /// Suffixes of results at `ages` in `format`.
     pub(crate) fn new(ages: &[Age], groups: &[String], format: OutputFormat) -> Self {
         let names: Vec<&str> = ages.iter().map(|age| age.name.as_str()).collect();
         let strip = match names == groups {
@@ -65,13 +65,13 @@ impl Suffixes {
         Self { all, strip }
     }
 
-    /// Of the photo, or a face, at an age.
+    /// Suffix of the photo, or a face, at an age.
     pub(crate) fn image(age: &str, format: impl std::fmt::Display) -> String {
         format!("-{age}.{format}")
     }
 }
 
-/// The ages of a strip that has not all groups, so that it does not take the place of one with others.
+/// Ages in the name of a contact sheet without all groups, so that it does not replace one of other ages.
 fn strip_ages(names: &[&str]) -> String {
     let all = names.join("_");
     match (names.first(), names.last()) {
@@ -82,7 +82,7 @@ fn strip_ages(names: &[&str]) -> String {
     }
 }
 
-/// What follows a photo's own name where a face is written alone, as the face `number`.
+/// Label of the face `number` in the names of face crops.
 pub(crate) fn face_label(number: usize) -> String {
     format!("{FACE}{number}")
 }
@@ -90,10 +90,10 @@ pub(crate) fn face_label(number: usize) -> String {
 const FACE: &str = "-face";
 
 impl OutputNames {
-    /// Names in the folder `out`, of which `log` knows what is there.
+    /// Chooses names in the folder `out`, whose earlier results are in `log`.
     ///
     /// # Errors
-    /// A name is taken and must not be changed.
+    /// A name is in use and must not change.
     pub(crate) fn plan(
         photos: &[Photo],
         out: &Path,
@@ -102,10 +102,11 @@ impl OutputNames {
         on_conflict: NameConflict,
     ) -> Result<Self> {
         let locations = photos.iter().map(|photo| photo.location.clone()).collect();
+        /// Keys of results of earlier photos.
         let mut planner = Planner { out, suffixes, log, locations, folders: HashMap::new(), reserved: HashSet::new() };
         let alike = extensions_by_stem(photos);
         let mut bases = vec![None; photos.len()];
-        // Photos that were aged before keep their names, whatever was added since.
+        // Photos that were aged before keep their names.
         for (index, photo) in photos.iter().enumerate() {
             if let Some(base) = log.base_of(&photo.location).filter(|base| is_for(base, &photo.stem)) {
                 bases[index] = planner.reserve(photo, base).then(|| base.to_path_buf());
@@ -119,7 +120,7 @@ impl OutputNames {
                 candidates(photo, with_extension).take(if on_conflict == NameConflict::Rename { MAX_TRIES } else { 1 });
             let Some(base) = candidates.find(|base| planner.reserve(photo, base)) else {
                 bail!(
-                    "results of {} would be called as other files are in {}, or as those of another photo; give another \
+                    "results of {} would have the names of other files in {}, or of results of another photo; choose another \
                      folder with --out",
                     photo.source.name().display(),
                     out.display()
@@ -134,7 +135,7 @@ impl OutputNames {
     }
 }
 
-/// The extensions of photos that are called the same but for them.
+/// Extensions of photos that differ only in the extension.
 fn extensions_by_stem(photos: &[Photo]) -> HashMap<String, HashSet<OsString>> {
     let mut found = HashMap::<String, HashSet<OsString>>::new();
     for photo in photos {
@@ -144,7 +145,7 @@ fn extensions_by_stem(photos: &[Photo]) -> HashMap<String, HashSet<OsString>> {
     found
 }
 
-/// What results of a photo may begin with, best first: `IMG_1`, `IMG_1-jpg`, `IMG_1-2`, `IMG_1-3`.
+/// Base names for a photo, best first: `IMG_1`, `IMG_1-jpg`, `IMG_1-2`, `IMG_1-3`.
 fn candidates(photo: &Photo, with_extension: bool) -> impl Iterator<Item = PathBuf> {
     let with = |end: &std::ffi::OsStr| {
         let mut name = photo.stem.clone().into_os_string();
@@ -158,7 +159,7 @@ fn candidates(photo: &Photo, with_extension: bool) -> impl Iterator<Item = PathB
     std::iter::once(photo.stem.clone()).chain(extension).chain(numbered)
 }
 
-/// Whether `base` is one of the names of [`candidates`].
+/// Whether `base` is one of [`candidates`].
 fn is_for(base: &Path, stem: &Path) -> bool {
     let (base, stem) = (base.as_os_str().as_encoded_bytes(), stem.as_os_str().as_encoded_bytes());
     base.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
@@ -168,7 +169,7 @@ struct Planner<'a> {
     out: &'a Path,
     suffixes: &'a Suffixes,
     log: &'a ResumeLog,
-    /// Where the photos are: none of them is a result that may be replaced.
+    /// Locations of the photos: none of them is a result that may be replaced.
     locations: HashSet<PathBuf>,
     /// What is in each folder of results: the files of each key.
     folders: HashMap<PathBuf, HashMap<String, Vec<PathBuf>>>,
@@ -177,7 +178,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Takes the names that begin with `base` for `photo`, if none of them is taken.
+    /// Reserves the names with `base` for `photo`, if none is in use.
     fn reserve(&mut self, photo: &Photo, base: &Path) -> bool {
         let keys: Vec<String> =
             self.suffixes.all.iter().flat_map(|end| ["", "-face0"].map(|face| joined(base, face, end))).collect();
@@ -188,7 +189,7 @@ impl Planner<'_> {
         true
     }
 
-    /// Whether a file that is not this photo's has one of the names.
+    /// Whether one of the names is in use by a file that is not a result of this photo.
     fn is_on_disk(&mut self, photo: &Photo, base: &Path, keys: &[String]) -> bool {
         let folder = base.parent().unwrap_or(Path::new("")).to_path_buf();
         let files = self.folders.entry(folder).or_insert_with_key(|folder| files_of(self.out, folder));
@@ -205,10 +206,10 @@ impl Planner<'_> {
     }
 }
 
-/// What is in a folder of results, below `out`, by key.
+/// Files of an output folder, below `out`, by key.
 fn files_of(out: &Path, folder: &Path) -> HashMap<String, Vec<PathBuf>> {
     let mut files = HashMap::<String, Vec<PathBuf>>::new();
-    // A folder that is not there has no files; one that cannot be read is told of when something is written.
+    // A missing folder has no files; an unreadable one is reported when something is written.
     for entry in fs::read_dir(out.join(folder)).into_iter().flatten().flatten() {
         let file = folder.join(entry.file_name());
         files.entry(key(&file)).or_default().push(file);
@@ -223,8 +224,8 @@ fn joined(base: &Path, face: &str, end: &str) -> String {
     key(Path::new(&name))
 }
 
-/// The same for all names that may be one file: without regard to case, and to the numbers of faces, which are not known
-/// before a photo is looked at.
+/// Key that is equal for all names that may be the same file: ignores case, and the numbers of faces, which are
+/// unknown before detection.
 fn key(path: &Path) -> String {
     let name = path.to_string_lossy().to_lowercase();
     let mut parts = name.split(FACE);
@@ -286,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn the_faces_of_one_photo_and_a_photo_that_is_called_so_get_two_names() {
+    fn face_crops_do_not_collide_with_photos_of_that_name() {
         let folder = folder(&["in/a.jpg", "in/a-face2.jpg", "in/a-faces.jpg"]);
 
         assert_eq!(plan(folder.path(), &["in"], "out"), ["a-face2", "a-faces", "a-2"]);
     }
 
     #[test]
-    fn an_age_in_the_name_of_a_photo_makes_no_two_results_alike() {
+    fn an_age_in_the_name_of_a_photo_causes_no_collision() {
         let folder = folder(&["in/a.png", "in/a-11.png"]);
 
         let names = plan_with(folder.path(), &["in"], "out", &["20", "11-20"], NameConflict::Rename).unwrap();
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_that_is_there_is_taken_for_a_name() {
+    fn existing_files_are_not_overwritten() {
         for file in ["a.gif", "A.GIF", "a-51+.jpg", "a-face3-51+.png", "a-strip.png", "a-face12-strip.png"] {
             let folder = folder(&["a.png", file]);
 
@@ -313,14 +314,14 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_that_is_given_is_no_result_to_replace() {
+    fn an_input_photo_is_not_replaced() {
         let folder = folder(&["a.png", "a-51+.png"]);
 
         assert_eq!(plan(folder.path(), &["a.png", "a-51+.png"], "."), ["a-2", "a-51+"]);
     }
 
     #[test]
-    fn photos_of_two_folders_that_are_called_the_same_get_two_names() {
+    fn photos_of_equal_names_in_two_folders_get_two_names() {
         let folder = folder(&["one/a.png", "two/a.png"]);
 
         assert_eq!(plan(folder.path(), &["one", "two"], "out"), ["a", "a-2"]);
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn given_by_name_and_in_a_folder_are_told_apart() {
+    fn photos_given_by_name_and_in_a_folder_are_distinguished() {
         let folder = folder(&["in/a.png"]);
         let given = |path: &Path| Listing::of(&[path.into()], Path::new("out")).unwrap().photos[0].given;
 

@@ -1,4 +1,4 @@
-//! One photo at other ages.
+//! Ages one photo.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use super::source::Source;
 use super::upright::turn_advice;
 use crate::{debug, info, warn};
 
-/// Side of the face in an aligned crop, as a share of the crop's, below which it is a whole photo.
+/// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
 const MIN_CROP_SHARE: f32 = 0.5;
 
-/// What is the same for all photos.
+/// Parameters shared by all photos.
 pub(crate) struct Aging {
     pub(crate) photo_aging: PhotoAging,
     pub(crate) ages: Vec<Age>,
@@ -35,51 +35,51 @@ pub(crate) struct Aging {
     pub(crate) out: PathBuf,
 }
 
-/// What became of a photo.
+/// Result for a photo.
 #[derive(Debug, Serialize)]
 pub(crate) struct AgedPhoto {
     path: JsonPath,
     width: u32,
     height: u32,
-    /// None where none were looked for.
+    /// None if face detection was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     faces: Option<Vec<FaceDescription>>,
-    /// Results by age, and by face where faces are written alone.
+    /// Results by age, and by face for face crops.
     #[serde(rename = "pictures")]
     by_age: BTreeMap<String, JsonPath>,
     /// All results.
     pub(crate) files: Vec<JsonPath>,
-    /// How many of them took the place of results of an earlier command.
+    /// Number of replaced results of earlier commands.
     #[serde(skip)]
     pub(crate) replaced: usize,
-    /// All results, below the folder of results.
+    /// All results, relative to the output folder.
     #[serde(skip)]
     pub(crate) written: Vec<JsonPath>,
 }
 
-/// A face as the generator saw it, and what each age changes in it.
+/// A face as input of the generator, and its residual at each age.
 struct AgedFace {
-    /// What stands in the names of its files.
+    /// Label in the names of its files.
     label: String,
     place: Place,
     before: RgbImage,
     residuals: Vec<Change>,
 }
 
-/// A photo that is read, and where its results go.
+/// A photo that was read, and the base name of its results.
 pub(crate) struct Job<'a> {
     pub(crate) id: &'a PhotoId,
     pub(crate) source: &'a Source,
     pub(crate) bytes: &'a [u8],
-    /// What its results' names begin with, below the folder of results.
+    /// Base name of its results, relative to the output folder.
     pub(crate) base: &'a Path,
 }
 
 impl Aging {
-    /// Writes the photo with its people at each age, and strips of their faces.
+    /// Writes the photo at each age, and contact sheets of the faces.
     ///
     /// # Errors
-    /// It is no photo, shows no face, or cannot be written.
+    /// It is no photo, has no face, or cannot be written.
     pub(crate) fn age(&self, job: &Job<'_>, log: &mut ResumeLog) -> Result<AgedPhoto> {
         let path = job.source.name();
         let original = photo::original(job.bytes, path)?;
@@ -87,7 +87,7 @@ impl Aging {
             warn(&format!("{}: {warning}", path.display()));
         }
         let rgb = original.rgb();
-        debug(format_args!("{} is read, {} x {}", path.display(), rgb.width(), rgb.height()));
+        debug(format_args!("read {}, {} x {} pixels", path.display(), rgb.width(), rgb.height()));
         let mut files = Results::new(self, job, &original, log);
         let mut described = None;
         if self.request.shown == OutputKind::Aligned {
@@ -117,7 +117,7 @@ impl Aging {
         })
     }
 
-    /// The faces that are wanted, with their numbers from left to right.
+    /// The selected faces, numbered from left to right.
     fn faces(&self, photo: &RgbImage, path: &Path) -> Result<Vec<(usize, PhotoFace)>> {
         let found = self.photo_aging.faces(photo);
         debug(format_args!("searched for faces: {}", found.len()));
@@ -140,8 +140,8 @@ impl Aging {
         let sides = self.photo_aging.faces(crop).into_iter().map(|face| size / face.aligned.place.from_photo.scale());
         if let Some(largest) = sides.max_by(f32::total_cmp).filter(|largest| *largest < MIN_CROP_SHARE * side) {
             bail!(
-                "{} is no aligned face: the face found in it is {largest:.0} pixels wide, and the photo {side:.0}; leave out \
-                 --aligned, and faces are found",
+                "{} is no aligned face: the detected face is {largest:.0} pixels wide, and the photo {side:.0}; leave out \
+                 --aligned to detect faces",
                 path.display()
             );
         }
@@ -150,7 +150,7 @@ impl Aging {
         Ok(AgedFace { label: String::new(), place: face.place, before: face.picture, residuals })
     }
 
-    /// What each age changes in an aligned face.
+    /// Residuals of an aligned face at each age.
     pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Change>> {
         let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
         let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
@@ -188,8 +188,8 @@ impl Aging {
         Ok(())
     }
 
-    /// An aligned face at its own size: as the generator makes it where that is the generator's, else with the change put
-    /// back as into a photo.
+    /// An aligned face at its own size: the output of the generator where that is its size, else the residual is
+    /// pasted back as into a photo.
     fn write_aligned(&self, original: &Original, face: &AgedFace, files: &mut Results<'_>) -> Result<()> {
         let size = (original.picture.width(), original.picture.height());
         if size == face.before.dimensions() {
@@ -198,7 +198,7 @@ impl Aging {
         self.write_photo(original, &original.rgb(), std::slice::from_ref(face), files)
     }
 
-    /// The faces alone, as large as the generator makes them.
+    /// Face crops at the size of the generator.
     fn write_faces(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
         for face in faces {
             for (age, residual) in self.ages.iter().zip(&face.residuals) {
@@ -228,7 +228,7 @@ pub(crate) struct Results<'a> {
     job: &'a Job<'a>,
     log: &'a mut ResumeLog,
     format: PhotoFormat,
-    /// Below the folder of results.
+    /// Relative to the output folder.
     pub(crate) written: Vec<PathBuf>,
     by_age: BTreeMap<String, PathBuf>,
     pub(crate) replaced: usize,
@@ -257,7 +257,7 @@ impl<'a> Results<'a> {
     }
 
     fn strip(&mut self, label: &str, strip: RgbImage) -> Result<()> {
-        let bytes = Original::from(strip).encoded(PhotoFormat::Png).context("cannot encode a strip of faces")?;
+        let bytes = Original::from(strip).encoded(PhotoFormat::Png).context("cannot encode a contact sheet")?;
         let end = self.aging.suffixes.strip.clone();
         self.write(label, &end, &bytes).map(drop)
     }
@@ -272,7 +272,7 @@ impl<'a> Results<'a> {
         name.push(end);
         let file = PathBuf::from(name);
         let folder = self.aging.out.join(file.parent().unwrap_or(Path::new("")));
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
         self.replaced += usize::from(self.log.write(&file, bytes, self.job.id)? == Written::Replaced);
         self.written.push(file.clone());
         Ok(file)

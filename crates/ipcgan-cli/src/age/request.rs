@@ -1,4 +1,4 @@
-//! What decides how results look: two photos aged by equal requests differ only as the photos do.
+//! The request of `ipcgan age`: everything that determines the results for a photo.
 
 use std::fmt;
 use std::fs;
@@ -15,12 +15,12 @@ use super::selection::{Age, FaceSelection};
 use super::source::Content;
 use crate::arguments::AgeArguments;
 
-/// What is asked for, as the resume log keeps it.
+/// The request, as stored in the resume log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AgeRequest {
     /// Version of the program.
     program: String,
-    /// Content of the weights; none for those of the program.
+    /// Content of the weights; none for the embedded ones.
     weights: Option<Vec<Content>>,
     ages: Vec<String>,
     face: FaceSelection,
@@ -30,19 +30,19 @@ pub(crate) struct AgeRequest {
     pub(crate) animate: bool,
 }
 
-/// What is written of a photo.
+/// What is written for a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OutputKind {
-    /// The photo, with its faces aged.
+    /// The photo with its faces aged.
     Photo,
-    /// The faces alone.
+    /// Face crops.
     Crops,
     /// The photo, which is one aligned face.
     Aligned,
 }
 
-/// The file format of results.
+/// File format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputFormat {
     /// That of the photo, or PNG where that cannot be written.
@@ -51,7 +51,7 @@ pub(crate) enum OutputFormat {
 }
 
 impl AgeRequest {
-    /// Of `arguments`, with the generator in the file or folder `weights`.
+    /// The request of `arguments`, with the generator in the file or folder `weights`.
     ///
     /// # Errors
     /// The weights cannot be read.
@@ -75,7 +75,7 @@ impl AgeRequest {
     }
 }
 
-/// The content of a file, or of all files in a folder.
+/// Content of a file, or of all files in a folder.
 fn contents(path: &Path) -> io::Result<Vec<Content>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(vec![Content::of_file(path)?]);
@@ -86,7 +86,7 @@ fn contents(path: &Path) -> io::Result<Vec<Content>> {
 }
 
 impl OutputFormat {
-    /// For the results of `photo`.
+    /// Format of the results of `photo`.
     pub(crate) fn of(self, photo: &Original) -> PhotoFormat {
         match self {
             Self::Fixed(format) => format,
@@ -94,7 +94,7 @@ impl OutputFormat {
         }
     }
 
-    /// Those that results may have.
+    /// Possible formats of results.
     pub(crate) fn possible(self) -> Vec<PhotoFormat> {
         match self {
             Self::Same => PhotoFormat::ALL.to_vec(),
@@ -118,7 +118,7 @@ impl FromStr for OutputFormat {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim().to_ascii_lowercase().as_str() {
             "same" => Ok(Self::Same),
-            name => name.parse().map(Self::Fixed).map_err(|error| format!("{error}; `same` is that of the photo")),
+            name => name.parse().map(Self::Fixed).map_err(|error| format!("{error}; `same` keeps the format of the photo")),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The resume log: what was written into a folder of results, of which photo, and by which request.
+//! The resume log: which results were written to an output folder, for which photo and request.
 //!
-//! It serves three ends: a folder is gone on with where it was left, results are never taken for photos, and no file is
-//! replaced that this program did not write.
+//! It has three purposes: an interrupted folder is resumed, results are not mistaken for photos, and only files that this
+//! program wrote are replaced.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::request::AgeRequest;
 use super::source::{Content, STANDARD_INPUT};
 
-/// Name of the log in the folder of results.
+/// File name in the output folder.
 const NAME: &str = "aged.jsonl";
 const PROGRAM: &str = "ipcgan age";
 const VERSION: u32 = 1;
@@ -28,12 +28,12 @@ enum Line {
         program: String,
         version: u32,
     },
-    /// Written before the file is, so that none is there that the log does not know.
+    /// Written before the file, so that the log knows every file.
     File(FileRecord),
     Photo(PhotoRecord),
 }
 
-/// Which photo, by where it is and what it holds.
+/// Identifies a photo by location and content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PhotoId {
     pub(crate) path: JsonPath,
@@ -43,21 +43,21 @@ pub(crate) struct PhotoId {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct FileRecord {
-    /// Below the folder of the log.
+    /// Relative to the log.
     file: JsonPath,
     #[serde(flatten)]
     content: Content,
     of: PhotoId,
 }
 
-/// A photo that is done.
+/// A completed photo.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PhotoRecord {
     pub(crate) photo: PhotoId,
-    /// What its results' names begin with.
+    /// Base name of its results.
     pub(crate) base: JsonPath,
     pub(crate) request: AgeRequest,
-    /// Its results, below the folder of the log.
+    /// Its results, relative to the log.
     pub(crate) files: Vec<JsonPath>,
 }
 
@@ -72,21 +72,21 @@ struct DonePhoto {
 #[derive(Debug, Default)]
 pub(crate) struct ResumeLog {
     folder: PathBuf,
-    /// By path; a file that was replaced has several records.
+    /// By path; a replaced file has several records.
     files: HashMap<PathBuf, Vec<FileRecord>>,
     /// What was done under each base name: of each photo and request the newest.
     photos: HashMap<PathBuf, Vec<DonePhoto>>,
     /// Base names by the photo's path.
     bases: HashMap<PathBuf, PathBuf>,
-    /// What the next line must begin with.
+    /// Prefix of the next line.
     start: Option<&'static str>,
 }
 
 impl ResumeLog {
-    /// The log of `folder`; it is written with the first result.
+    /// Opens the log of `folder`; it is created with the first result.
     ///
     /// # Errors
-    /// It cannot be read, or is another program's file.
+    /// It cannot be read, or is a file of another program.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(NAME);
         let text = match text_of(&path).with_context(|| format!("cannot read {}", path.display()))? {
@@ -98,7 +98,7 @@ impl ResumeLog {
         };
         let Some(mut log) = Self::parsed(&text) else {
             bail!(
-                "{} is no resume log of this version of ipcgan; move it away, or give another folder with --out",
+                "{} is no resume log of this version of ipcgan; move it away, or choose another folder with --out",
                 path.display()
             );
         };
@@ -106,25 +106,25 @@ impl ResumeLog {
         Ok(log)
     }
 
-    /// Results in `folder`, of which it has a log: their paths.
+    /// Paths of logged results in `folder`.
     pub(crate) fn results_in(folder: &Path) -> Vec<PathBuf> {
         let Ok(Text::Read(text)) = text_of(&folder.join(NAME)) else { return Vec::new() };
         let files = Self::parsed(&text).map(|log| log.files).unwrap_or_default();
         files.into_keys().map(|file| folder.join(file)).collect()
     }
 
-    /// Whether a file is called as logs are.
+    /// Whether a file has the name of a log.
     pub(crate) fn is_named(path: &Path) -> bool {
         path.file_name().is_some_and(|name| name == NAME)
     }
 
-    /// The log in `text`; none if it is no log.
+    /// Parses a log; none if `text` is no log.
     fn parsed(text: &[u8]) -> Option<Self> {
         let mut log = Self::default();
         if text.is_empty() {
             return Some(log);
         }
-        // A line that was cut short by an interruption says nothing; the next one must begin on its own.
+        // A truncated line is ignored; the next one must start on a new line.
         log.start = Some(if text.ends_with(b"\n") { "" } else { "\n" });
         let mut lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line>);
         match lines.next()? {
@@ -177,8 +177,8 @@ impl ResumeLog {
         })
     }
 
-    /// Whether a file of `bytes` bytes may be one that was written for the photo at `location` with the content that
-    /// `content` tells, which is asked for seldom.
+    /// Whether a file of `bytes` bytes may have been written for the photo at `location`, or with the content that
+    /// `content` returns, which is called rarely.
     pub(crate) fn may_replace(
         &self,
         file: &Path,
@@ -190,7 +190,7 @@ impl ResumeLog {
         records.any(|record| is_same_file(record.of.path.as_path(), location) || Some(record.of.content) == content())
     }
 
-    /// Whether the file holds what was written for the photo, and nothing else since.
+    /// Whether the file is unchanged since it was written for the photo.
     fn wrote(&self, file: &Path, photo: &PhotoId) -> bool {
         let Ok(content) = Content::of_file(&self.folder.join(file)) else { return false };
         self.files.get(file).into_iter().flatten().any(|record| {
@@ -199,11 +199,11 @@ impl ResumeLog {
         })
     }
 
-    /// Writes a result of `photo` to `file`, below the folder of the log, whole or not at all; whether it replaced an
+    /// Writes a result of `photo` to `file`, relative to the log, completely or not at all; whether it replaced an
     /// earlier result.
     ///
     /// # Errors
-    /// A file is there that was not written for this photo, or was changed since; or the folder cannot be written.
+    /// The file exists and was not written for this photo, or was changed since; or the folder cannot be written.
     pub(crate) fn write(&mut self, file: &Path, bytes: &[u8], photo: &PhotoId) -> Result<Written> {
         let path = self.folder.join(file);
         let existing = fs::symlink_metadata(&path);
@@ -211,7 +211,7 @@ impl ResumeLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Written::New,
             Ok(found) if found.is_file() && self.wrote(file, photo) => Written::Replaced,
             Ok(_) => bail!(
-                "{} is there already, and is no result of {} or was changed since; move it away, or give another folder \
+                "{} already exists, and is no result of {} or was changed since; move it away, or choose another folder \
                  with --out",
                 path.display(),
                 photo.path.as_path().display()
@@ -227,7 +227,7 @@ impl ResumeLog {
         Ok(written)
     }
 
-    /// Notes that a photo is done.
+    /// Records that a photo is complete.
     pub(crate) fn note(&mut self, record: PhotoRecord) -> Result<()> {
         self.append(Line::Photo(record))
     }
@@ -240,11 +240,11 @@ impl ResumeLog {
             Some(start) => text.push_str(start),
         }
         text += &json(&line);
-        // In one piece, so that two commands that write into one folder do not mix their lines.
+        // In one write, so that two processes do not mix their lines.
         let file = OpenOptions::new().append(true).create(true).open(&path);
         let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
         if written.is_err() {
-            // On a full disk a part of the line may be there.
+            // On a full disk, a part of the line may have been written.
             self.start = Some("\n");
         }
         written.with_context(|| format!("cannot write {}", path.display()))?;
@@ -283,7 +283,7 @@ pub(crate) enum Written {
     Replaced,
 }
 
-/// Whether two photos are one file; what standard input held is never the same by its name.
+/// Whether two photos are the same file; standard input never is.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other && one != Path::new(STANDARD_INPUT)
 }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_is_done_while_its_results_are_there_and_the_same_is_asked() {
+    fn a_photo_is_complete_while_its_results_exist_and_the_request_is_equal() {
         let photo = photo("/photos/a.png", "photo");
         let folder = aged(&photo);
         let has = |photo: &PhotoId, strength| {
@@ -338,7 +338,7 @@ mod tests {
         fs::write(folder.path().join("a-51+.png"), "").unwrap();
         assert!(!has(&photo, "1.0"), "a result that was emptied");
         fs::remove_file(folder.path().join("a-51+.png")).unwrap();
-        assert!(!has(&photo, "1.0"), "a result that is gone");
+        assert!(!has(&photo, "1.0"), "a missing result");
     }
 
     #[test]
@@ -402,15 +402,15 @@ mod tests {
         };
 
         let error = write(&self::photo("/others/a.png", "another"));
-        assert!(error.contains("a-51+.png is there already"), "the result of another photo: {error}");
+        assert!(error.contains("a-51+.png already exists"), "the result of another photo: {error}");
         fs::write(&path, "resulT").unwrap();
-        assert!(write(&photo).contains("changed since"), "a result that somebody worked on");
+        assert!(write(&photo).contains("changed since"), "a result that was edited");
 
         assert_eq!(fs::read(path).unwrap(), b"resulT");
     }
 
     #[test]
-    fn a_line_that_was_cut_short_is_no_photo() {
+    fn a_truncated_line_is_ignored() {
         let photo = photo("/photos/a.png", "photo");
         let folder = aged(&photo);
         let path = folder.path().join(NAME);
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_that_name_that_is_no_log_is_refused_and_stays() {
+    fn a_file_of_that_name_that_is_no_log_is_an_error_and_stays() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), "my list\n").unwrap();
 

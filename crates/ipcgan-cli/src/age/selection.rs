@@ -1,4 +1,4 @@
-//! The selection of ages, and of faces.
+//! Selection of ages and faces.
 
 use std::num::NonZero;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit_reason::usage_error;
 
-/// An age to show.
+/// A target age.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Age {
-    /// As it was asked for: `51+`, `45`.
+    /// As given: `51+`, `45`.
     pub(crate) name: String,
     pub(crate) blend: AgeBlend,
 }
@@ -65,10 +65,10 @@ pub(crate) fn strength(text: &str) -> Result<f32, String> {
     Ok(strength as f32)
 }
 
-/// The ages that `to` asks for (`all` groups, groups by name, years), and what is worth knowing about them.
+/// Parses `to` (`all` groups, groups by name, years); also returns notices.
 ///
 /// # Errors
-/// An age that no group of these weights holds, or that is no age.
+/// An age that no group of these weights contains, or that is no age.
 pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<(Vec<Age>, Vec<String>)> {
     let (mut ages, mut notices) = (Vec::<Age>::new(), Vec::new());
     let given = to.iter().map(|name| name.trim());
@@ -96,7 +96,7 @@ fn notice(name: &str, groups: &AgeGroups) -> Option<String> {
     };
     let [from, to] = [0, oldest].map(|group| groups.middle(group));
     let name = groups.name(group);
-    Some(format!("the age {years} is shown as {name} is: these weights tell ages from {from} to {to} apart"))
+    Some(format!("the age {years} is shown as {name}: these weights distinguish ages from {from} to {to}"))
 }
 
 /// Which faces of a photo are aged.
@@ -105,12 +105,12 @@ fn notice(name: &str, groups: &AgeGroups) -> Option<String> {
 pub(crate) enum FaceSelection {
     All,
     Largest,
-    /// From left to right, from one on.
+    /// Numbered from left to right, starting at one.
     Number(NonZero<usize>),
 }
 
 impl FaceSelection {
-    /// Those of `faces` that are meant, with their numbers.
+    /// The selected faces with their numbers.
     pub(crate) fn of(self, faces: Vec<PhotoFace>) -> Result<Vec<(usize, PhotoFace)>> {
         let count = faces.len();
         let mut numbered = (1..).zip(faces);
@@ -136,7 +136,7 @@ impl FromStr for FaceSelection {
         match text.trim().to_ascii_lowercase().as_str() {
             "all" => Ok(Self::All),
             "largest" => Ok(Self::Largest),
-            text => text.parse().map(Self::Number).map_err(|_| "it is all, largest, or a number from 1 on".into()),
+            text => text.parse().map(Self::Number).map_err(|_| "must be all, largest, or a number from 1".into()),
         }
     }
 }
@@ -156,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn all_is_every_group_and_nothing_comes_twice() {
+    fn all_is_every_group_without_duplicates() {
         assert_eq!(names(&["all"]), ["11-20", "21-30", "31-40", "41-50", "51+"]);
         assert_eq!(names(&["51+", "45", "51+"]), ["51+", "45"]);
     }
 
     #[test]
-    fn spaces_around_ages_and_capitals_do_not_matter() {
+    fn spaces_and_case_are_ignored() {
         assert_eq!(names(&["25", " 45", "51+ "]), ["25", "45", "51+"]);
         assert_eq!(names(&["ALL"]), names(&["all"]));
         assert_eq!(names(&["025", "25"]), ["25"]);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_that_looks_as_a_group_does_is_remarked_on() {
+    fn an_age_outside_of_the_group_middles_has_a_notice() {
         for (age, group) in [("12", "11-20"), ("57", "51+"), ("80", "51+"), ("120", "51+")] {
             let (_, notices) = selected(&[age]).unwrap();
 

@@ -1,4 +1,4 @@
-//! Where a photo comes from: a file, or standard input.
+//! Where a photo comes from: a file or standard input.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit_reason::usage_error;
 
-/// What stands for standard input among the photos.
+/// Argument that stands for standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
 const STANDARD_INPUT_NAME: &str = "standard input";
-/// The most bytes of a photo's file: more than the largest photo takes without compression.
+/// Maximum size of a photo file: more than the largest photo needs without compression.
 const MAX_BYTES: u64 = 2 << 30;
-/// Bytes from which the kind of a file is known.
+/// Bytes from which the file type is detected.
 const HEAD_BYTES: u64 = 4096;
 /// File name extensions of videos, in lower case.
 const VIDEO_EXTENSIONS: [&str; 16] =
     ["3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "vob", "webm", "wmv"];
 
-/// What to do with a video.
+/// Advice for videos.
 pub(crate) const VIDEO_ADVICE: &str =
     "extract its frames first (ffmpeg -i VIDEO frames/%05d.png), then age them with `ipcgan age frames --video`";
 
@@ -31,11 +31,11 @@ pub(crate) const VIDEO_ADVICE: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     File(PathBuf),
-    /// What standard input held.
+    /// Contents of standard input.
     StandardInput(Arc<[u8]>),
 }
 
-/// Size and checksum of a file's content: what tells it from another one, whatever its name and its time.
+/// Size and checksum of a file's content, which identify it regardless of name and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Content {
     pub(crate) bytes: u64,
@@ -65,18 +65,18 @@ impl Content {
 }
 
 impl Source {
-    /// Standard input, read to its end.
+    /// Reads standard input to its end.
     pub(crate) fn standard_input() -> Result<Self> {
         let input = io::stdin();
         if input.is_terminal() {
             return Err(usage_error(
-                "`-` is a photo on standard input, and nothing is piped into it: ipcgan age - < photo.jpg",
+                "`-` reads a photo from standard input, but nothing is piped into it: ipcgan age - < photo.jpg",
             ));
         }
         Ok(Self::StandardInput(read(input.lock(), Path::new(STANDARD_INPUT_NAME))?.into()))
     }
 
-    /// What messages call it.
+    /// Name in messages.
     pub(crate) fn name(&self) -> &Path {
         match self {
             Self::File(path) => path,
@@ -84,7 +84,7 @@ impl Source {
         }
     }
 
-    /// How it was given.
+    /// Path as given.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::File(path) => path,
@@ -92,10 +92,10 @@ impl Source {
         }
     }
 
-    /// Its bytes.
+    /// Contents.
     ///
     /// # Errors
-    /// It cannot be read, or is no photo by its first bytes.
+    /// It cannot be read, or its first bytes are not those of a photo.
     pub(crate) fn read(&self) -> Result<Arc<[u8]>> {
         match self {
             Self::StandardInput(bytes) => Ok(bytes.clone()),
@@ -117,7 +117,8 @@ impl Source {
     }
 }
 
-/// The bytes of a file that is a photo by its first ones: a device or a film is not read to its end.
+/// Reads a file whose first bytes are those of a photo: other files, such as devices or films, are not read to their
+/// end.
 fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     let unreadable = || format!("cannot read {}", path.display());
     let mut bytes = Vec::new();
@@ -133,18 +134,18 @@ fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     }
     file.take(MAX_BYTES).read_to_end(&mut bytes).with_context(unreadable)?;
     if bytes.len() as u64 >= MAX_BYTES {
-        bail!("{} is larger than {} GB, the most of a photo", path.display(), MAX_BYTES >> 30);
+        bail!("{} is larger than {} GB, the maximum size of a photo", path.display(), MAX_BYTES >> 30);
     }
     Ok(bytes)
 }
 
-/// Whether a file is called as videos are.
+/// Whether a file has the extension of a video.
 pub(crate) fn is_video(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
     VIDEO_EXTENSIONS.iter().any(|known| *known == extension)
 }
 
-/// Whether a file begins as MP4, QuickTime, Matroska (WebM) or AVI do.
+/// Whether a file starts like MP4, QuickTime, Matroska (WebM) or AVI.
 fn holds_video(head: &[u8]) -> bool {
     let brand = (head.get(4..8) == Some(b"ftyp")).then(|| head.get(8..12)).flatten();
     let is_film = brand.is_some_and(|brand| {
@@ -167,7 +168,7 @@ fn holds_video(head: &[u8]) -> bool {
     is_film || head.starts_with(b"\x1a\x45\xdf\xa3") || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI "))
 }
 
-/// Where `path` is, whoever names it: links to folders are followed, a link to the file itself is another photo.
+/// Canonical location of `path`: links to folders are resolved, a link to the file itself is another photo.
 pub(crate) fn located(path: &Path) -> PathBuf {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

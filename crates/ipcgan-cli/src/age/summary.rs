@@ -1,4 +1,4 @@
-//! What became of all photos, in numbers.
+//! Summary of all photos.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,16 +10,16 @@ use serde::Serialize;
 use super::listing::Listing;
 use crate::info;
 
-/// Photos by what became of them.
+/// Number of photos by result.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Summary {
     pub(crate) aged: usize,
-    /// By an earlier command, in the same way.
+    /// Skipped, because an earlier command aged them in the same way.
     pub(crate) aged_before: usize,
     pub(crate) failed: usize,
     /// Folders and links that cannot be read.
     unreadable: usize,
-    /// Files that are no photos to age, by kind.
+    /// Skipped files by kind.
     skipped: BTreeMap<String, usize>,
     /// The same in words.
     #[serde(skip)]
@@ -35,7 +35,7 @@ impl Summary {
         Self { unreadable: listing.unreadable.len(), skipped, skipped_text, ..Self::default() }
     }
 
-    /// Says that results of earlier commands were replaced.
+    /// Reports replaced results.
     pub(crate) fn report_replaced(&self) {
         if self.replaced > 0 {
             let results =
@@ -57,12 +57,12 @@ impl Summary {
     }
 }
 
-/// One line: `photos aged: 9, aged before: 2 (--reprocess ages them once more), failed: 1; skipped: 3 HEIC, 1 video`.
+/// One line: `photos aged: 9, aged before: 2 (--reprocess ages them again), failed: 1; skipped: 3 HEIC, 1 video`.
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "photos aged: {}", self.aged)?;
         if self.aged_before > 0 {
-            write!(formatter, ", aged before: {} (--reprocess ages them once more)", self.aged_before)?;
+            write!(formatter, ", aged before: {} (--reprocess ages them again)", self.aged_before)?;
         }
         if self.failed > 0 {
             write!(formatter, ", failed: {}", self.failed)?;

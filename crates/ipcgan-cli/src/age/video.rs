@@ -1,4 +1,4 @@
-//! The frames of a video at other ages, without trembling.
+//! Ages the frames of a video with face tracking and temporal smoothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,16 +20,15 @@ use crate::info;
 use crate::output::{complain_error, print_path};
 use crate::progress::Progress;
 
-/// Writes each frame of `listing`, which follow one another, with its people at each age; `bases` are what the names of
-/// their results begin with.
+/// Writes each frame of `listing`, in order, at each age; `bases` are the base names of the results.
 pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: ResumeLog) -> Result<()> {
     let frames = &listing.photos;
     let mut summary = Summary::new(listing);
-    let progress = Progress::new("looking for faces");
+    let progress = Progress::new("detecting faces");
     let mut found = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
         progress.show(index, frames.len());
-        // A frame that cannot be read is one in which nobody is seen: the others are aged all the same.
+        // An unreadable frame counts as one without faces; the others are aged nevertheless.
         let faces = match read(frame) {
             Ok((_, photo)) => aging.photo_aging.faces(&photo.rgb()),
             Err(error) => {
@@ -43,6 +42,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     let people = wanted(tracks(&found), aging.faces)?;
     info(&format!("people: {}, frames: {}", people.len(), frames.len()));
     let people = people.iter().map(Track::smoothed).collect();
+    /// Neighbouring frames of the current one; none for an unreadable one.
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
     let progress = Progress::new("ageing frames");
     for frame in 0..frames.len() {
@@ -61,14 +61,14 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     summary.result()
 }
 
-/// The bytes of a frame, and its photo.
+/// Bytes and photo of a frame.
 fn read(frame: &Photo) -> Result<(Arc<[u8]>, Original)> {
     let bytes = frame.source.read()?;
     let photo = photo::original(&bytes, frame.source.name())?;
     Ok((bytes, photo))
 }
 
-/// The people who are to be aged.
+/// The selected people.
 fn wanted(people: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
     let count = people.len();
     let chosen: Vec<Track> = match faces {
@@ -104,8 +104,8 @@ struct Frame {
 }
 
 impl Video<'_> {
-    /// Writes a frame at each age; what is added to a face is a mean over the frames around. How many earlier results were
-    /// replaced; none if the frame cannot be read.
+    /// Writes a frame at each age, with residuals averaged over neighbouring frames. Returns the number of replaced
+    /// results; none if the frame cannot be read.
     fn write(&mut self, frame: usize) -> Result<Option<usize>> {
         self.near.retain(|near, _| near + NEIGHBOURS >= frame);
         for near in frame..(frame + NEIGHBOURS + 1).min(self.frames.len()) {
@@ -136,7 +136,7 @@ impl Video<'_> {
             let residuals = neighbour_weights(frame, track.first..track.end()).into_iter();
             let residuals: Vec<(&Change, f32)> =
                 residuals.filter_map(|(near, weight)| Some((self.residual(near, person, age)?, weight))).collect();
-            // Frames that cannot be read count for nothing, and the others for more.
+            // Renormalize the weights without unreadable frames.
             let sum: f32 = residuals.iter().map(|(_, weight)| weight).sum();
             let residuals: Vec<_> = residuals.into_iter().map(|(residual, weight)| (residual, weight / sum)).collect();
             if let Some(place) = Place::of(&landmarks, size).filter(|_| !residuals.is_empty()) {
@@ -151,7 +151,7 @@ impl Video<'_> {
         Some(&frame.residuals[person].as_ref()?[age])
     }
 
-    /// A frame; none if it cannot be read, as was told before.
+    /// Reads a frame; none if it cannot be read, which was reported before.
     fn read(&self, frame: usize) -> Result<Option<Frame>> {
         let Ok((bytes, photo)) = read(&self.frames[frame]) else { return Ok(None) };
         let rgb = photo.rgb();

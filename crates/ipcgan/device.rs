@@ -1,4 +1,4 @@
-//! Which device computes: chosen by name, checked before it is used.
+//! Compute devices: selected by name, and checked before use.
 
 #[cfg(all(feature = "wgpu", target_os = "linux"))]
 mod gpu_memory;
@@ -10,36 +10,36 @@ use ipcgan_model::{guarded, guarded_try};
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The fastest kind that works here: a GPU if there is one, else the CPU.
+    /// The fastest kind that works: a GPU if there is one, else the CPU.
     Auto,
-    /// The CPU, by Burn's `flex`.
+    /// The CPU, with Burn's `flex` backend.
     Cpu,
-    /// The CPU, by Burn's older `ndarray`, for comparison.
+    /// The CPU, with Burn's older `ndarray` backend, for comparison.
     NdArray,
-    /// An NVIDIA GPU by CUDA, by number.
+    /// An NVIDIA GPU with CUDA, by number.
     Cuda(usize),
-    /// An AMD GPU by ROCm, by number.
+    /// An AMD GPU with ROCm, by number.
     Rocm(usize),
-    /// A GPU by whichever graphics interface it has.
+    /// A GPU with the graphics API that wgpu selects.
     Wgpu(Gpu),
-    /// A GPU by Vulkan, with its own shader compiler.
+    /// A GPU with Vulkan and its SPIR-V compiler.
     Vulkan(Gpu),
-    /// A GPU by Metal.
+    /// A GPU with Metal.
     Metal(Gpu),
     /// A device that another machine serves, by its address.
     Remote(String),
 }
 
-/// Which of several GPUs.
+/// Selects one of several GPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gpu {
-    /// The one that the driver prefers.
+    /// The default of the driver.
     Default,
     /// A discrete GPU, by number.
     Discrete(usize),
-    /// A GPU that shares the processor's memory, by number.
+    /// A GPU that shares the CPU's memory, by number.
     Integrated(usize),
-    /// A GPU that the processor imitates.
+    /// A software renderer on the CPU.
     Software,
 }
 
@@ -47,29 +47,29 @@ pub enum Gpu {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// No device is called that.
+    /// Unknown device name.
     #[error(
-        "no device is called `{0}`; there are auto, cpu, cuda, rocm, wgpu, vulkan, metal, ndarray and remote:ADDRESS, GPUs also by number as in cuda:1"
+        "unknown device `{0}`; valid are auto, cpu, cuda, rocm, wgpu, vulkan, metal, ndarray and remote:ADDRESS, and GPUs by number such as cuda:1"
     )]
     Unknown(String),
-    /// The device was left out when the program was built.
+    /// The device was not enabled at build time.
     #[error("this program was built without {0}; build it with `--features {0}`")]
     NotCompiled(&'static str),
-    /// The device or its driver is not there, or does not compute rightly.
+    /// The device or its driver is missing, or computes wrong results.
     #[error("device {device} does not work here: {reason}")]
     Unusable {
-        /// The device as it was asked for.
+        /// The requested device.
         device: DeviceChoice,
         /// What went wrong.
         reason: String,
     },
-    /// The device cannot be lent to other machines.
-    #[error("the device cannot be lent: {0}")]
+    /// The device cannot be served to other machines.
+    #[error("the device cannot be served: {0}")]
     NotServed(String),
 }
 
 impl DeviceChoice {
-    /// The kinds of device that this program was built with, fastest first.
+    /// Kinds of device of this build, fastest first.
     pub fn compiled() -> Vec<Self> {
         let kinds = [
             (cfg!(feature = "cuda"), Self::Cuda(0)),
@@ -83,9 +83,9 @@ impl DeviceChoice {
         kinds.into_iter().filter(|(compiled, _)| *compiled).map(|(_, kind)| kind).collect()
     }
 
-    /// Every device that this program can see, fastest kind first: each GPU by each interface of the build, and the CPU.
+    /// All devices found, fastest kind first: each GPU by each API of the build, and the CPU.
     ///
-    /// A kind without any is there once, by its own name: opening it says what is missing.
+    /// A kind without any device is listed once, by its name: opening it reports what is missing.
     pub fn visible() -> Vec<Self> {
         Self::compiled().into_iter().flat_map(Self::seen).collect()
     }
@@ -110,10 +110,10 @@ impl DeviceChoice {
         if seen.is_empty() { vec![self] } else { seen }
     }
 
-    /// The device, after a small computation on it gave the right answer.
+    /// Opens the device, and checks it with a small computation.
     ///
     /// # Errors
-    /// It was not compiled in, is not there, or does not work.
+    /// It is not part of this build, does not exist, or does not work.
     pub fn resolve(&self) -> Result<Device, DeviceError> {
         match self {
             Self::Auto => Ok(automatic().unwrap_or_else(Device::flex)),
@@ -123,7 +123,7 @@ impl DeviceChoice {
         }
     }
 
-    /// Name of what [`DeviceChoice::resolve`] gave, for people.
+    /// Human-readable name of a device that [`DeviceChoice::resolve`] returned.
     pub fn describe(device: &Device) -> String {
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
         if let Some(identity) = device.identity() {
@@ -136,8 +136,8 @@ impl DeviceChoice {
         }
     }
 
-    /// Bytes that what [`DeviceChoice::resolve`] gave may hold at once; none for a CPU, and where nobody tells: CUDA, ROCm, Metal
-    /// and Vulkan do; with the default `wgpu` the driver is asked, of NVIDIA's and AMD's cards on Linux.
+    /// Memory in bytes of a device that [`DeviceChoice::resolve`] returned; none for a CPU, or if it is unknown:
+    /// CUDA, ROCm, Metal and Vulkan report it; for `wgpu` the driver is queried, for NVIDIA and AMD GPUs on Linux.
     #[allow(unused_variables, reason = "a build for CPUs alone asks nobody")]
     pub fn memory(device: &Device) -> Option<u64> {
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
@@ -182,7 +182,7 @@ impl DeviceChoice {
         }
     }
 
-    /// A graphics device; `opened` gives one that was opened before, which cannot be set up a second time.
+    /// A graphics device; `opened` returns one that was opened before, which cannot be set up twice.
     #[cfg(feature = "wgpu")]
     fn graphics(
         &self,
@@ -209,7 +209,7 @@ impl DeviceChoice {
         })
     }
 
-    /// Drivers that are not there make these constructors panic.
+    /// These constructors panic if the driver is missing.
     #[cfg(any(feature = "cuda", feature = "rocm"))]
     fn guarded(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
         guarded(open).map_err(|reason| self.unusable(reason))
@@ -230,7 +230,7 @@ impl DeviceChoice {
     }
 }
 
-/// The first GPU, in the order of [`DeviceChoice::compiled`], that is no imitation and works.
+/// The first GPU, in the order of [`DeviceChoice::compiled`], that is no software renderer and works.
 fn automatic() -> Option<Device> {
     let kinds: Vec<DeviceType> = vec![
         #[cfg(feature = "cuda")]
@@ -244,16 +244,16 @@ fn automatic() -> Option<Device> {
         #[cfg(feature = "wgpu")]
         DeviceType::Wgpu,
     ];
-    // The processor's own imitation of a GPU is slower than the CPU backend.
+    // Software renderers are slower than the CPU backend.
     kinds.iter().flat_map(enumerated).find(|device| gpu_of(device) != Gpu::Software && check(device).is_ok())
 }
 
-/// The devices of `kind` that its driver names.
+/// Devices of `kind` that the driver reports.
 fn enumerated(kind: &DeviceType) -> Vec<Device> {
     guarded(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
 }
 
-/// Which of the GPUs of its interface `device` is: Burn says so in its debugging form alone.
+/// Which GPU of its API `device` is; Burn exposes this only in its debug format.
 fn gpu_of(device: &Device) -> Gpu {
     let name = format!("{device:?}");
     let number = |kind: &str| -> Option<usize> {
@@ -267,7 +267,7 @@ fn gpu_of(device: &Device) -> Gpu {
     discrete.or_else(|| number("IntegratedGpu").map(Gpu::Integrated)).unwrap_or(Gpu::Default)
 }
 
-/// Multiplies two small matrices and looks at the answer: some drivers fail only then.
+/// Multiplies two small matrices and checks the result: some drivers only fail then.
 fn check(device: &Device) -> Result<(), String> {
     let product = guarded_try(|| {
         let ones = Tensor::<2>::ones([4, 4], device);
@@ -275,7 +275,7 @@ fn check(device: &Device) -> Result<(), String> {
     })?;
     match product {
         64.0 => Ok(()),
-        wrong => Err(format!("it computes wrongly ({wrong} instead of 64)")),
+        wrong => Err(format!("it computes wrong results ({wrong} instead of 64)")),
     }
 }
 

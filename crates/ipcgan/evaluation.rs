@@ -1,4 +1,4 @@
-//! How well a generator ages faces.
+//! Evaluation of a generator.
 
 use ipcgan_data::FaceSet;
 use ipcgan_model::AlexNet;
@@ -8,8 +8,9 @@ use ipcgan_train::evaluation::{self, EvaluatedGenerator, Evaluation, Judges};
 use crate::FaceAging;
 
 impl FaceAging {
-    /// Measures how well it ages at most `count` of `faces`, by [`evaluation::evaluate`], beside the mean differences of
-    /// `known` faces, and the `alexnet` that it learned from if there is one; `progress` is told how many of how many steps are done.
+    /// Evaluates the generator on at most `count` of `faces` with [`evaluation::evaluate`], with the mean faces of
+    /// `known` for a baseline and the `alexnet` that it was trained with, if there is one; `progress` receives done
+    /// and total.
     ///
     /// # Errors
     /// As those of [`evaluation::evaluate`].

@@ -1,4 +1,4 @@
-//! Ageing a face: the generator with all that it needs to know.
+//! Ages aligned faces.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use image::RgbImage;
 use ipcgan_data::{photo, pixels};
 use ipcgan_model::{AgeBlend, AgeGroups, Generator, GeneratorConfig, InferenceGenerator, ModelError, weights};
 
-/// Weights that come with the library; `assets/weights/README.md` is their card.
+/// Embedded weights; `assets/weights/README.md` is their model card.
 const EMBEDDED: &[u8] = include_bytes!("../../assets/weights/generator.safetensors");
-/// How errors about them call them.
+/// Their name in error messages.
 const EMBEDDED_NAME: &str = "the embedded weights";
 
 /// Ages faces with a trained generator.
@@ -18,30 +18,30 @@ pub struct FaceAging {
     pub(crate) generator: InferenceGenerator,
     config: GeneratorConfig,
     age_groups: AgeGroups,
-    /// The weights file, for errors.
+    /// Weights file, for error messages.
     origin: PathBuf,
     pub(crate) device: Device,
 }
 
 impl FaceAging {
-    /// With the weights that come with the library.
+    /// Loads the embedded weights.
     ///
     /// # Errors
-    /// Never with the library as published.
+    /// None with the published library.
     pub fn embedded(device: &Device) -> Result<Self, ModelError> {
         let weights = weights::from_bytes(EMBEDDED.to_vec(), EMBEDDED_NAME.as_ref(), device)?;
         Ok(Self::of_weights(weights, EMBEDDED_NAME.as_ref(), device))
     }
 
-    /// With the generator in the weights file `path`.
+    /// Loads the generator in the weights file `path`.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or holds another kind of network.
+    /// The file cannot be read, is damaged, or contains another kind of network.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
         Ok(Self::of_weights(weights::load(path, device)?, path, device))
     }
 
-    /// With the generator of `weights`, which is on `device`; errors about it name the file `origin`.
+    /// Uses the generator of `weights`, which is on `device`; error messages name the file `origin`.
     pub fn of_weights(weights: weights::Weights<Generator>, origin: &Path, device: &Device) -> Self {
         Self {
             generator: weights.network.into_inference(),
@@ -52,7 +52,7 @@ impl FaceAging {
         }
     }
 
-    /// The age groups that it knows.
+    /// The age groups of the generator.
     pub fn age_groups(&self) -> &AgeGroups {
         &self.age_groups
     }

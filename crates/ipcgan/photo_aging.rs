@@ -1,4 +1,4 @@
-//! Ageing the people in a photo: faces found, aged, and put back.
+//! Ages the people in a photo: detect, align, age, paste back.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{FaceAging, face_detector};
 
-/// Finds the faces in photos and shows them at other ages, in the photo.
+/// Detects the faces in photos and ages them in place.
 pub struct PhotoAging {
     face_aging: FaceAging,
     detector: Box<dyn FaceDetector>,
@@ -21,45 +21,45 @@ pub struct PhotoAging {
 /// A face in a photo.
 #[derive(Clone, Debug)]
 pub struct PhotoFace {
-    /// Where it is, and its eyes, nose and mouth.
+    /// Bounds and landmarks.
     pub found: DetectedFace,
-    /// As the generator sees it.
+    /// Aligned crop, the input of the generator.
     pub aligned: AlignedFace,
 }
 
 impl PhotoAging {
-    /// With the weights that come with the library.
+    /// Loads the embedded weights.
     ///
     /// # Errors
-    /// Never with the library as published.
+    /// None with the published library.
     pub fn embedded(device: &Device) -> Result<Self, ModelError> {
         Ok(Self::new(FaceAging::embedded(device)?, device))
     }
 
-    /// With the generator in the weights file `path`.
+    /// Loads the generator in the weights file `path`.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or holds another kind of network.
+    /// The file cannot be read, is damaged, or contains another kind of network.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
         Ok(Self::new(FaceAging::load(path, device)?, device))
     }
 
-    /// With a generator, and the detector that comes with the library.
+    /// Uses a generator, and the embedded face detector.
     pub fn new(face_aging: FaceAging, device: &Device) -> Self {
         Self::with_detector(face_aging, Box::new(face_detector(YunetConfig::default(), device)))
     }
 
-    /// With any generator and detector.
+    /// Uses any generator and detector.
     pub fn with_detector(face_aging: FaceAging, detector: Box<dyn FaceDetector>) -> Self {
         Self { face_aging, detector }
     }
 
-    /// What ages the faces.
+    /// The generator with its settings.
     pub fn face_aging(&self) -> &FaceAging {
         &self.face_aging
     }
 
-    /// The age groups that it knows.
+    /// The age groups of the generator.
     pub fn age_groups(&self) -> &AgeGroups {
         self.face_aging.age_groups()
     }
@@ -76,9 +76,10 @@ impl PhotoAging {
         faces.collect()
     }
 
-    /// `crop`, the middle of which shows one face as [`FaceAging::at_every_age`] takes it, as a face: nothing is searched for.
+    /// Treats `crop`, whose centre square shows one face as [`FaceAging::at_every_age`] expects it, as an aligned
+    /// face, without detection.
     ///
-    /// [`put_back`] then puts a change back into the crop, whatever its size.
+    /// [`put_back`] then adds a residual to the crop, whatever its size.
     pub fn aligned_crop(&self, crop: &RgbImage) -> AlignedFace {
         let size = self.face_aging.image_size();
         let side = crop.width().min(crop.height());
@@ -88,7 +89,7 @@ impl PhotoAging {
         AlignedFace { picture: self.face_aging.source(crop), place }
     }
 
-    /// What each of `ages` changes in `face`, for [`PhotoFace::put_back`].
+    /// Residual of `face` at each of `ages`, for [`PhotoFace::put_back`].
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].
@@ -96,7 +97,7 @@ impl PhotoAging {
         self.try_residuals(&face.aligned.picture, ages).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What each of `ages` changes in an aligned face of [`FaceAging::image_size`] pixels, for [`put_back`].
+    /// Residual of an aligned face of [`FaceAging::image_size`] pixels at each of `ages`, for [`put_back`].
     ///
     /// # Errors
     /// As [`FaceAging::try_at_ages`].
@@ -106,29 +107,29 @@ impl PhotoAging {
     }
 }
 
-/// What programs are told of a face in a photo.
+/// A face in a photo, in the JSON output.
 #[derive(Clone, Debug, Serialize)]
 pub struct FaceDescription {
-    /// Counted from the left, from one.
+    /// Number from left to right, starting at one.
     pub number: usize,
     /// Left, top, width and height in pixels of the photo.
     #[serde(rename = "box")]
     pub bounds: [f32; 4],
-    /// How sure the detector is, from 0 to 1.
+    /// Detection confidence, from 0 to 1.
     pub score: f32,
     /// As [`DetectedFace::landmarks`].
     pub landmarks: [[f32; 2]; 5],
 }
 
 impl PhotoFace {
-    /// What programs are told of it, as the face with this `number`.
+    /// JSON description of the face with this `number`.
     pub fn description(&self, number: usize) -> FaceDescription {
         let DetectedFace { bounds, score, landmarks } = self.found;
         let bounds = [bounds.left, bounds.top, bounds.width(), bounds.height()];
         FaceDescription { number, bounds, score, landmarks }
     }
 
-    /// Adds `residual` to this face in its photo; every other pixel keeps every bit.
+    /// Adds `residual` to this face in its photo; all other pixels keep every bit.
     pub fn put_back(&self, photo: &mut DynamicImage, residual: &Change) {
         put_back(photo, &self.aligned.place, residual);
     }

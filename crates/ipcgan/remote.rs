@@ -1,4 +1,4 @@
-//! Devices that compute for other machines.
+//! Serves devices to other machines.
 
 use std::net::TcpListener;
 
@@ -6,13 +6,13 @@ use burn::tensor::Device;
 
 use crate::DeviceError;
 
-/// Computes on `device` for whoever connects to `listener`, until the process is told to stop.
+/// Serves `device` to clients that connect to `listener`, until the process stops.
 ///
-/// Others name it `remote:ws://HOST:PORT`. It trusts them: they may fill its memory, and nothing is encrypted.
+/// Clients use it as `remote:ws://HOST:PORT`. Clients are trusted (they can exhaust its memory), and nothing is encrypted.
 ///
 /// # Errors
-/// It was left out when the program was built, or the system does not let it listen.
-#[cfg_attr(not(feature = "remote"), expect(unused_variables, reason = "nothing is lent without that feature"))]
+/// The feature `remote` is not enabled, or listening fails.
+#[cfg_attr(not(feature = "remote"), expect(unused_variables, reason = "nothing is served without that feature"))]
 pub fn serve_device(device: Device, listener: TcpListener) -> Result<(), DeviceError> {
     #[cfg(feature = "remote")]
     {

@@ -1,4 +1,4 @@
-//! Whether a device computes faces rightly, and how fast.
+//! Self-test of a device: correctness and throughput.
 
 use std::time::{Duration, Instant};
 
@@ -8,29 +8,29 @@ use ipcgan_model::{AgeBlend, guarded_try};
 
 use crate::FaceAging;
 
-/// How far a face may be off, in levels of 255: rounding of another order of sums.
+/// Maximum pixel difference in levels of 255, from a different order of sums.
 const TOLERANCE: u8 = 2;
-/// Faces that are aged at a time.
+/// Batch size of the throughput measurement.
 const BATCH: usize = 8;
-/// How long speed is measured.
+/// Duration of the throughput measurement.
 const TIME: Duration = Duration::from_secs(2);
 
-/// What a device does with the faces of the embedded weights.
+/// Result of a self-test with the embedded weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelfTest {
-    /// The largest difference from the CPU's faces, in levels of 255.
+    /// Maximum difference from the CPU's result, in levels of 255.
     pub max_difference: u8,
-    /// Time until the first face was there, with all that is compiled for it.
+    /// Time to the first face, including kernel compilation.
     pub first: Duration,
-    /// Faces aged in a second, eight at a time, from picture to picture.
+    /// Throughput in faces per second at batch size eight, from image to image.
     pub faces_per_second: f64,
 }
 
 impl SelfTest {
-    /// Ages a face on `device` and on the CPU, and again for two seconds.
+    /// Ages a face on `device` and on the CPU, and measures the throughput for two seconds.
     ///
     /// # Errors
-    /// The device fails, or gives another face.
+    /// The device fails, or its result differs.
     pub fn of(device: &Device) -> Result<Self, String> {
         guarded_try(|| {
             let expected = aged(&opened(&Device::flex())?);
@@ -42,7 +42,7 @@ impl SelfTest {
             let max_difference = differences.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
             if max_difference > TOLERANCE {
                 return Err(format!(
-                    "it computes wrongly: a face differs from the CPU's by {max_difference} levels of 255"
+                    "it computes wrong results: a face differs from the CPU's by {max_difference} levels of 255"
                 ));
             }
             Ok(Self { max_difference, first, faces_per_second: speed(&aging) })
@@ -54,7 +54,7 @@ fn opened(device: &Device) -> Result<FaceAging, String> {
     FaceAging::embedded(device).map_err(|error| error.to_string())
 }
 
-/// A drawing of no face in particular, so that nothing need be read.
+/// A synthetic test pattern.
 fn picture(size: u32) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x ^ y) * 2 % 256) as u8]))
 }
@@ -66,7 +66,7 @@ fn aged(aging: &FaceAging) -> Vec<RgbImage> {
 fn speed(aging: &FaceAging) -> f64 {
     let face = picture(aging.image_size());
     let ages = vec![AgeBlend::of_group(0, aging.age_groups()); BATCH];
-    // The first batch of this size may be compiled for.
+    // Warm-up: kernels for this batch size may be compiled.
     aging.at_ages(&face, &ages);
     let (start, mut faces) = (Instant::now(), 0);
     while start.elapsed() < TIME {

@@ -134,13 +134,13 @@ for (const [name, open] of Object.entries(sites)) {
 
     onPage("says that a photo has no face, is no photo, or is too large, and goes on", WIDE, async (page) => {
       await choose(page, await drawn(page, 640, 480));
-      await said(page, "This did not work: no face was found in the photo.");
+      await said(page, "This did not work: no face found in the photo.");
       await choose(page, { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture at all") });
       await said(page, "This did not work: this browser cannot show notes.jpg; convert it to JPEG or PNG.");
       await choose(page, await drawn(page, 9000, 6000));
-      await said(page, "This did not work: a photo may have 50 million pixels at most.");
+      await said(page, "This did not work: photos are limited to 50 million pixels.");
       await choose(page, { name: "huge.jpg", mimeType: "image/jpeg", buffer: Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(40 << 20, 7)]) });
-      await said(page, "This did not work: a photo may have 32 MB at most.");
+      await said(page, "This did not work: photos are limited to 32 MB.");
 
       await choose(page, EILEEN);
       await said(page, "One face found.");
@@ -204,7 +204,7 @@ for (const [name, open] of Object.entries(sites)) {
       await page.getByRole("button", { name: "Take the photo" }).click();
 
       // The browser's camera for tests sees a clock.
-      await said(page, "This did not work: no face was found in the photo.");
+      await said(page, "This did not work: no face found in the photo.");
       assert.ok(await page.getByRole("region", { name: "Camera" }).isHidden());
     });
   });
@@ -245,7 +245,7 @@ test("a browser reads why a body of 40 MB is refused", async () => {
       return [response.status, (await response.json()).error];
     });
 
-    assert.deepEqual(refused, [413, "a photo may have 32 MB at most"]);
+    assert.deepEqual(refused, [413, "photos are limited to 32 MB"]);
   } finally {
     await context.close();
     await site.close();

@@ -1,4 +1,4 @@
-//! `ipcgan prepare`: a downloaded data set in, faces ready for training out.
+//! `ipcgan prepare`: prepares a downloaded data set for training.
 
 mod options;
 mod summary;
@@ -20,14 +20,14 @@ use crate::progress::Progress;
 use crate::{devices, info, print_path, warn};
 use options::Splits;
 
-/// Identities of synthetic faces, if their number is not given.
+/// Default number of synthetic identities.
 const SYNTHETIC_IDENTITIES: u32 = 300;
 
 pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let groups = AgeGroups::new(arguments.age_groups.clone())
         .map_err(|reason| usage_error(format!("--age-groups: {reason}")))?;
     if arguments.valid_fraction + arguments.test_fraction >= 1.0 {
-        return Err(usage_error("--valid-fraction and --test-fraction leave nobody to learn from"));
+        return Err(usage_error("--valid-fraction and --test-fraction leave no identities for training"));
     }
     let mut config = PreparationConfig::new(SYNTHETIC.into())
         .with_size(arguments.size)
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let prepared = prepare(&*faces, left_out, &arguments.out, &config, &watch);
     progress.finish();
     let Some(prepared) = prepared? else {
-        return Err(ExitReason::Stopped("stopped; the same command goes on with what is missing".into()).into());
+        return Err(ExitReason::Stopped("stopped; run the same command again to resume".into()).into());
     };
     summary::report_prepared(&prepared, &groups);
     for name in ["report.html", "metadata.csv"] {
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     Ok(())
 }
 
-/// A data set as it was downloaded: what kind it is, its faces, and what cannot be used.
+/// A downloaded data set: its kind, its faces, and what is excluded.
 fn downloaded(
     folder: &Path,
     arguments: &PrepareArguments,
@@ -104,7 +104,7 @@ fn synthetic(arguments: &PrepareArguments, groups: &AgeGroups) -> Box<dyn FaceSe
     Box::new(SyntheticFaces::new(config, groups))
 }
 
-/// Refuses labels of which no picture can be used, or of which most ages are unknown unless that is allowed.
+/// Rejects labels without a usable image, or with mostly unknown ages unless that is allowed.
 fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArguments) -> Result<()> {
     let faults = || listing.pictures.iter().filter_map(|picture| Some((picture, picture.label.as_ref().err()?)));
     let dates = || faults().filter(|(_, fault)| fault.cause == Cause::SpreadsheetDate);
@@ -137,7 +137,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     let missing_column = missing_column.map(|note| format!(" ({note})")).unwrap_or_default();
     bail!(
         "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column age=NAME), \
-         or go on with --allow-unknown-ages for faces that serve the identity stage alone"
+         or use --allow-unknown-ages for faces that only the identity stage uses"
     )
 }
 
@@ -161,7 +161,7 @@ fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
     Ok(())
 }
 
-/// The first Ctrl-C ends the work in good order; the second one ends at once.
+/// The first Ctrl-C stops after the current images; the second exits immediately.
 fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let handle = stop.clone();
@@ -169,7 +169,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
         if handle.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        info("stopping after the pictures in work; once more to stop at once");
+        info("stopping after the current images; press Ctrl-C again to exit immediately");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)

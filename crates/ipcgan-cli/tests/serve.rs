@@ -275,7 +275,7 @@ fn a_slow_sender_is_told_so() {
 
     let refused = Response::read(&mut slow);
 
-    assert_eq!((refused.status, refused.reason().as_str()), (408, "the photo did not arrive in time"));
+    assert_eq!((refused.status, refused.reason().as_str()), (408, "the upload timed out"));
 }
 
 #[test]

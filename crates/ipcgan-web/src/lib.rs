@@ -1,18 +1,18 @@
-//! IPCGAN in a browser alone: detector and generator in WebAssembly, for the page of `ipcgan serve` as static files.
+//! IPCGAN in a browser: detector and generator in WebAssembly, as static files for the page of `ipcgan serve`.
 //!
-//! `crates/ipcgan-web/build.sh FOLDER` makes them. The photo never leaves the page.
+//! `crates/ipcgan-web/build.sh FOLDER` builds them. The photo never leaves the page.
 
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
 use serde_json::json;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// The most pixels of a photo: what the largest usual cameras have, and what fits into a page's memory.
+/// Maximum number of pixels of a photo: that of the largest usual cameras, within the page's memory.
 const MAX_PIXELS: u64 = 50_000_000;
-/// The largest photo, as a file.
+/// Maximum file size of a photo in megabytes.
 const MAX_UPLOAD_MB: usize = 32;
 
-/// Ages the people in one photo after the other.
+/// Ages the people in photos, one photo at a time.
 #[wasm_bindgen]
 pub struct Aging {
     aging: PhotoAging,
@@ -21,17 +21,17 @@ pub struct Aging {
 
 #[wasm_bindgen]
 impl Aging {
-    /// With the weights that come with it.
+    /// Loads the embedded weights.
     ///
     /// # Errors
-    /// Never with the file as published.
+    /// None with the published file.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Result<Aging, String> {
         let aging = PhotoAging::embedded(&Device::flex()).map_err(|error| error.to_string())?;
         Ok(Self { aging, opened: None })
     }
 
-    /// The age groups, with the age in the middle of each, and how large a photo may be; as JSON.
+    /// Age groups with their middle ages, and the upload limit, as JSON.
     pub fn about(&self) -> String {
         let groups = self.aging.age_groups();
         let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
@@ -39,15 +39,15 @@ impl Aging {
         json!({ "groups": groups, "max_upload_mb": MAX_UPLOAD_MB }).to_string()
     }
 
-    /// Opens the photo in the file `bytes`: its size and where its faces are, as JSON.
+    /// Opens a photo; returns its size and faces as JSON.
     ///
     /// # Errors
-    /// The bytes are no picture, or too large a one.
+    /// The bytes are no image, or it is too large.
     pub fn open(&mut self, bytes: &[u8]) -> Result<String, String> {
         let origin = "the photo".as_ref();
         self.opened = None;
         if photo::pixels_of(bytes, origin).map_err(|error| error.to_string())? > MAX_PIXELS {
-            return Err(format!("a photo may have {} million pixels at most", MAX_PIXELS / 1_000_000));
+            return Err(format!("photos are limited to {} million pixels", MAX_PIXELS / 1_000_000));
         }
         let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
         let faces = self.aging.faces(&photo.rgb());
@@ -57,10 +57,10 @@ impl Aging {
         Ok(json!({ "width": width, "height": height, "faces": described }).to_string())
     }
 
-    /// The open photo with the face `number`, or all, at `years`: a PNG file.
+    /// The open photo with the face `number`, or all faces, at `years`, as a PNG file.
     ///
     /// # Errors
-    /// No photo is open, or it cannot be written.
+    /// No photo is open, or it cannot be encoded.
     pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
         let ages = [AgeBlend::of_age(years, self.aging.age_groups())];

@@ -1,4 +1,4 @@
-//! How much memory a graphics card has, by what its driver tells on Linux: interfaces for graphics do not tell themselves.
+//! Memory size of a GPU from its driver on Linux, because graphics APIs do not report it.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use burn::tensor::{PciAddress, PciVendor, PhysicalDevice};
 use nvml_wrapper::Nvml;
 
-/// Where Linux shows what its drivers know of each card, a folder an address.
+/// Sysfs folder with one entry per PCI device.
 const CARDS: &str = "/sys/bus/pci/devices";
 
-/// Bytes of memory on `card`; none of a maker whose driver does not tell.
+/// Bytes of memory of `card`; none for other vendors.
 pub(super) fn memory(card: &PhysicalDevice) -> Option<u64> {
     let address = card.pci_address?;
     match card.vendor? {
@@ -19,14 +19,14 @@ pub(super) fn memory(card: &PhysicalDevice) -> Option<u64> {
     }
 }
 
-/// By the library that comes with NVIDIA's driver and is looked for when this is called.
+/// With NVIDIA's management library (NVML), which is loaded at run time.
 fn by_nvml(address: PciAddress) -> Option<u64> {
     let nvml = Nvml::init().ok()?;
     let device = nvml.device_by_pci_bus_id(address.to_string()).ok()?;
     device.memory_info().ok().map(|memory| memory.total)
 }
 
-/// By the file that AMD's driver keeps below the card's address.
+/// From the sysfs file of AMD's driver.
 fn by_amdgpu(cards: &Path, address: PciAddress) -> Option<u64> {
     let bytes = fs::read_to_string(cards.join(address.to_string()).join("mem_info_vram_total")).ok()?;
     bytes.trim().parse().ok()

@@ -1,15 +1,15 @@
-//! Names of devices, written and read.
+//! Parses and formats device names.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{DeviceChoice, DeviceError, Gpu};
 
-/// Who lends a device, by its debugging form, which alone tells its address.
+/// Name of a remote device from its debug format, which alone contains the address.
 pub(super) fn of_remote(debugged: &str) -> Option<String> {
     let between = |start: &str, end: char| Some(debugged.split_once(start)?.1.split_once(end)?.0);
     let (host, port) = (between("host: \"", '"')?, between("port: Some(", ')')?);
-    Some(format!("the device that {host}:{port} lends"))
+    Some(format!("the device of {host}:{port}"))
 }
 
 impl fmt::Display for Gpu {
@@ -44,7 +44,7 @@ impl FromStr for DeviceChoice {
             Some((kind, which)) => (kind, Some(which)),
             None => (name.trim(), None),
         };
-        // Names of devices have no case; the address of a machine may.
+        // Device names are case-insensitive; remote addresses may not be.
         let (kind, lower) = (kind.to_ascii_lowercase(), given.map(str::to_ascii_lowercase));
         let which = lower.as_deref();
         let number = |text: &str| text.parse::<usize>().map_err(|_| unknown());
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_written_as_it_is_read() {
+    fn a_device_name_is_parsed_and_formatted() {
         for name in ["auto", "cpu", "cuda", "cuda:1", "wgpu:i0", "vulkan:software", "metal:2"] {
             let choice: DeviceChoice = name.parse().unwrap();
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_in_capitals_and_have_spaces_around() {
+    fn a_name_is_case_insensitive_and_trimmed() {
         for (name, device) in
             [("CPU", "cpu"), (" Cuda:1", "cuda:1"), ("WGPU:I0 ", "wgpu:i0"), ("Vulkan:Software", "vulkan:software")]
         {
@@ -101,11 +101,11 @@ mod tests {
 
     #[cfg(feature = "remote")]
     #[test]
-    fn a_lent_device_is_called_by_who_lends_it() {
+    fn a_remote_device_is_named_by_its_address() {
         let host = burn::remote::RemoteHost::websocket("ws://there:7171");
         let device = format!("{:?}", burn::tensor::Device::remote_options(&host));
 
-        assert_eq!(of_remote(&device).unwrap(), "the device that there:7171 lends", "{device}");
+        assert_eq!(of_remote(&device).unwrap(), "the device of there:7171", "{device}");
         assert_eq!(of_remote("Device<Flex>"), None);
     }
 

@@ -1,4 +1,4 @@
-//! Which options of `prepare` go together, and which data set they mean.
+//! Consistency of the options of `prepare`, and selection of the data set.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::exit_reason::usage_error;
 use crate::info;
 
-/// The folder of the data set; none for synthetic faces. Options that nothing would read are refused.
+/// The folder of the data set; none for synthetic faces. Rejects options that would have no effect.
 pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
     let is_synthetic = arguments.source.as_deref() == Some(SYNTHETIC);
     let folder = match (&arguments.folder, is_synthetic) {
@@ -41,17 +41,17 @@ pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
         return Err(usage_error(format!("{option} {reason} --source {SYNTHETIC}")));
     }
     if arguments.device.device != DeviceChoice::Auto && (is_synthetic || arguments.aligned) {
-        info("note: no face is looked for, so --device decides nothing");
+        info("note: face detection is skipped, so --device has no effect");
     }
     match folder {
         Some(folder) if folder.canonicalize().is_ok_and(|path| Some(path) == arguments.out.canonicalize().ok()) => Err(
-            usage_error(format!("{} is the data set itself; give another folder as --out", arguments.out.display())),
+            usage_error(format!("{} is the data set itself; choose another output folder with --out", arguments.out.display())),
         ),
         folder => Ok(folder),
     }
 }
 
-/// The source that is named, or whose table is, or that `tree` looks like without doubt; and why it is that one.
+/// The source given by name, by its table, or detected from `tree`; and the reason.
 pub(super) fn source(tree: &Tree, arguments: &PrepareArguments) -> Result<(&'static dyn Source, String)> {
     let named = |name: &str| by_name(name).expect("the arguments were checked");
     match (&arguments.source, &arguments.table) {
@@ -60,14 +60,14 @@ pub(super) fn source(tree: &Tree, arguments: &PrepareArguments) -> Result<(&'sta
         (None, None) if !arguments.columns.is_empty() => Ok((named("csv"), "--column names columns of a table".into())),
         (None, None) => recognised(tree).map_err(|error| match error {
             error @ DataError::UnclearSource { .. } => {
-                anyhow::anyhow!("{error}; name the kind with --source (ipcgan prepare --help lists all)")
+                anyhow::anyhow!("{error}; select one with --source (ipcgan prepare --help lists all)")
             }
             error => error.into(),
         }),
     }
 }
 
-/// Refuses `--table` and `--column` for a source that reads no other table, or no other columns.
+/// Rejects `--table` and `--column` for a source that does not use them.
 pub(super) fn check_table(source: &dyn Source, arguments: &PrepareArguments) -> Result<()> {
     let readers = |needed: &[TableUse]| -> String {
         let readers = SOURCES.iter().filter(|source| needed.contains(&source.table_use())).map(|source| source.name());
@@ -86,7 +86,7 @@ pub(super) fn check_table(source: &dyn Source, arguments: &PrepareArguments) -> 
     Ok(())
 }
 
-/// The columns that the texts `OURS=THEIRS` name.
+/// Parses `OURS=THEIRS` column mappings.
 pub(super) fn columns(renamed: &[String]) -> Result<Columns> {
     let mut columns = Columns::default();
     for text in renamed {
@@ -97,18 +97,18 @@ pub(super) fn columns(renamed: &[String]) -> Result<Columns> {
     Ok(columns)
 }
 
-/// Which split each face is in.
+/// How the faces are split.
 pub(super) enum Splits {
-    /// As the data set says.
+    /// Official split of the data set.
     Source,
-    /// By seed, whatever the data set says.
+    /// By seed, ignoring the official split.
     Seeded,
-    /// As a list says.
+    /// By a table.
     Published(PublishedSplit),
 }
 
 impl Splits {
-    /// What `--split` says.
+    /// Parses `--split`.
     pub(super) fn of(how: &Path) -> Result<Self> {
         match how.to_str() {
             Some("source") => Ok(Self::Source),
@@ -122,12 +122,12 @@ impl Splits {
     }
 }
 
-/// `error` with what to change on the command line.
+/// Adds advice about options to `error`.
 pub(super) fn with_advice(error: DataError, source: &dyn Source) -> anyhow::Error {
     match &error {
         DataError::MissingColumn { ours, similar, .. } if source.table_use() == TableUse::Columns => {
             let theirs = similar.as_deref().unwrap_or("NAME");
-            anyhow::anyhow!("{error}; say what the table calls it with --column {ours}={theirs}")
+            anyhow::anyhow!("{error}; map it with --column {ours}={theirs}")
         }
         _ => error.into(),
     }

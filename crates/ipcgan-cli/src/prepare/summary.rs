@@ -1,4 +1,4 @@
-//! What was prepared, and what was left out.
+//! Summary of a prepared data set.
 
 use ipcgan::AgeGroups;
 use ipcgan::data::preparation::Prepared;
@@ -6,7 +6,7 @@ use ipcgan::data::{Split, counted};
 
 use crate::info;
 
-/// Reports faces by age group and split, what was left out for which reason, and what the faces can teach.
+/// Prints faces by age group and split, excluded images by reason, and which stages the data supports.
 pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
     let count = |group, split| {
         prepared.faces.iter().filter(|(_, label)| label.group == group && label.split == Some(split)).count()

@@ -1,7 +1,7 @@
-//! Which hosts and origins may send requests.
+//! Access control by host and origin.
 //!
-//! A page of another site must not use this program through the visitor's browser: neither under a name that the site points
-//! to this computer (DNS rebinding), nor by sending photos across sites.
+//! Pages of other sites must not use this program through the visitor's browser, neither by DNS rebinding nor by
+//! cross-site requests.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use axum::response::{IntoResponse, Response};
 
 use super::api_error::ApiError;
 
-/// Hosts whose requests are served.
+/// Hosts whose requests are accepted.
 #[derive(Clone, Debug)]
 pub(super) struct AccessPolicy {
-    /// As `--allow-host` named them, in lower case.
+    /// From `--allow-host`, in lower case.
     allowed: Vec<String>,
     reach: Reach,
 }
 
-/// Who can reach the address that the program listens on.
+/// Who can reach the listening address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Programs of this computer.
     Loopback,
-    /// Other computers, under whatever name they know this one by.
+    /// Other computers, by any name of this one.
     Network,
 }
 
@@ -36,7 +36,7 @@ impl AccessPolicy {
         Self { allowed: allowed.iter().map(|name| name.to_ascii_lowercase()).collect(), reach }
     }
 
-    /// Whether a request may come in by the `Host` that it names.
+    /// Checks the `Host` of a request.
     fn check_host(&self, request: &Request) -> Result<(), ApiError> {
         let Some(authority) = authority(request)? else { return Ok(()) };
         let host = bare_host(&authority);
@@ -51,11 +51,11 @@ impl AccessPolicy {
             return Ok(());
         }
         Err(ApiError::forbidden(format!(
-            "requests to host `{host}` are not served here; start the program with --allow-host {host} to serve them"
+            "requests to host `{host}` are not allowed; start the program with --allow-host {host} to allow them"
         )))
     }
 
-    /// Whether a request that makes the program work comes from its own page, or from no page at all.
+    /// Checks that a request with side effects is same-origin, or does not come from a browser.
     ///
     /// Source: the order of checks is that of `net/http`'s `CrossOriginProtection` in Go.
     fn check_origin(&self, request: &Request) -> Result<(), ApiError> {
@@ -76,12 +76,12 @@ impl AccessPolicy {
             return Ok(());
         }
         Err(ApiError::forbidden(
-            "photos are taken from the page of this program and from programs, not from pages of other sites",
+            "cross-site requests are not allowed",
         ))
     }
 }
 
-/// Serves only requests that the policy allows.
+/// Middleware that enforces the policy.
 pub(super) async fn check_access(State(policy): State<Arc<AccessPolicy>>, request: Request, next: Next) -> Response {
     let mut checked = policy.check_host(&request);
     if !request.method().is_safe() {
@@ -93,13 +93,13 @@ pub(super) async fn check_access(State(policy): State<Arc<AccessPolicy>>, reques
     }
 }
 
-/// Host and port that a request names; HTTP/1.0 may leave them out.
+/// Host and port of a request; optional in HTTP/1.0.
 fn authority(request: &Request) -> Result<Option<Authority>, ApiError> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.clone()));
     }
     match host_header(request.headers())? {
-        None if request.version() >= Version::HTTP_11 => Err(ApiError::bad_request("the request names no host")),
+        None if request.version() >= Version::HTTP_11 => Err(ApiError::bad_request("the request has no host")),
         authority => Ok(authority),
     }
 }
@@ -108,18 +108,18 @@ fn host_header(headers: &HeaderMap) -> Result<Option<Authority>, ApiError> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
-        return Err(ApiError::bad_request("the request names several hosts"));
+        return Err(ApiError::bad_request("the request has several hosts"));
     }
     let parsed = host.map(|host| Authority::try_from(host.as_bytes())).transpose();
-    parsed.map_err(|_| ApiError::bad_request("the request names a host that is none"))
+    parsed.map_err(|_| ApiError::bad_request("the host of the request is invalid"))
 }
 
-/// Host and port of an origin as `http://localhost:8080`.
+/// Host and port of an origin such as `http://localhost:8080`.
 fn origin_authority(origin: &str) -> Option<Authority> {
     origin.parse::<Uri>().ok()?.into_parts().authority
 }
 
-/// The host without port, brackets and the dot at the end of a full name, in lower case.
+/// Host without port, brackets and trailing dot, in lower case.
 fn bare_host(authority: &Authority) -> String {
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()

@@ -1,4 +1,4 @@
-//! The parameters of `/api/age`.
+//! Query parameters of `/api/age`.
 
 use ipcgan::photo::PhotoFormat;
 use ipcgan::{AgeBlend, AgeGroups};
@@ -11,7 +11,7 @@ use crate::age::{Age, FaceSelection, strength};
 pub(super) const FORMATS: [(&str, PhotoFormat); 4] =
     [("png", PhotoFormat::Png), ("jpg", PhotoFormat::Jpeg), ("jpeg", PhotoFormat::Jpeg), ("webp", PhotoFormat::WebP)];
 
-/// As they were sent.
+/// Unchecked parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AgeQuery {
@@ -21,7 +21,7 @@ pub(super) struct AgeQuery {
     format: Option<String>,
 }
 
-/// As they were checked.
+/// Checked parameters.
 #[derive(Debug)]
 pub(super) struct AgeRequest {
     pub(super) age: AgeBlend,
@@ -31,10 +31,10 @@ pub(super) struct AgeRequest {
 }
 
 impl AgeQuery {
-    /// The same as values, for networks that know `groups`.
+    /// Checks the parameters, for networks with `groups`.
     ///
     /// # Errors
-    /// A parameter has a value that it cannot have.
+    /// A parameter is invalid.
     pub(super) fn checked(&self, groups: &AgeGroups) -> Result<AgeRequest, ApiError> {
         let refused = |name: &'static str| move |reason| ApiError::bad_request(format!("{name}: {reason}"));
         let age = Age::parse(&self.age, groups).map_err(refused("age"))?.blend;
@@ -44,7 +44,7 @@ impl AgeQuery {
         let found = FORMATS.iter().find(|(name, _)| *name == format);
         let (_, format) = found.ok_or_else(|| {
             let names = FORMATS.map(|(name, _)| name).join(", ");
-            ApiError::bad_request(format!("format is one of {names}"))
+            ApiError::bad_request(format!("format must be one of {names}"))
         })?;
         Ok(AgeRequest { age, faces, strength, format: *format })
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_parameter_cannot_be_is_refused_by_its_name() {
+    fn an_invalid_parameter_is_an_error_with_its_name() {
         assert!(checked("45", "largest", "3", "jpeg").is_ok());
         for (face, strength, format, word) in [
             ("left", "1", "png", "face"),

@@ -1,4 +1,4 @@
-//! Receiving the body of a request within bounds of size, time, rate, and memory for all bodies together.
+//! Receives request bodies with limits on size, time, rate, and total memory.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::api_error::ApiError;
 
-/// Memory for all bodies together: those that are arriving and those that wait for their turn.
+/// Memory for all bodies together, receiving and queued.
 const MEMORY_BUDGET: usize = 256 << 20;
-/// The memory budget is counted in units of this many bytes.
+/// Unit of the memory budget in bytes.
 const BUDGET_UNIT: usize = 1024;
-/// How long a body waits for memory that others hold: longer than a sender who stalled keeps it.
+/// Maximum time that a body waits for memory: longer than a stalled sender keeps it.
 const MEMORY_WAIT: Duration = Duration::from_secs(8);
-/// In each window of time a sender must send `MIN_WINDOW_BYTES`: 8 KiB a second, less than the slowest usual connection.
+/// Minimum rate: in each window a sender must send `MIN_WINDOW_BYTES` (8 KiB/s, below the slowest usual connection).
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 const MIN_WINDOW_BYTES: usize = 5 * 8 * 1024;
 
@@ -28,7 +28,7 @@ pub(super) struct BodyReceiver {
     timeout: Duration,
 }
 
-/// A body that has arrived completely; its share of the memory budget is free again when this is dropped.
+/// A complete body; releases its part of the memory budget when dropped.
 #[derive(Debug)]
 pub(super) struct ReceivedBody {
     pub(super) bytes: Bytes,
@@ -36,18 +36,18 @@ pub(super) struct ReceivedBody {
 }
 
 impl BodyReceiver {
-    /// Takes bodies of up to `max_bytes`, which must each arrive within `timeout`.
+    /// Accepts bodies of up to `max_bytes` that arrive within `timeout`.
     pub(super) fn new(max_bytes: usize, timeout: Duration) -> Self {
         let budget = MEMORY_BUDGET.max(2 * max_bytes).div_ceil(BUDGET_UNIT);
         Self { budget: Arc::new(Semaphore::new(budget)), timeout }
     }
 
-    /// The body, if it has at most `max_bytes` and arrives in time.
+    /// Receives a body of at most `max_bytes`.
     ///
     /// # Errors
-    /// It is too large, ends early, is too slow, or other bodies hold all memory.
+    /// It is too large, incomplete or too slow, or the memory budget is exhausted.
     pub(super) async fn receive(&self, mut body: Body, max_bytes: usize) -> Result<ReceivedBody, ApiError> {
-        let too_large = || ApiError::too_large(format!("a photo may have {} MB at most", max_bytes >> 20));
+        let too_large = || ApiError::too_large(format!("photos are limited to {} MB", max_bytes >> 20));
         if body.size_hint().lower() > max_bytes as u64 {
             return Err(too_large());
         }
@@ -71,20 +71,20 @@ impl BodyReceiver {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         match timeout(MEMORY_WAIT, self.budget.clone().acquire_many_owned(units)).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(ApiError::busy("too many photos are being sent; try again soon")),
+            _ => Err(ApiError::busy("too many uploads; try again later")),
         }
     }
 }
 
-/// The next bytes; none at the end of the body.
+/// Next chunk; none at the end of the body.
 async fn next_chunk(body: &mut Body, clock: &mut SenderClock) -> Result<Option<Bytes>, ApiError> {
     loop {
         let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
         match timeout_at(clock.next_check(), frame).await {
             Ok(None) => return Ok(None),
-            Ok(Some(Err(_))) => return Err(ApiError::bad_request("the photo arrived in part")),
+            Ok(Some(Err(_))) => return Err(ApiError::bad_request("the upload is incomplete")),
             Ok(Some(Ok(frame))) => {
-                // Anything else are trailers, which say nothing here.
+                // Trailers are ignored.
                 let Ok(data) = frame.into_data() else { continue };
                 clock.count(data.len())?;
                 return Ok(Some(data));
@@ -94,7 +94,7 @@ async fn next_chunk(body: &mut Body, clock: &mut SenderClock) -> Result<Option<B
     }
 }
 
-/// What a sender has to keep to.
+/// Deadline and minimum rate of a sender.
 struct SenderClock {
     deadline: Instant,
     window_end: Instant,
@@ -107,7 +107,7 @@ impl SenderClock {
         Self { deadline: now + time, window_end: now + RATE_WINDOW, window_bytes: 0 }
     }
 
-    /// When to look again, whether or not anything has come.
+    /// Time of the next check.
     fn next_check(&self) -> Instant {
         self.deadline.min(self.window_end)
     }
@@ -117,20 +117,20 @@ impl SenderClock {
         if Instant::now() >= self.next_check() { self.check() } else { Ok(()) }
     }
 
-    /// Judges the window that has ended and begins the next one.
+    /// Checks the window that ended and starts the next one.
     fn check(&mut self) -> Result<(), ApiError> {
         if Instant::now() >= self.deadline {
-            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the photo did not arrive in time"));
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the upload timed out"));
         }
         if self.window_bytes < MIN_WINDOW_BYTES {
-            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the photo arrived too slowly"));
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the upload is too slow"));
         }
         self.window_bytes = 0;
         self.window_end = Instant::now() + RATE_WINDOW;
         Ok(())
     }
 
-    /// Time that passed for another reason than the sender.
+    /// Excludes time that passed for other reasons than the sender.
     fn pause(&mut self, time: Duration) {
         self.deadline += time;
         self.window_end += time;
@@ -167,7 +167,7 @@ mod tests {
 
         let error = run(receiver.receive(vec![7; (1 << 20) + 1].into(), 1 << 20)).unwrap_err();
 
-        assert_eq!(error, ApiError::too_large("a photo may have 1 MB at most"));
+        assert_eq!(error, ApiError::too_large("photos are limited to 1 MB"));
         assert_eq!(receiver.budget.available_permits(), free);
     }
 
@@ -186,6 +186,6 @@ mod tests {
     fn a_sender_at_the_deadline_is_too_late_at_any_rate() {
         let mut clock = SenderClock::new(Duration::ZERO);
 
-        assert_eq!(clock.count(MIN_WINDOW_BYTES).unwrap_err().reason, "the photo did not arrive in time");
+        assert_eq!(clock.count(MIN_WINDOW_BYTES).unwrap_err().reason, "the upload timed out");
     }
 }

@@ -1,4 +1,4 @@
-//! Connections: a bounded number at the same time, none held for ever, and none reset before its response was read.
+//! Connections: limited in number and lifetime, and closed so that clients can read the last response.
 
 use std::io;
 use std::pin::pin;
@@ -21,34 +21,34 @@ use tokio::time::{Instant, sleep, timeout};
 use super::stop::StopSignals;
 use crate::info;
 
-/// Connections at the same time, fewer than a process may have open files.
+/// Maximum number of connections, below the usual limit of open files.
 const MAX_CONNECTIONS: u32 = 512;
-/// Where all connections are taken, one that has waited for its client this long makes room for a new one.
+/// When all connections are in use, one that has been idle for this long is closed for a new one.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(2);
-/// The longest that the head of a request may take, also if there were others before it.
+/// Maximum time to receive the head of a request, on a kept-alive connection as well.
 const MAX_HEAD_TIME: Duration = Duration::from_secs(10);
-/// After this a connection takes no further request, and after as long again it is closed.
+/// Time after which a connection accepts no further request, and twice which it is closed.
 const LIFETIME: Duration = Duration::from_mins(15);
-/// From one look at whether a client still reads to the next.
+/// Interval of checks for stalled clients.
 const STALL_CHECK: Duration = Duration::from_secs(1);
-/// How much of what a client still sends is read and discarded after the response, and for how long: a connection that is
-/// closed with unread bytes is reset, and the response with it.
+/// Limits of reading and discarding remaining input after the response: closing a connection with unread input resets
+/// it and loses the response.
 const MAX_DISCARDED: usize = 1 << 30;
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(30);
 const MAX_DISCARD_PAUSE: Duration = Duration::from_secs(2);
 
-/// How serving ended.
+/// How the server stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// With the responses to all requests.
+    /// After all responses.
     Complete,
     /// By a second signal, with requests in progress.
     Aborted,
 }
 
-/// Serves until a signal to stop, then finishes the requests in progress, unless a second signal comes.
+/// Serves until a stop signal, then finishes the requests in progress, unless a second signal comes.
 ///
-/// The head of a request must arrive within `timeout`, and a client may not read nothing of a response for twice as long.
+/// The head of a request must arrive within `timeout`, and a client must not stall reading a response for twice as long.
 pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: Duration) -> io::Result<Ended> {
     let mut signals = StopSignals::new()?;
     let (stop, stopping) = watch::channel(false);
@@ -63,7 +63,7 @@ pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: 
     }
     signals.received().await;
     accepting.shutdown().await;
-    info("finishing the requests in progress; Ctrl-C or SIGTERM once more ends at once");
+    info("finishing the requests in progress; press Ctrl-C (or send SIGTERM) again to exit immediately");
     stop.send_replace(true);
     tokio::select! {
         () = server.open.all_closed() => Ok(Ended::Complete),
@@ -91,13 +91,13 @@ async fn accept_all(listener: TcpListener, server: Arc<Server>) {
                 });
             }
             Err(error) if is_gone(&error) => (),
-            // No more files may be open: others will be closed.
+            // Out of file descriptors: wait until other connections are closed.
             Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }
 }
 
-/// Whether the client has left already.
+/// Whether the client has disconnected.
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
 
@@ -131,7 +131,7 @@ impl Server {
         let (mut stopping, mut is_last) = (self.stopping.clone(), false);
         loop {
             tokio::select! {
-                // A client that hangs up, or sends what is no HTTP, gets no further response.
+                // A client that disconnects or does not send HTTP gets no further response.
                 _ = serving.as_mut() => return ConnectionEnd::Closed,
                 () = lifetime.as_mut() => {
                     if is_last {
@@ -158,11 +158,11 @@ impl Server {
 enum ConnectionEnd {
     /// The last response was written.
     Closed,
-    /// Its client read nothing for too long.
+    /// The client stalled.
     Expired,
 }
 
-/// Reads what the client still sends until it has read the response and closes, within bounds.
+/// Reads and discards input until the client has read the response and closes, within limits.
 async fn discard(stream: &mut TcpStream) {
     let _ = stream.shutdown().await;
     let discarded = async {
@@ -177,7 +177,7 @@ async fn discard(stream: &mut TcpStream) {
     let _ = timeout(MAX_DISCARD_TIME, discarded).await;
 }
 
-/// The connections that are open.
+/// Open connections.
 struct OpenConnections {
     places: Arc<Semaphore>,
     open: Mutex<Vec<Connection>>,
@@ -190,7 +190,7 @@ impl Default for OpenConnections {
 }
 
 impl OpenConnections {
-    /// A new connection as soon as there is a place for it.
+    /// Waits for a free slot and adds a connection.
     async fn add(&self) -> (Connection, OwnedSemaphorePermit) {
         const RETRY: Duration = Duration::from_millis(100);
         let place = loop {
@@ -202,6 +202,7 @@ impl OpenConnections {
             }
         };
         let connection = Connection(Arc::new(ConnectionState {
+            /// Since when the connection waits for its client to send or read; none while a request is processed.
             waiting_since: Mutex::new(Some(Instant::now())),
             evicted: Notify::new(),
         }));
@@ -214,7 +215,7 @@ impl OpenConnections {
         drop(place);
     }
 
-    /// Closes the connection that has waited longest for its client, if it is long enough.
+    /// Closes the connection that has been idle longest, if it is long enough.
     fn evict_one(&self, now: Instant) {
         let open = self.lock();
         let waiting = open.iter().filter_map(|connection| Some((connection.waiting_since()?, connection)));
@@ -235,7 +236,7 @@ impl OpenConnections {
     }
 }
 
-/// A connection, as its requests know it.
+/// A connection as seen by its requests.
 #[derive(Clone)]
 pub(super) struct Connection(Arc<ConnectionState>);
 
@@ -246,12 +247,12 @@ struct ConnectionState {
 }
 
 impl Connection {
-    /// From now on the client has to send or to read.
+    /// The connection waits for its client.
     pub(super) fn waiting(&self) {
         *self.lock() = Some(Instant::now());
     }
 
-    /// From now on the program works for the client.
+    /// A request is being processed.
     pub(super) fn working(&self) {
         *self.lock() = None;
     }
@@ -270,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_connection_that_has_waited_longest_makes_room_and_none_that_is_worked_for() {
+    fn the_longest_idle_connection_is_evicted_and_no_active_one() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let open = OpenConnections::default();

@@ -1,4 +1,4 @@
-//! The resources: their handlers, methods and responses.
+//! Routes and handlers.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use super::openapi;
 use super::photo_service::PhotoService;
 use crate::age::turn_advice;
 
-/// What a resource that is read answers to.
+/// Methods of readable resources.
 const READ: &str = "GET, HEAD, OPTIONS";
-/// What a resource that takes photos answers to.
+/// Methods of upload resources.
 const UPLOAD: &str = "POST, OPTIONS";
 
 const SCRIPT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
 const STYLE: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
 
-/// All resources.
+/// All routes.
 pub(super) fn router(service: Arc<PhotoService>) -> Router {
     Router::new()
         .route("/", readable(async || Html(include_str!("page/page.html"))))
@@ -39,9 +39,9 @@ pub(super) fn router(service: Arc<PhotoService>) -> Router {
         .route("/api/faces", uploadable(faces))
         .route("/api/age", uploadable(age))
         .fallback(async || {
-            ApiError::new(StatusCode::NOT_FOUND, "there is nothing here; /api/openapi.json lists what is")
+            ApiError::new(StatusCode::NOT_FOUND, "not found; /api/openapi.json lists all resources")
         })
-        // Uploads have a limit of their own.
+        // Uploads have their own limit.
         .layer(DefaultBodyLimit::disable())
         .with_state(service)
 }
@@ -54,12 +54,12 @@ fn uploadable<T: 'static>(handler: impl Handler<T, Arc<PhotoService>>) -> Method
     with_methods(post(handler), UPLOAD)
 }
 
-/// Tells clients that ask for `OPTIONS`, or for a method that there is not, which methods there are.
+/// Adds the `Allow` header to responses to `OPTIONS` and to unsupported methods.
 fn with_methods(router: MethodRouter<Arc<PhotoService>>, allowed: &'static str) -> MethodRouter<Arc<PhotoService>> {
     let allow = [(header::ALLOW, allowed)];
     let options = allow.clone();
     router.options(async move || (StatusCode::NO_CONTENT, options)).fallback(async move || {
-        let reason = format!("this resource takes {allowed}");
+        let reason = format!("allowed methods: {allowed}");
         (allow, ApiError::new(StatusCode::METHOD_NOT_ALLOWED, reason)).into_response()
     })
 }
@@ -68,7 +68,7 @@ async fn description(State(service): State<Arc<PhotoService>>) -> Json<Value> {
     Json(openapi::description(service.aging.age_groups()))
 }
 
-/// The age groups, with the age in the middle of each, and how large a photo may be.
+/// Age groups with their middle ages, and the upload limit.
 async fn ages(State(service): State<Arc<PhotoService>>) -> Json<Value> {
     let groups = service.aging.age_groups();
     let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
@@ -78,12 +78,12 @@ async fn ages(State(service): State<Arc<PhotoService>>) -> Json<Value> {
     }))
 }
 
-/// A query that may have no parameter.
+/// An empty query.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoParameters {}
 
-/// Where the faces of a photo are.
+/// Detects the faces of a photo.
 async fn faces(
     State(service): State<Arc<PhotoService>>,
     query: Result<Query<NoParameters>, QueryRejection>,
@@ -106,7 +106,7 @@ async fn faces(
     found.await.map(Json)
 }
 
-/// A photo with its faces at another age.
+/// Ages the faces of a photo.
 async fn age(
     State(service): State<Arc<PhotoService>>,
     query: Result<Query<AgeQuery>, QueryRejection>,

@@ -1,6 +1,6 @@
-//! `ipcgan serve`: a web page on which people age photos, and an interface for programs.
+//! `ipcgan serve`: a web page and an HTTP API that age photos.
 //!
-//! Nothing is written to disk. Connections, bodies and work on photos are bounded in number, size and time.
+//! Nothing is written to disk. Connections, bodies and jobs are limited in number, size and time.
 
 mod access;
 mod age_query;
@@ -37,10 +37,10 @@ use connections::{Connection, Ended};
 use photo_service::PhotoService;
 use sent_body::SentBody;
 
-/// The port without another.
+/// Default port.
 const PORT: u16 = 8080;
 
-/// What a browser may do with a response: nothing from elsewhere, and pictures that the page made itself.
+/// Security headers: only resources of this server, and images created by the page.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -55,7 +55,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 ];
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
-    // Before the weights are loaded, so that a taken port is known at once.
+    // Bind before the weights are loaded, so that a port in use is reported immediately.
     let listeners = arguments.listen.bind(PORT)?;
     let device = devices::open(&arguments.device)?;
     let timeout = Duration::from_secs(arguments.timeout.into());
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         arguments.max_upload_mb.into(),
         timeout,
     );
-    // A thread that worked keeps buffers of some megabytes for its next photo, so there are no more than work.
+    // Worker threads keep buffers of some megabytes, so there are no more than concurrent jobs.
     let threads = arguments.concurrency.into();
     let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -80,24 +80,24 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         tokio::spawn(service.clone().give_memory_back_when_idle());
         connections::serve(listeners, router(service, policy), timeout).await.context("cannot wait for signals")
     })?;
-    // Work that nobody waits for any more does not hold up the end.
+    // Do not wait for jobs whose clients are gone.
     runtime.shutdown_background();
     match ended {
         Ended::Complete => Ok(()),
-        Ended::Aborted => Err(ExitReason::Stopped("ended with requests in progress".into()).into()),
+        Ended::Aborted => Err(ExitReason::Stopped("stopped with requests in progress".into()).into()),
     }
 }
 
-/// Says where the page is, and who can reach it.
+/// Prints the address, and who can reach it.
 fn announce(host: &str, addresses: &[SocketAddr]) -> Reach {
     let port = addresses.first().map_or(PORT, SocketAddr::port);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
     print_line(&format!("http://{host}:{port}"));
-    info("Ctrl-C ends");
+    info("press Ctrl-C to stop");
     if addresses.iter().all(|address| address.ip().is_loopback()) {
         return Reach::Loopback;
     }
-    info("other computers can reach this address and use the page too; nothing between them and this one is encrypted");
+    info("other computers can reach this address; connections are not encrypted");
     Reach::Network
 }
 
@@ -114,14 +114,14 @@ async fn with_headers(request: Request, next: Next) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    // The body of a refused request may not have been read, so nothing can follow it on this connection.
+    // The body of a rejected request may be unread, so the connection cannot be reused.
     if has_body && !response.status().is_success() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// Logs each request, and keeps account of whether the client or the program is waited for.
+/// Logs each request, and tracks whether the connection waits for its client.
 async fn observe(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let line = format!("{} {}", request.method(), request.uri().path());

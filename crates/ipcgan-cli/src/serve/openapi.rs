@@ -1,4 +1,4 @@
-//! The description of the interface in the words of OpenAPI.
+//! OpenAPI description of the HTTP API.
 
 use ipcgan::AgeGroups;
 use serde_json::{Value, json};

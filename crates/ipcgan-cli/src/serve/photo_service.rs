@@ -1,4 +1,4 @@
-//! Work on photos: a bounded number at the same time, a bounded queue behind them.
+//! Processes photos with limited concurrency and a limited queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,21 +18,21 @@ use super::body::BodyReceiver;
 use super::upload::{Upload, receive_photo};
 use crate::warn;
 
-/// Photos that wait for their turn, for each that is worked on.
+/// Queued photos per concurrent job.
 const QUEUE_PER_WORKER: usize = 32;
-/// The most pixels of a photo: what the largest usual cameras have.
+/// Maximum number of pixels of a photo: that of the largest usual cameras.
 const MAX_PIXELS: u64 = 50_000_000;
-/// From one look at whether nobody is at work to the next.
+/// Interval of idle checks.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
 
-/// Ages photos within bounds.
+/// Ages photos with limited concurrency.
 pub(super) struct PhotoService {
     pub(super) aging: PhotoAging,
     receiver: BodyReceiver,
     concurrency: usize,
     workers: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    /// Whether there was work since memory was given back.
+    /// Whether a job ran since memory was released.
     worked: AtomicBool,
     max_upload_mb: usize,
 }
@@ -45,12 +45,12 @@ impl PhotoService {
         Self { aging, receiver, concurrency, workers, queue, worked: AtomicBool::new(false), max_upload_mb }
     }
 
-    /// The largest photo that is taken, in megabytes.
+    /// Maximum upload size in megabytes.
     pub(super) fn max_upload_mb(&self) -> usize {
         self.max_upload_mb
     }
 
-    /// Gives memory back whenever nobody is at work: a large photo takes hundreds of megabytes, and the next may be far off.
+    /// Releases memory when idle: a large photo takes hundreds of megabytes.
     pub(super) async fn give_memory_back_when_idle(self: Arc<Self>) {
         let mut checks = interval(IDLE_CHECK);
         loop {
@@ -62,21 +62,21 @@ impl PhotoService {
         }
     }
 
-    /// What `work` makes of the photo in `request` and its faces.
+    /// Runs `work` on the photo in `request` and its faces.
     ///
-    /// A place in the queue is taken when the photo has arrived completely, so slow senders take none.
+    /// A photo enters the queue when it has arrived completely, so slow senders do not block it.
     pub(super) async fn process<T: Send + 'static>(
         self: Arc<Self>,
         request: Request,
         work: impl FnOnce(&PhotoAging, Original, Vec<PhotoFace>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let upload = receive_photo(&self.receiver, request, self.max_upload_mb << 20).await?;
-        let busy = || ApiError::busy("too many photos wait already; try again soon");
+        let busy = || ApiError::busy("too many photos are queued; try again later");
         let place = self.queue.clone().try_acquire_owned().map_err(|_| busy())?;
         let worker = self.workers.clone().acquire_owned().await.map_err(|_| busy())?;
         let service = self.clone();
         let done = tokio::task::spawn_blocking(move || {
-            // Whoever sent the photo may have gone by now; the work has not.
+            // The client may have disconnected; the job still runs.
             let _held = (place, worker);
             service.worked.store(true, Ordering::Relaxed);
             let photo = decode(&upload)?;
@@ -85,8 +85,8 @@ impl PhotoService {
             work(&service.aging, photo, faces)
         });
         done.await.unwrap_or_else(|error| {
-            warn(&format!("error: work on a photo failed: {error}"));
-            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be worked on"))
+            warn(&format!("error: a job failed: {error}"));
+            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be processed"))
         })
     }
 }
@@ -105,7 +105,7 @@ fn decode(upload: &Upload) -> Result<Original, ApiError> {
     let origin = "the photo".as_ref();
     let pixels = photo::pixels_of(&upload.bytes, origin).map_err(refused)?;
     if pixels > MAX_PIXELS {
-        return Err(ApiError::too_large(format!("a photo may have {} million pixels at most", MAX_PIXELS / 1_000_000)));
+        return Err(ApiError::too_large(format!("photos are limited to {} million pixels", MAX_PIXELS / 1_000_000)));
     }
     photo::original(&upload.bytes, origin).map_err(refused)
 }

@@ -1,4 +1,4 @@
-//! The body of a response, which notes whether its client reads.
+//! Response body that tracks whether its client reads.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,10 +8,10 @@ use hyper::body::{Frame, SizeHint};
 
 use super::connections::Connection;
 
-/// Bytes handed on at once: few enough that a client which reads is seen to.
+/// Maximum chunk size: small enough to notice that a client reads.
 const CHUNK: usize = 64 << 10;
 
-/// Hands a body on in pieces; the connection waits anew for its client at each.
+/// Sends a body in chunks; each restarts the stall timer of the connection.
 pub(super) struct SentBody {
     body: Body,
     rest: Bytes,

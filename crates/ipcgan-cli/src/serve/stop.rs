@@ -1,11 +1,11 @@
-//! The signals that ask the program to stop.
+//! Stop signals.
 
 use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ctrl-C, and what service managers and `docker stop` send.
+/// Ctrl-C, and the signals of service managers and `docker stop`.
 pub(super) struct StopSignals {
     #[cfg(unix)]
     interrupt: Signal,

@@ -1,4 +1,4 @@
-//! The photo in a request: its whole body, or the one file of a form.
+//! The photo in a request: its whole body, or the file of a form.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request};
@@ -9,13 +9,13 @@ use super::api_error::ApiError;
 use super::body::{BodyReceiver, ReceivedBody};
 use super::connections::Connection;
 
-/// What a form may add to the photo in it: boundaries and the heads of its parts.
+/// Overhead of a form: boundaries and part headers.
 const FORM_BYTES: usize = 64 << 10;
 
-/// A photo as it was uploaded.
+/// An uploaded photo.
 pub(super) struct Upload {
     pub(super) bytes: Bytes,
-    /// Its share of the memory for bodies.
+    /// Its part of the memory budget.
     _budget: OwnedSemaphorePermit,
 }
 
@@ -41,23 +41,23 @@ pub(super) async fn receive_photo(
     };
     if bytes.is_empty() {
         return Err(ApiError::bad_request(
-            "the request holds no photo: send its bytes as the body, or a form with a file",
+            "the request contains no photo: send its bytes as the body, or a form with a file",
         ));
     }
     if bytes.len() > max_bytes {
-        return Err(ApiError::too_large(format!("a photo may have {} MB at most", max_bytes >> 20)));
+        return Err(ApiError::too_large(format!("photos are limited to {} MB", max_bytes >> 20)));
     }
     Ok(Upload { bytes, _budget: budget })
 }
 
-/// Whether the body is a form; what it is else is seen from its bytes.
+/// Whether the body is a form; other content types are ignored.
 fn is_form(headers: &HeaderMap) -> Result<bool, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "multipart/form-data" => Ok(true),
         other if other.starts_with("multipart/") => {
-            Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "of forms, only multipart/form-data is read"))
+            Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only multipart/form-data forms are supported"))
         }
         _ => Ok(false),
     }
@@ -72,7 +72,7 @@ async fn photo_in_form(request: Request) -> Result<Bytes, ApiError> {
         let name = field.name().unwrap_or_default();
         if field.file_name().is_none() && name != "photo" {
             return Err(ApiError::bad_request(format!(
-                "the form has a field `{name}`, but only a photo is read from it; options belong to the address, as ?age=60"
+                "unexpected form field `{name}`: a form contains only the photo; pass options in the query, such as ?age=60"
             )));
         }
         if photo.is_some() {
@@ -126,9 +126,9 @@ mod tests {
     fn anything_but_one_photo_is_refused_with_what_to_change() {
         let photo = ("name=\"photo\"; filename=\"x.jpg\"", "pixels");
         for (result, word) in [
-            (receive("image/png", ""), "holds no photo"),
+            (receive("image/png", ""), "contains no photo"),
             (form(&[]), "no field `photo`"),
-            (form(&[("name=\"photo\"; filename=\"\"", "")]), "holds no photo"),
+            (form(&[("name=\"photo\"; filename=\"\"", "")]), "contains no photo"),
             (form(&[photo, photo]), "several photos"),
             (form(&[photo, ("name=\"age\"", "60")]), "?age=60"),
             (receive("multipart/form-data", "--cut"), "cannot be read"),

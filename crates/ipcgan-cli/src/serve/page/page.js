@@ -69,7 +69,7 @@ function choose(chosen) {
     const { max_upload_mb: max } = limits;
     const { photo: converted, note } = await readable(chosen, max << 20);
     if (!isNewest()) return;
-    if (converted.size > max * 1024 * 1024) throw new Error(`a photo may have ${max} MB at most`);
+    if (converted.size > max * 1024 * 1024) throw new Error(`photos are limited to ${max} MB`);
     const found = await service.faces(converted, newest());
     if (!isNewest()) return;
     if (found.faces.length === 0) throw new Error(`no face was found in the photo${found.hint ? `; ${found.hint}` : ""}`);

@@ -17,8 +17,9 @@
 //! # }
 //! ```
 //!
-//! In reading order: [`PhotoAging`] ages the people in a photo, [`FaceAging`] one face that is cut out already;
-//! [`DeviceChoice`] says where; [`mod@train`] has the training, [`data`] the pictures, [`model`] the networks and losses.
+//! In reading order: [`PhotoAging`] ages the people in a photo, [`FaceAging`] one aligned face;
+//! [`DeviceChoice`] selects the device; [`mod@train`] contains the training, [`data`] images and data sets, [`model`] networks
+//! and losses.
 
 mod device;
 #[cfg(feature = "train")]
@@ -44,7 +45,7 @@ pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::serve_device;
 pub use self_test::SelfTest;
 
-/// Pages whose code is compiled with the tests.
+/// Documentation pages whose code is compiled by the doctests.
 #[cfg(all(doctest, feature = "train"))]
 mod pages {
     #[doc = include_str!("../../README.md")]

@@ -221,12 +221,12 @@ test("the page says when the program is gone, and goes on when it is back", asyn
 
     await site.close();
     await page.getByRole("slider", { name: "Age" }).press("Home");
-    await said(page, "This did not work: the program does not answer; start `ipcgan serve` again, this page goes on by itself.");
+    await said(page, "This did not work: the server is unreachable; restart `ipcgan serve`, and this page reconnects automatically.");
     await shot(page, "gone", "wide");
     site = await served(new URL(site.address).port);
 
     await page.getByRole("img", { name: "The photo at 16 years" }).waitFor();
-    await said(page, "The program answers again.");
+    await said(page, "Reconnected.");
   } finally {
     await context.close();
     await site.close();

@@ -1,17 +1,17 @@
-// What the page asks of the networks in the page itself.
+// The same interface as the HTTP client, with the networks in a web worker.
 
 export const where = "Your photo stays in this page: the networks run in your browser.";
 
 /** The networks could not be loaded. */
 export class Unreachable extends Error {
   constructor() {
-    super("the networks could not be loaded; this page goes on by itself when its address can be reached");
+    super("the networks could not be loaded; this page retries automatically");
   }
 }
 
 let worker = null;
-let current = null; // the request that is worked on
-let next = null; // the newest that waits; one before it is dropped
+let current = null; // the request in progress
+let next = null; // the newest waiting request; older ones are dropped
 
 function start() {
   worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -40,13 +40,13 @@ function ask(request) {
       else if (error) reject(new Error(error));
       else resolve(answer);
     };
-    next?.settle({ error: "a newer request came" });
+    next?.settle({ error: "superseded by a newer request" });
     if (current) next = { request, settle };
     else worker.postMessage((current = { request, settle }).request);
   });
 }
 
-/** Ends when the page's address can be reached again, which is looked at every `pause` seconds. */
+/** Resolves when the address of the page is reachable again; polls every `pause` seconds. */
 export async function reachable(pause) {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
@@ -55,12 +55,12 @@ export async function reachable(pause) {
   }
 }
 
-/** The age groups, and how large a photo may be. */
+/** Age groups and upload limit. */
 export const about = async () => JSON.parse(await ask({ name: "about" }));
 
-/** Size of a photo, and where its faces are. */
+/** Size and faces of a photo. */
 export const faces = async (photo) => JSON.parse(await ask({ name: "open", photo }));
 
-/** The photo that was opened last with `face`, a number or `all`, at `age` years: a picture file. */
+/** The photo that was opened last with `face` (a number or `all`) at `age` years, as an image file. */
 export const aged = async (photo, age, face) =>
   new Blob([await ask({ name: "aged", age: Number(age), face: face === "all" ? undefined : Number(face) })], { type: "image/png" });

@@ -1,8 +1,8 @@
-// Runs the networks beside the page, so that the page stays quick.
+// Web worker that runs the networks, so that the page stays responsive.
 
 import init, { Aging } from "./ipcgan_web.js";
 
-let aging = null; // the networks; loaded anew if that failed
+let aging = null; // the networks; loading is retried after a failure
 
 function loaded() {
   aging ??= init().then(() => new Aging()).catch((error) => {
@@ -31,6 +31,6 @@ addEventListener("message", async ({ data }) => {
     postMessage({ answer: await answer(networks, data) });
   } catch (error) {
     const broken = error instanceof WebAssembly.RuntimeError;
-    postMessage({ error: broken ? "the program in the page broke down; load the page anew" : error.message ?? String(error) });
+    postMessage({ error: broken ? "the WebAssembly module crashed; reload the page" : error.message ?? String(error) });
   }
 });

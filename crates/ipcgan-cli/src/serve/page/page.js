@@ -7,14 +7,14 @@ const [file, drop, camera, viewfinder, live, take, stop] =
 const [where, status, result, stage, picture, boxes, caption, people, who, age, years, before, download] =
   ["where", "status", "result", "stage", "picture", "boxes", "caption", "people", "who", "age", "years", "before", "download"].map(part);
 
-let limits = null; // age groups, and how large a photo may be
-let photo = null; // the file that was chosen, in a format that the program reads
-let original = null; // its address in this page
-let made = new Map(); // addresses of aged photos by age and person
-let turn = 0; // responses to older requests are not shown
-let request = new AbortController(); // the newest one; older ones are taken back
+let limits = null; // age groups and upload limit
+let photo = null; // the selected file, in a format that the server reads
+let original = null; // its object URL
+let made = new Map(); // object URLs of aged photos by age and person
+let turn = 0; // responses to older requests are ignored
+let request = new AbortController(); // the newest one; older ones are aborted
 
-/** The signal of a new request, which takes back the one before. */
+/** Abort signal of a new request; aborts the previous one. */
 function newest() {
   request.abort();
   request = new AbortController();
@@ -32,7 +32,7 @@ function failed(error) {
   status.textContent = `This did not work: ${error.message}.`;
 }
 
-/** Does `work` and shows why it failed; where the program does not answer, does it again when it does, after `pause` seconds. */
+/** Runs `work` and shows its error; if the server is unreachable, retries when it is reachable again. */
 async function attempt(work, pause = 1) {
   const mine = ++turn;
   const isNewest = () => mine === turn;
@@ -44,7 +44,7 @@ async function attempt(work, pause = 1) {
     if (!(error instanceof service.Unreachable)) return;
     await service.reachable(pause);
     if (!isNewest()) return;
-    report("The program answers again.");
+    report("Reconnected.");
     await attempt(work, Math.min(30, 2 * pause));
   }
 }
@@ -64,7 +64,7 @@ function choose(chosen) {
   if (original) URL.revokeObjectURL(original);
   [made, photo, original] = [new Map(), null, null];
   return attempt(async (isNewest) => {
-    report("Looking for faces…");
+    report("Detecting faces…");
     if (!limits) await begin();
     const { max_upload_mb: max } = limits;
     const { photo: converted, note } = await readable(chosen, max << 20);
@@ -86,7 +86,7 @@ function choose(chosen) {
 
 const called = (face) => `Person ${face.number} from the left`;
 
-/** Draws the faces' frames, by which a person can be chosen too. */
+/** Draws clickable boxes around the faces. */
 function frame({ width, height, faces }) {
   who.replaceChildren(new Option("Everybody", "all"), ...faces.map((face) => new Option(called(face), face.number)));
   people.hidden = faces.length < 2;
@@ -162,7 +162,7 @@ function photograph() {
 }
 
 where.textContent = service.where;
-// Browsers give pages without encryption no camera.
+// Browsers allow camera access only on secure pages.
 camera.hidden = !navigator.mediaDevices?.getUserMedia;
 file.addEventListener("change", () => choose(file.files[0]));
 camera.addEventListener("click", look);

@@ -1,11 +1,11 @@
-// Photos as files that the networks' program can read: whatever the browser can show, it turns into such a file.
+// Converts any image that the browser can show to a format that the server reads.
 
 const READ_BY_ALL = [
   [0xff, 0xd8, 0xff], // JPEG
   [0x89, 0x50, 0x4e, 0x47], // PNG
   [0x52, 0x49, 0x46, 0x46, null, null, null, null, 0x57, 0x45, 0x42, 0x50], // WebP
 ];
-// The largest canvas of Safari on a phone.
+// Maximum canvas size of Safari on phones.
 const MAX_CANVAS_PIXELS = 4096 * 4096;
 const JPEG_QUALITY = 0.95;
 
@@ -19,7 +19,7 @@ async function isDrawing(file) {
   return file.type === "image/svg+xml" || /<svg[\s>]/i.test(head);
 }
 
-/** The picture in `file`, upright, as the browser shows it. */
+/** The decoded image in `file`, upright. */
 async function decoded(file) {
   const picture = new Image();
   const address = URL.createObjectURL(file);
@@ -36,10 +36,10 @@ async function decoded(file) {
 
 const encoded = (canvas, type) => new Promise((resolve) => canvas.toBlob(resolve, type, JPEG_QUALITY));
 
-/** `chosen`, or the picture in it as PNG, or as JPEG if that is larger than `maxBytes`; and what was changed. */
+/** `chosen`, or its image as PNG, or as JPEG if the PNG is larger than `maxBytes`; and a note on the conversion. */
 export async function readable(chosen, maxBytes) {
   if (await isReadByAll(chosen)) return { photo: chosen, note: "" };
-  if (await isDrawing(chosen)) throw new Error("an SVG file is a drawing and no photo");
+  if (await isDrawing(chosen)) throw new Error("an SVG file is not a photo");
   const picture = await decoded(chosen);
   const pixels = picture.naturalWidth * picture.naturalHeight;
   const scale = Math.min(1, Math.sqrt(MAX_CANVAS_PIXELS / pixels));
@@ -47,13 +47,13 @@ export async function readable(chosen, maxBytes) {
   canvas.width = Math.max(1, Math.floor(picture.naturalWidth * scale));
   canvas.height = Math.max(1, Math.floor(picture.naturalHeight * scale));
   const context = canvas.getContext("2d");
-  // A JPEG has no transparency; the program shows transparent parts in white too.
+  // JPEG has no transparency; the server uses a white background as well.
   context.fillStyle = "white";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   let blob = await encoded(canvas, "image/png");
   if (blob && blob.size > maxBytes) blob = await encoded(canvas, "image/jpeg");
   if (!blob) throw new Error("this browser cannot convert the photo; convert it to JPEG or PNG");
-  const note = scale < 1 ? ` The photo was made smaller, to ${canvas.width} × ${canvas.height} pixels.` : "";
+  const note = scale < 1 ? ` The photo was downscaled to ${canvas.width} × ${canvas.height} pixels.` : "";
   return { photo: new File([blob], chosen.name, { type: blob.type }), note };
 }

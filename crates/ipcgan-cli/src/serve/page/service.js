@@ -1,11 +1,11 @@
-// What the page asks of the program that serves it.
+// HTTP API client of the page.
 
 export const where = `Your photo goes to the program at ${location.host} and nowhere else, and is not kept.`;
 
-/** The program does not answer. */
+/** The server is unreachable. */
 export class Unreachable extends Error {
   constructor() {
-    super("the program does not answer; start `ipcgan serve` again, this page goes on by itself");
+    super("the server is unreachable; restart `ipcgan serve`, and this page reconnects automatically");
   }
 }
 
@@ -15,10 +15,10 @@ async function answered(path, options) {
   });
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  throw new Error(answer.error || `the program answered with ${response.status}`);
+  throw new Error(answer.error || `the server returned status ${response.status}`);
 }
 
-/** Ends when the program answers again, which is looked at every `pause` seconds. */
+/** Resolves when the server is reachable again; polls every `pause` seconds. */
 export async function reachable(pause) {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 1000 * pause));
@@ -27,13 +27,13 @@ export async function reachable(pause) {
   }
 }
 
-/** The age groups, and how large a photo may be. */
+/** Age groups and upload limit. */
 export const about = async () => (await answered("api/ages")).json();
 
-/** Size of a photo, and where its faces are. */
+/** Size and faces of a photo. */
 export const faces = async (photo, signal) =>
   (await answered("api/faces", { method: "POST", body: photo, signal })).json();
 
-/** The photo with `face`, a number or `all`, at `age` years: a picture file. */
+/** The photo with `face` (a number or `all`) at `age` years, as an image file. */
 export const aged = async (photo, age, face, signal) =>
   (await answered(`api/age?age=${age}&face=${face}`, { method: "POST", body: photo, signal })).blob();

@@ -1,4 +1,4 @@
-//! The networks, a training step, detection and the loading of data on every backend that was built in and works here.
+//! Networks, a training step, face detection and data loading on every backend of the build that works.
 //!
 //! `cargo bench --bench devices` compares the CPU with our kernels (`cpu`) and with Burn's (`cpu-burn`), and each GPU by each
 //! interface of the build; `--features ndarray` adds Burn's older CPU backend. `cargo run --release --example

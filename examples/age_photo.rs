@@ -1,4 +1,4 @@
-//! Ages the face in a photo with the weights that come with the library.
+//! Ages the face in a photo with the embedded weights.
 //!
 //! `cargo run --release --example age_photo -- assets/photos/grace-hopper-face.png`
 

@@ -1,4 +1,4 @@
-//! Finds the faces of photos: `cargo run --release --example find_faces -- assets/photos/grace-hopper.jpg`.
+//! Detects the faces in photos: `cargo run --release --example find_faces -- assets/photos/grace-hopper.jpg`.
 //!
 //! Writes a line of JSON for each photo: its path, and of each face the bounds (left, top, right, bottom), the score and
 //! the five landmarks (eyes, nose, corners of the mouth), in pixels.

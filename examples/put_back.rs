@@ -1,4 +1,4 @@
-//! Two ways to get an aged face back into its photo, side by side: the change added, and the picture pasted.
+//! Two ways to paste an aged face back into its photo, side by side: the residual added, and the image pasted.
 //!
 //! `cargo run --release --example put_back -- photo.jpg 51+ put-back.png`
 

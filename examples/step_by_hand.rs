@@ -1,4 +1,4 @@
-//! The training step of the paper written out, with Burn's tensors and optimizers and no learner.
+//! The paper's training step written out with Burn's tensors and optimizers, without the learner.
 //!
 //! `cargo run --release --example step_by_hand`
 

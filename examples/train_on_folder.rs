@@ -1,4 +1,4 @@
-//! Trains on a prepared folder; without one, it first writes one of drawn faces.
+//! Trains on a prepared folder; without an argument, it first writes one with synthetic faces.
 //!
 //! `cargo run --release --example train_on_folder -- FACES RUN`
 //!

@@ -1,4 +1,4 @@
-//! Writes what fuzzing begins with into `fuzz/seeds/TARGET/`: `cargo run --release --example fuzz_seeds`.
+//! Writes the seed corpus to `fuzz/seeds/TARGET/`: `cargo run --release --example fuzz_seeds`.
 
 use std::error::Error;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Forward passes in 16 bits, on the CPU or on the device that `IPCGAN_TEST_DEVICE` names.
+//! Forward passes in half precision, on the CPU or on the device `IPCGAN_TEST_DEVICE`.
 //!
 //! A program of its own, because the precision is that of the whole program.
 

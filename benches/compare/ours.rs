@@ -1,4 +1,4 @@
-//! Our side of the comparison with PyTorch and ONNX Runtime: repeats a piece of work whenever it is told to.
+//! Our side of the comparison with PyTorch and ONNX Runtime: runs a workload on request.
 //!
 //! `compare.py` starts it as `ours WORK BATCH [DEVICE [KERNELS]]` and writes lines to its standard input, each a number of
 //! repetitions; it answers each with a line of its own, the seconds that a repetition took. At the end of its input it

@@ -1,4 +1,4 @@
-//! A whole training step, as the benches run it.
+//! A whole training step for benchmarks.
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::Learner;

@@ -1,4 +1,4 @@
-//! How long a device takes, which works asynchronously.
+//! Time measurement on asynchronous devices.
 
 #[allow(dead_code, reason = "not every benchmark has a unit of its own")]
 pub(crate) mod rate;

@@ -1,4 +1,4 @@
-//! Throughput in the units of the work: faces, photos or operations in a second.
+//! Throughput in units of the workload: faces, photos or operations per second.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Table and picture of `cargo bench --bench devices`: how fast each device is, and how much of what it can do is used.
+//! Table and plot of `cargo bench --bench devices`: throughput of each device, and utilization of its peak.
 //!
 //! ```sh
 //! cargo bench --bench devices

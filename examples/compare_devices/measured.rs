@@ -1,4 +1,4 @@
-//! What criterion measured, from the files that it leaves.
+//! Reads the measurements of criterion.
 
 use std::error::Error;
 use std::fs;

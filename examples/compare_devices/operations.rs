@@ -1,4 +1,4 @@
-//! The arithmetic of the networks: two operations for each product and its sum.
+//! Number of arithmetic operations of the networks: two per multiply-accumulate.
 
 use ipcgan::AgeGroups;
 use ipcgan::model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput, Preset};

@@ -1,4 +1,4 @@
-//! Bars of what each device does in a second.
+//! Bar chart of the throughput of each device.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Photos from bytes to bytes, as `ipcgan age` takes them: read, searched for faces, aged, put back, written.
+//! Fuzzes ageing a photo from bytes to bytes: decode, detect, age, paste back, encode.
 #![no_main]
 
 use std::path::Path;

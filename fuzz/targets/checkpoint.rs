@@ -1,4 +1,4 @@
-//! The folder of a run that stopped in its identity stage: the first byte says which of its files the others are.
+//! Fuzzes the folder of a run that was interrupted in its identity stage: the first byte selects the fuzzed file.
 #![no_main]
 
 use std::fs;

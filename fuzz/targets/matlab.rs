@@ -1,4 +1,4 @@
-//! MATLAB's `.mat`, where CACD has its labels.
+//! Fuzzes MATLAB `.mat` files, which contain the labels of CACD.
 #![no_main]
 
 use std::fs;

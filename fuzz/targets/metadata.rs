@@ -1,4 +1,4 @@
-//! The `metadata.csv` of a folder of faces.
+//! Fuzzes `metadata.csv`.
 #![no_main]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Pictures of every format, read with all that belongs to them and written again.
+//! Fuzzes decoding and encoding of images with their metadata.
 #![no_main]
 
 use std::path::Path;

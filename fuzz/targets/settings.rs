@@ -1,4 +1,4 @@
-//! A run's `config.json`, and after an empty line what `--set` gives, one a line.
+//! Fuzzes `config.json`, and after an empty line `--set` overrides, one per line.
 #![no_main]
 
 use ipcgan::model::Preset;

@@ -1,4 +1,4 @@
-//! Faces in a Parquet file.
+//! Fuzzes Parquet shards.
 #![no_main]
 
 use std::fs;

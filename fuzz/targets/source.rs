@@ -1,4 +1,4 @@
-//! Data sets as they are downloaded: the names of their files, one a line, and after an empty line the table of labels.
+//! Fuzzes downloaded data sets: file names, one per line, and after an empty line the table of labels.
 #![no_main]
 
 use std::fs;

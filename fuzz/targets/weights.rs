@@ -1,4 +1,4 @@
-//! Weights files in each form: safetensors, PyTorch's and Burn's.
+//! Fuzzes weights files of each format: safetensors, PyTorch and Burn.
 #![no_main]
 
 use std::path::Path;

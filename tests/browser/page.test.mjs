@@ -174,7 +174,7 @@ for (const [name, open] of Object.entries(sites)) {
 
       const svg = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>";
       await choose(page, { name: "drawing.svg", mimeType: "image/svg+xml", buffer: Buffer.from(svg) });
-      await said(page, "This did not work: an SVG file is a drawing and no photo.");
+      await said(page, "This did not work: an SVG file is not a photo.");
     });
 
     for (const colorScheme of ["light", "dark"]) {

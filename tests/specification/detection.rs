@@ -1,4 +1,4 @@
-//! Faces are found in photos as they are.
+//! Face detection on real photos.
 
 use std::path::Path;
 

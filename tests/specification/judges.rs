@@ -1,4 +1,4 @@
-//! The networks that judge agree with where they come from.
+//! The evaluation networks agree with their originals.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What the networks, losses and files of IPCGAN must be and do.
+//! Specification of networks, losses and files.
 //!
 //! Networks and training steps are checked on the CPU, or on the device that `IPCGAN_TEST_DEVICE` names (`vulkan`,
 //! `wgpu:software`, ...); with `-- --nocapture` each comparison says how far it is off.

@@ -1,4 +1,4 @@
-//! The networks give the numbers that the PyTorch reference gives.
+//! The networks agree with the PyTorch reference.
 
 use burn::tensor::{Device, Tensor};
 use ipcgan::model::alexnet_input;

@@ -1,4 +1,4 @@
-//! A training step changes the networks as the PyTorch reference does.
+//! A training step agrees with the PyTorch reference.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;

@@ -1,4 +1,4 @@
-//! Weights files: what PyTorch writes we read, what we write is whole, and what is wrong is said.
+//! Weights files: PyTorch compatibility, complete writes, and errors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

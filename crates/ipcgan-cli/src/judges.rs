@@ -39,7 +39,11 @@ impl JudgesSource {
             Some(folder) => Ok(Self::Folder(folder.clone())),
             None => {
                 let looked: Vec<_> = places().iter().take(3).map(|folder| folder.display().to_string()).collect();
-                bail!("the evaluation networks were not found in {} or elsewhere; {}", looked.join(", "), judges_advice())
+                bail!(
+                    "the evaluation networks were not found in {} or elsewhere; {}",
+                    looked.join(", "),
+                    judges_advice()
+                )
             }
         }
     }

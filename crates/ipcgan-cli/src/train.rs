@@ -131,7 +131,11 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
             data
         }
     };
-    info(&format!("{} training faces, {} validation faces of other identities", data.train().len(), data.valid().len()));
+    info(&format!(
+        "{} training faces, {} validation faces of other identities",
+        data.train().len(),
+        data.valid().len()
+    ));
     Ok(data)
 }
 

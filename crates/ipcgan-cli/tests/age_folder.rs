@@ -1,4 +1,4 @@
-//! `ipcgan age` on folders and files as people have them: names, pairs, results of earlier commands, what is no photo.
+//! `ipcgan age` on folders: names, duplicates, earlier results, and files that are no photos.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -91,7 +91,7 @@ fn a_photo_that_another_one_took_the_place_of_is_aged_again() {
 }
 
 #[test]
-fn all_that_is_skipped_is_counted_and_told() {
+fn skipped_files_are_counted_and_reported() {
     let folder = folder(&["photos/a.png"]);
     for name in ["b.dng", "c.psd", "clip.mov", "notes.txt", ".hidden.jpg"] {
         fs::write(folder.path().join("photos").join(name), "no photo").unwrap();
@@ -257,7 +257,7 @@ fn frames_are_written_in_the_order_of_their_numbers_and_one_that_is_broken_is_le
 }
 
 #[test]
-fn a_video_file_is_answered_with_how_to_extract_frames() {
+fn a_video_file_has_advice_to_extract_frames() {
     let folder = folder(&["frames/1.png"]);
     fs::write(folder.path().join("clip.mp4"), b"\0\0\0\x20ftypisom").unwrap();
     fs::write(folder.path().join("renamed.jpg"), b"\0\0\0\x20ftypmp42").unwrap();
@@ -289,7 +289,7 @@ fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_refused() {
 }
 
 #[test]
-fn a_photo_that_is_not_upright_is_told_how_to_be_turned() {
+fn a_photo_that_is_not_upright_has_advice_to_rotate_it() {
     let folder = tempfile::tempdir().unwrap();
     let upright = image::open(asset("grace-hopper.jpg")).unwrap().into_rgb8();
     for (turned, advice) in [

@@ -1,4 +1,4 @@
-//! Bad input ends in one line that names the file and the reason, and leaves nothing behind.
+//! Invalid input is reported in one line with the file and the reason, and nothing is written.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! `ipcgan convert`: the same weights in another form.
+//! `ipcgan convert`: round trips between file formats.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

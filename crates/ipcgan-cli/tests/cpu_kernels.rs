@@ -1,4 +1,4 @@
-//! The kernels of the CPU show the faces that Burn's own operations show.
+//! The CPU kernels produce the same faces as Burn.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! What `ipcgan train` makes of synthetic faces without any option: faces free of checkerboard artefacts.
+//! `ipcgan train` on synthetic faces without options: no checkerboard artefacts.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stdout, reason = "how far a run is from its limits is worth knowing when it passes too")]
@@ -126,7 +126,7 @@ fn a_faint_grid_is_a_peak_and_other_people_are_not() {
 }
 
 #[test]
-fn the_default_training_draws_no_pattern() {
+fn the_default_training_has_no_checkerboard_artefacts() {
     let folder = tempfile::tempdir().unwrap();
     // A fifth of the demo's steps.
     let steps = [

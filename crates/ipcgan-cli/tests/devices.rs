@@ -1,4 +1,4 @@
-//! `ipcgan devices` tests each device in a process of its own and reports as it goes.
+//! `ipcgan devices` tests each device in its own process and prints results as they come.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! Where nobody listens: closed and full outputs never end the work, and are never taken for success.
+//! Closed and full outputs never crash the program, and are not mistaken for success.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

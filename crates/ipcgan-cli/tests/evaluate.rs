@@ -1,4 +1,4 @@
-//! `ipcgan evaluate`: what it measures, and what it refuses.
+//! `ipcgan evaluate`: metrics, report and errors.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,7 +19,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A folder with `faces`, ten drawn people.
+/// A folder with `faces`, ten synthetic identities.
 fn with_faces() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let synthetic = ["prepare", "--source", "synthetic", "--identities", "10", "--size", "64", "--out", "faces"];
@@ -29,7 +29,7 @@ fn with_faces() -> tempfile::TempDir {
 }
 
 #[test]
-fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
+fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     let folder = with_faces();
     let evaluate = ["evaluate", "--data", "faces", "--max-faces", "10", "--judges", JUDGES, "--device", "cpu"];
 
@@ -85,7 +85,7 @@ fn the_report_has_numbers_of_the_generator_and_of_simpler_ways() {
 }
 
 #[test]
-fn the_networks_of_a_run_are_measured_beside_its_generator() {
+fn the_networks_of_a_run_are_evaluated_with_its_generator() {
     let folder = with_faces();
     let short = ["identity.steps=1", "age.steps=1", "aging.steps=1", "validations=1", "aging.recalibration_batches=0"];
     let settings = short.iter().flat_map(|setting| ["--set", setting]);
@@ -106,7 +106,7 @@ fn the_networks_of_a_run_are_measured_beside_its_generator() {
 }
 
 #[test]
-fn faces_that_were_learned_from_are_not_measured() {
+fn training_faces_are_not_evaluated() {
     let folder = with_faces();
     let table = folder.path().join("faces/metadata.csv");
     let text = fs::read_to_string(&table).unwrap();
@@ -119,7 +119,7 @@ fn faces_that_were_learned_from_are_not_measured() {
 }
 
 #[test]
-fn weights_that_learned_nothing_are_called_garbage() {
+fn untrained_weights_are_garbage() {
     let folder = with_faces();
     let config = GeneratorConfig::new().with_image_size(64).with_width(2).with_residual_blocks(1);
     let groups = AgeGroups::default();
@@ -178,7 +178,7 @@ fn installed(folder: &Path) -> Command {
 
 #[cfg(not(feature = "judges"))]
 #[test]
-fn judges_that_are_nowhere_are_an_error_that_says_where_they_are_to_be_had() {
+fn missing_judges_are_an_error_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("faces")).unwrap();
 
@@ -192,7 +192,7 @@ fn judges_that_are_nowhere_are_an_error_that_says_where_they_are_to_be_had() {
 }
 
 #[test]
-fn judges_that_are_named_and_not_there_are_an_error_with_the_file() {
+fn a_missing_file_of_the_judges_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("faces")).unwrap();
 

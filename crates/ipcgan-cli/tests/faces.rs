@@ -1,4 +1,4 @@
-//! Photos as they come: every face is found, aged and put back.
+//! Photos: every face is detected, aged and pasted back.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! Ctrl-C and the signals that end programs, while `ipcgan train` shows its dashboard in a terminal.
+//! Ctrl-C and termination signals while `ipcgan train` shows its dashboard.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

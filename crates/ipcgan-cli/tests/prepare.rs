@@ -1,4 +1,4 @@
-//! `ipcgan prepare` on folders as they come, with all that can be wrong in them.
+//! `ipcgan prepare` on real-world folders with all kinds of defects.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -186,7 +186,8 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     assert!(error(&["data", "--out", "out", "--age-groups", "11,11"], 2).contains("must rise"));
     assert!(error(&["data", "--out", "out", "--split", "gone.csv"], 1).contains("gone.csv"));
     assert!(
-        error(&["data", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], 2).contains("no identities")
+        error(&["data", "--out", "out", "--valid-fraction", "0.5", "--test-fraction", "0.5"], 2)
+            .contains("no identities")
     );
 }
 

@@ -1,4 +1,4 @@
-//! Training on devices of other machines, here of two other processes.
+//! Training on remote devices, here of two other processes.
 //!
 //! Needs a build of its own: `cargo test --release --workspace --features remote --test remote`.
 
@@ -61,7 +61,7 @@ fn losses(folder: &Path, run: &str) -> Vec<(f64, f64)> {
 }
 
 #[test]
-fn two_lent_devices_lose_what_two_of_this_machine_lose() {
+fn two_remote_devices_have_the_losses_of_two_local_ones() {
     let folder = tempfile::tempdir().unwrap();
     let lenders = [Lender::new(), Lender::new()];
     let devices = lenders.each_ref().map(|lender| lender.device.as_str()).join(",");

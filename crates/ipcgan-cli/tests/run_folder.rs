@@ -1,4 +1,4 @@
-//! What `ipcgan train` does with run folders: it goes on with what is there, and makes up nothing that is not.
+//! Run folders: `ipcgan train` resumes what exists and rejects what does not fit.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -72,7 +72,7 @@ fn a_folder_without_a_run_cannot_be_resumed() {
 }
 
 #[test]
-fn a_stage_whose_checkpoints_are_gone_does_not_begin_anew() {
+fn a_stage_with_missing_checkpoints_does_not_restart() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
     let run = folder.path().join("run");

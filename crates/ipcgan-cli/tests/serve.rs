@@ -1,4 +1,4 @@
-//! `ipcgan serve`: its responses to photos, to what is none, to too much, and to clients that are slow, hostile or gone.
+//! `ipcgan serve`: responses to photos, invalid and oversized uploads, and slow, hostile or disconnected clients.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

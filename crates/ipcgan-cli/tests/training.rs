@@ -1,4 +1,4 @@
-//! `ipcgan train` from nothing to an aged face, on the smallest networks.
+//! `ipcgan train` end to end, with minimal networks.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,7 +11,7 @@ use std::process::Command;
 use small_run::{recorded, resumed, small_run_on, succeeded, text, trained};
 
 #[test]
-fn training_on_drawn_faces_ends_with_weights_that_age_a_photo() {
+fn training_on_synthetic_faces_ends_with_weights_that_age_a_photo() {
     let folder = tempfile::tempdir().unwrap();
 
     let (answer, report) = succeeded(trained(folder.path(), &["--set", "aging.steps=4"]));
@@ -87,7 +87,7 @@ fn the_best_checkpoint_is_chosen_by_the_metric_that_is_set() {
 }
 
 #[test]
-fn two_devices_lose_what_one_loses_with_as_many_faces() {
+fn two_devices_have_the_losses_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let steps = ["--set", "aging.steps=4", "--run"];
     let halves = ["identity", "age", "aging"]
@@ -157,7 +157,7 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
 }
 
 #[test]
-fn curves_are_drawn_and_a_run_that_goes_on_tells_tensorboard() {
+fn plots_are_written_and_a_resumed_run_is_marked_in_tensorboard() {
     let folder = tempfile::tempdir().unwrap();
     let watched = ["--set", "aging.steps=4", "--set", "histogram_every=2", "--seed", "3"];
     succeeded(trained(folder.path(), &watched));

@@ -186,9 +186,7 @@ impl Listing {
         let out = fs::canonicalize(out).ok();
         if out.is_some() && fs::canonicalize(folder).ok() == out {
             let folder = folder.display();
-            return Err(usage_error(format!(
-                "{folder} contains the photos; choose another output folder with --out"
-            )));
+            return Err(usage_error(format!("{folder} contains the photos; choose another output folder with --out")));
         }
         let (before, skipped_before) = (self.noticed(), self.skipped.clone());
         let mut results = results_above(folder);

@@ -118,7 +118,9 @@ impl FromStr for OutputFormat {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim().to_ascii_lowercase().as_str() {
             "same" => Ok(Self::Same),
-            name => name.parse().map(Self::Fixed).map_err(|error| format!("{error}; `same` keeps the format of the photo")),
+            name => {
+                name.parse().map(Self::Fixed).map_err(|error| format!("{error}; `same` keeps the format of the photo"))
+            }
         }
     }
 }

@@ -44,9 +44,12 @@ pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
         info("note: face detection is skipped, so --device has no effect");
     }
     match folder {
-        Some(folder) if folder.canonicalize().is_ok_and(|path| Some(path) == arguments.out.canonicalize().ok()) => Err(
-            usage_error(format!("{} is the data set itself; choose another output folder with --out", arguments.out.display())),
-        ),
+        Some(folder) if folder.canonicalize().is_ok_and(|path| Some(path) == arguments.out.canonicalize().ok()) => {
+            Err(usage_error(format!(
+                "{} is the data set itself; choose another output folder with --out",
+                arguments.out.display()
+            )))
+        }
         folder => Ok(folder),
     }
 }

@@ -75,9 +75,7 @@ impl AccessPolicy {
         if is_same {
             return Ok(());
         }
-        Err(ApiError::forbidden(
-            "cross-site requests are not allowed",
-        ))
+        Err(ApiError::forbidden("cross-site requests are not allowed"))
     }
 }
 

@@ -38,9 +38,7 @@ pub(super) fn router(service: Arc<PhotoService>) -> Router {
         .route("/api/ages", readable(ages))
         .route("/api/faces", uploadable(faces))
         .route("/api/age", uploadable(age))
-        .fallback(async || {
-            ApiError::new(StatusCode::NOT_FOUND, "not found; /api/openapi.json lists all resources")
-        })
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "not found; /api/openapi.json lists all resources"))
         // Uploads have their own limit.
         .layer(DefaultBodyLimit::disable())
         .with_state(service)

@@ -1,4 +1,4 @@
-//! `ipcgan train` with networks and stages as small as they can be.
+//! `ipcgan train` with minimal networks and stages.
 
 #![allow(dead_code, reason = "a file of tests uses a part of it")]
 

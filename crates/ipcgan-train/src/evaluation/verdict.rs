@@ -150,8 +150,8 @@ fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option
 
 fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
     let accuracy = at_the_ends(method, |sample| sample.two_sample_accuracy);
-    let accuracy = accuracy
-        .ok_or("the classifier two-sample test, because the first and last group need ten faces each")?;
+    let accuracy =
+        accuracy.ok_or("the classifier two-sample test, because the first and last group need ten faces each")?;
     let quality = if accuracy <= MAX_TWO_SAMPLE_ACCURACY { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "classifier two-sample test: accuracy {accuracy:.2} on aged and real faces of the first and last group (chance 0.5; good is at most {MAX_TWO_SAMPLE_ACCURACY})"

@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench devices` compares the CPU with our kernels (`cpu`) and with Burn's (`cpu-burn`), and each GPU by each
 //! interface of the build; `--features ndarray` adds Burn's older CPU backend. `cargo run --release --example
-//! compare_devices` makes a table and a picture of it. `IPCGAN_BENCH_PRESET=paper` takes the published networks instead of the
-//! compact ones; `IPCGAN_BENCH_DEVICES=cpu,cuda` measures these alone, and is the way to measure a GPU that the processor
-//! imitates (`wgpu:software`). The matrix product says what a device can do at most.
+//! compare_devices` makes a table and a plot of it. `IPCGAN_BENCH_PRESET=paper` measures the published networks instead of the
+//! compact ones; `IPCGAN_BENCH_DEVICES=cpu,cuda` measures only these devices, and is required for software renderers
+//! (`wgpu:software`). The matrix product measures the peak of a device.
 //!
 //! A device works asynchronously, and each measurement waits for it once, at its end.
 
@@ -28,14 +28,14 @@ use step::{faces, groups};
 use timing::rate::Rate;
 use timing::until_done;
 
-/// As in the command.
+/// As in the command-line program.
 #[global_allocator]
 static ALLOCATOR: LineAllocator = LineAllocator;
 
-/// Faces in a batch of the networks, and of a training step.
+/// Batch sizes of the networks and of a training step.
 const BATCHES: [usize; 3] = [1, 8, 32];
 const TRAINING_BATCHES: [usize; 2] = [4, 32];
-/// Rows and columns of the matrices whose product shows what a device can do.
+/// Size of the square matrices whose product measures the peak.
 const MATRIX_SIDES: [(&str, usize); 3] = [("cpu", 1024), ("wgpu:software", 512), ("", 4096)];
 
 fn preset() -> Preset {
@@ -43,7 +43,7 @@ fn preset() -> Preset {
     name.parse().expect("IPCGAN_BENCH_PRESET is paper, compact or tiny")
 }
 
-/// A device with the kernels that compute on it.
+/// A device and its kernels.
 struct Backend {
     /// The device's name; `cpu-burn` is the CPU with Burn's own kernels.
     name: String,
@@ -52,21 +52,21 @@ struct Backend {
 }
 
 impl Backend {
-    /// The device, with its kernels selected for everything that follows.
+    /// Opens the device, and selects its kernels for everything that follows.
     fn selected(&self) -> &Device {
         self.kernels.select();
         &self.device
     }
 }
 
-/// Backends that work here: those that `IPCGAN_BENCH_DEVICES` names, else all but GPUs that the processor imitates. The
-/// others are named and left out.
+/// Backends that work: those in `IPCGAN_BENCH_DEVICES`, else all except software renderers. Others are skipped with a
+/// message.
 fn backends() -> Vec<Backend> {
     keep_freed_memory();
     let named = std::env::var("IPCGAN_BENCH_DEVICES").ok();
     let is_wanted = |name: &str| match &named {
         None => !name.ends_with(":software"),
-        // `vulkan` is every GPU by Vulkan, `vulkan:0` the first.
+        // `vulkan` is every Vulkan GPU, `vulkan:0` the first.
         Some(names) => names
             .split(',')
             .any(|wanted| name == wanted || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(':'))),
@@ -90,7 +90,7 @@ fn backends() -> Vec<Backend> {
     backends
 }
 
-/// One square matrix by another, in float32.
+/// Product of two square matrices in float32.
 fn matrix_product(criterion: &mut Criterion<Rate>) {
     let mut group = criterion.benchmark_group("matrix product");
     group.sample_size(10);

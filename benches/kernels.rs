@@ -1,7 +1,7 @@
 //! Our CPU kernels against Burn's: each convolution of the published networks, and a whole training step.
 //!
-//! `cargo bench --bench kernels`. A layer is measured as training runs it: its output and both its gradients.
-//! `cargo bench -p ipcgan-kernels` measures ours part by part.
+//! `cargo bench --bench kernels`. Each layer is measured as in training: forward pass and both gradients.
+//! `cargo bench -p ipcgan-kernels` measures our kernels individually.
 
 #[path = "../crates/ipcgan-kernels/benches/networks/mod.rs"]
 mod networks;
@@ -17,7 +17,7 @@ use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
 use ipcgan_kernels::{Arithmetic, Convolution, Epilogue, Instructions, weight_gradient};
 use networks::{BATCH, Layer, layers};
 
-/// As in the command.
+/// As in the command-line program.
 #[global_allocator]
 static ALLOCATOR: LineAllocator = LineAllocator;
 

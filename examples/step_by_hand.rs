@@ -19,7 +19,7 @@ fn main() {
     let preset = Preset::Tiny;
     let mut generator = preset.generator().init(&groups, 1, &device);
     let mut discriminator = preset.discriminator().init(&groups, 2, &device);
-    // In earnest its weights come from the identity and age stages.
+    // In a real training its weights come from the identity and age stages.
     let alexnet = preset.alexnet(10).init(&groups, 3, &device).freeze();
     let adam = || AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8).init();
     let (mut generator_adam, mut discriminator_adam) = (adam(), adam());
@@ -44,7 +44,7 @@ fn main() {
         let gradients = GradientsParams::from_grads(discriminator_loss.backward(), &discriminator);
         discriminator = discriminator_adam.step(LEARNING_RATE, discriminator, gradients);
 
-        // λ1 L_G + λ2 L_identity + λ3 L_age, against the discriminator that has just learned.
+        // λ1 L_G + λ2 L_identity + λ3 L_age, against the updated discriminator.
         let features = alexnet.features(generated.clone());
         let generator_loss = adversarial_loss(discriminator.forward(generated, target.clone())) * 75.0
             + identity_loss(features.clone(), alexnet.features(source.clone())) * 5e-5

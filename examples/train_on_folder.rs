@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example train_on_folder -- FACES RUN`
 //!
-//! FACES holds pictures and `metadata.csv` with the columns `file_name`, `age` and, if known, `identity`.
+//! FACES contains images and `metadata.csv` with the columns `file_name`, `age` and, if known, `identity`.
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A small prepared folder, to see what one looks like.
+/// A small example of a prepared folder.
 fn drawn_faces() -> Result<PathBuf, Box<dyn Error>> {
     let folder = std::env::temp_dir().join("ipcgan-drawn-faces");
     let faces = SyntheticFaces::new(SyntheticConfig::new().with_identities(30), &AgeGroups::default());

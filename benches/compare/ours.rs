@@ -1,8 +1,8 @@
 //! Our side of the comparison with PyTorch and ONNX Runtime: runs a workload on request.
 //!
 //! `compare.py` starts it as `ours WORK BATCH [DEVICE [KERNELS]]` and writes lines to its standard input, each a number of
-//! repetitions; it answers each with a line of its own, the seconds that a repetition took. At the end of its input it
-//! says how much memory it took at most, in kilobytes.
+//! repetitions; it responds to each with the seconds per repetition. At the end of its input it prints its peak memory
+//! in kilobytes.
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
@@ -18,15 +18,15 @@ use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
 use ipcgan::{AgeGroups, DeviceChoice};
 use step::{faces, groups, training_step};
 
-/// People in the identity head of the reference.
+/// Size of the identity head of the reference.
 const IDENTITIES: usize = 2000;
 
-/// As in the command.
+/// As in the command-line program.
 #[global_allocator]
 static ALLOCATOR: LineAllocator = LineAllocator;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // As the command does.
+    // As the command-line program does.
     keep_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
@@ -72,7 +72,7 @@ fn work_of(work: &str, batch: usize, device: &Device) -> Option<Box<dyn FnMut()>
     })
 }
 
-/// The most memory that this process ever held, in kilobytes.
+/// Peak memory of this process in kilobytes.
 fn peak_memory() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line =

@@ -12,13 +12,13 @@ pub(crate) fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {
     Tensor::random([batch, 3, size, size], Distribution::Uniform(-1.0, 1.0), device)
 }
 
-/// The age groups in turn, from `first` on.
+/// Age groups in rotation, starting at `first`.
 pub(crate) fn groups(batch: usize, first: i64, device: &Device) -> Tensor<1, Int> {
     let count = AgeGroups::default().count() as i64;
     Tensor::arange(first..first + batch as i64, device).remainder_scalar(count)
 }
 
-/// Updates the networks of `preset` with the same `batch` faces each time; `identities` are the people of AlexNet's head.
+/// A training step of the networks of `preset` on a fixed batch; `identities` is the size of AlexNet's identity head.
 pub(crate) fn training_step(
     preset: Preset,
     identities: usize,

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use criterion::Bencher;
 use criterion::measurement::Measurement;
 
-/// Time of as many repetitions as are asked for, until the device is done with all of them.
+/// Time of the given number of repetitions, until the device has finished all of them.
 pub(crate) fn until_done<M: Measurement<Value = Duration>>(
     bencher: &mut Bencher<'_, M>,
     device: &Device,

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
-/// Wall-clock time, whose throughput is named by what an element of the work is.
+/// Wall-clock time with a named throughput unit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
-    /// As `faces/s`.
+    /// Such as `faces/s`.
     pub(crate) unit: &'static str,
-    /// Elements in one of the unit: 1e9 for `GFLOP/s`.
+    /// Elements per unit: 1e9 for `GFLOP/s`.
     pub(crate) elements: f64,
 }
 

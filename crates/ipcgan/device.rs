@@ -138,7 +138,7 @@ impl DeviceChoice {
 
     /// Memory in bytes of a device that [`DeviceChoice::resolve`] returned; none for a CPU, or if it is unknown:
     /// CUDA, ROCm, Metal and Vulkan report it; for `wgpu` the driver is queried, for NVIDIA and AMD GPUs on Linux.
-    #[allow(unused_variables, reason = "a build for CPUs alone asks nobody")]
+    #[allow(unused_variables, reason = "a CPU-only build has no GPU to query")]
     pub fn memory(device: &Device) -> Option<u64> {
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
         if let burn::backend::DispatchDevice::Cube(device) = device.as_dispatch() {
@@ -156,7 +156,7 @@ impl DeviceChoice {
         DeviceError::Unusable { device: self.clone(), reason }
     }
 
-    #[allow(unused_variables, reason = "what a device needs to know depends on the features")]
+    #[allow(unused_variables, reason = "used parameters depend on the features")]
     fn open(&self) -> Result<Device, DeviceError> {
         match self {
             Self::Auto | Self::Cpu => Ok(Device::flex()),

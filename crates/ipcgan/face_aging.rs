@@ -57,21 +57,21 @@ impl FaceAging {
         &self.age_groups
     }
 
-    /// The weights file, or what stands for the one that comes with the library.
+    /// The weights file, or the name of the embedded weights.
     pub fn origin(&self) -> &Path {
         &self.origin
     }
 
-    /// Side of the pictures that it makes, in pixels.
+    /// Image size of the generator in pixels.
     pub fn image_size(&self) -> u32 {
         self.config.image_size as u32
     }
 
     /// `face` at every age group, youngest first, each with the group's name.
     ///
-    /// The picture shows one face as the generator learned them: eyes at 0.30 and 0.68 of the
-    /// width and 0.30 of the height, corners of the mouth at 0.70. It may have any size; what
-    /// comes back is [`FaceAging::image_size`] pixels wide and high.
+    /// The image shows one aligned face: eyes at 0.30 and 0.68 of the width and 0.30 of the height,
+    /// corners of the mouth at 0.70. It may have any size; the results are
+    /// [`FaceAging::image_size`] pixels wide and high.
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].
@@ -81,11 +81,11 @@ impl FaceAging {
         self.age_groups.names().into_iter().zip(aged).collect()
     }
 
-    /// `face`, as [`FaceAging::at_every_age`] takes it, at each of `ages`, which may lie between the groups.
+    /// `face`, aligned as for [`FaceAging::at_every_age`], at each of `ages`, which may lie between groups.
     ///
     /// # Panics
-    /// If an age is of other groups than [`FaceAging::age_groups`], or if the network gives values that are not finite, as
-    /// damaged weights do; [`FaceAging::try_at_ages`] tells.
+    /// If an age is of other groups than [`FaceAging::age_groups`], or if the output is not finite, as with damaged
+    /// weights; [`FaceAging::try_at_ages`] returns an error instead.
     pub fn at_ages(&self, face: &RgbImage, ages: &[AgeBlend]) -> Vec<RgbImage> {
         self.try_at_ages(face, ages).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -93,7 +93,7 @@ impl FaceAging {
     /// As [`FaceAging::at_ages`].
     ///
     /// # Errors
-    /// [`ModelError::NotFinite`] if the network gives values that are not finite (NaN or infinity).
+    /// [`ModelError::NotFinite`] if the output is not finite (NaN or infinity).
     ///
     /// # Panics
     /// If an age is of other groups than [`FaceAging::age_groups`].
@@ -106,7 +106,7 @@ impl FaceAging {
         pixels::finite_images(aged).ok_or_else(|| ModelError::NotFinite { path: self.origin.clone() })
     }
 
-    /// `face` as the generator sees it: square and of its size.
+    /// `face` as input of the generator: square, at its image size.
     pub fn source(&self, face: &RgbImage) -> RgbImage {
         photo::resized(&photo::centred_square(face), self.image_size())
     }

@@ -5,11 +5,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use ipcgan_data::detection::{YunetConfig, YunetDetector};
 
-/// Its weights.
+/// Embedded weights.
 const EMBEDDED: &[u8] = include_bytes!("../../assets/detector/yunet.safetensors");
 
-/// The detector whose weights are in this library: YuNet, for the faces that `config` asks for.
+/// The embedded face detector (YuNet), with the thresholds of `config`.
 pub fn face_detector(config: YunetConfig, device: &Device) -> YunetDetector {
     let origin = Path::new("assets/detector/yunet.safetensors");
-    YunetDetector::from_bytes(EMBEDDED.to_vec(), origin, config, device).expect("the embedded weights are whole")
+    YunetDetector::from_bytes(EMBEDDED.to_vec(), origin, config, device).expect("the embedded weights are valid")
 }

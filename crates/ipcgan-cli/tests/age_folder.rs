@@ -15,7 +15,7 @@ fn asset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos").join(name)
 }
 
-/// A portrait that is small, so that it is aged fast.
+/// A small portrait, which is aged fast.
 fn portrait(name: &str) -> RgbImage {
     resize(&image::open(asset(name)).unwrap().into_rgb8(), 256, 300, FilterType::Triangle)
 }
@@ -39,7 +39,7 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// Standard output and standard error of a command that ends with `code`.
+/// Standard output and standard error of a command that exits with `code`.
 fn ended(code: i32, output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (results, diagnostics) = (text(&output.stdout), text(&output.stderr));
@@ -83,7 +83,7 @@ fn a_photo_that_another_one_took_the_place_of_is_aged_again() {
     assert!(results().contains("a-51+.png"));
     assert_eq!(results(), "");
 
-    // As `cp -p`: of the same size and the same time.
+    // As `cp -p`: with the same size and time.
     save(&photo, "eileen-collins.jpg");
     fs::File::options().write(true).open(&photo).unwrap().set_modified(time).unwrap();
 
@@ -301,7 +301,7 @@ fn a_photo_that_is_not_upright_has_advice_to_rotate_it() {
 
         let output = ipcgan(folder.path(), &["turned.png", "--to", "51+"]);
 
-        // A detector may find a face that lies on its side, too.
+        // A detector may find a rotated face, too.
         if !output.status.success() {
             let (_, stderr) = ended(1, &output);
             assert!(stderr.contains(advice), "{advice}: {stderr}");

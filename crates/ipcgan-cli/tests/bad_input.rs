@@ -15,7 +15,7 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipcgan")).args(arguments).current_dir(folder).output().unwrap()
 }
 
-/// The one line of the error.
+/// The error message, a single line.
 fn failure(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = ipcgan(folder, arguments);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -26,7 +26,7 @@ fn failure(folder: &Path, arguments: &[&str], code: i32) -> String {
     errors[0].to_string()
 }
 
-/// `ipcgan age` fails on `name`, saying each of `words`, and writes nothing.
+/// `ipcgan age` fails on `name` with an error that contains each of `words`, and writes nothing.
 fn age_fails(folder: &Path, name: &str, words: &[&str]) {
     let error = failure(folder, &["age", name, "--aligned", "--device", "cpu", "--out", "out"], FAILED);
 

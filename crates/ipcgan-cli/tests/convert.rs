@@ -14,7 +14,7 @@ fn convert(folder: &Path, arguments: &[&str]) -> Output {
     command.current_dir(folder).arg("convert").args(arguments).output().unwrap()
 }
 
-/// Header and numbers of a safetensors file.
+/// Header and values of a safetensors file.
 fn parts(file: &[u8]) -> (serde_json::Value, &[u8]) {
     let (length, rest) = file.split_at(8);
     let (header, numbers) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
@@ -32,7 +32,7 @@ fn weights_of_half_precision_come_back_as_they_were() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    // The embedded ones are of half precision, so that nothing is lost on the way.
+    // The embedded weights have half precision, so the conversion is lossless.
     let [full, half, back] = ["full.st", "half.st", "back.st"].map(|name| fs::read(folder.path().join(name)).unwrap());
     assert!(parts(&full) == parts(&back), "weights or metadata are others");
     assert!(half.len() < full.len() * 52 / 100, "{} of {}", half.len(), full.len());
@@ -79,7 +79,7 @@ fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
 fn every_form_and_back_gives_the_same_weights_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
-    // Not of half precision, so that all bits of a number count.
+    // Not representable in half precision, so that all bits matter.
     assert!(convert(folder.path(), &[&embedded, "whole.st", "--strength", "1.1"]).status.success());
     let whole = fs::read(folder.path().join("whole.st")).unwrap();
 
@@ -118,7 +118,7 @@ fn the_same_weights_make_the_same_bytes_in_every_form() {
 fn weights_of_every_form_that_hold_an_unknown_tensor_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let ours = format!("{REFERENCE}/pytorch_generator.safetensors");
-    // The network of two residual blocks said to have one: the tensors of the second are unknown to it.
+    // The config declares one residual block instead of two, so the tensors of the second are unknown.
     let more = fs::read(&ours).unwrap();
     let (header, _) = parts(&more);
     let text = header.to_string().replace(r#"\"residual_blocks\": 2"#, r#"\"residual_blocks\": 1"#);

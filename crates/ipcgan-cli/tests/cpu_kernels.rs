@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Different roundings may fall on either side of half a step of a byte.
+/// Rounding differences may change a byte by one level.
 const BYTE_TOLERANCE: u8 = 1;
 
 fn strip(kernels: &str, out: &Path) -> image::RgbImage {

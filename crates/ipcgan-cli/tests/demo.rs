@@ -20,18 +20,18 @@ const MAX_PERIOD: f64 = 8.0;
 /// Limits of [`Pattern::energy`]: blurred faces are below, faces under a pattern above.
 const ENERGY: std::ops::Range<f64> = 0.75..1.15;
 
-/// Limit of [`Pattern::peak`]: other people reach 2, a grid of a tenth of the contrast 70, and a generator without any
-/// measure against checkerboard artefacts 40 to 210 after the steps of this test (seeds 0 and 1; with them, seeds 0 to 2 reach
+/// Limit of [`Pattern::peak`]: other identities reach 2, a grid of a tenth of the contrast 70, and a generator without any
+/// suppression of checkerboard artefacts 40 to 210 after the steps of this test (seeds 0 and 1; with them, seeds 0 to 2 reach
 /// 3 to 11) and 1,900 after those of the demo.
 const MAX_PEAK: f64 = 20.0;
 
 /// How generated faces differ from source faces at periods of 2 to 8 pixels.
 #[derive(Debug)]
 struct Pattern {
-    /// Energy of the generated faces, as a share of that of the source faces.
+    /// Energy of the generated faces, relative to the source faces.
     energy: f64,
     /// The largest ratio of both power spectra at a single frequency, over the median of that ratio: a regular pattern,
-    /// however faint, is a peak at its own frequency and nowhere else.
+    /// however faint, is a peak at a single frequency.
     peak: f64,
 }
 
@@ -64,7 +64,7 @@ fn mean_power(faces: &[RgbImage]) -> Vec<f64> {
     mean
 }
 
-/// Luminance about its mean, under a Hann window: without it, the edges of a face would be a pattern.
+/// Zero-mean luminance with a Hann window, without which the image border would add a pattern.
 fn luminance(face: &RgbImage) -> Vec<f64> {
     let values: Vec<f64> = face
         .pixels()
@@ -94,7 +94,7 @@ fn transformed_rows(values: &[[f64; 2]]) -> Vec<[f64; 2]> {
     transformed
 }
 
-/// Faces of `identities` people, one at each age group, none of whom a training has seen.
+/// Faces of `identities` unseen identities, one per age group.
 fn faces(identities: usize) -> Vec<RgbImage> {
     let config = SyntheticConfig::new().with_identities(identities).with_faces_per_group(1).with_seed(1);
     let faces = SyntheticFaces::new(config.with_size(SIZE as u32), &AgeGroups::default());

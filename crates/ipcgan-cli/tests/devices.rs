@@ -23,7 +23,7 @@ fn a_device_is_announced_before_its_test_and_reported_after_it() {
 
 #[test]
 fn a_test_that_takes_too_long_is_ended_and_the_next_device_is_tested() {
-    // The speed alone is measured for two seconds.
+    // Measuring the throughput alone takes two seconds.
     let output = devices(&["cpu", "cpu", "--timeout", "1"]);
 
     assert_eq!(output.status.code(), Some(1));

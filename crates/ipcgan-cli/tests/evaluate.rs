@@ -47,7 +47,7 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
         assert!(page.contains(name) && stderr(&output).contains(name), "{name}");
     }
     assert!(stderr(&output).contains("not defined: the verification rate, because 25 pairs"), "{}", stderr(&output));
-    // In a drawing, what is not closed swallows what follows.
+    // In SVG, an unclosed element swallows what follows.
     for tag in ["line", "polyline"] {
         let opened = page.matches(&format!("<{tag} ")).count();
         assert!(opened > 0 && opened == page.matches(&format!("</{tag}>")).count(), "{tag}");
@@ -55,20 +55,20 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
     assert_eq!(metrics["faces"], 10);
-    // Of 45 pairs, 20 are of one person.
+    // 20 of 45 pairs are of one identity.
     assert_eq!(metrics["real"]["impostor_pairs"], 25);
     let [generator, unchanged, moved] = [0, 1, 2].map(|method| &metrics["methods"][method]);
     assert_eq!(generator["name"], "generator");
-    // What is not changed is the same person, as sharp as before, and of no other age.
+    // The unchanged face has the same identity, sharpness and age.
     assert!(unchanged["verification_rate"][0].is_null(), "of 25 pairs none can be a hundredth");
     assert!(unchanged["distance_by_gap"][4].as_f64().unwrap() < 1e-3);
     assert_eq!(unchanged["laplacian_variance_ratio"]["value"], 1.0);
     assert!(unchanged["age_correlation"].is_null() && unchanged["cycle"].is_null());
-    // A difference of means is none to one's own group, and changes the face to others.
+    // The difference of means is zero for the own group, and not for others.
     assert_eq!(moved["name"], "mean difference x 2.5");
     assert_eq!(moved["own_group_change"]["value"], 0.0);
     assert!(moved["distance_by_gap"][4].as_f64().unwrap() > 1e-3);
-    // Two people, with a picture in each group, are real faces and nobody else is left to be aged.
+    // Two identities with an image in each group: half of them are aged.
     assert!(unchanged["realism"][4].is_null(), "{}", unchanged["realism"]);
     assert_eq!(unchanged["own_group_perceptual_distance"]["value"], 0.0);
     assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
@@ -101,7 +101,7 @@ fn the_networks_of_a_run_are_evaluated_with_its_generator() {
     let teachers = &metrics["teachers"];
     let within = teachers["age_within_one"]["value"].as_f64().unwrap();
     assert!((teachers["age_accuracy"]["value"].as_f64().unwrap()..=1.0).contains(&within), "{teachers}");
-    // Drawn people have several pictures each.
+    // Synthetic identities have several images each.
     assert!((0.0..=1.0).contains(&teachers["verification_auc"].as_f64().unwrap()), "{teachers}");
 }
 
@@ -162,7 +162,7 @@ fn data_that_are_missing_are_named_before_anything_else_is_done() {
     assert!(stderr.contains("no-faces") && !stderr.contains("computing on"), "{stderr}");
 }
 
-/// The program by itself, outside of the clone.
+/// The program outside of the clone.
 fn installed(folder: &Path) -> Command {
     let program = folder.join("bin").join("ipcgan");
     fs::create_dir_all(folder.join("bin")).unwrap();

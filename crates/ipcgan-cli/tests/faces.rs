@@ -15,7 +15,7 @@ fn portrait(name: &str) -> RgbImage {
     image::open(photos.join(name)).unwrap().into_rgb8()
 }
 
-/// Two people beside one another, at a third of their size.
+/// Two people side by side, at a third of their size.
 fn both() -> RgbImage {
     let mut both = RgbImage::new(1024, 600);
     for (name, left) in [("eileen-collins.jpg", 0), ("grace-hopper.jpg", 512)] {
@@ -29,14 +29,14 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// What the command answered; it must have succeeded.
+/// Standard output of the command, which must succeed.
 fn answer(folder: &Path, arguments: &[&str]) -> String {
     let output = ipcgan(folder, arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Columns in which two pictures of one size differ: the first and the last.
+/// First and last column in which two images differ.
 fn changed_columns(before: &RgbImage, after: &RgbImage) -> Option<(u32, u32)> {
     assert_eq!(before.dimensions(), after.dimensions());
     let differing = before.enumerate_pixels().filter(|(x, y, pixel)| after.get_pixel(*x, *y) != *pixel);
@@ -146,7 +146,7 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
     let person = resize(&portrait("grace-hopper.jpg"), 170, 200, FilterType::Triangle);
     for frame in 0..8u32 {
         let mut picture = RgbImage::from_pixel(300, 220, image::Rgb([90, 100, 110]));
-        // In two of them nobody is seen.
+        // Two of them have no face.
         if !(3..5).contains(&frame) {
             replace(&mut picture, &person, i64::from(10 + 8 * frame), 10);
         }

@@ -23,18 +23,18 @@ use small_run::{ended, small_run, train};
 
 const INTERRUPTED: i32 = 130;
 const CTRL_C: &[u8] = b"\x03";
-/// What a program writes to leave the screen that it had for itself.
+/// Escape sequence that leaves the alternate screen.
 const LEAVES_SCREEN: &str = "\x1b[?1049l";
 
-/// Long enough for a slow machine with other work.
+/// Generous timeout for a slow, busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// From one look to the next; keys that nobody reads fill the terminal's queue, after which pressing one more blocks.
+/// Polling interval; unread keys fill the terminal's queue, after which sending another one blocks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// A pseudo-terminal in which a program runs.
 struct Terminal {
     keys: File,
-    /// The terminal's own end, to look at its modes.
+    /// The terminal side, to inspect its modes.
     screen: File,
     shown: Arc<Mutex<String>>,
     closed: Arc<AtomicBool>,
@@ -78,10 +78,10 @@ impl Terminal {
         (Self { keys, screen, shown, closed, reader }, child)
     }
 
-    /// Goes away, as a window that is closed.
+    /// Hangs up, as when a window is closed.
     fn hang_up(self) {
         self.closed.store(true, Ordering::Relaxed);
-        // Progress is shown all the time, so there is something to read.
+        // Progress is shown continuously, so there is something to read.
         self.reader.join().unwrap();
     }
 
@@ -106,9 +106,9 @@ impl Terminal {
     }
 }
 
-/// Both ends of a new pseudo-terminal, which no program that is started meanwhile inherits.
+/// Both ends of a new pseudo-terminal, which other child processes do not inherit.
 fn pair() -> (File, File) {
-    /// The name of a terminal is in a place that is one for all.
+    /// The name of a terminal is returned in a shared static buffer.
     static NAME: Mutex<()> = Mutex::new(());
     let _name = NAME.lock().unwrap();
     // SAFETY: the calls are given a terminal that was just opened and that nothing else owns, and live values.
@@ -124,7 +124,7 @@ fn pair() -> (File, File) {
     (File::from(ours), theirs)
 }
 
-/// A training that shows the dashboard and goes on until it is stopped.
+/// A training with the dashboard that runs until it is stopped.
 fn endless(folder: &Path, more: &[&str]) -> (Terminal, Child) {
     let endless = ["--stage", "identity", "--set", "identity.steps=1000000", "--set", "checkpoint_every=1000000"];
     let (terminal, mut child) = Terminal::of(&mut small_run(folder, &[&endless[..], more].concat()));
@@ -166,7 +166,7 @@ fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_bac
     assert!(terminal.is_as_before());
     eventually(|| terminal.shows("continue with the same command and --resume"));
     assert!(terminal.shows(LEAVES_SCREEN));
-    // And it goes on from there.
+    // It can be resumed.
     let done: usize =
         fs::read_to_string(folder.path().join("run/log/identity/checkpoint.json")).unwrap().parse().unwrap();
     let longer = format!("identity.steps={}", done + 1);
@@ -179,7 +179,7 @@ fn a_second_control_c_ends_at_once_and_gives_the_terminal_back() {
     // A step that takes longer than this test.
     let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.gradient_accumulation=10000"]);
 
-    // The second one counts from half a second after the first; a press more does no harm.
+    // The second one counts from half a second after the first; more do no harm.
     eventually(|| {
         let ended = child.try_wait().unwrap().is_some();
         if !ended {

@@ -31,7 +31,7 @@ fn save(picture: &RgbImage, folder: &Path, name: &str) {
     picture.save(folder.join(name)).unwrap();
 }
 
-/// All files below `folder` and what is in them.
+/// All files below `folder` with their contents.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -58,7 +58,7 @@ fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
     save(&collins, &data, "collins.jpg");
     save(&resize(&collins, 380, 380, image::imageops::FilterType::Triangle), &data, "again.jpg");
     save(&portrait("grace-hopper.jpg"), &data, "x.jpg/höpper.jpg");
-    // A part of the face is beyond the picture.
+    // The face is partly outside of the image.
     save(&crop_imm(&collins, 205, 0, collins.width() - 205, collins.height()).to_image(), &data, "cut.png");
     save(&RgbImage::from_pixel(300, 300, Rgb([90; 3])), &data, "wall.png");
     fs::write(data.join("empty.jpg"), "").unwrap();
@@ -95,7 +95,7 @@ fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
         let row = rows.iter().find(|row| row.contains(name)).unwrap_or_else(|| panic!("no {name} in {table}"));
         row.rsplit(',').next().unwrap()
     };
-    // The same photo under two names, so both people are on one side.
+    // The same photo under two names, so both identities are in one split.
     assert_eq!(split("collins.jpg"), split("again.jpg"));
     assert!(rows.iter().any(|row| row.starts_with("pictures/x.jpg/höpper.jpg.png,60,4,Hopper,")), "{table}");
     assert!(rows.iter().any(|row| row.contains(",38,2,\"Collins, \"\"Eileen\"\"\",")), "{table}");
@@ -137,7 +137,7 @@ fn of_fifty_faces_the_one_in_the_middle_is_taken() {
 
     succeeded(&prepare(folder.path(), &["data", "--out", "out", "--source", "cacd"]));
 
-    // Both are the same large face, so they are the same picture.
+    // Both are the same large face, so they are duplicates.
     let same = fs::read_to_string(folder.path().join("out/same-picture.csv")).unwrap();
     assert!(same.contains("40_Eileen_Collins_0001.png,41_Eileen_Collins_0002.png"), "{same}");
 }
@@ -191,7 +191,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     );
 }
 
-/// A folder `data` with these files; those without a text are small pictures, whatever their names.
+/// A folder `data` with these files; those without text are small images, whatever their names.
 fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (index, (name, text)) in files.iter().enumerate() {
@@ -208,7 +208,7 @@ fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// What a preparation of aligned faces of 16 pixels says, and how it ends.
+/// Standard error and exit status of preparing aligned faces of 16 pixels.
 fn prepare_aligned(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = prepare(folder, &[&["data", "--out", "out", "--size", "16", "--aligned"], arguments].concat());
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

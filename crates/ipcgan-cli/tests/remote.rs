@@ -1,6 +1,6 @@
 //! Training on remote devices, here of two other processes.
 //!
-//! Needs a build of its own: `cargo test --release --workspace --features remote --test remote`.
+//! Requires a separate build: `cargo test --release --workspace --features remote --test remote`.
 
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 
 use small_run::{recorded, small_run_on, text};
 
-/// A process that lends a CPU, ended when it is dropped.
+/// A worker process that serves a CPU; killed on drop.
 struct Lender {
     process: Child,
     device: String,

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/photos/grace-hopper.jpg");
 
-/// The program, on a port of its own; it ends with the value.
+/// The server on a free port; killed on drop.
 struct Server {
     program: Child,
     address: String,
@@ -35,7 +35,7 @@ impl Response {
         Self { status, head, body: bytes[end + 4..].to_vec() }
     }
 
-    /// Why the request was refused.
+    /// The error of the response.
     fn reason(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         body["error"].as_str().unwrap().to_string()
@@ -57,7 +57,7 @@ impl Server {
         TcpStream::connect(&self.address).unwrap()
     }
 
-    /// A connection on which a head with these lines was sent.
+    /// A connection after sending a head with these lines.
     fn begin(&self, request: &str, headers: &str) -> TcpStream {
         let mut connection = self.connect();
         let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
@@ -65,7 +65,7 @@ impl Server {
         connection
     }
 
-    /// A connection on which a whole request was sent.
+    /// A connection after sending a whole request.
     fn send(&self, request: &str, headers: &str, body: &[u8]) -> TcpStream {
         let mut connection = self.begin(request, &format!("{headers}Content-Length: {}\r\n", body.len()));
         connection.write_all(body).unwrap();
@@ -255,7 +255,7 @@ fn localhost_is_a_host_to_listen_on() {
 fn slow_senders_take_no_places() {
     let server = Server::new(&["--timeout", "20"]);
     let began = Instant::now();
-    // As many as may wait (two at work, 32 behind each): if any took a place, nobody else came in.
+    // As many as the queue holds (two active, 32 waiting for each): if they took slots, no other request would be served.
     let slow: Vec<TcpStream> = (0..66).map(|_| server.begin("POST /api/faces", "Content-Length: 1000\r\n")).collect();
     for mut connection in &slow {
         connection.write_all(b"x").unwrap();
@@ -292,7 +292,7 @@ fn a_client_that_reads_nothing_is_hung_up_on() {
     assert_eq!(whole.status, 200);
 
     let mut connection = server.send("POST /api/age?age=20", "", photo.get_ref());
-    // Fails when the program has closed the connection.
+    // Fails when the server has closed the connection.
     while connection.write_all(b" ").is_ok() {
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -305,13 +305,13 @@ fn a_client_that_reads_nothing_is_hung_up_on() {
 #[test]
 fn idle_connections_keep_nobody_out() {
     let server = Server::new(&[]);
-    // More than the program keeps open.
+    // More than the server keeps open.
     let _idle: Vec<TcpStream> = (0..600).map(|_| server.connect()).collect();
 
     let began = Instant::now();
     let honest = server.ask("GET /api/ages", b"");
 
-    // Far longer than it takes, and shorter than an idle connection is kept where there is room.
+    // Far longer than it takes, and shorter than an idle connection is kept when there are free slots.
     assert!(honest.status == 200 && began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
@@ -324,7 +324,7 @@ fn a_connection_without_a_whole_head_and_one_without_a_next_request_are_closed()
         connection.write_all(text.as_bytes()).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
 
-        // Ends only when the program closes: nothing here says that the connection is to be closed.
+        // Ends only when the server closes the connection, which the request does not ask for.
         connection.read_to_end(&mut Vec::new()).unwrap();
     }
 }
@@ -401,7 +401,7 @@ fn what_is_no_request_is_refused_and_the_program_goes_on() {
 fn a_client_that_leaves_gives_its_place_back() {
     let (server, photo) = (Server::new(&["--concurrency", "1"]), photo());
 
-    // More than may wait (one at work, 32 behind it): if any kept its place, in the queue or at work, nobody came in any more.
+    // More than the queue holds (one active, 32 waiting): if they kept their slots, no other request would be served.
     for _ in 0..50 {
         drop(server.send("POST /api/age?age=60", "", &photo));
     }
@@ -417,7 +417,7 @@ fn a_client_that_leaves_gives_its_place_back() {
     assert_eq!(status, 200);
 }
 
-/// A connection whose photo the program waits for.
+/// A connection whose upload is incomplete.
 #[cfg(unix)]
 fn waited_for(server: &Server) -> TcpStream {
     let headers = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", photo().len());
@@ -449,11 +449,11 @@ fn requests_in_progress_are_finished_before_the_program_ends() {
 fn a_second_signal_ends_the_program_at_once() {
     let mut server = Server::new(&["--timeout", "3600"]);
     let mut connection = waited_for(&server);
-    // Sent on, so that its sender is not too slow.
+    // Continue sending, so that the sender is not too slow.
     connection.write_all(&photo()[..1000]).unwrap();
 
     server.signal("-TERM");
-    // The program takes no more connections when it has heard of the first signal.
+    // The server accepts no further connections after the first signal.
     while TcpStream::connect(&server.address).is_ok() {
         std::thread::yield_now();
     }

@@ -63,7 +63,7 @@ fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
         ["--set", "aging.steps=6", "--set", "aging.weights.age=1e60", "--set", "on_divergence=lower_learning_rate"];
     let output = trained(folder.path(), &wild);
 
-    // Weights like these diverge at any rate, so it is given up in the end.
+    // These weights diverge at any learning rate, so it gives up in the end.
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(stderr.lines().filter(|line| line.contains("with half the learning rate")).count(), 3, "{stderr}");
@@ -204,7 +204,7 @@ fn narrow_products_train_as_wide_ones_do() {
         for (narrow, wide) in narrow.iter().zip(&wide) {
             assert!((narrow - wide).abs() <= tolerance * wide, "{narrow} and {wide}");
         }
-        // The discriminator begins with equal scores, exact in any precision.
+        // The discriminator starts with equal scores, exact in any precision.
         assert!(narrow[1..].iter().zip(&wide[1..]).all(|(narrow, wide)| narrow != wide), "nothing was narrow");
     }
 }

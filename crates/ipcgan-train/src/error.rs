@@ -248,9 +248,9 @@ pub enum TrainingError {
     Device {
         /// The step that was not done.
         step: usize,
-        /// What it said.
+        /// The error of the device.
         reason: String,
-        /// What to go on from, and how.
+        /// How to continue.
         advice: String,
     },
     /// A run was resumed with different data.

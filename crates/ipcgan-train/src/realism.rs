@@ -143,9 +143,9 @@ impl AgedAndReal {
         let count = self.faces.len() as f64;
         let share =
             |of_target: fn(&FacePair) -> bool| self.faces.iter().filter(|face| of_target(face)).count() as f64 / count;
-        let told = share(|face| face.aged_is_of_target);
-        let told_of_real = share(|face| face.real_is_of_target).max(1.0 / self.groups as f64);
-        Some((told / told_of_real).min(1.0) * (1.0 - distance))
+        let accuracy = share(|face| face.aged_is_of_target);
+        let real_accuracy = share(|face| face.real_is_of_target).max(1.0 / self.groups as f64);
+        Some((accuracy / real_accuracy).min(1.0) * (1.0 - distance))
     }
 
     /// Mean squared distance of two real faces of one group; none if no two differ.

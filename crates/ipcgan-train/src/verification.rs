@@ -46,7 +46,7 @@ pub(crate) fn rank_1_accuracy(embeddings: &[Vec<f32>], identities: &[i64]) -> Op
         *pictures.entry(identity).or_insert(0usize) += 1;
     }
     let mut right = 0;
-    let mut asked = 0;
+    let mut total = 0;
     for (i, first) in vectors.iter().enumerate() {
         if pictures[&identities[i]] < 2 {
             continue;
@@ -54,10 +54,10 @@ pub(crate) fn rank_1_accuracy(embeddings: &[Vec<f32>], identities: &[i64]) -> Op
         let cosine = |j: &usize| -> f32 { first.iter().zip(&vectors[*j]).map(|(a, b)| a * b).sum() };
         let others = (0..vectors.len()).filter(|j| *j != i);
         let nearest = others.max_by(|a, b| cosine(a).total_cmp(&cosine(b)))?;
-        asked += 1;
+        total += 1;
         right += usize::from(identities[nearest] == identities[i]);
     }
-    (asked > 0).then(|| right as f64 / asked as f64)
+    (total > 0).then(|| right as f64 / total as f64)
 }
 
 fn unit(vector: &[f32]) -> Vec<f32> {

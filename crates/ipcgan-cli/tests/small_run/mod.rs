@@ -26,7 +26,7 @@ const SMALL: [&str; 16] = [
     "aging.steps=2",
 ];
 
-/// `ipcgan train` in `folder` with the settings of the smallest run, which `arguments` may change.
+/// `ipcgan train` in `folder` with minimal settings, which `arguments` may override.
 pub(crate) fn small_run(folder: &Path, arguments: &[&str]) -> Command {
     small_run_on(folder, "cpu", arguments)
 }
@@ -41,7 +41,7 @@ pub(crate) fn small_run_on(folder: &Path, devices: &str, arguments: &[&str]) -> 
     command
 }
 
-/// `ipcgan train` in `folder` with `arguments` alone.
+/// `ipcgan train` in `folder` with only `arguments`.
 pub(crate) fn train(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = train_on(folder, "cpu");
     command.args(arguments);

@@ -41,7 +41,7 @@ struct Row {
     /// Faces, photos or batches in a second.
     rate: f64,
     /// Of the device's peak, if the work is counted and the peak was measured.
-    share: Option<f64>,
+    utilization: Option<f64>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,8 +67,8 @@ fn rows(found: &[Measured]) -> Vec<Row> {
     let networks = found.iter().filter(|one| one.group != PEAK);
     let rows = networks.map(|one| {
         let operations = operations::of(&one.group).map(|operations| operations * one.rate());
-        let share = operations.zip(peak(found, &one.device)).map(|(used, most)| used / most);
-        Row { work: one.group.clone(), batch: one.batch, device: one.device.clone(), rate: one.rate(), share }
+        let utilization = operations.zip(peak(found, &one.device)).map(|(used, max)| used / max);
+        Row { work: one.group.clone(), batch: one.batch, device: one.device.clone(), rate: one.rate(), utilization }
     });
     let mut rows: Vec<Row> = rows.collect();
     rows.sort_by(|a, b| (&a.work, a.batch, &a.device).cmp(&(&b.work, b.batch, &b.device)));
@@ -98,9 +98,9 @@ fn table(found: &[Measured], rows: &[Row]) -> Result<String, Box<dyn Error>> {
     text.push_str("\n| work | batch | device | a second | fraction of the matrix product |\n|---|---|---|---|---|\n");
     for Row { work, batch, device, rate, share } in rows {
         let batch = batch.map_or(String::new(), |batch| batch.to_string());
-        let share = share.map_or(String::new(), |share| format!("{:.0}%", 100.0 * share));
+        let utilization = utilization.map_or(String::new(), |utilization| format!("{:.0}%", 100.0 * utilization));
         let digits = if *rate < 10.0 { 1 } else { 0 };
-        writeln!(text, "| {work} | {batch} | {device} | {rate:.digits$} | {share} |")?;
+        writeln!(text, "| {work} | {batch} | {device} | {rate:.digits$} | {utilization} |")?;
     }
     Ok(text)
 }

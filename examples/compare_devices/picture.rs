@@ -17,15 +17,15 @@ pub(crate) fn of(rows: &[Row]) -> String {
     devices.sort_unstable();
     devices.dedup();
     let logarithms = || rows.iter().map(|row| row.rate.log10());
-    let (least, most) = (logarithms().fold(f64::MAX, f64::min).floor(), logarithms().fold(f64::MIN, f64::max).ceil());
-    let length = |rate: f64| LONGEST * (rate.log10() - least) / (most - least).max(1.0);
+    let (min, max) = (logarithms().fold(f64::MAX, f64::min).floor(), logarithms().fold(f64::MIN, f64::max).ceil());
+    let length = |rate: f64| LONGEST * (rate.log10() - min) / (max - min).max(1.0);
     let height = LINE * (rows.len() + 4) as f64;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
         LEFT + LONGEST + 140.0
     );
-    for power in least as i32..=most as i32 {
+    for power in min as i32..=max as i32 {
         let x = LEFT + length(10f64.powi(power));
         let _ = writeln!(
             svg,
@@ -39,12 +39,13 @@ pub(crate) fn of(rows: &[Row]) -> String {
         let y = LINE * (index as f64 + 1.5);
         let colour = COLOURS[devices.iter().position(|device| *device == row.device).unwrap_or(0) % COLOURS.len()];
         let batch = row.batch.map_or(String::new(), |batch| format!(", batch {batch}"));
-        let share = row.share.map_or(String::new(), |share| format!(" ({:.0}%)", 100.0 * share));
+        let utilization =
+            row.utilization.map_or(String::new(), |utilization| format!(" ({:.0}%)", 100.0 * utilization));
         let _ = writeln!(
             svg,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}{batch}</text>\
              <rect x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" height=\"{BAR}\" fill=\"{colour}\"/>\
-             <text x=\"{:.1}\" y=\"{}\">{:.1}{share}</text>",
+             <text x=\"{:.1}\" y=\"{}\">{:.1}{utilization}</text>",
             LEFT - 6.0,
             y + 11.0,
             row.work,

@@ -109,9 +109,9 @@ impl Golden {
         assert_eq!(found.shape(), expected.shape(), "shape of {name}");
         let found = found.try_into_vec::<f32>().unwrap();
         let expected = self.values(name);
-        let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
+        let largest = expected.iter().fold(0f32, |max, value| max.max(value.abs()));
         let difference =
-            found.iter().zip(&expected).fold(0f32, |most, (found, expected)| most.max((found - expected).abs()));
+            found.iter().zip(&expected).fold(0f32, |max, (found, expected)| max.max((found - expected).abs()));
         println!("{name}: {:.1e} of its largest value", difference / largest);
         assert!(
             difference <= tolerance * largest,

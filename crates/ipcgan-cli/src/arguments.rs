@@ -264,8 +264,8 @@ fn years(text: &str) -> Result<u32, String> {
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
-    share.ok_or_else(|| "must be at least 0 and below 1".into())
+    let fraction = text.parse().ok().filter(|fraction| (0.0..1.0).contains(fraction));
+    fraction.ok_or_else(|| "must be at least 0 and below 1".into())
 }
 
 #[derive(Debug, Args)]

@@ -73,9 +73,9 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     assert_eq!(unchanged["own_group_perceptual_distance"]["value"], 0.0);
     assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
     // A row of the confusion is all faces but those that look younger than the first group; each pair of groups has two, and its error is that of its years at least.
-    for shares in generator["confusion"].as_array().unwrap() {
-        let sum: f64 = shares.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).sum();
-        assert!(0.0 < sum && sum <= 1.0 + 1e-9, "{shares}");
+    for fractions in generator["confusion"].as_array().unwrap() {
+        let sum: f64 = fractions.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).sum();
+        assert!(0.0 < sum && sum <= 1.0 + 1e-9, "{fractions}");
     }
     let pair = &generator["pairs"][0][4];
     let off = pair["years"].as_f64().unwrap() - metrics["real"]["years"][4]["value"].as_f64().unwrap();

@@ -143,9 +143,9 @@ fn wait_for(child: &mut Child, holds: impl Fn() -> bool) {
 
 /// Waits until `holds`, without taking the processor from the program that is waited for.
 fn eventually(mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let start = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "nothing happened for {PATIENCE:?}");
+        assert!(start.elapsed() < PATIENCE, "nothing happened for {PATIENCE:?}");
         std::thread::sleep(BETWEEN_LOOKS);
     }
 }

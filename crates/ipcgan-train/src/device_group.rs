@@ -65,13 +65,13 @@ impl DeviceGroup {
             return micro_batches.into_iter().map(|micro_batch| compute(model, micro_batch)).collect();
         }
         let count = micro_batches.len();
-        let mut shares: Vec<Vec<(usize, B)>> = self.devices.iter().map(|_| Vec::new()).collect();
+        let mut assignments: Vec<Vec<(usize, B)>> = self.devices.iter().map(|_| Vec::new()).collect();
         for (index, micro_batch) in micro_batches.into_iter().enumerate() {
-            shares[index % self.devices.len()].push((index, micro_batch));
+            assignments[index % self.devices.len()].push((index, micro_batch));
         }
         let main = self.main().clone().inner();
         let home = |device: &Device| if is_remote(device) { Device::flex() } else { main.clone() };
-        let work = |device: &Device, replica: M, share: Vec<(usize, B)>| {
+        let work = |device: &Device, replica: M, assigned: Vec<(usize, B)>| {
             let replica = replica.fork(device);
             let one = |(index, micro_batch): (usize, B)| {
                 let StepGradients { gradients, metrics } = compute(&replica, micro_batch.to_device(device));
@@ -85,17 +85,17 @@ impl DeviceGroup {
                     },
                 )
             };
-            let step_gradients: Vec<_> = share.into_iter().map(one).collect();
+            let step_gradients: Vec<_> = assigned.into_iter().map(one).collect();
             (step_gradients, Statistics::of(&replica.valid(), &home(device)))
         };
         let done: Vec<_> = thread::scope(|scope| {
             let work = &work;
-            let begin = |(device, share)| {
+            let begin = |(device, assigned)| {
                 // A deep copy: a clone would share the running statistics.
                 let replica = model.valid().train();
-                scope.spawn(move || guarded(|| work(device, replica, share)))
+                scope.spawn(move || guarded(|| work(device, replica, assigned)))
             };
-            let threads: Vec<_> = self.devices.iter().zip(shares).map(begin).collect();
+            let threads: Vec<_> = self.devices.iter().zip(assignments).map(begin).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
         let named = |(index, done): (usize, Result<_, _>)| {

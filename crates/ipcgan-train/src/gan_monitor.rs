@@ -37,13 +37,13 @@ impl GanMonitor {
         };
         self.steps += 1.0;
         // A plain mean at first, then an exponential moving average.
-        let share = 1.0 / self.steps.min(WINDOW);
+        let weight = 1.0 / self.steps.min(WINDOW);
         for (mean, value) in [
             (&mut self.discriminator, discriminator),
             (&mut self.adversarial, adversarial),
             (&mut self.diversity, diversity),
         ] {
-            *mean += (value - *mean) * share;
+            *mean += (value - *mean) * weight;
         }
         if self.steps < WINDOW {
             return;

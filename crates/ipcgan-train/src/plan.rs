@@ -155,10 +155,10 @@ impl StageContext<'_> {
 
     /// Memory of the stage, extrapolated from small batches.
     pub(crate) fn estimated_memory(&self) -> Result<MemoryNeed, TrainingError> {
-        let least = self.min_memory();
+        let min = self.min_memory();
         // Do not try what cannot fit.
-        if matches!(self.fit(least), Fit::TooLarge(_)) {
-            return Ok(least);
+        if matches!(self.fit(min), Fit::TooLarge(_)) {
+            return Ok(min);
         }
         Ok(self.estimated()?.memory)
     }
@@ -190,11 +190,11 @@ impl StageContext<'_> {
         let (small, large) = (measured(few)?, measured(more)?);
         let mut estimated = if few == more { large.1 } else { Measured::extrapolated(small, large, batch) };
         estimated.step *= self.config.gradient_accumulation(self.stage) as f64;
-        let least = self.min_memory();
-        let bounded = |estimate: f64, measured: f64, least: f64| estimate.clamp(least, measured + MAX_OVER_MIN * least);
+        let min = self.min_memory();
+        let bounded = |estimate: f64, measured: f64, min: f64| estimate.clamp(min, measured + MAX_OVER_MIN * min);
         let MemoryNeed { host, device } = estimated.memory;
-        estimated.memory.host = bounded(host, large.1.memory.host, least.host);
-        estimated.memory.device = bounded(device, large.1.memory.device, least.device);
+        estimated.memory.host = bounded(host, large.1.memory.host, min.host);
+        estimated.memory.device = bounded(device, large.1.memory.device, min.device);
         Ok(estimated)
     }
 

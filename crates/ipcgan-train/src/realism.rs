@@ -141,10 +141,10 @@ impl AgedAndReal {
     pub(crate) fn realism_and_age(&self) -> Option<f64> {
         let distance = self.kernel_distance()?.clamp(0.0, 1.0);
         let count = self.faces.len() as f64;
-        let share =
+        let fraction =
             |of_target: fn(&FacePair) -> bool| self.faces.iter().filter(|face| of_target(face)).count() as f64 / count;
-        let accuracy = share(|face| face.aged_is_of_target);
-        let real_accuracy = share(|face| face.real_is_of_target).max(1.0 / self.groups as f64);
+        let accuracy = fraction(|face| face.aged_is_of_target);
+        let real_accuracy = fraction(|face| face.real_is_of_target).max(1.0 / self.groups as f64);
         Some((accuracy / real_accuracy).min(1.0) * (1.0 - distance))
     }
 

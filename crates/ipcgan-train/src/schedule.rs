@@ -22,12 +22,12 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Fraction of the peak rate after the fraction `share` of the steps, in [0, 1].
-    fn at(self, share: f64) -> f64 {
+    /// Fraction of the peak rate after the fraction `fraction` of the steps, in [0, 1].
+    fn at(self, fraction: f64) -> f64 {
         match self {
             Self::Constant => 1.0,
-            Self::Linear => 1.0 - share,
-            Self::Cosine => 0.5 * (1.0 + (share * PI).cos()),
+            Self::Linear => 1.0 - fraction,
+            Self::Cosine => 0.5 * (1.0 + (fraction * PI).cos()),
         }
     }
 }

@@ -37,7 +37,7 @@ impl TrainingConfig {
                 Value::Object(fields) => fields.get_mut(name),
                 _ => None,
             }
-            .ok_or_else(|| no_such_name(name, &names))?;
+            .ok_or_else(|| unknown_name(name, &names))?;
         }
         *place = match (serde_json::from_str(text), &place) {
             (Ok(value), _) => value,
@@ -58,7 +58,7 @@ fn names_in(place: &Value) -> Vec<String> {
     }
 }
 
-fn no_such_name(name: &str, names: &[String]) -> String {
+fn unknown_name(name: &str, names: &[String]) -> String {
     match names {
         [] => format!("this setting has no field `{name}`"),
         names => {
@@ -95,28 +95,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_those_at_hand() {
+    fn an_unknown_key_is_an_error_with_a_suggestion() {
         let error = set("aging.stepz=3").unwrap_err();
 
         assert!(error.contains("unknown setting `stepz`; did you mean `steps`?"), "{error}");
     }
 
     #[test]
-    fn what_is_like_none_is_answered_with_the_list_alone() {
+    fn an_unknown_key_without_a_similar_one_lists_all() {
         let error = set("aging.qqq=3").unwrap_err();
 
         assert!(error.contains("unknown setting `qqq`; valid are"), "{error}");
     }
 
     #[test]
-    fn a_value_of_another_kind_is_refused() {
+    fn a_value_of_the_wrong_type_is_an_error() {
         assert!(set("aging.steps=many").is_err());
         assert!(set("aging.steps").is_err());
         assert!(set("age_groups=[30,20]").is_err());
     }
 
     #[test]
-    fn a_setting_that_follows_from_the_data_cannot_be_set() {
+    fn a_derived_setting_cannot_be_set() {
         assert!(set("alexnet.identities=5").is_err());
     }
 }

@@ -138,7 +138,7 @@ impl Aging {
         let size = self.photo_aging.face_aging().image_size() as f32;
         let side = crop.width().min(crop.height()) as f32;
         let sides = self.photo_aging.faces(crop).into_iter().map(|face| size / face.aligned.place.from_photo.scale());
-        if let Some(largest) = sides.max_by(f32::total_cmp).filter(|largest| *largest < MIN_CROP_SHARE * side) {
+        if let Some(largest) = sides.max_by(f32::total_cmp).filter(|largest| *largest < MIN_CROP_RATIO * side) {
             bail!(
                 "{} is no aligned face: the detected face is {largest:.0} pixels wide, and the photo {side:.0}; leave out \
                  --aligned to detect faces",

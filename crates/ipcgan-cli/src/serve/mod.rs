@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
         let policy = AccessPolicy::new(&arguments.allow_host, announce(&arguments.listen.host.name, &addresses));
         let service = Arc::new(service);
-        tokio::spawn(service.clone().give_memory_back_when_idle());
+        tokio::spawn(service.clone().release_memory_when_idle());
         connections::serve(listeners, router(service, policy), timeout).await.context("cannot wait for signals")
     })?;
     // Do not wait for jobs whose clients are gone.

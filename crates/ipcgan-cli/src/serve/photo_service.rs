@@ -51,7 +51,7 @@ impl PhotoService {
     }
 
     /// Releases memory when idle: a large photo takes hundreds of megabytes.
-    pub(super) async fn give_memory_back_when_idle(self: Arc<Self>) {
+    pub(super) async fn release_memory_when_idle(self: Arc<Self>) {
         let mut checks = interval(IDLE_CHECK);
         loop {
             checks.tick().await;

@@ -110,7 +110,7 @@ fn for_recogniser(face: &RgbImage) -> RgbImage {
     const SIDE: f64 = 1.0856;
     let side = f64::from(face.width());
     let wide = (SIDE * side).round() as u32;
-    let [left, top] = [LEFT, TOP].map(|share| (share * side).round() as u32);
+    let [left, top] = [LEFT, TOP].map(|fraction| (fraction * side).round() as u32);
     let seen = RgbImage::from_fn(wide, wide, |x, y| {
         let nearest = |place: u32, start: u32| place.saturating_sub(start).min(face.width() - 1);
         *face.get_pixel(nearest(x, left), nearest(y, top).min(face.height() - 1))

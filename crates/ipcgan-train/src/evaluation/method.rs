@@ -36,14 +36,14 @@ pub(super) fn method_metrics(
     let errors: Vec<f64> = errors.map(|(aged, real)| (aged.value - real.value).abs()).collect();
     let is_of_target =
         |face: usize, target: usize| groups.group_of(age(faces.estimate(face, target).years)) == Some(target);
-    let is_verified = |limit: f64| faces.share(&|face, target| faces.identity_distance(face, target) <= limit);
+    let is_verified = |limit: f64| faces.fraction(&|face, target| faces.identity_distance(face, target) <= limit);
     Method {
         name: name.into(),
         pairs: pairs_of_groups(real, aged, reference, groups),
         confusion: confusion(aged, groups),
         years,
         mean_age_error: (!errors.is_empty()).then(|| mean(&errors)),
-        accuracy: faces.share(&is_of_target),
+        accuracy: faces.fraction(&is_of_target),
         age_correlation: faces.age_correlation(),
         verification_rate: reference.thresholds.map(|limit| limit.and_then(is_verified)),
         distance_by_gap: groups.indices().map(|gap| faces.distance_of_gap(gap)).collect(),
@@ -86,7 +86,7 @@ impl MethodFaces<'_> {
         Interval::of(&(0..self.real.len()).map(of_face).collect::<Vec<_>>())
     }
 
-    fn share(&self, case: &dyn Fn(usize, usize) -> bool) -> Option<Interval> {
+    fn fraction(&self, case: &dyn Fn(usize, usize) -> bool) -> Option<Interval> {
         self.over_faces(&|face, target| f64::from(u8::from(case(face, target))))
     }
 
@@ -155,11 +155,11 @@ fn pairs_of_groups(
 }
 
 fn confusion(aged: &AgedFaces, groups: &AgeGroups) -> Vec<Vec<f64>> {
-    let share = |target: usize, group: usize| {
+    let fraction = |target: usize, group: usize| {
         let found = |estimates: &&Vec<FaceEstimate>| groups.group_of(age(estimates[target].years)) == Some(group);
         aged.estimates.iter().filter(found).count() as f64 / aged.estimates.len() as f64
     };
-    groups.indices().map(|target| groups.indices().map(|group| share(target, group)).collect()).collect()
+    groups.indices().map(|target| groups.indices().map(|group| fraction(target, group)).collect()).collect()
 }
 
 fn cycle(real: &[RealFace], back: &[(RgbImage, FaceEstimate)]) -> Option<Cycle> {

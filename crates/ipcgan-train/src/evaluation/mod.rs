@@ -104,16 +104,16 @@ pub fn evaluate(
     judges: &Judges,
     progress: Progress<'_>,
 ) -> Result<Evaluation, TrainingError> {
-    let chosen = chosen(faces, subject.groups, count);
-    if chosen.len() < 2 {
-        return Err(TrainingError::TooFewFaces { found: chosen.len() });
+    let selected = selected(faces, subject.groups, count);
+    if selected.len() < 2 {
+        return Err(TrainingError::TooFewFaces { found: selected.len() });
     }
     // Ageing each face, and estimating two methods.
-    let steps = 3 * chosen.len();
-    let indices: Vec<usize> = chosen.iter().map(|(index, _)| *index).collect();
+    let steps = 3 * selected.len();
+    let indices: Vec<usize> = selected.iter().map(|(index, _)| *index).collect();
     let pictures = subject.pictures(faces, &indices)?;
     let estimates = judges.estimates(&pictures);
-    let real = chosen.into_iter().zip(people(faces, &indices)).zip(pictures).zip(estimates);
+    let real = selected.into_iter().zip(people(faces, &indices)).zip(pictures).zip(estimates);
     let real = real.map(|((((_, group), person), picture), estimate)| RealFace { picture, group, person, estimate });
     let real: Vec<_> = real.collect();
     let reference = reference(&real, subject.groups);
@@ -180,12 +180,12 @@ fn relate_to_unchanged(methods: &mut [Method]) {
 }
 
 /// Faces of known group, spread evenly over each group, with their groups.
-fn chosen(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, usize)> {
+fn selected(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize, usize)> {
     let of_group = |group: usize| {
         // The remainder goes to the first groups.
-        let share = count / groups.count() + usize::from(group < count % groups.count());
+        let quota = count / groups.count() + usize::from(group < count % groups.count());
         let all: Vec<usize> = (0..faces.len()).filter(|index| faces.label(*index).group == Some(group)).collect();
-        let kept = share.min(all.len());
+        let kept = quota.min(all.len());
         (0..kept).map(move |place| (all[place * all.len() / kept], group)).collect::<Vec<_>>()
     };
     groups.indices().flat_map(of_group).collect()
@@ -220,7 +220,7 @@ fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
     });
     RealFaces {
         years: years.collect(),
-        accuracy: Interval::of_share(
+        accuracy: Interval::of_fraction(
             real.iter().map(|face| groups.group_of(age(face.estimate.years)) == Some(face.group)),
         ),
         majority_class_rate: counts.iter().copied().max().unwrap_or(0) as f64 / real.len() as f64,

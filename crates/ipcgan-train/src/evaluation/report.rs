@@ -112,7 +112,7 @@ fn by_pair(method: &Method, groups: &[String]) -> Markup {
         }
     };
     html! {
-        (table("share in the target group", &|pair| number(pair.accuracy, 2)))
+        (table("fraction in the target group", &|pair| number(pair.accuracy, 2)))
         (table("mean error in years", &|pair| optional(pair.error, 1)))
         (table("mean estimated age", &|pair| number(pair.years, 1)))
         p.muted {
@@ -127,13 +127,13 @@ fn confusion(method: &Method, metrics: &Metrics, examples: &[Vec<Option<RgbImage
     html! {
         table {
             tr { th { "aged to" } @for group in &metrics.groups { th { "looks " (group) } } }
-            @for ((group, shares), faces) in metrics.groups.iter().zip(&method.confusion).zip(examples) {
+            @for ((group, fractions), faces) in metrics.groups.iter().zip(&method.confusion).zip(examples) {
                 tr {
                     td { (group) }
-                    @for (share, face) in shares.iter().zip(faces) {
+                    @for (fraction, face) in fractions.iter().zip(faces) {
                         td {
                             @if let Some(face) = face { img src=(picture_address(face)) width="72" alt=""; br; }
-                            (number(*share, 2))
+                            (number(*fraction, 2))
                         }
                     }
                 }
@@ -218,7 +218,7 @@ fn identity(metrics: &Metrics) -> Markup {
             @for method in &metrics.methods {
                 tr {
                     td { (method.name) }
-                    @for share in &method.verification_rate { td { (shown(share.as_ref(), 3)) } }
+                    @for fraction in &method.verification_rate { td { (shown(fraction.as_ref(), 3)) } }
                     @for distance in &method.distance_by_gap { td { (optional(*distance, 3)) } }
                 }
             }
@@ -235,9 +235,9 @@ fn realism(metrics: &Metrics, features: &str, of: fn(&Realism) -> &TwoSample) ->
     let cell = |realism: &Option<Realism>| {
         let Some(realism) = realism else { return "not defined".to_string() };
         let TwoSample { kernel_distance, relative_to_unchanged, two_sample_accuracy } = of(realism);
-        let share = relative_to_unchanged.map_or(String::new(), |share| format!(" ({share:.2})"));
+        let fraction = relative_to_unchanged.map_or(String::new(), |fraction| format!(" ({fraction:.2})"));
         let accuracy = two_sample_accuracy.map_or("not defined".into(), |accuracy| number(accuracy, 2));
-        format!("{}{share}; {accuracy}", number(1000.0 * kernel_distance, 2))
+        format!("{}{fraction}; {accuracy}", number(1000.0 * kernel_distance, 2))
     };
     let rows = std::iter::once(("real faces, half against half", &metrics.real.realism));
     let rows = rows.chain(metrics.methods.iter().map(|method| (method.name.as_str(), &method.realism)));

@@ -31,12 +31,12 @@ impl Interval {
             })
             .collect();
         means.sort_by(f64::total_cmp);
-        let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
+        let at = |fraction: f64| means[(fraction * (RESAMPLES - 1) as f64).round() as usize];
         Some(Self { value: mean(values), low: at(0.025), high: at(0.975) })
     }
 
     /// Interval of the fraction of `cases` that are true.
-    pub(super) fn of_share(cases: impl Iterator<Item = bool>) -> Option<Self> {
+    pub(super) fn of_fraction(cases: impl Iterator<Item = bool>) -> Option<Self> {
         Self::of(&cases.map(|case| f64::from(u8::from(case))).collect::<Vec<_>>())
     }
 }
@@ -50,11 +50,11 @@ pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Verification threshold: largest distance at which at most the fraction `share` of `impostors`, distances of
+/// Verification threshold: largest distance at which at most the fraction `fraction` of `impostors`, distances of
 /// different identities, is accepted; none with too few impostors.
-pub(super) fn threshold(impostors: &mut [f64], share: f64) -> Option<f64> {
+pub(super) fn threshold(impostors: &mut [f64], fraction: f64) -> Option<f64> {
     impostors.sort_by(f64::total_cmp);
-    let accepted = (share * impostors.len() as f64).floor() as usize;
+    let accepted = (fraction * impostors.len() as f64).floor() as usize;
     accepted.checked_sub(1).map(|last| impostors[last])
 }
 

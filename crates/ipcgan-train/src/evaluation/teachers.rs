@@ -42,8 +42,8 @@ pub(super) fn teachers(
     let identities: Vec<i64> = known.iter().map(|index| labels[*index] as i64).collect();
     let vectors: Vec<Vec<f32>> = known.iter().map(|index| embeddings[*index].clone()).collect();
     Ok(Teachers {
-        age_accuracy: Interval::of_share(errors.iter().map(|error| *error == 0)),
-        age_within_one: Interval::of_share(errors.iter().map(|error| *error <= 1)),
+        age_accuracy: Interval::of_fraction(errors.iter().map(|error| *error == 0)),
+        age_within_one: Interval::of_fraction(errors.iter().map(|error| *error <= 1)),
         verification_auc: verification_auc(&vectors, &identities),
         known_faces: known.len(),
     })

@@ -101,8 +101,8 @@ fn largest_eigenvalue(rows: &[Vec<f64>]) -> f64 {
     for _ in 0..ITERATIONS {
         let mut next = vec![0.0; vector.len()];
         for row in rows {
-            let share = dot(row, &vector);
-            next.iter_mut().zip(row).for_each(|(sum, value)| *sum += share * value);
+            let coefficient = dot(row, &vector);
+            next.iter_mut().zip(row).for_each(|(sum, value)| *sum += coefficient * value);
         }
         value = dot(&next, &next).sqrt();
         if value == 0.0 {

@@ -10,7 +10,7 @@ use super::statistics::Interval;
 /// Maximum mean age error of good weights, in years.
 const MAX_AGE_ERROR: f64 = 4.0;
 /// Minimum of good weights relative to real faces (accuracy in the target group, rise of the estimated age).
-const MIN_SHARE_OF_REAL: f64 = 0.8;
+const MIN_RATIO_TO_REAL: f64 = 0.8;
 /// Minimum verification rates, at a false accept rate of 1%, of good weights, and of weights that keep the identity
 /// at all.
 const MIN_VERIFICATION_RATES: [f64; 2] = [0.9, 0.5];
@@ -120,7 +120,7 @@ fn person(method: &Method) -> Result<Judgement, String> {
     }
     let distances: Vec<f64> = method.distance_by_gap.iter().flatten().copied().collect();
     let farthest =
-        distances.into_iter().fold(None, |most: Option<f64>, distance| Some(most.unwrap_or(0.0).max(distance)));
+        distances.into_iter().fold(None, |max: Option<f64>, distance| Some(max.unwrap_or(0.0).max(distance)));
     let farthest = farthest.ok_or("the identity, without faces")?;
     let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Garbage } else { Quality::Good };
     let reason =
@@ -160,13 +160,13 @@ fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
 }
 
 fn kernel_distance(method: &Method) -> Result<Judgement, String> {
-    let share = at_the_ends(method, |sample| sample.relative_to_unchanged);
-    let share = share.ok_or(
+    let ratio = at_the_ends(method, |sample| sample.relative_to_unchanged);
+    let ratio = ratio.ok_or(
         "the kernel distance to real faces, because that of the unchanged sources of the first and last group is not above chance",
     )?;
-    let quality = if share <= MAX_RELATIVE_KERNEL_DISTANCE { Quality::Good } else { Quality::Weak };
+    let quality = if ratio <= MAX_RELATIVE_KERNEL_DISTANCE { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "kernel distance to real faces of the first and last group {share:.2} relative to the unchanged sources (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
+        "kernel distance to real faces of the first and last group {ratio:.2} relative to the unchanged sources (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
     );
     Ok(Judgement { quality, reason })
 }
@@ -183,22 +183,22 @@ fn rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     let years = |place: Option<&Option<Interval>>| value(place?.as_ref());
     let rise = years(method.years.last()).zip(years(method.years.first())).map(|(last, first)| last - first);
     let rise = rise.ok_or("the rise of the estimated age, without faces")?;
-    let quality = if rise >= MIN_SHARE_OF_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let quality = if rise >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "estimated age rises by {rise:.1} years from the first to the last group (real faces: {of_real:.1}; good is at least {:.1})",
-        MIN_SHARE_OF_REAL * of_real
+        MIN_RATIO_TO_REAL * of_real
     );
     Ok(Judgement { quality, reason })
 }
 
 fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     rise_of(&real.years)?;
-    let shares = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
-    let (share, of_real) = shares.ok_or("the accuracy in the target group, without faces")?;
-    let quality = if share >= MIN_SHARE_OF_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let accuracies = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
+    let (ratio, of_real) = accuracies.ok_or("the accuracy in the target group, without faces")?;
+    let quality = if ratio >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "{share:.2} of the faces are in the target group by estimated age (real faces: {of_real:.2}; good is at least {:.2})",
-        MIN_SHARE_OF_REAL * of_real
+        "{ratio:.2} of the faces are in the target group by estimated age (real faces: {of_real:.2}; good is at least {:.2})",
+        MIN_RATIO_TO_REAL * of_real
     );
     Ok(Judgement { quality, reason })
 }

@@ -174,9 +174,9 @@ fn draw_panel(place: &Place<'_>, name: &str, panel: &Panel) -> Result<(), String
     const TRAIN: RGBColor = RGBColor(31, 99, 160);
     const VALID: RGBColor = RGBColor(200, 80, 30);
     let points = || panel.train.points.iter().chain(&panel.valid.points);
-    let least = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::INFINITY, f64::min);
-    let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::NEG_INFINITY, f64::max);
-    let [from, to, low, high] = [least(|p| p.0), most(|p| p.0), least(|p| p.1), most(|p| p.1)];
+    let min = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::INFINITY, f64::min);
+    let max = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::NEG_INFINITY, f64::max);
+    let [from, to, low, high] = [min(|p| p.0), max(|p| p.0), min(|p| p.1), max(|p| p.1)];
     if points().next().is_none() {
         return Ok(());
     }

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_face_moves_by_epsilon_up_the_slope() {
+    fn each_face_moves_by_epsilon_along_the_gradient() {
         let device = Device::flex().autodiff();
         let faces = Tensor::<4>::zeros([2, 3, 4, 4], &device);
         let slope = Tensor::<4>::from_data([[[[1.0]]], [[[-300.0]]]], &device);

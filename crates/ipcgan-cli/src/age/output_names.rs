@@ -102,7 +102,6 @@ impl OutputNames {
         on_conflict: NameConflict,
     ) -> Result<Self> {
         let locations = photos.iter().map(|photo| photo.location.clone()).collect();
-        /// Keys of results of earlier photos.
         let mut planner = Planner { out, suffixes, log, locations, folders: HashMap::new(), reserved: HashSet::new() };
         let alike = extensions_by_stem(photos);
         let mut bases = vec![None; photos.len()];
@@ -171,9 +170,9 @@ struct Planner<'a> {
     log: &'a ResumeLog,
     /// Locations of the photos: none of them is a result that may be replaced.
     locations: HashSet<PathBuf>,
-    /// What is in each folder of results: the files of each key.
+    /// Files of each output folder, by key.
     folders: HashMap<PathBuf, HashMap<String, Vec<PathBuf>>>,
-    /// Keys of results of photos before.
+    /// Keys of results of earlier photos.
     reserved: HashSet<String>,
 }
 

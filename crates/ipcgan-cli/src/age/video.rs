@@ -42,7 +42,6 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     let people = wanted(tracks(&found), aging.faces)?;
     info(&format!("people: {}, frames: {}", people.len(), frames.len()));
     let people = people.iter().map(Track::smoothed).collect();
-    /// Neighbouring frames of the current one; none for an unreadable one.
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
     let progress = Progress::new("ageing frames");
     for frame in 0..frames.len() {
@@ -91,7 +90,7 @@ struct Video<'a> {
     frames: &'a [Photo],
     bases: &'a [PathBuf],
     people: Vec<Track>,
-    /// The frames around the one that is written; none for one that cannot be read.
+    /// Neighbouring frames of the current one; none for an unreadable one.
     near: BTreeMap<usize, Option<Frame>>,
     log: ResumeLog,
 }

@@ -202,7 +202,6 @@ impl OpenConnections {
             }
         };
         let connection = Connection(Arc::new(ConnectionState {
-            /// Since when the connection waits for its client to send or read; none while a request is processed.
             waiting_since: Mutex::new(Some(Instant::now())),
             evicted: Notify::new(),
         }));
@@ -241,7 +240,7 @@ impl OpenConnections {
 pub(super) struct Connection(Arc<ConnectionState>);
 
 struct ConnectionState {
-    /// Since when the connection waits for its client to send or to read; none while the program works for it.
+    /// Since when the connection waits for its client to send or read; none while a request is processed.
     waiting_since: Mutex<Option<Instant>>,
     evicted: Notify,
 }

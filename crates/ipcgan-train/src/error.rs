@@ -67,7 +67,7 @@ pub enum TrainingError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A checkpoint cannot be written or read.
+    /// A stage was trained, but its checkpoints are missing.
     #[error(
         "the {stage} stage was trained for {steps} steps, but there is no checkpoint of it in {path}; restore the \
          checkpoints, or start a new run in another folder with --run"
@@ -106,7 +106,7 @@ pub enum TrainingError {
         /// The run folder.
         path: PathBuf,
     },
-    /// A setting is unknown or has an invalid value.
+    /// A setting differs from the value that a stage was trained with, and cannot change.
     #[error(
         "setting `{setting}` was {was} when the {stage} stage was trained and cannot change to {now}; choose another folder with --run"
     )]
@@ -198,7 +198,7 @@ pub enum TrainingError {
         /// Why there is none.
         reason: String,
     },
-    /// A setting does not exist or has a value of the wrong kind.
+    /// A setting is unknown or has an invalid value.
     #[error("setting `{setting}`: {reason}")]
     Setting {
         /// The setting as given, `key=value`.
@@ -260,9 +260,9 @@ pub enum TrainingError {
     OtherData {
         /// The stage.
         stage: crate::Stage,
-        /// Faces when it began.
+        /// Number of training faces when it was started.
         was: usize,
-        /// Faces now.
+        /// Number of training faces now.
         now: usize,
     },
     /// The training loop stopped with an error.

@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A result of an earlier command.
 use anyhow::{Result, bail};
 use ipcgan::data::counted;
 use ipcgan::photo::PictureKind;

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan::data::detection::{FaceDetector, YunetConfig};
-use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
+use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
+use ipcgan::model::{CacheAlignedAllocator, CpuKernels, Preset, retain_freed_memory};
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
 use step::{faces, groups};
 use timing::rate::Rate;
@@ -30,7 +30,7 @@ use timing::until_done;
 
 /// As in the command-line program.
 #[global_allocator]
-static ALLOCATOR: LineAllocator = LineAllocator;
+static ALLOCATOR: CacheAlignedAllocator = CacheAlignedAllocator;
 
 /// Batch sizes of the networks and of a training step.
 const BATCHES: [usize; 3] = [1, 8, 32];
@@ -62,7 +62,7 @@ impl Backend {
 /// Backends that work: those in `IPCGAN_BENCH_DEVICES`, else all except software renderers. Others are skipped with a
 /// message.
 fn backends() -> Vec<Backend> {
-    keep_freed_memory();
+    retain_freed_memory();
     let named = std::env::var("IPCGAN_BENCH_DEVICES").ok();
     let is_wanted = |name: &str| match &named {
         None => !name.ends_with(":software"),
@@ -177,10 +177,10 @@ fn data_loading(criterion: &mut Criterion<Rate>) {
     let size = preset().generator().image_size as u32;
     let config = SyntheticConfig::new().with_identities(10).with_size(size);
     let drawn = SyntheticFaces::new(config, &AgeGroups::default());
-    drawn.draw_all(&|_, _| {});
+    drawn.render_all(&|_, _| {});
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let prepared = PreparationConfig::new("synthetic".into()).with_size(size);
-    prepare(&drawn, Vec::new(), folder.path(), &prepared, &Watch::default()).expect("faces can be written");
+    prepare(&drawn, Vec::new(), folder.path(), &prepared, &PrepareOptions::default()).expect("faces can be written");
     let (faces, _) = PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
     let dataset =
         AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, Augmentation::mirrored(), 0, 1_000_000)
@@ -193,7 +193,7 @@ fn data_loading(criterion: &mut Criterion<Rate>) {
     group.bench_function("cpu", |bencher| {
         bencher.iter(|| {
             first += ITEMS;
-            black_box(dataset.get_many((first..first + ITEMS).collect()).expect("every picture can be read"))
+            black_box(dataset.get_many((first..first + ITEMS).collect()).expect("every image can be read"))
         });
     });
 }

@@ -13,16 +13,16 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
-use ipcgan_kernels::{Arithmetic, Convolution, Epilogue, Instructions, weight_gradient};
+use ipcgan::model::{CacheAlignedAllocator, CpuKernels, Preset, retain_freed_memory};
+use ipcgan_kernels::{ConvAlgorithm, Convolution, Epilogue, InstructionSet, weight_gradient};
 use networks::{BATCH, Layer, layers};
 
 /// As in the command-line program.
 #[global_allocator]
-static ALLOCATOR: LineAllocator = LineAllocator;
+static ALLOCATOR: CacheAlignedAllocator = CacheAlignedAllocator;
 
 fn convolutions(criterion: &mut Criterion) {
-    keep_freed_memory();
+    retain_freed_memory();
     for layer in layers() {
         let mut group = criterion.benchmark_group(layer.name);
         group.sample_size(10).throughput(Throughput::Elements(3 * layer.operations()));
@@ -36,27 +36,28 @@ fn convolutions(criterion: &mut Criterion) {
 
 fn ours(layer: &Layer) -> impl FnMut() {
     let numbers = |count: usize| (0..count).map(|index| (index * 7919 % 1013) as f32 / 1013.0 - 0.5).collect();
-    let (weights, channels, window): (Vec<f32>, _, _) = (numbers(layer.weights()), layer.channels(), layer.window);
-    let (input, gradient): (Vec<f32>, Vec<f32>) = (numbers(layer.input.values()), numbers(layer.output.values()));
-    let (input_maps, output_maps) = (layer.input, layer.output);
+    let (weights, channels, params): (Vec<f32>, _, _) = (numbers(layer.weights()), layer.channels(), layer.params);
+    let (input, gradient): (Vec<f32>, Vec<f32>) =
+        (numbers(layer.input.num_elements()), numbers(layer.output.num_elements()));
+    let (input_shape, output_shape) = (layer.input, layer.output);
     move || {
-        let (best, fast, epilogue) = (Instructions::best(), Arithmetic::Fast, Epilogue::default());
-        let forward = Convolution::new(best, fast, &weights, channels, &window, Some(output_maps));
-        black_box(forward.run(&input, input_maps, [output_maps.height, output_maps.width], &epilogue));
-        let adjoint = Convolution::adjoint(best, fast, &weights, channels, &window, Some(input_maps));
-        black_box(adjoint.run(&gradient, output_maps, [input_maps.height, input_maps.width], &epilogue));
-        black_box(weight_gradient(best, fast, (&input, input_maps), (&gradient, output_maps), &window));
+        let (best, fast, epilogue) = (InstructionSet::best(), ConvAlgorithm::Winograd, Epilogue::default());
+        let forward = Convolution::new(best, fast, &weights, channels, &params, Some(output_shape));
+        black_box(forward.run(&input, input_shape, [output_shape.height, output_shape.width], &epilogue));
+        let adjoint = Convolution::adjoint(best, fast, &weights, channels, &params, Some(input_shape));
+        black_box(adjoint.run(&gradient, output_shape, [input_shape.height, input_shape.width], &epilogue));
+        black_box(weight_gradient(best, fast, (&input, input_shape), (&gradient, output_shape), &params));
     }
 }
 
 fn burns(layer: &Layer) -> impl FnMut() {
     let device = Device::flex().autodiff();
-    let Layer { input, output, window, .. } = layer;
-    let (before, after) = (window.before, window.after);
-    let conv: Conv2d = Conv2dConfig::new([input.channels, output.channels], [window.kernel; 2])
-        .with_stride([window.stride; 2])
-        .with_groups(window.groups)
-        .with_padding(PaddingConfig2d::Explicit(before, before, after, after))
+    let Layer { input, output, params, .. } = layer;
+    let (pad_before, pad_after) = (params.pad_before, params.pad_after);
+    let conv: Conv2d = Conv2dConfig::new([input.channels, output.channels], [params.kernel; 2])
+        .with_stride([params.stride; 2])
+        .with_groups(params.groups)
+        .with_padding(PaddingConfig2d::Explicit(pad_before, pad_before, pad_after, pad_after))
         .with_bias(false)
         .init(&device);
     let shape = [input.batch, input.channels, input.height, input.width];

@@ -54,8 +54,8 @@ fn as_products(x: Tensor<4>, gradient: Tensor<4>, kernel: usize) -> Tensor<4> {
     let gradient = gradient.reshape([batch, outputs, parts, part]).swap_dims(1, 2);
     let rows = (0..kernel).map(|row| {
         let seen = (0..kernel).map(|column| {
-            let window = padded.clone().slice([0..batch, 0..inputs, row..row + height, column..column + width]);
-            window.reshape([batch, inputs, parts, part])
+            let params = padded.clone().slice([0..batch, 0..inputs, row..row + height, column..column + width]);
+            params.reshape([batch, inputs, parts, part])
         });
         let seen = Tensor::cat(seen.collect(), 1).permute([0, 2, 3, 1]); // [batch, parts, part, kernel * inputs]
         let products = gradient.clone().matmul(seen).reshape([batch * parts, outputs * kernel * inputs]);
@@ -72,10 +72,10 @@ fn weight_gradient(criterion: &mut Criterion) {
         let working =
             DeviceChoice::visible().into_iter().filter_map(|choice| Some((choice.clone(), choice.resolve().ok()?)));
         for (choice, device) in working {
-            let maps = |channels| {
+            let shape = |channels| {
                 Tensor::<4>::random([BATCH, channels, side, side], Distribution::Uniform(-1.0, 1.0), &device)
             };
-            let (x, gradient) = (maps(inputs), maps(outputs));
+            let (x, gradient) = (shape(inputs), shape(outputs));
             let ways: [(&str, Way); 3] =
                 [("convolution", as_convolution), ("groups", as_groups), ("products", as_products)];
             let expected =

@@ -17,9 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from("aged");
     std::fs::create_dir_all(&folder)?;
     for (group, aged) in face_aging.at_every_age(&face) {
-        let picture = folder.join(format!("example-{group}.png"));
-        photo::write_png(&picture, &aged)?;
-        println!("{}", picture.display());
+        let image = folder.join(format!("example-{group}.png"));
+        photo::write_png(&image, &aged)?;
+        println!("{}", image.display());
     }
     Ok(())
 }

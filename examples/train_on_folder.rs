@@ -10,7 +10,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
+use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{SyntheticConfig, SyntheticFaces};
 use ipcgan::model::Preset;
 use ipcgan::train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let settings = ["identity.steps=40", "age.steps=40", "aging.steps=20"].map(String::from);
     let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings)?;
-    let (data, left_out) = TrainingData::prepared(&faces, &config, &|_, _| {})?;
-    left_out.iter().for_each(|face| println!("left out: {face}"));
+    let (data, excluded) = TrainingData::prepared(&faces, &config, &|_, _| {})?;
+    excluded.iter().for_each(|face| println!("left out: {face}"));
 
     let session = Session {
         devices: vec![DeviceChoice::Auto.resolve()?],
@@ -47,7 +47,7 @@ fn drawn_faces() -> Result<PathBuf, Box<dyn Error>> {
     let folder = std::env::temp_dir().join("ipcgan-drawn-faces");
     let faces = SyntheticFaces::new(SyntheticConfig::new().with_identities(30), &AgeGroups::default());
     let config = PreparationConfig::new("synthetic".into()).with_size(64);
-    prepare(&faces, Vec::new(), &folder, &config, &Watch::default())?;
-    println!("drawn faces are in {}", folder.display());
+    prepare(&faces, Vec::new(), &folder, &config, &PrepareOptions::default())?;
+    println!("synthetic faces are in {}", folder.display());
     Ok(folder)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use ipcgan::model::weights::{Form, Network, Numbers, Weights};
+use ipcgan::model::weights::{FloatWidth, Network, Weights, WeightsFormat};
 use ipcgan::model::{
     AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, Preset,
 };
@@ -50,7 +50,7 @@ fn write(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     fs::write(folder.join(name), bytes)
 }
 
-fn pictures() -> Result<(), Box<dyn Error>> {
+fn images() -> Result<(), Box<dyn Error>> {
     let drawn = RgbImage::from_fn(6, 5, |x, y| Rgb([40 * x as u8, 50 * y as u8, 99]));
     let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP];
     for format in formats {
@@ -65,9 +65,9 @@ fn pictures() -> Result<(), Box<dyn Error>> {
         ("alpha16", DynamicImage::ImageRgba16(DynamicImage::from(drawn.clone()).into_rgba16())),
         ("alpha", DynamicImage::ImageLumaA8(DynamicImage::from(drawn).into_luma_alpha8())),
     ];
-    for (name, picture) in kinds {
+    for (name, image) in kinds {
         let mut bytes = std::io::Cursor::new(vec![]);
-        picture.write_to(&mut bytes, ImageFormat::Png)?;
+        image.write_to(&mut bytes, ImageFormat::Png)?;
         write("photo", name, bytes.get_ref())?;
     }
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos");
@@ -81,17 +81,17 @@ fn pictures() -> Result<(), Box<dyn Error>> {
 fn network<N: Network>(name: &str, network: N, config: N::Config) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let weights = Weights { network, config, age_groups: AgeGroups::default() };
-    for form in [Form::Safetensors, Form::Pytorch, Form::Burnpack] {
+    for format in [WeightsFormat::Safetensors, WeightsFormat::Pytorch, WeightsFormat::Burnpack] {
         let path = folder.path().join("weights");
-        weights.write(form, Numbers::Whole, &path)?;
-        write("weights", &format!("{name}-{form:?}").to_lowercase(), &fs::read(path)?)?;
+        weights.write(format, FloatWidth::Float32, &path)?;
+        write("weights", &format!("{name}-{format:?}").to_lowercase(), &fs::read(path)?)?;
     }
     Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (groups, device) = (AgeGroups::default(), Device::flex());
-    pictures()?;
+    images()?;
     let config = GeneratorConfig::new().with_width(1).with_residual_blocks(1).with_image_size(16);
     network::<Generator>("generator", config.init(&groups, 0, &device), config)?;
     let config = DiscriminatorConfig::new().with_width(1);

@@ -37,7 +37,7 @@ fn the_shipped_generator_makes_the_same_faces_in_half_precision() {
     };
     let whole = aged(Precision::Float32);
 
-    for precision in [Precision::Float16, Precision::Bfloat16].into_iter().filter(|one| one.works_on(&device)) {
+    for precision in [Precision::Float16, Precision::Bfloat16].into_iter().filter(|one| one.is_supported_by(&device)) {
         let difference = (aged(precision) - whole.clone()).abs().max().into_scalar::<f32>();
 
         println!("{precision}: faces differ by {difference:.1e} at most");

@@ -14,7 +14,7 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use ipcgan::model::{CpuKernels, LineAllocator, Preset, keep_freed_memory};
+use ipcgan::model::{CacheAlignedAllocator, CpuKernels, Preset, retain_freed_memory};
 use ipcgan::{AgeGroups, DeviceChoice};
 use step::{faces, groups, training_step};
 
@@ -23,11 +23,11 @@ const IDENTITIES: usize = 2000;
 
 /// As in the command-line program.
 #[global_allocator]
-static ALLOCATOR: LineAllocator = LineAllocator;
+static ALLOCATOR: CacheAlignedAllocator = CacheAlignedAllocator;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // As the command-line program does.
-    keep_freed_memory();
+    retain_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
         println!("usage: ours step|generator|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");

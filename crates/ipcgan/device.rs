@@ -5,7 +5,7 @@ mod gpu_memory;
 mod name;
 
 use burn::tensor::{Device, DeviceType, Tensor};
-use ipcgan_model::{guarded, guarded_try};
+use ipcgan_model::{catch_panic, try_catch_panic};
 
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,9 +163,9 @@ impl DeviceChoice {
             #[cfg(feature = "ndarray")]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "cuda")]
-            Self::Cuda(index) => self.guarded(|| Device::cuda(*index)),
+            Self::Cuda(index) => self.catch_panic(|| Device::cuda(*index)),
             #[cfg(feature = "rocm")]
-            Self::Rocm(index) => self.guarded(|| Device::rocm(*index)),
+            Self::Rocm(index) => self.catch_panic(|| Device::rocm(*index)),
             #[cfg(feature = "wgpu")]
             Self::Wgpu(gpu) => self.graphics(*gpu, None, Device::wgpu),
             #[cfg(feature = "vulkan")]
@@ -203,7 +203,7 @@ impl DeviceChoice {
             Some(interface) => options.graphics_api(interface),
             None => options,
         };
-        options.init().or_else(|error| match guarded(|| opened(kind.clone())) {
+        options.init().or_else(|error| match catch_panic(|| opened(kind.clone())) {
             Ok(device) if check(&device).is_ok() => Ok(device),
             _ => Err(self.unusable(error.to_string())),
         })
@@ -211,8 +211,8 @@ impl DeviceChoice {
 
     /// These constructors panic if the driver is missing.
     #[cfg(any(feature = "cuda", feature = "rocm"))]
-    fn guarded(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
-        guarded(open).map_err(|reason| self.unusable(reason))
+    fn catch_panic(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
+        catch_panic(open).map_err(|reason| self.unusable(reason))
     }
 
     fn kind(&self) -> &'static str {
@@ -250,7 +250,7 @@ fn automatic() -> Option<Device> {
 
 /// Devices of `kind` that the driver reports.
 fn enumerated(kind: &DeviceType) -> Vec<Device> {
-    guarded(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
+    catch_panic(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
 }
 
 /// Which GPU of its API `device` is; Burn exposes this only in its debug format.
@@ -269,7 +269,7 @@ fn gpu_of(device: &Device) -> Gpu {
 
 /// Multiplies two small matrices and checks the result: some drivers only fail then.
 fn check(device: &Device) -> Result<(), String> {
-    let product = guarded_try(|| {
+    let product = try_catch_panic(|| {
         let ones = Tensor::<2>::ones([4, 4], device);
         ones.clone().matmul(ones).sum().try_into_scalar::<f32>().map_err(|error| error.to_string())
     })?;

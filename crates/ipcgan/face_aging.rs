@@ -76,7 +76,7 @@ impl FaceAging {
     /// # Panics
     /// As [`FaceAging::at_ages`].
     pub fn at_every_age(&self, face: &RgbImage) -> Vec<(String, RgbImage)> {
-        let groups = self.age_groups.indices().map(|group| AgeBlend::of_group(group, &self.age_groups));
+        let groups = self.age_groups.indices().map(|group| AgeBlend::from_group(group, &self.age_groups));
         let aged = self.at_ages(face, &groups.collect::<Vec<_>>());
         self.age_groups.names().into_iter().zip(aged).collect()
     }
@@ -93,7 +93,7 @@ impl FaceAging {
     /// As [`FaceAging::at_ages`].
     ///
     /// # Errors
-    /// [`ModelError::NotFinite`] if the output is not finite (NaN or infinity).
+    /// [`ModelError::NonFinite`] if the output is not finite (NaN or infinity).
     ///
     /// # Panics
     /// If an age is of other groups than [`FaceAging::age_groups`].
@@ -103,7 +103,7 @@ impl FaceAging {
         }
         let source = pixels::faces_tensor(&[self.source(face)], &self.device).repeat_dim(0, ages.len());
         let aged = self.generator.forward_blended(source, AgeBlend::tensor(ages, &self.device));
-        pixels::finite_images(aged).ok_or_else(|| ModelError::NotFinite { path: self.origin.clone() })
+        pixels::finite_images(aged).ok_or_else(|| ModelError::NonFinite { path: self.origin.clone() })
     }
 
     /// `face` as input of the generator: square, at its image size.

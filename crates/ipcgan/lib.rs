@@ -5,12 +5,12 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let aging = PhotoAging::embedded(&DeviceChoice::Auto.resolve()?)?;
-//! let age = AgeBlend::of_age(60.0, aging.age_groups());
+//! let age = AgeBlend::from_age(60.0, aging.age_groups());
 //! let mut photo = photo::read_original("party.jpg".as_ref())?;
 //!
 //! for face in aging.faces(&photo.rgb()) {
 //!     let older = aging.residuals(&face, std::slice::from_ref(&age));
-//!     face.put_back(&mut photo.picture, &older[0]);
+//!     face.paste_back(&mut photo.image, &older[0]);
 //! }
 //! photo.write("party-at-60.png".as_ref(), photo::PhotoFormat::Png)?;
 //! # Ok(())

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use image::{DynamicImage, RgbImage};
 use ipcgan_data::alignment::{AlignedFace, TEMPLATE, aligned};
 use ipcgan_data::detection::{DetectedFace, FaceDetector, YunetConfig};
-use ipcgan_data::{Change, Place, put_back};
+use ipcgan_data::{FacePlacement, Residual, paste_back};
 use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 use serde::Serialize;
 
@@ -79,31 +79,31 @@ impl PhotoAging {
     /// Treats `crop`, whose centre square shows one face as [`FaceAging::at_every_age`] expects it, as an aligned
     /// face, without detection.
     ///
-    /// [`put_back`] then adds a residual to the crop, whatever its size.
+    /// [`paste_back`] then adds a residual to the crop, whatever its size.
     pub fn aligned_crop(&self, crop: &RgbImage) -> AlignedFace {
         let size = self.face_aging.image_size();
         let side = crop.width().min(crop.height());
         let [left, top] = [crop.width(), crop.height()].map(|length| ((length - side) / 2) as f32);
         let landmarks = TEMPLATE.map(|[x, y]| [left + x * side as f32, top + y * side as f32]);
-        let place = Place::of(&landmarks, size).expect("the template is a face");
-        AlignedFace { picture: self.face_aging.source(crop), place }
+        let placement = FacePlacement::of(&landmarks, size).expect("the template is a face");
+        AlignedFace { image: self.face_aging.source(crop), placement }
     }
 
-    /// Residual of `face` at each of `ages`, for [`PhotoFace::put_back`].
+    /// Residual of `face` at each of `ages`, for [`PhotoFace::paste_back`].
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].
-    pub fn residuals(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Change> {
-        self.try_residuals(&face.aligned.picture, ages).unwrap_or_else(|error| panic!("{error}"))
+    pub fn residuals(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Residual> {
+        self.try_residuals(&face.aligned.image, ages).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Residual of an aligned face of [`FaceAging::image_size`] pixels at each of `ages`, for [`put_back`].
+    /// Residual of an aligned face of [`FaceAging::image_size`] pixels at each of `ages`, for [`paste_back`].
     ///
     /// # Errors
     /// As [`FaceAging::try_at_ages`].
-    pub fn try_residuals(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Change>, ModelError> {
+    pub fn try_residuals(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Residual>, ModelError> {
         let aged = self.face_aging.try_at_ages(face, ages)?;
-        Ok(aged.iter().map(|after| Change::between(face, after)).collect())
+        Ok(aged.iter().map(|after| Residual::between(face, after)).collect())
     }
 }
 
@@ -130,7 +130,7 @@ impl PhotoFace {
     }
 
     /// Adds `residual` to this face in its photo; all other pixels keep every bit.
-    pub fn put_back(&self, photo: &mut DynamicImage, residual: &Change) {
-        put_back(photo, &self.aligned.place, residual);
+    pub fn paste_back(&self, photo: &mut DynamicImage, residual: &Residual) {
+        paste_back(photo, &self.aligned.placement, residual);
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
-use ipcgan_model::{AgeBlend, guarded_try};
+use ipcgan_model::{AgeBlend, try_catch_panic};
 
 use crate::FaceAging;
 
@@ -32,7 +32,7 @@ impl SelfTest {
     /// # Errors
     /// The device fails, or its result differs.
     pub fn of(device: &Device) -> Result<Self, String> {
-        guarded_try(|| {
+        try_catch_panic(|| {
             let expected = aged(&opened(&Device::flex())?);
             let start = Instant::now();
             let aging = opened(device)?;
@@ -55,17 +55,17 @@ fn opened(device: &Device) -> Result<FaceAging, String> {
 }
 
 /// A synthetic test pattern.
-fn picture(size: u32) -> RgbImage {
+fn image(size: u32) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x ^ y) * 2 % 256) as u8]))
 }
 
 fn aged(aging: &FaceAging) -> Vec<RgbImage> {
-    aging.at_every_age(&picture(aging.image_size())).into_iter().map(|(_, face)| face).collect()
+    aging.at_every_age(&image(aging.image_size())).into_iter().map(|(_, face)| face).collect()
 }
 
 fn speed(aging: &FaceAging) -> f64 {
-    let face = picture(aging.image_size());
-    let ages = vec![AgeBlend::of_group(0, aging.age_groups()); BATCH];
+    let face = image(aging.image_size());
+    let ages = vec![AgeBlend::from_group(0, aging.age_groups()); BATCH];
     // Warm-up: kernels for this batch size may be compiled.
     aging.at_ages(&face, &ages);
     let (start, mut faces) = (Instant::now(), 0);

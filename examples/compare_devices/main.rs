@@ -10,16 +10,16 @@
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
+mod chart;
 mod measured;
 mod operations;
-mod picture;
 
 use std::error::Error;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ipcgan::DeviceChoice;
-use ipcgan::model::write_whole;
+use ipcgan::model::write_atomic;
 use measured::{Measured, measured};
 
 /// The benchmark that shows what a device can do.
@@ -55,9 +55,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("nothing was measured yet; run `cargo bench --bench devices` first".into());
     }
     std::fs::create_dir_all(&out)?;
-    for (name, text) in [("devices.md", table(&found, &rows)?), ("devices.svg", picture::of(&rows))] {
+    for (name, text) in [("devices.md", table(&found, &rows)?), ("devices.svg", chart::of(&rows))] {
         let path = out.join(name);
-        write_whole(&path, text.as_bytes())?;
+        write_atomic(&path, text.as_bytes())?;
         println!("{}", path.display());
     }
     Ok(())

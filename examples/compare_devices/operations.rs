@@ -24,8 +24,8 @@ fn convolution(inputs: usize, outputs: usize, kernel: usize, side: usize) -> f64
 fn generator(config: &GeneratorConfig) -> f64 {
     let (size, width) = (config.image_size, config.width);
     let drawn = match config.output {
-        GeneratorOutput::Direct | GeneratorOutput::Change => 3,
-        GeneratorOutput::Shade => 1,
+        GeneratorOutput::Direct | GeneratorOutput::Residual => 3,
+        GeneratorOutput::LuminanceResidual => 1,
         GeneratorOutput::LuminanceSaturation => 2,
     };
     let blocks = 2 * config.residual_blocks;

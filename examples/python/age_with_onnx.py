@@ -21,7 +21,7 @@ def main() -> None:
     picture = ImageOps.fit(ImageOps.exif_transpose(Image.open(photo)).convert("RGB"), (size, size))
     face = np.asarray(picture, np.float32).transpose(2, 0, 1)[None] / 127.5 - 1  # [1, 3, height, width] in [-1, 1]
     shares = np.eye(len(groups), dtype=np.float32)  # each group alone; blends are rows that sum to one
-    [aged] = session.run(["aged"], {"face": np.repeat(face, len(groups), 0), "shares": shares})
+    [aged] = session.run(["aged"], {"face": np.repeat(face, len(groups), 0), "group_weights": shares})
     out.mkdir(parents=True, exist_ok=True)
     for group, pixels in zip(groups, aged):
         levels = np.clip(np.round((pixels + 1) * 127.5), 0, 255).astype(np.uint8)

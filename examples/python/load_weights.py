@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
 
 
 # Channels of the last layer by what they stand for (`output` in the file's config).
-HEAD_CHANNELS = {"direct": 3, "residual": 3, "shade": 1, "luminance_saturation": 2}
+HEAD_CHANNELS = {"direct": 3, "residual": 3, "luminance_residual": 1, "luminance_saturation": 2}
 
 
 class Generator(nn.Module):

@@ -29,10 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let Ok(mut original) = photo::original(bytes, origin) else { return };
-    let ages = [AgeBlend::of_group(0, AGING.age_groups()), AgeBlend::of_group(4, AGING.age_groups())];
+    let ages = [AgeBlend::from_group(0, AGING.age_groups()), AgeBlend::from_group(4, AGING.age_groups())];
     for face in AGING.faces(&original.rgb()) {
         for change in AGING.residuals(&face, &ages) {
-            face.put_back(&mut original.picture, &change);
+            face.paste_back(&mut original.image, &change);
         }
     }
     original.encoded(PhotoFormat::Png).expect("what was read can be written");

@@ -39,7 +39,7 @@ impl Run {
         let folder = tempfile::tempdir().expect("a temporary folder").keep();
         let settings: Vec<String> = SETTINGS.map(str::to_string).into();
         let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings).expect("settings that there are");
-        let data = TrainingData::synthetic(&config, &|_, _| ()).expect("drawn faces");
+        let data = TrainingData::synthetic(&config, &|_, _| ()).expect("synthetic faces");
         let mut run = Self { folder, config, data, files: vec![] };
         run.go_on(false).expect("a training");
         fs::remove_file(run.folder.join("log/identity/summary.json")).expect("a summary");

@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder").keep();
-    fs::write(folder.join("14_Somebody_0001.jpg"), "").expect("a picture's name");
+    fs::write(folder.join("14_Somebody_0001.jpg"), "").expect("an image's name");
     folder
 });
 
@@ -20,5 +20,5 @@ fuzz_target!(|bytes: &[u8]| {
     fs::write(&path, bytes).expect("the labels are written");
     let tree = Tree::read(&FOLDER, None).expect("the folder is read");
     let table = Table { path: Some(path), ..Table::default() };
-    let _ = by_name("cacd").expect("a source").pictures(&tree, &table, &AgeGroups::default());
+    let _ = by_name("cacd").expect("a source").images(&tree, &table, &AgeGroups::default());
 });

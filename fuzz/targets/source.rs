@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use ipcgan::data::source::{SOURCES, Table, Tree, recognised};
+use ipcgan::data::source::{SOURCES, Table, Tree, detect_source};
 use ipcgan::model::AgeGroups;
 use libfuzzer_sys::fuzz_target;
 
@@ -22,8 +22,8 @@ fuzz_target!(|text: &str| {
     fs::write(&path, table).expect("the table is written");
     let tree = Tree::read(folder.path(), None).expect("the folder is read");
     let groups = AgeGroups::default();
-    let _ = recognised(&tree).map(|(source, _)| source.pictures(&tree, &Table::default(), &groups));
+    let _ = detect_source(&tree).map(|(source, _)| source.images(&tree, &Table::default(), &groups));
     for source in SOURCES {
-        let _ = source.pictures(&tree, &Table { path: Some(path.clone()), ..Table::default() }, &groups);
+        let _ = source.images(&tree, &Table { path: Some(path.clone()), ..Table::default() }, &groups);
     }
 });

@@ -5,7 +5,7 @@ use std::path::Path;
 use image::imageops::{FilterType, flip_horizontal, replace, resize};
 use image::{Rgb, RgbImage};
 use ipcgan::data::alignment::{TEMPLATE, aligned};
-use ipcgan::data::detection::{DetectedFace, FaceDetector, Landmarks, YunetConfig};
+use ipcgan::data::detection::{DetectedFace, FaceDetector, LandmarkSource, YunetConfig};
 use ipcgan::{face_detector, photo};
 use serde::Deserialize;
 
@@ -46,7 +46,7 @@ fn assert_near<const N: usize>(found: &[[f32; 2]; N], expected: &[[f32; 2]; N], 
 fn detect_in_one_pass(name: &str) -> Vec<DetectedFace> {
     let photo = read(name);
     let min_face = if photo.width().min(photo.height()) > 320 { 48.0 } else { 24.0 };
-    face_detector(YunetConfig { min_face, landmarks: Landmarks::Pass, ..YunetConfig::default() }, &device())
+    face_detector(YunetConfig { min_face, landmarks: LandmarkSource::Detection, ..YunetConfig::default() }, &device())
         .detect(&photo)
 }
 
@@ -141,7 +141,7 @@ fn an_aligned_face_has_its_landmarks_at_the_template() {
     let photo = read("grace-hopper.jpg");
     let face = aligned(&photo, &detect(&photo)[0].landmarks, 256).unwrap();
 
-    let again = detect(&face.picture);
+    let again = detect(&face.image);
 
     // A face is rarely of the template's proportions.
     assert_eq!(again.len(), 1);

@@ -33,7 +33,7 @@ fn the_recogniser_gives_the_vectors_of_dlibs() {
     let (bytes, path) = weights("recogniser");
     let recogniser = Recogniser::from_bytes(bytes, &path, &device()).unwrap();
 
-    let vectors = recogniser.vectors(faces(Recogniser::SIDE));
+    let vectors = recogniser.embeddings(faces(Recogniser::SIDE));
 
     Golden::read("judges").check("vectors", vectors, HALF_PRECISION);
 }
@@ -43,7 +43,7 @@ fn the_estimator_gives_the_ages_of_dlibs() {
     let (bytes, path) = weights("age_estimator");
     let estimator = AgeEstimator::from_bytes(bytes, &path, &device()).unwrap();
 
-    let years = estimator.years(faces(AgeEstimator::SIDE));
+    let years = estimator.ages(faces(AgeEstimator::SIDE));
 
     Golden::read("judges").check("years", years, HALF_PRECISION);
 }

@@ -23,7 +23,7 @@ fn small_generator(folder: &Path) -> (Generator, GeneratorConfig, PathBuf) {
         .with_image_size(16)
         .with_width(4)
         .with_residual_blocks(1)
-        .with_output(GeneratorOutput::Change);
+        .with_output(GeneratorOutput::Residual);
     let groups = AgeGroups::new(vec![0, 18, 60]).unwrap();
     let generator = config.init(&groups, 5, &Device::flex());
     let path = folder.join("generator.safetensors");
@@ -82,7 +82,7 @@ fn weights_carry_pytorchs_names_and_say_what_they_are_for() {
     assert_eq!(metadata["age_groups"], "[0,18,60]");
     let config: serde_json::Value = serde_json::from_str(&metadata["config"]).unwrap();
     assert_eq!(config["width"], 4);
-    assert_eq!(config["output"], "change");
+    assert_eq!(config["output"], "residual");
     let ours: Vec<String> = header.tensors().into_keys().collect();
     let pytorch = std::fs::read(from_pytorch()).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&pytorch).unwrap();
@@ -218,9 +218,9 @@ fn settings_that_are_unknown_or_missing_are_refused_by_name() {
 
     let message = refused(config("{", r#"{"attention":true,"#));
     assert!(message.contains("settings that generator networks do not have: attention"), "{message}");
-    let message = refused(config(r#","output":"change""#, ""));
+    let message = refused(config(r#","output":"residual""#, ""));
     assert!(message.contains("lacks settings: output"), "{message}");
-    let message = refused(config("change", "sideways"));
+    let message = refused(config("residual", "sideways"));
     assert!(message.contains("metadata `config` cannot be read"), "{message}");
 }
 
@@ -230,7 +230,7 @@ fn settings_that_a_file_lacks_come_from_the_weights_that_it_is_like() {
     let (_, config, like) = small_generator(folder.path());
     let (_other, path) = edited(|file| {
         let config = file.metadata.get_mut("config").unwrap();
-        *config = config.replace(r#","output":"change""#, "");
+        *config = config.replace(r#","output":"residual""#, "");
         file.metadata.remove("age_groups");
     });
 
@@ -250,7 +250,7 @@ fn a_part_of_a_record_must_be_the_whole_network_and_nothing_else() {
     let (_, config, path) = small_generator(folder.path());
     let weights = weights::load::<Generator>(&path, &Device::flex()).unwrap();
     let record = folder.path().join("record.bpk");
-    weights.write(weights::Form::Burnpack, weights::Numbers::Whole, &record).unwrap();
+    weights.write(weights::WeightsFormat::Burnpack, weights::FloatWidth::Float32, &record).unwrap();
 
     let error = weights::from_record::<Generator>(&record, "generator", config, weights.age_groups, &Device::flex());
 
@@ -262,10 +262,12 @@ fn a_part_of_a_record_must_be_the_whole_network_and_nothing_else() {
 fn weights_too_large_for_half_precision_are_not_written_as_infinite() {
     let (folder, path) = edited(|file| file.tensors.get_mut("head.weight").unwrap().1[0] = 1e5);
     let weights = weights::load::<Generator>(&path, &Device::flex()).unwrap();
-    for form in [weights::Form::Safetensors, weights::Form::Pytorch, weights::Form::Burnpack] {
+    for format in
+        [weights::WeightsFormat::Safetensors, weights::WeightsFormat::Pytorch, weights::WeightsFormat::Burnpack]
+    {
         let half = folder.path().join("half");
 
-        let error = weights.write(form, weights::Numbers::Half, &half).unwrap_err();
+        let error = weights.write(format, weights::FloatWidth::Float16, &half).unwrap_err();
 
         let reason = std::error::Error::source(&error).unwrap().to_string();
         assert!(reason.contains("too large for half precision") && reason.contains("head.weight"), "{reason}");
@@ -290,6 +292,6 @@ fn the_weights_that_come_with_the_library_age_a_face_to_every_group() {
         aged.iter().map(|(group, _)| group.as_str()).collect::<Vec<_>>(),
         ["11-20", "21-30", "31-40", "41-50", "51+"]
     );
-    assert!(aged.iter().all(|(_, picture)| picture.dimensions() == (size, size)));
+    assert!(aged.iter().all(|(_, image)| image.dimensions() == (size, size)));
     assert_ne!(aged[0].1, aged[4].1);
 }

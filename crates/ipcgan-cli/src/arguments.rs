@@ -246,12 +246,12 @@ Data sets:
 ",
     );
     for source in SOURCES {
-        help += &format!("  {:<13} {}\n", source.name(), source.about());
+        help += &format!("  {:<13} {}\n", source.name(), source.description());
     }
     help += &format!("  {SYNTHETIC:<13} synthetic faces, with identity and age as parameters\n");
     help + "
-The prepared folder holds pictures/, metadata.csv, report.html, left-out.csv (skipped images with
-their reasons), same-picture.csv (duplicates), fingerprints.csv and prepare.json."
+The prepared folder holds images/, metadata.csv, report.html, excluded.csv (skipped images with
+their reasons), duplicates.csv (duplicates), fingerprints.csv and prepare.json."
 }
 
 fn source(name: &str) -> Result<String, String> {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::Device;
-use ipcgan::model::weights::{self, Form, Network, Numbers, Weights};
-use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_whole};
+use ipcgan::model::weights::{self, FloatWidth, Network, Weights, WeightsFormat};
+use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_atomic};
 use ipcgan::train::GeneratorSource;
 
 use crate::arguments::ConvertArguments;
@@ -66,8 +66,8 @@ fn load<N: Network>(arguments: &ConvertArguments) -> Result<Weights<N>> {
 }
 
 fn save<N: Network>(weights: &Weights<N>, arguments: &ConvertArguments) -> Result<()> {
-    let numbers = if arguments.half { Numbers::Half } else { Numbers::Whole };
-    Ok(weights.write(Form::of_name(&arguments.to), numbers, &arguments.to)?)
+    let numbers = if arguments.half { FloatWidth::Float16 } else { FloatWidth::Float32 };
+    Ok(weights.write(WeightsFormat::from_path(&arguments.to), numbers, &arguments.to)?)
 }
 
 fn is_onnx(path: &Path) -> bool {
@@ -79,5 +79,5 @@ fn save_onnx(weights: &Weights<Generator>, arguments: &ConvertArguments) -> Resu
         return Err(usage_error("ONNX files are always float32; leave out --half"));
     }
     let bytes = onnx::generator(&weights.network, &weights.config, &weights.age_groups);
-    write_whole(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))
+    write_atomic(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::model::is_the_cpu;
+use ipcgan::model::is_cpu;
 use ipcgan::{Device, DeviceChoice, SelfTest};
 
 use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, WorkerArguments};
@@ -25,8 +25,7 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
     kernels.cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = devices.iter().map(described).collect();
-    let compiles =
-        if devices.iter().all(is_the_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
+    let compiles = if devices.iter().all(is_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
     info(&format!("computing on {}{compiles}", names.join(" and ")));
     debug(format_args!("CPU kernels: {}", kernels.cpu_kernels));
     Ok(devices)

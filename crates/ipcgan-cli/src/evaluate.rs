@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::{DataError, FaceSet, Split, Subset, open_faces};
-use ipcgan::model::{AlexNet, weights, write_whole};
+use ipcgan::model::{AlexNet, weights, write_atomic};
 use ipcgan::train::evaluation::{Interval, Metrics, report};
 use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     let metrics = serde_json::to_string_pretty(&evaluation.metrics)?;
     for (name, text) in [("index.html", page), ("metrics.json", metrics)] {
         let path = arguments.out.join(name);
-        write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        write_atomic(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     print_metrics(&evaluation.metrics);
     info(&evaluation.metrics.verdict.to_string());
@@ -69,9 +69,9 @@ fn teacher(
 /// The test split of `folder`, or the validation split if there is none, and the training split (the held-out faces
 /// if it is empty).
 fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
-    let (faces, left_out) = open_faces(folder, face_aging.age_groups())?;
-    if !left_out.is_empty() {
-        info(&format!("skipped {} unusable rows", left_out.len()));
+    let (faces, excluded) = open_faces(folder, face_aging.age_groups())?;
+    if !excluded.is_empty() {
+        info(&format!("skipped {} unusable rows", excluded.len()));
     }
     for split in [Split::Test, Split::Valid] {
         let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::detection::YunetConfig;
-use ipcgan::data::preparation::{PreparationConfig, Watch, prepare};
-use ipcgan::data::source::{FaceFinding, Listing, Source, SourceFaces, Table, Tree};
-use ipcgan::data::{Cause, FaceSet, LeftOut, SyntheticConfig, SyntheticFaces, counted};
+use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
+use ipcgan::data::source::{FaceExtraction, Listing, Source, SourceFaces, Table, Tree};
+use ipcgan::data::{Cause, Excluded, FaceSet, SyntheticConfig, SyntheticFaces, counted};
 use ipcgan::{AgeGroups, face_detector};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let mut config = PreparationConfig::new(SYNTHETIC.into())
         .with_size(arguments.size)
         .with_aligned(arguments.aligned)
-        .with_find_same_pictures(arguments.folder.is_some())
+        .with_find_duplicates(arguments.folder.is_some())
         .with_age_groups(groups.clone())
         .with_seed(arguments.seed)
         .with_valid_fraction(arguments.valid_fraction)
@@ -41,21 +41,22 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     let folder = options::check(arguments)?;
     let table = Table { path: arguments.table.clone(), columns: options::columns(&arguments.columns)? };
     let splits = Splits::of(&arguments.split)?;
-    let (faces, left_out) = match folder {
+    let (faces, excluded) = match folder {
         None => (synthetic(arguments, &groups), Vec::new()),
         Some(folder) => {
-            let (source, faces, left_out) = downloaded(folder, arguments, &table, &splits, &config)?;
+            let (source, faces, excluded) = downloaded(folder, arguments, &table, &splits, &config)?;
             config.source = source;
-            (faces, left_out)
+            (faces, excluded)
         }
     };
     let progress = Progress::new("preparing faces");
     let stop = stop_on_ctrl_c()?;
-    let mut watch = Watch { progress: &|done, all| progress.show(done, all), stop: &stop, ..Watch::default() };
+    let mut watch =
+        PrepareOptions { progress: &|done, all| progress.show(done, all), stop: &stop, ..PrepareOptions::default() };
     if let Some(threads) = arguments.threads {
         watch.threads = threads.into();
     }
-    let prepared = prepare(&*faces, left_out, &arguments.out, &config, &watch);
+    let prepared = prepare(&*faces, excluded, &arguments.out, &config, &watch);
     progress.finish();
     let Some(prepared) = prepared? else {
         return Err(ExitReason::Stopped("stopped; run the same command again to resume".into()).into());
@@ -74,27 +75,27 @@ fn downloaded(
     table: &Table,
     splits: &Splits,
     config: &PreparationConfig,
-) -> Result<(String, Box<dyn FaceSet>, Vec<LeftOut>)> {
+) -> Result<(String, Box<dyn FaceSet>, Vec<Excluded>)> {
     let tree = Tree::read(folder, Some(&arguments.out))?;
-    tree.check_pictures()?;
+    tree.check_images()?;
     let (source, reason) = options::source(&tree, arguments)?;
     options::check_table(source, arguments)?;
-    let listing = source.pictures(&tree, table, &config.age_groups);
+    let listing = source.images(&tree, table, &config.age_groups);
     let mut listing = listing.map_err(|error| options::with_advice(error, source))?.with_unlisted(&tree);
     info(&format!("{} is read as {}: {reason}", folder.display(), source.name()));
     listing.notes.iter().for_each(|note| info(&format!("note: {note}")));
     check_labels(source, &listing, arguments)?;
     set_splits(&mut listing, splits)?;
-    let finding = match arguments.aligned {
-        true => FaceFinding::Aligned,
+    let extraction = match arguments.aligned {
+        true => FaceExtraction::Aligned,
         false => {
             let detector = face_detector(YunetConfig::default(), &devices::open(&arguments.device)?);
-            FaceFinding::Detected { detector: Box::new(detector), min_side: config.min_face }
+            FaceExtraction::Detect { detector: Box::new(detector), min_side: config.min_face }
         }
     };
-    let (faces, mut left_out) = SourceFaces::new(folder, listing.pictures, finding, arguments.size);
-    left_out.extend_from_slice(tree.left_out());
-    Ok((source.name().into(), Box::new(faces), left_out))
+    let (faces, mut excluded) = SourceFaces::new(folder, listing.images, extraction, arguments.size);
+    excluded.extend_from_slice(tree.excluded());
+    Ok((source.name().into(), Box::new(faces), excluded))
 }
 
 fn synthetic(arguments: &PrepareArguments, groups: &AgeGroups) -> Box<dyn FaceSet> {
@@ -106,28 +107,28 @@ fn synthetic(arguments: &PrepareArguments, groups: &AgeGroups) -> Box<dyn FaceSe
 
 /// Rejects labels without a usable image, or with mostly unknown ages unless that is allowed.
 fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArguments) -> Result<()> {
-    let faults = || listing.pictures.iter().filter_map(|picture| Some((picture, picture.label.as_ref().err()?)));
+    let faults = || listing.images.iter().filter_map(|image| Some((image, image.label.as_ref().err()?)));
     let dates = || faults().filter(|(_, fault)| fault.cause == Cause::SpreadsheetDate);
-    if let Some((picture, fault)) = dates().next() {
-        let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    if let Some((image, fault)) = dates().next() {
+        let line = image.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let rows = counted(dates().count(), "row is", "rows are");
         warn(&format!("warning: {rows} left out: {line}{}", fault.reason));
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {
-        let Some((picture, fault)) = faults().next() else { bail!("{} names no picture", source.name()) };
-        let line = picture.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let Some((image, fault)) = faults().next() else { bail!("{} names no image", source.name()) };
+        let line = image.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         bail!(
             "none of {} can be used; the first one: {line}{}: {}",
-            counted(listing.pictures.len(), "picture", "pictures"),
-            picture.file_name,
+            counted(listing.images.len(), "image", "images"),
+            image.file_name,
             fault.reason
         );
     }
     if ageless == 0 {
         return Ok(());
     }
-    let unknown = format!("the ages of {ageless} of {usable} pictures are unknown: {}", source.why_ages_are_unknown());
+    let unknown = format!("the ages of {ageless} of {usable} images are unknown: {}", source.unknown_age_reason());
     let is_minority = 2 * ageless <= usable;
     if is_minority || arguments.allow_unknown_ages {
         info(&format!("note: {unknown}"));
@@ -145,14 +146,14 @@ fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
     match splits {
         Splits::Source => (),
         Splits::Seeded => {
-            let labels = listing.pictures.iter_mut().filter_map(|picture| picture.label.as_mut().ok());
+            let labels = listing.images.iter_mut().filter_map(|image| image.label.as_mut().ok());
             labels.for_each(|label| label.split = None);
         }
         Splits::Published(list) => {
-            let applied = list.apply(&mut listing.pictures)?;
+            let applied = list.apply(&mut listing.images)?;
             info(&format!(
-                "--split says the split of {}; {} split by seed; {} no usable picture",
-                counted(applied.listed, "picture", "pictures"),
+                "--split says the split of {}; {} split by seed; {} no usable image",
+                counted(applied.listed, "image", "images"),
                 counted(applied.unlisted, "other is", "others are"),
                 counted(applied.unused_entries, "of its entries names", "of its entries name")
             ));

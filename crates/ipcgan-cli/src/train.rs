@@ -126,8 +126,8 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
             let progress = Progress::new("reading faces");
             let data = TrainingData::prepared(folder, config, &|done, all| progress.show(done, all));
             progress.finish();
-            let (data, left_out) = data?;
-            print_excluded(&left_out);
+            let (data, excluded) = data?;
+            print_excluded(&excluded);
             data
         }
     };
@@ -139,12 +139,12 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
     Ok(data)
 }
 
-fn print_excluded(left_out: &[ipcgan::data::LeftOut]) {
-    for face in left_out.iter().take(MAX_EXCLUDED_LINES) {
+fn print_excluded(excluded: &[ipcgan::data::Excluded]) {
+    for face in excluded.iter().take(MAX_EXCLUDED_LINES) {
         warn(&format!("left out: {face}"));
     }
-    if left_out.len() > MAX_EXCLUDED_LINES {
-        warn(&format!("left out: {} more", left_out.len() - MAX_EXCLUDED_LINES));
+    if excluded.len() > MAX_EXCLUDED_LINES {
+        warn(&format!("left out: {} more", excluded.len() - MAX_EXCLUDED_LINES));
     }
 }
 

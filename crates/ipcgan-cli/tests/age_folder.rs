@@ -461,11 +461,11 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     };
     vec![
         ("empty.jpg", Vec::new(), "is an empty file; copy or download it again"),
-        ("text.jpg", b"no photo".to_vec(), "is a text, not a picture"),
-        ("page.jpg", b"<!DOCTYPE html><html>404".to_vec(), "is a web page (HTML), not a picture"),
-        ("document.png", b"%PDF-1.7".to_vec(), "is a PDF document, not a picture"),
-        ("zeros.jpg", vec![0; 9000], "is a file of zeros, not a picture"),
-        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is no picture of a known kind"),
+        ("text.jpg", b"no photo".to_vec(), "is a text, not an image"),
+        ("page.jpg", b"<!DOCTYPE html><html>404".to_vec(), "is a web page (HTML), not an image"),
+        ("document.png", b"%PDF-1.7".to_vec(), "is a PDF document, not an image"),
+        ("zeros.jpg", vec![0; 9000], "is a file of zeros, not an image"),
+        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is no image of a known kind"),
         ("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC"),
         ("film.jpg", b"\0\0\0\x20ftypisom".to_vec(), "is a video"),
         ("cut.jpg", cut(Jpeg), "is a JPEG that is cut short; copy or download it again"),
@@ -524,7 +524,7 @@ fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_a
         line
     };
     for name in &good {
-        let result = line(name)["pictures"]["51+"].as_str().unwrap_or_else(|| panic!("{name}: {}", line(name)));
+        let result = line(name)["images"]["51+"].as_str().unwrap_or_else(|| panic!("{name}: {}", line(name)));
         assert_eq!(image::open(folder.path().join(result)).unwrap().into_rgb8().dimensions(), (256, 300), "{name}");
     }
     for (name, _, reason) in &broken {

@@ -60,15 +60,15 @@ fn a_photo_without_a_face() {
 }
 
 #[test]
-fn a_text_that_is_called_a_picture() {
+fn a_text_that_is_called_an_image() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("text.jpg"), "not a picture").unwrap();
+    fs::write(folder.path().join("text.jpg"), "not an image").unwrap();
 
     age_fails(folder.path(), "text.jpg", &[]);
 }
 
 #[test]
-fn a_picture_that_was_cut_off() {
+fn an_image_that_was_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("cut.png");
     face().save_with_format(&whole, ImageFormat::Png).unwrap();
@@ -79,7 +79,7 @@ fn a_picture_that_was_cut_off() {
 }
 
 #[test]
-fn a_picture_of_one_pixel() {
+fn an_image_of_one_pixel() {
     let folder = tempfile::tempdir().unwrap();
     RgbImage::new(1, 1).save(folder.path().join("dot.png")).unwrap();
 
@@ -87,7 +87,7 @@ fn a_picture_of_one_pixel() {
 }
 
 #[test]
-fn a_folder_that_is_called_a_picture() {
+fn a_folder_that_is_called_an_image() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("folder.jpg")).unwrap();
 
@@ -173,9 +173,9 @@ fn a_data_folder_that_is_missing_or_empty() {
 
 #[test]
 fn a_table_with_a_wrong_column() {
-    let folder = with_table("picture,age\nface.png,30\n");
+    let folder = with_table("image,age\nface.png,30\n");
 
-    train_fails(folder.path(), &["metadata.csv", "file_name", "picture"]);
+    train_fails(folder.path(), &["metadata.csv", "file_name", "image"]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let file = fs::read(folder.path().join("generator.onnx")).unwrap();
     let has = |text: &str| file.windows(text.len()).any(|bytes| bytes == text.as_bytes());
-    assert!(has("ConvTranspose") && has("shares") && has("11-20 21-30 31-40 41-50 51+"));
+    assert!(has("ConvTranspose") && has("group_weights") && has("11-20 21-30 31-40 41-50 51+"));
     let half = convert(folder.path(), &[&embedded, "half.onnx", "--half"]);
     assert!(String::from_utf8_lossy(&half.stderr).contains("leave out --half"));
     assert!(!folder.path().join("half.onnx").exists());

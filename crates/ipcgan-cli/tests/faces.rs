@@ -107,7 +107,7 @@ fn a_program_is_told_where_the_faces_are_and_what_was_written() {
     let faces = stderr["faces"].as_array().unwrap();
     assert_eq!(faces.len(), 2);
     assert!(faces[1]["box"][0].as_f64().unwrap() > 512.0 && faces[0]["landmarks"].as_array().unwrap().len() == 5);
-    assert_eq!(stderr["pictures"]["51+"], "aged/both-51+.png");
+    assert_eq!(stderr["images"]["51+"], "aged/both-51+.png");
     for file in stderr["files"].as_array().unwrap() {
         assert!(folder.path().join(file.as_str().unwrap()).is_file(), "{file}");
     }
@@ -145,12 +145,12 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
     fs::create_dir(folder.path().join("frames")).unwrap();
     let person = resize(&portrait("grace-hopper.jpg"), 170, 200, FilterType::Triangle);
     for frame in 0..8u32 {
-        let mut picture = RgbImage::from_pixel(300, 220, image::Rgb([90, 100, 110]));
+        let mut image = RgbImage::from_pixel(300, 220, image::Rgb([90, 100, 110]));
         // Two of them have no face.
         if !(3..5).contains(&frame) {
-            replace(&mut picture, &person, i64::from(10 + 8 * frame), 10);
+            replace(&mut image, &person, i64::from(10 + 8 * frame), 10);
         }
-        picture.save(folder.path().join(format!("frames/{frame:03}.png"))).unwrap();
+        image.save(folder.path().join(format!("frames/{frame:03}.png"))).unwrap();
     }
 
     let output = ipcgan(folder.path(), &["frames", "--video", "--to", "51+"]);

@@ -27,8 +27,8 @@ fn portrait(name: &str) -> RgbImage {
     image::open(photos.join(name)).unwrap().into_rgb8()
 }
 
-fn save(picture: &RgbImage, folder: &Path, name: &str) {
-    picture.save(folder.join(name)).unwrap();
+fn save(image: &RgbImage, folder: &Path, name: &str) {
+    image.save(folder.join(name)).unwrap();
 }
 
 /// All files below `folder` with their contents.
@@ -97,23 +97,23 @@ fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
     };
     // The same photo under two names, so both identities are in one split.
     assert_eq!(split("collins.jpg"), split("again.jpg"));
-    assert!(rows.iter().any(|row| row.starts_with("pictures/x.jpg/höpper.jpg.png,60,4,Hopper,")), "{table}");
+    assert!(rows.iter().any(|row| row.starts_with("images/x.jpg/höpper.jpg.png,60,4,Hopper,")), "{table}");
     assert!(rows.iter().any(|row| row.contains(",38,2,\"Collins, \"\"Eileen\"\"\",")), "{table}");
-    let face = image::open(out.join("pictures/collins.jpg.png")).unwrap().into_rgb8();
+    let face = image::open(out.join("images/collins.jpg.png")).unwrap().into_rgb8();
     assert_eq!(face.dimensions(), (128, 128));
-    let left_out = fs::read_to_string(out.join("left-out.csv")).unwrap();
+    let excluded = fs::read_to_string(out.join("excluded.csv")).unwrap();
     for line in [
         "wall.png,,no face found,no face found",
-        "empty.jpg,,unreadable picture,",
-        "bomb.bmp,,unreadable picture,",
-        "gone.jpg,9,unreadable picture,there is no such file",
+        "empty.jpg,,unreadable image,",
+        "bomb.bmp,,unreadable image,",
+        "gone.jpg,9,unreadable image,there is no such file",
         "collins.jpg,10,age outside of all age groups,age 5 is below",
     ] {
-        assert!(left_out.contains(line), "no `{line}` in {left_out}");
+        assert!(excluded.contains(line), "no `{line}` in {excluded}");
     }
     #[cfg(unix)]
-    assert!(left_out.contains("loop,,link that leads nowhere or in a circle,\"is a link back to"), "{left_out}");
-    assert!(fs::read_to_string(out.join("same-picture.csv")).unwrap().contains("collins.jpg,again.jpg"));
+    assert!(excluded.contains("loop,,link that leads nowhere or in a circle,\"is a link back to"), "{excluded}");
+    assert!(fs::read_to_string(out.join("duplicates.csv")).unwrap().contains("collins.jpg,again.jpg"));
     let report = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(report.contains("data:image/jpeg;base64,") && !report.contains("<script") && !report.contains("http"));
 }
@@ -138,7 +138,7 @@ fn of_fifty_faces_the_one_in_the_middle_is_taken() {
     succeeded(&prepare(folder.path(), &["data", "--out", "out", "--source", "cacd"]));
 
     // Both are the same large face, so they are duplicates.
-    let same = fs::read_to_string(folder.path().join("out/same-picture.csv")).unwrap();
+    let same = fs::read_to_string(folder.path().join("out/duplicates.csv")).unwrap();
     assert!(same.contains("40_Eileen_Collins_0001.png,41_Eileen_Collins_0002.png"), "{same}");
 }
 
@@ -179,7 +179,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
 
     assert!(error(&["nowhere", "--out", "out"], 1).contains("there is no folder nowhere"));
     assert!(error(&["data", "--out", "data"], 2).contains("is the data set itself"));
-    assert!(error(&["data", "--out", "out"], 1).contains("data holds no pictures"));
+    assert!(error(&["data", "--out", "out"], 1).contains("data holds no images"));
     assert!(error(&["data", "--out", "out", "--source", "vggface"], 2).contains("utkface"));
     assert!(error(&["--out", "out"], 2).contains("FOLDER"));
     assert!(error(&["data", "--out", "out", "--column", "shoe=size"], 2).contains("no column `shoe`"));
@@ -199,8 +199,8 @@ fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         match text.is_empty() {
             true => {
-                let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * y) as u8, (17 * index) as u8, (x * 9) as u8]));
-                picture.save_with_format(path, ImageFormat::Png).unwrap();
+                let image = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * y) as u8, (17 * index) as u8, (x * 9) as u8]));
+                image.save_with_format(path, ImageFormat::Png).unwrap();
             }
             false => fs::write(path, text).unwrap(),
         }
@@ -226,8 +226,7 @@ fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
 
     assert_eq!(code, Some(1), "{stderr}");
-    for part in ["it is not clear what kind of data set data is", "29 pictures in 2 folders", "identities", "--source"]
-    {
+    for part in ["it is not clear what kind of data set data is", "29 images in 2 folders", "identities", "--source"] {
         assert!(stderr.contains(part), "no {part} in {stderr}");
     }
     assert!(!folder.path().join("out").exists());
@@ -239,7 +238,7 @@ fn unknown_ages_end_the_command_unless_they_are_allowed() {
 
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("the ages of 2 of 2 pictures are unknown: the folders name people, not ages"), "{stderr}");
+    assert!(stderr.contains("the ages of 2 of 2 images are unknown: the folders name people, not ages"), "{stderr}");
     assert!(stderr.contains("--allow-unknown-ages") && !folder.path().join("out").exists(), "{stderr}");
 
     let (code, stderr) = prepare_aligned(folder.path(), &["--allow-unknown-ages"]);
@@ -264,7 +263,7 @@ fn tables_of_every_form_and_name_are_read() {
         assert_eq!(code, Some(0), "{stderr}");
         assert!(stderr.contains("warning: 1 row is left out: line 3: age `19-Oct` is a date"), "{stderr}");
         let table = fs::read_to_string(folder.path().join("out/metadata.csv")).unwrap();
-        assert!(table.contains("pictures/a.jpg.png,25,1,Ann,"), "{table}");
+        assert!(table.contains("images/a.jpg.png,25,1,Ann,"), "{table}");
     }
 }
 
@@ -365,9 +364,9 @@ fn everything_that_is_skipped_is_counted_and_named() {
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
 
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("3 faces; 3 pictures left out"), "{stderr}");
+    assert!(stderr.contains("3 faces; 3 images left out"), "{stderr}");
     for cause in
-        ["1  unreadable picture, such as 26_Bob_0002.cr2", "1  link that leads nowhere", "1  hidden file or folder"]
+        ["1  unreadable image, such as 26_Bob_0002.cr2", "1  link that leads nowhere", "1  hidden file or folder"]
     {
         assert!(stderr.contains(cause), "no {cause} in {stderr}");
     }
@@ -386,8 +385,8 @@ fn another_data_set_with_the_same_file_names_is_not_mixed_with_the_first_one() {
     let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", "")]);
     fs::create_dir(folder.path().join("second")).unwrap();
     for name in ["14_Ann_Lee_0001.jpg", "25_Bob_0001.jpg"] {
-        let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 9) as u8, (y * y) as u8, name.len() as u8]));
-        picture.save_with_format(folder.path().join("second").join(name), ImageFormat::Png).unwrap();
+        let image = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 9) as u8, (y * y) as u8, name.len() as u8]));
+        image.save_with_format(folder.path().join("second").join(name), ImageFormat::Png).unwrap();
     }
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
     assert_eq!(code, Some(0), "{stderr}");

@@ -133,7 +133,7 @@ fn what_cannot_be_aged_is_refused_with_the_reason() {
 
     for (path, body, status, word) in [
         ("/api/faces", b"".as_slice(), 400, "no photo"),
-        ("/api/faces", b"no picture", 415, "not a picture"),
+        ("/api/faces", b"no image", 415, "not an image"),
         ("/api/faces", &photo[..photo.len() / 2], 422, "the photo is a JPEG that is cut short; copy or download it"),
         ("/api/faces", &damaged, 422, "the photo is a damaged PNG; copy or download it"),
         ("/api/faces", &vec![0; 2 << 20], 413, "1 MB"),

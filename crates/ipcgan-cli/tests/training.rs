@@ -37,7 +37,7 @@ fn training_on_synthetic_faces_ends_with_weights_that_age_a_photo() {
         .unwrap();
     succeeded(output);
     for group in ["11-20", "21-30", "31-40", "41-50", "51+", "strip"] {
-        assert!(folder.path().join(format!("aged/photo-{group}.png")).exists(), "no picture for {group}");
+        assert!(folder.path().join(format!("aged/photo-{group}.png")).exists(), "no image for {group}");
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use crate::calendar::Date;
-use crate::left_out::{Cause, Fault};
+use crate::excluded::{Cause, Fault};
 
 /// The oldest person on record died at 122.
-pub(crate) const OLDEST: u32 = 125;
+pub(crate) const MAX_AGE: u32 = 125;
 
 /// How the names of months begin in the languages of spreadsheets (English, German, French, Spanish, Italian, Portuguese).
 const MONTHS: [&[&str]; 12] = [
@@ -74,7 +74,9 @@ pub(crate) fn age_range(text: &str) -> Result<AgeRange, Fault> {
                  the range again"
             ),
         },
-        None => Fault::label(format!("age `{text}` is no number of years between 0 and {OLDEST} and no range of them")),
+        None => {
+            Fault::label(format!("age `{text}` is no number of years between 0 and {MAX_AGE} and no range of them"))
+        }
     })
 }
 
@@ -96,7 +98,7 @@ pub(crate) fn range(text: &str) -> Option<AgeRange> {
 /// `70+`, `>70` and `more than 70`.
 pub(crate) fn open_range(text: &str) -> Option<AgeRange> {
     let first = text.strip_suffix('+').or_else(|| text.strip_prefix('>')).or_else(|| text.strip_prefix("more than "));
-    first.and_then(years).map(|first| AgeRange { first, last: OLDEST, open: true })
+    first.and_then(years).map(|first| AgeRange { first, last: MAX_AGE, open: true })
 }
 
 /// A number of years, with a point or a comma before its decimals.
@@ -105,7 +107,7 @@ fn years(text: &str) -> Option<u32> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, decimals) = text.split_once(['.', ',']).unwrap_or((text, "0"));
     let years = (digits(whole) && digits(decimals)).then(|| whole.parse().ok()).flatten();
-    years.filter(|years| *years <= OLDEST)
+    years.filter(|years| *years <= MAX_AGE)
 }
 
 /// The range that a spreadsheet took for the date `text`: `10-19` for `19-Oct`, `Oct-19`, `2019-10-19` and `45218`.

@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use crate::labelled::indices_tensor;
-use crate::random::{random, shuffled};
+use crate::random::{permuted_index, random};
 use crate::{Augmentation, DataError, FaceSet, check_groups, pixels};
 
 /// One item of ageing.
@@ -60,7 +60,7 @@ pub struct AgingDataset {
 }
 
 impl AgingDataset {
-    /// The first `items` of an endless stream, of pictures of `size` x `size` pixels, each changed by `augmentation`.
+    /// The first `items` of an endless stream, of images of `size` x `size` pixels, each changed by `augmentation`.
     ///
     /// Source faces come in shuffled epochs over all faces with a group. The pair of target and mismatched group is
     /// any of the `n (n - 1)` ordered pairs, all equally likely, whatever the source face; the real face is any of the
@@ -91,7 +91,7 @@ impl AgingDataset {
 
     fn item(&self, index: usize) -> Result<AgingItem, DataError> {
         let [epoch, position] = [index / self.sources.len(), index % self.sources.len()];
-        let source = self.sources[shuffled(position, self.sources.len(), self.seed, epoch as u64)];
+        let source = self.sources[permuted_index(position, self.sources.len(), self.seed, epoch as u64)];
         let mut random = random(self.seed, epoch as u64, position as u64);
         let (target, mismatched) = pair_of_groups(self.by_group.len(), &mut random);
         let real = self.by_group[target][random.random_range(0..self.by_group[target].len())];
@@ -187,8 +187,8 @@ mod tests {
         AgingDataset::stream(faces, &AgeGroups::default(), 2, Augmentation::mirrored(), 1, items).unwrap()
     }
 
-    fn blue(picture: &RgbImage) -> usize {
-        picture.get_pixel(0, 0)[2].into()
+    fn blue(image: &RgbImage) -> usize {
+        image.get_pixel(0, 0)[2].into()
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_two_pictures_and_three_groups_of_each_item() {
+    fn a_batch_holds_two_images_and_three_groups_of_each_item() {
         let items = stream(3);
         let [first, second] = [0, 1].map(|index| items.get(index).unwrap());
 

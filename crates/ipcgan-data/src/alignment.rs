@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-use crate::place::Place;
+use crate::placement::FacePlacement;
 use crate::resample;
 
 /// Where the landmarks of an aligned face lie, as shares of its side: left eye, right eye, nose, left and right corner of
@@ -12,24 +12,24 @@ use crate::resample;
 pub const TEMPLATE: [[f32; 2]; 5] = [[0.305, 0.290], [0.683, 0.290], [0.495, 0.518], [0.336, 0.688], [0.665, 0.688]];
 
 /// Points of the photo that a pixel of the face is the mean of, along one axis, at most.
-const MOST_POINTS: f32 = 32.0;
+const MAX_SAMPLES: f32 = 32.0;
 
 /// A turn, one scale and a shift: proportions stay.
 ///
 /// `(x, y)` goes to `(a x - b y + right, b x + a y + down)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Similarity {
+pub struct SimilarityTransform {
     a: f32,
     b: f32,
     right: f32,
     down: f32,
 }
 
-impl Similarity {
+impl SimilarityTransform {
     /// The one that brings the points `from` nearest to the points `to`: with the least sum of squared distances.
     ///
     /// None if all of `from` are one point, or not numbers.
-    pub fn between(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
+    pub fn estimate(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
         let mean =
             |points: &[[f32; 2]; 5], axis: usize| points.iter().map(|point| f64::from(point[axis])).sum::<f64>() / 5.0;
         let [from_mean, to_mean] = [from, to].map(|points| [mean(points, 0), mean(points, 1)]);
@@ -52,11 +52,11 @@ impl Similarity {
     ///
     /// None if the landmarks are no face: all at one place.
     pub fn to_aligned(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
-        Self::between(landmarks, &TEMPLATE.map(|place| place.map(|share| share * size as f32)))
+        Self::estimate(landmarks, &TEMPLATE.map(|place| place.map(|share| share * size as f32)))
     }
 
     /// Where a point goes.
-    pub fn of(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+    pub fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         [self.a * x - self.b * y + self.right, self.b * x + self.a * y + self.down]
     }
 
@@ -66,7 +66,7 @@ impl Similarity {
     }
 
     /// The same from a photo that was brought to `factor` times its size.
-    pub fn of_resized(&self, factor: f32) -> Self {
+    pub fn for_resized_photo(&self, factor: f32) -> Self {
         Self { a: self.a / factor, b: self.b / factor, ..*self }
     }
 
@@ -82,9 +82,9 @@ impl Similarity {
 #[derive(Clone, Debug)]
 pub struct AlignedFace {
     /// Its pixels.
-    pub picture: RgbImage,
+    pub image: RgbImage,
     /// Where it was.
-    pub place: Place,
+    pub placement: FacePlacement,
 }
 
 /// The face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) at `size` times `size` pixels.
@@ -92,22 +92,22 @@ pub struct AlignedFace {
 /// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
 /// black corners to learn from. None if the landmarks are no face: all at one place.
 pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option<AlignedFace> {
-    let place = Place::of(landmarks, size)?;
-    let to_photo = place.from_photo.inverse();
+    let placement = FacePlacement::of(landmarks, size)?;
+    let to_photo = placement.from_photo.inverse();
     // As many points a pixel as the photo has pixels there.
-    let points = to_photo.scale().ceil().clamp(1.0, MOST_POINTS) as u32;
-    let picture = RgbImage::from_fn(size, size, |x, y| {
+    let points = to_photo.scale().ceil().clamp(1.0, MAX_SAMPLES) as u32;
+    let image = RgbImage::from_fn(size, size, |x, y| {
         let mut sum = [0.0; 3];
         for index in 0..points * points {
             let part = |index: u32| (index as f32 + 0.5) / points as f32;
-            let [column, row] = to_photo.of([x as f32 + part(index % points), y as f32 + part(index / points)]);
+            let [column, row] = to_photo.apply([x as f32 + part(index % points), y as f32 + part(index / points)]);
             // Pixels' middles lie at halves.
             let value = resample::at(photo, column - 0.5, row - 0.5);
             sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
         }
         Rgb(sum.map(|sum| (sum / (points * points) as f32).round() as u8))
     });
-    Some(AlignedFace { picture, place })
+    Some(AlignedFace { image, placement })
 }
 
 #[cfg(test)]
@@ -122,15 +122,15 @@ mod tests {
 
     #[test]
     fn a_turned_and_shrunk_face_is_found_again() {
-        let moved = Similarity { a: 0.6, b: -0.4, right: 30.0, down: 70.0 };
-        let landmarks = places().map(|place| moved.of(place));
+        let moved = SimilarityTransform { a: 0.6, b: -0.4, right: 30.0, down: 70.0 };
+        let landmarks = places().map(|place| moved.apply(place));
 
-        let found = Similarity::between(&landmarks, &places()).unwrap();
+        let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
 
         for (landmark, place) in landmarks.iter().zip(places()) {
-            let [x, y] = found.of(*landmark);
+            let [x, y] = found.apply(*landmark);
             assert!((x - place[0]).abs() < 1e-3 && (y - place[1]).abs() < 1e-3);
-            let [x, y] = found.inverse().of(place);
+            let [x, y] = found.inverse().apply(place);
             assert!((x - landmark[0]).abs() < 1e-3 && (y - landmark[1]).abs() < 1e-3);
         }
     }
@@ -139,18 +139,18 @@ mod tests {
     fn proportions_stay_where_a_face_is_longer_than_the_template() {
         let landmarks = places().map(|[x, y]| [x, 1.5 * y]);
 
-        let found = Similarity::between(&landmarks, &places()).unwrap();
+        let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
 
-        let (across, down) = (found.of([1.0, 0.0]), found.of([0.0, 1.0]));
-        let origin = found.of([0.0, 0.0]);
+        let (across, down) = (found.apply([1.0, 0.0]), found.apply([0.0, 1.0]));
+        let origin = found.apply([0.0, 0.0]);
         let length = |[x, y]: [f32; 2]| (x - origin[0]).hypot(y - origin[1]);
         assert!((length(across) - length(down)).abs() < 1e-5);
     }
 
     #[test]
     fn landmarks_at_one_place_are_no_face() {
-        assert_eq!(Similarity::between(&[[5.0, 5.0]; 5], &places()), None);
-        assert_eq!(Similarity::between(&[[f32::NAN; 2]; 5], &places()), None);
+        assert_eq!(SimilarityTransform::estimate(&[[5.0, 5.0]; 5], &places()), None);
+        assert_eq!(SimilarityTransform::estimate(&[[f32::NAN; 2]; 5], &places()), None);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
 
         let face = aligned(&photo, &landmarks, 64).unwrap();
 
-        assert!(face.picture.pixels().all(|pixel| *pixel == Rgb([200, 150, 100])));
+        assert!(face.image.pixels().all(|pixel| *pixel == Rgb([200, 150, 100])));
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         let face = aligned(&photo, &places(), 100).unwrap();
 
         let differs = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 1;
-        assert!(!face.picture.as_raw().iter().zip(photo.as_raw()).any(differs));
+        assert!(!face.image.as_raw().iter().zip(photo.as_raw()).any(differs));
     }
 
     #[test]
@@ -181,6 +181,6 @@ mod tests {
 
         let face = aligned(&photo, &landmarks, 100).unwrap();
 
-        assert!(face.picture.pixels().all(|pixel| pixel.0[0].abs_diff(128) <= 2));
+        assert!(face.image.pixels().all(|pixel| pixel.0[0].abs_diff(128) <= 2));
     }
 }

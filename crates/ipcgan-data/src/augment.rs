@@ -42,13 +42,13 @@ impl Augmentation {
         Self { flip: true, ..Self::none() }
     }
 
-    /// The middle square of `picture`, changed, at `size` x `size` pixels.
+    /// The middle square of `image`, changed, at `size` x `size` pixels.
     ///
     /// Cutting, moving and scaling are one step, so that a face is smoothed once only.
-    pub fn apply(&self, picture: &RgbImage, size: u32, random: &mut impl Rng) -> RgbImage {
+    pub fn apply(&self, image: &RgbImage, size: u32, random: &mut impl Rng) -> RgbImage {
         let mirrored = self.flip && random.random();
         let mut between = |limit: f32| limit * random.random_range(-1.0..=1.0);
-        let square = Region::centred_square(picture);
+        let square = Region::centred_square(image);
         let side = square.width * (1.0 + between(self.scale));
         let corner = (square.width - side) / 2.0;
         let region = Region {
@@ -66,7 +66,7 @@ impl Augmentation {
         };
         let contrast = 1.0 + between(self.contrast);
 
-        let mut pixels = resample::resampled(picture, region, size);
+        let mut pixels = resample::resampled(image, region, size);
         // Around the middle of the range, so that contrast changes no face's mean brightness by much.
         for pixel in &mut pixels {
             for (value, brightness) in pixel.iter_mut().zip(brightness) {
@@ -76,7 +76,7 @@ impl Augmentation {
         if mirrored {
             pixels.chunks_exact_mut(size as usize).for_each(<[_]>::reverse);
         }
-        resample::picture(&pixels, size)
+        resample::to_image(&pixels, size)
     }
 }
 
@@ -97,18 +97,18 @@ mod tests {
 
     #[test]
     fn none_changes_nothing() {
-        assert!(differing(&Augmentation::none()).iter().all(|picture| *picture == gradient()));
+        assert!(differing(&Augmentation::none()).iter().all(|image| *image == gradient()));
     }
 
     #[test]
     fn a_flip_mirrors_about_half_of_the_faces() {
         let mirrored = image::imageops::flip_horizontal(&gradient());
 
-        let pictures = differing(&Augmentation::mirrored());
+        let images = differing(&Augmentation::mirrored());
 
-        let count = pictures.iter().filter(|picture| **picture == mirrored).count();
+        let count = images.iter().filter(|image| **image == mirrored).count();
         assert!((4..=16).contains(&count), "{count}");
-        assert!(pictures.iter().all(|picture| *picture == mirrored || *picture == gradient()));
+        assert!(images.iter().all(|image| *image == mirrored || *image == gradient()));
     }
 
     #[test]
@@ -123,12 +123,12 @@ mod tests {
             (Augmentation { colour: 0.1, ..none() }, 26),
         ];
         for (augmentation, limit) in changes {
-            let pictures = differing(&augmentation);
+            let images = differing(&augmentation);
 
-            let change = |picture: &RgbImage| {
-                picture.iter().zip(gradient().iter()).map(|(new, old)| new.abs_diff(*old)).max().unwrap()
+            let change = |image: &RgbImage| {
+                image.iter().zip(gradient().iter()).map(|(new, old)| new.abs_diff(*old)).max().unwrap()
             };
-            let most = pictures.iter().map(change).max().unwrap();
+            let most = images.iter().map(change).max().unwrap();
             assert!((1..=limit).contains(&most), "{augmentation:?}: {most}");
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn width(text: &str, scale: u32) -> u32 {
 }
 
 /// Writes `text` in black, its upper left corner at `(left, top)`; what does not fit is cut.
-pub(crate) fn write(picture: &mut RgbImage, text: &str, (left, top): (u32, u32), scale: u32) {
+pub(crate) fn write(image: &mut RgbImage, text: &str, (left, top): (u32, u32), scale: u32) {
     for (place, letter) in text.chars().enumerate() {
         let rows = rows(letter);
         for dot in 0..15 {
@@ -34,7 +34,7 @@ pub(crate) fn write(picture: &mut RgbImage, text: &str, (left, top): (u32, u32),
             let x = left + (LETTER_WIDTH * place as u32 + x) * scale;
             let y = top + y * scale;
             for (x, y) in (0..scale * scale).map(|part| (x + part % scale, y + part / scale)) {
-                if let Some(pixel) = picture.get_pixel_mut_checked(x, y) {
+                if let Some(pixel) = image.get_pixel_mut_checked(x, y) {
                     *pixel = Rgb([0; 3]);
                 }
             }
@@ -67,18 +67,18 @@ mod tests {
 
     #[test]
     fn a_letter_has_its_dots() {
-        let mut picture = RgbImage::from_pixel(7, 5, Rgb([255; 3]));
+        let mut image = RgbImage::from_pixel(7, 5, Rgb([255; 3]));
 
-        write(&mut picture, "1+", (0, 0), 1);
+        write(&mut image, "1+", (0, 0), 1);
 
-        let line = |y| (0..7).map(|x| if picture.get_pixel(x, y)[0] == 0 { '#' } else { '.' }).collect::<String>();
+        let line = |y| (0..7).map(|x| if image.get_pixel(x, y)[0] == 0 { '#' } else { '.' }).collect::<String>();
         assert_eq!([0, 1, 2, 3, 4].map(line), [".#.....", "##...#.", ".#..###", ".#...#.", "###...."]);
     }
 
     #[test]
     fn what_does_not_fit_is_cut() {
-        let mut picture = RgbImage::new(5, 3);
+        let mut image = RgbImage::new(5, 3);
 
-        write(&mut picture, "source", (3, 1), 2);
+        write(&mut image, "source", (3, 1), 2);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ipcgan_model::AgeGroups;
 use rayon::prelude::*;
 
-use crate::left_out::{Fault, LeftOut};
+use crate::excluded::{Excluded, Fault};
 use crate::{DataError, FaceSet, Subset};
 
 /// Checks that every age group has a face; `what` names the faces, such as `the training set`.
@@ -34,10 +34,10 @@ pub fn check_identities(faces: &dyn FaceSet, what: &str) -> Result<(), DataError
     Ok(())
 }
 
-/// Decodes every picture, on all processors; gives the faces whose picture can be read, and the others.
+/// Decodes every image, on all processors; gives the faces whose image can be read, and the others.
 ///
-/// `progress` is told how many pictures are done, of how many, in no particular order.
-pub fn check_pictures(faces: Arc<dyn FaceSet>, progress: &(dyn Fn(usize, usize) + Sync)) -> (Subset, Vec<LeftOut>) {
+/// `progress` is told how many images are done, of how many, in no particular order.
+pub fn check_images(faces: Arc<dyn FaceSet>, progress: &(dyn Fn(usize, usize) + Sync)) -> (Subset, Vec<Excluded>) {
     let done = AtomicUsize::new(0);
     let faults: Vec<Option<Fault>> = (0..faces.len())
         .into_par_iter()
@@ -48,14 +48,14 @@ pub fn check_pictures(faces: Arc<dyn FaceSet>, progress: &(dyn Fn(usize, usize) 
         })
         .collect();
     let mut whole = Vec::new();
-    let mut left_out = Vec::new();
+    let mut excluded = Vec::new();
     for (index, fault) in faults.into_iter().enumerate() {
         match fault {
             None => whole.push(index),
-            Some(fault) => left_out.push(LeftOut { path: faces.name(index).into(), line: None, fault }),
+            Some(fault) => excluded.push(Excluded { path: faces.name(index).into(), line: None, fault }),
         }
     }
-    (Subset::new(faces, whole), left_out)
+    (Subset::new(faces, whole), excluded)
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_cannot_be_read_are_found_before_training_meets_them() {
+    fn images_that_cannot_be_read_are_found_before_training_meets_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("metadata.csv"), "file_name\na.png\nb.png\nc.png\n").unwrap();
@@ -99,14 +99,14 @@ mod tests {
         let told = AtomicUsize::new(0);
 
         let faces = Arc::new(PreparedFolder::open(folder.path(), &AgeGroups::default()).unwrap().0);
-        let (faces, left_out) = check_pictures(faces, &|done, total| {
+        let (faces, excluded) = check_images(faces, &|done, total| {
             assert!(done <= total);
             told.fetch_add(1, Ordering::Relaxed);
         });
 
         let names: Vec<_> = (0..faces.len()).map(|index| faces.name(index)).collect();
         assert_eq!(names, ["a.png", "c.png"]);
-        assert_eq!((left_out.len(), left_out[0].path.to_str()), (1, Some("b.png")));
+        assert_eq!((excluded.len(), excluded[0].path.to_str()), (1, Some("b.png")));
         assert_eq!(told.into_inner(), 3);
     }
 }

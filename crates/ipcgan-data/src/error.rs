@@ -1,11 +1,11 @@
-//! What can go wrong with pictures and data sets.
+//! What can go wrong with images and data sets.
 
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::counted;
-use crate::photo::{DecodeFault, PhotoWarning, PictureKind};
+use crate::photo::{DecodeFault, ImageKind, PhotoWarning};
 
 /// An error of this package: what failed, where, and what to change if that is known.
 #[derive(Debug, thiserror::Error)]
@@ -27,29 +27,29 @@ pub enum DataError {
         /// Why.
         source: io::Error,
     },
-    /// A folder was given in place of a picture.
-    #[error("{path} is a folder; give the path of a picture in it")]
-    PictureIsFolder {
+    /// A folder was given in place of an image.
+    #[error("{path} is a folder; give the path of an image in it")]
+    ImageIsFolder {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is no picture of any kind that is known.
-    #[error("{path} is no picture of a known kind; use {}", PictureKind::readable_names())]
+    /// A file is no image of any kind that is known.
+    #[error("{path} is no image of a known kind; use {}", ImageKind::readable_names())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A file is a picture of a kind that is not read.
-    #[error("{path} is a picture of the kind {kind}, which cannot be read; {}", .kind.advice())]
+    /// A file is an image of a kind that is not read.
+    #[error("{path} is an image of the kind {kind}, which cannot be read; {}", .kind.advice())]
     UnreadableKind {
         /// The file.
         path: PathBuf,
         /// What it is by its content.
-        kind: PictureKind,
+        kind: ImageKind,
     },
-    /// A file is known, but no picture.
-    #[error("{path} is {what}, not a picture; {advice}")]
-    NoPicture {
+    /// A file is known, but no image.
+    #[error("{path} is {what}, not an image; {advice}")]
+    NotAnImage {
         /// The file.
         path: PathBuf,
         /// What it is by its content, as `a PDF document`.
@@ -57,9 +57,9 @@ pub enum DataError {
         /// What to do.
         advice: &'static str,
     },
-    /// A picture's file is empty.
+    /// An image's file is empty.
     #[error("{path} is an empty file; copy or download it again")]
-    EmptyPicture {
+    EmptyFile {
         /// The file.
         path: PathBuf,
     },
@@ -71,32 +71,32 @@ pub enum DataError {
         /// The most bytes.
         limit: u64,
     },
-    /// A picture's data are cut short, damaged, or of a variant of its format that is not read.
+    /// An image's data are cut short, damaged, or of a variant of its format that is not read.
     ///
     /// The message says all that a user needs; the source has the words of the decoder.
     #[error("{path} is {}", .fault.describe(*.kind))]
     Decode {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// What it is by its content.
-        kind: PictureKind,
+        kind: ImageKind,
         /// What is wrong with its data.
         fault: DecodeFault,
         /// The error of the decoder, if it was that which found out.
         source: Option<Box<image::ImageError>>,
     },
-    /// A picture's file is odd, where only sound ones are wanted.
-    #[error("picture {path}: {warning}; copy or download it again")]
+    /// An image's file is odd, where only sound ones are wanted.
+    #[error("image {path}: {warning}; copy or download it again")]
     PhotoWarning {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// What is odd.
         warning: PhotoWarning,
     },
-    /// A picture is too large to be decoded.
-    #[error("picture {path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]
+    /// An image is too large to be decoded.
+    #[error("image {path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]
     TooLarge {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// Width in pixels.
         width: u32,
@@ -105,20 +105,20 @@ pub enum DataError {
         /// The largest number of pixels that is decoded.
         limit: u64,
     },
-    /// A picture is too small to show a face.
-    #[error("picture {path} has only {width} x {height} pixels; use one of at least {least} x {least}")]
+    /// An image is too small to show a face.
+    #[error("image {path} has only {width} x {height} pixels; use one of at least {min} x {min}")]
     TooSmall {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
         height: u32,
         /// The least width and height that are accepted.
-        least: u32,
+        min: u32,
     },
-    /// A picture could not be turned into the bytes of a file.
-    #[error("cannot encode picture {path}")]
+    /// An image could not be turned into the bytes of a file.
+    #[error("cannot encode image {path}")]
     Encode {
         /// The file that was to be written.
         path: PathBuf,
@@ -133,11 +133,11 @@ pub enum DataError {
     },
     /// The folder of a downloaded data set does not exist.
     #[error("there is no folder {path}; give the folder into which the data set was unpacked")]
-    NoDataSet {
+    MissingDataSet {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder of pictures has no `metadata.csv`.
+    /// A folder of images has no `metadata.csv`.
     #[error("{path} is missing; prepare the folder first (`ipcgan prepare`)")]
     MissingMetadata {
         /// Where `metadata.csv` was looked for.
@@ -173,25 +173,25 @@ pub enum DataError {
         /// Why the first row was left out.
         reason: String,
     },
-    /// No face is found in a picture.
+    /// No face is found in an image.
     #[error("no face found in {path}")]
     NoFaceFound {
-        /// The picture.
+        /// The image.
         path: PathBuf,
     },
-    /// The face in a picture has too few pixels to learn from.
-    #[error("the face in {path} is only {side} pixels wide; faces of at least {least} are used")]
+    /// The face in an image has too few pixels to learn from.
+    #[error("the face in {path} is only {side} pixels wide; faces of at least {min} are used")]
     FaceTooSmall {
-        /// The picture.
+        /// The image.
         path: PathBuf,
-        /// Side of the square around the face, in pixels of the picture.
+        /// Side of the square around the face, in pixels of the image.
         side: u32,
         /// The least side that is accepted.
-        least: u32,
+        min: u32,
     },
-    /// A folder holds no picture that can be read.
-    #[error("{path} holds no pictures that can be read ({readable}){skipped}", readable = PictureKind::readable_names())]
-    NoPictures {
+    /// A folder holds no image that can be read.
+    #[error("{path} holds no images that can be read ({readable}){skipped}", readable = ImageKind::readable_names())]
+    NoImages {
         /// The folder.
         path: PathBuf,
         /// What was skipped, as `; 3 were skipped, as a.heic: ...`, or nothing.
@@ -199,7 +199,7 @@ pub enum DataError {
     },
     /// It is not clear what kind of data set a folder holds.
     #[error("it is not clear what kind of data set {path} is: it holds {seen}{}", may_be(.candidates))]
-    UnclearSource {
+    AmbiguousSource {
         /// The folder.
         path: PathBuf,
         /// What was found in it.
@@ -207,17 +207,17 @@ pub enum DataError {
         /// Kinds that it may be, each with what speaks for it and what is missing.
         candidates: Vec<String>,
     },
-    /// No picture of a data set shows a face that can be used.
+    /// No image of a data set shows a face that can be used.
     #[error("no face to prepare for {path}: {reason}")]
     NothingPrepared {
         /// The folder that was to be prepared.
         path: PathBuf,
-        /// Why the first picture was left out.
+        /// Why the first image was left out.
         reason: String,
     },
     /// A folder holds faces that were prepared in another way.
     #[error("{path} was prepared otherwise: {}; prepare into another folder, or remove this one", .differences.join(", "))]
-    PreparedOtherwise {
+    PreparedDifferently {
         /// The `prepare.json`.
         path: PathBuf,
         /// What differs, each as `size was 64 and is 128 now`.
@@ -259,9 +259,9 @@ pub enum DataError {
         /// What is wrong with it, as `is no MATLAB file`.
         reason: String,
     },
-    /// The pictures of one person are labelled with several splits.
-    #[error("pictures of `{identity}` are in {first} and in {second}; give one person one `split` in metadata.csv")]
-    SplitPerson {
+    /// The images of one person are labelled with several splits.
+    #[error("images of `{identity}` are in {first} and in {second}; give one person one `split` in metadata.csv")]
+    IdentityInTwoSplits {
         /// The person.
         identity: String,
         /// One split.
@@ -270,7 +270,7 @@ pub enum DataError {
         second: crate::Split,
     },
     /// An age group has no face to learn from.
-    #[error("{what} has no face of age group {group}; add pictures of that age or choose other age groups")]
+    #[error("{what} has no face of age group {group}; add images of that age or choose other age groups")]
     EmptyGroup {
         /// Which faces, such as `the training set`.
         what: String,
@@ -309,7 +309,7 @@ impl DataError {
         text
     }
 
-    /// What the decoder of a picture said, which [`DataError::in_one_line`] leaves out.
+    /// What the decoder of an image said, which [`DataError::in_one_line`] leaves out.
     pub fn decoder_error(&self) -> Option<&image::ImageError> {
         match self {
             Self::Decode { source, .. } => source.as_deref(),

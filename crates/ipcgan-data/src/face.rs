@@ -50,13 +50,13 @@ pub struct FaceLabel {
     pub group: Option<usize>,
     /// Age in years.
     pub age: Option<u32>,
-    /// Whose face it is; none: a person of whom there is no other picture.
+    /// Whose face it is; none: a person of whom there is no other image.
     pub identity: Option<String>,
     /// The side that the data set's authors chose.
     pub split: Option<Split>,
 }
 
-/// A set of labelled faces, whose pictures are read one at a time.
+/// A set of labelled faces, whose images are read one at a time.
 pub trait FaceSet: Send + Sync {
     /// Number of faces.
     fn len(&self) -> usize;
@@ -76,7 +76,7 @@ pub trait FaceSet: Send + Sync {
     /// Picture of face `index`, of whatever size it has.
     ///
     /// # Errors
-    /// A picture that cannot be read.
+    /// An image that cannot be read.
     ///
     /// # Panics
     /// If there is no such face.
@@ -119,7 +119,7 @@ impl<F: FaceSet + ?Sized> FaceSet for Arc<F> {
     }
 }
 
-/// Faces for tests: picture `i` is of one colour, red `i` and blue the age group.
+/// Faces for tests: image `i` is of one colour, red `i` and blue the age group.
 #[cfg(test)]
 pub(crate) struct PlainFaces(pub(crate) Vec<FaceLabel>);
 
@@ -130,7 +130,7 @@ impl PlainFaces {
         Self(groups.iter().map(|&group| FaceLabel { group: Some(group), ..FaceLabel::default() }).collect())
     }
 
-    /// Faces of these people; an empty name is a person of whom there is no other picture.
+    /// Faces of these people; an empty name is a person of whom there is no other image.
     pub(crate) fn of_people(names: &[&str]) -> Self {
         let label =
             |name: &&str| FaceLabel { identity: (!name.is_empty()).then(|| name.to_string()), ..FaceLabel::default() };

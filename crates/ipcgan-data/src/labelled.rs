@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::random::{random, shuffled};
+use crate::random::{permuted_index, random};
 use crate::{Augmentation, DataError, FaceSet, photo, pixels};
 
 /// A face and the index of its class.
@@ -28,10 +28,10 @@ pub struct LabelledDataset {
     faces: Arc<dyn FaceSet>,
     labels: Vec<usize>,
     size: u32,
-    order: Order,
+    sampling: Sampling,
 }
 
-enum Order {
+enum Sampling {
     Once,
     Stream { augmentation: Augmentation, seed: u64, items: usize },
 }
@@ -42,7 +42,7 @@ impl LabelledDataset {
     /// # Panics
     /// If there is not one label a face.
     pub fn once(faces: Arc<dyn FaceSet>, labels: Vec<usize>, size: u32) -> Self {
-        Self::new(faces, labels, size, Order::Once)
+        Self::new(faces, labels, size, Sampling::Once)
     }
 
     /// The first `items` of an endless stream of faces, to learn from: epoch after epoch of all faces, each epoch in
@@ -61,23 +61,23 @@ impl LabelledDataset {
         seed: u64,
         items: usize,
     ) -> Self {
-        Self::new(faces, labels, size, Order::Stream { augmentation, seed, items })
+        Self::new(faces, labels, size, Sampling::Stream { augmentation, seed, items })
     }
 
-    fn new(faces: Arc<dyn FaceSet>, labels: Vec<usize>, size: u32, order: Order) -> Self {
+    fn new(faces: Arc<dyn FaceSet>, labels: Vec<usize>, size: u32, sampling: Sampling) -> Self {
         assert_eq!(faces.len(), labels.len(), "each face has one label");
-        Self { faces, labels, size, order }
+        Self { faces, labels, size, sampling }
     }
 
     fn item(&self, index: usize) -> Result<LabelledFace, DataError> {
-        let (face, image) = match &self.order {
-            Order::Once => {
+        let (face, image) = match &self.sampling {
+            Sampling::Once => {
                 let square = photo::centred_square(&self.faces.image(index)?);
                 (index, photo::resized(&square, self.size))
             }
-            Order::Stream { augmentation, seed, .. } => {
+            Sampling::Stream { augmentation, seed, .. } => {
                 let [epoch, position] = [index / self.labels.len(), index % self.labels.len()];
-                let face = shuffled(position, self.labels.len(), *seed, epoch as u64);
+                let face = permuted_index(position, self.labels.len(), *seed, epoch as u64);
                 let mut random = random(*seed, epoch as u64, face as u64);
                 (face, augmentation.apply(&self.faces.image(face)?, self.size, &mut random))
             }
@@ -98,8 +98,8 @@ impl Dataset<LabelledFace> for LabelledDataset {
     }
 
     fn len(&self) -> usize {
-        match self.order {
-            Order::Stream { items, .. } if !self.labels.is_empty() => items,
+        match self.sampling {
+            Sampling::Stream { items, .. } if !self.labels.is_empty() => items,
             _ => self.labels.len(),
         }
     }
@@ -115,7 +115,7 @@ pub struct LabelledBatch {
     /// `[batch]`, age group; zero where it is not known.
     pub groups: Tensor<1, Int>,
     /// `[batch]`, one where the age group is known, else zero.
-    pub known: Tensor<1>,
+    pub group_mask: Tensor<1>,
 }
 
 /// Makes batches of labelled faces.
@@ -129,7 +129,7 @@ impl Batcher<LabelledFace, LabelledBatch> for LabelledBatcher {
         let known: Vec<f32> = items.iter().map(|item| f32::from(u8::from(item.group.is_some()))).collect();
         let known = Tensor::from_data(&known[..], device);
         let images: Vec<_> = items.into_iter().map(|item| item.image).collect();
-        LabelledBatch { faces: pixels::faces_tensor(&images, device), labels, groups, known }
+        LabelledBatch { faces: pixels::faces_tensor(&images, device), labels, groups, group_mask: known }
     }
 }
 
@@ -261,11 +261,11 @@ mod tests {
         assert_eq!(batch.faces.dims(), [2, 3, 2, 2]);
         batch.labels.into_data().assert_eq(&TensorData::from([3, 0]), false);
         batch.groups.into_data().assert_eq(&TensorData::from([4, 0]), false);
-        batch.known.into_data().assert_eq(&TensorData::from([1.0, 0.0]), false);
+        batch.group_mask.into_data().assert_eq(&TensorData::from([1.0, 0.0]), false);
     }
 
     #[test]
-    fn the_message_of_a_picture_that_cannot_be_read_reaches_the_loader() {
+    fn the_message_of_an_image_that_cannot_be_read_reaches_the_loader() {
         struct Missing(crate::FaceLabel);
         impl FaceSet for Missing {
             fn len(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Pictures for IPCGAN: photos in and out of files, prepared data sets, drawn faces, and batches for the networks.
+//! Images for IPCGAN: photos in and out of files, prepared data sets, synthetic faces, and batches for the networks.
 //!
 //! A face is an [`RgbImage`](image::RgbImage) with a [`FaceLabel`]; any [`FaceSet`] is many of them. Data sets turn
 //! face sets into batches, and [`pixels`] is the one place where bytes become tensors. Everything that depends on
@@ -20,7 +20,7 @@
 //!
 //! let items = AgingDataset::stream(Arc::new(train), &groups, 32, Augmentation::mirrored(), 7, 1_000)?;
 //!
-//! let item = items.get(0).expect("drawn faces are always there");
+//! let item = items.get(0).expect("synthetic faces are always there");
 //! assert_ne!(item.target, item.mismatched);
 //! # Ok(())
 //! # }
@@ -31,8 +31,8 @@
 //! - [`photo`]: photos in and out of files
 //! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
 //! - [`detection`], [`alignment`]: faces found in photos, and brought upright and to size
-//! - `put_back`: an aged face back in its photo ([`put_back()`], [`Change`], [`Place`])
-//! - [`source`]: public data sets as they are downloaded; `left_out`: what of them cannot be used ([`LeftOut`])
+//! - `paste_back`: an aged face back in its photo ([`paste_back()`], [`Residual`], [`FacePlacement`])
+//! - [`source`]: public data sets as they are downloaded; `excluded`: what of them cannot be used ([`Excluded`])
 //! - [`preparation`]: making a data set ready
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`]); `table_file`, `age_text`, `calendar`:
 //!   tables as people and spreadsheets write them
@@ -51,26 +51,26 @@ mod augment;
 mod calendar;
 mod caption;
 mod check;
+mod contact_sheet;
 mod counted;
 pub mod detection;
 mod error;
+mod excluded;
 mod face;
 mod labelled;
-mod left_out;
 mod metadata;
 mod open;
 pub mod page;
+mod paste_back;
 pub mod photo;
 pub mod pixels;
-mod place;
+mod placement;
 pub mod preparation;
 mod prepared;
-mod put_back;
 pub mod random;
 mod resample;
 mod shard_file;
 mod sharded;
-mod sheet;
 pub mod source;
 pub mod split;
 mod synthetic;
@@ -78,18 +78,18 @@ mod table_file;
 
 pub use aging::{AgingBatch, AgingBatcher, AgingDataset, AgingItem, View};
 pub use augment::Augmentation;
-pub use check::{check_groups, check_identities, check_pictures};
+pub use check::{check_groups, check_identities, check_images};
+pub use contact_sheet::{contact_sheet, contact_sheet_with_captions};
 pub use counted::counted;
 pub use error::DataError;
+pub use excluded::{Cause, Excluded, Fault};
 pub use face::{FaceLabel, FaceSet, Split};
 pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, LabelledFace, group_labels};
-pub use left_out::{Cause, Fault, LeftOut};
 pub use metadata::Columns;
 pub use open::open_faces;
-pub use place::{Oval, Place};
+pub use paste_back::{Residual, paste_back};
+pub use placement::{FacePlacement, OvalMask};
 pub use prepared::PreparedFolder;
-pub use put_back::{Change, put_back};
 pub use sharded::ShardedFaces;
-pub use sheet::{sheet, sheet_with_captions};
 pub use split::Subset;
 pub use synthetic::{SyntheticConfig, SyntheticFaces};

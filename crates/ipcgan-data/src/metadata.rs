@@ -6,7 +6,7 @@ use csv::{StringRecord, Writer};
 use ipcgan_model::AgeGroups;
 
 use crate::age_text::{AgeRange, age_range};
-use crate::left_out::{Cause, Fault};
+use crate::excluded::{Cause, Fault};
 use crate::table_file::{self, TableFile};
 use crate::{DataError, FaceLabel, Split};
 
@@ -25,7 +25,7 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// What we call the columns: the picture, relative to the folder; years or a range such as `40-49` or `70+`; the index
+    /// What we call the columns: the image, relative to the folder; years or a range such as `40-49` or `70+`; the index
     /// of the age group, if it is known better than the age says; whose face it is; `train`, `valid` or `test`.
     pub(crate) const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
     /// What others call them, as words to suggest.
@@ -94,7 +94,7 @@ pub(crate) struct Rows {
     pub(crate) format: Option<String>,
 }
 
-/// One row: where it stands, which picture it names, and what it says of the face or why it cannot be used.
+/// One row: where it stands, which image it names, and what it says of the face or why it cannot be used.
 pub(crate) struct Row {
     pub(crate) line: u64,
     pub(crate) file_name: String,
@@ -104,7 +104,7 @@ pub(crate) struct Row {
 /// Reads all rows of the table `path`.
 pub(crate) fn read(path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Rows, DataError> {
     let table = TableFile::read(path, &columns.names.each_ref().map(String::as_str))?;
-    let (places, missing) = Places::of(&table.header, columns, path)?;
+    let (places, missing) = ColumnIndices::of(&table.header, columns, path)?;
     let row = |row: table_file::TableRow| match row.cells {
         Ok(cells) => Row {
             line: row.line,
@@ -142,7 +142,7 @@ pub(crate) fn cells(file_name: String, label: &FaceLabel) -> [String; 5] {
 }
 
 /// Where the columns are; those that may be missing are none.
-pub(crate) struct Places {
+pub(crate) struct ColumnIndices {
     file_name: usize,
     age: Option<usize>,
     group: Option<usize>,
@@ -153,7 +153,7 @@ pub(crate) struct Places {
 /// Columns of ours that a table lacks, each with one of its own that may be meant.
 type Missing = Vec<(&'static str, Option<String>)>;
 
-impl Places {
+impl ColumnIndices {
     /// Where the columns are in `header`, and which are not there.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl Places {
 
     pub(crate) fn label(&self, record: &StringRecord, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let cell = |column: Option<usize>| record.get(column?).filter(|text| !text.is_empty());
-        cell(Some(self.file_name)).ok_or_else(|| Fault::label("names no picture"))?;
+        cell(Some(self.file_name)).ok_or_else(|| Fault::label("names no image"))?;
         let ages = cell(self.age).map(age_range).transpose()?;
         let age = ages.map(AgeRange::middle);
         let group = match (cell(self.group), ages) {
@@ -285,7 +285,7 @@ mod tests {
             "age 5 is below the first age group 11-20",
             "group `5` is none of the indices 0 to 4",
             "split `best` is none of train, valid, test",
-            "names no picture",
+            "names no image",
         ];
         assert_eq!(reasons, expected);
     }
@@ -307,7 +307,7 @@ mod tests {
     fn a_column_that_is_given_and_not_there_is_refused_with_those_that_are() {
         let error = |columns: Columns, header: &str| {
             let header: StringRecord = header.split(',').collect();
-            Places::of(&header, &columns, Path::new("labels.csv")).err().map(|error| error.to_string())
+            ColumnIndices::of(&header, &columns, Path::new("labels.csv")).err().map(|error| error.to_string())
         };
 
         let years = Columns::default().with("age", "Years");
@@ -329,7 +329,7 @@ mod tests {
     fn a_missing_column_is_told_with_the_one_that_may_be_meant() {
         let header: StringRecord = "file_name,real_age,shoe".split(',').collect();
 
-        let missing = Places::of(&header, &Columns::default(), Path::new("labels.csv")).unwrap().1;
+        let missing = ColumnIndices::of(&header, &Columns::default(), Path::new("labels.csv")).unwrap().1;
 
         assert_eq!(missing[0], ("age", Some("real_age".into())));
         assert_eq!(missing[2], ("identity", None));

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use ipcgan_model::AgeGroups;
 
-use crate::{DataError, FaceSet, LeftOut, PreparedFolder, ShardedFaces};
+use crate::{DataError, Excluded, FaceSet, PreparedFolder, ShardedFaces};
 
 /// The prepared folder at `folder`, or the Parquet shards in it, and the rows that are left out.
 ///
 /// # Errors
 /// No such folder, or no usable table in it.
-pub fn open_faces(folder: &Path, groups: &AgeGroups) -> Result<(Arc<dyn FaceSet>, Vec<LeftOut>), DataError> {
+pub fn open_faces(folder: &Path, groups: &AgeGroups) -> Result<(Arc<dyn FaceSet>, Vec<Excluded>), DataError> {
     if ShardedFaces::are_in(folder) {
-        let (faces, left_out) = ShardedFaces::open(folder, groups)?;
-        return Ok((Arc::new(faces), left_out));
+        let (faces, excluded) = ShardedFaces::open(folder, groups)?;
+        return Ok((Arc::new(faces), excluded));
     }
-    let (faces, left_out) = PreparedFolder::open(folder, groups)?;
-    Ok((Arc::new(faces), left_out))
+    let (faces, excluded) = PreparedFolder::open(folder, groups)?;
+    Ok((Arc::new(faces), excluded))
 }

@@ -33,9 +33,9 @@ pub fn page(title: &str, body: &Markup) -> String {
     page.into_string()
 }
 
-/// A picture as an address that holds it whole, as JPEG.
-pub fn picture_address(picture: &RgbImage) -> String {
+/// An image as an address that holds it whole, as JPEG.
+pub fn data_url(image: &RgbImage) -> String {
     let mut bytes = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).expect("memory can be written");
+    image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).expect("memory can be written");
     format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))
 }

@@ -2,12 +2,12 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use image::{Rgb, RgbImage};
-use ipcgan_model::is_the_cpu;
+use ipcgan_model::is_cpu;
 
 /// Half of the levels that a byte has.
 const LEVELS: f32 = 127.5;
 
-/// Pictures as faces for the networks: `y = byte / 127.5 - 1`.
+/// Images as faces for the networks: `y = byte / 127.5 - 1`.
 ///
 /// To a GPU the bytes go as they are, a third of what the numbers would be, and become numbers there.
 ///
@@ -15,33 +15,33 @@ const LEVELS: f32 = 127.5;
 /// - returns: `[batch, 3, height, width]`, RGB, in [-1, 1]
 ///
 /// # Panics
-/// If there is no picture, or if they differ in size.
-pub fn faces_tensor(pictures: &[RgbImage], device: &Device) -> Tensor<4> {
-    let size = pictures.first().expect("a batch holds at least one picture").dimensions();
-    let alike = pictures.iter().all(|picture| picture.dimensions() == size);
-    assert!(alike, "pictures of one batch are of one size");
-    if is_the_cpu(device) { numbers(pictures, device) } else { unpacked(packed(pictures, device)) }
+/// If there is no image, or if they differ in size.
+pub fn faces_tensor(images: &[RgbImage], device: &Device) -> Tensor<4> {
+    let size = images.first().expect("a batch holds at least one image").dimensions();
+    let alike = images.iter().all(|image| image.dimensions() == size);
+    assert!(alike, "images of one batch are of one size");
+    if is_cpu(device) { numbers(images, device) } else { unpacked(packed(images, device)) }
 }
 
-fn numbers(pictures: &[RgbImage], device: &Device) -> Tensor<4> {
-    let (width, height) = pictures[0].dimensions();
-    let mut values = Vec::with_capacity((3 * width * height) as usize * pictures.len());
-    for picture in pictures {
+fn numbers(images: &[RgbImage], device: &Device) -> Tensor<4> {
+    let (width, height) = images[0].dimensions();
+    let mut values = Vec::with_capacity((3 * width * height) as usize * images.len());
+    for image in images {
         for channel in 0..3 {
-            let bytes = picture.as_raw().iter().skip(channel).step_by(3);
+            let bytes = image.as_raw().iter().skip(channel).step_by(3);
             values.extend(bytes.map(|&byte| f32::from(byte) / LEVELS - 1.0));
         }
     }
-    Tensor::from_data(TensorData::new(values, [pictures.len(), 3, height as usize, width as usize]), device)
+    Tensor::from_data(TensorData::new(values, [images.len(), 3, height as usize, width as usize]), device)
 }
 
 /// A whole number for each pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: the smallest that every GPU
 /// knows have 32 bits.
-fn packed(pictures: &[RgbImage], device: &Device) -> Tensor<3, Int> {
-    let (width, height) = pictures[0].dimensions();
-    let pixels = pictures.iter().flat_map(|picture| picture.pixels());
+fn packed(images: &[RgbImage], device: &Device) -> Tensor<3, Int> {
+    let (width, height) = images[0].dimensions();
+    let pixels = images.iter().flat_map(|image| image.pixels());
     let values: Vec<i32> = pixels.map(|Rgb([red, green, blue])| i32::from_le_bytes([*red, *green, *blue, 0])).collect();
-    let data = TensorData::new(values, [pictures.len(), height as usize, width as usize]);
+    let data = TensorData::new(values, [images.len(), height as usize, width as usize]);
     Tensor::from_data(data, (device, DType::I32))
 }
 
@@ -50,7 +50,7 @@ fn unpacked(pixels: Tensor<3, Int>) -> Tensor<4> {
     Tensor::<3, Int>::stack::<4>([0, 8, 16].map(channel).to_vec(), 1).float() / LEVELS - 1.0
 }
 
-/// Faces from the networks as pictures: `byte = round(127.5 (y + 1))`, clamped to 0..255.
+/// Faces from the networks as images: `byte = round(127.5 (y + 1))`, clamped to 0..255.
 ///
 /// # Shapes
 /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -112,9 +112,9 @@ mod tests {
     #[test]
     fn bytes_that_become_numbers_on_the_device_become_the_same() {
         let device = Device::flex();
-        let pictures = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
+        let images = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
 
-        let (here, there) = (numbers(&pictures, &device), unpacked(packed(&pictures, &device)));
+        let (here, there) = (numbers(&images, &device), unpacked(packed(&images, &device)));
 
         assert_eq!(here.into_data(), there.into_data());
     }
@@ -122,22 +122,22 @@ mod tests {
     #[test]
     fn every_byte_comes_back_as_it_was() {
         let device = Device::flex();
-        let picture = RgbImage::from_fn(16, 16, |x, y| {
+        let image = RgbImage::from_fn(16, 16, |x, y| {
             let byte = (16 * y + x) as u8;
             Rgb([byte, 255 - byte, byte.wrapping_mul(7)])
         });
 
-        let back = images(faces_tensor(&[picture.clone(), RgbImage::new(16, 16)], &device));
+        let back = images(faces_tensor(&[image.clone(), RgbImage::new(16, 16)], &device));
 
-        assert_eq!(back, [picture, RgbImage::new(16, 16)]);
+        assert_eq!(back, [image, RgbImage::new(16, 16)]);
     }
 
     #[test]
     fn channels_are_planes_in_the_order_red_green_blue() {
         let device = Device::flex();
-        let picture = RgbImage::from_fn(2, 1, |x, _| Rgb([0, 255, if x == 0 { 0 } else { 255 }]));
+        let image = RgbImage::from_fn(2, 1, |x, _| Rgb([0, 255, if x == 0 { 0 } else { 255 }]));
 
-        let faces = faces_tensor(&[picture], &device);
+        let faces = faces_tensor(&[image], &device);
 
         let expected = TensorData::from([[[[-1.0, -1.0]], [[1.0, 1.0]], [[-1.0, 1.0]]]]);
         faces.into_data().assert_eq(&expected, false);

@@ -1,4 +1,4 @@
-//! Prepared folders: pictures and a `metadata.csv` (the image-folder convention).
+//! Prepared folders: images and a `metadata.csv` (the image-folder convention).
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use image::RgbImage;
 use ipcgan_model::AgeGroups;
 
-use crate::left_out::{Fault, LeftOut};
+use crate::excluded::{Excluded, Fault};
 use crate::metadata::{self, Columns, Row};
 use crate::preparation::check_age_groups;
 use crate::{DataError, FaceLabel, FaceSet, photo};
@@ -31,12 +31,12 @@ struct Face {
 impl PreparedFolder {
     /// Opens the prepared folder `folder`; gives its usable faces, and the rows that are not usable.
     ///
-    /// A face without age and group stays, without a group. Pictures are not opened: see
-    /// [`check_pictures`](crate::check_pictures).
+    /// A face without age and group stays, without a group. Images are not opened: see
+    /// [`check_images`](crate::check_images).
     ///
     /// # Errors
     /// No folder, no `metadata.csv`, no column `file_name`, no usable row, or prepared for other age groups.
-    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<LeftOut>), DataError> {
+    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
         if !folder.is_dir() {
             return Err(DataError::MissingFolder { path: folder.into() });
         }
@@ -47,11 +47,11 @@ impl PreparedFolder {
         }
         let mut seen = HashSet::new();
         let mut faces = Vec::new();
-        let mut left_out = Vec::new();
+        let mut excluded = Vec::new();
         for Row { line, file_name, label } in metadata::read(&table, &Columns::default(), groups)?.rows {
             let path = if file_name.is_empty() { table.clone() } else { folder.join(&file_name) };
             let label = label.and_then(|label| {
-                check_place(&file_name, &path)?;
+                check_path(&file_name, &path)?;
                 if !seen.insert(file_name.clone()) {
                     return Err(Fault::label("is named by an earlier line already"));
                 }
@@ -59,14 +59,14 @@ impl PreparedFolder {
             });
             match label {
                 Ok(label) => faces.push(Face { file_name, label }),
-                Err(fault) => left_out.push(LeftOut { path, line: Some(line), fault }),
+                Err(fault) => excluded.push(Excluded { path, line: Some(line), fault }),
             }
         }
         if faces.is_empty() {
-            let reason = left_out.first().map_or("it has no rows".into(), ToString::to_string);
+            let reason = excluded.first().map_or("it has no rows".into(), ToString::to_string);
             return Err(DataError::NoFaces { path: table, reason });
         }
-        Ok((Self { folder: folder.into(), faces }, left_out))
+        Ok((Self { folder: folder.into(), faces }, excluded))
     }
 }
 
@@ -88,13 +88,13 @@ impl FaceSet for PreparedFolder {
     }
 }
 
-fn check_place(file_name: &str, path: &Path) -> Result<(), Fault> {
+fn check_path(file_name: &str, path: &Path) -> Result<(), Fault> {
     let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     if !Path::new(file_name).components().all(inside) {
-        return Err(Fault::picture("lies outside of the prepared folder"));
+        return Err(Fault::image("lies outside of the prepared folder"));
     }
     if !path.is_file() {
-        return Err(Fault::picture("there is no such file"));
+        return Err(Fault::image("there is no such file"));
     }
     Ok(())
 }
@@ -109,16 +109,16 @@ mod tests {
     use super::*;
     use crate::Split;
 
-    fn folder(table: &str, pictures: &[&str]) -> TempDir {
+    fn folder(table: &str, images: &[&str]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("metadata.csv"), table).unwrap();
-        for name in pictures {
+        for name in images {
             photo::write_png(&folder.path().join(name), &RgbImage::from_pixel(8, 8, Rgb([9; 3]))).unwrap();
         }
         folder
     }
 
-    fn open(folder: &TempDir) -> Result<(PreparedFolder, Vec<LeftOut>), DataError> {
+    fn open(folder: &TempDir) -> Result<(PreparedFolder, Vec<Excluded>), DataError> {
         PreparedFolder::open(folder.path(), &AgeGroups::default())
     }
 
@@ -126,14 +126,14 @@ mod tests {
     fn columns_are_known_by_their_names_and_others_are_ignored() {
         let folder = folder("shoe,split,age,file_name,identity\n42,valid,33,a.png,ann\n", &["a.png"]);
 
-        let (faces, left_out) = open(&folder).unwrap();
+        let (faces, excluded) = open(&folder).unwrap();
 
         let expected =
             FaceLabel { group: Some(2), age: Some(33), identity: Some("ann".into()), split: Some(Split::Valid) };
         assert_eq!(*faces.label(0), expected);
         assert_eq!(faces.name(0), "a.png");
         assert_eq!(faces.image(0).unwrap().dimensions(), (8, 8));
-        assert!(left_out.is_empty());
+        assert!(excluded.is_empty());
     }
 
     #[test]
@@ -141,20 +141,20 @@ mod tests {
         let table = "file_name,split\na.png,train\nb.png,train\n../a.png,train\n/a.png,train\na.png,train\n,train\n";
         let folder = folder(table, &["a.png"]);
 
-        let (faces, left_out) = open(&folder).unwrap();
+        let (faces, excluded) = open(&folder).unwrap();
 
         assert_eq!(faces.len(), 1);
-        let reasons: Vec<_> = left_out.iter().map(|row| (row.line.unwrap(), row.fault.reason.as_str())).collect();
+        let reasons: Vec<_> = excluded.iter().map(|row| (row.line.unwrap(), row.fault.reason.as_str())).collect();
         let expected = [
             (3, "there is no such file"),
             (4, "lies outside of the prepared folder"),
             (5, "lies outside of the prepared folder"),
             (6, "is named by an earlier line already"),
-            (7, "names no picture"),
+            (7, "names no image"),
         ];
         assert_eq!(reasons, expected);
         let line = format!("line 3: {}: there is no such file", folder.path().join("b.png").display());
-        assert_eq!(left_out[0].to_string(), line);
+        assert_eq!(excluded[0].to_string(), line);
     }
 
     #[test]

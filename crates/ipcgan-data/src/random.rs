@@ -17,7 +17,7 @@ pub fn random(seed: u64, epoch: u64, index: u64) -> impl Rng {
 ///
 /// # Panics
 /// If `index` is not below `len`.
-pub fn shuffled(index: usize, len: usize, seed: u64, epoch: u64) -> usize {
+pub fn permuted_index(index: usize, len: usize, seed: u64, epoch: u64) -> usize {
     assert!(index < len, "position {index} is outside of an order of {len}");
     let half_bits = (usize::BITS - (len - 1).leading_zeros()).div_ceil(2).max(1);
     let key = mixed(mixed(seed) ^ epoch);
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn order(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
-        (0..len).map(|index| shuffled(index, len, seed, epoch)).collect()
+        (0..len).map(|index| permuted_index(index, len, seed, epoch)).collect()
     }
 
     #[test]
@@ -80,7 +80,7 @@ mod tests {
     fn each_position_comes_first_about_equally_often() {
         let mut counts = [0_u32; 5];
 
-        (0..5000).for_each(|epoch| counts[shuffled(0, 5, 1, epoch)] += 1);
+        (0..5000).for_each(|epoch| counts[permuted_index(0, 5, 1, epoch)] += 1);
 
         // Five standard deviations of a binomial count of 5000 at 1/5.
         assert!(counts.iter().all(|&count| count.abs_diff(1000) < 142), "{counts:?}");

@@ -1,8 +1,8 @@
-//! Cutting a rectangle out of a picture and bringing it to another size, in one pass.
+//! Cutting a rectangle out of an image and bringing it to another size, in one pass.
 
 use image::{Rgb, RgbImage};
 
-/// A rectangle of a picture in pixels; it may begin and end between pixels and reach beyond the picture.
+/// A rectangle of an image in pixels; it may begin and end between pixels and reach beyond the image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Region {
     pub(crate) left: f32,
@@ -12,15 +12,15 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// The whole of a picture.
-    pub(crate) fn whole(picture: &RgbImage) -> Self {
-        let [width, height] = [picture.width(), picture.height()].map(|length| length as f32);
+    /// The whole of an image.
+    pub(crate) fn whole(image: &RgbImage) -> Self {
+        let [width, height] = [image.width(), image.height()].map(|length| length as f32);
         Self { left: 0.0, top: 0.0, width, height }
     }
 
-    /// The largest square in the middle of a picture.
-    pub(crate) fn centred_square(picture: &RgbImage) -> Self {
-        let [width, height] = [picture.width(), picture.height()].map(|length| length as f32);
+    /// The largest square in the middle of an image.
+    pub(crate) fn centred_square(image: &RgbImage) -> Self {
+        let [width, height] = [image.width(), image.height()].map(|length| length as f32);
         let side = width.min(height);
         // Whole pixels, so that a square of the wanted size is copied and not blurred.
         let [left, top] = [width, height].map(|length| ((length - side) / 2.0).floor());
@@ -28,13 +28,13 @@ impl Region {
     }
 }
 
-/// The value of `picture` at a point, bilinear between the middles of the four pixels around it, which lie at whole
-/// columns and rows. Beyond the picture its edge goes on.
-pub(crate) fn at(picture: &RgbImage, column: f32, row: f32) -> [f32; 3] {
-    let (last_column, last_row) = (picture.width() - 1, picture.height() - 1);
+/// The value of `image` at a point, bilinear between the middles of the four pixels around it, which lie at whole
+/// columns and rows. Beyond the image its edge goes on.
+pub(crate) fn at(image: &RgbImage, column: f32, row: f32) -> [f32; 3] {
+    let (last_column, last_row) = (image.width() - 1, image.height() - 1);
     let (column, row) = (column.clamp(0.0, last_column as f32), row.clamp(0.0, last_row as f32));
     let (left, top) = (column as u32, row as u32);
-    let pixel = |x: u32, y: u32| picture.get_pixel(x, y).0.map(f32::from);
+    let pixel = |x: u32, y: u32| image.get_pixel(x, y).0.map(f32::from);
     let mixed = |first: [f32; 3], second: [f32; 3], share: f32| -> [f32; 3] {
         std::array::from_fn(|channel| first[channel] + (second[channel] - first[channel]) * share)
     };
@@ -42,24 +42,24 @@ pub(crate) fn at(picture: &RgbImage, column: f32, row: f32) -> [f32; 3] {
     mixed(line(top), line((top + 1).min(last_row)), row - top as f32)
 }
 
-/// The part `region` of `picture` at `size` x `size` pixels, as `[red, green, blue]` of each pixel, 0 to 255.
+/// The part `region` of `image` at `size` x `size` pixels, as `[red, green, blue]` of each pixel, 0 to 255.
 ///
 /// Weights are a triangle as wide as the larger of a source and a target pixel: shrinking averages, enlarging is
-/// bilinear. Beyond the picture its edge goes on.
-pub(crate) fn resampled(picture: &RgbImage, region: Region, size: u32) -> Vec<[f32; 3]> {
+/// bilinear. Beyond the image its edge goes on.
+pub(crate) fn resampled(image: &RgbImage, region: Region, size: u32) -> Vec<[f32; 3]> {
     // Prepared faces usually have the size of the networks, and loading them must keep up with a fast device.
-    if region == Region::whole(picture) && picture.dimensions() == (size, size) {
-        return picture.pixels().map(|pixel| pixel.0.map(f32::from)).collect();
+    if region == Region::whole(image) && image.dimensions() == (size, size) {
+        return image.pixels().map(|pixel| pixel.0.map(f32::from)).collect();
     }
-    let columns = taps(region.left, region.width, size, picture.width());
-    let rows = taps(region.top, region.height, size, picture.height());
+    let columns = taps(region.left, region.width, size, image.width());
+    let rows = taps(region.top, region.height, size, image.height());
     let first = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
     let end = rows.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
 
-    let stride = 3 * picture.width() as usize;
+    let stride = 3 * image.width() as usize;
     let narrow: Vec<Vec<[f32; 3]>> = (first..end)
         .map(|y| {
-            let line = &picture.as_raw()[y * stride..(y + 1) * stride];
+            let line = &image.as_raw()[y * stride..(y + 1) * stride];
             columns.iter().map(|taps| mean_of_pixels(&line[3 * taps.first..], &taps.weights)).collect()
         })
         .collect();
@@ -77,8 +77,8 @@ pub(crate) fn resampled(picture: &RgbImage, region: Region, size: u32) -> Vec<[f
     pixels
 }
 
-/// A picture of `size` x `size` from its pixels, row by row, clamped to 0..255 and rounded.
-pub(crate) fn picture(pixels: &[[f32; 3]], size: u32) -> RgbImage {
+/// An image of `size` x `size` from its pixels, row by row, clamped to 0..255 and rounded.
+pub(crate) fn to_image(pixels: &[[f32; 3]], size: u32) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| Rgb(pixels[(y * size + x) as usize].map(|value| (value + 0.5) as u8)))
 }
 
@@ -132,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_picture_at_its_own_size_is_unchanged() {
+    fn the_whole_image_at_its_own_size_is_unchanged() {
         let original = gradient(9, 9);
 
-        let copy = picture(&resampled(&original, Region::whole(&original), 9), 9);
+        let copy = to_image(&resampled(&original, Region::whole(&original), 9), 9);
 
         assert_eq!(copy, original);
     }
@@ -144,7 +144,7 @@ mod tests {
     fn half_the_size_averages_what_it_covers() {
         let checkerboard = RgbImage::from_fn(16, 16, |x, y| Rgb([((x + y) % 2 * 200) as u8; 3]));
 
-        let grey = picture(&resampled(&checkerboard, Region::whole(&checkerboard), 8), 8);
+        let grey = to_image(&resampled(&checkerboard, Region::whole(&checkerboard), 8), 8);
 
         assert_eq!(*grey.get_pixel(4, 4), Rgb([100; 3]));
     }
@@ -154,17 +154,17 @@ mod tests {
         let original = gradient(8, 6);
         let region = Region { left: 2.0, top: 1.0, width: 4.0, height: 4.0 };
 
-        let cut = picture(&resampled(&original, region, 4), 4);
+        let cut = to_image(&resampled(&original, region, 4), 4);
 
         assert_eq!(cut, image::imageops::crop_imm(&original, 2, 1, 4, 4).to_image());
     }
 
     #[test]
-    fn beyond_the_picture_its_edge_goes_on() {
+    fn beyond_the_image_its_edge_goes_on() {
         let original = gradient(4, 4);
         let region = Region { left: -40.0, top: 0.0, width: 4.0, height: 4.0 };
 
-        let edge = picture(&resampled(&original, region, 4), 4);
+        let edge = to_image(&resampled(&original, region, 4), 4);
 
         assert_eq!(*edge.get_pixel(3, 2), *original.get_pixel(0, 2));
     }

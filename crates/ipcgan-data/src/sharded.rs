@@ -1,4 +1,4 @@
-//! Prepared faces in Parquet shards, as hubs of data sets keep them: the bytes of each picture beside its columns.
+//! Prepared faces in Parquet shards, as hubs of data sets keep them: the bytes of each image beside its columns.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use csv::StringRecord;
 use image::RgbImage;
-use ipcgan_model::{AgeGroups, guarded};
+use ipcgan_model::{AgeGroups, catch_panic};
 use parquet::basic::Type as PhysicalType;
 use parquet::column::reader::{get_column_reader, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
@@ -17,19 +17,19 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::record::Field;
 use parquet::schema::types::{ColumnDescPtr, Type};
 
-use crate::left_out::{Fault, LeftOut};
-use crate::metadata::{Columns, Places};
+use crate::excluded::{Excluded, Fault};
+use crate::metadata::{ColumnIndices, Columns};
 use crate::shard_file::ShardFile;
 use crate::{DataError, FaceLabel, FaceSet, Split, photo};
 
-/// The column with the bytes of the pictures' files.
+/// The column with the bytes of the images' files.
 const BYTES: &str = "image.bytes";
 
 /// The faces in the `*.parquet` files of a folder, files in alphabetical order.
 ///
-/// Each file has a column `image` of records with `bytes` (a picture file of any readable kind) and, if it likes, `path`;
+/// Each file has a column `image` of records with `bytes` (an image file of any readable kind) and, if it likes, `path`;
 /// and columns as a `metadata.csv` (`age`, `group`, `identity`, `split`), of texts or numbers. Where there is no column
-/// `split`, the file's name says it: `train-00000-of-00002.parquet`. Labels are kept in memory, pictures are not.
+/// `split`, the file's name says it: `train-00000-of-00002.parquet`. Labels are kept in memory, images are not.
 #[derive(Debug)]
 pub struct ShardedFaces {
     shards: Vec<Shard>,
@@ -62,32 +62,32 @@ impl ShardedFaces {
     ///
     /// # Errors
     /// A shard that cannot be read, is no Parquet file or has no column `image.bytes`; no usable row.
-    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<LeftOut>), DataError> {
+    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
         let mut all = Self { shards: Vec::new(), faces: Vec::new() };
-        let mut left_out = Vec::new();
+        let mut excluded = Vec::new();
         for path in paths(folder)? {
-            left_out.extend(all.add(path, groups)?);
+            excluded.extend(all.add(path, groups)?);
         }
         if all.faces.is_empty() {
-            let reason = left_out.first().map_or("its shards have no rows".into(), ToString::to_string);
+            let reason = excluded.first().map_or("its shards have no rows".into(), ToString::to_string);
             return Err(DataError::NoFaces { path: folder.into(), reason });
         }
-        Ok((all, left_out))
+        Ok((all, excluded))
     }
 
-    fn add(&mut self, path: PathBuf, groups: &AgeGroups) -> Result<Vec<LeftOut>, DataError> {
+    fn add(&mut self, path: PathBuf, groups: &AgeGroups) -> Result<Vec<Excluded>, DataError> {
         // The reader panics at some of what a damaged file may hold.
-        let opened = guarded(|| Shard::open(&path, groups));
+        let opened = catch_panic(|| Shard::open(&path, groups));
         let (shard, labels) = opened.map_err(|reason| unusable(&path, &ParquetError::General(reason)))??;
-        let mut left_out = Vec::new();
+        let mut excluded = Vec::new();
         for (row, label) in labels.into_iter().enumerate() {
             match label {
                 Ok(label) => self.faces.push(Face { shard: self.shards.len(), row, label }),
-                Err(fault) => left_out.push(LeftOut { path: path.clone(), line: Some(row as u64 + 1), fault }),
+                Err(fault) => excluded.push(Excluded { path: path.clone(), line: Some(row as u64 + 1), fault }),
             }
         }
         self.shards.push(shard);
-        Ok(left_out)
+        Ok(excluded)
     }
 }
 
@@ -139,7 +139,7 @@ impl Shard {
         Ok((Self { path: path.into(), metadata, column }, labels))
     }
 
-    /// The bytes of the picture in row `row`.
+    /// The bytes of the image in row `row`.
     fn bytes(&self, mut row: usize) -> Result<Vec<u8>, DataError> {
         let mut groups = self.metadata.row_groups().iter();
         let group = groups
@@ -162,14 +162,14 @@ impl Shard {
             reader.read_records(1, Some(&mut present), None, &mut values)?;
             Ok(values)
         };
-        let values = guarded(read).unwrap_or_else(|reason| Err(ParquetError::General(reason)));
+        let values = catch_panic(read).unwrap_or_else(|reason| Err(ParquetError::General(reason)));
         let values = values.map_err(|error| unusable(&self.path, &error))?;
         // No bytes at all are refused by the decoder.
         Ok(values.first().map(|bytes| bytes.data().to_vec()).unwrap_or_default())
     }
 }
 
-/// Whether a file of so many `bytes` can have the rows that it says it has: a picture has a byte at least.
+/// Whether a file of so many `bytes` can have the rows that it says it has: an image has a byte at least.
 fn rows_can_be(metadata: &ParquetMetaData, bytes: u64) -> bool {
     let mut groups = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()));
     let sum = groups.try_fold(0u64, |sum, rows| sum.checked_add(rows.ok()?));
@@ -186,9 +186,9 @@ fn labels(
     let schema = reader.metadata().file_metadata().schema();
     let of_labels = |field: &&Arc<Type>| field.is_primitive() && Columns::NAMES[1..].contains(&field.name());
     let fields: Vec<_> = schema.get_fields().iter().filter(of_labels).cloned().collect();
-    // Every row has a picture, so it has a name.
+    // Every row has an image, so it has a name.
     let header: StringRecord = std::iter::once("file_name").chain(fields.iter().map(|field| field.name())).collect();
-    let (places, _) = Places::of(&header, &Columns::default(), path)?;
+    let (places, _) = ColumnIndices::of(&header, &Columns::default(), path)?;
     let by_name = split_of_file(path);
     let in_columns = fields.iter().any(|field| field.name() == "split");
     let label = |cells: StringRecord| {
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     /// Written by PyArrow: see `make_shards.py` beside them.
-    fn open() -> (ShardedFaces, Vec<LeftOut>) {
+    fn open() -> (ShardedFaces, Vec<Excluded>) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shards");
         assert!(ShardedFaces::are_in(&folder));
         ShardedFaces::open(&folder, &AgeGroups::default()).unwrap()
@@ -257,10 +257,10 @@ mod tests {
 
     #[test]
     fn rows_are_faces_with_the_side_that_the_file_says() {
-        let (faces, left_out) = open();
+        let (faces, excluded) = open();
 
-        assert_eq!(left_out[0].line, Some(3));
-        assert_eq!(left_out[0].fault.reason, "age 5 is below the first age group 11-20");
+        assert_eq!(excluded[0].line, Some(3));
+        assert_eq!(excluded[0].fault.reason, "age 5 is below the first age group 11-20");
         let labels: Vec<_> = (0..faces.len()).map(|index| faces.label(index).clone()).collect();
         let label = |age: Option<u32>, group, identity: Option<&str>, split| FaceLabel {
             age,
@@ -280,17 +280,17 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_read_in_any_order_and_on_many_threads() {
+    fn images_are_read_in_any_order_and_on_many_threads() {
         use rayon::prelude::*;
         let (faces, _) = open();
         let reds = [Some(10), Some(20), None, Some(40), Some(50)];
 
         (0..200).into_par_iter().for_each(|turn| {
             let index = turn * 7 % 5;
-            let red = faces.image(index).ok().map(|picture| picture.get_pixel(0, 0)[0]);
+            let red = faces.image(index).ok().map(|image| image.get_pixel(0, 0)[0]);
             assert_eq!(red, reds[index]);
         });
-        // The row without a picture.
+        // The row without an image.
         assert!(faces.image(2).unwrap_err().to_string().ends_with("is an empty file; copy or download it again"));
     }
 

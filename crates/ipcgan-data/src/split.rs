@@ -81,12 +81,12 @@ impl FaceSet for Subset {
 
 /// Parts `faces` into a training and a validation side that share no person.
 ///
-/// A person with a picture whose `split` is given is on that side with all pictures, and on neither if it is
+/// A person with an image whose `split` is given is on that side with all images, and on neither if it is
 /// [`Split::Test`]. The others are parted by a hash of `seed` and their identity, about `valid_fraction` of them to
 /// validation; a face without identity is a person of its own.
 ///
 /// # Errors
-/// [`DataError::SplitPerson`] if the pictures of one person are given to several splits.
+/// [`DataError::IdentityInTwoSplits`] if the images of one person are given to several splits.
 pub fn by_identity(faces: Arc<dyn FaceSet>, seed: u64, valid_fraction: f64) -> Result<(Subset, Subset), DataError> {
     let given = given_splits(&*faces)?;
     let held_out = HeldOut { valid: valid_fraction, test: 0.0 };
@@ -115,7 +115,7 @@ fn given_splits(faces: &dyn FaceSet) -> Result<HashMap<&str, Split>, DataError> 
         };
         let first = *given.entry(identity.as_str()).or_insert(*split);
         if first != *split {
-            return Err(DataError::SplitPerson { identity: identity.clone(), first, second: *split });
+            return Err(DataError::IdentityInTwoSplits { identity: identity.clone(), first, second: *split });
         }
     }
     Ok(given)
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_split_holds_for_all_pictures_of_a_person() {
+    fn a_given_split_holds_for_all_images_of_a_person() {
         let mut faces = PlainFaces::of_people(&["ann", "ann", "bob", "", "eve"]);
         faces.0[1].split = Some(Split::Valid);
         faces.0[2].split = Some(Split::Train);
@@ -199,7 +199,7 @@ mod tests {
 
         let error = by_identity(Arc::new(faces), 1, 0.5).err().unwrap();
 
-        assert!(error.to_string().starts_with("pictures of `ann` are in train and in valid"));
+        assert!(error.to_string().starts_with("images of `ann` are in train and in valid"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Faces drawn by our own code, with person and age as parameters: no download, and the truth is known exactly.
 //!
-//! Each picture is a pure function of seed, person, age group and shot. What makes a [`person::Person`] stays the same
+//! Each image is a pure function of seed, person, age group and shot. What makes a [`person::Person`] stays the same
 //! at every age, what [`ageing::Ageing`] changes follows from the age, and what [`capture::Capture`] draws (background,
 //! light, pose, expression, noise) tells neither.
 
@@ -15,7 +15,7 @@ mod lines;
 mod mouth;
 mod nose;
 mod person;
-mod picture;
+mod render;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +37,7 @@ pub struct SyntheticConfig {
     /// Number of people. Default: 200.
     #[config(default = 200)]
     pub identities: usize,
-    /// Pictures of each person at each age group. Default: 2.
+    /// Images of each person at each age group. Default: 2.
     #[config(default = 2)]
     pub faces_per_group: usize,
     /// Width and height in pixels. Default: 64.
@@ -51,21 +51,21 @@ pub struct SyntheticConfig {
 /// How many years the last age group spans, which has no end of its own.
 const LAST_GROUP_YEARS: u32 = 25;
 
-/// Drawn faces of some people, each at every age group.
+/// Synthetic faces of some people, each at every age group.
 ///
 /// Eyes are at 0.30 and 0.68 of the width and 0.30 of the height, corners of the mouth at 0.70 of the height, as in
-/// aligned photos. A picture is drawn when it is first asked for, and kept.
+/// aligned photos. An image is drawn when it is first asked for, and kept.
 pub struct SyntheticFaces {
     config: SyntheticConfig,
     labels: Vec<FaceLabel>,
-    pictures: Vec<OnceLock<RgbImage>>,
+    images: Vec<OnceLock<RgbImage>>,
 }
 
 impl SyntheticFaces {
     /// The faces of `config` at these age groups: person by person, group by group.
     ///
     /// # Panics
-    /// If pictures are below 8 x 8 pixels, which no reader of photos accepts.
+    /// If images are below 8 x 8 pixels, which no reader of photos accepts.
     pub fn new(config: SyntheticConfig, groups: &AgeGroups) -> Self {
         assert!(config.size >= 8, "a face is drawn with at least 8 x 8 pixels, not {}", config.size);
         let mut labels = Vec::new();
@@ -84,27 +84,27 @@ impl SyntheticFaces {
                 }
             }
         }
-        let pictures = labels.iter().map(|_| OnceLock::new()).collect();
-        Self { config, labels, pictures }
+        let images = labels.iter().map(|_| OnceLock::new()).collect();
+        Self { config, labels, images }
     }
 
-    /// Draws all pictures now, on all processors; `progress` is told how many are done, of how many.
-    pub fn draw_all(&self, progress: &(dyn Fn(usize, usize) + Sync)) {
+    /// Draws all images now, on all processors; `progress` is told how many are done, of how many.
+    pub fn render_all(&self, progress: &(dyn Fn(usize, usize) + Sync)) {
         let done = AtomicUsize::new(0);
         (0..self.len()).into_par_iter().for_each(|index| {
-            self.picture(index);
+            self.rendered(index);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.len());
         });
     }
 
-    fn picture(&self, index: usize) -> &RgbImage {
-        self.pictures[index].get_or_init(|| {
+    fn rendered(&self, index: usize) -> &RgbImage {
+        self.images[index].get_or_init(|| {
             let (identity, group, shot) = self.place(index);
             let chance = |what| chance(&self.config, identity, group, shot, what);
             let person = Person::random(&mut random(mixed(self.config.seed), 0, identity as u64));
             let age = self.labels[index].age.unwrap_or_default() as f32 + chance(Use::Months).random_range(0.0..1.0);
             let capture = Capture::random(&mut chance(Use::Capture));
-            picture::drawn(&person, age, &capture, self.config.size)
+            render::render(&person, age, &capture, self.config.size)
         })
     }
 
@@ -131,17 +131,17 @@ impl FaceSet for SyntheticFaces {
     }
 
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-        Ok(self.picture(index).clone())
+        Ok(self.rendered(index).clone())
     }
 
-    /// Of what decides a picture beside its name.
+    /// Of what decides an image beside its name.
     fn source_checksum(&self, index: usize) -> Option<u32> {
         let SyntheticConfig { size, seed, .. } = self.config;
         Some(crc32c::crc32c(format!("{seed} {size} {:?}", self.labels[index].age).as_bytes()))
     }
 }
 
-/// What chance decides about a picture, each from a stream of its own.
+/// What chance decides about an image, each from a stream of its own.
 #[derive(Clone, Copy)]
 enum Use {
     Age = 1,
@@ -150,8 +150,8 @@ enum Use {
 }
 
 fn chance(config: &SyntheticConfig, identity: usize, group: usize, shot: usize, what: Use) -> impl Rng + use<> {
-    let picture = mixed(mixed(identity as u64) ^ group as u64) ^ shot as u64;
-    random(mixed(config.seed), picture, what as u64)
+    let image = mixed(mixed(identity as u64) ^ group as u64) ^ shot as u64;
+    random(mixed(config.seed), image, what as u64)
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_depends_on_seed_person_group_and_shot_alone() {
+    fn an_image_depends_on_seed_person_group_and_shot_alone() {
         let [few, many] = [faces(2, 1, 1), faces(9, 1, 1)];
         image(&many, 40);
 
@@ -207,13 +207,13 @@ mod tests {
         let faces = faces(3, 1, 1);
         let told = AtomicUsize::new(0);
 
-        faces.draw_all(&|_, total| {
+        faces.render_all(&|_, total| {
             assert_eq!(total, 15);
             told.fetch_add(1, Ordering::Relaxed);
         });
 
         assert_eq!(told.into_inner(), 15);
-        assert!(faces.pictures.iter().all(|picture| picture.get().is_some()));
+        assert!(faces.images.iter().all(|image| image.get().is_some()));
     }
 
     #[test]
@@ -252,22 +252,21 @@ mod tests {
         0.299 * f32::from(*red) + 0.587 * f32::from(*green) + 0.114 * f32::from(*blue)
     }
 
-    fn mean_of(picture: &RgbImage, wanted: impl Fn(u32, u32) -> bool, measure: impl Fn(&Rgb<u8>) -> f32) -> f32 {
-        let of_region = || picture.enumerate_pixels().filter(|(x, y, _)| wanted(*x, *y));
+    fn mean_of(image: &RgbImage, wanted: impl Fn(u32, u32) -> bool, measure: impl Fn(&Rgb<u8>) -> f32) -> f32 {
+        let of_region = || image.enumerate_pixels().filter(|(x, y, _)| wanted(*x, *y));
         of_region().map(|(_, _, pixel)| measure(pixel)).sum::<f32>() / of_region().count() as f32
     }
 
     #[test]
     fn brightness_and_background_do_not_tell_the_age_but_the_face_does() {
         let faces = faces(100, 1, 3);
-        // Each group is 100 pictures: of five such means one beyond four standard errors is one seed in three thousand.
+        // Each group is 100 images: of five such means one beyond four standard errors is one seed in three thousand.
         const CHANCE: f32 = 4.0;
 
-        let brightness = largest_deviation(&faces, |picture| mean_of(picture, |_, _| true, grey));
-        let corners =
-            largest_deviation(&faces, |picture| mean_of(picture, |x, y| !(1..=14).contains(&x) && y > 14, grey));
+        let brightness = largest_deviation(&faces, |image| mean_of(image, |_, _| true, grey));
+        let corners = largest_deviation(&faces, |image| mean_of(image, |x, y| !(1..=14).contains(&x) && y > 14, grey));
         let redness = |Rgb([red, _, blue]): &Rgb<u8>| f32::from(*red) - f32::from(*blue);
-        let skin = largest_deviation(&faces, |picture| mean_of(picture, |x, y| x.abs_diff(8) < 5 && y < 14, redness));
+        let skin = largest_deviation(&faces, |image| mean_of(image, |x, y| x.abs_diff(8) < 5 && y < 14, redness));
 
         assert!(brightness < CHANCE, "{brightness}");
         assert!(corners < CHANCE, "{corners}");

@@ -10,7 +10,7 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::DataError;
-use crate::left_out::Fault;
+use crate::excluded::Fault;
 
 /// The most bytes of a table: ten million rows.
 const MAX_BYTES: u64 = 1 << 30;

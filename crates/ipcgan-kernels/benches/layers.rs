@@ -10,48 +10,48 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan_kernels::{
-    Activation, Arithmetic, Convolution, Epilogue, Instructions, LineAllocator, Linear, weight_gradient,
+    Activation, CacheAlignedAllocator, ConvAlgorithm, Convolution, Epilogue, InstructionSet, Linear, weight_gradient,
 };
 use networks::{BATCH, layers};
 use pulp::{Arch, Simd, WithSimd};
 
 /// As in the command.
 #[global_allocator]
-static ALLOCATOR: LineAllocator = LineAllocator;
+static ALLOCATOR: CacheAlignedAllocator = CacheAlignedAllocator;
 
 fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|index| (index * 7919 % 1013) as f32 / 1013.0 - 0.5).collect()
 }
 
 fn convolutions(criterion: &mut Criterion) {
-    let instructions = Instructions::best();
+    let instructions = InstructionSet::best();
     let epilogue = Epilogue::default();
     for layer in layers() {
         let (weights, channels) = (numbers(layer.weights()), layer.channels());
-        let (input, gradient) = (numbers(layer.input.values()), numbers(layer.output.values()));
-        let [sides, input_sides] = [layer.output, layer.input].map(|maps| [maps.height, maps.width]);
+        let (input, gradient) = (numbers(layer.input.num_elements()), numbers(layer.output.num_elements()));
+        let [sides, input_sides] = [layer.output, layer.input].map(|shape| [shape.height, shape.width]);
 
         let mut group = criterion.benchmark_group(layer.name);
         group.sample_size(10);
         group.throughput(Throughput::Elements(layer.operations()));
-        for (name, arithmetic) in [("direct", Arithmetic::Direct), ("fast", Arithmetic::Fast)] {
+        for (name, algorithm) in [("direct", ConvAlgorithm::Direct), ("fast", ConvAlgorithm::Winograd)] {
             group.bench_function(BenchmarkId::new("output", name), |bencher| {
                 bencher.iter(|| {
                     let once = Some(layer.output);
-                    let conv = Convolution::new(instructions, arithmetic, &weights, channels, &layer.window, once);
+                    let conv = Convolution::new(instructions, algorithm, &weights, channels, &layer.params, once);
                     black_box(conv.run(&input, layer.input, sides, &epilogue))
                 });
             });
             group.bench_function(BenchmarkId::new("input gradient", name), |bencher| {
                 bencher.iter(|| {
                     let once = Some(layer.input);
-                    let conv = Convolution::adjoint(instructions, arithmetic, &weights, channels, &layer.window, once);
+                    let conv = Convolution::adjoint(instructions, algorithm, &weights, channels, &layer.params, once);
                     black_box(conv.run(&gradient, layer.output, input_sides, &epilogue))
                 });
             });
             group.bench_function(BenchmarkId::new("weight gradient", name), |bencher| {
                 let (input, gradient) = ((&input[..], layer.input), (&gradient[..], layer.output));
-                bencher.iter(|| black_box(weight_gradient(instructions, arithmetic, input, gradient, &layer.window)));
+                bencher.iter(|| black_box(weight_gradient(instructions, algorithm, input, gradient, &layer.params)));
             });
         }
         group.finish();
@@ -62,7 +62,7 @@ fn convolutions(criterion: &mut Criterion) {
 fn fully_connected(criterion: &mut Criterion) {
     let (inputs, outputs) = (9216, 4096);
     let weights = numbers(inputs * outputs);
-    let layer = Linear { instructions: Instructions::best(), weights: &weights, inputs, outputs };
+    let layer = Linear { instructions: InstructionSet::best(), weights: &weights, inputs, outputs };
     let mut group = criterion.benchmark_group("alexnet fc6");
     group.sample_size(10);
     group.throughput(Throughput::Bytes(4 * weights.len() as u64));

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::Instructions;
+use crate::InstructionSet;
 use crate::lanes::{load, store};
 use crate::output::PIECE_VALUES;
 
@@ -31,7 +31,7 @@ impl Adam {
     /// If they are not of one length.
     pub fn update(
         &self,
-        instructions: Instructions,
+        instructions: InstructionSet,
         values: &mut [f32],
         gradient: &[f32],
         [first, second]: [&mut [f32]; 2],

@@ -1,22 +1,22 @@
 //! Convolutions with prepared weights.
 
-use crate::correlation::Correlation;
 use crate::depthwise::{Depthwise, is_depthwise};
 use crate::epilogue::Epilogue;
-use crate::narrow::Narrow;
-use crate::one_by_one::OneByOne;
-use crate::shuffled::Shuffled;
-use crate::winograd::{self, Weights, Winograd};
-use crate::{Instructions, Maps, Window};
+use crate::few_outputs::FewOutputs;
+use crate::implicit_gemm::ImplicitGemm;
+use crate::pointwise_conv::PointwiseConv;
+use crate::sub_pixel::SubPixel;
+use crate::winograd::{self, WeightState, Winograd};
+use crate::{ConvParams, InstructionSet, Nhwc};
 
 /// How sums are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arithmetic {
+pub enum ConvAlgorithm {
     /// Term by term.
     Direct,
     /// With the fewest multiplications, by Winograd's algorithm where it applies; roundings are about 5e-6 of the
     /// outputs instead of 5e-7.
-    Fast,
+    Winograd,
 }
 
 /// A convolution, or the adjoint of one, with its weights in the order in which they are read.
@@ -34,94 +34,94 @@ pub struct Convolution {
 /// Sums term by term.
 #[derive(Debug)]
 enum Direct {
-    Correlation(Correlation),
+    ImplicitGemm(ImplicitGemm),
     Depthwise(Depthwise),
-    Narrow(Narrow),
-    OneByOne(OneByOne),
-    Shuffled(Shuffled),
+    FewOutputs(FewOutputs),
+    PointwiseConv(PointwiseConv),
+    SubPixel(SubPixel),
 }
 
 impl Convolution {
     /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`; `channels` are the outputs and the
     /// inputs of a group, `once` the sizes of the output if there will be one only.
     pub fn new(
-        instructions: Instructions,
-        arithmetic: Arithmetic,
+        instructions: InstructionSet,
+        algorithm: ConvAlgorithm,
         weights: &[f32],
         channels: [usize; 2],
-        window: &Window,
-        once: Option<Maps>,
+        params: &ConvParams,
+        once: Option<Nhwc>,
     ) -> Self {
-        check(weights, channels, window);
+        check(weights, channels, params);
         let direct = || {
-            if is_depthwise(channels, window) {
-                Direct::Depthwise(Depthwise::new(instructions, weights, window))
-            } else if OneByOne::suits(window) {
-                Direct::OneByOne(OneByOne::new(instructions, weights, channels))
-            } else if Narrow::suits(instructions, channels, window) {
-                Direct::Narrow(Narrow::new(instructions, weights, channels, window))
+            if is_depthwise(channels, params) {
+                Direct::Depthwise(Depthwise::new(instructions, weights, params))
+            } else if PointwiseConv::suits(params) {
+                Direct::PointwiseConv(PointwiseConv::new(instructions, weights, channels))
+            } else if FewOutputs::suits(instructions, channels, params) {
+                Direct::FewOutputs(FewOutputs::new(instructions, weights, channels, params))
             } else {
-                Direct::Correlation(Correlation::forward(instructions, weights, channels, window))
+                Direct::ImplicitGemm(ImplicitGemm::forward(instructions, weights, channels, params))
             }
         };
-        let winograd = || Winograd::forward(instructions, weights, channels, window);
-        let from = channels[1] * window.groups;
-        Self::prepared(arithmetic, (from, channels), window, once, direct, winograd)
+        let winograd = || Winograd::forward(instructions, weights, channels, params);
+        let from = channels[1] * params.groups;
+        Self::prepared(algorithm, (from, channels), params, once, direct, winograd)
     }
 
     /// Adjoint of [`Convolution::new`] with the same arguments: from maps of its output to maps of its input.
     ///
     /// That is the gradient towards a convolution's input, and the forward pass of a transposed convolution.
     pub fn adjoint(
-        instructions: Instructions,
-        arithmetic: Arithmetic,
+        instructions: InstructionSet,
+        algorithm: ConvAlgorithm,
         weights: &[f32],
         channels: [usize; 2],
-        window: &Window,
-        once: Option<Maps>,
+        params: &ConvParams,
+        once: Option<Nhwc>,
     ) -> Self {
-        check(weights, channels, window);
-        let direct = || match Shuffled::suits(instructions, channels, window) {
-            true => Direct::Shuffled(Shuffled::new(instructions, weights, channels, window)),
-            false => Direct::Correlation(Correlation::adjoint(instructions, weights, channels, window)),
+        check(weights, channels, params);
+        let direct = || match SubPixel::suits(instructions, channels, params) {
+            true => Direct::SubPixel(SubPixel::new(instructions, weights, channels, params)),
+            false => Direct::ImplicitGemm(ImplicitGemm::adjoint(instructions, weights, channels, params)),
         };
-        let winograd = || Winograd::adjoint(instructions, weights, channels, window);
-        Self::prepared(arithmetic, (channels[0], channels), window, once, direct, winograd)
+        let winograd = || Winograd::adjoint(instructions, weights, channels, params);
+        Self::prepared(algorithm, (channels[0], channels), params, once, direct, winograd)
     }
 
     /// For one output the weights are prepared in the better way, in borrowed memory; for many in both ways, because
     /// small outputs and large ones differ.
     fn prepared(
-        arithmetic: Arithmetic,
+        algorithm: ConvAlgorithm,
         (from, channels): (usize, [usize; 2]),
-        window: &Window,
-        once: Option<Maps>,
+        params: &ConvParams,
+        once: Option<Nhwc>,
         direct: impl FnOnce() -> Direct,
         winograd: impl FnOnce() -> Winograd,
     ) -> Self {
-        let kernel = window.kernel;
-        let fast = arithmetic == Arithmetic::Fast && winograd_possible(channels, window);
+        let kernel = params.kernel;
+        let fast = algorithm == ConvAlgorithm::Winograd && supports_winograd(channels, params);
         match once {
-            Some(maps) if fast && winograd::saves(kernel, maps, Weights::New) => {
+            Some(shape) if fast && winograd::is_faster(kernel, shape, WeightState::Raw) => {
                 Self { channels: from, kernel, direct: None, winograd: Some(winograd()) }
             }
             Some(_) => Self { channels: from, kernel, direct: Some(direct()), winograd: None },
-            None => Self { channels: from, kernel, direct: Some(direct()), winograd: fast.then(winograd) }.settled(),
+            None => Self { channels: from, kernel, direct: Some(direct()), winograd: fast.then(winograd) }.owned(),
         }
     }
 
     /// Moved out of borrowed memory.
-    fn settled(mut self) -> Self {
+    fn owned(mut self) -> Self {
         match &mut self.direct {
             // It holds memory of its own.
             None | Some(Direct::Depthwise(_)) => {}
-            Some(Direct::Correlation(direct)) => direct.settle(),
-            Some(Direct::Narrow(direct)) => direct.settle(),
-            Some(Direct::OneByOne(direct)) => direct.settle(),
-            Some(Direct::Shuffled(direct)) => direct.settle(),
+            Some(Direct::ImplicitGemm(direct)) => direct.make_owned(),
+            Some(Direct::FewOutputs(direct)) => direct.make_owned(),
+            Some(Direct::PointwiseConv(direct)) => direct.make_owned(),
+            Some(Direct::SubPixel(direct)) => direct.make_owned(),
         }
         if let Some(winograd) = &mut self.winograd {
-            winograd.settle();
+            winograd.make_owned();
         }
         self
     }
@@ -129,50 +129,50 @@ impl Convolution {
     /// The values of an output of `sides` (height and width), channels last.
     ///
     /// # Panics
-    /// If `input` does not hold the values of `maps`, or they have other channels than the weights.
-    pub fn run(&self, input: &[f32], maps: Maps, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
+    /// If `input` does not hold the values of `shape`, or they have other channels than the weights.
+    pub fn run(&self, input: &[f32], shape: Nhwc, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
         let mut output = Vec::new();
-        self.run_into(input, maps, sides, epilogue, &mut output);
+        self.run_into(input, shape, sides, epilogue, &mut output);
         output
     }
 
     /// [`Convolution::run`], with the memory that `output` has.
     ///
     /// # Panics
-    /// If `input` does not hold the values of `maps`, or they have other channels than the weights.
+    /// If `input` does not hold the values of `shape`, or they have other channels than the weights.
     pub fn run_into(
         &self,
         input: &[f32],
-        maps: Maps,
+        shape: Nhwc,
         sides: [usize; 2],
         epilogue: &Epilogue<'_>,
         output: &mut Vec<f32>,
     ) {
-        assert_eq!(input.len(), maps.values(), "values of the input");
-        assert_eq!(maps.channels, self.channels, "channels of the input");
-        let output_maps = Maps { height: sides[0], width: sides[1], ..maps };
+        assert_eq!(input.len(), shape.num_elements(), "values of the input");
+        assert_eq!(shape.channels, self.channels, "channels of the input");
+        let output_shape = Nhwc { height: sides[0], width: sides[1], ..shape };
         match (&self.direct, &self.winograd) {
-            (None, Some(winograd)) => winograd.run(input, maps, sides, epilogue, output),
-            (Some(_), Some(winograd)) if winograd::saves(self.kernel, output_maps, Weights::Ready) => {
-                winograd.run(input, maps, sides, epilogue, output);
+            (None, Some(winograd)) => winograd.run(input, shape, sides, epilogue, output),
+            (Some(_), Some(winograd)) if winograd::is_faster(self.kernel, output_shape, WeightState::Transformed) => {
+                winograd.run(input, shape, sides, epilogue, output);
             }
-            (Some(Direct::Correlation(direct)), _) => direct.run(input, maps, sides, epilogue, output),
-            (Some(Direct::Depthwise(direct)), _) => direct.run(input, maps, sides, epilogue, output),
-            (Some(Direct::Narrow(direct)), _) => direct.run(input, maps, sides, epilogue, output),
-            (Some(Direct::OneByOne(direct)), _) => direct.run(input, maps, epilogue, output),
-            (Some(Direct::Shuffled(direct)), _) => direct.run(input, maps, sides, epilogue, output),
+            (Some(Direct::ImplicitGemm(direct)), _) => direct.run(input, shape, sides, epilogue, output),
+            (Some(Direct::Depthwise(direct)), _) => direct.run(input, shape, sides, epilogue, output),
+            (Some(Direct::FewOutputs(direct)), _) => direct.run(input, shape, sides, epilogue, output),
+            (Some(Direct::PointwiseConv(direct)), _) => direct.run(input, shape, epilogue, output),
+            (Some(Direct::SubPixel(direct)), _) => direct.run(input, shape, sides, epilogue, output),
             (None, None) => unreachable!("weights are prepared in one way at least"),
         }
     }
 }
 
 /// Whether Winograd's algorithm can convolve `outputs` and inputs of a group.
-pub(crate) fn winograd_possible([outputs, inputs]: [usize; 2], window: &Window) -> bool {
-    winograd::possible(window, [outputs / window.groups, inputs])
+pub(crate) fn supports_winograd([outputs, inputs]: [usize; 2], params: &ConvParams) -> bool {
+    winograd::is_supported(params, [outputs / params.groups, inputs])
 }
 
-fn check(weights: &[f32], [outputs, inputs]: [usize; 2], window: &Window) {
-    let count = outputs * inputs * window.kernel * window.kernel;
+fn check(weights: &[f32], [outputs, inputs]: [usize; 2], params: &ConvParams) {
+    let count = outputs * inputs * params.kernel * params.kernel;
     assert_eq!(weights.len(), count, "weights of {outputs} outputs and {inputs} inputs");
-    assert!(outputs.is_multiple_of(window.groups), "{outputs} outputs in {} groups", window.groups);
+    assert!(outputs.is_multiple_of(params.groups), "{outputs} outputs in {} groups", params.groups);
 }

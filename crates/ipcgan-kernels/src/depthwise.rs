@@ -7,46 +7,46 @@ use pulp::{Simd, WithSimd};
 use crate::epilogue::Epilogue;
 use crate::lanes::load;
 use crate::output::fill_in_chunks;
-use crate::{Instructions, Maps, Window};
+use crate::{ConvParams, InstructionSet, Nhwc};
 
 /// Whether a convolution of `outputs` and inputs of a group is depthwise.
-pub(crate) fn is_depthwise([outputs, inputs]: [usize; 2], window: &Window) -> bool {
-    inputs == 1 && outputs == window.groups && outputs > 1
+pub(crate) fn is_depthwise([outputs, inputs]: [usize; 2], params: &ConvParams) -> bool {
+    inputs == 1 && outputs == params.groups && outputs > 1
 }
 
 /// A depthwise convolution with its weights channels last, as the maps are.
 #[derive(Debug)]
 pub(crate) struct Depthwise {
-    instructions: Instructions,
-    window: Window,
+    instructions: InstructionSet,
+    params: ConvParams,
     /// `[kernel][kernel][channels]`.
     weights: Vec<f32>,
 }
 
 impl Depthwise {
     /// Convolution with `weights` `[channels][kernel][kernel]`.
-    pub(crate) fn new(instructions: Instructions, weights: &[f32], window: &Window) -> Self {
-        let taps = window.kernel * window.kernel;
-        let channels = window.groups;
+    pub(crate) fn new(instructions: InstructionSet, weights: &[f32], params: &ConvParams) -> Self {
+        let taps = params.kernel * params.kernel;
+        let channels = params.groups;
         let places = (0..taps).flat_map(|tap| (0..channels).map(move |channel| channel * taps + tap));
-        Self { instructions, window: *window, weights: places.map(|place| weights[place]).collect() }
+        Self { instructions, params: *params, weights: places.map(|place| weights[place]).collect() }
     }
 
     /// The output's values, for an output of `[height, width]`.
     pub(crate) fn run(
         &self,
         input: &[f32],
-        maps: Maps,
+        shape: Nhwc,
         [height, width]: [usize; 2],
         epilogue: &Epilogue<'_>,
         output: &mut Vec<f32>,
     ) {
-        let line = width * maps.channels;
-        fill_in_chunks(output, maps.batch * height * line, line, |index, output| {
-            let (picture, y) = (index / height, index % height);
-            let picture = &input[picture * maps.picture()..][..maps.picture()];
+        let line = width * shape.channels;
+        fill_in_chunks(output, shape.batch * height * line, line, |index, output| {
+            let (image, y) = (index / height, index % height);
+            let image = &input[image * shape.image_elements()..][..shape.image_elements()];
             let start = index * line;
-            self.instructions.run(Row { depthwise: self, picture, maps, y, start, output, epilogue });
+            self.instructions.run(Row { depthwise: self, image, shape, y, start, output, epilogue });
         });
     }
 }
@@ -54,8 +54,8 @@ impl Depthwise {
 /// A row of the output.
 struct Row<'a> {
     depthwise: &'a Depthwise,
-    picture: &'a [f32],
-    maps: Maps,
+    image: &'a [f32],
+    shape: Nhwc,
     y: usize,
     /// Where `output` begins in the whole output.
     start: usize,
@@ -75,11 +75,11 @@ struct Taps {
 
 impl Taps {
     #[inline(always)]
-    fn of(window: &Window, output: usize, side: usize) -> Self {
-        let begin = output * window.stride;
-        let first = window.before.saturating_sub(begin).min(window.kernel);
-        let place = (begin + first).saturating_sub(window.before).min(side);
-        let end = (side + window.before).saturating_sub(begin).min(window.kernel);
+    fn of(params: &ConvParams, output: usize, side: usize) -> Self {
+        let begin = output * params.stride;
+        let first = params.pad_before.saturating_sub(begin).min(params.kernel);
+        let place = (begin + first).saturating_sub(params.pad_before).min(side);
+        let end = (side + params.pad_before).saturating_sub(begin).min(params.kernel);
         Self { first, place, count: end.saturating_sub(first) }
     }
 }
@@ -89,13 +89,14 @@ impl WithSimd for Row<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Maps { height, width, channels, .. } = self.maps;
-        let window = self.depthwise.window;
-        let rows = Taps::of(&window, self.y, height);
+        let Nhwc { height, width, channels, .. } = self.shape;
+        let params = self.depthwise.params;
+        let rows = Taps::of(&params, self.y, height);
         let outputs = self.output.len() / channels;
         // Outputs whose windows lie within the input.
-        let inner = if window.stride == 1 && window.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
-            window.before.min(outputs)..(width + window.before).saturating_sub(2).clamp(window.before, outputs)
+        let inner = if params.stride == 1 && params.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
+            params.pad_before.min(outputs)
+                ..(width + params.pad_before).saturating_sub(2).clamp(params.pad_before, outputs)
         } else {
             0..0
         };
@@ -112,18 +113,18 @@ impl Row<'_> {
     /// One output pixel.
     #[inline(always)]
     fn pixel<S: Simd>(&mut self, simd: S, x: usize, rows: Taps) {
-        let Depthwise { window, weights, .. } = self.depthwise;
-        let Maps { width, channels, .. } = self.maps;
-        let columns = Taps::of(window, x, width);
+        let Depthwise { params, weights, .. } = self.depthwise;
+        let Nhwc { width, channels, .. } = self.shape;
+        let columns = Taps::of(params, x, width);
         let place = x * channels;
         for (index, output) in self.output[place..place + channels].chunks_mut(S::F32_LANES).enumerate() {
             let (channel, count) = (index * S::F32_LANES, output.len());
             let mut sum = simd.splat_f32s(0.0);
             for row in 0..rows.count {
                 let values = ((rows.place + row) * width + columns.place) * channels + channel;
-                let taps = ((rows.first + row) * window.kernel + columns.first) * channels + channel;
+                let taps = ((rows.first + row) * params.kernel + columns.first) * channels + channel;
                 for column in 0..columns.count {
-                    let value = load(simd, &self.picture[values + column * channels..][..count]);
+                    let value = load(simd, &self.image[values + column * channels..][..count]);
                     let weight = load(simd, &weights[taps + column * channels..][..count]);
                     sum = simd.mul_add_e_f32s(value, weight, sum);
                 }
@@ -136,14 +137,13 @@ impl Row<'_> {
     /// stay in registers.
     #[inline(always)]
     fn inner<S: Simd>(&mut self, simd: S, pixels: Range<usize>, rows: Taps) {
-        let Depthwise { window, weights, .. } = self.depthwise;
-        let Maps { width, channels, .. } = self.maps;
+        let Depthwise { params, weights, .. } = self.depthwise;
+        let Nhwc { width, channels, .. } = self.shape;
         let vectors = channels / S::F32_LANES;
         let (weights, _) = S::as_simd_f32s(weights);
         let line = |row: usize| {
-            let (values, _) =
-                S::as_simd_f32s(&self.picture[(rows.place + row) * width * channels..][..width * channels]);
-            &values[(pixels.start - window.before) * vectors..(pixels.end + 2 - window.before) * vectors]
+            let (values, _) = S::as_simd_f32s(&self.image[(rows.place + row) * width * channels..][..width * channels]);
+            &values[(pixels.start - params.pad_before) * vectors..(pixels.end + 2 - params.pad_before) * vectors]
         };
         let lines: [&[S::f32s]; 3] = std::array::from_fn(line);
         for vector in 0..vectors {

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::epilogue::Epilogue;
 use crate::lanes::load;
-use crate::outer::{Add, Before, Outer, Side};
+use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
 use crate::output::in_chunks;
 use crate::scratch::Scratch;
-use crate::{Activation, Instructions};
+use crate::{Activation, InstructionSet};
 
 /// Rows of the weights, one an input, that a task multiplies.
 const TASK_ROWS: usize = 256;
@@ -16,17 +16,17 @@ const TASK_ROWS: usize = 256;
 const TASK_INPUTS: usize = 64;
 /// Rows of weights that are read together, so that sums are loaded and stored an eighth as often.
 const ROWS: usize = 8;
-/// Rows and pictures whose products fill the registers.
+/// Rows and images whose products fill the registers.
 const DOT_ROWS: usize = 4;
-const DOT_PICTURES: usize = 4;
-/// Pictures whose sums grow side by side.
-const PICTURES: usize = 4;
+const DOT_IMAGES: usize = 4;
+/// Images whose sums grow side by side.
+const IMAGES: usize = 4;
 
 /// A fully connected layer with `weights` `[inputs][outputs]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
     /// Which vector instructions run.
-    pub instructions: Instructions,
+    pub instructions: InstructionSet,
     /// The weights.
     pub weights: &'a [f32],
     /// Values of an input.
@@ -36,10 +36,10 @@ pub struct Linear<'a> {
 }
 
 impl Linear<'_> {
-    /// How many pictures `values` are of, `each` of one.
+    /// How many images `values` are of, `each` of one.
     fn batch(&self, values: &[f32], each: usize) -> usize {
         assert_eq!(self.weights.len(), self.inputs * self.outputs, "values of the weights");
-        assert!(values.len().is_multiple_of(each), "{} values, {each} of a picture", values.len());
+        assert!(values.len().is_multiple_of(each), "{} values, {each} of an image", values.len());
         values.len() / each
     }
 
@@ -60,15 +60,15 @@ impl Linear<'_> {
                 self.instructions.run(Rows { weights, input, inputs, outputs, first })
             })
             .collect();
-        in_chunks(batch * outputs, outputs, |picture, output| {
+        in_chunks(batch * outputs, outputs, |image, output| {
             for (vector, output) in output.chunks_mut(lanes).enumerate() {
-                let start = (vector * batch + picture) * lanes;
+                let start = (vector * batch + image) * lanes;
                 for part in &parts {
                     output.iter_mut().zip(&part[start..]).for_each(|(sum, part)| *sum += part);
                 }
                 for (index, sum) in output.iter_mut().enumerate() {
                     let channel = vector * lanes + index;
-                    *sum = epilogue.of_one(*sum, channel, picture * outputs + channel);
+                    *sum = epilogue.apply(*sum, channel, image * outputs + channel);
                 }
             }
         })
@@ -87,8 +87,8 @@ impl Linear<'_> {
         let mut result = vec![0.0; batch * inputs];
         for (block, dots) in blocks.iter().enumerate() {
             for (row, dots) in dots.chunks_exact(batch).enumerate() {
-                for (picture, &dot) in dots.iter().enumerate() {
-                    result[picture * inputs + block * TASK_INPUTS + row] = dot;
+                for (image, &dot) in dots.iter().enumerate() {
+                    result[image * inputs + block * TASK_INPUTS + row] = dot;
                 }
             }
         }
@@ -106,15 +106,15 @@ impl Linear<'_> {
         let width = outputs.next_multiple_of(self.instructions.lanes());
         in_chunks(inputs * outputs, TASK_INPUTS * outputs, |block, result| {
             let rows = result.len() / outputs;
-            let left = Side { values: &input[block * TASK_INPUTS..], strides: [0, inputs], length: rows };
-            let right = Side { values: gradient, strides: [0, outputs], length: outputs };
-            let outer = Outer { left, right, grid: [1, batch] };
+            let left = Operand { values: &input[block * TASK_INPUTS..], strides: [0, inputs], length: rows };
+            let right = Operand { values: gradient, strides: [0, outputs], length: outputs };
+            let outer = OuterProducts { left, right, grid: [1, batch] };
             if width == outputs {
-                self.instructions.run(Add { outer, sums: result, before: Before::Sums });
+                self.instructions.run(Accumulate { outer, sums: result, accumulation: Accumulation::Add });
                 return;
             }
             let mut sums = vec![0.0; rows * width];
-            self.instructions.run(Add { outer, sums: &mut sums, before: Before::Sums });
+            self.instructions.run(Accumulate { outer, sums: &mut sums, accumulation: Accumulation::Add });
             for (result, sums) in result.chunks_exact_mut(outputs).zip(sums.chunks_exact(width)) {
                 result.copy_from_slice(&sums[..outputs]);
             }
@@ -161,9 +161,9 @@ impl Rows<'_> {
         let Self { weights, input, inputs, outputs, first } = *self;
         let batch = input.len() / inputs;
         let lines = &weights[row * outputs..];
-        let pictures = input.chunks_exact(inputs);
+        let images = input.chunks_exact(inputs);
         let factors: Vec<[f32; N]> =
-            pictures.map(|input| std::array::from_fn(|index| input[first + row + index])).collect();
+            images.map(|input| std::array::from_fn(|index| input[first + row + index])).collect();
         for (vector, sums) in sums.chunks_exact_mut(batch * S::F32_LANES).enumerate() {
             let start = vector * S::F32_LANES;
             let end = outputs.min(start + S::F32_LANES);
@@ -171,8 +171,8 @@ impl Rows<'_> {
             for (index, weights) in weights.iter_mut().enumerate() {
                 *weights = load(simd, &lines[index * outputs + start..index * outputs + end]);
             }
-            let (blocks, rest) = S::as_mut_simd_f32s(sums).0.as_chunks_mut::<PICTURES>();
-            let (block_factors, rest_factors) = factors.as_chunks::<PICTURES>();
+            let (blocks, rest) = S::as_mut_simd_f32s(sums).0.as_chunks_mut::<IMAGES>();
+            let (block_factors, rest_factors) = factors.as_chunks::<IMAGES>();
             for (sums, factors) in blocks.iter_mut().zip(block_factors) {
                 add_rows(simd, &weights, factors, sums);
             }
@@ -183,14 +183,14 @@ impl Rows<'_> {
     }
 }
 
-/// Adds some rows' weights times their factors to the sums of a few pictures, these side by side: the sum of one alone
+/// Adds some rows' weights times their factors to the sums of a few images, these side by side: the sum of one alone
 /// would wait for itself.
 #[inline(always)]
-fn add_rows<S: Simd, const N: usize, const PICTURES: usize>(
+fn add_rows<S: Simd, const N: usize, const IMAGES: usize>(
     simd: S,
     weights: &[S::f32s; N],
-    factors: &[[f32; N]; PICTURES],
-    sums: &mut [S::f32s; PICTURES],
+    factors: &[[f32; N]; IMAGES],
+    sums: &mut [S::f32s; IMAGES],
 ) {
     let mut added = *sums;
     for (row, &weights) in weights.iter().enumerate() {
@@ -232,32 +232,32 @@ impl Dots<'_> {
     #[inline(always)]
     fn rows<S: Simd, const ROWS: usize>(&self, simd: S, row: usize, dots: &mut [f32]) {
         let batch = dots.len() / ROWS;
-        let mut picture = 0;
-        while picture + DOT_PICTURES <= batch {
-            self.block::<S, ROWS, DOT_PICTURES>(simd, row, picture, dots);
-            picture += DOT_PICTURES;
+        let mut image = 0;
+        while image + DOT_IMAGES <= batch {
+            self.block::<S, ROWS, DOT_IMAGES>(simd, row, image, dots);
+            image += DOT_IMAGES;
         }
-        while picture < batch {
-            self.block::<S, ROWS, 1>(simd, row, picture, dots);
-            picture += 1;
+        while image < batch {
+            self.block::<S, ROWS, 1>(simd, row, image, dots);
+            image += 1;
         }
     }
 
     /// The products of a few rows with a few gradients, all in registers.
     #[inline(always)]
-    fn block<S: Simd, const ROWS: usize, const PICTURES: usize>(
+    fn block<S: Simd, const ROWS: usize, const IMAGES: usize>(
         &self,
         simd: S,
         row: usize,
-        picture: usize,
+        image: usize,
         dots: &mut [f32],
     ) {
         let (outputs, batch) = (self.outputs, dots.len() / ROWS);
-        let (weights, gradients) = (&self.weights[row * outputs..], &self.gradient[picture * outputs..]);
-        let mut sums = [[simd.splat_f32s(0.0); PICTURES]; ROWS];
+        let (weights, gradients) = (&self.weights[row * outputs..], &self.gradient[image * outputs..]);
+        let mut sums = [[simd.splat_f32s(0.0); IMAGES]; ROWS];
         for start in (0..outputs).step_by(S::F32_LANES) {
             let end = outputs.min(start + S::F32_LANES);
-            let mut vectors = [simd.splat_f32s(0.0); PICTURES];
+            let mut vectors = [simd.splat_f32s(0.0); IMAGES];
             for (index, vector) in vectors.iter_mut().enumerate() {
                 *vector = load(simd, &gradients[index * outputs + start..index * outputs + end]);
             }
@@ -269,7 +269,7 @@ impl Dots<'_> {
             }
         }
         for (dots, sums) in dots.chunks_exact_mut(batch).zip(&sums) {
-            for (dot, &sum) in dots[picture..].iter_mut().zip(sums) {
+            for (dot, &sum) in dots[image..].iter_mut().zip(sums) {
                 *dot = simd.reduce_sum_f32s(sum);
             }
         }

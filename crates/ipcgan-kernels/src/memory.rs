@@ -13,7 +13,7 @@ const LARGE: usize = 1 << 12;
 /// The C library puts them 16 bytes past a line, so that every load of a whole vector touches two: kernels run 5 to 20%
 /// slower. A program takes it with `#[global_allocator]`.
 #[derive(Clone, Copy, Debug)]
-pub struct LineAllocator;
+pub struct CacheAlignedAllocator;
 
 /// Whether memory of this layout is placed by us: at the first line after a pointer to where the system put it.
 ///
@@ -61,7 +61,7 @@ unsafe fn system_pointer(pointer: *mut u8) -> *mut u8 {
 // the same layout. What is placed begins at most a line into memory that is a line larger than asked for, so it is as
 // large as asked for, and aligned to a line, which `is_placed` made sure is enough.
 #[allow(unsafe_code, reason = "see above")]
-unsafe impl GlobalAlloc for LineAllocator {
+unsafe impl GlobalAlloc for CacheAlignedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match is_placed(layout) {
             true => unsafe { placed(System.alloc(with_room(layout))) },
@@ -117,15 +117,15 @@ unsafe impl GlobalAlloc for LineAllocator {
 /// system at once and takes fresh pages for the next, which have to be cleared. It also keeps a store for each thread, and
 /// what one thread freed is no use to another; here all share one, as few threads make tensors. Elsewhere this does
 /// nothing. Call it once, before the first tensor.
-pub fn keep_freed_memory() {
+pub fn retain_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         /// Memory that is taken from the system at a time, in bytes.
-        const AT_A_TIME: libc::c_int = 64 << 20;
+        const GROWTH: libc::c_int = 64 << 20;
         let settings = [
             (libc::M_MMAP_MAX, 0),
             (libc::M_TRIM_THRESHOLD, libc::c_int::MAX),
-            (libc::M_TOP_PAD, AT_A_TIME),
+            (libc::M_TOP_PAD, GROWTH),
             (libc::M_ARENA_MAX, 1),
         ];
         for (setting, value) in settings {
@@ -142,10 +142,10 @@ pub fn keep_freed_memory() {
 /// Gives memory that the program has freed back to the system, wherever it lies, and what kernels keep for their next run.
 ///
 /// What lives long and is made late (a file's buffer, a plot) lands in holes between the tensors of a step, and those
-/// take fresh memory elsewhere in the next; without this, [`keep_freed_memory`] lets a process grow by a few megabytes
+/// take fresh memory elsewhere in the next; without this, [`retain_freed_memory`] lets a process grow by a few megabytes
 /// with each such time. Costs some milliseconds, and as many page faults as are given back: for
 /// pauses, not for steps. With other C libraries than GNU's, what kernels keep is freed, and the library decides.
-pub fn give_back_freed_memory() {
+pub fn release_freed_memory() {
     crate::scratch::clear();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: only pages without memory in use are given back.
@@ -166,18 +166,18 @@ mod tests {
         let mut size = 100;
         // SAFETY: the memory is used within its size, and given back with the layout that it has.
         unsafe {
-            let mut pointer = LineAllocator.alloc(layout(size));
+            let mut pointer = CacheAlignedAllocator.alloc(layout(size));
             pointer.write_bytes(7, 100);
             for next in [5000, 1 << 20, 4096, 4095, 200] {
-                pointer = LineAllocator.realloc(pointer, layout(size), next);
+                pointer = CacheAlignedAllocator.realloc(pointer, layout(size), next);
                 size = next;
                 assert!((0..100).all(|index| pointer.add(index).read() == 7));
                 assert!(size < LARGE || pointer.addr().is_multiple_of(LINE));
             }
-            LineAllocator.dealloc(pointer, layout(size));
-            let zeros = LineAllocator.alloc_zeroed(layout(8192));
+            CacheAlignedAllocator.dealloc(pointer, layout(size));
+            let zeros = CacheAlignedAllocator.alloc_zeroed(layout(8192));
             assert!((0..8192).all(|index| zeros.add(index).read() == 0));
-            LineAllocator.dealloc(zeros, layout(8192));
+            CacheAlignedAllocator.dealloc(zeros, layout(8192));
         }
     }
 }

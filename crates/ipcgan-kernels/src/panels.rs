@@ -3,7 +3,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use crate::Instructions;
+use crate::InstructionSet;
 use crate::scratch::Scratch;
 
 /// Matrices `[steps, outputs]` cut into panels of as many outputs as fit the registers.
@@ -35,7 +35,7 @@ pub(crate) struct Panel<'a> {
 impl Panels {
     /// One matrix, whose steps are `taps` times `inputs` and whose entries `weight(output, tap, input)` gives.
     pub(crate) fn new(
-        instructions: Instructions,
+        instructions: InstructionSet,
         outputs: usize,
         [taps, inputs]: [usize; 2],
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
@@ -57,7 +57,7 @@ impl Panels {
     /// Several matrices; `fill(panel, first output, width)` writes the panel's, [`Panels::stride`] apart, `[steps][width]`
     /// each.
     pub(crate) fn of_matrices(
-        instructions: Instructions,
+        instructions: InstructionSet,
         matrices: usize,
         outputs: usize,
         steps: usize,
@@ -78,8 +78,8 @@ impl Panels {
     }
 
     /// Takes memory of its own, because it will stay.
-    pub(crate) fn settle(&mut self) {
-        self.data = self.data.settled();
+    pub(crate) fn make_owned(&mut self) {
+        self.data = self.data.owned();
     }
 
     /// From one matrix of a panel of `width` outputs to the next: no power of two, or the same place in all of them would

@@ -4,49 +4,49 @@ use pulp::{Simd, WithSimd};
 
 use crate::lanes::{load, store};
 use crate::output::in_chunks;
-use crate::{Instructions, Maps};
+use crate::{InstructionSet, Nhwc};
 
 /// Pixels from one pooled square to the next.
 const STRIDE: usize = 2;
 
 /// Squares of which the largest value is kept, two pixels apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pooling {
+pub struct MaxPoolParams {
     /// Side of the squares, in pixels.
-    pub side: usize,
+    pub kernel: usize,
     /// Whether a last square that reaches over the border counts, with what there is of it.
-    pub over_border: bool,
+    pub ceil_mode: bool,
 }
 
-impl Pooling {
+impl MaxPoolParams {
     /// Sizes after [`max_pool`].
     ///
     /// # Panics
     /// If the maps are smaller than a square.
-    pub fn of(&self, maps: Maps) -> Maps {
-        let smallest = maps.height.min(maps.width);
-        assert!(smallest >= self.side, "maps of {} x {} pixels", maps.height, maps.width);
-        let side = |side: usize| match self.over_border {
-            true => (side - self.side).div_ceil(STRIDE) + 1,
-            false => (side - self.side) / STRIDE + 1,
+    pub fn output_shape(&self, shape: Nhwc) -> Nhwc {
+        let smallest = shape.height.min(shape.width);
+        assert!(smallest >= self.kernel, "maps of {} x {} pixels", shape.height, shape.width);
+        let side = |side: usize| match self.ceil_mode {
+            true => (side - self.kernel).div_ceil(STRIDE) + 1,
+            false => (side - self.kernel) / STRIDE + 1,
         };
-        Maps { height: side(maps.height), width: side(maps.width), ..maps }
+        Nhwc { height: side(shape.height), width: side(shape.width), ..shape }
     }
 }
 
 /// The largest value of each channel in the squares of `pooling`.
 ///
 /// # Panics
-/// If `input` does not hold the values of `maps`, or they are smaller than a square.
-pub fn max_pool(instructions: Instructions, pooling: Pooling, input: &[f32], maps: Maps) -> Vec<f32> {
-    assert_eq!(input.len(), maps.values(), "values of the input");
-    let output_maps = pooling.of(maps);
-    in_chunks(output_maps.values(), output_maps.width * maps.channels, |line, output| {
-        let (picture, y) = (line / output_maps.height, line % output_maps.height);
-        let (first, end) = (y * STRIDE, (y * STRIDE + pooling.side).min(maps.height));
-        let row = maps.width * maps.channels;
-        let rows = &input[picture * maps.picture()..][first * row..end * row];
-        instructions.run(PoolRow { pooling, rows, maps, output });
+/// If `input` does not hold the values of `shape`, or they are smaller than a square.
+pub fn max_pool(instructions: InstructionSet, pooling: MaxPoolParams, input: &[f32], shape: Nhwc) -> Vec<f32> {
+    assert_eq!(input.len(), shape.num_elements(), "values of the input");
+    let output_shape = pooling.output_shape(shape);
+    in_chunks(output_shape.num_elements(), output_shape.width * shape.channels, |line, output| {
+        let (image, y) = (line / output_shape.height, line % output_shape.height);
+        let (first, end) = (y * STRIDE, (y * STRIDE + pooling.kernel).min(shape.height));
+        let row = shape.width * shape.channels;
+        let rows = &input[image * shape.image_elements()..][first * row..end * row];
+        instructions.run(PoolRow { pooling, rows, shape, output });
     })
 }
 
@@ -55,29 +55,29 @@ pub fn max_pool(instructions: Instructions, pooling: Pooling, input: &[f32], map
 /// # Panics
 /// If values and sizes do not belong together.
 pub fn max_pool_gradient(
-    instructions: Instructions,
-    pooling: Pooling,
+    instructions: InstructionSet,
+    pooling: MaxPoolParams,
     input: &[f32],
-    maps: Maps,
+    shape: Nhwc,
     output: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
-    let pooled = pooling.of(maps);
-    assert_eq!(input.len(), maps.values(), "values of the input");
-    assert_eq!([output.len(), gradient.len()], [pooled.values(); 2], "values of the output and of its gradient");
-    let size = pooled.picture();
-    in_chunks(maps.values(), maps.picture(), |picture, result| {
-        let input = &input[picture * maps.picture()..][..maps.picture()];
-        let [output, gradient] = [output, gradient].map(|values| &values[picture * size..][..size]);
-        instructions.run(PoolGradient { pooling, input, maps, output, gradient, result });
+    let pooled = pooling.output_shape(shape);
+    assert_eq!(input.len(), shape.num_elements(), "values of the input");
+    assert_eq!([output.len(), gradient.len()], [pooled.num_elements(); 2], "values of the output and of its gradient");
+    let size = pooled.image_elements();
+    in_chunks(shape.num_elements(), shape.image_elements(), |image, result| {
+        let input = &input[image * shape.image_elements()..][..shape.image_elements()];
+        let [output, gradient] = [output, gradient].map(|values| &values[image * size..][..size]);
+        instructions.run(PoolGradient { pooling, input, shape, output, gradient, result });
     })
 }
 
-/// The gradient of one picture.
+/// The gradient of one image.
 struct PoolGradient<'a> {
-    pooling: Pooling,
+    pooling: MaxPoolParams,
     input: &'a [f32],
-    maps: Maps,
+    shape: Nhwc,
     output: &'a [f32],
     gradient: &'a [f32],
     result: &'a mut [f32],
@@ -88,20 +88,20 @@ impl WithSimd for PoolGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { pooling, input, maps, output, gradient, result } = self;
-        let output_maps = pooling.of(maps);
-        let channels = maps.channels;
-        for pixel in 0..output_maps.height * output_maps.width {
-            let (y, x) = (pixel / output_maps.width * STRIDE, pixel % output_maps.width * STRIDE);
+        let Self { pooling, input, shape, output, gradient, result } = self;
+        let output_shape = pooling.output_shape(shape);
+        let channels = shape.channels;
+        for pixel in 0..output_shape.height * output_shape.width {
+            let (y, x) = (pixel / output_shape.width * STRIDE, pixel % output_shape.width * STRIDE);
             for first in (0..channels).step_by(S::F32_LANES) {
                 let count = S::F32_LANES.min(channels - first);
                 let place = pixel * channels + first;
                 let (output, gradient) = (&output[place..place + count], &gradient[place..place + count]);
                 // What the first of the largest inputs takes is no longer there for the others.
                 let (output, mut gradient) = (load(simd, output), load(simd, gradient));
-                for y in y..(y + pooling.side).min(maps.height) {
-                    for x in x..(x + pooling.side).min(maps.width) {
-                        let place = (y * maps.width + x) * channels + first;
+                for y in y..(y + pooling.kernel).min(shape.height) {
+                    for x in x..(x + pooling.kernel).min(shape.width) {
+                        let place = (y * shape.width + x) * channels + first;
                         let hit = simd.equal_f32s(load(simd, &input[place..place + count]), output);
                         let result = &mut result[place..place + count];
                         let taken = simd.select_f32s(hit, gradient, simd.splat_f32s(0.0));
@@ -116,10 +116,10 @@ impl WithSimd for PoolGradient<'_> {
 
 /// A row of the output.
 struct PoolRow<'a> {
-    pooling: Pooling,
+    pooling: MaxPoolParams,
     /// The rows that it sees.
     rows: &'a [f32],
-    maps: Maps,
+    shape: Nhwc,
     output: &'a mut [f32],
 }
 
@@ -128,9 +128,9 @@ impl WithSimd for PoolRow<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { pooling, rows, maps: Maps { width, channels, .. }, output } = self;
+        let Self { pooling, rows, shape: Nhwc { width, channels, .. }, output } = self;
         for (x, output) in output.chunks_exact_mut(channels).enumerate() {
-            let columns = x * STRIDE..(x * STRIDE + pooling.side).min(width);
+            let columns = x * STRIDE..(x * STRIDE + pooling.kernel).min(width);
             for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
                 let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
                 for row in rows.chunks_exact(width * channels) {
@@ -145,85 +145,85 @@ impl WithSimd for PoolRow<'_> {
     }
 }
 
-/// Channels that [`response_norm`] looks at on either side of one.
-const REACH: usize = 2;
+/// Channels that [`local_response_norm`] looks at on either side of one.
+const RADIUS: usize = 2;
 
 /// Pixels of a piece of work.
 const PIECE_PIXELS: usize = 64;
 
-/// Local response norm over five neighbouring channels: `x / (1 + share * sum of squares)^0.75`.
+/// Local response norm over five neighbouring channels: `x / (1 + alpha * sum of squares)^0.75`.
 ///
 /// Source: Krizhevsky and others, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
 ///
 /// # Panics
 /// If `input` does not consist of whole pixels.
-pub fn response_norm(instructions: Instructions, input: &[f32], channels: usize, share: f32) -> Vec<f32> {
+pub fn local_response_norm(instructions: InstructionSet, input: &[f32], channels: usize, alpha: f32) -> Vec<f32> {
     assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
     in_chunks(input.len(), PIECE_PIXELS * channels, |piece, output| {
         let input = &input[piece * PIECE_PIXELS * channels..];
-        instructions.run(Response { input, channels, share, output });
+        instructions.run(LocalResponseNorm { input, channels, alpha, output });
     })
 }
 
-/// Gradient towards the input of [`response_norm`].
+/// Gradient towards the input of [`local_response_norm`].
 ///
 /// # Panics
 /// If `input` does not consist of whole pixels, or there are not as many gradients.
-pub fn response_norm_gradient(
-    instructions: Instructions,
+pub fn local_response_norm_gradient(
+    instructions: InstructionSet,
     input: &[f32],
     gradient: &[f32],
     channels: usize,
-    share: f32,
+    alpha: f32,
 ) -> Vec<f32> {
     assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
     assert_eq!(gradient.len(), input.len(), "values of the gradient");
     in_chunks(input.len(), PIECE_PIXELS * channels, |piece, result| {
         let [input, gradient] = [input, gradient].map(|values| &values[piece * PIECE_PIXELS * channels..]);
-        instructions.run(ResponseGradient { input, gradient, channels, share, result });
+        instructions.run(LocalResponseNormGradient { input, gradient, channels, alpha, result });
     })
 }
 
 /// Some pixels.
-struct Response<'a> {
+struct LocalResponseNorm<'a> {
     input: &'a [f32],
     channels: usize,
-    share: f32,
+    alpha: f32,
     output: &'a mut [f32],
 }
 
-impl WithSimd for Response<'_> {
+impl WithSimd for LocalResponseNorm<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { input, channels, share, output } = self;
+        let Self { input, channels, alpha, output } = self;
         let (mut squares, mut sums) = (vec![0.0; channels], vec![0.0; channels]);
         for (output, input) in output.chunks_exact_mut(channels).zip(input.chunks_exact(channels)) {
             squares.iter_mut().zip(input).for_each(|(square, value)| *square = value * value);
             neighbour_sums(&squares, &mut sums);
             for channel in 0..channels {
-                output[channel] = input[channel] * power(1.0 + share * sums[channel]);
+                output[channel] = input[channel] * power(1.0 + alpha * sums[channel]);
             }
         }
     }
 }
 
 /// The gradient of some pixels.
-struct ResponseGradient<'a> {
+struct LocalResponseNormGradient<'a> {
     input: &'a [f32],
     gradient: &'a [f32],
     channels: usize,
-    share: f32,
+    alpha: f32,
     result: &'a mut [f32],
 }
 
-impl WithSimd for ResponseGradient<'_> {
+impl WithSimd for LocalResponseNormGradient<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { input, gradient, channels, share, result } = self;
+        let Self { input, gradient, channels, alpha, result } = self;
         let (mut terms, mut sums) = (vec![0.0; channels], vec![0.0; channels]);
         let mut factors = vec![0.0; channels];
         let pixels = input.chunks_exact(channels).zip(gradient.chunks_exact(channels));
@@ -231,13 +231,13 @@ impl WithSimd for ResponseGradient<'_> {
             terms.iter_mut().zip(input).for_each(|(square, value)| *square = value * value);
             neighbour_sums(&terms, &mut sums);
             for channel in 0..channels {
-                let base = 1.0 + share * sums[channel];
+                let base = 1.0 + alpha * sums[channel];
                 factors[channel] = power(base);
                 terms[channel] = gradient[channel] * input[channel] * factors[channel] / base;
             }
             neighbour_sums(&terms, &mut sums);
             for channel in 0..channels {
-                let through_base = 1.5 * share * input[channel] * sums[channel];
+                let through_base = 1.5 * alpha * input[channel] * sums[channel];
                 result[channel] = gradient[channel] * factors[channel] - through_base;
             }
         }
@@ -256,9 +256,9 @@ fn power(base: f32) -> f32 {
 fn neighbour_sums(terms: &[f32], sums: &mut [f32]) {
     sums.fill(0.0);
     let count = terms.len();
-    for offset in 0..=2 * REACH {
-        // Channel `c` takes the term of channel `c + offset - REACH`.
-        let (first, skipped) = (REACH.saturating_sub(offset), offset.saturating_sub(REACH));
+    for offset in 0..=2 * RADIUS {
+        // Channel `c` takes the term of channel `c + offset - RADIUS`.
+        let (first, skipped) = (RADIUS.saturating_sub(offset), offset.saturating_sub(RADIUS));
         if first + skipped >= count {
             continue;
         }

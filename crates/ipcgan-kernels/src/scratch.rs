@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// Buffers that are kept at most: those of one kernel on many threads.
-const KEPT: usize = 64;
+const MAX_POOLED: usize = 64;
 
 /// Buffers that wait for the next kernel, because fresh memory costs a page fault for every 4 KiB.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
@@ -23,7 +23,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(length: usize) -> Self {
-        let mut buffer = Self::kept(length).unwrap_or_default();
+        let mut buffer = Self::pooled(length).unwrap_or_default();
         if buffer.len() < length {
             buffer = vec![0.0; length];
         }
@@ -31,12 +31,12 @@ impl Scratch {
     }
 
     /// A buffer of its own with the same values, no larger than these, for what stays.
-    pub(crate) fn settled(&self) -> Self {
+    pub(crate) fn owned(&self) -> Self {
         Self { buffer: self.to_vec(), length: self.length }
     }
 
     /// The smallest kept buffer that is large enough, or else the largest, which a larger one replaces.
-    fn kept(length: usize) -> Option<Vec<f32>> {
+    fn pooled(length: usize) -> Option<Vec<f32>> {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         let enough =
             (0..pool.len()).filter(|&index| pool[index].len() >= length).min_by_key(|&index| pool[index].len());
@@ -62,7 +62,7 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < KEPT {
+        if pool.len() < MAX_POOLED {
             pool.push(std::mem::take(&mut self.buffer));
         }
     }

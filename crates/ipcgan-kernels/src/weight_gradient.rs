@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::convolution::{Arithmetic, winograd_possible};
-use crate::frame::Frame;
-use crate::outer::{Add, Before, Outer, Side};
-use crate::winograd::{self, Weights};
-use crate::{Instructions, Maps, Window};
+use crate::convolution::{ConvAlgorithm, supports_winograd};
+use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
+use crate::padded_region::PaddedRegion;
+use crate::winograd::{self, WeightState};
+use crate::{ConvParams, InstructionSet, Nhwc};
 
 /// Pixels over which sums are kept in registers, at least.
 const RUN_PIXELS: usize = 64;
@@ -22,43 +22,43 @@ const TASK_STEPS: usize = 96;
 /// # Panics
 /// If values and sizes do not belong together.
 pub fn weight_gradient(
-    instructions: Instructions,
-    arithmetic: Arithmetic,
-    (input, input_maps): (&[f32], Maps),
-    (gradient, maps): (&[f32], Maps),
-    window: &Window,
+    instructions: InstructionSet,
+    algorithm: ConvAlgorithm,
+    (input, input_shape): (&[f32], Nhwc),
+    (gradient, shape): (&[f32], Nhwc),
+    params: &ConvParams,
 ) -> Vec<f32> {
-    assert_eq!(input.len(), input_maps.values(), "values of the input");
-    assert_eq!(gradient.len(), maps.values(), "values of the gradient");
-    let channels = [maps.channels, input_maps.channels / window.groups];
-    let fast = arithmetic == Arithmetic::Fast && winograd_possible(channels, window);
-    if fast && winograd::saves(window.kernel, maps, Weights::New) {
-        return winograd::weight_gradient(instructions, (input, input_maps), (gradient, maps), window);
+    assert_eq!(input.len(), input_shape.num_elements(), "values of the input");
+    assert_eq!(gradient.len(), shape.num_elements(), "values of the gradient");
+    let channels = [shape.channels, input_shape.channels / params.groups];
+    let fast = algorithm == ConvAlgorithm::Winograd && supports_winograd(channels, params);
+    if fast && winograd::is_faster(params.kernel, shape, WeightState::Raw) {
+        return winograd::weight_gradient(instructions, (input, input_shape), (gradient, shape), params);
     }
-    let (input, input_maps) = padded((input, input_maps), maps, window);
-    let parts = parts(input_maps.channels, window);
+    let (input, input_shape) = padded((input, input_shape), shape, params);
+    let parts = parts(input_shape.channels, params);
     let pass =
-        Pass { input: &input, input_maps, gradient, maps, window, swapped: maps.channels < instructions.lanes() };
+        Pass { input: &input, input_shape, gradient, shape, params, swapped: shape.channels < instructions.lanes() };
     let sums: Vec<Vec<f32>> = parts.par_iter().map(|part| pass.sums(instructions, part)).collect();
     pass.assembled(&parts, &sums)
 }
 
 /// The input with zeros around it, of just the size that the windows see.
-fn padded<'a>((input, input_maps): (&'a [f32], Maps), maps: Maps, window: &Window) -> (Cow<'a, [f32]>, Maps) {
-    let extent = |side: usize| (side - 1) * window.stride + window.kernel;
-    let (height, width) = (extent(maps.height), extent(maps.width));
-    if window.before == 0 && height <= input_maps.height && width <= input_maps.width {
-        return (Cow::Borrowed(input), input_maps);
+fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &ConvParams) -> (Cow<'a, [f32]>, Nhwc) {
+    let extent = |side: usize| (side - 1) * params.stride + params.kernel;
+    let (height, width) = (extent(shape.height), extent(shape.width));
+    if params.pad_before == 0 && height <= input_shape.height && width <= input_shape.width {
+        return (Cow::Borrowed(input), input_shape);
     }
-    let before = -(window.before as isize);
-    let frame = Frame { top: before, left: before, height, width };
-    let padded_maps = Maps { height, width, ..input_maps };
-    let mut padded = vec![0.0; padded_maps.values()];
-    let pictures = input.par_chunks(input_maps.picture());
-    padded.par_chunks_mut(padded_maps.picture()).zip(pictures).for_each(|(copy, picture)| {
-        frame.copy(picture, input_maps, 0..input_maps.channels, copy);
+    let pad_before = -(params.pad_before as isize);
+    let region = PaddedRegion { top: pad_before, left: pad_before, height, width };
+    let padded_shape = Nhwc { height, width, ..input_shape };
+    let mut padded = vec![0.0; padded_shape.num_elements()];
+    let images = input.par_chunks(input_shape.image_elements());
+    padded.par_chunks_mut(padded_shape.image_elements()).zip(images).for_each(|(copy, image)| {
+        region.copy(image, input_shape, 0..input_shape.channels, copy);
     });
-    (Cow::Owned(padded), padded_maps)
+    (Cow::Owned(padded), padded_shape)
 }
 
 /// Neighbouring values in one row of the windows of one group.
@@ -72,13 +72,13 @@ struct Part {
     offset: usize,
 }
 
-fn parts(channels: usize, window: &Window) -> Vec<Part> {
-    let inputs = channels / window.groups;
+fn parts(channels: usize, params: &ConvParams) -> Vec<Part> {
+    let inputs = channels / params.groups;
     // The columns of a window are neighbours unless channels of other groups lie between them.
-    let (runs, run) = if window.groups == 1 { (1, window.kernel * inputs) } else { (window.kernel, inputs) };
+    let (runs, run) = if params.groups == 1 { (1, params.kernel * inputs) } else { (params.kernel, inputs) };
     let mut parts = Vec::new();
-    for group in 0..window.groups {
-        for row in 0..window.kernel {
+    for group in 0..params.groups {
+        for row in 0..params.kernel {
             for column in 0..runs {
                 for start in (0..run).step_by(TASK_STEPS) {
                     parts.push(Part {
@@ -97,57 +97,57 @@ fn parts(channels: usize, window: &Window) -> Vec<Part> {
 
 struct Pass<'a> {
     input: &'a [f32],
-    input_maps: Maps,
+    input_shape: Nhwc,
     gradient: &'a [f32],
-    maps: Maps,
-    window: &'a Window,
+    shape: Nhwc,
+    params: &'a ConvParams,
     /// Whether vectors run over the inputs, because the outputs do not fill one.
     swapped: bool,
 }
 
 impl Pass<'_> {
     fn outputs(&self) -> usize {
-        self.maps.channels / self.window.groups
+        self.shape.channels / self.params.groups
     }
 
     /// `[length][outputs]`, or the other way round if swapped.
-    fn sums(&self, instructions: Instructions, part: &Part) -> Vec<f32> {
-        let (stride, maps, input_maps) = (self.window.stride, self.maps, self.input_maps);
-        let input_row = input_maps.width * input_maps.channels;
-        let gradient_row = maps.width * maps.channels;
+    fn sums(&self, instructions: InstructionSet, part: &Part) -> Vec<f32> {
+        let (stride, shape, input_shape) = (self.params.stride, self.shape, self.input_shape);
+        let input_row = input_shape.width * input_shape.channels;
+        let gradient_row = shape.width * shape.channels;
         let width = |length: usize| length.next_multiple_of(instructions.lanes());
         let mut sums = match self.swapped {
             false => vec![0.0; part.length * width(self.outputs())],
             true => vec![0.0; self.outputs() * width(part.length)],
         };
-        let rows = RUN_PIXELS.div_ceil(maps.width);
-        for picture in 0..maps.batch {
-            for top in (0..maps.height).step_by(rows) {
-                let start = picture * input_maps.picture() + (top * stride + part.row) * input_row + part.offset;
-                let input = Side {
+        let rows = RUN_PIXELS.div_ceil(shape.width);
+        for image in 0..shape.batch {
+            for top in (0..shape.height).step_by(rows) {
+                let start = image * input_shape.image_elements() + (top * stride + part.row) * input_row + part.offset;
+                let input = Operand {
                     values: &self.input[start..],
-                    strides: [stride * input_row, stride * input_maps.channels],
+                    strides: [stride * input_row, stride * input_shape.channels],
                     length: part.length,
                 };
-                let start = picture * maps.picture() + top * gradient_row + part.group * self.outputs();
-                let gradient = Side {
+                let start = image * shape.image_elements() + top * gradient_row + part.group * self.outputs();
+                let gradient = Operand {
                     values: &self.gradient[start..],
-                    strides: [gradient_row, maps.channels],
+                    strides: [gradient_row, shape.channels],
                     length: self.outputs(),
                 };
                 let (left, right) = if self.swapped { (gradient, input) } else { (input, gradient) };
-                let grid = [rows.min(maps.height - top), maps.width];
-                let outer = Outer { left, right, grid };
-                instructions.run(Add { outer, sums: &mut sums, before: Before::Sums });
+                let grid = [rows.min(shape.height - top), shape.width];
+                let outer = OuterProducts { left, right, grid };
+                instructions.run(Accumulate { outer, sums: &mut sums, accumulation: Accumulation::Add });
             }
         }
         sums
     }
 
     fn assembled(&self, parts: &[Part], sums: &[Vec<f32>]) -> Vec<f32> {
-        let (kernel, outputs) = (self.window.kernel, self.outputs());
-        let inputs = self.input_maps.channels / self.window.groups;
-        let mut weights = vec![0.0; self.maps.channels * inputs * kernel * kernel];
+        let (kernel, outputs) = (self.params.kernel, self.outputs());
+        let inputs = self.input_shape.channels / self.params.groups;
+        let mut weights = vec![0.0; self.shape.channels * inputs * kernel * kernel];
         weights.par_chunks_mut(inputs * kernel * kernel).enumerate().for_each(|(channel, weights)| {
             let (group, output) = (channel / outputs, channel % outputs);
             for (part, sums) in parts.iter().zip(sums).filter(|(part, _)| part.group == group) {

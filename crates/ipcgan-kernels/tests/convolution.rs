@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use ipcgan_kernels::{
-    Activation, Arithmetic, Convolution, Epilogue, Instructions, Maps, Statistics, Window, channel_sums,
+    Activation, BatchStatistics, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc, channel_sums,
     weight_gradient,
 };
 use rand::{RngExt, SeedableRng};
@@ -16,40 +16,41 @@ const FAST_TOLERANCE: f64 = 3e-5;
 
 #[derive(Debug)]
 struct Case {
-    input: Maps,
+    input: Nhwc,
     outputs: usize,
-    window: Window,
+    params: ConvParams,
 }
 
 impl Case {
     fn random(random: &mut Pcg64Mcg) -> Self {
         let groups = if random.random_bool(0.3) { 2 } else { 1 };
         let kernel: usize = random.random_range(1..=5);
-        let (before, after) = (random.random_range(0..kernel), random.random_range(0..kernel));
+        let (pad_before, pad_after) = (random.random_range(0..kernel), random.random_range(0..kernel));
         // Miri is a thousand times slower.
         let (largest, channels) =
             if cfg!(miri) { (5, &[1, 2, 3, 5][..]) } else { (13, &[1, 2, 3, 5, 8, 16, 17, 24, 33, 70][..]) };
-        let side = |random: &mut Pcg64Mcg| random.random_range(kernel.saturating_sub(before + after).max(1)..=largest);
+        let side =
+            |random: &mut Pcg64Mcg| random.random_range(kernel.saturating_sub(pad_before + pad_after).max(1)..=largest);
         let mut pick = || channels[random.random_range(0..channels.len())] * groups;
         let (inputs, outputs) = (pick(), pick());
         Self {
-            input: Maps {
+            input: Nhwc {
                 batch: random.random_range(1..4),
                 height: side(random),
                 width: side(random),
                 channels: inputs,
             },
             outputs,
-            window: Window { kernel, stride: random.random_range(1..=4), before, after, groups },
+            params: ConvParams { kernel, stride: random.random_range(1..=4), pad_before, pad_after, groups },
         }
     }
 
     /// The windows and channels of the networks, on smaller maps.
     fn of_the_networks() -> Vec<Self> {
-        let case = |side, inputs, outputs, [kernel, stride, before, after, groups]: [usize; 5]| Self {
-            input: Maps { batch: 2, height: side, width: side, channels: inputs },
+        let case = |side, inputs, outputs, [kernel, stride, pad_before, pad_after, groups]: [usize; 5]| Self {
+            input: Nhwc { batch: 2, height: side, width: side, channels: inputs },
             outputs,
-            window: Window { kernel, stride, before, after, groups },
+            params: ConvParams { kernel, stride, pad_before, pad_after, groups },
         };
         vec![
             case(20, 8, 32, [7, 1, 3, 3, 1]),
@@ -72,36 +73,36 @@ impl Case {
 
     /// Maps so large that weights are transformed for one output, and for their gradient.
     fn large() -> Vec<Self> {
-        let case = |[batch, height, width]: [usize; 3], [kernel, before, after]: [usize; 3], groups| Self {
-            input: Maps { batch, height, width, channels: 17 * groups },
+        let case = |[batch, height, width]: [usize; 3], [kernel, pad_before, pad_after]: [usize; 3], groups| Self {
+            input: Nhwc { batch, height, width, channels: 17 * groups },
             outputs: 18 * groups,
-            window: Window { kernel, stride: 1, before, after, groups },
+            params: ConvParams { kernel, stride: 1, pad_before, pad_after, groups },
         };
         vec![case([4, 31, 33], [3, 1, 1], 1), case([13, 16, 16], [4, 1, 2], 1), case([7, 22, 21], [3, 1, 1], 2)]
     }
 
-    fn output(&self) -> Maps {
-        let side = |side| self.window.output_side(side);
-        Maps { height: side(self.input.height), width: side(self.input.width), channels: self.outputs, ..self.input }
+    fn output(&self) -> Nhwc {
+        let side = |side| self.params.output_side(side);
+        Nhwc { height: side(self.input.height), width: side(self.input.width), channels: self.outputs, ..self.input }
     }
 
     fn channels(&self) -> [usize; 2] {
-        [self.outputs, self.input.channels / self.window.groups]
+        [self.outputs, self.input.channels / self.params.groups]
     }
 
     /// Calls `visit(input, weight, output)` with the indices of every term.
     fn each_term(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        let (output, Window { kernel, stride, before, groups, .. }) = (self.output(), self.window);
+        let (output, ConvParams { kernel, stride, pad_before, groups, .. }) = (self.output(), self.params);
         let [outputs, inputs] = [self.outputs / groups, self.channels()[1]];
-        let at = |maps: Maps, picture: usize, y: usize, x: usize, channel: usize| {
-            ((picture * maps.height + y) * maps.width + x) * maps.channels + channel
+        let at = |shape: Nhwc, image: usize, y: usize, x: usize, channel: usize| {
+            ((image * shape.height + y) * shape.width + x) * shape.channels + channel
         };
-        for picture in 0..output.batch {
+        for image in 0..output.batch {
             for index in 0..output.height * output.width * kernel * kernel {
                 let (pixel, tap) = (index / (kernel * kernel), index % (kernel * kernel));
                 let (oy, ox) = (pixel / output.width, pixel % output.width);
                 let (y, x) = (oy * stride + tap / kernel, ox * stride + tap % kernel);
-                let (Some(y), Some(x)) = (y.checked_sub(before), x.checked_sub(before)) else { continue };
+                let (Some(y), Some(x)) = (y.checked_sub(pad_before), x.checked_sub(pad_before)) else { continue };
                 if y >= self.input.height || x >= self.input.width {
                     continue;
                 }
@@ -109,9 +110,9 @@ impl Case {
                     for input in 0..inputs {
                         let group = channel / outputs;
                         visit(
-                            at(self.input, picture, y, x, group * inputs + input),
+                            at(self.input, image, y, x, group * inputs + input),
                             (channel * inputs + input) * kernel * kernel + tap,
-                            at(output, picture, oy, ox, channel),
+                            at(output, image, oy, ox, channel),
                         );
                     }
                 }
@@ -134,11 +135,11 @@ fn assert_near(name: &str, case: &Case, found: &[f32], expected: &[f64], toleran
 }
 
 fn check(case: &Case, random: &mut Pcg64Mcg) {
-    let (maps, window, channels) = (case.output(), &case.window, case.channels());
-    let input = values(random, case.input.values());
-    let weights = values(random, channels[0] * channels[1] * window.kernel * window.kernel);
-    let gradient = values(random, maps.values());
-    let mut output = vec![0.0; maps.values()];
+    let (shape, params, channels) = (case.output(), &case.params, case.channels());
+    let input = values(random, case.input.num_elements());
+    let weights = values(random, channels[0] * channels[1] * params.kernel * params.kernel);
+    let gradient = values(random, shape.num_elements());
+    let mut output = vec![0.0; shape.num_elements()];
     let mut input_gradient = vec![0.0; input.len()];
     let mut weights_gradient = vec![0.0; weights.len()];
     case.each_term(|i, w, o| {
@@ -148,19 +149,21 @@ fn check(case: &Case, random: &mut Pcg64Mcg) {
         weights_gradient[w] += gradient * input;
     });
     let epilogue = Epilogue::default();
-    for instructions in Instructions::available() {
-        for (arithmetic, tolerance) in [(Arithmetic::Direct, DIRECT_TOLERANCE), (Arithmetic::Fast, FAST_TOLERANCE)] {
-            for [once, once_back] in [[None, None], [Some(maps), Some(case.input)]] {
-                let convolution = Convolution::new(instructions, arithmetic, &weights, channels, window, once);
-                let found = convolution.run(&input, case.input, [maps.height, maps.width], &epilogue);
+    for instructions in InstructionSet::available() {
+        for (algorithm, tolerance) in
+            [(ConvAlgorithm::Direct, DIRECT_TOLERANCE), (ConvAlgorithm::Winograd, FAST_TOLERANCE)]
+        {
+            for [once, once_back] in [[None, None], [Some(shape), Some(case.input)]] {
+                let convolution = Convolution::new(instructions, algorithm, &weights, channels, params, once);
+                let found = convolution.run(&input, case.input, [shape.height, shape.width], &epilogue);
                 assert_near("output", case, &found, &output, tolerance);
 
-                let adjoint = Convolution::adjoint(instructions, arithmetic, &weights, channels, window, once_back);
-                let found = adjoint.run(&gradient, maps, [case.input.height, case.input.width], &epilogue);
+                let adjoint = Convolution::adjoint(instructions, algorithm, &weights, channels, params, once_back);
+                let found = adjoint.run(&gradient, shape, [case.input.height, case.input.width], &epilogue);
                 assert_near("gradient of the input", case, &found, &input_gradient, tolerance);
             }
 
-            let found = weight_gradient(instructions, arithmetic, (&input, case.input), (&gradient, maps), window);
+            let found = weight_gradient(instructions, algorithm, (&input, case.input), (&gradient, shape), params);
             assert_near("gradient of the weights", case, &found, &weights_gradient, tolerance);
         }
     }
@@ -201,19 +204,20 @@ fn bias_residual_and_activation_follow_the_sum() {
     let mut random = Pcg64Mcg::seed_from_u64(3);
     let cases = [(3, [3, 1, 1, 1, 1]), (20, [3, 1, 1, 1, 1]), (20, [3, 2, 0, 1, 1])];
     let inputs = if cfg!(miri) { 1 } else { 16 };
-    for (outputs, [kernel, stride, before, after, groups]) in cases {
-        let window = Window { kernel, stride, before, after, groups };
-        let case = Case { input: Maps { batch: 2, height: 6, width: 7, channels: inputs }, outputs, window };
-        let (maps, channels) = (case.output(), case.channels());
-        let input = values(&mut random, case.input.values());
+    for (outputs, [kernel, stride, pad_before, pad_after, groups]) in cases {
+        let params = ConvParams { kernel, stride, pad_before, pad_after, groups };
+        let case = Case { input: Nhwc { batch: 2, height: 6, width: 7, channels: inputs }, outputs, params };
+        let (shape, channels) = (case.output(), case.channels());
+        let input = values(&mut random, case.input.num_elements());
         let weights = values(&mut random, outputs * inputs * 9);
-        let (bias, residual) = (values(&mut random, outputs), values(&mut random, maps.values()));
+        let (bias, residual) = (values(&mut random, outputs), values(&mut random, shape.num_elements()));
         let epilogue =
             Epilogue { bias: Some(&bias), residual: Some(&residual), activation: Activation::LeakyRelu(0.2) };
-        for instructions in Instructions::available() {
-            let convolution = Convolution::new(instructions, Arithmetic::Fast, &weights, channels, &window, None);
+        for instructions in InstructionSet::available() {
+            let convolution =
+                Convolution::new(instructions, ConvAlgorithm::Winograd, &weights, channels, &params, None);
             let run =
-                |epilogue: &Epilogue<'_>| convolution.run(&input, case.input, [maps.height, maps.width], epilogue);
+                |epilogue: &Epilogue<'_>| convolution.run(&input, case.input, [shape.height, shape.width], epilogue);
 
             let sums = run(&Epilogue::default());
             let found = run(&epilogue);
@@ -230,25 +234,25 @@ fn bias_residual_and_activation_follow_the_sum() {
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
     let mut random = Pcg64Mcg::seed_from_u64(4);
-    let instructions = Instructions::best();
+    let instructions = InstructionSet::best();
     for case in Case::of_the_networks().into_iter().take(if cfg!(miri) { 0 } else { usize::MAX }) {
-        let (maps, channels) = (case.output(), case.channels());
-        let input = values(&mut random, case.input.values());
-        let weights = values(&mut random, channels[0] * channels[1] * case.window.kernel * case.window.kernel);
-        let gradient = values(&mut random, maps.values());
+        let (shape, channels) = (case.output(), case.channels());
+        let input = values(&mut random, case.input.num_elements());
+        let weights = values(&mut random, channels[0] * channels[1] * case.params.kernel * case.params.kernel);
+        let gradient = values(&mut random, shape.num_elements());
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let fast = Arithmetic::Fast;
-                let convolution = Convolution::new(instructions, fast, &weights, channels, &case.window, None);
-                let adjoint = Convolution::adjoint(instructions, fast, &weights, channels, &case.window, None);
+                let fast = ConvAlgorithm::Winograd;
+                let convolution = Convolution::new(instructions, fast, &weights, channels, &case.params, None);
+                let adjoint = Convolution::adjoint(instructions, fast, &weights, channels, &case.params, None);
                 let epilogue = Epilogue::default();
-                let statistics = Statistics::new(instructions, &gradient, maps, 2);
+                let statistics = BatchStatistics::new(instructions, &gradient, shape, 2);
                 (
-                    convolution.run(&input, case.input, [maps.height, maps.width], &epilogue),
-                    adjoint.run(&gradient, maps, [case.input.height, case.input.width], &epilogue),
-                    weight_gradient(instructions, fast, (&input, case.input), (&gradient, maps), &case.window),
-                    channel_sums(instructions, &gradient, maps.channels),
+                    convolution.run(&input, case.input, [shape.height, shape.width], &epilogue),
+                    adjoint.run(&gradient, shape, [case.input.height, case.input.width], &epilogue),
+                    weight_gradient(instructions, fast, (&input, case.input), (&gradient, shape), &case.params),
+                    channel_sums(instructions, &gradient, shape.channels),
                     statistics,
                 )
             })

@@ -1,6 +1,6 @@
 //! Fully connected layers, squared differences and Adam agree with plain formulas in double precision.
 
-use ipcgan_kernels::{Activation, Adam, Instructions, Linear, mean_square, mean_square_gradient};
+use ipcgan_kernels::{Activation, Adam, InstructionSet, Linear, mean_squared_error, mean_squared_error_gradient};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -31,20 +31,20 @@ fn a_fully_connected_layer_and_its_gradients_agree_with_plain_loops() {
         let mut output = vec![0.0; batch * outputs];
         let mut input_gradient = vec![0.0; batch * inputs];
         let mut weight_gradient = vec![0.0; inputs * outputs];
-        for picture in 0..batch {
+        for image in 0..batch {
             for to in 0..outputs {
-                output[picture * outputs + to] = f64::from(bias[to]);
+                output[image * outputs + to] = f64::from(bias[to]);
                 for from in 0..inputs {
-                    let [x, weight] = [x[picture * inputs + from], weights[from * outputs + to]].map(f64::from);
-                    let gradient = f64::from(gradient[picture * outputs + to]);
-                    output[picture * outputs + to] += x * weight;
-                    input_gradient[picture * inputs + from] += gradient * weight;
+                    let [x, weight] = [x[image * inputs + from], weights[from * outputs + to]].map(f64::from);
+                    let gradient = f64::from(gradient[image * outputs + to]);
+                    output[image * outputs + to] += x * weight;
+                    input_gradient[image * inputs + from] += gradient * weight;
                     weight_gradient[from * outputs + to] += gradient * x;
                 }
             }
         }
         output.iter_mut().for_each(|value: &mut f64| *value = value.max(0.0));
-        for instructions in Instructions::available() {
+        for instructions in InstructionSet::available() {
             let layer = Linear { instructions, weights: &weights, inputs, outputs };
 
             assert_near("output", &layer.run(&x, Some(&bias), Activation::Relu), &output);
@@ -59,7 +59,7 @@ fn adam_moves_as_its_authors_wrote() {
     let mut random = Pcg64Mcg::seed_from_u64(2);
     let start = values(&mut random, 37);
     let gradients = [values(&mut random, 37), values(&mut random, 37), values(&mut random, 37)];
-    for instructions in Instructions::available() {
+    for instructions in InstructionSet::available() {
         let (mut found, mut first, mut second) = (start.clone(), vec![0.0; 37], vec![0.0; 37]);
 
         for (gradient, time) in gradients.iter().zip(1..) {
@@ -90,8 +90,8 @@ fn adam_moves_as_its_authors_wrote() {
 fn squared_differences_are_averaged_and_their_gradient_points_away_from_the_target() {
     let mut gradient = [0.0; 3];
 
-    let mean = mean_square(&[1.0, 3.0, -2.0], 1.0);
-    mean_square_gradient(&[1.0, 3.0, -2.0], 1.0, 3.0, &mut gradient);
+    let mean = mean_squared_error(&[1.0, 3.0, -2.0], 1.0);
+    mean_squared_error_gradient(&[1.0, 3.0, -2.0], 1.0, 3.0, &mut gradient);
 
     assert!((mean - 13.0 / 3.0).abs() < 1e-6);
     assert_eq!(gradient, [0.0, 4.0, -6.0]);

@@ -7,7 +7,7 @@ use crate::AgeGroups;
 /// Shares of the age groups, which sum to one; all of one group is what the networks learned from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgeBlend {
-    shares: Vec<f32>,
+    weights: Vec<f32>,
 }
 
 impl AgeBlend {
@@ -15,19 +15,19 @@ impl AgeBlend {
     ///
     /// # Panics
     /// If there is no such group.
-    pub fn of_group(index: usize, groups: &AgeGroups) -> Self {
+    pub fn from_group(index: usize, groups: &AgeGroups) -> Self {
         assert!(index < groups.count(), "no age group has the index {index}");
-        Self { shares: groups.indices().map(|group| f32::from(u8::from(group == index))).collect() }
+        Self { weights: groups.indices().map(|group| f32::from(u8::from(group == index))).collect() }
     }
 
     /// An age in years: the two groups whose middles lie around it, the nearer one more. Before the first middle and behind
     /// the last one, that group alone.
-    pub fn of_age(age: f32, groups: &AgeGroups) -> Self {
+    pub fn from_age(age: f32, groups: &AgeGroups) -> Self {
         let Some(above) = groups.indices().find(|&group| age <= groups.middle(group)) else {
-            return Self::of_group(groups.count() - 1, groups);
+            return Self::from_group(groups.count() - 1, groups);
         };
         let Some(below) = above.checked_sub(1) else {
-            return Self::of_group(0, groups);
+            return Self::from_group(0, groups);
         };
         let [from, to] = [below, above].map(|group| groups.middle(group));
         let share = (age - from) / (to - from);
@@ -36,20 +36,20 @@ impl AgeBlend {
             group if group == above => share,
             _ => 0.0,
         };
-        Self { shares: groups.indices().map(blended).collect() }
+        Self { weights: groups.indices().map(blended).collect() }
     }
 
     /// What `text` asks for: a group by name (`31-40`, `51+`) or an age in years (`45`); none if it is neither.
-    pub fn named(text: &str, groups: &AgeGroups) -> Option<Self> {
+    pub fn parse(text: &str, groups: &AgeGroups) -> Option<Self> {
         match groups.by_name(text) {
-            Some(group) => Some(Self::of_group(group, groups)),
-            None => text.parse::<u8>().ok().map(|age| Self::of_age(f32::from(age), groups)),
+            Some(group) => Some(Self::from_group(group, groups)),
+            None => text.parse::<u8>().ok().map(|age| Self::from_age(f32::from(age), groups)),
         }
     }
 
     /// The share of each group, youngest first.
-    pub fn shares(&self) -> &[f32] {
-        &self.shares
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
     }
 
     /// Many of them for the generator.
@@ -60,9 +60,9 @@ impl AgeBlend {
     /// # Panics
     /// If there is none, or if they are of different groups.
     pub fn tensor(blends: &[Self], device: &Device) -> Tensor<2> {
-        let groups = blends.first().expect("there is at least one").shares.len();
-        let shares: Vec<f32> = blends.iter().flat_map(|blend| blend.shares.iter().copied()).collect();
-        Tensor::from_data(TensorData::new(shares, [blends.len(), groups]), device)
+        let groups = blends.first().expect("there is at least one").weights.len();
+        let weights: Vec<f32> = blends.iter().flat_map(|blend| blend.weights.iter().copied()).collect();
+        Tensor::from_data(TensorData::new(weights, [blends.len(), groups]), device)
     }
 }
 
@@ -70,29 +70,29 @@ impl AgeBlend {
 mod tests {
     use super::*;
 
-    fn shares(text: &str) -> Vec<f32> {
-        AgeBlend::named(text, &AgeGroups::default()).unwrap().shares
+    fn weights(text: &str) -> Vec<f32> {
+        AgeBlend::parse(text, &AgeGroups::default()).unwrap().weights
     }
 
     #[test]
     fn a_group_by_name_is_that_group_alone() {
-        assert_eq!(shares("31-40"), [0.0, 0.0, 1.0, 0.0, 0.0]);
-        assert_eq!(shares("51+"), [0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(weights("31-40"), [0.0, 0.0, 1.0, 0.0, 0.0]);
+        assert_eq!(weights("51+"), [0.0, 0.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]
     fn an_age_lies_between_the_middles_of_two_groups() {
         // Middles are 16, 26, 36, 46 and 56.
-        assert_eq!(shares("46"), [0.0, 0.0, 0.0, 1.0, 0.0]);
-        assert_eq!(shares("31"), [0.0, 0.5, 0.5, 0.0, 0.0]);
-        assert_eq!(shares("5"), [1.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(shares("90"), [0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(weights("46"), [0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(weights("31"), [0.0, 0.5, 0.5, 0.0, 0.0]);
+        assert_eq!(weights("5"), [1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(weights("90"), [0.0, 0.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]
     fn the_shares_of_any_age_sum_to_one() {
         for age in 0..=120 {
-            let sum: f32 = AgeBlend::of_age(age as f32, &AgeGroups::default()).shares.iter().sum();
+            let sum: f32 = AgeBlend::from_age(age as f32, &AgeGroups::default()).weights.iter().sum();
 
             assert!((sum - 1.0).abs() < 1e-6, "{age}");
         }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_no_age_is_none() {
         for text in ["old", "", "30-31", "-4", "4.5"] {
-            assert_eq!(AgeBlend::named(text, &AgeGroups::default()), None, "{text}");
+            assert_eq!(AgeBlend::parse(text, &AgeGroups::default()), None, "{text}");
         }
     }
 }

@@ -15,22 +15,22 @@ use burn::nn::{
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
-use crate::initial::{InitialWeights, scaled, with_initial_weights};
-use crate::operation::{convolution, linear, max_pool, response_norm};
+use crate::initialization::{InitialWeights, scaled, with_initial_weights};
+use crate::operation::{convolution, linear, local_response_norm, max_pool};
 use crate::{AgeGroups, alexnet_input};
 
 /// Pixels enter in 0..255, about this many times the unit variance that He's rule counts on.
 const PIXEL_SCALE: f64 = 64.0;
 
 /// Factor of the sum of squares in the local response norm.
-const RESPONSE_SHARE: f32 = 2e-5;
+const RESPONSE_NORM_ALPHA: f32 = 2e-5;
 
 /// Size of an AlexNet.
 #[derive(Config, Debug, PartialEq)]
 pub struct AlexNetConfig {
     /// People whom the identity head tells apart.
     pub identities: usize,
-    /// Side of the square picture that the trunk sees, in pixels. Default: 227.
+    /// Side of the square image that the trunk sees, in pixels. Default: 227.
     #[config(default = 227)]
     pub input_size: usize,
     /// A third of the channels of the first layer. Default: 32, the published size.
@@ -84,7 +84,7 @@ impl AlexNetConfig {
     /// Side of the last pooled map: 6 for 227 pixels.
     pub(crate) fn pooled_side(&self) -> usize {
         let pooled = |side: usize| (side - 3) / 2 + 1;
-        assert!(self.input_size >= 67, "AlexNet needs pictures of at least 67 pixels");
+        assert!(self.input_size >= 67, "AlexNet needs images of at least 67 pixels");
         let conv1 = (self.input_size - 11) / 4 + 1;
         pooled(pooled(pooled(conv1)))
     }
@@ -122,7 +122,7 @@ impl Trunk {
             pool: pool(),
             // y = x / (1 + 2e-5 * sum over 5 neighbouring channels of x^2)^0.75; alpha counts the mean.
             norm: LocalResponseNormConfig::new(5)
-                .with_alpha(5.0 * f64::from(RESPONSE_SHARE))
+                .with_alpha(5.0 * f64::from(RESPONSE_NORM_ALPHA))
                 .with_beta(0.75)
                 .with_k(1.0)
                 .init(),
@@ -143,7 +143,7 @@ impl Trunk {
 
     /// The feature maps after conv2 (pooled and normalized), conv3, conv4 and conv5, with `conv` as in [`Trunk::through`].
     fn maps_through(&self, x: Tensor<4>, conv: impl Fn(usize, Tensor<4>) -> Tensor<4>) -> [Tensor<4>; 4] {
-        let pool_norm = |x| response_norm(&self.norm, max_pool(&self.pool, x), RESPONSE_SHARE);
+        let pool_norm = |x| local_response_norm(&self.norm, max_pool(&self.pool, x), RESPONSE_NORM_ALPHA);
         let x = pool_norm(conv(0, x)); // [batch, 3 width, 27, 27]
         let map2 = pool_norm(conv(1, x)); // [batch, 8 width, 13, 13]
         let map3 = conv(2, map2.clone());
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "at least 67 pixels")]
-    fn a_picture_too_small_for_the_pooling_is_refused() {
+    fn an_image_too_small_for_the_pooling_is_refused() {
         config().with_input_size(66).init(&AgeGroups::default(), 0, &Device::flex());
     }
 }

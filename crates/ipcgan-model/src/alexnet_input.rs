@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
-use crate::operation::{Resized, resized};
+use crate::operation::{ResizeSpec, resize};
 
 /// Mean of each channel in 0..255 that the official code subtracts, in its order.
 const CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
@@ -22,12 +22,12 @@ const HALF_RANGE: f32 = 127.5;
 /// If `faces` does not have three channels.
 pub fn alexnet_input(faces: Tensor<4>, size: usize) -> Tensor<4> {
     assert_shape!(faces, [_, 3, _, _]);
-    let form = Resized { side: size, scale: HALF_RANGE, shift: CHANNEL_MEANS.map(|mean| HALF_RANGE - mean) };
-    resized(&faces, form).unwrap_or_else(|| resized_by_matrices(faces, form))
+    let spec = ResizeSpec { side: size, scale: HALF_RANGE, shift: CHANNEL_MEANS.map(|mean| HALF_RANGE - mean) };
+    resize(&faces, spec).unwrap_or_else(|| resize_by_matmul(faces, spec))
 }
 
 /// The same as two products with constant matrices, because Burn's own resizing has no gradient on GPU backends.
-fn resized_by_matrices(faces: Tensor<4>, Resized { side, scale, shift }: Resized) -> Tensor<4> {
+fn resize_by_matmul(faces: Tensor<4>, ResizeSpec { side, scale, shift }: ResizeSpec) -> Tensor<4> {
     let [batch, channels, height, width] = faces.dims();
     let device = faces.device();
 

@@ -8,9 +8,9 @@ use ipcgan_kernels::Activation;
 
 use crate::AgeGroups;
 use crate::condition::conditions;
-use crate::initial::{InitialWeights, scaled, with_initial_weights, with_whitening_filters};
+use crate::initialization::{InitialWeights, scaled, with_initial_weights, with_whitening_filters};
 use crate::layers::{ConvNorm, same_conv};
-use crate::operation::{Order, conditioned, convolution, joined_batches};
+use crate::operation::{BatchGather, concat_batches, concat_conditions, convolution};
 
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
@@ -28,7 +28,7 @@ pub struct DiscriminatorConfig {
     /// frequencies of photographs are equally strong, and the scores at one half; against a generator that stands still such a
     /// network finds what is wrong in tens of steps, where the published one takes hundreds.
     #[config(default = true)]
-    pub norms: bool,
+    pub batch_norm: bool,
     /// Channels of the scores, each a judge of its own on the same features; 0 for eight times the width, as published.
     /// Default: 0.
     ///
@@ -42,7 +42,7 @@ impl DiscriminatorConfig {
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Discriminator {
         let width = self.width;
         let scores = if self.score_channels == 0 { 8 * width } else { self.score_channels };
-        let layer = if self.norms { ConvNorm::new } else { ConvNorm::plain };
+        let layer = if self.batch_norm { ConvNorm::new } else { ConvNorm::plain };
         let discriminator = Discriminator {
             stem: same_conv([3, width], 4, 2, device),
             down1: layer([width + groups.count(), 2 * width], 4, 2, device),
@@ -51,13 +51,13 @@ impl DiscriminatorConfig {
             head: same_conv([8 * width, scores], 4, 1, device),
             age_groups: groups.count(),
         };
-        if self.norms {
+        if self.batch_norm {
             with_initial_weights(discriminator, InitialWeights::Gan, seed)
         } else {
             // The published weights are so small that without norms a hundredth of what comes in would come out.
             let mut discriminator = with_initial_weights(discriminator, InitialWeights::He, seed);
             discriminator.stem.weight = with_whitening_filters(discriminator.stem.weight, seed);
-            discriminator.undecided()
+            discriminator.with_neutral_scores()
         }
     }
 }
@@ -76,7 +76,7 @@ pub struct Discriminator {
 impl Discriminator {
     /// The same with scores of one half for everything, where guessing has the least loss. From larger first scores of
     /// both signs, the first steps would only learn to give all the same, by leaps that Adam remembers for a thousand steps.
-    fn undecided(mut self) -> Self {
+    fn with_neutral_scores(mut self) -> Self {
         const GUESS: f64 = 0.5;
         self.head.weight = scaled(self.head.weight, 0.0);
         self.head.bias =
@@ -95,7 +95,7 @@ impl Discriminator {
     /// # Panics
     /// If `faces` does not have three channels.
     pub fn forward(&self, faces: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
-        self.scores_of_batches(self.features_of_batches([faces]), [(0, age_groups)])
+        self.conditional_scores(self.stem_features([faces]), [(0, age_groups)])
     }
 
     /// The first layer on several batches, one after another, before age groups are joined: shared by judgements of the
@@ -107,41 +107,42 @@ impl Discriminator {
     ///
     /// # Panics
     /// If `faces` do not have three channels, or differ in shape.
-    pub fn features_of_batches<const N: usize>(&self, faces: [Tensor<4>; N]) -> Tensor<4> {
+    pub fn stem_features<const N: usize>(&self, faces: [Tensor<4>; N]) -> Tensor<4> {
         for other in &faces {
             assert_shape!(other, [_, 3, _, _]);
             assert_eq!(other.dims(), faces[0].dims(), "batches of one shape");
         }
-        convolution(&self.stem, joined_batches(faces.to_vec()), ACTIVATION)
+        convolution(&self.stem, concat_batches(faces.to_vec()), ACTIVATION)
     }
 
     /// The layers after it, for several judgements, one after another: each of one of the batches of
-    /// [`Discriminator::features_of_batches`], by its index, under the given age groups.
+    /// [`Discriminator::stem_features`], by its index, under the given age groups.
     ///
     /// Gives what one call for each judgement in turn would give (each is normed by its own statistics), but prepares
     /// the weights and computes their gradients once.
     ///
     /// # Shapes
-    /// - `features`: of [`Discriminator::features_of_batches`]
-    /// - `judgements`: each with `[batch]` age groups
+    /// - `features`: of [`Discriminator::stem_features`]
+    /// - `conditions_of`: each with `[batch]` age groups
     /// - returns: `[N batch, score channels, height / 8, width / 8]`
     ///
     /// # Panics
     /// If a judgement is of a batch that `features` do not have, or of another number of faces.
-    pub fn scores_of_batches<const N: usize>(
+    pub fn conditional_scores<const N: usize>(
         &self,
         features: Tensor<4>,
-        judgements: [(usize, Tensor<1, Int>); N],
+        conditions_of: [(usize, Tensor<1, Int>); N],
     ) -> Tensor<4> {
-        let ([faces, ..], [batch]) = (features.dims(), judgements[0].1.dims());
+        let ([faces, ..], [batch]) = (features.dims(), conditions_of[0].1.dims());
         let fits = |(of, groups): &(usize, Tensor<1, Int>)| groups.dims() == [batch] && (of + 1) * batch <= faces;
-        assert!(judgements.iter().all(fits), "judgements of {batch} faces each, of {faces} in all");
-        let order = Order { parts: faces / batch, order: judgements.iter().map(|(batch, _)| *batch).collect() };
-        let age_groups = judgements.into_iter().map(|(_, age_groups)| age_groups).collect();
-        let x = conditioned(features, order, conditions(Tensor::cat(age_groups, 0), self.age_groups));
-        let x = self.down1.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
-        let x = self.down2.forward_parts(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
-        let x = self.patch.forward_parts(x, N, ACTIVATION);
+        assert!(conditions_of.iter().all(fits), "judgements of {batch} faces each, of {faces} in all");
+        let gather =
+            BatchGather { parts: faces / batch, indices: conditions_of.iter().map(|(batch, _)| *batch).collect() };
+        let age_groups = conditions_of.into_iter().map(|(_, age_groups)| age_groups).collect();
+        let x = concat_conditions(features, gather, conditions(Tensor::cat(age_groups, 0), self.age_groups));
+        let x = self.down1.forward_chunks(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
+        let x = self.down2.forward_chunks(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
+        let x = self.patch.forward_chunks(x, N, ACTIVATION);
         convolution(&self.head, x, Activation::None)
     }
 }
@@ -154,13 +155,13 @@ mod tests {
     fn a_discriminator_without_norms_has_biases_instead() {
         let device = Device::flex();
         let parameters = |norms| {
-            let config = DiscriminatorConfig::new().with_width(4).with_norms(norms);
+            let config = DiscriminatorConfig::new().with_width(4).with_batch_norm(norms);
             config.init(&AgeGroups::default(), 0, &device).num_params()
         };
 
         // Of 8, 16 and 32 channels: two factors and two statistics each, or one bias.
         assert_eq!(parameters(true) - parameters(false), 3 * (8 + 16 + 32));
-        let discriminator = DiscriminatorConfig::new().with_width(4).with_norms(false);
+        let discriminator = DiscriminatorConfig::new().with_width(4).with_batch_norm(false);
         let discriminator = discriminator.init(&AgeGroups::default(), 0, &device);
         let faces = Tensor::<4>::zeros([2, 3, 32, 32], &device);
         assert_eq!(discriminator.forward(faces, Tensor::from_data([0, 4], &device)).dims(), [2, 32, 4, 4]);
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn a_discriminator_without_norms_begins_undecided_in_as_many_channels_as_set() {
         let device = Device::flex();
-        let config = DiscriminatorConfig::new().with_width(4).with_norms(false).with_score_channels(1);
+        let config = DiscriminatorConfig::new().with_width(4).with_batch_norm(false).with_score_channels(1);
         let discriminator = config.init(&AgeGroups::default(), 0, &device);
 
         let scores = discriminator.forward(Tensor::ones([2, 3, 32, 32], &device), Tensor::from_data([0, 4], &device));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::weights::Form;
+use crate::weights::WeightsFormat;
 
 /// Why a weights file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +17,12 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// The file is not a whole weights file.
-    #[error("{path} is not a whole {form} file: {reason}")]
+    #[error("{path} is not a whole {format} file: {reason}")]
     Damaged {
         /// The weights file.
         path: PathBuf,
         /// What it seemed to be.
-        form: Form,
+        format: WeightsFormat,
         /// What is wrong with it.
         reason: String,
     },
@@ -38,7 +38,7 @@ pub enum ModelError {
     },
     /// The file holds the weights of another kind of network.
     #[error("{path} holds the weights of a network of kind `{found}`, not `{expected}`")]
-    OtherNetwork {
+    WrongNetwork {
         /// The weights file.
         path: PathBuf,
         /// The kind that was asked for.
@@ -58,7 +58,7 @@ pub enum ModelError {
     #[error(
         "{path} gives values that are not finite (NaN or infinity): the weights are damaged, or their training diverged; use others"
     )]
-    NotFinite {
+    NonFinite {
         /// The weights file.
         path: PathBuf,
     },

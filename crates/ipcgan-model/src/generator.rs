@@ -1,7 +1,7 @@
 //! The generator: a face and a target age group in, the face at that age out.
 
 mod inference;
-mod standing;
+mod recalibration;
 
 pub use inference::InferenceGenerator;
 
@@ -14,33 +14,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::AgeGroups;
 use crate::condition::conditions;
-use crate::initial::{InitialWeights, scaled, with_initial_weights};
-use crate::layers::{ConvNorm, Residual, UpNorm, same_conv};
-use crate::operation::{Order, bounded, changed, conditioned, convolution};
+use crate::initialization::{InitialWeights, scaled, with_initial_weights};
+use crate::layers::{ConvNorm, ResidualBlock, UpNorm, same_conv};
+use crate::operation::{BatchGather, concat_conditions, convolution, tanh, tanh_offset};
 
 /// Source pixels are drawn this far towards grey before a change is made to them, because the inverse of `tanh` at pure
 /// black and white is infinite.
-pub(crate) const SOURCE_SHARE: f64 = 0.98;
+pub(crate) const SOURCE_SCALE: f64 = 0.98;
 
 /// Initial weights of the last layer of a change, as a share of the published ones: at their full size the change would
 /// begin as strong noise, which training then had to take back.
-const CHANGE_HEAD_SHARE: f64 = 0.1;
+const RESIDUAL_HEAD_SCALE: f64 = 0.1;
 
 /// What the last layer of a generator stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum GeneratorOutput {
     /// The face itself, `tanh(head)`: the published form.
     Direct,
     /// A change to the source face, `tanh(head + atanh(0.98 source))`.
     ///
     /// Starts as the identity, so that a short training spends nothing on learning to copy.
-    Change,
-    /// A change of brightness alone, the same in all three colours: as [`GeneratorOutput::Change`] with a `head` of one channel.
+    Residual,
+    /// A change of brightness alone, the same in all three colours: as [`GeneratorOutput::Residual`] with a `head` of one channel.
     ///
     /// A tint is the cheapest way to please a small age classifier; this one cannot draw any, and what is left are lines,
     /// folds and shadows.
-    Shade,
+    LuminanceResidual,
     /// A change of brightness and of saturation, `tanh(head_1 + atanh(0.98 s))` with `s` the source whose distance from grey is
     /// `1 + tanh(head_2)` times as large.
     ///
@@ -86,7 +86,7 @@ impl GeneratorConfig {
             stem: ConvNorm::new([3 + groups.count(), width], 7, 1, device),
             down1: ConvNorm::new([width, 2 * width], 3, 2, device),
             down2: ConvNorm::new([2 * width, 4 * width], 3, 2, device),
-            residual: (0..self.residual_blocks).map(|_| Residual::new(4 * width, device)).collect(),
+            residual: (0..self.residual_blocks).map(|_| ResidualBlock::new(4 * width, device)).collect(),
             up1: UpNorm::new([4 * width, 2 * width], device),
             up2: UpNorm::new([2 * width, width], device),
             head: same_conv([width, self.output.head_channels()], 7, 1, device),
@@ -95,7 +95,7 @@ impl GeneratorConfig {
         };
         let mut generator = with_initial_weights(generator, InitialWeights::Gan, seed);
         if self.output != GeneratorOutput::Direct {
-            generator.head.weight = scaled(generator.head.weight, CHANGE_HEAD_SHARE);
+            generator.head.weight = scaled(generator.head.weight, RESIDUAL_HEAD_SCALE);
         }
         generator
     }
@@ -107,7 +107,7 @@ pub struct Generator {
     pub(crate) stem: ConvNorm,
     pub(crate) down1: ConvNorm,
     pub(crate) down2: ConvNorm,
-    pub(crate) residual: Vec<Residual>,
+    pub(crate) residual: Vec<ResidualBlock>,
     pub(crate) up1: UpNorm,
     pub(crate) up2: UpNorm,
     pub(crate) head: Conv2d,
@@ -130,18 +130,18 @@ impl Generator {
         self.forward_blended(source, conditions(target_groups, self.age_groups))
     }
 
-    /// The faces in `source` at ages between the groups: `shares` of each group (see [`AgeBlend`](crate::AgeBlend)).
+    /// The faces in `source` at ages between the groups: `group_weights` of each group (see [`AgeBlend`](crate::AgeBlend)).
     ///
     /// # Shapes
     /// - `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]; sides are multiples of 4
-    /// - `shares`: `[batch, groups]`, each in [0, 1]
+    /// - `group_weights`: `[batch, groups]`, each in [0, 1]
     /// - returns: as `source`
     ///
     /// # Panics
-    /// If `source` does not have three channels, its sides are no multiples of 4, or `shares` has another number of groups
+    /// If `source` does not have three channels, its sides are no multiples of 4, or `group_weights` has another number of groups
     /// than the generator.
-    pub fn forward_blended(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
-        let x = self.input(source.clone(), shares); // [batch, 3 + groups, height, width]
+    pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
+        let x = self.input(source.clone(), group_weights); // [batch, 3 + groups, height, width]
         let x = self.stem.forward(x, Activation::Relu);
         let x = self.down1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
         let x = self.down2.forward(x, Activation::Relu); // [batch, .., height / 4, width / 4]
@@ -153,28 +153,28 @@ impl Generator {
     }
 
     /// The source faces with the condition planes of their targets.
-    fn input(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
+    fn input(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         assert_shape!(source, [_, 3, _, _]);
         let [_, _, height, width] = source.dims();
         assert!(
             [height, width].iter().all(|side| side.is_multiple_of(4)),
             "sides {height} and {width}, no multiples of 4"
         );
-        assert_eq!(shares.dims()[1], self.age_groups, "shares of as many age groups as the generator knows");
-        conditioned(source, Order::unchanged(), shares)
+        assert_eq!(group_weights.dims()[1], self.age_groups, "shares of as many age groups as the generator knows");
+        concat_conditions(source, BatchGather::identity(), group_weights)
     }
 
     /// The faces from what the last layer gave.
     fn output(&self, head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
         match self.output {
-            GeneratorOutput::Direct => bounded(head),
-            GeneratorOutput::Change => changed(head, source * SOURCE_SHARE),
-            GeneratorOutput::Shade => changed(head.repeat_dim(1, 3), source * SOURCE_SHARE),
+            GeneratorOutput::Direct => tanh(head),
+            GeneratorOutput::Residual => tanh_offset(head, source * SOURCE_SCALE),
+            GeneratorOutput::LuminanceResidual => tanh_offset(head.repeat_dim(1, 3), source * SOURCE_SCALE),
             GeneratorOutput::LuminanceSaturation => {
                 let [luminance, saturation] = [0, 1].map(|channel| head.clone().narrow(1, channel, 1));
                 let grey = source.clone().mean_dim(1);
                 let recoloured = (source - grey.clone()) * (saturation.tanh() + 1.0) + grey;
-                changed(luminance.repeat_dim(1, 3), recoloured.clamp(-1.0, 1.0) * SOURCE_SHARE)
+                tanh_offset(luminance.repeat_dim(1, 3), recoloured.clamp(-1.0, 1.0) * SOURCE_SCALE)
             }
         }
     }
@@ -245,9 +245,9 @@ mod tests {
             )
         };
         let distance = |strength| {
-            let generator = generator(GeneratorOutput::Shade).with_strength(strength).unwrap();
+            let generator = generator(GeneratorOutput::LuminanceResidual).with_strength(strength).unwrap();
             let aged = generator.forward(source.clone(), Tensor::from_data([4], &device));
-            (aged - source.clone() * SOURCE_SHARE).abs().mean().into_scalar::<f32>()
+            (aged - source.clone() * SOURCE_SCALE).abs().mean().into_scalar::<f32>()
         };
 
         assert!(distance(0.0) < 1e-6);
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_last_layer_without_checkerboard_answers_to_no_pattern_of_period_two() {
         let device = Device::flex();
-        let config = GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Change);
+        let config =
+            GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Residual);
         let generator = config.init(&AgeGroups::default(), 0, &device);
         let place = Tensor::<1, Int>::arange(0..32, &device).float();
         let columns = (place * std::f64::consts::PI).cos().reshape([1, 1, 1, 32]).expand([1, 4, 32, 32]);
@@ -281,7 +282,8 @@ mod tests {
     #[test]
     fn a_change_that_is_not_trained_leaves_the_face_nearly_as_it_is() {
         let device = Device::flex();
-        let config = GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Change);
+        let config =
+            GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Residual);
         let generator = config.init(&AgeGroups::default(), 0, &device);
 
         let aged = generator.forward(face(&device), Tensor::from_data([2], &device));
@@ -294,7 +296,10 @@ mod tests {
     #[test]
     fn a_shade_changes_all_colours_alike() {
         let device = Device::flex();
-        let config = GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Shade);
+        let config = GeneratorConfig::new()
+            .with_width(4)
+            .with_residual_blocks(1)
+            .with_output(GeneratorOutput::LuminanceResidual);
         let mut generator = config.init(&AgeGroups::default(), 0, &device);
         // Without training hardly anything reaches the head.
         generator.head.weight = scaled(generator.head.weight, 1e6);
@@ -303,7 +308,7 @@ mod tests {
         let aged = generator.forward(face(&device), target());
         let for_inference = generator.clone().into_inference().forward(face(&device), target());
 
-        let change = aged.clone().atanh() - (face(&device) * SOURCE_SHARE).atanh();
+        let change = aged.clone().atanh() - (face(&device) * SOURCE_SCALE).atanh();
         let [red, green, blue] = [0, 1, 2].map(|channel| change.clone().narrow(1, channel, 1));
         assert!(green.clone().abs().mean().into_scalar::<f32>() > 1e-3, "nothing is changed");
         for other in [red, blue] {
@@ -343,7 +348,7 @@ mod tests {
 
         let (source, vivid) = aged([0.0, 0.5]);
         let factor = f64::from(1.0 + 0.5f32.tanh());
-        let difference = mean((chroma(vivid) - chroma(source) * factor * SOURCE_SHARE).abs());
+        let difference = mean((chroma(vivid) - chroma(source) * factor * SOURCE_SCALE).abs());
         assert!(difference < 1e-5, "all colours are as much further from grey: {difference}");
     }
 

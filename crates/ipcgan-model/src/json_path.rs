@@ -15,7 +15,7 @@ pub struct JsonPath(PathBuf);
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Form {
+enum Encoding {
     Text(String),
     Bytes { text: String, bytes: String },
 }
@@ -41,22 +41,22 @@ impl<P: Into<PathBuf>> From<P> for JsonPath {
 impl Serialize for JsonPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let path = self.0.as_os_str();
-        let form = match path.to_str() {
-            Some(text) => Form::Text(text.into()),
-            None => Form::Bytes {
+        let encoding = match path.to_str() {
+            Some(text) => Encoding::Text(text.into()),
+            None => Encoding::Bytes {
                 text: path.to_string_lossy().into_owned(),
                 bytes: path.as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
             },
         };
-        form.serialize(serializer)
+        encoding.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for JsonPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let path = match Form::deserialize(deserializer)? {
-            Form::Text(text) => Some(text.into()),
-            Form::Bytes { bytes, .. } => bytes_of(&bytes).and_then(os_string),
+        let path = match Encoding::deserialize(deserializer)? {
+            Encoding::Text(text) => Some(text.into()),
+            Encoding::Bytes { bytes, .. } => bytes_of(&bytes).and_then(os_string),
         };
         let path = path.ok_or_else(|| serde::de::Error::custom("these bytes are no path here"))?;
         Ok(Self(path.into()))

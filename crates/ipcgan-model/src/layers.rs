@@ -4,9 +4,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use ipcgan_kernels::{Activation, Arithmetic};
+use ipcgan_kernels::{Activation, ConvAlgorithm};
 
-use crate::operation::{Prepared, convolution, norm, transposed_convolution, with_skip};
+use crate::operation::{PackedConv, batch_norm, convolution, residual_add, transposed_convolution};
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
@@ -26,7 +26,7 @@ fn same_conv_config(channels: [usize; 2], kernel: usize, stride: usize) -> Conv2
         .with_initializer(Initializer::Zeros)
 }
 
-fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
+fn batch_norm_layer(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).with_epsilon(NORM_EPSILON).with_momentum(NORM_MOMENTUM).init(device)
 }
 
@@ -41,7 +41,7 @@ impl ConvNorm {
     pub(crate) fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
         Self {
             conv: same_conv_config(channels, kernel, stride).with_bias(false).init(device),
-            norm: Some(batch_norm(channels[1], device)),
+            norm: Some(batch_norm_layer(channels[1], device)),
         }
     }
 
@@ -52,13 +52,13 @@ impl ConvNorm {
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
     pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        self.forward_parts(x, 1, activation)
+        self.forward_chunks(x, 1, activation)
     }
 
-    /// The same for several batches in one: each of `parts` equal parts is normed by its own statistics.
-    pub(crate) fn forward_parts(&self, x: Tensor<4>, parts: usize, activation: Activation) -> Tensor<4> {
+    /// The same for several batches in one: each of `chunks` equal parts is normed by its own statistics.
+    pub(crate) fn forward_chunks(&self, x: Tensor<4>, chunks: usize, activation: Activation) -> Tensor<4> {
         match &self.norm {
-            Some(layer) => norm(layer, convolution(&self.conv, x, Activation::None), parts, activation),
+            Some(layer) => batch_norm(layer, convolution(&self.conv, x, Activation::None), chunks, activation),
             None => convolution(&self.conv, x, activation),
         }
     }
@@ -68,8 +68,8 @@ impl ConvNorm {
     }
 
     /// [`ConvNorm::forward`] for inference on the CPU.
-    pub(crate) fn prepared(&self, activation: Activation, arithmetic: Arithmetic) -> Prepared {
-        Prepared::new(&self.conv, self.norm.as_ref(), activation, arithmetic)
+    pub(crate) fn packed(&self, activation: Activation, algorithm: ConvAlgorithm) -> PackedConv {
+        PackedConv::new(&self.conv, self.norm.as_ref(), activation, algorithm)
     }
 }
 
@@ -88,13 +88,13 @@ impl UpNorm {
                 .with_bias(false)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
-            norm: batch_norm(channels[1], device),
+            norm: batch_norm_layer(channels[1], device),
         }
     }
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
     pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        norm(&self.norm, transposed_convolution(&self.conv, x), 1, activation)
+        batch_norm(&self.norm, transposed_convolution(&self.conv, x), 1, activation)
     }
 
     pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 1] {
@@ -102,33 +102,38 @@ impl UpNorm {
     }
 
     /// [`UpNorm::forward`] for inference on the CPU.
-    pub(crate) fn prepared(&self, activation: Activation, arithmetic: Arithmetic) -> Prepared {
-        Prepared::up(&self.conv, &self.norm, activation, arithmetic)
+    pub(crate) fn packed(&self, activation: Activation, algorithm: ConvAlgorithm) -> PackedConv {
+        PackedConv::up(&self.conv, &self.norm, activation, algorithm)
     }
 }
 
-/// Residual block: `x + norm(conv(relu(norm(conv(x)))))`.
+/// Residual block: `x + batch_norm(conv(relu(batch_norm(conv(x)))))`.
 #[derive(Module, Debug)]
-pub(crate) struct Residual {
+pub(crate) struct ResidualBlock {
     pub(crate) conv1: Conv2d,
     pub(crate) norm1: BatchNorm,
     pub(crate) conv2: Conv2d,
     pub(crate) norm2: BatchNorm,
 }
 
-impl Residual {
+impl ResidualBlock {
     pub(crate) fn new(channels: usize, device: &Device) -> Self {
         let conv = || same_conv_config([channels, channels], 3, 1).with_bias(false).init(device);
-        Self { conv1: conv(), norm1: batch_norm(channels, device), conv2: conv(), norm2: batch_norm(channels, device) }
+        Self {
+            conv1: conv(),
+            norm1: batch_norm_layer(channels, device),
+            conv2: conv(),
+            norm2: batch_norm_layer(channels, device),
+        }
     }
 
     /// `[batch, channels, height, width]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        with_skip(x, |x| {
+        residual_add(x, |x| {
             let x = convolution(&self.conv1, x, Activation::None);
-            let x = norm(&self.norm1, x, 1, Activation::Relu);
+            let x = batch_norm(&self.norm1, x, 1, Activation::Relu);
             let x = convolution(&self.conv2, x, Activation::None);
-            norm(&self.norm2, x, 1, Activation::None)
+            batch_norm(&self.norm2, x, 1, Activation::None)
         })
     }
 
@@ -137,10 +142,10 @@ impl Residual {
     }
 
     /// Both convolutions for inference on the CPU; the input is added to the second.
-    pub(crate) fn prepared(&self, arithmetic: Arithmetic) -> [Prepared; 2] {
+    pub(crate) fn packed(&self, algorithm: ConvAlgorithm) -> [PackedConv; 2] {
         [
-            Prepared::new(&self.conv1, Some(&self.norm1), Activation::Relu, arithmetic),
-            Prepared::new(&self.conv2, Some(&self.norm2), Activation::None, arithmetic),
+            PackedConv::new(&self.conv1, Some(&self.norm1), Activation::Relu, algorithm),
+            PackedConv::new(&self.conv2, Some(&self.norm2), Activation::None, algorithm),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use crate::operation::{Target, weighted_squares};
+use crate::operation::{Target, weighted_squared_error};
 
 /// Loss of the discriminator (`L_D`, least squares):
 /// `1/2 [ E(D(x|right) - 1)^2 + 1/2 (E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`.
@@ -19,7 +19,7 @@ pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
     let [count, ..] = scores.dims();
     assert!(count.is_multiple_of(3), "scores of {count} faces are not those of three batches");
     let rejected = Target { value: 0.0, weight: 0.25 };
-    weighted_squares(scores, [Target { value: 1.0, weight: 0.5 }, rejected, rejected])
+    weighted_squared_error(scores, [Target { value: 1.0, weight: 0.5 }, rejected, rejected])
 }
 
 /// Adversarial loss of the generator (`L_G`, least squares): `1/2 E(D(G(y|t)|t) - 1)^2`.
@@ -28,7 +28,7 @@ pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
 /// - `generated`: the discriminator's scores of generated faces, `[batch, channels, height, width]`
 /// - returns: `[1]`
 pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
-    weighted_squares(generated, [Target { value: 1.0, weight: 0.5 }])
+    weighted_squared_error(generated, [Target { value: 1.0, weight: 0.5 }])
 }
 
 /// Identity loss (`L_identity`): squared distance between the features `h(x)` of the generated and
@@ -124,7 +124,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
 /// - `labels`: `[batch]`
 /// - `known`: `[batch]`, one or zero each
 /// - returns: `[1]`
-pub fn cross_entropy_of_known(logits: Tensor<2>, labels: Tensor<1, Int>, known: Tensor<1>) -> Tensor<1> {
+pub fn masked_cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, known: Tensor<1>) -> Tensor<1> {
     let [batch] = labels.dims();
     let losses = -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).reshape([batch]);
     (losses * known.clone()).sum() / known.sum().clamp_min(1.0)
@@ -204,7 +204,7 @@ mod tests {
         let logits = || Tensor::<2>::from_data([[2.0, 0.0], [0.0, 5.0]], &device);
         let loss = |known| {
             let known = Tensor::<1>::from_data(known, &device);
-            value(cross_entropy_of_known(logits(), Tensor::from_data([0, 0], &device), known))
+            value(masked_cross_entropy(logits(), Tensor::from_data([0, 0], &device), known))
         };
 
         assert_eq!(loss([0.0, 0.0]), 0.0);

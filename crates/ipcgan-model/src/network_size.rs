@@ -52,7 +52,7 @@ impl GeneratorConfig {
     }
 
     /// Number of its weights for `groups` age groups, without those of the batch norms, which are few.
-    pub fn weights(&self, groups: usize) -> usize {
+    pub fn num_params(&self, groups: usize) -> usize {
         let (width, colours) = (self.width, self.colours());
         let residual = 2 * 9 * 16 * width * width;
         let up_and_down = 2 * 9 * (2 + 8) * width * width;
@@ -60,7 +60,7 @@ impl GeneratorConfig {
     }
 
     /// Number of values that its layers give for one face.
-    pub fn activations(&self) -> usize {
+    pub fn num_activations(&self) -> usize {
         let (width, pixels) = (self.width, self.image_size * self.image_size);
         let up_and_down = 2 * width * pixels + 2 * width * pixels / 2 + width * pixels / 4;
         up_and_down + self.residual_blocks * width * pixels / 2 + self.colours() * pixels
@@ -82,14 +82,14 @@ impl DiscriminatorConfig {
     }
 
     /// Number of its weights for `groups` age groups, without those of the batch norms, which are few.
-    pub fn weights(&self, groups: usize) -> usize {
+    pub fn num_params(&self, groups: usize) -> usize {
         let width = self.width;
         let scores = if self.score_channels == 0 { 8 * width } else { self.score_channels };
         16 * (3 * width + 2 * (width + groups) * width + (8 + 32) * width * width + 8 * width * scores)
     }
 
     /// Number of values that its layers give for one face of `image_size` x `image_size` pixels.
-    pub fn activations(&self, image_size: usize) -> usize {
+    pub fn num_activations(&self, image_size: usize) -> usize {
         let pixels = image_size * image_size;
         self.width * (pixels / 4 + pixels / 8 + pixels / 16 + pixels / 8)
     }
@@ -112,7 +112,7 @@ impl AlexNetConfig {
     }
 
     /// Number of its weights for `groups` age groups, without biases, which are few.
-    pub fn weights(&self, groups: usize) -> usize {
+    pub fn num_params(&self, groups: usize) -> usize {
         let (width, hidden) = (self.width, self.hidden);
         let trunk =
             121 * 3 * 3 * width + (25 * 3 * 8 / 2 + 9 * 8 * 12 + 9 * 12 * 12 / 2 + 9 * 12 * 8 / 2) * width * width;
@@ -121,7 +121,7 @@ impl AlexNetConfig {
     }
 
     /// Number of values that its convolutions give for one face.
-    pub fn activations(&self) -> usize {
+    pub fn num_activations(&self) -> usize {
         let pooled = |side: usize| (side - 3) / 2 + 1;
         let first = (self.input_size - 11) / 4 + 1;
         let (second, third) = (pooled(first), pooled(pooled(first)));
@@ -144,7 +144,7 @@ mod tests {
         for preset in [Preset::Compact, Preset::Tiny] {
             let (generator, discriminator, alexnet) = (preset.generator(), preset.discriminator(), preset.alexnet(7));
 
-            let counted = [generator.weights(5), discriminator.weights(5), alexnet.weights(5)];
+            let counted = [generator.num_params(5), discriminator.num_params(5), alexnet.num_params(5)];
 
             let real = [
                 generator.init(&groups, 0, &device).num_params(),

@@ -37,10 +37,14 @@ impl Preset {
         let published = GeneratorConfig::new();
         match self {
             Self::Paper => published,
-            Self::Compact => published.with_width(16).with_residual_blocks(4).with_output(GeneratorOutput::Shade),
-            Self::Tiny => {
-                published.with_image_size(64).with_width(8).with_residual_blocks(2).with_output(GeneratorOutput::Change)
+            Self::Compact => {
+                published.with_width(16).with_residual_blocks(4).with_output(GeneratorOutput::LuminanceResidual)
             }
+            Self::Tiny => published
+                .with_image_size(64)
+                .with_width(8)
+                .with_residual_blocks(2)
+                .with_output(GeneratorOutput::Residual),
         }
     }
 
@@ -49,8 +53,8 @@ impl Preset {
         let published = DiscriminatorConfig::new();
         match self {
             Self::Paper => published,
-            Self::Compact => published.with_width(24).with_norms(false).with_score_channels(1),
-            Self::Tiny => published.with_width(16).with_norms(false).with_score_channels(1),
+            Self::Compact => published.with_width(24).with_batch_norm(false).with_score_channels(1),
+            Self::Tiny => published.with_width(16).with_batch_norm(false).with_score_channels(1),
         }
     }
 

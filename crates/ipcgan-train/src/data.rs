@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipcgan_data::split::by_identity;
-use ipcgan_data::{FaceSet, LeftOut, Subset, SyntheticFaces, check_pictures, open_faces};
+use ipcgan_data::{Excluded, FaceSet, Subset, SyntheticFaces, check_images, open_faces};
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
@@ -108,7 +108,7 @@ impl TrainingData {
     pub fn synthetic(config: &TrainingConfig, progress: Progress<'_>) -> Result<Self, TrainingError> {
         config.check()?;
         let faces = SyntheticFaces::new(config.synthetic.clone(), &config.age_groups);
-        faces.draw_all(progress);
+        faces.render_all(progress);
         Self::split(Arc::new(faces), None, config)
     }
 
@@ -122,12 +122,12 @@ impl TrainingData {
         folder: &Path,
         config: &TrainingConfig,
         progress: Progress<'_>,
-    ) -> Result<(Self, Vec<LeftOut>), TrainingError> {
+    ) -> Result<(Self, Vec<Excluded>), TrainingError> {
         config.check()?;
-        let (faces, mut left_out) = open_faces(folder, &config.age_groups)?;
-        let (faces, unreadable) = check_pictures(faces, progress);
-        left_out.extend(unreadable);
-        Ok((Self::split(Arc::new(faces), Some(folder.into()), config)?, left_out))
+        let (faces, mut excluded) = open_faces(folder, &config.age_groups)?;
+        let (faces, unreadable) = check_images(faces, progress);
+        excluded.extend(unreadable);
+        Ok((Self::split(Arc::new(faces), Some(folder.into()), config)?, excluded))
     }
 
     fn split(faces: Arc<dyn FaceSet>, folder: Option<PathBuf>, config: &TrainingConfig) -> Result<Self, TrainingError> {

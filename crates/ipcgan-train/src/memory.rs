@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ipcgan_model::is_the_cpu;
+use ipcgan_model::is_cpu;
 
 use crate::context::StageContext;
 use crate::{Stage, TrainingError};
@@ -44,15 +44,15 @@ impl StageContext<'_> {
     pub(crate) fn min_memory(&self) -> MemoryNeed {
         let (config, groups) = (&self.config, self.config.age_groups.count());
         let size = config.generator.image_size;
-        let alexnet = config.alexnet.weights(groups);
-        let gan = config.generator.weights(groups) + config.discriminator.weights(groups);
+        let alexnet = config.alexnet.num_params(groups);
+        let gan = config.generator.num_params(groups) + config.discriminator.num_params(groups);
         let (weights, activations) = match self.stage {
-            Stage::Identity => (COPIES_OF_WEIGHTS * alexnet, config.alexnet.activations()),
+            Stage::Identity => (COPIES_OF_WEIGHTS * alexnet, config.alexnet.num_activations()),
             // The trunk is frozen, so few activations are kept.
             Stage::Age => (alexnet, 3 * config.alexnet.input_size.pow(2)),
             Stage::Aging => (
                 alexnet + COPIES_OF_WEIGHTS * gan,
-                config.generator.activations() + config.discriminator.activations(size),
+                config.generator.num_activations() + config.discriminator.num_activations(size),
             ),
         };
         let faces_at_once = self.micro_batch_size() as f64;
@@ -102,7 +102,7 @@ impl StageContext<'_> {
 
     /// Whether the main device uses host memory.
     pub(crate) fn on_the_cpu(&self) -> bool {
-        is_the_cpu(&self.device())
+        is_cpu(&self.device())
     }
 }
 

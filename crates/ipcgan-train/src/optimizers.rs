@@ -4,7 +4,7 @@ use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use ipcgan_model::{Adam, adam_update, adam_updates};
+use ipcgan_model::{Adam, adam_update, can_adam_update};
 
 use crate::config::{AgingTraining, ClassifierTraining};
 use crate::schedule::LrSchedule;
@@ -61,7 +61,7 @@ impl Optimizer for FusedAdam {
         gradient: Tensor<D>,
         state: Option<AdamState<D>>,
     ) -> (Tensor<D>, Option<AdamState<D>>) {
-        if !adam_updates(&parameter, &gradient) {
+        if !can_adam_update(&parameter, &gradient) {
             return self.elsewhere.step(rate, parameter, gradient, state);
         }
         let settings = Adam { learning_rate: rate as f32, ..self.settings };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::train::checkpoint::Checkpoint;
 use burn::train::{InferenceStep, Learner};
-use ipcgan_model::{give_back_freed_memory, guarded};
+use ipcgan_model::{catch_panic, release_freed_memory};
 
 use crate::context::StageContext;
 use crate::memory::{Fit, MemoryNeed, resident_bytes};
@@ -216,13 +216,13 @@ impl StageContext<'_> {
                 self.measure(self.aging_parts(blank())?, Some(&samples))
             }
         };
-        give_back_freed_memory();
+        release_freed_memory();
         self.device().memory_cleanup();
-        let measured = guarded(measured).unwrap_or_else(|reason| {
+        let measured = catch_panic(measured).unwrap_or_else(|reason| {
             let advice = format!("if it ran out of memory, lower {}.batch_size", self.stage);
             Err(TrainingError::Device { step: 1, reason, advice })
         });
-        give_back_freed_memory();
+        release_freed_memory();
         measured
     }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ipcgan_model::{JsonPath, write_whole};
+use ipcgan_model::{JsonPath, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -122,8 +122,8 @@ impl RunFolder {
     /// Newest sample grid, if there is one.
     pub fn newest_sample(&self) -> Option<PathBuf> {
         let entries = fs::read_dir(self.path.join("samples")).ok()?;
-        let pictures = entries.flatten().map(|entry| entry.path());
-        pictures.filter(|path| path.extension().is_some_and(|kind| kind == "png")).max()
+        let images = entries.flatten().map(|entry| entry.path());
+        images.filter(|path| path.extension().is_some_and(|kind| kind == "png")).max()
     }
 
     pub(crate) fn log(&self, stage: Stage) -> Result<PathBuf, TrainingError> {
@@ -197,7 +197,7 @@ impl RunFolder {
     pub(crate) fn write<T: Serialize>(&self, name: &str, contents: &T) -> Result<(), TrainingError> {
         let path = self.path.join(name);
         let text = serde_json::to_vec_pretty(contents).expect("plain data turn into JSON");
-        write_whole(&path, &text).map_err(|source| TrainingError::Access { path, source })
+        write_atomic(&path, &text).map_err(|source| TrainingError::Access { path, source })
     }
 
     /// Stores `config` in the run folder and in the log folder of `stage`.

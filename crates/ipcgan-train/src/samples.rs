@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{FaceSet, photo, pixels, sheet_with_captions};
+use ipcgan_data::{FaceSet, contact_sheet_with_captions, photo, pixels};
 use ipcgan_model::{AgeGroups, InferenceGenerator};
 
 use crate::stages::AgingModel;
@@ -33,13 +33,13 @@ impl SampleGrids {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         let count = FACES.min(faces.len());
-        let pictures = (0..count).map(|row| {
-            let picture = faces.image(row * faces.len() / count)?;
-            Ok::<_, TrainingError>(photo::resized(&picture, config.generator.image_size as u32))
+        let images = (0..count).map(|row| {
+            let image = faces.image(row * faces.len() / count)?;
+            Ok::<_, TrainingError>(photo::resized(&image, config.generator.image_size as u32))
         });
         Ok(Self {
             run,
-            faces: pictures.collect::<Result<_, _>>()?,
+            faces: images.collect::<Result<_, _>>()?,
             groups: config.age_groups.clone(),
             every: config.aging.sample_every,
             steps: config.aging.steps,
@@ -91,7 +91,7 @@ pub(crate) fn sample_grid(
 /// Contact sheet with one row per face: the source, then the face at each age group, with captions.
 pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
     let captions = [&["source".to_string()], groups].concat();
-    sheet_with_captions(rows, &captions, GAP)
+    contact_sheet_with_captions(rows, &captions, GAP)
 }
 
 /// `face` at each age group, youngest first.

@@ -119,7 +119,7 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
         "generator.residual_blocks",
         "generator.output",
         "discriminator.width",
-        "discriminator.norms",
+        "discriminator.batch_norm",
         "discriminator.score_channels",
     ];
     let Some(saved) = run.stage_config(stage)? else { return Ok(()) };

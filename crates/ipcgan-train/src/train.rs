@@ -124,7 +124,7 @@ fn run_stage<'a>(
 
 /// Selects the precision, if all devices support it.
 pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
-    if let Some(index) = session.devices.iter().position(|device| !config.precision.works_on(device)) {
+    if let Some(index) = session.devices.iter().position(|device| !config.precision.is_supported_by(device)) {
         let which = format!("device {} of {}", index + 1, session.devices.len());
         let reason = format!("{which} does not support it; valid are float32, float16 and bfloat16");
         return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });

@@ -41,14 +41,14 @@ pub(crate) fn verification_auc(embeddings: &[Vec<f32>], identities: &[i64]) -> O
 /// identity. `None` if no identity has two faces.
 pub(crate) fn rank_1_accuracy(embeddings: &[Vec<f32>], identities: &[i64]) -> Option<f64> {
     let vectors: Vec<Vec<f32>> = embeddings.iter().map(|vector| unit(vector)).collect();
-    let mut pictures = HashMap::new();
+    let mut images = HashMap::new();
     for identity in identities {
-        *pictures.entry(identity).or_insert(0usize) += 1;
+        *images.entry(identity).or_insert(0usize) += 1;
     }
     let mut right = 0;
     let mut total = 0;
     for (i, first) in vectors.iter().enumerate() {
-        if pictures[&identities[i]] < 2 {
+        if images[&identities[i]] < 2 {
             continue;
         }
         let cosine = |j: &usize| -> f32 { first.iter().zip(&vectors[*j]).map(|(a, b)| a * b).sum() };

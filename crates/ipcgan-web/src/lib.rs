@@ -52,7 +52,7 @@ impl Aging {
         let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
         let faces = self.aging.faces(&photo.rgb());
         let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.description(number)).collect();
-        let (width, height) = (photo.picture.width(), photo.picture.height());
+        let (width, height) = (photo.image.width(), photo.image.height());
         self.opened = Some((photo, faces));
         Ok(json!({ "width": width, "height": height, "faces": described }).to_string())
     }
@@ -63,10 +63,10 @@ impl Aging {
     /// No photo is open, or it cannot be encoded.
     pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
-        let ages = [AgeBlend::of_age(years, self.aging.age_groups())];
+        let ages = [AgeBlend::from_age(years, self.aging.age_groups())];
         let mut photo = photo.clone();
         for (_, face) in (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found)) {
-            face.put_back(&mut photo.picture, &self.aging.residuals(face, &ages)[0]);
+            face.paste_back(&mut photo.image, &self.aging.residuals(face, &ages)[0]);
         }
         photo.encoded(PhotoFormat::Png).map_err(|error| error.to_string())
     }

@@ -5,7 +5,7 @@ use image::codecs::gif::{GifEncoder, Repeat};
 use image::imageops::{FilterType, resize};
 use image::{Delay, DynamicImage, Frame, RgbImage};
 use ipcgan::AgeBlend;
-use ipcgan::data::{Change, Place, put_back};
+use ipcgan::data::{FacePlacement, Residual, paste_back};
 
 use super::photo::Aging;
 
@@ -19,21 +19,21 @@ const DELAY: u32 = 80;
 const QUANTIZATION_SPEED: i32 = 10;
 
 /// Animation of a photo with `faces`, each aligned and with its placement in the photo.
-pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, Place)]) -> Result<Vec<u8>> {
+pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, FacePlacement)]) -> Result<Vec<u8>> {
     let factor = (LONGER_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor).round() as u32).max(1));
     let small = if factor < 1.0 { resize(photo, width, height, FilterType::Triangle) } else { photo.clone() };
     let small = DynamicImage::from(small);
     let residuals =
-        faces.iter().map(|(face, _)| residuals_over_ages(aging, face)).collect::<Result<Vec<Vec<Change>>>>()?;
-    let pictures = (0..residuals.first().map_or(0, Vec::len)).map(|step| {
-        let mut picture = small.clone();
+        faces.iter().map(|(face, _)| residuals_over_ages(aging, face)).collect::<Result<Vec<Vec<Residual>>>>()?;
+    let images = (0..residuals.first().map_or(0, Vec::len)).map(|step| {
+        let mut image = small.clone();
         for ((_, place), residuals) in faces.iter().zip(&residuals) {
-            put_back(&mut picture, &place.of_resized(factor), &residuals[step]);
+            paste_back(&mut image, &place.for_resized_photo(factor), &residuals[step]);
         }
-        picture.into_rgb8()
+        image.into_rgb8()
     });
-    gif(pictures.collect())
+    gif(images.collect())
 }
 
 /// Animation of an aligned face.
@@ -42,25 +42,26 @@ pub(crate) fn of_face(aging: &Aging, face: &RgbImage) -> Result<Vec<u8>> {
 }
 
 /// Residuals of a face at ages from the middle of the first group to that of the last.
-fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Change>> {
+fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Residual>> {
     let groups = aging.photo_aging.age_groups();
     let [first, last] = [0, groups.count() - 1].map(|group| groups.middle(group));
     let steps = STEPS * (groups.count() - 1);
-    let ages: Vec<AgeBlend> =
-        (0..=steps).map(|step| AgeBlend::of_age(first + (last - first) * step as f32 / steps as f32, groups)).collect();
+    let ages: Vec<AgeBlend> = (0..=steps)
+        .map(|step| AgeBlend::from_age(first + (last - first) * step as f32 / steps as f32, groups))
+        .collect();
     let residuals = aging.photo_aging.try_residuals(face, &ages)?.into_iter();
     Ok(residuals.map(|residual| residual.scaled(aging.strength)).collect())
 }
 
 /// Encodes the frames forwards and backwards, repeating.
-fn gif(pictures: Vec<RgbImage>) -> Result<Vec<u8>> {
-    let back = pictures.iter().skip(1).rev().skip(1);
+fn gif(images: Vec<RgbImage>) -> Result<Vec<u8>> {
+    let back = images.iter().skip(1).rev().skip(1);
     let mut bytes = Vec::new();
     let mut encoder = GifEncoder::new_with_speed(&mut bytes, QUANTIZATION_SPEED);
     encoder.set_repeat(Repeat::Infinite)?;
-    for picture in pictures.iter().chain(back) {
-        let picture = DynamicImage::from(picture.clone()).into_rgba8();
-        encoder.encode_frame(Frame::from_parts(picture, 0, 0, Delay::from_numer_denom_ms(DELAY, 1)))?;
+    for image in images.iter().chain(back) {
+        let image = DynamicImage::from(image.clone()).into_rgba8();
+        encoder.encode_frame(Frame::from_parts(image, 0, 0, Delay::from_numer_denom_ms(DELAY, 1)))?;
     }
     drop(encoder);
     Ok(bytes)

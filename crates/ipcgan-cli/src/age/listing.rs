@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use ipcgan::data::counted;
-use ipcgan::photo::PictureKind;
+use ipcgan::photo::ImageKind;
 use walkdir::{DirEntry, WalkDir};
 
 use super::natural_order;
@@ -59,7 +59,7 @@ pub(crate) struct Unreadable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Skipped {
     /// An image format that this build does not read.
-    Unread(PictureKind),
+    Unread(ImageKind),
     Video,
     OtherFile,
     /// A file or folder whose name starts with a dot.
@@ -250,7 +250,7 @@ impl Listing {
             let reason = format!("cannot list {}: {reason}", path.display());
             return self.unreadable.push(Unreadable { path: path.into(), reason });
         }
-        if PictureKind::of_path(path).is_none() && path.extension().is_some() {
+        if ImageKind::of_path(path).is_none() && path.extension().is_some() {
             return self.skip(Skipped::BrokenLink);
         }
         let target = fs::read_link(path).unwrap_or_default();
@@ -268,7 +268,7 @@ fn text_of(skipped: &BTreeMap<Skipped, usize>) -> Option<String> {
 fn what_it_holds(skipped: &BTreeMap<Skipped, usize>) -> String {
     let Some(text) = text_of(skipped) else { return "it is empty".into() };
     let by_name = match skipped.contains_key(&Skipped::OtherFile) {
-        true => format!("; photos are files whose names end as those of {} do", PictureKind::readable_names()),
+        true => format!("; photos are files whose names end as those of {} do", ImageKind::readable_names()),
         false => String::new(),
     };
     format!("it holds {text} and nothing else{by_name}")
@@ -276,7 +276,7 @@ fn what_it_holds(skipped: &BTreeMap<Skipped, usize>) -> String {
 
 /// Why the file at `path` is no photo to age, if it is none.
 fn why_skipped(path: &Path, results: &HashSet<PathBuf>, out: Option<&Path>) -> Option<Skipped> {
-    match PictureKind::of_path(path) {
+    match ImageKind::of_path(path) {
         _ if results.contains(path) || ResumeLog::is_named(path) => Some(Skipped::Result),
         Some(kind) if kind.is_readable() => out.filter(|out| path.starts_with(out)).map(|_| Skipped::InOutputFolder),
         Some(kind) => Some(Skipped::Unread(kind)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::data::{Change, Place, counted, put_back};
+use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
 use ipcgan::model::JsonPath;
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::train::aged_sheet;
@@ -45,7 +45,7 @@ pub(crate) struct AgedPhoto {
     #[serde(skip_serializing_if = "Option::is_none")]
     faces: Option<Vec<FaceDescription>>,
     /// Results by age, and by face for face crops.
-    #[serde(rename = "pictures")]
+    #[serde(rename = "images")]
     by_age: BTreeMap<String, JsonPath>,
     /// All results.
     pub(crate) files: Vec<JsonPath>,
@@ -61,9 +61,9 @@ pub(crate) struct AgedPhoto {
 struct AgedFace {
     /// Label in the names of its files.
     label: String,
-    place: Place,
+    place: FacePlacement,
     before: RgbImage,
-    residuals: Vec<Change>,
+    residuals: Vec<Residual>,
 }
 
 /// A photo that was read, and the base name of its results.
@@ -137,7 +137,8 @@ impl Aging {
     fn aligned_crop(&self, crop: &RgbImage, path: &Path) -> Result<AgedFace> {
         let size = self.photo_aging.face_aging().image_size() as f32;
         let side = crop.width().min(crop.height()) as f32;
-        let sides = self.photo_aging.faces(crop).into_iter().map(|face| size / face.aligned.place.from_photo.scale());
+        let sides =
+            self.photo_aging.faces(crop).into_iter().map(|face| size / face.aligned.placement.from_photo.scale());
         if let Some(largest) = sides.max_by(f32::total_cmp).filter(|largest| *largest < MIN_CROP_RATIO * side) {
             bail!(
                 "{} is no aligned face: the detected face is {largest:.0} pixels wide, and the photo {side:.0}; leave out \
@@ -146,12 +147,12 @@ impl Aging {
             );
         }
         let face = self.photo_aging.aligned_crop(crop);
-        let residuals = self.residuals(&face.picture)?;
-        Ok(AgedFace { label: String::new(), place: face.place, before: face.picture, residuals })
+        let residuals = self.residuals(&face.image)?;
+        Ok(AgedFace { label: String::new(), place: face.placement, before: face.image, residuals })
     }
 
     /// Residuals of an aligned face at each age.
-    pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Change>> {
+    pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Residual>> {
         let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
         let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
         Ok(residuals.map(|residual| residual.scaled(self.strength)).collect())
@@ -160,8 +161,8 @@ impl Aging {
     fn aged(&self, faces: &[(usize, PhotoFace)]) -> Result<Vec<AgedFace>> {
         let aged = faces.iter().map(|(number, face)| {
             let label = if faces.len() > 1 { face_label(*number) } else { String::new() };
-            let before = face.aligned.picture.clone();
-            Ok(AgedFace { label, place: face.aligned.place, residuals: self.residuals(&before)?, before })
+            let before = face.aligned.image.clone();
+            Ok(AgedFace { label, place: face.aligned.placement, residuals: self.residuals(&before)?, before })
         });
         aged.collect()
     }
@@ -176,7 +177,7 @@ impl Aging {
         for (index, age) in self.ages.iter().enumerate() {
             let mut photo = original.clone();
             for face in faces {
-                put_back(&mut photo.picture, &face.place, &face.residuals[index]);
+                paste_back(&mut photo.image, &face.place, &face.residuals[index]);
             }
             files.image("", &age.name, &photo)?;
         }
@@ -191,7 +192,7 @@ impl Aging {
     /// An aligned face at its own size: the output of the generator where that is its size, else the residual is
     /// pasted back as into a photo.
     fn write_aligned(&self, original: &Original, face: &AgedFace, files: &mut Results<'_>) -> Result<()> {
-        let size = (original.picture.width(), original.picture.height());
+        let size = (original.image.width(), original.image.height());
         if size == face.before.dimensions() {
             return self.write_faces(std::slice::from_ref(face), files);
         }
@@ -242,7 +243,7 @@ impl<'a> Results<'a> {
 
     /// The photo, or a face, at an age.
     pub(crate) fn image(&mut self, label: &str, age: &str, image: &Original) -> Result<()> {
-        let (width, height, max) = (image.picture.width(), image.picture.height(), self.format.max_side());
+        let (width, height, max) = (image.image.width(), image.image.height(), self.format.max_side());
         if width.max(height) > max {
             let (name, format) = (self.job.source.name().display(), self.format);
             bail!("{name} has {width} x {height} pixels, and a {format} at most {max} a side; choose another --format");

@@ -221,7 +221,7 @@ impl ResumeLog {
         self.append(Line::File(FileRecord { file: file.into(), content: Content::of(bytes), of: photo.clone() }))?;
         let result = match written {
             Written::New => ipcgan::model::write_new(&path, bytes),
-            Written::Replaced => ipcgan::model::write_whole(&path, bytes),
+            Written::Replaced => ipcgan::model::write_atomic(&path, bytes),
         };
         result.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(written)

@@ -30,7 +30,7 @@ impl Age {
     /// It is neither, or these networks cannot show it.
     pub(crate) fn parse(name: &str, groups: &AgeGroups) -> Result<Self, String> {
         if let Some(group) = groups.by_name(name) {
-            return Ok(Self { name: name.into(), blend: AgeBlend::of_group(group, groups) });
+            return Ok(Self { name: name.into(), blend: AgeBlend::from_group(group, groups) });
         }
         let (youngest, _) = groups.ages(0);
         let known = format!("ages are {}, and years from {youngest} to {MAX_AGE}", groups.names().join(", "));
@@ -42,7 +42,7 @@ impl Age {
         }
         match name.parse::<u32>() {
             Ok(years) if (youngest..=MAX_AGE).contains(&years) => {
-                Ok(Self { name: years.to_string(), blend: AgeBlend::of_age(years as f32, groups) })
+                Ok(Self { name: years.to_string(), blend: AgeBlend::from_age(years as f32, groups) })
             }
             _ => Err(format!("these weights cannot show the age {name}; {known}")),
         }
@@ -51,7 +51,7 @@ impl Age {
     /// For tests that look at names alone.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
-        Self { name: name.into(), blend: AgeBlend::of_group(0, &AgeGroups::default()) }
+        Self { name: name.into(), blend: AgeBlend::from_group(0, &AgeGroups::default()) }
     }
 }
 

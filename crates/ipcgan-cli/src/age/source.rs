@@ -126,8 +126,8 @@ fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     if is_video(path) || holds_video(&bytes) {
         bail!("{} is a video; {VIDEO_ADVICE}", path.display());
     }
-    use DataError::{NoPicture, UnknownFormat, UnreadableKind};
-    if let Err(error @ (UnknownFormat { .. } | UnreadableKind { .. } | NoPicture { .. })) =
+    use DataError::{NotAnImage, UnknownFormat, UnreadableKind};
+    if let Err(error @ (UnknownFormat { .. } | UnreadableKind { .. } | NotAnImage { .. })) =
         photo::pixels_of(&bytes, path)
     {
         return Err(error.into());

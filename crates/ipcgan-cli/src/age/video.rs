@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use ipcgan::data::alignment::aligned;
-use ipcgan::data::detection::{NEIGHBOURS, Track, neighbour_weights, tracks};
-use ipcgan::data::{Change, Place, put_back};
+use ipcgan::data::detection::{SMOOTHING_RADIUS, Track, smoothing_weights, track_faces};
+use ipcgan::data::{FacePlacement, Residual, paste_back};
 use ipcgan::photo::{self, Original};
 
 use super::listing::{Listing, Photo};
@@ -39,7 +39,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
         found.push(faces.into_iter().map(|face| face.found).collect());
     }
     progress.finish();
-    let people = wanted(tracks(&found), aging.faces)?;
+    let people = wanted(track_faces(&found), aging.faces)?;
     info(&format!("people: {}, frames: {}", people.len(), frames.len()));
     let people = people.iter().map(Track::smoothed).collect();
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
@@ -99,15 +99,15 @@ struct Frame {
     bytes: Arc<[u8]>,
     photo: Original,
     /// What each age changes in each person.
-    residuals: Vec<Option<Vec<Change>>>,
+    residuals: Vec<Option<Vec<Residual>>>,
 }
 
 impl Video<'_> {
     /// Writes a frame at each age, with residuals averaged over neighbouring frames. Returns the number of replaced
     /// results; none if the frame cannot be read.
     fn write(&mut self, frame: usize) -> Result<Option<usize>> {
-        self.near.retain(|near, _| near + NEIGHBOURS >= frame);
-        for near in frame..(frame + NEIGHBOURS + 1).min(self.frames.len()) {
+        self.near.retain(|near, _| near + SMOOTHING_RADIUS >= frame);
+        for near in frame..(frame + SMOOTHING_RADIUS + 1).min(self.frames.len()) {
             if !self.near.contains_key(&near) {
                 let read = self.read(near)?;
                 self.near.insert(near, read);
@@ -132,20 +132,20 @@ impl Video<'_> {
         let size = self.aging.photo_aging.face_aging().image_size();
         for (person, track) in self.people.iter().enumerate() {
             let Some(landmarks) = track.at(frame) else { continue };
-            let residuals = neighbour_weights(frame, track.first..track.end()).into_iter();
-            let residuals: Vec<(&Change, f32)> =
+            let residuals = smoothing_weights(frame, track.first..track.end()).into_iter();
+            let residuals: Vec<(&Residual, f32)> =
                 residuals.filter_map(|(near, weight)| Some((self.residual(near, person, age)?, weight))).collect();
             // Renormalize the weights without unreadable frames.
             let sum: f32 = residuals.iter().map(|(_, weight)| weight).sum();
             let residuals: Vec<_> = residuals.into_iter().map(|(residual, weight)| (residual, weight / sum)).collect();
-            if let Some(place) = Place::of(&landmarks, size).filter(|_| !residuals.is_empty()) {
-                put_back(&mut photo.picture, &place, &Change::weighted_sum(&residuals));
+            if let Some(place) = FacePlacement::of(&landmarks, size).filter(|_| !residuals.is_empty()) {
+                paste_back(&mut photo.image, &place, &Residual::weighted_sum(&residuals));
             }
         }
         photo
     }
 
-    fn residual(&self, frame: usize, person: usize, age: usize) -> Option<&Change> {
+    fn residual(&self, frame: usize, person: usize, age: usize) -> Option<&Residual> {
         let frame = self.near.get(&frame)?.as_ref()?;
         Some(&frame.residuals[person].as_ref()?[age])
     }
@@ -157,7 +157,7 @@ impl Video<'_> {
         let size = self.aging.photo_aging.face_aging().image_size();
         let residuals = self.people.iter().map(|person| {
             let face = person.at(frame).and_then(|landmarks| aligned(&rgb, &landmarks, size));
-            face.map(|face| self.aging.residuals(&face.picture)).transpose()
+            face.map(|face| self.aging.residuals(&face.image)).transpose()
         });
         let residuals = residuals.collect::<Result<_>>()?;
         Ok(Some(Frame { bytes, photo, residuals }))

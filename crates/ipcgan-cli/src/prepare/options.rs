@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use ipcgan::DeviceChoice;
 use ipcgan::data::preparation::PublishedSplit;
-use ipcgan::data::source::{SOURCES, Source, TableUse, Tree, by_name, recognised, source_of_table};
+use ipcgan::data::source::{SOURCES, Source, TableUse, Tree, by_name, detect_source, source_of_table};
 use ipcgan::data::{Columns, DataError};
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
@@ -58,11 +58,11 @@ pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
 pub(super) fn source(tree: &Tree, arguments: &PrepareArguments) -> Result<(&'static dyn Source, String)> {
     let named = |name: &str| by_name(name).expect("the arguments were checked");
     match (&arguments.source, &arguments.table) {
-        (Some(name), _) => Ok((named(name), named(name).about().into())),
+        (Some(name), _) => Ok((named(name), named(name).description().into())),
         (None, Some(table)) => Ok((source_of_table(table)?, format!("{} is a table of it", table.display()))),
         (None, None) if !arguments.columns.is_empty() => Ok((named("csv"), "--column names columns of a table".into())),
-        (None, None) => recognised(tree).map_err(|error| match error {
-            error @ DataError::UnclearSource { .. } => {
+        (None, None) => detect_source(tree).map_err(|error| match error {
+            error @ DataError::AmbiguousSource { .. } => {
                 anyhow::anyhow!("{error}; select one with --source (ipcgan prepare --help lists all)")
             }
             error => error.into(),

@@ -21,15 +21,15 @@ pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
         line("unknown", None);
     }
     let faces = counted(prepared.faces.len(), "face", "faces");
-    let pictures = counted(prepared.left_out.len(), "picture", "pictures");
-    info(&format!("{faces}; {pictures} left out"));
-    let mut left_out: Vec<_> = prepared.left_out.iter().collect();
-    left_out.sort_by_key(|left_out| left_out.fault.cause);
-    for same in left_out.chunk_by(|one, other| one.fault.cause == other.fault.cause) {
+    let images = counted(prepared.excluded.len(), "image", "images");
+    info(&format!("{faces}; {images} left out"));
+    let mut excluded: Vec<_> = prepared.excluded.iter().collect();
+    excluded.sort_by_key(|excluded| excluded.fault.cause);
+    for same in excluded.chunk_by(|one, other| one.fault.cause == other.fault.cause) {
         info(&format!("{:>8}  {}, such as {}", same.len(), same[0].fault.cause, same[0]));
     }
-    if prepared.left_out.len() > 1 {
-        info("          left-out.csv names each with its reason");
+    if prepared.excluded.len() > 1 {
+        info("          excluded.csv names each with its reason");
     }
     prepared.readiness(groups).lines().iter().for_each(|line| info(line));
 }

@@ -90,7 +90,7 @@ async fn faces(
     query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
     let found = service.process(request, |aging, photo, faces| {
         let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.description(number)).collect();
-        let mut found = json!({ "width": photo.picture.width(), "height": photo.picture.height(), "faces": described });
+        let mut found = json!({ "width": photo.image.width(), "height": photo.image.height(), "faces": described });
         if let Some(warning) = photo.warning() {
             found["warning"] = json!(warning.to_string());
         }
@@ -122,17 +122,17 @@ async fn age(
             return Err(ApiError::unprocessable(format!("no face was found in the photo{advice}")));
         }
         let max = format.max_side();
-        if photo.picture.width().max(photo.picture.height()) > max {
+        if photo.image.width().max(photo.image.height()) > max {
             let reason = format!("a {format} may have {max} pixels a side at most; ask for another format");
             return Err(ApiError::unprocessable(reason));
         }
         let ages = [age];
         for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {
-            let residuals = aging.try_residuals(&face.aligned.picture, &ages);
+            let residuals = aging.try_residuals(&face.aligned.image, &ages);
             let residual =
                 residuals.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
             let residual = residual.into_iter().next().expect("one age gives one change").scaled(strength);
-            face.put_back(&mut photo.picture, &residual);
+            face.paste_back(&mut photo.image, &residual);
         }
         photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))
     });

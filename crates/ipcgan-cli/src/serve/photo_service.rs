@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use ipcgan::data::DataError;
-use ipcgan::model::give_back_freed_memory;
+use ipcgan::model::release_freed_memory;
 use ipcgan::photo::{self, Original};
 use ipcgan::{PhotoAging, PhotoFace};
 use tokio::sync::Semaphore;
@@ -57,7 +57,7 @@ impl PhotoService {
             checks.tick().await;
             let is_idle = self.workers.available_permits() == self.concurrency;
             if is_idle && self.worked.swap(false, Ordering::Relaxed) {
-                let _ = tokio::task::spawn_blocking(give_back_freed_memory).await;
+                let _ = tokio::task::spawn_blocking(release_freed_memory).await;
             }
         }
     }
@@ -94,7 +94,7 @@ impl PhotoService {
 fn decode(upload: &Upload) -> Result<Original, ApiError> {
     let refused = |error: DataError| {
         let status = match &error {
-            DataError::UnknownFormat { .. } | DataError::UnreadableKind { .. } | DataError::NoPicture { .. } => {
+            DataError::UnknownFormat { .. } | DataError::UnreadableKind { .. } | DataError::NotAnImage { .. } => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
             DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,16 +1,16 @@
 //! Faces in photos: where they are, and where their eyes, nose and mouth are.
 
-mod bounds;
-mod close_up;
+mod bounding_box;
 mod pyramid;
+mod refinement;
 mod sampling;
 mod suppression;
 mod tracking;
 mod yunet;
 
-pub use bounds::Bounds;
-pub use tracking::{NEIGHBOURS, Track, neighbour_weights, tracks};
-pub use yunet::{Landmarks, YunetConfig, YunetDetector};
+pub use bounding_box::BoundingBox;
+pub use tracking::{SMOOTHING_RADIUS, Track, smoothing_weights, track_faces};
+pub use yunet::{LandmarkSource, YunetConfig, YunetDetector};
 
 use image::RgbImage;
 
@@ -18,7 +18,7 @@ use image::RgbImage;
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectedFace {
     /// Where it is.
-    pub bounds: Bounds,
+    pub bounds: BoundingBox,
     /// How sure the detector is, from 0 to 1.
     pub score: f32,
     /// `[column, row]` in pixels of the left eye, the right eye, the nose, the left and the right corner of the mouth;

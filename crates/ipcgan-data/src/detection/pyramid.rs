@@ -15,7 +15,7 @@ pub(super) const TILE_OVERLAP: usize = 192;
 
 /// A photo brought to `width` times `height` pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pass {
+pub(super) struct PyramidLevel {
     pub(super) width: usize,
     pub(super) height: usize,
 }
@@ -30,7 +30,7 @@ pub(super) struct Tile {
 }
 
 /// The passes over a photo of `[width, height]` whose finest one is at `scale` of its size, finest first.
-pub(super) fn passes([width, height]: [u32; 2], scale: f64) -> Vec<Pass> {
+pub(super) fn pyramid_levels([width, height]: [u32; 2], scale: f64) -> Vec<PyramidLevel> {
     let shorter = f64::from(width.min(height));
     let coarsest = COARSE_SIDE / shorter;
     let mut scales = vec![scale];
@@ -40,10 +40,10 @@ pub(super) fn passes([width, height]: [u32; 2], scale: f64) -> Vec<Pass> {
         scales.push(last);
     }
     let side = |side: u32, scale: f64| ((f64::from(side) * scale).round() as usize).max(1);
-    scales.into_iter().map(|scale| Pass { width: side(width, scale), height: side(height, scale) }).collect()
+    scales.into_iter().map(|scale| PyramidLevel { width: side(width, scale), height: side(height, scale) }).collect()
 }
 
-impl Pass {
+impl PyramidLevel {
     /// The tiles, which together cover it.
     pub(super) fn tiles(self) -> Vec<Tile> {
         let Self { width, height } = self;
@@ -68,14 +68,14 @@ fn starts(side: usize) -> Vec<usize> {
 impl Tile {
     /// Whether a face with its centre at `[x, y]` of the pass is this tile's: between two tiles that share a part, the
     /// middle of that part is the border.
-    pub(super) fn owns(&self, pass: Pass, [x, y]: [f32; 2]) -> bool {
+    pub(super) fn owns(&self, level: PyramidLevel, [x, y]: [f32; 2]) -> bool {
         let inside = |point: f32, first: usize, count: usize, side: usize| {
             let half = (TILE_OVERLAP / 2) as f32;
             let begin = if first == 0 { f32::NEG_INFINITY } else { first as f32 + half };
             let end = if first + count == side { f32::INFINITY } else { (first + count) as f32 - half };
             (begin..end).contains(&point)
         };
-        inside(x, self.left, self.width, pass.width) && inside(y, self.top, self.height, pass.height)
+        inside(x, self.left, self.width, level.width) && inside(y, self.top, self.height, level.height)
     }
 }
 
@@ -85,36 +85,36 @@ mod tests {
 
     #[test]
     fn a_small_photo_is_searched_once_as_it_is() {
-        assert_eq!(passes([400, 300], 1.0), [Pass { width: 400, height: 300 }]);
+        assert_eq!(pyramid_levels([400, 300], 1.0), [PyramidLevel { width: 400, height: 300 }]);
     }
 
     #[test]
     fn a_large_photo_is_searched_down_to_a_size_at_which_a_face_that_fills_it_is_found() {
-        let sizes = passes([4000, 3000], 0.5);
+        let sizes = pyramid_levels([4000, 3000], 0.5);
 
-        assert_eq!(sizes[0], Pass { width: 2000, height: 1500 });
-        assert_eq!(*sizes.last().unwrap(), Pass { width: 341, height: 256 });
+        assert_eq!(sizes[0], PyramidLevel { width: 2000, height: 1500 });
+        assert_eq!(*sizes.last().unwrap(), PyramidLevel { width: 341, height: 256 });
         assert!(sizes.windows(2).all(|pair| pair[0].height <= 4 * pair[1].height + 4));
     }
 
     #[test]
     fn a_strip_has_a_pass_only_while_its_shorter_side_allows_larger_faces() {
-        assert_eq!(passes([50_000, 300], 0.2), [Pass { width: 10_000, height: 60 }]);
+        assert_eq!(pyramid_levels([50_000, 300], 0.2), [PyramidLevel { width: 10_000, height: 60 }]);
     }
 
     #[test]
     fn a_thin_photo_keeps_one_pixel() {
-        assert_eq!(passes([9000, 1], 0.3), [Pass { width: 2700, height: 1 }]);
+        assert_eq!(pyramid_levels([9000, 1], 0.3), [PyramidLevel { width: 2700, height: 1 }]);
     }
 
     #[test]
     fn tiles_cover_a_large_pass_and_each_point_belongs_to_one() {
-        let pass = Pass { width: 2500, height: 1900 };
-        let tiles = pass.tiles();
+        let level = PyramidLevel { width: 2500, height: 1900 };
+        let tiles = level.tiles();
 
         assert!(tiles.len() > 1 && tiles.iter().all(|tile| tile.width <= TILE && tile.height <= TILE));
         for point in [[0.0, 0.0], [928.0, 928.0], [927.9, 500.0], [1800.5, 1760.0], [2499.0, 1899.0]] {
-            let owners: Vec<&Tile> = tiles.iter().filter(|tile| tile.owns(pass, point)).collect();
+            let owners: Vec<&Tile> = tiles.iter().filter(|tile| tile.owns(level, point)).collect();
 
             assert_eq!(owners.len(), 1, "{point:?}");
             let inside =

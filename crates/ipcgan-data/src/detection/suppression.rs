@@ -5,16 +5,16 @@ use super::DetectedFace;
 /// Candidates that are looked at, highest score first; a photo that is one large crowd has fewer.
 const MAX_CANDIDATES: usize = 5000;
 /// Share of a face's area in another one from which on it is a part of that one.
-const MAX_SHARE_IN_ANOTHER: f32 = 0.75;
+const MAX_FRACTION_IN_ANOTHER: f32 = 0.75;
 
 /// The faces with the highest scores among those that overlap, highest score first: a candidate is left out if its
-/// intersection over union with one that is kept exceeds `max_overlap`.
-pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_overlap: f32) -> Vec<DetectedFace> {
+/// intersection over union with one that is kept exceeds `max_iou`.
+pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_iou: f32) -> Vec<DetectedFace> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(MAX_CANDIDATES);
     let mut kept: Vec<DetectedFace> = Vec::new();
     for candidate in candidates {
-        if kept.iter().all(|face| face.bounds.overlap(&candidate.bounds) <= max_overlap) {
+        if kept.iter().all(|face| face.bounds.iou(&candidate.bounds) <= max_iou) {
             kept.push(candidate);
         }
     }
@@ -23,10 +23,10 @@ pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_ove
 
 /// `faces`, highest score first, without those that lie in one with a higher score: in a fine pass, parts of a large face
 /// look like faces.
-pub(super) fn without_parts(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
+pub(super) fn without_nested(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
     let mut whole: Vec<DetectedFace> = Vec::new();
     for face in faces {
-        if whole.iter().all(|other| face.bounds.share_in(&other.bounds) <= MAX_SHARE_IN_ANOTHER) {
+        if whole.iter().all(|other| face.bounds.fraction_in(&other.bounds) <= MAX_FRACTION_IN_ANOTHER) {
             whole.push(face);
         }
     }
@@ -35,11 +35,11 @@ pub(super) fn without_parts(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Bounds;
+    use super::super::BoundingBox;
     use super::*;
 
     fn face(left: f32, score: f32) -> DetectedFace {
-        let bounds = Bounds { left, top: 0.0, right: left + 10.0, bottom: 10.0 };
+        let bounds = BoundingBox { left, top: 0.0, right: left + 10.0, bottom: 10.0 };
         DetectedFace { bounds, score, landmarks: [[left; 2]; 5] }
     }
 
@@ -53,9 +53,9 @@ mod tests {
     #[test]
     fn what_lies_within_a_surer_face_is_a_part_of_it() {
         let part =
-            DetectedFace { bounds: Bounds { right: 5.0, bottom: 5.0, ..face(1.0, 0.6).bounds }, ..face(1.0, 0.6) };
+            DetectedFace { bounds: BoundingBox { right: 5.0, bottom: 5.0, ..face(1.0, 0.6).bounds }, ..face(1.0, 0.6) };
 
-        assert_eq!(without_parts(vec![face(0.0, 0.9), face(4.0, 0.7), part]), [face(0.0, 0.9), face(4.0, 0.7)]);
+        assert_eq!(without_nested(vec![face(0.0, 0.9), face(4.0, 0.7), part]), [face(0.0, 0.9), face(4.0, 0.7)]);
     }
 
     #[test]

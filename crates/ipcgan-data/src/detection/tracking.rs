@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Bounds, DetectedFace};
+use super::{BoundingBox, DetectedFace};
 
 /// What two faces must have in common, as a share of what they cover together, to be the same person's in two frames.
-const LEAST_OVERLAP: f32 = 0.3;
+const MIN_IOU: f32 = 0.3;
 /// Frames in which a face may be lost, as when somebody turns away; it is taken to move evenly meanwhile.
-const LONGEST_GAP: usize = 5;
+const MAX_GAP: usize = 5;
 
 /// One person's face in frames that follow one another.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +17,13 @@ pub struct Track {
     /// Landmarks in each frame from the first on, as those of [`DetectedFace`].
     pub landmarks: Vec<[[f32; 2]; 5]>,
     /// Where it was seen last.
-    last_bounds: Bounds,
+    last_bounds: BoundingBox,
     /// Area of the largest view, in pixels.
     pub largest: f32,
 }
 
 impl Track {
-    fn begun(frame: usize, face: &DetectedFace) -> Self {
+    fn start(frame: usize, face: &DetectedFace) -> Self {
         let area = area(&face.bounds);
         Self { first: frame, landmarks: vec![face.landmarks], last_bounds: face.bounds, largest: area }
     }
@@ -50,10 +50,10 @@ impl Track {
         self.largest = self.largest.max(area(&face.bounds));
     }
 
-    /// The same with each frame's landmarks a mean over its neighbours (see [`neighbour_weights`]): detectors tremble.
+    /// The same with each frame's landmarks a mean over its neighbours (see [`smoothing_weights`]): detectors tremble.
     pub fn smoothed(&self) -> Self {
         let landmarks = (self.first..self.end()).map(|frame| {
-            let weights = neighbour_weights(frame, self.first..self.end());
+            let weights = smoothing_weights(frame, self.first..self.end());
             let parts: Vec<_> =
                 weights.into_iter().filter_map(|(frame, weight)| Some((self.at(frame)?, weight))).collect();
             mixed(&parts)
@@ -62,33 +62,33 @@ impl Track {
     }
 }
 
-/// The frames of `within` up to [`NEIGHBOURS`] before and after `frame`, with weights of a bell curve that sum to one.
-pub fn neighbour_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)> {
+/// The frames of `within` up to [`SMOOTHING_RADIUS`] before and after `frame`, with weights of a bell curve that sum to one.
+pub fn smoothing_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)> {
     const SPREAD: f32 = 1.2;
-    let near = frame.saturating_sub(NEIGHBOURS).max(within.start)..(frame + NEIGHBOURS + 1).min(within.end);
+    let near = frame.saturating_sub(SMOOTHING_RADIUS).max(within.start)..(frame + SMOOTHING_RADIUS + 1).min(within.end);
     let weight = |other: usize| (-0.5 * (other.abs_diff(frame) as f32 / SPREAD).powi(2)).exp();
     let sum: f32 = near.clone().map(weight).sum();
     near.map(|other| (other, weight(other) / sum)).collect()
 }
 
 /// Frames before and after one that smooth it.
-pub const NEIGHBOURS: usize = 3;
+pub const SMOOTHING_RADIUS: usize = 3;
 
 /// The people in a video of which `frames` has the faces, frame by frame; in the order in which they appear, from left to
 /// right in the first frame.
-pub fn tracks(frames: &[Vec<DetectedFace>]) -> Vec<Track> {
+pub fn track_faces(frames: &[Vec<DetectedFace>]) -> Vec<Track> {
     let mut tracks: Vec<Track> = Vec::new();
     for (frame, faces) in frames.iter().enumerate() {
         let mut faces: Vec<&DetectedFace> = faces.iter().collect();
         faces.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
         // The surest pairs first.
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
-        for (place, track) in tracks.iter().enumerate().filter(|(_, track)| frame - track.end() <= LONGEST_GAP) {
+        for (place, track) in tracks.iter().enumerate().filter(|(_, track)| frame - track.end() <= MAX_GAP) {
             for (index, face) in faces.iter().enumerate() {
-                pairs.push((track.last_bounds.overlap(&face.bounds), place, index));
+                pairs.push((track.last_bounds.iou(&face.bounds), place, index));
             }
         }
-        pairs.retain(|(overlap, ..)| *overlap >= LEAST_OVERLAP);
+        pairs.retain(|(overlap, ..)| *overlap >= MIN_IOU);
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut taken = vec![false; faces.len()];
         for (_, place, index) in pairs {
@@ -97,13 +97,13 @@ pub fn tracks(frames: &[Vec<DetectedFace>]) -> Vec<Track> {
                 taken[index] = true;
             }
         }
-        let new = faces.iter().zip(taken).filter(|(_, taken)| !taken).map(|(face, _)| Track::begun(frame, face));
+        let new = faces.iter().zip(taken).filter(|(_, taken)| !taken).map(|(face, _)| Track::start(frame, face));
         tracks.extend(new.collect::<Vec<_>>());
     }
     tracks
 }
 
-fn area(bounds: &Bounds) -> f32 {
+fn area(bounds: &BoundingBox) -> f32 {
     bounds.width() * bounds.height()
 }
 
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn face(left: f32, top: f32) -> DetectedFace {
-        let bounds = Bounds { left, top, right: left + 40.0, bottom: top + 40.0 };
+        let bounds = BoundingBox { left, top, right: left + 40.0, bottom: top + 40.0 };
         DetectedFace { bounds, score: 1.0, landmarks: [[left + 10.0, top + 10.0]; 5] }
     }
 
@@ -132,7 +132,7 @@ mod tests {
         let frames: Vec<_> =
             (0..6).map(|frame| vec![face(200.0 - 5.0 * frame as f32, 0.0), face(5.0 * frame as f32, 0.0)]).collect();
 
-        let tracks = tracks(&frames);
+        let tracks = track_faces(&frames);
 
         assert_eq!(tracks.len(), 2);
         assert!(tracks.iter().all(|track| track.first == 0 && track.end() == 6));
@@ -143,7 +143,7 @@ mod tests {
     fn a_face_that_is_lost_for_a_moment_moves_on_evenly() {
         let frames = [vec![face(0.0, 0.0)], vec![], vec![], vec![face(9.0, 3.0)]];
 
-        let tracks = tracks(&frames);
+        let tracks = track_faces(&frames);
 
         assert_eq!(tracks.len(), 1);
         assert_eq!(tracks[0].at(1).unwrap()[0], [13.0, 11.0]);
@@ -153,10 +153,10 @@ mod tests {
     #[test]
     fn a_face_elsewhere_or_much_later_is_somebody_else() {
         let elsewhere = [vec![face(0.0, 0.0)], vec![face(100.0, 0.0)]];
-        let later = [vec![vec![face(0.0, 0.0)]], vec![vec![]; LONGEST_GAP + 1], vec![vec![face(0.0, 0.0)]]].concat();
+        let later = [vec![vec![face(0.0, 0.0)]], vec![vec![]; MAX_GAP + 1], vec![vec![face(0.0, 0.0)]]].concat();
 
-        assert_eq!(tracks(&elsewhere).len(), 2);
-        assert_eq!(tracks(&later).len(), 2);
+        assert_eq!(track_faces(&elsewhere).len(), 2);
+        assert_eq!(track_faces(&later).len(), 2);
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let trembling: Vec<_> = (0..20).map(|frame| moved(frame, if frame % 2 == 0 { 2.0 } else { -2.0 })).collect();
         let column = |track: &Track, frame: usize| track.smoothed().at(frame).unwrap()[0][0];
 
-        let [even, trembling] = [even, trembling].map(|frames| tracks(&frames).remove(0));
+        let [even, trembling] = [even, trembling].map(|frames| track_faces(&frames).remove(0));
 
         for frame in 5..15 {
             assert!((column(&even, frame) - even.at(frame).unwrap()[0][0]).abs() < 1e-3);

@@ -6,11 +6,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use ipcgan_model::{ModelError, Yunet};
 
-use super::close_up::refined;
-use super::pyramid::{Pass, TILE_OVERLAP, Tile, passes};
+use super::pyramid::{PyramidLevel, TILE_OVERLAP, Tile, pyramid_levels};
+use super::refinement::refined;
 use super::sampling::{Pixels, resized};
-use super::suppression::{non_maximum_suppression, without_parts};
-use super::{Bounds, DetectedFace, FaceDetector};
+use super::suppression::{non_maximum_suppression, without_nested};
+use super::{BoundingBox, DetectedFace, FaceDetector};
 
 /// Side in pixels, in the finest pass, of the smallest face that is looked for: the network finds most of that size.
 const FINEST_FACE: f32 = 24.0;
@@ -27,18 +27,18 @@ pub struct YunetConfig {
     pub score_threshold: f32,
     /// Intersection over union from which on the lower score of two faces is left out (non-maximum suppression).
     /// Default: 0.3.
-    pub overlap_threshold: f32,
+    pub nms_threshold: f32,
     /// Where landmarks come from. Default: from close-ups.
-    pub landmarks: Landmarks,
+    pub landmarks: LandmarkSource,
 }
 
 /// Where the landmarks of a face come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Landmarks {
+pub enum LandmarkSource {
     /// From the pass over the photo in which the face was found, as OpenCV has them.
-    Pass,
+    Detection,
     /// From close-ups, upright and large: some 0.3 megapixels more a face. They also tell what is no face.
-    CloseUp,
+    Refinement,
 }
 
 impl Default for YunetConfig {
@@ -47,8 +47,8 @@ impl Default for YunetConfig {
             min_face: 16.0,
             max_pixels: 1_000_000,
             score_threshold: 0.6,
-            overlap_threshold: 0.3,
-            landmarks: Landmarks::CloseUp,
+            nms_threshold: 0.3,
+            landmarks: LandmarkSource::Refinement,
         }
     }
 }
@@ -81,7 +81,7 @@ impl YunetDetector {
     }
 
     /// The faces of one pass, in pixels of the photo; several for the same face.
-    fn candidates(&self, photo: &RgbImage, pass: Pass) -> Vec<DetectedFace> {
+    fn candidates(&self, photo: &RgbImage, pass: PyramidLevel) -> Vec<DetectedFace> {
         let pixels = resized(photo, pass.width, pass.height);
         let scales = [pass.width as f32 / photo.width() as f32, pass.height as f32 / photo.height() as f32];
         let tiles = pass.tiles();
@@ -133,16 +133,16 @@ impl FaceDetector for YunetDetector {
         if sizes.contains(&0) {
             return Vec::new();
         }
-        let passes = passes(sizes, self.config.finest_scale(sizes));
-        let candidates = passes.iter().flat_map(|&pass| self.candidates(photo, pass)).collect();
-        let mut faces = non_maximum_suppression(candidates, self.config.overlap_threshold);
-        if passes.len() > 1 {
-            faces = without_parts(faces);
+        let pyramid_levels = pyramid_levels(sizes, self.config.finest_scale(sizes));
+        let candidates = pyramid_levels.iter().flat_map(|&pass| self.candidates(photo, pass)).collect();
+        let mut faces = non_maximum_suppression(candidates, self.config.nms_threshold);
+        if pyramid_levels.len() > 1 {
+            faces = without_nested(faces);
         }
         faces.retain(|face| face.bounds.longer_side() >= self.config.min_face);
         match self.config.landmarks {
-            Landmarks::Pass => faces,
-            Landmarks::CloseUp => faces.into_iter().filter_map(|face| refined(self, photo, face)).collect(),
+            LandmarkSource::Detection => faces,
+            LandmarkSource::Refinement => faces.into_iter().filter_map(|face| refined(self, photo, face)).collect(),
         }
     }
 }
@@ -156,7 +156,7 @@ fn decode(values: &[f32], columns: usize, stride: f32, threshold: f32, faces: &m
                 |x: f32, y: f32| [((cell % columns) as f32 + x) * stride, ((cell / columns) as f32 + y) * stride];
             let [x, y] = point(values[2], values[3]);
             let [right, down] = [values[4], values[5]].map(|side| side.exp() * stride / 2.0);
-            let bounds = Bounds { left: x - right, top: y - down, right: x + right, bottom: y + down };
+            let bounds = BoundingBox { left: x - right, top: y - down, right: x + right, bottom: y + down };
             let landmarks = std::array::from_fn(|index| point(values[6 + 2 * index], values[7 + 2 * index]));
             faces.push(DetectedFace { bounds, score, landmarks });
         }
@@ -181,7 +181,7 @@ impl DetectedFace {
     fn mapped(self, map: impl Fn([f32; 2]) -> [f32; 2]) -> Self {
         let Self { bounds, score, landmarks } = self;
         let ([left, top], [right, bottom]) = (map([bounds.left, bounds.top]), map([bounds.right, bounds.bottom]));
-        Self { bounds: Bounds { left, top, right, bottom }, score, landmarks: landmarks.map(map) }
+        Self { bounds: BoundingBox { left, top, right, bottom }, score, landmarks: landmarks.map(map) }
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
         decode(&values, 3, 8.0, 0.5, &mut faces);
 
         assert_eq!(faces.len(), 1);
-        let Bounds { left, top, right, bottom } = faces[0].bounds;
+        let BoundingBox { left, top, right, bottom } = faces[0].bounds;
         let half = 4.0 * std::f32::consts::E;
         assert_eq!([left, top, right, bottom], [20.0 - half, 6.0, 20.0 + half, 14.0]);
         assert_eq!(faces[0].landmarks, [[8.0, 0.0], [24.0, 0.0], [16.0, 8.0], [8.0, 16.0], [24.0, 16.0]]);

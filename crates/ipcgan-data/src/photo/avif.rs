@@ -9,11 +9,11 @@ use re_rav1d::dav1d::{Decoder, Error as Av1Error, Picture, PixelLayout, PlanarIm
 use zenavif_parse::{AvifParser, ColorInformation};
 
 use super::decode::MAX_PIXELS;
-use super::ending::End;
+use super::end_marker::EndMarker;
 use super::yuv::{Matrix, Plane, Yuv};
-use super::{Original, PictureKind};
+use super::{ImageKind, Original};
 
-/// How often the decoder is asked for a picture that it was given.
+/// How often the decoder is asked for an image that it was given.
 const MAX_TRIES: usize = 64;
 
 /// An AVIF whose container is read.
@@ -35,15 +35,15 @@ impl<'a> Avif<'a> {
 
     pub(super) fn original(&self) -> ImageResult<Original> {
         // A decoder that meets what its authors did not think of must not take the program with it.
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.picture()));
-        let mut picture = decoded.unwrap_or_else(|_| Err(damaged("the decoder failed".into())))?;
-        picture.apply_orientation(self.orientation());
+        let decoded = catch_unwind(AssertUnwindSafe(|| self.image()));
+        let mut image = decoded.unwrap_or_else(|_| Err(damaged("the decoder failed".into())))?;
+        image.apply_orientation(self.orientation());
         let profile = match self.0.color_info() {
             Some(ColorInformation::IccProfile(profile)) => Some(profile.clone()),
             _ => None,
         };
         let notes = self.0.exif().and_then(Result::ok).map(|notes| notes.into_owned());
-        Ok(Original::of(picture, PictureKind::Avif, End::Marked, profile, notes))
+        Ok(Original::of(image, ImageKind::Avif, EndMarker::Present, profile, notes))
     }
 
     /// By the container alone; what EXIF says does not count in AVIF.
@@ -63,14 +63,14 @@ impl<'a> Avif<'a> {
         }
     }
 
-    fn picture(&self) -> ImageResult<DynamicImage> {
-        let mut picture = self.colours()?;
+    fn image(&self) -> ImageResult<DynamicImage> {
+        let mut image = self.colours()?;
         if let Some(alpha) = self.0.alpha_data() {
             let alpha = decoded(&alpha.map_err(container)?)?;
             let planes = planes(&alpha, None)?;
-            picture = planes.as_alpha_of(picture, self.0.premultiplied_alpha()).map_err(damaged)?;
+            image = planes.as_alpha_of(image, self.0.premultiplied_alpha()).map_err(damaged)?;
         }
-        Ok(picture)
+        Ok(image)
     }
 
     fn colours(&self) -> ImageResult<DynamicImage> {
@@ -87,7 +87,7 @@ impl<'a> Avif<'a> {
             if tile.color() != whole.color() || left >= whole.width() || top >= whole.height() {
                 return Err(damaged("the tiles do not fit together".into()));
             }
-            // The last column and row may reach beyond the picture.
+            // The last column and row may reach beyond the image.
             let (width, height) = (tile.width().min(whole.width() - left), tile.height().min(whole.height() - top));
             whole.copy_from(&tile.crop_imm(0, 0, width, height), left, top)?;
         }
@@ -96,12 +96,12 @@ impl<'a> Avif<'a> {
 
     fn tile(&self, data: &[u8]) -> ImageResult<DynamicImage> {
         let frame = decoded(data)?;
-        let mut picture = planes(&frame, self.0.color_info())?.to_rgb();
+        let mut image = planes(&frame, self.0.color_info())?.to_rgb();
         let (primaries, transfer) = match self.0.color_info() {
             Some(ColorInformation::Nclx { color_primaries, transfer_characteristics, .. }) => {
                 (*color_primaries, *transfer_characteristics)
             }
-            Some(ColorInformation::IccProfile(_)) => return Ok(picture),
+            Some(ColorInformation::IccProfile(_)) => return Ok(image),
             None => (frame.color_primaries() as u16, frame.transfer_characteristic() as u16),
         };
         if matches!(transfer, 16 | 18) {
@@ -111,12 +111,12 @@ impl<'a> Avif<'a> {
         let wide = match primaries {
             9 => CicpColorPrimaries::Rgb2020,
             12 => CicpColorPrimaries::SmpteRp432,
-            _ => return Ok(picture),
+            _ => return Ok(image),
         };
-        picture.set_rgb_primaries(wide);
-        picture.set_transfer_function(CicpTransferCharacteristics::SRgb);
-        picture.apply_color_space(Cicp::SRGB, ConvertColorOptions::default())?;
-        Ok(picture)
+        image.set_rgb_primaries(wide);
+        image.set_transfer_function(CicpTransferCharacteristics::SRgb);
+        image.apply_color_space(Cicp::SRGB, ConvertColorOptions::default())?;
+        Ok(image)
     }
 }
 
@@ -132,7 +132,7 @@ fn decoded(data: &[u8]) -> ImageResult<Picture> {
     let mut sent = decoder.send_data(data.to_vec(), None, None, None);
     for _ in 0..MAX_TRIES {
         match decoder.get_picture() {
-            Ok(picture) => return Ok(picture),
+            Ok(image) => return Ok(image),
             Err(Av1Error::Again) => (),
             Err(found) => return Err(error(found)),
         }
@@ -141,7 +141,7 @@ fn decoded(data: &[u8]) -> ImageResult<Picture> {
             Err(found) => return Err(error(found)),
         }
     }
-    Err(damaged("AV1: there is no picture in the data".into()))
+    Err(damaged("AV1: there is no image in the data".into()))
 }
 
 /// The planes of a frame, whose colours `container` says rather than the frame.

@@ -1,6 +1,6 @@
 //! What a file holds, known by its first bytes and not by its name.
 
-use super::PictureKind;
+use super::ImageKind;
 
 /// So many bytes at the start of a file tell what it holds.
 pub(super) const START: usize = 4096;
@@ -8,8 +8,8 @@ pub(super) const START: usize = 4096;
 /// What the first [`START`] bytes of a file belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// A picture.
-    Picture(PictureKind),
+    /// An image.
+    Image(ImageKind),
     /// Something else: what it is, and what to do.
     Other(&'static str, &'static str),
     /// Nobody knows.
@@ -17,44 +17,44 @@ pub(super) enum Content {
 }
 
 /// What begins with which bytes.
-const PICTURES: [(&[u8], PictureKind); 30] = [
-    (b"\x89PNG\r\n\x1a\n", PictureKind::Png),
-    (b"\xff\xd8\xff", PictureKind::Jpeg),
-    (b"GIF87a", PictureKind::Gif),
-    (b"GIF89a", PictureKind::Gif),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", PictureKind::JpegXl),
-    (b"\xff\x0a", PictureKind::JpegXl),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", PictureKind::Jpeg2000),
-    (b"\xff\x4f\xff\x51", PictureKind::Jpeg2000),
-    (b"II\xbc\x01", PictureKind::JpegXr),
+const IMAGES: [(&[u8], ImageKind); 30] = [
+    (b"\x89PNG\r\n\x1a\n", ImageKind::Png),
+    (b"\xff\xd8\xff", ImageKind::Jpeg),
+    (b"GIF87a", ImageKind::Gif),
+    (b"GIF89a", ImageKind::Gif),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", ImageKind::JpegXl),
+    (b"\xff\x0a", ImageKind::JpegXl),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", ImageKind::Jpeg2000),
+    (b"\xff\x4f\xff\x51", ImageKind::Jpeg2000),
+    (b"II\xbc\x01", ImageKind::JpegXr),
     // Raw formats that are nearly TIFF come before it.
-    (b"II*\0\x10\0\0\0CR", PictureKind::Raw),
-    (b"IIRO", PictureKind::Raw),
-    (b"IIRS", PictureKind::Raw),
-    (b"MMOR", PictureKind::Raw),
-    (b"IIU\0", PictureKind::Raw),
-    (b"FUJIFILMCCD-RAW", PictureKind::Raw),
-    (b"FOVb", PictureKind::Raw),
-    (b"\0MRM", PictureKind::Raw),
-    (b"II\x1a\0\0\0HEAP", PictureKind::Raw),
-    (b"II*\0", PictureKind::Tiff),
-    (b"MM\0*", PictureKind::Tiff),
-    (b"II+\0", PictureKind::Tiff),
-    (b"MM\0+", PictureKind::Tiff),
-    (b"8BPS", PictureKind::Photoshop),
-    (b"gimp xcf", PictureKind::Gimp),
-    (b"\x76\x2f\x31\x01", PictureKind::OpenExr),
-    (b"#?RADIANCE", PictureKind::Radiance),
-    (b"#?RGBE", PictureKind::Radiance),
-    (b"qoif", PictureKind::Qoi),
-    (b"P7\n", PictureKind::Pnm),
-    (b"P7\r\n", PictureKind::Pnm),
+    (b"II*\0\x10\0\0\0CR", ImageKind::Raw),
+    (b"IIRO", ImageKind::Raw),
+    (b"IIRS", ImageKind::Raw),
+    (b"MMOR", ImageKind::Raw),
+    (b"IIU\0", ImageKind::Raw),
+    (b"FUJIFILMCCD-RAW", ImageKind::Raw),
+    (b"FOVb", ImageKind::Raw),
+    (b"\0MRM", ImageKind::Raw),
+    (b"II\x1a\0\0\0HEAP", ImageKind::Raw),
+    (b"II*\0", ImageKind::Tiff),
+    (b"MM\0*", ImageKind::Tiff),
+    (b"II+\0", ImageKind::Tiff),
+    (b"MM\0+", ImageKind::Tiff),
+    (b"8BPS", ImageKind::Photoshop),
+    (b"gimp xcf", ImageKind::Gimp),
+    (b"\x76\x2f\x31\x01", ImageKind::OpenExr),
+    (b"#?RADIANCE", ImageKind::Radiance),
+    (b"#?RGBE", ImageKind::Radiance),
+    (b"qoif", ImageKind::Qoi),
+    (b"P7\n", ImageKind::Pnm),
+    (b"P7\r\n", ImageKind::Pnm),
 ];
 
 /// Extract or save, said once.
-const EXTRACT: &str = "extract the pictures in it";
+const EXTRACT: &str = "extract the images in it";
 const FRAMES: &str = "extract frames from it, for example with ffmpeg";
-const DOWNLOAD: &str = "download the picture itself";
+const DOWNLOAD: &str = "download the image itself";
 
 const OTHERS: [(&[u8], &str, &str); 22] = [
     (b"%PDF-", "a PDF document", EXTRACT),
@@ -78,38 +78,38 @@ const OTHERS: [(&[u8], &str, &str); 22] = [
     (b"\0\0\x01\0", "an icon (ICO)", "convert it to PNG"),
     (b"icns", "an icon (ICNS)", "convert it to PNG"),
     (b"\x93NUMPY", "a NumPy array", "save it as PNG"),
-    (b"SIMPLE  =", "a FITS picture", "convert it to PNG or TIFF"),
+    (b"SIMPLE  =", "a FITS image", "convert it to PNG or TIFF"),
 ];
 
 impl Content {
     /// Of the first bytes of a file; `name` is the kind that its name stands for.
-    pub(super) fn of(start: &[u8], name: Option<PictureKind>) -> Self {
-        if let Some((_, kind)) = PICTURES.iter().find(|(magic, _)| start.starts_with(magic)) {
-            // Most cameras' raw files are TIFF with a small picture first, which is not the photo.
-            let raw = *kind == PictureKind::Tiff && (name == Some(PictureKind::Raw) || is_raw_tiff(start));
-            return Self::Picture(if raw { PictureKind::Raw } else { *kind });
+    pub(super) fn of(start: &[u8], name: Option<ImageKind>) -> Self {
+        if let Some((_, kind)) = IMAGES.iter().find(|(magic, _)| start.starts_with(magic)) {
+            // Most cameras' raw files are TIFF with a small image first, which is not the photo.
+            let raw = *kind == ImageKind::Tiff && (name == Some(ImageKind::Raw) || is_raw_tiff(start));
+            return Self::Image(if raw { ImageKind::Raw } else { *kind });
         }
         if let Some(content) = of_riff(start).or_else(|| of_boxes(start)) {
             return content;
         }
         if is_bitmap(start) {
-            return Self::Picture(PictureKind::Bmp);
+            return Self::Image(ImageKind::Bmp);
         }
         if is_anymap(start) {
-            return Self::Picture(PictureKind::Pnm);
+            return Self::Image(ImageKind::Pnm);
         }
         if let Some((_, what, advice)) = OTHERS.iter().find(|(magic, ..)| start.starts_with(magic)) {
             return Self::Other(what, advice);
         }
         if start.get(128..132) == Some(b"DICM") {
-            return Self::Other("a DICOM picture", "convert it to PNG or TIFF");
+            return Self::Other("a DICOM image", "convert it to PNG or TIFF");
         }
         if start.len() >= 16 && start.iter().all(|byte| *byte == 0) {
             return Self::Other("a file of zeros", "copy or download it again");
         }
         of_text(start).unwrap_or(match name {
             // Nothing at its start tells it.
-            Some(PictureKind::Targa) => Self::Picture(PictureKind::Targa),
+            Some(ImageKind::Targa) => Self::Image(ImageKind::Targa),
             _ => Self::Unknown,
         })
     }
@@ -117,9 +117,9 @@ impl Content {
 
 fn of_riff(start: &[u8]) -> Option<Content> {
     match (start.get(..4)?, start.get(8..12)?) {
-        (b"RIFF", b"WEBP") => Some(Content::Picture(PictureKind::WebP)),
+        (b"RIFF", b"WEBP") => Some(Content::Image(ImageKind::WebP)),
         (b"RIFF", b"AVI ") => Some(Content::Other("an AVI video", FRAMES)),
-        (b"RIFF", b"WAVE") => Some(Content::Other("a sound", "give a picture")),
+        (b"RIFF", b"WAVE") => Some(Content::Other("a sound", "give an image")),
         _ => None,
     }
 }
@@ -136,11 +136,11 @@ fn of_boxes(start: &[u8]) -> Option<Content> {
     // The minor version is no brand.
     let is = |known: &[&[u8]]| brands.chunks_exact(4).enumerate().any(|(i, brand)| i != 1 && known.contains(&brand));
     Some(if is(&[b"avif", b"avis"]) {
-        Content::Picture(PictureKind::Avif)
+        Content::Image(ImageKind::Avif)
     } else if is(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"]) {
-        Content::Picture(PictureKind::Heic)
+        Content::Image(ImageKind::Heic)
     } else if is(&[b"crx "]) {
-        Content::Picture(PictureKind::Raw)
+        Content::Image(ImageKind::Raw)
     } else {
         Content::Other("an MP4 or QuickTime video", FRAMES)
     })
@@ -156,7 +156,7 @@ fn is_anymap(start: &[u8]) -> bool {
     matches!(start, [b'P', b'1'..=b'6', b' ' | b'\n' | b'\r' | b'\t', next, ..] if next.is_ascii_digit() || *next == b'#' || *next == b'\n')
 }
 
-/// Whether the first directory of a TIFF is not of a whole picture but of a small one, or of a sensor's colours.
+/// Whether the first directory of a TIFF is not of a whole image but of a small one, or of a sensor's colours.
 fn is_raw_tiff(start: &[u8]) -> bool {
     let little = start[0] == b'I';
     let u16_at = |at: usize| {
@@ -175,7 +175,7 @@ fn is_raw_tiff(start: &[u8]) -> bool {
         };
         let of = |tag: u16| entries.clone().find(|entry| u16_at(*entry) == Some(tag));
         let (small, colours) = (of(0x00fe).and_then(value), of(0x0106).and_then(value));
-        // DNGVersion; a reduced picture with others below; colour filter array, linear raw.
+        // DNGVersion; a reduced image with others below; colour filter array, linear raw.
         let is_small = small.is_some_and(|kind| kind & 1 == 1) && of(0x014a).is_some();
         Some(of(0xc612).is_some() || is_small || matches!(colours, Some(32_803 | 34_892)))
     };
@@ -229,15 +229,15 @@ mod tests {
 
     #[test]
     fn brands_tell_avif_heic_raw_and_video_apart() {
-        let picture = |brands: &str| of(format!("\0\0\0\x18ftyp{brands}").as_bytes());
+        let image = |brands: &str| of(format!("\0\0\0\x18ftyp{brands}").as_bytes());
 
-        assert_eq!(picture("avif\0\0\0\0mif1avif"), Content::Picture(PictureKind::Avif));
-        assert_eq!(picture("mif1\0\0\0\0mif1avif"), Content::Picture(PictureKind::Avif));
-        assert_eq!(picture("heic\0\0\0\0mif1heic"), Content::Picture(PictureKind::Heic));
-        assert_eq!(picture("mif1\0\0\0\0mif1heic"), Content::Picture(PictureKind::Heic));
-        assert_eq!(picture("crx \0\0\0\x01crx isom"), Content::Picture(PictureKind::Raw));
-        assert!(matches!(picture("isom\0\0\x02\0isomavc1"), Content::Other("an MP4 or QuickTime video", _)));
-        assert!(matches!(picture("qt  \0\0\x02\0qt  \0\0\0\0"), Content::Other("an MP4 or QuickTime video", _)));
+        assert_eq!(image("avif\0\0\0\0mif1avif"), Content::Image(ImageKind::Avif));
+        assert_eq!(image("mif1\0\0\0\0mif1avif"), Content::Image(ImageKind::Avif));
+        assert_eq!(image("heic\0\0\0\0mif1heic"), Content::Image(ImageKind::Heic));
+        assert_eq!(image("mif1\0\0\0\0mif1heic"), Content::Image(ImageKind::Heic));
+        assert_eq!(image("crx \0\0\0\x01crx isom"), Content::Image(ImageKind::Raw));
+        assert!(matches!(image("isom\0\0\x02\0isomavc1"), Content::Other("an MP4 or QuickTime video", _)));
+        assert!(matches!(image("qt  \0\0\x02\0qt  \0\0\0\0"), Content::Other("an MP4 or QuickTime video", _)));
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_character_that_is_cut_at_the_end_is_text_still() {
-        assert_eq!(what("not a picture, é".as_bytes().split_last().unwrap().1), "a text");
+        assert_eq!(what("not an image, é".as_bytes().split_last().unwrap().1), "a text");
     }
 
     #[test]
@@ -268,17 +268,17 @@ mod tests {
             bytes.extend([1u32.to_be_bytes(), 64u32.to_be_bytes()].concat());
             bytes
         };
-        let raw = Content::Picture(PictureKind::Raw);
+        let raw = Content::Image(ImageKind::Raw);
 
         assert_eq!(of(&tiff(0xc612, 1)), raw);
         assert_eq!(of(&tiff(0x00fe, 1)), raw);
-        assert_eq!(of(&tiff(0x00fe, 0)), Content::Picture(PictureKind::Tiff));
-        assert_eq!(Content::of(b"II*\0", Some(PictureKind::Raw)), raw);
+        assert_eq!(of(&tiff(0x00fe, 0)), Content::Image(ImageKind::Tiff));
+        assert_eq!(Content::of(b"II*\0", Some(ImageKind::Raw)), raw);
     }
 
     #[test]
     fn any_first_bytes_are_told_without_a_panic() {
-        for (magic, _) in PICTURES {
+        for (magic, _) in IMAGES {
             for length in 0..magic.len() {
                 of(&magic[..length]);
             }

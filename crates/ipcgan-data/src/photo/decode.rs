@@ -1,4 +1,4 @@
-//! From a file's bytes to a picture.
+//! From a file's bytes to an image.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
@@ -7,22 +7,22 @@ use std::path::Path;
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::content::{self, Content};
-use super::ending::{self, End};
+use super::end_marker::{self, EndMarker};
 use super::feature::Feature;
 use super::jpeg;
-use super::{DecodeFault, Original, PictureKind};
+use super::{DecodeFault, ImageKind, Original};
 use crate::DataError;
 
-/// The least width and height of a picture, in pixels.
+/// The least width and height of an image, in pixels.
 const MIN_SIDE: u32 = 8;
-/// The most pixels of a picture; the largest cameras have 150 million.
+/// The most pixels of an image; the largest cameras have 150 million.
 pub(super) const MAX_PIXELS: u64 = 200_000_000;
 /// The most memory that a decoder may take, in bytes: `MAX_PIXELS` at 16 bits a channel.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
 /// The longest file that is read into memory, in bytes.
 const MAX_FILE: u64 = 1 << 30;
 
-/// What a picture is read from.
+/// What an image is read from.
 pub(super) trait Source: BufRead + Seek {}
 
 impl<S: BufRead + Seek> Source for S {}
@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, DataError> {
     // Opening a pipe waits for its writer, which is what is wanted.
     let kind = fs::metadata(path).map_err(DataError::reading(path))?;
     if kind.is_dir() {
-        return Err(DataError::PictureIsFolder { path: path.into() });
+        return Err(DataError::ImageIsFolder { path: path.into() });
     }
     let file = File::open(path).map_err(DataError::reading(path))?;
     match kind.is_file() {
@@ -56,16 +56,16 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
     let errors = Errors::of(&mut file, path)?;
     let kind = errors.kind;
     let format = match kind {
-        PictureKind::Jpeg => return original_jpeg(all(file, path)?, &errors),
+        ImageKind::Jpeg => return original_jpeg(all(file, path)?, &errors),
         #[cfg(feature = "avif")]
-        PictureKind::Avif => {
+        ImageKind::Avif => {
             let bytes = all(file, path)?;
             let avif = super::avif::Avif::parsed(&bytes).map_err(|error| errors.decode(error))?;
             check_size(avif.dimensions().map_err(|error| errors.decode(error))?, path)?;
             return avif.original().map_err(|error| errors.decode(error));
         }
         #[cfg(feature = "heic")]
-        PictureKind::Heic => {
+        ImageKind::Heic => {
             let bytes = all(file, path)?;
             let heic = super::heic::Heic::parsed(&bytes).map_err(|error| errors.decode(error))?;
             check_size(heic.dimensions(), path)?;
@@ -73,13 +73,13 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
         }
         kind => format_of(kind, path)?,
     };
-    let end = ending::of(kind, &mut file).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => errors.fault(DecodeFault::CutShort),
+    let end = end_marker::of(kind, &mut file).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => errors.fault(DecodeFault::Truncated),
         _ => DataError::reading(path)(error),
     })?;
     file.rewind().map_err(DataError::reading(path))?;
     let file: Box<dyn Source + 'a> = match (kind, end) {
-        (PictureKind::Png, End::Unmarked) => Box::new(Cursor::new(ending::with_png_end(all(file, path)?))),
+        (ImageKind::Png, EndMarker::Missing) => Box::new(Cursor::new(end_marker::with_png_end(all(file, path)?))),
         _ => Box::new(file),
     };
     let decoder = reader(file, format).into_decoder().map_err(|error| errors.decode_with_end(error, end))?;
@@ -91,30 +91,30 @@ fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataEr
     let decoder = reader(Cursor::new(&bytes), ImageFormat::Jpeg).into_decoder().map_err(|error| {
         // Without a frame there is nothing to say but this.
         match jpeg::length(&bytes) {
-            None => errors.fault(DecodeFault::CutShort),
+            None => errors.fault(DecodeFault::Truncated),
             Some(_) => errors.decode(error),
         }
     })?;
     check_size(decoder.dimensions(), errors.path)?;
     let end = jpeg::end(&bytes).map_err(|fault| match fault {
-        jpeg::Fault::CutShort => errors.fault(DecodeFault::CutShort),
+        jpeg::Fault::Truncated => errors.fault(DecodeFault::Truncated),
         jpeg::Fault::Damaged => errors.fault(DecodeFault::Damaged),
     })?;
-    Original::decoded(decoder, PictureKind::Jpeg, end).map_err(|error| errors.decode(error))
+    Original::decoded(decoder, ImageKind::Jpeg, end).map_err(|error| errors.decode(error))
 }
 
-/// Width times height of the picture in `file`, which is not decoded.
+/// Width times height of the image in `file`, which is not decoded.
 pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataError> {
     let errors = Errors::of(&mut file, path)?;
     let (width, height) = match errors.kind {
         #[cfg(feature = "avif")]
-        PictureKind::Avif => {
+        ImageKind::Avif => {
             let bytes = all(file, path)?;
             let dimensions = super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions());
             dimensions.map_err(|error| errors.decode(error))?
         }
         #[cfg(feature = "heic")]
-        PictureKind::Heic => {
+        ImageKind::Heic => {
             super::heic::Heic::parsed(&all(file, path)?).map_err(|error| errors.decode(error))?.dimensions()
         }
         kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(|error| errors.decode(error))?,
@@ -125,7 +125,7 @@ pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataErro
 /// What errors say of a file that is of a readable kind by its first bytes.
 struct Errors<'a> {
     path: &'a Path,
-    kind: PictureKind,
+    kind: ImageKind,
     feature: Option<Feature>,
 }
 
@@ -133,7 +133,7 @@ impl<'a> Errors<'a> {
     /// Of `file`, which is left at its beginning.
     ///
     /// # Errors
-    /// It is no picture, or of a kind that is not read.
+    /// It is no image, or of a kind that is not read.
     fn of(file: &mut impl Source, path: &'a Path) -> Result<Self, DataError> {
         let kind = kind_of(file, path)?;
         Ok(Self { path, kind, feature: Feature::of(kind, file) })
@@ -156,10 +156,10 @@ impl<'a> Errors<'a> {
     }
 
     /// As [`Errors::decode`], for a file that ends so: what is damaged and lacks its end is cut short.
-    fn decode_with_end(&self, source: ImageError, end: End) -> DataError {
+    fn decode_with_end(&self, source: ImageError, end: EndMarker) -> DataError {
         match (self.decode(source), end) {
-            (DataError::Decode { path, kind, fault: DecodeFault::Damaged, source }, End::Unmarked) => {
-                DataError::Decode { path, kind, fault: DecodeFault::CutShort, source }
+            (DataError::Decode { path, kind, fault: DecodeFault::Damaged, source }, EndMarker::Missing) => {
+                DataError::Decode { path, kind, fault: DecodeFault::Truncated, source }
             }
             (error, _) => error,
         }
@@ -167,29 +167,29 @@ impl<'a> Errors<'a> {
 }
 
 /// What `file` holds by its content, at whose beginning it is left; an error if it cannot be read.
-fn kind_of(file: &mut impl Source, path: &Path) -> Result<PictureKind, DataError> {
+fn kind_of(file: &mut impl Source, path: &Path) -> Result<ImageKind, DataError> {
     let mut start = Vec::new();
     file.take(content::START as u64).read_to_end(&mut start).map_err(DataError::reading(path))?;
     file.rewind().map_err(DataError::reading(path))?;
     if start.is_empty() {
-        return Err(DataError::EmptyPicture { path: path.into() });
+        return Err(DataError::EmptyFile { path: path.into() });
     }
-    match Content::of(&start, PictureKind::of_path(path)) {
-        Content::Picture(kind) if kind.is_readable() => Ok(kind),
-        Content::Picture(kind) => Err(DataError::UnreadableKind { path: path.into(), kind }),
-        Content::Other(what, advice) => Err(DataError::NoPicture { path: path.into(), what, advice }),
+    match Content::of(&start, ImageKind::of_path(path)) {
+        Content::Image(kind) if kind.is_readable() => Ok(kind),
+        Content::Image(kind) => Err(DataError::UnreadableKind { path: path.into(), kind }),
+        Content::Other(what, advice) => Err(DataError::NotAnImage { path: path.into(), what, advice }),
         Content::Unknown => Err(DataError::UnknownFormat { path: path.into() }),
     }
 }
 
-fn format_of(kind: PictureKind, path: &Path) -> Result<ImageFormat, DataError> {
+fn format_of(kind: ImageKind, path: &Path) -> Result<ImageFormat, DataError> {
     match kind {
-        PictureKind::Png => Ok(ImageFormat::Png),
-        PictureKind::Jpeg => Ok(ImageFormat::Jpeg),
-        PictureKind::WebP => Ok(ImageFormat::WebP),
-        PictureKind::Bmp => Ok(ImageFormat::Bmp),
-        PictureKind::Gif => Ok(ImageFormat::Gif),
-        PictureKind::Tiff => Ok(ImageFormat::Tiff),
+        ImageKind::Png => Ok(ImageFormat::Png),
+        ImageKind::Jpeg => Ok(ImageFormat::Jpeg),
+        ImageKind::WebP => Ok(ImageFormat::WebP),
+        ImageKind::Bmp => Ok(ImageFormat::Bmp),
+        ImageKind::Gif => Ok(ImageFormat::Gif),
+        ImageKind::Tiff => Ok(ImageFormat::Tiff),
         kind => Err(DataError::UnreadableKind { path: path.into(), kind }),
     }
 }
@@ -204,7 +204,7 @@ fn reader<S: Source>(file: S, format: ImageFormat) -> ImageReader<S> {
 
 fn check_size((width, height): (u32, u32), path: &Path) -> Result<(), DataError> {
     if width < MIN_SIDE || height < MIN_SIDE {
-        return Err(DataError::TooSmall { path: path.into(), width, height, least: MIN_SIDE });
+        return Err(DataError::TooSmall { path: path.into(), width, height, min: MIN_SIDE });
     }
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(DataError::TooLarge { path: path.into(), width, height, limit: MAX_PIXELS });
@@ -230,10 +230,10 @@ mod tests {
         photo::original(bytes, name.as_ref()).unwrap_or_else(|error| panic!("{name}: {error:?}"))
     }
 
-    fn assert_shows_gradient(name: &str, picture: &DynamicImage, tolerance: u8) {
-        let picture = picture.to_rgb8();
-        assert_eq!(picture.dimensions(), (48, 40), "{name}");
-        for (x, y, pixel) in picture.enumerate_pixels() {
+    fn assert_shows_gradient(name: &str, image: &DynamicImage, tolerance: u8) {
+        let image = image.to_rgb8();
+        assert_eq!(image.dimensions(), (48, 40), "{name}");
+        for (x, y, pixel) in image.enumerate_pixels() {
             let expected = [5 * x, 6 * y, 255 - 5 * x].map(|value| value as u8);
             let near = pixel.0.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= tolerance);
             assert!(near, "{name} at {x} {y}: {pixel:?} {expected:?}");
@@ -250,12 +250,12 @@ mod tests {
         ] {
             let photo = read(file);
 
-            assert_eq!(photo.picture.color(), color, "{}", file.0);
-            assert_shows_gradient(file.0, &photo.picture, tolerance);
+            assert_eq!(photo.image.color(), color, "{}", file.0);
+            assert_shows_gradient(file.0, &photo.image, tolerance);
         }
-        let grey = read(file!("grey16.tif")).picture;
+        let grey = read(file!("grey16.tif")).image;
         assert_eq!(grey.as_luma16().unwrap().get_pixel(10, 3).0, [50 * 257]);
-        let fax = read(file!("fax.tif")).picture.to_luma8();
+        let fax = read(file!("fax.tif")).image.to_luma8();
         assert_eq!([fax.get_pixel(10, 5).0, fax.get_pixel(40, 5).0], [[0], [255]]);
     }
 
@@ -263,16 +263,16 @@ mod tests {
     #[test]
     fn avif_is_read_with_its_colours_depth_transparency_and_turn() {
         let plain = read(file!("half-colours.avif"));
-        assert_eq!(plain.kind(), Some(PictureKind::Avif));
-        assert_shows_gradient("half-colours.avif", &plain.picture, 16);
-        let clear = read(file!("clear.avif")).picture;
+        assert_eq!(plain.kind(), Some(ImageKind::Avif));
+        assert_shows_gradient("half-colours.avif", &plain.image, 16);
+        let clear = read(file!("clear.avif")).image;
         assert_eq!(clear.color(), ColorType::Rgba8);
         assert_shows_gradient("clear.avif", &clear, 12);
         assert!(clear.as_rgba8().unwrap().get_pixel(20, 9).0[3].abs_diff(100) < 6);
-        let deep = read(file!("ten-bits.avif")).picture;
+        let deep = read(file!("ten-bits.avif")).image;
         assert_eq!(deep.color(), ColorType::Rgb16);
         assert_shows_gradient("ten-bits.avif", &deep, 12);
-        let turned = read(file!("turned.avif")).picture;
+        let turned = read(file!("turned.avif")).image;
         assert_shows_gradient("turned.avif", &turned.rotate270(), 16);
     }
 
@@ -281,11 +281,11 @@ mod tests {
     fn heic_is_read_with_its_notes() {
         let photo = read(file!("camera.heic"));
 
-        assert_eq!(photo.kind(), Some(PictureKind::Heic));
-        assert_shows_gradient("camera.heic", &photo.picture, 24);
+        assert_eq!(photo.kind(), Some(ImageKind::Heic));
+        assert_shows_gradient("camera.heic", &photo.image, 24);
         let again = photo.encoded(crate::photo::PhotoFormat::Png).unwrap();
         assert!(again.windows(6).any(|bytes| bytes == b"camera"));
-        assert_eq!(photo::original(&again, "again".as_ref()).unwrap().picture, photo.picture);
+        assert_eq!(photo::original(&again, "again".as_ref()).unwrap().image, photo.image);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Notes of a camera (EXIF) without the small pictures in them.
+//! Notes of a camera (EXIF) without the small images in them.
 //!
 //! A result that keeps the thumbnail of the photo it was made of still shows the old face in file managers.
 //!
@@ -10,10 +10,10 @@ use super::jpeg;
 
 /// Directories of thumbnails that are followed; there is one in files of cameras.
 const MAX_DIRECTORIES: usize = 8;
-/// Tags of where a picture's data are, and of their lengths: strips, tiles, and a JPEG.
-const PICTURE_DATA: [(u16, u16); 3] = [(0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202)];
+/// Tags of where an image's data are, and of their lengths: strips, tiles, and a JPEG.
+const IMAGE_DATA: [(u16, u16); 3] = [(0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202)];
 
-/// Removes every picture from EXIF notes: the thumbnail with its directory, and previews in a maker's own notes.
+/// Removes every image from EXIF notes: the thumbnail with its directory, and previews in a maker's own notes.
 ///
 /// All else stays at its place, so that offsets in a maker's notes hold.
 pub(super) fn remove_previews(notes: &mut Vec<u8>) {
@@ -31,7 +31,7 @@ pub(super) fn remove_previews(notes: &mut Vec<u8>) {
     }
 }
 
-/// Where a JPEG with a picture lies in `notes`.
+/// Where a JPEG with an image lies in `notes`.
 fn embedded_jpegs(notes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -86,7 +86,7 @@ impl Directories {
         (end + 4 <= notes.len()).then_some((first..end, end))
     }
 
-    /// Ends the chain of directories behind the first, and notes in `blanked` where the others and their pictures are.
+    /// Ends the chain of directories behind the first, and notes in `blanked` where the others and their images are.
     fn detach_thumbnails(&self, notes: &mut [u8], blanked: &mut Vec<Range<usize>>) -> Option<()> {
         let (_, mut link) = self.entries(notes, self.start.checked_add(self.u32(notes, self.start + 4)?)?)?;
         let first_link = link;
@@ -97,7 +97,7 @@ impl Directories {
                 break;
             }
             let (entries, next) = self.entries(notes, self.start.checked_add(offset)?)?;
-            for (place, length) in PICTURE_DATA {
+            for (place, length) in IMAGE_DATA {
                 let places = self.values(notes, &entries, place);
                 let lengths = self.values(notes, &entries, length);
                 for (place, length) in places.into_iter().zip(lengths) {
@@ -177,7 +177,7 @@ pub(super) mod tests {
 
         remove_previews(&mut notes);
 
-        assert!(!has(&notes, &[0xff, 0xd8, 0xff]), "no picture is left");
+        assert!(!has(&notes, &[0xff, 0xd8, 0xff]), "no image is left");
         assert_eq!(notes[34..38], [0; 4], "no second directory");
         for text in [&b"camera"[..], b"note", b"more"] {
             let place = |notes: &[u8]| notes.windows(text.len()).position(|bytes| bytes == text);

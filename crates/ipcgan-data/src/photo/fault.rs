@@ -1,4 +1,4 @@
-//! Why the data of a readable kind of picture cannot be decoded, in our words: the one place for all formats.
+//! Why the data of a readable kind of image cannot be decoded, in our words: the one place for all formats.
 //!
 //! Decoders report what went wrong inside of them. A user needs to know whether the file is broken or merely unusual, and
 //! what to do; the decoder's own error stays the `source`.
@@ -8,15 +8,15 @@ use std::io;
 use image::ImageError;
 use image::error::UnsupportedErrorKind;
 
-use super::PictureKind;
+use super::ImageKind;
 use super::feature::Feature;
 
-/// Why the data of a picture file cannot be decoded.
+/// Why the data of an image file cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeFault {
     /// The data end early.
-    CutShort,
+    Truncated,
     /// The data contradict their format.
     Damaged,
     /// The format allows it, but it is not read.
@@ -33,16 +33,16 @@ pub enum DecodeFault {
 impl DecodeFault {
     /// Of an error of the decoder of `kind`, for a file with a `feature` that is not read; `None` where the file could not
     /// be read from its device.
-    pub(super) fn of(error: &ImageError, kind: PictureKind, feature: Option<Feature>) -> Option<Self> {
+    pub(super) fn of(error: &ImageError, kind: ImageKind, feature: Option<Feature>) -> Option<Self> {
         let unsupported = |Feature { name, advice }| Self::Unsupported { feature: name, advice };
         match error {
             ImageError::IoError(error) if error.raw_os_error().is_some() => None,
-            ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => Some(Self::CutShort),
+            ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => Some(Self::Truncated),
             ImageError::Limits(_) => Some(Self::TooMuchMemory),
             ImageError::Unsupported(error) => {
                 Some(unsupported(feature.unwrap_or_else(|| match (kind, error.kind()) {
                     // These decoders are called by our own code, which names the feature.
-                    (PictureKind::Avif | PictureKind::Heic, UnsupportedErrorKind::GenericFeature(name)) => {
+                    (ImageKind::Avif | ImageKind::Heic, UnsupportedErrorKind::GenericFeature(name)) => {
                         Feature::new(name)
                     }
                     _ => Feature::new("an unusual layout"),
@@ -53,10 +53,10 @@ impl DecodeFault {
     }
 
     /// What a file of `kind` with this fault is, and what to do: `a damaged PNG; copy or download it again`.
-    pub(crate) fn describe(&self, kind: PictureKind) -> String {
+    pub(crate) fn describe(&self, kind: ImageKind) -> String {
         let article = kind.article();
         match self {
-            Self::CutShort => format!("{article} {kind} that is cut short; {COPY_AGAIN}"),
+            Self::Truncated => format!("{article} {kind} that is cut short; {COPY_AGAIN}"),
             Self::Damaged => format!("a damaged {kind}; {COPY_AGAIN}"),
             Self::Unsupported { feature, advice } => {
                 format!("{article} {kind} with {feature}, which cannot be read; {advice}")
@@ -90,9 +90,9 @@ mod tests {
     }
 
     fn encoded(format: ImageFormat) -> Vec<u8> {
-        let picture = RgbImage::from_fn(64, 48, |x, y| Rgb([(x * y) as u8, (x * 31) as u8, (y * 17 + x) as u8]));
+        let image = RgbImage::from_fn(64, 48, |x, y| Rgb([(x * y) as u8, (x * 31) as u8, (y * 17 + x) as u8]));
         let mut bytes = Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, format).unwrap();
+        image.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
     }
 
@@ -173,7 +173,7 @@ mod tests {
                 failed += 1;
                 explained += usize::from(matches!(error, DataError::Decode { .. }));
                 let text = error.to_string();
-                assert!(text.starts_with("photo is ") || text.starts_with("picture photo has "), "{text}");
+                assert!(text.starts_with("photo is ") || text.starts_with("image photo has "), "{text}");
                 assert!(text.contains("; "), "nothing to do in: {text}");
             }
         }
@@ -190,6 +190,6 @@ mod tests {
         assert_eq!(error.to_string(), "photo is a damaged PNG; copy or download it again");
         assert!(std::error::Error::source(&error).is_some());
         assert_eq!(fault(&png), DecodeFault::Damaged);
-        assert_eq!(fault(&encoded(ImageFormat::Bmp)[..2000]), DecodeFault::CutShort);
+        assert_eq!(fault(&encoded(ImageFormat::Bmp)[..2000]), DecodeFault::Truncated);
     }
 }

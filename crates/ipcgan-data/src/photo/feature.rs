@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
-use super::PictureKind;
+use super::ImageKind;
 
 /// What is unusual in a file, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +54,11 @@ impl Feature {
     }
 
     /// What is unusual in `file` of `kind`, which is at its beginning and is left there; `None` too where it cannot be read.
-    pub(super) fn of(kind: PictureKind, file: &mut (impl BufRead + Seek)) -> Option<Self> {
+    pub(super) fn of(kind: ImageKind, file: &mut (impl BufRead + Seek)) -> Option<Self> {
         let found = match kind {
-            PictureKind::Tiff => tiff(file),
-            PictureKind::Jpeg => jpeg(file),
-            PictureKind::Png => png(file),
+            ImageKind::Tiff => tiff(file),
+            ImageKind::Jpeg => jpeg(file),
+            ImageKind::Png => png(file),
             _ => Ok(None),
         };
         file.rewind().ok()?;

@@ -1,11 +1,11 @@
-//! The kinds of picture files that can be written.
+//! The kinds of image files that can be written.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Original, PictureKind};
+use super::{ImageKind, Original};
 
-/// A kind of picture file that can be written.
+/// A kind of image file that can be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhotoFormat {
     /// Without loss: pixels that nothing changed stay as they were.
@@ -24,8 +24,8 @@ impl PhotoFormat {
     /// The format of the file that `photo` was read from if it can be written and holds all of the photo; PNG otherwise.
     pub fn like(photo: &Original) -> Self {
         let own = match photo.kind() {
-            Some(PictureKind::Jpeg) => Self::Jpeg,
-            Some(PictureKind::WebP) => Self::WebP,
+            Some(ImageKind::Jpeg) => Self::Jpeg,
+            Some(ImageKind::WebP) => Self::WebP,
             _ => Self::Png,
         };
         if photo.lost_in(own).is_empty() { own } else { Self::Png }
@@ -75,7 +75,7 @@ impl FromStr for PhotoFormat {
             "jpeg" => Some(Self::Jpeg),
             plain => Self::ALL.into_iter().find(|format| format.name() == plain),
         };
-        found.ok_or_else(|| format!("pictures can be written as png, jpg and webp, not as `{name}`"))
+        found.ok_or_else(|| format!("images can be written as png, jpg and webp, not as `{name}`"))
     }
 }
 
@@ -98,22 +98,22 @@ mod tests {
         }
     }
 
-    fn like(picture: impl Into<DynamicImage>, format: image::ImageFormat) -> PhotoFormat {
+    fn like(image: impl Into<DynamicImage>, format: image::ImageFormat) -> PhotoFormat {
         let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.into().write_to(&mut bytes, format).unwrap();
+        image.into().write_to(&mut bytes, format).unwrap();
         PhotoFormat::like(&original(bytes.get_ref(), "photo".as_ref()).unwrap())
     }
 
     #[test]
     fn a_photo_is_written_as_it_came_where_that_is_possible() {
-        let picture = RgbImage::new(9, 9);
+        let image = RgbImage::new(9, 9);
 
-        assert_eq!(like(picture.clone(), image::ImageFormat::Jpeg), PhotoFormat::Jpeg);
-        assert_eq!(like(picture.clone(), image::ImageFormat::WebP), PhotoFormat::WebP);
-        assert_eq!(like(picture.clone(), image::ImageFormat::Png), PhotoFormat::Png);
-        assert_eq!(like(picture.clone(), image::ImageFormat::Bmp), PhotoFormat::Png);
-        assert_eq!(like(picture.clone(), image::ImageFormat::Gif), PhotoFormat::Png);
-        assert_eq!(PhotoFormat::like(&picture.into()), PhotoFormat::Png);
+        assert_eq!(like(image.clone(), image::ImageFormat::Jpeg), PhotoFormat::Jpeg);
+        assert_eq!(like(image.clone(), image::ImageFormat::WebP), PhotoFormat::WebP);
+        assert_eq!(like(image.clone(), image::ImageFormat::Png), PhotoFormat::Png);
+        assert_eq!(like(image.clone(), image::ImageFormat::Bmp), PhotoFormat::Png);
+        assert_eq!(like(image.clone(), image::ImageFormat::Gif), PhotoFormat::Png);
+        assert_eq!(PhotoFormat::like(&image.into()), PhotoFormat::Png);
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         let mut bytes = std::io::Cursor::new(Vec::new());
         RgbImage::new(9, 9).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
         let mut photo = original(bytes.get_ref(), "photo".as_ref()).unwrap();
-        photo.picture = photo.picture.to_rgb16().into();
+        photo.image = photo.image.to_rgb16().into();
 
         assert_eq!(PhotoFormat::like(&photo), PhotoFormat::Png);
     }

@@ -4,8 +4,8 @@ use image::error::{DecodingError, ImageFormatHint};
 use image::{DynamicImage, ImageBuffer, ImageError, ImageResult};
 use libheif_rs::{ColorSpace, HeifContext, ImageHandle, ItemId, LibHeif, RgbChroma};
 
-use super::ending::End;
-use super::{Original, PictureKind};
+use super::end_marker::EndMarker;
+use super::{ImageKind, Original};
 
 /// A HEIC whose container is read.
 pub(super) struct Heic(ImageHandle);
@@ -22,7 +22,7 @@ impl Heic {
         (self.0.width(), self.0.height())
     }
 
-    /// The picture, which `libheif` turns upright.
+    /// The image, which `libheif` turns upright.
     pub(super) fn original(&self) -> ImageResult<Original> {
         let (clear, deep) = (self.0.has_alpha_channel(), self.0.luma_bits_per_pixel() > 8);
         let chroma = match (clear, deep) {
@@ -43,15 +43,15 @@ impl Heic {
         let sample =
             |pair: &[u8]| (u32::from(u16::from_le_bytes([pair[0], pair[1]])) * 65_535 / most).min(65_535) as u16;
         let wide = || bytes.chunks_exact(2).map(sample).collect::<Vec<u16>>();
-        let picture = match (clear, deep) {
+        let image = match (clear, deep) {
             (false, false) => ImageBuffer::from_raw(width, height, bytes).map(DynamicImage::ImageRgb8),
             (true, false) => ImageBuffer::from_raw(width, height, bytes).map(DynamicImage::ImageRgba8),
             (false, true) => ImageBuffer::from_raw(width, height, wide()).map(DynamicImage::ImageRgb16),
             (true, true) => ImageBuffer::from_raw(width, height, wide()).map(DynamicImage::ImageRgba16),
         };
-        let picture = picture.ok_or_else(|| damaged("there are too few pixels"))?;
+        let image = image.ok_or_else(|| damaged("there are too few pixels"))?;
         let profile = self.0.color_profile_raw().map(|profile| profile.data);
-        Ok(Original::of(picture, PictureKind::Heic, End::Marked, profile, self.notes()))
+        Ok(Original::of(image, ImageKind::Heic, EndMarker::Present, profile, self.notes()))
     }
 
     /// EXIF notes, without the four bytes that say where they begin.

@@ -1,31 +1,31 @@
-//! Which file names are pictures, and which kinds of pictures can be read.
+//! Which file names are images, and which kinds of images can be read.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
-/// A kind of still picture, whether it can be read ([`PictureKind::is_readable`]) or not.
+/// A kind of still image, whether it can be read ([`ImageKind::is_readable`]) or not.
 ///
-/// This is the one list of kinds and of file name extensions. A scan of a folder asks [`PictureKind::of_path`] for every
-/// file: `None` is no picture; a kind that is not readable is a picture to report as skipped, with its
-/// [`PictureKind::advice`].
+/// This is the one list of kinds and of file name extensions. A scan of a folder asks [`ImageKind::of_path`] for every
+/// file: `None` is no image; a kind that is not readable is an image to report as skipped, with its
+/// [`ImageKind::advice`].
 ///
 /// # Examples
 /// ```
-/// use ipcgan_data::photo::PictureKind;
+/// use ipcgan_data::photo::ImageKind;
 ///
-/// assert_eq!(PictureKind::of_path("IMG_1.JPG".as_ref()), Some(PictureKind::Jpeg));
-/// assert_eq!(PictureKind::of_path("notes.txt".as_ref()), None);
-/// let raw = PictureKind::of_path("IMG_2.nef".as_ref()).unwrap();
+/// assert_eq!(ImageKind::of_path("IMG_1.JPG".as_ref()), Some(ImageKind::Jpeg));
+/// assert_eq!(ImageKind::of_path("notes.txt".as_ref()), None);
+/// let raw = ImageKind::of_path("IMG_2.nef".as_ref()).unwrap();
 /// assert!(!raw.is_readable());
 /// assert_eq!(raw.to_string(), "camera RAW");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum PictureKind {
+pub enum ImageKind {
     /// PNG.
     Png,
-    /// JPEG, also several pictures in one file (MPO), of which the first counts.
+    /// JPEG, also several images in one file (MPO), of which the first counts.
     Jpeg,
     /// WebP.
     WebP,
@@ -64,37 +64,37 @@ pub enum PictureKind {
 }
 
 /// The file name extensions of each kind, in lower case; the usual one comes first.
-const EXTENSIONS: [(PictureKind, &[&str]); 19] = [
-    (PictureKind::Png, &["png", "apng"]),
-    (PictureKind::Jpeg, &["jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "mpo"]),
-    (PictureKind::WebP, &["webp"]),
-    (PictureKind::Bmp, &["bmp", "dib"]),
-    (PictureKind::Gif, &["gif"]),
-    (PictureKind::Tiff, &["tif", "tiff"]),
-    (PictureKind::Avif, &["avif", "avifs"]),
-    (PictureKind::Heic, &["heic", "heif", "hif", "heics", "heifs"]),
+const EXTENSIONS: [(ImageKind, &[&str]); 19] = [
+    (ImageKind::Png, &["png", "apng"]),
+    (ImageKind::Jpeg, &["jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "mpo"]),
+    (ImageKind::WebP, &["webp"]),
+    (ImageKind::Bmp, &["bmp", "dib"]),
+    (ImageKind::Gif, &["gif"]),
+    (ImageKind::Tiff, &["tif", "tiff"]),
+    (ImageKind::Avif, &["avif", "avifs"]),
+    (ImageKind::Heic, &["heic", "heif", "hif", "heics", "heifs"]),
     (
-        PictureKind::Raw,
+        ImageKind::Raw,
         &[
             "dng", "3fr", "ari", "arw", "bay", "cap", "cr2", "cr3", "crw", "dcr", "erf", "fff", "gpr", "iiq", "k25",
             "kdc", "mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw",
             "x3f",
         ],
     ),
-    (PictureKind::JpegXl, &["jxl"]),
-    (PictureKind::Jpeg2000, &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm"]),
-    (PictureKind::JpegXr, &["jxr", "hdp", "wdp"]),
-    (PictureKind::Photoshop, &["psd", "psb"]),
-    (PictureKind::Gimp, &["xcf"]),
-    (PictureKind::Pnm, &["ppm", "pgm", "pbm", "pnm", "pam"]),
-    (PictureKind::OpenExr, &["exr"]),
-    (PictureKind::Radiance, &["hdr"]),
-    (PictureKind::Targa, &["tga"]),
-    (PictureKind::Qoi, &["qoi"]),
+    (ImageKind::JpegXl, &["jxl"]),
+    (ImageKind::Jpeg2000, &["jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm"]),
+    (ImageKind::JpegXr, &["jxr", "hdp", "wdp"]),
+    (ImageKind::Photoshop, &["psd", "psb"]),
+    (ImageKind::Gimp, &["xcf"]),
+    (ImageKind::Pnm, &["ppm", "pgm", "pbm", "pnm", "pam"]),
+    (ImageKind::OpenExr, &["exr"]),
+    (ImageKind::Radiance, &["hdr"]),
+    (ImageKind::Targa, &["tga"]),
+    (ImageKind::Qoi, &["qoi"]),
 ];
 
-impl PictureKind {
-    /// The kind that the extension of a file name stands for, in upper or lower case; `None` if it is no picture's.
+impl ImageKind {
+    /// The kind that the extension of a file name stands for, in upper or lower case; `None` if it is no image's.
     ///
     /// Only the name is looked at: a folder may be called so too, and the content may be of another kind. The name need not
     /// be UTF-8.
@@ -170,7 +170,7 @@ impl PictureKind {
         }
     }
 
-    /// What to do with a picture of this kind if it cannot be read.
+    /// What to do with an image of this kind if it cannot be read.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Raw => "develop it with the camera's program, darktable or RawTherapee, and export a JPEG or a TIFF",
@@ -185,7 +185,7 @@ impl PictureKind {
     }
 }
 
-impl fmt::Display for PictureKind {
+impl fmt::Display for ImageKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }
@@ -197,22 +197,22 @@ mod tests {
 
     use super::*;
 
-    fn of(name: &str) -> Option<PictureKind> {
-        PictureKind::of_path(name.as_ref())
+    fn of(name: &str) -> Option<ImageKind> {
+        ImageKind::of_path(name.as_ref())
     }
 
     #[test]
     fn the_extension_names_the_kind_in_upper_and_lower_case() {
-        assert_eq!(of("a/b.PNG"), Some(PictureKind::Png));
+        assert_eq!(of("a/b.PNG"), Some(ImageKind::Png));
         for jpeg in ["a.jpg", "a.JPEG", "a.jpe", "a.Jfif", "ä b.c.jpg", "25_0_1.jpg.chip.jpg"] {
-            assert_eq!(of(jpeg), Some(PictureKind::Jpeg), "{jpeg}");
+            assert_eq!(of(jpeg), Some(ImageKind::Jpeg), "{jpeg}");
         }
-        assert_eq!(of("a.heif"), Some(PictureKind::Heic));
-        assert_eq!(of("a.CR3"), Some(PictureKind::Raw));
+        assert_eq!(of("a.heif"), Some(ImageKind::Heic));
+        assert_eq!(of("a.CR3"), Some(ImageKind::Raw));
     }
 
     #[test]
-    fn other_names_are_no_pictures() {
+    fn other_names_are_no_images() {
         for name in ["", "a", "jpg", ".jpg", "a.jpg.part", "a.jpg~", "a.txt", "a.mov", "a.jpgx", "jpg/a"] {
             assert_eq!(of(name), None, "{name}");
         }
@@ -225,13 +225,13 @@ mod tests {
 
         let latin1 = OsStr::from_bytes(b"Andr\xe9.jpg");
 
-        assert_eq!(PictureKind::of_path(latin1.as_ref()), Some(PictureKind::Jpeg));
+        assert_eq!(ImageKind::of_path(latin1.as_ref()), Some(ImageKind::Jpeg));
     }
 
     #[test]
     fn no_extension_stands_for_two_kinds_and_all_are_in_lower_case() {
         let mut seen = HashSet::new();
-        for kind in PictureKind::all() {
+        for kind in ImageKind::all() {
             for extension in kind.extensions() {
                 assert!(seen.insert(*extension), "{extension}");
                 assert_eq!(*extension, extension.to_lowercase());
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_readable_kinds_are_named_in_one_phrase() {
-        let names = PictureKind::readable_names();
+        let names = ImageKind::readable_names();
 
         assert!(names.starts_with("PNG, JPEG, WebP"), "{names}");
         assert!(names.contains(" or ") && !names.contains("RAW"), "{names}");

@@ -4,7 +4,7 @@
 mod avif;
 mod content;
 mod decode;
-mod ending;
+mod end_marker;
 mod exif;
 mod fault;
 mod feature;
@@ -19,7 +19,7 @@ mod yuv;
 
 pub use fault::DecodeFault;
 pub use format::PhotoFormat;
-pub use kind::PictureKind;
+pub use kind::ImageKind;
 pub use original::{Original, PhotoWarning};
 
 use std::io::{Cursor, Read};
@@ -27,18 +27,18 @@ use std::path::Path;
 
 use image::{ImageFormat, Rgb, RgbImage, RgbaImage};
 
-use ipcgan_model::write_whole;
+use ipcgan_model::write_atomic;
 
 use crate::DataError;
 use crate::resample::{self, Region};
 
-/// Reads a photo from a file of any readable kind ([`PictureKind::readable`]), which is known by its content, not by its name.
+/// Reads a photo from a file of any readable kind ([`ImageKind::readable`]), which is known by its content, not by its name.
 ///
 /// The photo stands upright (EXIF orientation is applied) and is 8-bit RGB, whatever the file holds; transparent
-/// parts are white. Of several pictures in a file the first counts.
+/// parts are white. Of several images in a file the first counts.
 ///
 /// # Errors
-/// A file that is missing, empty, a folder, no picture, damaged, cut short, below 8 x 8 or above 200 million pixels; also one
+/// A file that is missing, empty, a folder, no image, damaged, cut short, below 8 x 8 or above 200 million pixels; also one
 /// with a [`PhotoWarning`], which [`read_original`] accepts.
 pub fn read(path: &Path) -> Result<RgbImage, DataError> {
     without_warning(read_original(path)?, path)
@@ -52,7 +52,7 @@ pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<RgbImage, DataError> {
     without_warning(original(bytes, origin)?, origin)
 }
 
-/// As [`read`], with all that the file holds, and with a [`PhotoWarning`] in place of an error where the picture is complete.
+/// As [`read`], with all that the file holds, and with a [`PhotoWarning`] in place of an error where the image is complete.
 ///
 /// # Errors
 /// As [`read`], but for files that get a warning.
@@ -88,7 +88,7 @@ pub(crate) fn pixels(path: &Path) -> Result<u64, DataError> {
     decode::pixels(decode::open(path)?, path)
 }
 
-/// Width times height of the picture in the bytes of a file, which is not decoded; `origin` names it in errors.
+/// Width times height of the image in the bytes of a file, which is not decoded; `origin` names it in errors.
 ///
 /// # Errors
 /// As [`read`], but for damage behind the file's head.
@@ -96,31 +96,31 @@ pub fn pixels_of(bytes: &[u8], origin: &Path) -> Result<u64, DataError> {
     decode::pixels(Cursor::new(bytes), origin)
 }
 
-/// Writes a picture as PNG, whole or not at all (see [`write_whole`]).
+/// Writes an image as PNG, whole or not at all (see [`write_atomic`]).
 ///
 /// # Errors
 /// [`DataError::Write`] if the folder does not exist, is full or is not ours to write.
-pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), DataError> {
+pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), DataError> {
     let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).map_err(|source| DataError::Encode { path: path.into(), source })?;
-    write_whole(path, bytes.get_ref()).map_err(DataError::writing(path))
+    image.write_to(&mut bytes, ImageFormat::Png).map_err(|source| DataError::Encode { path: path.into(), source })?;
+    write_atomic(path, bytes.get_ref()).map_err(DataError::writing(path))
 }
 
-/// The largest square in the middle of a picture.
-pub fn centred_square(picture: &RgbImage) -> RgbImage {
-    let square = Region::centred_square(picture);
+/// The largest square in the middle of an image.
+pub fn centred_square(image: &RgbImage) -> RgbImage {
+    let square = Region::centred_square(image);
     let [left, top, side] = [square.left, square.top, square.width].map(|length| length as u32);
-    image::imageops::crop_imm(picture, left, top, side, side).to_image()
+    image::imageops::crop_imm(image, left, top, side, side).to_image()
 }
 
-/// A picture at `size` x `size` pixels, without the patterns that skipping pixels makes.
+/// An image at `size` x `size` pixels, without the patterns that skipping pixels makes.
 ///
-/// A picture that is not square is squeezed; cut a [`centred_square`] first to keep its proportions.
-pub fn resized(picture: &RgbImage, size: u32) -> RgbImage {
-    if picture.dimensions() == (size, size) {
-        return picture.clone();
+/// An image that is not square is squeezed; cut a [`centred_square`] first to keep its proportions.
+pub fn resized(image: &RgbImage, size: u32) -> RgbImage {
+    if image.dimensions() == (size, size) {
+        return image.clone();
     }
-    resample::picture(&resample::resampled(picture, Region::whole(picture), size), size)
+    resample::to_image(&resample::resampled(image, Region::whole(image), size), size)
 }
 
 fn over_white(photo: RgbaImage) -> RgbImage {
@@ -157,11 +157,11 @@ mod tests {
     #[test]
     fn a_png_comes_back_as_it_was_written() {
         let (_folder, path) = place("face.png");
-        let picture = gradient(9, 12);
+        let image = gradient(9, 12);
 
-        write_png(&path, &picture).unwrap();
+        write_png(&path, &image).unwrap();
 
-        assert_eq!(read(&path).unwrap(), picture);
+        assert_eq!(read(&path).unwrap(), image);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_picture_of_16_bits_becomes_rgb() {
+    fn a_grey_image_of_16_bits_becomes_rgb() {
         let (_folder, path) = place("scan.png");
         image::ImageBuffer::<Luma<u16>, _>::from_pixel(8, 8, Luma([0x8080])).save(&path).unwrap();
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused_with_what_it_is_and_what_to_do() {
+    fn what_is_no_image_is_refused_with_what_it_is_and_what_to_do() {
         let (folder, path) = place("notes.png");
         let refused = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
@@ -225,12 +225,12 @@ mod tests {
         };
 
         assert_eq!(refused(b""), " is an empty file; copy or download it again");
-        assert_eq!(refused(b"not a picture"), " is a text, not a picture; download the picture itself");
-        assert_eq!(refused(b"%PDF-1.4"), " is a PDF document, not a picture; extract the pictures in it");
+        assert_eq!(refused(b"not an image"), " is a text, not an image; download the image itself");
+        assert_eq!(refused(b"%PDF-1.4"), " is a PDF document, not an image; extract the images in it");
         assert!(
-            refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").starts_with(" is a picture of the kind HEIC, which cannot")
+            refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").starts_with(" is an image of the kind HEIC, which cannot")
         );
-        assert!(refused(b"\x01\x02\x03\x04\x05\x06").starts_with(" is no picture of a known kind; use PNG, JPEG, "));
+        assert!(refused(b"\x01\x02\x03\x04\x05\x06").starts_with(" is no image of a known kind; use PNG, JPEG, "));
         assert!(message(&folder.path().join("missing.png")).starts_with("cannot read "));
         assert!(message(folder.path()).contains("is a folder"));
     }
@@ -243,11 +243,11 @@ mod tests {
 
         let photo = original(&bytes, "moving.gif".as_ref()).unwrap();
 
-        assert_eq!(photo.picture.as_rgb8().expect("nothing is transparent").get_pixel(3, 3).0, [250, 0, 0]);
+        assert_eq!(photo.image.as_rgb8().expect("nothing is transparent").get_pixel(3, 3).0, [250, 0, 0]);
     }
 
     #[test]
-    fn a_picture_below_8_pixels_is_refused() {
+    fn an_image_below_8_pixels_is_refused() {
         let (_folder, path) = place("dot.png");
         write_png(&path, &gradient(20, 7)).unwrap();
 
@@ -265,11 +265,11 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_cut_short_is_refused_wherever_it_is_cut() {
+    fn an_image_that_is_cut_short_is_refused_wherever_it_is_cut() {
         use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
         for (format, end) in [(Png, 12), (Jpeg, 2), (WebP, 0), (Bmp, 0), (Gif, 1)] {
             let whole = file(format);
-            // Behind the picture data comes the end, of which a PNG has a checksum and others a byte or two.
+            // Behind the image data comes the end, of which a PNG has a checksum and others a byte or two.
             for cut in (1..whole.len() - end - 4).step_by(7) {
                 let path = Path::new("face");
                 assert!(original(&whole[..cut], path).is_err(), "{format:?} of {cut} of {} bytes", whole.len());
@@ -289,13 +289,13 @@ mod tests {
             let photo = read_original(&path).unwrap();
 
             assert_eq!(photo.warning(), Some(PhotoWarning::EndMissing), "{format:?}");
-            assert_eq!(photo.picture, expected.picture, "{format:?}");
+            assert_eq!(photo.image, expected.image, "{format:?}");
             assert!(message(&path).contains("the end of the file is missing"), "{format:?}");
         }
     }
 
     #[test]
-    fn whatever_follows_a_picture_is_no_trouble() {
+    fn whatever_follows_an_image_is_no_trouble() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif] {
             let trailer = [&b"motion photo"[..], &[0; 300_000], &file(ImageFormat::Jpeg)[..900]].concat();
             let long = [file(format), trailer].concat();
@@ -327,11 +327,11 @@ mod tests {
             read_original(&path)
         });
 
-        assert_eq!(photo.unwrap().kind(), Some(PictureKind::Jpeg));
+        assert_eq!(photo.unwrap().kind(), Some(ImageKind::Jpeg));
     }
 
     #[test]
-    fn a_small_file_that_claims_to_be_a_huge_picture_is_refused() {
+    fn a_small_file_that_claims_to_be_a_huge_image_is_refused() {
         let (_folder, path) = place("bomb.bmp");
         gradient(8, 8).save(&path).unwrap();
         let mut bytes = fs::read(&path).unwrap();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_picture_is_cut_at_both_sides() {
+    fn a_wide_image_is_cut_at_both_sides() {
         let square = centred_square(&gradient(14, 8));
 
         assert_eq!(square, image::imageops::crop_imm(&gradient(14, 8), 3, 0, 8, 8).to_image());

@@ -9,10 +9,10 @@ use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, RgbImage};
-use ipcgan_model::write_whole;
+use ipcgan_model::write_atomic;
 
-use super::ending::End;
-use super::{PhotoFormat, PictureKind, exif};
+use super::end_marker::EndMarker;
+use super::{ImageKind, PhotoFormat, exif};
 use crate::DataError;
 
 /// Quality of a JPEG that is written, of 100; colours are at full resolution (4:4:4).
@@ -22,32 +22,32 @@ const JPEG_QUALITY: u8 = 95;
 #[derive(Clone, Debug)]
 pub struct Original {
     /// Its pixels.
-    pub picture: DynamicImage,
-    kind: Option<PictureKind>,
+    pub image: DynamicImage,
+    kind: Option<ImageKind>,
     warning: Option<PhotoWarning>,
     colour_profile: Option<Vec<u8>>,
     notes: Option<Vec<u8>>,
 }
 
-/// What is odd about a file whose picture is complete.
+/// What is odd about a file whose image is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PhotoWarning {
-    /// The end of the file is missing, behind the picture.
+    /// The end of the file is missing, behind the image.
     EndMissing,
 }
 
 impl fmt::Display for PhotoWarning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::EndMissing => "the end of the file is missing, but the picture is complete",
+            Self::EndMissing => "the end of the file is missing, but the image is complete",
         })
     }
 }
 
 impl Original {
     /// Of a decoder that has not begun, for a file of `kind` that ends so.
-    pub(super) fn decoded(mut decoder: impl ImageDecoder, kind: PictureKind, end: End) -> ImageResult<Self> {
+    pub(super) fn decoded(mut decoder: impl ImageDecoder, kind: ImageKind, end: EndMarker) -> ImageResult<Self> {
         // A photo is worth more than what is said about it.
         let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour_profile = decoder.icc_profile().ok().flatten();
@@ -59,19 +59,19 @@ impl Original {
                 orientation = Orientation::from_exif_chunk(notes).unwrap_or(orientation);
             }
         }
-        let mut picture = DynamicImage::from_decoder(decoder)?;
-        picture.apply_orientation(orientation);
-        if kind == PictureKind::Gif && picture.to_rgba8().pixels().all(|pixel| pixel.0[3] == 255) {
-            picture = picture.into_rgb8().into();
+        let mut image = DynamicImage::from_decoder(decoder)?;
+        image.apply_orientation(orientation);
+        if kind == ImageKind::Gif && image.to_rgba8().pixels().all(|pixel| pixel.0[3] == 255) {
+            image = image.into_rgb8().into();
         }
-        Ok(Self::of(picture, kind, end, colour_profile, notes))
+        Ok(Self::of(image, kind, end, colour_profile, notes))
     }
 
-    /// Of an upright picture and what its file says of it.
+    /// Of an upright image and what its file says of it.
     pub(super) fn of(
-        picture: DynamicImage,
-        kind: PictureKind,
-        end: End,
+        image: DynamicImage,
+        kind: ImageKind,
+        end: EndMarker,
         colour_profile: Option<Vec<u8>>,
         mut notes: Option<Vec<u8>>,
     ) -> Self {
@@ -80,14 +80,14 @@ impl Original {
             let _ = Orientation::remove_from_exif_chunk(notes);
             exif::remove_previews(notes);
         }
-        let grey = !picture.color().has_color();
+        let grey = !image.color().has_color();
         let colour_profile = colour_profile.filter(|profile| is_of(profile, grey));
-        let warning = (end == End::Unmarked).then_some(PhotoWarning::EndMissing);
-        Self { picture, kind: Some(kind), warning, colour_profile, notes }
+        let warning = (end == EndMarker::Missing).then_some(PhotoWarning::EndMissing);
+        Self { image, kind: Some(kind), warning, colour_profile, notes }
     }
 
     /// The kind of file that it was read from; `None` if from none.
-    pub fn kind(&self) -> Option<PictureKind> {
+    pub fn kind(&self) -> Option<ImageKind> {
         self.kind
     }
 
@@ -100,7 +100,7 @@ impl Original {
     ///
     /// The slight changes of a lossy format do not count.
     pub fn lost_in(&self, format: PhotoFormat) -> Vec<&'static str> {
-        let colour = self.picture.color();
+        let colour = self.image.color();
         let deep = colour.bits_per_pixel() > 8 * u16::from(colour.channel_count());
         let mut lost = Vec::new();
         if colour.has_alpha() && format == PhotoFormat::Jpeg {
@@ -114,41 +114,41 @@ impl Original {
 
     /// As the networks see it: 8-bit RGB, transparent parts white.
     pub fn rgb(&self) -> RgbImage {
-        match self.picture.color().has_alpha() {
-            true => super::over_white(self.picture.to_rgba8()),
-            false => self.picture.to_rgb8(),
+        match self.image.color().has_alpha() {
+            true => super::over_white(self.image.to_rgba8()),
+            false => self.image.to_rgb8(),
         }
     }
 
     /// As [`Original::rgb`], without a copy where the pixels are already so.
     pub fn into_rgb(self) -> RgbImage {
-        match self.picture.color().has_alpha() {
+        match self.image.color().has_alpha() {
             true => self.rgb(),
-            false => self.picture.into_rgb8(),
+            false => self.image.into_rgb8(),
         }
     }
 
     /// The bytes of a file of the kind `format`.
     ///
     /// # Errors
-    /// The picture has more pixels than the format allows: JPEG 65,535 a side, WebP 16,384.
+    /// The image has more pixels than the format allows: JPEG 65,535 a side, WebP 16,384.
     pub fn encoded(&self, format: PhotoFormat) -> ImageResult<Vec<u8>> {
         let mut bytes = Cursor::new(Vec::new());
         match format {
-            PhotoFormat::Png => self.write_with(PngEncoder::new(&mut bytes), &self.picture),
+            PhotoFormat::Png => self.write_with(PngEncoder::new(&mut bytes), &self.image),
             PhotoFormat::Jpeg => {
                 let encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
-                match self.picture.color().has_color() {
+                match self.image.color().has_color() {
                     true => self.write_with(encoder, &self.rgb().into()),
-                    false => self.write_with(encoder, &self.picture.to_luma8().into()),
+                    false => self.write_with(encoder, &self.image.to_luma8().into()),
                 }
             }
             PhotoFormat::WebP => {
-                let picture = match self.picture.color().has_alpha() {
-                    true => self.picture.to_rgba8().into(),
-                    false => self.picture.to_rgb8().into(),
+                let image = match self.image.color().has_alpha() {
+                    true => self.image.to_rgba8().into(),
+                    false => self.image.to_rgb8().into(),
                 };
-                self.write_with(WebPEncoder::new_lossless(&mut bytes), &picture)
+                self.write_with(WebPEncoder::new_lossless(&mut bytes), &image)
             }
         }?;
         bytes.flush()?;
@@ -161,29 +161,28 @@ impl Original {
     /// As [`Original::encoded`]; or the folder does not exist, is full or is not ours to write.
     pub fn write(&self, path: &Path, format: PhotoFormat) -> Result<(), DataError> {
         let bytes = self.encoded(format).map_err(|source| DataError::Encode { path: path.into(), source })?;
-        write_whole(path, &bytes).map_err(DataError::writing(path))
+        write_atomic(path, &bytes).map_err(DataError::writing(path))
     }
 
-    fn write_with(&self, mut encoder: impl ImageEncoder, picture: &DynamicImage) -> ImageResult<()> {
-        if let Some(profile) =
-            self.colour_profile.clone().filter(|profile| is_of(profile, !picture.color().has_color()))
+    fn write_with(&self, mut encoder: impl ImageEncoder, image: &DynamicImage) -> ImageResult<()> {
+        if let Some(profile) = self.colour_profile.clone().filter(|profile| is_of(profile, !image.color().has_color()))
         {
             encoder.set_icc_profile(profile).map_err(image::ImageError::Unsupported)?;
         }
         if let Some(notes) = self.notes.clone() {
             encoder.set_exif_metadata(notes).map_err(image::ImageError::Unsupported)?;
         }
-        picture.write_with_encoder(encoder)
+        image.write_with_encoder(encoder)
     }
 }
 
 impl From<RgbImage> for Original {
-    fn from(picture: RgbImage) -> Self {
-        Self { picture: picture.into(), kind: None, warning: None, colour_profile: None, notes: None }
+    fn from(image: RgbImage) -> Self {
+        Self { image: image.into(), kind: None, warning: None, colour_profile: None, notes: None }
     }
 }
 
-/// Whether a colour profile is for grey pictures, or for those with red, green and blue. A photo for printing is neither, and
+/// Whether a colour profile is for grey images, or for those with red, green and blue. A photo for printing is neither, and
 /// its profile says nothing of the RGB that was made of it.
 fn is_of(profile: &[u8], grey: bool) -> bool {
     profile.get(16..20) == Some(if grey { b"GRAY" } else { b"RGB " })
@@ -206,14 +205,14 @@ mod tests {
         profile
     }
 
-    fn photo(picture: impl Into<DynamicImage>) -> Original {
-        let picture = picture.into();
-        let kind = if picture.color().has_color() { b"RGB " } else { b"GRAY" };
-        Original { colour_profile: Some(profile(kind)), notes: Some(NOTES.to_vec()), ..of(picture) }
+    fn photo(image: impl Into<DynamicImage>) -> Original {
+        let image = image.into();
+        let kind = if image.color().has_color() { b"RGB " } else { b"GRAY" };
+        Original { colour_profile: Some(profile(kind)), notes: Some(NOTES.to_vec()), ..of(image) }
     }
 
-    fn of(picture: DynamicImage) -> Original {
-        Original { picture, kind: None, warning: None, colour_profile: None, notes: None }
+    fn of(image: DynamicImage) -> Original {
+        Original { image, kind: None, warning: None, colour_profile: None, notes: None }
     }
 
     fn colourful() -> RgbImage {
@@ -230,9 +229,9 @@ mod tests {
             let turned = again(&photo(colourful()), format);
 
             assert_eq!(turned.colour_profile, Some(profile(b"RGB ")), "{format}");
-            assert_eq!((turned.picture.width(), turned.picture.height()), (12, 20), "{format}");
+            assert_eq!((turned.image.width(), turned.image.height()), (12, 20), "{format}");
             let once_more = again(&turned, format);
-            assert_eq!((once_more.picture.width(), once_more.picture.height()), (12, 20), "{format}");
+            assert_eq!((once_more.image.width(), once_more.image.height()), (12, 20), "{format}");
             let notes = once_more.notes.unwrap();
             assert!(notes.windows(3).any(|bytes| bytes == b"cam"), "{format}");
         }
@@ -242,12 +241,12 @@ mod tests {
     fn png_keeps_every_bit() {
         let deep = image::ImageBuffer::from_fn(9, 9, |x, y| Rgba([(7001 * x) as u16, (7003 * y) as u16, 5, 40_000u16]));
         let grey = image::ImageBuffer::from_fn(9, 9, |x, y| Luma([(20 * x + y) as u8]));
-        for picture in [DynamicImage::ImageRgba16(deep), DynamicImage::ImageLuma8(grey)] {
-            let photo = Original { notes: None, ..photo(picture) };
+        for image in [DynamicImage::ImageRgba16(deep), DynamicImage::ImageLuma8(grey)] {
+            let photo = Original { notes: None, ..photo(image) };
 
             let read = again(&photo, PhotoFormat::Png);
 
-            assert_eq!(read.picture, photo.picture);
+            assert_eq!(read.image, photo.image);
             assert_eq!(read.colour_profile, photo.colour_profile);
         }
     }
@@ -298,13 +297,13 @@ mod tests {
 
         let upright = original(&file, "photo".as_ref()).unwrap();
 
-        assert_eq!((upright.picture.width(), upright.picture.height()), (12, 20));
+        assert_eq!((upright.image.width(), upright.image.height()), (12, 20));
     }
 
     #[test]
     fn what_a_format_cannot_hold_is_named() {
-        let picture = DynamicImage::from(colourful());
-        let [plain, clear] = [of(picture.clone()), of(picture.to_rgba16().into())];
+        let image = DynamicImage::from(colourful());
+        let [plain, clear] = [of(image.clone()), of(image.to_rgba16().into())];
 
         for format in PhotoFormat::ALL {
             assert!(plain.lost_in(format).is_empty());

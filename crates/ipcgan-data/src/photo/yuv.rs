@@ -12,7 +12,7 @@ pub(super) struct Plane {
     pub(super) height: usize,
 }
 
-/// A picture of planes; those of chrominance may be half as wide and half as high.
+/// An image of planes; those of chrominance may be half as wide and half as high.
 pub(super) struct Yuv {
     pub(super) luminance: Plane,
     pub(super) chrominance: Option<[Plane; 2]>,
@@ -98,14 +98,14 @@ impl Yuv {
         .expect(fits)
     }
 
-    /// `picture` with these samples as its transparency.
-    pub(super) fn as_alpha_of(&self, picture: DynamicImage, premultiplied: bool) -> Result<DynamicImage, String> {
-        if (picture.width() as usize, picture.height() as usize) != (self.luminance.width, self.luminance.height) {
-            return Err("transparency has another size than the picture".into());
+    /// `image` with these samples as its transparency.
+    pub(super) fn as_alpha_of(&self, image: DynamicImage, premultiplied: bool) -> Result<DynamicImage, String> {
+        if (image.width() as usize, image.height() as usize) != (self.luminance.width, self.luminance.height) {
+            return Err("transparency has another size than the image".into());
         }
         let alpha = self.grey(u16_of);
-        let deep = picture.color().bytes_per_pixel() > picture.color().channel_count();
-        let mut clear = picture.into_rgba16();
+        let deep = image.color().bytes_per_pixel() > image.color().channel_count();
+        let mut clear = image.into_rgba16();
         for (pixel, alpha) in clear.pixels_mut().zip(alpha) {
             let [red, green, blue, _] = pixel.0;
             let share = |colour: u16| match (premultiplied, alpha) {

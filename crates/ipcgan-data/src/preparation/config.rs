@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use burn::config::Config;
-use ipcgan_model::{AgeGroups, write_whole};
+use ipcgan_model::{AgeGroups, write_atomic};
 use serde_json::Value;
 
 use super::journal::NAME as JOURNAL;
@@ -22,15 +22,15 @@ pub struct PreparationConfig {
     /// Width and height of a face in pixels. Default: 128, as the published networks.
     #[config(default = 128)]
     pub size: u32,
-    /// Whether the pictures are faces already, aligned as ours, so that none is looked for. Default: no.
+    /// Whether the images are faces already, aligned as ours, so that none is looked for. Default: no.
     #[config(default = false)]
     pub aligned: bool,
-    /// The least side of the square around a face, in pixels of its picture. Default: 64.
+    /// The least side of the square around a face, in pixels of its image. Default: 64.
     #[config(default = 64)]
     pub min_face: u32,
-    /// Whether the same picture under two names is looked for; synthetic faces resemble one another too much. Default: yes.
+    /// Whether the same image under two names is looked for; synthetic faces resemble one another too much. Default: yes.
     #[config(default = true)]
-    pub find_same_pictures: bool,
+    pub find_duplicates: bool,
     /// The age groups. Default: the paper's.
     #[config(default = "AgeGroups::default()")]
     pub age_groups: AgeGroups,
@@ -45,8 +45,8 @@ pub struct PreparationConfig {
     pub test_fraction: f64,
 }
 
-/// What decides how a picture comes out: pictures that are there already must have been made by the same.
-const OF_PICTURES: [&str; 4] = ["source", "size", "aligned", "min_face"];
+/// What decides how an image comes out: images that are there already must have been made by the same.
+const OF_IMAGES: [&str; 4] = ["source", "size", "aligned", "min_face"];
 
 impl PreparationConfig {
     /// Refuses `folder` if it was prepared in another way, so that faces in it would be of two kinds.
@@ -58,10 +58,10 @@ impl PreparationConfig {
         let Some(was) = read(&path)? else { return Ok(()) };
         let now = self.json();
         let differences: Vec<String> =
-            OF_PICTURES.into_iter().filter_map(|setting| difference(setting, &was[setting], &now[setting])).collect();
+            OF_IMAGES.into_iter().filter_map(|setting| difference(setting, &was[setting], &now[setting])).collect();
         match differences.is_empty() {
             true => Ok(()),
-            false => Err(DataError::PreparedOtherwise { path, differences }),
+            false => Err(DataError::PreparedDifferently { path, differences }),
         }
     }
 
@@ -74,7 +74,7 @@ impl PreparationConfig {
             remove_table(folder)?;
         }
         let text = format!("{now:#}\n");
-        write_whole(&path, text.as_bytes()).map_err(DataError::writing(path))
+        write_atomic(&path, text.as_bytes()).map_err(DataError::writing(path))
     }
 
     fn json(&self) -> Value {
@@ -107,7 +107,7 @@ pub(crate) fn check_age_groups(folder: &Path, groups: &AgeGroups) -> Result<(), 
     let now = serde_json::to_value(groups).expect("age groups are numbers");
     let differences = if was.is_null() { None } else { difference("age_groups", &was, &now) };
     match differences {
-        Some(difference) => Err(DataError::PreparedOtherwise { path, differences: vec![difference] }),
+        Some(difference) => Err(DataError::PreparedDifferently { path, differences: vec![difference] }),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Fingerprints of faces, by which the same picture is known again, also re-encoded or resized.
+//! Fingerprints of faces, by which the same image is known again, also re-encoded or resized.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,18 +7,18 @@ use image::RgbImage;
 use image_hasher::{HashAlg, HasherConfig};
 use rayon::prelude::*;
 
-use super::together::Together;
+use super::union_find::UnionFind;
 
 /// Signs of the lowest frequencies of a face: a perceptual hash (pHash) of 16 times 16 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint([u64; 4]);
 
-/// The most bits by which two pictures of one photo differ.
+/// The most bits by which two images of one photo differ.
 ///
 /// Chosen on real faces, found and aligned: of 195 million pairs of FairFace and UTKFace 115 are within it, and all that
 /// were looked at (those of 24 bits and more) show the same photo. Of 2,970 faces that were saved again as JPEG of
 /// quality 50, 97% stay within it, 93% of those also shrunk to three quarters; landmarks of the others moved too far.
-const MOST_DIFFERING_BITS: u32 = 44;
+const MAX_HAMMING_DISTANCE: u32 = 44;
 
 impl Fingerprint {
     pub(super) fn of(face: &RgbImage) -> Self {
@@ -39,7 +39,7 @@ impl Fingerprint {
         (text.len() == 64).then(|| words.try_into().ok()).flatten().map(Self)
     }
 
-    fn differing_bits(&self, other: &Self) -> u32 {
+    fn hamming_distance(&self, other: &Self) -> u32 {
         self.0.iter().zip(other.0).map(|(one, other)| (one ^ other).count_ones()).sum()
     }
 }
@@ -53,23 +53,23 @@ impl fmt::Display for Fingerprint {
 /// Faces whose comparisons with all later ones are kept in memory together.
 const ROWS: usize = 64;
 
-/// Pairs of the same picture, as indices, the first below the second: as many as it takes to join all that are the same,
-/// which is one less than there are of each, where all pairs would be without bounds in a set of one picture.
-pub(super) fn pairs_of_one_picture(fingerprints: &[Fingerprint]) -> Vec<[usize; 2]> {
-    let mut together = Together::new(fingerprints.len());
+/// Pairs of the same image, as indices, the first below the second: as many as it takes to join all that are the same,
+/// which is one less than there are of each, where all pairs would be without bounds in a set of one image.
+pub(super) fn duplicate_pairs(fingerprints: &[Fingerprint]) -> Vec<[usize; 2]> {
+    let mut sets = UnionFind::new(fingerprints.len());
     let mut joining = Vec::new();
     for first in (0..fingerprints.len()).step_by(ROWS) {
         let pairs = pairs(fingerprints, first..fingerprints.len().min(first + ROWS));
-        joining.extend(pairs.into_iter().filter(|[first, second]| together.join(*first, *second)));
+        joining.extend(pairs.into_iter().filter(|[first, second]| sets.union(*first, *second)));
     }
     joining
 }
 
-/// All pairs of the same picture of which the first is one of `firsts`, in order.
+/// All pairs of the same image of which the first is one of `firsts`, in order.
 fn pairs(fingerprints: &[Fingerprint], firsts: Range<usize>) -> Vec<[usize; 2]> {
     let later = |first: usize| {
         let same =
-            move |second: &usize| fingerprints[first].differing_bits(&fingerprints[*second]) <= MOST_DIFFERING_BITS;
+            move |second: &usize| fingerprints[first].hamming_distance(&fingerprints[*second]) <= MAX_HAMMING_DISTANCE;
         (first + 1..fingerprints.len()).filter(same).map(move |second| [first, second])
     };
     firsts.into_par_iter().flat_map_iter(later).collect()
@@ -96,14 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_known_again_after_encoding_and_resizing() {
-        let mut pictures = Vec::new();
+    fn an_image_is_known_again_after_encoding_and_resizing() {
+        let mut images = Vec::new();
         for face in faces(2) {
-            pictures.extend([encoded_again(&face), photo::resized(&face, 96), face]);
+            images.extend([encoded_again(&face), photo::resized(&face, 96), face]);
         }
-        let fingerprints: Vec<_> = pictures.iter().map(Fingerprint::of).collect();
+        let fingerprints: Vec<_> = images.iter().map(Fingerprint::of).collect();
 
-        let pairs = pairs_of_one_picture(&fingerprints);
+        let pairs = duplicate_pairs(&fingerprints);
 
         let expected: Vec<_> =
             (0..10).flat_map(|face| [[0, 1], [0, 2]].map(|pair| pair.map(|i| 3 * face + i))).collect();

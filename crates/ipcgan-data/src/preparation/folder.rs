@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipcgan_model::{remove_unfinished as remove_unfinished_in, write_whole};
+use ipcgan_model::{remove_unfinished as remove_unfinished_in, write_atomic};
 use walkdir::WalkDir;
 
 use super::{PreparationConfig, Prepared, config, journal, report};
 use crate::DataError;
 use crate::metadata::{self, Columns};
 
-/// Where the pictures are in a prepared folder.
-pub(super) const PICTURES: &str = "pictures";
+/// Where the images are in a prepared folder.
+pub(super) const IMAGES: &str = "images";
 /// Files that are written.
-const WRITTEN: [&str; 4] = ["metadata.csv", "report.html", "left-out.csv", "same-picture.csv"];
+const WRITTEN: [&str; 4] = ["metadata.csv", "report.html", "excluded.csv", "duplicates.csv"];
 
-/// Where the picture of the face `name` is, relative to the prepared folder.
+/// Where the image of the face `name` is, relative to the prepared folder.
 pub(super) fn file_name(name: &str) -> String {
-    format!("pictures/{name}.png")
+    format!("images/{name}.png")
 }
 
 /// Refuses a folder that holds somebody else's files where ours would be.
@@ -25,9 +25,9 @@ pub(super) fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
     if folder.join(config::NAME).exists() || folder.join(journal::NAME).exists() {
         return Ok(());
     }
-    let holds_pictures = || fs::read_dir(folder.join(PICTURES)).is_ok_and(|mut entries| entries.next().is_some());
+    let holds_images = || fs::read_dir(folder.join(IMAGES)).is_ok_and(|mut entries| entries.next().is_some());
     let foreign = WRITTEN.into_iter().find(|name| folder.join(name).exists());
-    match foreign.or_else(|| holds_pictures().then_some(PICTURES)) {
+    match foreign.or_else(|| holds_images().then_some(IMAGES)) {
         Some(name) => Err(DataError::ForeignFile { folder: folder.into(), name }),
         None => Ok(()),
     }
@@ -49,17 +49,17 @@ impl New {
         for name in [config::NAME, journal::NAME] {
             let _ = fs::remove_file(self.folder.join(name));
         }
-        let _ = fs::remove_dir(self.folder.join(PICTURES));
+        let _ = fs::remove_dir(self.folder.join(IMAGES));
         if self.folder_is_new {
             let _ = fs::remove_dir(&self.folder);
         }
     }
 }
 
-/// Removes what a kill left half written at the top of `folder` and in every folder below its pictures.
+/// Removes what a kill left half written at the top of `folder` and in every folder below its images.
 pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
     remove_unfinished_in(folder);
-    for entry in WalkDir::new(folder.join(PICTURES)) {
+    for entry in WalkDir::new(folder.join(IMAGES)) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).into();
             DataError::Read { path, source: error.into() }
@@ -74,24 +74,23 @@ pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
 /// Writes the tables and the report; `metadata.csv` comes last.
 pub(super) fn write(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<(), DataError> {
     let path = |name: &str| folder.join(name);
-    let left_out = prepared.left_out.iter().map(|left_out| {
-        let line = left_out.line.map(|line| line.to_string()).unwrap_or_default();
-        let fault = &left_out.fault;
-        [left_out.path.display().to_string(), line, fault.cause.to_string(), fault.reason.clone()]
+    let excluded = prepared.excluded.iter().map(|excluded| {
+        let line = excluded.line.map(|line| line.to_string()).unwrap_or_default();
+        let fault = &excluded.fault;
+        [excluded.path.display().to_string(), line, fault.cause.to_string(), fault.reason.clone()]
     });
-    let left_out = metadata::written(&path("left-out.csv"), ["path", "line", "cause", "reason"], left_out)?;
-    let same_picture =
-        metadata::written(&path("same-picture.csv"), ["one", "other"], prepared.same_picture.iter().cloned())?;
+    let excluded = metadata::written(&path("excluded.csv"), ["path", "line", "cause", "reason"], excluded)?;
+    let duplicates = metadata::written(&path("duplicates.csv"), ["one", "other"], prepared.duplicates.iter().cloned())?;
     let faces = prepared.faces.iter().map(|(file_name, label)| metadata::cells(file_name.clone(), label));
     let table = metadata::written(&path("metadata.csv"), Columns::NAMES, faces)?;
     let report = report::report(prepared, folder, config)?;
     for (name, contents) in [
-        ("left-out.csv", left_out),
-        ("same-picture.csv", same_picture),
+        ("excluded.csv", excluded),
+        ("duplicates.csv", duplicates),
         ("report.html", report.into_bytes()),
         ("metadata.csv", table),
     ] {
-        write_whole(&path(name), &contents).map_err(DataError::writing(path(name)))?;
+        write_atomic(&path(name), &contents).map_err(DataError::writing(path(name)))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use csv::{ReaderBuilder, WriterBuilder};
-use ipcgan_model::write_whole;
+use ipcgan_model::write_atomic;
 
 use super::fingerprint::Fingerprint;
 use crate::{DataError, metadata};
@@ -84,7 +84,7 @@ impl Journal {
         let contents = metadata::written(&self.path, HEADER, rows)?;
         // Windows replaces no file that is open.
         drop(self.file);
-        write_whole(&self.path, &contents).map_err(DataError::writing(&self.path))
+        write_atomic(&self.path, &contents).map_err(DataError::writing(&self.path))
     }
 }
 
@@ -93,7 +93,7 @@ fn done(text: &[u8]) -> HashMap<String, Done> {
     let rows = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text).into_records();
     let done = rows.filter_map(|row| {
         let row = row.ok()?;
-        // A journal may come from somewhere else; pictures lie in the folder.
+        // A journal may come from somewhere else; images lie in the folder.
         let inside = |part| matches!(part, Component::Normal(_));
         Path::new(row.get(0)?).components().all(inside).then_some(())?;
         Some((row.get(0)?.to_string(), Done::of_cells(row.get(1)?, row.get(2))?))
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
 
     fn done_with(blue: u8) -> Done {
-        let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(x * y) as u8, (7 * x) as u8, blue]));
-        Done { fingerprint: Fingerprint::of(&picture), source: Some(0xab).filter(|_| blue > 1) }
+        let image = RgbImage::from_fn(32, 32, |x, y| Rgb([(x * y) as u8, (7 * x) as u8, blue]));
+        Done { fingerprint: Fingerprint::of(&image), source: Some(0xab).filter(|_| blue > 1) }
     }
 
     #[test]

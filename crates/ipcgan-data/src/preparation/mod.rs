@@ -4,6 +4,7 @@
 //! interrupted.
 
 mod config;
+mod crops;
 mod fingerprint;
 mod folder;
 mod journal;
@@ -11,9 +12,8 @@ mod published;
 mod readiness;
 mod report;
 mod resume;
-mod sides;
-mod together;
-mod work;
+mod split_assignment;
+mod union_find;
 
 use std::fs;
 use std::path::Path;
@@ -28,15 +28,15 @@ pub use published::{AppliedSplit, PublishedSplit};
 pub use readiness::{Readiness, StageReadiness};
 
 use crate::counted;
-use crate::left_out::LeftOut;
+use crate::excluded::Excluded;
 use crate::split::HeldOut;
 use crate::{DataError, FaceLabel, FaceSet};
-use fingerprint::{Fingerprint, pairs_of_one_picture};
-use folder::{New, PICTURES, check_foreign_files, file_name, remove_unfinished};
+use fingerprint::{Fingerprint, duplicate_pairs};
+use folder::{CreatedPaths, IMAGES, check_foreign_files, file_name, remove_unfinished};
 use journal::Journal;
 
 /// How the work is watched and ended.
-pub struct Watch<'a> {
+pub struct PrepareOptions<'a> {
     /// Is told how many faces are done, of how many, in no particular order.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
     /// Ends the work as soon as it is true; the same call goes on with it another time.
@@ -45,7 +45,7 @@ pub struct Watch<'a> {
     pub threads: usize,
 }
 
-impl Default for Watch<'_> {
+impl Default for PrepareOptions<'_> {
     /// Nobody watches, nothing ends it, and all processors work.
     fn default() -> Self {
         static NEVER: AtomicBool = AtomicBool::new(false);
@@ -59,9 +59,9 @@ pub struct Prepared {
     /// File name and label of each face.
     pub faces: Vec<(String, FaceLabel)>,
     /// What was left out, and why.
-    pub left_out: Vec<LeftOut>,
-    /// Pictures of which there is another one: two file names each, as many as join all that are the same.
-    pub same_picture: Vec<[String; 2]>,
+    pub excluded: Vec<Excluded>,
+    /// Images of which there is another one: two file names each, as many as join all that are the same.
+    pub duplicates: Vec<[String; 2]>,
 }
 
 impl Prepared {
@@ -71,7 +71,7 @@ impl Prepared {
     }
 }
 
-/// Prepares `faces` in `folder`; `left_out` is what was left out before.
+/// Prepares `faces` in `folder`; `excluded` is what was left out before.
 ///
 /// Faces that an earlier call made are not made again. The `metadata.csv` comes last, so that a folder that has one is
 /// complete. None if it was stopped. A call that makes no face leaves nothing behind.
@@ -81,29 +81,29 @@ impl Prepared {
 /// somebody else; a full disk.
 pub fn prepare(
     faces: &dyn FaceSet,
-    mut left_out: Vec<LeftOut>,
+    mut excluded: Vec<Excluded>,
     folder: &Path,
     config: &PreparationConfig,
-    watch: &Watch<'_>,
+    options: &PrepareOptions<'_>,
 ) -> Result<Option<Prepared>, DataError> {
     if faces.is_empty() {
-        return Err(nothing_prepared(folder, &left_out));
+        return Err(nothing_prepared(folder, &excluded));
     }
     check_foreign_files(folder)?;
-    let new = New::of(folder);
-    let pictures = folder.join(PICTURES);
-    fs::create_dir_all(&pictures).map_err(DataError::writing(&pictures))?;
+    let new = CreatedPaths::of(folder);
+    let images = folder.join(IMAGES);
+    fs::create_dir_all(&images).map_err(DataError::writing(&images))?;
     let (journal, mut done) = Journal::open(folder)?;
     done.retain(|name, _| folder.join(file_name(name)).is_file());
     if !done.is_empty() {
         config.check(folder)?;
-        resume::keep_same_pictures(faces, &mut done, folder)?;
+        resume::keep_duplicates(faces, &mut done, folder)?;
     }
     let made_before = !done.is_empty();
     config.write(folder)?;
     remove_unfinished(folder)?;
 
-    let outcomes = work::pictures(faces, &done, folder, &journal, watch)?;
+    let outcomes = crops::write_crops(faces, &done, folder, &journal, options)?;
     let Some(outcomes) = outcomes else { return Ok(None) };
     let mut kept = Vec::new();
     let mut made = Vec::new();
@@ -115,11 +115,11 @@ pub fn prepare(
                 kept.push((name, faces.label(index).clone()));
                 made.push(face);
             }
-            Err(fault) => left_out.push(LeftOut { path: name.into(), line: None, fault }),
+            Err(fault) => excluded.push(Excluded { path: name.into(), line: None, fault }),
         }
     }
     if kept.is_empty() {
-        let error = nothing_prepared(folder, &left_out);
+        let error = nothing_prepared(folder, &excluded);
         if !made_before {
             drop(journal);
             new.remove();
@@ -133,20 +133,20 @@ pub fn prepare(
     }
     let names: Vec<String> = kept.iter().map(|(name, _)| name.clone()).collect();
     let fingerprints: Vec<_> = made.iter().map(|face| face.fingerprint).collect();
-    let prepared = with_splits(kept, &fingerprints, left_out, config);
+    let prepared = with_splits(kept, &fingerprints, excluded, config);
     folder::write(&prepared, folder, config)?;
     // Last, because its lock keeps other runs out until then.
     journal.rewrite(names.into_iter().zip(made))?;
     Ok(Some(prepared))
 }
 
-fn nothing_prepared(folder: &Path, left_out: &[LeftOut]) -> DataError {
-    let reason = match left_out {
-        [] => "there are no pictures".into(),
+fn nothing_prepared(folder: &Path, excluded: &[Excluded]) -> DataError {
+    let reason = match excluded {
+        [] => "there are no images".into(),
         [one] => one.to_string(),
         [first, ..] => {
-            let pictures = counted(left_out.len(), "picture", "pictures");
-            format!("all {pictures} are left out; the first one: {first}")
+            let images = counted(excluded.len(), "image", "images");
+            format!("all {images} are left out; the first one: {first}")
         }
     };
     DataError::NothingPrepared { path: folder.into(), reason }
@@ -156,25 +156,25 @@ fn nothing_prepared(folder: &Path, left_out: &[LeftOut]) -> DataError {
 fn with_splits(
     faces: Vec<(String, FaceLabel)>,
     fingerprints: &[Fingerprint],
-    mut left_out: Vec<LeftOut>,
+    mut excluded: Vec<Excluded>,
     config: &PreparationConfig,
 ) -> Prepared {
     let held_out = HeldOut { valid: config.valid_fraction, test: config.test_fraction };
-    let same_picture = match config.find_same_pictures {
-        true => pairs_of_one_picture(fingerprints),
+    let duplicates = match config.find_duplicates {
+        true => duplicate_pairs(fingerprints),
         false => Vec::new(),
     };
-    let sides = sides::sides(&faces, &same_picture, config.seed, held_out);
-    let same_picture = same_picture.into_iter().map(|pair| pair.map(|index| faces[index].0.clone())).collect();
+    let splits = split_assignment::assign_splits(&faces, &duplicates, config.seed, held_out);
+    let duplicates = duplicates.into_iter().map(|pair| pair.map(|index| faces[index].0.clone())).collect();
     let mut kept = Vec::new();
-    for ((name, label), side) in faces.into_iter().zip(sides) {
+    for ((name, label), side) in faces.into_iter().zip(splits) {
         match side {
             Ok(split) => kept.push((file_name(&name), FaceLabel { split: Some(split), ..label })),
-            Err(fault) => left_out.push(LeftOut { path: name.into(), line: None, fault }),
+            Err(fault) => excluded.push(Excluded { path: name.into(), line: None, fault }),
         }
     }
-    left_out.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
-    Prepared { faces: kept, left_out, same_picture }
+    excluded.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    Prepared { faces: kept, excluded, duplicates }
 }
 
 #[cfg(test)]
@@ -187,10 +187,10 @@ mod tests {
     use walkdir::WalkDir;
 
     use super::*;
-    use crate::left_out::Fault;
+    use crate::excluded::Fault;
     use crate::{PreparedFolder, Split, SyntheticConfig, SyntheticFaces};
 
-    /// Drawn faces, of which some cannot be read.
+    /// Synthetic faces, of which some cannot be read.
     struct Drawn(SyntheticFaces);
 
     impl FaceSet for Drawn {
@@ -229,16 +229,16 @@ mod tests {
             .with_size(32)
             .with_valid_fraction(0.3)
             .with_test_fraction(0.2)
-            .with_find_same_pictures(false)
+            .with_find_duplicates(false)
     }
 
-    fn left_out() -> Vec<LeftOut> {
-        vec![LeftOut { path: "x, \"y\".jpg".into(), line: Some(4), fault: Fault::label("makes no sense") }]
+    fn excluded() -> Vec<Excluded> {
+        vec![Excluded { path: "x, \"y\".jpg".into(), line: Some(4), fault: Fault::label("makes no sense") }]
     }
 
     fn prepared(folder: &Path, threads: usize) -> Prepared {
-        let watch = Watch { threads, ..Watch::default() };
-        prepare(&faces(), left_out(), folder, &config(), &watch).unwrap().unwrap()
+        let options = PrepareOptions { threads, ..PrepareOptions::default() };
+        prepare(&faces(), excluded(), folder, &config(), &options).unwrap().unwrap()
     }
 
     /// All files and what is in them.
@@ -255,7 +255,7 @@ mod tests {
 
         let prepared = prepared(folder.path(), 3);
 
-        let reasons: Vec<_> = prepared.left_out.iter().map(|left_out| left_out.fault.reason.as_str()).collect();
+        let reasons: Vec<_> = prepared.excluded.iter().map(|excluded| excluded.fault.reason.as_str()).collect();
         assert_eq!(reasons, ["no face found", "the decoder failed", "makes no sense"]);
         let (opened, unusable) = PreparedFolder::open(folder.path(), &AgeGroups::default()).unwrap();
         assert!(unusable.is_empty());
@@ -277,11 +277,12 @@ mod tests {
         prepared(whole.path(), 1);
 
         let stop = AtomicBool::new(false);
-        let watch = Watch { progress: &|done, _| stop.store(done >= 40, Ordering::Relaxed), stop: &stop, threads: 4 };
-        assert!(prepare(&faces(), left_out(), broken.path(), &config(), &watch).unwrap().is_none());
+        let options =
+            PrepareOptions { progress: &|done, _| stop.store(done >= 40, Ordering::Relaxed), stop: &stop, threads: 4 };
+        assert!(prepare(&faces(), excluded(), broken.path(), &config(), &options).unwrap().is_none());
         assert!(!broken.path().join("metadata.csv").exists());
-        // As a kill leaves it: half a file, half a line, and a picture that the journal does not know.
-        fs::write(broken.path().join("pictures/.ipcgan-abcdef.part"), "half").unwrap();
+        // As a kill leaves it: half a file, half a line, and an image that the journal does not know.
+        fs::write(broken.path().join("images/.ipcgan-abcdef.part"), "half").unwrap();
         fs::write(broken.path().join(".ipcgan-abcdef.part"), "half").unwrap();
         let journal = broken.path().join("fingerprints.csv");
         let text = fs::read_to_string(&journal).unwrap();
@@ -297,15 +298,15 @@ mod tests {
     fn a_second_run_makes_only_what_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 1);
-        let picture = folder.path().join("pictures/person-00001/group-0/0.png");
-        fs::remove_file(&picture).unwrap();
-        let other = folder.path().join("pictures/person-00002/group-0/0.png");
+        let image = folder.path().join("images/person-00001/group-0/0.png");
+        fs::remove_file(&image).unwrap();
+        let other = folder.path().join("images/person-00002/group-0/0.png");
         fs::write(&other, "kept as it is").unwrap();
 
-        let watch = Watch::default();
-        let result = prepare(&faces(), left_out(), folder.path(), &config(), &watch);
+        let options = PrepareOptions::default();
+        let result = prepare(&faces(), excluded(), folder.path(), &config(), &options);
 
-        assert!(picture.exists());
+        assert!(image.exists());
         assert_eq!(fs::read(&other).unwrap(), b"kept as it is");
         // The contact sheet meets it.
         assert!(result.is_ok() || result.err().unwrap().to_string().contains("person-00002"));
@@ -316,8 +317,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 2);
 
-        let watch = Watch::default();
-        let larger = prepare(&faces(), Vec::new(), folder.path(), &config().with_size(64), &watch).err().unwrap();
+        let options = PrepareOptions::default();
+        let larger = prepare(&faces(), Vec::new(), folder.path(), &config().with_size(64), &options).err().unwrap();
         assert!(larger.to_string().contains("size was 32 and is 64 now"), "{larger}");
 
         let halves = AgeGroups::new(vec![11, 41]).unwrap();
@@ -350,9 +351,9 @@ mod tests {
         fs::create_dir(&old).unwrap();
 
         for folder in [&new, &old] {
-            let watch = Watch::default();
+            let options = PrepareOptions::default();
             let none = Unreadable(FaceLabel::default());
-            let error = prepare(&none, Vec::new(), folder, &config(), &watch).err().unwrap();
+            let error = prepare(&none, Vec::new(), folder, &config(), &options).err().unwrap();
             assert!(error.to_string().ends_with("a.jpg: no face found"), "{error}");
         }
 
@@ -374,8 +375,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("metadata.csv"), "mine").unwrap();
 
-        let watch = Watch::default();
-        let error = prepare(&faces(), Vec::new(), folder.path(), &config(), &watch).err().unwrap();
+        let options = PrepareOptions::default();
+        let error = prepare(&faces(), Vec::new(), folder.path(), &config(), &options).err().unwrap();
 
         assert!(error.to_string().contains("holds metadata.csv, which was not written by"), "{error}");
         assert_eq!(fs::read(folder.path().join("metadata.csv")).unwrap(), b"mine");
@@ -386,12 +387,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 2);
 
-        let watch = Watch::default();
+        let options = PrepareOptions::default();
         let other = Unreadable(FaceLabel::default());
-        let error = prepare(&other, Vec::new(), folder.path(), &config(), &watch).err().unwrap();
+        let error = prepare(&other, Vec::new(), folder.path(), &config(), &options).err().unwrap();
 
         assert!(error.to_string().contains("holds 98 faces, of which this data set has 0"), "{error}");
-        assert!(folder.path().join("pictures/person-00001/group-0/0.png").exists());
+        assert!(folder.path().join("images/person-00001/group-0/0.png").exists());
     }
 
     #[test]
@@ -400,8 +401,8 @@ mod tests {
         prepared(folder.path(), 2);
         let before = contents(folder.path());
 
-        let watch = Watch::default();
-        let error = prepare(&faces_of(2), left_out(), folder.path(), &config(), &watch).err().unwrap();
+        let options = PrepareOptions::default();
+        let error = prepare(&faces_of(2), excluded(), folder.path(), &config(), &options).err().unwrap();
 
         assert!(error.to_string().contains("holds 98 faces, of which this data set has 0"), "{error}");
         assert!(contents(folder.path()) == before);
@@ -429,15 +430,15 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_another_one_took_the_place_of_is_prepared_again() {
+    fn an_image_that_another_one_took_the_place_of_is_prepared_again() {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 2);
         let replaced = Replaced(faces(), faces_of(2), 90);
 
-        prepare(&replaced, left_out(), folder.path(), &config(), &Watch::default()).unwrap();
+        prepare(&replaced, excluded(), folder.path(), &config(), &PrepareOptions::default()).unwrap();
 
         let whole = tempfile::tempdir().unwrap();
-        prepare(&replaced, left_out(), whole.path(), &config(), &Watch::default()).unwrap();
+        prepare(&replaced, excluded(), whole.path(), &config(), &PrepareOptions::default()).unwrap();
         assert!(contents(folder.path()) == contents(whole.path()));
     }
 
@@ -446,8 +447,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let none = crate::face::PlainFaces(Vec::new());
 
-        let watch = Watch::default();
-        let error = prepare(&none, left_out(), folder.path(), &config(), &watch).err().unwrap();
+        let options = PrepareOptions::default();
+        let error = prepare(&none, excluded(), folder.path(), &config(), &options).err().unwrap();
 
         assert!(error.to_string().ends_with("line 4: x, \"y\".jpg: makes no sense"), "{error}");
     }

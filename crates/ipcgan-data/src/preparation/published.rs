@@ -1,13 +1,13 @@
-//! A published list that says in which split each picture, or each identity, is.
+//! A published list that says in which split each image, or each identity, is.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::source::SourcePicture;
+use crate::source::SourceImage;
 use crate::table_file::TableFile;
 use crate::{DataError, Split};
 
-/// Splits by the names of pictures or identities.
+/// Splits by the names of images or identities.
 #[derive(Debug)]
 pub struct PublishedSplit {
     path: PathBuf,
@@ -18,11 +18,11 @@ pub struct PublishedSplit {
 /// What came of a [`PublishedSplit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppliedSplit {
-    /// Usable pictures whose split the list says.
+    /// Usable images whose split the list says.
     pub listed: usize,
-    /// Usable pictures of which it says none.
+    /// Usable images of which it says none.
     pub unlisted: usize,
-    /// Entries of the list that name no usable picture and no identity of one.
+    /// Entries of the list that name no usable image and no identity of one.
     pub unused_entries: usize,
 }
 
@@ -65,23 +65,23 @@ impl PublishedSplit {
         Ok(list)
     }
 
-    /// Puts each picture in the split that the list names, if it names one, and in none otherwise.
+    /// Puts each image in the split that the list names, if it names one, and in none otherwise.
     ///
     /// # Errors
     /// It names none of them.
-    pub fn apply(&self, pictures: &mut [SourcePicture]) -> Result<AppliedSplit, DataError> {
+    pub fn apply(&self, images: &mut [SourceImage]) -> Result<AppliedSplit, DataError> {
         let mut used: HashSet<&str> = HashSet::new();
         let [mut listed, mut unlisted] = [0, 0];
-        for picture in pictures {
-            let Ok(label) = &mut picture.label else { continue };
-            let of_picture = self.by_file_name.get_key_value(&picture.file_name);
+        for image in images {
+            let Ok(label) = &mut image.label else { continue };
+            let of_image = self.by_file_name.get_key_value(&image.file_name);
             let of_identity = label.identity.as_ref().and_then(|name| self.by_identity.get_key_value(name));
-            used.extend([of_picture, of_identity].into_iter().flatten().map(|(name, _)| name.as_str()));
-            label.split = of_picture.or(of_identity).map(|(_, split)| *split);
+            used.extend([of_image, of_identity].into_iter().flatten().map(|(name, _)| name.as_str()));
+            label.split = of_image.or(of_identity).map(|(_, split)| *split);
             *if label.split.is_some() { &mut listed } else { &mut unlisted } += 1;
         }
         if listed == 0 {
-            return Err(DataError::unusable(&self.path, "names no picture and no identity of the data set"));
+            return Err(DataError::unusable(&self.path, "names no image and no identity of the data set"));
         }
         let entries = self.by_file_name.len() + self.by_identity.len();
         Ok(AppliedSplit { listed, unlisted, unused_entries: entries.saturating_sub(used.len()) })
@@ -100,21 +100,21 @@ mod tests {
         PublishedSplit::read(&path)
     }
 
-    fn picture(file_name: &str, identity: Option<&str>) -> SourcePicture {
+    fn image(file_name: &str, identity: Option<&str>) -> SourceImage {
         let label =
             FaceLabel { identity: identity.map(String::from), split: Some(Split::Train), ..FaceLabel::default() };
-        SourcePicture { file_name: file_name.into(), line: None, label: Ok(label) }
+        SourceImage { file_name: file_name.into(), line: None, label: Ok(label) }
     }
 
     #[test]
-    fn a_list_names_pictures_or_identities_and_replaces_what_the_data_set_says() {
+    fn a_list_names_images_or_identities_and_replaces_what_the_data_set_says() {
         let list = list("file_name;identity;split\na.jpg;;test\n;bob;val\nz.jpg;;train\n").unwrap();
-        let mut pictures = [picture("a.jpg", Some("bob")), picture("b.jpg", Some("bob")), picture("c.jpg", None)];
+        let mut images = [image("a.jpg", Some("bob")), image("b.jpg", Some("bob")), image("c.jpg", None)];
 
-        let applied = list.apply(&mut pictures).unwrap();
+        let applied = list.apply(&mut images).unwrap();
 
         assert_eq!(applied, AppliedSplit { listed: 2, unlisted: 1, unused_entries: 1 });
-        let sides = pictures.map(|picture| picture.label.unwrap().split);
+        let sides = images.map(|image| image.label.unwrap().split);
         assert_eq!(sides, [Some(Split::Test), Some(Split::Valid), None]);
     }
 
@@ -124,7 +124,7 @@ mod tests {
 
         assert!(message("file_name,side\na.jpg,test\n").contains("needs columns"));
         assert!(message("file_name,split\na.jpg,best\n").contains("names split `best`"));
-        let none = list("file_name,split\nx.jpg,test\n").unwrap().apply(&mut [picture("a.jpg", None)]).unwrap_err();
-        assert!(none.to_string().contains("names no picture and no identity"));
+        let none = list("file_name,split\nx.jpg,test\n").unwrap().apply(&mut [image("a.jpg", None)]).unwrap_err();
+        assert!(none.to_string().contains("names no image and no identity"));
     }
 }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn readiness(faces: Vec<(String, FaceLabel)>) -> Readiness {
-        let prepared = Prepared { faces, left_out: Vec::new(), same_picture: Vec::new() };
+        let prepared = Prepared { faces, excluded: Vec::new(), duplicates: Vec::new() };
         Readiness::of(&prepared, &AgeGroups::new(vec![11, 41]).unwrap())
     }
 

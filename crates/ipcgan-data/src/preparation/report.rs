@@ -8,9 +8,9 @@ use ipcgan_model::AgeGroups;
 use maud::{Markup, html};
 
 use super::{PreparationConfig, Prepared};
-use crate::left_out::Cause;
-use crate::page::{page, picture_address};
-use crate::{DataError, FaceLabel, Split, photo, sheet};
+use crate::excluded::Cause;
+use crate::page::{data_url, page};
+use crate::{DataError, FaceLabel, Split, contact_sheet, photo};
 
 /// Faces on the contact sheet of a group, at most, and in a row of it.
 const SHOWN: usize = 40;
@@ -20,7 +20,7 @@ const SHOWN_SIDE: u32 = 96;
 /// Examples of what was left out for one cause.
 const EXAMPLES: usize = 5;
 
-/// The page on `prepared`, whose pictures are in `folder`.
+/// The page on `prepared`, whose images are in `folder`.
 pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<String, DataError> {
     let groups = &config.age_groups;
     let sheets = contact_sheets(prepared, folder, groups)?;
@@ -28,7 +28,7 @@ pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationCon
         h1 { "Prepared faces: " (config.source) }
         p {
             (prepared.faces.len()) " faces of " (config.size) " × " (config.size) " pixels; "
-            (prepared.left_out.len()) " pictures left out."
+            (prepared.excluded.len()) " images left out."
         }
         h2 { "Faces by age group and split" }
         (faces_table(prepared, groups))
@@ -39,9 +39,9 @@ pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationCon
         h2 { "Faces of one person" }
         (people_table(prepared))
         h2 { "Left out" }
-        (left_out_table(prepared))
+        (excluded_table(prepared))
         p {
-            (prepared.same_picture.len()) " pictures are there already under another name (same-picture.csv); "
+            (prepared.duplicates.len()) " images are there already under another name (duplicates.csv); "
             "their faces are on the same side."
         }
         @for (name, sheet) in sheets {
@@ -132,15 +132,15 @@ fn people_table(prepared: &Prepared) -> Markup {
     }
 }
 
-fn left_out_table(prepared: &Prepared) -> Markup {
+fn excluded_table(prepared: &Prepared) -> Markup {
     let mut causes = BTreeMap::<Cause, Vec<String>>::new();
-    for left_out in &prepared.left_out {
-        causes.entry(left_out.fault.cause).or_default().push(left_out.to_string());
+    for excluded in &prepared.excluded {
+        causes.entry(excluded.fault.cause).or_default().push(excluded.to_string());
     }
     html! {
         @if causes.is_empty() { p { "Nothing." } } @else {
             table {
-                tr { th { "why" } th { "pictures" } th.text { "for example" } }
+                tr { th { "why" } th { "images" } th.text { "for example" } }
                 @for (cause, examples) in &causes {
                     tr {
                         td { (cause) }
@@ -149,7 +149,7 @@ fn left_out_table(prepared: &Prepared) -> Markup {
                     }
                 }
             }
-            p { "left-out.csv names each with its reason." }
+            p { "excluded.csv names each with its reason." }
         }
     }
 }
@@ -160,15 +160,15 @@ fn contact_sheets(prepared: &Prepared, folder: &Path, groups: &AgeGroups) -> Res
     groups
         .map(|(name, faces)| {
             let shown = faces.len().min(SHOWN);
-            let pictures: Vec<RgbImage> = (0..shown)
+            let images: Vec<RgbImage> = (0..shown)
                 .map(|index| {
-                    // Spread over all, because a person's pictures stand together.
+                    // Spread over all, because a person's images stand together.
                     let (file_name, _) = faces[index * faces.len() / shown];
                     Ok(photo::resized(&photo::read(&folder.join(file_name))?, SHOWN_SIDE))
                 })
                 .collect::<Result<_, DataError>>()?;
-            let rows: Vec<_> = pictures.chunks(IN_A_ROW).map(<[RgbImage]>::to_vec).collect();
-            Ok((name, picture_address(&sheet(&rows, 2))))
+            let rows: Vec<_> = images.chunks(IN_A_ROW).map(<[RgbImage]>::to_vec).collect();
+            Ok((name, data_url(&contact_sheet(&rows, 2))))
         })
         .collect()
 }

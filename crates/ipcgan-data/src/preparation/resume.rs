@@ -10,13 +10,13 @@ use super::folder::file_name;
 use super::journal::Done;
 use crate::{DataError, FaceSet};
 
-/// Removes from `done` faces whose pictures another picture of the same name took the place of, and the files that were made
+/// Removes from `done` faces whose images another image of the same name took the place of, and the files that were made
 /// of them.
 ///
 /// # Errors
-/// Most of those that are done are not among `faces`: the folder is of another data set, also one that gives its pictures the
+/// Most of those that are done are not among `faces`: the folder is of another data set, also one that gives its images the
 /// same names.
-pub(super) fn keep_same_pictures(
+pub(super) fn keep_duplicates(
     faces: &dyn FaceSet,
     done: &mut HashMap<String, Done>,
     folder: &Path,

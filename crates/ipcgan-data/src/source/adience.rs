@@ -1,19 +1,19 @@
-//! Adience: pictures in `faces` and `aligned`, ages as ranges in five tables, `fold_0_data.txt` to `fold_4_data.txt`.
+//! Adience: images in `faces` and `aligned`, ages as ranges in five tables, `fold_0_data.txt` to `fold_4_data.txt`.
 
 use std::collections::BTreeSet;
 
 use ipcgan_model::AgeGroups;
 
 use super::names::labelled;
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::age_text::age;
-use crate::left_out::Fault;
+use crate::excluded::Fault;
 use crate::table_file::{TableFile, TableRow};
 use crate::{DataError, FaceLabel};
 
-/// Its columns that say which picture it is, whose face and how old.
+/// Its columns that say which image it is, whose face and how old.
 const COLUMNS: [&str; 4] = ["user_id", "original_image", "face_id", "age"];
-/// How the names of pictures begin in `faces` and in `aligned`, the ones that are used first.
+/// How the names of images begin in `faces` and in `aligned`, the ones that are used first.
 const VERSIONS: [&str; 2] = ["coarse_tilt_aligned_face", "landmark_aligned_face"];
 
 pub(super) struct Adience;
@@ -25,7 +25,7 @@ impl Source for Adience {
         "adience"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "Adience: fold_0_data.txt to fold_4_data.txt beside faces or aligned; ages are ranges"
     }
 
@@ -35,23 +35,23 @@ impl Source for Adience {
         }
         let name =
             |file: &str| file.rsplit('/').next().is_some_and(|name| VERSIONS.iter().any(|it| name.starts_with(it)));
-        match tree.pictures().filter(|file| name(file)).count() {
+        match tree.images().filter(|file| name(file)).count() {
             0 => Evidence::None,
-            count => Evidence::Doubtful(format!("{count} pictures are called as its faces, but {}", missing())),
+            count => Evidence::Doubtful(format!("{count} images are called as its faces, but {}", missing())),
         }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
-        let mut pictures = Vec::new();
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let mut images = Vec::new();
         for name in tables(tree) {
             let path = tree.folder().join(name);
             let table = TableFile::read(&path, &COLUMNS)?;
             let places = table.columns(&path, COLUMNS)?;
-            table.rows.into_iter().for_each(|row| pictures.extend(row_pictures(tree, row, places, groups)));
+            table.rows.into_iter().for_each(|row| images.extend(row_images(tree, row, places, groups)));
         }
-        match pictures.is_empty() {
+        match images.is_empty() {
             true => Err(DataError::unusable(tree.folder(), format!("cannot be read as Adience: {}", missing()))),
-            false => Ok(pictures.into()),
+            false => Ok(images.into()),
         }
     }
 }
@@ -65,12 +65,12 @@ fn tables(tree: &Tree) -> Vec<&str> {
     (0..5).filter_map(|fold| tree.named(&format!("fold_{fold}_data.txt")).first().copied()).collect()
 }
 
-/// The picture of a row that is used, and its other version.
-fn row_pictures(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups) -> Vec<SourcePicture> {
+/// The image of a row that is used, and its other version.
+fn row_images(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups) -> Vec<SourceImage> {
     let line = Some(row.line);
     let cells = match row.cells {
         Ok(cells) => cells,
-        Err(fault) => return vec![SourcePicture { file_name: String::new(), line, label: Err(fault) }],
+        Err(fault) => return vec![SourceImage { file_name: String::new(), line, label: Err(fault) }],
     };
     let [user, image, face, age] = places.map(|place| cells.get(place).unwrap_or_default());
     let names = VERSIONS.map(|version| format!("{user}/{version}.{face}.{image}"));
@@ -85,13 +85,13 @@ fn row_pictures(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGrou
         .collect();
     let mut found = found.into_iter().map(|(_, file)| file);
     let Some(used) = found.next() else {
-        let fault = Fault::picture("there is no such file in the data set's folder");
-        return vec![SourcePicture { file_name: names[0].clone(), line, label: Err(fault) }];
+        let fault = Fault::image("there is no such file in the data set's folder");
+        return vec![SourceImage { file_name: names[0].clone(), line, label: Err(fault) }];
     };
-    let others: Vec<_> = found.map(|other| SourcePicture::other_version(&other, &used)).collect();
+    let others: Vec<_> = found.map(|other| SourceImage::other_version(&other, &used)).collect();
     let subject = (!face.is_empty()).then(|| format!("{user}/{face}"));
-    let picture = SourcePicture { file_name: used, line, label: label(age, subject, groups) };
-    std::iter::once(picture).chain(others).collect()
+    let image = SourceImage { file_name: used, line, label: label(age, subject, groups) };
+    std::iter::once(image).chain(others).collect()
 }
 
 /// The label of a face of `subject`, whose age is written `text`.

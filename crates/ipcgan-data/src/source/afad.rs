@@ -4,7 +4,7 @@ use super::names::{NameSource, Named, number, parent};
 
 pub(super) const AFAD: NameSource = NameSource {
     name: "afad",
-    about: "AFAD (Full and Lite): folders AGE/111 (men) and AGE/112 (women)",
+    description: "AFAD (Full and Lite): folders AGE/111 (men) and AGE/112 (women)",
     form: "AGE/111/NAME.jpg or AGE/112/NAME.jpg",
     read,
 };

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use ipcgan_model::AgeGroups;
 
 use super::names::{labelled, number, parent, split_of_folders};
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::DataError;
-use crate::age_text::{OLDEST, open_range, range};
-use crate::left_out::Fault;
+use crate::age_text::{MAX_AGE, open_range, range};
+use crate::excluded::Fault;
 
 /// Numbers from which on those of folders are hardly counted people or classes.
 const MIN_AGE_ALONE: u32 = 10;
@@ -24,7 +24,7 @@ impl Source for AgeFolders {
         "age-folders"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "folders named by ages, as 20-29, 20s, 60+ or 25; below folders train, valid and test if there are any"
     }
 
@@ -34,7 +34,7 @@ impl Source for AgeFolders {
         let mut folders: BTreeSet<&str> = BTreeSet::new();
         let [mut ranges, mut numbers] = [0, 0];
         let mut values = BTreeSet::new();
-        for file in tree.pictures() {
+        for file in tree.images() {
             all += 1;
             match named_by_age(file).last() {
                 Some((folder, FolderAge::Certain(_))) => {
@@ -50,7 +50,7 @@ impl Source for AgeFolders {
             }
         }
         let names: Vec<&str> = folders.iter().take(4).copied().collect();
-        let seen = format!("{} of {all} pictures are in folders such as {}", ranges + numbers, names.join(", "));
+        let seen = format!("{} of {all} images are in folders such as {}", ranges + numbers, names.join(", "));
         let may_count = values.first().is_some_and(|first| *first < MIN_AGE_ALONE) || values.len() < MIN_DIFFERENT;
         match ranges + numbers {
             0 => Evidence::None,
@@ -63,15 +63,15 @@ impl Source for AgeFolders {
         }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
-        let picture = |file: &str| {
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let image = |file: &str| {
             let label = age(file).and_then(|age| labelled(Some(age), None, groups)).map(|mut label| {
                 label.split = split_of_folders(file);
                 label
             });
-            SourcePicture::of_file(file, label)
+            SourceImage::of_file(file, label)
         };
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 
@@ -122,7 +122,7 @@ fn folder_age(folder: &str) -> Option<FolderAge> {
     if let Some(ages) = range(name).or_else(|| open_range(name)).or_else(|| open_range(&with_spaces)) {
         return Some(FolderAge::Certain(ages.middle()));
     }
-    let years = number(name).filter(|years| name.len() <= 3 && !name.is_empty() && *years <= OLDEST)?;
+    let years = number(name).filter(|years| name.len() <= 3 && !name.is_empty() && *years <= MAX_AGE)?;
     Some(if is_called_age || is_called_years { FolderAge::Certain(years) } else { FolderAge::Number(years) })
 }
 

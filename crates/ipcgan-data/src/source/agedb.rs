@@ -1,15 +1,19 @@
-//! AgeDB: `0_MariaCallas_35_f.jpg` is picture 0, of Maria Callas at 35; `f` and `m` are the sexes.
+//! AgeDB: `0_MariaCallas_35_f.jpg` is image 0, of Maria Callas at 35; `f` and `m` are the sexes.
 
 use super::names::{NameSource, Named, number, stem};
 
-pub(super) const AGEDB: NameSource =
-    NameSource { name: "agedb", about: "AgeDB: names as 0_MariaCallas_35_f.jpg", form: "NUMBER_Name_AGE_f.jpg", read };
+pub(super) const AGEDB: NameSource = NameSource {
+    name: "agedb",
+    description: "AgeDB: names as 0_MariaCallas_35_f.jpg",
+    form: "NUMBER_Name_AGE_f.jpg",
+    read,
+};
 
 fn read(file_name: &str) -> Option<Named> {
-    let (picture, rest) = stem(file_name).split_once('_')?;
+    let (image, rest) = stem(file_name).split_once('_')?;
     let (rest, sex) = rest.rsplit_once('_')?;
     let (name, age) = rest.rsplit_once('_')?;
-    number(picture)?;
+    number(image)?;
     let ours = matches!(sex, "f" | "m" | "F" | "M") && name.chars().any(char::is_alphabetic);
     ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()) })
 }

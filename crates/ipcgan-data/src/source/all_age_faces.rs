@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use ipcgan_model::AgeGroups;
 
 use super::names::{NameSource, Named, number, stem};
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::DataError;
 
 pub(super) struct AllAgeFaces;
@@ -15,7 +15,7 @@ pub(super) const ALL_AGE_FACES: AllAgeFaces = AllAgeFaces;
 
 const NAMES: NameSource = NameSource {
     name: "all-age-faces",
-    about: "All-Age-Faces: names as 00000A02.jpg; of original and aligned pictures the original ones are used",
+    description: "All-Age-Faces: names as 00000A02.jpg; of original and aligned images the original ones are used",
     form: "NNNNNAYY.jpg",
     read,
 };
@@ -25,29 +25,29 @@ impl Source for AllAgeFaces {
         NAMES.name
     }
 
-    fn about(&self) -> &'static str {
-        NAMES.about
+    fn description(&self) -> &'static str {
+        NAMES.description
     }
 
     fn evidence(&self, tree: &Tree) -> Evidence {
         NAMES.evidence(tree)
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         // The aligned ones lack what is around a face, which our own alignment needs.
         let is_original = |file: &str| file.split('/').any(|folder| folder.to_lowercase().contains("original"));
         let mut used: HashMap<&str, &str> = HashMap::new();
-        for file in tree.pictures().filter(|file| read(file).is_some()) {
+        for file in tree.images().filter(|file| read(file).is_some()) {
             let version = used.entry(stem(file)).or_insert(file);
             if is_original(file) && !is_original(version) {
                 *version = file;
             }
         }
-        let picture = |file: &str| match used.get(stem(file)) {
-            Some(version) if *version != file => SourcePicture::other_version(file, version),
-            _ => SourcePicture::of_file(file, NAMES.label(file, groups)),
+        let image = |file: &str| match used.get(stem(file)) {
+            Some(version) if *version != file => SourceImage::other_version(file, version),
+            _ => SourceImage::of_file(file, NAMES.label(file, groups)),
         };
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use crate::source::testing::{described, listing};
 
     #[test]
-    fn the_name_is_individual_and_age_and_the_original_picture_is_used() {
+    fn the_name_is_individual_and_age_and_the_original_image_is_used() {
         let files =
             ["aglined faces/00000A32.jpg", "aglined faces/00001A33.jpg", "original images/00000A32.jpg", "x.jpg"];
 

@@ -3,7 +3,7 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree, table};
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree, table};
 use crate::metadata::Columns;
 use crate::{DataError, Split};
 
@@ -25,7 +25,7 @@ impl Source for AppaReal {
         "appa-real"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "APPA-REAL: gt_avg_train.csv, gt_avg_valid.csv and gt_avg_test.csv beside train, valid and test; real ages"
     }
 
@@ -33,16 +33,16 @@ impl Source for AppaReal {
         if let Some((table, ..)) = tables(tree).first() {
             return Evidence::Table(format!("{table} is there"));
         }
-        match tree.pictures().filter(|file| file.ends_with(&format!(".jpg{FACE}"))).count() {
+        match tree.images().filter(|file| file.ends_with(&format!(".jpg{FACE}"))).count() {
             0 => Evidence::None,
-            faces => Evidence::Doubtful(format!("{faces} pictures are called N.jpg{FACE}, but {}", missing())),
+            faces => Evidence::Doubtful(format!("{faces} images are called N.jpg{FACE}, but {}", missing())),
         }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let mut listing = Listing::default();
         for (path, folder, split) in tables(tree) {
-            // Rows name pictures without their folder, which is called as the split.
+            // Rows name images without their folder, which is called as the split.
             let folder = path.rsplit_once('/').map_or(format!("{folder}/"), |(above, _)| format!("{above}/{folder}/"));
             let columns = Columns::default().with("file_name", "file_name").with("age", "real_age");
             let place = |name: &str| {
@@ -51,27 +51,27 @@ impl Source for AppaReal {
             };
             let rows = table::rows_at(tree, &tree.folder().join(path), &columns, groups, place)?;
             listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
-            for mut picture in rows.pictures {
-                if let Ok(label) = &mut picture.label {
+            for mut image in rows.images {
+                if let Ok(label) = &mut image.label {
                     label.split = Some(split);
                 }
-                listing.pictures.push(picture);
+                listing.images.push(image);
             }
         }
-        if listing.pictures.is_empty() {
+        if listing.images.is_empty() {
             return Err(DataError::unusable(tree.folder(), format!("cannot be read as APPA-REAL: {}", missing())));
         }
-        let photos = listing.pictures.iter().filter_map(|picture| photo_of(&picture.file_name, tree));
+        let photos = listing.images.iter().filter_map(|image| photo_of(&image.file_name, tree));
         let photos: Vec<_> = photos.collect();
-        listing.pictures.extend(photos);
+        listing.images.extend(photos);
         Ok(listing)
     }
 }
 
 /// The photo out of which the face was cut, which may show several people.
-fn photo_of(face: &str, tree: &Tree) -> Option<SourcePicture> {
+fn photo_of(face: &str, tree: &Tree) -> Option<SourceImage> {
     let photo = face.strip_suffix(FACE).filter(|photo| tree.contains(photo))?;
-    Some(SourcePicture::other_version(photo, face))
+    Some(SourceImage::other_version(photo, face))
 }
 
 fn missing() -> String {

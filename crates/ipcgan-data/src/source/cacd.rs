@@ -7,7 +7,7 @@ use ipcgan_model::AgeGroups;
 
 use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, Named, labelled, number, stem};
-use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 
 /// The variable of the `.mat` file that holds the labels.
@@ -19,7 +19,7 @@ pub(super) const CACD: Cacd = Cacd;
 
 const NAMES: NameSource = NameSource {
     name: "cacd",
-    about: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there (or --table FILE)",
+    description: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there (or --table FILE)",
     form: "AGE_Name_NNNN.jpg",
     read,
 };
@@ -29,8 +29,8 @@ impl Source for Cacd {
         NAMES.name
     }
 
-    fn about(&self) -> &'static str {
-        NAMES.about
+    fn description(&self) -> &'static str {
+        NAMES.description
     }
 
     fn table_use(&self) -> TableUse {
@@ -41,20 +41,20 @@ impl Source for Cacd {
         NAMES.evidence(tree)
     }
 
-    /// A picture that the `.mat` file does not name, whose accents may have suffered on the way, is read by its name.
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    /// An image that the `.mat` file does not name, whose accents may have suffered on the way, is read by its name.
+    fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let in_tree = || {
             let found = tree.with_extension("mat").find(|file| stem(file).ends_with("_meta"));
             found.map(|file| tree.folder().join(file))
         };
         let Some(path) = table.path.clone().or_else(in_tree) else {
-            return NAMES.pictures(tree, table, groups);
+            return NAMES.images(tree, table, groups);
         };
         let known = known(&path)?;
         // People whom the table knows under another spelling must not become two.
         let persons: HashMap<String, &str> =
             known.iter().filter_map(|(name, face)| Some((read(name)?.identity?, face.identity.as_deref()?))).collect();
-        let picture = |file_name: &str| {
+        let image = |file_name: &str| {
             let name = file_name.rsplit('/').next().unwrap_or(file_name);
             let label = match known.get(name) {
                 Some(Named { age, identity }) => labelled(*age, identity.clone(), groups),
@@ -64,9 +64,9 @@ impl Source for Cacd {
                     label
                 }),
             };
-            SourcePicture::of_file(file_name, label)
+            SourceImage::of_file(file_name, label)
         };
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 
@@ -79,7 +79,7 @@ fn read(file_name: &str) -> Option<Named> {
     ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()) })
 }
 
-/// Age and person of each picture in the `.mat` file `path`.
+/// Age and person of each image in the `.mat` file `path`.
 fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
     let variables = matlab::read(path)?;
     let columns = LabelColumns::of(path, &variables, &[VARIABLE])?;
@@ -122,10 +122,10 @@ mod tests {
         std::fs::write(folder.path().join("celebrity2000_meta.mat"), mat).unwrap();
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        let pictures = CACD.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap().pictures;
+        let images = CACD.images(&tree, &Table::default(), &AgeGroups::default()).unwrap().images;
 
         let people: Vec<_> =
-            pictures.iter().map(|picture| picture.label.as_ref().unwrap().identity.as_deref().unwrap()).collect();
+            images.iter().map(|image| image.label.as_ref().unwrap().identity.as_deref().unwrap()).collect();
         assert_eq!(people, ["0001", "0300", "Bob", "0300"]);
     }
 }

@@ -6,8 +6,8 @@ use std::fs;
 use ipcgan_model::AgeGroups;
 
 use super::names::{labelled, number, parent, stem};
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
-use crate::left_out::Fault;
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
+use crate::excluded::Fault;
 use crate::{DataError, Split};
 
 /// Its tables of identities and of splits, as published and as Kaggle has them.
@@ -15,7 +15,7 @@ const IDENTITIES: [&str; 2] = ["identity_CelebA.txt", "identity_CelebA.csv"];
 const SPLITS: [&str; 2] = ["list_eval_partition.txt", "list_eval_partition.csv"];
 /// Tables by which it is known.
 const ATTRIBUTES: [&str; 2] = ["list_attr_celeba.txt", "list_attr_celeba.csv"];
-/// Folders of the aligned pictures and of the original ones.
+/// Folders of the aligned images and of the original ones.
 const FOLDERS: [&str; 3] = ["img_align_celeba", "img_align_celeba_png", "img_celeba"];
 
 pub(super) struct CelebA;
@@ -27,23 +27,23 @@ impl Source for CelebA {
         "celeba"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "CelebA: img_align_celeba/NNNNNN.jpg, with identity_CelebA.txt and list_eval_partition.txt if they are there; no ages"
     }
 
-    fn why_ages_are_unknown(&self) -> &'static str {
+    fn unknown_age_reason(&self) -> &'static str {
         "CelebA says who is young, which is no age"
     }
 
     fn evidence(&self, tree: &Tree) -> Evidence {
-        let [all, numbered] = [tree.pictures().count(), tree.pictures().filter(|file| is_numbered(file)).count()];
+        let [all, numbered] = [tree.images().count(), tree.images().filter(|file| is_numbered(file)).count()];
         if 10 * numbered < 9 * all {
             return Evidence::None;
         }
-        let seen = format!("{numbered} of {all} pictures are called NNNNNN.jpg");
+        let seen = format!("{numbered} of {all} images are called NNNNNN.jpg");
         let table =
             IDENTITIES.iter().chain(&SPLITS).chain(&ATTRIBUTES).find_map(|name| tree.named(name).first().copied());
-        let in_folders = tree.pictures().all(|file| folder_rank(file).is_some());
+        let in_folders = tree.images().all(|file| folder_rank(file).is_some());
         match table {
             Some(table) => Evidence::Table(format!("{table} is there")),
             None if in_folders => Evidence::Names(format!("{seen} in its folders")),
@@ -51,36 +51,36 @@ impl Source for CelebA {
         }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let identities = pairs(tree, &IDENTITIES)?;
         let splits = pairs(tree, &SPLITS)?;
         let mut used: HashMap<&str, &str> = HashMap::new();
-        for file in tree.pictures() {
+        for file in tree.images() {
             let version = used.entry(stem(file)).or_insert(file);
             if folder_rank(file).unwrap_or(FOLDERS.len()) < folder_rank(version).unwrap_or(FOLDERS.len()) {
                 *version = file;
             }
         }
-        let picture = |file: &str| {
+        let image = |file: &str| {
             if !is_numbered(file) {
-                return SourcePicture::of_file(file, Err(Fault::label("is not called NNNNNN.jpg")));
+                return SourceImage::of_file(file, Err(Fault::label("is not called NNNNNN.jpg")));
             }
             if used[stem(file)] != file {
-                return SourcePicture::other_version(file, used[stem(file)]);
+                return SourceImage::other_version(file, used[stem(file)]);
             }
             let label = labelled(None, identities.get(stem(file)).cloned(), groups).map(|mut label| {
                 label.split = splits.get(stem(file)).and_then(|split| split_of(split));
                 label
             });
-            SourcePicture::of_file(file, label)
+            SourceImage::of_file(file, label)
         };
-        let pictures = tree.pictures().map(picture).collect();
+        let images = tree.images().map(image).collect();
         let missing = |known: &HashMap<String, String>, name: &str, what: &str| {
             known.is_empty().then(|| format!("{name} is not there, so {what} are unknown"))
         };
         let notes =
             [missing(&identities, IDENTITIES[0], "identities"), missing(&splits, SPLITS[0], "the published splits")];
-        Ok(Listing { pictures, notes: notes.into_iter().flatten().collect() })
+        Ok(Listing { images, notes: notes.into_iter().flatten().collect() })
     }
 }
 
@@ -88,12 +88,12 @@ fn is_numbered(file: &str) -> bool {
     stem(file).len() == 6 && number(stem(file)).is_some()
 }
 
-/// Which of [`FOLDERS`] the picture is in.
+/// Which of [`FOLDERS`] the image is in.
 fn folder_rank(file: &str) -> Option<usize> {
     FOLDERS.iter().position(|folder| parent(file).split('/').any(|part| part == *folder))
 }
 
-/// What the first of the tables `names` that is there says of each picture, by its number.
+/// What the first of the tables `names` that is there says of each image, by its number.
 fn pairs(tree: &Tree, names: &[&str]) -> Result<HashMap<String, String>, DataError> {
     let Some(file) = names.iter().find_map(|name| tree.named(name).first().copied()) else {
         return Ok(HashMap::new());

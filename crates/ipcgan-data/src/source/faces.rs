@@ -8,25 +8,25 @@ use std::sync::{Condvar, Mutex};
 
 use image::RgbImage;
 
-use super::SourcePicture;
+use super::SourceImage;
 use crate::alignment::aligned;
 use crate::detection::{DetectedFace, FaceDetector};
-use crate::left_out::{Fault, LeftOut};
+use crate::excluded::{Excluded, Fault};
 use crate::{DataError, FaceLabel, FaceSet, photo};
 
-/// Pixels that are in memory at a time, of pictures of all threads, but for a single larger one.
+/// Pixels that are in memory at a time, of images of all threads, but for a single larger one.
 const PIXELS_AT_A_TIME: u64 = 100_000_000;
 
-/// How a face is had from its picture.
-pub enum FaceFinding {
+/// How a face is had from its image.
+pub enum FaceExtraction {
     /// It is found, and aligned by its landmarks.
-    Detected {
+    Detect {
         /// What finds it.
         detector: Box<dyn FaceDetector>,
-        /// The least side of the square around the face, in pixels of the picture.
+        /// The least side of the square around the face, in pixels of the image.
         min_side: u32,
     },
-    /// The picture is the face, aligned already.
+    /// The image is the face, aligned already.
     Aligned,
 }
 
@@ -34,29 +34,34 @@ pub enum FaceFinding {
 pub struct SourceFaces {
     folder: PathBuf,
     faces: Vec<(String, FaceLabel)>,
-    finding: FaceFinding,
+    extraction: FaceExtraction,
     size: u32,
     pixels: Pixels,
 }
 
 impl SourceFaces {
-    /// The usable pictures of `pictures`, in the folder `folder`, as faces of `size` times `size` pixels; and the others.
-    pub fn new(folder: &Path, pictures: Vec<SourcePicture>, finding: FaceFinding, size: u32) -> (Self, Vec<LeftOut>) {
+    /// The usable images of `images`, in the folder `folder`, as faces of `size` times `size` pixels; and the others.
+    pub fn new(
+        folder: &Path,
+        images: Vec<SourceImage>,
+        extraction: FaceExtraction,
+        size: u32,
+    ) -> (Self, Vec<Excluded>) {
         let mut seen = HashSet::new();
         let mut faces = Vec::new();
-        let mut left_out = Vec::new();
-        for SourcePicture { file_name, line, label } in pictures {
+        let mut excluded = Vec::new();
+        for SourceImage { file_name, line, label } in images {
             let label = label.and_then(|label| match seen.insert(file_name.clone()) {
                 true => Ok(label),
                 false => Err(Fault::label("is named by an earlier line already")),
             });
             match label {
                 Ok(label) => faces.push((file_name, label)),
-                Err(fault) => left_out.push(LeftOut { path: file_name.into(), line, fault }),
+                Err(fault) => excluded.push(Excluded { path: file_name.into(), line, fault }),
             }
         }
         let pixels = Pixels { free: Mutex::new(PIXELS_AT_A_TIME), freed: Condvar::new() };
-        (Self { folder: folder.into(), faces, finding, size, pixels }, left_out)
+        (Self { folder: folder.into(), faces, extraction, size, pixels }, excluded)
     }
 }
 
@@ -73,23 +78,23 @@ impl FaceSet for SourceFaces {
         self.faces[index].0.clone()
     }
 
-    /// The one labelled face of the picture: of several, that which is large and near the middle.
+    /// The one labelled face of the image: of several, that which is large and near the middle.
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         let path = self.folder.join(&self.faces[index].0);
         let _taken = self.pixels.take(photo::pixels(&path)?);
         let photo = photo::read(&path)?;
-        let FaceFinding::Detected { detector, min_side } = &self.finding else {
+        let FaceExtraction::Detect { detector, min_side } = &self.extraction else {
             return Ok(photo::resized(&photo::centred_square(&photo), self.size));
         };
         let found = detector.detect(&photo);
         let face = found.iter().max_by(|a, b| prominence(a, &photo).total_cmp(&prominence(b, &photo)));
         let face = face.and_then(|face| aligned(&photo, &face.landmarks, self.size));
         let face = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
-        let side = (self.size as f32 / face.place.from_photo.scale()) as u32;
+        let side = (self.size as f32 / face.placement.from_photo.scale()) as u32;
         if side < *min_side {
-            return Err(DataError::FaceTooSmall { path, side, least: *min_side });
+            return Err(DataError::FaceTooSmall { path, side, min: *min_side });
         }
-        Ok(face.picture)
+        Ok(face.image)
     }
 
     fn source_checksum(&self, index: usize) -> Option<u32> {
@@ -100,7 +105,7 @@ impl FaceSet for SourceFaces {
 /// Bytes of each part of a file that its checksum is of.
 const CHECKED_PART: u64 = 64 << 10;
 
-/// A checksum of a file's length, beginning, middle and end: pictures that differ, differ there, and a data set of 100 GB is
+/// A checksum of a file's length, beginning, middle and end: images that differ, differ there, and a data set of 100 GB is
 /// not read to know it again.
 fn checksum(path: &Path) -> io::Result<u32> {
     let mut file = File::open(path)?;
@@ -116,7 +121,7 @@ fn checksum(path: &Path) -> io::Result<u32> {
     Ok(sum)
 }
 
-/// How much a picture is of this face: its area, less the more the farther it is from the middle.
+/// How much an image is of this face: its area, less the more the farther it is from the middle.
 fn prominence(face: &DetectedFace, photo: &RgbImage) -> f32 {
     let bounds = &face.bounds;
     let right = (bounds.left + bounds.right - photo.width() as f32) / 2.0;
@@ -160,8 +165,8 @@ mod tests {
 
     use super::*;
     use crate::alignment::TEMPLATE;
-    use crate::detection::Bounds;
-    use crate::left_out::Cause;
+    use crate::detection::BoundingBox;
+    use crate::excluded::Cause;
 
     /// Finds a face of `side` pixels in the left upper corner and, if it is wide enough, one in the middle.
     struct Corner {
@@ -171,7 +176,7 @@ mod tests {
     impl FaceDetector for Corner {
         fn detect(&self, photo: &RgbImage) -> Vec<DetectedFace> {
             let face = |left: f32, top: f32| DetectedFace {
-                bounds: Bounds { left, top, right: left + self.side, bottom: top + self.side },
+                bounds: BoundingBox { left, top, right: left + self.side, bottom: top + self.side },
                 score: 1.0,
                 landmarks: TEMPLATE.map(|[x, y]| [left + self.side * x, top + self.side * y]),
             };
@@ -188,9 +193,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let photo = RgbImage::from_fn(side, side, |x, _| if x < side / 3 { Rgb([10; 3]) } else { Rgb([200; 3]) });
         photo::write_png(&folder.path().join("a.png"), &photo).unwrap();
-        let picture = SourcePicture::of_file("a.png", Ok(FaceLabel::default()));
-        let finding = FaceFinding::Detected { detector: Box::new(Corner { side: detected }), min_side: 10 };
-        let faces = SourceFaces::new(folder.path(), vec![picture], finding, 16).0;
+        let image = SourceImage::of_file("a.png", Ok(FaceLabel::default()));
+        let extraction = FaceExtraction::Detect { detector: Box::new(Corner { side: detected }), min_side: 10 };
+        let faces = SourceFaces::new(folder.path(), vec![image], extraction, 16).0;
         (folder, faces)
     }
 
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_told_from_another_one_of_the_same_name_and_length() {
+    fn an_image_is_told_from_another_one_of_the_same_name_and_length() {
         let (folder, faces) = faces(60, 20.0);
         let path = folder.path().join("a.png");
         let first = faces.source_checksum(0);
@@ -226,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_wait_until_there_is_room_for_them() {
+    fn images_wait_until_there_is_room_for_them() {
         let (_folder, faces) = faces(8, 8.0);
         let all = faces.pixels.take(u64::MAX);
 

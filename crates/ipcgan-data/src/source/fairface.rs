@@ -1,4 +1,4 @@
-//! FairFace: pictures in `train` and `val`, ages as ranges in two tables.
+//! FairFace: images in `train` and `val`, ages as ranges in two tables.
 
 use ipcgan_model::AgeGroups;
 
@@ -20,7 +20,7 @@ impl Source for FairFace {
         "fairface"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "FairFace: fairface_label_train.csv and fairface_label_val.csv beside train and val; ages are ranges"
     }
 
@@ -30,7 +30,7 @@ impl Source for FairFace {
         }
         let [mut numbered, mut all] = [0, 0];
         let mut folders = std::collections::HashSet::new();
-        for file in tree.pictures() {
+        for file in tree.images() {
             all += 1;
             let folder = parent(file).rsplit('/').next().unwrap_or_default();
             let is_number = number(stem(file)).is_some() && !stem(file).starts_with('0');
@@ -40,26 +40,26 @@ impl Source for FairFace {
             }
         }
         match 10 * numbered >= 9 * all && folders.len() == 2 {
-            true => Evidence::Doubtful(format!("its pictures are numbered in train and val, but {}", missing())),
+            true => Evidence::Doubtful(format!("its images are numbered in train and val, but {}", missing())),
             false => Evidence::None,
         }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let mut listing = Listing::default();
         for (name, split) in tables(tree) {
             let columns = Columns::default().with("file_name", "file");
             let rows = table::rows(tree, &tree.folder().join(name), &columns, groups)?;
-            for mut picture in rows.pictures {
-                if let Ok(label) = &mut picture.label {
+            for mut image in rows.images {
+                if let Ok(label) = &mut image.label {
                     label.split = Some(split);
                 }
-                listing.pictures.push(picture);
+                listing.images.push(image);
             }
             // It has no identities and no splits of ours, which is known.
             listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
         }
-        if listing.pictures.is_empty() {
+        if listing.images.is_empty() {
             return Err(DataError::unusable(tree.folder(), format!("cannot be read as FairFace: {}", missing())));
         }
         Ok(listing)

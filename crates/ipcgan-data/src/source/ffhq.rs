@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use ipcgan_model::AgeGroups;
 
 use super::names::{labelled, number, parent, stem};
-use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 use crate::age_text::age;
-use crate::left_out::Fault;
+use crate::excluded::Fault;
 use crate::table_file::TableFile;
 
 /// The table of FFHQ-Aging, and its columns of numbers and of ranges of ages.
@@ -19,7 +19,7 @@ pub(super) const NUMBER: &str = "image_number";
 pub(super) const AGE: &str = "age_group";
 /// Folders of its versions, the ones that are used first.
 const FOLDERS: [&str; 3] = ["images1024x1024", "in-the-wild-images", "thumbnails128x128"];
-/// Pictures in one folder.
+/// Images in one folder.
 const IN_A_FOLDER: u32 = 1000;
 
 pub(super) struct Ffhq;
@@ -31,7 +31,7 @@ impl Source for Ffhq {
         "ffhq"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "FFHQ: names NNNNN.png in folders of a thousand; ages from ffhq_aging_labels.csv of FFHQ-Aging (or --table FILE)"
     }
 
@@ -39,21 +39,21 @@ impl Source for Ffhq {
         TableUse::File
     }
 
-    fn why_ages_are_unknown(&self) -> &'static str {
+    fn unknown_age_reason(&self) -> &'static str {
         "FFHQ has no ages; FFHQ-Aging has, in ffhq_aging_labels.csv, which belongs into this folder"
     }
 
     fn evidence(&self, tree: &Tree) -> Evidence {
         let [mut all, mut numbered, mut placed] = [0, 0, 0];
-        for file in tree.pictures() {
+        for file in tree.images() {
             all += 1;
-            numbered += usize::from(picture_number(file).is_some());
+            numbered += usize::from(image_number(file).is_some());
             placed += usize::from(is_placed(file));
         }
         if 10 * numbered < 9 * all {
             return Evidence::None;
         }
-        let seen = format!("{numbered} of {all} pictures are called NNNNN.png");
+        let seen = format!("{numbered} of {all} images are called NNNNN.png");
         match tree.named(TABLE).first() {
             Some(table) => Evidence::Table(format!("{table} is there")),
             None if 10 * placed >= 9 * all => Evidence::Names(format!("{seen} in folders of a thousand")),
@@ -61,7 +61,7 @@ impl Source for Ffhq {
         }
     }
 
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let in_tree = || tree.named(TABLE).first().map(|file| tree.folder().join(file));
         let path: Option<PathBuf> = table.path.clone().or_else(in_tree);
         let ages = path.as_deref().map(ages).transpose()?;
@@ -72,28 +72,28 @@ impl Source for Ffhq {
                 .unwrap_or(FOLDERS.len())
         };
         let mut used: HashMap<u32, &str> = HashMap::new();
-        for file in tree.pictures() {
-            let Some(number) = picture_number(file) else { continue };
+        for file in tree.images() {
+            let Some(number) = image_number(file) else { continue };
             let version = used.entry(number).or_insert(file);
             if rank(file) < rank(version) {
                 *version = file;
             }
         }
-        let picture = |file: &str| {
-            let Some(number) = picture_number(file) else {
-                return SourcePicture::of_file(file, Err(Fault::label("is not called NNNNN.png")));
+        let image = |file: &str| {
+            let Some(number) = image_number(file) else {
+                return SourceImage::of_file(file, Err(Fault::label("is not called NNNNN.png")));
             };
             if used[&number] != file {
-                return SourcePicture::other_version(file, used[&number]);
+                return SourceImage::other_version(file, used[&number]);
             }
             let age = ages.as_ref().and_then(|ages| ages.get(&number).cloned()).transpose();
-            SourcePicture::of_file(file, age.and_then(|age| labelled(age, None, groups)))
+            SourceImage::of_file(file, age.and_then(|age| labelled(age, None, groups)))
         };
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 
-/// The age of each picture by its number, or why there is none, as the table `path` says.
+/// The age of each image by its number, or why there is none, as the table `path` says.
 fn ages(path: &Path) -> Result<HashMap<u32, Result<u32, Fault>>, DataError> {
     let table = TableFile::read(path, &[NUMBER, AGE])?;
     let [numbers, ages] = table.columns(path, [NUMBER, AGE])?;
@@ -105,14 +105,14 @@ fn ages(path: &Path) -> Result<HashMap<u32, Result<u32, Fault>>, DataError> {
     Ok(rows.filter_map(row).collect())
 }
 
-fn picture_number(file: &str) -> Option<u32> {
+fn image_number(file: &str) -> Option<u32> {
     (stem(file).len() == 5).then(|| number(stem(file))).flatten()
 }
 
-/// Whether the picture is in the folder of its thousand, or in one that is named as FFHQ's.
+/// Whether the image is in the folder of its thousand, or in one that is named as FFHQ's.
 fn is_placed(file: &str) -> bool {
     let folders = parent(file);
-    let thousand = picture_number(file).map(|number| format!("{:05}", number / IN_A_FOLDER * IN_A_FOLDER));
+    let thousand = image_number(file).map(|number| format!("{:05}", number / IN_A_FOLDER * IN_A_FOLDER));
     thousand.as_deref() == folders.rsplit('/').next() || folders.split('/').any(|folder| FOLDERS.contains(&folder))
 }
 

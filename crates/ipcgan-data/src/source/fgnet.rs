@@ -1,9 +1,9 @@
-//! FG-NET: `001A02.JPG` is person 001 at the age of 2; a letter tells pictures of one age apart.
+//! FG-NET: `001A02.JPG` is person 001 at the age of 2; a letter tells images of one age apart.
 
 use super::names::{NameSource, Named, number, stem};
 
 pub(super) const FGNET: NameSource =
-    NameSource { name: "fgnet", about: "FG-NET: names PERSONAAGE.JPG, as 001A02.JPG", form: "001A02.JPG", read };
+    NameSource { name: "fgnet", description: "FG-NET: names PERSONAAGE.JPG, as 001A02.JPG", form: "001A02.JPG", read };
 
 fn read(file_name: &str) -> Option<Named> {
     let stem = stem(file_name);

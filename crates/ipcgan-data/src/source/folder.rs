@@ -1,8 +1,8 @@
-//! A plain folder of pictures, of whom nothing is known.
+//! A plain folder of images, of whom nothing is known.
 
 use ipcgan_model::AgeGroups;
 
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::{DataError, FaceLabel};
 
 pub(super) struct Folder;
@@ -14,20 +14,20 @@ impl Source for Folder {
         "folder"
     }
 
-    fn about(&self) -> &'static str {
-        "any pictures, identities and ages unknown; what a folder is that looks like nothing else"
+    fn description(&self) -> &'static str {
+        "any images, identities and ages unknown; what a folder is that looks like nothing else"
     }
 
-    fn why_ages_are_unknown(&self) -> &'static str {
-        "nothing says the ages of pictures in a plain folder"
+    fn unknown_age_reason(&self) -> &'static str {
+        "nothing says the ages of images in a plain folder"
     }
 
     fn evidence(&self, _: &Tree) -> Evidence {
         Evidence::None
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, _: &AgeGroups) -> Result<Listing, DataError> {
-        let picture = |file_name| SourcePicture::of_file(file_name, Ok(FaceLabel::default()));
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+    fn images(&self, tree: &Tree, _: &Table, _: &AgeGroups) -> Result<Listing, DataError> {
+        let image = |file_name| SourceImage::of_file(file_name, Ok(FaceLabel::default()));
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }

@@ -3,8 +3,8 @@
 use ipcgan_model::AgeGroups;
 
 use super::names::{labelled, number, parent, split_of_folders, stem};
-use super::{Evidence, Listing, Source, SourcePicture, Table, Tree};
-use crate::left_out::Fault;
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
+use crate::excluded::Fault;
 use crate::{DataError, Split};
 
 pub(super) struct Identities;
@@ -16,22 +16,22 @@ impl Source for Identities {
         "identities"
     }
 
-    fn about(&self) -> &'static str {
+    fn description(&self) -> &'static str {
         "one folder an identity, ages unknown (as LFW, CASIA-WebFace, VGGFace); known by names FOLDER/FOLDER_NNNN.jpg"
     }
 
-    fn why_ages_are_unknown(&self) -> &'static str {
+    fn unknown_age_reason(&self) -> &'static str {
         "the folders name people, not ages"
     }
 
     /// Names as LFW has them; other folders are called by many things.
     fn evidence(&self, tree: &Tree) -> Evidence {
         let [mut all, mut named] = [0, 0];
-        for file in tree.pictures() {
+        for file in tree.images() {
             all += 1;
             named += usize::from(is_named_after_folder(file));
         }
-        let seen = format!("{named} of {all} pictures are called FOLDER/FOLDER_NNNN.jpg");
+        let seen = format!("{named} of {all} images are called FOLDER/FOLDER_NNNN.jpg");
         match 10 * named >= 9 * all {
             true => Evidence::Names(seen),
             false if 3 * named >= all => Evidence::Doubtful(seen),
@@ -39,17 +39,17 @@ impl Source for Identities {
         }
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
-        let picture = |file_name: &str| {
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let image = |file_name: &str| {
             let label = identity(file_name).ok_or_else(|| Fault::label("is in no folder of an identity"));
             let label = label.and_then(|identity| labelled(None, Some(identity.into()), groups));
             let label = label.map(|mut label| {
                 label.split = split_of_folders(file_name);
                 label
             });
-            SourcePicture::of_file(file_name, label)
+            SourceImage::of_file(file_name, label)
         };
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 

@@ -1,5 +1,5 @@
 //! IMDB-WIKI: names say person, date of birth and year of the photo, as `nm0000001_rm124825600_1899-5-10_1968.jpg` and
-//! `10000217_1981-05-05_2009.jpg`; `imdb.mat` and `wiki.mat` say in which pictures a face was found.
+//! `10000217_1981-05-05_2009.jpg`; `imdb.mat` and `wiki.mat` say in which images a face was found.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use ipcgan_model::AgeGroups;
 
 use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, Named, labelled, number, stem};
-use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 use crate::calendar::Date;
-use crate::left_out::{Cause, Fault};
+use crate::excluded::{Cause, Fault};
 
 /// The variables of its `.mat` files that hold the labels, each in a file of that name.
 pub(super) const VARIABLES: [&str; 2] = ["imdb", "wiki"];
@@ -22,7 +22,7 @@ pub(super) const IMDB_WIKI: ImdbWiki = ImdbWiki;
 
 const NAMES: NameSource = NameSource {
     name: "imdb-wiki",
-    about: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there (or --table FILE)",
+    description: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there (or --table FILE)",
     form: "PERSON_YYYY-MM-DD_YYYY.jpg",
     read,
 };
@@ -32,8 +32,8 @@ impl Source for ImdbWiki {
         NAMES.name
     }
 
-    fn about(&self) -> &'static str {
-        NAMES.about
+    fn description(&self) -> &'static str {
+        NAMES.description
     }
 
     fn table_use(&self) -> TableUse {
@@ -44,8 +44,8 @@ impl Source for ImdbWiki {
         NAMES.evidence(tree)
     }
 
-    /// A picture that no `.mat` file names is read by its name.
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    /// An image that no `.mat` file names is read by its name.
+    fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let files: Vec<PathBuf> = match &table.path {
             Some(path) => vec![path.clone()],
             None => mat_files(tree),
@@ -55,8 +55,8 @@ impl Source for ImdbWiki {
             known.extend(labels(file)?);
         }
         let mut by_name = 0;
-        let mut pictures = Vec::new();
-        for file in tree.pictures() {
+        let mut images = Vec::new();
+        for file in tree.images() {
             // `01/nm0000001_....jpg`, as the table writes it.
             let start = file.rmatch_indices('/').nth(1).map_or(0, |(slash, _)| slash + 1);
             let label = match known.get(&file[start..]) {
@@ -75,20 +75,19 @@ impl Source for ImdbWiki {
                     })
                 }
             };
-            pictures.push(SourcePicture::of_file(file, label));
+            images.push(SourceImage::of_file(file, label));
         }
         let mut notes = Vec::new();
         if files.is_empty() {
-            notes
-                .push("imdb.mat or wiki.mat is not there, so pictures without a face are known only by looking".into());
+            notes.push("imdb.mat or wiki.mat is not there, so images without a face are known only by looking".into());
         } else if by_name > 0 {
-            notes.push(format!("{by_name} pictures are in no .mat file, and read by their names"));
+            notes.push(format!("{by_name} images are in no .mat file, and read by their names"));
         }
-        Ok(Listing { pictures, notes })
+        Ok(Listing { images, notes })
     }
 }
 
-/// What a table says of a picture.
+/// What a table says of an image.
 struct Labels {
     named: Named,
     /// How sure the data set's detector was; minus infinity where it found no face.
@@ -100,7 +99,7 @@ fn mat_files(tree: &Tree) -> Vec<PathBuf> {
     named.map(|file| tree.folder().join(file)).collect()
 }
 
-/// What the `.mat` file `path` says of each picture, by its path relative to the file.
+/// What the `.mat` file `path` says of each image, by its path relative to the file.
 fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
     let variables = matlab::read(path)?;
     let columns = LabelColumns::of(path, &variables, &VARIABLES)?;
@@ -192,7 +191,7 @@ mod tests {
         std::fs::write(folder.path().join("wiki_crop/wiki.mat"), mat).unwrap();
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        let listing = IMDB_WIKI.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap();
+        let listing = IMDB_WIKI.images(&tree, &Table::default(), &AgeGroups::default()).unwrap();
 
         let expected = [
             "wiki_crop/17/10000217_1981-05-05_2009.jpg: 28 10000217 ?",
@@ -202,6 +201,6 @@ mod tests {
         let mut described = described(&listing);
         described.sort();
         assert_eq!(described, [expected[0], expected[1], expected[2]].map(String::from));
-        assert_eq!(listing.notes, ["1 pictures are in no .mat file, and read by their names"]);
+        assert_eq!(listing.notes, ["1 images are in no .mat file, and read by their names"]);
     }
 }

@@ -1,4 +1,4 @@
-//! LAG, Large Age-Gap: young and old pictures of people, without ages.
+//! LAG, Large Age-Gap: young and old images of people, without ages.
 //!
 //! `50_cent_y2.jpg` and `50_cent_a0.jpg`, or folders: `50_Cent/y/1.png` and `50_Cent/1.png`.
 
@@ -10,7 +10,7 @@ use super::names::{NameSource, Named, number, stem};
 use super::{Evidence, Listing, Source, Table, Tree};
 use crate::DataError;
 
-/// The most pictures of one person: it has four of each.
+/// The most images of one person: it has four of each.
 const MAX_OF_ONE: usize = 200;
 
 pub(super) struct Lag;
@@ -19,7 +19,7 @@ pub(super) const LAG: Lag = Lag;
 
 const NAMES: NameSource = NameSource {
     name: "lag",
-    about: "Large Age-Gap: names PERSON_yN.jpg (young) and PERSON_aN.jpg (old), or folders PERSON/y and PERSON",
+    description: "Large Age-Gap: names PERSON_yN.jpg (young) and PERSON_aN.jpg (old), or folders PERSON/y and PERSON",
     form: "PERSON_yN.jpg, PERSON_aN.jpg or PERSON/y/N.png",
     read,
 };
@@ -29,18 +29,18 @@ impl Source for Lag {
         NAMES.name
     }
 
-    fn about(&self) -> &'static str {
-        NAMES.about
+    fn description(&self) -> &'static str {
+        NAMES.description
     }
 
-    fn why_ages_are_unknown(&self) -> &'static str {
+    fn unknown_age_reason(&self) -> &'static str {
         "Large Age-Gap says only who is young and who is old"
     }
 
-    /// Numbered pictures in folders are many things: only of people who are there young and old is it LAG.
+    /// Numbered images in folders are many things: only of people who are there young and old is it LAG.
     fn evidence(&self, tree: &Tree) -> Evidence {
         let mut people: HashMap<String, [usize; 2]> = HashMap::new();
-        for file in tree.pictures() {
+        for file in tree.images() {
             if let Some(Named { identity: Some(identity), .. }) = read(file) {
                 people.entry(identity).or_default()[usize::from(is_young(file))] += 1;
             }
@@ -59,12 +59,12 @@ impl Source for Lag {
         }
     }
 
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
-        NAMES.pictures(tree, table, groups)
+    fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        NAMES.images(tree, table, groups)
     }
 }
 
-/// Whether the person is young in the picture, whose name is of the form.
+/// Whether the person is young in the image, whose name is of the form.
 fn is_young(file_name: &str) -> bool {
     match stem(file_name).rsplit_once('_') {
         Some((_, shot)) if person_of_name(stem(file_name)).is_some() => shot.starts_with('y'),

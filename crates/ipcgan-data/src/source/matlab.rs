@@ -12,9 +12,9 @@ use flate2::read::ZlibDecoder;
 use crate::DataError;
 
 /// The most bytes of a file, and of what is compressed in it: CACD's are 30 million, those of IMDB-WIKI 200 million.
-const MOST_BYTES: u64 = 1 << 29;
+const MAX_BYTES: u64 = 1 << 29;
 /// The most cells and records within one another.
-const MOST_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// A variable, or a part of one.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +92,7 @@ pub(super) fn is_in(path: &Path) -> Result<bool, DataError> {
 pub(super) fn read(path: &Path) -> Result<HashMap<String, Value>, DataError> {
     let read_error = |source| DataError::Read { path: path.into(), source };
     let mut bytes = Vec::new();
-    File::open(path).map_err(read_error)?.take(MOST_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+    File::open(path).map_err(read_error)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
     variables(&bytes).map_err(|reason| DataError::unusable(path, reason))
 }
 
@@ -103,7 +103,7 @@ fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
     }
     let mut rest = Bytes(&bytes[HEADER..]);
     let mut variables = HashMap::new();
-    let mut room = MOST_BYTES;
+    let mut room = MAX_BYTES;
     while !rest.0.is_empty() {
         let element = rest.element()?;
         let inflated;
@@ -127,7 +127,7 @@ fn inflate(bytes: &[u8], room: u64) -> Result<Vec<u8>, String> {
     let read = ZlibDecoder::new(bytes).take(room + 1).read_to_end(&mut inflated);
     read.map_err(|error| format!("cannot be decompressed: {error}"))?;
     match inflated.len() as u64 > room {
-        true => Err(format!("holds more than {MOST_BYTES} bytes when it is decompressed")),
+        true => Err(format!("holds more than {MAX_BYTES} bytes when it is decompressed")),
         false => Ok(inflated),
     }
 }
@@ -198,7 +198,7 @@ impl Element<'_> {
         const TEXT: u8 = 4;
         const DOUBLE: u8 = 6;
         const UINT64: u8 = 15;
-        if self.kind != Kind::MATRIX || depth > MOST_DEPTH {
+        if self.kind != Kind::MATRIX || depth > MAX_DEPTH {
             return Err("holds something else than matrices, or too many within one another".into());
         }
         if self.bytes.is_empty() {

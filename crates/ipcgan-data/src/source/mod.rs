@@ -1,4 +1,4 @@
-//! Public data sets as they are downloaded, and folders of one's own: which pictures they hold, and what is known of
+//! Public data sets as they are downloaded, and folders of one's own: which images they hold, and what is known of
 //! each.
 //!
 //! A data set is one file here and one line in [`SOURCES`].
@@ -9,6 +9,7 @@ mod age_folders;
 mod agedb;
 mod all_age_faces;
 mod appa_real;
+mod autodetect;
 mod cacd;
 mod celeba;
 mod faces;
@@ -22,7 +23,6 @@ mod lag;
 mod matlab;
 mod morph;
 mod names;
-mod recognition;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -34,12 +34,12 @@ use std::path::PathBuf;
 
 use ipcgan_model::AgeGroups;
 
-pub use faces::{FaceFinding, SourceFaces};
-pub use recognition::{Evidence, recognised};
+pub use autodetect::{Evidence, detect_source};
+pub use faces::{FaceExtraction, SourceFaces};
 pub use table::source_of_table;
 pub use tree::Tree;
 
-use crate::left_out::{Cause, Fault};
+use crate::excluded::{Cause, Fault};
 use crate::metadata::Columns;
 use crate::{DataError, FaceLabel};
 
@@ -71,7 +71,7 @@ pub trait Source: Sync {
     fn name(&self) -> &'static str;
 
     /// What it is and how it is known, in one line.
-    fn about(&self) -> &'static str;
+    fn description(&self) -> &'static str;
 
     /// What of a [`Table`] it reads.
     fn table_use(&self) -> TableUse {
@@ -79,19 +79,19 @@ pub trait Source: Sync {
     }
 
     /// Why ages are unknown, where they are.
-    fn why_ages_are_unknown(&self) -> &'static str {
+    fn unknown_age_reason(&self) -> &'static str {
         "its labels say no age"
     }
 
     /// What of the files of `tree` speaks for it.
     fn evidence(&self, tree: &Tree) -> Evidence;
 
-    /// The pictures of `tree` that are meant, in an order that is always the same, with what is known of each or why it cannot
-    /// be used. Other pictures are added by [`Listing::with_unlisted`].
+    /// The images of `tree` that are meant, in an order that is always the same, with what is known of each or why it cannot
+    /// be used. Other images are added by [`Listing::with_unlisted`].
     ///
     /// # Errors
     /// A table that belongs to the data set is missing or damaged.
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError>;
+    fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError>;
 }
 
 /// A table with labels, if the user names one.
@@ -114,42 +114,42 @@ pub enum TableUse {
     Columns,
 }
 
-/// The pictures of a data set, and what is worth knowing about its tables.
+/// The images of a data set, and what is worth knowing about its tables.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// The pictures.
-    pub pictures: Vec<SourcePicture>,
+    /// The images.
+    pub images: Vec<SourceImage>,
     /// Notes on the tables, such as a column that is missing.
     pub notes: Vec<String>,
 }
 
-impl From<Vec<SourcePicture>> for Listing {
-    fn from(pictures: Vec<SourcePicture>) -> Self {
-        Self { pictures, notes: Vec::new() }
+impl From<Vec<SourceImage>> for Listing {
+    fn from(images: Vec<SourceImage>) -> Self {
+        Self { images, notes: Vec::new() }
     }
 }
 
 impl Listing {
-    /// With the pictures of `tree` that it does not name, as ones that cannot be used.
+    /// With the images of `tree` that it does not name, as ones that cannot be used.
     pub fn with_unlisted(mut self, tree: &Tree) -> Self {
-        let listed: HashSet<&str> = self.pictures.iter().map(|picture| picture.file_name.as_str()).collect();
+        let listed: HashSet<&str> = self.images.iter().map(|image| image.file_name.as_str()).collect();
         let fault = || Fault::new(Cause::Unlisted, "no row of the tables names it");
-        let others = tree.pictures().filter(|file| !listed.contains(file));
-        let others: Vec<_> = others.map(|file| SourcePicture::of_file(file, Err(fault()))).collect();
-        self.pictures.extend(others);
+        let others = tree.images().filter(|file| !listed.contains(file));
+        let others: Vec<_> = others.map(|file| SourceImage::of_file(file, Err(fault()))).collect();
+        self.images.extend(others);
         self
     }
 
-    /// How many usable pictures there are, and of how many of them neither age nor age group is known.
+    /// How many usable images there are, and of how many of them neither age nor age group is known.
     pub fn usable_and_ageless(&self) -> [usize; 2] {
-        let usable = || self.pictures.iter().filter_map(|picture| picture.label.as_ref().ok());
+        let usable = || self.images.iter().filter_map(|image| image.label.as_ref().ok());
         [usable().count(), usable().filter(|label| label.group.is_none()).count()]
     }
 }
 
-/// A picture of a data set.
+/// An image of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourcePicture {
+pub struct SourceImage {
     /// Its path relative to the data set's folder, with `/` between the parts.
     pub file_name: String,
     /// The line of the table that names it, from 1, if one does.
@@ -158,7 +158,7 @@ pub struct SourcePicture {
     pub label: Result<FaceLabel, Fault>,
 }
 
-impl SourcePicture {
+impl SourceImage {
     /// One that no table names.
     fn of_file(file_name: &str, label: Result<FaceLabel, Fault>) -> Self {
         Self { file_name: file_name.into(), line: None, label }
@@ -182,14 +182,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_that_no_table_names_are_left_out_with_that_reason() {
+    fn images_that_no_table_names_are_left_out_with_that_reason() {
         let (_folder, tree) = tree(&["a.jpg", "b.jpg"]);
-        let listing = Listing::from(vec![SourcePicture::of_file("a.jpg", Ok(FaceLabel::default()))]);
+        let listing = Listing::from(vec![SourceImage::of_file("a.jpg", Ok(FaceLabel::default()))]);
 
         let listing = listing.with_unlisted(&tree);
 
-        assert_eq!(listing.pictures[1].file_name, "b.jpg");
-        assert_eq!(listing.pictures[1].label.as_ref().unwrap_err().cause, Cause::Unlisted);
+        assert_eq!(listing.images[1].file_name, "b.jpg");
+        assert_eq!(listing.images[1].label.as_ref().unwrap_err().cause, Cause::Unlisted);
         assert_eq!(listing.usable_and_ageless(), [1, 1]);
     }
 }

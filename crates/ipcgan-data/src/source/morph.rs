@@ -1,15 +1,15 @@
-//! MORPH: `009055_1M54.JPG` is picture 1 of person 009055, a man of 54.
+//! MORPH: `009055_1M54.JPG` is image 1 of person 009055, a man of 54.
 
 use super::names::{NameSource, Named, number, stem};
 
 pub(super) const MORPH: NameSource =
-    NameSource { name: "morph", about: "MORPH: names as 009055_1M54.JPG", form: "009055_1M54.JPG", read };
+    NameSource { name: "morph", description: "MORPH: names as 009055_1M54.JPG", form: "009055_1M54.JPG", read };
 
 fn read(file_name: &str) -> Option<Named> {
     let (person, shot) = stem(file_name).split_once('_')?;
-    let (picture, age) = shot.split_once(['M', 'F', 'm', 'f'])?;
+    let (image, age) = shot.split_once(['M', 'F', 'm', 'f'])?;
     number(person)?;
-    number(picture)?;
+    number(image)?;
     let ours = (5..=7).contains(&person.len()) && age.len() == 2;
     ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()) })
 }
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_person_picture_sex_and_age() {
+    fn the_name_is_person_image_sex_and_age() {
         let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()) });
 
         assert_eq!(read("Album2/009055_1M54.JPG"), named("009055", 54));

@@ -2,17 +2,17 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::recognition::{Census, Evidence};
-use super::{Listing, Source, SourcePicture, Table, Tree};
-use crate::age_text::OLDEST;
-use crate::left_out::Fault;
+use super::autodetect::{Census, Evidence};
+use super::{Listing, Source, SourceImage, Table, Tree};
+use crate::age_text::MAX_AGE;
+use crate::excluded::Fault;
 use crate::metadata::group_of;
 use crate::{DataError, FaceLabel, Split};
 
 /// A data set whose file names say whose face it is and how old.
 pub(super) struct NameSource {
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
+    pub(super) description: &'static str,
     /// How its names look, as `AGE_Name_NNNN.jpg`.
     pub(super) form: &'static str,
     /// What a path says; none if it is of another form.
@@ -28,7 +28,7 @@ pub(super) struct Named {
 }
 
 impl NameSource {
-    /// What is known of the face in the picture `file_name`.
+    /// What is known of the face in the image `file_name`.
     pub(super) fn label(&self, file_name: &str, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let other_form = || Fault::label(format!("is not called {}", self.form));
         let Named { age, identity } = (self.read)(file_name).ok_or_else(other_form)?;
@@ -38,8 +38,8 @@ impl NameSource {
 
 /// The label of a face of this age and person.
 pub(super) fn labelled(age: Option<u32>, identity: Option<String>, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
-    if let Some(age) = age.filter(|age| *age > OLDEST) {
-        return Err(Fault::label(format!("age {age} is above {OLDEST}")));
+    if let Some(age) = age.filter(|age| *age > MAX_AGE) {
+        return Err(Fault::label(format!("age {age} is above {MAX_AGE}")));
     }
     let group = age.map(|age| group_of(age, groups)).transpose()?;
     Ok(FaceLabel { group, age, identity, split: None })
@@ -50,17 +50,17 @@ impl Source for NameSource {
         self.name
     }
 
-    fn about(&self) -> &'static str {
-        self.about
+    fn description(&self) -> &'static str {
+        self.description
     }
 
     fn evidence(&self, tree: &Tree) -> Evidence {
-        Census::of(tree.pictures(), self.read).evidence(self.form)
+        Census::of(tree.images(), self.read).evidence(self.form)
     }
 
-    fn pictures(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
-        let picture = |file_name| SourcePicture::of_file(file_name, self.label(file_name, groups));
-        Ok(tree.pictures().map(picture).collect::<Vec<_>>().into())
+    fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+        let image = |file_name| SourceImage::of_file(file_name, self.label(file_name, groups));
+        Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn number(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::left_out::Cause;
+    use crate::excluded::Cause;
     use crate::source::by_name;
     use crate::source::testing::tree;
 
@@ -97,9 +97,9 @@ mod tests {
         let (_folder, tree) = tree(&["14_A_0001.jpg", "cover.jpg", "200_A_0001.jpg", "9_A_0001.jpg"]);
 
         let cacd = by_name("cacd").unwrap();
-        let pictures = cacd.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap().pictures;
+        let images = cacd.images(&tree, &Table::default(), &AgeGroups::default()).unwrap().images;
 
-        let faults: Vec<_> = pictures.into_iter().filter_map(|picture| picture.label.err()).collect();
+        let faults: Vec<_> = images.into_iter().filter_map(|image| image.label.err()).collect();
         let expected = [
             Fault::label("age 200 is above 125"),
             Fault { cause: Cause::Age, reason: "age 9 is below the first age group 11-20".into() },

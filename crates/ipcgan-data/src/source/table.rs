@@ -1,13 +1,13 @@
-//! Pictures named by a table in a text file, with columns of any names.
+//! Images named by a table in a text file, with columns of any names.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::{Evidence, Listing, Source, SourcePicture, Table, TableUse, Tree, cacd, ffhq, imdb_wiki, matlab};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree, cacd, ffhq, imdb_wiki, matlab};
 use crate::DataError;
-use crate::left_out::Fault;
+use crate::excluded::Fault;
 use crate::metadata::{self, Columns, Row, Rows};
 use crate::table_file::TableFile;
 
@@ -27,15 +27,15 @@ impl Source for CsvTable {
         "csv"
     }
 
-    fn about(&self) -> &'static str {
-        "any pictures with a table (metadata.csv, or --table FILE) of file_name, age, identity, split"
+    fn description(&self) -> &'static str {
+        "any images with a table (metadata.csv, or --table FILE) of file_name, age, identity, split"
     }
 
     fn table_use(&self) -> TableUse {
         TableUse::Columns
     }
 
-    fn why_ages_are_unknown(&self) -> &'static str {
+    fn unknown_age_reason(&self) -> &'static str {
         "the table has no column of ages, or its cells are empty"
     }
 
@@ -48,7 +48,7 @@ impl Source for CsvTable {
         }
     }
 
-    fn pictures(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
+    fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let path = table.path.clone().map_or_else(|| only_table(tree), Ok)?;
         rows(tree, &path, &table.columns, groups)
     }
@@ -74,18 +74,18 @@ pub fn source_of_table(path: &Path) -> Result<&'static dyn Source, DataError> {
     Ok(if is_of_ffhq { &ffhq::FFHQ } else { &TABLE })
 }
 
-/// The pictures that the table `path` names, relative to the data set's folder or to one folder in it.
+/// The images that the table `path` names, relative to the data set's folder or to one folder in it.
 pub(super) fn rows(tree: &Tree, path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Listing, DataError> {
     let table = metadata::read(path, columns, groups)?;
     let names = table.rows.iter().map(|row| inside(tree, &row.file_name)).filter(|name| !name.is_empty());
     let (folder, others) = folders(tree, names.take(TRIED_ROWS));
     let mut listing = listing(tree, path, table, |name| format!("{folder}{name}"));
-    let others = other_versions(tree, &listing.pictures, &folder, &others);
-    listing.pictures.extend(others);
+    let others = other_versions(tree, &listing.images, &folder, &others);
+    listing.images.extend(others);
     Ok(listing)
 }
 
-/// As [`rows`], where `place` says where a picture is that the table names.
+/// As [`rows`], where `place` says where an image is that the table names.
 pub(super) fn rows_at(
     tree: &Tree,
     path: &Path,
@@ -98,16 +98,16 @@ pub(super) fn rows_at(
 
 fn listing(tree: &Tree, path: &Path, table: Rows, place: impl Fn(&str) -> String) -> Listing {
     let notes = notes(path, &table);
-    let picture = |Row { line, file_name, label }: Row| {
+    let image = |Row { line, file_name, label }: Row| {
         let file_name = inside(tree, &file_name);
         let file_name = if file_name.is_empty() { file_name } else { place(&file_name) };
         let label = label.and_then(|label| match tree.contains(&file_name) {
             true => Ok(label),
-            false => Err(Fault::picture("there is no such file in the data set's folder")),
+            false => Err(Fault::image("there is no such file in the data set's folder")),
         });
-        SourcePicture { file_name, line: Some(line), label }
+        SourceImage { file_name, line: Some(line), label }
     };
-    Listing { pictures: table.rows.into_iter().map(picture).collect(), notes }
+    Listing { images: table.rows.into_iter().map(image).collect(), notes }
 }
 
 /// What is worth knowing of the table in the file `path`.
@@ -142,18 +142,18 @@ fn folders(tree: &Tree, names: impl Iterator<Item = String>) -> (String, Vec<Str
     (String::new(), Vec::new())
 }
 
-/// The pictures below `others` that are called as one that is used below `folder`.
-fn other_versions(tree: &Tree, pictures: &[SourcePicture], folder: &str, others: &[String]) -> Vec<SourcePicture> {
+/// The images below `others` that are called as one that is used below `folder`.
+fn other_versions(tree: &Tree, images: &[SourceImage], folder: &str, others: &[String]) -> Vec<SourceImage> {
     if others.is_empty() {
         return Vec::new();
     }
-    let used: HashSet<&str> = pictures.iter().map(|picture| picture.file_name.as_str()).collect();
+    let used: HashSet<&str> = images.iter().map(|image| image.file_name.as_str()).collect();
     let version = |file: &str| {
         let name = others.iter().find_map(|other| file.strip_prefix(other.as_str()))?;
         let twin = format!("{folder}{name}");
-        (file != twin && used.contains(twin.as_str())).then(|| SourcePicture::other_version(file, &twin))
+        (file != twin && used.contains(twin.as_str())).then(|| SourceImage::other_version(file, &twin))
     };
-    tree.pictures().filter(|file| !used.contains(file)).filter_map(version).collect()
+    tree.images().filter(|file| !used.contains(file)).filter_map(version).collect()
 }
 
 /// A path as a table may write it, relative to the data set's folder and with `/`.
@@ -192,13 +192,13 @@ mod tests {
     use super::*;
     use crate::source::testing::listing;
 
-    fn pictures(table: &str, columns: Columns) -> Vec<SourcePicture> {
+    fn images(table: &str, columns: Columns) -> Vec<SourceImage> {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("faces")).unwrap();
         fs::write(folder.path().join("faces/a.jpg"), "").unwrap();
         fs::write(folder.path().join("labels.csv"), table).unwrap();
         let tree = Tree::read(folder.path(), None).unwrap();
-        TABLE.pictures(&tree, &Table { path: None, columns }, &AgeGroups::default()).unwrap().pictures
+        TABLE.images(&tree, &Table { path: None, columns }, &AgeGroups::default()).unwrap().images
     }
 
     #[test]
@@ -208,19 +208,19 @@ mod tests {
         columns.rename("identity", "who, exactly").unwrap();
 
         let table = "path,age,\"who, exactly\"\n./faces\\a.jpg,33,\"O'Neill, \"\"Ann\"\"\"\nfaces/b.jpg,33,\n";
-        let pictures = pictures(table, columns);
+        let images = images(table, columns);
 
-        assert_eq!((pictures[0].file_name.as_str(), pictures[0].line), ("faces/a.jpg", Some(2)));
-        assert_eq!(pictures[0].label.as_ref().unwrap().identity.as_deref(), Some("O'Neill, \"Ann\""));
-        assert_eq!(pictures[1].label.as_ref().unwrap_err().reason, "there is no such file in the data set's folder");
+        assert_eq!((images[0].file_name.as_str(), images[0].line), ("faces/a.jpg", Some(2)));
+        assert_eq!(images[0].label.as_ref().unwrap().identity.as_deref(), Some("O'Neill, \"Ann\""));
+        assert_eq!(images[1].label.as_ref().unwrap_err().reason, "there is no such file in the data set's folder");
     }
 
     #[test]
     fn names_may_be_relative_to_a_folder_in_the_data_set() {
-        let pictures = pictures("file_name\na.jpg\nb.jpg\n", Columns::default());
+        let images = images("file_name\na.jpg\nb.jpg\n", Columns::default());
 
-        assert_eq!(pictures[0].file_name, "faces/a.jpg");
-        assert!(pictures[0].label.is_ok() && pictures[1].label.is_err());
+        assert_eq!(images[0].file_name, "faces/a.jpg");
+        assert!(images[0].label.is_ok() && images[1].label.is_err());
     }
 
     #[test]
@@ -231,7 +231,7 @@ mod tests {
         }
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        let error = TABLE.pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap_err();
+        let error = TABLE.images(&tree, &Table::default(), &AgeGroups::default()).unwrap_err();
 
         assert!(error.to_string().ends_with("holds a.csv, b.csv; say which table to read with --table"));
     }

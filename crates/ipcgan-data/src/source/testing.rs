@@ -27,19 +27,19 @@ pub(super) fn tree(files: &[&str]) -> (TempDir, Tree) {
 /// What the source `name` reads from a folder with these files.
 pub(super) fn listing(name: &str, files: &[(&str, &str)]) -> Listing {
     let (_folder, tree) = tree_with(files);
-    by_name(name).unwrap().pictures(&tree, &Table::default(), &AgeGroups::default()).unwrap()
+    by_name(name).unwrap().images(&tree, &Table::default(), &AgeGroups::default()).unwrap()
 }
 
-/// File name, age, identity and split of each picture, or why it is left out.
+/// File name, age, identity and split of each image, or why it is left out.
 pub(super) fn described(listing: &Listing) -> Vec<String> {
-    let text = |picture: &super::SourcePicture| match &picture.label {
+    let text = |image: &super::SourceImage| match &image.label {
         Ok(label) => {
             let age = label.age.map_or("?".into(), |age| age.to_string());
             let identity = label.identity.as_deref().unwrap_or("?");
             let split = label.split.map_or("?".into(), |split| split.to_string());
-            format!("{}: {age} {identity} {split}", picture.file_name)
+            format!("{}: {age} {identity} {split}", image.file_name)
         }
-        Err(fault) => format!("{}: {}", picture.file_name, fault.reason),
+        Err(fault) => format!("{}: {}", image.file_name, fault.reason),
     };
-    listing.pictures.iter().map(text).collect()
+    listing.images.iter().map(text).collect()
 }

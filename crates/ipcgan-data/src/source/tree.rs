@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::left_out::{Cause, Fault, LeftOut};
-use crate::photo::PictureKind;
+use crate::excluded::{Cause, Excluded, Fault};
+use crate::photo::ImageKind;
 use crate::preparation::is_prepared;
 use crate::{DataError, counted};
 
@@ -15,24 +15,24 @@ use crate::{DataError, counted};
 pub struct Tree {
     folder: PathBuf,
     files: Vec<String>,
-    /// Those of `files` that are pictures of kinds that we read.
-    pictures: Vec<usize>,
-    left_out: Vec<LeftOut>,
+    /// Those of `files` that are images of kinds that we read.
+    images: Vec<usize>,
+    excluded: Vec<Excluded>,
 }
 
 impl Tree {
     /// The files below `folder`, also behind links; but not those below `except`, nor hidden ones, nor faces that an earlier
-    /// preparation made. All pictures that are skipped are in [`Tree::left_out`].
+    /// preparation made. All images that are skipped are in [`Tree::excluded`].
     ///
     /// # Errors
     /// There is no such folder, or it cannot be read.
     pub fn read(folder: &Path, except: Option<&Path>) -> Result<Self, DataError> {
         if !folder.is_dir() {
-            return Err(DataError::NoDataSet { path: folder.into() });
+            return Err(DataError::MissingDataSet { path: folder.into() });
         }
         std::fs::read_dir(folder).map_err(DataError::reading(folder))?;
         let except = except.and_then(|path| path.canonicalize().ok());
-        let mut tree = Self { folder: folder.into(), files: Vec::new(), pictures: Vec::new(), left_out: Vec::new() };
+        let mut tree = Self { folder: folder.into(), files: Vec::new(), images: Vec::new(), excluded: Vec::new() };
         let top = folder.canonicalize().ok();
         let mut linked = HashSet::new();
         let mut entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
@@ -50,9 +50,9 @@ impl Tree {
             }
         }
         tree.files.sort_unstable();
-        let picture = |file: &String| PictureKind::of_path(file.as_ref()).is_some_and(PictureKind::is_readable);
-        let pictures = tree.files.iter().enumerate().filter(|(_, file)| picture(file));
-        tree.pictures = pictures.map(|(index, _)| index).collect();
+        let image = |file: &String| ImageKind::of_path(file.as_ref()).is_some_and(ImageKind::is_readable);
+        let images = tree.files.iter().enumerate().filter(|(_, file)| image(file));
+        tree.images = images.map(|(index, _)| index).collect();
         Ok(tree)
     }
 
@@ -61,9 +61,9 @@ impl Tree {
         &self.folder
     }
 
-    /// Pictures of kinds that we read.
-    pub fn pictures(&self) -> impl Iterator<Item = &str> {
-        self.pictures.iter().map(|index| self.files[*index].as_str())
+    /// Images of kinds that we read.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.images.iter().map(|index| self.files[*index].as_str())
     }
 
     /// Files with one of these extensions, such as `csv`.
@@ -99,62 +99,62 @@ impl Tree {
     }
 
     /// What cannot be used, and why.
-    pub fn left_out(&self) -> &[LeftOut] {
-        &self.left_out
+    pub fn excluded(&self) -> &[Excluded] {
+        &self.excluded
     }
 
-    /// Refuses a tree without pictures, and says what was skipped.
+    /// Refuses a tree without images, and says what was skipped.
     ///
     /// # Errors
     /// It holds none.
-    pub fn check_pictures(&self) -> Result<(), DataError> {
-        if !self.pictures.is_empty() {
+    pub fn check_images(&self) -> Result<(), DataError> {
+        if !self.images.is_empty() {
             return Ok(());
         }
-        let skipped = match &self.left_out[..] {
+        let skipped = match &self.excluded[..] {
             [] => String::new(),
             [first, ..] => {
-                let skipped = counted(self.left_out.len(), "file or folder was", "files and folders were");
+                let skipped = counted(self.excluded.len(), "file or folder was", "files and folders were");
                 format!("; {skipped} skipped, such as {first}")
             }
         };
-        Err(DataError::NoPictures { path: self.folder.clone(), skipped })
+        Err(DataError::NoImages { path: self.folder.clone(), skipped })
     }
 
-    /// How many pictures there are in how many folders, and some of their names.
+    /// How many images there are in how many folders, and some of their names.
     pub(crate) fn summary(&self) -> String {
         const EXAMPLES: usize = 3;
         let folder = |file: &'_ str| file.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.into());
-        let folders: std::collections::BTreeSet<String> = self.pictures().map(folder).collect();
-        let step = self.pictures.len().div_ceil(EXAMPLES).max(1);
-        let examples: Vec<&str> = self.pictures().step_by(step).collect();
-        let pictures = counted(self.pictures.len(), "picture", "pictures");
+        let folders: std::collections::BTreeSet<String> = self.images().map(folder).collect();
+        let step = self.images.len().div_ceil(EXAMPLES).max(1);
+        let examples: Vec<&str> = self.images().step_by(step).collect();
+        let images = counted(self.images.len(), "image", "images");
         let folders = counted(folders.len(), "folder", "folders");
-        format!("{pictures} in {folders}, such as {}", examples.join(", "))
+        format!("{images} in {folders}, such as {}", examples.join(", "))
     }
 
     fn inside(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.folder).unwrap_or(path).into()
     }
 
-    fn leave_out(&mut self, path: &Path, cause: Cause, reason: impl Into<String>) {
+    fn exclude(&mut self, path: &Path, cause: Cause, reason: impl Into<String>) {
         let fault = Fault::new(cause, reason);
-        self.left_out.push(LeftOut { path: self.inside(path), line: None, fault });
+        self.excluded.push(Excluded { path: self.inside(path), line: None, fault });
     }
 
     /// Whether the folder is skipped, which is noted.
     fn skipped_folder(&mut self, entry: &DirEntry) -> bool {
         if is_hidden(entry) {
-            self.leave_out(entry.path(), Cause::Hidden, "is a hidden folder");
+            self.exclude(entry.path(), Cause::Hidden, "is a hidden folder");
         } else if is_prepared(entry.path()) {
-            self.leave_out(entry.path(), Cause::Prepared, "holds faces that were prepared before, not photos");
+            self.exclude(entry.path(), Cause::Prepared, "holds faces that were prepared before, not photos");
         } else {
             return false;
         }
         true
     }
 
-    /// Whether the folder is a link to one that is read in another place, which is noted: its pictures would count twice.
+    /// Whether the folder is a link to one that is read in another place, which is noted: its images would count twice.
     fn skipped_link(&mut self, entry: &DirEntry, top: Option<&Path>, linked: &mut HashSet<PathBuf>) -> bool {
         if !entry.path_is_symlink() {
             return false;
@@ -169,26 +169,24 @@ impl Tree {
         } else {
             return false;
         };
-        self.leave_out(entry.path(), Cause::Link, reason);
+        self.exclude(entry.path(), Cause::Link, reason);
         true
     }
 
     fn add(&mut self, entry: &DirEntry) {
         let path = entry.path();
         let is_file = entry.file_type().is_file();
-        match (PictureKind::of_path(path), path.strip_prefix(&self.folder).ok().and_then(Path::to_str)) {
-            (Some(_), _) if is_hidden(entry) => self.leave_out(path, Cause::Hidden, "is a hidden file"),
+        match (ImageKind::of_path(path), path.strip_prefix(&self.folder).ok().and_then(Path::to_str)) {
+            (Some(_), _) if is_hidden(entry) => self.exclude(path, Cause::Hidden, "is a hidden file"),
             (_, _) if is_hidden(entry) => (),
             // A pipe, for one, would be waited for.
-            (Some(_), _) if !is_file => self.leave_out(path, Cause::Picture, "is no regular file"),
+            (Some(_), _) if !is_file => self.exclude(path, Cause::Image, "is no regular file"),
             (Some(kind), _) if !kind.is_readable() => {
                 let reason = format!("is {kind}, which cannot be read; {}", kind.advice());
-                self.leave_out(path, Cause::Picture, reason);
+                self.exclude(path, Cause::Image, reason);
             }
             (_, Some(name)) if is_file => self.files.push(name.replace(std::path::MAIN_SEPARATOR, "/")),
-            (Some(_), None) => {
-                self.leave_out(path, Cause::Picture, "has a name that is not written in UTF-8; rename it")
-            }
+            (Some(_), None) => self.exclude(path, Cause::Image, "has a name that is not written in UTF-8; rename it"),
             _ => (),
         }
     }
@@ -202,7 +200,7 @@ impl Tree {
             (None, Some(error)) => (Cause::Folder, error.to_string()),
             (None, None) => (Cause::Folder, error.to_string()),
         };
-        self.leave_out(&path, cause, reason);
+        self.exclude(&path, cause, reason);
     }
 
     fn inside_or_top(&self, path: &Path) -> String {
@@ -244,47 +242,47 @@ mod tests {
         folder
     }
 
-    fn pictures(tree: &Tree) -> Vec<&str> {
-        tree.pictures().collect()
+    fn images(tree: &Tree) -> Vec<&str> {
+        tree.images().collect()
     }
 
     fn reasons(tree: &Tree) -> Vec<(Cause, String)> {
-        tree.left_out().iter().map(|left_out| (left_out.fault.cause, left_out.to_string())).collect()
+        tree.excluded().iter().map(|excluded| (excluded.fault.cause, excluded.to_string())).collect()
     }
 
     #[test]
-    fn pictures_are_found_by_their_extensions_in_alphabetical_order() {
+    fn images_are_found_by_their_extensions_in_alphabetical_order() {
         let folder = folder(&["b/Ä.JPG", "b.png", "a/x.jpeg", "a/y.jfif", "notes.txt", ".notes", "jpg"]);
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert_eq!(pictures(&tree), ["a/x.jpeg", "a/y.jfif", "b.png", "b/Ä.JPG"]);
-        assert!(tree.left_out().is_empty());
+        assert_eq!(images(&tree), ["a/x.jpeg", "a/y.jfif", "b.png", "b/Ä.JPG"]);
+        assert!(tree.excluded().is_empty());
         assert!(tree.contains("notes.txt") && !tree.contains("b"));
     }
 
     #[test]
-    fn a_folder_that_is_called_a_picture_is_a_folder() {
+    fn a_folder_that_is_called_an_image_is_a_folder() {
         let folder = folder(&["x.jpg/y.jpg"]);
 
-        assert_eq!(pictures(&Tree::read(folder.path(), None).unwrap()), ["x.jpg/y.jpg"]);
+        assert_eq!(images(&Tree::read(folder.path(), None).unwrap()), ["x.jpg/y.jpg"]);
     }
 
     #[test]
     fn faces_that_were_prepared_before_are_not_read_as_photos() {
         let files =
-            ["a.jpg", "out/pictures/a.jpg.png", "old/pictures/a.jpg.png", "old/prepare.json", "old/fingerprints.csv"];
+            ["a.jpg", "out/images/a.jpg.png", "old/images/a.jpg.png", "old/prepare.json", "old/fingerprints.csv"];
         let folder = folder(&files);
 
         let tree = Tree::read(folder.path(), Some(&folder.path().join("out/../out"))).unwrap();
 
-        assert_eq!(pictures(&tree), ["a.jpg"]);
+        assert_eq!(images(&tree), ["a.jpg"]);
         let expected = "old: holds faces that were prepared before, not photos".to_string();
         assert_eq!(reasons(&tree), [(Cause::Prepared, expected)]);
     }
 
     #[test]
-    fn pictures_that_are_skipped_are_named() {
+    fn images_that_are_skipped_are_named() {
         let folder = folder(&["a.cr2", ".b.jpg", "__MACOSX/c.jpg", ".cache/d.jpg", ".DS_Store"]);
 
         let tree = Tree::read(folder.path(), None).unwrap();
@@ -295,13 +293,13 @@ mod tests {
         let hidden: Vec<_> = reasons[1..].iter().map(|(cause, text)| (*cause, text.as_str())).collect();
         let expected = [".b.jpg: is a hidden file", ".cache: is a hidden folder", "__MACOSX: is a hidden folder"];
         assert_eq!(hidden, expected.map(|text| (Cause::Hidden, text)));
-        let error = tree.check_pictures().unwrap_err().to_string();
-        assert!(error.contains("holds no pictures") && error.contains("4 files and folders were skipped"), "{error}");
+        let error = tree.check_images().unwrap_err().to_string();
+        assert!(error.contains("holds no images") && error.contains("4 files and folders were skipped"), "{error}");
     }
 
     #[cfg(unix)]
     #[test]
-    fn no_picture_counts_twice_because_of_a_link() {
+    fn no_image_counts_twice_because_of_a_link() {
         use std::os::unix::fs::symlink;
         let all = folder(&["data/a/1.jpg", "elsewhere/2.jpg"]);
         let data = all.path().join("data");
@@ -312,7 +310,7 @@ mod tests {
 
         let tree = Tree::read(&data, None).unwrap();
 
-        assert_eq!(pictures(&tree), ["a/1.jpg", "c/2.jpg"]);
+        assert_eq!(images(&tree), ["a/1.jpg", "c/2.jpg"]);
         let expected = [
             "above: is a link to a folder that holds the data set",
             "b: is a link to a folder of the data set, which is read where it is",
@@ -334,7 +332,7 @@ mod tests {
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert_eq!(pictures(&tree), ["a/a.jpg", "c.jpg", "link/b.jpg"]);
+        assert_eq!(images(&tree), ["a/a.jpg", "c.jpg", "link/b.jpg"]);
         let reasons = reasons(&tree);
         assert!(reasons.iter().all(|(cause, _)| *cause == Cause::Link), "{reasons:?}");
         assert!(reasons[0].1.starts_with("a/loop: is a link back to "), "{reasons:?}");
@@ -343,7 +341,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_picture_whose_name_is_not_utf_8_is_named_and_the_others_are_read() {
+    fn an_image_whose_name_is_not_utf_8_is_named_and_the_others_are_read() {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let folder = folder(&["a.jpg"]);
@@ -351,7 +349,7 @@ mod tests {
 
         let tree = Tree::read(folder.path(), None).unwrap();
 
-        assert_eq!(pictures(&tree), ["a.jpg"]);
+        assert_eq!(images(&tree), ["a.jpg"]);
         assert!(reasons(&tree)[0].1.contains("not written in UTF-8"));
     }
 }

@@ -4,7 +4,7 @@ use super::names::{NameSource, Named, number};
 
 pub(super) const UTKFACE: NameSource = NameSource {
     name: "utkface",
-    about: "UTKFace: names AGE_GENDER_RACE_DATE.jpg",
+    description: "UTKFace: names AGE_GENDER_RACE_DATE.jpg",
     form: "AGE_GENDER_RACE_DATE.jpg",
     read,
 };

@@ -1,6 +1,6 @@
 //! A canvas on which a head is drawn in face coordinates, and the shapes it is made of.
 //!
-//! Face coordinates: the upright picture is the unit square, x to the right, y down.
+//! Face coordinates: the upright image is the unit square, x to the right, y down.
 
 use tiny_skia::{
     BlendMode, Color, FillRule, GradientStop, Mask, Paint, Path, PathBuilder, Pixmap, Point, RadialGradient, Rect,
@@ -11,7 +11,7 @@ use super::capture::Pose;
 use super::colour::Colour;
 
 /// A place in face coordinates.
-pub(super) type Place = [f32; 2];
+pub(super) type Position = [f32; 2];
 
 /// The middle of the face, between eyes at 0.30 and 0.68.
 pub(super) const MIDDLE: f32 = 0.49;
@@ -19,7 +19,7 @@ pub(super) const MIDDLE: f32 = 0.49;
 /// Opacity below which not even one byte changes.
 const INVISIBLE: f32 = 0.004;
 
-/// A transparent picture with a head on it.
+/// A transparent image with a head on it.
 pub(super) struct Canvas {
     pixmap: Pixmap,
     side: f32,
@@ -59,7 +59,7 @@ impl Canvas {
     }
 
     /// A soft ellipse that fades out at its `radii`, where there is something already.
-    pub(super) fn shade(&mut self, centre: Place, radii: Place, colour: Colour, opacity: f32) {
+    pub(super) fn shade(&mut self, centre: Position, radii: Position, colour: Colour, opacity: f32) {
         if opacity < INVISIBLE {
             return;
         }
@@ -83,7 +83,7 @@ impl Canvas {
     }
 
     /// A line that is `width` wide in its middle and thins out at both ends, where there is something already.
-    pub(super) fn line(&mut self, places: &[Place], width: f32, colour: Colour, opacity: f32) {
+    pub(super) fn line(&mut self, places: &[Position], width: f32, colour: Colour, opacity: f32) {
         if opacity >= INVISIBLE {
             self.fill_on(&Shape::brush_stroke(places, width), colour, opacity);
         }
@@ -128,28 +128,28 @@ pub(super) struct Shape(Option<Path>);
 
 impl Shape {
     /// A smooth closed shape through `places`.
-    pub(super) fn through(places: &[Place]) -> Self {
+    pub(super) fn through(places: &[Position]) -> Self {
         let mut builder = PathBuilder::new();
         add_smooth(&mut builder, places);
         Self(builder.finish())
     }
 
     /// Several smooth closed shapes as one.
-    pub(super) fn through_each(shapes: &[Vec<Place>]) -> Self {
+    pub(super) fn through_each(shapes: &[Vec<Position>]) -> Self {
         let mut builder = PathBuilder::new();
         shapes.iter().for_each(|places| add_smooth(&mut builder, places));
         Self(builder.finish())
     }
 
     /// Circles, each by its centre and radius, as one shape.
-    pub(super) fn circles(circles: &[(Place, f32)]) -> Self {
+    pub(super) fn circles(circles: &[(Position, f32)]) -> Self {
         let mut builder = PathBuilder::new();
         circles.iter().for_each(|&([x, y], radius)| builder.push_circle(x, y, radius));
         Self(builder.finish())
     }
 
     /// The outline of circles: `width` wide on each side.
-    pub(super) fn rings(circles: &[(Place, f32)], width: f32) -> Self {
+    pub(super) fn rings(circles: &[(Position, f32)], width: f32) -> Self {
         let mut builder = PathBuilder::new();
         for &([x, y], radius) in circles {
             let ring = |radius: f32, way: f32| {
@@ -165,7 +165,7 @@ impl Shape {
     }
 
     /// A stroke along a smooth line through `places`: `width` wide in its middle, pointed at both ends.
-    pub(super) fn brush_stroke(places: &[Place], width: f32) -> Self {
+    pub(super) fn brush_stroke(places: &[Position], width: f32) -> Self {
         let line = smooth_line(places, 5);
         let last = line.len() - 1;
         let side = |way: f32| {
@@ -188,13 +188,13 @@ impl Shape {
 }
 
 /// Adds a closed Catmull-Rom spline.
-fn add_smooth(builder: &mut PathBuilder, places: &[Place]) {
+fn add_smooth(builder: &mut PathBuilder, places: &[Position]) {
     let count = places.len();
     let place = |index: usize| places[index % count];
     builder.move_to(places[0][0], places[0][1]);
     for index in 0..count {
         let [before, from, to, after] = [place(index + count - 1), place(index), place(index + 1), place(index + 2)];
-        let control = |at: Place, next: Place, previous: Place| {
+        let control = |at: Position, next: Position, previous: Position| {
             [at[0] + (next[0] - previous[0]) / 6.0, at[1] + (next[1] - previous[1]) / 6.0]
         };
         let [first, second] = [control(from, to, before), control(to, from, after)];
@@ -204,7 +204,7 @@ fn add_smooth(builder: &mut PathBuilder, places: &[Place]) {
 }
 
 /// Places on a Catmull-Rom spline through `places`, `steps` to each of its parts.
-fn smooth_line(places: &[Place], steps: usize) -> Vec<Place> {
+fn smooth_line(places: &[Position], steps: usize) -> Vec<Position> {
     let last = places.len() - 1;
     let mut line = Vec::with_capacity(last * steps + 1);
     for part in 0..last {
@@ -226,13 +226,13 @@ fn smooth_line(places: &[Place], steps: usize) -> Vec<Place> {
 ///
 /// Places are given from the middle outwards and back to the middle: x is the distance from the middle of the face,
 /// and the first and the last place lie in the middle.
-pub(super) fn both_sides(half: &[Place]) -> Vec<Place> {
+pub(super) fn both_sides(half: &[Position]) -> Vec<Position> {
     let right = half.iter().map(|[x, y]| [MIDDLE + x, *y]);
     let left = half[1..half.len() - 1].iter().rev().map(|[x, y]| [MIDDLE - x, *y]);
     right.chain(left).collect()
 }
 
-/// Places on one side of the face: `side` is 1 for the right of the picture, -1 for the left.
-pub(super) fn on_side<const N: usize>(side: f32, half: [Place; N]) -> [Place; N] {
+/// Places on one side of the face: `side` is 1 for the right of the image, -1 for the left.
+pub(super) fn on_side<const N: usize>(side: f32, half: [Position; N]) -> [Position; N] {
     half.map(|[x, y]| [MIDDLE + side * x, y])
 }

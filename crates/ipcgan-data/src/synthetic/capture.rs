@@ -1,4 +1,4 @@
-//! What differs between two pictures of one person of one age: it must tell neither person nor age.
+//! What differs between two images of one person of one age: it must tell neither person nor age.
 
 use rand::{Rng, RngExt};
 
@@ -16,7 +16,7 @@ pub(super) struct Pose {
     pub(super) turn: [f32; 2],
 }
 
-/// The circumstances of one picture.
+/// The circumstances of one image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capture {
     pub(super) pose: Pose,

@@ -2,12 +2,12 @@
 
 use rand::RngExt;
 
-use super::canvas::{Canvas, MIDDLE, Place, Shape, on_side};
+use super::canvas::{Canvas, MIDDLE, Position, Shape, on_side};
 use super::colour::{BLACK, Colour, WHITE};
-use super::picture::Look;
+use super::render::Look;
 use crate::random::random;
 
-/// Height of the eyes in the picture.
+/// Height of the eyes in the image.
 const HEIGHT: f32 = 0.30;
 const IRIS: f32 = 0.034;
 
@@ -41,7 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
 }
 
 /// The opening of an eye: upper edge from the inner to the outer corner, then the lower edge back.
-fn almond(look: &Look, side: f32) -> [Place; 8] {
+fn almond(look: &Look, side: f32) -> [Position; 8] {
     let (person, ageing) = (look.person, look.ageing);
     let width = person.eye_width * (1.0 + 0.05 * ageing.youth - 0.07 * ageing.sagging);
     let narrowed = 1.0 - 0.12 * look.capture.smile.max(0.0);

@@ -2,13 +2,13 @@
 
 use rand::RngExt;
 
-use super::canvas::{Canvas, MIDDLE, Place, Shape, both_sides};
+use super::canvas::{Canvas, MIDDLE, Position, Shape, both_sides};
 use super::colour::Colour;
 use super::person::HairStyle;
-use super::picture::Look;
+use super::render::Look;
 use crate::random::random;
 
-/// Height of the top of the hair, above the picture.
+/// Height of the top of the hair, above the image.
 const TOP: f32 = -0.12;
 
 /// Draws the hair behind the head.
@@ -58,7 +58,7 @@ pub(super) fn draw_front(canvas: &mut Canvas, look: &Look) {
 }
 
 /// The edge of the hair on the face, from its middle to the temple.
-fn hairline(look: &Look) -> Vec<Place> {
+fn hairline(look: &Look) -> Vec<Position> {
     let (person, loss) = (look.person, look.ageing.hair_loss);
     let width = person.head_width;
     let height = person.hairline - 0.075 * loss;
@@ -84,7 +84,7 @@ fn hairline(look: &Look) -> Vec<Place> {
     }
 }
 
-fn curls(look: &Look, line: &[Place], reach: f32) -> Vec<(Place, f32)> {
+fn curls(look: &Look, line: &[Position], reach: f32) -> Vec<(Position, f32)> {
     let mut random = random(look.person.details, 5, 0);
     let rim = [[reach, 0.08], [reach + 0.012, 0.17], [reach + 0.012, 0.26], [0.85 * reach, 0.0]];
     let mut curls = Vec::new();
@@ -99,7 +99,7 @@ fn curls(look: &Look, line: &[Place], reach: f32) -> Vec<(Place, f32)> {
 }
 
 /// Strands from the top of the head to the edge of the hair, lighter and darker; grey ones first at the temples.
-fn draw_strands(canvas: &mut Canvas, look: &Look, line: &[Place], reach: f32, colour: Colour) {
+fn draw_strands(canvas: &mut Canvas, look: &Look, line: &[Position], reach: f32, colour: Colour) {
     let person = look.person;
     let mut random = random(person.details, 6, 0);
     let parting = if person.hair_style == HairStyle::Parted { 0.14 } else { 0.0 };
@@ -119,7 +119,7 @@ fn draw_strands(canvas: &mut Canvas, look: &Look, line: &[Place], reach: f32, co
 }
 
 /// Height of the edge of the hair at a distance from the middle of the face.
-fn edge_at(line: &[Place], x: f32) -> f32 {
+fn edge_at(line: &[Position], x: f32) -> f32 {
     let after = line.iter().position(|place| place[0] > x).unwrap_or(line.len());
     match (after.checked_sub(1).map(|before| line[before]), line.get(after)) {
         (Some(from), Some(to)) => from[1] + (to[1] - from[1]) * (x - from[0]) / (to[0] - from[0]),

@@ -2,12 +2,12 @@
 
 use rand::RngExt;
 
-use super::canvas::{Canvas, MIDDLE, Place, Shape, both_sides, on_side};
+use super::canvas::{Canvas, MIDDLE, Position, Shape, both_sides, on_side};
 use super::colour::{Colour, WHITE};
-use super::picture::Look;
+use super::render::Look;
 use crate::random::random;
 
-/// Top of the skull, above the picture.
+/// Top of the skull, above the image.
 const CROWN: f32 = -0.09;
 
 /// Draws clothes, neck, ears and the bare face.
@@ -104,7 +104,7 @@ fn draw_marks(canvas: &mut Canvas, look: &Look, skin: Colour) {
             .map(|_| ([between(left, right), between(top, bottom)], between(size[0], size[1])))
             .collect::<Vec<_>>()
     };
-    let freckles: Vec<(Place, f32)> = scattered(34, [0.004, 0.008], [0.19, 0.36, 0.79, 0.53]);
+    let freckles: Vec<(Position, f32)> = scattered(34, [0.004, 0.008], [0.19, 0.36, 0.79, 0.53]);
     let blemishes = scattered(9, [0.009, 0.017], [0.17, 0.08, 0.81, 0.88]);
     let blotches = scattered(22, [0.016, 0.046], [0.12, 0.05, 0.86, 0.88]);
     let rough = scattered(42, [0.012, 0.028], [0.13, 0.04, 0.85, 0.93]);

@@ -2,9 +2,9 @@
 
 use rand::{Rng, RngExt};
 
-use super::canvas::{Canvas, MIDDLE, Place, on_side};
+use super::canvas::{Canvas, MIDDLE, Position, on_side};
 use super::colour::{Colour, WHITE};
-use super::picture::Look;
+use super::render::Look;
 use crate::random::random;
 
 /// Draws the lines of this age, along the courses that they take in this person.
@@ -31,11 +31,11 @@ impl<'a> Pen<'a> {
         Self { canvas, dark: skin.mixed(Colour::hex(0x3a140c), 0.5).times(0.55), light: skin.mixed(WHITE, 0.45) }
     }
 
-    fn fold(&mut self, places: &[Place], width: f32, depth: f32) {
+    fn fold(&mut self, places: &[Position], width: f32, depth: f32) {
         if depth < 0.02 {
             return;
         }
-        let below: Vec<Place> = places.iter().map(|[x, y]| [*x, y + 0.9 * width]).collect();
+        let below: Vec<Position> = places.iter().map(|[x, y]| [*x, y + 0.9 * width]).collect();
         self.canvas.line(&below, width, self.light, 0.45 * depth);
         self.canvas.line(places, width, self.dark, depth);
     }

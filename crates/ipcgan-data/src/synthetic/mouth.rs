@@ -4,10 +4,10 @@ use rand::RngExt;
 
 use super::canvas::{Canvas, MIDDLE, Shape, both_sides, on_side};
 use super::colour::{Colour, WHITE};
-use super::picture::Look;
+use super::render::Look;
 use crate::random::random;
 
-/// Height of the corners of the mouth in the picture.
+/// Height of the corners of the mouth in the image.
 const HEIGHT: f32 = 0.70;
 
 /// Draws lips, and teeth if the mouth is open.

@@ -44,7 +44,7 @@ pub(super) enum HairStyle {
     Fringe,
 }
 
-/// One person. Lengths are shares of the width of the picture.
+/// One person. Lengths are shares of the width of the image.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) skin: Colour,

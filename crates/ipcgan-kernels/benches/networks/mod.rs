@@ -1,27 +1,27 @@
 //! The convolutions of the published networks.
 
-use ipcgan_kernels::{Maps, Window};
+use ipcgan_kernels::{ConvParams, Nhwc};
 
-/// Pictures in a batch.
+/// Images in a batch.
 pub(crate) const BATCH: usize = 4;
 
 /// A convolution by name.
 pub(crate) struct Layer {
     pub(crate) name: &'static str,
-    pub(crate) input: Maps,
-    pub(crate) output: Maps,
-    pub(crate) window: Window,
+    pub(crate) input: Nhwc,
+    pub(crate) output: Nhwc,
+    pub(crate) params: ConvParams,
 }
 
 impl Layer {
     /// Outputs, and inputs of a group.
     pub(crate) fn channels(&self) -> [usize; 2] {
-        [self.output.channels, self.input.channels / self.window.groups]
+        [self.output.channels, self.input.channels / self.params.groups]
     }
 
     /// Number of weights.
     pub(crate) fn weights(&self) -> usize {
-        self.channels().iter().product::<usize>() * self.window.kernel * self.window.kernel
+        self.channels().iter().product::<usize>() * self.params.kernel * self.params.kernel
     }
 
     /// Multiplications and additions of a direct convolution; either gradient has as many.
@@ -33,12 +33,13 @@ impl Layer {
 /// All of them.
 pub(crate) fn layers() -> Vec<Layer> {
     // Side of the input, channels in and out, and kernel, stride, padding before and after, groups.
-    let layer = |name, side, [inputs, channels]: [usize; 2], [kernel, stride, before, after, groups]: [usize; 5]| {
-        let window = Window { kernel, stride, before, after, groups };
-        let input = Maps { batch: BATCH, height: side, width: side, channels: inputs };
-        let side = window.output_side(side);
-        Layer { name, input, output: Maps { height: side, width: side, channels, ..input }, window }
-    };
+    let layer =
+        |name, side, [inputs, channels]: [usize; 2], [kernel, stride, pad_before, pad_after, groups]: [usize; 5]| {
+            let params = ConvParams { kernel, stride, pad_before, pad_after, groups };
+            let input = Nhwc { batch: BATCH, height: side, width: side, channels: inputs };
+            let side = params.output_side(side);
+            Layer { name, input, output: Nhwc { height: side, width: side, channels, ..input }, params }
+        };
     vec![
         layer("generator stem", 128, [8, 32], [7, 1, 3, 3, 1]),
         layer("generator down1", 128, [32, 64], [3, 2, 0, 1, 1]),

@@ -7,56 +7,60 @@ use super::plane;
 use super::tiles::{Source, Tiles, TransformedTiles};
 use super::transform::{Input, OutputGradient, WeightsGradient, transform};
 use crate::lanes::load;
-use crate::outer::{Add, Before, Outer, Side};
+use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
 use crate::scratch::Scratch;
-use crate::{Instructions, Maps, Window};
+use crate::{ConvParams, InstructionSet, Nhwc};
 
 /// Gradient towards weights `[outputs][inputs of a group][kernel][kernel]` from that of the output.
 pub(crate) fn weight_gradient(
-    instructions: Instructions,
-    input: (&[f32], Maps),
-    gradient: (&[f32], Maps),
-    window: &Window,
+    instructions: InstructionSet,
+    input: (&[f32], Nhwc),
+    gradient: (&[f32], Nhwc),
+    params: &ConvParams,
 ) -> Vec<f32> {
-    match window.kernel {
-        3 => with::<6, 3>(instructions, input, gradient, window),
-        _ => with::<7, 4>(instructions, input, gradient, window),
+    match params.kernel {
+        3 => with::<6, 3>(instructions, input, gradient, params),
+        _ => with::<7, 4>(instructions, input, gradient, params),
     }
 }
 
 fn with<const A: usize, const R: usize>(
-    instructions: Instructions,
-    (input, input_maps): (&[f32], Maps),
-    (gradient, maps): (&[f32], Maps),
-    window: &Window,
+    instructions: InstructionSet,
+    (input, input_shape): (&[f32], Nhwc),
+    (gradient, shape): (&[f32], Nhwc),
+    params: &ConvParams,
 ) -> Vec<f32> {
-    let (inputs, outputs) = (input_maps.channels / window.groups, maps.channels / window.groups);
-    let tiles = Tiles::covering(maps);
+    let (inputs, outputs) = (input_shape.channels / params.groups, shape.channels / params.groups);
+    let tiles = Tiles::covering(shape);
     let lanes = instructions.lanes();
     let width = outputs.next_multiple_of(lanes);
-    let mut weights = vec![0.0; maps.channels * inputs * R * R];
+    let mut weights = vec![0.0; shape.channels * inputs * R * R];
     for (group, weights) in weights.chunks_exact_mut(outputs * inputs * R * R).enumerate() {
         let source = Source {
             values: input,
-            maps: input_maps,
+            shape: input_shape,
             channel: group * inputs,
             channels: inputs,
-            before: window.before,
+            pad_before: params.pad_before,
         };
         let left = TransformedTiles::new::<Input, A, A>(instructions, source, tiles);
-        let source = Source { values: gradient, maps, channel: group * outputs, channels: outputs, before: 0 };
+        let source = Source { values: gradient, shape, channel: group * outputs, channels: outputs, pad_before: 0 };
         let right = TransformedTiles::new::<OutputGradient, A, 4>(instructions, source, tiles);
 
         // For each position in a tile, [inputs][outputs].
         let plane = plane(inputs * width);
         let mut sums = Scratch::new(A * A * plane);
         sums.par_chunks_mut(plane).enumerate().for_each(|(position, sums)| {
-            let mut before = Before::Anything;
+            let mut accumulation = Accumulation::Overwrite;
             for (from, to) in left.grids(position).zip(right.grids(position)) {
-                let left = Side { values: &left.values[from.start..], strides: from.strides, length: inputs };
-                let right = Side { values: &right.values[to.start..], strides: to.strides, length: outputs };
-                instructions.run(Add { outer: Outer { left, right, grid: from.sides }, sums: &mut *sums, before });
-                before = Before::Sums;
+                let left = Operand { values: &left.values[from.start..], strides: from.strides, length: inputs };
+                let right = Operand { values: &right.values[to.start..], strides: to.strides, length: outputs };
+                instructions.run(Accumulate {
+                    outer: OuterProducts { left, right, grid: from.sides },
+                    sums: &mut *sums,
+                    accumulation,
+                });
+                accumulation = Accumulation::Add;
             }
         });
         weights.par_chunks_mut(lanes * inputs * R * R).enumerate().for_each(|(block, weights)| {
@@ -89,9 +93,9 @@ impl<const A: usize, const R: usize> WithSimd for Finish<'_, A, R> {
                 let start = position * self.plane + input * self.width + self.first;
                 *sum = load(simd, &self.sums[start..start + S::F32_LANES]);
             }
-            let window = transform::<S, WeightsGradient, R, A>(simd, &sums);
+            let kernel = transform::<S, WeightsGradient, R, A>(simd, &sums);
             let mut lanes = [0.0; 16];
-            for (tap, &vector) in window.as_flattened().iter().enumerate() {
+            for (tap, &vector) in kernel.as_flattened().iter().enumerate() {
                 simd.partial_store_f32s(&mut lanes[..S::F32_LANES], vector);
                 let outputs = self.weights.chunks_exact_mut(self.inputs * R * R);
                 for (weights, &value) in outputs.zip(&lanes) {

@@ -15,50 +15,50 @@ use crate::lanes::{load, store};
 use crate::output::fill_in_chunks;
 use crate::panels::{Panel, Panels, Sink, Windows};
 use crate::scratch::Scratch;
-use crate::{Instructions, Maps, Window};
+use crate::{ConvParams, InstructionSet, Nhwc};
 pub(crate) use gradient::weight_gradient;
 use tiles::{Source, Tiles, TransformedTiles};
 use transform::{Input, OUTPUTS, Output, Weights as FromWeights, transform};
 
 /// Channels of a group from which on it wins over direct convolution.
-const LEAST_CHANNELS: usize = 16;
+const MIN_CHANNELS: usize = 16;
 
 /// Inputs whose weights are transformed together.
 const BLOCK_INPUTS: usize = 8;
 
 /// What stands in the way of a saving.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weights {
+pub(crate) enum WeightState {
     /// They are transformed for this output alone.
-    New,
+    Raw,
     /// They are there, but more of them than for a direct convolution must be read.
-    Ready,
+    Transformed,
 }
 
 /// Whether a convolution of `outputs` and `inputs` channels a group can be done in this way, and its adjoint, and has the
 /// channels for it.
-pub(crate) fn possible(window: &Window, [outputs, inputs]: [usize; 2]) -> bool {
-    let wide = inputs >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
-    window.stride == 1 && matches!(window.kernel, 3 | 4) && window.before < window.kernel && wide
+pub(crate) fn is_supported(params: &ConvParams, [outputs, inputs]: [usize; 2]) -> bool {
+    let wide = inputs >= MIN_CHANNELS && outputs >= MIN_CHANNELS;
+    params.stride == 1 && matches!(params.kernel, 3 | 4) && params.pad_before < params.kernel && wide
 }
 
-/// Whether it takes less time than a direct convolution, for an output of `maps`.
-pub(crate) fn saves(kernel: usize, maps: Maps, weights: Weights) -> bool {
+/// Whether it takes less time than a direct convolution, for an output of `shape`.
+pub(crate) fn is_faster(kernel: usize, shape: Nhwc, weights: WeightState) -> bool {
     let side = kernel + OUTPUTS - 1;
     // In tiles whose products take as long.
     let overhead = match weights {
-        Weights::New => 150,
-        Weights::Ready => 27,
+        WeightState::Raw => 150,
+        WeightState::Transformed => 27,
     };
-    (Tiles::covering(maps).count() + overhead) * side * side < maps.pixels() * kernel * kernel
+    (Tiles::covering(shape).count() + overhead) * side * side < shape.pixels() * kernel * kernel
 }
 
 /// A convolution with transformed weights.
 #[derive(Debug)]
 pub(crate) struct Winograd {
-    instructions: Instructions,
+    instructions: InstructionSet,
     kernel: usize,
-    before: usize,
+    pad_before: usize,
     /// Channels of a group.
     inputs: usize,
     outputs: usize,
@@ -69,14 +69,14 @@ pub(crate) struct Winograd {
 impl Winograd {
     /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`.
     pub(crate) fn forward(
-        instructions: Instructions,
+        instructions: InstructionSet,
         weights: &[f32],
         [outputs, inputs]: [usize; 2],
-        window: &Window,
+        params: &ConvParams,
     ) -> Self {
-        let taps = window.kernel * window.kernel;
-        let outputs = outputs / window.groups;
-        Self::new(instructions, [outputs, inputs], window, window.before, |group, output, input, to| {
+        let taps = params.kernel * params.kernel;
+        let outputs = outputs / params.groups;
+        Self::new(instructions, [outputs, inputs], params, params.pad_before, |group, output, input, to| {
             let start = ((group * outputs + output) * inputs + input) * taps;
             to.copy_from_slice(&weights[start..start + taps]);
         })
@@ -85,15 +85,15 @@ impl Winograd {
     /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: a convolution with
     /// the window turned round.
     pub(crate) fn adjoint(
-        instructions: Instructions,
+        instructions: InstructionSet,
         weights: &[f32],
         [outputs, inputs]: [usize; 2],
-        window: &Window,
+        params: &ConvParams,
     ) -> Self {
-        let taps = window.kernel * window.kernel;
-        let outputs = outputs / window.groups;
-        let before = window.kernel - 1 - window.before;
-        Self::new(instructions, [inputs, outputs], window, before, |group, input, output, to| {
+        let taps = params.kernel * params.kernel;
+        let outputs = outputs / params.groups;
+        let pad_before = params.kernel - 1 - params.pad_before;
+        Self::new(instructions, [inputs, outputs], params, pad_before, |group, input, output, to| {
             let start = ((group * outputs + output) * inputs + input) * taps;
             to.iter_mut().zip(weights[start..start + taps].iter().rev()).for_each(|(to, &from)| *to = from);
         })
@@ -101,81 +101,81 @@ impl Winograd {
 
     /// `copy(group, output, input, taps)` copies the weights of a window.
     fn new(
-        instructions: Instructions,
+        instructions: InstructionSet,
         [outputs, inputs]: [usize; 2],
-        window: &Window,
-        before: usize,
+        params: &ConvParams,
+        pad_before: usize,
         copy: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
     ) -> Self {
-        let side = window.kernel + OUTPUTS - 1;
+        let side = params.kernel + OUTPUTS - 1;
         let panels = |group: usize| {
             Panels::of_matrices(instructions, side * side, outputs, inputs, |panel, first, width| {
                 let copy = |output, input, taps: &mut [f32]| copy(group, output, input, taps);
                 let outputs = outputs - first;
-                match window.kernel {
+                match params.kernel {
                     3 => instructions.run(TransformWeights::<_, 6, 3> { panel, first, outputs, width, inputs, copy }),
                     _ => instructions.run(TransformWeights::<_, 7, 4> { panel, first, outputs, width, inputs, copy }),
                 }
             })
         };
-        let panels = (0..window.groups).map(panels).collect();
-        Self { instructions, kernel: window.kernel, before, inputs, outputs, panels }
+        let panels = (0..params.groups).map(panels).collect();
+        Self { instructions, kernel: params.kernel, pad_before, inputs, outputs, panels }
     }
 
     /// Takes memory of its own, because it will stay.
-    pub(crate) fn settle(&mut self) {
-        self.panels.iter_mut().for_each(Panels::settle);
+    pub(crate) fn make_owned(&mut self) {
+        self.panels.iter_mut().for_each(Panels::make_owned);
     }
 
     /// The output's values, for an output of `sides` (height and width).
     pub(crate) fn run(
         &self,
         input: &[f32],
-        input_maps: Maps,
+        input_shape: Nhwc,
         sides: [usize; 2],
         epilogue: &Epilogue<'_>,
         output: &mut Vec<f32>,
     ) {
         match self.kernel {
-            3 => self.run_with::<6>(input, input_maps, sides, epilogue, output),
-            _ => self.run_with::<7>(input, input_maps, sides, epilogue, output),
+            3 => self.run_with::<6>(input, input_shape, sides, epilogue, output),
+            _ => self.run_with::<7>(input, input_shape, sides, epilogue, output),
         }
     }
 
     fn run_with<const A: usize>(
         &self,
         input: &[f32],
-        input_maps: Maps,
+        input_shape: Nhwc,
         [height, width]: [usize; 2],
         epilogue: &Epilogue<'_>,
         output: &mut Vec<f32>,
     ) {
-        let maps = Maps { height, width, channels: self.panels.len() * self.outputs, ..input_maps };
-        let tiles = Tiles::covering(maps);
+        let shape = Nhwc { height, width, channels: self.panels.len() * self.outputs, ..input_shape };
+        let tiles = Tiles::covering(shape);
         let products: Vec<Scratch> = (0..self.panels.len())
             .map(|group| {
                 let source = Source {
                     values: input,
-                    maps: input_maps,
+                    shape: input_shape,
                     channel: group * self.inputs,
                     channels: self.inputs,
-                    before: self.before,
+                    pad_before: self.pad_before,
                 };
                 let transformed = TransformedTiles::new::<Input, A, A>(self.instructions, source, tiles);
                 self.products(&transformed, &self.panels[group], A * A)
             })
             .collect();
-        fill_in_chunks(output, maps.values(), maps.picture(), |picture, output| {
-            output.par_chunks_mut(OUTPUTS * width * maps.channels).enumerate().for_each(|(row, output)| {
+        fill_in_chunks(output, shape.num_elements(), shape.image_elements(), |image, output| {
+            output.par_chunks_mut(OUTPUTS * width * shape.channels).enumerate().for_each(|(row, output)| {
                 for (group, products) in products.iter().enumerate() {
-                    self.instructions.run(TransformBack::<A> {
+                    self.instructions.run(InverseTransform::<A> {
                         products,
                         plane: plane(tiles.count() * self.outputs),
-                        first: (picture * tiles.rows + row) * tiles.columns,
+                        first: (image * tiles.rows + row) * tiles.columns,
                         outputs: self.outputs,
-                        maps,
+                        shape,
                         channel: group * self.outputs,
-                        start: picture * maps.picture() + row * OUTPUTS * width * maps.channels,
+                        start: image * shape.image_elements() + row * OUTPUTS * width * shape.channels,
                         output,
                         epilogue,
                     });
@@ -238,9 +238,9 @@ impl<F: Fn(usize, usize, &mut [f32]), const A: usize, const R: usize> WithSimd f
                     }
                 }
                 for (input, windows) in S::as_simd_f32s(&gathered).0.chunks_exact(R * R).take(inputs).enumerate() {
-                    let mut window = [[simd.splat_f32s(0.0); R]; R];
-                    window.as_flattened_mut().copy_from_slice(windows);
-                    let transformed = transform::<S, FromWeights, A, R>(simd, &window);
+                    let mut kernel = [[simd.splat_f32s(0.0); R]; R];
+                    kernel.as_flattened_mut().copy_from_slice(windows);
+                    let transformed = transform::<S, FromWeights, A, R>(simd, &kernel);
                     for (position, &vector) in transformed.as_flattened().iter().enumerate() {
                         let start = (position * BLOCK_INPUTS + input) * width + offset;
                         store(simd, &mut block[start..start + lanes], vector);
@@ -293,7 +293,7 @@ impl Sink for ProductRows<'_> {
 }
 
 /// One row of tiles.
-struct TransformBack<'a, const A: usize> {
+struct InverseTransform<'a, const A: usize> {
     products: &'a [f32],
     /// From one position in a tile to the next.
     plane: usize,
@@ -301,7 +301,7 @@ struct TransformBack<'a, const A: usize> {
     first: usize,
     /// Channels of the products.
     outputs: usize,
-    maps: Maps,
+    shape: Nhwc,
     /// First channel of the output.
     channel: usize,
     /// Where `output` begins in the whole output.
@@ -310,12 +310,12 @@ struct TransformBack<'a, const A: usize> {
     epilogue: &'a Epilogue<'a>,
 }
 
-impl<const A: usize> WithSimd for TransformBack<'_, A> {
+impl<const A: usize> WithSimd for InverseTransform<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Maps { width, channels, .. } = self.maps;
+        let Nhwc { width, channels, .. } = self.shape;
         let height = self.output.len() / (width * channels);
         for (column, left) in (0..width).step_by(OUTPUTS).enumerate() {
             for first in (0..self.outputs).step_by(S::F32_LANES) {

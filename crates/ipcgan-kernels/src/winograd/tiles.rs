@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::transform::{OUTPUTS, Transform, transform};
 use crate::lanes::{load, store};
 use crate::scratch::Scratch;
-use crate::{Instructions, Maps};
+use crate::{InstructionSet, Nhwc};
 
 /// Tiles that lie together, and that a task transforms.
 const BLOCK: usize = 16;
@@ -25,10 +25,10 @@ pub(crate) struct Tiles {
 }
 
 impl Tiles {
-    /// Tiles that cover `maps`.
-    pub(crate) fn covering(maps: Maps) -> Self {
+    /// Tiles that cover `shape`.
+    pub(crate) fn covering(shape: Nhwc) -> Self {
         let count = |side: usize| side.div_ceil(OUTPUTS);
-        Self { batch: maps.batch, rows: count(maps.height), columns: count(maps.width) }
+        Self { batch: shape.batch, rows: count(shape.height), columns: count(shape.width) }
     }
 
     pub(crate) fn count(self) -> usize {
@@ -45,13 +45,13 @@ impl Tiles {
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) values: &'a [f32],
-    pub(crate) maps: Maps,
+    pub(crate) shape: Nhwc,
     /// First of the channels that count.
     pub(crate) channel: usize,
     /// How many they are.
     pub(crate) channels: usize,
     /// Rows of zeros above and columns of zeros left of the maps.
-    pub(crate) before: usize,
+    pub(crate) pad_before: usize,
 }
 
 /// Transformed tiles, `[block][position in a tile][tile of the block][channels]`.
@@ -65,7 +65,7 @@ pub(crate) struct TransformedTiles {
 impl TransformedTiles {
     /// Cuts `tiles` of `Q` times `Q` pixels from `source` and transforms them.
     pub(crate) fn new<T: Transform<P, Q>, const P: usize, const Q: usize>(
-        instructions: Instructions,
+        instructions: InstructionSet,
         source: Source<'_>,
         tiles: Tiles,
     ) -> Self {
@@ -153,15 +153,15 @@ impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, 
 
 impl Source<'_> {
     /// Where the pixels of a tile stand; none for those outside the maps.
-    fn places<const Q: usize>(&self, [picture, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
+    fn places<const Q: usize>(&self, [image, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
         let inside = |index: usize, offset: usize, limit: usize| {
-            (index * OUTPUTS + offset).checked_sub(self.before).filter(|&position| position < limit)
+            (index * OUTPUTS + offset).checked_sub(self.pad_before).filter(|&position| position < limit)
         };
         std::array::from_fn(|y| {
             std::array::from_fn(|x| {
-                let y = inside(row, y, self.maps.height)?;
-                let x = inside(column, x, self.maps.width)?;
-                Some(((picture * self.maps.height + y) * self.maps.width + x) * self.maps.channels)
+                let y = inside(row, y, self.shape.height)?;
+                let x = inside(column, x, self.shape.width)?;
+                Some(((image * self.shape.height + y) * self.shape.width + x) * self.shape.channels)
             })
         })
     }

@@ -8,7 +8,7 @@ use ipcgan_kernels::Activation;
 
 use super::{AlexNet, Trunk};
 use crate::alexnet_input;
-use crate::operation::{Frozen, arithmetic_for, convolution};
+use crate::operation::{FrozenConv, algorithm_for, convolution};
 
 /// An AlexNet that does not learn; gradients may go through it to the faces.
 ///
@@ -16,27 +16,27 @@ use crate::operation::{Frozen, arithmetic_for, convolution};
 #[derive(Clone, Debug)]
 pub struct FrozenAlexNet {
     net: AlexNet,
-    convolutions: Option<Arc<[Frozen; 5]>>,
+    convolutions: Option<Arc<[FrozenConv; 5]>>,
 }
 
 impl FrozenAlexNet {
     pub(super) fn new(net: AlexNet) -> Self {
         let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = &net.trunk;
-        let convolutions = arithmetic_for(conv1).map(|arithmetic| {
-            Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| Frozen::new(conv, Activation::Relu, arithmetic)))
+        let convolutions = algorithm_for(conv1).map(|algorithm| {
+            Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| FrozenConv::new(conv, Activation::Relu, algorithm)))
         });
         Self { net: net.freeze(), convolutions }
     }
 
     /// As [`AlexNet::features`].
     pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
-        let [.., conv5] = self.feature_maps(faces);
+        let [.., conv5] = self.nhwc_tensor(faces);
         conv5
     }
 
     /// Feature maps of `faces` `[batch, 3, height, width]` at four depths: after conv2 (pooled and normalized), conv3, conv4
     /// and conv5, the last as [`FrozenAlexNet::features`]. Each `[batch, channels, height, width]`.
-    pub fn feature_maps(&self, faces: Tensor<4>) -> [Tensor<4>; 4] {
+    pub fn nhwc_tensor(&self, faces: Tensor<4>) -> [Tensor<4>; 4] {
         let x = alexnet_input(faces, self.net.input_size);
         let trunk = &self.net.trunk;
         match &self.convolutions {

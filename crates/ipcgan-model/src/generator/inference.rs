@@ -5,7 +5,7 @@ use ipcgan_kernels::Activation;
 
 use super::Generator;
 use crate::condition::conditions;
-use crate::operation::{Prepared, arithmetic_for, tensor_of, with_values};
+use crate::operation::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};
 
 /// A generator that ages faces and does not learn.
 ///
@@ -20,23 +20,22 @@ pub struct InferenceGenerator {
 /// The layers on the CPU.
 #[derive(Debug)]
 struct Layers {
-    begin: [Prepared; 3],
-    residual: Vec<[Prepared; 2]>,
-    end: [Prepared; 3],
+    begin: [PackedConv; 3],
+    residual: Vec<[PackedConv; 2]>,
+    end: [PackedConv; 3],
 }
 
 impl InferenceGenerator {
     pub(super) fn new(generator: Generator) -> Self {
-        let layers = arithmetic_for(&generator.head).map(|arithmetic| {
+        let layers = algorithm_for(&generator.head).map(|algorithm| {
             let relu = Activation::Relu;
             Layers {
-                begin: [&generator.stem, &generator.down1, &generator.down2]
-                    .map(|layer| layer.prepared(relu, arithmetic)),
-                residual: generator.residual.iter().map(|block| block.prepared(arithmetic)).collect(),
+                begin: [&generator.stem, &generator.down1, &generator.down2].map(|layer| layer.packed(relu, algorithm)),
+                residual: generator.residual.iter().map(|block| block.packed(algorithm)).collect(),
                 end: [
-                    generator.up1.prepared(relu, arithmetic),
-                    generator.up2.prepared(relu, arithmetic),
-                    Prepared::new(&generator.head, None, Activation::None, arithmetic),
+                    generator.up1.packed(relu, algorithm),
+                    generator.up2.packed(relu, algorithm),
+                    PackedConv::new(&generator.head, None, Activation::None, algorithm),
                 ],
             }
         });
@@ -54,13 +53,13 @@ impl InferenceGenerator {
     /// As [`Generator::forward_blended`], each face by itself.
     ///
     /// # Panics
-    /// If `source` does not have three channels, its sides are no multiples of 4, or `shares` has another number of groups
+    /// If `source` does not have three channels, its sides are no multiples of 4, or `group_weights` has another number of groups
     /// than the generator.
-    pub fn forward_blended(&self, source: Tensor<4>, shares: Tensor<2>) -> Tensor<4> {
+    pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         let Some(layers) = &self.layers else {
-            return self.generator.forward_blended(source, shares);
+            return self.generator.forward_blended(source, group_weights);
         };
-        let head = layers.run(self.generator.input(source.clone(), shares));
+        let head = layers.run(self.generator.input(source.clone(), group_weights));
         self.generator.output(head, source)
     }
 
@@ -74,18 +73,18 @@ impl Layers {
     fn run(&self, input: Tensor<4>) -> Tensor<4> {
         let (mut x, mut y, mut z) = (Vec::new(), Vec::new(), Vec::new());
         let [stem, down1, down2] = &self.begin;
-        let maps = with_values(input, |values, maps| stem.run(values, maps, None, &mut x));
-        let maps = down1.run(&x, maps, None, &mut y);
-        let mut maps = down2.run(&y, maps, None, &mut x);
+        let shape = with_nhwc_values(input, |values, shape| stem.run(values, shape, None, &mut x));
+        let shape = down1.run(&x, shape, None, &mut y);
+        let mut shape = down2.run(&y, shape, None, &mut x);
         for [first, second] in &self.residual {
-            maps = first.run(&x, maps, None, &mut y);
-            maps = second.run(&y, maps, Some(&x), &mut z);
+            shape = first.run(&x, shape, None, &mut y);
+            shape = second.run(&y, shape, Some(&x), &mut z);
             std::mem::swap(&mut x, &mut z);
         }
         for layer in &self.end {
-            maps = layer.run(&x, maps, None, &mut y);
+            shape = layer.run(&x, shape, None, &mut y);
             std::mem::swap(&mut x, &mut y);
         }
-        tensor_of(x, maps)
+        tensor_from_nhwc(x, shape)
     }
 }

@@ -27,7 +27,7 @@ const HALF_RANGE: f32 = 127.5;
 /// What dlib divides by.
 const SCALE: f32 = 256.0;
 
-/// A residual network: one wide convolution, blocks of two, and a fully connected layer on the mean over the picture.
+/// A residual network: one wide convolution, blocks of two, and a fully connected layer on the mean over the image.
 #[derive(Module, Debug)]
 struct ResidualNetwork {
     stem: Conv2d,
@@ -106,7 +106,7 @@ pub struct Recogniser {
 }
 
 impl Recogniser {
-    /// Side of the pictures that it sees, in pixels: a quarter wider than the face on each side.
+    /// Side of the images that it sees, in pixels: a quarter wider than the face on each side.
     pub const SIDE: usize = 150;
 
     /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.
@@ -133,11 +133,11 @@ impl Recogniser {
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
-    pub fn vectors(&self, faces: Tensor<4>) -> Tensor<2> {
+    pub fn embeddings(&self, faces: Tensor<4>) -> Tensor<2> {
         self.network.forward(faces)
     }
 
-    /// How different faces look to it, `[batch]`; zero for the same picture.
+    /// How different faces look to it, `[batch]`; zero for the same image.
     ///
     /// As LPIPS without learned weights (Zhang and others, 2018), on this network: on each level of it the vectors of all
     /// channels at a place are brought to length one, and their squared distances averaged over the places; then the
@@ -155,9 +155,9 @@ impl Recogniser {
 
 /// `maps` `[batch, channels, height, width]` with the channels at each place as a vector of length one.
 fn directions(maps: Tensor<4>) -> Tensor<4> {
-    const LEAST: f64 = 1e-10;
+    const EPSILON: f64 = 1e-10;
     let length = maps.clone().square().sum_dim(1).sqrt();
-    maps / (length + LEAST)
+    maps / (length + EPSILON)
 }
 
 /// Guesses ages in years.
@@ -167,7 +167,7 @@ pub struct AgeEstimator {
 }
 
 impl AgeEstimator {
-    /// Side of the pictures that it sees, in pixels: a fifth wider than the face on each side, as our aligned faces.
+    /// Side of the images that it sees, in pixels: a fifth wider than the face on each side, as our aligned faces.
     pub const SIDE: usize = 64;
     /// Ages that it knows, from zero.
     const AGES: usize = 81;
@@ -187,11 +187,11 @@ impl AgeEstimator {
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
-    pub fn years(&self, faces: Tensor<4>) -> Tensor<1> {
-        self.years_of(self.features(faces))
+    pub fn ages(&self, faces: Tensor<4>) -> Tensor<1> {
+        self.ages_of_features(self.features(faces))
     }
 
-    /// The penultimate features of faces, `[batch, 256]`, from which [`AgeEstimator::years_of`] tells the age.
+    /// The penultimate features of faces, `[batch, 256]`, from which [`AgeEstimator::ages_of_features`] tells the age.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
@@ -200,7 +200,7 @@ impl AgeEstimator {
     }
 
     /// The expected ages, `[batch]`, of faces with these [`AgeEstimator::features`].
-    pub fn years_of(&self, features: Tensor<2>) -> Tensor<1> {
+    pub fn ages_of_features(&self, features: Tensor<2>) -> Tensor<1> {
         let probabilities = softmax(self.network.outputs(features), 1);
         let ages = Tensor::<1, Int>::arange(0..Self::AGES as i64, &probabilities.device()).float();
         let [batch, _] = probabilities.dims();

@@ -3,7 +3,7 @@
 //! | name | what | shape |
 //! |---|---|---|
 //! | `face` | input: RGB in [-1, 1]; sides are multiples of 4 | `[batch, 3, height, width]` |
-//! | `shares` | input: how much of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
+//! | `group_weights` | input: how much of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
 //! | `aged` | output, as `face` | `[batch, 3, height, width]` |
 //!
 //! The file's metadata have the names of the age groups as `age_groups`, and the side of a face in pixels as `image_size`.
@@ -13,8 +13,8 @@ mod proto;
 
 use prost::Message;
 
-use crate::generator::{Generator, GeneratorOutput, SOURCE_SHARE};
-use crate::layers::{ConvNorm, Residual, UpNorm};
+use crate::generator::{Generator, GeneratorOutput, SOURCE_SCALE};
+use crate::layers::{ConvNorm, ResidualBlock, UpNorm};
 use crate::{AgeGroups, GeneratorConfig};
 use graph::{Builder, Side, one, whole};
 use proto::{Entry, Model, OperatorSet};
@@ -28,9 +28,9 @@ pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGr
     let mut builder = Builder::default();
     let faces = [Side::Any("batch"), Side::Of(3), Side::Any("height"), Side::Any("width")];
     let face = builder.input("face", &faces);
-    let shares = builder.input("shares", &[Side::Any("batch"), Side::Of(groups.count())]);
+    let group_weights = builder.input("group_weights", &[Side::Any("batch"), Side::Of(groups.count())]);
 
-    let x = conditioned(&mut builder, &face, &shares);
+    let x = concat_conditions(&mut builder, &face, &group_weights);
     let x =
         [&generator.stem, &generator.down1, &generator.down2].iter().fold(x, |x, layer| down(&mut builder, layer, &x));
     let x = generator.residual.iter().fold(x, |x, block| residual(&mut builder, block, &x));
@@ -56,9 +56,9 @@ pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGr
 }
 
 /// The faces with a plane for each share.
-fn conditioned(builder: &mut Builder, face: &str, shares: &str) -> String {
+fn concat_conditions(builder: &mut Builder, face: &str, group_weights: &str) -> String {
     let axes = builder.whole_numbers(&[2, 3]);
-    let pixels = builder.apply("Unsqueeze", &[shares, &axes], vec![]); // [batch, groups, 1, 1]
+    let pixels = builder.apply("Unsqueeze", &[group_weights, &axes], vec![]); // [batch, groups, 1, 1]
     let shape = builder.apply("Shape", &[face], vec![]);
     let [from, to] = [2, 4].map(|axis| builder.whole_numbers(&[axis]));
     let sides = builder.apply("Slice", &[&shape, &from, &to], vec![]);
@@ -74,7 +74,7 @@ fn down(builder: &mut Builder, layer: &ConvNorm, x: &str) -> String {
     builder.apply("Relu", &[&x], vec![])
 }
 
-fn residual(builder: &mut Builder, block: &Residual, x: &str) -> String {
+fn residual(builder: &mut Builder, block: &ResidualBlock, x: &str) -> String {
     let y = builder.convolution(&block.conv1, x);
     let y = builder.norm(&block.norm1, &y);
     let y = builder.apply("Relu", &[&y], vec![]);
@@ -98,7 +98,7 @@ fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str
         GeneratorOutput::LuminanceSaturation => resaturated(builder, head, face),
         _ => (head.to_owned(), face.to_owned()),
     };
-    let [share, unit, half] = [SOURCE_SHARE, 1.0, 0.5].map(|number| builder.number(number));
+    let [share, unit, half] = [SOURCE_SCALE, 1.0, 0.5].map(|number| builder.number(number));
     let face = builder.apply("Mul", &[&face, &share], vec![]);
     let above = builder.apply("Add", &[&unit, &face], vec![]);
     let below = builder.apply("Sub", &[&unit, &face], vec![]);

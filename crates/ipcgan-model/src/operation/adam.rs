@@ -4,13 +4,13 @@ use burn::backend::Flex;
 use burn::optim::{AdamState, AdaptiveMomentumState};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::{Adam, Instructions};
+use ipcgan_kernels::{Adam, InstructionSet};
 
 use super::kernels_for;
-use super::memory::{contiguous, values};
+use super::nhwc_tensor::{contiguous, values};
 
 /// Whether [`adam_update`] can move `parameter`: it is on the CPU, its kernels are selected, and nothing is recorded.
-pub fn adam_updates<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>) -> bool {
+pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>) -> bool {
     let plain = |tensor: &Tensor<D>| kernels_for(tensor).is_some() && !tensor.device().is_autodiff();
     plain(parameter) && plain(gradient)
 }
@@ -18,7 +18,7 @@ pub fn adam_updates<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>)
 /// `parameter` and the state of Adam one step on; `adam.time` is taken from the state.
 ///
 /// # Panics
-/// If not [`adam_updates`].
+/// If not [`can_adam_update`].
 pub fn adam_update<const D: usize>(
     adam: Adam,
     parameter: Tensor<D>,
@@ -33,7 +33,7 @@ pub fn adam_update<const D: usize>(
     let [mut first, mut second] = moments.map(primitive);
     let adam = Adam { time: time as i32, ..adam };
     adam.update(
-        Instructions::best(),
+        InstructionSet::best(),
         values_mut(&mut parameter),
         values(&gradient),
         [values_mut(&mut first), values_mut(&mut second)],

@@ -2,50 +2,50 @@
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
-use ipcgan_kernels::{Activation, Pooling};
+use ipcgan_kernels::{Activation, MaxPoolParams};
 
-use super::bounded::{bound, recorded_bounded, recorded_changed};
+use super::batch_norm::{BatchNormSpec, batch_norm_autodiff, batch_norm_kernel};
+use super::concat::{BatchGather, concat_conditions_autodiff, concat_conditions_kernel};
 use super::convolution::{
-    Convolve, Transpose, convolve, recorded_convolve, recorded_convolve_biased, recorded_transpose, transpose,
+    ConvSpec, TransposeSpec, convolve, convolve_autodiff, convolve_biased_autodiff, transpose, transpose_autodiff,
 };
-use super::frozen::{Frozen, frozen, recorded_frozen};
-use super::join::{Order, join, recorded_join};
-use super::linear::{connect, recorded_connect};
-use super::norm::{NormForm, normed, recorded_normed};
-use super::pool::{pooled, recorded_pooled, recorded_response, response};
-use super::resize::{Resized, recorded_resize, resize};
-use super::squares::{Target, recorded_squares, squares};
+use super::frozen::{FrozenConv, frozen, frozen_autodiff};
+use super::linear::{linear_autodiff, linear_kernel};
+use super::mean_squared_error::{Target, mean_squared_error_autodiff, mean_squared_error_kernel};
+use super::pool::{local_response_norm_autodiff, local_response_norm_kernel, max_pool_autodiff, max_pool_kernel};
+use super::resize::{ResizeSpec, resize_autodiff, resize_kernel};
+use super::tanh::{tanh_autodiff, tanh_kernel, tanh_offset_autodiff};
 
 /// What the CPU backend can do beyond Burn's own operations; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
-pub(super) trait KernelOperations: Backend {
+pub(super) trait CpuOperations: Backend {
     /// Convolution with `[outputs, inputs of a group, kernel, kernel]`, then an activation.
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Convolve) -> FloatTensor<Self>;
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self>;
 
     /// The same with a bias before the activation.
     fn convolve_biased(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        form: Convolve,
+        spec: ConvSpec,
     ) -> FloatTensor<Self>;
 
     /// Convolution with weights that do not change.
-    fn frozen(x: FloatTensor<Self>, layer: Frozen) -> FloatTensor<Self>;
+    fn frozen(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self>;
 
     /// Transposed convolution with `[inputs, outputs, kernel, kernel]`.
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self>;
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self>;
 
     /// Batch norm of each part of the batch, then an activation; and the means and variances, `[parts * channels]`.
-    fn normed(
+    fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        form: NormForm,
+        spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// Fully connected layer with `[inputs, outputs]`, a bias, then an activation.
-    fn connect(
+    fn linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -53,161 +53,173 @@ pub(super) trait KernelOperations: Backend {
     ) -> FloatTensor<Self>;
 
     /// For equal parts of the batch, the sum of weighted mean squared differences from targets, `[1]`.
-    fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
+    fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
 
     /// Max pooling.
-    fn pooled(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self>;
+    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self>;
 
     /// Local response norm over five channels.
-    fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self>;
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self>;
 
     /// Parts in a new order with conditions, `[outputs, conditions]`, as further channels.
-    fn conditioned(features: FloatTensor<Self>, conditions: FloatTensor<Self>, order: Order) -> FloatTensor<Self>;
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self>;
 
     /// Hyperbolic tangent.
-    fn bounded(head: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `tanh(head + atanh(source))`.
-    fn changed(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Bilinear resizing to squares.
-    fn resized(faces: FloatTensor<Self>, form: Resized) -> FloatTensor<Self>;
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self>;
 }
 
-impl KernelOperations for Flex {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Convolve) -> FloatTensor<Self> {
-        convolve(x, weight, None, form)
+impl CpuOperations for Flex {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
+        convolve(x, weight, None, spec)
     }
 
     fn convolve_biased(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        form: Convolve,
+        spec: ConvSpec,
     ) -> FloatTensor<Self> {
-        convolve(x, weight, Some(bias), form)
+        convolve(x, weight, Some(bias), spec)
     }
 
-    fn frozen(x: FloatTensor<Self>, layer: Frozen) -> FloatTensor<Self> {
+    fn frozen(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self> {
         frozen(x, &layer)
     }
 
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self> {
-        transpose(x, weight, form)
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
+        transpose(x, weight, spec)
     }
 
-    fn normed(
+    fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        form: NormForm,
+        spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        normed(x, gamma, beta, form)
+        batch_norm_kernel(x, gamma, beta, spec)
     }
 
-    fn connect(
+    fn linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        connect(x, weight, bias, activation)
+        linear_kernel(x, weight, bias, activation)
     }
 
-    fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
-        squares(x, &parts)
+    fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        mean_squared_error_kernel(x, &parts)
     }
 
-    fn pooled(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self> {
-        pooled(x, pooling)
+    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
+        max_pool_kernel(x, pooling)
     }
 
-    fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
-        response(x, share)
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        local_response_norm_kernel(x, alpha)
     }
 
-    fn conditioned(features: FloatTensor<Self>, conditions: FloatTensor<Self>, order: Order) -> FloatTensor<Self> {
-        join(features, conditions, &order)
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self> {
+        concat_conditions_kernel(features, conditions, &gather)
     }
 
-    fn bounded(head: FloatTensor<Self>) -> FloatTensor<Self> {
-        bound(head, None)
+    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_kernel(head, None)
     }
 
-    fn changed(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        bound(head, Some(source))
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_kernel(head, Some(source))
     }
 
-    fn resized(faces: FloatTensor<Self>, form: Resized) -> FloatTensor<Self> {
-        resize(faces, form)
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
+        resize_kernel(faces, spec)
     }
 }
 
-impl<C: CheckpointStrategy> KernelOperations for Autodiff<Flex, C> {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Convolve) -> FloatTensor<Self> {
-        recorded_convolve::<C>(x, weight, form)
+impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
+        convolve_autodiff::<C>(x, weight, spec)
     }
 
     fn convolve_biased(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        form: Convolve,
+        spec: ConvSpec,
     ) -> FloatTensor<Self> {
-        recorded_convolve_biased::<C>(x, weight, bias, form)
+        convolve_biased_autodiff::<C>(x, weight, bias, spec)
     }
 
-    fn frozen(x: FloatTensor<Self>, layer: Frozen) -> FloatTensor<Self> {
-        recorded_frozen::<C>(x, layer)
+    fn frozen(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self> {
+        frozen_autodiff::<C>(x, layer)
     }
 
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, form: Transpose) -> FloatTensor<Self> {
-        recorded_transpose::<C>(x, weight, form)
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
+        transpose_autodiff::<C>(x, weight, spec)
     }
 
-    fn normed(
+    fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        form: NormForm,
+        spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        recorded_normed::<C>(x, gamma, beta, form)
+        batch_norm_autodiff::<C>(x, gamma, beta, spec)
     }
 
-    fn connect(
+    fn linear(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        recorded_connect::<C>(x, weight, bias, activation)
+        linear_autodiff::<C>(x, weight, bias, activation)
     }
 
-    fn squares(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
-        recorded_squares::<C>(x, parts)
+    fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        mean_squared_error_autodiff::<C>(x, parts)
     }
 
-    fn pooled(x: FloatTensor<Self>, pooling: Pooling) -> FloatTensor<Self> {
-        recorded_pooled::<C>(x, pooling)
+    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
+        max_pool_autodiff::<C>(x, pooling)
     }
 
-    fn response(x: FloatTensor<Self>, share: f32) -> FloatTensor<Self> {
-        recorded_response::<C>(x, share)
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        local_response_norm_autodiff::<C>(x, alpha)
     }
 
-    fn conditioned(features: FloatTensor<Self>, conditions: FloatTensor<Self>, order: Order) -> FloatTensor<Self> {
-        recorded_join::<C>(features, conditions, order)
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self> {
+        concat_conditions_autodiff::<C>(features, conditions, gather)
     }
 
-    fn bounded(head: FloatTensor<Self>) -> FloatTensor<Self> {
-        recorded_bounded::<C>(head)
+    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_autodiff::<C>(head)
     }
 
-    fn changed(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        recorded_changed::<C>(head, source)
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_offset_autodiff::<C>(head, source)
     }
 
-    fn resized(faces: FloatTensor<Self>, form: Resized) -> FloatTensor<Self> {
-        recorded_resize::<C>(faces, form)
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
+        resize_autodiff::<C>(faces, spec)
     }
 }

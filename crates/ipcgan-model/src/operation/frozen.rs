@@ -10,72 +10,72 @@ use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::{Activation, Arithmetic, Convolution, Epilogue, Instructions, Maps, activation_gradient};
+use ipcgan_kernels::{Activation, ConvAlgorithm, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient};
 
-use super::extension::KernelOperations;
-use super::memory::{FeatureMaps, contiguous, feature_maps, sizes, values};
-use super::prepared::Prepared;
+use super::extension::CpuOperations;
+use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
+use super::packed_conv::PackedConv;
 
 /// A layer of a network that does not learn: its weights are packed once for the output, and once for the gradient
 /// towards the input when that is first asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Frozen {
+pub(crate) struct FrozenConv {
     layer: Arc<Layer>,
 }
 
 #[derive(Debug)]
 struct Layer {
-    forward: Prepared,
+    forward: PackedConv,
     weight: FlexTensor,
-    arithmetic: Arithmetic,
+    algorithm: ConvAlgorithm,
     adjoint: OnceLock<Convolution>,
 }
 
-impl Frozen {
+impl FrozenConv {
     /// `layer`, whose weights are on the CPU and record nothing, then an activation.
-    pub(crate) fn new(layer: &Conv2d, activation: Activation, arithmetic: Arithmetic) -> Self {
+    pub(crate) fn new(layer: &Conv2d, activation: Activation, algorithm: ConvAlgorithm) -> Self {
         let weight = layer.weight.val().try_into_primitive::<Flex>().expect("it is on the CPU, without gradients");
-        let forward = Prepared::new(layer, None, activation, arithmetic);
-        Self { layer: Arc::new(Layer { forward, weight: contiguous(weight), arithmetic, adjoint: OnceLock::new() }) }
+        let forward = PackedConv::new(layer, None, activation, algorithm);
+        Self { layer: Arc::new(Layer { forward, weight: contiguous(weight), algorithm, adjoint: OnceLock::new() }) }
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Tensor::from_dispatch(<Dispatch as KernelOperations>::frozen(x.into_dispatch(), self.clone()))
+        Tensor::from_dispatch(<Dispatch as CpuOperations>::frozen(x.into_dispatch(), self.clone()))
     }
 
-    /// The gradient towards an input of `maps` from that of the sums, before the activation.
-    fn towards_input(&self, gradient: &[f32], gradient_maps: Maps, maps: Maps) -> FlexTensor {
-        let Layer { forward, weight, arithmetic, adjoint } = &*self.layer;
+    /// The gradient towards an input of `shape` from that of the sums, before the activation.
+    fn grad_input(&self, gradient: &[f32], gradient_shape: Nhwc, shape: Nhwc) -> FlexTensor {
+        let Layer { forward, weight, algorithm, adjoint } = &*self.layer;
         let adjoint = adjoint.get_or_init(|| {
             let [outputs, inputs, _, _] = sizes(weight);
             let (weights, channels) = (values(weight), [outputs, inputs]);
-            Convolution::adjoint(Instructions::best(), *arithmetic, weights, channels, &forward.window, None)
+            Convolution::adjoint(InstructionSet::best(), *algorithm, weights, channels, &forward.params, None)
         });
-        let sides = [maps.height, maps.width];
-        feature_maps(adjoint.run(gradient, gradient_maps, sides, &Epilogue::default()), maps)
+        let sides = [shape.height, shape.width];
+        nhwc_tensor(adjoint.run(gradient, gradient_shape, sides, &Epilogue::default()), shape)
     }
 }
 
-pub(super) fn frozen(x: FlexTensor, layer: &Frozen) -> FlexTensor {
-    let x = FeatureMaps::new(x);
+pub(super) fn frozen(x: FlexTensor, layer: &FrozenConv) -> FlexTensor {
+    let x = NhwcTensor::new(x);
     let mut output = Vec::new();
-    let maps = layer.layer.forward.run(x.values(), x.maps, None, &mut output);
-    feature_maps(output, maps)
+    let shape = layer.layer.forward.run(x.values(), x.shape, None, &mut output);
+    nhwc_tensor(output, shape)
 }
 
-pub(super) fn recorded_frozen<C: CheckpointStrategy>(
+pub(super) fn frozen_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
-    layer: Frozen,
+    layer: FrozenConv,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = FrozenBack.prepare::<C>([x.node()]).compute_bound().stateful();
-    let x = FeatureMaps::new(x.into_primitive());
-    let maps = x.maps;
+    let prepared = FrozenBackward.prepare::<C>([x.node()]).compute_bound().stateful();
+    let x = NhwcTensor::new(x.into_primitive());
+    let shape = x.shape;
     let output = frozen(x.into_tensor(), &layer);
     match prepared {
         OpsKind::Tracked(prepared) => {
-            let recorded = Recorded { maps, output: FeatureMaps::new(output.clone()), layer };
-            prepared.finish(recorded, output)
+            let saved = SavedForBackward { shape, output: NhwcTensor::new(output.clone()), layer };
+            prepared.finish(saved, output)
         }
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
@@ -83,27 +83,27 @@ pub(super) fn recorded_frozen<C: CheckpointStrategy>(
 
 /// What the gradient towards the input needs, and no more: the input itself is not kept.
 #[derive(Clone, Debug)]
-struct Recorded {
+struct SavedForBackward {
     /// Sizes of the input.
-    maps: Maps,
+    shape: Nhwc,
     /// Tells where the activation was not the identity.
-    output: FeatureMaps,
-    layer: Frozen,
+    output: NhwcTensor,
+    layer: FrozenConv,
 }
 
 #[derive(Debug)]
-struct FrozenBack;
+struct FrozenBackward;
 
-impl Backward<Flex, 1> for FrozenBack {
-    type State = Recorded;
+impl Backward<Flex, 1> for FrozenBackward {
+    type State = SavedForBackward;
 
-    fn backward(self, ops: Ops<Recorded, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let Recorded { maps, output, layer } = ops.state;
-        let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
+    fn backward(self, ops: Ops<SavedForBackward, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let SavedForBackward { shape, output, layer } = ops.state;
+        let gradient = NhwcTensor::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
             let activation = layer.layer.forward.activation;
-            let before = activation_gradient(Instructions::best(), activation, output.values(), gradient.values());
-            gradients.register::<Flex>(node.id, layer.towards_input(&before, gradient.maps, maps));
+            let grad_sums = activation_gradient(InstructionSet::best(), activation, output.values(), gradient.values());
+            gradients.register::<Flex>(node.id, layer.grad_input(&grad_sums, gradient.shape, shape));
         }
     }
 }

@@ -8,9 +8,10 @@
 //! height, width]` with other strides, so its own operations work on it too.
 
 mod adam;
-mod bounded;
-mod choice;
+mod batch_norm;
+mod concat;
 mod convolution;
+mod cpu_kernels;
 mod extension;
 mod frozen;
 #[cfg(feature = "gpu")]
@@ -18,52 +19,51 @@ mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "no_gpu.rs"]
 mod gpu;
-mod join;
 mod linear;
-mod memory;
-mod norm;
+mod mean_squared_error;
+mod nhwc_tensor;
+mod packed_conv;
 mod pool;
 mod precision;
-mod prepared;
 mod resize;
-mod squares;
+mod tanh;
 
-pub use adam::{adam_update, adam_updates};
-pub(crate) use bounded::{bounded, changed};
-pub use choice::CpuKernels;
+pub use adam::{adam_update, can_adam_update};
+pub(crate) use batch_norm::batch_norm;
+pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use convolution::{convolution, transposed_convolution};
-pub(crate) use frozen::Frozen;
-pub(crate) use join::{Order, conditioned, joined_batches, with_skip};
+pub use cpu_kernels::CpuKernels;
+pub(crate) use frozen::FrozenConv;
 pub(crate) use linear::linear;
-pub(crate) use norm::norm;
-pub(crate) use pool::{max_pool, response_norm};
+pub(crate) use mean_squared_error::{Target, weighted_squared_error};
+pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};
+pub(crate) use pool::{local_response_norm, max_pool};
 pub use precision::Precision;
-pub(crate) use prepared::{Prepared, arithmetic_for, tensor_of, with_values};
-pub(crate) use resize::{Resized, resized};
-pub(crate) use squares::{Target, weighted_squares};
+pub(crate) use resize::{ResizeSpec, resize};
+pub(crate) use tanh::{tanh, tanh_offset};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{DType, Device, Tensor};
-use ipcgan_kernels::{Activation, Arithmetic};
+use ipcgan_kernels::{Activation, ConvAlgorithm};
 
 /// How the kernels are to compute `x`'s successors; none if Burn is to do it.
-fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
-    if reachable(x) { CpuKernels::selected().arithmetic() } else { None }
+fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
+    if reachable(x) { CpuKernels::selected().algorithm() } else { None }
 }
 
 /// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
-fn products_for<const D: usize>(x: &Tensor<D>) -> Option<Arithmetic> {
+fn float32_kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
     if Precision::selected() == Precision::Float32 { kernels_for(x) } else { None }
 }
 
 /// Whether `x` is where the kernels can reach it.
 fn reachable<const D: usize>(x: &Tensor<D>) -> bool {
-    is_the_cpu(&x.device()) && x.dtype() == DType::F32
+    is_cpu(&x.device()) && x.dtype() == DType::F32
 }
 
 /// Whether `device`, with gradients or without, is the CPU by Burn's `flex`.
-pub fn is_the_cpu(device: &Device) -> bool {
+pub fn is_cpu(device: &Device) -> bool {
     let device = match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
         device => device,
@@ -71,7 +71,7 @@ pub fn is_the_cpu(device: &Device) -> bool {
     matches!(device, DispatchDevice::Flex(_))
 }
 
-fn activated<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match activation {
         Activation::None => x,
         Activation::Relu => relu(x),

@@ -4,7 +4,7 @@ use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::Tensor;
 
-use super::norm::NormForm;
+use super::batch_norm::BatchNormSpec;
 
 pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     layer.forward(x)
@@ -14,6 +14,6 @@ pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
     layer.forward(x)
 }
 
-pub(super) fn normed(_: &BatchNorm, _: &Tensor<4>, _: NormForm) -> Option<(Tensor<4>, [Tensor<1>; 2])> {
+pub(super) fn batch_norm(_: &BatchNorm, _: &Tensor<4>, _: BatchNormSpec) -> Option<(Tensor<4>, [Tensor<1>; 2])> {
     None
 }

@@ -9,115 +9,118 @@ use burn::nn::LocalResponseNorm;
 use burn::nn::pool::MaxPool2d;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::{Instructions, Pooling};
+use ipcgan_kernels::{InstructionSet, MaxPoolParams};
 
-use super::extension::KernelOperations;
+use super::extension::CpuOperations;
 use super::kernels_for;
-use super::memory::{FeatureMaps, feature_maps};
+use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// `layer`, which takes the largest of squares two pixels apart.
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
-    let pooling = Pooling { side: layer.kernel_size[0], over_border: layer.ceil_mode };
+    let pooling = MaxPoolParams { kernel: layer.kernel_size[0], ceil_mode: layer.ceil_mode };
     match kernels_for(&x) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as KernelOperations>::pooled(x.into_dispatch(), pooling)),
+        Some(_) => Tensor::from_dispatch(<Dispatch as CpuOperations>::max_pool(x.into_dispatch(), pooling)),
         None => layer.forward(x),
     }
 }
 
-/// `layer`, which is `x / (1 + share * sum of the squares of five neighbouring channels)^0.75`.
-pub(crate) fn response_norm(layer: &LocalResponseNorm, x: Tensor<4>, share: f32) -> Tensor<4> {
+/// `layer`, which is `x / (1 + alpha * sum of the squares of five neighbouring channels)^0.75`.
+pub(crate) fn local_response_norm(layer: &LocalResponseNorm, x: Tensor<4>, alpha: f32) -> Tensor<4> {
     match kernels_for(&x) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as KernelOperations>::response(x.into_dispatch(), share)),
+        Some(_) => Tensor::from_dispatch(<Dispatch as CpuOperations>::local_response_norm(x.into_dispatch(), alpha)),
         None => layer.forward(x),
     }
 }
 
-pub(super) fn pooled(x: FlexTensor, pooling: Pooling) -> FlexTensor {
-    pool(&FeatureMaps::new(x), pooling)
+pub(super) fn max_pool_kernel(x: FlexTensor, pooling: MaxPoolParams) -> FlexTensor {
+    pool(&NhwcTensor::new(x), pooling)
 }
 
-fn pool(x: &FeatureMaps, pooling: Pooling) -> FlexTensor {
-    let output = ipcgan_kernels::max_pool(Instructions::best(), pooling, x.values(), x.maps);
-    feature_maps(output, pooling.of(x.maps))
+fn pool(x: &NhwcTensor, pooling: MaxPoolParams) -> FlexTensor {
+    let output = ipcgan_kernels::max_pool(InstructionSet::best(), pooling, x.values(), x.shape);
+    nhwc_tensor(output, pooling.output_shape(x.shape))
 }
 
-pub(super) fn recorded_pooled<C: CheckpointStrategy>(
+pub(super) fn max_pool_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
-    pooling: Pooling,
+    pooling: MaxPoolParams,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    match PoolBack.prepare::<C>([x.node()]).compute_bound().stateful() {
+    match PoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let x = FeatureMaps::new(x.into_primitive());
+            let x = NhwcTensor::new(x.into_primitive());
             let output = pool(&x, pooling);
-            prepared.finish((x, FeatureMaps::new(output.clone()), pooling), output)
+            prepared.finish((x, NhwcTensor::new(output.clone()), pooling), output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(pooled(x.into_primitive(), pooling)),
+        OpsKind::UnTracked(prepared) => prepared.finish(max_pool_kernel(x.into_primitive(), pooling)),
     }
 }
 
 #[derive(Debug)]
-struct PoolBack;
+struct PoolBackward;
 
-impl Backward<Flex, 1> for PoolBack {
-    type State = (FeatureMaps, FeatureMaps, Pooling);
+impl Backward<Flex, 1> for PoolBackward {
+    type State = (NhwcTensor, NhwcTensor, MaxPoolParams);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let (x, output, pooling) = ops.state;
-        let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
+        let gradient = NhwcTensor::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
-            let towards_x = ipcgan_kernels::max_pool_gradient(
-                Instructions::best(),
+            let grad_x = ipcgan_kernels::max_pool_gradient(
+                InstructionSet::best(),
                 pooling,
                 x.values(),
-                x.maps,
+                x.shape,
                 output.values(),
                 gradient.values(),
             );
-            gradients.register::<Flex>(node.id, feature_maps(towards_x, x.maps));
+            gradients.register::<Flex>(node.id, nhwc_tensor(grad_x, x.shape));
         }
     }
 }
 
-pub(super) fn response(x: FlexTensor, share: f32) -> FlexTensor {
-    respond(&FeatureMaps::new(x), share)
+pub(super) fn local_response_norm_kernel(x: FlexTensor, alpha: f32) -> FlexTensor {
+    apply_local_response_norm(&NhwcTensor::new(x), alpha)
 }
 
-fn respond(x: &FeatureMaps, share: f32) -> FlexTensor {
-    feature_maps(ipcgan_kernels::response_norm(Instructions::best(), x.values(), x.maps.channels, share), x.maps)
+fn apply_local_response_norm(x: &NhwcTensor, alpha: f32) -> FlexTensor {
+    nhwc_tensor(
+        ipcgan_kernels::local_response_norm(InstructionSet::best(), x.values(), x.shape.channels, alpha),
+        x.shape,
+    )
 }
 
-pub(super) fn recorded_response<C: CheckpointStrategy>(
+pub(super) fn local_response_norm_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
-    share: f32,
+    alpha: f32,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    match ResponseBack.prepare::<C>([x.node()]).compute_bound().stateful() {
+    match LocalResponseNormBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let x = FeatureMaps::new(x.into_primitive());
-            let output = respond(&x, share);
-            prepared.finish((x, share), output)
+            let x = NhwcTensor::new(x.into_primitive());
+            let output = apply_local_response_norm(&x, alpha);
+            prepared.finish((x, alpha), output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(response(x.into_primitive(), share)),
+        OpsKind::UnTracked(prepared) => prepared.finish(local_response_norm_kernel(x.into_primitive(), alpha)),
     }
 }
 
 #[derive(Debug)]
-struct ResponseBack;
+struct LocalResponseNormBackward;
 
-impl Backward<Flex, 1> for ResponseBack {
-    type State = (FeatureMaps, f32);
+impl Backward<Flex, 1> for LocalResponseNormBackward {
+    type State = (NhwcTensor, f32);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let (x, share) = ops.state;
-        let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
+        let (x, alpha) = ops.state;
+        let gradient = NhwcTensor::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
-            let towards_x = ipcgan_kernels::response_norm_gradient(
-                Instructions::best(),
+            let grad_x = ipcgan_kernels::local_response_norm_gradient(
+                InstructionSet::best(),
                 x.values(),
                 gradient.values(),
-                x.maps.channels,
-                share,
+                x.shape.channels,
+                alpha,
             );
-            gradients.register::<Flex>(node.id, feature_maps(towards_x, x.maps));
+            gradients.register::<Flex>(node.id, nhwc_tensor(grad_x, x.shape));
         }
     }
 }

@@ -41,12 +41,12 @@ impl Precision {
     }
 
     /// Whether `device` computes in it.
-    pub fn works_on(self, device: &Device) -> bool {
-        self.narrow().is_none_or(|dtype| device.supports_dtype(dtype))
+    pub fn is_supported_by(self, device: &Device) -> bool {
+        self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype))
     }
 
     /// The type that is narrower than the weights, if it is.
-    fn narrow(self) -> Option<DType> {
+    fn reduced_dtype(self) -> Option<DType> {
         match self {
             Self::Float32 => None,
             Self::Float16 => Some(DType::F16),
@@ -66,13 +66,13 @@ impl fmt::Display for Precision {
 }
 
 /// A layer whose product of inputs and weights may be computed in fewer bits.
-pub(super) trait Narrowed: Clone {
+pub(super) trait CastWeights: Clone {
     /// The same with weights as `dtype`; gradients go through to the weights as they were.
-    fn narrowed(&self, dtype: DType) -> Self;
+    fn cast_weights(&self, dtype: DType) -> Self;
 }
 
-impl Narrowed for Conv2d {
-    fn narrowed(&self, dtype: DType) -> Self {
+impl CastWeights for Conv2d {
+    fn cast_weights(&self, dtype: DType) -> Self {
         Self {
             weight: cast(&self.weight, dtype),
             bias: self.bias.as_ref().map(|bias| cast(bias, dtype)),
@@ -81,8 +81,8 @@ impl Narrowed for Conv2d {
     }
 }
 
-impl Narrowed for ConvTranspose2d {
-    fn narrowed(&self, dtype: DType) -> Self {
+impl CastWeights for ConvTranspose2d {
+    fn cast_weights(&self, dtype: DType) -> Self {
         Self {
             weight: cast(&self.weight, dtype),
             bias: self.bias.as_ref().map(|bias| cast(bias, dtype)),
@@ -91,8 +91,8 @@ impl Narrowed for ConvTranspose2d {
     }
 }
 
-impl Narrowed for Linear {
-    fn narrowed(&self, dtype: DType) -> Self {
+impl CastWeights for Linear {
+    fn cast_weights(&self, dtype: DType) -> Self {
         Self { weight: cast(&self.weight, dtype), bias: self.bias.as_ref().map(|bias| cast(bias, dtype)) }
     }
 }
@@ -102,13 +102,13 @@ fn cast<const D: usize>(weight: &Param<Tensor<D>>, dtype: DType) -> Param<Tensor
 }
 
 /// `run(layer, x)` by Burn, in the precision that is selected.
-pub(super) fn by_burn<L: Narrowed, const D: usize>(
+pub(super) fn run_on_burn<L: CastWeights, const D: usize>(
     layer: &L,
     x: Tensor<D>,
     run: impl Fn(&L, Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {
-    match Precision::selected().narrow() {
+    match Precision::selected().reduced_dtype() {
         None => run(layer, x),
-        Some(dtype) => run(&layer.narrowed(dtype), x.cast(dtype)).cast(DType::F32),
+        Some(dtype) => run(&layer.cast_weights(dtype), x.cast(dtype)).cast(DType::F32),
     }
 }

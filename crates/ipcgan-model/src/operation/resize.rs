@@ -7,15 +7,15 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Dispatch, Flex};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::{Maps, Resize};
+use ipcgan_kernels::{Nhwc, Resize};
 
-use super::extension::KernelOperations;
+use super::extension::CpuOperations;
 use super::kernels_for;
-use super::memory::{FeatureMaps, feature_maps};
+use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// How to resize three channels to squares, and what happens to their values.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Resized {
+pub(crate) struct ResizeSpec {
     /// Side of the output.
     pub(crate) side: usize,
     /// What values are multiplied by.
@@ -24,53 +24,53 @@ pub(crate) struct Resized {
     pub(crate) shift: [f32; 3],
 }
 
-/// `faces` resized bilinearly, with half-pixel centres, as `form` says: `[batch, 3, height, width]` to
+/// `faces` resized bilinearly, with half-pixel centres, as `spec` says: `[batch, 3, height, width]` to
 /// `[batch, 3, side, side]`; none if kernels do not apply.
-pub(crate) fn resized(faces: &Tensor<4>, form: Resized) -> Option<Tensor<4>> {
+pub(crate) fn resize(faces: &Tensor<4>, spec: ResizeSpec) -> Option<Tensor<4>> {
     kernels_for(faces)?;
     let faces = faces.clone().into_dispatch();
-    Some(Tensor::from_dispatch(<Dispatch as KernelOperations>::resized(faces, form)))
+    Some(Tensor::from_dispatch(<Dispatch as CpuOperations>::resize(faces, spec)))
 }
 
-impl Resized {
+impl ResizeSpec {
     fn kernel(&self) -> Resize<'_> {
         Resize { sides: [self.side; 2], scale: self.scale, shift: &self.shift }
     }
 }
 
-pub(super) fn resize(faces: FlexTensor, form: Resized) -> FlexTensor {
-    let faces = FeatureMaps::new(faces);
-    let maps = Maps { height: form.side, width: form.side, ..faces.maps };
-    feature_maps(form.kernel().run(faces.values(), faces.maps), maps)
+pub(super) fn resize_kernel(faces: FlexTensor, spec: ResizeSpec) -> FlexTensor {
+    let faces = NhwcTensor::new(faces);
+    let shape = Nhwc { height: spec.side, width: spec.side, ..faces.shape };
+    nhwc_tensor(spec.kernel().run(faces.values(), faces.shape), shape)
 }
 
-pub(super) fn recorded_resize<C: CheckpointStrategy>(
+pub(super) fn resize_autodiff<C: CheckpointStrategy>(
     faces: FloatTensor<Autodiff<Flex, C>>,
-    form: Resized,
+    spec: ResizeSpec,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = ResizeBack.prepare::<C>([faces.node()]).compute_bound().stateful();
-    let faces = FeatureMaps::new(faces.into_primitive());
-    let maps = faces.maps;
-    let output = resize(faces.into_tensor(), form);
+    let prepared = ResizeBackward.prepare::<C>([faces.node()]).compute_bound().stateful();
+    let faces = NhwcTensor::new(faces.into_primitive());
+    let shape = faces.shape;
+    let output = resize_kernel(faces.into_tensor(), spec);
     match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish((maps, form), output),
+        OpsKind::Tracked(prepared) => prepared.finish((shape, spec), output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
 }
 
 #[derive(Debug)]
-struct ResizeBack;
+struct ResizeBackward;
 
-impl Backward<Flex, 1> for ResizeBack {
+impl Backward<Flex, 1> for ResizeBackward {
     /// Sizes of the input, and the form.
-    type State = (Maps, Resized);
+    type State = (Nhwc, ResizeSpec);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let (maps, form) = ops.state;
-        let gradient = FeatureMaps::new(gradients.consume::<Flex>(&ops.node));
+        let (shape, spec) = ops.state;
+        let gradient = NhwcTensor::new(gradients.consume::<Flex>(&ops.node));
         if let [Some(node)] = ops.parents {
-            let towards = form.kernel().gradient(gradient.values(), maps);
-            gradients.register::<Flex>(node.id, feature_maps(towards, maps));
+            let grad = spec.kernel().gradient(gradient.values(), shape);
+            gradients.register::<Flex>(node.id, nhwc_tensor(grad, shape));
         }
     }
 }

@@ -13,8 +13,8 @@ use burn::store::{
 use burn::tensor::DType;
 use safetensors::SafeTensors;
 
-use super::tensors::{check_names, check_numbers};
-use super::{Form, one_line, pytorch};
+use super::tensors::{check_names, check_values};
+use super::{WeightsFormat, one_line, pytorch};
 use crate::ModelError;
 
 /// What is in a weights file.
@@ -34,23 +34,23 @@ pub(super) enum Tensors {
 impl Contents {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
         let bytes = fs::read(path).map_err(|source| ModelError::Access { path: path.into(), source })?;
-        match Form::of_bytes(&bytes) {
+        match WeightsFormat::detect(&bytes) {
             // Its reader takes files alone.
-            Form::Pytorch => {
-                let (metadata, bytes) = pytorch::decoded(path).map_err(damaged(Form::Pytorch, path))?;
+            WeightsFormat::Pytorch => {
+                let (metadata, bytes) = pytorch::decoded(path).map_err(damaged(WeightsFormat::Pytorch, path))?;
                 Ok(Self { metadata, tensors: Tensors::Pytorchs(bytes) })
             }
-            Form::Safetensors | Form::Burnpack => Self::of_bytes(bytes, path),
+            WeightsFormat::Safetensors | WeightsFormat::Burnpack => Self::of_bytes(bytes, path),
         }
     }
 
     pub(super) fn of_bytes(bytes: Vec<u8>, origin: &Path) -> Result<Self, ModelError> {
-        let form = Form::of_bytes(&bytes);
-        let contents = match form {
-            Form::Burnpack => Self::of_burnpack(bytes),
+        let format = WeightsFormat::detect(&bytes);
+        let contents = match format {
+            WeightsFormat::Burnpack => Self::of_burnpack(bytes),
             _ => Self::of_safetensors(bytes),
         };
-        contents.map_err(damaged(form, origin))
+        contents.map_err(damaged(format, origin))
     }
 
     fn of_safetensors(bytes: Vec<u8>) -> Result<Self, String> {
@@ -89,7 +89,7 @@ impl Tensors {
 fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network: &mut N) -> Result<(), String> {
     check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values())?;
     network.load_from(&mut store).map_err(|error| one_line(&error))?;
-    check_numbers(network)
+    check_values(network)
 }
 
 /// Puts the tensors of the burnpack file `path` whose names begin with `part` and a dot in place of the parameters of
@@ -107,10 +107,10 @@ pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut
     let applied = network.apply(tensors, None, Some(Box::new(FloatCastAdapter::to(DType::F32))), false);
     match applied.errors.first() {
         Some(error) => Err(one_line(error)),
-        None => check_numbers(network),
+        None => check_values(network),
     }
 }
 
-fn damaged(form: Form, path: &Path) -> impl FnOnce(String) -> ModelError {
-    move |reason| ModelError::Damaged { path: path.into(), form, reason }
+fn damaged(format: WeightsFormat, path: &Path) -> impl FnOnce(String) -> ModelError {
+    move |reason| ModelError::Damaged { path: path.into(), format, reason }
 }

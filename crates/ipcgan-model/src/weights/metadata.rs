@@ -65,7 +65,7 @@ impl<'a> Metadata<'a> {
     pub(super) fn check_kind(&self, expected: &'static str) -> Result<(), ModelError> {
         match self.entry("network")? {
             found if found == expected => Ok(()),
-            found => Err(ModelError::OtherNetwork { path: self.origin.into(), expected, found: found.into() }),
+            found => Err(ModelError::WrongNetwork { path: self.origin.into(), expected, found: found.into() }),
         }
     }
 

@@ -8,7 +8,7 @@
 //! | `age_groups` | first age of each group, in years, as JSON |
 
 mod contents;
-mod form;
+mod format;
 mod metadata;
 mod networks;
 mod pytorch;
@@ -26,11 +26,11 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{AgeGroups, ModelError, write_whole};
+use crate::{AgeGroups, ModelError, write_atomic};
 use contents::{Contents, fill_from_record};
-pub use form::Form;
+pub use format::WeightsFormat;
 use metadata::{Metadata, complete, entries_of};
-use tensors::{check_numbers, counted};
+use tensors::{check_values, counted};
 
 /// A network that weights files can hold.
 pub trait Network: Module {
@@ -67,12 +67,12 @@ pub struct Weights<N: Network> {
 
 /// How many bits each number of a weights file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Numbers {
+pub enum FloatWidth {
     /// 32, as they are trained.
     #[default]
-    Whole,
+    Float32,
     /// 16: half the size, and each number to three digits.
-    Half,
+    Float16,
 }
 
 /// Writes `network` to `path` as safetensors, whole or not at all; a file that stands there is replaced.
@@ -85,29 +85,29 @@ pub fn save<N: Network>(
     age_groups: &AgeGroups,
     path: &Path,
 ) -> Result<(), ModelError> {
-    safetensors(network, config, age_groups, Numbers::Whole)
-        .and_then(|bytes| write_whole(path, &bytes))
+    safetensors(network, config, age_groups, FloatWidth::Float32)
+        .and_then(|bytes| write_atomic(path, &bytes))
         .map_err(|source| ModelError::Access { path: path.into(), source })
 }
 
 impl<N: Network> Weights<N> {
-    /// Writes it to `path` in `form`, whole or not at all; a file that stands there is replaced.
+    /// Writes it to `path` in `format`, whole or not at all; a file that stands there is replaced.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, form: Form, numbers: Numbers, path: &Path) -> Result<(), ModelError> {
+    pub fn write(&self, format: WeightsFormat, numbers: FloatWidth, path: &Path) -> Result<(), ModelError> {
         let safetensors = || safetensors(&self.network, &self.config, &self.age_groups, numbers);
-        let bytes = match form {
-            Form::Safetensors => safetensors(),
-            Form::Pytorch => safetensors().and_then(|bytes| pytorch::encoded(&bytes)),
-            Form::Burnpack => self.burnpack(numbers),
+        let bytes = match format {
+            WeightsFormat::Safetensors => safetensors(),
+            WeightsFormat::Pytorch => safetensors().and_then(|bytes| pytorch::encoded(&bytes)),
+            WeightsFormat::Burnpack => self.burnpack(numbers),
         };
         bytes
-            .and_then(|bytes| write_whole(path, &bytes))
+            .and_then(|bytes| write_atomic(path, &bytes))
             .map_err(|source| ModelError::Access { path: path.into(), source })
     }
 
-    fn burnpack(&self, numbers: Numbers) -> io::Result<Vec<u8>> {
+    fn burnpack(&self, numbers: FloatWidth) -> io::Result<Vec<u8>> {
         let mut tensors = self.network.collect(None, Some(Box::new(numbers.cast())), false);
         // Drawn at random whenever a network is made, so that no two files would be the same.
         tensors.iter_mut().for_each(|tensor| tensor.param_id = None);
@@ -120,11 +120,11 @@ impl<N: Network> Weights<N> {
     }
 }
 
-impl Numbers {
+impl FloatWidth {
     fn cast(self) -> FloatCastAdapter {
         FloatCastAdapter::to(match self {
-            Self::Whole => DType::F32,
-            Self::Half => DType::F16,
+            Self::Float32 => DType::F32,
+            Self::Float16 => DType::F16,
         })
     }
 }
@@ -134,9 +134,9 @@ fn safetensors<N: Network>(
     network: &N,
     config: &N::Config,
     age_groups: &AgeGroups,
-    numbers: Numbers,
+    numbers: FloatWidth,
 ) -> io::Result<Vec<u8>> {
-    check_numbers(network).map_err(unwritable)?;
+    check_values(network).map_err(unwritable)?;
     let adapter = BurnToPyTorchAdapter.chain(numbers.cast());
     let tensors = network.collect(None, Some(Box::new(adapter)), false);
     let bytes = bytes_of(&tensors)?;
@@ -200,7 +200,7 @@ pub fn kind(path: &Path) -> Result<String, ModelError> {
     Ok(Metadata::new(path, contents.metadata).entry("network")?.into())
 }
 
-/// Reads the network in the weights file `path`, of any [`Form`], onto `device`.
+/// Reads the network in the weights file `path`, of any [`WeightsFormat`], onto `device`.
 ///
 /// Half-precision weights are widened. Of what the network does not have, only PyTorch's counts of batches are ignored.
 ///

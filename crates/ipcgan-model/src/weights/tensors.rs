@@ -51,8 +51,8 @@ pub(super) fn check_names<'a>(
 ///
 /// # Errors
 /// Tensors that hold others: how many, and which.
-pub(super) fn check_numbers<N: Module>(network: &N) -> Result<(), String> {
-    let mut numbers = Numbers::default();
+pub(super) fn check_values<N: Module>(network: &N) -> Result<(), String> {
+    let mut numbers = ValueCheck::default();
     network.visit(&mut numbers);
     let faults = [(numbers.not_finite, "not finite (NaN or infinite)"), (numbers.negative, "below zero")];
     let faults = faults.into_iter().filter(|(names, _)| !names.is_empty());
@@ -61,13 +61,13 @@ pub(super) fn check_numbers<N: Module>(network: &N) -> Result<(), String> {
 }
 
 #[derive(Default)]
-struct Numbers {
+struct ValueCheck {
     path: Vec<String>,
     not_finite: Vec<String>,
     negative: Vec<String>,
 }
 
-impl ModuleVisitor for Numbers {
+impl ModuleVisitor for ValueCheck {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.into());
     }

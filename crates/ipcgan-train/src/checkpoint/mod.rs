@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::{fs, io};
 
-use ipcgan_model::write_whole;
+use ipcgan_model::write_atomic;
 
 pub(crate) use record_files::{RecordFiles, SaveAlways};
 pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
@@ -181,9 +181,9 @@ impl Checkpoints {
             let text = serde_json::to_vec_pretty(state).expect("numbers and names turn into JSON");
             let best = state.progress.best.as_ref().map(|best| best.step);
             incomplete.remove(&step);
-            write_whole(&self.part(step).join(STATE), &text)?;
+            write_atomic(&self.part(step).join(STATE), &text)?;
             put_in_place(&self.part(step), &self.at(step))?;
-            write_whole(&self.newest_step, step.to_string().as_bytes())?;
+            write_atomic(&self.newest_step, step.to_string().as_bytes())?;
             self.remove_old(best)?;
         }
         Ok(())

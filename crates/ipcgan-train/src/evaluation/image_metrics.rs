@@ -6,8 +6,8 @@ use image::RgbImage;
 const CORNER: f64 = 0.12;
 
 /// Variance of the Laplacian of the luminance, a measure of sharpness.
-pub(super) fn laplacian_variance(picture: &RgbImage) -> f64 {
-    let grey = image::imageops::grayscale(picture);
+pub(super) fn laplacian_variance(image: &RgbImage) -> f64 {
+    let grey = image::imageops::grayscale(image);
     let (width, height) = grey.dimensions();
     let at = |x: u32, y: u32| f64::from(grey.get_pixel(x, y)[0]);
     let inner = (1..height - 1).flat_map(|y| (1..width - 1).map(move |x| (x, y)));
@@ -27,7 +27,7 @@ pub(super) fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
 pub(super) fn background_difference(a: &RgbImage, b: &RgbImage) -> f64 {
     let side = ((f64::from(a.width()) * CORNER) as u32).max(1);
     let corner = |left: u32| {
-        let of = |picture: &RgbImage| image::imageops::crop_imm(picture, left, 0, side, side).to_image();
+        let of = |image: &RgbImage| image::imageops::crop_imm(image, left, 0, side, side).to_image();
         difference(&of(a), &of(b))
     };
     (corner(0) + corner(a.width() - side)) / 2.0

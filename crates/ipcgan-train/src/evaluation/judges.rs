@@ -77,9 +77,9 @@ impl Judges {
     fn estimates_of_batch(&self, faces: &[RgbImage]) -> Vec<FaceEstimate> {
         let seen: Vec<_> = faces.iter().map(|face| photo::resized(face, AgeEstimator::SIDE as u32)).collect();
         let age_features = self.estimator.features(pixels::faces_tensor(&seen, &self.device));
-        let years = self.estimator.years_of(age_features.clone()).into_data();
+        let years = self.estimator.ages_of_features(age_features.clone()).into_data();
         let seen: Vec<_> = faces.iter().map(for_recogniser).collect();
-        let embeddings = self.recogniser.vectors(pixels::faces_tensor(&seen, &self.device));
+        let embeddings = self.recogniser.embeddings(pixels::faces_tensor(&seen, &self.device));
         let estimates = years.iter::<f64>().zip(rows(embeddings)).zip(rows(age_features));
         estimates.map(|((years, embedding), age_features)| FaceEstimate { years, embedding, age_features }).collect()
     }

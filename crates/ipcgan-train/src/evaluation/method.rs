@@ -14,7 +14,7 @@ use super::{RealFace, age};
 /// Outputs of an ageing method.
 pub(super) struct AgedFaces {
     /// Each face at each age.
-    pub(super) pictures: Vec<Vec<RgbImage>>,
+    pub(super) images: Vec<Vec<RgbImage>>,
     /// Estimates for them.
     pub(super) estimates: Vec<Vec<FaceEstimate>>,
     /// Each face aged and brought back, with its estimate, if the method supports it.
@@ -92,7 +92,7 @@ impl MethodFaces<'_> {
 
     /// Interval of a value per source and aged face.
     fn change(&self, of: &dyn Fn(&RgbImage, &RgbImage) -> f64) -> Option<Interval> {
-        self.over_faces(&|face, target| of(&self.real[face].picture, &self.aged.pictures[face][target]))
+        self.over_faces(&|face, target| of(&self.real[face].image, &self.aged.images[face][target]))
     }
 
     fn laplacian_variance_ratio(&self) -> Option<Interval> {
@@ -117,8 +117,8 @@ impl MethodFaces<'_> {
     }
 
     fn own_group_change(&self) -> Option<Interval> {
-        let own = |(face, pictures): (&RealFace, &Vec<RgbImage>)| difference(&face.picture, &pictures[face.group]);
-        Interval::of(&self.real.iter().zip(&self.aged.pictures).map(own).collect::<Vec<_>>())
+        let own = |(face, images): (&RealFace, &Vec<RgbImage>)| difference(&face.image, &images[face.group]);
+        Interval::of(&self.real.iter().zip(&self.aged.images).map(own).collect::<Vec<_>>())
     }
 
     /// The two halves of the reference row, one of them aged: as many faces, and no identity in both.
@@ -167,7 +167,7 @@ fn cycle(real: &[RealFace], back: &[(RgbImage, FaceEstimate)]) -> Option<Cycle> 
         Interval::of(&real.iter().zip(back).map(|(face, back)| of(face, back)).collect::<Vec<_>>())
     };
     Some(Cycle {
-        change: over_faces(&|face, (picture, _)| difference(&face.picture, picture))?,
+        change: over_faces(&|face, (image, _)| difference(&face.image, image))?,
         distance: over_faces(&|face, (_, estimate)| distance(&face.estimate.embedding, &estimate.embedding))?,
         years: over_faces(&|face, (_, estimate)| (face.estimate.years - estimate.years).abs())?,
     })

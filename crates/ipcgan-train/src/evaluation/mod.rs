@@ -58,15 +58,15 @@ pub struct EvaluatedGenerator<'a> {
 
 impl EvaluatedGenerator<'_> {
     /// The faces at `indices` as inputs of the generator: square, at its image size.
-    fn pictures(&self, faces: &dyn FaceSet, indices: &[usize]) -> Result<Vec<RgbImage>, TrainingError> {
-        let picture = |index: &usize| Ok(photo::resized(&photo::centred_square(&faces.image(*index)?), self.size));
-        indices.iter().map(picture).collect()
+    fn images(&self, faces: &dyn FaceSet, indices: &[usize]) -> Result<Vec<RgbImage>, TrainingError> {
+        let image = |index: &usize| Ok(photo::resized(&photo::centred_square(&faces.image(*index)?), self.size));
+        indices.iter().map(image).collect()
     }
 }
 
 /// A real face.
 pub(crate) struct RealFace {
-    picture: RgbImage,
+    image: RgbImage,
     group: usize,
     /// Identity, numbered in order of first appearance.
     person: usize,
@@ -111,15 +111,15 @@ pub fn evaluate(
     // Ageing each face, and estimating two methods.
     let steps = 3 * selected.len();
     let indices: Vec<usize> = selected.iter().map(|(index, _)| *index).collect();
-    let pictures = subject.pictures(faces, &indices)?;
-    let estimates = judges.estimates(&pictures);
-    let real = selected.into_iter().zip(people(faces, &indices)).zip(pictures).zip(estimates);
-    let real = real.map(|((((_, group), person), picture), estimate)| RealFace { picture, group, person, estimate });
+    let images = subject.images(faces, &indices)?;
+    let estimates = judges.estimates(&images);
+    let real = selected.into_iter().zip(people(faces, &indices)).zip(images).zip(estimates);
+    let real = real.map(|((((_, group), person), image), estimate)| RealFace { image, group, person, estimate });
     let real: Vec<_> = real.collect();
     let reference = reference(&real, subject.groups);
     let mut ours = Vec::new();
     for face in &real {
-        ours.push(at_every_age(subject.generator, &face.picture, subject.device));
+        ours.push(at_every_age(subject.generator, &face.image, subject.device));
         progress(ours.len(), steps);
     }
     let back: Vec<RgbImage> = real.iter().zip(&ours).map(|(face, aged)| back(subject, face, aged)).collect();
@@ -128,23 +128,23 @@ pub fn evaluate(
     let strips = strips(&real, &ours);
     let groups = subject.groups.count();
     let unchanged = AgedFaces {
-        pictures: real.iter().map(|face| vec![face.picture.clone(); groups]).collect(),
+        images: real.iter().map(|face| vec![face.image.clone(); groups]).collect(),
         estimates: real.iter().map(|face| vec![face.estimate.clone(); groups]).collect(),
         back: None,
         perceptual: vec![0.0; real.len()],
     };
     let prototypes = Prototypes::of(known, subject)?;
-    let moved = real.iter().map(|face| prototypes.at_every_age(&face.picture, face.group)).collect();
-    let judged = |pictures: Vec<Vec<RgbImage>>, back, done: usize| {
+    let moved = real.iter().map(|face| prototypes.at_every_age(&face.image, face.group)).collect();
+    let judged = |images: Vec<Vec<RgbImage>>, back, done: usize| {
         let mut estimates = Vec::new();
-        for aged in &pictures {
+        for aged in &images {
             estimates.push(judges.estimates(aged));
             progress(done + estimates.len(), steps);
         }
-        let own: Vec<&RgbImage> = real.iter().zip(&pictures).map(|(face, aged)| &aged[face.group]).collect();
-        let sources: Vec<&RgbImage> = real.iter().map(|face| &face.picture).collect();
+        let own: Vec<&RgbImage> = real.iter().zip(&images).map(|(face, aged)| &aged[face.group]).collect();
+        let sources: Vec<&RgbImage> = real.iter().map(|face| &face.image).collect();
         let perceptual = judges.perceptual_distances(&sources, &own);
-        AgedFaces { pictures, estimates, back, perceptual }
+        AgedFaces { images, estimates, back, perceptual }
     };
     let ways = [
         ("generator", judged(ours, Some(back), real.len())),
@@ -250,7 +250,7 @@ fn examples(aged: &AgedFaces, groups: &AgeGroups) -> Vec<Vec<Option<RgbImage>>> 
     let example = |target: usize, group: usize| {
         let place =
             aged.estimates.iter().position(|estimates| groups.group_of(age(estimates[target].years)) == Some(group));
-        place.map(|face| aged.pictures[face][target].clone())
+        place.map(|face| aged.images[face][target].clone())
     };
     groups.indices().map(|target| groups.indices().map(|group| example(target, group)).collect()).collect()
 }
@@ -260,7 +260,7 @@ fn strips(real: &[RealFace], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
     const SHOWN: usize = 50;
     let shown = SHOWN.min(real.len());
     let places = (0..shown).map(|row| row * real.len() / shown);
-    places.map(|place| [std::slice::from_ref(&real[place].picture), &aged[place]].concat()).collect()
+    places.map(|place| [std::slice::from_ref(&real[place].image), &aged[place]].concat()).collect()
 }
 
 #[cfg(test)]
@@ -269,7 +269,7 @@ mod tests {
 
     fn real(person: usize, embedding: f32) -> RealFace {
         let estimate = FaceEstimate { years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
-        RealFace { picture: RgbImage::new(2, 2), group: 1, person, estimate }
+        RealFace { image: RgbImage::new(2, 2), group: 1, person, estimate }
     }
 
     #[test]

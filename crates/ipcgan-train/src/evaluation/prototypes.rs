@@ -28,9 +28,9 @@ impl Prototypes {
             let count = all.len().min(FACES);
             let mut sum = vec![0.0; 3 * subject.size as usize * subject.size as usize];
             for place in 0..count {
-                let picture = faces.image(all[place * all.len() / count])?;
-                let picture = photo::resized(&photo::centred_square(&picture), subject.size);
-                sum.iter_mut().zip(picture.as_raw()).for_each(|(sum, value)| *sum += f32::from(*value));
+                let image = faces.image(all[place * all.len() / count])?;
+                let image = photo::resized(&photo::centred_square(&image), subject.size);
+                sum.iter_mut().zip(image.as_raw()).for_each(|(sum, value)| *sum += f32::from(*value));
             }
             let mean = || sum.iter().map(|sum| sum / count as f32).collect();
             Ok((count > 0).then(mean))

@@ -1,7 +1,7 @@
 //! HTML report of an evaluation, self-contained.
 
 use image::RgbImage;
-use ipcgan_data::page::{page, picture_address};
+use ipcgan_data::page::{data_url, page};
 use maud::{Markup, html};
 
 use super::{
@@ -59,7 +59,7 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
 }
 
 fn strip(rows: &[Vec<RgbImage>], metrics: &Metrics) -> Markup {
-    html! { p { img src=(picture_address(&aged_sheet(rows, &metrics.groups))) alt="Faces at each age"; } }
+    html! { p { img src=(data_url(&aged_sheet(rows, &metrics.groups))) alt="Faces at each age"; } }
 }
 
 fn years(metrics: &Metrics) -> Markup {
@@ -132,7 +132,7 @@ fn confusion(method: &Method, metrics: &Metrics, examples: &[Vec<Option<RgbImage
                     td { (group) }
                     @for (fraction, face) in fractions.iter().zip(faces) {
                         td {
-                            @if let Some(face) = face { img src=(picture_address(face)) width="72" alt=""; br; }
+                            @if let Some(face) = face { img src=(data_url(face)) width="72" alt=""; br; }
                             (number(*fraction, 2))
                         }
                     }

@@ -27,8 +27,8 @@ pub(super) fn teachers(
     let mut errors = Vec::new();
     let indices: Vec<usize> = (0..faces.len()).collect();
     for indices in indices.chunks(BATCH) {
-        let pictures = subject.pictures(faces, indices)?;
-        let features = alexnet.features(pixels::faces_tensor(&pictures, subject.device));
+        let images = subject.images(faces, indices)?;
+        let features = alexnet.features(pixels::faces_tensor(&images, subject.device));
         embeddings.extend(rows(alexnet.embedding(features.clone())));
         let predicted = rows(alexnet.age_logits(features)).into_iter().map(|logits| largest(&logits));
         let known = indices

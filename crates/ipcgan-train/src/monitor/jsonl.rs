@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ipcgan_model::write_whole;
+use ipcgan_model::write_atomic;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -108,7 +108,7 @@ fn truncate_after(path: &Path, done: usize) -> io::Result<()> {
     match (kept.is_empty(), kept.len() == before.len()) {
         (_, true) => Ok(()),
         (true, _) => fs::remove_file(path),
-        (false, _) => write_whole(path, kept.iter().flat_map(|line| [line, "\n"]).collect::<String>().as_bytes()),
+        (false, _) => write_atomic(path, kept.iter().flat_map(|line| [line, "\n"]).collect::<String>().as_bytes()),
     }
 }
 

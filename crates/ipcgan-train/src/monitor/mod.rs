@@ -53,7 +53,7 @@ enum Message {
     Image {
         step: usize,
         name: &'static str,
-        picture: RgbImage,
+        image: RgbImage,
     },
     Weights {
         step: usize,
@@ -113,8 +113,8 @@ impl Recorder {
     }
 
     /// The image `name` after step `step`.
-    pub(crate) fn picture(&self, step: usize, name: &'static str, picture: RgbImage) {
-        self.send(Message::Image { step, name, picture });
+    pub(crate) fn image(&self, step: usize, name: &'static str, image: RgbImage) {
+        self.send(Message::Image { step, name, image });
     }
 
     /// The weights `name` after step `step`.

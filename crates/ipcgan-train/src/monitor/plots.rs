@@ -37,7 +37,7 @@ pub(super) struct Plots {
     names: Vec<String>,
     due: Instant,
     /// Reused between plots, to avoid memory fragmentation.
-    picture: RgbImage,
+    image: RgbImage,
 }
 
 #[derive(Default)]
@@ -114,7 +114,7 @@ impl Plots {
             panels: BTreeMap::new(),
             names: Vec::new(),
             due: Instant::now() + FIRST,
-            picture: RgbImage::default(),
+            image: RgbImage::default(),
         };
         for (split, step, scalars) in scalars {
             plots.push(split, step, &scalars);
@@ -140,11 +140,11 @@ impl Plots {
         self.due = Instant::now() + EVERY;
         let rows = self.names.len().div_ceil(COLUMNS).max(1);
         let [width, height] = [PANEL[0] * COLUMNS as u32, PANEL[1] * rows as u32];
-        if self.picture.dimensions() != (width, height) {
-            self.picture = RgbImage::new(width, height);
+        if self.image.dimensions() != (width, height) {
+            self.image = RgbImage::new(width, height);
         }
         {
-            let area = BitMapBackend::with_buffer(&mut self.picture, (width, height)).into_drawing_area();
+            let area = BitMapBackend::with_buffer(&mut self.image, (width, height)).into_drawing_area();
             let drawn = area.fill(&WHITE).map_err(|error| error.to_string()).and_then(|()| {
                 let places = area.split_evenly((rows, COLUMNS));
                 let panels = self.names.iter().zip(places);
@@ -152,7 +152,7 @@ impl Plots {
             });
             drawn.map_err(|reason| TrainingError::Plot { stage: self.stage, reason })?;
         }
-        Ok(photo::write_png(&self.path, &self.picture)?)
+        Ok(photo::write_png(&self.path, &self.image)?)
     }
 }
 
@@ -236,11 +236,11 @@ mod tests {
         let mut plots = Plots::new(&run, Stage::Age, scalars).unwrap();
         plots.finish().unwrap();
 
-        let picture = image::open(folder.path().join("plots/age.png")).unwrap().into_rgb8();
-        assert_eq!(picture.dimensions(), (PANEL[0] * 3, PANEL[1] * 2));
+        let image = image::open(folder.path().join("plots/age.png")).unwrap().into_rgb8();
+        assert_eq!(image.dimensions(), (PANEL[0] * 3, PANEL[1] * 2));
         let coloured = |left: u32, top: u32| {
             (left..left + PANEL[0])
-                .any(|x| (top..top + PANEL[1]).any(|y| picture.get_pixel(x, y)[2] > picture.get_pixel(x, y)[0]))
+                .any(|x| (top..top + PANEL[1]).any(|y| image.get_pixel(x, y)[2] > image.get_pixel(x, y)[0]))
         };
         assert!(coloured(0, 0) && coloured(0, PANEL[1]) && !coloured(PANEL[0], PANEL[1]));
     }

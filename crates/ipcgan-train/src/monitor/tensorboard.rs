@@ -157,8 +157,8 @@ impl Sink for Events {
                 };
                 (step, scalars.iter().map(value).collect())
             }
-            Message::Image { step, name, picture } => {
-                (step, vec![Value { tag: tag(name), shown: Some(Shown::Image(image(picture))) }])
+            Message::Image { step, name, image } => {
+                (step, vec![Value { tag: tag(name), shown: Some(Shown::Image(png_image(image))) }])
             }
             Message::Weights { step, name, values } => {
                 let shown = Shown::Histogram(histogram(values));
@@ -199,15 +199,10 @@ fn masked_checksum(bytes: &[u8]) -> [u8; 4] {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(MASK).to_le_bytes()
 }
 
-fn image(picture: &RgbImage) -> protocol::Image {
+fn png_image(image: &RgbImage) -> protocol::Image {
     let mut png = Cursor::new(Vec::new());
-    picture.write_to(&mut png, ImageFormat::Png).expect("writing to memory does not fail");
-    protocol::Image {
-        height: picture.height() as i32,
-        width: picture.width() as i32,
-        channels: 3,
-        png: png.into_inner(),
-    }
+    image.write_to(&mut png, ImageFormat::Png).expect("writing to memory does not fail");
+    protocol::Image { height: image.height() as i32, width: image.width() as i32, channels: 3, png: png.into_inner() }
 }
 
 fn histogram(values: &[f32]) -> Histogram {

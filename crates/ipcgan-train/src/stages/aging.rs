@@ -78,10 +78,10 @@ impl AgingModel {
         const GENERATED: usize = 1;
         let real = self.seen(batch.real.clone(), batch, View::Real);
         let generated = self.seen(generated.detach(), batch, View::Generated);
-        let features = self.discriminator.features_of_batches([real, generated]);
+        let features = self.discriminator.stem_features([real, generated]);
         let judgements =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
-        let scores = self.discriminator.scores_of_batches(features, judgements);
+        let scores = self.discriminator.conditional_scores(features, judgements);
         let loss = discriminator_loss(scores);
         StepGradients {
             metrics: metrics(batch).with("discriminator", loss.clone()),

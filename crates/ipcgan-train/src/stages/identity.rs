@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::LabelledBatch;
 use ipcgan_model::AlexNet;
-use ipcgan_model::loss::{cross_entropy, cross_entropy_of_known};
+use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::{StepGradients, StepModel, accuracy, learn_in_one_update};
@@ -82,7 +82,7 @@ impl IdentityModel {
             return (identity, metrics);
         }
         let age = self.alexnet.age_logits(features);
-        let age = cross_entropy_of_known(age, batch.groups.clone(), batch.known.clone());
+        let age = masked_cross_entropy(age, batch.groups.clone(), batch.group_mask.clone());
         let metrics = metrics.with("age", age.clone());
         (identity + age * self.age_weight, metrics)
     }

@@ -81,7 +81,7 @@ impl Batch for LabelledBatch {
             faces: self.faces.to_device(device),
             labels: self.labels.to_device(device),
             groups: self.groups.to_device(device),
-            known: self.known.to_device(device),
+            group_mask: self.group_mask.to_device(device),
         }
     }
 }

@@ -14,7 +14,7 @@ use burn::train::{
     TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
 use image::RgbImage;
-use ipcgan_model::guarded_try;
+use ipcgan_model::try_catch_panic;
 
 pub(crate) use failure::RetryHint;
 use state::{LoopState, Pending};
@@ -156,7 +156,7 @@ impl<M: StepModel> StepStrategy<M> {
         let before = several.then(|| state.learner.clone());
         self.device_group.main().seed(step_seed(self.seed, state.step + 1));
         state.learner.lr_step();
-        let learned = guarded_try(|| {
+        let learned = try_catch_panic(|| {
             let metrics = M::learn(&mut state.learner, &self.device_group, batches);
             // Devices work asynchronously and report failures when something is read; gradient norms depend on all of
             // them.
@@ -199,7 +199,7 @@ impl<M: StepModel> StepStrategy<M> {
     /// Reads the losses of the newest unread step, and reports them.
     fn report_pending(&self, state: &mut LoopState<M>) {
         let Some(Pending { step, metrics, progress, rate }) = state.pending.take() else { return };
-        let metrics = match guarded_try(|| metrics.read().map_err(|error| error.to_string())) {
+        let metrics = match try_catch_panic(|| metrics.read().map_err(|error| error.to_string())) {
             Ok(metrics) => metrics,
             Err(reason) => return self.stop_on_device_failure(&reason, None, state),
         };
@@ -221,7 +221,7 @@ impl<M: StepModel> StepStrategy<M> {
         if let Some(observer) = &self.observer {
             match observer.after_step(state.step, &state.learner.model()) {
                 Ok(None) => (),
-                Ok(Some(picture)) => state.monitors.recorder.picture(state.step, "samples", picture),
+                Ok(Some(image)) => state.monitors.recorder.image(state.step, "samples", image),
                 Err(error) => self.stop("a sample grid could not be written", error, state),
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use burn::train::ValidLoader;
-use ipcgan_model::{give_back_freed_memory, guarded};
+use ipcgan_model::{catch_panic, release_freed_memory};
 
 use super::StepStrategy;
 use super::state::LoopState;
@@ -20,11 +20,11 @@ impl<M: StepModel> StepStrategy<M> {
         }
         state.monitors.recorder.sync();
         state.saved = Instant::now();
-        give_back_freed_memory();
+        release_freed_memory();
         state.progress.loss_scale = state.learner.model().loss_scale().state();
         self.checkpoints.begin(state.step, state.progress.clone());
         // If the main device failed there is nothing to save; that stops the loop.
-        let saved = guarded(|| {
+        let saved = catch_panic(|| {
             // Batch norm defers its last running-statistics update, which a record would miss; this applies it.
             let _ = state.learner.model().valid();
             if let Some(checkpointer) = &mut state.components.checkpointer {
@@ -38,7 +38,7 @@ impl<M: StepModel> StepStrategy<M> {
 
     /// Validates, and updates the best checkpoint; whether early stopping ends the stage.
     pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) -> bool {
-        if let Err(reason) = guarded(|| state.validate(epoch, loader)) {
+        if let Err(reason) = catch_panic(|| state.validate(epoch, loader)) {
             self.stop_on_device_failure(&reason, None, state);
             return false;
         }

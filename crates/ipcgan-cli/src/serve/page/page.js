@@ -50,7 +50,7 @@ async function attempt(work, pause = 1) {
 }
 
 async function begin() {
-  limits = await service.about();
+  limits = await service.description();
   const { groups } = limits;
   age.min = Math.floor(groups[0].middle);
   age.max = Math.ceil(groups[groups.length - 1].middle);

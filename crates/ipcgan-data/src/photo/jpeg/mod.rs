@@ -1,8 +1,8 @@
-//! Whether the picture data of a JPEG are complete.
+//! Whether the image data of a JPEG are complete.
 //!
 //! Decoders fill what is missing with grey and say nothing. So the segments are walked and the blocks of each scan are
 //! counted: their Huffman codes are read, their coefficients are not. Neither the place of the end marker nor the length of
-//! the file decides: a thumbnail within EXIF has an end marker too, and notes, a film or further pictures may follow.
+//! the file decides: a thumbnail within EXIF has an end marker too, and notes, a film or further images may follow.
 //!
 //! Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images".
 
@@ -12,26 +12,26 @@ mod scan;
 use huffman::Table;
 use scan::{Component, Frame, Scan, ScanFault};
 
-use super::ending::End;
+use super::end_marker::EndMarker;
 
 /// What is left after all blocks of a scan, in bytes, without doubt about the data before it; encoders align to sectors.
 const MAX_STUFFING: usize = 4096;
 /// The same where the file then ends: zeros in place of what was never copied can read as blocks.
 const MAX_STUFFING_AT_END: usize = 64;
 
-/// Why the picture data of a JPEG are not complete.
+/// Why the image data of a JPEG are not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// They end early.
-    CutShort,
+    Truncated,
     /// They make no sense.
     Damaged,
 }
 
-/// Walks all segments of a JPEG up to the end of its first picture.
+/// Walks all segments of a JPEG up to the end of its first image.
 ///
-/// A picture of a kind whose blocks are not known here (arithmetic coding, lossless, 12 bits) is judged by its end marker.
-pub(super) fn end(bytes: &[u8]) -> Result<End, Fault> {
+/// An image of a kind whose blocks are not known here (arithmetic coding, lossless, 12 bits) is judged by its end marker.
+pub(super) fn end(bytes: &[u8]) -> Result<EndMarker, Fault> {
     let mut walk = Walk::new(bytes);
     loop {
         let Some(marker) = walk.next_marker() else { return walk.without_end_marker() };
@@ -47,7 +47,7 @@ pub(super) fn end(bytes: &[u8]) -> Result<End, Fault> {
     }
 }
 
-/// The length of the JPEG that `bytes` begin with, up to its end marker or else all; `None` if it holds no picture.
+/// The length of the JPEG that `bytes` begin with, up to its end marker or else all; `None` if it holds no image.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let mut walk = Walk::new(bytes);
     let mut frame = false;
@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
                     false => Ok(()),
                 }
             }
-            Err(ScanFault::Ended) => Err(Fault::CutShort),
+            Err(ScanFault::Ended) => Err(Fault::Truncated),
             Err(ScanFault::NoSuchCode) => Err(Fault::Damaged),
             Err(ScanFault::NoTable) => {
                 self.known = false;
@@ -176,21 +176,21 @@ impl<'a> Walk<'a> {
         rest.windows(2).position(marker).unwrap_or(rest.len())
     }
 
-    fn at_end_marker(&self) -> Result<End, Fault> {
+    fn at_end_marker(&self) -> Result<EndMarker, Fault> {
         match self.scans > 0 && self.components().iter().all(Component::is_seen) {
-            true => Ok(End::Marked),
-            false => Err(Fault::CutShort),
+            true => Ok(EndMarker::Present),
+            false => Err(Fault::Truncated),
         }
     }
 
-    fn without_end_marker(&self) -> Result<End, Fault> {
+    fn without_end_marker(&self) -> Result<EndMarker, Fault> {
         let whole = self.scans > 0
             && self.known
             && self.stuffing <= MAX_STUFFING_AT_END
             // The last byte of a scan is filled up with ones.
             && !self.bytes.ends_with(&[0, 0])
             && self.components().iter().all(Component::is_whole);
-        if whole { Ok(End::Unmarked) } else { Err(Fault::CutShort) }
+        if whole { Ok(EndMarker::Missing) } else { Err(Fault::Truncated) }
     }
 
     /// The components of the frame whose blocks were counted.
@@ -208,13 +208,13 @@ mod tests {
 
     /// Made by `tests/data/make_photos.py`: progressive, colours at half resolution, a thumbnail within EXIF.
     const PROGRESSIVE: &[u8] = include_bytes!("../../../tests/data/progressive.jpg");
-    /// The same picture all at once, with restart markers.
+    /// The same image all at once, with restart markers.
     const RESTARTS: &[u8] = include_bytes!("../../../tests/data/restarts.jpg");
 
     fn baseline(quality: u8) -> Vec<u8> {
-        let picture = RgbImage::from_fn(50, 35, |x, y| Rgb([(x * y) as u8, (31 * x) as u8, (17 * y) as u8]));
+        let image = RgbImage::from_fn(50, 35, |x, y| Rgb([(x * y) as u8, (31 * x) as u8, (17 * y) as u8]));
         let mut bytes = Vec::new();
-        picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)).unwrap();
+        image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality)).unwrap();
         bytes
     }
 
@@ -225,17 +225,17 @@ mod tests {
     #[test]
     fn a_whole_jpeg_ends_with_its_end_marker_whatever_follows() {
         for bytes in all() {
-            assert_eq!(end(&bytes), Ok(End::Marked));
-            assert_eq!(end(&[&bytes[..], &[0; 300_000]].concat()), Ok(End::Marked));
-            assert_eq!(end(&[&bytes[..], &bytes[..bytes.len() / 2]].concat()), Ok(End::Marked));
+            assert_eq!(end(&bytes), Ok(EndMarker::Present));
+            assert_eq!(end(&[&bytes[..], &[0; 300_000]].concat()), Ok(EndMarker::Present));
+            assert_eq!(end(&[&bytes[..], &bytes[..bytes.len() / 2]].concat()), Ok(EndMarker::Present));
         }
     }
 
     #[test]
     fn without_its_end_marker_alone_a_jpeg_is_complete() {
         for bytes in all() {
-            assert_eq!(end(&bytes[..bytes.len() - 2]), Ok(End::Unmarked));
-            assert_eq!(end(&bytes[..bytes.len() - 1]), Ok(End::Unmarked));
+            assert_eq!(end(&bytes[..bytes.len() - 2]), Ok(EndMarker::Missing));
+            assert_eq!(end(&bytes[..bytes.len() - 1]), Ok(EndMarker::Missing));
         }
     }
 
@@ -243,7 +243,7 @@ mod tests {
     fn cut_anywhere_before_a_jpeg_is_cut_short_with_a_thumbnail_too() {
         for bytes in all() {
             for length in (2..bytes.len() - 2).step_by(5).chain([bytes.len() - 3]) {
-                assert_eq!(end(&bytes[..length]), Err(Fault::CutShort), "{length} of {}", bytes.len());
+                assert_eq!(end(&bytes[..length]), Err(Fault::Truncated), "{length} of {}", bytes.len());
             }
         }
     }
@@ -275,17 +275,17 @@ mod tests {
         let restart = RESTARTS.windows(2).position(|pair| pair == [0xff, 0xd1]).unwrap();
         let lost = [&RESTARTS[..restart - 6], &RESTARTS[restart..]].concat();
 
-        assert_eq!(end(&lost), Err(Fault::CutShort));
+        assert_eq!(end(&lost), Err(Fault::Truncated));
     }
 
     #[test]
     fn a_grey_jpeg_and_one_for_printing_are_complete() {
         let mut grey = Vec::new();
-        let picture = DynamicImage::from(RgbImage::new(9, 20)).to_luma8();
-        picture.write_with_encoder(JpegEncoder::new(&mut grey)).unwrap();
+        let image = DynamicImage::from(RgbImage::new(9, 20)).to_luma8();
+        image.write_with_encoder(JpegEncoder::new(&mut grey)).unwrap();
 
-        assert_eq!(end(&grey), Ok(End::Marked));
-        assert_eq!(end(include_bytes!("../../../tests/data/cmyk.jpg")), Ok(End::Marked));
+        assert_eq!(end(&grey), Ok(EndMarker::Present));
+        assert_eq!(end(include_bytes!("../../../tests/data/cmyk.jpg")), Ok(EndMarker::Present));
     }
 
     #[test]
@@ -304,6 +304,6 @@ mod tests {
     #[test]
     fn the_length_of_an_embedded_jpeg_is_up_to_its_end_marker() {
         assert_eq!(length(&[PROGRESSIVE, b"notes"].concat()), Some(PROGRESSIVE.len()));
-        assert_eq!(length(b"\xff\xd8\xff\xe0 no picture"), None);
+        assert_eq!(length(b"\xff\xd8\xff\xe0 no image"), None);
     }
 }

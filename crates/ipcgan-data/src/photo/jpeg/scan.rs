@@ -22,7 +22,7 @@ impl From<BitFault> for ScanFault {
     }
 }
 
-/// A frame: a picture's size and components.
+/// A frame: an image's size and components.
 pub(super) struct Frame {
     progressive: bool,
     width: u32,
@@ -37,7 +37,7 @@ pub(super) struct Component {
     down: u32,
     /// For each coefficient: the lowest bit that has come; `None` before the first scan.
     lowest_bits: [Option<u8>; 64],
-    /// Of a progressive picture: a bit for each coefficient of each block that is not zero.
+    /// Of a progressive image: a bit for each coefficient of each block that is not zero.
     nonzero: Vec<u64>,
 }
 
@@ -76,24 +76,24 @@ impl Frame {
         components.iter().all(usual).then_some(Self { progressive, width, height, components })
     }
 
-    fn most_across(&self) -> u32 {
+    fn max_across(&self) -> u32 {
         self.components.iter().map(|component| component.across).max().unwrap_or(1)
     }
 
-    fn most_down(&self) -> u32 {
+    fn max_down(&self) -> u32 {
         self.components.iter().map(|component| component.down).max().unwrap_or(1)
     }
 
     /// Blocks of a component alone, across and down.
     fn blocks(&self, component: &Component) -> (usize, usize) {
         let of = |length: u32, factor: u32, most: u32| (length * factor).div_ceil(most).div_ceil(8) as usize;
-        (of(self.width, component.across, self.most_across()), of(self.height, component.down, self.most_down()))
+        (of(self.width, component.across, self.max_across()), of(self.height, component.down, self.max_down()))
     }
 
     /// Groups of blocks of all components of an interleaved scan.
     fn groups(&self) -> usize {
         let of = |length: u32, most: u32| length.div_ceil(8 * most) as usize;
-        of(self.width, self.most_across()) * of(self.height, self.most_down())
+        of(self.width, self.max_across()) * of(self.height, self.max_down())
     }
 }
 
@@ -148,7 +148,7 @@ impl Scan {
             lowest_bit: bits & 15,
             restart_interval,
         };
-        // In progressive pictures the first coefficients come alone, and the others one component a scan.
+        // In progressive images the first coefficients come alone, and the others one component a scan.
         let band = if first == 0 { last == 0 } else { first <= last && last < 64 && scan.parts.len() == 1 };
         let sound = !scan.parts.is_empty()
             && scan.parts.iter().all(|part| part.dc < 4 && part.ac < 4)
@@ -296,7 +296,7 @@ impl Scan {
 /// The difference of a first coefficient to that of the block before.
 fn difference(dc: &Table, bits: &mut Bits<'_>) -> Result<(), BitFault> {
     let size = u32::from(bits.symbol(dc)?);
-    // Twelve bits are the most in any picture.
+    // Twelve bits are the most in any image.
     if size > 16 { Err(BitFault::NoSuchCode) } else { bits.skip(size) }
 }
 

@@ -9,9 +9,9 @@ use burn::backend::{Autodiff, Cube, Dispatch, TensorMetadata};
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{DType, FloatDType, Tensor};
-use ipcgan_kernels::Window;
+use ipcgan_kernels::ConvParams;
 
-use super::super::convolution::{UP_WINDOW, window};
+use super::super::convolution::{UPSAMPLE_PARAMS, conv_params};
 use super::sums::sums;
 use super::weight_gradient::weight_gradient;
 use super::{GpuOperations, channels_last, dims, in_float32, on_a_gpu, reshaped};
@@ -19,18 +19,18 @@ use super::{GpuOperations, channels_last, dims, in_float32, on_a_gpu, reshaped};
 /// `layer` on whichever device Burn runs, `[batch, inputs, height, width]` to `[batch, outputs, ...]`.
 pub(in super::super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    let Some(window) = window(layer, [height, width]).filter(|_| on_a_gpu(&x)) else {
+    let Some(params) = conv_params(layer, [height, width]).filter(|_| on_a_gpu(&x)) else {
         return layer.forward(x);
     };
     let weight = layer.weight.val().into_dispatch();
-    let y = <Dispatch as GpuOperations>::convolve(x.into_dispatch(), weight, window);
+    let y = <Dispatch as GpuOperations>::convolve(x.into_dispatch(), weight, params);
     Tensor::from_dispatch(match &layer.bias {
         Some(bias) => <Dispatch as GpuOperations>::biased(y, bias.val().into_dispatch()),
         None => y,
     })
 }
 
-/// `layer`, the adjoint of a convolution with [`UP_WINDOW`], with the row and column that Burn gives too many.
+/// `layer`, the adjoint of a convolution with [`UPSAMPLE_PARAMS`], with the row and column that Burn gives too many.
 pub(in super::super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
     if !on_a_gpu(&x) || layer.bias.is_some() {
         return layer.forward(x);
@@ -39,8 +39,8 @@ pub(in super::super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tenso
     Tensor::from_dispatch(<Dispatch as GpuOperations>::transpose(x.into_dispatch(), weight))
 }
 
-pub(super) fn convolve(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, window: &Window) -> FloatTensor<Cube> {
-    Cube::conv2d(x, weight, None, options(window))
+pub(super) fn convolve(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, params: &ConvParams) -> FloatTensor<Cube> {
+    Cube::conv2d(x, weight, None, options(params))
 }
 
 pub(super) fn transpose(x: FloatTensor<Cube>, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
@@ -52,26 +52,26 @@ pub(super) fn biased(x: FloatTensor<Cube>, bias: FloatTensor<Cube>) -> FloatTens
     Cube::float_add(x, reshaped::<Cube, 4>(bias, [1, channels, 1, 1]))
 }
 
-pub(super) fn recorded_convolve<C: CheckpointStrategy>(
+pub(super) fn convolve_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Cube, C>>,
     weight: FloatTensor<Autodiff<Cube, C>>,
-    window: Window,
+    params: ConvParams,
 ) -> FloatTensor<Autodiff<Cube, C>> {
-    let prepared = ConvolveBack.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+    let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
     let (x, weight) = (x.into_primitive(), weight.into_primitive());
     match prepared {
         OpsKind::Tracked(prepared) => {
-            prepared.finish((x.clone(), weight.clone(), window), convolve(x, weight, &window))
+            prepared.finish((x.clone(), weight.clone(), params), convolve(x, weight, &params))
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, &window)),
+        OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, &params)),
     }
 }
 
-pub(super) fn recorded_transpose<C: CheckpointStrategy>(
+pub(super) fn transpose_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Cube, C>>,
     weight: FloatTensor<Autodiff<Cube, C>>,
 ) -> FloatTensor<Autodiff<Cube, C>> {
-    let prepared = TransposeBack.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+    let prepared = TransposeBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
     let (x, weight) = (x.into_primitive(), weight.into_primitive());
     match prepared {
         OpsKind::Tracked(prepared) => prepared.finish((x.clone(), weight.clone()), transpose(x, weight)),
@@ -79,11 +79,11 @@ pub(super) fn recorded_transpose<C: CheckpointStrategy>(
     }
 }
 
-pub(super) fn recorded_biased<C: CheckpointStrategy>(
+pub(super) fn biased_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Cube, C>>,
     bias: FloatTensor<Autodiff<Cube, C>>,
 ) -> FloatTensor<Autodiff<Cube, C>> {
-    let prepared = BiasBack.prepare::<C>([x.node(), bias.node()]).compute_bound().stateful();
+    let prepared = BiasBackward.prepare::<C>([x.node(), bias.node()]).compute_bound().stateful();
     let (x, bias) = (x.into_primitive(), bias.into_primitive());
     match prepared {
         OpsKind::Tracked(prepared) => prepared.finish((), biased(x, bias)),
@@ -91,55 +91,55 @@ pub(super) fn recorded_biased<C: CheckpointStrategy>(
     }
 }
 
-fn options(window: &Window) -> ConvOptions<2> {
-    let padding = [(window.before, window.after); 2];
-    ConvOptions { padding, ..ConvOptions::new([window.stride; 2], [0; 2], [1; 2], window.groups) }
+fn options(params: &ConvParams) -> ConvOptions<2> {
+    let padding = [(params.pad_before, params.pad_after); 2];
+    ConvOptions { padding, ..ConvOptions::new([params.stride; 2], [0; 2], [1; 2], params.groups) }
 }
 
 fn up_options() -> ConvTransposeOptions<2> {
-    ConvTransposeOptions::new([UP_WINDOW.stride; 2], [UP_WINDOW.before; 2], [0; 2], [1; 2], 1)
+    ConvTransposeOptions::new([UPSAMPLE_PARAMS.stride; 2], [UPSAMPLE_PARAMS.pad_before; 2], [0; 2], [1; 2], 1)
 }
 
 #[derive(Debug)]
-struct ConvolveBack;
+struct ConvolveBackward;
 
-impl Backward<Cube, 2> for ConvolveBack {
-    type State = (FloatTensor<Cube>, FloatTensor<Cube>, Window);
+impl Backward<Cube, 2> for ConvolveBackward {
+    type State = (FloatTensor<Cube>, FloatTensor<Cube>, ConvParams);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [towards_x, towards_weight] = ops.parents;
-        let (x, weight, window) = ops.state;
+        let [grad_x, grad_weight] = ops.parents;
+        let (x, weight, params) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
-        if let Some(node) = towards_weight {
-            let weights = weight_gradient::<Cube>(padded(x.clone(), &window), gradient.clone(), &window);
+        if let Some(node) = grad_weight {
+            let weights = weight_gradient::<Cube>(padded(x.clone(), &params), gradient.clone(), &params);
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }
-        if let Some(node) = towards_x {
-            let towards_x = Cube::conv2d_x_backward(x, weight, gradient, options(&window));
-            gradients.register::<Cube>(node.id, towards_x);
+        if let Some(node) = grad_x {
+            let grad_x = Cube::conv2d_x_backward(x, weight, gradient, options(&params));
+            gradients.register::<Cube>(node.id, grad_x);
         }
     }
 }
 
 #[derive(Debug)]
-struct TransposeBack;
+struct TransposeBackward;
 
-impl Backward<Cube, 2> for TransposeBack {
+impl Backward<Cube, 2> for TransposeBackward {
     type State = (FloatTensor<Cube>, FloatTensor<Cube>);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [towards_x, towards_weight] = ops.parents;
+        let [grad_x, grad_weight] = ops.parents;
         let (x, weight) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
-        if let Some(node) = towards_weight {
+        if let Some(node) = grad_weight {
             // What was the adjoint's output is the convolution's input, and the other way round. It has the row and the
             // column that SAME padding adds already.
-            let weights = weight_gradient::<Cube>(gradient.clone(), x, &UP_WINDOW);
+            let weights = weight_gradient::<Cube>(gradient.clone(), x, &UPSAMPLE_PARAMS);
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }
-        if let Some(node) = towards_x {
-            let towards_x = Cube::conv_transpose2d_x_backward(weight, gradient, up_options());
-            gradients.register::<Cube>(node.id, towards_x);
+        if let Some(node) = grad_x {
+            let grad_x = Cube::conv_transpose2d_x_backward(weight, gradient, up_options());
+            gradients.register::<Cube>(node.id, grad_x);
         }
     }
 }
@@ -148,23 +148,23 @@ fn float(dtype: DType) -> FloatDType {
     dtype.into()
 }
 
-fn padded(x: FloatTensor<Cube>, window: &Window) -> FloatTensor<Cube> {
-    match (window.before, window.after) {
+fn padded(x: FloatTensor<Cube>, params: &ConvParams) -> FloatTensor<Cube> {
+    match (params.pad_before, params.pad_after) {
         (0, 0) => x,
         sides => Cube::float_pad(x, &[(0, 0), (0, 0), sides, sides], PadMode::Constant(0.0)),
     }
 }
 
 #[derive(Debug)]
-struct BiasBack;
+struct BiasBackward;
 
-impl Backward<Cube, 2> for BiasBack {
+impl Backward<Cube, 2> for BiasBackward {
     type State = ();
 
     fn backward(self, ops: Ops<(), 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [towards_x, towards_bias] = ops.parents;
+        let [grad_x, grad_bias] = ops.parents;
         let gradient = gradients.consume::<Cube>(&ops.node);
-        if let Some(node) = towards_bias {
+        if let Some(node) = grad_bias {
             let [_, channels, ..] = dims::<Cube, 4>(&gradient);
             let places = channels_last::<Cube>(in_float32::<Cube>(gradient.clone()));
             let [count, _] = dims::<Cube, 2>(&places);
@@ -172,7 +172,7 @@ impl Backward<Cube, 2> for BiasBack {
             let sums = Cube::float_cast(reshaped::<Cube, 1>(sums, [channels]), float(gradient.dtype()));
             gradients.register::<Cube>(node.id, sums);
         }
-        if let Some(node) = towards_x {
+        if let Some(node) = grad_x {
             gradients.register::<Cube>(node.id, gradient);
         }
     }

@@ -4,22 +4,22 @@
 //! mean of a batch norm, a bias' gradient. That leaves most of a GPU without work, and is wrong where a driver ends loops
 //! early: Mesa's software drivers do after 65,535 turns. Here such sums are cut into parts with threads of their own.
 
+mod batch_norm;
 mod convolution;
-mod norm;
-mod parts;
+mod grouped_convolution;
 mod sums;
 mod weight_gradient;
 
+pub(super) use batch_norm::batch_norm;
 pub(super) use convolution::{convolution, transposed_convolution};
-pub(super) use norm::normed;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, DispatchDevice, TensorMetadata, backend_extension};
 use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
-use ipcgan_kernels::Window;
+use ipcgan_kernels::ConvParams;
 
-use super::norm::{NormForm, Normed};
+use super::batch_norm::{BatchNormOutput, BatchNormSpec};
 
 /// Whether `x` is on a GPU of Burn's runtime.
 fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
@@ -35,9 +35,9 @@ fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
 #[backend_extension(Cube, Autodiff)]
 pub(super) trait GpuOperations: Backend {
     /// Convolution of a square window with `[outputs, inputs of a group, kernel, kernel]`.
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self>;
 
-    /// The adjoint of the convolution with [`UP_WINDOW`](super::convolution::UP_WINDOW), with
+    /// The adjoint of the convolution with [`UPSAMPLE_PARAMS`](super::convolution::UPSAMPLE_PARAMS), with
     /// `[inputs, outputs, kernel, kernel]`.
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -45,17 +45,17 @@ pub(super) trait GpuOperations: Backend {
     fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Batch norm by the statistics of the batch; with them, `[parts * channels]` each.
-    fn normed(
+    fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        form: NormForm,
+        spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl GpuOperations for Cube {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
-        convolution::convolve(x, weight, &window)
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self> {
+        convolution::convolve(x, weight, &params)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -66,26 +66,36 @@ impl GpuOperations for Cube {
         convolution::biased(x, bias)
     }
 
-    fn normed(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, form: NormForm) -> Normed<Self> {
-        norm::norm(x, gamma, beta, form)
+    fn batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        spec: BatchNormSpec,
+    ) -> BatchNormOutput<Self> {
+        batch_norm::batch_norm_kernel(x, gamma, beta, spec)
     }
 }
 
 impl<C: CheckpointStrategy> GpuOperations for Autodiff<Cube, C> {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
-        convolution::recorded_convolve::<C>(x, weight, window)
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self> {
+        convolution::convolve_autodiff::<C>(x, weight, params)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        convolution::recorded_transpose::<C>(x, weight)
+        convolution::transpose_autodiff::<C>(x, weight)
     }
 
     fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        convolution::recorded_biased::<C>(x, bias)
+        convolution::biased_autodiff::<C>(x, bias)
     }
 
-    fn normed(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>, form: NormForm) -> Normed<Self> {
-        norm::recorded_norm::<C>(x, gamma, beta, form)
+    fn batch_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        spec: BatchNormSpec,
+    ) -> BatchNormOutput<Self> {
+        batch_norm::batch_norm_autodiff::<C>(x, gamma, beta, spec)
     }
 }
 

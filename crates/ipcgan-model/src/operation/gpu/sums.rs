@@ -6,7 +6,7 @@ use burn::backend::tensor::FloatTensor;
 use super::{dims, reshaped};
 
 /// Values that a thread adds up, at most, where their number can be divided.
-const LONGEST: usize = 64;
+const MAX_TERMS: usize = 64;
 
 /// `[parts, values, channels]` to `[parts, channels]`, the sums over the values.
 pub(super) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
@@ -23,7 +23,7 @@ pub(super) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 
 /// How many of `values` one thread adds up.
 fn short(values: usize) -> usize {
-    (2..=LONGEST.min(values)).rev().find(|together| values.is_multiple_of(*together)).unwrap_or(values)
+    (2..=MAX_TERMS.min(values)).rev().find(|together| values.is_multiple_of(*together)).unwrap_or(values)
 }
 
 #[cfg(test)]

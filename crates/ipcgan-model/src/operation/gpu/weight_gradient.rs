@@ -6,46 +6,46 @@
 use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::Slice;
-use ipcgan_kernels::Window;
+use ipcgan_kernels::ConvParams;
 
-use super::parts::in_parts;
+use super::grouped_convolution::by_grouped_convolution;
 use super::sums::sums;
 use super::{dims, in_float32, reshaped, whole};
 
 /// Turns of a thread's loop, at most, in parts.
-const LONGEST: usize = 2048;
+const MAX_ITERATIONS: usize = 2048;
 /// Outputs from which on products are taken.
-const LEAST_OUTPUTS: usize = 8;
+const MIN_OUTPUTS: usize = 8;
 /// Places that one product sums up, at most.
-const PLACES: usize = 1024;
+const MAX_POSITIONS: usize = 1024;
 /// Values that are laid out for a product at a time, at most: 128 MiB, as much as the least of drivers binds.
-const MOST_VALUES: usize = 1 << 25;
+const MAX_VALUES: usize = 1 << 25;
 
 /// `[outputs, inputs of a group, kernel, kernel]`, of padded `x` `[batch, inputs, ...]` and the gradient `y` of the outputs
 /// `[batch, outputs, height, width]`; in float32, because the sums are long.
-pub(super) fn weight_gradient<B: Backend>(x: FloatTensor<B>, y: FloatTensor<B>, window: &Window) -> FloatTensor<B> {
+pub(super) fn weight_gradient<B: Backend>(x: FloatTensor<B>, y: FloatTensor<B>, params: &ConvParams) -> FloatTensor<B> {
     let (x, y) = (in_float32::<B>(x), in_float32::<B>(y));
     let [_, outputs, ..] = dims::<B, 4>(&y);
-    if window.groups == 1 && outputs >= LEAST_OUTPUTS {
-        by_products::<B>(x, y, window, [PLACES, MOST_VALUES])
+    if params.groups == 1 && outputs >= MIN_OUTPUTS {
+        by_matmul::<B>(x, y, params, [MAX_POSITIONS, MAX_VALUES])
     } else {
-        in_parts::<B>(x, y, window, LONGEST)
+        by_grouped_convolution::<B>(x, y, params, MAX_ITERATIONS)
     }
 }
 
-/// As products over `most_places`, with `most_values` laid out at a time.
-fn by_products<B: Backend>(
+/// As products over `max_positions`, with `max_values` laid out at a time.
+fn by_matmul<B: Backend>(
     x: FloatTensor<B>,
     y: FloatTensor<B>,
-    window: &Window,
-    [most_places, most_values]: [usize; 2],
+    params: &ConvParams,
+    [max_positions, max_values]: [usize; 2],
 ) -> FloatTensor<B> {
     let ([batch, inputs, ..], [_, outputs, height, width]) = (dims::<B, 4>(&x), dims::<B, 4>(&y));
-    let Window { kernel, stride, .. } = *window;
+    let ConvParams { kernel, stride, .. } = *params;
     let of_a_tap = height * width * inputs;
-    let maps = divisor(batch, most_values / of_a_tap);
-    let taps = (most_values / (maps * of_a_tap)).clamp(1, kernel * kernel);
-    let places = divisor(height * width, most_places);
+    let maps = divisor(batch, max_values / of_a_tap);
+    let taps = (max_values / (maps * of_a_tap)).clamp(1, kernel * kernel);
+    let places = divisor(height * width, max_positions);
     let parts = maps * height * width / places;
 
     let (x, y) = (B::float_permute(x, &[0, 2, 3, 1]), B::float_permute(y, &[0, 2, 3, 1]));
@@ -74,9 +74,9 @@ fn by_products<B: Backend>(
     B::float_permute(reshaped::<B, 4>(of_all, [outputs, kernel, kernel, inputs]), &[0, 3, 1, 2])
 }
 
-/// The largest divisor of `count` that is at most `most`; one at least.
-fn divisor(count: usize, most: usize) -> usize {
-    (1..=most.clamp(1, count)).rev().find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(1)
+/// The largest divisor of `count` that is at most `max`; one at least.
+fn divisor(count: usize, max: usize) -> usize {
+    (1..=max.clamp(1, count)).rev().find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -87,13 +87,13 @@ mod tests {
     use burn_flex::FlexTensor;
 
     use super::*;
-    use crate::operation::convolution::UP_WINDOW;
+    use crate::operation::convolution::UPSAMPLE_PARAMS;
 
-    const WINDOWS: [Window; 4] = [
-        Window { kernel: 7, stride: 1, before: 3, after: 3, groups: 1 },
-        Window { kernel: 4, stride: 2, before: 1, after: 1, groups: 1 },
-        Window { kernel: 3, stride: 2, before: 0, after: 0, groups: 2 },
-        UP_WINDOW,
+    const WINDOWS: [ConvParams; 4] = [
+        ConvParams { kernel: 7, stride: 1, pad_before: 3, pad_after: 3, groups: 1 },
+        ConvParams { kernel: 4, stride: 2, pad_before: 1, pad_after: 1, groups: 1 },
+        ConvParams { kernel: 3, stride: 2, pad_before: 0, pad_after: 0, groups: 2 },
+        UPSAMPLE_PARAMS,
     ];
 
     fn maps(shape: [usize; 4]) -> Tensor<4> {
@@ -106,35 +106,35 @@ mod tests {
 
     #[test]
     fn products_and_sums_in_parts_are_whole_sums() {
-        for window in WINDOWS {
-            let side = window.output_side(16);
+        for params in WINDOWS {
+            let side = params.output_side(16);
             let (x, y) = (maps([6, 4, 16, 16]), maps([6, 8, side, side]));
-            let kernel = window.kernel;
+            let kernel = params.kernel;
             let weight = Flex::float_empty(
-                Shape::new([8, 4 / window.groups, kernel, kernel]),
+                Shape::new([8, 4 / params.groups, kernel, kernel]),
                 &Default::default(),
                 FloatDType::F32,
             );
-            let padding = [(window.before, window.after); 2];
+            let padding = [(params.pad_before, params.pad_after); 2];
             let options =
-                ConvOptions { padding, ..ConvOptions::new([window.stride; 2], [0; 2], [1; 2], window.groups) };
+                ConvOptions { padding, ..ConvOptions::new([params.stride; 2], [0; 2], [1; 2], params.groups) };
             let whole = Flex::conv2d_weight_backward(primitive(&x), weight, primitive(&y), options);
             let whole = Tensor::<4>::from_primitive::<Flex>(whole);
-            let padded = x.pad([(window.before, window.after); 2], 0.0);
+            let padded = x.pad([(params.pad_before, params.pad_after); 2], 0.0);
             let check = |found: FlexTensor, way: &str| {
                 let found = Tensor::<4>::from_primitive::<Flex>(found);
                 let difference = (found - whole.clone()).abs().max().into_scalar::<f32>();
-                assert!(difference < 1e-4, "{window:?}, {way}: {difference}");
+                assert!(difference < 1e-4, "{params:?}, {way}: {difference}");
             };
-            for longest in [usize::MAX, 500, 100, 20] {
-                let found = in_parts::<Flex>(primitive(&padded), primitive(&y), &window, longest);
-                check(found, &format!("loops of {longest}"));
+            for max_iterations in [usize::MAX, 500, 100, 20] {
+                let found = by_grouped_convolution::<Flex>(primitive(&padded), primitive(&y), &params, max_iterations);
+                check(found, &format!("loops of {max_iterations}"));
             }
             // All taps at once, some, one, one of some maps, and one of one.
-            for most in [usize::MAX, 20_000, 7000, 3000, 1000].map(|values| [64, values]) {
-                if window.groups == 1 {
-                    let found = by_products::<Flex>(primitive(&padded), primitive(&y), &window, most);
-                    check(found, &format!("products of {most:?}"));
+            for max in [usize::MAX, 20_000, 7000, 3000, 1000].map(|values| [64, values]) {
+                if params.groups == 1 {
+                    let found = by_matmul::<Flex>(primitive(&padded), primitive(&y), &params, max);
+                    check(found, &format!("products of {max:?}"));
                 }
             }
         }

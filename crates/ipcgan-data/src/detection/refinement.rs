@@ -1,0 +1,151 @@
+//! Landmarks from close-ups: every face once more, upright and large.
+//!
+//! The network's landmarks are only as fine as its cells, and of a head on its side they are a fifth of the distance of the
+//! eyes off. So each face is cut out as its landmarks say, once more as its mirror image, and searched again, until the
+//! landmarks stay where they are. What no close-up shows was no face.
+
+use burn::tensor::TensorData;
+use image::RgbImage;
+
+use super::yunet::YunetDetector;
+use super::{BoundingBox, DetectedFace};
+use crate::alignment::{SimilarityTransform, TEMPLATE};
+use crate::resample;
+
+/// Side of a close-up, in pixels.
+const SIDE: usize = 320;
+/// Side of the face as [`TEMPLATE`] has it in the middle of a close-up: the network is most exact for faces of that size.
+const FACE_SIDE: f32 = 272.0;
+/// Where the network sees the template's face in a close-up.
+const EXPECTED: BoundingBox = BoundingBox { left: 32.0, top: 26.0, right: 288.0, bottom: 294.0 };
+/// Intersection over union with [`EXPECTED`] from which on a face in a close-up is the one that it is of.
+const MIN_IOU: f32 = 0.4;
+/// Close-ups of a face at most.
+const MAX_ROUNDS: usize = 3;
+/// Share of the distance of the eyes; landmarks that moved less are final.
+const SETTLED: f32 = 0.1;
+/// Points of the photo that a pixel is the mean of, along one axis, at most.
+const MAX_SAMPLES: f32 = 4.0;
+
+/// `face` with the landmarks that close-ups show; none if the first one shows no face.
+pub(super) fn refined(detector: &YunetDetector, photo: &RgbImage, face: DetectedFace) -> Option<DetectedFace> {
+    let mut landmarks = close_up(detector, photo, &face.landmarks)?;
+    let mut before = face.landmarks;
+    for _ in 1..MAX_ROUNDS {
+        if moved(&before, &landmarks) <= SETTLED {
+            break;
+        }
+        let Some(seen) = close_up(detector, photo, &landmarks) else { break };
+        before = std::mem::replace(&mut landmarks, seen);
+    }
+    Some(DetectedFace { landmarks, ..face })
+}
+
+/// The farthest way of a landmark, as a share of the distance of the eyes.
+fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
+    let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let ways = before.iter().zip(after).map(|(&before, &after)| distance(before, after));
+    ways.fold(0.0, f32::max) / distance(after[0], after[1])
+}
+
+/// The landmarks in a close-up of a face whose landmarks are roughly known.
+fn close_up(detector: &YunetDetector, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
+    let margin = (SIDE as f32 - FACE_SIDE) / 2.0;
+    let template = TEMPLATE.map(|place| place.map(|share| margin + share * FACE_SIDE));
+    let from_photo = SimilarityTransform::estimate(landmarks, &template)?;
+    let to_photo = from_photo.inverse();
+
+    let seen = detector.predictions(images(photo, &to_photo));
+    let straight = voted(&seen[0]);
+    let mirrored = voted(&seen[1]).map(|landmarks| {
+        let [right, left, nose, mouth_right, mouth_left] = landmarks.map(|[x, y]| [SIDE as f32 - x, y]);
+        [left, right, nose, mouth_left, mouth_right]
+    });
+    let mean = |a: [f32; 2], b: [f32; 2]| [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0];
+    let landmarks = match (straight, mirrored) {
+        (Some(straight), Some(mirrored)) => std::array::from_fn(|index| mean(straight[index], mirrored[index])),
+        (seen, None) | (None, seen) => seen?,
+    };
+    Some(landmarks.map(|landmark| to_photo.apply(landmark)))
+}
+
+/// The close-up and its mirror image, `[2, 3, SIDE, SIDE]`; black beyond the photo.
+fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
+    // A bilinear value is itself a mean over two pixels along each axis.
+    let points = (to_photo.scale() / 2.0).ceil().clamp(1.0, MAX_SAMPLES) as usize;
+    let [width, height] = [photo.width(), photo.height()].map(|side| side as f32);
+    let mut values = vec![0.0; 2 * SIDE * SIDE * 3];
+    let (straight, mirrored) = values.split_at_mut(SIDE * SIDE * 3);
+    for pixel in 0..SIDE * SIDE {
+        let (x, y) = (pixel % SIDE, pixel / SIDE);
+        let mut sum = [0.0; 3];
+        for index in 0..points * points {
+            let part = |index: usize| (index as f32 + 0.5) / points as f32;
+            let [column, row] = to_photo.apply([x as f32 + part(index % points), y as f32 + part(index / points)]);
+            if (0.0..width).contains(&column) && (0.0..height).contains(&row) {
+                // Pixels' middles lie at halves.
+                let value = resample::at(photo, column - 0.5, row - 0.5);
+                sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        let value = sum.map(|sum: f32| sum / (points * points) as f32);
+        straight[3 * pixel..3 * pixel + 3].copy_from_slice(&value);
+        let opposite = y * SIDE + SIDE - 1 - x;
+        mirrored[3 * opposite..3 * opposite + 3].copy_from_slice(&value);
+    }
+    TensorData::new(values, [2, SIDE, SIDE, 3])
+}
+
+/// The landmarks of the face in a close-up: the mean over the candidates that overlap the highest score, weighted by the
+/// squares of their scores.
+fn voted(candidates: &[DetectedFace]) -> Option<[[f32; 2]; 5]> {
+    const SAME_FACE: f32 = 0.5;
+    let near = || candidates.iter().filter(|face| face.bounds.iou(&EXPECTED) > MIN_IOU);
+    let best = near().max_by(|a, b| a.score.total_cmp(&b.score))?;
+    let voters = || near().filter(|face| face.bounds.iou(&best.bounds) > SAME_FACE);
+    let weights: f32 = voters().map(|face| face.score * face.score).sum();
+    let mut landmarks = [[0.0; 2]; 5];
+    for face in voters() {
+        let weight = face.score * face.score / weights;
+        for (sum, place) in landmarks.as_flattened_mut().iter_mut().zip(face.landmarks.as_flattened()) {
+            *sum += weight * place;
+        }
+    }
+    Some(landmarks)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    fn candidate(score: f32, landmark: f32) -> DetectedFace {
+        DetectedFace { bounds: EXPECTED, score, landmarks: [[landmark; 2]; 5] }
+    }
+
+    #[test]
+    fn candidates_of_a_face_vote_by_the_squares_of_their_scores() {
+        let elsewhere = DetectedFace { bounds: BoundingBox { right: 60.0, ..EXPECTED }, ..candidate(1.0, 900.0) };
+
+        let landmarks = voted(&[candidate(0.8, 10.0), candidate(0.4, 20.0), elsewhere]).unwrap();
+
+        assert!(landmarks.as_flattened().iter().all(|value| (value - 12.0).abs() < 1e-4));
+        assert_eq!(voted(&[]), None);
+    }
+
+    #[test]
+    fn a_close_up_is_black_beyond_the_photo_and_beside_it_its_mirror_image() {
+        let photo = RgbImage::from_fn(SIDE as u32 / 2, SIDE as u32, |x, _| Rgb([x as u8, 7, 9]));
+        let points = TEMPLATE.map(|place| place.map(|share| share * 100.0));
+        let identity = SimilarityTransform::estimate(&points, &points).unwrap();
+
+        let images = images(&photo, &identity);
+
+        let values = images.as_slice::<f32>().unwrap();
+        let pixel = |index: usize| values[3 * index..3 * index + 3].to_vec();
+        assert!(pixel(3).iter().zip([3.0, 7.0, 9.0]).all(|(found, expected)| (found - expected).abs() < 1e-2));
+        assert_eq!(pixel(SIDE - 1), [0.0; 3]);
+        assert_eq!(pixel(SIDE * SIDE + SIDE - 1 - 3), pixel(3));
+    }
+}

@@ -1,0 +1,112 @@
+//! Faces that are left out of a data set, and why.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::DataError;
+
+/// What kind of reason a face is left out for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The age belongs to no age group.
+    Age,
+    /// What is said of the face makes no sense, or nothing is said.
+    Label,
+    /// A range of ages that a spreadsheet took for a date.
+    SpreadsheetDate,
+    /// No row of the data set's tables names the image.
+    Unlisted,
+    /// Another version of the same image is used.
+    OtherVersion,
+    /// There is no such image, or it cannot be read.
+    Image,
+    /// A link that leads nowhere or in a circle.
+    Link,
+    /// A folder that cannot be read.
+    Folder,
+    /// A hidden file or folder, or what macOS adds to archives.
+    Hidden,
+    /// A folder of faces that an earlier preparation made.
+    Prepared,
+    /// No face is found in the image.
+    NoFace,
+    /// The face has too few pixels.
+    SmallFace,
+    /// The person, or the same image, is on another side of the data set.
+    OtherSplit,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Age => "age outside of all age groups",
+            Self::Label => "unusable label",
+            Self::SpreadsheetDate => "age that a spreadsheet turned into a date",
+            Self::Unlisted => "named by no row of the tables",
+            Self::OtherVersion => "another version of an image that is used",
+            Self::Image => "unreadable image",
+            Self::Link => "link that leads nowhere or in a circle",
+            Self::Folder => "unreadable folder",
+            Self::Hidden => "hidden file or folder",
+            Self::Prepared => "prepared faces, not photos",
+            Self::NoFace => "no face found",
+            Self::SmallFace => "face too small",
+            Self::OtherSplit => "person or image in another split",
+        })
+    }
+}
+
+/// Why a face is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The kind of reason.
+    pub cause: Cause,
+    /// The reason in words.
+    pub reason: String,
+}
+
+impl Fault {
+    pub(crate) fn label(reason: impl Into<String>) -> Self {
+        Self { cause: Cause::Label, reason: reason.into() }
+    }
+
+    pub(crate) fn new(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { cause, reason: reason.into() }
+    }
+
+    pub(crate) fn image(reason: impl Into<String>) -> Self {
+        Self { cause: Cause::Image, reason: reason.into() }
+    }
+
+    /// Why a face could not be had from its image.
+    pub(crate) fn of(error: &DataError) -> Self {
+        match error {
+            DataError::NoFaceFound { .. } => Self { cause: Cause::NoFace, reason: "no face found".into() },
+            DataError::FaceTooSmall { side, min, .. } => {
+                let reason = format!("the face is {side} pixels wide; faces of at least {min} are used");
+                Self { cause: Cause::SmallFace, reason }
+            }
+            error => Self::image(error.in_one_line()),
+        }
+    }
+}
+
+/// A face that was left out of a data set, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// The image, or the table if its row names none.
+    pub path: PathBuf,
+    /// Line in the table, from 1, if the face was named by one.
+    pub line: Option<u64>,
+    /// Why.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Excluded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}: {}", self.path.display(), self.fault.reason)
+    }
+}

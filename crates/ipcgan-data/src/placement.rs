@@ -1,0 +1,108 @@
+//! Where a face is in its photo, and how far it reaches.
+
+use crate::alignment::SimilarityTransform;
+
+/// Middle of the oval, as shares of the face's side.
+const MIDDLE: [f32; 2] = [0.495, 0.5];
+/// How far it reaches to either side, up and down, if the face looks ahead: from the hair to the chin.
+const RADII: [f32; 2] = [0.46, 0.5];
+/// Two would be an ellipse; more is nearer to a rectangle.
+const ROUNDNESS: f32 = 2.5;
+/// Where fading begins, as a share of the way from the middle to the edge.
+const FULL: f32 = 0.7;
+/// How far the tip of the nose is from between the eyes, in distances of the eyes, where a face begins to count as turned
+/// and where it does wholly.
+const TURNED: [f32; 2] = [0.08, 0.3];
+/// How far a turned face reaches beyond its outermost landmark, as a share of the side.
+const BEYOND: f32 = 0.14;
+
+/// Where a face is in its photo.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FacePlacement {
+    /// From points of the photo to points of the aligned face, in pixels.
+    pub from_photo: SimilarityTransform,
+    /// The part of the aligned face that is the face.
+    pub mask: OvalMask,
+}
+
+impl FacePlacement {
+    /// Of the face with `landmarks` in pixels of the photo, in the order of [`crate::alignment::TEMPLATE`], whose aligned face
+    /// has `size` times `size` pixels; none if the landmarks are no face: all at one place.
+    pub fn of(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
+        let from_photo = SimilarityTransform::to_aligned(landmarks, size)?;
+        let oval =
+            OvalMask::of(&landmarks.map(|landmark| from_photo.apply(landmark).map(|length| length / size as f32)));
+        Some(Self { from_photo, mask: oval })
+    }
+
+    /// The same in a photo that was brought to `factor` times its size.
+    pub fn for_resized_photo(&self, factor: f32) -> Self {
+        Self { from_photo: self.from_photo.for_resized_photo(factor), ..*self }
+    }
+}
+
+/// An oval that fades towards its edge; of a turned head it ends where the face does, so that what lies behind stays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OvalMask {
+    /// How far it reaches to the left and to the right of its middle, as shares of the face's side.
+    reach: [f32; 2],
+}
+
+impl OvalMask {
+    /// Of a face that looks ahead.
+    pub const FRONTAL: Self = Self { reach: [RADII[0]; 2] };
+
+    /// Of the aligned face with `landmarks`, in the order and the shares of [`crate::alignment::TEMPLATE`].
+    pub fn of(landmarks: &[[f32; 2]; 5]) -> Self {
+        let [left_eye, right_eye, nose, ..] = landmarks.map(|[x, _]| x);
+        let eyes = (right_eye - left_eye).max(f32::EPSILON);
+        let turn = (nose - (left_eye + right_eye) / 2.0) / eyes;
+        let turned = smooth((turn.abs() - TURNED[0]) / (TURNED[1] - TURNED[0]));
+        let columns = || landmarks.iter().map(|[x, _]| x - MIDDLE[0]);
+        let outermost = [-columns().fold(0.0, f32::min), columns().fold(0.0, f32::max)];
+        let mut oval = Self::FRONTAL;
+        let far = usize::from(turn > 0.0);
+        let short = (outermost[far] + BEYOND).min(RADII[0]);
+        oval.reach[far] += turned * (short - RADII[0]);
+        oval
+    }
+
+    /// How much of a change is put back at a point of the face, in shares of its side: one within, zero outside.
+    pub(crate) fn weight(&self, [x, y]: [f32; 2]) -> f32 {
+        let across = x - MIDDLE[0];
+        let parts = [across / self.reach[usize::from(across > 0.0)], (y - MIDDLE[1]) / RADII[1]];
+        let distance = parts.map(|part| part.abs().powf(ROUNDNESS)).iter().sum::<f32>().powf(1.0 / ROUNDNESS);
+        smooth((1.0 - distance) / (1.0 - FULL))
+    }
+}
+
+/// From zero to one without a corner.
+fn smooth(t: f32) -> f32 {
+    let t = t.clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alignment::TEMPLATE;
+
+    #[test]
+    fn a_face_that_looks_ahead_is_put_back_from_ear_to_ear() {
+        assert_eq!(OvalMask::of(&TEMPLATE), OvalMask::FRONTAL);
+    }
+
+    #[test]
+    fn behind_a_turned_face_nothing_is_put_back_and_the_near_cheek_is() {
+        // The nose beside the right eye.
+        let turned = [[0.36, 0.3], [0.62, 0.3], [0.66, 0.52], [0.4, 0.69], [0.62, 0.69]];
+        let mirrored = turned.map(|[x, y]| [2.0 * MIDDLE[0] - x, y]);
+        let mirrored = [mirrored[1], mirrored[0], mirrored[2], mirrored[4], mirrored[3]];
+
+        for (oval, side) in [(OvalMask::of(&turned), 1.0), (OvalMask::of(&mirrored), -1.0)] {
+            let at = |x: f32| oval.weight([MIDDLE[0] + side * x, 0.5]);
+            assert!(at(0.32) < 0.01, "{}", at(0.32));
+            assert!(at(0.1) == 1.0 && at(-0.3) == 1.0, "{} {}", at(0.1), at(-0.3));
+        }
+    }
+}

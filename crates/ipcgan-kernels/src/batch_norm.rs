@@ -1,0 +1,380 @@
+//! Batch norm with the statistics of the batch, joined to the activation that follows it.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::lanes::{load, store};
+use crate::output::{PIECE_VALUES, in_chunks};
+use crate::{Activation, InstructionSet, Nhwc};
+
+/// Batch norm of feature maps.
+///
+/// The batch may be several batches in one: each of `chunks` equal parts is normed by its own statistics, as if
+/// it had come alone.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormParams<'a> {
+    /// Factor of each channel.
+    pub gamma: &'a [f32],
+    /// What is added to each channel.
+    pub beta: &'a [f32],
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Batches in the batch.
+    pub chunks: usize,
+    /// What follows.
+    pub activation: Activation,
+}
+
+/// Mean and (biased) variance of each channel, `[chunks][channels]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchStatistics {
+    /// Means.
+    pub means: Vec<f32>,
+    /// Variances.
+    pub variances: Vec<f32>,
+}
+
+/// Gradients of a batch norm.
+#[derive(Clone, Debug)]
+pub struct BatchNormGradients {
+    /// Towards its input.
+    pub input: Vec<f32>,
+    /// Towards the factors of the channels.
+    pub gamma: Vec<f32>,
+    /// Towards what is added to the channels.
+    pub beta: Vec<f32>,
+}
+
+impl BatchStatistics {
+    /// Statistics of the values of `shape`.
+    ///
+    /// # Panics
+    /// If the batch is no multiple of `chunks`, or `input` does not hold the values of `shape`.
+    pub fn new(instructions: InstructionSet, input: &[f32], shape: Nhwc, chunks: usize) -> Self {
+        assert!(shape.batch.is_multiple_of(chunks), "a batch of {} in {chunks} parts", shape.batch);
+        assert_eq!(input.len(), shape.num_elements(), "values of the input");
+        let channels = shape.channels;
+        let (mut means, mut variances) = (Vec::new(), Vec::new());
+        for part in input.chunks_exact((shape.num_elements() / chunks).max(1)) {
+            let pieces: Vec<Vec<f32>> = part
+                .par_chunks(piece_values(channels))
+                .map(|values| instructions.run(Moments { values, channels }))
+                .collect();
+            // Chan's formula joins pieces; in double precision, as there may be many.
+            let (mut count, mut mean, mut square) = (0.0, vec![0.0; channels], vec![0.0; channels]);
+            for (values, moments) in part.chunks(piece_values(channels)).zip(&pieces) {
+                let added = (values.len() / channels) as f64;
+                let (piece_means, piece_squares) = moments.split_at(channels);
+                for channel in 0..channels {
+                    let difference = f64::from(piece_means[channel]) - mean[channel];
+                    mean[channel] += difference * added / (count + added);
+                    square[channel] +=
+                        f64::from(piece_squares[channel]) + difference * difference * count * added / (count + added);
+                }
+                count += added;
+            }
+            means.extend(mean.iter().map(|&mean| mean as f32));
+            variances.extend(square.iter().map(|square| (square / count) as f32));
+        }
+        Self { means, variances }
+    }
+}
+
+impl BatchNormParams<'_> {
+    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`.
+    ///
+    /// # Panics
+    /// If values, sizes and statistics do not belong together.
+    pub fn run(
+        &self,
+        instructions: InstructionSet,
+        input: &[f32],
+        shape: Nhwc,
+        statistics: &BatchStatistics,
+    ) -> Vec<f32> {
+        self.check([input], shape, statistics);
+        let piece = piece_values(shape.channels);
+        let affines: Vec<Affine> = (0..self.chunks).map(|part| self.affine(statistics, part)).collect();
+        in_chunks(shape.num_elements(), shape.image_elements(), |image, output| {
+            let affine = &affines[image * self.chunks / shape.batch];
+            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
+                let start = image * shape.image_elements() + number * piece;
+                let input = &input[start..][..output.len()];
+                instructions.run(Apply { input, affine, activation: self.activation, output });
+            });
+        })
+    }
+
+    /// Gradients from that of the output.
+    ///
+    /// # Panics
+    /// If values, sizes and statistics do not belong together.
+    pub fn gradients(
+        &self,
+        instructions: InstructionSet,
+        input: &[f32],
+        gradient: &[f32],
+        shape: Nhwc,
+        statistics: &BatchStatistics,
+    ) -> BatchNormGradients {
+        self.check([input, gradient], shape, statistics);
+        let channels = shape.channels;
+        let (part, piece) = (shape.num_elements() / self.chunks, piece_values(channels));
+        let slope = self.activation.slope();
+        let (mut grad_gamma, mut grad_beta) = (vec![0.0; channels], vec![0.0; channels]);
+        let mut input_gradients = Vec::new();
+        for index in 0..self.chunks {
+            let affine = self.affine(statistics, index);
+            let means = &statistics.means[index * channels..][..channels];
+            let [input, gradient] = [input, gradient].map(|values| values[index * part..][..part].par_chunks(piece));
+            let sums: Vec<Vec<f32>> = input
+                .zip(gradient)
+                .map(|(input, gradient)| {
+                    instructions.run(GradientSums { input, gradient, affine: &affine, means, slope })
+                })
+                .collect();
+            let total = |index: usize| sums.iter().map(|sums| f64::from(sums[index])).sum::<f64>();
+
+            // dx = scale (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))
+            let count = (part / channels) as f64;
+            let mut input_gradient = InputGradient { affine, mean: vec![], product: vec![] };
+            for channel in 0..channels {
+                let (sum, product) = (total(channel), total(channels + channel));
+                let variance = f64::from(statistics.variances[index * channels + channel]) + f64::from(self.epsilon);
+                grad_beta[channel] += sum as f32;
+                grad_gamma[channel] += (product / variance.sqrt()) as f32;
+                input_gradient.mean.push((sum / count) as f32);
+                input_gradient.product.push((product / count / variance) as f32);
+            }
+            input_gradients.push(input_gradient);
+        }
+        let grad_input = in_chunks(shape.num_elements(), shape.image_elements(), |image, output| {
+            let index = image * self.chunks / shape.batch;
+            let means = &statistics.means[index * channels..][..channels];
+            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
+                let start = image * shape.image_elements() + number * piece;
+                let [input, gradient] = [input, gradient].map(|values| &values[start..][..output.len()]);
+                instructions.run(GradientApply {
+                    input,
+                    gradient,
+                    means,
+                    slope,
+                    input_gradient: &input_gradients[index],
+                    output,
+                });
+            });
+        });
+        BatchNormGradients { input: grad_input, gamma: grad_gamma, beta: grad_beta }
+    }
+
+    fn check<const N: usize>(&self, values: [&[f32]; N], shape: Nhwc, statistics: &BatchStatistics) {
+        assert!(values.iter().all(|values| values.len() == shape.num_elements()), "values of the maps");
+        assert_eq!([self.gamma.len(), self.beta.len()], [shape.channels; 2], "factors and shifts of the channels");
+        let [means, variances] = [&statistics.means, &statistics.variances].map(Vec::len);
+        assert_eq!([means, variances], [self.chunks * shape.channels; 2], "statistics of {} parts", self.chunks);
+    }
+
+    /// The norm of one part as `scale * x + shift`.
+    fn affine(&self, statistics: &BatchStatistics, part: usize) -> Affine {
+        let channels = self.gamma.len();
+        let values = |all: &[f32], channel: usize| all[part * channels + channel];
+        let scale: Vec<f32> = (0..channels)
+            .map(|channel| self.gamma[channel] / (values(&statistics.variances, channel) + self.epsilon).sqrt())
+            .collect();
+        let shift =
+            (0..channels).map(|channel| self.beta[channel] - values(&statistics.means, channel) * scale[channel]);
+        Affine { shift: shift.collect(), scale }
+    }
+}
+
+/// Sums over all pixels, for each channel: the gradient towards a bias.
+///
+/// # Panics
+/// If `values` do not consist of whole pixels.
+pub fn channel_sums(instructions: InstructionSet, values: &[f32], channels: usize) -> Vec<f32> {
+    assert!(values.len().is_multiple_of(channels), "{} values of {channels} channels", values.len());
+    let pieces: Vec<Vec<f32>> =
+        values.par_chunks(piece_values(channels)).map(|values| instructions.run(Sums { values, channels })).collect();
+    let total = |channel: usize| pieces.iter().map(|sums| f64::from(sums[channel])).sum::<f64>();
+    (0..channels).map(|channel| total(channel) as f32).collect()
+}
+
+fn piece_values(channels: usize) -> usize {
+    (PIECE_VALUES / channels).max(1) * channels
+}
+
+struct Affine {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+/// The gradient towards the input as `scale * (g - mean - product * (x - mean of x))`.
+struct InputGradient {
+    affine: Affine,
+    mean: Vec<f32>,
+    product: Vec<f32>,
+}
+
+struct Sums<'a> {
+    values: &'a [f32],
+    channels: usize,
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let mut sums = vec![0.0; self.channels];
+        for pixel in self.values.chunks_exact(self.channels) {
+            for (sums, values) in sums.chunks_mut(S::F32_LANES).zip(pixel.chunks(S::F32_LANES)) {
+                store(simd, sums, simd.add_f32s(load(simd, sums), load(simd, values)));
+            }
+        }
+        sums
+    }
+}
+
+/// Means, then sums of squares of the differences from them.
+struct Moments<'a> {
+    values: &'a [f32],
+    channels: usize,
+}
+
+impl WithSimd for Moments<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let Self { values, channels } = self;
+        // Sums of differences from the first pixel are small where values are large, and so lose little.
+        let origin = &values[..channels];
+        let mut moments = vec![0.0; 2 * channels];
+        for pixel in values.chunks_exact(channels) {
+            let vectors = pixel.chunks(S::F32_LANES).zip(origin.chunks(S::F32_LANES));
+            for (sums, (values, origin)) in moments[..channels].chunks_mut(S::F32_LANES).zip(vectors) {
+                let difference = simd.sub_f32s(load(simd, values), load(simd, origin));
+                store(simd, sums, simd.add_f32s(load(simd, sums), difference));
+            }
+        }
+        let count = (values.len() / channels) as f32;
+        for (moment, origin) in moments.iter_mut().zip(origin) {
+            *moment = origin + *moment / count;
+        }
+        let (means, squares) = moments.split_at_mut(channels);
+        for pixel in values.chunks_exact(channels) {
+            let vectors = pixel.chunks(S::F32_LANES).zip(means.chunks(S::F32_LANES));
+            for (squares, (values, means)) in squares.chunks_mut(S::F32_LANES).zip(vectors) {
+                let difference = simd.sub_f32s(load(simd, values), load(simd, means));
+                store(simd, squares, simd.mul_add_e_f32s(difference, difference, load(simd, squares)));
+            }
+        }
+        moments
+    }
+}
+
+struct Apply<'a> {
+    input: &'a [f32],
+    affine: &'a Affine,
+    activation: Activation,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.affine.scale.len();
+        let slope = simd.splat_f32s(self.activation.slope());
+        for (pixel, output) in self.output.chunks_exact_mut(channels).enumerate() {
+            let input = &self.input[pixel * channels..][..channels];
+            for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
+                let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
+                let scale = load(simd, &self.affine.scale[range.clone()]);
+                let shift = load(simd, &self.affine.shift[range.clone()]);
+                let value = simd.mul_add_e_f32s(load(simd, &input[range]), scale, shift);
+                store(simd, output, simd.max_f32s(value, simd.mul_f32s(value, slope)));
+            }
+        }
+    }
+}
+
+/// The gradient before the activation.
+#[inline(always)]
+fn before_activation<S: Simd>(simd: S, gradient: S::f32s, value: S::f32s, slope: S::f32s) -> S::f32s {
+    let positive = simd.greater_than_f32s(value, simd.splat_f32s(0.0));
+    simd.select_f32s(positive, gradient, simd.mul_f32s(gradient, slope))
+}
+
+/// Sums of the gradient `g`, then of `g (x - mean)`.
+struct GradientSums<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    affine: &'a Affine,
+    means: &'a [f32],
+    slope: f32,
+}
+
+impl WithSimd for GradientSums<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let channels = self.means.len();
+        let slope = simd.splat_f32s(self.slope);
+        let mut sums = vec![0.0; 2 * channels];
+        let (plain, products) = sums.split_at_mut(channels);
+        for (input, gradient) in self.input.chunks_exact(channels).zip(self.gradient.chunks_exact(channels)) {
+            let vectors = plain.chunks_mut(S::F32_LANES).zip(products.chunks_mut(S::F32_LANES));
+            for (index, (plain, products)) in vectors.enumerate() {
+                let range = index * S::F32_LANES..index * S::F32_LANES + plain.len();
+                let input = load(simd, &input[range.clone()]);
+                let scale = load(simd, &self.affine.scale[range.clone()]);
+                let shift = load(simd, &self.affine.shift[range.clone()]);
+                let value = simd.mul_add_e_f32s(input, scale, shift);
+                let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
+                let difference = simd.sub_f32s(input, load(simd, &self.means[range]));
+                store(simd, plain, simd.add_f32s(load(simd, plain), gradient));
+                store(simd, products, simd.mul_add_e_f32s(gradient, difference, load(simd, products)));
+            }
+        }
+        sums
+    }
+}
+
+struct GradientApply<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    means: &'a [f32],
+    slope: f32,
+    input_gradient: &'a InputGradient,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for GradientApply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let channels = self.means.len();
+        let slope = simd.splat_f32s(self.slope);
+        for (pixel, output) in self.output.chunks_exact_mut(channels).enumerate() {
+            let input = &self.input[pixel * channels..][..channels];
+            let gradient = &self.gradient[pixel * channels..][..channels];
+            for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
+                let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
+                let input = load(simd, &input[range.clone()]);
+                let scale = load(simd, &self.input_gradient.affine.scale[range.clone()]);
+                let shift = load(simd, &self.input_gradient.affine.shift[range.clone()]);
+                let value = simd.mul_add_e_f32s(input, scale, shift);
+                let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
+                let difference = simd.sub_f32s(input, load(simd, &self.means[range.clone()]));
+                let centred = simd.sub_f32s(gradient, load(simd, &self.input_gradient.mean[range.clone()]));
+                let product = load(simd, &self.input_gradient.product[range]);
+                let rest = simd.sub_f32s(centred, simd.mul_f32s(difference, product));
+                store(simd, output, simd.mul_f32s(rest, scale));
+            }
+        }
+    }
+}

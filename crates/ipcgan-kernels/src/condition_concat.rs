@@ -1,0 +1,59 @@
+//! Feature maps joined with the condition under which they are judged.
+
+use crate::Nhwc;
+use crate::output::in_chunks;
+
+/// Features of some images, each of which may be joined with several conditions.
+#[derive(Clone, Copy, Debug)]
+pub struct ConditionConcat<'a> {
+    /// Sizes of the features.
+    pub shape: Nhwc,
+    /// For each output, which image's features it has.
+    pub images: &'a [usize],
+    /// Values that are the same at every pixel of an output, how many.
+    pub conditions: usize,
+}
+
+impl ConditionConcat<'_> {
+    /// Each output's features with its conditions (`[outputs][conditions]`) as further channels.
+    ///
+    /// # Panics
+    /// If values and sizes do not belong together.
+    pub fn run(&self, features: &[f32], conditions: &[f32]) -> Vec<f32> {
+        let Self { shape, images, conditions: count } = *self;
+        let Nhwc { height, width, channels, .. } = shape;
+        assert_eq!(features.len(), shape.num_elements(), "values of the features");
+        assert_eq!(conditions.len(), images.len() * count, "conditions");
+        let line = width * (channels + count);
+        in_chunks(images.len() * height * line, line, |index, output| {
+            let (number, row) = (index / height, index % height);
+            let features = &features[(images[number] * height + row) * width * channels..];
+            let conditions = &conditions[number * count..][..count];
+            for (output, features) in output.chunks_exact_mut(channels + count).zip(features.chunks_exact(channels)) {
+                output[..channels].copy_from_slice(features);
+                output[channels..].copy_from_slice(conditions);
+            }
+        })
+    }
+
+    /// The gradient towards the features from that of the outputs.
+    ///
+    /// # Panics
+    /// If there are not the values of the outputs.
+    pub fn gradient(&self, gradient: &[f32]) -> Vec<f32> {
+        let Self { shape, images, conditions: count } = *self;
+        let Nhwc { height, width, channels, .. } = shape;
+        let line = width * (channels + count);
+        assert_eq!(gradient.len(), images.len() * height * line, "values of the gradient");
+        in_chunks(shape.num_elements(), width * channels, |index, result| {
+            let (image, row) = (index / height, index % height);
+            for number in (0..images.len()).filter(|&number| images[number] == image) {
+                let gradient = &gradient[(number * height + row) * line..][..line];
+                let pixels = gradient.chunks_exact(channels + count);
+                for (result, gradient) in result.chunks_exact_mut(channels).zip(pixels) {
+                    result.iter_mut().zip(gradient).for_each(|(result, gradient)| *result += gradient);
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! Convolutions of one by one: a product of matrices, with the maps read where they lie.
+
+use pulp::{Simd, WithSimd};
+
+use crate::epilogue::Epilogue;
+use crate::output::fill_in_chunks;
+use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::{ConvParams, InstructionSet, Nhwc};
+
+/// Pixels that a task computes.
+const TASK_PIXELS: usize = 256;
+
+/// A convolution that sees one pixel at a time.
+#[derive(Debug)]
+pub(crate) struct PointwiseConv {
+    instructions: InstructionSet,
+    inputs: usize,
+    outputs: usize,
+    panels: Panels,
+}
+
+impl PointwiseConv {
+    /// Whether `params` is one pixel, and no pixel is left out or added.
+    pub(crate) fn suits(params: &ConvParams) -> bool {
+        *params == ConvParams { kernel: 1, stride: 1, pad_before: 0, pad_after: 0, groups: 1 }
+    }
+
+    /// Convolution with `weights` `[outputs][inputs]`.
+    pub(crate) fn new(instructions: InstructionSet, weights: &[f32], [outputs, inputs]: [usize; 2]) -> Self {
+        let panels =
+            Panels::new(instructions, outputs, [1, inputs], |output, _, input| weights[output * inputs + input]);
+        Self { instructions, inputs, outputs, panels }
+    }
+
+    /// Takes memory of its own, because it will stay.
+    pub(crate) fn make_owned(&mut self) {
+        self.panels.make_owned();
+    }
+
+    /// The output's values.
+    pub(crate) fn run(&self, input: &[f32], shape: Nhwc, epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
+        let starts: Vec<usize> = (0..TASK_PIXELS).map(|pixel| pixel * self.inputs).collect();
+        let chunk = TASK_PIXELS * self.outputs;
+        fill_in_chunks(output, shape.pixels() * self.outputs, chunk, |index, output| {
+            let starts = &starts[..output.len() / self.outputs];
+            let input = &input[index * TASK_PIXELS * self.inputs..];
+            self.instructions.run(Task { layer: self, input, starts, start: index * chunk, output, epilogue });
+        });
+    }
+}
+
+/// Some pixels.
+struct Task<'a> {
+    layer: &'a PointwiseConv,
+    input: &'a [f32],
+    /// Where each pixel begins in `input`.
+    starts: &'a [usize],
+    /// Where `output` begins in the whole output.
+    start: usize,
+    output: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { layer: PointwiseConv { inputs, outputs, panels, .. }, input, starts, start, output, epilogue } =
+            self;
+        let windows = Windows { input, starts, row_stride: 0, run: *inputs };
+        let mut placed = Placed { outputs: *outputs, start, output, epilogue };
+        for panel in panels.of_matrix(0) {
+            windows.multiply(simd, &panel, &mut placed);
+        }
+    }
+}
+
+/// Puts the sums of each pixel in its place.
+struct Placed<'a> {
+    outputs: usize,
+    start: usize,
+    output: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl Sink for Placed<'_> {
+    #[inline(always)]
+    fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
+        let place = pixel * self.outputs + panel.first;
+        let values = &mut self.output[place..place + panel.outputs];
+        self.epilogue.store(simd, sums, panel.first, values, self.start + place);
+    }
+}

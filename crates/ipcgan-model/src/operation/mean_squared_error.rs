@@ -1,0 +1,80 @@
+//! Least squares losses of parts of a batch.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
+
+use super::extension::CpuOperations;
+use super::kernels_for;
+use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
+
+/// What a part of a batch should be, and how much it counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) value: f32,
+    pub(crate) weight: f32,
+}
+
+/// For each of the equal parts of the batch its mean squared difference from its target, times its weight; their sum,
+/// `[1]`.
+pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
+    if kernels_for(&x).is_some() {
+        let sum = <Dispatch as CpuOperations>::mean_squared_error(x.into_dispatch(), parts.to_vec());
+        return Tensor::from_dispatch(sum);
+    }
+    let terms = x.chunk(N, 0).into_iter().zip(parts);
+    let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
+    let first = terms.next().expect("a batch has at least one part");
+    terms.fold(first, |sum, term| sum + term)
+}
+
+pub(super) fn mean_squared_error_kernel(x: FlexTensor, parts: &[Target]) -> FlexTensor {
+    sum(&NhwcTensor::new(x), parts)
+}
+
+fn sum(x: &NhwcTensor, parts: &[Target]) -> FlexTensor {
+    let values = x.values().chunks_exact(x.values().len() / parts.len());
+    let terms = values.zip(parts).map(|(values, part)| mean_squared_error(values, part.value) * f64::from(part.weight));
+    tensor(vec![terms.sum::<f64>() as f32], &[1])
+}
+
+pub(super) fn mean_squared_error_autodiff<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    parts: Vec<Target>,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    match MeanSquaredErrorBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let x = NhwcTensor::new(x.into_primitive());
+            let sum = sum(&x, &parts);
+            prepared.finish((x, parts), sum)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(mean_squared_error_kernel(x.into_primitive(), &parts)),
+    }
+}
+
+#[derive(Debug)]
+struct MeanSquaredErrorBackward;
+
+impl Backward<Flex, 1> for MeanSquaredErrorBackward {
+    type State = (NhwcTensor, Vec<Target>);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (x, parts) = ops.state;
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
+        let factor = values(&gradient)[0];
+        if let [Some(node)] = ops.parents {
+            let part = x.values().len() / parts.len();
+            let mut grad_x = vec![0.0; x.values().len()];
+            let pieces = grad_x.chunks_exact_mut(part).zip(x.values().chunks_exact(part));
+            for ((grad_x, x), target) in pieces.zip(&parts) {
+                mean_squared_error_gradient(x, target.value, factor * target.weight, grad_x);
+            }
+            gradients.register::<Flex>(node.id, nhwc_tensor(grad_x, x.shape));
+        }
+    }
+}

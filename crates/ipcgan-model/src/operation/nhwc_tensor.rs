@@ -1,0 +1,56 @@
+//! Tensors of Burn's CPU backend as the kernels see them, and back.
+
+use burn::tensor::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+use ipcgan_kernels::Nhwc;
+
+/// Feature maps with their values channels last.
+#[derive(Clone, Debug)]
+pub(super) struct NhwcTensor {
+    /// `[batch, height, width, channels]`, contiguous.
+    tensor: FlexTensor,
+    pub(super) shape: Nhwc,
+}
+
+impl NhwcTensor {
+    /// From `[batch, channels, height, width]` with whichever strides; copied only if they lie otherwise.
+    pub(super) fn new(tensor: FlexTensor) -> Self {
+        let tensor = contiguous(tensor.permute(&[0, 2, 3, 1]));
+        let [batch, height, width, channels] = sizes(&tensor);
+        Self { tensor, shape: Nhwc { batch, height, width, channels } }
+    }
+
+    pub(super) fn values(&self) -> &[f32] {
+        values(&self.tensor)
+    }
+
+    /// `[batch, channels, height, width]`.
+    pub(super) fn into_tensor(self) -> FlexTensor {
+        self.tensor.permute(&[0, 3, 1, 2])
+    }
+}
+
+/// A tensor `[batch, channels, height, width]` of `values` that lie channels last.
+pub(super) fn nhwc_tensor(values: Vec<f32>, shape: Nhwc) -> FlexTensor {
+    tensor(values, &[shape.batch, shape.height, shape.width, shape.channels]).permute(&[0, 3, 1, 2])
+}
+
+/// A contiguous tensor of `values`.
+pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+    let layout = Layout::contiguous(Shape::from(shape.to_vec()));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
+}
+
+/// The values of a contiguous tensor.
+pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
+    let start = tensor.layout().start_offset();
+    &tensor.storage::<f32>()[start..start + tensor.layout().num_elements()]
+}
+
+pub(super) fn sizes<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    tensor.layout().shape().dims()
+}

@@ -1,0 +1,132 @@
+//! Convolutions for inference on the CPU: batch norm folded in, weights packed once.
+
+use burn::backend::Flex;
+use burn::nn::BatchNorm;
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::Tensor;
+use ipcgan_kernels::{Activation, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc};
+
+use super::convolution::{UPSAMPLE_PARAMS, conv_params};
+use super::float32_kernels_for;
+use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
+
+/// How to compute on the CPU, if the weights of `layer` are there and kernels may be used.
+pub(crate) fn algorithm_for(layer: &Conv2d) -> Option<ConvAlgorithm> {
+    let weight = layer.weight.val();
+    if weight.device().is_autodiff() { None } else { float32_kernels_for(&weight) }
+}
+
+/// A layer of a network that does not learn.
+#[derive(Debug)]
+pub(crate) struct PackedConv {
+    convolution: Convolution,
+    bias: Vec<f32>,
+    pub(super) params: ConvParams,
+    direction: Direction,
+    pub(super) activation: Activation,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Direction {
+    Forward,
+    /// The adjoint of the convolution, which doubles the sides.
+    Up,
+}
+
+impl PackedConv {
+    /// `layer`, then `norm` by its running statistics, then an activation; for maps whose sides the stride divides.
+    pub(crate) fn new(
+        layer: &Conv2d,
+        norm: Option<&BatchNorm>,
+        activation: Activation,
+        algorithm: ConvAlgorithm,
+    ) -> Self {
+        let [outputs, inputs, kernel, _] = layer.weight.dims();
+        let side = kernel * layer.stride[0];
+        let params = conv_params(layer, [side, side]).expect("the networks have square windows only");
+        let bias = layer.bias.as_ref().map_or(vec![0.0; outputs], |bias| numbers(bias.val()));
+        let weights = numbers(layer.weight.val());
+        let Folded { weights, bias } = Folded::new(weights, bias, norm, |index| index / (inputs * kernel * kernel));
+        let instructions = InstructionSet::best();
+        let convolution = Convolution::new(instructions, algorithm, &weights, [outputs, inputs], &params, None);
+        Self { convolution, bias, params, direction: Direction::Forward, activation }
+    }
+
+    /// The transposed convolution `layer`, then `norm` by its running statistics, then an activation.
+    pub(crate) fn up(
+        layer: &ConvTranspose2d,
+        norm: &BatchNorm,
+        activation: Activation,
+        algorithm: ConvAlgorithm,
+    ) -> Self {
+        let [inputs, outputs, kernel, _] = layer.weight.dims();
+        let weights = numbers(layer.weight.val());
+        let Folded { weights, bias } =
+            Folded::new(weights, vec![0.0; outputs], Some(norm), |index| index / (kernel * kernel) % outputs);
+        let instructions = InstructionSet::best();
+        // To the convolution whose adjoint this is, its inputs are outputs.
+        let convolution =
+            Convolution::adjoint(instructions, algorithm, &weights, [inputs, outputs], &UPSAMPLE_PARAMS, None);
+        Self { convolution, bias, params: UPSAMPLE_PARAMS, direction: Direction::Up, activation }
+    }
+
+    /// The output, in the memory that `output` has, and its sizes; `residual` is added before the activation.
+    pub(crate) fn run(&self, input: &[f32], shape: Nhwc, residual: Option<&[f32]>, output: &mut Vec<f32>) -> Nhwc {
+        let side = |side: usize| match self.direction {
+            Direction::Forward => self.params.output_side(side),
+            Direction::Up => 2 * side,
+        };
+        let sides = [side(shape.height), side(shape.width)];
+        let epilogue = Epilogue { bias: Some(&self.bias), residual, activation: self.activation };
+        self.convolution.run_into(input, shape, sides, &epilogue, output);
+        Nhwc { height: sides[0], width: sides[1], channels: self.bias.len(), ..shape }
+    }
+}
+
+/// Weights and bias with the norm that follows them.
+struct Folded {
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Folded {
+    /// `output(index)` is the output of a weight.
+    fn new(
+        mut weights: Vec<f32>,
+        mut bias: Vec<f32>,
+        norm: Option<&BatchNorm>,
+        output: impl Fn(usize) -> usize,
+    ) -> Self {
+        let Some(norm) = norm else { return Self { weights, bias } };
+        let (gamma, beta) = (numbers(norm.gamma.val()), numbers(norm.beta.val()));
+        let (mean, variance) = (numbers(norm.running_mean.value()), numbers(norm.running_var.value()));
+        let scale: Vec<f32> = gamma
+            .iter()
+            .zip(&variance)
+            .map(|(gamma, variance)| gamma / (variance + norm.epsilon as f32).sqrt())
+            .collect();
+        for (index, bias) in bias.iter_mut().enumerate() {
+            *bias = (*bias - mean[index]) * scale[index] + beta[index];
+        }
+        for (index, weight) in weights.iter_mut().enumerate() {
+            *weight *= scale[output(index)];
+        }
+        Self { weights, bias }
+    }
+}
+
+/// The values of a tensor in the CPU's memory.
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().expect("the CPU's memory can be read")
+}
+
+/// The values of `x` on the CPU, channels last, and their sizes.
+pub(crate) fn with_nhwc_values<T>(x: Tensor<4>, action: impl FnOnce(&[f32], Nhwc) -> T) -> T {
+    let x = NhwcTensor::new(x.try_into_primitive::<Flex>().expect("it is on the CPU, without gradients"));
+    action(x.values(), x.shape)
+}
+
+/// A tensor of `values` that lie channels last.
+pub(crate) fn tensor_from_nhwc(values: Vec<f32>, shape: Nhwc) -> Tensor<4> {
+    Tensor::from_primitive::<Flex>(nhwc_tensor(values, shape))
+}

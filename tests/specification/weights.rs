@@ -99,7 +99,7 @@ fn a_truncated_file_is_refused() {
     for length in [0, 7, 100, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..length]).unwrap();
 
-        assert!(error::<Generator>(&path).contains("not a whole safetensors file"));
+        assert!(error::<Generator>(&path).contains("not a valid safetensors file"));
     }
 }
 

@@ -113,9 +113,11 @@ fn weights_that_are_missing_truncated_or_of_another_network() {
     fs::write(folder.path().join("truncated"), &whole[..whole.len() / 2]).unwrap();
     fs::copy(reference.join("fill.safetensors"), folder.path().join("other")).unwrap();
 
-    for (name, reason) in
-        [("missing", "no such file"), ("truncated", "not a whole safetensors file"), ("other", "not weights of ours")]
-    {
+    for (name, reason) in [
+        ("missing", "no such file"),
+        ("truncated", "not a valid safetensors file"),
+        ("other", "not a weights file of this program"),
+    ] {
         let error = failure(folder.path(), &["age", "face.png", "--weights", name, "--device", "cpu"], FAILED);
 
         assert!(error.contains(name) && error.contains(reason), "{error}");

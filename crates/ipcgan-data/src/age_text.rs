@@ -1,4 +1,4 @@
-//! Ages as tables and folder names write them.
+//! Parsing of ages in tables and folder names.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ const MONTHS: [&[&str]; 12] = [
     &["dec", "dez", "déc", "dic"],
 ];
 
-/// What a text says of an age, in full years.
+/// A range of ages in full years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AgeRange {
     pub(crate) first: u32,
@@ -75,7 +75,7 @@ pub(crate) fn age_range(text: &str) -> Result<AgeRange, Fault> {
             ),
         },
         None => {
-            Fault::label(format!("age `{text}` is no number of years between 0 and {MAX_AGE} and no range of them"))
+            Fault::label(format!("age `{text}` is not a number of years between 0 and {MAX_AGE} or a range of them"))
         }
     })
 }

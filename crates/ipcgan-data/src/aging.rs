@@ -1,4 +1,4 @@
-//! What the ageing networks learn from: a source face, a real face of the target group, and a mismatched group.
+//! Data set of the GAN: a source face, a real face of the target group, and a mismatched group.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::labelled::indices_tensor;
 use crate::random::{permuted_index, random};
 use crate::{Augmentation, DataError, FaceSet, check_groups, pixels};
 
-/// One item of ageing.
+/// A training item of the GAN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgingItem {
     /// The face that the generator ages.
     pub source: RgbImage,
-    /// A real face of the target group, of whomever.
+    /// A real face of the target group, of any identity.
     pub real: RgbImage,
     /// Age group of the source face.
     pub source_group: usize,
     /// Age group to which the source face is aged.
     pub target: usize,
-    /// An age group other than the target, with which the discriminator must refuse the real face.
+    /// An age group other than the target, under which the discriminator must reject the real face.
     pub mismatched: usize,
     /// Random numbers in [-1, 1] for the augmentation of what networks see, by [`View`].
     pub augmentation: [[f32; AUGMENTATION_DRAWS]; View::COUNT],
@@ -46,7 +46,7 @@ impl View {
     const COUNT: usize = 3;
 }
 
-/// An endless stream of ageing items as a Burn data set.
+/// An endless stream of GAN items as a Burn data set.
 pub struct AgingDataset {
     faces: Arc<dyn FaceSet>,
     /// Faces that have an age group.
@@ -119,7 +119,7 @@ impl Dataset<AgingItem> for AgingDataset {
     }
 }
 
-/// A batch of ageing items.
+/// A batch of GAN items.
 #[derive(Clone, Debug)]
 pub struct AgingBatch {
     /// Faces that the generator ages: `[batch, 3, size, size]`, RGB, in [-1, 1].
@@ -144,7 +144,7 @@ impl AgingBatch {
     }
 }
 
-/// Makes batches of ageing items.
+/// Collates GAN items into batches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AgingBatcher;
 

@@ -1,11 +1,11 @@
-//! Faces brought upright and to one size, by their landmarks.
+//! Face alignment by landmarks.
 
 use image::{Rgb, RgbImage};
 
 use crate::placement::FacePlacement;
 use crate::resample;
 
-/// Where the landmarks of an aligned face lie, as shares of its side: left eye, right eye, nose, left and right corner of
+/// Landmarks of an aligned face, as fractions of its side: left eye, right eye, nose, left and right corner of
 /// the mouth, as seen.
 ///
 /// The layout of UTKFace and FairFace, of which most public faces with ages come.
@@ -14,7 +14,7 @@ pub const TEMPLATE: [[f32; 2]; 5] = [[0.305, 0.290], [0.683, 0.290], [0.495, 0.5
 /// Points of the photo that a pixel of the face is the mean of, along one axis, at most.
 const MAX_SAMPLES: f32 = 32.0;
 
-/// A turn, one scale and a shift: proportions stay.
+/// A similarity transform: rotation, uniform scale and translation.
 ///
 /// `(x, y)` goes to `(a x - b y + right, b x + a y + down)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct SimilarityTransform {
 }
 
 impl SimilarityTransform {
-    /// The one that brings the points `from` nearest to the points `to`: with the least sum of squared distances.
+    /// The least-squares estimate of the transform from points `from` to points `to`.
     ///
     /// None if all of `from` are one point, or not numbers.
     pub fn estimate(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
@@ -48,29 +48,29 @@ impl SimilarityTransform {
         (found.scale().is_normal() && found.right.is_finite() && found.down.is_finite()).then_some(found)
     }
 
-    /// The one that brings a face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` times `size` pixels.
+    /// The transform that aligns a face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` x `size` pixels.
     ///
     /// None if the landmarks are no face: all at one place.
     pub fn to_aligned(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
         Self::estimate(landmarks, &TEMPLATE.map(|place| place.map(|share| share * size as f32)))
     }
 
-    /// Where a point goes.
+    /// Applies the transform to a point.
     pub fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         [self.a * x - self.b * y + self.right, self.b * x + self.a * y + self.down]
     }
 
-    /// What lengths are multiplied by.
+    /// The scale factor.
     pub fn scale(&self) -> f32 {
         self.a.hypot(self.b)
     }
 
-    /// The same from a photo that was brought to `factor` times its size.
+    /// The same for a photo resized by `factor`.
     pub fn for_resized_photo(&self, factor: f32) -> Self {
         Self { a: self.a / factor, b: self.b / factor, ..*self }
     }
 
-    /// The way back.
+    /// The inverse transform.
     pub fn inverse(&self) -> Self {
         let square = self.a * self.a + self.b * self.b;
         let (a, b) = (self.a / square, -self.b / square);
@@ -78,16 +78,16 @@ impl SimilarityTransform {
     }
 }
 
-/// A face cut out of a photo, upright.
+/// An aligned face crop.
 #[derive(Clone, Debug)]
 pub struct AlignedFace {
     /// Its pixels.
     pub image: RgbImage,
-    /// Where it was.
+    /// Its placement in the photo.
     pub placement: FacePlacement,
 }
 
-/// The face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) at `size` times `size` pixels.
+/// Aligns the face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` x `size` pixels.
 ///
 /// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
 /// black corners to learn from. None if the landmarks are no face: all at one place.

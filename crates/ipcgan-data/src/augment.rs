@@ -1,4 +1,4 @@
-//! Small changes to a face that leave person and age as they are.
+//! Data augmentation of faces.
 
 use burn::config::Config;
 use image::RgbImage;
@@ -6,25 +6,25 @@ use rand::{Rng, RngExt};
 
 use crate::resample::{self, Region};
 
-/// How far a face may change before a classifier sees it; each change is drawn anew for every face and epoch.
+/// Ranges of the data augmentation, sampled anew for every face and epoch.
 #[derive(Config, Debug, PartialEq)]
 pub struct Augmentation {
-    /// Whether half of the faces are mirrored. Default: yes.
+    /// Whether half of the faces are flipped horizontally. Default: yes.
     #[config(default = true)]
     pub flip: bool,
-    /// How far a face moves, as a share of its width, each way. Default: 0.04.
+    /// Maximum shift, as a fraction of the width. Default: 0.04.
     #[config(default = 0.04)]
     pub shift: f32,
-    /// How much a face grows or shrinks, as a share of its size. Default: 0.06.
+    /// Maximum change of scale, as a fraction of the size. Default: 0.06.
     #[config(default = 0.06)]
     pub scale: f32,
-    /// How much lighter or darker a face gets, as a share of the range of a byte. Default: 0.08.
+    /// Maximum change of brightness, as a fraction of the range of a byte. Default: 0.08.
     #[config(default = 0.08)]
     pub brightness: f32,
-    /// How much contrast rises or falls, as a share. Default: 0.15.
+    /// Maximum relative change of contrast. Default: 0.15.
     #[config(default = 0.15)]
     pub contrast: f32,
-    /// How much lighter or darker red, green and blue get, each by itself, as a share of the range of a byte. Default: 0.
+    /// Maximum change of each colour channel, as a fraction of the range of a byte. Default: 0.
     ///
     /// Without it, a classifier learns that old photographs have a tint, and a generator that asks it draws one.
     #[config(default = 0.0)]
@@ -32,17 +32,17 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    /// Changes nothing.
+    /// No augmentation.
     pub fn none() -> Self {
         Self { flip: false, shift: 0.0, scale: 0.0, brightness: 0.0, contrast: 0.0, colour: 0.0 }
     }
 
-    /// Mirrors half of the faces, and changes nothing else.
+    /// Horizontal flips only.
     pub fn mirrored() -> Self {
         Self { flip: true, ..Self::none() }
     }
 
-    /// The middle square of `image`, changed, at `size` x `size` pixels.
+    /// The centre square of `image`, augmented, at `size` x `size` pixels.
     ///
     /// Cutting, moving and scaling are one step, so that a face is smoothed once only.
     pub fn apply(&self, image: &RgbImage, size: u32, random: &mut impl Rng) -> RgbImage {

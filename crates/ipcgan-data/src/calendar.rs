@@ -1,4 +1,4 @@
-//! Dates as numbers of days, as spreadsheets and MATLAB keep them.
+//! Dates as day numbers of spreadsheets and MATLAB.
 
 /// A day of the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

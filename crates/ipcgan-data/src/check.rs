@@ -1,4 +1,4 @@
-//! Whether a set of faces can teach what a stage of training needs.
+//! Checks that a set of faces suffices for a training stage.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub fn check_groups(faces: &dyn FaceSet, groups: &AgeGroups, what: &str) -> Resu
     }
 }
 
-/// Checks that at least two people are named; `what` names the faces, such as `the training set`.
+/// Checks that there are at least two identities; `what` names the faces, such as `the training set`.
 ///
 /// # Errors
 /// [`DataError::TooFewIdentities`] if not.
@@ -34,9 +34,9 @@ pub fn check_identities(faces: &dyn FaceSet, what: &str) -> Result<(), DataError
     Ok(())
 }
 
-/// Decodes every image, on all processors; gives the faces whose image can be read, and the others.
+/// Decodes every image in parallel; returns the faces with a readable image, and the others.
 ///
-/// `progress` is told how many images are done, of how many, in no particular order.
+/// `progress` receives the number of images done and the total, in no particular order.
 pub fn check_images(faces: Arc<dyn FaceSet>, progress: &(dyn Fn(usize, usize) + Sync)) -> (Subset, Vec<Excluded>) {
     let done = AtomicUsize::new(0);
     let faults: Vec<Option<Fault>> = (0..faces.len())

@@ -1,4 +1,4 @@
-//! Contact sheets: many images in one.
+//! Contact sheets: grids of images.
 
 use image::{Rgb, RgbImage};
 
@@ -11,7 +11,7 @@ pub fn contact_sheet(rows: &[Vec<RgbImage>], gap: u32) -> RgbImage {
     render(rows, gap, 0)
 }
 
-/// A [`sheet`] with a caption above each column, such as the name of its age group.
+/// A [`contact_sheet`] with a caption above each column, such as the name of its age group.
 pub fn contact_sheet_with_captions(rows: &[Vec<RgbImage>], captions: &[String], gap: u32) -> RgbImage {
     let (cell, _) = cells(rows);
     let longest = captions.iter().map(|text| text.chars().count()).max().unwrap_or(0) as u32;

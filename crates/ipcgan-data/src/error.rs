@@ -1,4 +1,4 @@
-//! What can go wrong with images and data sets.
+//! Errors of images and data sets.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::counted;
 use crate::photo::{DecodeFault, ImageKind, PhotoWarning};
 
-/// An error of this package: what failed, where, and what to change if that is known.
+/// An error of images or data sets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -34,13 +34,13 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A file is no image of any kind that is known.
-    #[error("{path} is no image of a known kind; use {}", ImageKind::readable_names())]
+    #[error("{path} is not an image of a supported format; use {}", ImageKind::readable_names())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// A file is an image of a kind that is not read.
-    #[error("{path} is an image of the kind {kind}, which cannot be read; {}", .kind.advice())]
+    #[error("{path} is an image in the format {kind}, which cannot be read; {}", .kind.advice())]
     UnreadableKind {
         /// The file.
         path: PathBuf,
@@ -64,11 +64,11 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A file is longer than what is read into memory.
-    #[error("{path} is longer than {} MB; make it smaller", .limit / 1_000_000)]
+    #[error("{path} is larger than {} MB; make it smaller", .limit / 1_000_000)]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// The most bytes.
+        /// Maximum size in bytes.
         limit: u64,
     },
     /// An image's data are cut short, damaged, or of a variant of its format that is not read.
@@ -85,12 +85,12 @@ pub enum DataError {
         /// The error of the decoder, if it was that which found out.
         source: Option<Box<image::ImageError>>,
     },
-    /// An image's file is odd, where only sound ones are wanted.
+    /// An image file has a warning where only intact files are accepted.
     #[error("image {path}: {warning}; copy or download it again")]
     PhotoWarning {
         /// The image.
         path: PathBuf,
-        /// What is odd.
+        /// The warning.
         warning: PhotoWarning,
     },
     /// An image is too large to be decoded.
@@ -114,7 +114,7 @@ pub enum DataError {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// The least width and height that are accepted.
+        /// Minimum width and height.
         min: u32,
     },
     /// An image could not be turned into the bytes of a file.
@@ -180,13 +180,13 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The face in an image has too few pixels to learn from.
-    #[error("the face in {path} is only {side} pixels wide; faces of at least {min} are used")]
+    #[error("the face in {path} is only {side} pixels wide; the minimum is {min}")]
     FaceTooSmall {
         /// The image.
         path: PathBuf,
         /// Side of the square around the face, in pixels of the image.
         side: u32,
-        /// The least side that is accepted.
+        /// Minimum side.
         min: u32,
     },
     /// A folder holds no image that can be read.
@@ -197,14 +197,14 @@ pub enum DataError {
         /// What was skipped, as `; 3 were skipped, as a.heic: ...`, or nothing.
         skipped: String,
     },
-    /// It is not clear what kind of data set a folder holds.
-    #[error("it is not clear what kind of data set {path} is: it holds {seen}{}", may_be(.candidates))]
+    /// The kind of data set in a folder cannot be detected.
+    #[error("cannot detect the kind of the data set {path}: it holds {seen}{}", may_be(.candidates))]
     AmbiguousSource {
         /// The folder.
         path: PathBuf,
         /// What was found in it.
         seen: String,
-        /// Kinds that it may be, each with what speaks for it and what is missing.
+        /// Candidate kinds, each with its evidence and what is missing.
         candidates: Vec<String>,
     },
     /// No image of a data set shows a face that can be used.
@@ -215,8 +215,8 @@ pub enum DataError {
         /// Why the first image was left out.
         reason: String,
     },
-    /// A folder holds faces that were prepared in another way.
-    #[error("{path} was prepared otherwise: {}; prepare into another folder, or remove this one", .differences.join(", "))]
+    /// A folder holds faces that were prepared with other settings.
+    #[error("{path} was prepared with other settings: {}; prepare into another folder, or remove this one", .differences.join(", "))]
     PreparedDifferently {
         /// The `prepare.json`.
         path: PathBuf,
@@ -256,13 +256,15 @@ pub enum DataError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, as `is no MATLAB file`.
+        /// What is wrong with it, as `is not a MATLAB file`.
         reason: String,
     },
-    /// The images of one person are labelled with several splits.
-    #[error("images of `{identity}` are in {first} and in {second}; give one person one `split` in metadata.csv")]
+    /// The images of one identity are labelled with several splits.
+    #[error(
+        "identity `{identity}` has images in {first} and in {second}; give each identity one `split` in metadata.csv"
+    )]
     IdentityInTwoSplits {
-        /// The person.
+        /// The identity.
         identity: String,
         /// One split.
         first: crate::Split,
@@ -277,12 +279,12 @@ pub enum DataError {
         /// Name of the age group.
         group: String,
     },
-    /// There are too few people to tell apart.
-    #[error("{what} names {count} people, and telling people apart takes two; fill column `identity` of metadata.csv")]
+    /// There are too few identities to classify.
+    #[error("{what} has {count} identities, but at least two are required; fill column `identity` of metadata.csv")]
     TooFewIdentities {
         /// Which faces, such as `the training set`.
         what: String,
-        /// How many people it names.
+        /// Number of identities.
         count: usize,
     },
     /// A face without an age group is among faces that all need one.
@@ -322,7 +324,7 @@ impl DataError {
         move |source| Self::Read { path: path.into(), source }
     }
 
-    /// Says what is wrong with the file `path`, as `is no MATLAB file`.
+    /// Says what is wrong with the file `path`, as `is not a MATLAB file`.
     pub(crate) fn unusable(path: &Path, reason: impl Into<String>) -> Self {
         Self::Unusable { path: path.into(), reason: reason.into() }
     }
@@ -335,7 +337,7 @@ impl DataError {
 
 /// The end of a message that names what may be meant.
 fn suggestion(similar: Option<&str>) -> String {
-    similar.map(|name| format!(" (is it `{name}`?)")).unwrap_or_default()
+    similar.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
 /// The end of a message that names what may be meant, of several.

@@ -1,16 +1,16 @@
-//! Faces that are left out of a data set, and why.
+//! Faces excluded from a data set, with the reason.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::DataError;
 
-/// What kind of reason a face is left out for.
+/// Kind of reason for an exclusion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The age belongs to no age group.
     Age,
-    /// What is said of the face makes no sense, or nothing is said.
+    /// The label is invalid or missing.
     Label,
     /// A range of ages that a spreadsheet took for a date.
     SpreadsheetDate,
@@ -20,7 +20,7 @@ pub enum Cause {
     OtherVersion,
     /// There is no such image, or it cannot be read.
     Image,
-    /// A link that leads nowhere or in a circle.
+    /// A broken or circular link.
     Link,
     /// A folder that cannot be read.
     Folder,
@@ -32,7 +32,7 @@ pub enum Cause {
     NoFace,
     /// The face has too few pixels.
     SmallFace,
-    /// The person, or the same image, is on another side of the data set.
+    /// The identity, or a near-duplicate, is in another split.
     OtherSplit,
 }
 
@@ -42,21 +42,21 @@ impl fmt::Display for Cause {
             Self::Age => "age outside of all age groups",
             Self::Label => "unusable label",
             Self::SpreadsheetDate => "age that a spreadsheet turned into a date",
-            Self::Unlisted => "named by no row of the tables",
-            Self::OtherVersion => "another version of an image that is used",
+            Self::Unlisted => "not listed in the tables",
+            Self::OtherVersion => "other version of an image that is used",
             Self::Image => "unreadable image",
-            Self::Link => "link that leads nowhere or in a circle",
+            Self::Link => "broken or circular link",
             Self::Folder => "unreadable folder",
             Self::Hidden => "hidden file or folder",
             Self::Prepared => "prepared faces, not photos",
             Self::NoFace => "no face found",
             Self::SmallFace => "face too small",
-            Self::OtherSplit => "person or image in another split",
+            Self::OtherSplit => "identity or image in another split",
         })
     }
 }
 
-/// Why a face is left out.
+/// Reason for an exclusion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The kind of reason.
@@ -83,7 +83,7 @@ impl Fault {
         match error {
             DataError::NoFaceFound { .. } => Self { cause: Cause::NoFace, reason: "no face found".into() },
             DataError::FaceTooSmall { side, min, .. } => {
-                let reason = format!("the face is {side} pixels wide; faces of at least {min} are used");
+                let reason = format!("the face is {side} pixels wide; the minimum is {min}");
                 Self { cause: Cause::SmallFace, reason }
             }
             error => Self::image(error.in_one_line()),
@@ -91,7 +91,7 @@ impl Fault {
     }
 }
 
-/// A face that was left out of a data set, and why.
+/// A face excluded from a data set, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excluded {
     /// The image, or the table if its row names none.

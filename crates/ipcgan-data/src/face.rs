@@ -1,4 +1,4 @@
-//! What is known of a face, and sets of faces.
+//! Labels of faces, and sets of faces.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use image::RgbImage;
 
 use crate::DataError;
 
-/// The side of a data set on which a face is.
+/// A split of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Split {
-    /// Faces to learn from.
+    /// Training set.
     Train,
-    /// Faces to watch the learning with.
+    /// Validation set.
     Valid,
-    /// Faces to measure the result with.
+    /// Test set.
     Test,
 }
 
 impl Split {
-    /// All sides, from the one that is learned from to the one that is held out most strictly.
+    /// All splits.
     pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
 
     /// The split called `name`: `train`, `valid` (also `validation`, `val`) or `test`.
@@ -43,16 +43,16 @@ impl fmt::Display for Split {
     }
 }
 
-/// What is known of a face; nothing need be.
+/// Labels of a face; each may be unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaceLabel {
     /// Index of the age group.
     pub group: Option<usize>,
     /// Age in years.
     pub age: Option<u32>,
-    /// Whose face it is; none: a person of whom there is no other image.
+    /// Name of the identity; without one the face counts as an identity of its own.
     pub identity: Option<String>,
-    /// The side that the data set's authors chose.
+    /// The published split.
     pub split: Option<Split>,
 }
 
@@ -61,7 +61,7 @@ pub trait FaceSet: Send + Sync {
     /// Number of faces.
     fn len(&self) -> usize;
 
-    /// What is known of face `index`.
+    /// Labels of face `index`.
     ///
     /// # Panics
     /// If there is no such face.
@@ -130,7 +130,7 @@ impl PlainFaces {
         Self(groups.iter().map(|&group| FaceLabel { group: Some(group), ..FaceLabel::default() }).collect())
     }
 
-    /// Faces of these people; an empty name is a person of whom there is no other image.
+    /// Faces of these identities; an empty name is an unknown identity.
     pub(crate) fn of_people(names: &[&str]) -> Self {
         let label =
             |name: &&str| FaceLabel { identity: (!name.is_empty()).then(|| name.to_string()), ..FaceLabel::default() };

@@ -23,7 +23,7 @@ pub struct LabelledFace {
     pub group: Option<usize>,
 }
 
-/// Labelled faces as a Burn data set: each once in order, or an endless shuffled stream.
+/// Labelled faces as a Burn data set: one pass in order, or an endless shuffled stream.
 pub struct LabelledDataset {
     faces: Arc<dyn FaceSet>,
     labels: Vec<usize>,
@@ -118,7 +118,7 @@ pub struct LabelledBatch {
     pub group_mask: Tensor<1>,
 }
 
-/// Makes batches of labelled faces.
+/// Collates labelled faces into batches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LabelledBatcher;
 
@@ -159,7 +159,7 @@ pub struct IdentityLabels {
 }
 
 impl IdentityLabels {
-    /// People in alphabetical order, then each face without identity as a person of its own.
+    /// Identities in alphabetical order, then each face without identity as a class of its own.
     pub fn of(faces: &dyn FaceSet) -> Self {
         let identities: Vec<_> = (0..faces.len()).map(|index| faces.label(index).identity.as_deref()).collect();
         let people: BTreeSet<_> = identities.iter().flatten().collect();

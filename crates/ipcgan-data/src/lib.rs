@@ -1,9 +1,8 @@
-//! Images for IPCGAN: photos in and out of files, prepared data sets, synthetic faces, and batches for the networks.
+//! Images for IPCGAN: photo files, prepared data sets, synthetic faces, and batches for the networks.
 //!
 //! A face is an [`RgbImage`](image::RgbImage) with a [`FaceLabel`]; any [`FaceSet`] is many of them. Data sets turn
-//! face sets into batches, and [`pixels`] is the one place where bytes become tensors. Everything that depends on
-//! chance is a pure function of a seed and a place, so that an interrupted training goes on with the very faces it
-//! would have met.
+//! face sets into batches, and [`pixels`] is the one place where bytes become tensors. Random numbers are a pure function
+//! of seed and index, so that a resumed training sees the same items as an uninterrupted one.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -27,19 +26,19 @@
 //! ```
 //!
 //! # Modules, in reading order
-//! - `face`: what is known of a face ([`FaceLabel`]), and sets of faces ([`FaceSet`])
-//! - [`photo`]: photos in and out of files
-//! - [`pixels`]: from bytes to tensors and back; `resample`: cutting and resizing
-//! - [`detection`], [`alignment`]: faces found in photos, and brought upright and to size
-//! - `paste_back`: an aged face back in its photo ([`paste_back()`], [`Residual`], [`FacePlacement`])
-//! - [`source`]: public data sets as they are downloaded; `excluded`: what of them cannot be used ([`Excluded`])
-//! - [`preparation`]: making a data set ready
+//! - `face`: labels of faces ([`FaceLabel`]), and sets of faces ([`FaceSet`])
+//! - [`photo`]: reading and writing of photos
+//! - [`pixels`]: conversion between images and tensors; `resample`: cropping and resizing
+//! - [`detection`], [`alignment`]: face detection, and alignment by landmarks
+//! - `paste_back`: pasting an aged face back into its photo ([`paste_back()`], [`Residual`], [`FacePlacement`])
+//! - [`source`]: public data sets as downloaded; `excluded`: unusable images with reasons ([`Excluded`])
+//! - [`preparation`]: preparation of a data set
 //! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`]); `table_file`, `age_text`, `calendar`:
-//!   tables as people and spreadsheets write them
+//!   parsing of tables
 //! - `sharded`, `shard_file`: the same in Parquet files ([`ShardedFaces`])
-//! - `synthetic`: faces drawn by ourselves, with person and age as parameters ([`SyntheticFaces`])
-//! - [`split`]: sides that share no person; `check`: whether a set can teach what is needed
-//! - [`random`]: chance as a pure function; `augment`: small changes to a face ([`Augmentation`])
+//! - `synthetic`: synthetic faces with identity and age as parameters ([`SyntheticFaces`])
+//! - [`split`]: splits by identity; `check`: checks that a set suffices for a training stage
+//! - [`random`]: counter-based randomness; `augment`: data augmentation ([`Augmentation`])
 //! - `labelled`, `aging`: data sets and batches of the training stages ([`LabelledDataset`], [`AgingDataset`])
 //! - `sheet`, `caption`: contact sheets for samples and reports
 //! - `counted`: numbers of things in words; `error`: what can go wrong ([`DataError`])

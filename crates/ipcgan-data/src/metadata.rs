@@ -10,7 +10,7 @@ use crate::excluded::{Cause, Fault};
 use crate::table_file::{self, TableFile};
 use crate::{DataError, FaceLabel, Split};
 
-/// What a table calls its columns. Only the column of file names must be there, and those that were renamed.
+/// Column names of a table. Only the column of file names is required, and those that were renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// In the order of [`Columns::NAMES`].
@@ -94,7 +94,7 @@ pub(crate) struct Rows {
     pub(crate) format: Option<String>,
 }
 
-/// One row: where it stands, which image it names, and what it says of the face or why it cannot be used.
+/// One row: its line, its image, and the label of the face or the reason why it is unusable.
 pub(crate) struct Row {
     pub(crate) line: u64,
     pub(crate) file_name: String,
@@ -219,7 +219,7 @@ pub(crate) fn group_of(age: u32, groups: &AgeGroups) -> Result<usize, Fault> {
     groups.group_of(age).ok_or_else(fault)
 }
 
-/// A group that is given must be one of those that the age may be in: else one of the two is wrong, and nobody knows which.
+/// A group that is given must be consistent with the age: otherwise one of the two is wrong.
 fn check_contradiction(ages: AgeRange, group: usize, groups: &AgeGroups) -> Result<(), Fault> {
     let possible = groups.group_of(ages.first).unwrap_or(0)..=groups.group_of(ages.last).unwrap_or(0);
     if possible.contains(&group) && groups.group_of(ages.last).is_some() {
@@ -281,7 +281,7 @@ mod tests {
         let reasons: Vec<_> = rows(table.as_bytes()).into_iter().map(|label| label.unwrap_err().reason).collect();
 
         let expected = [
-            "age `-3` is no number of years between 0 and 125 and no range of them",
+            "age `-3` is not a number of years between 0 and 125 or a range of them",
             "age 5 is below the first age group 11-20",
             "group `5` is none of the indices 0 to 4",
             "split `best` is none of train, valid, test",
@@ -312,11 +312,14 @@ mod tests {
 
         let years = Columns::default().with("age", "Years");
         let message = error(years.clone(), "file_name,year").unwrap();
-        assert_eq!(message, "labels.csv has no column `Years`; its columns are: file_name, year (is it `year`?)");
+        assert_eq!(
+            message,
+            "labels.csv has no column `Years`; its columns are: file_name, year (did you mean `year`?)"
+        );
         assert_eq!(error(years, "file_name,years"), None);
         let message = error(Columns::default(), "filename,Age").unwrap();
         assert!(
-            message.ends_with("no column `file_name`; its columns are: filename, Age (is it `filename`?)"),
+            message.ends_with("no column `file_name`; its columns are: filename, Age (did you mean `filename`?)"),
             "{message}"
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! A folder of faces, in whichever form they are there.
+//! Opens a folder of faces in any supported format.
 
 use std::path::Path;
 use std::sync::Arc;

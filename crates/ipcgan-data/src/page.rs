@@ -1,4 +1,4 @@
-//! Pages that need nothing else: no other file, no network.
+//! Self-contained HTML pages.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,7 +33,7 @@ pub fn page(title: &str, body: &Markup) -> String {
     page.into_string()
 }
 
-/// An image as an address that holds it whole, as JPEG.
+/// A data URL of an image as JPEG.
 pub fn data_url(image: &RgbImage) -> String {
     let mut bytes = Vec::new();
     image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).expect("memory can be written");

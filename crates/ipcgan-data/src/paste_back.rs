@@ -1,7 +1,7 @@
-//! An aged face back in its photo.
+//! Pastes an aged face back into its photo.
 //!
-//! What is put back is the *change* that the network made, enlarged to the photo's size: pores, hairs and the grain of the
-//! photo, which are finer than the network sees, stay where they are. Around the face it fades out.
+//! The *residual* of the network is upsampled to the photo's size and added: details finer than the network's resolution
+//! (pores, hairs, grain) are kept. A feathered mask blends it with the surroundings.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::placement::FacePlacement;
 /// Points of a change that a pixel of the photo is the mean of, along one axis, at most.
 const MAX_SAMPLES: f32 = 8.0;
 
-/// What a network changed in an aligned face: for each of its pixels red, green and blue in levels of 255.
+/// The residual between a face and its aged version: red, green and blue of each pixel, in levels of 255.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Residual {
     size: u32,
@@ -22,7 +22,7 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// From a face to what became of it.
+    /// The residual from `before` to `after`.
     ///
     /// # Panics
     /// If the images are not square and of one size.
@@ -36,7 +36,7 @@ impl Residual {
         Self { size, levels: before.pixels().zip(after.pixels()).map(difference).collect() }
     }
 
-    /// A face with the change.
+    /// Adds the residual to a face.
     ///
     /// # Panics
     /// If the face is not of the change's size.
@@ -51,13 +51,13 @@ impl Residual {
         after
     }
 
-    /// `strength` times as strong; 0 leaves a face as it is.
+    /// Scales the residual by `strength`; 0 is no change.
     pub fn scaled(mut self, strength: f32) -> Self {
         self.levels.iter_mut().flatten().for_each(|level| *level *= strength);
         self
     }
 
-    /// The sum of changes, each with its weight.
+    /// Weighted sum of residuals.
     ///
     /// # Panics
     /// If there is none, or if they differ in size.
@@ -145,7 +145,7 @@ impl Sample for u16 {
     }
 }
 
-/// Adds `residual` to the face at `place` in `photo`.
+/// Adds `residual` to the face at `place` in `photo`, blended with the mask.
 ///
 /// Pixels that it does not reach keep every bit, and so does transparency. A grey photo stays grey.
 pub fn paste_back(photo: &mut DynamicImage, place: &FacePlacement, residual: &Residual) {

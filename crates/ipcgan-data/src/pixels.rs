@@ -1,4 +1,4 @@
-//! From bytes to tensors and back: the one place that knows how a face is stored.
+//! Conversion between images and tensors: the one place that knows the value range.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use image::{Rgb, RgbImage};
@@ -7,7 +7,7 @@ use ipcgan_model::is_cpu;
 /// Half of the levels that a byte has.
 const LEVELS: f32 = 127.5;
 
-/// Images as faces for the networks: `y = byte / 127.5 - 1`.
+/// Tensor of images: `y = byte / 127.5 - 1`.
 ///
 /// To a GPU the bytes go as they are, a third of what the numbers would be, and become numbers there.
 ///
@@ -50,7 +50,7 @@ fn unpacked(pixels: Tensor<3, Int>) -> Tensor<4> {
     Tensor::<3, Int>::stack::<4>([0, 8, 16].map(channel).to_vec(), 1).float() / LEVELS - 1.0
 }
 
-/// Faces from the networks as images: `byte = round(127.5 (y + 1))`, clamped to 0..255.
+/// Images of a tensor: `byte = round(127.5 (y + 1))`, clamped to 0..255.
 ///
 /// # Shapes
 /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]

@@ -1,4 +1,4 @@
-//! Where a face is in its photo, and how far it reaches.
+//! Placement of a face in its photo, and its blend mask.
 
 use crate::alignment::SimilarityTransform;
 
@@ -16,12 +16,12 @@ const TURNED: [f32; 2] = [0.08, 0.3];
 /// How far a turned face reaches beyond its outermost landmark, as a share of the side.
 const BEYOND: f32 = 0.14;
 
-/// Where a face is in its photo.
+/// Placement of a face in its photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FacePlacement {
     /// From points of the photo to points of the aligned face, in pixels.
     pub from_photo: SimilarityTransform,
-    /// The part of the aligned face that is the face.
+    /// Blend mask in the aligned face.
     pub mask: OvalMask,
 }
 
@@ -41,7 +41,7 @@ impl FacePlacement {
     }
 }
 
-/// An oval that fades towards its edge; of a turned head it ends where the face does, so that what lies behind stays.
+/// A feathered oval blend mask; for a turned head it is narrowed to the face, so that the background stays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OvalMask {
     /// How far it reaches to the left and to the right of its middle, as shares of the face's side.

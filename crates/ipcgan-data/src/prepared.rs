@@ -170,7 +170,7 @@ mod tests {
             open(&nameless)
                 .unwrap_err()
                 .to_string()
-                .ends_with("`file_name`; its columns are: file, age (is it `file`?)")
+                .ends_with("`file_name`; its columns are: file, age (did you mean `file`?)")
         );
 
         let useless = folder("file_name\nb.png\n", &[]);

@@ -1,16 +1,16 @@
-//! Chance as a pure function: what item `index` of epoch `epoch` meets does not depend on what was drawn before.
+//! Counter-based randomness: the numbers of item `index` in epoch `epoch` do not depend on earlier items.
 //!
 //! So a run that goes on at step `k` meets the very items that an unbroken run meets there, in any number of threads.
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// A stream of random numbers of its own for each `seed`, `epoch` and `index`.
+/// A random number generator for `seed`, `epoch` and `index`.
 pub fn random(seed: u64, epoch: u64, index: u64) -> impl Rng {
     Pcg64Mcg::seed_from_u64(mixed(mixed(mixed(seed) ^ epoch) ^ index))
 }
 
-/// Position `index` of a random order of `0..len`; each epoch has an order of its own.
+/// Element `index` of a random permutation of `0..len`, different in each epoch.
 ///
 /// A Feistel network on the next power of four, followed until it comes back below `len` (Black, Rogaway: Ciphers
 /// with Arbitrary Finite Domains, 2002): the order needs neither memory nor the positions before this one.

@@ -1,4 +1,4 @@
-//! Cutting a rectangle out of an image and bringing it to another size, in one pass.
+//! Cropping and resizing in one pass.
 
 use image::{Rgb, RgbImage};
 

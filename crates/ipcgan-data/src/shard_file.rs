@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
-/// A file that says so when more is asked of it than it holds.
+/// A file that reports reads beyond its end as errors.
 ///
 /// Parquet's own way with files takes memory for what a damaged file promises before it looks, and skips what is not
 /// there entry by entry.

@@ -1,4 +1,4 @@
-//! Prepared faces in Parquet shards, as hubs of data sets keep them: the bytes of each image beside its columns.
+//! Prepared faces in Parquet shards: the bytes of each image beside its columns.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

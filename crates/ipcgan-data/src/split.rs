@@ -1,4 +1,4 @@
-//! Sides of a data set that share no person, and other parts of it.
+//! Splits by identity, and subsets.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use image::RgbImage;
 use crate::random::mixed;
 use crate::{DataError, FaceLabel, FaceSet, Split};
 
-/// How many of all people are held out, as shares of one.
+/// Fractions of the identities that are held out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct HeldOut {
-    /// Share of people to watch the learning with.
+    /// Fraction for validation.
     pub(crate) valid: f64,
-    /// Share of people to measure the result with.
+    /// Fraction for the test.
     pub(crate) test: f64,
 }
 
-/// The side of a person: shares of all people are held out, the others are on [`Split::Train`].
+/// The split of an identity: fractions are held out, the others are in [`Split::Train`].
 ///
-/// It follows from the name and the seed alone, so one person is always on one side, whoever else is there.
+/// It depends on the name and the seed alone, so an identity is always in the same split, whichever others there are.
 pub(crate) fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
     // FNV-1a, which is the same on every machine and in every version of Rust, then mixed to even out its high bits.
     let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
@@ -79,14 +79,14 @@ impl FaceSet for Subset {
     }
 }
 
-/// Parts `faces` into a training and a validation side that share no person.
+/// Splits `faces` into training and validation sets that share no identity.
 ///
-/// A person with an image whose `split` is given is on that side with all images, and on neither if it is
-/// [`Split::Test`]. The others are parted by a hash of `seed` and their identity, about `valid_fraction` of them to
-/// validation; a face without identity is a person of its own.
+/// An identity with a published `split` is in that split with all its images, and in neither set if it is
+/// [`Split::Test`]. The others are split by a hash of `seed` and the identity, about `valid_fraction` of them for
+/// validation; a face without identity counts as an identity of its own.
 ///
 /// # Errors
-/// [`DataError::IdentityInTwoSplits`] if the images of one person are given to several splits.
+/// [`DataError::IdentityInTwoSplits`] if the images of one identity have several splits.
 pub fn by_identity(faces: Arc<dyn FaceSet>, seed: u64, valid_fraction: f64) -> Result<(Subset, Subset), DataError> {
     let given = given_splits(&*faces)?;
     let held_out = HeldOut { valid: valid_fraction, test: 0.0 };

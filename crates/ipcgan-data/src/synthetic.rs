@@ -1,4 +1,4 @@
-//! Faces drawn by our own code, with person and age as parameters: no download, and the truth is known exactly.
+//! Synthetic faces with identity and age as parameters: no download, exact ground truth.
 //!
 //! Each image is a pure function of seed, person, age group and shot. What makes a [`person::Person`] stays the same
 //! at every age, what [`ageing::Ageing`] changes follows from the age, and what [`capture::Capture`] draws (background,
@@ -31,30 +31,30 @@ use crate::{DataError, FaceLabel, FaceSet};
 use capture::Capture;
 use person::Person;
 
-/// Which faces are drawn.
+/// Configuration of the synthetic faces.
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct SyntheticConfig {
-    /// Number of people. Default: 200.
+    /// Number of identities. Default: 200.
     #[config(default = 200)]
     pub identities: usize,
-    /// Images of each person at each age group. Default: 2.
+    /// Images of each identity in each age group. Default: 2.
     #[config(default = 2)]
     pub faces_per_group: usize,
     /// Width and height in pixels. Default: 64.
     #[config(default = 64)]
     pub size: u32,
-    /// Seed of everything that is drawn by chance. Default: 0.
+    /// Random seed. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
 
-/// How many years the last age group spans, which has no end of its own.
+/// Years of the last age group, which is open-ended.
 const LAST_GROUP_YEARS: u32 = 25;
 
-/// Synthetic faces of some people, each at every age group.
+/// Synthetic faces of several identities, each in every age group.
 ///
 /// Eyes are at 0.30 and 0.68 of the width and 0.30 of the height, corners of the mouth at 0.70 of the height, as in
-/// aligned photos. An image is drawn when it is first asked for, and kept.
+/// aligned photos. Images are rendered on demand and cached.
 pub struct SyntheticFaces {
     config: SyntheticConfig,
     labels: Vec<FaceLabel>,
@@ -88,7 +88,7 @@ impl SyntheticFaces {
         Self { config, labels, images }
     }
 
-    /// Draws all images now, on all processors; `progress` is told how many are done, of how many.
+    /// Renders all images in parallel; `progress` receives the number done and the total.
     pub fn render_all(&self, progress: &(dyn Fn(usize, usize) + Sync)) {
         let done = AtomicUsize::new(0);
         (0..self.len()).into_par_iter().for_each(|index| {

@@ -1,4 +1,4 @@
-//! Tables in text files, as people, spreadsheets and programs write them: separated by commas, semicolons, tabs or bars, in
+//! Tables in text files: separated by commas, semicolons, tabs or bars, in
 //! UTF-8, UTF-16 or Windows-1252.
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use crate::DataError;
 use crate::excluded::Fault;
 
-/// The most bytes of a table: ten million rows.
+/// Maximum size of a table in bytes: ten million rows.
 const MAX_BYTES: u64 = 1 << 30;
 /// What may stand between the cells of a row; the first one where nothing does.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -146,7 +146,7 @@ fn decoded(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &'static Encoding), String> {
         return Ok((text.into(), encoding));
     }
     match encoding.decode_without_bom_handling(text) {
-        (_, true) => Err(format!("is no whole {} text; save it as UTF-8", encoding.name())),
+        (_, true) => Err(format!("is not complete {} text; save it as UTF-8", encoding.name())),
         (text, false) => Ok((text.into_owned().into_bytes().into(), encoding)),
     }
 }
@@ -158,7 +158,7 @@ fn encoding_without_mark(bytes: &[u8]) -> Result<&'static Encoding, String> {
         (0, 0) => (),
         (even, odd) if odd > 8 * even => return Ok(UTF_16LE),
         (even, odd) if even > 8 * odd => return Ok(UTF_16BE),
-        _ => return Err("is no text; a table of labels is a text file, such as CSV".into()),
+        _ => return Err("is not text; a table of labels is a text file, such as CSV".into()),
     }
     // One damaged row among others with letters beyond ASCII is that row's fault, not another encoding.
     let other_letters = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
@@ -358,9 +358,9 @@ mod tests {
 
         assert!(reason(b"PK\x03\x04\x14\0").contains("save the table as CSV"));
         assert!(reason(b"{\"a.jpg\": 25}").contains("is JSON"));
-        assert!(reason(b"\0\x01\0\0\x02\0\0\0\x03\x04\0\0").contains("is no text"));
+        assert!(reason(b"\0\x01\0\0\x02\0\0\0\x03\x04\0\0").contains("is not text"));
         assert!(reason(b"\n\n").contains("is empty"));
-        assert!(reason(b"\xff\xfea\0b").contains("is no whole UTF-16LE text"));
+        assert!(reason(b"\xff\xfea\0b").contains("is not complete UTF-16LE text"));
     }
 
     #[test]

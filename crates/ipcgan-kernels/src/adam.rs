@@ -1,4 +1,4 @@
-//! Adam's update in one pass over memory.
+//! The Adam update in one pass over memory.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -7,16 +7,16 @@ use crate::InstructionSet;
 use crate::lanes::{load, store};
 use crate::output::PIECE_VALUES;
 
-/// Adam's settings at one step.
+/// Hyperparameters of Adam and the number of the step.
 ///
 /// Source: Kingma and Ba, *Adam: A Method for Stochastic Optimization*, 2015.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     /// The learning rate.
     pub learning_rate: f32,
-    /// What is kept of the mean of the gradients.
+    /// Decay of the first moment (mean of the gradients).
     pub beta_1: f32,
-    /// What is kept of the mean of their squares.
+    /// Decay of the second moment (mean of the squared gradients).
     pub beta_2: f32,
     /// Added to the root of the mean square.
     pub epsilon: f32,
@@ -25,7 +25,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Moves `values` against `gradient` and both moments on.
+    /// Updates `values` and both moments with `gradient`.
     ///
     /// # Panics
     /// If they are not of one length.
@@ -63,7 +63,7 @@ impl WithSimd for Update<'_> {
         let splat = |value: f32| simd.splat_f32s(value);
         let (kept_1, kept_2) = (splat(beta_1), splat(beta_2));
         let (new_1, new_2) = (splat(1.0 - beta_1), splat(1.0 - beta_2));
-        // Both moments begin at zero, which this makes up for.
+        // Bias correction: both moments start at zero.
         let rate = splat(learning_rate / (1.0 - beta_1.powi(time)));
         let correction = splat((1.0 - beta_2.powi(time)).sqrt().recip());
         let epsilon = splat(epsilon);

@@ -1,4 +1,4 @@
-//! Batch norm with the statistics of the batch, joined to the activation that follows it.
+//! Batch norm with the statistics of the batch, fused with the activation that follows it.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -7,19 +7,19 @@ use crate::lanes::{load, store};
 use crate::output::{PIECE_VALUES, in_chunks};
 use crate::{Activation, InstructionSet, Nhwc};
 
-/// Batch norm of feature maps.
+/// Parameters of a batch norm of feature maps.
 ///
-/// The batch may be several batches in one: each of `chunks` equal parts is normed by its own statistics, as if
+/// The batch may hold several batches: each of `chunks` equal parts is normalized with its own statistics, as if
 /// it had come alone.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormParams<'a> {
-    /// Factor of each channel.
+    /// Scale of each channel.
     pub gamma: &'a [f32],
-    /// What is added to each channel.
+    /// Shift of each channel.
     pub beta: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
-    /// Batches in the batch.
+    /// Number of equal parts of the batch with statistics of their own.
     pub chunks: usize,
     /// What follows.
     pub activation: Activation,
@@ -37,11 +37,11 @@ pub struct BatchStatistics {
 /// Gradients of a batch norm.
 #[derive(Clone, Debug)]
 pub struct BatchNormGradients {
-    /// Towards its input.
+    /// With respect to the input.
     pub input: Vec<f32>,
-    /// Towards the factors of the channels.
+    /// With respect to `gamma`.
     pub gamma: Vec<f32>,
-    /// Towards what is added to the channels.
+    /// With respect to `beta`.
     pub beta: Vec<f32>,
 }
 
@@ -84,7 +84,7 @@ impl BatchNormParams<'_> {
     /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`.
     ///
     /// # Panics
-    /// If values, sizes and statistics do not belong together.
+    /// If the lengths do not match the shapes and statistics.
     pub fn run(
         &self,
         instructions: InstructionSet,
@@ -108,7 +108,7 @@ impl BatchNormParams<'_> {
     /// Gradients from that of the output.
     ///
     /// # Panics
-    /// If values, sizes and statistics do not belong together.
+    /// If the lengths do not match the shapes and statistics.
     pub fn gradients(
         &self,
         instructions: InstructionSet,

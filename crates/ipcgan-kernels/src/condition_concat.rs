@@ -1,24 +1,24 @@
-//! Feature maps joined with the condition under which they are judged.
+//! Concatenation of feature maps with condition planes.
 
 use crate::Nhwc;
 use crate::output::in_chunks;
 
-/// Features of some images, each of which may be joined with several conditions.
+/// Gathers images of a batch and appends condition channels that are constant over all pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct ConditionConcat<'a> {
-    /// Sizes of the features.
+    /// Shape of the features.
     pub shape: Nhwc,
-    /// For each output, which image's features it has.
+    /// Index of the source image of each output.
     pub images: &'a [usize],
-    /// Values that are the same at every pixel of an output, how many.
+    /// Number of condition channels.
     pub conditions: usize,
 }
 
 impl ConditionConcat<'_> {
-    /// Each output's features with its conditions (`[outputs][conditions]`) as further channels.
+    /// Features of each output followed by its `conditions` (`[outputs][conditions]`) as channels.
     ///
     /// # Panics
-    /// If values and sizes do not belong together.
+    /// If the lengths do not match the shapes.
     pub fn run(&self, features: &[f32], conditions: &[f32]) -> Vec<f32> {
         let Self { shape, images, conditions: count } = *self;
         let Nhwc { height, width, channels, .. } = shape;
@@ -36,10 +36,10 @@ impl ConditionConcat<'_> {
         })
     }
 
-    /// The gradient towards the features from that of the outputs.
+    /// Gradient with respect to the features, from that of the outputs.
     ///
     /// # Panics
-    /// If there are not the values of the outputs.
+    /// If `gradient` does not have the shape of the output.
     pub fn gradient(&self, gradient: &[f32]) -> Vec<f32> {
         let Self { shape, images, conditions: count } = *self;
         let Nhwc { height, width, channels, .. } = shape;

@@ -1,17 +1,17 @@
-//! The window that a convolution moves over its input.
+//! Parameters of a convolution.
 
-/// Size and steps of a square window.
+/// Kernel size, stride, padding and groups of a convolution with a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvParams {
-    /// Its side in pixels.
+    /// Kernel size in pixels.
     pub kernel: usize,
-    /// Pixels from one output to the next.
+    /// Stride in pixels.
     pub stride: usize,
-    /// Rows of zeros above and columns of zeros left of the input.
+    /// Zero padding above and left of the input.
     pub pad_before: usize,
-    /// Rows of zeros below and columns of zeros right of the input.
+    /// Zero padding below and right of the input.
     pub pad_after: usize,
-    /// Groups of channels that do not see one another.
+    /// Number of channel groups.
     pub groups: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Convolutions with prepared weights.
+//! Convolutions with packed weights.
 
 use crate::depthwise::{Depthwise, is_depthwise};
 use crate::epilogue::Epilogue;
@@ -9,17 +9,17 @@ use crate::sub_pixel::SubPixel;
 use crate::winograd::{self, WeightState, Winograd};
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// How sums are computed.
+/// Algorithm of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvAlgorithm {
-    /// Term by term.
+    /// Direct summation (implicit GEMM).
     Direct,
-    /// With the fewest multiplications, by Winograd's algorithm where it applies; roundings are about 5e-6 of the
+    /// Winograd's minimal filtering where it applies; rounding errors are about 5e-6 of the
     /// outputs instead of 5e-7.
     Winograd,
 }
 
-/// A convolution, or the adjoint of one, with its weights in the order in which they are read.
+/// A convolution, or the adjoint of one (transposed convolution), with packed weights.
 #[derive(Debug)]
 pub struct Convolution {
     /// Of what it is run on.
@@ -43,7 +43,7 @@ enum Direct {
 
 impl Convolution {
     /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`; `channels` are the outputs and the
-    /// inputs of a group, `once` the sizes of the output if there will be one only.
+    /// inputs of a group, `once` the shape of the output if the convolution runs only once.
     pub fn new(
         instructions: InstructionSet,
         algorithm: ConvAlgorithm,
@@ -69,9 +69,9 @@ impl Convolution {
         Self::prepared(algorithm, (from, channels), params, once, direct, winograd)
     }
 
-    /// Adjoint of [`Convolution::new`] with the same arguments: from maps of its output to maps of its input.
+    /// Adjoint of [`Convolution::new`] with the same arguments: from the shape of its output to the shape of its input.
     ///
-    /// That is the gradient towards a convolution's input, and the forward pass of a transposed convolution.
+    /// That is the gradient with respect to a convolution's input, and the forward pass of a transposed convolution.
     pub fn adjoint(
         instructions: InstructionSet,
         algorithm: ConvAlgorithm,
@@ -89,7 +89,7 @@ impl Convolution {
         Self::prepared(algorithm, (channels[0], channels), params, once, direct, winograd)
     }
 
-    /// For one output the weights are prepared in the better way, in borrowed memory; for many in both ways, because
+    /// For one output the weights are packed for the faster algorithm, in pooled memory; for many for both, because
     /// small outputs and large ones differ.
     fn prepared(
         algorithm: ConvAlgorithm,
@@ -110,10 +110,10 @@ impl Convolution {
         }
     }
 
-    /// Moved out of borrowed memory.
+    /// Copied out of the buffer pool.
     fn owned(mut self) -> Self {
         match &mut self.direct {
-            // It holds memory of its own.
+            // It owns its memory.
             None | Some(Direct::Depthwise(_)) => {}
             Some(Direct::ImplicitGemm(direct)) => direct.make_owned(),
             Some(Direct::FewOutputs(direct)) => direct.make_owned(),
@@ -161,12 +161,12 @@ impl Convolution {
             (Some(Direct::FewOutputs(direct)), _) => direct.run(input, shape, sides, epilogue, output),
             (Some(Direct::PointwiseConv(direct)), _) => direct.run(input, shape, epilogue, output),
             (Some(Direct::SubPixel(direct)), _) => direct.run(input, shape, sides, epilogue, output),
-            (None, None) => unreachable!("weights are prepared in one way at least"),
+            (None, None) => unreachable!("weights are packed for at least one algorithm"),
         }
     }
 }
 
-/// Whether Winograd's algorithm can convolve `outputs` and inputs of a group.
+/// Whether Winograd's algorithm supports `outputs` and inputs of a group.
 pub(crate) fn supports_winograd([outputs, inputs]: [usize; 2], params: &ConvParams) -> bool {
     winograd::is_supported(params, [outputs / params.groups, inputs])
 }

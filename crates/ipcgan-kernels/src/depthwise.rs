@@ -1,4 +1,4 @@
-//! Depthwise convolution: each channel with a window of its own, no sums over channels.
+//! Depthwise convolution: one filter per channel.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub(crate) fn is_depthwise([outputs, inputs]: [usize; 2], params: &ConvParams) -
     inputs == 1 && outputs == params.groups && outputs > 1
 }
 
-/// A depthwise convolution with its weights channels last, as the maps are.
+/// A depthwise convolution with its weights channels last, as its input.
 #[derive(Debug)]
 pub(crate) struct Depthwise {
     instructions: InstructionSet,

@@ -1,4 +1,4 @@
-//! Operations on each value by itself.
+//! Elementwise operations.
 
 use pulp::{Simd, WithSimd};
 
@@ -6,7 +6,7 @@ use crate::lanes::{load, store};
 use crate::output::{PIECE_VALUES, in_chunks};
 use crate::{Activation, InstructionSet};
 
-/// The gradient before an activation, from the one after it and the activation's output.
+/// Gradient with respect to the input of an activation, from its output and the gradient of the output.
 ///
 /// # Panics
 /// If there are fewer gradients than outputs.
@@ -22,7 +22,7 @@ pub fn activation_gradient(
     })
 }
 
-/// Faces from what a generator's last layer gave: `tanh(head)`, or with `source` a change to it, `tanh(head + atanh(source))`.
+/// `tanh(head)`, or with `source` the offset form `tanh(head + atanh(source))`.
 ///
 /// # Panics
 /// If there are fewer values in `source` than in `head`.
@@ -34,7 +34,7 @@ pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) 
     })
 }
 
-/// Gradient towards the head of [`tanh`], from that of its output.
+/// Gradient with respect to the head of [`tanh`], from that of its output.
 ///
 /// # Panics
 /// If there are fewer gradients than outputs.

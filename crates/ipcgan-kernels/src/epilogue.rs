@@ -1,10 +1,10 @@
-//! What happens to a sum before it is stored.
+//! Epilogue of a kernel: bias, residual and activation, applied before a sum is stored.
 
 use pulp::Simd;
 
 use crate::lanes::{load, store};
 
-/// Added to and done with the outputs of a convolution, in one pass with it.
+/// Bias, residual and activation, fused with the convolution before them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
     /// A value for each output channel.

@@ -1,11 +1,11 @@
-//! Convolution to so few channels that they would leave most of a vector empty.
+//! Convolution with so few output channels that they would leave most of a SIMD vector empty.
 
 use crate::epilogue::Epilogue;
 use crate::implicit_gemm::ImplicitGemm;
 use crate::output::fill_in_chunks;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Gives each column of the window channels of its own, and adds these up a column apart.
+/// Computes each filter column as separate output channels and adds these, shifted by a pixel each.
 #[derive(Debug)]
 pub(crate) struct FewOutputs {
     columns: ImplicitGemm,
@@ -14,7 +14,7 @@ pub(crate) struct FewOutputs {
 }
 
 impl FewOutputs {
-    /// Whether its outputs fill less than half a vector.
+    /// Whether its outputs fill less than half a SIMD vector.
     pub(crate) fn suits(instructions: InstructionSet, [outputs, _]: [usize; 2], params: &ConvParams) -> bool {
         params.stride == 1 && params.groups == 1 && params.kernel > 1 && 2 * outputs <= instructions.lanes()
     }
@@ -37,7 +37,7 @@ impl FewOutputs {
         Self { columns, kernel, outputs }
     }
 
-    /// Takes memory of its own, because it will stay.
+    /// Copies the packed weights out of the buffer pool, because they outlive the call.
     pub(crate) fn make_owned(&mut self) {
         self.columns.make_owned();
     }

@@ -1,4 +1,4 @@
-//! Direct convolution and its adjoint: windows multiplied with panels, no column buffer.
+//! Direct convolution and its adjoint as implicit GEMM: no im2col buffer.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -10,16 +10,16 @@ use crate::panels::{Panel, Panels, Sink, Windows};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Pixels that a task computes: enough work to share, few enough that its input stays near.
+/// Pixels of a task: enough work for a thread, few enough that the input stays in cache.
 const TASK_PIXELS: usize = 256;
 
 /// Pixels of a task where there are not enough for every thread: below, reading the weights takes longer than the rest.
 const MIN_PIXELS: usize = 48;
 
-/// Sums over windows of the input, once for each phase of the output.
+/// Implicit GEMM over patches of the input, once for each phase of the output.
 ///
 /// A convolution has one phase. The adjoint of a convolution of stride `s` has `s * s`: outputs whose
-/// rows and columns leave the same rests see the same weights, and each such phase is a convolution of
+/// rows and columns have the same remainder modulo `s` use the same weights, and each such phase is a convolution of
 /// stride one.
 #[derive(Debug)]
 pub(crate) struct ImplicitGemm {
@@ -138,7 +138,7 @@ impl ImplicitGemm {
         }
     }
 
-    /// Takes memory of its own, because it will stay.
+    /// Copies the packed weights out of the buffer pool, because they outlive the call.
     pub(crate) fn make_owned(&mut self) {
         self.phases.iter_mut().flat_map(|phase| &mut phase.panels).for_each(Panels::make_owned);
     }

@@ -1,13 +1,13 @@
-//! Which vector instructions a kernel runs with.
+//! SIMD instruction sets.
 
 use pulp::{Arch, Scalar128b, Simd, WithSimd};
 
-/// A set of vector instructions that this processor has.
+/// A SIMD instruction set that this processor supports.
 #[derive(Clone, Copy, Debug)]
 pub enum InstructionSet {
-    /// What every processor has: four lanes that the compiler maps to whatever there is.
+    /// Portable code of four lanes, which the compiler maps to the baseline instructions.
     Portable,
-    /// AVX-512, AVX2 with FMA, or NEON, as found at run time.
+    /// AVX-512, AVX2 with FMA, or NEON, detected at run time.
     Native(Arch),
 }
 

@@ -1,6 +1,6 @@
 //! CPU kernels of IPCGAN.
 //!
-//! Feature maps lie channels last ([`Nhwc`]). [`InstructionSet`] says which vector instructions run;
+//! Feature maps are channels last ([`Nhwc`]). [`InstructionSet`] selects the SIMD instructions;
 //! results do not depend on the number of threads.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! Fully connected layers, for batches so small that reading the weights is most of the work.
+//! Fully connected layers for small batches, where memory bandwidth of the weights dominates.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -36,7 +36,7 @@ pub struct Linear<'a> {
 }
 
 impl Linear<'_> {
-    /// How many images `values` are of, `each` of one.
+    /// Batch size of `values` with `each` values per image.
     fn batch(&self, values: &[f32], each: usize) -> usize {
         assert_eq!(self.weights.len(), self.inputs * self.outputs, "values of the weights");
         assert!(values.len().is_multiple_of(each), "{} values, {each} of an image", values.len());
@@ -46,13 +46,13 @@ impl Linear<'_> {
     /// `activation(input * weights + bias)`, `[batch][inputs]` to `[batch][outputs]`.
     ///
     /// # Panics
-    /// If values and sizes do not belong together.
+    /// If the lengths do not match the shapes.
     pub fn run(&self, input: &[f32], bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
         assert!(bias.is_none_or(|bias| bias.len() == outputs), "values of the bias");
         let (batch, lanes) = (self.batch(input, inputs), self.instructions.lanes());
         let epilogue = Epilogue { bias, residual: None, activation };
-        // Each task reads its rows of the weights from end to end, as memory likes it best; their sums are added in order.
+        // Each task streams its rows of the weights; the partial sums are added in a fixed order.
         let rows = self.weights.par_chunks(TASK_ROWS * outputs).enumerate();
         let parts: Vec<Scratch> = rows
             .map(|(task, weights)| {
@@ -74,10 +74,10 @@ impl Linear<'_> {
         })
     }
 
-    /// The gradient towards the input from that of the output (before the activation).
+    /// Gradient with respect to the input, from that of the output (before the activation).
     ///
     /// # Panics
-    /// If values and sizes do not belong together.
+    /// If the lengths do not match the shapes.
     pub fn input_gradient(&self, gradient: &[f32]) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
         let batch = self.batch(gradient, outputs);
@@ -95,10 +95,10 @@ impl Linear<'_> {
         result
     }
 
-    /// The gradient towards the weights from the input and the gradient of the output.
+    /// Gradient with respect to the weights, from the input and the gradient of the output.
     ///
     /// # Panics
-    /// If values and sizes do not belong together.
+    /// If the lengths do not match the shapes.
     pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let Self { inputs, outputs, .. } = *self;
         let batch = self.batch(input, inputs);

@@ -1,4 +1,4 @@
-//! Where large values lie in memory, and what the program does with memory that it no longer needs.
+//! Alignment of large allocations, and what happens to freed memory.
 
 use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 
@@ -8,7 +8,7 @@ const LINE: usize = 64;
 /// Bytes of an allocation from which on it is worth while.
 const LARGE: usize = 1 << 12;
 
-/// The system's allocator, with large allocations at the beginning of a line of the cache.
+/// The system's allocator, with large allocations aligned to cache lines.
 ///
 /// The C library puts them 16 bytes past a line, so that every load of a whole vector touches two: kernels run 5 to 20%
 /// slower. A program takes it with `#[global_allocator]`.
@@ -23,7 +23,7 @@ fn is_placed(layout: Layout) -> bool {
     layout.size() >= LARGE && layout.align() <= LINE
 }
 
-/// What is asked of the system for memory that is placed by us: a line more.
+/// Layout requested from the system for aligned memory: one cache line more.
 fn with_room(layout: Layout) -> Layout {
     let sized = Layout::from_size_align(layout.size().saturating_add(LINE), align_of::<u128>());
     sized.unwrap_or_else(|_| handle_alloc_error(layout))
@@ -111,7 +111,7 @@ unsafe impl GlobalAlloc for CacheAlignedAllocator {
     }
 }
 
-/// Makes the program keep memory that tensors free, for the next ones.
+/// Makes the allocator retain memory that tensors free, for the next ones.
 ///
 /// Training makes and drops the same large tensors in every step. The GNU C library gives each of them back to the
 /// system at once and takes fresh pages for the next, which have to be cleared. It also keeps a store for each thread, and
@@ -139,7 +139,7 @@ pub fn retain_freed_memory() {
     }
 }
 
-/// Gives memory that the program has freed back to the system, wherever it lies, and what kernels keep for their next run.
+/// Releases freed memory to the system (`malloc_trim`), including the kernels' scratch buffers.
 ///
 /// What lives long and is made late (a file's buffer, a plot) lands in holes between the tensors of a step, and those
 /// take fresh memory elsewhere in the next; without this, [`retain_freed_memory`] lets a process grow by a few megabytes

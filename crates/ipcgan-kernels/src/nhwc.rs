@@ -1,13 +1,13 @@
-//! How feature maps lie in memory.
+//! Memory layout of feature maps (NHWC).
 
-/// Sizes of a batch of feature maps that lie channels last: the channels of a pixel stand side by
+/// Shape of a batch of feature maps in NHWC order (channels last): the channels of a pixel stand side by
 /// side, then come the pixels of a row, the rows of a map, the maps of the batch.
 ///
 /// With channels last every kernel reads and writes whole vectors of neighbouring channels: no
 /// column buffer, no shuffles, no gaps where a stride skips pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nhwc {
-    /// Images in the batch.
+    /// Number of images.
     pub batch: usize,
     /// Rows.
     pub height: usize,

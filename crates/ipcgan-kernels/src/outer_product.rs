@@ -1,4 +1,4 @@
-//! Sums of outer products: the inner loop of gradients towards weights.
+//! Sums of outer products: the micro-kernel of weight gradients.
 
 use pulp::{Simd, WithSimd};
 
@@ -30,12 +30,12 @@ pub(crate) struct Accumulate<'a> {
     pub(crate) accumulation: Accumulation,
 }
 
-/// What stood in the sums.
+/// What to do with the previous contents of the sums.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accumulation {
-    /// Sums, which grow.
+    /// Add to them.
     Add,
-    /// Anything; it is overwritten.
+    /// Overwrite them.
     Overwrite,
 }
 

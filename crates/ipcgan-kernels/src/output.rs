@@ -1,10 +1,10 @@
-//! Vectors that tasks fill.
+//! Vectors that parallel tasks fill.
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-/// Values of a piece of work: few enough that a second pass over it finds it near.
+/// Elements of a task: few enough that a second pass over them hits the cache.
 pub(crate) const PIECE_VALUES: usize = 1 << 14;
 
 /// Makes `values` `length` values of which `task(index, values)` writes each chunk of `chunk` values.

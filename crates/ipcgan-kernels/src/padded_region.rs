@@ -1,10 +1,10 @@
-//! Copies of parts of feature maps with zeros around them, so that inner loops see no border.
+//! Zero-padded copies of regions of feature maps, so that inner loops need no bounds checks.
 
 use std::ops::Range;
 
 use crate::Nhwc;
 
-/// A part of an image that may reach over its borders.
+/// A region of an image that may extend beyond its borders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PaddedRegion {
     /// First row, in the image's rows.

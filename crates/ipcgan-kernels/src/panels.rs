@@ -1,4 +1,4 @@
-//! Weights in the order in which the inner loop reads them, and that loop.
+//! Packed weights (panels) and the micro-kernel that multiplies patches with them.
 
 use pulp::Simd;
 use rayon::prelude::*;
@@ -77,7 +77,7 @@ impl Panels {
         Self { outputs, steps, matrices, lanes, width, data }
     }
 
-    /// Takes memory of its own, because it will stay.
+    /// Copies the packed weights out of the buffer pool, because they outlive the call.
     pub(crate) fn make_owned(&mut self) {
         self.data = self.data.owned();
     }

@@ -1,4 +1,4 @@
-//! Convolutions of one by one: a product of matrices, with the maps read where they lie.
+//! 1x1 convolutions: a matrix product on the feature maps as they are.
 
 use pulp::{Simd, WithSimd};
 
@@ -10,7 +10,7 @@ use crate::{ConvParams, InstructionSet, Nhwc};
 /// Pixels that a task computes.
 const TASK_PIXELS: usize = 256;
 
-/// A convolution that sees one pixel at a time.
+/// A 1x1 convolution.
 #[derive(Debug)]
 pub(crate) struct PointwiseConv {
     instructions: InstructionSet,
@@ -32,7 +32,7 @@ impl PointwiseConv {
         Self { instructions, inputs, outputs, panels }
     }
 
-    /// Takes memory of its own, because it will stay.
+    /// Copies the packed weights out of the buffer pool, because they outlive the call.
     pub(crate) fn make_owned(&mut self) {
         self.panels.make_owned();
     }

@@ -1,4 +1,4 @@
-//! Max pooling, and local response norm as AlexNet has it.
+//! Max pooling, and the local response norm of AlexNet.
 
 use pulp::{Simd, WithSimd};
 
@@ -9,17 +9,17 @@ use crate::{InstructionSet, Nhwc};
 /// Pixels from one pooled square to the next.
 const STRIDE: usize = 2;
 
-/// Squares of which the largest value is kept, two pixels apart.
+/// Max pooling with stride 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPoolParams {
-    /// Side of the squares, in pixels.
+    /// Kernel size in pixels.
     pub kernel: usize,
-    /// Whether a last square that reaches over the border counts, with what there is of it.
+    /// Whether output sizes round up, so that the last window may extend beyond the border.
     pub ceil_mode: bool,
 }
 
 impl MaxPoolParams {
-    /// Sizes after [`max_pool`].
+    /// Shape of the output of [`max_pool`].
     ///
     /// # Panics
     /// If the maps are smaller than a square.
@@ -50,10 +50,10 @@ pub fn max_pool(instructions: InstructionSet, pooling: MaxPoolParams, input: &[f
     })
 }
 
-/// Gradient towards the input of [`max_pool`]: each output's goes to the first of its largest inputs.
+/// Gradient with respect to the input of [`max_pool`]; ties go to the first maximum.
 ///
 /// # Panics
-/// If values and sizes do not belong together.
+/// If the lengths do not match the shapes.
 pub fn max_pool_gradient(
     instructions: InstructionSet,
     pooling: MaxPoolParams,
@@ -165,7 +165,7 @@ pub fn local_response_norm(instructions: InstructionSet, input: &[f32], channels
     })
 }
 
-/// Gradient towards the input of [`local_response_norm`].
+/// Gradient with respect to the input of [`local_response_norm`].
 ///
 /// # Panics
 /// If `input` does not consist of whole pixels, or there are not as many gradients.

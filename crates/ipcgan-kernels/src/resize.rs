@@ -1,4 +1,4 @@
-//! Bilinear resizing, with the scale and shift of values that go with it.
+//! Bilinear resizing, fused with a scale and a shift of the values.
 
 use rayon::prelude::*;
 
@@ -10,9 +10,9 @@ use crate::output::in_chunks;
 pub struct Resize<'a> {
     /// Height and width of the output.
     pub sides: [usize; 2],
-    /// What values are multiplied by.
+    /// Factor of the values.
     pub scale: f32,
-    /// What is then added to each channel.
+    /// Then added to each channel.
     pub shift: &'a [f32],
 }
 
@@ -69,7 +69,7 @@ impl Resize<'_> {
         })
     }
 
-    /// The gradient towards an input of `shape` from that of the output.
+    /// Gradient with respect to an input of `shape`, from that of the output.
     ///
     /// # Panics
     /// If there are not the values of the output.

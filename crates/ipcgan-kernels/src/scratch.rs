@@ -1,20 +1,20 @@
-//! Buffers for what a kernel needs only while it runs.
+//! A pool of scratch buffers.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers that are kept at most: those of one kernel on many threads.
+/// Maximum number of pooled buffers: those of one kernel on many threads.
 const MAX_POOLED: usize = 64;
 
-/// Buffers that wait for the next kernel, because fresh memory costs a page fault for every 4 KiB.
+/// Buffers for the next kernel, because fresh memory costs a page fault for every 4 KiB.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
-/// Frees the buffers that wait.
+/// Frees the pooled buffers.
 pub(crate) fn clear() {
     POOL.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// A buffer whose values are whatever they were.
+/// An uninitialised buffer (with whatever values it had).
 #[derive(Debug)]
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
@@ -30,7 +30,7 @@ impl Scratch {
         Self { buffer, length }
     }
 
-    /// A buffer of its own with the same values, no larger than these, for what stays.
+    /// A copy outside of the pool.
     pub(crate) fn owned(&self) -> Self {
         Self { buffer: self.to_vec(), length: self.length }
     }

@@ -1,10 +1,10 @@
-//! Mean squared differences from constants.
+//! Mean squared error against a constant.
 
 use rayon::prelude::*;
 
 use crate::output::PIECE_VALUES;
 
-/// Mean of the squared differences between `values` and `target`.
+/// Mean squared error of `values` against `target`.
 pub fn mean_squared_error(values: &[f32], target: f32) -> f64 {
     let pieces: Vec<f64> = values
         .par_chunks(PIECE_VALUES)
@@ -22,7 +22,7 @@ pub fn mean_squared_error(values: &[f32], target: f32) -> f64 {
     pieces.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Writes `factor` times the gradient of [`mean_squared_error`] towards `values` to `gradient`.
+/// Writes `factor` times the gradient of [`mean_squared_error`] with respect to `values` to `gradient`.
 ///
 /// # Panics
 /// If they are not of one length.

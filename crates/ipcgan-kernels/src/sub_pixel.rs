@@ -1,11 +1,11 @@
-//! Adjoint of a convolution with a stride whose inputs are so few that they would leave most of a vector empty.
+//! Transposed convolution with few output channels, as a sub-pixel convolution.
 
 use crate::epilogue::Epilogue;
 use crate::implicit_gemm::ImplicitGemm;
 use crate::output::fill_in_chunks;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Computes the pixels of a square of `stride * stride` as channels of one, then puts them in their places.
+/// Computes blocks of `stride * stride` pixels as channels, then shuffles them to their positions (pixel shuffle).
 #[derive(Debug)]
 pub(crate) struct SubPixel {
     sub_pixels: ImplicitGemm,
@@ -54,7 +54,7 @@ impl SubPixel {
         Self { sub_pixels, stride, channels: inputs }
     }
 
-    /// Takes memory of its own, because it will stay.
+    /// Copies the packed weights out of the buffer pool, because they outlive the call.
     pub(crate) fn make_owned(&mut self) {
         self.sub_pixels.make_owned();
     }

@@ -1,4 +1,4 @@
-//! Gradient towards the weights of a convolution.
+//! Gradient with respect to the weights of a convolution.
 
 use std::borrow::Cow;
 
@@ -16,11 +16,11 @@ const RUN_PIXELS: usize = 64;
 /// Steps of a task, at most, where the rows of a window are too few to share: a multiple of the blocks that registers hold.
 const TASK_STEPS: usize = 96;
 
-/// Gradient towards a convolution's weights `[outputs][inputs of a group][kernel][kernel]`, from its input and
+/// Gradient with respect to a convolution's weights `[outputs][inputs of a group][kernel][kernel]`, from its input and
 /// the gradient of its output, both channels last.
 ///
 /// # Panics
-/// If values and sizes do not belong together.
+/// If the lengths do not match the shapes.
 pub fn weight_gradient(
     instructions: InstructionSet,
     algorithm: ConvAlgorithm,

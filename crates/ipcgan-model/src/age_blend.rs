@@ -1,17 +1,17 @@
-//! Ages between the groups: how much of each group a face is to have.
+//! Ages between the groups, as weights of the age groups.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::AgeGroups;
 
-/// Shares of the age groups, which sum to one; all of one group is what the networks learned from.
+/// Weights of the age groups, which sum to one; training uses one-hot weights only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgeBlend {
     weights: Vec<f32>,
 }
 
 impl AgeBlend {
-    /// All of group `index` of `groups`.
+    /// One-hot weights of group `index`.
     ///
     /// # Panics
     /// If there is no such group.
@@ -20,7 +20,7 @@ impl AgeBlend {
         Self { weights: groups.indices().map(|group| f32::from(u8::from(group == index))).collect() }
     }
 
-    /// An age in years: the two groups whose middles lie around it, the nearer one more. Before the first middle and behind
+    /// Linear interpolation between the two groups whose mid-ages enclose `age` (years). Before the first mid-age and after
     /// the last one, that group alone.
     pub fn from_age(age: f32, groups: &AgeGroups) -> Self {
         let Some(above) = groups.indices().find(|&group| age <= groups.middle(group)) else {
@@ -39,7 +39,7 @@ impl AgeBlend {
         Self { weights: groups.indices().map(blended).collect() }
     }
 
-    /// What `text` asks for: a group by name (`31-40`, `51+`) or an age in years (`45`); none if it is neither.
+    /// Parses a group name (`31-40`, `51+`) or an age in years (`45`); none if it is neither.
     pub fn parse(text: &str, groups: &AgeGroups) -> Option<Self> {
         match groups.by_name(text) {
             Some(group) => Some(Self::from_group(group, groups)),
@@ -47,12 +47,12 @@ impl AgeBlend {
         }
     }
 
-    /// The share of each group, youngest first.
+    /// The weight of each group, youngest first.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// Many of them for the generator.
+    /// A batch of blends for the generator.
     ///
     /// # Shapes
     /// - returns: `[blends, groups]`

@@ -1,4 +1,4 @@
-//! Age groups: which ages count as one age to the networks.
+//! Age groups, the classes that the networks are conditioned on.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ impl AgeGroups {
             return Err("there must be at least two age groups".into());
         }
         if !first_ages.is_sorted_by(|a, b| a < b) {
-            return Err(format!("first ages of age groups must rise: {first_ages:?}"));
+            return Err(format!("first ages of age groups must be increasing: {first_ages:?}"));
         }
         Ok(Self { first_ages })
     }

@@ -1,4 +1,4 @@
-//! AlexNet: one trunk that sees a face, a head that knows the person and a head that knows the age.
+//! AlexNet: a convolutional trunk with an identity head and an age head.
 
 mod frozen;
 
@@ -19,18 +19,18 @@ use crate::initialization::{InitialWeights, scaled, with_initial_weights};
 use crate::operation::{convolution, linear, local_response_norm, max_pool};
 use crate::{AgeGroups, alexnet_input};
 
-/// Pixels enter in 0..255, about this many times the unit variance that He's rule counts on.
+/// Inputs are in 0..255, about this many times the unit variance that He initialization assumes.
 const PIXEL_SCALE: f64 = 64.0;
 
-/// Factor of the sum of squares in the local response norm.
+/// `alpha` of the local response norm: factor of the sum of squares.
 const RESPONSE_NORM_ALPHA: f32 = 2e-5;
 
 /// Size of an AlexNet.
 #[derive(Config, Debug, PartialEq)]
 pub struct AlexNetConfig {
-    /// People whom the identity head tells apart.
+    /// Number of identities of the identity head.
     pub identities: usize,
-    /// Side of the square image that the trunk sees, in pixels. Default: 227.
+    /// Side of the square input image in pixels. Default: 227.
     #[config(default = 227)]
     pub input_size: usize,
     /// A third of the channels of the first layer. Default: 32, the published size.
@@ -39,16 +39,16 @@ pub struct AlexNetConfig {
     /// Width of the fully connected layers `fc6` and `fc7`. Default: 4096.
     #[config(default = 4096)]
     pub hidden: usize,
-    /// Length of the vector that stands for a person. Default: 256.
+    /// Length of the identity embedding. Default: 256.
     #[config(default = 256)]
     pub embedding: usize,
-    /// Share of the hidden units that are left out in training. Default: 0.5, as AlexNet.
+    /// Dropout probability of the hidden units. Default: 0.5, as AlexNet.
     #[config(default = 0.5)]
     pub dropout: f64,
 }
 
 impl AlexNetConfig {
-    /// An AlexNet with initial weights drawn from `seed`.
+    /// An AlexNet with random initial weights.
     ///
     /// # Panics
     /// If `input_size` is below 67 pixels, where nothing is left after the last pooling.
@@ -90,7 +90,7 @@ impl AlexNetConfig {
     }
 }
 
-/// The convolutions of AlexNet, grouped as published; both heads stand on them.
+/// The convolutions of AlexNet, grouped as published and shared by both heads.
 #[derive(Module, Debug)]
 pub struct Trunk {
     conv1: Conv2d,
@@ -153,7 +153,7 @@ impl Trunk {
     }
 }
 
-/// Tells people apart.
+/// Identity head: classifies identities.
 #[derive(Module, Debug)]
 pub struct IdentityHead {
     fc6: Linear,
@@ -163,7 +163,7 @@ pub struct IdentityHead {
     dropout: Dropout,
 }
 
-/// Tells age groups apart.
+/// Age head: classifies age groups.
 #[derive(Module, Debug)]
 pub struct AgeHead {
     fc6: Linear,
@@ -173,7 +173,7 @@ pub struct AgeHead {
 }
 
 impl AgeHead {
-    /// Scores of the age groups, `[batch, groups]`, before the softmax, from [`AlexNet::features`].
+    /// Logits of the age groups, `[batch, groups]`, from [`AlexNet::features`].
     pub fn forward(&self, features: Tensor<4>) -> Tensor<2> {
         let x = self.dropout.forward(linear(&self.fc6, flat(features), Activation::Relu));
         let x = self.dropout.forward(linear(&self.fc7, x, Activation::Relu));
@@ -186,20 +186,20 @@ impl AgeHead {
 pub struct AlexNet {
     /// The convolutions.
     pub trunk: Trunk,
-    /// Tells people apart.
+    /// Identity head: classifies identities.
     pub identity_head: IdentityHead,
-    /// Tells age groups apart.
+    /// Age head: classifies age groups.
     pub age_head: AgeHead,
     input_size: usize,
 }
 
 impl AlexNet {
-    /// This AlexNet ready to look at faces, and to learn no more.
+    /// This AlexNet with frozen weights.
     pub fn into_frozen(self) -> FrozenAlexNet {
         FrozenAlexNet::new(self)
     }
 
-    /// Features that stand for the person: conv5 (IPCGAN: `h(x)`).
+    /// Identity features: conv5 (IPCGAN: `h(x)`).
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]; resized here
@@ -208,7 +208,7 @@ impl AlexNet {
         self.trunk.forward(alexnet_input(faces, self.input_size))
     }
 
-    /// The vector that stands for the person, `[batch, embedding]`, from [`AlexNet::features`].
+    /// Identity embedding, `[batch, embedding]`, from [`AlexNet::features`].
     pub fn embedding(&self, features: Tensor<4>) -> Tensor<2> {
         let head = &self.identity_head;
         let x = head.dropout.forward(linear(&head.fc6, flat(features), Activation::Relu));
@@ -216,12 +216,12 @@ impl AlexNet {
         linear(&head.embedding, x, Activation::Relu)
     }
 
-    /// Scores of the people whom it was trained on, `[batch, identities]`, before the softmax.
+    /// Logits of the identities of the training set, `[batch, identities]`.
     pub fn identity_logits(&self, features: Tensor<4>) -> Tensor<2> {
         linear(&self.identity_head.logits, self.embedding(features), Activation::None)
     }
 
-    /// Scores of the age groups, `[batch, groups]`, before the softmax.
+    /// Logits of the age groups, `[batch, groups]`.
     pub fn age_logits(&self, features: Tensor<4>) -> Tensor<2> {
         self.age_head.forward(features)
     }

@@ -1,4 +1,4 @@
-//! How AlexNet sees a face.
+//! Input preprocessing of AlexNet.
 
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
@@ -10,7 +10,7 @@ const CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
 /// Half the range of a channel: faces come in [-1, 1].
 const HALF_RANGE: f32 = 127.5;
 
-/// Faces as AlexNet sees them: resized, in 0..255, less the mean of each channel.
+/// Input of AlexNet: faces resized, in 0..255, minus the mean of each channel.
 ///
 /// Resizing is bilinear with half-pixel centres.
 ///

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::NamedTempFile;
 
-/// Writes `contents` to the file `path`, replacing what was there, whole or not at all.
+/// Atomically writes `contents` to the file `path`, replacing an existing file.
 ///
 /// The bytes go to a temporary file in the same folder, which takes the name `path` once it is safely on disk: a
 /// reader sees the old file or the new one, also after a power cut. The file has the rights of any other new file.

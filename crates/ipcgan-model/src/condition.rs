@@ -1,4 +1,4 @@
-//! Conditions: the form in which both networks see an age group.
+//! Condition vectors: one-hot age groups.
 
 use burn::tensor::{Int, Tensor};
 

@@ -1,4 +1,4 @@
-//! The discriminator: is this patch of the face real, and of that age?
+//! The discriminator: a conditional patch discriminator.
 
 use burn::config::Config;
 use burn::module::Module;
@@ -15,21 +15,21 @@ use crate::operation::{BatchGather, concat_batches, concat_conditions, convoluti
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
 
-/// Size and form of a discriminator.
+/// Configuration of a discriminator.
 #[derive(Config, Debug, PartialEq)]
 pub struct DiscriminatorConfig {
     /// Channels after the first convolution. Default: 64.
     #[config(default = 64)]
     pub width: usize,
-    /// Whether three of its layers have batch norms and the first weights are the published ones. Default: yes.
+    /// Whether three of its layers have batch norms, with the published initial weights. Default: yes.
     ///
-    /// Real and generated faces are normed apart, so that both leave a norm with the same mean and variance: most of what
-    /// tells one kind from the other is taken away. Without norms the first layer begins as filters to which the colours and
-    /// frequencies of photographs are equally strong, and the scores at one half; against a generator that stands still such a
-    /// network finds what is wrong in tens of steps, where the published one takes hundreds.
+    /// Real and generated batches are normalized separately, so that both have the same mean and variance after a norm,
+    /// which removes most of the difference between them. Without norms the first layer starts as whitening filters, and
+    /// the scores at one half; against a frozen generator such a network detects artefacts within tens of steps, where the
+    /// published one takes hundreds.
     #[config(default = true)]
     pub batch_norm: bool,
-    /// Channels of the scores, each a judge of its own on the same features; 0 for eight times the width, as published.
+    /// Channels of the score maps, each an independent score on shared features; 0 for eight times the width, as published.
     /// Default: 0.
     ///
     /// With eight times the width, the last layer costs more than all others together.
@@ -38,7 +38,7 @@ pub struct DiscriminatorConfig {
 }
 
 impl DiscriminatorConfig {
-    /// A discriminator with initial weights drawn from `seed`.
+    /// A discriminator with random initial weights.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Discriminator {
         let width = self.width;
         let scores = if self.score_channels == 0 { 8 * width } else { self.score_channels };
@@ -54,7 +54,7 @@ impl DiscriminatorConfig {
         if self.batch_norm {
             with_initial_weights(discriminator, InitialWeights::Gan, seed)
         } else {
-            // The published weights are so small that without norms a hundredth of what comes in would come out.
+            // The published weights are so small that without norms a hundredth of the signal would remain.
             let mut discriminator = with_initial_weights(discriminator, InitialWeights::He, seed);
             discriminator.stem.weight = with_whitening_filters(discriminator.stem.weight, seed);
             discriminator.with_neutral_scores()
@@ -62,7 +62,7 @@ impl DiscriminatorConfig {
     }
 }
 
-/// Judges patches of a face: real and of the given age group, or not (IPCGAN: `D(x | C_t)`).
+/// Patch discriminator: scores whether a face is real and of the given age group (IPCGAN: `D(x | C_t)`).
 #[derive(Module, Debug)]
 pub struct Discriminator {
     stem: Conv2d,
@@ -74,8 +74,9 @@ pub struct Discriminator {
 }
 
 impl Discriminator {
-    /// The same with scores of one half for everything, where guessing has the least loss. From larger first scores of
-    /// both signs, the first steps would only learn to give all the same, by leaps that Adam remembers for a thousand steps.
+    /// Initial scores of one half for every input, the optimum of an uninformed discriminator. From larger initial scores of
+    /// both signs, the first steps would only learn a constant, with gradients that stay in Adam's moments for a thousand
+    /// steps.
     fn with_neutral_scores(mut self) -> Self {
         const GUESS: f64 = 0.5;
         self.head.weight = scaled(self.head.weight, 0.0);
@@ -98,8 +99,8 @@ impl Discriminator {
         self.conditional_scores(self.stem_features([faces]), [(0, age_groups)])
     }
 
-    /// The first layer on several batches, one after another, before age groups are joined: shared by judgements of the
-    /// same faces under different groups, which is exact because no statistics of the batch enter it.
+    /// Features of the first layer for several concatenated batches, before the age conditions: shared by evaluations of the
+    /// same faces under different groups, which is exact because the layer has no batch norm.
     ///
     /// # Shapes
     /// - `faces`: each `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -115,30 +116,30 @@ impl Discriminator {
         convolution(&self.stem, concat_batches(faces.to_vec()), ACTIVATION)
     }
 
-    /// The layers after it, for several judgements, one after another: each of one of the batches of
-    /// [`Discriminator::stem_features`], by its index, under the given age groups.
+    /// Scores of several evaluations, concatenated: each of one of the batches of [`Discriminator::stem_features`], by its
+    /// index, under the given age groups.
     ///
-    /// Gives what one call for each judgement in turn would give (each is normed by its own statistics), but prepares
-    /// the weights and computes their gradients once.
+    /// Equals one call for each evaluation (each is normalized with its own statistics), but packs the weights and computes
+    /// their gradients once.
     ///
     /// # Shapes
     /// - `features`: of [`Discriminator::stem_features`]
-    /// - `conditions_of`: each with `[batch]` age groups
+    /// - `evaluations`: each with `[batch]` age groups
     /// - returns: `[N batch, score channels, height / 8, width / 8]`
     ///
     /// # Panics
-    /// If a judgement is of a batch that `features` do not have, or of another number of faces.
+    /// If an evaluation is of a batch that `features` do not have, or of another number of faces.
     pub fn conditional_scores<const N: usize>(
         &self,
         features: Tensor<4>,
-        conditions_of: [(usize, Tensor<1, Int>); N],
+        evaluations: [(usize, Tensor<1, Int>); N],
     ) -> Tensor<4> {
-        let ([faces, ..], [batch]) = (features.dims(), conditions_of[0].1.dims());
+        let ([faces, ..], [batch]) = (features.dims(), evaluations[0].1.dims());
         let fits = |(of, groups): &(usize, Tensor<1, Int>)| groups.dims() == [batch] && (of + 1) * batch <= faces;
-        assert!(conditions_of.iter().all(fits), "judgements of {batch} faces each, of {faces} in all");
+        assert!(evaluations.iter().all(fits), "evaluations of {batch} faces each, of {faces} in all");
         let gather =
-            BatchGather { parts: faces / batch, indices: conditions_of.iter().map(|(batch, _)| *batch).collect() };
-        let age_groups = conditions_of.into_iter().map(|(_, age_groups)| age_groups).collect();
+            BatchGather { parts: faces / batch, indices: evaluations.iter().map(|(batch, _)| *batch).collect() };
+        let age_groups = evaluations.into_iter().map(|(_, age_groups)| age_groups).collect();
         let x = concat_conditions(features, gather, conditions(Tensor::cat(age_groups, 0), self.age_groups));
         let x = self.down1.forward_chunks(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
         let x = self.down2.forward_chunks(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]

@@ -1,10 +1,10 @@
-//! What can go wrong with networks and their files.
+//! Errors of networks and weights files.
 
 use std::path::PathBuf;
 
 use crate::weights::WeightsFormat;
 
-/// Why a weights file could not be read or written.
+/// An error of a network or of a weights file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -17,7 +17,7 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// The file is not a whole weights file.
-    #[error("{path} is not a whole {format} file: {reason}")]
+    #[error("{path} is not a valid {format} file: {reason}")]
     Damaged {
         /// The weights file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum ModelError {
     WrongNetwork {
         /// The weights file.
         path: PathBuf,
-        /// The kind that was asked for.
+        /// The expected kind.
         expected: &'static str,
         /// The kind that the file names.
         found: String,
@@ -54,7 +54,7 @@ pub enum ModelError {
         /// Which tensors, and how.
         reason: String,
     },
-    /// The network gives values that are not finite numbers (NaN or infinity).
+    /// The output of the network is not finite (NaN or infinity).
     #[error(
         "{path} gives values that are not finite (NaN or infinity): the weights are damaged, or their training diverged; use others"
     )]
@@ -63,9 +63,9 @@ pub enum ModelError {
         path: PathBuf,
     },
     /// No kernels are called that.
-    #[error("no kernels are called `{0}`; there are fast, direct and burn")]
+    #[error("unknown kernels `{0}`; use fast, direct or burn")]
     UnknownKernels(String),
     /// No preset has this name.
-    #[error("no preset is called `{0}`; there are paper, compact and tiny")]
+    #[error("unknown preset `{0}`; use paper, compact or tiny")]
     UnknownPreset(String),
 }

@@ -1,4 +1,4 @@
-//! The generator: a face and a target age group in, the face at that age out.
+//! The generator: ages a face to a target age group.
 
 mod inference;
 mod recalibration;
@@ -18,25 +18,25 @@ use crate::initialization::{InitialWeights, scaled, with_initial_weights};
 use crate::layers::{ConvNorm, ResidualBlock, UpNorm, same_conv};
 use crate::operation::{BatchGather, concat_conditions, convolution, tanh, tanh_offset};
 
-/// Source pixels are drawn this far towards grey before a change is made to them, because the inverse of `tanh` at pure
+/// Source pixels are scaled by this before `atanh`, because the inverse of `tanh` at pure
 /// black and white is infinite.
 pub(crate) const SOURCE_SCALE: f64 = 0.98;
 
-/// Initial weights of the last layer of a change, as a share of the published ones: at their full size the change would
+/// Scale of the initial weights of the last layer of a residual generator: at full scale the residual would
 /// begin as strong noise, which training then had to take back.
 const RESIDUAL_HEAD_SCALE: f64 = 0.1;
 
-/// What the last layer of a generator stands for.
+/// Output parametrization of a generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GeneratorOutput {
-    /// The face itself, `tanh(head)`: the published form.
+    /// The face itself, `tanh(head)`, as published.
     Direct,
-    /// A change to the source face, `tanh(head + atanh(0.98 source))`.
+    /// A residual to the source face, `tanh(head + atanh(0.98 source))`.
     ///
     /// Starts as the identity, so that a short training spends nothing on learning to copy.
     Residual,
-    /// A change of brightness alone, the same in all three colours: as [`GeneratorOutput::Residual`] with a `head` of one channel.
+    /// A residual of luminance only, the same for all three colours: [`GeneratorOutput::Residual`] with a one-channel `head`.
     ///
     /// A tint is the cheapest way to please a small age classifier; this one cannot draw any, and what is left are lines,
     /// folds and shadows.
@@ -61,7 +61,7 @@ impl GeneratorOutput {
     }
 }
 
-/// Size and form of a generator.
+/// Configuration of a generator.
 #[derive(Config, Debug, PartialEq)]
 pub struct GeneratorConfig {
     /// Side of the square faces that it is trained on, in pixels. Default: 128.
@@ -73,13 +73,13 @@ pub struct GeneratorConfig {
     /// Residual blocks, at a quarter of the image's size. Default: 6.
     #[config(default = 6)]
     pub residual_blocks: usize,
-    /// What the last layer stands for. Default: the published form.
+    /// Output parametrization. Default: direct, as published.
     #[config(default = "GeneratorOutput::Direct")]
     pub output: GeneratorOutput,
 }
 
 impl GeneratorConfig {
-    /// A generator with initial weights drawn from `seed`.
+    /// A generator with random initial weights.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Generator {
         let width = self.width;
         let generator = Generator {
@@ -101,7 +101,7 @@ impl GeneratorConfig {
     }
 }
 
-/// Turns a face into the same person at a target age (IPCGAN: `G(x | C_t)`).
+/// Generator: ages a face to a target age group and preserves the identity (IPCGAN: `G(x | C_t)`).
 #[derive(Module, Debug)]
 pub struct Generator {
     pub(crate) stem: ConvNorm,
@@ -117,7 +117,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The faces in `source` at the ages `target_groups`.
+    /// Ages the faces in `source` to `target_groups`.
     ///
     /// # Shapes
     /// - `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]; sides are multiples of 4
@@ -158,13 +158,13 @@ impl Generator {
         let [_, _, height, width] = source.dims();
         assert!(
             [height, width].iter().all(|side| side.is_multiple_of(4)),
-            "sides {height} and {width}, no multiples of 4"
+            "sides {height} and {width} are not multiples of 4"
         );
         assert_eq!(group_weights.dims()[1], self.age_groups, "shares of as many age groups as the generator knows");
         concat_conditions(source, BatchGather::identity(), group_weights)
     }
 
-    /// The faces from what the last layer gave.
+    /// Faces from the output of the last layer.
     fn output(&self, head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
         match self.output {
             GeneratorOutput::Direct => tanh(head),
@@ -179,7 +179,7 @@ impl Generator {
         }
     }
 
-    /// The same with a change `factor` times as strong; none if it does not make a change but a whole face
+    /// Scales the residual by `factor`; none if the generator has no residual
     /// ([`GeneratorOutput::Direct`]).
     ///
     /// The weight of the identity loss decides in training how far a generator dares to go; this decides it afterwards.
@@ -213,7 +213,7 @@ impl Generator {
         self
     }
 
-    /// This generator ready to age faces and nothing else.
+    /// This generator optimized for inference.
     pub fn into_inference(self) -> InferenceGenerator {
         InferenceGenerator::new(self.valid())
     }

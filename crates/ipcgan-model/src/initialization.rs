@@ -1,4 +1,4 @@
-//! Initial weights, drawn on the host so that they are the same on every device.
+//! Weight initialization, sampled on the host so that it is the same on every device.
 
 mod whitening;
 
@@ -15,20 +15,20 @@ const GAN_SIGMA: f32 = 0.02;
 
 /// Standard deviation of the last layer of a classifier (AlexNet).
 ///
-/// Drawn by He's rule, its first scores would be large and wrong alike for every face; the fastest way to lower the loss
-/// would be to silence the layers before it, and they did not come back.
+/// With He initialization its first logits would be large and equally wrong for every face; the fastest way to lower the
+/// loss would be to suppress the features of the layers before it, which did not recover.
 const LOGITS_SIGMA: f32 = 0.01;
 
-/// How the weights of convolutions and linear layers are drawn; biases start at zero.
+/// Initialization of the weights of convolutions and linear layers; biases start at zero.
 #[derive(Clone, Copy)]
 pub(crate) enum InitialWeights {
-    /// Sigma 0.02; cut at two sigma, but for transposed convolutions, as the official code.
+    /// Normal with sigma 0.02, truncated at two sigma except in transposed convolutions, as the official code.
     Gan,
     /// He's normal distribution: sigma is the root of 2 / inputs of a unit; 0.01 for the layers called `logits`.
     He,
 }
 
-/// Draws the weights of `network`; each depends on `seed` and on its own name alone.
+/// Initializes the weights of `network`; each depends on `seed` and on its own name alone.
 ///
 /// Every parameter holds a value afterwards. (Burn's lazy ones share their state among clones: a
 /// `clone().no_grad()` before the first use would freeze the original too.)
@@ -36,7 +36,7 @@ pub(crate) fn with_initial_weights<M: Module>(network: M, initial: InitialWeight
     network.map(&mut WeightSampler { initial, seed, path: Vec::new(), container: Vec::new() })
 }
 
-/// `weight` times `factor`, learning as before.
+/// `weight` times `factor`, still trainable if it was.
 pub(crate) fn scaled<const D: usize>(weight: Param<Tensor<D>>, factor: f64) -> Param<Tensor<D>> {
     weight.map(|tensor| {
         let tracked = tensor.is_require_grad();

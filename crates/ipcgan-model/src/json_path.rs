@@ -1,11 +1,11 @@
-//! Paths in JSON, also those that are not text.
+//! Paths in JSON, also those that are not UTF-8.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A path that JSON keeps whole.
+/// A path that survives a round trip through JSON.
 ///
 /// A path that is UTF-8 is a string. Any other one (a file name in Latin-1, for example) is an object: `text`, with U+FFFD in
 /// place of what is not UTF-8, and `bytes`, all bytes in hexadecimal. Such a path is read back on Unix alone, where any bytes

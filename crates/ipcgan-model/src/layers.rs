@@ -1,4 +1,4 @@
-//! Layers that generator and discriminator are built of.
+//! Layers of generator and discriminator.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
@@ -55,7 +55,7 @@ impl ConvNorm {
         self.forward_chunks(x, 1, activation)
     }
 
-    /// The same for several batches in one: each of `chunks` equal parts is normed by its own statistics.
+    /// The same with several batches in one: each of `chunks` equal parts is normalized with its own statistics.
     pub(crate) fn forward_chunks(&self, x: Tensor<4>, chunks: usize, activation: Activation) -> Tensor<4> {
         match &self.norm {
             Some(layer) => batch_norm(layer, convolution(&self.conv, x, Activation::None), chunks, activation),

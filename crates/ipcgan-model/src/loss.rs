@@ -1,11 +1,11 @@
-//! The losses of IPCGAN as functions of what the networks gave.
+//! The losses of IPCGAN as functions of network outputs.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
 use crate::operation::{Target, weighted_squared_error};
 
-/// Loss of the discriminator (`L_D`, least squares):
+/// Loss of the discriminator (`L_D`, least-squares GAN):
 /// `1/2 [ E(D(x|right) - 1)^2 + 1/2 (E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`.
 ///
 /// # Shapes
@@ -22,7 +22,7 @@ pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
     weighted_squared_error(scores, [Target { value: 1.0, weight: 0.5 }, rejected, rejected])
 }
 
-/// Adversarial loss of the generator (`L_G`, least squares): `1/2 E(D(G(y|t)|t) - 1)^2`.
+/// Adversarial loss of the generator (`L_G`, least-squares GAN): `1/2 E(D(G(y|t)|t) - 1)^2`.
 ///
 /// # Shapes
 /// - `generated`: the discriminator's scores of generated faces, `[batch, channels, height, width]`
@@ -117,7 +117,7 @@ pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean()
 }
 
-/// [`cross_entropy`] of the rows whose label is `known`; nothing if none is.
+/// [`cross_entropy`] of the rows with a `known` label; zero if there is none.
 ///
 /// # Shapes
 /// - `logits`: `[batch, classes]`

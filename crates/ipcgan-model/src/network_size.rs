@@ -1,4 +1,4 @@
-//! Sizes of the networks: which are valid, and how many numbers a network of a size has.
+//! Valid sizes of the networks, and their numbers of parameters and activations.
 //!
 //! Settings and weights files go through the same checks, so that whatever is trained can be loaded.
 
@@ -51,7 +51,7 @@ impl GeneratorConfig {
         in_range("residual_blocks", self.residual_blocks, 1..=64)
     }
 
-    /// Number of its weights for `groups` age groups, without those of the batch norms, which are few.
+    /// Number of parameters for `groups` age groups, without the few of the batch norms.
     pub fn num_params(&self, groups: usize) -> usize {
         let (width, colours) = (self.width, self.colours());
         let residual = 2 * 9 * 16 * width * width;
@@ -59,7 +59,7 @@ impl GeneratorConfig {
         49 * (3 + groups) * width + up_and_down + self.residual_blocks * residual + 49 * width * colours
     }
 
-    /// Number of values that its layers give for one face.
+    /// Number of activations of one face.
     pub fn num_activations(&self) -> usize {
         let (width, pixels) = (self.width, self.image_size * self.image_size);
         let up_and_down = 2 * width * pixels + 2 * width * pixels / 2 + width * pixels / 4;
@@ -81,7 +81,7 @@ impl DiscriminatorConfig {
         in_range("score_channels", self.score_channels, 0..=4096)
     }
 
-    /// Number of its weights for `groups` age groups, without those of the batch norms, which are few.
+    /// Number of parameters for `groups` age groups, without the few of the batch norms.
     pub fn num_params(&self, groups: usize) -> usize {
         let width = self.width;
         let scores = if self.score_channels == 0 { 8 * width } else { self.score_channels };
@@ -111,7 +111,7 @@ impl AlexNetConfig {
         check((0.0..1.0).contains(&self.dropout), "dropout", self.dropout, "at least 0 and below 1")
     }
 
-    /// Number of its weights for `groups` age groups, without biases, which are few.
+    /// Number of parameters for `groups` age groups, without the few biases.
     pub fn num_params(&self, groups: usize) -> usize {
         let (width, hidden) = (self.width, self.hidden);
         let trunk =

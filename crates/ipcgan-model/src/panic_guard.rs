@@ -1,4 +1,4 @@
-//! Panics of devices that fail, and of libraries at damaged files, as errors.
+//! Panic guard: panics of failing devices, and of libraries on damaged files, as errors.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,16 +14,16 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a device's own thread said when it failed: those who wait for the device only learn that it is gone.
+/// Panic message of a device's own thread; threads that wait for the device only learn that it is gone.
 static CAUSE: Mutex<Option<String>> = Mutex::new(None);
 
-/// What `work` gives, or why it panicked: Burn's devices know no other way to say that they are gone, and readers of
-/// some forms of files none to say that one is damaged.
+/// Runs `work` and returns its result, or the message of its panic: Burn's devices report failures by panics, and so do
+/// some file readers with damaged files.
 ///
-/// With `RUST_BACKTRACE` in the environment, panics print what they usually do besides.
+/// With `RUST_BACKTRACE` in the environment, the usual panic message is printed as well.
 ///
 /// # Errors
-/// What the device's own thread said; the message of the panic, if it said nothing.
+/// The panic message of the device's own thread; without one, that of `work`.
 pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -45,22 +45,22 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|panic| cause_of(message(&*panic)))
 }
 
-/// As [`catch_panic`], of work that may say itself that its device failed.
+/// As [`catch_panic`], for work that may return an error itself.
 ///
 /// # Errors
 /// As [`catch_panic`], and those of `work`.
 pub fn try_catch_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_panic(work)?.map_err(|told| cause_of(one_line(&told)))
+    catch_panic(work)?.map_err(|error| cause_of(one_line(&error)))
 }
 
-/// What the device's own thread said, of which `told` is the consequence; `told`, if it said nothing.
-fn cause_of(told: String) -> String {
-    CAUSE.lock().ok().and_then(|mut cause| cause.take()).unwrap_or(told)
+/// The panic message of the device's own thread, which caused `message`; `message` without one.
+fn cause_of(message: String) -> String {
+    CAUSE.lock().ok().and_then(|mut cause| cause.take()).unwrap_or(message)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it failed without a reason");
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it failed without a message");
     one_line(text)
 }
 

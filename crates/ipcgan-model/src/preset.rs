@@ -1,4 +1,4 @@
-//! Presets: sizes of all three networks that go together.
+//! Presets: network sizes that go together.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput, ModelError};
 
-/// Sizes of the networks for a purpose.
+/// A preset of network sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
@@ -58,7 +58,7 @@ impl Preset {
         }
     }
 
-    /// Its AlexNet, to tell `identities` people apart.
+    /// Its AlexNet, for `identities` identities.
     pub fn alexnet(self, identities: usize) -> AlexNetConfig {
         let published = AlexNetConfig::new(identities);
         match self {

@@ -1,4 +1,4 @@
-//! YuNet: one small convolutional network that finds faces of all sizes in an image at once.
+//! YuNet: a small single-shot face detection network.
 //!
 //! Source: Wu, Peng and Yu, *YuNet: A Tiny Millisecond-level Face Detector*, Machine Intelligence Research, 2023; the
 //! network as the OpenCV zoo publishes it (`face_detection_yunet_2023mar`).

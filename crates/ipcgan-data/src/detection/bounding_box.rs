@@ -1,4 +1,4 @@
-//! Bounding boxes, and non-maximum suppression.
+//! Bounding boxes.
 
 /// A bounding box in a photo, in pixels; it may reach beyond the photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +40,7 @@ impl BoundingBox {
         shared / (self.area() + other.area() - shared)
     }
 
-    /// The share of its area that lies in another.
+    /// The fraction of its area inside another.
     pub(super) fn fraction_in(&self, other: &Self) -> f32 {
         self.intersection(other) / self.area()
     }

@@ -1,4 +1,4 @@
-//! Faces in photos: where they are, and where their eyes, nose and mouth are.
+//! Face detection: bounding boxes and landmarks.
 
 mod bounding_box;
 mod pyramid;
@@ -19,15 +19,15 @@ use image::RgbImage;
 pub struct DetectedFace {
     /// Where it is.
     pub bounds: BoundingBox,
-    /// How sure the detector is, from 0 to 1.
+    /// Confidence from 0 to 1.
     pub score: f32,
     /// `[column, row]` in pixels of the left eye, the right eye, the nose, the left and the right corner of the mouth;
     /// left and right as seen.
     pub landmarks: [[f32; 2]; 5],
 }
 
-/// Finds faces.
+/// A face detector.
 pub trait FaceDetector: Send + Sync {
-    /// All faces of `photo`, surest first.
+    /// All faces of `photo`, highest score first.
     fn detect(&self, photo: &RgbImage) -> Vec<DetectedFace>;
 }

@@ -1,4 +1,4 @@
-//! The sizes at which a photo is searched (its image pyramid), and the tiles of each.
+//! The image pyramid of a photo, and the tiles of each level.
 
 /// From one pass to the next coarser one. Faces of 32 to 300 pixels are found reliably, so no size falls between two passes.
 const STEP: f64 = 4.0;

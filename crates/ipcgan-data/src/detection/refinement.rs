@@ -1,4 +1,4 @@
-//! Landmarks from close-ups: every face once more, upright and large.
+//! Landmark refinement: every face is detected again in an aligned close-up.
 //!
 //! The network's landmarks are only as fine as its cells, and of a head on its side they are a fifth of the distance of the
 //! eyes off. So each face is cut out as its landmarks say, once more as its mirror image, and searched again, until the

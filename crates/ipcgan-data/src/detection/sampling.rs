@@ -1,4 +1,4 @@
-//! Photos at other sizes, for the detector.
+//! Resizing of photos for the detector.
 
 use image::RgbImage;
 

@@ -1,15 +1,15 @@
-//! The same person's face through the frames of a video.
+//! Face tracking through the frames of a video.
 
 use std::ops::Range;
 
 use super::{BoundingBox, DetectedFace};
 
-/// What two faces must have in common, as a share of what they cover together, to be the same person's in two frames.
+/// Minimum intersection over union of two detections of one face in different frames.
 const MIN_IOU: f32 = 0.3;
-/// Frames in which a face may be lost, as when somebody turns away; it is taken to move evenly meanwhile.
+/// Maximum number of frames without a detection; the landmarks are interpolated linearly meanwhile.
 const MAX_GAP: usize = 5;
 
-/// One person's face in frames that follow one another.
+/// The face of one person in consecutive frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Track {
     /// The first frame.
@@ -50,7 +50,7 @@ impl Track {
         self.largest = self.largest.max(area(&face.bounds));
     }
 
-    /// The same with each frame's landmarks a mean over its neighbours (see [`smoothing_weights`]): detectors tremble.
+    /// The track with temporally smoothed landmarks (see [`smoothing_weights`]), because detectors jitter.
     pub fn smoothed(&self) -> Self {
         let landmarks = (self.first..self.end()).map(|frame| {
             let weights = smoothing_weights(frame, self.first..self.end());
@@ -62,7 +62,7 @@ impl Track {
     }
 }
 
-/// The frames of `within` up to [`SMOOTHING_RADIUS`] before and after `frame`, with weights of a bell curve that sum to one.
+/// Gaussian weights, which sum to one, of the frames of `within` up to [`SMOOTHING_RADIUS`] before and after `frame`.
 pub fn smoothing_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)> {
     const SPREAD: f32 = 1.2;
     let near = frame.saturating_sub(SMOOTHING_RADIUS).max(within.start)..(frame + SMOOTHING_RADIUS + 1).min(within.end);
@@ -71,10 +71,10 @@ pub fn smoothing_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)
     near.map(|other| (other, weight(other) / sum)).collect()
 }
 
-/// Frames before and after one that smooth it.
+/// Radius of the temporal smoothing in frames.
 pub const SMOOTHING_RADIUS: usize = 3;
 
-/// The people in a video of which `frames` has the faces, frame by frame; in the order in which they appear, from left to
+/// Tracks faces through a video; `frames` holds the faces of each frame. Tracks are in order of appearance, from left to
 /// right in the first frame.
 pub fn track_faces(frames: &[Vec<DetectedFace>]) -> Vec<Track> {
     let mut tracks: Vec<Track> = Vec::new();

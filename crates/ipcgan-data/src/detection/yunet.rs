@@ -1,4 +1,4 @@
-//! Detection by YuNet.
+//! Face detection by YuNet.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::{BoundingBox, DetectedFace, FaceDetector};
 /// Side in pixels, in the finest pass, of the smallest face that is looked for: the network finds most of that size.
 const FINEST_FACE: f32 = 24.0;
 
-/// Which faces to find, and at what cost.
+/// Configuration of the YuNet detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct YunetConfig {
     /// Longer side of the smallest face, in pixels of the photo. Default: 16; a small photo is enlarged for it.
@@ -25,7 +25,7 @@ pub struct YunetConfig {
     pub max_pixels: u32,
     /// Lowest score of a face, from 0 to 1. Default: 0.6.
     pub score_threshold: f32,
-    /// Intersection over union from which on the lower score of two faces is left out (non-maximum suppression).
+    /// Intersection over union above which the face with the lower score is suppressed (non-maximum suppression).
     /// Default: 0.3.
     pub nms_threshold: f32,
     /// Where landmarks come from. Default: from close-ups.
@@ -61,7 +61,7 @@ impl YunetConfig {
     }
 }
 
-/// Finds faces with YuNet.
+/// Face detector based on YuNet.
 ///
 /// The network knows faces of about 10 to 300 pixels, so a large photo is searched at several sizes (an image pyramid).
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::end_marker::EndMarker;
 use super::yuv::{Matrix, Plane, Yuv};
 use super::{ImageKind, Original};
 
-/// How often the decoder is asked for an image that it was given.
+/// Maximum number of polls of the decoder.
 const MAX_TRIES: usize = 64;
 
 /// An AVIF whose container is read.

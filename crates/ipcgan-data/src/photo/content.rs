@@ -1,4 +1,4 @@
-//! What a file holds, known by its first bytes and not by its name.
+//! Detection of file types by content.
 
 use super::ImageKind;
 
@@ -12,7 +12,7 @@ pub(super) enum Content {
     Image(ImageKind),
     /// Something else: what it is, and what to do.
     Other(&'static str, &'static str),
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ const IMAGES: [(&[u8], ImageKind); 30] = [
     (b"P7\r\n", ImageKind::Pnm),
 ];
 
-/// Extract or save, said once.
+/// Advice.
 const EXTRACT: &str = "extract the images in it";
 const FRAMES: &str = "extract frames from it, for example with ffmpeg";
 const DOWNLOAD: &str = "download the image itself";

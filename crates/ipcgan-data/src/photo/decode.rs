@@ -1,4 +1,4 @@
-//! From a file's bytes to an image.
+//! Decoding of image files.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};

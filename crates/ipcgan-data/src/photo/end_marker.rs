@@ -1,4 +1,4 @@
-//! Whether a file has the end that its format asks for.
+//! End markers of image files.
 //!
 //! Decoders stop when they have all pixels, and do not look whether the file goes on as it should. What is cut off behind the
 //! image is no harm to it; but whoever prepares a data set wants files that were copied whole.

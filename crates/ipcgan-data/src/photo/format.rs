@@ -1,11 +1,11 @@
-//! The kinds of image files that can be written.
+//! Output formats of photos.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{ImageKind, Original};
 
-/// A kind of image file that can be written.
+/// An output format of photos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhotoFormat {
     /// Without loss: pixels that nothing changed stay as they were.

@@ -1,4 +1,4 @@
-//! Which file names are images, and which kinds of images can be read.
+//! Kinds of image files.
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Photos in and out of files, upright and in RGB, or with all that the file holds ([`Original`]).
+//! Reading and writing of photos, upright and in RGB, or with everything in the file ([`Original`]).
 
 #[cfg(feature = "avif")]
 mod avif;
@@ -228,9 +228,11 @@ mod tests {
         assert_eq!(refused(b"not an image"), " is a text, not an image; download the image itself");
         assert_eq!(refused(b"%PDF-1.4"), " is a PDF document, not an image; extract the images in it");
         assert!(
-            refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").starts_with(" is an image of the kind HEIC, which cannot")
+            refused(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").starts_with(" is an image in the format HEIC, which cannot")
         );
-        assert!(refused(b"\x01\x02\x03\x04\x05\x06").starts_with(" is no image of a known kind; use PNG, JPEG, "));
+        assert!(
+            refused(b"\x01\x02\x03\x04\x05\x06").starts_with(" is not an image of a supported format; use PNG, JPEG, ")
+        );
         assert!(message(&folder.path().join("missing.png")).starts_with("cannot read "));
         assert!(message(folder.path()).contains("is a folder"));
     }

@@ -1,4 +1,4 @@
-//! A photo with all that its file holds, to be written again.
+//! A photo with its metadata, to be written again.
 
 use std::fmt;
 use std::io::{Cursor, Write};
@@ -48,7 +48,7 @@ impl fmt::Display for PhotoWarning {
 impl Original {
     /// Of a decoder that has not begun, for a file of `kind` that ends so.
     pub(super) fn decoded(mut decoder: impl ImageDecoder, kind: ImageKind, end: EndMarker) -> ImageResult<Self> {
-        // A photo is worth more than what is said about it.
+        // Unreadable metadata must not make the photo unreadable.
         let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour_profile = decoder.icc_profile().ok().flatten();
         let mut notes = decoder.exif_metadata().ok().flatten();

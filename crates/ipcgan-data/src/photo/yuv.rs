@@ -1,4 +1,4 @@
-//! From luminance and chrominance to red, green and blue.
+//! Conversion from YUV to RGB.
 //!
 //! Source: ITU-T H.273, "Coding-independent code points".
 
@@ -40,7 +40,7 @@ impl Matrix {
         Some(match number {
             0 => Self::Identity,
             1 => Self::Shares(0.2126, 0.0722),
-            // Not said: as JPEG and all old video.
+            // Unspecified: as JPEG and legacy video.
             2 | 5 | 6 => Self::Shares(0.299, 0.114),
             4 => Self::Shares(0.3, 0.11),
             7 => Self::Shares(0.212, 0.087),

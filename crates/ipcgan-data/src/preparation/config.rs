@@ -1,4 +1,4 @@
-//! How faces are prepared, as `prepare.json` keeps it.
+//! Configuration of a preparation (`prepare.json`).
 
 use std::fs;
 use std::io;
@@ -25,10 +25,10 @@ pub struct PreparationConfig {
     /// Whether the images are faces already, aligned as ours, so that none is looked for. Default: no.
     #[config(default = false)]
     pub aligned: bool,
-    /// The least side of the square around a face, in pixels of its image. Default: 64.
+    /// Minimum side of the square around a face, in pixels of its image. Default: 64.
     #[config(default = 64)]
     pub min_face: u32,
-    /// Whether the same image under two names is looked for; synthetic faces resemble one another too much. Default: yes.
+    /// Whether near-duplicate images are detected; synthetic faces are too similar for it. Default: yes.
     #[config(default = true)]
     pub find_duplicates: bool,
     /// The age groups. Default: the paper's.
@@ -37,10 +37,10 @@ pub struct PreparationConfig {
     /// Decides which identities are in which split. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
-    /// Share of identities for validation. Default: 0.1.
+    /// Fraction of identities for validation. Default: 0.1.
     #[config(default = 0.1)]
     pub valid_fraction: f64,
-    /// Share of identities for the test. Default: 0.1.
+    /// Fraction of identities for the test. Default: 0.1.
     #[config(default = 0.1)]
     pub test_fraction: f64,
 }
@@ -118,7 +118,9 @@ fn read(path: &Path) -> Result<Option<Value>, DataError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(DataError::Read { path: path.into(), source }),
     };
-    serde_json::from_str(&text).map(Some).map_err(|error| DataError::unusable(path, format!("is no JSON: {error}")))
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| DataError::unusable(path, format!("is not valid JSON: {error}")))
 }
 
 #[cfg(test)]

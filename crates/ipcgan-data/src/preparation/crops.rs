@@ -1,4 +1,4 @@
-//! The images of all faces, on many threads.
+//! Writes the face crops on many threads.
 
 use std::collections::HashMap;
 use std::fs;
@@ -55,7 +55,7 @@ pub(super) fn write_crops(
     thread::scope(|scope| {
         for _ in 1..options.threads.min(faces.len()) {
             let Ok(pool) = pool_of_one() else { break };
-            // Where the system gives no more threads, those that it gave do the work.
+            // If the system refuses more threads, the existing ones do the work.
             if thread::Builder::new().spawn_scoped(scope, move || pool.install(work)).is_err() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Fingerprints of faces, by which the same image is known again, also re-encoded or resized.
+//! Perceptual hashes of faces, which detect near-duplicates, also re-encoded or resized.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::union_find::UnionFind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint([u64; 4]);
 
-/// The most bits by which two images of one photo differ.
+/// Maximum Hamming distance of two images of one photo.
 ///
 /// Chosen on real faces, found and aligned: of 195 million pairs of FairFace and UTKFace 115 are within it, and all that
 /// were looked at (those of 24 bits and more) show the same photo. Of 2,970 faces that were saved again as JPEG of

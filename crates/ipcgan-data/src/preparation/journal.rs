@@ -1,4 +1,4 @@
-//! Which faces are done: `fingerprints.csv`, a line a face, appended while the work goes on.
+//! Journal of a preparation: `fingerprints.csv`, one line per finished face.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};

@@ -1,4 +1,4 @@
-//! Making a data set ready: faces to one size, sides that share no person, and a report of what there is.
+//! Preparation of a data set: aligned faces, a split by identity, and a report.
 //!
 //! A prepared folder is the same, byte for byte, whatever the number of threads and however often the work was
 //! interrupted.
@@ -35,18 +35,18 @@ use fingerprint::{Fingerprint, duplicate_pairs};
 use folder::{CreatedPaths, IMAGES, check_foreign_files, file_name, remove_unfinished};
 use journal::Journal;
 
-/// How the work is watched and ended.
+/// Options of [`prepare`].
 pub struct PrepareOptions<'a> {
-    /// Is told how many faces are done, of how many, in no particular order.
+    /// Receives the number of faces done and the total, in no particular order.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
-    /// Ends the work as soon as it is true; the same call goes on with it another time.
+    /// Stops the preparation when true; the same call resumes it.
     pub stop: &'a AtomicBool,
-    /// Faces that are worked on at a time.
+    /// Number of worker threads.
     pub threads: usize,
 }
 
 impl Default for PrepareOptions<'_> {
-    /// Nobody watches, nothing ends it, and all processors work.
+    /// No progress, no stop, and one thread per processor.
     fn default() -> Self {
         static NEVER: AtomicBool = AtomicBool::new(false);
         let threads = thread::available_parallelism().map_or(1, Into::into);
@@ -58,14 +58,14 @@ impl Default for PrepareOptions<'_> {
 pub struct Prepared {
     /// File name and label of each face.
     pub faces: Vec<(String, FaceLabel)>,
-    /// What was left out, and why.
+    /// Excluded faces with reasons.
     pub excluded: Vec<Excluded>,
-    /// Images of which there is another one: two file names each, as many as join all that are the same.
+    /// Near-duplicates as pairs of file names, enough to connect each set of duplicates.
     pub duplicates: Vec<[String; 2]>,
 }
 
 impl Prepared {
-    /// What the faces can teach, in age groups `groups`.
+    /// Which training stages the faces suffice for, in age groups `groups`.
     pub fn readiness(&self, groups: &AgeGroups) -> Readiness {
         Readiness::of(self, groups)
     }

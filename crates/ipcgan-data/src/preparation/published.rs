@@ -1,4 +1,4 @@
-//! A published list that says in which split each image, or each identity, is.
+//! Published lists of splits by image or identity.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub struct PublishedSplit {
     by_identity: HashMap<String, Split>,
 }
 
-/// What came of a [`PublishedSplit`].
+/// Result of applying a [`PublishedSplit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppliedSplit {
     /// Usable images whose split the list says.

@@ -1,4 +1,4 @@
-//! What a prepared folder can teach: which age groups and identities it has, and which stages of training it serves.
+//! Readiness of a prepared folder for the training stages.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use ipcgan_model::AgeGroups;
 use super::Prepared;
 use crate::{Split, counted};
 
-/// What a prepared folder can teach.
+/// Readiness of a prepared folder for training.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// The age groups that have no face, by split; the test split counts only if it has faces.
@@ -57,7 +57,7 @@ impl Readiness {
         let identity = match (has_faces(Split::Train), identities.len(), identities_to_compare) {
             (false, ..) => StageReadiness::Missing("there are no faces in train".into()),
             (_, 0, _) => StageReadiness::Weak(
-                "no identity is known, so each face counts as a person of its own and nothing teaches what stays the same".into(),
+                "no identity is known, so each face counts as an identity of its own, and there is no identity to preserve across ages".into(),
             ),
             (_, _, 0 | 1) => {
                 let identities = counted(identities_to_compare, "identity has", "identities have");

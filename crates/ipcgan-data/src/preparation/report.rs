@@ -1,4 +1,4 @@
-//! The report of a prepared folder: one page that needs nothing else.
+//! The HTML report of a prepared folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,21 +28,21 @@ pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationCon
         h1 { "Prepared faces: " (config.source) }
         p {
             (prepared.faces.len()) " faces of " (config.size) " × " (config.size) " pixels; "
-            (prepared.excluded.len()) " images left out."
+            (prepared.excluded.len()) " images excluded."
         }
         h2 { "Faces by age group and split" }
         (faces_table(prepared, groups))
-        h2 { "What they can teach" }
+        h2 { "Readiness for training" }
         ul { @for line in prepared.readiness(groups).lines() { li { (line) } } }
         h2 { "Ages" }
         (histogram(prepared, groups))
-        h2 { "Faces of one person" }
+        h2 { "Faces per identity" }
         (people_table(prepared))
-        h2 { "Left out" }
+        h2 { "Excluded" }
         (excluded_table(prepared))
         p {
-            (prepared.duplicates.len()) " images are there already under another name (duplicates.csv); "
-            "their faces are on the same side."
+            (prepared.duplicates.len()) " images are near-duplicates of another one (duplicates.csv); "
+            "their faces are in the same split."
         }
         @for (name, sheet) in sheets {
             h2 { (name) }
@@ -104,7 +104,7 @@ fn histogram(prepared: &Prepared, groups: &AgeGroups) -> Markup {
     }
 }
 
-/// How many people have how many faces.
+/// Histogram of the faces per identity.
 fn people_table(prepared: &Prepared) -> Markup {
     const STEPS: [(usize, &str); 6] =
         [(1, "1"), (2, "2"), (3, "3 to 5"), (6, "6 to 10"), (11, "11 to 30"), (31, "31 or more")];
@@ -119,7 +119,7 @@ fn people_table(prepared: &Prepared) -> Markup {
     html! {
         @if !faces.is_empty() {
             table {
-                tr { th { "faces" } th { "people" } }
+                tr { th { "faces" } th { "identities" } }
                 @for (step, (_, name)) in STEPS.iter().enumerate() {
                     tr { td { (name) } td { (people(step)) } }
                 }
@@ -127,7 +127,7 @@ fn people_table(prepared: &Prepared) -> Markup {
             }
         }
         @if unnamed > 0 {
-            p { (unnamed) " faces are of unknown people; each counts as a person of its own." }
+            p { (unnamed) " faces are of unknown identity; each counts as an identity of its own." }
         }
     }
 }

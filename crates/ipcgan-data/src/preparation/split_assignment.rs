@@ -1,4 +1,4 @@
-//! The side of each face, so that no person and no image is on two.
+//! Assignment of faces to splits, so that no identity and no image is in two.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use crate::excluded::{Cause, Fault};
 use crate::split::{HeldOut, split_of};
 use crate::{FaceLabel, Split};
 
-/// The side of each face, or why it can be on none; `duplicates` are pairs of faces whose images are one photo.
+/// The split of each face, or why it has none; `duplicates` are pairs of near-duplicate faces.
 ///
-/// Faces of one person, and of one photo, belong together. If the label of one of them names a side, all
-/// are on it; of several, on the one that is held out most strictly, and faces that the labels put elsewhere are left
-/// out. The others are parted by seed, by the name of the person, or by the image's if nobody is named.
+/// Faces of one identity, and near-duplicates, form a set. If a label in a set names a split, the whole set is in it; of
+/// several splits, the one that is held out most strictly wins, and faces with another one are excluded. The other sets
+/// are split by a hash of the seed and the identity, or the image's name without one.
 pub(super) fn assign_splits(
     faces: &[(String, FaceLabel)],
     duplicates: &[[usize; 2]],
@@ -50,7 +50,7 @@ pub(super) fn assign_splits(
             (Some((split, _)), own) if own.is_none_or(|own| own == *split) => Ok(*split),
             (Some((split, other)), _) => Err(Fault {
                 cause: Cause::OtherSplit,
-                reason: format!("the same person or image is in {split} as {}", faces[*other].0),
+                reason: format!("the same identity or image is in {split} as {}", faces[*other].0),
             }),
         }
     };
@@ -94,7 +94,7 @@ mod tests {
         let sides = assign_splits(&faces, &[], 1, HALVES);
 
         let fault = sides[0].as_ref().unwrap_err();
-        assert_eq!(fault.reason, "the same person or image is in test as a2");
+        assert_eq!(fault.reason, "the same identity or image is in test as a2");
         assert_eq!(fault.cause, Cause::OtherSplit);
         assert_eq!(sides[1..], [Ok(Split::Test), Ok(Split::Test), Ok(Split::Valid)]);
     }

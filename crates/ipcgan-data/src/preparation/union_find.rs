@@ -1,4 +1,4 @@
-//! Which faces belong together.
+//! Disjoint sets of faces.
 
 /// A forest in which each tree is one set (union-find).
 pub(super) struct UnionFind(Vec<usize>);
@@ -9,7 +9,7 @@ impl UnionFind {
         Self((0..count).collect())
     }
 
-    /// The first face of the set of `index`.
+    /// Representative of the set of `index`.
     pub(super) fn find(&mut self, mut index: usize) -> usize {
         while self.0[index] != index {
             self.0[index] = self.0[self.0[index]];
@@ -18,7 +18,7 @@ impl UnionFind {
         index
     }
 
-    /// Makes one set of theirs; whether they were apart.
+    /// Merges two sets; returns whether they were disjoint.
     pub(super) fn union(&mut self, one: usize, other: usize) -> bool {
         let [one, other] = [one, other].map(|index| self.find(index));
         self.0[one.max(other)] = one.min(other);

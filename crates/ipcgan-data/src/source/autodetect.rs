@@ -1,4 +1,4 @@
-//! Which kind of data set a folder holds, if there is no doubt.
+//! Detection of the kind of data set in a folder.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::{SOURCES, Source, Tree, folder, identities};
 use crate::DataError;
 use crate::age_text::MAX_AGE;
 
-/// What speaks for a kind of data set.
+/// Evidence for a kind of data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Nothing.
@@ -20,7 +20,7 @@ pub enum Evidence {
     Table(String),
 }
 
-/// The source that `tree` looks like without doubt, and what speaks for it.
+/// Detects the source of `tree`; returns it with the evidence.
 ///
 /// # Errors
 /// It looks like none, or like several; or it holds no images.
@@ -54,7 +54,7 @@ pub fn detect_source(tree: &Tree) -> Result<(&'static dyn Source, String), DataE
     Err(DataError::AmbiguousSource { path: tree.folder().into(), seen: tree.summary(), candidates })
 }
 
-/// Images from which on it is judged how they are spread over people and ages.
+/// Minimum number of images to test the distribution over identities and ages.
 const MIN_JUDGED: usize = 8;
 
 /// What the names of all images say together.
@@ -177,7 +177,7 @@ mod tests {
 
         for files in cases {
             let message = of_numbered(&files);
-            assert!(message.starts_with("it is not clear what kind of data set"), "{files:?}: {message}");
+            assert!(message.starts_with("cannot detect the kind of the data set"), "{files:?}: {message}");
             assert!(message.contains("it holds 30 images in") && message.contains("it may be "), "{message}");
         }
     }

@@ -1,4 +1,4 @@
-//! The faces of a data set, each found, cut out and brought to size when it is asked for.
+//! The faces of a data set, detected and aligned on demand.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,13 +17,13 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 /// Pixels that are in memory at a time, of images of all threads, but for a single larger one.
 const PIXELS_AT_A_TIME: u64 = 100_000_000;
 
-/// How a face is had from its image.
+/// How faces are extracted from images.
 pub enum FaceExtraction {
-    /// It is found, and aligned by its landmarks.
+    /// Detect the face and align it by its landmarks.
     Detect {
-        /// What finds it.
+        /// The detector.
         detector: Box<dyn FaceDetector>,
-        /// The least side of the square around the face, in pixels of the image.
+        /// Minimum side of the square around the face, in pixels of the image.
         min_side: u32,
     },
     /// The image is the face, aligned already.

@@ -1,4 +1,4 @@
-//! A plain folder of images, of whom nothing is known.
+//! A plain folder of images without labels.
 
 use ipcgan_model::AgeGroups;
 

@@ -99,7 +99,7 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Value>, DataError> {
 fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
     const HEADER: usize = 128;
     if bytes.get(126..HEADER) != Some(b"IM") || bytes.starts_with(b"MATLAB 7.3") {
-        return Err("is no MATLAB file of version 5 to 7 (save it in MATLAB with '-v7')".into());
+        return Err("is not a MATLAB file of version 5 to 7 (save it in MATLAB with '-v7')".into());
     }
     let mut rest = Bytes(&bytes[HEADER..]);
     let mut variables = HashMap::new();
@@ -162,7 +162,7 @@ struct Element<'a> {
 
 impl<'a> Bytes<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or("is cut short")?;
+        let (taken, rest) = self.0.split_at_checked(count).ok_or("is truncated")?;
         self.0 = rest;
         Ok(taken)
     }

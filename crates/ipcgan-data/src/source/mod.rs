@@ -1,4 +1,4 @@
-//! Public data sets as they are downloaded, and folders of one's own: which images they hold, and what is known of
+//! Public data sets as downloaded, and your own folders: which images they hold, and the labels of
 //! each.
 //!
 //! A data set is one file here and one line in [`SOURCES`].
@@ -43,7 +43,7 @@ use crate::excluded::{Cause, Fault};
 use crate::metadata::Columns;
 use crate::{DataError, FaceLabel};
 
-/// All data sets that we know.
+/// All supported data sets.
 pub const SOURCES: [&dyn Source; 18] = [
     &table::TABLE,
     &adience::ADIENCE,
@@ -65,15 +65,15 @@ pub const SOURCES: [&dyn Source; 18] = [
     &folder::FOLDER,
 ];
 
-/// A kind of data set.
+/// A supported kind of data set.
 pub trait Source: Sync {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     fn name(&self) -> &'static str;
 
-    /// What it is and how it is known, in one line.
+    /// A one-line description.
     fn description(&self) -> &'static str;
 
-    /// What of a [`Table`] it reads.
+    /// Which parts of a [`Table`] it uses.
     fn table_use(&self) -> TableUse {
         TableUse::Nothing
     }
@@ -83,7 +83,7 @@ pub trait Source: Sync {
         "its labels say no age"
     }
 
-    /// What of the files of `tree` speaks for it.
+    /// Evidence in the files of `tree`.
     fn evidence(&self, tree: &Tree) -> Evidence;
 
     /// The images of `tree` that are meant, in an order that is always the same, with what is known of each or why it cannot
@@ -133,7 +133,7 @@ impl Listing {
     /// With the images of `tree` that it does not name, as ones that cannot be used.
     pub fn with_unlisted(mut self, tree: &Tree) -> Self {
         let listed: HashSet<&str> = self.images.iter().map(|image| image.file_name.as_str()).collect();
-        let fault = || Fault::new(Cause::Unlisted, "no row of the tables names it");
+        let fault = || Fault::new(Cause::Unlisted, "it is not listed in the tables");
         let others = tree.images().filter(|file| !listed.contains(file));
         let others: Vec<_> = others.map(|file| SourceImage::of_file(file, Err(fault()))).collect();
         self.images.extend(others);

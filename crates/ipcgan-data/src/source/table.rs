@@ -119,7 +119,7 @@ fn notes(path: &Path, table: &Rows) -> Vec<String> {
     let ageless = ["age", "group"].iter().all(|ours| table.missing.iter().any(|(missing, _)| missing == ours));
     for (ours, similar) in &table.missing {
         match similar {
-            Some(similar) => notes.push(format!("{name} has no column `{ours}`; is it `{similar}`?")),
+            Some(similar) => notes.push(format!("{name} has no column `{ours}`; did you mean `{similar}`?")),
             None if *ours == "age" && ageless => {
                 notes.push(format!("{name} has no column `age`; its columns are: {}", table.header.join(", ")));
             }
@@ -242,7 +242,7 @@ mod tests {
 
         let expected = [
             "metadata.csv is read as a table in UTF-8, separated by semicolons",
-            "metadata.csv has no column `age`; is it `years`?",
+            "metadata.csv has no column `age`; did you mean `years`?",
         ];
         assert_eq!(listing.notes, expected);
     }

@@ -180,7 +180,7 @@ impl Tree {
             (Some(_), _) if is_hidden(entry) => self.exclude(path, Cause::Hidden, "is a hidden file"),
             (_, _) if is_hidden(entry) => (),
             // A pipe, for one, would be waited for.
-            (Some(_), _) if !is_file => self.exclude(path, Cause::Image, "is no regular file"),
+            (Some(_), _) if !is_file => self.exclude(path, Cause::Image, "is not a regular file"),
             (Some(kind), _) if !kind.is_readable() => {
                 let reason = format!("is {kind}, which cannot be read; {}", kind.advice());
                 self.exclude(path, Cause::Image, reason);

@@ -1,4 +1,4 @@
-//! Gradient towards the weights of a Winograd convolution.
+//! Gradient with respect to the weights of a Winograd convolution.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -11,7 +11,7 @@ use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Gradient towards weights `[outputs][inputs of a group][kernel][kernel]` from that of the output.
+/// Gradient with respect to the weights `[outputs][inputs of a group][kernel][kernel]`, from that of the output.
 pub(crate) fn weight_gradient(
     instructions: InstructionSet,
     input: (&[f32], Nhwc),

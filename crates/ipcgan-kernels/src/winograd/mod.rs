@@ -20,29 +20,29 @@ pub(crate) use gradient::weight_gradient;
 use tiles::{Source, Tiles, TransformedTiles};
 use transform::{Input, OUTPUTS, Output, Weights as FromWeights, transform};
 
-/// Channels of a group from which on it wins over direct convolution.
+/// Minimum channels of a group for which it is faster than direct convolution.
 const MIN_CHANNELS: usize = 16;
 
 /// Inputs whose weights are transformed together.
 const BLOCK_INPUTS: usize = 8;
 
-/// What stands in the way of a saving.
+/// State of the weights, which decides the overhead.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WeightState {
-    /// They are transformed for this output alone.
+    /// They must be transformed for this output.
     Raw,
-    /// They are there, but more of them than for a direct convolution must be read.
+    /// They are transformed already, but take more memory bandwidth than those of a direct convolution.
     Transformed,
 }
 
-/// Whether a convolution of `outputs` and `inputs` channels a group can be done in this way, and its adjoint, and has the
+/// Whether a convolution of `outputs` and `inputs` channels a group, and its adjoint, are supported, and have enough
 /// channels for it.
 pub(crate) fn is_supported(params: &ConvParams, [outputs, inputs]: [usize; 2]) -> bool {
     let wide = inputs >= MIN_CHANNELS && outputs >= MIN_CHANNELS;
     params.stride == 1 && matches!(params.kernel, 3 | 4) && params.pad_before < params.kernel && wide
 }
 
-/// Whether it takes less time than a direct convolution, for an output of `shape`.
+/// Whether it is faster than a direct convolution for an output of `shape`.
 pub(crate) fn is_faster(kernel: usize, shape: Nhwc, weights: WeightState) -> bool {
     let side = kernel + OUTPUTS - 1;
     // In tiles whose products take as long.
@@ -122,7 +122,7 @@ impl Winograd {
         Self { instructions, kernel: params.kernel, pad_before, inputs, outputs, panels }
     }
 
-    /// Takes memory of its own, because it will stay.
+    /// Copies the packed weights out of the buffer pool, because they outlive the call.
     pub(crate) fn make_owned(&mut self) {
         self.panels.iter_mut().for_each(Panels::make_owned);
     }

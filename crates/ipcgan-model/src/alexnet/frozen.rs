@@ -1,4 +1,4 @@
-//! AlexNet when it does not learn.
+//! AlexNet with frozen weights.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{AlexNet, Trunk};
 use crate::alexnet_input;
 use crate::operation::{FrozenConv, algorithm_for, convolution};
 
-/// An AlexNet that does not learn; gradients may go through it to the faces.
+/// An AlexNet with frozen weights; gradients still flow through it to the faces.
 ///
 /// On the CPU the weights of its convolutions are packed once. Elsewhere it is the AlexNet as it was.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl FrozenAlexNet {
         }
     }
 
-    /// The AlexNet that it was made of.
+    /// The underlying AlexNet.
     pub fn alexnet(&self) -> &AlexNet {
         &self.net
     }

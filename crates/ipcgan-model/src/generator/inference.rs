@@ -1,4 +1,4 @@
-//! The generator when it does not learn.
+//! The generator in inference.
 
 use burn::tensor::{Int, Tensor};
 use ipcgan_kernels::Activation;
@@ -7,7 +7,7 @@ use super::Generator;
 use crate::condition::conditions;
 use crate::operation::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};
 
-/// A generator that ages faces and does not learn.
+/// A generator for inference.
 ///
 /// On the CPU its weights are packed, and joined with the batch norms, once; layers take turns with three buffers.
 /// Elsewhere it is the generator as it was.

@@ -1,4 +1,4 @@
-//! Running statistics measured anew, with the weights as they are now.
+//! Batch-norm recalibration: running statistics measured with the current weights.
 
 use burn::module::Module;
 use burn::nn::BatchNorm;
@@ -7,10 +7,10 @@ use burn::tensor::{Int, Tensor};
 use super::Generator;
 
 impl Generator {
-    /// This generator with the running statistics of its batch norms as the mean over `batches` of sources and target
+    /// Recalibrates the batch norms: running statistics become the mean over `batches` of sources and target
     /// groups, on the device of the generator with gradients.
     ///
-    /// Those that training left trail behind the weights, and averaged weights have never seen a batch at all. Without
+    /// Running statistics of training lag behind the weights, and EMA weights have none of their own. Without
     /// batches it stays as it is.
     pub fn recalibrate_batch_norm(self, batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>) -> Self {
         // With no gradients towards weights there is nothing to record.

@@ -1,4 +1,4 @@
-//! First filters to which everything in a photograph is equally loud.
+//! Whitening filters as initial weights of a first convolution.
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};

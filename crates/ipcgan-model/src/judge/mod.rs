@@ -1,4 +1,4 @@
-//! Networks of others that judge what ours make: dlib's face recogniser and its age estimator.
+//! Evaluation networks: dlib's face recogniser and its age estimator.
 //!
 //! Both are small residual networks (He and others, 2016) of the same kind. Source: Davis King's dlib, whose trained
 //! networks are in the public domain (CC0): `dlib_face_recognition_resnet_model_v1` and `dnn_age_predictor_v1`.
@@ -99,14 +99,14 @@ impl ResidualNetwork {
     }
 }
 
-/// Tells people apart: a vector of 128 numbers a face, near for the same person.
+/// Face recognition: embeddings of 128 values, close for the same identity.
 #[derive(Module, Debug)]
 pub struct Recogniser {
     network: ResidualNetwork,
 }
 
 impl Recogniser {
-    /// Side of the images that it sees, in pixels: a quarter wider than the face on each side.
+    /// Side of the input images in pixels: a quarter wider than the face on each side.
     pub const SIDE: usize = 150;
 
     /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.
@@ -129,7 +129,7 @@ impl Recogniser {
         Ok(Self { network: network.loaded(bytes, origin)? })
     }
 
-    /// The vectors of faces, `[batch, 128]`: below 0.6 apart is the same person, its authors say.
+    /// Embeddings of faces, `[batch, 128]`; the authors' threshold for the same person is a distance of 0.6.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
@@ -137,7 +137,7 @@ impl Recogniser {
         self.network.forward(faces)
     }
 
-    /// How different faces look to it, `[batch]`; zero for the same image.
+    /// Perceptual distance of pairs of faces, `[batch]`; zero for equal images.
     ///
     /// As LPIPS without learned weights (Zhang and others, 2018), on this network: on each level of it the vectors of all
     /// channels at a place are brought to length one, and their squared distances averaged over the places; then the
@@ -160,16 +160,16 @@ fn directions(maps: Tensor<4>) -> Tensor<4> {
     maps / (length + EPSILON)
 }
 
-/// Guesses ages in years.
+/// Estimates ages in years.
 #[derive(Module, Debug)]
 pub struct AgeEstimator {
     network: ResidualNetwork,
 }
 
 impl AgeEstimator {
-    /// Side of the images that it sees, in pixels: a fifth wider than the face on each side, as our aligned faces.
+    /// Side of the input images in pixels: a fifth wider than the face on each side, as our aligned faces.
     pub const SIDE: usize = 64;
-    /// Ages that it knows, from zero.
+    /// Number of age classes, from zero.
     const AGES: usize = 81;
 
     /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.

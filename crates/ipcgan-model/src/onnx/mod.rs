@@ -1,9 +1,9 @@
-//! A generator as an ONNX file, for programs in other languages.
+//! ONNX export of the generator.
 //!
 //! | name | what | shape |
 //! |---|---|---|
 //! | `face` | input: RGB in [-1, 1]; sides are multiples of 4 | `[batch, 3, height, width]` |
-//! | `group_weights` | input: how much of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
+//! | `group_weights` | input: weight of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
 //! | `aged` | output, as `face` | `[batch, 3, height, width]` |
 //!
 //! The file's metadata have the names of the age groups as `age_groups`, and the side of a face in pixels as `image_size`.

@@ -1,4 +1,4 @@
-//! Adam's update of one parameter.
+//! The Adam update of one parameter.
 
 use burn::backend::Flex;
 use burn::optim::{AdamState, AdaptiveMomentumState};
@@ -9,13 +9,13 @@ use ipcgan_kernels::{Adam, InstructionSet};
 use super::kernels_for;
 use super::nhwc_tensor::{contiguous, values};
 
-/// Whether [`adam_update`] can move `parameter`: it is on the CPU, its kernels are selected, and nothing is recorded.
+/// Whether [`adam_update`] supports `parameter`: it is on the CPU, the CPU kernels are selected, and autodiff is off.
 pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>) -> bool {
     let plain = |tensor: &Tensor<D>| kernels_for(tensor).is_some() && !tensor.device().is_autodiff();
     plain(parameter) && plain(gradient)
 }
 
-/// `parameter` and the state of Adam one step on; `adam.time` is taken from the state.
+/// `parameter` and the state of Adam after one step; `adam.time` is taken from the state.
 ///
 /// # Panics
 /// If not [`can_adam_update`].

@@ -63,7 +63,7 @@ impl BatchNormSpec {
     }
 }
 
-/// What the gradient of a batch norm needs.
+/// What the backward pass of a batch norm needs.
 #[derive(Clone, Debug)]
 pub(super) struct SavedForBackward {
     x: NhwcTensor,

@@ -1,4 +1,4 @@
-//! Feature maps joined with each other, and with the conditions under which they are seen.
+//! Concatenation of feature maps, with each other and with condition planes.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -13,7 +13,7 @@ use super::extension::CpuOperations;
 use super::kernels_for;
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 
-/// Equal parts of a batch, in another order and perhaps several times each.
+/// Gathers equal parts of a batch by index.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchGather {
     /// How many parts there are.
@@ -35,8 +35,8 @@ impl BatchGather {
     }
 }
 
-/// Parts of `features` in a new order, each image with its `conditions` as further channels that are the same at
-/// every pixel; nothing learns through the conditions.
+/// Gathers parts of `features` and appends `conditions` as channels that are constant over
+/// all pixels; conditions have no gradient.
 ///
 /// `[batch, channels, height, width]` and `[outputs, conditions]` to `[outputs, channels + conditions, height, width]`.
 pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, conditions: Tensor<2>) -> Tensor<4> {
@@ -62,7 +62,7 @@ pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
     Tensor::cat(batches, 0).permute([0, 3, 1, 2])
 }
 
-/// `x` plus what `change` makes of it.
+/// Residual connection: `x + change(x)`.
 pub(crate) fn residual_add(x: Tensor<4>, change: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
     if kernels_for(&x).is_none() {
         return x.clone() + change(x);

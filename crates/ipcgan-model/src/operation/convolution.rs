@@ -162,7 +162,7 @@ pub(super) fn convolve_biased_autodiff<C: CheckpointStrategy>(
     }
 }
 
-/// What the gradient of a convolution needs.
+/// What the backward pass of a convolution needs.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     x: NhwcTensor,
@@ -181,7 +181,7 @@ impl SavedForBackward {
         (Self { x, weight, output: kept, spec }, output)
     }
 
-    /// The gradient of the sums, before the activation.
+    /// Gradient before the activation.
     fn gradient_of_sums(&self, gradient: FlexTensor) -> NhwcTensor {
         let gradient = NhwcTensor::new(gradient);
         match &self.output {
@@ -198,7 +198,7 @@ impl SavedForBackward {
         }
     }
 
-    /// Registers the gradients towards input, weight and bias for those nodes that want them.
+    /// Registers the gradients of input, weight and bias for those nodes that require them.
     fn register(&self, [x, weight, bias]: [Option<NodeId>; 3], gradient: FlexTensor, gradients: &mut Gradients) {
         let gradient = self.gradient_of_sums(gradient);
         if let Some(node) = x {

@@ -1,4 +1,4 @@
-//! Which kernels the CPU runs.
+//! Selection of the CPU kernels.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use ipcgan_kernels::ConvAlgorithm;
 
 use crate::ModelError;
 
-/// Kernels for the CPU, for the whole program.
+/// Kernels for the CPU, selected for the whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CpuKernels {
-    /// Our own, with Winograd's algorithm where it saves multiplications.
+    /// The project's kernels, with Winograd's algorithm where it is faster.
     #[default]
     Fast,
-    /// Our own, each sum term by term.
+    /// The project's kernels, direct convolution only.
     Direct,
     /// Burn's, to compare and to find where a difference comes from.
     Burn,
@@ -27,12 +27,12 @@ impl CpuKernels {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Fast, Self::Direct, Self::Burn];
 
-    /// Makes every operation from now on use these.
+    /// Selects these kernels for all later operations.
     pub fn select(self) {
         SELECTED.store(self as u8, Ordering::Relaxed);
     }
 
-    /// What operations use now.
+    /// The current selection.
     pub fn selected() -> Self {
         Self::ALL[usize::from(SELECTED.load(Ordering::Relaxed))]
     }

@@ -1,4 +1,4 @@
-//! The kernels as operations of Burn's CPU backend, with and without gradients.
+//! The CPU kernels as a backend extension of Burn, with and without autodiff.
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
@@ -16,7 +16,7 @@ use super::pool::{local_response_norm_autodiff, local_response_norm_kernel, max_
 use super::resize::{ResizeSpec, resize_autodiff, resize_kernel};
 use super::tanh::{tanh_autodiff, tanh_kernel, tanh_offset_autodiff};
 
-/// What the CPU backend can do beyond Burn's own operations; shapes are `[batch, channels, height, width]`.
+/// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait CpuOperations: Backend {
     /// Convolution with `[outputs, inputs of a group, kernel, kernel]`, then an activation.

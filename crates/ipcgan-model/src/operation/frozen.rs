@@ -1,4 +1,4 @@
-//! Convolutions whose weights do not change, and through which gradients may still go to the input.
+//! Convolutions with frozen weights, through which gradients still flow to the input.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,7 +16,7 @@ use super::extension::CpuOperations;
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 use super::packed_conv::PackedConv;
 
-/// A layer of a network that does not learn: its weights are packed once for the output, and once for the gradient
+/// A layer with frozen weights: they are packed once for the output, and once for the gradient
 /// towards the input when that is first asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenConv {
@@ -81,7 +81,7 @@ pub(super) fn frozen_autodiff<C: CheckpointStrategy>(
     }
 }
 
-/// What the gradient towards the input needs, and no more: the input itself is not kept.
+/// What the backward pass needs, and no more: the input itself is not kept.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     /// Sizes of the input.

@@ -53,7 +53,7 @@ pub(super) fn linear_autodiff<C: CheckpointStrategy>(
     }
 }
 
-/// What the gradient of a fully connected layer needs.
+/// What the backward pass of a fully connected layer needs.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     x: FlexTensor,

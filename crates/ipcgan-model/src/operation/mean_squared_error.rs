@@ -1,4 +1,4 @@
-//! Least squares losses of parts of a batch.
+//! Least-squares losses of parts of a batch.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;

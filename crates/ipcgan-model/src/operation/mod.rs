@@ -1,4 +1,4 @@
-//! The operations that take nearly all the time, on whichever device.
+//! The operations that dominate the run time, on any device.
 //!
 //! On the CPU they run on the project's own kernels, recorded for gradients like Burn's; on every other device, and wherever
 //! kernels do not apply, they are Burn's, but for long sums on GPUs (`gpu`). Networks name these functions and never ask

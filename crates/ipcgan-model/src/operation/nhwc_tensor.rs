@@ -1,10 +1,10 @@
-//! Tensors of Burn's CPU backend as the kernels see them, and back.
+//! Conversion between tensors of Burn's CPU backend and NHWC slices of the kernels.
 
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use ipcgan_kernels::Nhwc;
 
-/// Feature maps with their values channels last.
+/// A tensor of feature maps in NHWC order.
 #[derive(Clone, Debug)]
 pub(super) struct NhwcTensor {
     /// `[batch, height, width, channels]`, contiguous.

@@ -1,4 +1,4 @@
-//! In place of `gpu` where the program was built without support for any.
+//! Replaces `gpu` in builds without GPU support.
 
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};

@@ -16,7 +16,7 @@ pub(crate) fn algorithm_for(layer: &Conv2d) -> Option<ConvAlgorithm> {
     if weight.device().is_autodiff() { None } else { float32_kernels_for(&weight) }
 }
 
-/// A layer of a network that does not learn.
+/// A convolution with packed weights, for inference.
 #[derive(Debug)]
 pub(crate) struct PackedConv {
     convolution: Convolution,

@@ -1,4 +1,4 @@
-//! In what the convolutions and matrix products are computed.
+//! Mixed precision: number format of convolutions and matrix products.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,9 +9,9 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// What convolutions and matrix products are computed in, for the whole program.
+/// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
 ///
-/// Weights, norms, losses and the optimizers stay in float32: a narrow copy of the weights is made for each use.
+/// Weights, norms, losses and the optimizers stay in float32: weights are cast for each use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
@@ -30,17 +30,17 @@ static SELECTED: AtomicU8 = AtomicU8::new(Precision::Float32 as u8);
 impl Precision {
     const ALL: [Self; 3] = [Self::Float32, Self::Float16, Self::Bfloat16];
 
-    /// Makes every operation from now on use it.
+    /// Selects it for all later operations.
     pub fn select(self) {
         SELECTED.store(self as u8, Ordering::Relaxed);
     }
 
-    /// What operations use now.
+    /// The current selection.
     pub fn selected() -> Self {
         Self::ALL[usize::from(SELECTED.load(Ordering::Relaxed))]
     }
 
-    /// Whether `device` computes in it.
+    /// Whether `device` supports it.
     pub fn is_supported_by(self, device: &Device) -> bool {
         self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype))
     }
@@ -65,9 +65,9 @@ impl fmt::Display for Precision {
     }
 }
 
-/// A layer whose product of inputs and weights may be computed in fewer bits.
+/// A layer that can be computed in reduced precision.
 pub(super) trait CastWeights: Clone {
-    /// The same with weights as `dtype`; gradients go through to the weights as they were.
+    /// The layer with weights cast to `dtype`; gradients flow to the original weights.
     fn cast_weights(&self, dtype: DType) -> Self;
 }
 
@@ -101,7 +101,7 @@ fn cast<const D: usize>(weight: &Param<Tensor<D>>, dtype: DType) -> Param<Tensor
     weight.clone().map(|weight| weight.cast(dtype))
 }
 
-/// `run(layer, x)` by Burn, in the precision that is selected.
+/// `run(layer, x)` by Burn, in the selected precision.
 pub(super) fn run_on_burn<L: CastWeights, const D: usize>(
     layer: &L,
     x: Tensor<D>,

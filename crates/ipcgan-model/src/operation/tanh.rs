@@ -1,4 +1,4 @@
-//! From what a generator's last layer gives to a face.
+//! `tanh` outputs of the generator.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;

@@ -1,4 +1,4 @@
-//! A weights file that was read and is in no network yet.
+//! Contents of a weights file before they are loaded into a network.
 
 use std::collections::BTreeMap;
 use std::fs;

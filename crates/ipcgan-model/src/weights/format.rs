@@ -1,11 +1,11 @@
-//! The forms that weights files come in.
+//! File formats of weights.
 
 use std::fmt;
 use std::path::Path;
 
 use burn::store::burn_pack::MAGIC_NUMBER;
 
-/// A form of weights files.
+/// A file format of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightsFormat {
     /// Safetensors, which every framework reads.
@@ -17,7 +17,7 @@ pub enum WeightsFormat {
 }
 
 impl WeightsFormat {
-    /// The form that a file's name asks for: `.pth` and `.pt`, `.bpk`, and safetensors for everything else.
+    /// The format of a file name: `.pth` and `.pt`, `.bpk`, and safetensors for everything else.
     pub fn from_path(path: &Path) -> Self {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         match ending.to_str() {
@@ -27,7 +27,7 @@ impl WeightsFormat {
         }
     }
 
-    /// The form that a file has, whatever its name.
+    /// The format of a file's contents, whatever its name.
     pub(super) fn detect(bytes: &[u8]) -> Self {
         /// A ZIP archive, as PyTorch writes since 1.6.
         const ZIP: &[u8] = b"PK\x03\x04";

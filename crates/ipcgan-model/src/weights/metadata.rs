@@ -1,4 +1,4 @@
-//! What a weights file says of itself.
+//! Metadata of weights files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) struct Metadata<'a> {
     entries: BTreeMap<String, String>,
 }
 
-/// What a file with a network of kind `N` says, by key.
+/// Metadata entries of a network of kind `N`.
 pub(super) fn entries_of<N: Network>(config: &N::Config, age_groups: &AgeGroups) -> [(&'static str, String); 3] {
     let json = |value: serde_json::Result<String>| value.expect("plain data turn into JSON");
     [

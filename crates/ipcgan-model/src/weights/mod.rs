@@ -1,4 +1,4 @@
-//! Weights files, which say in their metadata what they are for: safetensors in PyTorch's names and layout, and the same
+//! Weights files with metadata about their network: safetensors in PyTorch's names and layout, and the same
 //! as PyTorch's own files and Burn's.
 //!
 //! | metadata | holds |
@@ -65,17 +65,17 @@ pub struct Weights<N: Network> {
     pub age_groups: AgeGroups,
 }
 
-/// How many bits each number of a weights file has.
+/// Floating-point format of a weights file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FloatWidth {
-    /// 32, as they are trained.
+    /// 32 bits, as trained.
     #[default]
     Float32,
-    /// 16: half the size, and each number to three digits.
+    /// 16 bits: half the size, and three significant digits.
     Float16,
 }
 
-/// Writes `network` to `path` as safetensors, whole or not at all; a file that stands there is replaced.
+/// Atomically writes `network` to `path` as safetensors; an existing file is replaced.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -91,7 +91,7 @@ pub fn save<N: Network>(
 }
 
 impl<N: Network> Weights<N> {
-    /// Writes it to `path` in `format`, whole or not at all; a file that stands there is replaced.
+    /// Atomically writes the weights to `path` in `format`; an existing file is replaced.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -211,7 +211,7 @@ pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, Mode
     network_in(Contents::read(path)?, path, device)
 }
 
-/// As [`load`]; what `path` does not say of itself, as files of other programs, is as the weights file `like` says.
+/// As [`load`]; metadata that `path` lacks, as files of other programs do, come from the weights file `like`.
 ///
 /// # Errors
 /// As [`load`], for either file.

@@ -1,4 +1,4 @@
-//! Whether the tensors of a weights file are those of a network: same names, same shapes, finite numbers.
+//! Validation of the tensors of a weights file: names, shapes and finite values.
 
 use std::collections::BTreeMap;
 

@@ -73,7 +73,7 @@ impl Backward<Cube, 3> for BatchNormBackward {
     }
 }
 
-/// Feature maps without their means, and what brings them to a variance of one.
+/// Centred feature maps and their inverse standard deviations.
 #[derive(Clone, Debug)]
 struct Normalized<B: Backend> {
     /// Differences from the means, `[chunks, places, channels]`.

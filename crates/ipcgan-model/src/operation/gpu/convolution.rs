@@ -1,4 +1,4 @@
-//! Convolutions on GPUs: forward, and towards their input, by Burn; towards their weights and biases by sums in parts.
+//! Convolutions on GPUs: forward and input gradient by Burn; weight and bias gradients by split reductions.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;

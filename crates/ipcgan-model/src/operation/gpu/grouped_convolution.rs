@@ -1,4 +1,4 @@
-//! A convolution's gradient towards its weights, as a convolution whose kernel is a part of a map.
+//! Weight gradient of a convolution, as a grouped convolution.
 //!
 //! The batch, and where that is not enough its maps, are cut into parts; each is a group of one convolution, and so has
 //! threads of its own.

@@ -1,4 +1,4 @@
-//! Operations on GPUs, where Burn's own leave most of a GPU idle.
+//! GPU operations where Burn's own leave most of the GPU idle.
 //!
 //! Burn (0.22.1, without autotune) has one thread sum up all places of all maps for one number: a weight's gradient, a
 //! mean of a batch norm, a bias' gradient. That leaves most of a GPU without work, and is wrong where a driver ends loops

@@ -1,4 +1,4 @@
-//! Long sums, cut into short ones.
+//! Reductions of long axes, split into short ones.
 
 use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;

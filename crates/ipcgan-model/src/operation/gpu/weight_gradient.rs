@@ -1,4 +1,4 @@
-//! A convolution's gradient towards its weights.
+//! Weight gradient of a convolution.
 //!
 //! Mostly as products of matrices, the outputs' gradients by what the window sees: on an H200 two to eight times as fast
 //! as the convolution in parts, which is left where there are too few outputs to fill a product's tiles, or groups.

@@ -52,7 +52,7 @@ impl SimilarityTransform {
     ///
     /// None if the landmarks are no face: all at one place.
     pub fn to_aligned(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
-        Self::estimate(landmarks, &TEMPLATE.map(|place| place.map(|share| share * size as f32)))
+        Self::estimate(landmarks, &TEMPLATE.map(|place| place.map(|fraction| fraction * size as f32)))
     }
 
     /// Applies the transform to a point.
@@ -117,7 +117,7 @@ mod tests {
     const SIZE: f32 = 100.0;
 
     fn places() -> [[f32; 2]; 5] {
-        TEMPLATE.map(|place| place.map(|share| share * SIZE))
+        TEMPLATE.map(|place| place.map(|fraction| fraction * SIZE))
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub trait FaceSet: Send + Sync {
     /// If there is no such face.
     fn name(&self, index: usize) -> String;
 
-    /// Picture of face `index`, of whatever size it has.
+    /// Image of face `index`, of whatever size it has.
     ///
     /// # Errors
     /// An image that cannot be read.

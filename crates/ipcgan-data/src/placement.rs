@@ -2,18 +2,18 @@
 
 use crate::alignment::SimilarityTransform;
 
-/// Middle of the oval, as shares of the face's side.
+/// Middle of the oval, as fractions of the face's width.
 const MIDDLE: [f32; 2] = [0.495, 0.5];
 /// How far it reaches to either side, up and down, if the face looks ahead: from the hair to the chin.
 const RADII: [f32; 2] = [0.46, 0.5];
 /// Two would be an ellipse; more is nearer to a rectangle.
 const ROUNDNESS: f32 = 2.5;
-/// Where fading begins, as a share of the way from the middle to the edge.
+/// Where fading begins, as a fraction of the way from the middle to the edge.
 const FULL: f32 = 0.7;
 /// How far the tip of the nose is from between the eyes, in distances of the eyes, where a face begins to count as turned
 /// and where it does wholly.
 const TURNED: [f32; 2] = [0.08, 0.3];
-/// How far a turned face reaches beyond its outermost landmark, as a share of the side.
+/// How far a turned face reaches beyond its outermost landmark, as a fraction of the width.
 const BEYOND: f32 = 0.14;
 
 /// Placement of a face in its photo.
@@ -44,7 +44,7 @@ impl FacePlacement {
 /// A feathered oval blend mask; for a turned head it is narrowed to the face, so that the background stays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OvalMask {
-    /// How far it reaches to the left and to the right of its middle, as shares of the face's side.
+    /// How far it reaches to the left and to the right of its middle, as fractions of the face's width.
     reach: [f32; 2],
 }
 
@@ -52,7 +52,7 @@ impl OvalMask {
     /// Of a face that looks ahead.
     pub const FRONTAL: Self = Self { reach: [RADII[0]; 2] };
 
-    /// Of the aligned face with `landmarks`, in the order and the shares of [`crate::alignment::TEMPLATE`].
+    /// Of the aligned face with `landmarks`, in the order and the units of [`crate::alignment::TEMPLATE`].
     pub fn of(landmarks: &[[f32; 2]; 5]) -> Self {
         let [left_eye, right_eye, nose, ..] = landmarks.map(|[x, _]| x);
         let eyes = (right_eye - left_eye).max(f32::EPSILON);
@@ -67,7 +67,7 @@ impl OvalMask {
         oval
     }
 
-    /// How much of a change is put back at a point of the face, in shares of its side: one within, zero outside.
+    /// Opacity of the residual at a point of the face, in fractions of its width: one inside, zero outside.
     pub(crate) fn weight(&self, [x, y]: [f32; 2]) -> f32 {
         let across = x - MIDDLE[0];
         let parts = [across / self.reach[usize::from(across > 0.0)], (y - MIDDLE[1]) / RADII[1]];

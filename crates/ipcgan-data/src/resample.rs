@@ -35,11 +35,11 @@ pub(crate) fn at(image: &RgbImage, column: f32, row: f32) -> [f32; 3] {
     let (column, row) = (column.clamp(0.0, last_column as f32), row.clamp(0.0, last_row as f32));
     let (left, top) = (column as u32, row as u32);
     let pixel = |x: u32, y: u32| image.get_pixel(x, y).0.map(f32::from);
-    let mixed = |first: [f32; 3], second: [f32; 3], share: f32| -> [f32; 3] {
-        std::array::from_fn(|channel| first[channel] + (second[channel] - first[channel]) * share)
+    let lerp = |first: [f32; 3], second: [f32; 3], fraction: f32| -> [f32; 3] {
+        std::array::from_fn(|channel| first[channel] + (second[channel] - first[channel]) * fraction)
     };
-    let line = |y: u32| mixed(pixel(left, y), pixel((left + 1).min(last_column), y), column - left as f32);
-    mixed(line(top), line((top + 1).min(last_row)), row - top as f32)
+    let line = |y: u32| lerp(pixel(left, y), pixel((left + 1).min(last_column), y), column - left as f32);
+    lerp(line(top), line((top + 1).min(last_row)), row - top as f32)
 }
 
 /// The part `region` of `image` at `size` x `size` pixels, as `[red, green, blue]` of each pixel, 0 to 255.
@@ -57,7 +57,7 @@ pub(crate) fn resampled(image: &RgbImage, region: Region, size: u32) -> Vec<[f32
     let end = rows.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
 
     let stride = 3 * image.width() as usize;
-    let narrow: Vec<Vec<[f32; 3]>> = (first..end)
+    let horizontal: Vec<Vec<[f32; 3]>> = (first..end)
         .map(|y| {
             let line = &image.as_raw()[y * stride..(y + 1) * stride];
             columns.iter().map(|taps| mean_of_pixels(&line[3 * taps.first..], &taps.weights)).collect()
@@ -65,7 +65,7 @@ pub(crate) fn resampled(image: &RgbImage, region: Region, size: u32) -> Vec<[f32
         .collect();
     let mut pixels = Vec::with_capacity((size * size) as usize);
     for taps in &rows {
-        let lines = &narrow[taps.first - first..];
+        let lines = &horizontal[taps.first - first..];
         pixels.extend((0..size as usize).map(|x| {
             let mut sum = [0.0; 3];
             for (line, weight) in lines.iter().zip(&taps.weights) {

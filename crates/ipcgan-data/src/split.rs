@@ -25,10 +25,10 @@ pub(crate) fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
     let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let share = mixed(hash) as f64 / 2f64.powi(64);
-    match share {
-        share if share < held_out.valid => Split::Valid,
-        share if share < held_out.valid + held_out.test => Split::Test,
+    let position = mixed(hash) as f64 / 2f64.powi(64);
+    match position {
+        position if position < held_out.valid => Split::Valid,
+        position if position < held_out.valid + held_out.test => Split::Test,
         _ => Split::Train,
     }
 }

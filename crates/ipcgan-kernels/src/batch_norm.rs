@@ -187,7 +187,7 @@ impl BatchNormParams<'_> {
     }
 }
 
-/// Sums over all pixels, for each channel: the gradient towards a bias.
+/// Sums over all pixels, for each channel: the gradient of a bias.
 ///
 /// # Panics
 /// If `values` do not consist of whole pixels.
@@ -208,7 +208,7 @@ struct Affine {
     shift: Vec<f32>,
 }
 
-/// The gradient towards the input as `scale * (g - mean - product * (x - mean of x))`.
+/// The gradient of the input: `scale * (g - mean - product * (x - mean of x))`.
 struct InputGradient {
     affine: Affine,
     mean: Vec<f32>,

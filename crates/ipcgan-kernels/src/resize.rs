@@ -16,7 +16,7 @@ pub struct Resize<'a> {
     pub shift: &'a [f32],
 }
 
-/// The two pixels of a line that an output lies between, and the second's share.
+/// The two pixels of a line that an output lies between, and the second's weight.
 #[derive(Clone, Copy)]
 struct Interpolation {
     first: usize,

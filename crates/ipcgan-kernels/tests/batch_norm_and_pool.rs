@@ -44,7 +44,7 @@ fn derivatives(at: &[f64], gradient: &[f32], function: impl Fn(&[f64]) -> Vec<f6
 }
 
 /// Batch norm of each part, then the activation.
-fn normed(x: &[f64], gamma: &[f64], beta: &[f64], chunks: usize, slope: f64) -> Vec<f64> {
+fn batch_normalized(x: &[f64], gamma: &[f64], beta: &[f64], chunks: usize, slope: f64) -> Vec<f64> {
     let channels = gamma.len();
     let part = x.len() / chunks;
     let mut y = vec![0.0; x.len()];
@@ -83,12 +83,14 @@ fn batch_norm_of_parts_and_its_gradients_agree_with_the_formula() {
             let y = norm.run(instructions, &x, shape, &statistics);
             let gradients = norm.gradients(instructions, &x, &gradient, shape, &statistics);
 
-            assert_near("output", &y, &normed(&x64, &gamma64, &beta64, chunks, slope));
-            let expected = derivatives(&x64, &gradient, |x| normed(x, &gamma64, &beta64, chunks, slope));
+            assert_near("output", &y, &batch_normalized(&x64, &gamma64, &beta64, chunks, slope));
+            let expected = derivatives(&x64, &gradient, |x| batch_normalized(x, &gamma64, &beta64, chunks, slope));
             assert_near("gradient of the input", &gradients.input, &expected);
-            let expected = derivatives(&gamma64, &gradient, |gamma| normed(&x64, gamma, &beta64, chunks, slope));
+            let expected =
+                derivatives(&gamma64, &gradient, |gamma| batch_normalized(&x64, gamma, &beta64, chunks, slope));
             assert_near("gradient of gamma", &gradients.gamma, &expected);
-            let expected = derivatives(&beta64, &gradient, |beta| normed(&x64, &gamma64, beta, chunks, slope));
+            let expected =
+                derivatives(&beta64, &gradient, |beta| batch_normalized(&x64, &gamma64, beta, chunks, slope));
             assert_near("gradient of beta", &gradients.beta, &expected);
         }
     }
@@ -144,7 +146,7 @@ fn the_largest_of_a_square_is_kept_and_only_it_learns() {
 
             assert_eq!(doubles(&y), pool(&doubles(&x)));
             if cfg!(miri) {
-                // Derivatives towards two thousand values take hours there.
+                // Derivatives by two thousand values take hours there.
                 continue;
             }
             assert_near("gradient", &found, &derivatives(&doubles(&x), &gradient, pool));

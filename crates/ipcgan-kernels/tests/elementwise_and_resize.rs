@@ -1,4 +1,4 @@
-//! Activations' gradients, bounded faces, resizing and conditions agree with plain formulas.
+//! Gradients of activations, tanh, resizing and concatenated conditions agree with plain formulas.
 
 use ipcgan_kernels::{
     Activation, ConditionConcat, InstructionSet, Nhwc, Resize, activation_gradient, tanh, tanh_gradient,

@@ -30,10 +30,10 @@ impl AgeBlend {
             return Self::from_group(0, groups);
         };
         let [from, to] = [below, above].map(|group| groups.middle(group));
-        let share = (age - from) / (to - from);
+        let fraction = (age - from) / (to - from);
         let blended = |group| match group {
-            group if group == below => 1.0 - share,
-            group if group == above => share,
+            group if group == below => 1.0 - fraction,
+            group if group == above => fraction,
             _ => 0.0,
         };
         Self { weights: groups.indices().map(blended).collect() }

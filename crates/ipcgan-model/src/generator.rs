@@ -160,7 +160,7 @@ impl Generator {
             [height, width].iter().all(|side| side.is_multiple_of(4)),
             "sides {height} and {width} are not multiples of 4"
         );
-        assert_eq!(group_weights.dims()[1], self.age_groups, "shares of as many age groups as the generator knows");
+        assert_eq!(group_weights.dims()[1], self.age_groups, "one weight for each of the generator's age groups");
         concat_conditions(source, BatchGather::identity(), group_weights)
     }
 

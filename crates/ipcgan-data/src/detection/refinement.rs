@@ -41,7 +41,7 @@ pub(super) fn refined(detector: &YunetDetector, photo: &RgbImage, face: Detected
     Some(DetectedFace { landmarks, ..face })
 }
 
-/// The farthest way of a landmark, as a share of the distance of the eyes.
+/// Largest correction of a landmark, as a fraction of the distance between the eyes.
 fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
     let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
     let ways = before.iter().zip(after).map(|(&before, &after)| distance(before, after));
@@ -51,7 +51,7 @@ fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
 /// The landmarks in a close-up of a face whose landmarks are roughly known.
 fn close_up(detector: &YunetDetector, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
     let margin = (SIDE as f32 - FACE_SIDE) / 2.0;
-    let template = TEMPLATE.map(|place| place.map(|share| margin + share * FACE_SIDE));
+    let template = TEMPLATE.map(|place| place.map(|fraction| margin + fraction * FACE_SIDE));
     let from_photo = SimilarityTransform::estimate(landmarks, &template)?;
     let to_photo = from_photo.inverse();
 
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_close_up_is_black_beyond_the_photo_and_beside_it_its_mirror_image() {
         let photo = RgbImage::from_fn(SIDE as u32 / 2, SIDE as u32, |x, _| Rgb([x as u8, 7, 9]));
-        let points = TEMPLATE.map(|place| place.map(|share| share * 100.0));
+        let points = TEMPLATE.map(|place| place.map(|fraction| fraction * 100.0));
         let identity = SimilarityTransform::estimate(&points, &points).unwrap();
 
         let images = images(&photo, &identity);

@@ -13,20 +13,20 @@ pub(super) fn resized(photo: &RgbImage, width: usize, height: usize) -> Pixels {
     if photo.dimensions() == (width as u32, height as u32) {
         return Pixels { values: photo.as_raw().iter().map(|&value| f32::from(value)).collect(), width };
     }
-    let columns = shares(photo.width() as usize, width);
-    let rows = shares(photo.height() as usize, height);
+    let columns = weights(photo.width() as usize, width);
+    let rows = weights(photo.height() as usize, height);
     let line = 3 * photo.width() as usize;
     let mut values = Vec::with_capacity(3 * height * width);
     let mut blended = vec![0.0f32; line];
     for row in &rows {
         blended.fill(0.0);
-        for (pixels, share) in photo.as_raw()[row.first * line..].chunks_exact(line).zip(&row.shares) {
-            blended.iter_mut().zip(pixels).for_each(|(sum, &value)| *sum += share * f32::from(value));
+        for (pixels, weight) in photo.as_raw()[row.first * line..].chunks_exact(line).zip(&row.weights) {
+            blended.iter_mut().zip(pixels).for_each(|(sum, &value)| *sum += weight * f32::from(value));
         }
         for column in &columns {
             let mut sums = [0.0; 3];
-            for (pixel, share) in blended[3 * column.first..].chunks_exact(3).zip(&column.shares) {
-                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += share * value);
+            for (pixel, weight) in blended[3 * column.first..].chunks_exact(3).zip(&column.weights) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += weight * value);
             }
             values.extend(sums);
         }
@@ -34,13 +34,13 @@ pub(super) fn resized(photo: &RgbImage, width: usize, height: usize) -> Pixels {
     Pixels { values, width }
 }
 
-/// What a target pixel covers of a line: the first source pixel, and the share of each from there on.
-struct Cover {
+/// The source pixels of a line that a target pixel covers: the first one, and the weight of each from there on.
+struct Coverage {
     first: usize,
-    shares: Vec<f32>,
+    weights: Vec<f32>,
 }
 
-fn shares(source: usize, target: usize) -> Vec<Cover> {
+fn weights(source: usize, target: usize) -> Vec<Coverage> {
     let scale = source as f64 / target as f64;
     (0..target)
         .map(|index| {
@@ -48,7 +48,7 @@ fn shares(source: usize, target: usize) -> Vec<Cover> {
             let first = (begin.floor() as usize).min(source - 1);
             let last = (end.ceil() as usize).clamp(first + 1, source);
             let covered = |pixel: usize| (end.min((pixel + 1) as f64) - begin.max(pixel as f64)).max(0.0);
-            Cover { first, shares: (first..last).map(|pixel| (covered(pixel) / scale) as f32).collect() }
+            Coverage { first, weights: (first..last).map(|pixel| (covered(pixel) / scale) as f32).collect() }
         })
         .collect()
 }

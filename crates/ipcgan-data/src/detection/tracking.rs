@@ -42,8 +42,8 @@ impl Track {
     fn add(&mut self, frame: usize, face: &DetectedFace) {
         let (from, gap) = (self.landmarks[self.landmarks.len() - 1], frame - self.end());
         for step in 1..=gap {
-            let share = step as f32 / (gap + 1) as f32;
-            self.landmarks.push(mixed(&[(from, 1.0 - share), (face.landmarks, share)]));
+            let fraction = step as f32 / (gap + 1) as f32;
+            self.landmarks.push(mixed(&[(from, 1.0 - fraction), (face.landmarks, fraction)]));
         }
         self.landmarks.push(face.landmarks);
         self.last_bounds = face.bounds;

@@ -54,7 +54,7 @@ impl Default for YunetConfig {
 }
 
 impl YunetConfig {
-    /// Size of the finest pass over a photo of `[width, height]`, as a share of the photo's.
+    /// Size of the finest pass over a photo of `[width, height]`, as a fraction of the photo's.
     fn finest_scale(&self, [width, height]: [u32; 2]) -> f64 {
         let affordable = (f64::from(self.max_pixels) / (f64::from(width) * f64::from(height))).sqrt();
         f64::from(FINEST_FACE / self.min_face).min(affordable)

@@ -13,11 +13,11 @@ use super::jpeg;
 use super::{DecodeFault, ImageKind, Original};
 use crate::DataError;
 
-/// The least width and height of an image, in pixels.
+/// Smallest width and height of an image, in pixels.
 const MIN_SIDE: u32 = 8;
-/// The most pixels of an image; the largest cameras have 150 million.
+/// Largest number of pixels of an image; the largest cameras have 150 million.
 pub(super) const MAX_PIXELS: u64 = 200_000_000;
-/// The most memory that a decoder may take, in bytes: `MAX_PIXELS` at 16 bits a channel.
+/// Largest amount of memory that a decoder may take, in bytes: `MAX_PIXELS` at 16 bits a channel.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
 /// The longest file that is read into memory, in bytes.
 const MAX_FILE: u64 = 1 << 30;

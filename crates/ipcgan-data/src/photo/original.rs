@@ -46,7 +46,7 @@ impl fmt::Display for PhotoWarning {
 }
 
 impl Original {
-    /// Of a decoder that has not begun, for a file of `kind` that ends so.
+    /// Decodes a file of `kind` and turns the image upright; keeps its colour profile and metadata.
     pub(super) fn decoded(mut decoder: impl ImageDecoder, kind: ImageKind, end: EndMarker) -> ImageResult<Self> {
         // Unreadable metadata must not make the photo unreadable.
         let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -67,7 +67,7 @@ impl Original {
         Ok(Self::of(image, kind, end, colour_profile, notes))
     }
 
-    /// Of an upright image and what its file says of it.
+    /// From an upright image and the metadata of its file.
     pub(super) fn of(
         image: DynamicImage,
         kind: ImageKind,
@@ -76,7 +76,7 @@ impl Original {
         mut notes: Option<Vec<u8>>,
     ) -> Self {
         if let Some(notes) = &mut notes {
-            // It is turned now, and nobody is to turn it again.
+            // The image is upright now: viewers must not rotate it again.
             let _ = Orientation::remove_from_exif_chunk(notes);
             exif::remove_previews(notes);
         }

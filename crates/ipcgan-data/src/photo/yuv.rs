@@ -26,8 +26,8 @@ pub(super) struct Yuv {
 /// How red, green and blue were mixed.
 #[derive(Clone, Copy)]
 pub(super) enum Matrix {
-    /// By the shares of red and blue in luminance.
-    Shares(f32, f32),
+    /// The coefficients `Kr` and `Kb` of red and blue in luminance.
+    KrKb(f32, f32),
     /// Not at all: green, blue, red.
     Identity,
     /// Green against purple, orange against blue.
@@ -39,13 +39,13 @@ impl Matrix {
     pub(super) fn of(number: u16) -> Option<Self> {
         Some(match number {
             0 => Self::Identity,
-            1 => Self::Shares(0.2126, 0.0722),
+            1 => Self::KrKb(0.2126, 0.0722),
             // Unspecified: as JPEG and legacy video.
-            2 | 5 | 6 => Self::Shares(0.299, 0.114),
-            4 => Self::Shares(0.3, 0.11),
-            7 => Self::Shares(0.212, 0.087),
+            2 | 5 | 6 => Self::KrKb(0.299, 0.114),
+            4 => Self::KrKb(0.3, 0.11),
+            7 => Self::KrKb(0.212, 0.087),
             8 => Self::YCgCo,
-            9 => Self::Shares(0.2627, 0.0593),
+            9 => Self::KrKb(0.2627, 0.0593),
             _ => return None,
         })
     }
@@ -53,7 +53,7 @@ impl Matrix {
     /// Red, green and blue of luminance from 0 to 1 and chrominance from -1/2 to 1/2.
     fn rgb(self, y: f32, [u, v]: [f32; 2]) -> [f32; 3] {
         match self {
-            Self::Shares(red, blue) => {
+            Self::KrKb(red, blue) => {
                 let (r, b) = (y + 2.0 * (1.0 - red) * v, y + 2.0 * (1.0 - blue) * u);
                 [r, (y - red * r - blue * b) / (1.0 - red - blue), b]
             }

@@ -10,7 +10,7 @@ use super::names::{NameSource, Named, number, stem};
 use super::{Evidence, Listing, Source, Table, Tree};
 use crate::DataError;
 
-/// The most images of one person: it has four of each.
+/// Largest number of images of one person: it has four of each.
 const MAX_OF_ONE: usize = 200;
 
 pub(super) struct Lag;

@@ -11,9 +11,9 @@ use flate2::read::ZlibDecoder;
 
 use crate::DataError;
 
-/// The most bytes of a file, and of what is compressed in it: CACD's are 30 million, those of IMDB-WIKI 200 million.
+/// Largest size of a file, and of the compressed data in it, in bytes: CACD's are 30 million, IMDB-WIKI's 200 million.
 const MAX_BYTES: u64 = 1 << 29;
-/// The most cells and records within one another.
+/// Largest nesting depth of cells and records.
 const MAX_DEPTH: usize = 8;
 
 /// A variable, or a part of one.

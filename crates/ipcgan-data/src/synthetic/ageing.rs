@@ -55,8 +55,8 @@ impl Ageing {
 
 /// Rises smoothly from 0 at `start` to 1 at `end`.
 fn rise(age: f32, start: f32, end: f32) -> f32 {
-    let share = ((age - start) / (end - start)).clamp(0.0, 1.0);
-    share * share * (3.0 - 2.0 * share)
+    let fraction = ((age - start) / (end - start)).clamp(0.0, 1.0);
+    fraction * fraction * (3.0 - 2.0 * fraction)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) struct Capture {
     pub(super) background_angle: f32,
     /// Colour of the clothes.
     pub(super) clothes: Colour,
-    /// How bright the face is, as a share of its own brightness.
+    /// How bright the face is, as a fraction of its own brightness.
     pub(super) brightness: f32,
     /// From where light comes: how much brighter the right and the lower side are.
     pub(super) light: [f32; 2],

@@ -14,10 +14,10 @@ impl Colour {
         Self([red as f32 / 255.0, green as f32 / 255.0, blue as f32 / 255.0])
     }
 
-    /// This colour with `share` of another one in it.
-    pub(super) fn mixed(self, other: Self, share: f32) -> Self {
+    /// This colour with `fraction` of another one in it.
+    pub(super) fn mixed(self, other: Self, fraction: f32) -> Self {
         let [from, to] = [self.0, other.0];
-        Self([0, 1, 2].map(|channel| from[channel] + share * (to[channel] - from[channel])))
+        Self([0, 1, 2].map(|channel| from[channel] + fraction * (to[channel] - from[channel])))
     }
 
     /// This colour in `light` times the light.

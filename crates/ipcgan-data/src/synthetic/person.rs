@@ -44,7 +44,7 @@ pub(super) enum HairStyle {
     Fringe,
 }
 
-/// One person. Lengths are shares of the width of the image.
+/// One person. Lengths are fractions of the width of the image.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) skin: Colour,
@@ -56,7 +56,7 @@ pub(super) struct Person {
     pub(super) hairline: f32,
     /// Half the width of the head at the cheeks.
     pub(super) head_width: f32,
-    /// Width of jaw and chin, as shares of the width of the head.
+    /// Width of jaw and chin, as fractions of the width of the head.
     pub(super) jaw_width: f32,
     pub(super) chin_width: f32,
     pub(super) chin: f32,

@@ -35,7 +35,7 @@ impl Tiles {
         self.batch * self.rows * self.columns
     }
 
-    /// Picture, row and column of a tile.
+    /// Image, row and column of a tile.
     fn place(self, tile: usize) -> [usize; 3] {
         [tile / (self.rows * self.columns), tile / self.columns % self.rows, tile % self.columns]
     }

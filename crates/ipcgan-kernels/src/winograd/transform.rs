@@ -96,13 +96,13 @@ const fn weights<const A: usize, const R: usize>() -> [[f32; R]; A] {
 /// Coefficients of the polynomial that is zero at every point but one; at infinity, at every point.
 const fn input<const A: usize>() -> [[f32; A]; A] {
     let mut matrix = [[0.0; A]; A];
-    let mut left_out = 0;
-    while left_out < A {
+    let mut excluded = 0;
+    while excluded < A {
         let mut polynomial = [0.0; A];
         polynomial[0] = 1.0;
         let mut point = 0;
         while point < A - 1 {
-            if point != left_out {
+            if point != excluded {
                 let mut power = A - 1;
                 while power > 0 {
                     polynomial[power] = polynomial[power - 1] - POINTS[point] * polynomial[power];
@@ -114,10 +114,10 @@ const fn input<const A: usize>() -> [[f32; A]; A] {
         }
         let mut power = 0;
         while power < A {
-            matrix[left_out][power] = polynomial[power] as f32;
+            matrix[excluded][power] = polynomial[power] as f32;
             power += 1;
         }
-        left_out += 1;
+        excluded += 1;
     }
     matrix
 }

@@ -13,7 +13,7 @@ impl Generator {
     /// Running statistics of training lag behind the weights, and EMA weights have none of their own. Without
     /// batches it stays as it is.
     pub fn recalibrate_batch_norm(self, batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>) -> Self {
-        // With no gradients towards weights there is nothing to record.
+        // Weights need no gradients here, so no graph is recorded.
         let mut generator = self.valid().train().no_grad();
         for (index, (source, target_groups)) in batches.into_iter().enumerate() {
             // The mean of so many batches: the first replaces what was there.
@@ -53,16 +53,16 @@ mod tests {
         let source = Tensor::<4>::random([4, 3, 16, 16], Distribution::Uniform(-1.0, 1.0), &device);
         let targets = Tensor::<1, Int>::from_data([0, 1, 2, 3], &device);
 
-        // Normed by its own batch while it learns, and by standing statistics of that batch afterwards.
+        // Normalized by its batch's statistics in training, and by running statistics of that batch afterwards.
         let learning = generator.forward(source.clone(), targets.clone()).inner();
-        let standing = generator.clone().recalibrate_batch_norm([(source.clone(), targets.clone())]);
-        let standing = standing.forward(source.clone().inner(), targets.clone().inner());
+        let recalibrated = generator.clone().recalibrate_batch_norm([(source.clone(), targets.clone())]);
+        let recalibrated = recalibrated.forward(source.clone().inner(), targets.clone().inner());
         let before = generator.valid().forward(source.inner(), targets.inner());
 
         let difference = |other: Tensor<4>| (learning.clone() - other).abs().max().into_scalar::<f32>();
-        let (standing, before) = (difference(standing), difference(before));
+        let (recalibrated, before) = (difference(recalibrated), difference(before));
         // Layers of 4 x 4 pixels: biased and unbiased variances are one and the same here.
-        assert!(standing < 1e-4, "{standing}");
-        assert!(before > 10.0 * standing, "running statistics of one step should be far off: {before}");
+        assert!(recalibrated < 1e-4, "{recalibrated}");
+        assert!(before > 10.0 * recalibrated, "running statistics of one step should be far off: {before}");
     }
 }

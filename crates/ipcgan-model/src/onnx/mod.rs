@@ -55,7 +55,7 @@ pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGr
     model.encode_to_vec()
 }
 
-/// The faces with a plane for each share.
+/// Concatenates the faces with one constant plane for each group's weight.
 fn concat_conditions(builder: &mut Builder, face: &str, group_weights: &str) -> String {
     let axes = builder.whole_numbers(&[2, 3]);
     let pixels = builder.apply("Unsqueeze", &[group_weights, &axes], vec![]); // [batch, groups, 1, 1]

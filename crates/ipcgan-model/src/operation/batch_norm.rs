@@ -17,7 +17,7 @@ use super::{activate, kernels_for};
 
 /// `layer` on each of `chunks` equal parts of the batch, then an activation.
 ///
-/// While it learns, each part is normed by its own statistics and moves the running ones, in order, as if the parts
+/// In training, each part is normalized by its own statistics and updates the running ones, in order, as if the parts
 /// came one after another.
 ///
 /// `[batch, channels, height, width]` to the same shape.

@@ -17,7 +17,7 @@ use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 use super::packed_conv::PackedConv;
 
 /// A layer with frozen weights: they are packed once for the output, and once for the gradient
-/// towards the input when that is first asked for.
+/// by the input when that is first needed.
 #[derive(Clone, Debug)]
 pub(crate) struct FrozenConv {
     layer: Arc<Layer>,
@@ -44,7 +44,7 @@ impl FrozenConv {
         Tensor::from_dispatch(<Dispatch as CpuOperations>::frozen(x.into_dispatch(), self.clone()))
     }
 
-    /// The gradient towards an input of `shape` from that of the sums, before the activation.
+    /// The gradient by an input of `shape` from that of the output, before the activation.
     fn grad_input(&self, gradient: &[f32], gradient_shape: Nhwc, shape: Nhwc) -> FlexTensor {
         let Layer { forward, weight, algorithm, adjoint } = &*self.layer;
         let adjoint = adjoint.get_or_init(|| {

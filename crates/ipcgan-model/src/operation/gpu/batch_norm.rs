@@ -12,7 +12,7 @@ use super::super::batch_norm::{BatchNormOutput, BatchNormSpec};
 use super::sums::sums;
 use super::{GpuOperations, channels_last, dims, on_a_gpu, reshaped};
 
-/// `x`, each of the form's parts normed by its own statistics, and these, if it is on a GPU; without the activation.
+/// `x` with each part normalized by its own statistics, and these, if it is on a GPU; without the activation.
 pub(in super::super) fn batch_norm(
     layer: &BatchNorm,
     x: &Tensor<4>,
@@ -107,7 +107,7 @@ impl<B: Backend> Normalized<B> {
         self.maps(B::float_add(B::float_mul(self.centred.clone(), factor), self.of_channels(beta)))
     }
 
-    /// Towards the maps, `gamma` and `beta`, from that of the output.
+    /// The gradients of the input, `gamma` and `beta`, from that of the output.
     ///
     /// `dx = gamma / sqrt(variance + epsilon) * (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))`
     fn gradients(&self, gamma: FloatTensor<B>, gradient: FloatTensor<B>) -> [FloatTensor<B>; 3] {

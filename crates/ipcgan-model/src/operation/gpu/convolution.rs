@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// The gradients towards `x` and `weight` of what `run` makes of them, when it counts as `y` says.
+    /// The gradients by `x` and `weight` of the output of `run`, weighted by `y`.
     fn gradients(
         [x, weight, y]: [&Tensor<4>; 3],
         run: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>,
@@ -215,8 +215,8 @@ mod tests {
     fn check(found: [Tensor<4>; 2], expected: [Tensor<4>; 2]) {
         for (found, expected) in found.into_iter().zip(expected) {
             let largest = expected.clone().abs().max().into_scalar::<f32>();
-            let share = (found - expected).abs().max().into_scalar::<f32>() / largest;
-            assert!(share < 1e-4, "off by {share} of the largest value");
+            let error = (found - expected).abs().max().into_scalar::<f32>() / largest;
+            assert!(error < 1e-4, "off by {error} of the largest value");
         }
     }
 

@@ -96,7 +96,7 @@ fn table(found: &[Measured], rows: &[Row]) -> Result<String, Box<dyn Error>> {
         writeln!(text, "| {device} | {name} | {:.1} |", peak / 1e9)?;
     }
     text.push_str("\n| work | batch | device | a second | fraction of the matrix product |\n|---|---|---|---|---|\n");
-    for Row { work, batch, device, rate, share } in rows {
+    for Row { work, batch, device, rate, utilization } in rows {
         let batch = batch.map_or(String::new(), |batch| batch.to_string());
         let utilization = utilization.map_or(String::new(), |utilization| format!("{:.0}%", 100.0 * utilization));
         let digits = if *rate < 10.0 { 1 } else { 0 };

@@ -85,7 +85,7 @@ pub(crate) fn print_path(path: &Path) {
 ///
 /// They are escaped as in JSON (`\u001b`), so JSON means the same afterwards.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_obeyed) {
+    if !text.contains(controls_terminal) {
         return text.into();
     }
     let mut escaped = String::new();
@@ -93,14 +93,14 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
         match character {
             '\n' => escaped += "\\n",
             '\r' => escaped += "\\r",
-            obeyed if is_obeyed(obeyed) => escaped += &format!("\\u{:04x}", u32::from(obeyed)),
+            obeyed if controls_terminal(obeyed) => escaped += &format!("\\u{:04x}", u32::from(obeyed)),
             other => escaped.push(other),
         }
     }
     escaped.into()
 }
 
-fn is_obeyed(character: char) -> bool {
+fn controls_terminal(character: char) -> bool {
     let turns =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (character.is_control() && character != '\t')
@@ -140,8 +140,8 @@ pub(crate) fn check_output() -> Result<()> {
 pub(crate) fn clap_message(message: &clap::Error) {
     let plain = message.render().to_string();
     // An argument that it repeats may be a file name.
-    if plain.lines().any(|line| line.contains(is_obeyed)) {
-        return plain.lines().for_each(complain);
+    if plain.lines().any(|line| line.contains(controls_terminal)) {
+        return plain.lines().for_each(warn);
     }
     let printed = message.print().and_then(|()| io::stdout().flush());
     if !message.use_stderr() {

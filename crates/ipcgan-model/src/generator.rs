@@ -41,12 +41,11 @@ pub enum GeneratorOutput {
     /// A tint is the cheapest way to please a small age classifier; this one cannot draw any, and what is left are lines,
     /// folds and shadows.
     LuminanceResidual,
-    /// A change of brightness and of saturation, `tanh(head_1 + atanh(0.98 s))` with `s` the source whose distance from grey is
+    /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))` with `s` the source whose distance from grey is
     /// `1 + tanh(head_2)` times as large.
     ///
-    /// Hair turns grey and lips pale, but no hue is drawn that the face does not have: tints are the cheapest way to please an
+    /// Hair turns grey and lips pale, but no hue appears that the face does not have: tints are the cheapest way to please an
     /// age classifier.
-    #[serde(rename = "luminance_saturation")]
     LuminanceSaturation,
 }
 
@@ -54,8 +53,8 @@ impl GeneratorOutput {
     /// Channels of the last layer.
     pub(crate) fn head_channels(self) -> usize {
         match self {
-            Self::Direct | Self::Change => 3,
-            Self::Shade => 1,
+            Self::Direct | Self::Residual => 3,
+            Self::LuminanceResidual => 1,
             Self::LuminanceSaturation => 2,
         }
     }

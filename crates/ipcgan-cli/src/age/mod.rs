@@ -25,7 +25,7 @@ use ipcgan::model::JsonPath;
 use serde_json::json;
 
 use crate::arguments::AgeArguments;
-use crate::output::{complain_error, in_one_line, print_path};
+use crate::output::{print_error, in_one_line, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
 use crate::{debug, devices, info, print_line, warn};
@@ -130,7 +130,7 @@ fn age_all(
                 if is_one {
                     return Err(error);
                 }
-                complain_error(&error);
+                print_error(&error);
             }
         }
     }

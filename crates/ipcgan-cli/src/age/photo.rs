@@ -21,7 +21,7 @@ use super::upright::turn_advice;
 use crate::{debug, info, warn};
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
-const MIN_CROP_SHARE: f32 = 0.5;
+const MIN_CROP_RATIO: f32 = 0.5;
 
 /// Parameters shared by all photos.
 pub(crate) struct Aging {

@@ -17,7 +17,7 @@ use super::selection::FaceSelection;
 use super::source::Content;
 use super::summary::Summary;
 use crate::info;
-use crate::output::{complain_error, print_path};
+use crate::output::{print_error, print_path};
 use crate::progress::Progress;
 
 /// Writes each frame of `listing`, in order, at each age; `bases` are the base names of the results.
@@ -32,7 +32,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
         let faces = match read(frame) {
             Ok((_, photo)) => aging.photo_aging.faces(&photo.rgb()),
             Err(error) => {
-                complain_error(&error);
+                print_error(&error);
                 Vec::new()
             }
         };

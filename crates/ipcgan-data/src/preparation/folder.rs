@@ -34,12 +34,12 @@ pub(super) fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
 }
 
 /// What of a folder is not there yet.
-pub(super) struct New {
+pub(super) struct CreatedPaths {
     folder: PathBuf,
     folder_is_new: bool,
 }
 
-impl New {
+impl CreatedPaths {
     pub(super) fn of(folder: &Path) -> Self {
         Self { folder: folder.into(), folder_is_new: !folder.exists() }
     }

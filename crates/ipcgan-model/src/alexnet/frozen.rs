@@ -30,13 +30,13 @@ impl FrozenAlexNet {
 
     /// As [`AlexNet::features`].
     pub fn features(&self, faces: Tensor<4>) -> Tensor<4> {
-        let [.., conv5] = self.nhwc_tensor(faces);
+        let [.., conv5] = self.feature_maps(faces);
         conv5
     }
 
     /// Feature maps of `faces` `[batch, 3, height, width]` at four depths: after conv2 (pooled and normalized), conv3, conv4
     /// and conv5, the last as [`FrozenAlexNet::features`]. Each `[batch, channels, height, width]`.
-    pub fn nhwc_tensor(&self, faces: Tensor<4>) -> [Tensor<4>; 4] {
+    pub fn feature_maps(&self, faces: Tensor<4>) -> [Tensor<4>; 4] {
         let x = alexnet_input(faces, self.net.input_size);
         let trunk = &self.net.trunk;
         match &self.convolutions {

@@ -306,10 +306,8 @@ impl TrainStep for AgingModel {
         let skipped = gradients.is_empty();
         let mut model = optimizer.step(rate, self, gradients);
         model.updates += usize::from(of_generator || skipped);
-        if of_generator {
-            if model.config.suppress_checkerboard {
-                model.generator = model.generator.without_checkerboard();
-            }
+        if of_generator && model.config.suppress_checkerboard {
+            model.generator = model.generator.without_checkerboard();
         }
         if of_generator && let Some(ema) = model.ema.take() {
             let decay = ema_decay(model.config.ema_decay, model.updates);

@@ -465,7 +465,7 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("page.jpg", b"<!DOCTYPE html><html>404".to_vec(), "is a web page (HTML), not an image"),
         ("document.png", b"%PDF-1.7".to_vec(), "is a PDF document, not an image"),
         ("zeros.jpg", vec![0; 9000], "is a file of zeros, not an image"),
-        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is no image of a known kind"),
+        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is not an image of a supported format"),
         ("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC"),
         ("film.jpg", b"\0\0\0\x20ftypisom".to_vec(), "is a video"),
         ("cut.jpg", cut(Jpeg), "is a JPEG that is cut short; copy or download it again"),

@@ -186,6 +186,9 @@ fn networks_of_others_are_refused_by_name() {
 
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("age_estimator.safetensors") && stderr.contains("not weights of ours"), "{stderr}");
+    assert!(
+        stderr.contains("age_estimator.safetensors") && stderr.contains("not a weights file of this program"),
+        "{stderr}"
+    );
     assert!(!folder.path().join("out.st").exists());
 }

@@ -42,7 +42,7 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     // A sentence, faces, tables.
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no `{text}`"));
     assert!(at("<strong>") < at("<img") && at("<img") < at("<table"));
-    assert!(at("hese weights are") < at("<img"));
+    assert!(at("hese weights") < at("<img"));
     for name in ["mean age error (years)", "verification rate", "Laplacian variance ratio"] {
         assert!(page.contains(name) && stderr(&output).contains(name), "{name}");
     }

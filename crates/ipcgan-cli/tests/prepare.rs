@@ -226,7 +226,7 @@ fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
 
     assert_eq!(code, Some(1), "{stderr}");
-    for part in ["it is not clear what kind of data set data is", "29 images in 2 folders", "identities", "--source"] {
+    for part in ["cannot detect the kind of the data set data", "29 images in 2 folders", "identities", "--source"] {
         assert!(stderr.contains(part), "no {part} in {stderr}");
     }
     assert!(!folder.path().join("out").exists());
@@ -274,7 +274,7 @@ fn a_column_that_is_not_there_is_refused_with_those_that_are() {
     let (code, stderr) = prepare_aligned(folder.path(), &["--column", "age=Years"]);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(
-        stderr.contains("has no column `Years`; its columns are: file_name, real_age (is it `real_age`?)"),
+        stderr.contains("has no column `Years`; its columns are: file_name, real_age (did you mean `real_age`?)"),
         "{stderr}"
     );
     assert!(stderr.contains("--column age=real_age"), "{stderr}");

@@ -169,9 +169,9 @@ fn a_photo_that_is_not_upright_is_refused_with_how_to_turn_it() {
 
     let found: Value = serde_json::from_slice(&found.body).unwrap();
     assert!(found["faces"].as_array().unwrap().is_empty());
-    assert!(found["hint"].as_str().unwrap().contains("turned by 90 degrees counterclockwise"), "{found}");
+    assert!(found["hint"].as_str().unwrap().contains("rotating by 90 degrees counterclockwise"), "{found}");
     assert!(
-        refused.status == 422 && refused.reason().contains("turned by 90 degrees counterclockwise"),
+        refused.status == 422 && refused.reason().contains("rotating by 90 degrees counterclockwise"),
         "{}",
         refused.reason()
     );

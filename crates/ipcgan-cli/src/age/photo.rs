@@ -17,7 +17,7 @@ use super::request::{AgeRequest, OutputFormat, OutputKind};
 use super::resume_log::{PhotoId, ResumeLog, Written};
 use super::selection::{Age, FaceSelection};
 use super::source::Source;
-use super::upright::turn_advice;
+use super::upright::rotation_advice;
 use crate::{debug, info, warn};
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
@@ -123,7 +123,7 @@ impl Aging {
         debug(format_args!("searched for faces: {}", found.len()));
         match found.len() {
             0 => {
-                let advice = turn_advice(&self.photo_aging, photo);
+                let advice = rotation_advice(&self.photo_aging, photo);
                 let advice = advice.unwrap_or("if it is a face crop already, give --aligned");
                 bail!("no face found in {}; {advice}", path.display())
             }

@@ -87,7 +87,7 @@ mod tests {
         summary.aged_before = 2;
         summary.failed = 1;
         summary.skipped_text = Some("3 HEIC".into());
-        let line = "photos aged: 9, aged before: 2 (--reprocess ages them once more), failed: 1; skipped: 3 HEIC";
+        let line = "photos aged: 9, aged before: 2 (--reprocess ages them again), failed: 1; skipped: 3 HEIC";
         assert_eq!(summary.to_string(), line);
         assert_eq!(summary.result().unwrap_err().to_string(), "1 of 12 photos could not be aged");
         let only = Summary { failed: 1, ..Summary::default() };

@@ -57,7 +57,7 @@ impl<'a> Metadata<'a> {
         entry.ok_or_else(|| {
             self.error(
                 key,
-                "is missing, so these are not weights of ours; `ipcgan convert --metadata-from` takes others".into(),
+                "is missing, so this is not a weights file of this program; `ipcgan convert --metadata-from` reads others".into(),
             )
         })
     }

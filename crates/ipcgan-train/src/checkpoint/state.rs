@@ -61,7 +61,7 @@ pub(crate) fn check(folder: &Path) -> Result<(), String> {
     for (name, expected) in state(folder)?.checksums {
         match checksum(&folder.join(&name)) {
             Err(error) => return Err(format!("{name} cannot be read: {error}")),
-            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum is another")),
+            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum does not match")),
             Ok(_) => (),
         }
     }

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use ipcgan_model::ema_update;
 
 /// One EMA update: `decay * ema + (1 - decay) * network`, for two networks of the same architecture.
 ///
@@ -41,7 +42,7 @@ impl ModuleMapper for Blend {
         let decay = self.decay;
         parameter.map(|ema| {
             let recorded = ema.device().is_autodiff();
-            let updated = ema.without_autodiff() * decay + other * (1.0 - decay);
+            let updated = ema_update(ema.without_autodiff(), other, decay);
             if recorded { Tensor::from_inner(updated) } else { updated }
         })
     }

@@ -9,6 +9,8 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::gpu;
+
 /// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
 ///
 /// Weights, norms, losses and the optimizers stay in float32: weights are cast for each use.
@@ -19,6 +21,8 @@ pub enum Precision {
     /// 32 bits, everywhere.
     #[default]
     Float32,
+    /// TF32: 32 bits, but the factors of products are rounded to 10 bits after the point for tensor cores.
+    Tf32,
     /// 16 bits with 5 for the exponent; training scales losses up so that small gradients are not lost.
     Float16,
     /// 16 bits with 8 for the exponent, as many as float32 has.
@@ -28,7 +32,7 @@ pub enum Precision {
 static SELECTED: AtomicU8 = AtomicU8::new(Precision::Float32 as u8);
 
 impl Precision {
-    const ALL: [Self; 3] = [Self::Float32, Self::Float16, Self::Bfloat16];
+    const ALL: [Self; 4] = [Self::Float32, Self::Tf32, Self::Float16, Self::Bfloat16];
 
     /// Selects it for all later operations.
     pub fn select(self) {
@@ -42,13 +46,16 @@ impl Precision {
 
     /// Whether `device` supports it.
     pub fn is_supported_by(self, device: &Device) -> bool {
-        self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype))
+        match self {
+            Self::Tf32 => gpu::multiplies_in_tf32(device),
+            _ => self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype)),
+        }
     }
 
     /// The type that is narrower than the weights, if it is.
-    fn reduced_dtype(self) -> Option<DType> {
+    pub(super) fn reduced_dtype(self) -> Option<DType> {
         match self {
-            Self::Float32 => None,
+            Self::Float32 | Self::Tf32 => None,
             Self::Float16 => Some(DType::F16),
             Self::Bfloat16 => Some(DType::BF16),
         }
@@ -59,6 +66,7 @@ impl fmt::Display for Precision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Float32 => "float32",
+            Self::Tf32 => "tf32",
             Self::Float16 => "float16",
             Self::Bfloat16 => "bfloat16",
         })

@@ -39,7 +39,7 @@ impl LossScale {
     pub(crate) fn selected() -> Self {
         match Precision::selected() {
             Precision::Float16 => Self::dynamic(),
-            Precision::Float32 | Precision::Bfloat16 => Self::none(),
+            Precision::Float32 | Precision::Tf32 | Precision::Bfloat16 => Self::none(),
         }
     }
 

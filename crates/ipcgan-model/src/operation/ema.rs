@@ -5,9 +5,9 @@ use burn::tensor::Tensor;
 use super::gpu;
 
 /// `average * decay + value * (1 - decay)`; of tensors that nothing is recorded of for gradients.
-pub fn ema_update<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> Tensor<D> {
+pub fn ema_tensor_update<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> Tensor<D> {
     if gpu::updates(&average) && gpu::updates(&value) {
-        gpu::ema_update(average, value, decay)
+        gpu::ema_tensor_update(average, value, decay)
     } else {
         average * decay + value * (1.0 - decay)
     }

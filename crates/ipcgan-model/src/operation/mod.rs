@@ -35,7 +35,7 @@ pub(crate) use batch_norm::batch_norm;
 pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use convolution::{convolution, transposed_convolution};
 pub use cpu_kernels::CpuKernels;
-pub use ema::ema_update;
+pub use ema::ema_tensor_update;
 pub(crate) use frozen::FrozenConv;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, weighted_squared_error};
@@ -58,7 +58,7 @@ fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
 
 /// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
 fn float32_kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
-    if Precision::selected().narrow().is_none() { kernels_for(x) } else { None }
+    if Precision::selected().reduced_dtype().is_none() { kernels_for(x) } else { None }
 }
 
 /// Whether `x` is where the kernels can reach it.

@@ -32,7 +32,7 @@ pub(super) fn adam_update<const D: usize>(
     unreachable!("no tensor is on a GPU")
 }
 
-pub(super) fn ema_update<const D: usize>(_: Tensor<D>, _: Tensor<D>, _: f64) -> Tensor<D> {
+pub(super) fn ema_tensor_update<const D: usize>(_: Tensor<D>, _: Tensor<D>, _: f64) -> Tensor<D> {
     unreachable!("no tensor is on a GPU")
 }
 

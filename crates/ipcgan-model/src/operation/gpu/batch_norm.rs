@@ -145,7 +145,7 @@ mod tests {
     use burn::nn::BatchNormConfig;
     use burn::tensor::{Device, Distribution};
 
-    use super::super::super::norm as norm_layer;
+    use super::super::super::batch_norm as norm_layer;
     use super::super::tests::{launches, test_gpu};
     use super::*;
 
@@ -167,8 +167,8 @@ mod tests {
         let layer = BatchNormConfig::new(channels).with_epsilon(1e-3).init(&device);
         let layer = BatchNorm { gamma: of_channels(0.3), beta: of_channels(-0.1), ..layer };
         let x = maps.clone().to_device(plain).autodiff().require_grad();
-        norm_layer::norm(&layer, x.clone(), 2, activation);
-        let output = norm_layer::norm(&layer, x.clone(), 2, activation);
+        norm_layer::batch_norm(&layer, x.clone(), 2, activation);
+        let output = norm_layer::batch_norm(&layer, x.clone(), 2, activation);
         let gradients = (output.clone() * weights.clone().to_device(plain).autodiff()).sum().backward();
         let flex = Device::flex();
         let of_parameter = |parameter: &Param<Tensor<1>>| {

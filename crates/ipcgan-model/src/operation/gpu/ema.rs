@@ -11,7 +11,11 @@ use super::kernel::{elementwise, owned, vector_size};
 ///
 /// # Panics
 /// If one of them is not on a GPU, without gradients.
-pub(in super::super) fn ema_update<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> Tensor<D> {
+pub(in super::super) fn ema_tensor_update<const D: usize>(
+    average: Tensor<D>,
+    value: Tensor<D>,
+    decay: f64,
+) -> Tensor<D> {
     let primitive = |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
     let (average, value) = (owned(primitive(average)), primitive(value));
     let vector = vector_size(&[&average, &value]);
@@ -61,7 +65,7 @@ mod tests {
         let on_gpu = average.clone().to_device(&gpu);
 
         let mut found = None;
-        let counted = launches(|| found = Some(ema_update(on_gpu, permuted, 0.9)));
+        let counted = launches(|| found = Some(ema_tensor_update(on_gpu, permuted, 0.9)));
 
         assert!(largest_share(found.unwrap(), average * 0.9 + value * 0.1) < 1e-6);
         assert_eq!(counted.values().sum::<usize>(), 1, "{counted:?}");
@@ -72,7 +76,7 @@ mod tests {
         let Some(gpu) = test_gpu() else { return };
         let average = Tensor::<1>::from_data([1.0, 2.0], &gpu);
 
-        let moved = ema_update(average.clone(), Tensor::from_data([3.0, 3.0], &gpu), 0.5);
+        let moved = ema_tensor_update(average.clone(), Tensor::from_data([3.0, 3.0], &gpu), 0.5);
 
         assert_eq!(moved.into_data().iter::<f32>().collect::<Vec<_>>(), [2.0, 2.5]);
         assert_eq!(average.into_data().iter::<f32>().collect::<Vec<_>>(), [1.0, 2.0]);

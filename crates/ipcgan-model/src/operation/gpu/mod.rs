@@ -21,7 +21,7 @@ mod weight_gradient;
 pub(super) use adam::adam_update;
 pub(super) use batch_norm::batch_norm;
 pub(super) use convolution::{convolution, multiplies_in_tf32, transposed_convolution};
-pub(super) use ema::ema_update;
+pub(super) use ema::ema_tensor_update;
 pub(super) use square_sum::SquareTerms;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -30,7 +30,7 @@ use burn::backend::{Autodiff, Backend, Cube, DispatchDevice, TensorMetadata, bac
 use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
 use ipcgan_kernels::ConvParams;
 
-use norm::RunningNorm;
+use batch_norm::RunningNorm;
 
 use super::batch_norm::BatchNormOutput;
 

@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 
 /// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
 ///
-/// Weights, norms, losses and the optimizers stay in float32: weights are cast for each use.
+/// Weights, normalization layers, losses and optimizers stay in float32: weights are cast for each use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Precision {
-    /// 32 bits, everywhere.
+    /// 32 bits everywhere.
     #[default]
     Float32,
-    /// 16 bits with 5 for the exponent; training scales losses up so that small gradients are not lost.
+    /// 16 bits with a 5-bit exponent; needs loss scaling, so that small gradients do not underflow.
     Float16,
-    /// 16 bits with 8 for the exponent, as many as float32 has.
+    /// 16 bits with an 8-bit exponent, as in float32.
     Bfloat16,
 }
 
@@ -45,7 +45,7 @@ impl Precision {
         self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype))
     }
 
-    /// The type that is narrower than the weights, if it is.
+    /// The reduced-precision type; `None` for float32.
     fn reduced_dtype(self) -> Option<DType> {
         match self {
             Self::Float32 => None,

@@ -25,7 +25,7 @@ use ipcgan::model::JsonPath;
 use serde_json::json;
 
 use crate::arguments::AgeArguments;
-use crate::output::{print_error, in_one_line, print_path};
+use crate::output::{in_one_line, print_error, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
 use crate::{debug, devices, info, print_line, warn};

@@ -79,7 +79,7 @@ fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
 fn every_form_and_back_gives_the_same_weights_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
-    // Not representable in half precision, so that all bits matter.
+    // Not representable in half precision, so all bits matter.
     assert!(convert(folder.path(), &[&embedded, "whole.st", "--strength", "1.1"]).status.success());
     let whole = fs::read(folder.path().join("whole.st")).unwrap();
 

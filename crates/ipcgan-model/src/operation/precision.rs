@@ -13,19 +13,19 @@ use super::gpu;
 
 /// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
 ///
-/// Weights, norms, losses and the optimizers stay in float32: weights are cast for each use.
+/// Weights, normalization layers, losses and optimizers stay in float32: weights are cast for each use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Precision {
-    /// 32 bits, everywhere.
+    /// 32 bits everywhere.
     #[default]
     Float32,
-    /// TF32: 32 bits, but the factors of products are rounded to 10 bits after the point for tensor cores.
+    /// TF32: 32 bits, but tensor cores round the factors of products to a 10-bit mantissa.
     Tf32,
-    /// 16 bits with 5 for the exponent; training scales losses up so that small gradients are not lost.
+    /// 16 bits with a 5-bit exponent; needs loss scaling, so that small gradients do not underflow.
     Float16,
-    /// 16 bits with 8 for the exponent, as many as float32 has.
+    /// 16 bits with an 8-bit exponent, as in float32.
     Bfloat16,
 }
 
@@ -52,7 +52,7 @@ impl Precision {
         }
     }
 
-    /// The type that is narrower than the weights, if it is.
+    /// The reduced-precision type; `None` for float32 and TF32.
     pub(super) fn reduced_dtype(self) -> Option<DType> {
         match self {
             Self::Float32 | Self::Tf32 => None,

@@ -15,7 +15,7 @@ mod timing;
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -60,8 +60,13 @@ impl Backend {
 }
 
 /// Backends that work: those in `IPCGAN_BENCH_DEVICES`, else all except software renderers. Others are skipped with a
-/// message.
-fn backends() -> Vec<Backend> {
+/// message, once.
+fn backends() -> &'static [Backend] {
+    static BACKENDS: OnceLock<Vec<Backend>> = OnceLock::new();
+    BACKENDS.get_or_init(find_backends)
+}
+
+fn find_backends() -> Vec<Backend> {
     retain_freed_memory();
     let named = std::env::var("IPCGAN_BENCH_DEVICES").ok();
     let is_wanted = |name: &str| match &named {

@@ -220,7 +220,7 @@ fn settings_that_are_unknown_or_missing_are_refused_by_name() {
     assert!(message.contains("settings that generator networks do not have: attention"), "{message}");
     let message = refused(config(r#","output":"residual""#, ""));
     assert!(message.contains("lacks settings: output"), "{message}");
-    let message = refused(config("residual", "sideways"));
+    let message = refused(config(r#""output":"residual""#, r#""output":"sideways""#));
     assert!(message.contains("metadata `config` cannot be read"), "{message}");
 }
 

@@ -31,7 +31,7 @@ impl Arguments {
     /// Parses the command line.
     ///
     /// # Errors
-    /// The arguments are invalid, or ask for help.
+    /// The arguments are invalid, or `--help` or `--version` was given.
     pub(crate) fn of_command_line() -> Result<Self, clap::Error> {
         let mut command = with_negative_values(Self::command());
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
@@ -48,8 +48,8 @@ impl Arguments {
     }
 }
 
-/// `command` with negative numbers as values of its options, which say in their own words what they take: without it, `-1` is
-/// an unknown option.
+/// Allows negative numbers as option values, so that an option's own parser reports them: otherwise `-1` is an unknown
+/// option.
 fn with_negative_values(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|argument| {
         let takes_value = argument.get_long().is_some() && argument.get_action().takes_values();

@@ -55,7 +55,7 @@ pub(crate) fn set_progress_bar(bar: Option<ProgressBar>) {
 }
 
 fn write_above_the_bar(write: impl FnOnce()) {
-    // Not while the lock is held: `write` may print as well.
+    // Not while holding the lock: `write` may print as well.
     let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match bar {
         Some(bar) => bar.suspend(write),
@@ -71,7 +71,7 @@ pub(crate) fn print_line(line: &str) {
     write_output(&[escaped(line).as_bytes(), b"\n"]);
 }
 
-/// Prints a path to standard output: to a terminal with control characters escaped, elsewhere byte for byte, because it
+/// Prints a path to standard output: with control characters escaped on a terminal, byte for byte elsewhere, because it
 /// need not be UTF-8.
 pub(crate) fn print_path(path: &Path) {
     match io::stdout().is_terminal() {
@@ -80,10 +80,10 @@ pub(crate) fn print_path(path: &Path) {
     }
 }
 
-/// `text` without what a terminal obeys: file names may hold control characters, which would move the cursor, forge lines or
-/// write to the clipboard, and characters that turn the direction of a line around.
+/// Escapes control sequences in `text`: file names may hold control characters, which would move the cursor, forge
+/// lines or write to the clipboard, and characters that change the text direction.
 ///
-/// They are escaped as in JSON (`\u001b`), so JSON means the same afterwards.
+/// The escapes are those of JSON (`\u001b`), so JSON text keeps its meaning.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(controls_terminal) {
         return text.into();
@@ -123,7 +123,7 @@ fn write_output(parts: &[&[u8]]) {
     });
 }
 
-/// Returns the first error of standard output. A closed pipe, as by `head`, is no error.
+/// Returns the first error of standard output. A closed pipe, such as by `head`, is not an error.
 ///
 /// # Errors
 /// Standard output is full or broken.
@@ -136,10 +136,10 @@ pub(crate) fn check_output() -> Result<()> {
     }
 }
 
-/// Prints a message of clap, help or an error, in its colours.
+/// Prints a message of clap (help or an error) with its colours.
 pub(crate) fn clap_message(message: &clap::Error) {
     let plain = message.render().to_string();
-    // An argument that it repeats may be a file name.
+    // It may quote an argument that is a file name.
     if plain.lines().any(|line| line.contains(controls_terminal)) {
         return plain.lines().for_each(warn);
     }
@@ -155,7 +155,7 @@ pub(crate) fn warn(line: &str) {
     write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{}\n", escaped(line)).as_bytes())));
 }
 
-/// Says an error with its causes in one line; what a decoder said of a photo interests those alone who want to know all.
+/// Prints an error with its causes on one line; a decoder's error is shown only as debug output.
 pub(crate) fn print_error(error: &anyhow::Error) {
     warn(&format!("error: {}", in_one_line(error)));
     if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
@@ -163,7 +163,7 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     }
 }
 
-/// An error with its causes in one line.
+/// An error with its causes on one line.
 pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
     let mut causes = Vec::new();
     for cause in error.chain() {

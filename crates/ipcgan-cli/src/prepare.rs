@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
     Ok(())
 }
 
-/// A downloaded data set: its kind, its faces, and what is excluded.
+/// A downloaded data set: its kind, its faces, and excluded images.
 fn downloaded(
     folder: &Path,
     arguments: &PrepareArguments,

@@ -1,4 +1,4 @@
-//! `ipcgan age` on folders: names, duplicates, earlier results, and files that are no photos.
+//! `ipcgan age` on folders: names, duplicates, earlier results, and files that are not photos.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ fn asset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos").join(name)
 }
 
-/// A small portrait, which is aged fast.
+/// A small portrait, which is aged quickly.
 fn portrait(name: &str) -> RgbImage {
     resize(&image::open(asset(name)).unwrap().into_rgb8(), 256, 300, FilterType::Triangle)
 }
@@ -39,7 +39,7 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder).args(arguments).output().unwrap()
 }
 
-/// Standard output and standard error of a command that exits with `code`.
+/// Standard output and standard error of a command that must exit with `code`.
 fn ended(code: i32, output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (results, diagnostics) = (text(&output.stdout), text(&output.stderr));
@@ -83,7 +83,7 @@ fn a_photo_that_another_one_took_the_place_of_is_aged_again() {
     assert!(results().contains("a-51+.png"));
     assert_eq!(results(), "");
 
-    // As `cp -p`: with the same size and time.
+    // Like `cp -p`, with the same size and modification time.
     save(&photo, "eileen-collins.jpg");
     fs::File::options().write(true).open(&photo).unwrap().set_modified(time).unwrap();
 
@@ -301,7 +301,7 @@ fn a_photo_that_is_not_upright_has_advice_to_rotate_it() {
 
         let output = ipcgan(folder.path(), &["turned.png", "--to", "51+"]);
 
-        // A detector may find a rotated face, too.
+        // The detector may find a rotated face too.
         if !output.status.success() {
             let (_, stderr) = ended(1, &output);
             assert!(stderr.contains(advice), "{advice}: {stderr}");
@@ -315,7 +315,7 @@ fn weights_with_a_value_that_is_no_number_are_named_and_write_nothing() {
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weights/generator.safetensors");
     let mut bytes = fs::read(weights).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    // All ones are a NaN in single and in half precision.
+    // All bits set is a NaN in single and in half precision.
     bytes[8 + header..8 + header + 64].fill(0xff);
     fs::write(folder.path().join("nan.safetensors"), bytes).unwrap();
 
@@ -339,7 +339,7 @@ fn two_selections_in_turn_are_both_remembered() {
     }
     assert!(first.contains("a-51+.png") && second.contains("a-25.png"));
 
-    // Stronger results take the place of the first ones, which are then no longer there.
+    // Results of another strength replace the first ones.
     let (_, stderr) = age(&["--to", "51+", "--strength", "2"]);
     assert!(stderr.contains("2 results of earlier commands were replaced"), "{stderr}");
     let (results, stderr) = age(&["--to", "51+"]);
@@ -411,7 +411,7 @@ fn control_characters_in_file_names_do_not_reach_the_terminal() {
     assert_eq!(line["path"], "photos/a\u{1b}[2J\nerror: all is lost\u{9b}31m.png");
 }
 
-/// A TIFF of 64 x 64 zeros with these values of BitsPerSample, Compression and PhotometricInterpretation.
+/// A TIFF of 64 x 64 zero pixels with these values of BitsPerSample, Compression and PhotometricInterpretation.
 fn tiff(bits: u16, compression: u16, colours: u16) -> Vec<u8> {
     let tags =
         [(256, 64), (257, 64), (258, bits), (259, compression), (262, colours), (273, 200), (278, 64), (279, 4096)];
@@ -450,7 +450,7 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     };
     let lzw = damaged(include_bytes!("../../ipcgan-data/tests/data/lzw.tif").to_vec());
     let avif = include_bytes!("data/grace-hopper.avif").to_vec();
-    // Behind its head, damage of AV1 is other pixels.
+    // Damage the AV1 header: damage after it only changes pixels.
     let mut headless = avif.clone();
     let data = avif.windows(4).position(|kind| kind == b"mdat").unwrap() + 4;
     headless[data..data + 40].fill(0xff);
@@ -465,7 +465,7 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("page.jpg", b"<!DOCTYPE html><html>404".to_vec(), "is a web page (HTML), not an image"),
         ("document.png", b"%PDF-1.7".to_vec(), "is a PDF document, not an image"),
         ("zeros.jpg", vec![0; 9000], "is a file of zeros, not an image"),
-        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is no image of a known kind"),
+        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is not an image of a supported format"),
         ("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC"),
         ("film.jpg", b"\0\0\0\x20ftypisom".to_vec(), "is a video"),
         ("cut.jpg", cut(Jpeg), "is a JPEG that is cut short; copy or download it again"),
@@ -530,7 +530,7 @@ fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_a
     for (name, _, reason) in &broken {
         let error = line(name)["error"].as_str().unwrap_or_else(|| panic!("{name} was aged"));
         assert!(error.contains(name) && error.contains(reason), "{name}: {error}");
-        // What to do.
+        // The message includes advice.
         assert!(error.contains("; "), "{name}: {error}");
         assert!(stderr.lines().any(|line| line == format!("error: {error}")), "{name}: {stderr}");
     }

@@ -220,7 +220,7 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
         (&["age", "face.png", "--face", "-1"], "all, largest, or a number"),
         (&["convert", "a", "b", "--strength", "-1"], "from 0 (no change) to 3"),
         (&["prepare", "faces", "--out", "out", "--size", "-1"], "16..=1024"),
-        (&["prepare", "faces", "--out", "out", "--valid-fraction", "-0.1"], "a share is a number from 0"),
+        (&["prepare", "faces", "--out", "out", "--valid-fraction", "-0.1"], "must be at least 0 and below 1"),
         (&["prepare", "faces", "--out", "out", "--age-groups", "11,old"], "a whole number of years"),
         (&["serve", "--max-upload-mb", "-1"], "1..=4096"),
         (&["age", "face.png", "--format", "heic"], "png"),

@@ -79,7 +79,7 @@ fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
 fn every_form_and_back_gives_the_same_weights_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
-    // Not representable in half precision, so that all bits matter.
+    // Not representable in half precision, so all bits matter.
     assert!(convert(folder.path(), &[&embedded, "whole.st", "--strength", "1.1"]).status.success());
     let whole = fs::read(folder.path().join("whole.st")).unwrap();
 
@@ -186,6 +186,9 @@ fn networks_of_others_are_refused_by_name() {
 
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("age_estimator.safetensors") && stderr.contains("not weights of ours"), "{stderr}");
+    assert!(
+        stderr.contains("age_estimator.safetensors") && stderr.contains("not a weights file of this program"),
+        "{stderr}"
+    );
     assert!(!folder.path().join("out.st").exists());
 }

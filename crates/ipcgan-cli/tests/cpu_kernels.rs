@@ -40,5 +40,5 @@ fn kernels_that_do_not_exist_are_refused() {
         .unwrap();
 
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("fast, direct and burn"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("use fast, direct or burn"));
 }

@@ -14,24 +14,24 @@ use ipcgan::{AgeGroups, DeviceChoice, RgbImage};
 /// Width and height of the faces.
 const SIZE: usize = 64;
 
-/// The largest period of a pattern, in pixels; the smallest is two pixels.
+/// Maximum period of a pattern, in pixels; the minimum is two.
 const MAX_PERIOD: f64 = 8.0;
 
-/// Limits of [`Pattern::energy`]: blurred faces are below, faces under a pattern above.
+/// Accepted range of [`Pattern::energy`]: blurred faces are below, faces under a pattern above.
 const ENERGY: std::ops::Range<f64> = 0.75..1.15;
 
-/// Limit of [`Pattern::peak`]: other identities reach 2, a grid of a tenth of the contrast 70, and a generator without any
-/// suppression of checkerboard artefacts 40 to 210 after the steps of this test (seeds 0 and 1; with them, seeds 0 to 2 reach
-/// 3 to 11) and 1,900 after those of the demo.
+/// Limit of [`Pattern::peak`]: other identities reach 2, and a grid of a tenth of the contrast 70. After the steps of
+/// this test, a generator without suppression of checkerboard artefacts reaches 40 to 210 (seeds 0 and 1), and one with
+/// it 3 to 11 (seeds 0 to 2); without it, 1,900 after the steps of the demo.
 const MAX_PEAK: f64 = 20.0;
 
-/// How generated faces differ from source faces at periods of 2 to 8 pixels.
+/// Differences between generated and source faces at periods of 2 to 8 pixels.
 #[derive(Debug)]
 struct Pattern {
     /// Energy of the generated faces, relative to the source faces.
     energy: f64,
-    /// The largest ratio of both power spectra at a single frequency, over the median of that ratio: a regular pattern,
-    /// however faint, is a peak at a single frequency.
+    /// Maximum ratio of both power spectra at a single frequency, relative to the median of that ratio: a regular
+    /// pattern, however faint, is a peak at a single frequency.
     peak: f64,
 }
 
@@ -77,7 +77,7 @@ fn luminance(face: &RgbImage) -> Vec<f64> {
     windowed.collect()
 }
 
-/// The discrete Fourier transform of each row, transposed: twice is that of both axes.
+/// The discrete Fourier transform of each row, transposed; applied twice, it transforms both axes.
 fn transformed_rows(values: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let turns: Vec<(f64, f64)> = (0..SIZE).map(|step| (-TAU * step as f64 / SIZE as f64).sin_cos()).collect();
     let mut transformed = vec![[0.0; 2]; values.len()];

@@ -1,4 +1,4 @@
-//! `ipcgan devices` tests each device in its own process and prints results as they come.
+//! `ipcgan devices` tests each device in its own process and prints each result as soon as it is known.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -23,7 +23,7 @@ fn a_device_is_announced_before_its_test_and_reported_after_it() {
 
 #[test]
 fn a_test_that_takes_too_long_is_ended_and_the_next_device_is_tested() {
-    // Measuring the throughput alone takes two seconds.
+    // The throughput measurement alone takes two seconds.
     let output = devices(&["cpu", "cpu", "--timeout", "1"]);
 
     assert_eq!(output.status.code(), Some(1));

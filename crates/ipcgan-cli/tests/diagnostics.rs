@@ -1,4 +1,4 @@
-//! Closed and full outputs never crash the program, and are not mistaken for success.
+//! A closed or full output never crashes the program, and never counts as success.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -21,7 +21,7 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A pipe that nobody reads.
+/// A pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = pipe().unwrap();
     drop(reader);

@@ -39,15 +39,15 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("report/index.html"));
     let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(page.contains("data:image/jpeg;base64,") && !page.contains("http://") && !page.contains("https://"));
-    // A sentence, faces, tables.
+    // The verdict, faces, tables.
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no `{text}`"));
     assert!(at("<strong>") < at("<img") && at("<img") < at("<table"));
-    assert!(at("hese weights are") < at("<img"));
+    assert!(at("hese weights") < at("<img"));
     for name in ["mean age error (years)", "verification rate", "Laplacian variance ratio"] {
         assert!(page.contains(name) && stderr(&output).contains(name), "{name}");
     }
     assert!(stderr(&output).contains("not defined: the verification rate, because 25 pairs"), "{}", stderr(&output));
-    // In SVG, an unclosed element swallows what follows.
+    // In SVG, an unclosed element hides everything after it.
     for tag in ["line", "polyline"] {
         let opened = page.matches(&format!("<{tag} ")).count();
         assert!(opened > 0 && opened == page.matches(&format!("</{tag}>")).count(), "{tag}");
@@ -55,7 +55,7 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
     assert_eq!(metrics["faces"], 10);
-    // 20 of 45 pairs are of one identity.
+    // 20 of 45 pairs are genuine.
     assert_eq!(metrics["real"]["impostor_pairs"], 25);
     let [generator, unchanged, moved] = [0, 1, 2].map(|method| &metrics["methods"][method]);
     assert_eq!(generator["name"], "generator");
@@ -64,7 +64,7 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     assert!(unchanged["distance_by_gap"][4].as_f64().unwrap() < 1e-3);
     assert_eq!(unchanged["laplacian_variance_ratio"]["value"], 1.0);
     assert!(unchanged["age_correlation"].is_null() && unchanged["cycle"].is_null());
-    // The difference of means is zero for the own group, and not for others.
+    // The mean difference is zero for the face's own group, and not for others.
     assert_eq!(moved["name"], "mean difference x 2.5");
     assert_eq!(moved["own_group_change"]["value"], 0.0);
     assert!(moved["distance_by_gap"][4].as_f64().unwrap() > 1e-3);
@@ -72,7 +72,8 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     assert!(unchanged["realism"][4].is_null(), "{}", unchanged["realism"]);
     assert_eq!(unchanged["own_group_perceptual_distance"]["value"], 0.0);
     assert!(generator["cycle"]["change"]["value"].as_f64().unwrap() > 0.0);
-    // A row of the confusion is all faces but those that look younger than the first group; each pair of groups has two, and its error is that of its years at least.
+    // A row of the confusion matrix covers all faces except those estimated to be younger than the first group. Each
+    // pair of groups has two faces; their mean age error is at least the difference of the mean ages.
     for fractions in generator["confusion"].as_array().unwrap() {
         let sum: f64 = fractions.as_array().unwrap().iter().map(|share| share.as_f64().unwrap()).sum();
         assert!(0.0 < sum && sum <= 1.0 + 1e-9, "{fractions}");
@@ -162,7 +163,7 @@ fn data_that_are_missing_are_named_before_anything_else_is_done() {
     assert!(stderr.contains("no-faces") && !stderr.contains("computing on"), "{stderr}");
 }
 
-/// The program outside of the clone.
+/// The program outside of the source tree.
 fn installed(folder: &Path) -> Command {
     let program = folder.join("bin").join("ipcgan");
     fs::create_dir_all(folder.join("bin")).unwrap();

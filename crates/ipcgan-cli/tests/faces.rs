@@ -15,7 +15,7 @@ fn portrait(name: &str) -> RgbImage {
     image::open(photos.join(name)).unwrap().into_rgb8()
 }
 
-/// Two people side by side, at a third of their size.
+/// Two people side by side, at a third of the original size.
 fn both() -> RgbImage {
     let mut both = RgbImage::new(1024, 600);
     for (name, left) in [("eileen-collins.jpg", 0), ("grace-hopper.jpg", 512)] {
@@ -146,7 +146,7 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
     let person = resize(&portrait("grace-hopper.jpg"), 170, 200, FilterType::Triangle);
     for frame in 0..8u32 {
         let mut image = RgbImage::from_pixel(300, 220, image::Rgb([90, 100, 110]));
-        // Two of them have no face.
+        // Two frames have no face.
         if !(3..5).contains(&frame) {
             replace(&mut image, &person, i64::from(10 + 8 * frame), 10);
         }

@@ -42,13 +42,13 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `command` in a terminal of its own, which sends it signals.
+    /// Starts `command` in its own terminal, which sends it signals.
     fn of(command: &mut Command) -> (Self, Child) {
         // SAFETY: the call may be made between fork and exec.
         Self::with(command, || unsafe { libc::ioctl(0, libc::TIOCSCTTY as _, 0) })
     }
 
-    /// `command` in a terminal that sends it none, not even when it goes away.
+    /// Starts `command` in a terminal that sends no signals, not even when it is closed.
     fn without_signals(command: &mut Command) -> (Self, Child) {
         Self::with(command, || 0)
     }
@@ -78,10 +78,10 @@ impl Terminal {
         (Self { keys, screen, shown, closed, reader }, child)
     }
 
-    /// Hangs up, as when a window is closed.
+    /// Hangs up, as a terminal window that is closed.
     fn hang_up(self) {
         self.closed.store(true, Ordering::Relaxed);
-        // Progress is shown continuously, so there is something to read.
+        // Progress is printed continuously, so the reader has input.
         self.reader.join().unwrap();
     }
 
@@ -93,7 +93,7 @@ impl Terminal {
         self.shown.lock().unwrap().contains(text)
     }
 
-    /// Whether lines are edited, keys are shown, and Ctrl-C sends its signal.
+    /// Whether line editing, echo and the signal of Ctrl-C are enabled.
     fn is_as_before(&self) -> bool {
         let mut modes = std::mem::MaybeUninit::uninit();
         // SAFETY: the call fills in the modes, and is given an open terminal.
@@ -108,7 +108,7 @@ impl Terminal {
 
 /// Both ends of a new pseudo-terminal, which other child processes do not inherit.
 fn pair() -> (File, File) {
-    /// The name of a terminal is returned in a shared static buffer.
+    /// The terminal's name is returned in a shared static buffer.
     static NAME: Mutex<()> = Mutex::new(());
     let _name = NAME.lock().unwrap();
     // SAFETY: the calls are given a terminal that was just opened and that nothing else owns, and live values.
@@ -124,7 +124,7 @@ fn pair() -> (File, File) {
     (File::from(ours), theirs)
 }
 
-/// A training with the dashboard that runs until it is stopped.
+/// A training run with the dashboard that only ends when it is stopped.
 fn endless(folder: &Path, more: &[&str]) -> (Terminal, Child) {
     let endless = ["--stage", "identity", "--set", "identity.steps=1000000", "--set", "checkpoint_every=1000000"];
     let (terminal, mut child) = Terminal::of(&mut small_run(folder, &[&endless[..], more].concat()));
@@ -141,7 +141,7 @@ fn wait_for(child: &mut Child, holds: impl Fn() -> bool) {
     });
 }
 
-/// Waits until `holds`, without taking the processor from the program that is waited for.
+/// Polls until `holds`, without using the CPU that the program needs.
 fn eventually(mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -176,10 +176,10 @@ fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_bac
 #[test]
 fn a_second_control_c_ends_at_once_and_gives_the_terminal_back() {
     let folder = tempfile::tempdir().unwrap();
-    // A step that takes longer than this test.
+    // One step takes longer than this test.
     let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.gradient_accumulation=10000"]);
 
-    // The second one counts from half a second after the first; more do no harm.
+    // A second Ctrl-C counts from half a second after the first; further ones do no harm.
     eventually(|| {
         let ended = child.try_wait().unwrap().is_some();
         if !ended {

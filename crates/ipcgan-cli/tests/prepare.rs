@@ -1,4 +1,4 @@
-//! `ipcgan prepare` on real-world folders with all kinds of defects.
+//! `ipcgan prepare` on real-world folders with various defects.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -137,7 +137,7 @@ fn of_fifty_faces_the_one_in_the_middle_is_taken() {
 
     succeeded(&prepare(folder.path(), &["data", "--out", "out", "--source", "cacd"]));
 
-    // Both are the same large face, so they are duplicates.
+    // Both show the same large face, so they are duplicates.
     let same = fs::read_to_string(folder.path().join("out/duplicates.csv")).unwrap();
     assert!(same.contains("40_Eileen_Collins_0001.png,41_Eileen_Collins_0002.png"), "{same}");
 }
@@ -191,7 +191,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     );
 }
 
-/// A folder `data` with these files; those without text are small images, whatever their names.
+/// A folder `data` with these files; files without text are small images, whatever their names.
 fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (index, (name, text)) in files.iter().enumerate() {
@@ -208,7 +208,7 @@ fn data(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// Standard error and exit status of preparing aligned faces of 16 pixels.
+/// Exit status and standard error of a preparation of aligned faces of 16 pixels.
 fn prepare_aligned(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = prepare(folder, &[&["data", "--out", "out", "--size", "16", "--aligned"], arguments].concat());
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -226,7 +226,7 @@ fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
 
     assert_eq!(code, Some(1), "{stderr}");
-    for part in ["it is not clear what kind of data set data is", "29 images in 2 folders", "identities", "--source"] {
+    for part in ["cannot detect the kind of the data set data", "29 images in 2 folders", "identities", "--source"] {
         assert!(stderr.contains(part), "no {part} in {stderr}");
     }
     assert!(!folder.path().join("out").exists());
@@ -274,7 +274,7 @@ fn a_column_that_is_not_there_is_refused_with_those_that_are() {
     let (code, stderr) = prepare_aligned(folder.path(), &["--column", "age=Years"]);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(
-        stderr.contains("has no column `Years`; its columns are: file_name, real_age (is it `real_age`?)"),
+        stderr.contains("has no column `Years`; its columns are: file_name, real_age (did you mean `real_age`?)"),
         "{stderr}"
     );
     assert!(stderr.contains("--column age=real_age"), "{stderr}");
@@ -398,7 +398,7 @@ fn another_data_set_with_the_same_file_names_is_not_mixed_with_the_first_one() {
     assert!(stderr.contains("out holds 2 faces, of which this data set has 0"), "{stderr}");
     assert!(contents(&folder.path().join("out")) == before);
 
-    // The first one goes on, also from another place.
+    // The first preparation can be resumed after the data set was moved.
     fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
     succeeded(&prepare(folder.path(), &["moved", "--out", "out", "--size", "16", "--aligned"]));
     assert!(contents(&folder.path().join("out")) == before);

@@ -1,4 +1,4 @@
-//! Training on remote devices, here of two other processes.
+//! Training on remote devices, here two other processes.
 //!
 //! Requires a separate build: `cargo test --release --workspace --features remote --test remote`.
 
@@ -49,7 +49,7 @@ fn train(folder: &Path, run: &str, devices: &str, steps: usize) -> Command {
     let steps = format!("aging.steps={steps}");
     let arguments = ["--run", run, "--cpu-kernels", "burn", "--set", &steps];
     let mut command = small_run_on(folder, devices, &arguments);
-    // What is caught is said in a sentence, unless this is set.
+    // Panics are reported in one sentence unless this is set.
     command.env_remove("RUST_BACKTRACE");
     command
 }

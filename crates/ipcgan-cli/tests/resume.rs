@@ -1,4 +1,4 @@
-//! Trainings of `ipcgan train` that stop and go on, and what their checkpoints hold.
+//! Training runs of `ipcgan train` that stop and resume, and the contents of their checkpoints.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ fn a_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
 
     let first = ["--run", "broken", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
     succeeded(trained(folder.path(), &first));
-    // As after a crash between step 3 and the end.
+    // The state after a crash between step 3 and the end.
     fs::remove_dir_all(folder.path().join("broken/checkpoints/aging/000006")).unwrap();
     fs::remove_file(folder.path().join("broken/log/aging/summary.json")).unwrap();
     fs::remove_file(folder.path().join("broken/weights/generator.safetensors")).unwrap();
@@ -48,7 +48,7 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_serves() {
 
     let (_, report) = succeeded(resumed(folder.path(), &["--run", "broken"]));
 
-    assert!(report.contains("000006: model.bpk is damaged") && report.contains("going on from step 3"), "{report}");
+    assert!(report.contains("000006: model.bpk is damaged") && report.contains("resuming from step 3"), "{report}");
     assert_same_networks(folder.path(), "unbroken", "broken");
 }
 
@@ -81,7 +81,7 @@ fn a_run_goes_on_only_with_what_it_began_with_unless_told_otherwise() {
     assert!(folder.path().join("run/checkpoints/aging/000003").exists());
 
     let other = resumed(folder.path(), &["--preset", "compact"]);
-    assert!(text(&other.stderr).contains("began with --preset tiny"), "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("was started with --preset tiny"), "{}", text(&other.stderr));
 
     let fewer = resumed(folder.path(), &["--set", "aging.steps=4", "--set", "synthetic.identities=11"]);
     assert!(text(&fewer.stderr).contains("faces to learn from and now there are"), "{}", text(&fewer.stderr));
@@ -131,7 +131,7 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
     };
     assert_eq!(losses("unbroken").len(), 6);
     assert_eq!(losses("unbroken"), losses("broken"));
-    // Half an average of two generators is neither of them.
+    // Without EMA, the generator differs and the discriminator does not.
     let plain = ["--run", "plain", "--set", "aging.steps=6", "--set", "aging.ema_decay=0"];
     let plain = [&plain[..], &["--set", "aging.recalibration_batches=0"], &settings[4..]].concat();
     succeeded(trained(folder.path(), &plain));
@@ -142,7 +142,7 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
 #[test]
 fn gradients_that_overflow_in_float16_lower_the_loss_scale_which_a_run_goes_on_with() {
     let folder = tempfile::tempdir().unwrap();
-    // An age loss whose gradients do not fit into float16.
+    // An age loss whose gradients overflow float16.
     let float16 = ["precision=float16", "aging.weights.age=3000", "checkpoint_every=3", "aging.steps=6"];
     let float16: Vec<&str> = float16.into_iter().flat_map(|setting| ["--set", setting]).collect();
     let settings = |run: &'static str| [&["--run", run], &float16[..]].concat();
@@ -161,7 +161,7 @@ fn gradients_that_overflow_in_float16_lower_the_loss_scale_which_a_run_goes_on_w
         steps.iter().map(|step| step["loss scale"].as_f64().unwrap()).collect()
     };
     assert_eq!(scales("unbroken"), scales("broken"));
-    // A step is one update of each network, so that at most two overflow.
+    // A step updates each network once, so at most two updates overflow.
     assert_eq!(scales("broken")[0], 512.0);
     assert!(scales("broken")[2] < 512.0, "{:?}", scales("broken"));
 }
@@ -178,7 +178,7 @@ fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
         Command::new(env!("CARGO_BIN_EXE_ipcgan")).current_dir(folder.path()).args(arguments).output().unwrap()
     };
 
-    // Of a checkpoint, named as a folder, from inside of it, and by its record; of the run.
+    // From a checkpoint, given as a folder, from inside it, and by its record; and from the run.
     for (from, to) in [
         ("run/checkpoints/aging/000004", "a.st"),
         ("run/checkpoints/aging/000004/model.bpk", "b.st"),
@@ -189,7 +189,7 @@ fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
         assert!(fs::read(folder.path().join(to)).unwrap() == saved, "{from}: not the bytes that the stage saved");
     }
 
-    // Without finished weights the best checkpoint counts, by the metric that the run has.
+    // Without final weights the best checkpoint is used, by the run's selection metric.
     fs::remove_file(run.join("weights/generator.safetensors")).unwrap();
     let state = fs::read(run.join("checkpoints/aging/000004/state.json")).unwrap();
     let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
@@ -206,11 +206,11 @@ fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
     succeeded(ipcgan(&age));
     assert!(folder.path().join("aged/photo-51+.png").exists());
 
-    // Others hold no generator, and say why.
+    // Other checkpoints hold no generator; the error explains it.
     let stderr = text(&ipcgan(&["convert", "run/checkpoints/age/000004", "e.st"]).stderr);
     assert!(stderr.contains("a checkpoint of the age stage"), "{stderr}");
     let stderr = text(&ipcgan(&["convert", "run/log", "e.st"]).stderr);
-    assert!(stderr.contains("holds no weights"), "{stderr}");
+    assert!(stderr.contains("contains no weights"), "{stderr}");
     let stderr = text(&ipcgan(&["convert", "no-run", "e.st"]).stderr);
     assert!(stderr.contains("no-run: there is no such file or folder"), "{stderr}");
     let record = run.join("checkpoints/aging/000004/model.bpk");
@@ -243,7 +243,7 @@ fn a_run_is_not_written_over() {
     assert!(fs::read(folder.path().join("run/data.json")).unwrap() == begun, "the run forgot its data");
 }
 
-/// Ctrl-C, sent as a terminal does.
+/// Sends Ctrl-C as a terminal does.
 #[cfg(unix)]
 #[test]
 fn control_c_ends_cleanly_with_a_checkpoint_to_go_on_from() {
@@ -253,7 +253,7 @@ fn control_c_ends_cleanly_with_a_checkpoint_to_go_on_from() {
     let folder = tempfile::tempdir().unwrap();
     let endless = ["--stage", "identity", "--set", "identity.steps=1000000"];
     let mut command = small_run(folder.path(), &endless);
-    // However long it takes to stop it, there is no other checkpoint.
+    // No other checkpoint is written, however long the stop takes.
     command.args(["--set", "checkpoint_every=1000000"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

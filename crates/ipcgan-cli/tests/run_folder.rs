@@ -1,4 +1,4 @@
-//! Run folders: `ipcgan train` resumes what exists and rejects what does not fit.
+//! Run folders: `ipcgan train` resumes existing runs and rejects incompatible data and settings.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,14 +15,14 @@ const DONE: i32 = 0;
 const FAILED: i32 = 1;
 const MISUSED: i32 = 2;
 
-/// An endless training, after its first step and checkpoint.
+/// An endless training run, after its first step and checkpoint.
 fn endless(folder: &Path) -> Child {
     let mut command = small_run(folder, &["--stage", "identity", "--plain"]);
     command.args(["--set", "identity.steps=1000000", "--set", "checkpoint_every=1"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("identity  step")));
-    // Drain its output, which must not fill the pipe.
+    // Drain its output, so that the pipe does not fill up.
     std::thread::spawn(move || lines.for_each(drop));
     while !folder.join("run/log/identity/checkpoint.json").exists() {
         std::thread::yield_now();
@@ -34,7 +34,7 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// Steps in a log.
+/// Step numbers in a log.
 fn steps(log: &Path) -> Vec<u64> {
     let text = fs::read_to_string(log).unwrap();
     text.lines()
@@ -85,7 +85,7 @@ fn a_stage_with_missing_checkpoints_does_not_restart() {
     assert!(report.contains("was trained for 4 steps, but there is no checkpoint"), "{report}");
     assert!(fs::read(run.join("weights/alexnet.safetensors")).unwrap() == weights);
     assert_eq!(steps(&run.join("log/identity/train.jsonl")), [1, 2, 3, 4]);
-    // Also without the summary, and with nothing but the log.
+    // Also without the summary, and with only the log.
     fs::remove_file(run.join("log/identity/summary.json")).unwrap();
     ended(&mut train(folder.path(), &longer), FAILED);
     let report = ended(&mut train(folder.path(), &["--stage", "identity"]), FAILED);
@@ -179,7 +179,7 @@ fn a_command_that_fails_before_it_trains_leaves_no_run() {
     ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
 }
 
-/// A prepared folder of synthetic faces with the rows of its table that `keep`, without the columns of `without`.
+/// A prepared folder of synthetic faces with the table rows for which `keep` is true, without the columns of `without`.
 fn prepared(folder: &Path, without: &[&str], keep: impl Fn(&str) -> bool) {
     let mut prepare = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
     prepare.current_dir(folder).args(["prepare", "--source", "synthetic", "--identities", "12", "--size", "32"]);
@@ -232,7 +232,7 @@ fn settings_that_nothing_would_learn_with_are_refused() {
     }
     ended(&mut resumed(&[]), DONE);
 
-    // With more steps, settings that would move training faces into validation.
+    // With more steps, changed settings would move training faces into the validation split.
     let more: usize = 4 + 1;
     let report = ended(&mut resumed(&["--seed", "9", "--set", &format!("aging.steps={more}")]), FAILED);
     assert!(report.contains("setting `seed` was"), "{report}");

@@ -35,7 +35,7 @@ impl Response {
         Self { status, head, body: bytes[end + 4..].to_vec() }
     }
 
-    /// The error of the response.
+    /// The error message of the response.
     fn reason(&self) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         body["error"].as_str().unwrap().to_string()
@@ -57,7 +57,7 @@ impl Server {
         TcpStream::connect(&self.address).unwrap()
     }
 
-    /// A connection after sending a head with these lines.
+    /// Opens a connection and sends a request header with these lines.
     fn begin(&self, request: &str, headers: &str) -> TcpStream {
         let mut connection = self.connect();
         let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
@@ -65,7 +65,7 @@ impl Server {
         connection
     }
 
-    /// A connection after sending a whole request.
+    /// Opens a connection and sends a whole request.
     fn send(&self, request: &str, headers: &str, body: &[u8]) -> TcpStream {
         let mut connection = self.begin(request, &format!("{headers}Content-Length: {}\r\n", body.len()));
         connection.write_all(body).unwrap();
@@ -169,9 +169,9 @@ fn a_photo_that_is_not_upright_is_refused_with_how_to_turn_it() {
 
     let found: Value = serde_json::from_slice(&found.body).unwrap();
     assert!(found["faces"].as_array().unwrap().is_empty());
-    assert!(found["hint"].as_str().unwrap().contains("turned by 90 degrees counterclockwise"), "{found}");
+    assert!(found["hint"].as_str().unwrap().contains("rotating by 90 degrees counterclockwise"), "{found}");
     assert!(
-        refused.status == 422 && refused.reason().contains("turned by 90 degrees counterclockwise"),
+        refused.status == 422 && refused.reason().contains("rotating by 90 degrees counterclockwise"),
         "{}",
         refused.reason()
     );
@@ -255,7 +255,8 @@ fn localhost_is_a_host_to_listen_on() {
 fn slow_senders_take_no_places() {
     let server = Server::new(&["--timeout", "20"]);
     let began = Instant::now();
-    // As many as the queue holds (two active, 32 waiting for each): if they took slots, no other request would be served.
+    // As many as the queue holds (two active, 32 waiting for each): if they took slots, no other request would be
+    // served.
     let slow: Vec<TcpStream> = (0..66).map(|_| server.begin("POST /api/faces", "Content-Length: 1000\r\n")).collect();
     for mut connection in &slow {
         connection.write_all(b"x").unwrap();
@@ -311,7 +312,8 @@ fn idle_connections_keep_nobody_out() {
     let began = Instant::now();
     let honest = server.ask("GET /api/ages", b"");
 
-    // Far longer than it takes, and shorter than an idle connection is kept when there are free slots.
+    // Far longer than a response takes, and shorter than the time for which an idle connection is kept while slots are
+    // free.
     assert!(honest.status == 200 && began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
@@ -324,7 +326,7 @@ fn a_connection_without_a_whole_head_and_one_without_a_next_request_are_closed()
         connection.write_all(text.as_bytes()).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
 
-        // Ends only when the server closes the connection, which the request does not ask for.
+        // Returns only when the server closes the connection, which the request does not ask for.
         connection.read_to_end(&mut Vec::new()).unwrap();
     }
 }

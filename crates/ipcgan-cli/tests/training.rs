@@ -63,7 +63,7 @@ fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
         ["--set", "aging.steps=6", "--set", "aging.weights.age=1e60", "--set", "on_divergence=lower_learning_rate"];
     let output = trained(folder.path(), &wild);
 
-    // These weights diverge at any learning rate, so it gives up in the end.
+    // These weights diverge at any learning rate, so the run stops with an error.
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(stderr.lines().filter(|line| line.contains("with half the learning rate")).count(), 3, "{stderr}");
@@ -187,7 +187,7 @@ fn narrow_products_train_as_wide_ones_do() {
     let folder = tempfile::tempdir().unwrap();
     for precision in ["float32", "float16", "bfloat16"] {
         let setting = format!("precision={precision}");
-        // Weights with which float16 skips no update at its first loss scale.
+        // With these loss weights, float16 skips no update at the initial loss scale.
         let weights = ["trunk_age_weight=0", "aging.weights.adversarial=7.5", "aging.weights.identity=1e-4"];
         let weights = weights.iter().chain(&["aging.weights.age=3"]).flat_map(|weight| ["--set", weight]);
         let settings = ["--set", "aging.steps=4", "--run", precision, "--set", &setting];

@@ -82,7 +82,7 @@ mod tests {
 
         let error = check_identities(&one, "the training set").unwrap_err();
 
-        assert!(error.to_string().starts_with("the training set names 1 people"));
+        assert!(error.to_string().starts_with("the training set has 1 identities"));
         assert!(check_identities(&PlainFaces::of_people(&["ann", "bob"]), "the training set").is_ok());
     }
 

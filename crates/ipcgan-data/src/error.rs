@@ -16,7 +16,7 @@ pub enum DataError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
     /// A file or folder could not be written.
@@ -24,7 +24,7 @@ pub enum DataError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: io::Error,
     },
     /// A folder was given in place of an image.
@@ -33,28 +33,28 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
-    /// A file is no image of any kind that is known.
+    /// A file is not an image of any known format.
     #[error("{path} is not an image of a supported format; use {}", ImageKind::readable_names())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A file is an image of a kind that is not read.
+    /// A file is an image in a format that cannot be decoded.
     #[error("{path} is an image in the format {kind}, which cannot be read; {}", .kind.advice())]
     UnreadableKind {
         /// The file.
         path: PathBuf,
-        /// What it is by its content.
+        /// Its format, detected by content.
         kind: ImageKind,
     },
-    /// A file is known, but no image.
+    /// A file of a known type that is not an image.
     #[error("{path} is {what}, not an image; {advice}")]
     NotAnImage {
         /// The file.
         path: PathBuf,
-        /// What it is by its content, as `a PDF document`.
+        /// Its type, detected by content, such as `a PDF document`.
         what: &'static str,
-        /// What to do.
+        /// Advice to the user.
         advice: &'static str,
     },
     /// An image's file is empty.
@@ -63,7 +63,7 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
-    /// A file is longer than what is read into memory.
+    /// A file is too large to be read into memory.
     #[error("{path} is larger than {} MB; make it smaller", .limit / 1_000_000)]
     TooLong {
         /// The file.
@@ -71,18 +71,18 @@ pub enum DataError {
         /// Maximum size in bytes.
         limit: u64,
     },
-    /// An image's data are cut short, damaged, or of a variant of its format that is not read.
+    /// An image's data are truncated, damaged, or of an unsupported variant of the format.
     ///
-    /// The message says all that a user needs; the source has the words of the decoder.
+    /// The message is complete for users; the source holds the decoder's error.
     #[error("{path} is {}", .fault.describe(*.kind))]
     Decode {
         /// The image.
         path: PathBuf,
-        /// What it is by its content.
+        /// Its format, detected by content.
         kind: ImageKind,
         /// What is wrong with its data.
         fault: DecodeFault,
-        /// The error of the decoder, if it was that which found out.
+        /// The decoder's error, if the decoder detected the fault.
         source: Option<Box<image::ImageError>>,
     },
     /// An image file has a warning where only intact files are accepted.
@@ -102,7 +102,7 @@ pub enum DataError {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// The largest number of pixels that is decoded.
+        /// Maximum number of pixels that is decoded.
         limit: u64,
     },
     /// An image is too small to show a face.
@@ -117,12 +117,12 @@ pub enum DataError {
         /// Minimum width and height.
         min: u32,
     },
-    /// An image could not be turned into the bytes of a file.
+    /// An image could not be encoded.
     #[error("cannot encode image {path}")]
     Encode {
         /// The file that was to be written.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: image::ImageError,
     },
     /// The folder of a data set does not exist.
@@ -140,37 +140,37 @@ pub enum DataError {
     /// A folder of images has no `metadata.csv`.
     #[error("{path} is missing; prepare the folder first (`ipcgan prepare`)")]
     MissingMetadata {
-        /// Where `metadata.csv` was looked for.
+        /// Expected path of `metadata.csv`.
         path: PathBuf,
     },
-    /// A `metadata.csv` is no CSV table.
+    /// A `metadata.csv` is not a valid CSV table.
     #[error("cannot read table {path}")]
     Metadata {
         /// The `metadata.csv`.
         path: PathBuf,
-        /// Why.
+        /// The underlying error.
         source: csv::Error,
     },
-    /// A table lacks a column: that of file names, or one whose name was given.
+    /// A table lacks a required column: the column of file names, or one that the user named.
     #[error("{path} has no column `{name}`; its columns are: {}{}", .found.join(", "), suggestion(.similar.as_deref()))]
     MissingColumn {
         /// The table.
         path: PathBuf,
-        /// What we call the column.
+        /// Our name of the column.
         ours: &'static str,
-        /// What the table should call it.
+        /// The expected name in the table.
         name: String,
-        /// The columns that it has.
+        /// The columns of the table.
         found: Vec<String>,
-        /// One of them that may be meant.
+        /// An existing column with a similar name.
         similar: Option<String>,
     },
-    /// None of the rows of a `metadata.csv` can be used.
+    /// No row of a `metadata.csv` is usable.
     #[error("{path} names no face that can be used: {reason}")]
     NoFaces {
         /// The `metadata.csv`.
         path: PathBuf,
-        /// Why the first row was left out.
+        /// Why the first row was excluded.
         reason: String,
     },
     /// No face is found in an image.
@@ -179,7 +179,7 @@ pub enum DataError {
         /// The image.
         path: PathBuf,
     },
-    /// The face in an image has too few pixels to learn from.
+    /// The face in an image has too few pixels for training.
     #[error("the face in {path} is only {side} pixels wide; the minimum is {min}")]
     FaceTooSmall {
         /// The image.
@@ -189,12 +189,12 @@ pub enum DataError {
         /// Minimum side.
         min: u32,
     },
-    /// A folder holds no image that can be read.
+    /// A folder holds no readable image.
     #[error("{path} holds no images that can be read ({readable}){skipped}", readable = ImageKind::readable_names())]
     NoImages {
         /// The folder.
         path: PathBuf,
-        /// What was skipped, as `; 3 were skipped, as a.heic: ...`, or nothing.
+        /// Summary of skipped files, such as `; 3 were skipped, as a.heic: ...`, or empty.
         skipped: String,
     },
     /// The kind of data set in a folder cannot be detected.
@@ -202,17 +202,17 @@ pub enum DataError {
     AmbiguousSource {
         /// The folder.
         path: PathBuf,
-        /// What was found in it.
+        /// Summary of the folder's contents.
         seen: String,
         /// Candidate kinds, each with its evidence and what is missing.
         candidates: Vec<String>,
     },
-    /// No image of a data set shows a face that can be used.
+    /// No image of a data set shows a usable face.
     #[error("no face to prepare for {path}: {reason}")]
     NothingPrepared {
         /// The folder that was to be prepared.
         path: PathBuf,
-        /// Why the first image was left out.
+        /// Why the first image was excluded.
         reason: String,
     },
     /// A folder holds faces that were prepared with other settings.
@@ -220,10 +220,10 @@ pub enum DataError {
     PreparedDifferently {
         /// The `prepare.json`.
         path: PathBuf,
-        /// What differs, each as `size was 64 and is 128 now`.
+        /// The settings that differ, each as `size was 64 and is 128 now`.
         differences: Vec<String>,
     },
-    /// A folder holds the faces of another data set, which would be removed.
+    /// A folder holds prepared faces of another data set, which would be removed.
     #[error(
         "{path} holds {}, of which this data set has {known} (of the same name and content); prepare into another folder, or \
          remove this one",
@@ -232,12 +232,12 @@ pub enum DataError {
     OtherDataSet {
         /// The folder.
         path: PathBuf,
-        /// Faces in it.
+        /// Number of prepared faces in the folder.
         done: usize,
-        /// Those of them that the data set has, too.
+        /// Number of those that the data set also has.
         known: usize,
     },
-    /// A folder that is to be prepared holds files that preparing would replace, and that it did not write.
+    /// A folder holds files that the preparation would overwrite but did not write.
     #[error("{folder} holds {name}, which was not written by an earlier preparation; give an empty or a new folder")]
     ForeignFile {
         /// The folder.
@@ -245,21 +245,21 @@ pub enum DataError {
         /// The file.
         name: &'static str,
     },
-    /// Another program prepares the same folder at this moment.
+    /// Another process is preparing the same folder.
     #[error("{path} is being prepared by another run; wait for it, or choose another folder")]
     BeingPrepared {
         /// The folder.
         path: PathBuf,
     },
-    /// A file that another program wrote does not hold what it should.
+    /// A file written by another program has unexpected contents.
     #[error("{path} {reason}")]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, as `is not a MATLAB file`.
+        /// The fault, such as `is not a MATLAB file`.
         reason: String,
     },
-    /// The images of one identity are labelled with several splits.
+    /// Images of one identity are labelled with different splits.
     #[error(
         "identity `{identity}` has images in {first} and in {second}; give each identity one `split` in metadata.csv"
     )]
@@ -271,7 +271,7 @@ pub enum DataError {
         /// The other split.
         second: crate::Split,
     },
-    /// An age group has no face to learn from.
+    /// An age group has no face to train on.
     #[error("{what} has no face of age group {group}; add images of that age or choose other age groups")]
     EmptyGroup {
         /// Which faces, such as `the training set`.
@@ -279,7 +279,7 @@ pub enum DataError {
         /// Name of the age group.
         group: String,
     },
-    /// There are too few identities to classify.
+    /// There are too few identities for classification.
     #[error("{what} has {count} identities, but at least two are required; fill column `identity` of metadata.csv")]
     TooFewIdentities {
         /// Which faces, such as `the training set`.
@@ -287,7 +287,7 @@ pub enum DataError {
         /// Number of identities.
         count: usize,
     },
-    /// A face without an age group is among faces that all need one.
+    /// A face has no age group in a set in which all faces need one.
     #[error("face {name} has no age group; give it an `age` or a `group` in metadata.csv, or filter it out")]
     NoGroup {
         /// The face.
@@ -296,7 +296,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// The message with its causes, separated by colons, in one line; without the words of a decoder, which say nothing to
+    /// The message with its causes on one line, separated by colons; without the decoder's error, which does not help
     /// users.
     pub fn in_one_line(&self) -> String {
         let mut text = self.to_string();
@@ -311,7 +311,7 @@ impl DataError {
         text
     }
 
-    /// What the decoder of an image said, which [`DataError::in_one_line`] leaves out.
+    /// The decoder's error, which [`DataError::in_one_line`] omits.
     pub fn decoder_error(&self) -> Option<&image::ImageError> {
         match self {
             Self::Decode { source, .. } => source.as_deref(),
@@ -319,28 +319,28 @@ impl DataError {
         }
     }
 
-    /// Makes a [`DataError::Read`] of what the system says of `path`.
+    /// Converts an I/O error into [`DataError::Read`] for `path`.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Read { path: path.into(), source }
     }
 
-    /// Says what is wrong with the file `path`, as `is not a MATLAB file`.
+    /// An error about the contents of the file `path`; `reason` is, for example, `is not a MATLAB file`.
     pub(crate) fn unusable(path: &Path, reason: impl Into<String>) -> Self {
         Self::Unusable { path: path.into(), reason: reason.into() }
     }
 
-    /// Makes a [`DataError::Write`] of what the system says of `path`.
+    /// Converts an I/O error into [`DataError::Write`] for `path`.
     pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Write { path: path.into(), source }
     }
 }
 
-/// The end of a message that names what may be meant.
+/// Message suffix that suggests a similar name.
 fn suggestion(similar: Option<&str>) -> String {
     similar.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
-/// The end of a message that names what may be meant, of several.
+/// Message suffix that lists candidates.
 fn may_be(candidates: &[String]) -> String {
     match candidates {
         [] => String::new(),

@@ -12,21 +12,21 @@ pub enum Cause {
     Age,
     /// The label is invalid or missing.
     Label,
-    /// A range of ages that a spreadsheet took for a date.
+    /// A spreadsheet program converted the age range to a date.
     SpreadsheetDate,
     /// No row of the data set's tables names the image.
     Unlisted,
     /// Another version of the same image is used.
     OtherVersion,
-    /// There is no such image, or it cannot be read.
+    /// The image is missing or cannot be read.
     Image,
     /// A broken or circular link.
     Link,
     /// A folder that cannot be read.
     Folder,
-    /// A hidden file or folder, or what macOS adds to archives.
+    /// A hidden file or folder, or metadata that macOS adds to archives.
     Hidden,
-    /// A folder of faces that an earlier preparation made.
+    /// A folder of faces written by an earlier preparation.
     Prepared,
     /// No face is found in the image.
     NoFace,
@@ -61,7 +61,7 @@ impl fmt::Display for Cause {
 pub struct Fault {
     /// The kind of reason.
     pub cause: Cause,
-    /// The reason in words.
+    /// The reason as text.
     pub reason: String,
 }
 
@@ -78,7 +78,7 @@ impl Fault {
         Self { cause: Cause::Image, reason: reason.into() }
     }
 
-    /// Why a face could not be had from its image.
+    /// Why no face could be extracted from an image.
     pub(crate) fn of(error: &DataError) -> Self {
         match error {
             DataError::NoFaceFound { .. } => Self { cause: Cause::NoFace, reason: "no face found".into() },
@@ -94,11 +94,11 @@ impl Fault {
 /// A face excluded from a data set, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excluded {
-    /// The image, or the table if its row names none.
+    /// The image, or the table if its row names no image.
     pub path: PathBuf,
-    /// Line in the table, from 1, if the face was named by one.
+    /// Line in the table, from 1, if a table names the face.
     pub line: Option<u64>,
-    /// Why.
+    /// The reason for the exclusion.
     pub fault: Fault,
 }
 

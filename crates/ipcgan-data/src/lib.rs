@@ -1,8 +1,8 @@
 //! Images for IPCGAN: photo files, prepared data sets, synthetic faces, and batches for the networks.
 //!
-//! A face is an [`RgbImage`](image::RgbImage) with a [`FaceLabel`]; any [`FaceSet`] is many of them. Data sets turn
-//! face sets into batches, and [`pixels`] is the one place where bytes become tensors. Random numbers are a pure function
-//! of seed and index, so that a resumed training sees the same items as an uninterrupted one.
+//! A face is an [`RgbImage`](image::RgbImage) with a [`FaceLabel`]; a [`FaceSet`] is a collection of faces. Data sets
+//! turn face sets into batches; only [`pixels`] converts bytes to tensors. Random numbers are a pure function of seed
+//! and index, so that a resumed training run sees the same items as an uninterrupted one.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,15 +33,15 @@
 //! - `paste_back`: pasting an aged face back into its photo ([`paste_back()`], [`Residual`], [`FacePlacement`])
 //! - [`source`]: public data sets as downloaded; `excluded`: unusable images with reasons ([`Excluded`])
 //! - [`preparation`]: preparation of a data set
-//! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`]); `table_file`, `age_text`, `calendar`:
-//!   parsing of tables
-//! - `sharded`, `shard_file`: the same in Parquet files ([`ShardedFaces`])
+//! - `prepared`, `metadata`: folders of faces with a `metadata.csv` ([`PreparedFolder`]); `table_file`, `age_text`,
+//!   `calendar`: parsing of tables
+//! - `sharded`, `shard_file`: prepared faces in Parquet files ([`ShardedFaces`])
 //! - `synthetic`: synthetic faces with identity and age as parameters ([`SyntheticFaces`])
 //! - [`split`]: splits by identity; `check`: checks that a set suffices for a training stage
 //! - [`random`]: counter-based randomness; `augment`: data augmentation ([`Augmentation`])
 //! - `labelled`, `aging`: data sets and batches of the training stages ([`LabelledDataset`], [`AgingDataset`])
 //! - `sheet`, `caption`: contact sheets for samples and reports
-//! - `counted`: numbers of things in words; `error`: what can go wrong ([`DataError`])
+//! - `counted`: counts with plural forms, for messages; `error`: errors ([`DataError`])
 
 mod age_text;
 mod aging;

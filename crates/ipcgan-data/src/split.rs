@@ -199,7 +199,7 @@ mod tests {
 
         let error = by_identity(Arc::new(faces), 1, 0.5).err().unwrap();
 
-        assert!(error.to_string().starts_with("images of `ann` are in train and in valid"));
+        assert!(error.to_string().starts_with("identity `ann` has images in train and in valid"));
     }
 
     #[test]

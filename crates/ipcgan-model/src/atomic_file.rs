@@ -1,7 +1,7 @@
-//! Files that are written whole or not at all.
+//! Atomic file writes: a file is written completely or not at all.
 //!
-//! A process that is killed leaves its temporary file behind. Every temporary file is locked by the process that writes it, so
-//! one that nobody locks is stale: the next process that writes into its folder removes it.
+//! A killed process leaves its temporary file behind. Every temporary file is locked by the process that writes it, so
+//! an unlocked one is stale: the next process that writes into its folder removes it.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -14,20 +14,20 @@ use tempfile::NamedTempFile;
 
 /// Atomically writes `contents` to the file `path`, replacing an existing file.
 ///
-/// The bytes go to a temporary file in the same folder, which takes the name `path` once it is safely on disk: a
-/// reader sees the old file or the new one, also after a power cut. The file has the rights of any other new file.
+/// The bytes go to a temporary file in the same folder, which is renamed to `path` once it is synced to disk: a reader
+/// sees the old file or the new one, even after a power failure. The file has the default permissions of new files.
 ///
 /// # Errors
-/// The folder does not exist, is full or is not ours to write; the error does not name the file.
+/// The folder does not exist, is full or is not writable; the error does not name the file.
 pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
     temporary(path, contents)?.persist(path)?;
     Ok(())
 }
 
-/// As [`write_atomic`], where no file is called `path`: nothing is replaced, also if a file of that name appears meanwhile.
+/// Like [`write_atomic`], but never replaces a file, not even one that is created at `path` meanwhile.
 ///
 /// # Errors
-/// As [`write_atomic`]; and [`io::ErrorKind::AlreadyExists`].
+/// As [`write_atomic`], and [`io::ErrorKind::AlreadyExists`].
 pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     let error = match temporary(path, contents)?.persist_noclobber(path) {
         Ok(_) => return Ok(()),
@@ -36,13 +36,14 @@ pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     if error.error.kind() == io::ErrorKind::AlreadyExists {
         return Err(error.error);
     }
-    // File systems without hard links (FAT, some network drives) cannot rename without replacing: take the name first.
+    // File systems without hard links (FAT, some network drives) cannot rename without replacing: create the name
+    // first.
     OpenOptions::new().write(true).create_new(true).open(path)?;
     error.file.persist(path)?;
     Ok(())
 }
 
-/// A file with `contents`, safely on disk, in the folder of `path`.
+/// A temporary file with `contents`, synced to disk, in the folder of `path`.
 fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -55,12 +56,13 @@ fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     remove_unfinished_once(folder);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LETTERS);
-    // A temporary file is private by default, and would stay so under its final name.
+    // A temporary file is private by default; the final file must not be.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     loop {
         let mut file = builder.tempfile_in(folder)?;
-        // Another process may have taken it for a stale one before it was locked. Where there are no locks, nobody does.
+        // Before it was locked, another process may have removed it as stale; without lock support, no process removes
+        // files.
         match file.as_file().try_lock() {
             Err(TryLockError::WouldBlock) => continue,
             Ok(()) if !file.path().exists() => continue,
@@ -72,23 +74,23 @@ fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     }
 }
 
-/// What the names of temporary files begin with.
+/// Prefix of temporary file names.
 const PREFIX: &str = ".ipcgan-";
-/// What they end with.
+/// Suffix of temporary file names.
 const SUFFIX: &str = ".part";
-/// Letters and digits between the two.
+/// Number of random letters and digits between them.
 const RANDOM_LETTERS: usize = 6;
 
-/// Removes the temporary files in `folder` that killed processes left: those of our names that no process has locked.
+/// Removes stale temporary files in `folder`: those with our names that no process has locked.
 ///
-/// What cannot be looked at or removed stays: it is in nobody's way.
+/// Files that cannot be inspected or removed are ignored.
 pub fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
         let path = entry.path();
-        // Removed while it is locked, so that its writer, if it was just made, sees that it is gone.
+        // Removed while it is locked, so that a writer that has just created it detects the removal.
         if let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
@@ -97,7 +99,7 @@ pub fn remove_unfinished(folder: &Path) {
     }
 }
 
-/// Once in the life of the process: its own files are never stale, and a folder may hold very many.
+/// Once per process and folder: the process's own files are never stale, and a folder may hold very many files.
 fn remove_unfinished_once(folder: &Path) {
     static DONE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let is_first = {
@@ -109,7 +111,7 @@ fn remove_unfinished_once(folder: &Path) {
     }
 }
 
-/// Whether a file is called as our temporary files are.
+/// Whether a file has the name of a temporary file.
 fn is_temporary(name: &OsStr) -> bool {
     let middle = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
     let middle = middle.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));

@@ -1,43 +1,43 @@
-//! Differentiable augmentation: what the discriminator and AlexNet see is moved, scaled and recoloured at random, real and
-//! generated faces alike.
+//! Differentiable augmentation: the inputs of the discriminator and of AlexNet, real and generated faces alike, are
+//! randomly shifted, scaled and recoloured.
 //!
 //! Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020.
 
 use burn::config::Config;
 use burn::tensor::{Int, Tensor, assert_shape};
 
-/// Random numbers that the augmentation of one face takes.
+/// Number of random values for the augmentation of one face.
 pub const AUGMENTATION_DRAWS: usize = 6;
 
-/// How far faces are changed before a network judges them. All zero: not at all.
+/// Ranges of the augmentation of a network's inputs. All zero: no augmentation.
 #[derive(Config, Copy, Debug, PartialEq)]
 pub struct DifferentiableAugmentation {
-    /// Largest shift in either direction, as a fraction of the side. Default: 0.
+    /// Maximum shift in either direction, as a fraction of the side. Default: 0.
     #[config(default = 0.0)]
     pub translation: f64,
-    /// Largest relative change of the size. Default: 0.
+    /// Maximum relative change of the scale. Default: 0.
     #[config(default = 0.0)]
     pub scale: f64,
-    /// Largest change of all colours, where the whole range is 2. Default: 0.
+    /// Maximum change of brightness, of a range of 2. Default: 0.
     #[config(default = 0.0)]
     pub brightness: f64,
-    /// Largest relative change of the distance from mean grey. Default: 0.
+    /// Maximum relative change of contrast (the distance from mean grey). Default: 0.
     #[config(default = 0.0)]
     pub contrast: f64,
-    /// Largest relative change of the distance from the pixel's own grey. Default: 0.
+    /// Maximum relative change of saturation (the distance from the pixel's own grey). Default: 0.
     #[config(default = 0.0)]
     pub saturation: f64,
 }
 
 impl DifferentiableAugmentation {
-    /// Whether faces stay as they are.
+    /// Whether all ranges are zero.
     pub fn is_identity(&self) -> bool {
         *self == Self::new()
     }
 
-    /// `faces`, each changed by its own row of `draws`; gradients go through it to the faces.
+    /// Augments each of `faces` with its own row of `draws`; differentiable with respect to the faces.
     ///
-    /// What a shift or a smaller size would show beyond the border is mirrored at it; sampling is bilinear.
+    /// Pixels beyond the border are reflected; sampling is bilinear.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -56,7 +56,7 @@ impl DifferentiableAugmentation {
         self.recoloured(self.resampled(faces, &draws), &draws)
     }
 
-    /// Shifted and scaled, as two products with a matrix for each face.
+    /// Shifts and scales by two matrix products per face.
     fn resampled(&self, faces: Tensor<4>, draws: &Tensor<2>) -> Tensor<4> {
         if self.translation == 0.0 && self.scale == 0.0 {
             return faces;
@@ -87,15 +87,15 @@ fn draw(draws: &Tensor<2>, index: usize) -> Tensor<1> {
     draws.clone().narrow(1, index, 1).reshape([batch])
 }
 
-/// Matrices `[batch, side, side]` that sample a line of `side` pixels, magnified by `zoom` `[batch]` and moved by `shift`
-/// `[batch]` of its length.
+/// Matrices `[batch, side, side]` that sample a line of `side` pixels, magnified by `zoom` `[batch]` and shifted by
+/// `shift` `[batch]` of its length.
 fn sampling(side: usize, zoom: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
     let [batch] = zoom.dims();
     let last = (side - 1) as f64;
     let pixels = Tensor::<1, Int>::arange(0..side as i64, &zoom.device()).float();
     let centred = (pixels.clone() - last / 2.0).reshape([1, side]);
     let place = centred / zoom.reshape([batch, 1]) + shift.reshape([batch, 1]) * side as f64 + last / 2.0;
-    // Mirrored at the first and at the last pixel.
+    // Reflected at the first and at the last pixel.
     let place = (place.abs() - last).abs().neg() + last; // [batch, side]
     let distance = place.reshape([batch, side, 1]) - pixels.reshape([1, 1, side]);
     (distance.abs().neg() + 1.0).clamp_min(0.0)
@@ -111,7 +111,7 @@ mod tests {
         Tensor::from_data([values], &Device::flex())
     }
 
-    /// One face of 1 x 4 pixels whose channels are alike.
+    /// One face of 1 x 4 pixels with equal channels.
     fn line(pixels: [f32; 4]) -> Tensor<4> {
         Tensor::<4>::from_data([[[pixels]]], &Device::flex()).repeat_dim(1, 3)
     }
@@ -150,7 +150,7 @@ mod tests {
         let changed =
             augmentation.apply(face, draws([0., 0., 0., 1., 1., 1.])).into_data().try_to_vec::<f32>().unwrap();
 
-        // Grey 0.1; away from it by twice as much: 0.5, -0.1, -0.1; plus 0.1; times 1.5.
+        // Grey 0.1; twice the distance from it: 0.5, -0.1, -0.1; plus 0.1; times 1.5.
         let expected = [0.9, 0.0, 0.0];
         assert!(changed.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{changed:?}");
     }

@@ -22,8 +22,8 @@ use crate::operation::{BatchGather, concat_conditions, convolution, tanh, tanh_o
 /// black and white is infinite.
 pub(crate) const SOURCE_SCALE: f64 = 0.98;
 
-/// Scale of the initial weights of the last layer of a residual generator: at full scale the residual would
-/// begin as strong noise, which training then had to take back.
+/// Scale of the initial weights of a residual generator's last layer: at full scale the residual would start as strong
+/// noise, which training would have to remove first.
 const RESIDUAL_HEAD_SCALE: f64 = 0.1;
 
 /// Output parametrization of a generator.
@@ -34,18 +34,19 @@ pub enum GeneratorOutput {
     Direct,
     /// A residual to the source face, `tanh(head + atanh(0.98 source))`.
     ///
-    /// Starts as the identity, so that a short training spends nothing on learning to copy.
+    /// Starts as the identity, so that a short training run spends no steps on learning to copy.
     Residual,
-    /// A residual of luminance only, the same for all three colours: [`GeneratorOutput::Residual`] with a one-channel `head`.
+    /// A residual of luminance only, equal for all three channels: [`GeneratorOutput::Residual`] with a one-channel
+    /// `head`.
     ///
-    /// A tint is the cheapest way to please a small age classifier; this one cannot draw any, and what is left are lines,
-    /// folds and shadows.
+    /// A tint is the cheapest way to satisfy a small age classifier; this parametrization cannot produce one, and
+    /// lines, folds and shadows remain.
     LuminanceResidual,
-    /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))` with `s` the source whose distance from grey is
-    /// `1 + tanh(head_2)` times as large.
+    /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))`, where `s` is the source with its
+    /// distance from grey multiplied by `1 + tanh(head_2)`.
     ///
-    /// Hair turns grey and lips pale, but no hue appears that the face does not have: tints are the cheapest way to please an
-    /// age classifier.
+    /// Hair can turn grey and lips pale, but no new hue can appear: tints are the cheapest way to satisfy an age
+    /// classifier.
     LuminanceSaturation,
 }
 
@@ -63,13 +64,13 @@ impl GeneratorOutput {
 /// Configuration of a generator.
 #[derive(Config, Debug, PartialEq)]
 pub struct GeneratorConfig {
-    /// Side of the square faces that it is trained on, in pixels. Default: 128.
+    /// Width and height of the training faces, in pixels. Default: 128.
     #[config(default = 128)]
     pub image_size: usize,
-    /// Channels after the first convolution. Default: 32.
+    /// Channels of the first convolution. Default: 32.
     #[config(default = 32)]
     pub width: usize,
-    /// Residual blocks, at a quarter of the image's size. Default: 6.
+    /// Number of residual blocks, at a quarter of the image size. Default: 6.
     #[config(default = 6)]
     pub residual_blocks: usize,
     /// Output parametrization. Default: direct, as published.
@@ -124,12 +125,13 @@ impl Generator {
     /// - returns: as `source`
     ///
     /// # Panics
-    /// If `source` does not have three channels, or its sides are no multiples of 4.
+    /// If `source` does not have three channels, or its sides are not multiples of 4.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
         self.forward_blended(source, conditions(target_groups, self.age_groups))
     }
 
-    /// The faces in `source` at ages between the groups: `group_weights` of each group (see [`AgeBlend`](crate::AgeBlend)).
+    /// Ages the faces in `source` to ages between the groups, with `group_weights` of the groups (see
+    /// [`AgeBlend`](crate::AgeBlend)).
     ///
     /// # Shapes
     /// - `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]; sides are multiples of 4
@@ -137,8 +139,8 @@ impl Generator {
     /// - returns: as `source`
     ///
     /// # Panics
-    /// If `source` does not have three channels, its sides are no multiples of 4, or `group_weights` has another number of groups
-    /// than the generator.
+    /// If `source` does not have three channels, its sides are not multiples of 4, or the number of groups in
+    /// `group_weights` differs from the generator's.
     pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         let x = self.input(source.clone(), group_weights); // [batch, 3 + groups, height, width]
         let x = self.stem.forward(x, Activation::Relu);
@@ -151,7 +153,7 @@ impl Generator {
         self.output(x, source)
     }
 
-    /// The source faces with the condition planes of their targets.
+    /// The source faces concatenated with the condition planes of their target groups.
     fn input(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         assert_shape!(source, [_, 3, _, _]);
         let [_, _, height, width] = source.dims();
@@ -178,10 +180,9 @@ impl Generator {
         }
     }
 
-    /// Scales the residual by `factor`; none if the generator has no residual
-    /// ([`GeneratorOutput::Direct`]).
+    /// Scales the residual by `factor`; `None` if the generator has no residual ([`GeneratorOutput::Direct`]).
     ///
-    /// The weight of the identity loss decides in training how far a generator dares to go; this decides it afterwards.
+    /// During training, the weight of the identity loss limits the size of the residual; this scales it afterwards.
     pub fn with_strength(mut self, factor: f64) -> Option<Self> {
         if self.output == GeneratorOutput::Direct {
             return None;
@@ -191,10 +192,11 @@ impl Generator {
         Some(self)
     }
 
-    /// The same with a last layer that passes nothing of period two, the checkerboard artefacts of the transposed
-    /// convolutions before it: their four sub-pixels come from different weights.
+    /// The generator with a last layer that suppresses patterns of period two: checkerboard artefacts of the preceding
+    /// transposed convolutions, whose four sub-pixels come from different weights.
     ///
-    /// The nearest such layer: rows and columns of each kernel are projected onto what is orthogonal to +1, -1, +1, ...
+    /// It is the nearest such layer: rows and columns of each kernel are projected onto the orthogonal complement of
+    /// +1, -1, +1, ...
     ///
     /// Source: Odena et al., "Deconvolution and Checkerboard Artifacts", 2016; the projection is ours.
     pub fn without_checkerboard(mut self) -> Self {
@@ -262,7 +264,7 @@ mod tests {
         let generator = config.init(&AgeGroups::default(), 0, &device);
         let place = Tensor::<1, Int>::arange(0..32, &device).float();
         let columns = (place * std::f64::consts::PI).cos().reshape([1, 1, 1, 32]).expand([1, 4, 32, 32]);
-        // Far from the border, which no kernel sees whole.
+        // Far from the border, where zero padding truncates the kernels.
         let answer = |generator: &Generator, pattern: Tensor<4>| {
             let answer = convolution(&generator.head, pattern, Activation::None);
             answer.narrow(2, 8, 16).narrow(3, 8, 16).abs().max().into_scalar::<f32>()
@@ -287,7 +289,7 @@ mod tests {
 
         let aged = generator.forward(face(&device), Tensor::from_data([2], &device));
 
-        // The head's weights have sigma 0.002, so what is left is the margin of 2% in black and white.
+        // The head's weights have sigma 0.002, so the remaining difference is the margin of 2% at black and white.
         let difference = (aged - face(&device)).abs().max().into_scalar::<f32>();
         assert!(difference < 0.05, "{difference}");
     }
@@ -300,7 +302,7 @@ mod tests {
             .with_residual_blocks(1)
             .with_output(GeneratorOutput::LuminanceResidual);
         let mut generator = config.init(&AgeGroups::default(), 0, &device);
-        // Without training hardly anything reaches the head.
+        // Without training, the signal at the head is tiny.
         generator.head.weight = scaled(generator.head.weight, 1e6);
         let target = || Tensor::from_data([2], &device);
 
@@ -326,7 +328,8 @@ mod tests {
             .with_residual_blocks(1)
             .with_output(GeneratorOutput::LuminanceSaturation);
         let mut generator = config.init(&AgeGroups::default(), 0, &device);
-        // No features: the last layer gives its biases, here much lighter and without saturation, then only more saturated.
+        // Zero weights leave only the biases of the last layer: first much lighter and without saturation, then only
+        // more saturated.
         generator.head.weight = scaled(generator.head.weight, 0.0);
         let mut aged = |bias: [f32; 2]| {
             generator.head.bias = generator.head.bias.clone().map(|old| old.map(|_| Tensor::from_data(bias, &device)));

@@ -58,7 +58,7 @@ pub use ipcgan_kernels::{Adam, CacheAlignedAllocator, release_freed_memory, reta
 pub use json_path::JsonPath;
 pub use judge::{AgeEstimator, Recogniser};
 pub use network_size::InvalidSize;
-pub use operation::{CpuKernels, Precision, adam_update, can_adam_update, is_cpu};
+pub use operation::{CpuKernels, Precision, SquareSum, adam_update, can_adam_update, ema_tensor_update, is_cpu};
 pub use panic_guard::{catch_panic, try_catch_panic};
 pub use preset::Preset;
 pub use yunet::Yunet;

@@ -9,12 +9,12 @@ use crate::operation::{Target, weighted_squared_error};
 /// `1/2 [ E(D(x|right) - 1)^2 + 1/2 (E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`.
 ///
 /// # Shapes
-/// - `scores`: the discriminator's, `[3 batch, channels, height, width]`: of real faces under their own group, then of
-///   the same faces under a mismatched group, then of generated faces
-/// - returns: `[1]`, a mean over everything
+/// - `scores`: discriminator outputs, `[3 batch, channels, height, width]`: of real faces with their own group, then of
+///   the same faces with a mismatched group, then of generated faces
+/// - returns: `[1]`, mean over all scores
 ///
 /// # Panics
-/// If the scores are not of three batches of one size.
+/// If `scores` does not consist of three batches of one size.
 pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
     let [count, ..] = scores.dims();
     assert!(count.is_multiple_of(3), "scores of {count} faces are not those of three batches");
@@ -25,14 +25,14 @@ pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
 /// Adversarial loss of the generator (`L_G`, least-squares GAN): `1/2 E(D(G(y|t)|t) - 1)^2`.
 ///
 /// # Shapes
-/// - `generated`: the discriminator's scores of generated faces, `[batch, channels, height, width]`
+/// - `generated`: discriminator outputs for generated faces, `[batch, channels, height, width]`
 /// - returns: `[1]`
 pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
     weighted_squared_error(generated, [Target { value: 1.0, weight: 0.5 }])
 }
 
-/// Identity loss (`L_identity`): squared distance between the features `h(x)` of the generated and
-/// of the source face, *summed* over the features and averaged over the batch.
+/// Identity loss (`L_identity`): squared distance between the features `h(x)` of the generated and of the source face,
+/// *summed* over the features and averaged over the batch.
 ///
 /// # Shapes
 /// - both: `[batch, channels, height, width]`
@@ -43,16 +43,15 @@ pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
 pub fn identity_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     assert_eq!(generated.dims(), source.dims(), "features of the generated and of the source faces");
     let [batch, ..] = generated.dims();
-    // Channels last, as the CPU's kernels leave them: the sum then runs over memory from end to end.
+    // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
     let [generated, source] = [generated, source].map(|features| features.permute([0, 2, 3, 1]));
     (generated - source).square().sum() / batch as f64
 }
 
-/// Perceptual identity loss: at each depth and place the features as vectors of length one, their squared distances
-/// averaged over places and faces; the mean over the depths.
+/// Perceptual identity loss: squared distance of unit-length feature vectors at each depth and position, averaged over
+/// positions, faces and depths.
 ///
-/// Independent of the size of a network and of the scale of its features, where [`identity_loss`] is dominated by a few
-/// strong ones.
+/// Independent of network size and feature scale, whereas a few large features dominate [`identity_loss`].
 ///
 /// Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (LPIPS), CVPR 2018,
 /// without learned weights.
@@ -72,7 +71,7 @@ pub fn perceptual_identity_loss<const N: usize>(generated: [Tensor<4>; N], sourc
     Tensor::cat(distances, 0).mean()
 }
 
-/// `maps` `[batch, channels, height, width]` with the channels at each place as a vector of length one.
+/// `maps` `[batch, channels, height, width]`, normalized to unit length over the channels.
 fn unit_length(maps: Tensor<4>) -> Tensor<4> {
     // Keeps the gradient finite where all features are zero.
     const MARGIN: f64 = 1e-6;
@@ -80,7 +79,8 @@ fn unit_length(maps: Tensor<4>) -> Tensor<4> {
     maps / length
 }
 
-/// Reconstruction loss: mean absolute difference of the faces whose target is `own_group`, from the source; zero if none is.
+/// Reconstruction loss: mean absolute difference from the source over the faces whose target is `own_group`; zero if
+/// there are none.
 ///
 /// # Shapes
 /// - `generated`, `source`: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -101,7 +101,7 @@ pub fn reconstruction_loss(generated: Tensor<4>, source: Tensor<4>, own_group: T
 /// # Shapes
 /// - `logits`: `[batch, groups]`
 /// - `target_groups`: `[batch]`
-/// - returns: `[1]`, a mean over the batch
+/// - returns: `[1]`, mean over the batch
 pub fn age_loss(logits: Tensor<2>, target_groups: Tensor<1, Int>) -> Tensor<1> {
     cross_entropy(logits, target_groups)
 }
@@ -140,7 +140,7 @@ mod tests {
         Tensor::full([2, 3, 1, 1], value, &Device::flex())
     }
 
-    /// The discriminator's loss if every score of a kind is the same.
+    /// The discriminator loss for one constant score per kind of face.
     fn judged(real_right: f32, real_mismatched: f32, generated: f32) -> f32 {
         value(discriminator_loss(Tensor::cat([real_right, real_mismatched, generated].map(scores).to_vec(), 0)))
     }
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn identity_is_summed_over_features_and_averaged_over_faces() {
-        // Three features a face, each 2 apart.
+        // Three features per face, each differing by 2.
         assert_eq!(value(identity_loss(scores(3.0), scores(1.0))), 12.0);
     }
 

@@ -16,11 +16,11 @@ use crate::ModelError;
 use crate::operation::{convolution, max_pool};
 use crate::weights::fill;
 
-/// Channels of the units of each stage, after the stem's. The network pools before every stage but the first.
+/// Channels of the units of each stage after the stem. Every stage except the first starts with a pooling layer.
 const STAGES: [&[usize]; 5] = [&[16], &[16, 32, 32, 64], &[64, 64], &[64, 64], &[64, 64]];
 /// Channels after the stem.
 const STEM_CHANNELS: usize = 16;
-/// Channels of the levels that faces are predicted from.
+/// Channels of the pyramid levels from which faces are predicted.
 const LEVEL_CHANNELS: usize = 64;
 
 /// The network.
@@ -34,9 +34,9 @@ pub struct Yunet {
 }
 
 impl Yunet {
-    /// Pixels of the image from one cell of a level to the next, level by level.
+    /// Stride of each level: pixels of the image per cell.
     pub const STRIDES: [usize; 3] = [8, 16, 32];
-    /// Channels of a cell, see [`Yunet::forward`].
+    /// Number of output channels of a cell, see [`Yunet::forward`].
     pub const OUTPUTS: usize = 16;
 
     /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.
@@ -81,7 +81,7 @@ impl Yunet {
     /// - returns: `[batch, 16, height / stride, width / stride]`, for each of [`Yunet::STRIDES`]
     ///
     /// # Panics
-    /// A side is no multiple of 32.
+    /// If a side is not a multiple of 32.
     pub fn forward(&self, images: Tensor<4>) -> [Tensor<4>; 3] {
         assert_shape!(images, [_, 3, _, _]);
         let [_, _, height, width] = images.dims();
@@ -97,7 +97,7 @@ impl Yunet {
             x = stage.iter().fold(x, |x, unit| unit.forward(x, Activation::Relu));
             levels.push(x.clone());
         }
-        // Top-down fusion: each finer level sees what the coarser ones found.
+        // Top-down fusion: each finer level receives the features of the coarser ones.
         let level = |index: usize, x: Tensor<4>| self.laterals[index].forward(x, Activation::Relu);
         let [.., fine, middle, coarse] = <[Tensor<4>; STAGES.len()]>::try_from(levels).expect("a level a stage");
         let coarse = level(2, coarse); // [batch, 64, height / 32, width / 32]
@@ -108,7 +108,7 @@ impl Yunet {
     }
 }
 
-/// A pointwise and a depthwise convolution in place of a full one of three by three, then an activation.
+/// A pointwise and a depthwise convolution in place of a full 3 x 3 convolution, followed by an activation.
 #[derive(Module, Debug)]
 struct Unit {
     pointwise: Conv2d,
@@ -128,7 +128,7 @@ impl Unit {
     }
 }
 
-/// A convolution that pads with zeros, so that a stride of one keeps the sides.
+/// A zero-padded convolution; stride one keeps the size.
 fn conv(
     channels: [usize; 2],
     kernel: usize,
@@ -143,10 +143,10 @@ fn conv(
     config(conv).init(device)
 }
 
-/// Every pixel as two by two: `[batch, channels, height, width]` to `[batch, channels, 2 height, 2 width]`.
+/// Nearest-neighbour upsampling by two: `[batch, channels, height, width]` to `[batch, channels, 2 height, 2 width]`.
 fn doubled(x: Tensor<4>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
-    // Channels stay last in memory, where the kernels leave them.
+    // Channels stay last in memory, the layout of the kernels.
     let x = x.permute([0, 2, 3, 1]).reshape([batch, height, 1, width, 1, channels]);
     let x = x.expand([batch, height, 2, width, 2, channels]);
     x.reshape([batch, 2 * height, 2 * width, channels]).permute([0, 3, 1, 2])

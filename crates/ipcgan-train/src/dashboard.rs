@@ -1,7 +1,7 @@
 //! Burn's dashboard, with a working Ctrl-C.
 //!
-//! The dashboard puts the terminal in raw mode, in which Ctrl-C is an ordinary key that it ignores. Here the terminal is
-//! configured to send the signal nevertheless.
+//! The dashboard puts the terminal in raw mode, in which Ctrl-C is an ordinary key that it ignores. This module
+//! re-enables the signal.
 
 use burn::train::Interrupter;
 use burn::train::renderer::MetricsRenderer;
@@ -23,8 +23,8 @@ pub(crate) fn dashboard(interrupter: Interrupter) -> Box<dyn MetricsRenderer> {
     Box::new(dashboard)
 }
 
-/// Redirects the standard streams to nowhere, as far as they are a terminal that was closed, if a dashboard is shown there:
-/// a failed write makes ratatui end the process, and reading keeps crossterm busy for ever.
+/// Redirects each standard stream that is a closed terminal to the null device, if a dashboard is shown: a failed write
+/// makes ratatui end the process, and a read makes crossterm spin forever.
 pub fn forget_lost_terminal() {
     #[cfg(unix)]
     if is_raw_mode_enabled().unwrap_or(false) {
@@ -46,7 +46,7 @@ pub fn leave_dashboard() -> Option<StdoutLock<'static>> {
     Some(terminal)
 }
 
-/// Shows `line` on top of the dashboard, if one is shown; whether it is.
+/// Prints `line` above the dashboard if one is shown; returns whether it is.
 pub fn show_above_dashboard(line: &str) -> bool {
     if !is_raw_mode_enabled().unwrap_or(false) {
         return false;
@@ -75,14 +75,14 @@ mod signals {
     const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
     /// Maximum time to wait for the dashboard to start.
     const PATIENCE: Duration = Duration::from_secs(2);
-    /// Between two looks at whether the terminal is still there; the dashboard draws as often.
+    /// Interval between checks that the terminal still exists; equal to the dashboard's refresh interval.
     const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
     /// Waits until the dashboard has the terminal in raw mode, and re-enables the signal of Ctrl-C. Ctrl-Z and Ctrl-\
     /// stay keys: a process that they stop would leave the terminal in raw mode.
     pub(super) fn keep_interrupt() {
         let input = stdin();
-        // The input of the dashboard.
+        // The input device of the dashboard.
         match File::open("/dev/tty") {
             _ if isatty(&input) => set(&input),
             Ok(terminal) => set(&terminal),
@@ -96,7 +96,7 @@ mod signals {
             && silent.set_nonblocking(true).is_ok()
             && dup2_stdin(&silent).is_ok()
         {
-            // While the other end is open there is neither a key nor an end of them.
+            // While the other end is open, reads return neither a key nor end of file.
             std::mem::forget(other);
         }
         let nowhere = || File::options().write(true).open("/dev/null");
@@ -112,16 +112,16 @@ mod signals {
         }
     }
 
-    /// Whether `stream` is a terminal that went away; a file or a pipe is no terminal.
+    /// Whether `stream` is a terminal that was closed; a file or a pipe is not a terminal.
     fn is_lost(stream: impl AsFd) -> bool {
         tcgetattr(stream).is_err_and(|error| error != Errno::NOTTY)
     }
 
-    /// Has the program go on when the terminal of the dashboard is gone, even if no signal says so.
+    /// Keeps the process running when the dashboard's terminal is closed, even without a signal.
     ///
-    /// A dashboard that cannot draw panics because it cannot put the terminal back. While that unwinds, ratatui's terminal is dropped,
-    /// which writes to standard error that it failed, and panics again if that fails, too: the process would abort. The hook runs
-    /// before. One that waits for a key is freed by the thread.
+    /// A dashboard that cannot draw panics because it cannot restore the terminal. During unwinding, ratatui's terminal
+    /// is dropped; it reports the failure on standard error and panics again if that fails too, which would abort the
+    /// process. The panic hook runs before that. A dashboard that waits for a key is released by the thread.
     pub(super) fn survive_lost_terminal() {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {

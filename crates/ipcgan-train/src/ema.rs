@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use ipcgan_model::ema_tensor_update;
 
 /// One EMA update: `decay * ema + (1 - decay) * network`, for two networks of the same architecture.
 ///
@@ -40,9 +41,9 @@ impl ModuleMapper for Blend {
         let other = other.expect("both networks have the same architecture");
         let decay = self.decay;
         parameter.map(|ema| {
-            let recorded = ema.device().is_autodiff();
-            let updated = ema.without_autodiff() * decay + other * (1.0 - decay);
-            if recorded { Tensor::from_inner(updated) } else { updated }
+            let tracked = ema.device().is_autodiff();
+            let updated = ema_tensor_update(ema.without_autodiff(), other, decay);
+            if tracked { Tensor::from_inner(updated) } else { updated }
         })
     }
 }

@@ -1,7 +1,9 @@
-//! Dynamic loss scaling: losses are multiplied before gradients are taken in float16, which would lose the small ones, and
-//! gradients are divided afterwards. Where some overflow, the update is skipped and the scale becomes smaller.
+//! Dynamic loss scaling for mixed precision: losses are multiplied by a scale before the backward pass in float16,
+//! which would underflow small gradients, and gradients are divided by it afterwards. If gradients overflow, the update
+//! is skipped and the scale reduced.
 //!
-//! Source: Micikevicius et al., "Mixed Precision Training", section 3.2; constants of PyTorch's `GradScaler`, but for the first scale.
+//! Source: Micikevicius et al., "Mixed Precision Training", section 3.2; constants of PyTorch's `GradScaler`, except
+//! for the initial scale.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,77 +11,77 @@ use burn::tensor::Tensor;
 use ipcgan_model::Precision;
 use serde::{Deserialize, Serialize};
 
-/// The scale of the first update, between too small for most gradients and `GradScaler`'s 65536, from which a run skips more updates.
+/// Initial scale: below `GradScaler`'s 65536, with which a run skips more updates, and large enough for most gradients.
 const FIRST_SCALE: f64 = 1024.0;
-/// Updates in a row after which the scale is doubled.
+/// Number of consecutive updates after which the scale is doubled.
 const GROWTH_INTERVAL: usize = 2000;
-/// Gradients that overflow at this scale, or are no numbers, are those of a training that diverged.
+/// Minimum scale: gradients that are not finite at this scale belong to a diverged training run.
 const MIN_SCALE: f64 = 1.0 / 65536.0;
-/// Larger ones are of no use: losses stay in float32, whose range ends at 3e38.
+/// Maximum scale: more has no benefit, as losses stay in float32, whose range ends at 3e38.
 const MAX_SCALE: f64 = 16_777_216.0;
 
-/// What a loss scale has come to.
+/// State of the loss scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossScaleState {
     /// Factor of losses.
     scale: f64,
-    /// Updates since the scale last changed.
+    /// Number of updates since the last change of the scale.
     updates: usize,
 }
 
-/// The factor of all losses of a stage; all clones are the same one.
+/// The loss scale of a stage, shared by all clones.
 #[derive(Clone, Debug)]
 pub(crate) struct LossScale {
-    /// None if losses are not scaled.
+    /// `None` if losses are not scaled.
     state: Option<Arc<Mutex<LossScaleState>>>,
 }
 
 impl LossScale {
-    /// As the selected precision needs it.
+    /// The loss scale that the selected precision needs.
     pub(crate) fn selected() -> Self {
         match Precision::selected() {
             Precision::Float16 => Self::dynamic(),
-            Precision::Float32 | Precision::Bfloat16 => Self::none(),
+            Precision::Float32 | Precision::Tf32 | Precision::Bfloat16 => Self::none(),
         }
     }
 
-    /// Losses as they are.
+    /// No scaling.
     pub(crate) fn none() -> Self {
         Self { state: None }
     }
 
-    /// A scale that follows the gradients.
+    /// A dynamic scale.
     pub(crate) fn dynamic() -> Self {
         let state = LossScaleState { scale: FIRST_SCALE, updates: 0 };
         Self { state: Some(Arc::new(Mutex::new(state))) }
     }
 
-    /// The factor of losses now.
+    /// The current factor of losses.
     pub(crate) fn factor(&self) -> f64 {
         self.state().map_or(1.0, |state| state.scale)
     }
 
-    /// What a checkpoint keeps of it; none if losses are not scaled.
+    /// State for a checkpoint; `None` if losses are not scaled.
     pub(crate) fn state(&self) -> Option<LossScaleState> {
         let state = self.state.as_ref()?;
         Some(*state.lock().expect("no holder panics"))
     }
 
-    /// Goes on as a checkpoint has it.
+    /// Restores the state of a checkpoint.
     pub(crate) fn restore(&self, saved: Option<LossScaleState>) {
         if let (Some(state), Some(saved)) = (&self.state, saved) {
             *state.lock().expect("no holder panics") = saved;
         }
     }
 
-    /// Whether an update by gradients of the norm `norm`, `[1]`, is to be made; otherwise they have overflowed, and the scale is
-    /// smaller from now on. Without a scale nothing is read from the device.
+    /// Whether an update by gradients of norm `norm`, `[1]`, is accepted; otherwise they have overflowed, and the scale
+    /// is reduced. Without scaling, nothing is read from the device.
     pub(crate) fn accepts(&self, norm: &Tensor<1>) -> bool {
         let Some(state) = &self.state else { return true };
         let finite = norm.clone().into_scalar::<f32>().is_finite();
         let mut state = state.lock().expect("no holder panics");
         *state = match *state {
-            // Others look at the losses.
+            // Divergence is detected from the losses.
             LossScaleState { scale, .. } if !finite && scale <= MIN_SCALE => return true,
             LossScaleState { scale, .. } if !finite => LossScaleState { scale: scale / 2.0, updates: 0 },
             LossScaleState { scale, updates } if updates + 1 == GROWTH_INTERVAL => {

@@ -32,15 +32,15 @@ struct MachineMemory {
 /// Whether a stage fits into memory.
 pub(crate) enum Fit {
     Fits,
-    /// It needs more than is free.
+    /// It needs more than the free memory.
     Tight(String),
-    /// It needs more than there is.
+    /// It needs more than the total memory.
     TooLarge(TrainingError),
 }
 
 impl StageContext<'_> {
-    /// Lower bound by the sizes of the networks: weights, gradients and optimizer state, and for each face of a batch
-    /// the activations, which are kept for the backward pass.
+    /// Lower bound from the network sizes: weights, gradients, optimizer state, and for each face of a batch the
+    /// activations kept for the backward pass.
     pub(crate) fn min_memory(&self) -> MemoryNeed {
         let (config, groups) = (&self.config, self.config.age_groups.count());
         let size = config.generator.image_size;
@@ -67,7 +67,7 @@ impl StageContext<'_> {
         }
     }
 
-    /// Whether `needed` fits into the available memory, as far as that is known.
+    /// Whether `needed` fits into the available memory, as far as it is known.
     pub(crate) fn fit(&self, needed: MemoryNeed) -> Fit {
         let advice = || {
             let stage = self.stage;
@@ -85,7 +85,7 @@ impl StageContext<'_> {
             return too_large(needed.device, total as f64, "the device");
         }
         let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
-        // Resident memory of the process is part of what it needs.
+        // The process's resident memory is part of the requirement.
         let free = machine.free + resident_bytes();
         if needed.host > machine.total {
             too_large(needed.host, machine.total, "this machine")
@@ -112,8 +112,8 @@ pub(crate) fn resident_bytes() -> f64 {
 }
 
 impl MachineMemory {
-    /// Memory that the system reports, limited by the control group (container) of the process; none where it is not
-    /// reported (only Linux reports it).
+    /// Memory that the system reports, limited by the control group (container) of the process; `None` on systems other
+    /// than Linux, which do not report it.
     fn of_this_machine() -> Option<Self> {
         let info = fs::read_to_string("/proc/meminfo").ok()?;
         let machine = Self::of_meminfo(&info)?;
@@ -133,7 +133,8 @@ impl MachineMemory {
         })
     }
 
-    /// With the limits of the control groups (version 1 and 2) below `root` that `group` (`/proc/self/cgroup`) names.
+    /// Applies the limits of the control groups (versions 1 and 2) below `root` that `group` (`/proc/self/cgroup`)
+    /// names.
     fn within_groups(mut self, root: &Path, group: &str) -> Self {
         let own = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
         let version_2 = Path::new(own).ancestors().map(|group| root.join(group));

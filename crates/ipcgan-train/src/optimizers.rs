@@ -33,7 +33,7 @@ pub fn gan_optimizer() -> ModuleOptimizer {
     )
 }
 
-/// Burn's Adam with a fused CPU update: one pass over each parameter instead of a dozen.
+/// Burn's Adam with a fused update on the CPU and on GPUs: one pass over each parameter instead of a dozen.
 ///
 /// Its state is that of Burn's Adam, so checkpoints are compatible.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! Checks before the first stage starts, so that problems are not found hours later.
+//! Checks before the first stage starts, so that a run does not fail hours later.
 
 use std::collections::HashSet;
 
@@ -12,11 +12,11 @@ use crate::stage_state::{StageState, check_stage};
 use crate::train::{Session, check_precision};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
-/// Batch size per device up to which memory is not measured before training: measuring takes seconds, and on a GPU
-/// kernels for other sizes are compiled.
+/// Batch size per device up to which memory is not measured before training: a measurement takes seconds, and on a GPU
+/// it compiles kernels for other sizes.
 const MEASURED_ABOVE: usize = 64;
 
-/// Checks everything that `stages` need, and reports what they cannot learn from `data`; nothing is written. Returns the
+/// Checks all requirements of `stages` and reports what cannot be learned from `data`; writes nothing. Returns the
 /// stages that are not complete, planned from their first step.
 pub(crate) fn check<'a>(
     config: &TrainingConfig,
@@ -58,7 +58,7 @@ pub(crate) fn check<'a>(
     Ok(unfinished)
 }
 
-/// That a complete stage has no checkpoint left, which more steps of it would begin with.
+/// Notice that a complete stage has no checkpoint left, from which further steps would start.
 fn lost_checkpoints_notice(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Option<String> {
     let checkpoints = Checkpoints::of(run, stage, config);
     (!checkpoints.any()).then(|| {
@@ -93,7 +93,7 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
     }
 }
 
-/// Rejects stages that need more memory than there is, and warns about those that need more than is free.
+/// Rejects stages that need more than the total memory, and warns about those that need more than the free memory.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
         let large = context.config.batch_size(context.stage) > MEASURED_ABOVE * context.device_group.count();

@@ -126,7 +126,10 @@ fn run_stage<'a>(
 pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
     if let Some(index) = session.devices.iter().position(|device| !config.precision.is_supported_by(device)) {
         let which = format!("device {} of {}", index + 1, session.devices.len());
-        let reason = format!("{which} does not support it; valid are float32, float16 and bfloat16");
+        let reason = format!(
+            "{which} does not support it; float32 works everywhere, float16 and bfloat16 where the device has them, tf32 on NVIDIA \
+             GPUs from Ampere on, by CUDA"
+        );
         return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
     }
     config.precision.select();

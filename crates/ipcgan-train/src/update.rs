@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use ipcgan_model::SquareSum;
 
 use crate::loss_scale::LossScale;
 
@@ -40,9 +41,9 @@ impl Update {
         loss_scale: &LossScale,
     ) -> Self {
         let scale = 1.0 / (micro_batches.len() as f64 * loss_scale.factor());
-        let mut sum = Sum { micro_batches, total: GradientsParams::new(), squares: None };
+        let mut sum = Sum { micro_batches, total: GradientsParams::new(), squares: SquareSum::default() };
         module.visit(&mut sum);
-        let norm = sum.squares.expect("the loss depends on the parameters").sqrt() * scale;
+        let norm = sum.squares.sum().expect("the loss depends on the parameters").sqrt() * scale;
         if !loss_scale.accepts(&norm) {
             return Self { gradients: None, norm: norm.zeros_like() };
         }
@@ -65,18 +66,14 @@ impl Update {
 struct Sum {
     micro_batches: Vec<GradientsParams>,
     total: GradientsParams,
-    squares: Option<Tensor<1>>,
+    squares: SquareSum,
 }
 
 impl ModuleVisitor for Sum {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let gradients = self.micro_batches.iter_mut().filter_map(|micro_batch| micro_batch.remove::<D>(parameter.id));
         let Some(total) = gradients.reduce(|sum, gradient| sum + gradient) else { return };
-        let squares = total.clone().square().sum();
-        self.squares = Some(match self.squares.take() {
-            Some(before) => before + squares,
-            None => squares,
-        });
+        self.squares.add(&total);
         self.total.register(parameter.id, total);
     }
 }

@@ -1,4 +1,4 @@
-//! Lists the photos to age, and what is skipped.
+//! Lists the photos to age, and skipped files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::exit_reason::usage_error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Photo {
     pub(crate) source: Source,
-    /// Canonical location, as [`located`].
+    /// Canonical location, from [`located`].
     pub(crate) location: PathBuf,
     /// Relative output name without suffix: `trip/IMG_1`.
     pub(crate) stem: PathBuf,
@@ -40,35 +40,35 @@ pub(crate) struct Listing {
     pub(crate) photos: Vec<Photo>,
     /// Skipped files, counted by kind.
     pub(crate) skipped: BTreeMap<Skipped, usize>,
-    /// What should be read and cannot be: folders and links.
+    /// Folders and links that could not be read.
     pub(crate) unreadable: Vec<Unreadable>,
     seen: HashSet<PathBuf>,
-    /// Folders that were given and hold no photo.
+    /// Folders on the command line that hold no photo.
     without_photo: Vec<Unreadable>,
 }
 
-/// A folder or a link of which no photo comes.
+/// A folder or a link that yields no photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     pub(crate) path: PathBuf,
-    /// Names the path.
+    /// Error message; it names the path.
     pub(crate) reason: String,
 }
 
 /// Why a file is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Skipped {
-    /// An image format that this build does not read.
+    /// An image format that this build cannot decode.
     Unread(ImageKind),
     Video,
     OtherFile,
     /// A file or folder whose name starts with a dot.
     Hidden,
-    /// A result of an earlier command.
+    /// A result of an earlier run.
     Result,
     /// In the output folder.
     InOutputFolder,
-    /// Given twice.
+    /// Given more than once.
     Repeated,
     /// A link to one of its parent folders.
     LinkLoop,
@@ -93,7 +93,7 @@ impl fmt::Display for Skipped {
 }
 
 impl Skipped {
-    /// So many of this kind, as `3 other files`.
+    /// Count and kind as text, such as `3 other files`.
     fn counted(self, count: usize) -> String {
         match self {
             Self::Unread(_) | Self::Repeated => format!("{count} {self}"),
@@ -109,13 +109,13 @@ impl Skipped {
 }
 
 impl Listing {
-    /// The photos in `given` (files, folders and `-` for standard input), without results of earlier commands and files in
+    /// The photos in `given` (files, folders and `-` for standard input), without results of earlier runs and files in
     /// the output folder `out`.
     ///
     /// Photos of a folder are in natural order of their names; links are followed.
     ///
     /// # Errors
-    /// There is no photo, or a folder of photos is `out` itself.
+    /// There is no photo, or an input folder is `out` itself.
     pub(crate) fn of(given: &[PathBuf], out: &Path) -> Result<Self> {
         let mut listing = Self::default();
         for path in given {
@@ -134,7 +134,7 @@ impl Listing {
             let advice = listing.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
             bail!("{}{advice}", reasons.join("; "));
         }
-        // Among others, a folder without a photo must not pass for one that is done.
+        // If other inputs have photos, report a folder without one, so that it does not look finished.
         listing.unreadable.extend(without_photo);
         Ok(listing)
     }
@@ -264,7 +264,7 @@ fn text_of(skipped: &BTreeMap<Skipped, usize>) -> Option<String> {
     (!kinds.is_empty()).then(|| kinds.join(", "))
 }
 
-/// Why a folder in which this was skipped, and nothing else found, has no photo.
+/// Why a folder with only skipped files has no photo.
 fn what_it_holds(skipped: &BTreeMap<Skipped, usize>) -> String {
     let Some(text) = text_of(skipped) else { return "it is empty".into() };
     let by_name = match skipped.contains_key(&Skipped::OtherFile) {
@@ -274,7 +274,7 @@ fn what_it_holds(skipped: &BTreeMap<Skipped, usize>) -> String {
     format!("it holds {text} and nothing else{by_name}")
 }
 
-/// Why the file at `path` is no photo to age, if it is none.
+/// Why the file at `path` is not a photo to age; `None` if it is one.
 fn why_skipped(path: &Path, results: &HashSet<PathBuf>, out: Option<&Path>) -> Option<Skipped> {
     match ImageKind::of_path(path) {
         _ if results.contains(path) || ResumeLog::is_named(path) => Some(Skipped::Result),

@@ -25,7 +25,7 @@ use ipcgan::model::JsonPath;
 use serde_json::json;
 
 use crate::arguments::AgeArguments;
-use crate::output::{print_error, in_one_line, print_path};
+use crate::output::{in_one_line, print_error, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
 use crate::{debug, devices, info, print_line, warn};
@@ -38,7 +38,7 @@ use resume_log::{PhotoId, PhotoRecord, ResumeLog};
 pub(crate) use selection::{Age, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
-pub(crate) use upright::turn_advice;
+pub(crate) use upright::rotation_advice;
 
 /// Maximum number of renamed results that are listed.
 const MAX_RENAMED: usize = 5;

@@ -17,7 +17,7 @@ use super::request::{AgeRequest, OutputFormat, OutputKind};
 use super::resume_log::{PhotoId, ResumeLog, Written};
 use super::selection::{Age, FaceSelection};
 use super::source::Source;
-use super::upright::turn_advice;
+use super::upright::rotation_advice;
 use crate::{debug, info, warn};
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
@@ -41,7 +41,7 @@ pub(crate) struct AgedPhoto {
     path: JsonPath,
     width: u32,
     height: u32,
-    /// None if face detection was skipped.
+    /// `None` if face detection was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     faces: Option<Vec<FaceDescription>>,
     /// Results by age, and by face for face crops.
@@ -49,7 +49,7 @@ pub(crate) struct AgedPhoto {
     by_age: BTreeMap<String, JsonPath>,
     /// All results.
     pub(crate) files: Vec<JsonPath>,
-    /// Number of replaced results of earlier commands.
+    /// Number of replaced results of earlier runs.
     #[serde(skip)]
     pub(crate) replaced: usize,
     /// All results, relative to the output folder.
@@ -66,7 +66,7 @@ struct AgedFace {
     residuals: Vec<Residual>,
 }
 
-/// A photo that was read, and the base name of its results.
+/// A photo that has been read, with the base name of its results.
 pub(crate) struct Job<'a> {
     pub(crate) id: &'a PhotoId,
     pub(crate) source: &'a Source,
@@ -79,7 +79,7 @@ impl Aging {
     /// Writes the photo at each age, and contact sheets of the faces.
     ///
     /// # Errors
-    /// It is no photo, has no face, or cannot be written.
+    /// It is not a photo, has no face, or its results cannot be written.
     pub(crate) fn age(&self, job: &Job<'_>, log: &mut ResumeLog) -> Result<AgedPhoto> {
         let path = job.source.name();
         let original = photo::original(job.bytes, path)?;
@@ -123,7 +123,7 @@ impl Aging {
         debug(format_args!("searched for faces: {}", found.len()));
         match found.len() {
             0 => {
-                let advice = turn_advice(&self.photo_aging, photo);
+                let advice = rotation_advice(&self.photo_aging, photo);
                 let advice = advice.unwrap_or("if it is a face crop already, give --aligned");
                 bail!("no face found in {}; {advice}", path.display())
             }
@@ -133,7 +133,7 @@ impl Aging {
         self.faces.of(found).with_context(|| format!("{}", path.display()))
     }
 
-    /// A photo that is one aligned face.
+    /// A photo that is a single aligned face.
     fn aligned_crop(&self, crop: &RgbImage, path: &Path) -> Result<AgedFace> {
         let size = self.photo_aging.face_aging().image_size() as f32;
         let side = crop.width().min(crop.height()) as f32;
@@ -189,8 +189,8 @@ impl Aging {
         Ok(())
     }
 
-    /// An aligned face at its own size: the output of the generator where that is its size, else the residual is
-    /// pasted back as into a photo.
+    /// Writes an aligned face at its own size: the output of the generator if the sizes are equal; otherwise the
+    /// residual is pasted back as into a photo.
     fn write_aligned(&self, original: &Original, face: &AgedFace, files: &mut Results<'_>) -> Result<()> {
         let size = (original.image.width(), original.image.height());
         if size == face.before.dimensions() {
@@ -199,7 +199,7 @@ impl Aging {
         self.write_photo(original, &original.rgb(), std::slice::from_ref(face), files)
     }
 
-    /// Face crops at the size of the generator.
+    /// Writes face crops at the size of the generator.
     fn write_faces(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
         for face in faces {
             for (age, residual) in self.ages.iter().zip(&face.residuals) {
@@ -241,7 +241,7 @@ impl<'a> Results<'a> {
         Self { aging, job, log, format, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }
 
-    /// The photo, or a face, at an age.
+    /// Writes the photo, or a face, at an age.
     pub(crate) fn image(&mut self, label: &str, age: &str, image: &Original) -> Result<()> {
         let (width, height, max) = (image.image.width(), image.image.height(), self.format.max_side());
         if width.max(height) > max {

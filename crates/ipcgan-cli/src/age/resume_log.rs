@@ -1,7 +1,7 @@
-//! The resume log: which results were written to an output folder, for which photo and request.
+//! The resume log: the results in an output folder, with the photo and request of each.
 //!
-//! It has three purposes: an interrupted folder is resumed, results are not mistaken for photos, and only files that this
-//! program wrote are replaced.
+//! It has three purposes: an interrupted folder can be resumed, results are not mistaken for photos, and only files that
+//! this program wrote are replaced.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -28,7 +28,7 @@ enum Line {
         program: String,
         version: u32,
     },
-    /// Written before the file, so that the log knows every file.
+    /// Written before the file, so that the log lists every file.
     File(FileRecord),
     Photo(PhotoRecord),
 }
@@ -64,17 +64,17 @@ pub(crate) struct PhotoRecord {
 #[derive(Debug)]
 struct DonePhoto {
     record: PhotoRecord,
-    /// What its results were; none for one that the log does not know.
+    /// Sizes and checksums of its results; `None` for a result that the log does not list.
     contents: Vec<Option<Content>>,
 }
 
-/// What is known of a folder of results.
+/// The state of an output folder.
 #[derive(Debug, Default)]
 pub(crate) struct ResumeLog {
     folder: PathBuf,
     /// By path; a replaced file has several records.
     files: HashMap<PathBuf, Vec<FileRecord>>,
-    /// What was done under each base name: of each photo and request the newest.
+    /// Finished photos by base name: the newest of each photo and request.
     photos: HashMap<PathBuf, Vec<DonePhoto>>,
     /// Base names by the photo's path.
     bases: HashMap<PathBuf, PathBuf>,
@@ -86,7 +86,7 @@ impl ResumeLog {
     /// Opens the log of `folder`; it is created with the first result.
     ///
     /// # Errors
-    /// It cannot be read, or is a file of another program.
+    /// It cannot be read, or was written by another program.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(NAME);
         let text = match text_of(&path).with_context(|| format!("cannot read {}", path.display()))? {
@@ -118,7 +118,7 @@ impl ResumeLog {
         path.file_name().is_some_and(|name| name == NAME)
     }
 
-    /// Parses a log; none if `text` is no log.
+    /// Parses a log; `None` if `text` is not a log.
     fn parsed(text: &[u8]) -> Option<Self> {
         let mut log = Self::default();
         if text.is_empty() {
@@ -150,19 +150,20 @@ impl ResumeLog {
         }
     }
 
-    /// What was last written to a file.
+    /// The content last written to a file.
     fn newest(&self, file: &Path) -> Option<Content> {
         self.files.get(file)?.last().map(|record| record.content)
     }
 
-    /// What the results of the photo at `location` begin with, if it was aged before.
+    /// Base name of the results of the photo at `location`, if it was aged before.
     pub(crate) fn base_of(&self, location: &Path) -> Option<&Path> {
         self.bases.get(location).map(PathBuf::as_path)
     }
 
-    /// Whether the photo was aged before by `request`, and its results are there, as those called `base` or by its path.
+    /// Whether the photo was aged with `request` before and its results exist, under the base name `base` or found by
+    /// its path.
     ///
-    /// Results that another request replaced since are not there.
+    /// Results that another request has replaced do not count.
     pub(crate) fn has(&self, photo: &PhotoId, base: &Path, request: &AgeRequest) -> bool {
         let bases = self.base_of(photo.path.as_path()).into_iter().chain([base]);
         let mut done = bases.filter_map(|base| self.photos.get(base)).flatten();
@@ -177,8 +178,8 @@ impl ResumeLog {
         })
     }
 
-    /// Whether a file of `bytes` bytes may have been written for the photo at `location`, or with the content that
-    /// `content` returns, which is called rarely.
+    /// Whether a file of `bytes` bytes may have been written for the photo at `location`, or has the content that
+    /// `content` returns, which is called only if needed.
     pub(crate) fn may_replace(
         &self,
         file: &Path,
@@ -199,11 +200,11 @@ impl ResumeLog {
         })
     }
 
-    /// Writes a result of `photo` to `file`, relative to the log, completely or not at all; whether it replaced an
-    /// earlier result.
+    /// Atomically writes a result of `photo` to `file`, relative to the log; returns whether it replaced an earlier
+    /// result.
     ///
     /// # Errors
-    /// The file exists and was not written for this photo, or was changed since; or the folder cannot be written.
+    /// The file exists and was not written for this photo, or was changed since; or the folder is not writable.
     pub(crate) fn write(&mut self, file: &Path, bytes: &[u8], photo: &PhotoId) -> Result<Written> {
         let path = self.folder.join(file);
         let existing = fs::symlink_metadata(&path);
@@ -253,11 +254,11 @@ impl ResumeLog {
     }
 }
 
-/// What is found where a log belongs.
+/// Contents of the path of a log.
 enum Text {
-    /// A log's text; empty if there is none yet.
+    /// Text of a log; empty if there is none yet.
     Read(Vec<u8>),
-    /// Something that is no file, as `a folder`: reading a pipe would wait without an end.
+    /// Not a regular file, such as `a folder`; reading a pipe would block forever.
     NoFile(&'static str),
 }
 
@@ -276,7 +277,7 @@ fn text_of(path: &Path) -> io::Result<Text> {
     }
 }
 
-/// Whether a result was new or took the place of an earlier one.
+/// Whether a result is new or replaced an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     New,
@@ -308,7 +309,7 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// A folder with one result of one photo, which is done.
+    /// A folder with one finished result of one photo.
     fn aged(photo: &PhotoId) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let mut log = ResumeLog::open(folder.path()).unwrap();

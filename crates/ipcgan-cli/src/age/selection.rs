@@ -18,16 +18,17 @@ pub(crate) struct Age {
     pub(crate) blend: AgeBlend,
 }
 
-/// The oldest age in years that can be shown.
+/// Maximum target age in years.
 pub(crate) const MAX_AGE: u32 = 120;
-/// The strongest change, where 1 is what the network learned.
+/// Maximum strength; 1 is the change that the network learned.
 pub(crate) const MAX_STRENGTH: f64 = 3.0;
 
 impl Age {
-    /// The age `name`: one of `groups` by name, or years in digits from the first age of the youngest group on.
+    /// Parses the age `name`: a group of `groups` by name, or years in digits, at least the first age of the youngest
+    /// group.
     ///
     /// # Errors
-    /// It is neither, or these networks cannot show it.
+    /// It is neither, or these networks do not support the age.
     pub(crate) fn parse(name: &str, groups: &AgeGroups) -> Result<Self, String> {
         if let Some(group) = groups.by_name(name) {
             return Ok(Self { name: name.into(), blend: AgeBlend::from_group(group, groups) });
@@ -48,17 +49,17 @@ impl Age {
         }
     }
 
-    /// For tests that look at names alone.
+    /// For tests that only use names.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
         Self { name: name.into(), blend: AgeBlend::from_group(0, &AgeGroups::default()) }
     }
 }
 
-/// How strong a change is, of its text.
+/// Parses the strength of the ageing effect.
 ///
 /// # Errors
-/// It is no number from 0 to [`MAX_STRENGTH`].
+/// It is not a number from 0 to [`MAX_STRENGTH`].
 pub(crate) fn strength(text: &str) -> Result<f32, String> {
     let strength = text.parse::<f64>().ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
     let strength = strength.ok_or_else(|| format!("a strength is a number from 0 (no change) to {MAX_STRENGTH}"))?;
@@ -68,7 +69,7 @@ pub(crate) fn strength(text: &str) -> Result<f32, String> {
 /// Parses `to` (`all` groups, groups by name, years); also returns notices.
 ///
 /// # Errors
-/// An age that no group of these weights contains, or that is no age.
+/// An age is invalid, or no group of these weights contains it.
 pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<(Vec<Age>, Vec<String>)> {
     let (mut ages, mut notices) = (Vec::<Age>::new(), Vec::new());
     let given = to.iter().map(|name| name.trim());
@@ -85,7 +86,7 @@ pub(crate) fn ages(to: &[String], groups: &AgeGroups) -> Result<(Vec<Age>, Vec<S
     Ok((ages, notices))
 }
 
-/// Says that an age looks as a group does, because it is not between the middles of two groups.
+/// Notice that an age looks like a group, because it is not between the middle ages of two groups.
 fn notice(name: &str, groups: &AgeGroups) -> Option<String> {
     let years: f32 = name.parse().ok()?;
     let oldest = groups.count() - 1;

@@ -14,17 +14,17 @@ use crate::info;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Summary {
     pub(crate) aged: usize,
-    /// Skipped, because an earlier command aged them in the same way.
+    /// Skipped, because an earlier run aged them with the same request.
     pub(crate) aged_before: usize,
     pub(crate) failed: usize,
     /// Folders and links that cannot be read.
     unreadable: usize,
     /// Skipped files by kind.
     skipped: BTreeMap<String, usize>,
-    /// The same in words.
+    /// The same as text.
     #[serde(skip)]
     skipped_text: Option<String>,
-    /// Results that took the place of earlier ones.
+    /// Results that replaced earlier ones.
     pub(crate) replaced: usize,
 }
 
@@ -44,7 +44,7 @@ impl Summary {
         }
     }
 
-    /// An error if something failed.
+    /// An error if any photo failed.
     pub(crate) fn result(&self) -> Result<()> {
         let photos = counted(self.aged + self.aged_before + self.failed, "photo", "photos");
         let unreadable = counted(self.unreadable, "folder or link", "folders or links");
@@ -87,7 +87,7 @@ mod tests {
         summary.aged_before = 2;
         summary.failed = 1;
         summary.skipped_text = Some("3 HEIC".into());
-        let line = "photos aged: 9, aged before: 2 (--reprocess ages them once more), failed: 1; skipped: 3 HEIC";
+        let line = "photos aged: 9, aged before: 2 (--reprocess ages them again), failed: 1; skipped: 3 HEIC";
         assert_eq!(summary.to_string(), line);
         assert_eq!(summary.result().unwrap_err().to_string(), "1 of 12 photos could not be aged");
         let only = Summary { failed: 1, ..Summary::default() };

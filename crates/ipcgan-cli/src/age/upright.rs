@@ -3,20 +3,23 @@
 use image::imageops::{rotate90, rotate180, rotate270, thumbnail};
 use ipcgan::{PhotoAging, RgbImage};
 
-/// Longer side of a photo that is turned to look for faces again.
-const TURNED_SIDE: u32 = 800;
+/// Longer side of a photo that is rotated to search for faces again.
+const ROTATED_SIDE: u32 = 800;
 
-/// How to turn a photo in which no face is found, if it then shows one.
-pub(crate) fn turn_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static str> {
-    let factor = (TURNED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
+/// How to rotate a photo in which no face is found, if a face is found then.
+pub(crate) fn rotation_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static str> {
+    let factor = (ROTATED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor) as u32).max(1));
     let small = if factor < 1.0 { thumbnail(photo, width, height) } else { photo.clone() };
-    let turned = [
-        (rotate90(&small), "turned by 90 degrees clockwise it shows one: save it upright first"),
-        (rotate270(&small), "turned by 90 degrees counterclockwise it shows one: save it upright first"),
-        (rotate180(&small), "it is upside down: turned by 180 degrees it shows one"),
+    let rotated = [
+        (rotate90(&small), "a face is found after rotating by 90 degrees clockwise: save the photo upright first"),
+        (
+            rotate270(&small),
+            "a face is found after rotating by 90 degrees counterclockwise: save the photo upright first",
+        ),
+        (rotate180(&small), "it is upside down: a face is found after rotating by 180 degrees"),
     ];
-    // Some faces are found in two of them: the largest, surest and most upright one tells which way is up.
+    // Some faces are found in two of them: the largest, most certain and most upright face decides.
     let evidence = |photo: &RgbImage| {
         let faces = aging.faces(photo).into_iter().map(|face| face.found);
         faces
@@ -27,6 +30,6 @@ pub(crate) fn turn_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'stat
             })
             .max_by(f32::total_cmp)
     };
-    let found = turned.iter().filter_map(|(photo, advice)| Some((evidence(photo)?, *advice)));
+    let found = rotated.iter().filter_map(|(photo, advice)| Some((evidence(photo)?, *advice)));
     found.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, advice)| advice)
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     let mut found = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
         progress.show(index, frames.len());
-        // An unreadable frame counts as one without faces; the others are aged nevertheless.
+        // An unreadable frame counts as one without faces; the other frames are still aged.
         let faces = match read(frame) {
             Ok((_, photo)) => aging.photo_aging.faces(&photo.rgb()),
             Err(error) => {
@@ -67,7 +67,7 @@ fn read(frame: &Photo) -> Result<(Arc<[u8]>, Original)> {
     Ok((bytes, photo))
 }
 
-/// The selected people.
+/// The selected tracks.
 fn wanted(people: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
     let count = people.len();
     let chosen: Vec<Track> = match faces {
@@ -90,7 +90,7 @@ struct Video<'a> {
     frames: &'a [Photo],
     bases: &'a [PathBuf],
     people: Vec<Track>,
-    /// Neighbouring frames of the current one; none for an unreadable one.
+    /// Frames adjacent to the current one; `None` for an unreadable one.
     near: BTreeMap<usize, Option<Frame>>,
     log: ResumeLog,
 }
@@ -98,13 +98,13 @@ struct Video<'a> {
 struct Frame {
     bytes: Arc<[u8]>,
     photo: Original,
-    /// What each age changes in each person.
+    /// Residuals of each track at each age.
     residuals: Vec<Option<Vec<Residual>>>,
 }
 
 impl Video<'_> {
-    /// Writes a frame at each age, with residuals averaged over neighbouring frames. Returns the number of replaced
-    /// results; none if the frame cannot be read.
+    /// Writes a frame at each age, with residuals averaged over adjacent frames. Returns the number of replaced
+    /// results; `None` if the frame cannot be read.
     fn write(&mut self, frame: usize) -> Result<Option<usize>> {
         self.near.retain(|near, _| near + SMOOTHING_RADIUS >= frame);
         for near in frame..(frame + SMOOTHING_RADIUS + 1).min(self.frames.len()) {
@@ -126,7 +126,7 @@ impl Video<'_> {
         Ok(Some(results.replaced))
     }
 
-    /// A frame with its people at one of the ages.
+    /// A frame with its tracked faces at one of the ages.
     fn aged(&self, frame: usize, photo: &Original, age: usize) -> Original {
         let mut photo = photo.clone();
         let size = self.aging.photo_aging.face_aging().image_size();
@@ -150,7 +150,7 @@ impl Video<'_> {
         Some(&frame.residuals[person].as_ref()?[age])
     }
 
-    /// Reads a frame; none if it cannot be read, which was reported before.
+    /// Reads a frame; `None` if it cannot be read, which has been reported before.
     fn read(&self, frame: usize) -> Result<Option<Frame>> {
         let Ok((bytes, photo)) = read(&self.frames[frame]) else { return Ok(None) };
         let rgb = photo.rgb();

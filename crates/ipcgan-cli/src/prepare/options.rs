@@ -1,4 +1,4 @@
-//! Consistency of the options of `prepare`, and selection of the data set.
+//! Checks the options of `prepare` for consistency, and selects the data set.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::exit_reason::usage_error;
 use crate::info;
 
-/// The folder of the data set; none for synthetic faces. Rejects options that would have no effect.
+/// The folder of the data set; `None` for synthetic faces. Rejects options without effect.
 pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
     let is_synthetic = arguments.source.as_deref() == Some(SYNTHETIC);
     let folder = match (&arguments.folder, is_synthetic) {
@@ -54,7 +54,7 @@ pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
     }
 }
 
-/// The source given by name, by its table, or detected from `tree`; and the reason.
+/// The source given by name, by its table, or detected from `tree`, with the reason for the choice.
 pub(super) fn source(tree: &Tree, arguments: &PrepareArguments) -> Result<(&'static dyn Source, String)> {
     let named = |name: &str| by_name(name).expect("the arguments were checked");
     match (&arguments.source, &arguments.table) {
@@ -106,7 +106,7 @@ pub(super) enum Splits {
     Source,
     /// By seed, ignoring the official split.
     Seeded,
-    /// By a table.
+    /// From a table.
     Published(PublishedSplit),
 }
 

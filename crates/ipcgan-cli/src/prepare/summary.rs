@@ -6,7 +6,7 @@ use ipcgan::data::{Split, counted};
 
 use crate::info;
 
-/// Prints faces by age group and split, excluded images by reason, and which stages the data supports.
+/// Prints faces by age group and split, excluded images by reason, and the readiness for each training stage.
 pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
     let count = |group, split| {
         prepared.faces.iter().filter(|(_, label)| label.group == group && label.split == Some(split)).count()

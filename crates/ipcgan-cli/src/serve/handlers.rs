@@ -16,7 +16,7 @@ use super::age_query::{AgeQuery, AgeRequest};
 use super::api_error::ApiError;
 use super::openapi;
 use super::photo_service::PhotoService;
-use crate::age::turn_advice;
+use crate::age::rotation_advice;
 
 /// Methods of readable resources.
 const READ: &str = "GET, HEAD, OPTIONS";
@@ -95,7 +95,7 @@ async fn faces(
             found["warning"] = json!(warning.to_string());
         }
         if faces.is_empty()
-            && let Some(hint) = turn_advice(aging, &photo.rgb())
+            && let Some(hint) = rotation_advice(aging, &photo.rgb())
         {
             found["hint"] = json!(hint);
         }
@@ -118,7 +118,7 @@ async fn age(
     let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {
-            let advice = turn_advice(aging, &photo.rgb()).map(|advice| format!("; {advice}")).unwrap_or_default();
+            let advice = rotation_advice(aging, &photo.rgb()).map(|advice| format!("; {advice}")).unwrap_or_default();
             return Err(ApiError::unprocessable(format!("no face was found in the photo{advice}")));
         }
         let max = format.max_side();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::age_query::FORMATS;
 use crate::age::{MAX_AGE, MAX_STRENGTH};
 
-/// The description for networks that know `groups`.
+/// The description for networks with the age groups `groups`.
 pub(super) fn description(groups: &AgeGroups) -> Value {
     let mut description: Value = serde_json::from_str(include_str!("openapi.json")).expect("the file is JSON");
     description["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));

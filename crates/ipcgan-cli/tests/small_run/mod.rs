@@ -54,17 +54,17 @@ fn train_on(folder: &Path, devices: &str) -> Command {
     command
 }
 
-/// What came of [`small_run`].
+/// Output of [`small_run`].
 pub(crate) fn trained(folder: &Path, arguments: &[&str]) -> Output {
     small_run(folder, arguments).output().expect("the program is there")
 }
 
-/// What came of `--resume` with `arguments` alone: the settings are those that the run began with.
+/// Output of `--resume` with only `arguments`: the settings are those saved in the run.
 pub(crate) fn resumed(folder: &Path, arguments: &[&str]) -> Output {
     train(folder, &[&["--resume"], arguments].concat()).output().expect("the program is there")
 }
 
-/// What the command said beside its results; it ended with `code`.
+/// Standard error of the command, which must exit with `code`.
 pub(crate) fn ended(command: &mut Command, code: i32) -> String {
     let Output { status, stderr, .. } = command.output().expect("the program is there");
     let report = text(&stderr);
@@ -73,7 +73,7 @@ pub(crate) fn ended(command: &mut Command, code: i32) -> String {
     report
 }
 
-/// Results, and what the command said beside them; it succeeded.
+/// Standard output and standard error of the command, which must succeed.
 pub(crate) fn succeeded(output: Output) -> (String, String) {
     let (answer, report) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{report}");
@@ -84,7 +84,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The whole file: the same run makes the same bytes.
+/// The whole weights file: equal runs write equal bytes.
 pub(crate) fn weights(folder: &Path, run: &str, network: &str) -> Vec<u8> {
     let file = folder.join(run).join("weights").join(format!("{network}.safetensors"));
     fs::read(file).expect("the run has saved its weights")
@@ -96,7 +96,7 @@ pub(crate) fn assert_same_networks(folder: &Path, one: &str, other: &str) {
     }
 }
 
-/// The lines of JSON that a stage left.
+/// The JSON lines that a stage wrote to `file`.
 pub(crate) fn recorded(folder: &Path, run: &str, file: &str) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(folder.join(run).join("log").join(file)).expect("the stage has a log");
     text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()

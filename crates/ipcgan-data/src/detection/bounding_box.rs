@@ -1,15 +1,15 @@
 //! Bounding boxes.
 
-/// A bounding box in a photo, in pixels; it may reach beyond the photo.
+/// A bounding box in a photo, in pixels; it may extend beyond the photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BoundingBox {
     /// First column.
     pub left: f32,
     /// First row.
     pub top: f32,
-    /// End of the columns.
+    /// End of the columns (exclusive).
     pub right: f32,
-    /// End of the rows.
+    /// End of the rows (exclusive).
     pub bottom: f32,
 }
 
@@ -34,7 +34,7 @@ impl BoundingBox {
         self.width().max(self.height())
     }
 
-    /// Intersection over union (IoU) with another; 0 if they do not meet.
+    /// Intersection over union (IoU) with another; 0 if they are disjoint.
     pub(super) fn iou(&self, other: &Self) -> f32 {
         let shared = self.intersection(other);
         shared / (self.area() + other.area() - shared)

@@ -17,12 +17,12 @@ use image::RgbImage;
 /// A face in a photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectedFace {
-    /// Where it is.
+    /// Its bounding box.
     pub bounds: BoundingBox,
     /// Confidence from 0 to 1.
     pub score: f32,
     /// `[column, row]` in pixels of the left eye, the right eye, the nose, the left and the right corner of the mouth;
-    /// left and right as seen.
+    /// left and right from the viewer.
     pub landmarks: [[f32; 2]; 5],
 }
 

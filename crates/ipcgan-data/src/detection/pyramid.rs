@@ -1,26 +1,27 @@
 //! The image pyramid of a photo, and the tiles of each level.
 
-/// From one pass to the next coarser one. Faces of 32 to 300 pixels are found reliably, so no size falls between two passes.
+/// Scale factor between two levels. The network reliably detects faces of 32 to 300 pixels, so no size falls between
+/// two levels.
 const STEP: f64 = 4.0;
-/// Shorter side of the photo, in pixels, at or below which no coarser pass follows: a face that fills it is found.
+/// Shorter side, in pixels, up to which a level is the coarsest: a face that fills it is still detected.
 const COARSEST_SIDE: f64 = 320.0;
-/// Pixels of the shorter side in the coarsest pass, if there are several.
+/// Shorter side of the coarsest level in pixels, if there are several.
 const COARSE_SIDE: f64 = 256.0;
-/// Pixels of a pass that is not cut into tiles.
+/// Maximum number of pixels of a level that is not cut into tiles.
 const MAX_WHOLE: usize = 1_500_000;
 /// Side of a tile.
 const TILE: usize = 1024;
-/// What neighbouring tiles share. Larger faces are found in the next coarser pass.
+/// Overlap of adjacent tiles. Larger faces are detected in the next coarser level.
 pub(super) const TILE_OVERLAP: usize = 192;
 
-/// A photo brought to `width` times `height` pixels.
+/// A level of the image pyramid: the photo resized to `width` x `height` pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PyramidLevel {
     pub(super) width: usize,
     pub(super) height: usize,
 }
 
-/// A part of a pass, in its pixels.
+/// A part of a level, in its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tile {
     pub(super) left: usize,
@@ -29,7 +30,7 @@ pub(super) struct Tile {
     pub(super) height: usize,
 }
 
-/// The passes over a photo of `[width, height]` whose finest one is at `scale` of its size, finest first.
+/// The levels of a photo of `[width, height]`, finest first; the finest one is at `scale` of the photo's size.
 pub(super) fn pyramid_levels([width, height]: [u32; 2], scale: f64) -> Vec<PyramidLevel> {
     let shorter = f64::from(width.min(height));
     let coarsest = COARSE_SIDE / shorter;
@@ -44,7 +45,7 @@ pub(super) fn pyramid_levels([width, height]: [u32; 2], scale: f64) -> Vec<Pyram
 }
 
 impl PyramidLevel {
-    /// The tiles, which together cover it.
+    /// The tiles, which together cover the level.
     pub(super) fn tiles(self) -> Vec<Tile> {
         let Self { width, height } = self;
         if width * height <= MAX_WHOLE {
@@ -58,7 +59,7 @@ impl PyramidLevel {
     }
 }
 
-/// Where tiles begin along a side.
+/// Tile offsets along one axis.
 fn starts(side: usize) -> Vec<usize> {
     let step = TILE - TILE_OVERLAP;
     let count = side.saturating_sub(TILE_OVERLAP).div_ceil(step).max(1);
@@ -66,8 +67,8 @@ fn starts(side: usize) -> Vec<usize> {
 }
 
 impl Tile {
-    /// Whether a face with its centre at `[x, y]` of the pass is this tile's: between two tiles that share a part, the
-    /// middle of that part is the border.
+    /// Whether this tile owns a face with its centre at `[x, y]` of the level: the border between two tiles is the
+    /// middle of their overlap.
     pub(super) fn owns(&self, level: PyramidLevel, [x, y]: [f32; 2]) -> bool {
         let inside = |point: f32, first: usize, count: usize, side: usize| {
             let half = (TILE_OVERLAP / 2) as f32;

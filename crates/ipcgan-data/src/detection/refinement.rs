@@ -1,8 +1,8 @@
-//! Landmark refinement: every face is detected again in an aligned close-up.
+//! Landmark refinement: every face is detected again in an aligned crop.
 //!
-//! The network's landmarks are only as fine as its cells, and of a head on its side they are a fifth of the distance of the
-//! eyes off. So each face is cut out as its landmarks say, once more as its mirror image, and searched again, until the
-//! landmarks stay where they are. What no close-up shows was no face.
+//! The network's landmarks are limited by its stride, and in a head rotated by 90 degrees they are off by a fifth of
+//! the distance between the eyes. Each face is therefore aligned by its landmarks, cropped together with its mirror
+//! image, and detected again, until the landmarks converge. A face that is not found in its crop was a false positive.
 
 use burn::tensor::TensorData;
 use image::RgbImage;
@@ -12,22 +12,22 @@ use super::{BoundingBox, DetectedFace};
 use crate::alignment::{SimilarityTransform, TEMPLATE};
 use crate::resample;
 
-/// Side of a close-up, in pixels.
+/// Side of an aligned crop, in pixels.
 const SIDE: usize = 320;
-/// Side of the face as [`TEMPLATE`] has it in the middle of a close-up: the network is most exact for faces of that size.
+/// Side of the [`TEMPLATE`] face in the centre of a crop: the network is most accurate for faces of that size.
 const FACE_SIDE: f32 = 272.0;
-/// Where the network sees the template's face in a close-up.
+/// Bounding box that the network predicts for the template's face in a crop.
 const EXPECTED: BoundingBox = BoundingBox { left: 32.0, top: 26.0, right: 288.0, bottom: 294.0 };
-/// Intersection over union with [`EXPECTED`] from which on a face in a close-up is the one that it is of.
+/// Minimum intersection over union with [`EXPECTED`] of the detection in a crop that is its face.
 const MIN_IOU: f32 = 0.4;
-/// Close-ups of a face at most.
+/// Maximum number of refinement rounds.
 const MAX_ROUNDS: usize = 3;
-/// Share of the distance of the eyes; landmarks that moved less are final.
+/// Landmarks that moved less than this fraction of the distance between the eyes have converged.
 const SETTLED: f32 = 0.1;
-/// Points of the photo that a pixel is the mean of, along one axis, at most.
+/// Maximum number of samples per pixel and axis.
 const MAX_SAMPLES: f32 = 4.0;
 
-/// `face` with the landmarks that close-ups show; none if the first one shows no face.
+/// `face` with refined landmarks; `None` if its first crop shows no face.
 pub(super) fn refined(detector: &YunetDetector, photo: &RgbImage, face: DetectedFace) -> Option<DetectedFace> {
     let mut landmarks = close_up(detector, photo, &face.landmarks)?;
     let mut before = face.landmarks;
@@ -48,7 +48,7 @@ fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
     ways.fold(0.0, f32::max) / distance(after[0], after[1])
 }
 
-/// The landmarks in a close-up of a face whose landmarks are roughly known.
+/// The landmarks in an aligned crop of a face whose landmarks are roughly known.
 fn close_up(detector: &YunetDetector, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
     let margin = (SIDE as f32 - FACE_SIDE) / 2.0;
     let template = TEMPLATE.map(|place| place.map(|fraction| margin + fraction * FACE_SIDE));
@@ -69,9 +69,9 @@ fn close_up(detector: &YunetDetector, photo: &RgbImage, landmarks: &[[f32; 2]; 5
     Some(landmarks.map(|landmark| to_photo.apply(landmark)))
 }
 
-/// The close-up and its mirror image, `[2, 3, SIDE, SIDE]`; black beyond the photo.
+/// The crop and its mirror image, `[2, 3, SIDE, SIDE]`; black beyond the photo.
 fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
-    // A bilinear value is itself a mean over two pixels along each axis.
+    // A bilinear sample is itself a mean over two pixels along each axis.
     let points = (to_photo.scale() / 2.0).ceil().clamp(1.0, MAX_SAMPLES) as usize;
     let [width, height] = [photo.width(), photo.height()].map(|side| side as f32);
     let mut values = vec![0.0; 2 * SIDE * SIDE * 3];
@@ -83,7 +83,7 @@ fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
             let part = |index: usize| (index as f32 + 0.5) / points as f32;
             let [column, row] = to_photo.apply([x as f32 + part(index % points), y as f32 + part(index / points)]);
             if (0.0..width).contains(&column) && (0.0..height).contains(&row) {
-                // Pixels' middles lie at halves.
+                // Pixel centres lie at half coordinates.
                 let value = resample::at(photo, column - 0.5, row - 0.5);
                 sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
             }
@@ -96,7 +96,7 @@ fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
     TensorData::new(values, [2, SIDE, SIDE, 3])
 }
 
-/// The landmarks of the face in a close-up: the mean over the candidates that overlap the highest score, weighted by the
+/// The landmarks of the face in a crop: the mean over the candidates that overlap the highest score, weighted by the
 /// squares of their scores.
 fn voted(candidates: &[DetectedFace]) -> Option<[[f32; 2]; 5]> {
     const SAME_FACE: f32 = 0.5;

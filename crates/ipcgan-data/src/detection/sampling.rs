@@ -8,7 +8,7 @@ pub(super) struct Pixels {
     pub(super) width: usize,
 }
 
-/// `photo` at another size. Where it becomes smaller, each pixel is the mean of the area that it covers.
+/// Resizes `photo`. When it shrinks, each pixel is the mean of the area that it covers.
 pub(super) fn resized(photo: &RgbImage, width: usize, height: usize) -> Pixels {
     if photo.dimensions() == (width as u32, height as u32) {
         return Pixels { values: photo.as_raw().iter().map(|&value| f32::from(value)).collect(), width };
@@ -34,7 +34,7 @@ pub(super) fn resized(photo: &RgbImage, width: usize, height: usize) -> Pixels {
     Pixels { values, width }
 }
 
-/// The source pixels of a line that a target pixel covers: the first one, and the weight of each from there on.
+/// The source pixels of a line that a target pixel covers: the index of the first, and the weights.
 struct Coverage {
     first: usize,
     weights: Vec<f32>,

@@ -2,13 +2,13 @@
 
 use super::DetectedFace;
 
-/// Candidates that are looked at, highest score first; a photo that is one large crowd has fewer.
+/// Maximum number of candidates, highest scores first; a photo of a dense crowd has fewer.
 const MAX_CANDIDATES: usize = 5000;
-/// Share of a face's area in another one from which on it is a part of that one.
+/// Maximum fraction of a face's area inside another; above it, the face is a part of that one.
 const MAX_FRACTION_IN_ANOTHER: f32 = 0.75;
 
-/// The faces with the highest scores among those that overlap, highest score first: a candidate is left out if its
-/// intersection over union with one that is kept exceeds `max_iou`.
+/// The faces with the highest scores among those that overlap, highest score first: a candidate is suppressed if its
+/// intersection over union with a kept one exceeds `max_iou`.
 pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_iou: f32) -> Vec<DetectedFace> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(MAX_CANDIDATES);
@@ -21,8 +21,8 @@ pub(super) fn non_maximum_suppression(mut candidates: Vec<DetectedFace>, max_iou
     kept
 }
 
-/// `faces`, highest score first, without those that lie in one with a higher score: in a fine pass, parts of a large face
-/// look like faces.
+/// Removes from `faces`, highest score first, those inside one with a higher score: in a fine level, parts of a large
+/// face look like faces.
 pub(super) fn without_nested(faces: Vec<DetectedFace>) -> Vec<DetectedFace> {
     let mut whole: Vec<DetectedFace> = Vec::new();
     for face in faces {
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_face_that_was_left_out_suppresses_no_other() {
-        // The second overlaps both others, which do not overlap one another by as much.
+        // The second overlaps both others, which overlap each other less.
         let kept = non_maximum_suppression(vec![face(0.0, 0.9), face(4.0, 0.8), face(8.0, 0.7)], 0.3);
 
         assert_eq!(kept, [face(0.0, 0.9), face(8.0, 0.7)]);

@@ -14,11 +14,11 @@ const MAX_GAP: usize = 5;
 pub struct Track {
     /// The first frame.
     pub first: usize,
-    /// Landmarks in each frame from the first on, as those of [`DetectedFace`].
+    /// Landmarks in each frame from the first one, in the order of [`DetectedFace::landmarks`].
     pub landmarks: Vec<[[f32; 2]; 5]>,
-    /// Where it was seen last.
+    /// Bounding box of the newest detection.
     last_bounds: BoundingBox,
-    /// Area of the largest view, in pixels.
+    /// Area of the largest detection, in pixels.
     pub largest: f32,
 }
 
@@ -33,12 +33,12 @@ impl Track {
         self.first + self.landmarks.len()
     }
 
-    /// Landmarks in a frame, if the face is seen in it.
+    /// Landmarks in a frame, if the track covers it.
     pub fn at(&self, frame: usize) -> Option<[[f32; 2]; 5]> {
         self.landmarks.get(frame.checked_sub(self.first)?).copied()
     }
 
-    /// Goes on with a face in `frame`.
+    /// Extends the track by a face in `frame`.
     fn add(&mut self, frame: usize, face: &DetectedFace) {
         let (from, gap) = (self.landmarks[self.landmarks.len() - 1], frame - self.end());
         for step in 1..=gap {
@@ -62,7 +62,7 @@ impl Track {
     }
 }
 
-/// Gaussian weights, which sum to one, of the frames of `within` up to [`SMOOTHING_RADIUS`] before and after `frame`.
+/// Gaussian weights, which sum to one, of the frames in `within` up to [`SMOOTHING_RADIUS`] before and after `frame`.
 pub fn smoothing_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)> {
     const SPREAD: f32 = 1.2;
     let near = frame.saturating_sub(SMOOTHING_RADIUS).max(within.start)..(frame + SMOOTHING_RADIUS + 1).min(within.end);
@@ -74,14 +74,14 @@ pub fn smoothing_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)
 /// Radius of the temporal smoothing in frames.
 pub const SMOOTHING_RADIUS: usize = 3;
 
-/// Tracks faces through a video; `frames` holds the faces of each frame. Tracks are in order of appearance, from left to
-/// right in the first frame.
+/// Tracks faces through a video; `frames` holds the faces of each frame. Tracks are in order of appearance, and from
+/// left to right if they start in the same frame.
 pub fn track_faces(frames: &[Vec<DetectedFace>]) -> Vec<Track> {
     let mut tracks: Vec<Track> = Vec::new();
     for (frame, faces) in frames.iter().enumerate() {
         let mut faces: Vec<&DetectedFace> = faces.iter().collect();
         faces.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
-        // The surest pairs first.
+        // The pairs with the largest overlap first.
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
         for (place, track) in tracks.iter().enumerate().filter(|(_, track)| frame - track.end() <= MAX_GAP) {
             for (index, face) in faces.iter().enumerate() {
@@ -107,7 +107,7 @@ fn area(bounds: &BoundingBox) -> f32 {
     bounds.width() * bounds.height()
 }
 
-/// The weighted sum of landmarks.
+/// Weighted sum of landmarks.
 fn mixed(parts: &[([[f32; 2]; 5], f32)]) -> [[f32; 2]; 5] {
     let mut sum = [[0.0; 2]; 5];
     for (landmarks, weight) in parts {

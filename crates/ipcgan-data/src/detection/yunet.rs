@@ -12,32 +12,32 @@ use super::sampling::{Pixels, resized};
 use super::suppression::{non_maximum_suppression, without_nested};
 use super::{BoundingBox, DetectedFace, FaceDetector};
 
-/// Side in pixels, in the finest pass, of the smallest face that is looked for: the network finds most of that size.
+/// Side of the smallest face, in pixels of the finest level: the network detects most faces of that size.
 const FINEST_FACE: f32 = 24.0;
 
 /// Configuration of the YuNet detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct YunetConfig {
-    /// Longer side of the smallest face, in pixels of the photo. Default: 16; a small photo is enlarged for it.
+    /// Minimum face size: longer side, in pixels of the photo. Default: 16; a small photo is enlarged for it.
     pub min_face: f32,
-    /// Pixels of the finest pass over the photo. Default: one million, in which a photo of 12 megapixels shows faces of 70
-    /// pixels. Time grows with it; so it bounds what a large photo costs, and a very long one.
+    /// Maximum number of pixels of the finest level. Default: one million, in which a photo of 12 megapixels shows
+    /// faces of 70 pixels. Time grows with it, so it bounds the cost of large and of very long photos.
     pub max_pixels: u32,
-    /// Lowest score of a face, from 0 to 1. Default: 0.6.
+    /// Minimum score of a face, from 0 to 1. Default: 0.6.
     pub score_threshold: f32,
     /// Intersection over union above which the face with the lower score is suppressed (non-maximum suppression).
     /// Default: 0.3.
     pub nms_threshold: f32,
-    /// Where landmarks come from. Default: from close-ups.
+    /// Source of the landmarks. Default: refinement.
     pub landmarks: LandmarkSource,
 }
 
-/// Where the landmarks of a face come from.
+/// Source of a face's landmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LandmarkSource {
-    /// From the pass over the photo in which the face was found, as OpenCV has them.
+    /// From the pyramid level in which the face was detected, as in OpenCV.
     Detection,
-    /// From close-ups, upright and large: some 0.3 megapixels more a face. They also tell what is no face.
+    /// From upright, large aligned crops: about 0.3 megapixels more per face. They also reject false positives.
     Refinement,
 }
 
@@ -54,7 +54,7 @@ impl Default for YunetConfig {
 }
 
 impl YunetConfig {
-    /// Size of the finest pass over a photo of `[width, height]`, as a fraction of the photo's.
+    /// Size of the finest level of a photo of `[width, height]`, relative to the photo.
     fn finest_scale(&self, [width, height]: [u32; 2]) -> f64 {
         let affordable = (f64::from(self.max_pixels) / (f64::from(width) * f64::from(height))).sqrt();
         f64::from(FINEST_FACE / self.min_face).min(affordable)
@@ -63,7 +63,8 @@ impl YunetConfig {
 
 /// Face detector based on YuNet.
 ///
-/// The network knows faces of about 10 to 300 pixels, so a large photo is searched at several sizes (an image pyramid).
+/// The network detects faces of about 10 to 300 pixels, so a large photo is searched at several scales (an image
+/// pyramid).
 #[derive(Debug)]
 pub struct YunetDetector {
     network: Yunet,
@@ -72,7 +73,7 @@ pub struct YunetDetector {
 }
 
 impl YunetDetector {
-    /// A detector with the network from the bytes of a safetensors file; `origin` names it in errors.
+    /// Loads the network from the bytes of a safetensors file; `origin` names it in errors.
     ///
     /// # Errors
     /// The bytes are damaged, or hold another network.
@@ -80,12 +81,12 @@ impl YunetDetector {
         Ok(Self { network: Yunet::from_bytes(bytes, origin, device)?, device: device.clone(), config })
     }
 
-    /// The faces of one pass, in pixels of the photo; several for the same face.
+    /// The detections in one level, in pixels of the photo; possibly several for the same face.
     fn candidates(&self, photo: &RgbImage, pass: PyramidLevel) -> Vec<DetectedFace> {
         let pixels = resized(photo, pass.width, pass.height);
         let scales = [pass.width as f32 / photo.width() as f32, pass.height as f32 / photo.height() as f32];
         let tiles = pass.tiles();
-        // A face that neighbouring tiles cut is found whole in the next coarser pass.
+        // A face cut by a tile border is detected whole in the next coarser level.
         let max_side = if tiles.len() > 1 { TILE_OVERLAP as f32 } else { f32::INFINITY };
         let mut faces = Vec::new();
         for tile in tiles {
@@ -97,7 +98,7 @@ impl YunetDetector {
         faces
     }
 
-    /// What the network finds in each of `images`, `[batch, height, width, 3]`; several faces for the same one.
+    /// The detections in each of `images`, `[batch, height, width, 3]`; possibly several for the same face.
     pub(super) fn predictions(&self, images: TensorData) -> Vec<Vec<DetectedFace>> {
         let images = Tensor::<4>::from_data(images, &self.device).permute([0, 3, 1, 2]);
         let [batch, ..] = images.dims();
@@ -115,8 +116,8 @@ impl YunetDetector {
     }
 }
 
-/// The part `tile` of `pixels`, `[1, height, width, 3]`, with black below and to the right up to whole cells of the coarsest
-/// level.
+/// The part `tile` of `pixels`, `[1, height, width, 3]`, padded with black at the bottom and right to multiples of the
+/// largest stride.
 fn padded(pixels: &Pixels, tile: Tile) -> TensorData {
     let [height, width] = [tile.height, tile.width].map(|side| side.next_multiple_of(Yunet::STRIDES[2]));
     let mut values = vec![0.0; 3 * height * width];
@@ -168,12 +169,13 @@ fn sigmoid(logit: f32) -> f32 {
 }
 
 impl DetectedFace {
-    /// From pixels of a tile to pixels of its pass.
+    /// Converts pixels of a tile to pixels of its level.
     fn moved(self, tile: Tile) -> Self {
         self.mapped(|[x, y]| [x + tile.left as f32, y + tile.top as f32])
     }
 
-    /// From pixels of a pass to pixels of the photo, of which the pass has `scales` of width and height.
+    /// Converts pixels of a level to pixels of the photo; `scales` are the level's width and height relative to the
+    /// photo.
     fn scaled_back(self, scales: [f32; 2]) -> Self {
         self.mapped(|[x, y]| [x / scales[0], y / scales[1]])
     }

@@ -1,4 +1,4 @@
-//! AVIF: the container by `zenavif-parse`, AV1 by `re_rav1d`, and colours from luminance and chrominance.
+//! AVIF: container by `zenavif-parse`, AV1 by `re_rav1d`, conversion from YUV to RGB here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,7 +16,7 @@ use super::{ImageKind, Original};
 /// Maximum number of polls of the decoder.
 const MAX_TRIES: usize = 64;
 
-/// An AVIF whose container is read.
+/// An AVIF file whose container has been parsed.
 pub(super) struct Avif<'a>(AvifParser<'a>);
 
 impl<'a> Avif<'a> {
@@ -24,7 +24,7 @@ impl<'a> Avif<'a> {
         AvifParser::from_bytes(bytes).map(Self).map_err(container)
     }
 
-    /// Width and height, before it is turned.
+    /// Width and height before rotation.
     pub(super) fn dimensions(&self) -> ImageResult<(u32, u32)> {
         if let Some(grid) = self.0.grid_config().filter(|_| self.0.grid_tile_count() > 0) {
             return Ok((grid.output_width, grid.output_height));
@@ -34,7 +34,7 @@ impl<'a> Avif<'a> {
     }
 
     pub(super) fn original(&self) -> ImageResult<Original> {
-        // A decoder that meets what its authors did not think of must not take the program with it.
+        // A panic in the decoder must not end the process.
         let decoded = catch_unwind(AssertUnwindSafe(|| self.image()));
         let mut image = decoded.unwrap_or_else(|_| Err(damaged("the decoder failed".into())))?;
         image.apply_orientation(self.orientation());
@@ -46,10 +46,10 @@ impl<'a> Avif<'a> {
         Ok(Original::of(image, ImageKind::Avif, EndMarker::Present, profile, notes))
     }
 
-    /// By the container alone; what EXIF says does not count in AVIF.
+    /// Orientation from the container; the AVIF format ignores the EXIF orientation.
     fn orientation(&self) -> Orientation {
         let turns = self.0.rotation().map_or(0, |rotation| rotation.angle / 90 % 4);
-        // Turned to the left first, then mirrored: 0 exchanges top and bottom, 1 left and right.
+        // AVIF rotates counter-clockwise first, then mirrors: axis 0 swaps top and bottom, axis 1 left and right.
         let mirror = self.0.mirror().map(|mirror| mirror.axis);
         match (turns, mirror) {
             (0, None) => Orientation::NoTransforms,
@@ -87,7 +87,7 @@ impl<'a> Avif<'a> {
             if tile.color() != whole.color() || left >= whole.width() || top >= whole.height() {
                 return Err(damaged("the tiles do not fit together".into()));
             }
-            // The last column and row may reach beyond the image.
+            // Tiles of the last column and row may extend beyond the image.
             let (width, height) = (tile.width().min(whole.width() - left), tile.height().min(whole.height() - top));
             whole.copy_from(&tile.crop_imm(0, 0, width, height), left, top)?;
         }
@@ -107,7 +107,7 @@ impl<'a> Avif<'a> {
         if matches!(transfer, 16 | 18) {
             return Err(unsupported("high dynamic range (PQ or HLG)".into()));
         }
-        // The two wide ranges of colours that are in use; others differ little from sRGB.
+        // The two wide gamuts in use; other primaries are close to sRGB.
         let wide = match primaries {
             9 => CicpColorPrimaries::Rgb2020,
             12 => CicpColorPrimaries::SmpteRp432,
@@ -144,7 +144,7 @@ fn decoded(data: &[u8]) -> ImageResult<Picture> {
     Err(damaged("AV1: there is no image in the data".into()))
 }
 
-/// The planes of a frame, whose colours `container` says rather than the frame.
+/// The planes of a frame; colour information in the `container` overrides the frame's.
 fn planes(frame: &Picture, container: Option<&ColorInformation>) -> ImageResult<Yuv> {
     let (matrix, full_range) = match container {
         Some(ColorInformation::Nclx { matrix_coefficients, full_range, .. }) => (*matrix_coefficients, *full_range),
@@ -188,7 +188,7 @@ fn hint() -> ImageFormatHint {
     ImageFormatHint::Name("AVIF".into())
 }
 
-/// An error of the container.
+/// Converts a container error.
 fn container(error: zenavif_parse::Error) -> ImageError {
     use zenavif_parse::Error;
     match error {

@@ -2,21 +2,21 @@
 
 use super::ImageKind;
 
-/// So many bytes at the start of a file tell what it holds.
+/// Number of bytes at the start of a file that detection needs.
 pub(super) const START: usize = 4096;
 
-/// What the first [`START`] bytes of a file belong to.
+/// File type of the first [`START`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// An image.
     Image(ImageKind),
-    /// Something else: what it is, and what to do.
+    /// A file of another type: its description and advice to the user.
     Other(&'static str, &'static str),
     /// Unknown.
     Unknown,
 }
 
-/// What begins with which bytes.
+/// Signatures of image formats.
 const IMAGES: [(&[u8], ImageKind); 30] = [
     (b"\x89PNG\r\n\x1a\n", ImageKind::Png),
     (b"\xff\xd8\xff", ImageKind::Jpeg),
@@ -27,7 +27,7 @@ const IMAGES: [(&[u8], ImageKind); 30] = [
     (b"\0\0\0\x0cjP  \r\n\x87\n", ImageKind::Jpeg2000),
     (b"\xff\x4f\xff\x51", ImageKind::Jpeg2000),
     (b"II\xbc\x01", ImageKind::JpegXr),
-    // Raw formats that are nearly TIFF come before it.
+    // Signatures of raw formats that resemble TIFF precede TIFF's.
     (b"II*\0\x10\0\0\0CR", ImageKind::Raw),
     (b"IIRO", ImageKind::Raw),
     (b"IIRS", ImageKind::Raw),
@@ -51,7 +51,7 @@ const IMAGES: [(&[u8], ImageKind); 30] = [
     (b"P7\r\n", ImageKind::Pnm),
 ];
 
-/// Advice.
+/// Advice for archives and documents.
 const EXTRACT: &str = "extract the images in it";
 const FRAMES: &str = "extract frames from it, for example with ffmpeg";
 const DOWNLOAD: &str = "download the image itself";
@@ -82,10 +82,10 @@ const OTHERS: [(&[u8], &str, &str); 22] = [
 ];
 
 impl Content {
-    /// Of the first bytes of a file; `name` is the kind that its name stands for.
+    /// Detects the type from the first bytes of a file; `name` is the image format of its extension.
     pub(super) fn of(start: &[u8], name: Option<ImageKind>) -> Self {
         if let Some((_, kind)) = IMAGES.iter().find(|(magic, _)| start.starts_with(magic)) {
-            // Most cameras' raw files are TIFF with a small image first, which is not the photo.
+            // Most camera raw files are TIFF files whose first image is a thumbnail, not the photo.
             let raw = *kind == ImageKind::Tiff && (name == Some(ImageKind::Raw) || is_raw_tiff(start));
             return Self::Image(if raw { ImageKind::Raw } else { *kind });
         }
@@ -108,7 +108,7 @@ impl Content {
             return Self::Other("a file of zeros", "copy or download it again");
         }
         of_text(start).unwrap_or(match name {
-            // Nothing at its start tells it.
+            // Targa has no signature.
             Some(ImageKind::Targa) => Self::Image(ImageKind::Targa),
             _ => Self::Unknown,
         })
@@ -124,7 +124,7 @@ fn of_riff(start: &[u8]) -> Option<Content> {
     }
 }
 
-/// Files of boxes (ISO base media): AVIF, HEIC, raw formats and videos, told by their brands.
+/// ISO base media files (AVIF, HEIC, raw formats and videos), distinguished by their brands.
 fn of_boxes(start: &[u8]) -> Option<Content> {
     let length = u32::from_be_bytes(*start.first_chunk()?) as usize;
     match start.get(4..8)? {
@@ -133,7 +133,7 @@ fn of_boxes(start: &[u8]) -> Option<Content> {
         _ => return None,
     }
     let brands = start.get(8..length.min(start.len()))?;
-    // The minor version is no brand.
+    // The minor version (the second word) is not a brand.
     let is = |known: &[&[u8]]| brands.chunks_exact(4).enumerate().any(|(i, brand)| i != 1 && known.contains(&brand));
     Some(if is(&[b"avif", b"avis"]) {
         Content::Image(ImageKind::Avif)
@@ -147,7 +147,7 @@ fn of_boxes(start: &[u8]) -> Option<Content> {
 }
 
 fn is_bitmap(start: &[u8]) -> bool {
-    // Words begin with these two letters too: the length of a header follows.
+    // Text can start with `BM` too: check the header length that follows.
     let header = start.get(14..18).and_then(<[u8]>::first_chunk).map(|bytes| u32::from_le_bytes(*bytes));
     start.starts_with(b"BM") && header.is_some_and(|length| matches!(length, 12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
 }
@@ -156,7 +156,7 @@ fn is_anymap(start: &[u8]) -> bool {
     matches!(start, [b'P', b'1'..=b'6', b' ' | b'\n' | b'\r' | b'\t', next, ..] if next.is_ascii_digit() || *next == b'#' || *next == b'\n')
 }
 
-/// Whether the first directory of a TIFF is not of a whole image but of a small one, or of a sensor's colours.
+/// Whether the first directory of a TIFF describes a thumbnail or raw sensor data instead of a whole image.
 fn is_raw_tiff(start: &[u8]) -> bool {
     let little = start[0] == b'I';
     let u16_at = |at: usize| {
@@ -175,7 +175,7 @@ fn is_raw_tiff(start: &[u8]) -> bool {
         };
         let of = |tag: u16| entries.clone().find(|entry| u16_at(*entry) == Some(tag));
         let (small, colours) = (of(0x00fe).and_then(value), of(0x0106).and_then(value));
-        // DNGVersion; a reduced image with others below; colour filter array, linear raw.
+        // DNGVersion; a reduced image with sub-directories; colour filter array or linear raw.
         let is_small = small.is_some_and(|kind| kind & 1 == 1) && of(0x014a).is_some();
         Some(of(0xc612).is_some() || is_small || matches!(colours, Some(32_803 | 34_892)))
     };
@@ -188,7 +188,7 @@ fn of_text(start: &[u8]) -> Option<Content> {
         [0xef, 0xbb, 0xbf, rest @ ..] => rest,
         _ => start,
     };
-    // A character may be cut at the end.
+    // A multi-byte character may be cut at the end.
     let whole = match std::str::from_utf8(text) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => std::str::from_utf8(&text[..error.valid_up_to()]).ok()?,

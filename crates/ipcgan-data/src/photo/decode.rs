@@ -13,23 +13,23 @@ use super::jpeg;
 use super::{DecodeFault, ImageKind, Original};
 use crate::DataError;
 
-/// Smallest width and height of an image, in pixels.
+/// Minimum width and height of an image, in pixels.
 const MIN_SIDE: u32 = 8;
-/// Largest number of pixels of an image; the largest cameras have 150 million.
+/// Maximum number of pixels of an image; the largest cameras have 150 million.
 pub(super) const MAX_PIXELS: u64 = 200_000_000;
-/// Largest amount of memory that a decoder may take, in bytes: `MAX_PIXELS` at 16 bits a channel.
+/// Maximum memory of a decoder in bytes: `MAX_PIXELS` at 16 bits a channel.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
-/// The longest file that is read into memory, in bytes.
+/// Maximum size of a file that is read into memory, in bytes.
 const MAX_FILE: u64 = 1 << 30;
 
-/// What an image is read from.
+/// Input of a decoder.
 pub(super) trait Source: BufRead + Seek {}
 
 impl<S: BufRead + Seek> Source for S {}
 
-/// Opens a file. What is no plain file, such as a pipe, is read into memory.
+/// Opens a file. Anything but a regular file, such as a pipe, is read into memory.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, DataError> {
-    // Opening a pipe waits for its writer, which is what is wanted.
+    // Opening a pipe blocks until its writer opens it, as intended.
     let kind = fs::metadata(path).map_err(DataError::reading(path))?;
     if kind.is_dir() {
         return Err(DataError::ImageIsFolder { path: path.into() });
@@ -41,7 +41,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, DataError> {
     }
 }
 
-/// All bytes of `reader`, unless they are too many.
+/// All bytes of `reader`, up to `MAX_FILE`.
 pub(super) fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(DataError::reading(path))?;
@@ -51,7 +51,7 @@ pub(super) fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> 
     }
 }
 
-/// What `file` holds, decoded.
+/// Decodes `file`.
 pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Original, DataError> {
     let errors = Errors::of(&mut file, path)?;
     let kind = errors.kind;
@@ -89,7 +89,7 @@ pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Or
 
 fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataError> {
     let decoder = reader(Cursor::new(&bytes), ImageFormat::Jpeg).into_decoder().map_err(|error| {
-        // Without a frame there is nothing to say but this.
+        // Without a frame there is no better error.
         match jpeg::length(&bytes) {
             None => errors.fault(DecodeFault::Truncated),
             Some(_) => errors.decode(error),
@@ -103,7 +103,7 @@ fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataEr
     Original::decoded(decoder, ImageKind::Jpeg, end).map_err(|error| errors.decode(error))
 }
 
-/// Width times height of the image in `file`, which is not decoded.
+/// Width times height of the image in `file`, without decoding it.
 pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataError> {
     let errors = Errors::of(&mut file, path)?;
     let (width, height) = match errors.kind {
@@ -122,7 +122,7 @@ pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataErro
     Ok(u64::from(width) * u64::from(height))
 }
 
-/// What errors say of a file that is of a readable kind by its first bytes.
+/// Builds the errors of a file whose first bytes belong to a readable format.
 struct Errors<'a> {
     path: &'a Path,
     kind: ImageKind,
@@ -130,10 +130,10 @@ struct Errors<'a> {
 }
 
 impl<'a> Errors<'a> {
-    /// Of `file`, which is left at its beginning.
+    /// Detects the format of `file` and rewinds it.
     ///
     /// # Errors
-    /// It is no image, or of a kind that is not read.
+    /// The file is not an image, or its format cannot be decoded.
     fn of(file: &mut impl Source, path: &'a Path) -> Result<Self, DataError> {
         let kind = kind_of(file, path)?;
         Ok(Self { path, kind, feature: Feature::of(kind, file) })
@@ -143,7 +143,7 @@ impl<'a> Errors<'a> {
         DataError::Decode { path: self.path.into(), kind: self.kind, fault, source: None }
     }
 
-    /// Of an error of the decoder.
+    /// Converts an error of the decoder.
     fn decode(&self, source: ImageError) -> DataError {
         let path = self.path.into();
         match (DecodeFault::of(&source, self.kind, self.feature.clone()), source) {
@@ -155,7 +155,7 @@ impl<'a> Errors<'a> {
         }
     }
 
-    /// As [`Errors::decode`], for a file that ends so: what is damaged and lacks its end is cut short.
+    /// Like [`Errors::decode`], with a known end marker: a damaged file without its end marker is truncated.
     fn decode_with_end(&self, source: ImageError, end: EndMarker) -> DataError {
         match (self.decode(source), end) {
             (DataError::Decode { path, kind, fault: DecodeFault::Damaged, source }, EndMarker::Missing) => {
@@ -166,7 +166,7 @@ impl<'a> Errors<'a> {
     }
 }
 
-/// What `file` holds by its content, at whose beginning it is left; an error if it cannot be read.
+/// Format of `file` by its content; rewinds it. An error if the format cannot be decoded.
 fn kind_of(file: &mut impl Source, path: &Path) -> Result<ImageKind, DataError> {
     let mut start = Vec::new();
     file.take(content::START as u64).read_to_end(&mut start).map_err(DataError::reading(path))?;
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::photo;
 
-    /// Each file shows `[5 * x, 6 * y, 255 - 5 * x]` on 48 x 40 pixels; see `tests/data/make_photos.py`.
+    /// Each file encodes `[5 * x, 6 * y, 255 - 5 * x]` on 48 x 40 pixels; see `tests/data/make_photos.py`.
     macro_rules! file {
         ($name:literal) => {
             ($name, include_bytes!(concat!("../../tests/data/", $name)).as_slice())

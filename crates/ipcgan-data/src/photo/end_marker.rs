@@ -1,24 +1,25 @@
 //! End markers of image files.
 //!
-//! Decoders stop when they have all pixels, and do not look whether the file goes on as it should. What is cut off behind the
-//! image is no harm to it; but whoever prepares a data set wants files that were copied whole.
+//! Decoders stop after the last pixel and do not check the rest of the file. Data missing after the image do no harm to
+//! it, but `prepare` accepts only files that were copied completely.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use super::ImageKind;
 
-/// How a file ends whose image data are complete.
+/// Whether a file with complete image data has its end marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndMarker {
-    /// As its format asks for, whatever follows; or the format has no end of its own.
+    /// Present, whatever follows it; or the format has no end marker.
     Present,
-    /// Before that.
+    /// The file ends before it.
     Missing,
 }
 
-/// How the file of an image of `kind` ends, which `file` is at the beginning of. JPEGs are judged by [`super::jpeg`].
+/// Looks for the end marker of an image of `kind` in `file`, which is at its start. JPEGs are checked by
+/// [`super::jpeg`].
 ///
-/// Whether the image data are complete is left to the decoder, but for WebP, of which pixels are made of any data.
+/// The decoder detects incomplete image data, except for WebP, whose decoder accepts truncated data.
 pub(super) fn of(kind: ImageKind, file: &mut (impl BufRead + Seek)) -> io::Result<EndMarker> {
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
@@ -45,7 +46,7 @@ fn skip(file: &mut (impl BufRead + Seek), count: u64) -> io::Result<()> {
     file.seek_relative(i64::try_from(count).map_err(io::Error::other)?)
 }
 
-/// Over all chunks up to that of the end.
+/// Skips all chunks up to `IEND`.
 fn png(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<()> {
     skip(file, 8)?;
     loop {
@@ -61,7 +62,7 @@ fn png(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<()> {
     }
 }
 
-/// A PNG whose end is missing, up to its last whole chunk, and with an end: the decoder asks for what follows the image data.
+/// Cuts a PNG without an end marker after its last complete chunk and appends one: the decoder requires it.
 pub(super) fn with_png_end(mut bytes: Vec<u8>) -> Vec<u8> {
     let mut at = 8;
     while let Some(size) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
@@ -76,7 +77,7 @@ pub(super) fn with_png_end(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Over all blocks up to the trailer.
+/// Skips all blocks up to the trailer.
 fn gif(file: &mut (impl BufRead + Seek)) -> io::Result<()> {
     let table = |packed: u8| if packed & 0x80 == 0 { 0 } else { 3u64 << ((packed & 7) + 1) };
     let head: [u8; 13] = bytes(file)?;
@@ -101,7 +102,7 @@ fn gif(file: &mut (impl BufRead + Seek)) -> io::Result<()> {
     }
 }
 
-/// Over all chunks up to the length that the head names.
+/// Skips all chunks up to the length in the header.
 fn webp(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<()> {
     let head: [u8; 12] = bytes(file)?;
     let named = 8 + u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
@@ -116,7 +117,7 @@ fn webp(file: &mut (impl BufRead + Seek), length: u64) -> io::Result<()> {
         at += size % 2;
         file.seek(SeekFrom::Start(at))?;
     }
-    // An odd last chunk is often written without the byte that fills it up.
+    // Encoders often omit the padding byte of an odd last chunk.
     match named > length + 1 {
         true => Err(io::ErrorKind::UnexpectedEof.into()),
         false => Ok(()),

@@ -1,21 +1,21 @@
-//! Notes of a camera (EXIF) without the small images in them.
+//! EXIF metadata without embedded thumbnails and previews.
 //!
-//! A result that keeps the thumbnail of the photo it was made of still shows the old face in file managers.
+//! If an output kept the thumbnail of its input, file managers would show the original face.
 //!
-//! Source: CIPA DC-008, "Exchangeable image file format"; TIFF 6.0 for the directories that it is made of.
+//! Source: CIPA DC-008, "Exchangeable image file format"; TIFF 6.0 for its directories.
 
 use std::ops::Range;
 
 use super::jpeg;
 
-/// Directories of thumbnails that are followed; there is one in files of cameras.
+/// Maximum number of thumbnail directories; camera files have one.
 const MAX_DIRECTORIES: usize = 8;
-/// Tags of where an image's data are, and of their lengths: strips, tiles, and a JPEG.
+/// Pairs of tags with offsets and lengths of image data: strips, tiles, and a JPEG.
 const IMAGE_DATA: [(u16, u16); 3] = [(0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202)];
 
-/// Removes every image from EXIF notes: the thumbnail with its directory, and previews in a maker's own notes.
+/// Removes every image from EXIF metadata: the thumbnail with its directory, and previews in maker notes.
 ///
-/// All else stays at its place, so that offsets in a maker's notes hold.
+/// Other data keep their place, so that offsets in maker notes stay valid.
 pub(super) fn remove_previews(notes: &mut Vec<u8>) {
     let mut blanked = Vec::new();
     if let Some(directories) = Directories::of(notes) {
@@ -25,13 +25,13 @@ pub(super) fn remove_previews(notes: &mut Vec<u8>) {
     for range in &blanked {
         notes[range.clone()].fill(0);
     }
-    // The thumbnail is usually what comes last.
+    // The thumbnail is usually at the end.
     while let Some(range) = blanked.iter().find(|range| range.end == notes.len() && !range.is_empty()) {
         notes.truncate(range.start);
     }
 }
 
-/// Where a JPEG with an image lies in `notes`.
+/// Ranges of embedded JPEG images in `notes`.
 fn embedded_jpegs(notes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -50,9 +50,9 @@ fn embedded_jpegs(notes: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// The TIFF structure of EXIF notes.
+/// The TIFF structure of EXIF metadata.
 struct Directories {
-    /// Where offsets count from.
+    /// Base of all offsets.
     start: usize,
     little_endian: bool,
 }
@@ -79,14 +79,15 @@ impl Directories {
         usize::try_from(value).ok()
     }
 
-    /// Where the entries of the directory at `at` are, and the place of the offset of the next directory.
+    /// Range of the entries of the directory at `at`, and the position of the offset of the next directory.
     fn entries(&self, notes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
         let first = at.checked_add(2)?;
         let end = first + 12 * usize::from(self.u16(notes, at)?);
         (end + 4 <= notes.len()).then_some((first..end, end))
     }
 
-    /// Ends the chain of directories behind the first, and notes in `blanked` where the others and their images are.
+    /// Ends the directory chain after the first one, and adds the ranges of the others and of their images to
+    /// `blanked`.
     fn detach_thumbnails(&self, notes: &mut [u8], blanked: &mut Vec<Range<usize>>) -> Option<()> {
         let (_, mut link) = self.entries(notes, self.start.checked_add(self.u32(notes, self.start + 4)?)?)?;
         let first_link = link;
@@ -111,7 +112,7 @@ impl Directories {
         Some(())
     }
 
-    /// The whole numbers of a tag.
+    /// The integer values of a tag.
     fn values(&self, notes: &[u8], entries: &Range<usize>, tag: u16) -> Vec<usize> {
         let entry = entries.clone().step_by(12).find(|entry| self.u16(notes, *entry) == Some(tag));
         let values = || {
@@ -121,7 +122,7 @@ impl Directories {
                 4 => 4,
                 _ => return None,
             };
-            // No more than fit into the notes.
+            // At most as many as fit into the metadata.
             let count = self.u32(notes, entry + 4)?.min(notes.len() / size);
             let first =
                 if count * size <= 4 { entry + 8 } else { self.start.checked_add(self.u32(notes, entry + 8)?)? };
@@ -139,7 +140,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Notes with a camera's name, a maker's note with a JPEG preview in it, and a JPEG thumbnail, both of pure red.
+    /// EXIF metadata with a camera name, a maker note with a JPEG preview, and a JPEG thumbnail, both pure red.
     pub(in crate::photo) fn with_previews() -> Vec<u8> {
         let mut preview = Vec::new();
         let red = RgbImage::from_pixel(16, 16, Rgb([255, 0, 0]));
@@ -148,7 +149,7 @@ pub(super) mod tests {
             [&tag.to_be_bytes()[..], &kind.to_be_bytes(), &(count as u32).to_be_bytes(), &(value as u32).to_be_bytes()]
                 .concat()
         };
-        // Header 8, directory of two entries 30, name 8, maker's note, directory of two entries 30, thumbnail.
+        // Header 8, directory of two entries 30, name 8, maker note, directory of two entries 30, thumbnail.
         let note = 46;
         let second = note + 4 + preview.len() + 4;
         let thumbnail = second + 30;
@@ -213,7 +214,7 @@ pub(super) mod tests {
             broken[place] = 0xff;
             remove_previews(&mut broken);
         }
-        // A directory that is followed by itself.
+        // A directory whose successor is itself.
         let mut circle = b"II*\0\x08\0\0\0\0\0\x08\0\0\0\0\0\0\0".to_vec();
         remove_previews(&mut circle);
         remove_previews(&mut Vec::new());

@@ -1,7 +1,7 @@
-//! Why the data of a readable kind of image cannot be decoded, in our words: the one place for all formats.
+//! Why the data of a readable format cannot be decoded, in user terms; shared by all formats.
 //!
-//! Decoders report what went wrong inside of them. A user needs to know whether the file is broken or merely unusual, and
-//! what to do; the decoder's own error stays the `source`.
+//! Decoders report their internal state. A user needs to know whether the file is broken or of an unsupported variant,
+//! and what to do; the decoder's error stays the `source`.
 
 use std::io;
 
@@ -17,22 +17,22 @@ use super::feature::Feature;
 pub enum DecodeFault {
     /// The data end early.
     Truncated,
-    /// The data contradict their format.
+    /// The data violate their format.
     Damaged,
-    /// The format allows it, but it is not read.
+    /// A valid variant of the format that is not supported.
     Unsupported {
-        /// What is not read, as `a colour palette`.
+        /// The unsupported feature, such as `a colour palette`.
         feature: String,
-        /// What to do.
+        /// Advice to the user.
         advice: &'static str,
     },
-    /// Decoding takes more memory than is allowed.
+    /// Decoding exceeds the memory limit.
     TooMuchMemory,
 }
 
 impl DecodeFault {
-    /// Of an error of the decoder of `kind`, for a file with a `feature` that is not read; `None` where the file could not
-    /// be read from its device.
+    /// Classifies an error of the decoder of `kind`, for a file with an unsupported `feature`; `None` if reading from
+    /// the device failed.
     pub(super) fn of(error: &ImageError, kind: ImageKind, feature: Option<Feature>) -> Option<Self> {
         let unsupported = |Feature { name, advice }| Self::Unsupported { feature: name, advice };
         match error {
@@ -41,7 +41,7 @@ impl DecodeFault {
             ImageError::Limits(_) => Some(Self::TooMuchMemory),
             ImageError::Unsupported(error) => {
                 Some(unsupported(feature.unwrap_or_else(|| match (kind, error.kind()) {
-                    // These decoders are called by our own code, which names the feature.
+                    // Our own code calls these decoders and names the feature.
                     (ImageKind::Avif | ImageKind::Heic, UnsupportedErrorKind::GenericFeature(name)) => {
                         Feature::new(name)
                     }
@@ -52,7 +52,7 @@ impl DecodeFault {
         }
     }
 
-    /// What a file of `kind` with this fault is, and what to do: `a damaged PNG; copy or download it again`.
+    /// Description and advice for a file of `kind` with this fault: `a damaged PNG; copy or download it again`.
     pub(crate) fn describe(&self, kind: ImageKind) -> String {
         let article = kind.article();
         match self {
@@ -96,7 +96,7 @@ mod tests {
         bytes.into_inner()
     }
 
-    /// A TIFF of 8 x 8 pixels of zeros with these tags besides, each of one short.
+    /// A TIFF of 8 x 8 zero pixels with these additional tags, each one short.
     fn tiff(tags: &[(u16, u16)]) -> Vec<u8> {
         let mut all =
             vec![(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 300), (277, 1), (278, 8), (279, 192)];

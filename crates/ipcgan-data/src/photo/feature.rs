@@ -1,13 +1,13 @@
-//! What a file uses that decoders do not read, seen from its head: the tables of unusual compressions, colours and codings.
+//! Detection of unsupported features from a file's header: compression methods, colour spaces and codings.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use super::ImageKind;
 
-/// What is unusual in a file, and what to do.
+/// An unsupported feature of a file, with advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Feature {
-    /// As `a colour palette`.
+    /// Such as `a colour palette`.
     pub(super) name: String,
     pub(super) advice: &'static str,
 }
@@ -16,7 +16,7 @@ const CONVERT: &str = "save it as an ordinary PNG or JPEG";
 const SAVE_IN_RGB: &str = "save it in RGB, or as PNG or JPEG";
 const SAVE_WITH_LZW: &str = "save it with LZW or no compression, or as PNG or JPEG";
 
-/// TIFF's `Compression`: the methods that are not read. Source: TIFF 6.0 and the registry of libtiff.
+/// Unsupported values of TIFF's `Compression`. Source: TIFF 6.0 and the registry of libtiff.
 const TIFF_COMPRESSIONS: [(u64, &str); 14] = [
     (6, "JPEG compression of the old style"),
     (9, "JBIG compression"),
@@ -34,7 +34,7 @@ const TIFF_COMPRESSIONS: [(u64, &str); 14] = [
     (50002, "JPEG XL compression"),
 ];
 
-/// TIFF's `PhotometricInterpretation`: the colours that are not read.
+/// Unsupported values of TIFF's `PhotometricInterpretation`.
 const TIFF_COLOURS: [(u64, &str); 8] = [
     (3, "a colour palette"),
     (4, "a transparency mask in place of colours"),
@@ -53,7 +53,8 @@ impl Feature {
         Self { name: name.into(), advice: CONVERT }
     }
 
-    /// What is unusual in `file` of `kind`, which is at its beginning and is left there; `None` too where it cannot be read.
+    /// Detects an unsupported feature in `file` of `kind`, which is at its start, and rewinds it; `None` also on read
+    /// errors.
     pub(super) fn of(kind: ImageKind, file: &mut (impl BufRead + Seek)) -> Option<Self> {
         let found = match kind {
             ImageKind::Tiff => tiff(file),
@@ -72,7 +73,7 @@ fn bytes<const COUNT: usize>(file: &mut impl Read) -> io::Result<[u8; COUNT]> {
     Ok(bytes)
 }
 
-/// The first chunk of a PNG is its header, but for those that Xcode makes for iPhones.
+/// A PNG starts with its header chunk, except PNGs that Xcode optimised for iPhones.
 fn png(file: &mut impl Read) -> io::Result<Option<Feature>> {
     let head: [u8; 16] = bytes(file)?;
     Ok((&head[12..] == b"CgBI").then(|| Feature::new("Apple's CgBI extension")))
@@ -112,7 +113,7 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> io::Result<Option<Feature>> {
     }
 }
 
-/// What the first directory of a TIFF says of its pixels.
+/// Pixel layout in the first directory of a TIFF.
 struct TiffLayout {
     compression: u64,
     colours: Option<u64>,
@@ -123,7 +124,7 @@ fn tiff(file: &mut (impl Read + Seek)) -> io::Result<Option<Feature>> {
     let TiffLayout { compression, colours, bits } = tiff_layout(file)?;
     let named =
         |table: &[(u64, &'static str)], value| table.iter().find(|(known, _)| *known == value).map(|(_, name)| *name);
-    // Decoders turn what JPEG compressed into RGB.
+    // Decoders convert JPEG-compressed YCbCr to RGB.
     let colours = colours.filter(|colours| *colours != TIFF_YCBCR || compression != TIFF_JPEG);
     let compression = named(&TIFF_COMPRESSIONS, compression).map(|name| (name.to_string(), SAVE_WITH_LZW));
     let colours = colours.and_then(|colours| named(&TIFF_COLOURS, colours)).map(|name| (name.to_string(), SAVE_IN_RGB));
@@ -142,7 +143,7 @@ fn tiff_layout(file: &mut (impl Read + Seek)) -> io::Result<TiffLayout> {
         if little { bytes.iter().rev().fold(0, digit) } else { bytes.iter().fold(0, digit) }
     };
     let directory = if big {
-        // The size of offsets comes first.
+        // BigTIFF stores the size of offsets first.
         number(&bytes::<12>(file)?[4..])
     } else {
         number(&bytes::<4>(file)?)
@@ -166,7 +167,7 @@ fn tiff_layout(file: &mut (impl Read + Seek)) -> io::Result<TiffLayout> {
         let first = number(&value[..size as usize]);
         match number(&entry[..2]) {
             258 if fits => layout.bits = first,
-            // Those of all samples lie elsewhere.
+            // Values of several samples are stored elsewhere in the file.
             258 => bits_at = Some((number(value), size as usize)),
             259 => layout.compression = first,
             262 => layout.colours = Some(first),

@@ -8,20 +8,20 @@ use super::{ImageKind, Original};
 /// An output format of photos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhotoFormat {
-    /// Without loss: pixels that nothing changed stay as they were.
+    /// Lossless: unchanged pixels keep their exact values.
     #[default]
     Png,
-    /// Small, with a slight loss everywhere; transparency and more than eight bits are lost.
+    /// Small, lossy; without transparency and with eight bits a channel.
     Jpeg,
-    /// Without loss, smaller and slower than PNG; eight bits.
+    /// Lossless, smaller and slower than PNG; eight bits a channel.
     WebP,
 }
 
 impl PhotoFormat {
-    /// All kinds.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
 
-    /// The format of the file that `photo` was read from if it can be written and holds all of the photo; PNG otherwise.
+    /// The format that `photo` was read from, if it can be written and keeps all of the photo; PNG otherwise.
     pub fn like(photo: &Original) -> Self {
         let own = match photo.kind() {
             Some(ImageKind::Jpeg) => Self::Jpeg,
@@ -31,7 +31,7 @@ impl PhotoFormat {
         if photo.lost_in(own).is_empty() { own } else { Self::Png }
     }
 
-    /// Its name, which is also the usual end of a file's name.
+    /// Its name, which is also the usual file extension.
     pub fn name(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -40,7 +40,7 @@ impl PhotoFormat {
         }
     }
 
-    /// The largest width and height of a file of this kind, in pixels.
+    /// Maximum width and height of a file of this format, in pixels.
     pub fn max_side(self) -> u32 {
         match self {
             Self::Png => i32::MAX as u32,
@@ -49,7 +49,7 @@ impl PhotoFormat {
         }
     }
 
-    /// Its media type, as `image/png`.
+    /// Its media type, such as `image/png`.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Png => "image/png",
@@ -68,7 +68,7 @@ impl fmt::Display for PhotoFormat {
 impl FromStr for PhotoFormat {
     type Err = String;
 
-    /// Of its name in upper or lower case, with or without a dot; `jpeg` is `jpg`.
+    /// Parses a format name, case-insensitive, with or without a leading dot; `jpeg` is `jpg`.
     fn from_str(name: &str) -> Result<Self, String> {
         let plain = name.trim().trim_start_matches('.').to_ascii_lowercase();
         let found = match plain.as_str() {

@@ -1,4 +1,4 @@
-//! HEIC by `libheif`, a library of the system.
+//! HEIC by the system library `libheif`.
 
 use image::error::{DecodingError, ImageFormatHint};
 use image::{DynamicImage, ImageBuffer, ImageError, ImageResult};
@@ -7,22 +7,22 @@ use libheif_rs::{ColorSpace, HeifContext, ImageHandle, ItemId, LibHeif, RgbChrom
 use super::end_marker::EndMarker;
 use super::{ImageKind, Original};
 
-/// A HEIC whose container is read.
+/// A HEIC file whose container has been parsed.
 pub(super) struct Heic(ImageHandle);
 
 impl Heic {
     pub(super) fn parsed(bytes: &[u8]) -> ImageResult<Self> {
-        // The handle holds what it needs of the container, but not the bytes.
+        // The handle keeps the container alive, but not the bytes.
         let context = HeifContext::read_from_bytes(bytes).map_err(damaged)?;
         context.primary_image_handle().map(Self).map_err(damaged)
     }
 
-    /// Width and height, as it stands upright.
+    /// Width and height of the upright image.
     pub(super) fn dimensions(&self) -> (u32, u32) {
         (self.0.width(), self.0.height())
     }
 
-    /// The image, which `libheif` turns upright.
+    /// The image, which `libheif` rotates upright.
     pub(super) fn original(&self) -> ImageResult<Original> {
         let (clear, deep) = (self.0.has_alpha_channel(), self.0.luma_bits_per_pixel() > 8);
         let chroma = match (clear, deep) {
@@ -37,7 +37,7 @@ impl Heic {
         let bytes_a_row = width as usize * channels * if deep { 2 } else { 1 };
         let rows = plane.data.chunks(plane.stride.max(1)).take(height as usize);
         let bytes: Vec<u8> = rows.flat_map(|row| row.iter().take(bytes_a_row).copied()).collect();
-        // Samples of 10 or 12 bits to all of 16.
+        // Scale samples of 10 or 12 bits to 16 bits.
         let bits = u32::from(plane.bits_per_pixel.clamp(8, 16));
         let most = (1u32 << bits) - 1;
         let sample =
@@ -54,7 +54,7 @@ impl Heic {
         Ok(Original::of(image, ImageKind::Heic, EndMarker::Present, profile, self.notes()))
     }
 
-    /// EXIF notes, without the four bytes that say where they begin.
+    /// EXIF metadata without the four-byte offset in front.
     fn notes(&self) -> Option<Vec<u8>> {
         let mut ids: [ItemId; 1] = [0];
         let found = self.0.metadata_block_ids(&mut ids, b"Exif");

@@ -1,13 +1,13 @@
-//! Kinds of image files.
+//! Image file formats.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
-/// A kind of still image, whether it can be read ([`ImageKind::is_readable`]) or not.
+/// A still image format, readable or not ([`ImageKind::is_readable`]).
 ///
-/// This is the one list of kinds and of file name extensions. A scan of a folder asks [`ImageKind::of_path`] for every
-/// file: `None` is no image; a kind that is not readable is an image to report as skipped, with its
+/// This is the single list of formats and file name extensions. A folder scan calls [`ImageKind::of_path`] for every
+/// file: `None` is not an image; an image of an unreadable format is reported as skipped, with its
 /// [`ImageKind::advice`].
 ///
 /// # Examples
@@ -25,21 +25,21 @@ use std::path::Path;
 pub enum ImageKind {
     /// PNG.
     Png,
-    /// JPEG, also several images in one file (MPO), of which the first counts.
+    /// JPEG, also several images in one file (MPO), of which the first is used.
     Jpeg,
     /// WebP.
     WebP,
     /// Windows bitmap.
     Bmp,
-    /// GIF; the first frame counts.
+    /// GIF; the first frame is used.
     Gif,
-    /// TIFF; the first page counts.
+    /// TIFF; the first page is used.
     Tiff,
     /// AVIF.
     Avif,
-    /// HEIC and HEIF, what iPhones write.
+    /// HEIC and HEIF, the default of iPhones.
     Heic,
-    /// The raw data of a camera's sensor: DNG, CR2, CR3, NEF, ARW, ORF, RAF, RW2 and others.
+    /// Raw sensor data of cameras: DNG, CR2, CR3, NEF, ARW, ORF, RAF, RW2 and others.
     Raw,
     /// JPEG XL.
     JpegXl,
@@ -63,7 +63,7 @@ pub enum ImageKind {
     Qoi,
 }
 
-/// The file name extensions of each kind, in lower case; the usual one comes first.
+/// The file name extensions of each format, in lower case; the usual one comes first.
 const EXTENSIONS: [(ImageKind, &[&str]); 19] = [
     (ImageKind::Png, &["png", "apng"]),
     (ImageKind::Jpeg, &["jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "pjpeg", "pjp", "mpo"]),
@@ -94,34 +94,34 @@ const EXTENSIONS: [(ImageKind, &[&str]); 19] = [
 ];
 
 impl ImageKind {
-    /// The kind that the extension of a file name stands for, in upper or lower case; `None` if it is no image's.
+    /// The format of a file name's extension, case-insensitive; `None` if the extension is not an image's.
     ///
-    /// Only the name is looked at: a folder may be called so too, and the content may be of another kind. The name need not
-    /// be UTF-8.
+    /// Only the name counts: the path may be a folder, and the content may have another format. The name need not be
+    /// UTF-8.
     pub fn of_path(path: &Path) -> Option<Self> {
         let extension = path.extension().map(OsStr::to_ascii_lowercase)?;
         let found = EXTENSIONS.iter().find(|(_, known)| known.iter().any(|known| OsStr::new(known) == extension));
         found.map(|(kind, _)| *kind)
     }
 
-    /// All kinds.
+    /// All formats.
     pub fn all() -> impl Iterator<Item = Self> {
         EXTENSIONS.iter().map(|(kind, _)| *kind)
     }
 
-    /// The kinds that this build reads.
+    /// The formats that this build can decode.
     pub fn readable() -> impl Iterator<Item = Self> {
         Self::all().filter(|kind| kind.is_readable())
     }
 
-    /// The kinds that this build reads, as text: `PNG, JPEG, WebP or BMP`.
+    /// The formats that this build can decode, as text: `PNG, JPEG, WebP or BMP`.
     pub fn readable_names() -> String {
         let names: Vec<_> = Self::readable().map(Self::name).collect();
         let (last, others) = names.split_last().expect("some kinds are readable");
         format!("{} or {last}", others.join(", "))
     }
 
-    /// Whether this build reads it.
+    /// Whether this build can decode it.
     pub fn is_readable(self) -> bool {
         match self {
             Self::Png | Self::Jpeg | Self::WebP | Self::Bmp | Self::Gif | Self::Tiff => true,
@@ -137,7 +137,7 @@ impl ImageKind {
         found.expect("every kind has extensions").1
     }
 
-    /// What it is called.
+    /// Its display name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Png => "PNG",
@@ -162,7 +162,7 @@ impl ImageKind {
         }
     }
 
-    /// The indefinite article before its name.
+    /// The indefinite article of its name.
     pub(super) fn article(self) -> &'static str {
         match self {
             Self::Avif | Self::OpenExr => "an",
@@ -170,7 +170,7 @@ impl ImageKind {
         }
     }
 
-    /// What to do with an image of this kind if it cannot be read.
+    /// Advice for an image of this format if it cannot be decoded.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Raw => "develop it with the camera's program, darktable or RawTherapee, and export a JPEG or a TIFF",

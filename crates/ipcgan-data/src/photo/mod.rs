@@ -1,4 +1,4 @@
-//! Reading and writing of photos, upright and in RGB, or with everything in the file ([`Original`]).
+//! Reading and writing of photos: upright RGB, or with all of their metadata ([`Original`]).
 
 #[cfg(feature = "avif")]
 mod avif;
@@ -32,19 +32,19 @@ use ipcgan_model::write_atomic;
 use crate::DataError;
 use crate::resample::{self, Region};
 
-/// Reads a photo from a file of any readable kind ([`ImageKind::readable`]), which is known by its content, not by its name.
+/// Reads a photo from a file of any readable format ([`ImageKind::readable`]), detected by content, not by name.
 ///
-/// The photo stands upright (EXIF orientation is applied) and is 8-bit RGB, whatever the file holds; transparent
-/// parts are white. Of several images in a file the first counts.
+/// The result is upright (the EXIF orientation is applied) and 8-bit RGB, whatever the file holds; transparent parts
+/// are white. If a file holds several images, the first is read.
 ///
 /// # Errors
-/// A file that is missing, empty, a folder, no image, damaged, cut short, below 8 x 8 or above 200 million pixels; also one
-/// with a [`PhotoWarning`], which [`read_original`] accepts.
+/// The file is missing, empty, a folder, not an image, damaged, truncated, smaller than 8 x 8 or larger than 200
+/// million pixels; or it has a [`PhotoWarning`], which [`read_original`] accepts.
 pub fn read(path: &Path) -> Result<RgbImage, DataError> {
     without_warning(read_original(path)?, path)
 }
 
-/// The photo in the bytes of a file, as [`read`] gives it; `origin` names it in errors.
+/// Decodes a photo from the bytes of a file, like [`read`]; `origin` names it in errors.
 ///
 /// # Errors
 /// As [`read`].
@@ -52,15 +52,16 @@ pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<RgbImage, DataError> {
     without_warning(original(bytes, origin)?, origin)
 }
 
-/// As [`read`], with all that the file holds, and with a [`PhotoWarning`] in place of an error where the image is complete.
+/// Like [`read`], but keeps everything in the file; a file with complete image data gets a [`PhotoWarning`] instead of
+/// an error.
 ///
 /// # Errors
-/// As [`read`], but for files that get a warning.
+/// As [`read`], except for files that get a warning.
 pub fn read_original(path: &Path) -> Result<Original, DataError> {
     decode::original(decode::open(path)?, path)
 }
 
-/// As [`read_original`], of the bytes of a file; `origin` names it in errors.
+/// Like [`read_original`], from the bytes of a file; `origin` names it in errors.
 ///
 /// # Errors
 /// As [`read_original`].
@@ -68,10 +69,10 @@ pub fn original(bytes: &[u8], origin: &Path) -> Result<Original, DataError> {
     decode::original(Cursor::new(bytes), origin)
 }
 
-/// As [`read_original`], of a stream such as the standard input; `origin` names it in errors.
+/// Like [`read_original`], from a stream such as standard input; `origin` names it in errors.
 ///
 /// # Errors
-/// As [`read_original`]; or more than a gigabyte comes.
+/// As [`read_original`]; or the stream exceeds one gigabyte.
 pub fn original_from(stream: impl Read, origin: &Path) -> Result<Original, DataError> {
     original(&decode::all(stream, origin)?, origin)
 }
@@ -83,39 +84,39 @@ fn without_warning(original: Original, path: &Path) -> Result<RgbImage, DataErro
     }
 }
 
-/// As [`pixels_of`], of a file.
+/// Like [`pixels_of`], from a file.
 pub(crate) fn pixels(path: &Path) -> Result<u64, DataError> {
     decode::pixels(decode::open(path)?, path)
 }
 
-/// Width times height of the image in the bytes of a file, which is not decoded; `origin` names it in errors.
+/// Width times height of the image in the bytes of a file, without decoding it; `origin` names it in errors.
 ///
 /// # Errors
-/// As [`read`], but for damage behind the file's head.
+/// As [`read`], except for damage after the file's header.
 pub fn pixels_of(bytes: &[u8], origin: &Path) -> Result<u64, DataError> {
     decode::pixels(Cursor::new(bytes), origin)
 }
 
-/// Writes an image as PNG, whole or not at all (see [`write_atomic`]).
+/// Writes an image as PNG, atomically (see [`write_atomic`]).
 ///
 /// # Errors
-/// [`DataError::Write`] if the folder does not exist, is full or is not ours to write.
+/// [`DataError::Write`] if the folder does not exist, is full or is not writable.
 pub fn write_png(path: &Path, image: &RgbImage) -> Result<(), DataError> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png).map_err(|source| DataError::Encode { path: path.into(), source })?;
     write_atomic(path, bytes.get_ref()).map_err(DataError::writing(path))
 }
 
-/// The largest square in the middle of an image.
+/// The largest centred square of an image.
 pub fn centred_square(image: &RgbImage) -> RgbImage {
     let square = Region::centred_square(image);
     let [left, top, side] = [square.left, square.top, square.width].map(|length| length as u32);
     image::imageops::crop_imm(image, left, top, side, side).to_image()
 }
 
-/// An image at `size` x `size` pixels, without the patterns that skipping pixels makes.
+/// Resizes an image to `size` x `size` pixels without aliasing.
 ///
-/// An image that is not square is squeezed; cut a [`centred_square`] first to keep its proportions.
+/// The aspect ratio of an image that is not square changes; crop it with [`centred_square`] first to keep proportions.
 pub fn resized(image: &RgbImage, size: u32) -> RgbImage {
     if image.dimensions() == (size, size) {
         return image.clone();
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn a_jpeg_for_printing_becomes_rgb() {
         let (_folder, path) = place("print.jpg");
-        // Made by Pillow: 16 x 16 pixels of one red, as cyan, magenta, yellow and black.
+        // Made by Pillow: 16 x 16 red pixels in CMYK.
         fs::write(&path, include_bytes!("../../tests/data/cmyk.jpg")).unwrap();
 
         let [red, green, blue] = read(&path).unwrap().get_pixel(8, 8).0;
@@ -271,7 +272,7 @@ mod tests {
         use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
         for (format, end) in [(Png, 12), (Jpeg, 2), (WebP, 0), (Bmp, 0), (Gif, 1)] {
             let whole = file(format);
-            // Behind the image data comes the end, of which a PNG has a checksum and others a byte or two.
+            // The end marker follows the image data: in a PNG with a checksum, in other formats one or two bytes.
             for cut in (1..whole.len() - end - 4).step_by(7) {
                 let path = Path::new("face");
                 assert!(original(&whole[..cut], path).is_err(), "{format:?} of {cut} of {} bytes", whole.len());

@@ -1,4 +1,4 @@
-//! A photo with its metadata, to be written again.
+//! A photo with its metadata, for writing it back.
 
 use std::fmt;
 use std::io::{Cursor, Write};
@@ -15,10 +15,10 @@ use super::end_marker::EndMarker;
 use super::{ImageKind, PhotoFormat, exif};
 use crate::DataError;
 
-/// Quality of a JPEG that is written, of 100; colours are at full resolution (4:4:4).
+/// JPEG quality of written files, of 100; without chroma subsampling (4:4:4).
 const JPEG_QUALITY: u8 = 95;
 
-/// A photo that stands upright, with every bit of its pixels, its transparency, its colour profile and its notes (EXIF).
+/// An upright photo at full bit depth, with its transparency, colour profile and EXIF metadata.
 #[derive(Clone, Debug)]
 pub struct Original {
     /// Its pixels.
@@ -29,11 +29,11 @@ pub struct Original {
     notes: Option<Vec<u8>>,
 }
 
-/// What is odd about a file whose image is complete.
+/// A fault of a file whose image data are complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PhotoWarning {
-    /// The end of the file is missing, behind the image.
+    /// The end marker after the image data is missing.
     EndMissing,
 }
 
@@ -53,7 +53,7 @@ impl Original {
         let colour_profile = decoder.icc_profile().ok().flatten();
         let mut notes = decoder.exif_metadata().ok().flatten();
         if let Some(notes) = &mut notes {
-            // Some programs write the head that belongs to JPEG alone into other formats too.
+            // Some programs write the EXIF header of JPEG into other formats too.
             if notes.starts_with(b"Exif\0\0") {
                 notes.drain(..6);
                 orientation = Orientation::from_exif_chunk(notes).unwrap_or(orientation);
@@ -86,19 +86,19 @@ impl Original {
         Self { image, kind: Some(kind), warning, colour_profile, notes }
     }
 
-    /// The kind of file that it was read from; `None` if from none.
+    /// The format of the file that it was read from; `None` if it was not read from a file.
     pub fn kind(&self) -> Option<ImageKind> {
         self.kind
     }
 
-    /// What is odd about its file.
+    /// The warning about its file.
     pub fn warning(&self) -> Option<PhotoWarning> {
         self.warning
     }
 
-    /// What a file of the kind `format` cannot hold of it, in words: transparency, more than eight bits a channel.
+    /// What a file of `format` cannot store of this photo, as text: transparency, more than eight bits a channel.
     ///
-    /// The slight changes of a lossy format do not count.
+    /// The slight changes of lossy compression do not count.
     pub fn lost_in(&self, format: PhotoFormat) -> Vec<&'static str> {
         let colour = self.image.color();
         let deep = colour.bits_per_pixel() > 8 * u16::from(colour.channel_count());
@@ -112,7 +112,7 @@ impl Original {
         lost
     }
 
-    /// As the networks see it: 8-bit RGB, transparent parts white.
+    /// The input of the networks: 8-bit RGB, transparent parts white.
     pub fn rgb(&self) -> RgbImage {
         match self.image.color().has_alpha() {
             true => super::over_white(self.image.to_rgba8()),
@@ -120,7 +120,7 @@ impl Original {
         }
     }
 
-    /// As [`Original::rgb`], without a copy where the pixels are already so.
+    /// Like [`Original::rgb`], without a copy if the pixels already are 8-bit RGB.
     pub fn into_rgb(self) -> RgbImage {
         match self.image.color().has_alpha() {
             true => self.rgb(),
@@ -128,10 +128,10 @@ impl Original {
         }
     }
 
-    /// The bytes of a file of the kind `format`.
+    /// Encodes it as a file of `format`.
     ///
     /// # Errors
-    /// The image has more pixels than the format allows: JPEG 65,535 a side, WebP 16,384.
+    /// The image exceeds the maximum side of the format: 65,535 pixels for JPEG, 16,384 for WebP.
     pub fn encoded(&self, format: PhotoFormat) -> ImageResult<Vec<u8>> {
         let mut bytes = Cursor::new(Vec::new());
         match format {
@@ -155,10 +155,10 @@ impl Original {
         Ok(bytes.into_inner())
     }
 
-    /// Writes it to a file of the kind `format`, whole or not at all.
+    /// Writes it to a file of `format`, atomically.
     ///
     /// # Errors
-    /// As [`Original::encoded`]; or the folder does not exist, is full or is not ours to write.
+    /// As [`Original::encoded`]; or the folder does not exist, is full or is not writable.
     pub fn write(&self, path: &Path, format: PhotoFormat) -> Result<(), DataError> {
         let bytes = self.encoded(format).map_err(|source| DataError::Encode { path: path.into(), source })?;
         write_atomic(path, &bytes).map_err(DataError::writing(path))
@@ -182,8 +182,8 @@ impl From<RgbImage> for Original {
     }
 }
 
-/// Whether a colour profile is for grey images, or for those with red, green and blue. A photo for printing is neither, and
-/// its profile says nothing of the RGB that was made of it.
+/// Whether a colour profile applies to grey (`grey`) or to RGB images. A CMYK photo is neither: its profile does not
+/// describe the RGB image converted from it.
 fn is_of(profile: &[u8], grey: bool) -> bool {
     profile.get(16..20) == Some(if grey { b"GRAY" } else { b"RGB " })
 }
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::photo::original;
 
-    /// Little-endian TIFF header and two entries: orientation 6 (turn right by 90 degrees), and a name of the camera.
+    /// Little-endian TIFF header and two entries: orientation 6 (rotate right by 90 degrees), and a camera name.
     const NOTES: &[u8] =
         b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x10\x01\x02\0\x04\0\0\0cam\0\0\0\0\0";
 
@@ -266,7 +266,7 @@ mod tests {
     fn a_profile_of_another_kind_of_colours_is_left_out() {
         let grey = Original { notes: None, ..photo(DynamicImage::from(colourful()).to_luma8()) };
 
-        // There is no grey WebP.
+        // WebP has no greyscale format.
         assert_eq!(again(&grey, PhotoFormat::WebP).colour_profile, None);
         assert!(!is_of(&profile(b"CMYK"), false));
     }

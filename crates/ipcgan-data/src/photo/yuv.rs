@@ -5,42 +5,42 @@
 use image::{DynamicImage, ImageBuffer};
 use rayon::prelude::*;
 
-/// Samples of one kind.
+/// One plane of samples.
 pub(super) struct Plane {
     pub(super) samples: Vec<u16>,
     pub(super) width: usize,
     pub(super) height: usize,
 }
 
-/// An image of planes; those of chrominance may be half as wide and half as high.
+/// A planar YUV image; chroma planes may have half the width and half the height.
 pub(super) struct Yuv {
     pub(super) luminance: Plane,
     pub(super) chrominance: Option<[Plane; 2]>,
-    /// Bits of a sample.
+    /// Bits per sample.
     pub(super) depth: u32,
-    /// Whether all values are used, or only 16 to 235 (240) of 255.
+    /// Whether samples use the full range, or only 16 to 235 (240) of 255.
     pub(super) full_range: bool,
     pub(super) matrix: Matrix,
 }
 
-/// How red, green and blue were mixed.
+/// Matrix coefficients of the colour conversion.
 #[derive(Clone, Copy)]
 pub(super) enum Matrix {
     /// The coefficients `Kr` and `Kb` of red and blue in luminance.
     KrKb(f32, f32),
-    /// Not at all: green, blue, red.
+    /// No conversion: the planes are green, blue and red.
     Identity,
-    /// Green against purple, orange against blue.
+    /// Chroma as green against purple and orange against blue.
     YCgCo,
 }
 
 impl Matrix {
-    /// By its number in H.273; `None` if it is not known here.
+    /// From its number in H.273; `None` if it is not supported.
     pub(super) fn of(number: u16) -> Option<Self> {
         Some(match number {
             0 => Self::Identity,
             1 => Self::KrKb(0.2126, 0.0722),
-            // Unspecified: as JPEG and legacy video.
+            // Unspecified: use the matrix of JPEG and legacy video.
             2 | 5 | 6 => Self::KrKb(0.299, 0.114),
             4 => Self::KrKb(0.3, 0.11),
             7 => Self::KrKb(0.212, 0.087),
@@ -50,7 +50,7 @@ impl Matrix {
         })
     }
 
-    /// Red, green and blue of luminance from 0 to 1 and chrominance from -1/2 to 1/2.
+    /// RGB of luma in [0, 1] and chroma in [-1/2, 1/2].
     fn rgb(self, y: f32, [u, v]: [f32; 2]) -> [f32; 3] {
         match self {
             Self::KrKb(red, blue) => {
@@ -64,7 +64,7 @@ impl Matrix {
 }
 
 impl Plane {
-    /// The sample at a point, between the four around it.
+    /// The sample at a point, interpolated bilinearly.
     fn at(&self, x: f32, y: f32) -> f32 {
         let place = |position: f32, length: usize| {
             let position = position.clamp(0.0, (length - 1) as f32);
@@ -81,7 +81,7 @@ impl Plane {
 }
 
 impl Yuv {
-    /// In grey without chrominance, with 16 bits if there are more than 8.
+    /// Converts to RGB, or to grey without chroma planes; 16 bits a channel if samples have more than 8.
     pub(super) fn to_rgb(&self) -> DynamicImage {
         let (width, height) = (self.luminance.width as u32, self.luminance.height as u32);
         let fits = "as many samples as pixels";
@@ -98,7 +98,7 @@ impl Yuv {
         .expect(fits)
     }
 
-    /// `image` with these samples as its transparency.
+    /// Adds these samples to `image` as its alpha channel.
     pub(super) fn as_alpha_of(&self, image: DynamicImage, premultiplied: bool) -> Result<DynamicImage, String> {
         if (image.width() as usize, image.height() as usize) != (self.luminance.width, self.luminance.height) {
             return Err("transparency has another size than the image".into());
@@ -119,7 +119,7 @@ impl Yuv {
         Ok(if deep { clear } else { clear.into_rgba8().into() })
     }
 
-    /// The lowest luminance, and what is from there to the highest.
+    /// The lowest luma value, and the range from there to the highest.
     fn luminance_range(&self) -> (f32, f32) {
         match self.full_range {
             true => (0.0, ((1u32 << self.depth) - 1) as f32),
@@ -136,7 +136,7 @@ impl Yuv {
         let (low, range) = self.luminance_range();
         let middle = (1u32 << (self.depth - 1)) as f32;
         let [middle, spread] = match (self.matrix, self.full_range) {
-            // Red and blue are coded as luminance is.
+            // Red and blue are coded with the range of luma.
             (Matrix::Identity, _) => [low + range / 2.0, range],
             (_, true) => [middle, range],
             (_, false) => [middle, (224 << (self.depth - 8)) as f32],
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn red_of_each_matrix_and_range_is_red() {
-        // By H.273 from R = 1, G = B = 0.
+        // Computed with H.273 from R = 1, G = B = 0.
         for (samples, full, matrix) in
             [([76, 85, 255], true, 6), ([81, 90, 240], false, 6), ([63, 102, 240], false, 1), ([0, 0, 255], true, 0)]
         {

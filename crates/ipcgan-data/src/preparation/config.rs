@@ -11,18 +11,18 @@ use serde_json::Value;
 use super::journal::NAME as JOURNAL;
 use crate::DataError;
 
-/// What the file in a prepared folder is called.
+/// File name in a prepared folder.
 pub(super) const NAME: &str = "prepare.json";
 
 /// How faces are prepared; saved as `prepare.json` in the prepared folder.
 #[derive(Config, Debug)]
 pub struct PreparationConfig {
-    /// What kind of data set the faces come from, such as `utkface`.
+    /// Kind of data set that the faces come from, such as `utkface`.
     pub source: String,
     /// Width and height of a face in pixels. Default: 128, as the published networks.
     #[config(default = 128)]
     pub size: u32,
-    /// Whether the images are faces already, aligned as ours, so that none is looked for. Default: no.
+    /// Whether the images are aligned faces already, so that detection is skipped. Default: no.
     #[config(default = false)]
     pub aligned: bool,
     /// Minimum side of the square around a face, in pixels of its image. Default: 64.
@@ -34,25 +34,25 @@ pub struct PreparationConfig {
     /// The age groups. Default: the paper's.
     #[config(default = "AgeGroups::default()")]
     pub age_groups: AgeGroups,
-    /// Decides which identities are in which split. Default: 0.
+    /// Seed of the assignment of identities to splits. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
-    /// Fraction of identities for validation. Default: 0.1.
+    /// Fraction of identities held out for validation. Default: 0.1.
     #[config(default = 0.1)]
     pub valid_fraction: f64,
-    /// Fraction of identities for the test. Default: 0.1.
+    /// Fraction of identities held out for the test. Default: 0.1.
     #[config(default = 0.1)]
     pub test_fraction: f64,
 }
 
-/// What decides how an image comes out: images that are there already must have been made by the same.
+/// Settings that determine the face crops: existing crops must have been made with the same values.
 const OF_IMAGES: [&str; 4] = ["source", "size", "aligned", "min_face"];
 
 impl PreparationConfig {
-    /// Refuses `folder` if it was prepared in another way, so that faces in it would be of two kinds.
+    /// Rejects `folder` if it was prepared with other settings, so that it does not mix two kinds of faces.
     ///
     /// # Errors
-    /// It was.
+    /// It was prepared with other settings.
     pub(super) fn check(&self, folder: &Path) -> Result<(), DataError> {
         let path = folder.join(NAME);
         let Some(was) = read(&path)? else { return Ok(()) };
@@ -69,7 +69,8 @@ impl PreparationConfig {
     pub(super) fn write(&self, folder: &Path) -> Result<(), DataError> {
         let path = folder.join(NAME);
         let now = self.json();
-        // A table that other settings made is wrong by now, if the work is stopped before there is a new one.
+        // Remove a table made with other settings first: it would be wrong if the preparation stopped before writing a
+        // new one.
         if read(&path)?.is_some_and(|was| was != now) {
             remove_table(folder)?;
         }
@@ -82,12 +83,12 @@ impl PreparationConfig {
     }
 }
 
-/// `size was 64 and is 128 now`, if it differs.
+/// A message such as `size was 64 and is 128 now`, if the values differ.
 fn difference(setting: &str, was: &Value, now: &Value) -> Option<String> {
     (was != now).then(|| format!("{setting} was {was} and is {now} now"))
 }
 
-/// Whether `folder` holds faces that were prepared, or are being.
+/// Whether `folder` holds prepared faces, complete or not.
 pub(crate) fn is_prepared(folder: &Path) -> bool {
     folder.join(NAME).is_file() && folder.join(JOURNAL).is_file()
 }
@@ -100,7 +101,7 @@ fn remove_table(folder: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Refuses a folder that was prepared for other age groups than `groups`: its indices mean other ages.
+/// Rejects a folder that was prepared for other age groups than `groups`: its group indices mean other ages.
 pub(crate) fn check_age_groups(folder: &Path, groups: &AgeGroups) -> Result<(), DataError> {
     let path = folder.join(NAME);
     let was = read(&path)?.map(|config| config["age_groups"].clone()).unwrap_or_default();

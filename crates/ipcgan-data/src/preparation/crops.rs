@@ -1,4 +1,4 @@
-//! Writes the face crops on many threads.
+//! Writes the face crops with several threads.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,13 +17,13 @@ use super::journal::{Done, Journal};
 use crate::excluded::Fault;
 use crate::{DataError, FaceSet, photo};
 
-/// What became of a face.
+/// Result of one face.
 type Outcome = Result<Done, Fault>;
 
-/// Writes the image of each face that is not in `done`; none if it was stopped.
+/// Writes the crop of each face that is not in `done`; `None` if it was stopped.
 ///
-/// Each thread is a pool of its own, in which arithmetic stays: images are many and small, and a thread that waits for
-/// others' arithmetic must not begin a second image meanwhile.
+/// Each thread is its own pool and runs its arithmetic there: images are many and small, and a thread that waits for
+/// the arithmetic of others must not start a second image meanwhile.
 pub(super) fn write_crops(
     faces: &dyn FaceSet,
     done: &HashMap<String, Done>,
@@ -75,7 +75,7 @@ fn pool_of_one() -> Result<ThreadPool, ThreadPoolBuildError> {
     ThreadPoolBuilder::new().num_threads(1).build()
 }
 
-/// Writes the image of one face.
+/// Writes the crop of one face.
 fn write_crop(
     faces: &dyn FaceSet,
     index: usize,
@@ -83,9 +83,9 @@ fn write_crop(
     folder: &Path,
     journal: &Journal,
 ) -> Result<Outcome, DataError> {
-    // Before the image is read, so that one which changes meanwhile is made again.
+    // Taken before the image is read, so that an image that changes meanwhile is processed again.
     let source = faces.source_checksum(index);
-    // Decoders meet whatever the internet holds; one that panics must not end hours of work.
+    // A decoder that panics on a malformed file must not end hours of work.
     let image = catch_unwind(AssertUnwindSafe(|| faces.image(index)));
     let face = match image {
         Ok(Ok(face)) => face,

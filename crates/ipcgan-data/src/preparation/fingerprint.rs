@@ -1,4 +1,4 @@
-//! Perceptual hashes of faces, which detect near-duplicates, also re-encoded or resized.
+//! Perceptual hashes of faces, which detect near-duplicates even if they are re-encoded or resized.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,15 +9,16 @@ use rayon::prelude::*;
 
 use super::union_find::UnionFind;
 
-/// Signs of the lowest frequencies of a face: a perceptual hash (pHash) of 16 times 16 bits.
+/// Perceptual hash (pHash) of a face: signs of its 16 x 16 lowest frequencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint([u64; 4]);
 
-/// Maximum Hamming distance of two images of one photo.
+/// Maximum Hamming distance of two images of the same photo.
 ///
-/// Chosen on real faces, found and aligned: of 195 million pairs of FairFace and UTKFace 115 are within it, and all that
-/// were looked at (those of 24 bits and more) show the same photo. Of 2,970 faces that were saved again as JPEG of
-/// quality 50, 97% stay within it, 93% of those also shrunk to three quarters; landmarks of the others moved too far.
+/// Chosen on real faces, detected and aligned: of 195 million pairs of FairFace and UTKFace, 115 are within it, and all
+/// that were inspected (those of 24 bits and more) show the same photo. Of 2,970 faces that were saved again as JPEG of
+/// quality 50, 97% stay within it, and 93% of those that were also resized to three quarters; in the others the
+/// landmarks moved too far.
 const MAX_HAMMING_DISTANCE: u32 = 44;
 
 impl Fingerprint {
@@ -29,7 +30,7 @@ impl Fingerprint {
         Self(std::array::from_fn(|index| u64::from_be_bytes(words[index])))
     }
 
-    /// The one that is written `text`.
+    /// Parses a hash written as `text`.
     pub(super) fn read(text: &str) -> Option<Self> {
         let digits = text.as_bytes().as_chunks::<16>().0;
         let words: Vec<u64> = digits
@@ -50,11 +51,11 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Faces whose comparisons with all later ones are kept in memory together.
+/// Number of faces whose comparisons with all later faces are in memory at a time.
 const ROWS: usize = 64;
 
-/// Pairs of the same image, as indices, the first below the second: as many as it takes to join all that are the same,
-/// which is one less than there are of each, where all pairs would be without bounds in a set of one image.
+/// Pairs of near-duplicates as indices, the first below the second. Only enough pairs to connect each set (one fewer
+/// than its size): the number of all pairs would grow quadratically with the size of a set.
 pub(super) fn duplicate_pairs(fingerprints: &[Fingerprint]) -> Vec<[usize; 2]> {
     let mut sets = UnionFind::new(fingerprints.len());
     let mut joining = Vec::new();
@@ -65,7 +66,7 @@ pub(super) fn duplicate_pairs(fingerprints: &[Fingerprint]) -> Vec<[usize; 2]> {
     joining
 }
 
-/// All pairs of the same image of which the first is one of `firsts`, in order.
+/// All near-duplicate pairs whose first face is in `firsts`, in order.
 fn pairs(fingerprints: &[Fingerprint], firsts: Range<usize>) -> Vec<[usize; 2]> {
     let later = |first: usize| {
         let same =

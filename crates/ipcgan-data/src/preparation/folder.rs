@@ -1,4 +1,4 @@
-//! What a prepared folder holds, and what must not be in it.
+//! Contents of a prepared folder, and files that must not be in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use super::{PreparationConfig, Prepared, config, journal, report};
 use crate::DataError;
 use crate::metadata::{self, Columns};
 
-/// Where the images are in a prepared folder.
+/// Subfolder of the face crops.
 pub(super) const IMAGES: &str = "images";
-/// Files that are written.
+/// Files that the preparation writes.
 const WRITTEN: [&str; 4] = ["metadata.csv", "report.html", "excluded.csv", "duplicates.csv"];
 
-/// Where the image of the face `name` is, relative to the prepared folder.
+/// Path of the crop of face `name`, relative to the prepared folder.
 pub(super) fn file_name(name: &str) -> String {
     format!("images/{name}.png")
 }
 
-/// Refuses a folder that holds somebody else's files where ours would be.
+/// Rejects a folder that holds foreign files where the preparation would write.
 pub(super) fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
     if folder.join(config::NAME).exists() || folder.join(journal::NAME).exists() {
         return Ok(());
@@ -33,7 +33,7 @@ pub(super) fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
     }
 }
 
-/// What of a folder is not there yet.
+/// Paths that did not exist before the preparation.
 pub(super) struct CreatedPaths {
     folder: PathBuf,
     folder_is_new: bool,
@@ -44,7 +44,7 @@ impl CreatedPaths {
         Self { folder: folder.into(), folder_is_new: !folder.exists() }
     }
 
-    /// Removes what a call left that made no face; what cannot be removed is in nobody's way.
+    /// Removes them after a call that made no face; failures are ignored.
     pub(super) fn remove(self) {
         for name in [config::NAME, journal::NAME] {
             let _ = fs::remove_file(self.folder.join(name));
@@ -56,7 +56,7 @@ impl CreatedPaths {
     }
 }
 
-/// Removes what a kill left half written at the top of `folder` and in every folder below its images.
+/// Removes partial files of a killed run at the top of `folder` and in every folder below its images.
 pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
     remove_unfinished_in(folder);
     for entry in WalkDir::new(folder.join(IMAGES)) {

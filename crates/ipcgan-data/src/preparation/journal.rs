@@ -12,16 +12,16 @@ use ipcgan_model::write_atomic;
 use super::fingerprint::Fingerprint;
 use crate::{DataError, metadata};
 
-/// What the file is called.
+/// File name of the journal.
 pub(super) const NAME: &str = "fingerprints.csv";
-/// The names of the table's columns.
+/// Column names of the table.
 const HEADER: [&str; 3] = ["name", "fingerprint", "source"];
 
-/// A face that is done.
+/// A finished face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Done {
     pub(super) fingerprint: Fingerprint,
-    /// [`FaceSet::source_checksum`](crate::FaceSet::source_checksum) when it was done.
+    /// [`FaceSet::source_checksum`](crate::FaceSet::source_checksum) at the time it was finished.
     pub(super) source: Option<u32>,
 }
 
@@ -31,7 +31,7 @@ impl Done {
         [name.into(), self.fingerprint.to_string(), source]
     }
 
-    /// Of the cells behind a name; none if they make no sense.
+    /// Parses the cells after the name; `None` if they are invalid.
     fn of_cells(fingerprint: &str, source: Option<&str>) -> Option<Self> {
         let source = source.filter(|text| !text.is_empty());
         let source = source.map(|text| u32::from_str_radix(text, 16)).transpose().ok()?;
@@ -41,19 +41,19 @@ impl Done {
 
 pub(super) struct Journal {
     path: PathBuf,
-    /// Locked until it is closed, also by a kill.
+    /// Locked until it is closed; a kill also releases the lock.
     file: Mutex<File>,
 }
 
 impl Journal {
-    /// The journal of the prepared folder `folder`, and the faces that are done.
+    /// Opens the journal of the prepared folder `folder` and reads the finished faces.
     ///
     /// # Errors
-    /// Another run has it open, or it cannot be read or written.
+    /// Another process has it open, or it cannot be read or written.
     pub(super) fn open(folder: &Path) -> Result<(Self, HashMap<String, Done>), DataError> {
         let path = folder.join(NAME);
         let write_error = |source| DataError::Write { path: path.clone(), source };
-        // Reading a pipe would wait without an end.
+        // Reading a pipe would block forever.
         if path.exists() && !path.is_file() {
             return Err(DataError::unusable(&path, "is no file; move it away, or prepare into another folder"));
         }
@@ -65,35 +65,35 @@ impl Journal {
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(DataError::reading(&path))?;
         let done = done(&text);
-        // A line that a crash cut short must not join the next one.
+        // A line truncated by a crash must not merge with the next one.
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64).map_err(write_error)?;
         Ok((Self { path, file: Mutex::new(file) }, done))
     }
 
-    /// Notes that the face `name` is done.
+    /// Appends the finished face `name`.
     pub(super) fn add(&self, name: &str, done: Done) -> Result<(), DataError> {
         let line = line(done.cells(name));
         let written = self.file.lock().expect("no holder panics").write_all(&line);
         written.map_err(DataError::writing(&self.path))
     }
 
-    /// Writes it anew with these faces alone, in this order.
+    /// Rewrites the journal with only these faces, in this order.
     pub(super) fn rewrite(self, faces: impl Iterator<Item = (String, Done)>) -> Result<(), DataError> {
         let rows = faces.map(|(name, done)| done.cells(&name));
         let contents = metadata::written(&self.path, HEADER, rows)?;
-        // Windows replaces no file that is open.
+        // Windows cannot replace an open file.
         drop(self.file);
         write_atomic(&self.path, &contents).map_err(DataError::writing(&self.path))
     }
 }
 
-/// What the journal says, as far as it is whole.
+/// Finished faces in the journal, without a truncated last line.
 fn done(text: &[u8]) -> HashMap<String, Done> {
     let rows = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text).into_records();
     let done = rows.filter_map(|row| {
         let row = row.ok()?;
-        // A journal may come from somewhere else; images lie in the folder.
+        // A journal may come from elsewhere: accept only paths inside the folder.
         let inside = |part| matches!(part, Component::Normal(_));
         Path::new(row.get(0)?).components().all(inside).then_some(())?;
         Some((row.get(0)?.to_string(), Done::of_cells(row.get(1)?, row.get(2))?))

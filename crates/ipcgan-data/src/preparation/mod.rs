@@ -1,7 +1,7 @@
 //! Preparation of a data set: aligned faces, a split by identity, and a report.
 //!
-//! A prepared folder is the same, byte for byte, whatever the number of threads and however often the work was
-//! interrupted.
+//! The contents of a prepared folder are identical, byte for byte, for any number of threads and any number of
+//! interruptions.
 
 mod config;
 mod crops;
@@ -54,31 +54,31 @@ impl Default for PrepareOptions<'_> {
     }
 }
 
-/// What a prepared folder holds.
+/// Contents of a prepared folder.
 pub struct Prepared {
     /// File name and label of each face.
     pub faces: Vec<(String, FaceLabel)>,
     /// Excluded faces with reasons.
     pub excluded: Vec<Excluded>,
-    /// Near-duplicates as pairs of file names, enough to connect each set of duplicates.
+    /// Near-duplicates as pairs of file names; only enough pairs to connect each set of duplicates.
     pub duplicates: Vec<[String; 2]>,
 }
 
 impl Prepared {
-    /// Which training stages the faces suffice for, in age groups `groups`.
+    /// Which training stages the faces suffice for, with age groups `groups`.
     pub fn readiness(&self, groups: &AgeGroups) -> Readiness {
         Readiness::of(self, groups)
     }
 }
 
-/// Prepares `faces` in `folder`; `excluded` is what was left out before.
+/// Prepares `faces` in `folder`; `excluded` are images that were excluded before.
 ///
-/// Faces that an earlier call made are not made again. The `metadata.csv` comes last, so that a folder that has one is
-/// complete. None if it was stopped. A call that makes no face leaves nothing behind.
+/// Existing faces of an earlier call are kept. `metadata.csv` is written last, so a folder that has one is complete.
+/// Returns `None` if it was stopped. A call that makes no face leaves nothing behind.
 ///
 /// # Errors
-/// No usable face; a folder that was prepared in another way or from another data set, is being prepared, or holds files of
-/// somebody else; a full disk.
+/// No face is usable; the folder was prepared with other settings or from another data set, is being prepared by
+/// another process, or holds foreign files; or the disk is full.
 pub fn prepare(
     faces: &dyn FaceSet,
     mut excluded: Vec<Excluded>,
@@ -126,7 +126,7 @@ pub fn prepare(
         }
         return Err(error);
     }
-    // Faces that the data set has no longer.
+    // Faces that the data set no longer has.
     for name in done.keys() {
         let path = folder.join(file_name(name));
         fs::remove_file(&path).map_err(DataError::writing(path))?;
@@ -135,7 +135,7 @@ pub fn prepare(
     let fingerprints: Vec<_> = made.iter().map(|face| face.fingerprint).collect();
     let prepared = with_splits(kept, &fingerprints, excluded, config);
     folder::write(&prepared, folder, config)?;
-    // Last, because its lock keeps other runs out until then.
+    // Last, because the journal's lock keeps other processes out until then.
     journal.rewrite(names.into_iter().zip(made))?;
     Ok(Some(prepared))
 }
@@ -152,7 +152,7 @@ fn nothing_prepared(folder: &Path, excluded: &[Excluded]) -> DataError {
     DataError::NothingPrepared { path: folder.into(), reason }
 }
 
-/// `faces`, each in its split.
+/// `faces` with their splits.
 fn with_splits(
     faces: Vec<(String, FaceLabel)>,
     fingerprints: &[Fingerprint],
@@ -190,7 +190,7 @@ mod tests {
     use crate::excluded::Fault;
     use crate::{PreparedFolder, Split, SyntheticConfig, SyntheticFaces};
 
-    /// Synthetic faces, of which some cannot be read.
+    /// Synthetic faces, some of which cannot be read.
     struct Drawn(SyntheticFaces);
 
     impl FaceSet for Drawn {
@@ -241,7 +241,7 @@ mod tests {
         prepare(&faces(), excluded(), folder, &config(), &options).unwrap().unwrap()
     }
 
-    /// All files and what is in them.
+    /// Paths and contents of all files.
     fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let files = WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
         files
@@ -281,7 +281,7 @@ mod tests {
             PrepareOptions { progress: &|done, _| stop.store(done >= 40, Ordering::Relaxed), stop: &stop, threads: 4 };
         assert!(prepare(&faces(), excluded(), broken.path(), &config(), &options).unwrap().is_none());
         assert!(!broken.path().join("metadata.csv").exists());
-        // As a kill leaves it: half a file, half a line, and an image that the journal does not know.
+        // The state after a kill: a partial file, a partial line, and an image that the journal does not list.
         fs::write(broken.path().join("images/.ipcgan-abcdef.part"), "half").unwrap();
         fs::write(broken.path().join(".ipcgan-abcdef.part"), "half").unwrap();
         let journal = broken.path().join("fingerprints.csv");
@@ -308,7 +308,7 @@ mod tests {
 
         assert!(image.exists());
         assert_eq!(fs::read(&other).unwrap(), b"kept as it is");
-        // The contact sheet meets it.
+        // The contact sheet may read the damaged file.
         assert!(result.is_ok() || result.err().unwrap().to_string().contains("person-00002"));
     }
 
@@ -326,7 +326,7 @@ mod tests {
         assert!(opened.to_string().contains("age_groups"), "{opened}");
     }
 
-    /// Faces of which none can be read.
+    /// Faces that all cannot be read.
     struct Unreadable(FaceLabel);
 
     impl FaceSet for Unreadable {
@@ -408,7 +408,7 @@ mod tests {
         assert!(contents(folder.path()) == before);
     }
 
-    /// The first faces are of one data set, the others of another one.
+    /// The first faces come from one data set, the others from another.
     struct Replaced(Drawn, Drawn, usize);
 
     impl FaceSet for Replaced {

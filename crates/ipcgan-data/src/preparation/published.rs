@@ -1,4 +1,4 @@
-//! Published lists of splits by image or identity.
+//! Published split lists, by image or identity.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::source::SourceImage;
 use crate::table_file::TableFile;
 use crate::{DataError, Split};
 
-/// Splits by the names of images or identities.
+/// Splits by the name of an image or an identity.
 #[derive(Debug)]
 pub struct PublishedSplit {
     path: PathBuf,
@@ -18,19 +18,19 @@ pub struct PublishedSplit {
 /// Result of applying a [`PublishedSplit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppliedSplit {
-    /// Usable images whose split the list says.
+    /// Usable images that the list assigns to a split.
     pub listed: usize,
-    /// Usable images of which it says none.
+    /// Usable images that the list does not name.
     pub unlisted: usize,
-    /// Entries of the list that name no usable image and no identity of one.
+    /// Entries of the list that match no usable image and no identity.
     pub unused_entries: usize,
 }
 
 impl PublishedSplit {
-    /// The list in the table `path`: columns `file_name` or `identity`, and `split`.
+    /// Reads the table `path`: columns `file_name` or `identity`, and `split`.
     ///
     /// # Errors
-    /// It cannot be read, has other columns, or names another split than `train`, `valid` and `test`.
+    /// It cannot be read, has other columns, or names a split other than `train`, `valid` and `test`.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         const COLUMNS: [&str; 3] = ["file_name", "identity", "split"];
         let unusable = |reason: String| DataError::unusable(path, reason);
@@ -65,10 +65,10 @@ impl PublishedSplit {
         Ok(list)
     }
 
-    /// Puts each image in the split that the list names, if it names one, and in none otherwise.
+    /// Sets the split of each image from the list; images that the list does not name get none.
     ///
     /// # Errors
-    /// It names none of them.
+    /// It names none of the images.
     pub fn apply(&self, images: &mut [SourceImage]) -> Result<AppliedSplit, DataError> {
         let mut used: HashSet<&str> = HashSet::new();
         let [mut listed, mut unlisted] = [0, 0];

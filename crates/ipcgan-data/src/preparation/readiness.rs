@@ -10,33 +10,33 @@ use crate::{Split, counted};
 /// Readiness of a prepared folder for training.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// The age groups that have no face, by split; the test split counts only if it has faces.
+    /// Age groups without a face, by split; the test split counts only if it has faces.
     pub empty_groups: Vec<(Split, Vec<String>)>,
-    /// Faces whose age group is not known.
+    /// Number of faces of unknown age group.
     pub faces_of_unknown_age: usize,
-    /// Identities that are known.
+    /// Number of known identities.
     pub identities: usize,
-    /// Those of them that have at least two faces to train on.
+    /// Number of identities with at least two training faces.
     pub identities_to_compare: usize,
-    /// Faces whose identity is not known.
+    /// Number of faces of unknown identity.
     pub faces_of_unknown_identity: usize,
-    /// Each stage of training, and whether it can learn from the folder.
+    /// Each training stage, and whether it can be trained on the folder.
     pub stages: Vec<(&'static str, StageReadiness)>,
 }
 
-/// Whether a stage of training can learn from a prepared folder.
+/// Whether a training stage can be trained on a prepared folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StageReadiness {
     /// It can.
     Ready,
-    /// It can, but badly, as the text says.
+    /// It can, with poor results; the text gives the reason.
     Weak(String),
-    /// It cannot, as the text says.
+    /// It cannot; the text gives the reason.
     Missing(String),
 }
 
 impl Readiness {
-    /// What `prepared` can teach.
+    /// Readiness of `prepared`.
     pub(super) fn of(prepared: &Prepared, groups: &AgeGroups) -> Self {
         let faces = || prepared.faces.iter().map(|(_, label)| label);
         let mut identities: HashMap<&str, usize> = HashMap::new();
@@ -78,7 +78,7 @@ impl Readiness {
         }
     }
 
-    /// In words, a line each.
+    /// As text, one line each.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (split, groups) in &self.empty_groups {
@@ -109,7 +109,7 @@ impl Readiness {
     }
 }
 
-/// What the stages that learn ages need: a face of every group to train on, and one to validate on.
+/// Requirements of the stages with age labels: a training face of every group, and a validation face.
 fn age_stage(empty_groups: &[(Split, Vec<String>)]) -> StageReadiness {
     let empty = |split| empty_groups.iter().find(|(other, _)| *other == split).map(|(_, groups)| groups.join(", "));
     match (empty(Split::Train), empty(Split::Valid)) {

@@ -12,15 +12,15 @@ use crate::excluded::Cause;
 use crate::page::{data_url, page};
 use crate::{DataError, FaceLabel, Split, contact_sheet, photo};
 
-/// Faces on the contact sheet of a group, at most, and in a row of it.
+/// Maximum number of faces on the contact sheet of a group, and in one row.
 const SHOWN: usize = 40;
 const IN_A_ROW: usize = 10;
 /// Side of a face on a contact sheet, in pixels.
 const SHOWN_SIDE: u32 = 96;
-/// Examples of what was left out for one cause.
+/// Number of examples shown for each cause of exclusion.
 const EXAMPLES: usize = 5;
 
-/// The page on `prepared`, whose images are in `folder`.
+/// The report on `prepared`, whose images are in `folder`.
 pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationConfig) -> Result<String, DataError> {
     let groups = &config.age_groups;
     let sheets = contact_sheets(prepared, folder, groups)?;
@@ -52,7 +52,7 @@ pub(super) fn report(prepared: &Prepared, folder: &Path, config: &PreparationCon
     Ok(page(&format!("Prepared faces: {}", config.source), &body))
 }
 
-/// Names of the groups, and of those without one if there are any, each with its faces.
+/// Faces by age group, with the group's name; faces without a group come last.
 fn by_group<'a>(prepared: &'a Prepared, groups: &AgeGroups) -> Vec<(String, Vec<&'a (String, FaceLabel)>)> {
     let of = |group: Option<usize>| prepared.faces.iter().filter(move |(_, label)| label.group == group).collect();
     let mut all: Vec<_> = groups.indices().map(|group| (groups.name(group), of(Some(group)))).collect();
@@ -76,7 +76,7 @@ fn faces_table(prepared: &Prepared, groups: &AgeGroups) -> Markup {
     }
 }
 
-/// How many faces there are of each age, as bars.
+/// Histogram of ages.
 fn histogram(prepared: &Prepared, groups: &AgeGroups) -> Markup {
     const BAR: usize = 8;
     const HEIGHT: usize = 160;
@@ -162,7 +162,7 @@ fn contact_sheets(prepared: &Prepared, folder: &Path, groups: &AgeGroups) -> Res
             let shown = faces.len().min(SHOWN);
             let images: Vec<RgbImage> = (0..shown)
                 .map(|index| {
-                    // Spread over all, because a person's images stand together.
+                    // Spread over the whole list, because images of one identity are adjacent.
                     let (file_name, _) = faces[index * faces.len() / shown];
                     Ok(photo::resized(&photo::read(&folder.join(file_name))?, SHOWN_SIDE))
                 })

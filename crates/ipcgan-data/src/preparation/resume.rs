@@ -1,4 +1,4 @@
-//! Which faces of an earlier run are still those of the data set.
+//! Decides which faces of an earlier run still belong to the data set.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,12 +10,11 @@ use super::folder::file_name;
 use super::journal::Done;
 use crate::{DataError, FaceSet};
 
-/// Removes from `done` faces whose images another image of the same name took the place of, and the files that were made
-/// of them.
+/// Removes from `done` the faces whose source image was replaced by another image of the same name, with their crops.
 ///
 /// # Errors
-/// Most of those that are done are not among `faces`: the folder is of another data set, also one that gives its images the
-/// same names.
+/// Most finished faces are not among `faces`: the folder belongs to another data set, possibly one with the same file
+/// names.
 pub(super) fn keep_duplicates(
     faces: &dyn FaceSet,
     done: &mut HashMap<String, Done>,

@@ -1,4 +1,4 @@
-//! Assignment of faces to splits, so that no identity and no image is in two.
+//! Assignment of faces to splits, so that no identity and no near-duplicate is in two splits.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use crate::excluded::{Cause, Fault};
 use crate::split::{HeldOut, split_of};
 use crate::{FaceLabel, Split};
 
-/// The split of each face, or why it has none; `duplicates` are pairs of near-duplicate faces.
+/// The split of each face, or the reason for its exclusion; `duplicates` are pairs of near-duplicate faces.
 ///
-/// Faces of one identity, and near-duplicates, form a set. If a label in a set names a split, the whole set is in it; of
-/// several splits, the one that is held out most strictly wins, and faces with another one are excluded. The other sets
-/// are split by a hash of the seed and the identity, or the image's name without one.
+/// Faces of one identity, and near-duplicates, form a set. If a label in a set names a split, the whole set is in it;
+/// if labels name several splits, the most strictly held-out one wins and faces labelled with another are excluded.
+/// Other sets are assigned by a hash of the seed and the identity, or of the image's name if it has no identity.
 pub(super) fn assign_splits(
     faces: &[(String, FaceLabel)],
     duplicates: &[[usize; 2]],
@@ -39,7 +39,7 @@ pub(super) fn assign_splits(
                 *strictest = (split, index);
             }
         }
-        // Whichever name comes first, so that the side does not depend on the order of files.
+        // The alphabetically first name, so that the split does not depend on the order of files.
         let key = label.identity.as_deref().unwrap_or(name);
         named.entry(leaders[index]).and_modify(|first| *first = (*first).min(key)).or_insert(key);
     }
@@ -72,7 +72,7 @@ mod tests {
     fn one_person_and_one_image_are_on_one_side() {
         let faces: Vec<_> =
             (0..60).map(|index| face(&format!("{index}.jpg"), &format!("p{}", index / 3), None)).collect();
-        // The last image of every other person is the first of the next.
+        // The last image of every other identity duplicates the first of the next.
         let same: Vec<_> = (0..10).map(|pair| [6 * pair + 2, 6 * pair + 3]).collect();
 
         let sides = assign_splits(&faces, &same, 1, HALVES);
@@ -105,7 +105,7 @@ mod tests {
         let forwards = assign_splits(&faces, &[[3, 4]], 1, HALVES);
 
         faces.reverse();
-        // Of the twenty, backwards, the first five are not there.
+        // In reverse order, without the first five of the twenty faces.
         let mut backwards = assign_splits(&faces[5..], &[[10, 11]], 1, HALVES);
 
         backwards.reverse();

@@ -4,7 +4,7 @@
 pub(super) struct UnionFind(Vec<usize>);
 
 impl UnionFind {
-    /// Each of `count` faces by itself.
+    /// `count` faces, each in its own set.
     pub(super) fn new(count: usize) -> Self {
         Self((0..count).collect())
     }

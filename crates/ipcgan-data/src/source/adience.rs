@@ -11,9 +11,9 @@ use crate::excluded::Fault;
 use crate::table_file::{TableFile, TableRow};
 use crate::{DataError, FaceLabel};
 
-/// Its columns that say which image it is, whose face and how old.
+/// Columns that identify the image, the face and its age.
 const COLUMNS: [&str; 4] = ["user_id", "original_image", "face_id", "age"];
-/// How the names of images begin in `faces` and in `aligned`, the ones that are used first.
+/// Prefixes of file names in `faces` and in `aligned`, the preferred version first.
 const VERSIONS: [&str; 2] = ["coarse_tilt_aligned_face", "landmark_aligned_face"];
 
 pub(super) struct Adience;
@@ -60,12 +60,12 @@ fn missing() -> String {
     "the tables fold_0_data.txt to fold_4_data.txt, which say the ages, are missing".into()
 }
 
-/// Those that are there; `fold_frontal_0_data.txt` and the like name some of the same faces.
+/// The tables that exist; `fold_frontal_0_data.txt` and similar tables repeat some of the same faces.
 fn tables(tree: &Tree) -> Vec<&str> {
     (0..5).filter_map(|fold| tree.named(&format!("fold_{fold}_data.txt")).first().copied()).collect()
 }
 
-/// The image of a row that is used, and its other version.
+/// The preferred image of a row, and its other version.
 fn row_images(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups) -> Vec<SourceImage> {
     let line = Some(row.line);
     let cells = match row.cells {
@@ -74,7 +74,7 @@ fn row_images(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups
     };
     let [user, image, face, age] = places.map(|place| cells.get(place).unwrap_or_default());
     let names = VERSIONS.map(|version| format!("{user}/{version}.{face}.{image}"));
-    // In the download they are in `faces` and `aligned`; somebody may have unpacked one alone.
+    // The download has them in `faces` and `aligned`; a user may have unpacked only one.
     let found: BTreeSet<(usize, String)> = names
         .iter()
         .enumerate()
@@ -94,7 +94,7 @@ fn row_images(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups
     std::iter::once(image).chain(others).collect()
 }
 
-/// The label of a face of `subject`, whose age is written `text`.
+/// The label of a face of `subject`, whose age is the text `text`.
 fn label(text: &str, subject: Option<String>, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
     let unknown = text.is_empty() || text == "None";
     let age = (!unknown).then(|| age(text)).transpose()?;

@@ -1,4 +1,4 @@
-//! Folders named by ages: `20-29`, `20s`, `60+`, `25`, `age_25`.
+//! Folders named by age: `20-29`, `20s`, `60+`, `25`, `age_25`.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use crate::DataError;
 use crate::age_text::{MAX_AGE, open_range, range};
 use crate::excluded::Fault;
 
-/// Numbers from which on those of folders are hardly counted people or classes.
+/// Folder numbers from this value on are unlikely to be indices of identities or classes.
 const MIN_AGE_ALONE: u32 = 10;
-/// Different numbers that show that folders are numbered by age.
+/// Minimum number of distinct numbers to take folder names for ages.
 const MIN_DIFFERENT: usize = 3;
 
 pub(super) struct AgeFolders;
@@ -28,7 +28,7 @@ impl Source for AgeFolders {
         "folders named by ages, as 20-29, 20s, 60+ or 25; below folders train, valid and test if there are any"
     }
 
-    /// Ranges are ages; numbers may be people or classes, unless they begin as ages of adults do.
+    /// Ranges are ages; plain numbers may be identities or classes, unless they start at adult ages.
     fn evidence(&self, tree: &Tree) -> Evidence {
         let mut all = 0;
         let mut folders: BTreeSet<&str> = BTreeSet::new();
@@ -75,7 +75,7 @@ impl Source for AgeFolders {
     }
 }
 
-/// The age that a folder of `file` is named by; none or two that differ are a fault.
+/// The age in the folder names of `file`; none or two different ages are a fault.
 fn age(file: &str) -> Result<u32, Fault> {
     let found = named_by_age(file);
     let ages: BTreeSet<u32> = found.iter().map(|(_, age)| age.years()).collect();
@@ -89,11 +89,11 @@ fn age(file: &str) -> Result<u32, Fault> {
     }
 }
 
-/// What the name of a folder says.
+/// Age in the name of a folder.
 enum FolderAge {
-    /// A range of ages, or a number that is called an age.
+    /// A range of ages, or a number marked as an age.
     Certain(u32),
-    /// A number.
+    /// A plain number.
     Number(u32),
 }
 
@@ -104,7 +104,7 @@ impl FolderAge {
     }
 }
 
-/// The folders of `file` that are named by an age, the nearest one last.
+/// The folders of `file` that are named by an age, the innermost last.
 fn named_by_age(file: &str) -> Vec<(&str, FolderAge)> {
     parent(file).split('/').filter_map(|folder| Some((folder, folder_age(folder)?))).collect()
 }

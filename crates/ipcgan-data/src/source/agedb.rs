@@ -1,4 +1,4 @@
-//! AgeDB: `0_MariaCallas_35_f.jpg` is image 0, of Maria Callas at 35; `f` and `m` are the sexes.
+//! AgeDB: `0_MariaCallas_35_f.jpg` is image 0, of Maria Callas at age 35; `f` and `m` are the sexes.
 
 use super::names::{NameSource, Named, number, stem};
 

@@ -1,5 +1,5 @@
-//! All-Age-Faces: `00000A02.jpg` is individual 00000 at the age of 2, and each individual is there once; in two versions, as
-//! photographed and aligned.
+//! All-Age-Faces: `00000A02.jpg` is individual 00000 at age 2; one image per individual, in two versions: original and
+//! aligned.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ impl Source for AllAgeFaces {
     }
 
     fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
-        // The aligned ones lack what is around a face, which our own alignment needs.
+        // The aligned version lacks the surroundings of the face, which our own alignment needs.
         let is_original = |file: &str| file.split('/').any(|folder| folder.to_lowercase().contains("original"));
         let mut used: HashMap<&str, &str> = HashMap::new();
         for file in tree.images().filter(|file| read(file).is_some()) {

@@ -1,5 +1,5 @@
-//! APPA-REAL: photos in `train`, `valid` and `test`, real ages in a table for each; `000000.jpg_face.jpg` is the face that is
-//! meant, cut out of the photo `000000.jpg`.
+//! APPA-REAL: photos in `train`, `valid` and `test`, a table of real ages for each; `000000.jpg_face.jpg` is the
+//! labelled face, cropped from the photo `000000.jpg`.
 
 use ipcgan_model::AgeGroups;
 
@@ -7,13 +7,13 @@ use super::{Evidence, Listing, Source, SourceImage, Table, Tree, table};
 use crate::metadata::Columns;
 use crate::{DataError, Split};
 
-/// Its tables, the folder of each and the split that it is for.
+/// Its tables, with the folder and the split of each.
 const TABLES: [(&str, &str, Split); 3] = [
     ("gt_avg_train.csv", "train", Split::Train),
     ("gt_avg_valid.csv", "valid", Split::Valid),
     ("gt_avg_test.csv", "test", Split::Test),
 ];
-/// How the name of a face goes on behind that of its photo.
+/// Suffix that the file name of a face adds to that of its photo.
 const FACE: &str = "_face.jpg";
 
 pub(super) struct AppaReal;
@@ -42,7 +42,7 @@ impl Source for AppaReal {
     fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let mut listing = Listing::default();
         for (path, folder, split) in tables(tree) {
-            // Rows name images without their folder, which is called as the split.
+            // Rows name images without their folder, which has the name of the split.
             let folder = path.rsplit_once('/').map_or(format!("{folder}/"), |(above, _)| format!("{above}/{folder}/"));
             let columns = Columns::default().with("file_name", "file_name").with("age", "real_age");
             let place = |name: &str| {
@@ -68,7 +68,7 @@ impl Source for AppaReal {
     }
 }
 
-/// The photo out of which the face was cut, which may show several people.
+/// The photo from which the face was cropped; it may show several people.
 fn photo_of(face: &str, tree: &Tree) -> Option<SourceImage> {
     let photo = face.strip_suffix(FACE).filter(|photo| tree.contains(photo))?;
     Some(SourceImage::other_version(photo, face))
@@ -79,7 +79,7 @@ fn missing() -> String {
     format!("the tables {names}, which say the ages, are missing")
 }
 
-/// Those that are there.
+/// The tables that exist.
 fn tables(tree: &Tree) -> Vec<(&str, &'static str, Split)> {
     let found = |(name, folder, split)| Some((*tree.named(name).first()?, folder, split));
     TABLES.into_iter().filter_map(found).collect()

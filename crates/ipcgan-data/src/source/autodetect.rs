@@ -10,20 +10,20 @@ use crate::age_text::MAX_AGE;
 /// Evidence for a kind of data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// Nothing.
+    /// No evidence.
     None,
-    /// Something, but it may be another kind, or what it needs is missing, as the text says.
+    /// Some evidence, but it is ambiguous or incomplete; the text gives the reason.
     Doubtful(String),
-    /// The names of nearly all files and folders, as the text says.
+    /// The names of nearly all files and folders fit; the text describes them.
     Names(String),
-    /// Its own table of labels.
+    /// The data set's own label table exists.
     Table(String),
 }
 
 /// Detects the source of `tree`; returns it with the evidence.
 ///
 /// # Errors
-/// It looks like none, or like several; or it holds no images.
+/// No kind of data set fits, or several do; or it holds no images.
 pub fn detect_source(tree: &Tree) -> Result<(&'static dyn Source, String), DataError> {
     tree.check_images()?;
     let evidence: Vec<(&'static dyn Source, Evidence)> =
@@ -54,21 +54,21 @@ pub fn detect_source(tree: &Tree) -> Result<(&'static dyn Source, String), DataE
     Err(DataError::AmbiguousSource { path: tree.folder().into(), seen: tree.summary(), candidates })
 }
 
-/// Minimum number of images to test the distribution over identities and ages.
+/// Minimum number of images for the plausibility test of identities and ages.
 const MIN_JUDGED: usize = 8;
 
-/// What the names of all images say together.
+/// Statistics of all image names.
 pub(super) struct Census {
     /// All images.
     pub(super) images: usize,
-    /// Those whose names are of the form.
+    /// Number of names that match the pattern.
     pub(super) fitting: usize,
     identities: HashMap<String, usize>,
     ages: BTreeMap<u32, usize>,
 }
 
 impl Census {
-    /// Of `images`, as `read` reads their names.
+    /// Statistics of `images`, whose names `read` parses.
     pub(super) fn of<'a>(images: impl Iterator<Item = &'a str>, read: impl Fn(&str) -> Option<Named>) -> Self {
         let mut census = Self { images: 0, fitting: 0, identities: HashMap::new(), ages: BTreeMap::new() };
         for file_name in images {
@@ -88,7 +88,8 @@ impl Census {
         census
     }
 
-    /// What speaks for names of the form `form`: nine of ten must be so, and spread over people and ages as faces are.
+    /// Evidence for the name pattern `form`: nine of ten names must match, with a plausible distribution of identities
+    /// and ages.
     pub(super) fn evidence(&self, form: &str) -> Evidence {
         let seen = format!("{} of {} images are called {form}", self.fitting, self.images);
         if 3 * self.fitting < self.images || self.fitting == 0 {
@@ -103,7 +104,7 @@ impl Census {
         }
     }
 
-    /// Why these can hardly be a data set of faces.
+    /// Why the images are unlikely to be a data set of faces.
     fn implausible(&self) -> Option<String> {
         if self.fitting < MIN_JUDGED {
             return None;
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
     use crate::source::testing::tree;
 
-    /// `name`, or the message of the refusal.
+    /// The detected `name`, or the error message.
     fn of(files: &[&str]) -> String {
         match detect_source(&tree(files).1) {
             Ok((source, _)) => source.name().into(),

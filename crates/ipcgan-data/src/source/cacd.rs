@@ -1,4 +1,4 @@
-//! CACD2000: `AGE_Name_NNNN.jpg`, and `celebrity2000_meta.mat`, which gives people numbers.
+//! CACD2000: `AGE_Name_NNNN.jpg`, and `celebrity2000_meta.mat`, which numbers the identities.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::names::{NameSource, Named, labelled, number, stem};
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 
-/// The variable of the `.mat` file that holds the labels.
+/// The variable with the labels in the `.mat` file.
 pub(super) const VARIABLE: &str = "celebrityImageData";
 
 pub(super) struct Cacd;
@@ -41,7 +41,7 @@ impl Source for Cacd {
         NAMES.evidence(tree)
     }
 
-    /// An image that the `.mat` file does not name, whose accents may have suffered on the way, is read by its name.
+    /// An image that the `.mat` file does not name (its accents may have been garbled) is labelled from its name.
     fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let in_tree = || {
             let found = tree.with_extension("mat").find(|file| stem(file).ends_with("_meta"));
@@ -51,7 +51,7 @@ impl Source for Cacd {
             return NAMES.images(tree, table, groups);
         };
         let known = known(&path)?;
-        // People whom the table knows under another spelling must not become two.
+        // An identity that the table spells differently must not become two.
         let persons: HashMap<String, &str> =
             known.iter().filter_map(|(name, face)| Some((read(name)?.identity?, face.identity.as_deref()?))).collect();
         let image = |file_name: &str| {
@@ -70,7 +70,7 @@ impl Source for Cacd {
     }
 }
 
-/// `41_Robert_De_Niro_0012.jpg` shows Robert_De_Niro at 41.
+/// `41_Robert_De_Niro_0012.jpg` is Robert_De_Niro at age 41.
 fn read(file_name: &str) -> Option<Named> {
     let (age, rest) = stem(file_name).split_once('_')?;
     let (name, shot) = rest.rsplit_once('_')?;
@@ -79,7 +79,7 @@ fn read(file_name: &str) -> Option<Named> {
     ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()) })
 }
 
-/// Age and person of each image in the `.mat` file `path`.
+/// Age and identity of each image in the `.mat` file `path`.
 fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
     let variables = matlab::read(path)?;
     let columns = LabelColumns::of(path, &variables, &[VARIABLE])?;

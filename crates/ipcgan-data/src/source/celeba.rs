@@ -1,4 +1,5 @@
-//! CelebA: `img_align_celeba/000001.jpg`, identities in `identity_CelebA.txt`, splits in `list_eval_partition.txt`; no ages.
+//! CelebA: `img_align_celeba/000001.jpg`, identities in `identity_CelebA.txt`, splits in `list_eval_partition.txt`; no
+//! ages.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,10 +11,10 @@ use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::excluded::Fault;
 use crate::{DataError, Split};
 
-/// Its tables of identities and of splits, as published and as Kaggle has them.
+/// Its tables of identities and of splits, in the original and the Kaggle format.
 const IDENTITIES: [&str; 2] = ["identity_CelebA.txt", "identity_CelebA.csv"];
 const SPLITS: [&str; 2] = ["list_eval_partition.txt", "list_eval_partition.csv"];
-/// Tables by which it is known.
+/// Tables that identify the data set.
 const ATTRIBUTES: [&str; 2] = ["list_attr_celeba.txt", "list_attr_celeba.csv"];
 /// Folders of the aligned images and of the original ones.
 const FOLDERS: [&str; 3] = ["img_align_celeba", "img_align_celeba_png", "img_celeba"];
@@ -88,12 +89,12 @@ fn is_numbered(file: &str) -> bool {
     stem(file).len() == 6 && number(stem(file)).is_some()
 }
 
-/// Which of [`FOLDERS`] the image is in.
+/// Index in [`FOLDERS`] of the image's folder.
 fn folder_rank(file: &str) -> Option<usize> {
     FOLDERS.iter().position(|folder| parent(file).split('/').any(|part| part == *folder))
 }
 
-/// What the first of the tables `names` that is there says of each image, by its number.
+/// The value for each image, by its number, from the first existing table of `names`.
 fn pairs(tree: &Tree, names: &[&str]) -> Result<HashMap<String, String>, DataError> {
     let Some(file) = names.iter().find_map(|name| tree.named(name).first().copied()) else {
         return Ok(HashMap::new());

@@ -14,7 +14,7 @@ use crate::detection::{DetectedFace, FaceDetector};
 use crate::excluded::{Excluded, Fault};
 use crate::{DataError, FaceLabel, FaceSet, photo};
 
-/// Pixels that are in memory at a time, of images of all threads, but for a single larger one.
+/// Maximum number of pixels in memory at a time, over all threads; a single larger image is allowed.
 const PIXELS_AT_A_TIME: u64 = 100_000_000;
 
 /// How faces are extracted from images.
@@ -26,7 +26,7 @@ pub enum FaceExtraction {
         /// Minimum side of the square around the face, in pixels of the image.
         min_side: u32,
     },
-    /// The image is the face, aligned already.
+    /// The image is an aligned face already.
     Aligned,
 }
 
@@ -40,7 +40,8 @@ pub struct SourceFaces {
 }
 
 impl SourceFaces {
-    /// The usable images of `images`, in the folder `folder`, as faces of `size` times `size` pixels; and the others.
+    /// The usable images of `images`, in the folder `folder`, as faces of `size` x `size` pixels; and the excluded
+    /// ones.
     pub fn new(
         folder: &Path,
         images: Vec<SourceImage>,
@@ -78,7 +79,7 @@ impl FaceSet for SourceFaces {
         self.faces[index].0.clone()
     }
 
-    /// The one labelled face of the image: of several, that which is large and near the middle.
+    /// The labelled face of the image: of several, the large one near the centre.
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         let path = self.folder.join(&self.faces[index].0);
         let _taken = self.pixels.take(photo::pixels(&path)?);
@@ -102,11 +103,11 @@ impl FaceSet for SourceFaces {
     }
 }
 
-/// Bytes of each part of a file that its checksum is of.
+/// Number of bytes in each part of a file that the checksum covers.
 const CHECKED_PART: u64 = 64 << 10;
 
-/// A checksum of a file's length, beginning, middle and end: images that differ, differ there, and a data set of 100 GB is
-/// not read to know it again.
+/// A checksum of a file's length, beginning, middle and end. It distinguishes different images without reading all of a
+/// data set of 100 GB.
 fn checksum(path: &Path) -> io::Result<u32> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -121,7 +122,7 @@ fn checksum(path: &Path) -> io::Result<u32> {
     Ok(sum)
 }
 
-/// How much an image is of this face: its area, less the more the farther it is from the middle.
+/// Score that selects the main face of an image: its area, reduced by its distance from the centre.
 fn prominence(face: &DetectedFace, photo: &RgbImage) -> f32 {
     let bounds = &face.bounds;
     let right = (bounds.left + bounds.right - photo.width() as f32) / 2.0;
@@ -129,20 +130,20 @@ fn prominence(face: &DetectedFace, photo: &RgbImage) -> f32 {
     bounds.width() * bounds.height() - 2.0 * (right * right + down * down)
 }
 
-/// Pixels that may still be taken into memory.
+/// Budget of pixels in memory.
 struct Pixels {
     free: Mutex<u64>,
     freed: Condvar,
 }
 
-/// Pixels that are given back at the end.
+/// Reserved pixels, released on drop.
 struct Taken<'a> {
     pixels: &'a Pixels,
     count: u64,
 }
 
 impl Pixels {
-    /// Waits until `count` pixels are free; one larger than all waits until it is alone.
+    /// Blocks until `count` pixels are free; an image above the whole budget blocks until it is alone.
     fn take(&self, count: u64) -> Taken<'_> {
         let count = count.min(PIXELS_AT_A_TIME);
         let free = self.free.lock().expect("no holder panics");
@@ -168,7 +169,7 @@ mod tests {
     use crate::detection::BoundingBox;
     use crate::excluded::Cause;
 
-    /// Finds a face of `side` pixels in the left upper corner and, if it is wide enough, one in the middle.
+    /// Detects a face of `side` pixels in the upper left corner and, in wide images, one in the centre.
     struct Corner {
         side: f32,
     }

@@ -7,7 +7,7 @@ use super::{Evidence, Listing, Source, Table, Tree, table};
 use crate::metadata::Columns;
 use crate::{DataError, Split};
 
-/// Its tables and the side that each is for.
+/// Its tables, with the split of each.
 const TABLES: [(&str, Split); 2] =
     [("fairface_label_train.csv", Split::Train), ("fairface_label_val.csv", Split::Valid)];
 
@@ -56,7 +56,7 @@ impl Source for FairFace {
                 }
                 listing.images.push(image);
             }
-            // It has no identities and no splits of ours, which is known.
+            // Missing identities and splits are a known property of FairFace.
             listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
         }
         if listing.images.is_empty() {
@@ -66,7 +66,7 @@ impl Source for FairFace {
     }
 }
 
-/// What is wrong where there is no table.
+/// The reason if no table exists.
 fn missing() -> String {
     format!(
         "the tables {} and {}, which say the ages, are missing; download them into this folder",
@@ -74,7 +74,7 @@ fn missing() -> String {
     )
 }
 
-/// Those that are there.
+/// The tables that exist.
 fn tables(tree: &Tree) -> Vec<(&str, Split)> {
     TABLES.into_iter().filter_map(|(name, split)| Some((*tree.named(name).first()?, split))).collect()
 }

@@ -1,4 +1,4 @@
-//! FFHQ: `images1024x1024/00000/00000.png`, no identities and no ages; FFHQ-Aging adds ranges of ages in
+//! FFHQ: `images1024x1024/00000/00000.png`, no identities and no ages; FFHQ-Aging adds age ranges in
 //! `ffhq_aging_labels.csv`.
 
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use crate::age_text::age;
 use crate::excluded::Fault;
 use crate::table_file::TableFile;
 
-/// The table of FFHQ-Aging, and its columns of numbers and of ranges of ages.
+/// The table of FFHQ-Aging, and its columns of image numbers and age ranges.
 const TABLE: &str = "ffhq_aging_labels.csv";
 pub(super) const NUMBER: &str = "image_number";
 pub(super) const AGE: &str = "age_group";
-/// Folders of its versions, the ones that are used first.
+/// Folders of its versions, the preferred one first.
 const FOLDERS: [&str; 3] = ["images1024x1024", "in-the-wild-images", "thumbnails128x128"];
-/// Images in one folder.
+/// Number of images per folder.
 const IN_A_FOLDER: u32 = 1000;
 
 pub(super) struct Ffhq;
@@ -93,7 +93,7 @@ impl Source for Ffhq {
     }
 }
 
-/// The age of each image by its number, or why there is none, as the table `path` says.
+/// The age of each image by its number, or why it has none, from the table `path`.
 fn ages(path: &Path) -> Result<HashMap<u32, Result<u32, Fault>>, DataError> {
     let table = TableFile::read(path, &[NUMBER, AGE])?;
     let [numbers, ages] = table.columns(path, [NUMBER, AGE])?;
@@ -109,7 +109,7 @@ fn image_number(file: &str) -> Option<u32> {
     (stem(file).len() == 5).then(|| number(stem(file))).flatten()
 }
 
-/// Whether the image is in the folder of its thousand, or in one that is named as FFHQ's.
+/// Whether the image is in the folder of its thousand, or in a folder with FFHQ's name.
 fn is_placed(file: &str) -> bool {
     let folders = parent(file);
     let thousand = image_number(file).map(|number| format!("{:05}", number / IN_A_FOLDER * IN_A_FOLDER));

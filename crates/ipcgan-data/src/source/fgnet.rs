@@ -1,4 +1,4 @@
-//! FG-NET: `001A02.JPG` is person 001 at the age of 2; a letter tells images of one age apart.
+//! FG-NET: `001A02.JPG` is identity 001 at age 2; a letter distinguishes images of the same age.
 
 use super::names::{NameSource, Named, number, stem};
 

@@ -1,4 +1,4 @@
-//! One folder an identity, as LFW, CASIA-WebFace and VGGFace come: whose faces they are is known, their age is not.
+//! One folder per identity, as in LFW, CASIA-WebFace and VGGFace: identities are known, ages are not.
 
 use ipcgan_model::AgeGroups;
 
@@ -24,7 +24,7 @@ impl Source for Identities {
         "the folders name people, not ages"
     }
 
-    /// Names as LFW has them; other folders are called by many things.
+    /// Only file names in LFW's pattern are evidence; folders of other data sets have no common pattern.
     fn evidence(&self, tree: &Tree) -> Evidence {
         let [mut all, mut named] = [0, 0];
         for file in tree.images() {
@@ -53,13 +53,13 @@ impl Source for Identities {
     }
 }
 
-/// The nearest folder, unless it is called as a split.
+/// The innermost folder, unless it is named after a split.
 fn identity(file_name: &str) -> Option<&str> {
     let folder = parent(file_name).rsplit('/').next()?;
     (!folder.is_empty() && Split::by_name(&folder.to_lowercase()).is_none()).then_some(folder)
 }
 
-/// `Ann_Lee/Ann_Lee_0001.jpg`
+/// Such as `Ann_Lee/Ann_Lee_0001.jpg`.
 fn is_named_after_folder(file_name: &str) -> bool {
     let shot = identity(file_name).and_then(|folder| stem(file_name).strip_prefix(folder)?.strip_prefix('_'));
     shot.is_some_and(|shot| shot.len() == 4 && number(shot).is_some())

@@ -1,5 +1,6 @@
-//! IMDB-WIKI: names say person, date of birth and year of the photo, as `nm0000001_rm124825600_1899-5-10_1968.jpg` and
-//! `10000217_1981-05-05_2009.jpg`; `imdb.mat` and `wiki.mat` say in which images a face was found.
+//! IMDB-WIKI: names hold identity, date of birth and year of the photo, as in
+//! `nm0000001_rm124825600_1899-5-10_1968.jpg` and `10000217_1981-05-05_2009.jpg`; `imdb.mat` and `wiki.mat` list the
+//! images in which a face was detected.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::DataError;
 use crate::calendar::Date;
 use crate::excluded::{Cause, Fault};
 
-/// The variables of its `.mat` files that hold the labels, each in a file of that name.
+/// The variables with the labels, each in a `.mat` file of that name.
 pub(super) const VARIABLES: [&str; 2] = ["imdb", "wiki"];
 
 pub(super) struct ImdbWiki;
@@ -44,7 +45,7 @@ impl Source for ImdbWiki {
         NAMES.evidence(tree)
     }
 
-    /// An image that no `.mat` file names is read by its name.
+    /// An image that no `.mat` file names is labelled from its name.
     fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let files: Vec<PathBuf> = match &table.path {
             Some(path) => vec![path.clone()],
@@ -57,7 +58,7 @@ impl Source for ImdbWiki {
         let mut by_name = 0;
         let mut images = Vec::new();
         for file in tree.images() {
-            // `01/nm0000001_....jpg`, as the table writes it.
+            // `01/nm0000001_....jpg`, as in the table.
             let start = file.rmatch_indices('/').nth(1).map_or(0, |(slash, _)| slash + 1);
             let label = match known.get(&file[start..]) {
                 Some(Labels { face_score, .. }) if *face_score == f64::NEG_INFINITY => {
@@ -87,10 +88,10 @@ impl Source for ImdbWiki {
     }
 }
 
-/// What a table says of an image.
+/// Labels of an image in a table.
 struct Labels {
     named: Named,
-    /// How sure the data set's detector was; minus infinity where it found no face.
+    /// Score of the data set's face detector; minus infinity where it detected no face.
     face_score: f64,
 }
 
@@ -99,7 +100,7 @@ fn mat_files(tree: &Tree) -> Vec<PathBuf> {
     named.map(|file| tree.folder().join(file)).collect()
 }
 
-/// What the `.mat` file `path` says of each image, by its path relative to the file.
+/// The labels of each image in the `.mat` file `path`, by its path relative to the file.
 fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
     let variables = matlab::read(path)?;
     let columns = LabelColumns::of(path, &variables, &VARIABLES)?;
@@ -127,7 +128,7 @@ fn is_of_form(file_name: &str) -> bool {
     dates(stem(file_name)).is_some() && person(stem(file_name)).is_some()
 }
 
-/// `nm0000001` of IMDb, or the number of the page in Wikipedia.
+/// `nm0000001` of IMDb, or the page number in Wikipedia.
 fn person(stem: &str) -> Option<&str> {
     let person = stem.split('_').next()?;
     let digits = person.strip_prefix("nm").unwrap_or(person);
@@ -135,7 +136,7 @@ fn person(stem: &str) -> Option<&str> {
     Some(person)
 }
 
-/// Year, month and day of birth, and the year of the photo.
+/// Year, month and day of birth, and year of the photo.
 fn dates(stem: &str) -> Option<[u32; 4]> {
     let (rest, taken) = stem.rsplit_once('_')?;
     let (_, birth) = rest.rsplit_once('_')?;
@@ -144,11 +145,11 @@ fn dates(stem: &str) -> Option<[u32; 4]> {
     (parts.next().is_none() && taken.len() == 4).then_some([year, month, day, number(taken)?])
 }
 
-/// The age in a year of which the month is unknown: in its middle, as the data set's authors have it.
+/// The age in a year of unknown month, taken in the middle of the year, as in the data set's own scripts.
 fn age(year: i64, month: u32, taken: i64) -> Option<u32> {
     let before_birthday = month > 6;
     let age = taken - year - i64::from(before_birthday);
-    // An unknown date of birth is the year 0.
+    // An unknown date of birth is coded as year 0.
     (year > 1000).then(|| u32::try_from(age).ok()).flatten()
 }
 

@@ -1,4 +1,4 @@
-//! LAG, Large Age-Gap: young and old images of people, without ages.
+//! LAG, Large Age-Gap: images of identities at a young and an old age, without ages.
 //!
 //! `50_cent_y2.jpg` and `50_cent_a0.jpg`, or folders: `50_Cent/y/1.png` and `50_Cent/1.png`.
 
@@ -10,7 +10,7 @@ use super::names::{NameSource, Named, number, stem};
 use super::{Evidence, Listing, Source, Table, Tree};
 use crate::DataError;
 
-/// Largest number of images of one person: it has four of each.
+/// Maximum number of images per identity; the data set has four of each.
 const MAX_OF_ONE: usize = 200;
 
 pub(super) struct Lag;
@@ -37,7 +37,7 @@ impl Source for Lag {
         "Large Age-Gap says only who is young and who is old"
     }
 
-    /// Numbered images in folders are many things: only of people who are there young and old is it LAG.
+    /// Folders of numbered images are common: only identities with young and old images are evidence for LAG.
     fn evidence(&self, tree: &Tree) -> Evidence {
         let mut people: HashMap<String, [usize; 2]> = HashMap::new();
         for file in tree.images() {
@@ -64,7 +64,7 @@ impl Source for Lag {
     }
 }
 
-/// Whether the person is young in the image, whose name is of the form.
+/// Whether the image, whose name matches the pattern, shows the person young.
 fn is_young(file_name: &str) -> bool {
     match stem(file_name).rsplit_once('_') {
         Some((_, shot)) if person_of_name(stem(file_name)).is_some() => shot.starts_with('y'),
@@ -87,7 +87,7 @@ fn person_of_folder(file_name: &str) -> Option<&str> {
     number(stem(file_name))?;
     let (folder, _) = file_name.rsplit_once('/')?;
     let person = folder.strip_suffix("/y").unwrap_or(folder).rsplit('/').next()?;
-    // A folder of numbers is no person.
+    // A folder named by a number is not an identity.
     (person.bytes().any(|byte| byte.is_ascii_alphabetic()) && person != "y").then_some(person)
 }
 

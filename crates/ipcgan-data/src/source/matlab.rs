@@ -1,4 +1,4 @@
-//! MATLAB's `.mat` files of version 5 to 7, as far as tables of labels need: numbers, texts, cells and records.
+//! MATLAB `.mat` files of versions 5 to 7, limited to what label tables need: numbers, text, cells and structs.
 //!
 //! Source: MathWorks, MAT-File Format, "Level 5 MAT-File Format".
 
@@ -11,34 +11,34 @@ use flate2::read::ZlibDecoder;
 
 use crate::DataError;
 
-/// Largest size of a file, and of the compressed data in it, in bytes: CACD's are 30 million, IMDB-WIKI's 200 million.
+/// Maximum size of a file and of its decompressed data, in bytes: CACD has 30 million, IMDB-WIKI 200 million.
 const MAX_BYTES: u64 = 1 << 29;
-/// Largest nesting depth of cells and records.
+/// Maximum nesting depth of cells and structs.
 const MAX_DEPTH: usize = 8;
 
-/// A variable, or a part of one.
+/// A variable, or an element of one.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// A matrix of numbers, column by column.
+    /// A numeric matrix in column-major order.
     Numbers(Vec<f64>),
-    /// A matrix of characters.
+    /// A character matrix.
     Text(String),
-    /// A matrix of other values, column by column.
+    /// A cell array in column-major order.
     Cells(Vec<Value>),
-    /// One record, by the names of its fields.
+    /// A struct, by field name.
     Record(HashMap<String, Value>),
-    /// What we have no use for.
+    /// An unused type.
     Other,
 }
 
-/// A table of labels: a record whose fields are its columns.
+/// A label table: a struct whose fields are its columns.
 pub(super) struct LabelColumns<'a> {
     path: &'a Path,
     fields: &'a HashMap<String, Value>,
 }
 
 impl<'a> LabelColumns<'a> {
-    /// Those in the first of the variables `names` that the file `path` has; `variables` is what was read from it.
+    /// The first of the variables `names` that the file `path` has; `variables` are the contents of the file.
     pub(super) fn of(path: &'a Path, variables: &'a HashMap<String, Value>, names: &[&str]) -> Result<Self, DataError> {
         match names.iter().find_map(|name| variables.get(*name)) {
             Some(Value::Record(fields)) => Ok(Self { path, fields }),
@@ -46,7 +46,7 @@ impl<'a> LabelColumns<'a> {
         }
     }
 
-    /// The column `name`, of numbers.
+    /// The numeric column `name`.
     pub(super) fn numbers(&self, name: &str) -> Result<&'a [f64], DataError> {
         match self.fields.get(name) {
             Some(Value::Numbers(numbers)) => Ok(numbers),
@@ -54,7 +54,7 @@ impl<'a> LabelColumns<'a> {
         }
     }
 
-    /// The column `name`, of texts.
+    /// The text column `name`.
     pub(super) fn texts(&self, name: &str) -> Result<&'a [Value], DataError> {
         match self.fields.get(name) {
             Some(Value::Cells(cells)) => Ok(cells),
@@ -62,7 +62,7 @@ impl<'a> LabelColumns<'a> {
         }
     }
 
-    /// Refuses columns of different lengths.
+    /// Rejects columns of different lengths.
     pub(super) fn check_lengths(&self, lengths: &[usize]) -> Result<(), DataError> {
         match lengths.windows(2).all(|pair| pair[0] == pair[1]) {
             true => Ok(()),
@@ -79,7 +79,7 @@ impl<'a> LabelColumns<'a> {
     }
 }
 
-/// Whether the file `path` begins as MATLAB's do.
+/// Whether the file `path` has a MATLAB header.
 pub(super) fn is_in(path: &Path) -> Result<bool, DataError> {
     const START: &[u8] = b"MATLAB ";
     let mut start = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn is_in(path: &Path) -> Result<bool, DataError> {
     Ok(start == START)
 }
 
-/// The variables in the file `path`, by their names.
+/// The variables in the file `path`, by name.
 pub(super) fn read(path: &Path) -> Result<HashMap<String, Value>, DataError> {
     let read_error = |source| DataError::Read { path: path.into(), source };
     let mut bytes = Vec::new();
@@ -121,7 +121,7 @@ fn variables(bytes: &[u8]) -> Result<HashMap<String, Value>, String> {
     Ok(variables)
 }
 
-/// What is compressed in `bytes`, `room` bytes at most.
+/// Decompresses `bytes`, to at most `room` bytes.
 fn inflate(bytes: &[u8], room: u64) -> Result<Vec<u8>, String> {
     let mut inflated = Vec::new();
     let read = ZlibDecoder::new(bytes).take(room + 1).read_to_end(&mut inflated);
@@ -132,7 +132,7 @@ fn inflate(bytes: &[u8], room: u64) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Types of elements.
+/// Data element types.
 struct Kind;
 
 impl Kind {
@@ -150,10 +150,10 @@ impl Kind {
     const UTF16: u32 = 17;
 }
 
-/// What is still to be read.
+/// Unread input.
 struct Bytes<'a>(&'a [u8]);
 
-/// One element: its type and its bytes.
+/// A data element: its type and its bytes.
 #[derive(Clone, Copy)]
 struct Element<'a> {
     kind: u32,
@@ -171,10 +171,10 @@ impl<'a> Bytes<'a> {
         self.take(4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes were taken")))
     }
 
-    /// The next element, with what pads it to eight bytes.
+    /// Reads the next element with its padding to eight bytes.
     fn element(&mut self) -> Result<Element<'a>, String> {
         let first = self.word()?;
-        // Up to four bytes fit beside their type.
+        // Small data element format: up to four bytes next to the type.
         if first >> 16 != 0 {
             let bytes = self.take(4)?.get(..(first >> 16) as usize).ok_or("has an element of impossible size")?;
             return Ok(Element { kind: first & 0xffff, bytes });
@@ -192,7 +192,7 @@ impl<'a> Bytes<'a> {
 impl Element<'_> {
     /// Name and value of a matrix.
     fn matrix(&self, depth: usize) -> Result<(String, Value), String> {
-        // Classes of matrices; those of numbers are from double to the unsigned ones of 64 bits.
+        // Array classes; numeric classes range from double to uint64.
         const CELL: u8 = 1;
         const RECORD: u8 = 2;
         const TEXT: u8 = 4;
@@ -248,7 +248,7 @@ impl Element<'_> {
 }
 
 impl Bytes<'_> {
-    /// `count` matrices; each takes at least eight bytes, so a false count ends with the bytes.
+    /// Reads `count` matrices; each takes at least eight bytes, so a false count fails at the end of the input.
     fn matrices(&mut self, count: f64, depth: usize) -> Result<Vec<(String, Value)>, String> {
         let mut values = Vec::new();
         while (values.len() as f64) < count {
@@ -257,7 +257,7 @@ impl Bytes<'_> {
         Ok(values)
     }
 
-    /// The fields of one record.
+    /// The fields of one struct.
     fn fields(&mut self, depth: usize) -> Result<HashMap<String, Value>, String> {
         let length = self.element()?.numbers().first().copied().unwrap_or(0.0) as usize;
         let names = self.element()?.bytes;
@@ -278,7 +278,7 @@ impl Bytes<'_> {
 mod tests {
     use super::*;
 
-    /// Written by SciPy: see the script beside it.
+    /// Written by SciPy; the script is next to the file.
     const FILE: &[u8] = include_bytes!("../../tests/data/celebrity2000_meta.mat");
 
     #[test]
@@ -320,13 +320,13 @@ mod tests {
     fn a_damaged_file_is_an_error_wherever_it_is_damaged() {
         assert!(variables(b"MATLAB 7.3 MAT-file").unwrap_err().contains("-v7"));
         for length in 128..FILE.len() {
-            // Between two variables it is whole, but for the second.
+            // A file cut between two variables is valid, but lacks the second.
             assert!(variables(&FILE[..length]).map_or(0, |variables| variables.len()) < 2, "cut at {length}");
         }
         for place in 0..FILE.len() {
             let mut bytes = FILE.to_vec();
             bytes[place] ^= 0x55;
-            // Whatever comes of it, it comes at once and without a panic.
+            // Any result is allowed, but no panic and no hang.
             let _ = variables(&bytes);
         }
     }

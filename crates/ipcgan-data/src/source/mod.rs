@@ -1,7 +1,6 @@
-//! Public data sets as downloaded, and your own folders: which images they hold, and the labels of
-//! each.
+//! Public data sets as downloaded, and user folders: lists their images and labels.
 //!
-//! A data set is one file here and one line in [`SOURCES`].
+//! Each data set is one file here and one line in [`SOURCES`].
 
 mod adience;
 mod afad;
@@ -78,48 +77,48 @@ pub trait Source: Sync {
         TableUse::Nothing
     }
 
-    /// Why ages are unknown, where they are.
+    /// Why ages are unknown, if they are.
     fn unknown_age_reason(&self) -> &'static str {
         "its labels say no age"
     }
 
-    /// Evidence in the files of `tree`.
+    /// Evidence for this source in the files of `tree`.
     fn evidence(&self, tree: &Tree) -> Evidence;
 
-    /// The images of `tree` that are meant, in an order that is always the same, with what is known of each or why it cannot
-    /// be used. Other images are added by [`Listing::with_unlisted`].
+    /// The images of `tree` that belong to the data set, in a fixed order, each with its label or the reason for its
+    /// exclusion. Other images are added by [`Listing::with_unlisted`].
     ///
     /// # Errors
-    /// A table that belongs to the data set is missing or damaged.
+    /// A table of the data set is missing or damaged.
     fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError>;
 }
 
-/// A table with labels, if the user names one.
+/// A label table named by the user.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    /// Where it is; none: where the data set has it.
+    /// Its path; `None` for the data set's own table.
     pub path: Option<PathBuf>,
-    /// What it calls its columns.
+    /// Its column names.
     pub columns: Columns,
 }
 
-/// What a source reads of a [`Table`].
+/// Which parts of a [`Table`] a source uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableUse {
-    /// Neither another file nor other columns.
+    /// Neither another file nor other column names.
     Nothing,
-    /// Another file, of the form that the data set's own has.
+    /// Another file, in the format of the data set's own table.
     File,
-    /// Another file, with columns of any names.
+    /// Another file, with any column names.
     Columns,
 }
 
-/// The images of a data set, and what is worth knowing about its tables.
+/// The images of a data set, and notes on its tables.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     /// The images.
     pub images: Vec<SourceImage>,
-    /// Notes on the tables, such as a column that is missing.
+    /// Notes on the tables, such as a missing column.
     pub notes: Vec<String>,
 }
 
@@ -130,7 +129,7 @@ impl From<Vec<SourceImage>> for Listing {
 }
 
 impl Listing {
-    /// With the images of `tree` that it does not name, as ones that cannot be used.
+    /// Adds the images of `tree` that it does not name as excluded images.
     pub fn with_unlisted(mut self, tree: &Tree) -> Self {
         let listed: HashSet<&str> = self.images.iter().map(|image| image.file_name.as_str()).collect();
         let fault = || Fault::new(Cause::Unlisted, "it is not listed in the tables");
@@ -140,7 +139,7 @@ impl Listing {
         self
     }
 
-    /// How many usable images there are, and of how many of them neither age nor age group is known.
+    /// Number of usable images, and the number of those of unknown age and age group.
     pub fn usable_and_ageless(&self) -> [usize; 2] {
         let usable = || self.images.iter().filter_map(|image| image.label.as_ref().ok());
         [usable().count(), usable().filter(|label| label.group.is_none()).count()]
@@ -152,26 +151,26 @@ impl Listing {
 pub struct SourceImage {
     /// Its path relative to the data set's folder, with `/` between the parts.
     pub file_name: String,
-    /// The line of the table that names it, from 1, if one does.
+    /// Its line in a table, from 1, if a table names it.
     pub line: Option<u64>,
-    /// What is known of it, or why it cannot be used.
+    /// Its label, or why it is excluded.
     pub label: Result<FaceLabel, Fault>,
 }
 
 impl SourceImage {
-    /// One that no table names.
+    /// An image that no table names.
     fn of_file(file_name: &str, label: Result<FaceLabel, Fault>) -> Self {
         Self { file_name: file_name.into(), line: None, label }
     }
 
-    /// One that is left out because `used` shows the same.
+    /// An image that is excluded because `used` is another version of it.
     fn other_version(file_name: &str, used: &str) -> Self {
         let fault = Fault::new(Cause::OtherVersion, format!("{used} is another version of it, and used"));
         Self::of_file(file_name, Err(fault))
     }
 }
 
-/// The source called `name`.
+/// The source named `name`.
 pub fn by_name(name: &str) -> Option<&'static dyn Source> {
     SOURCES.into_iter().find(|source| source.name() == name)
 }

@@ -1,4 +1,4 @@
-//! MORPH: `009055_1M54.JPG` is image 1 of person 009055, a man of 54.
+//! MORPH: `009055_1M54.JPG` is image 1 of identity 009055, a man at age 54.
 
 use super::names::{NameSource, Named, number, stem};
 

@@ -1,4 +1,4 @@
-//! Data sets whose file names say everything.
+//! Data sets whose file names hold all labels.
 
 use ipcgan_model::AgeGroups;
 
@@ -9,26 +9,26 @@ use crate::excluded::Fault;
 use crate::metadata::group_of;
 use crate::{DataError, FaceLabel, Split};
 
-/// A data set whose file names say whose face it is and how old.
+/// A data set whose file names hold identity and age.
 pub(super) struct NameSource {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    /// How its names look, as `AGE_Name_NNNN.jpg`.
+    /// Pattern of its file names, such as `AGE_Name_NNNN.jpg`.
     pub(super) form: &'static str,
-    /// What a path says; none if it is of another form.
+    /// Parses a path; `None` if it does not match the pattern.
     pub(super) read: fn(&str) -> Option<Named>,
 }
 
-/// What a file name says.
+/// Labels in a file name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Named {
-    /// Years.
+    /// Age in years.
     pub(super) age: Option<u32>,
     pub(super) identity: Option<String>,
 }
 
 impl NameSource {
-    /// What is known of the face in the image `file_name`.
+    /// The label of the face in the image `file_name`.
     pub(super) fn label(&self, file_name: &str, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let other_form = || Fault::label(format!("is not called {}", self.form));
         let Named { age, identity } = (self.read)(file_name).ok_or_else(other_form)?;
@@ -36,7 +36,7 @@ impl NameSource {
     }
 }
 
-/// The label of a face of this age and person.
+/// The label for an age and an identity.
 pub(super) fn labelled(age: Option<u32>, identity: Option<String>, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
     if let Some(age) = age.filter(|age| *age > MAX_AGE) {
         return Err(Fault::label(format!("age {age} is above {MAX_AGE}")));
@@ -64,23 +64,23 @@ impl Source for NameSource {
     }
 }
 
-/// The folders of a file, without a `/` at the end; empty at the top.
+/// The folders of a file, without a trailing `/`; empty at the top.
 pub(super) fn parent(file_name: &str) -> &str {
     file_name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The split that a folder of the file is named after.
+/// The split that one of the file's folders is named after.
 pub(super) fn split_of_folders(file_name: &str) -> Option<Split> {
     parent(file_name).split('/').find_map(|folder| Split::by_name(&folder.to_lowercase()))
 }
 
-/// The name of a file without folders and without its last ending.
+/// The name of a file without folders and without its last extension.
 pub(super) fn stem(file_name: &str) -> &str {
     let name = file_name.rsplit('/').next().unwrap_or(file_name);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// A number of decimal digits alone: no sign, no space.
+/// Parses a number of decimal digits only: no sign, no space.
 pub(super) fn number(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

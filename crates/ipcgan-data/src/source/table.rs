@@ -1,4 +1,4 @@
-//! Images named by a table in a text file, with columns of any names.
+//! Images listed in a text table with configurable column names.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::excluded::Fault;
 use crate::metadata::{self, Columns, Row, Rows};
 use crate::table_file::TableFile;
 
-/// What a table is called in a folder of our own form.
+/// File name of a table in our own format.
 const OURS: &str = "metadata.csv";
-/// The extensions of tables.
+/// File name extensions of tables.
 const EXTENSIONS: [&str; 2] = ["csv", "tsv"];
-/// Rows of a table that are looked for in the folder to find out what its names are relative to.
+/// Number of rows that are looked up in the folder to determine the base of relative names.
 const TRIED_ROWS: usize = 100;
 
 pub(super) struct CsvTable;
@@ -54,10 +54,10 @@ impl Source for CsvTable {
     }
 }
 
-/// The source that reads the table in the file `path`, as its contents say.
+/// The source that reads the table in the file `path`, detected by its contents.
 ///
 /// # Errors
-/// The file cannot be read, or is no table that we know.
+/// The file cannot be read, or its table format is unknown.
 pub fn source_of_table(path: &Path) -> Result<&'static dyn Source, DataError> {
     if matlab::is_in(path)? {
         let variables = matlab::read(path)?;
@@ -74,7 +74,7 @@ pub fn source_of_table(path: &Path) -> Result<&'static dyn Source, DataError> {
     Ok(if is_of_ffhq { &ffhq::FFHQ } else { &TABLE })
 }
 
-/// The images that the table `path` names, relative to the data set's folder or to one folder in it.
+/// The images listed in the table `path`, relative to the data set's folder or to one folder in it.
 pub(super) fn rows(tree: &Tree, path: &Path, columns: &Columns, groups: &AgeGroups) -> Result<Listing, DataError> {
     let table = metadata::read(path, columns, groups)?;
     let names = table.rows.iter().map(|row| inside(tree, &row.file_name)).filter(|name| !name.is_empty());
@@ -85,7 +85,7 @@ pub(super) fn rows(tree: &Tree, path: &Path, columns: &Columns, groups: &AgeGrou
     Ok(listing)
 }
 
-/// As [`rows`], where `place` says where an image is that the table names.
+/// Like [`rows`]; `place` maps a name in the table to the path of the image.
 pub(super) fn rows_at(
     tree: &Tree,
     path: &Path,
@@ -110,12 +110,12 @@ fn listing(tree: &Tree, path: &Path, table: Rows, place: impl Fn(&str) -> String
     Listing { images: table.rows.into_iter().map(image).collect(), notes }
 }
 
-/// What is worth knowing of the table in the file `path`.
+/// Notes on the table in the file `path`.
 fn notes(path: &Path, table: &Rows) -> Vec<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut notes: Vec<String> =
         table.format.iter().map(|format| format!("{name} is read as a table in {format}")).collect();
-    // The age decides the group where none is named.
+    // The age determines the group of a row without one.
     let ageless = ["age", "group"].iter().all(|ours| table.missing.iter().any(|(missing, _)| missing == ours));
     for (ours, similar) in &table.missing {
         match similar {
@@ -129,12 +129,12 @@ fn notes(path: &Path, table: &Rows) -> Vec<String> {
     notes
 }
 
-/// The folder, with a `/` at its end, that the names of a table are relative to, and others that hold the same names.
+/// The folder, with a trailing `/`, to which the names of a table are relative, and other folders with the same names.
 fn folders(tree: &Tree, names: impl Iterator<Item = String>) -> (String, Vec<String>) {
     for name in names {
         let found: Vec<String> = tree.folders_of(&name).into_iter().map(|below| below.folder.into()).collect();
         if let Some((first, others)) = found.split_first() {
-            // A table of bare names may mean a folder of many, but names with folders are those of one copy.
+            // Bare names may be in one of many folders, but names with folders belong to a single copy.
             let others = if name.contains('/') { others.to_vec() } else { Vec::new() };
             return (first.clone(), others);
         }
@@ -142,7 +142,7 @@ fn folders(tree: &Tree, names: impl Iterator<Item = String>) -> (String, Vec<Str
     (String::new(), Vec::new())
 }
 
-/// The images below `others` that are called as one that is used below `folder`.
+/// Images below `others` with the same name as a used image below `folder`.
 fn other_versions(tree: &Tree, images: &[SourceImage], folder: &str, others: &[String]) -> Vec<SourceImage> {
     if others.is_empty() {
         return Vec::new();
@@ -156,7 +156,7 @@ fn other_versions(tree: &Tree, images: &[SourceImage], folder: &str, others: &[S
     tree.images().filter(|file| !used.contains(file)).filter_map(version).collect()
 }
 
-/// A path as a table may write it, relative to the data set's folder and with `/`.
+/// Normalizes a path in a table: relative to the data set's folder, with `/`.
 fn inside(tree: &Tree, file_name: &str) -> String {
     let inside = Path::new(file_name).strip_prefix(tree.folder()).ok().and_then(Path::to_str);
     let file_name = inside.unwrap_or(file_name).replace('\\', "/");

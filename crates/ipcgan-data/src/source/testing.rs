@@ -1,4 +1,4 @@
-//! Small folders that look like data sets.
+//! Small data set folders for tests.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{Listing, Table, Tree, by_name};
 
-/// A folder with these files, of which those with a text hold it.
+/// A folder with these files and their contents.
 pub(super) fn tree_with(files: &[(&str, &str)]) -> (TempDir, Tree) {
     let folder = tempfile::tempdir().unwrap();
     for (file, text) in files {
@@ -24,13 +24,13 @@ pub(super) fn tree(files: &[&str]) -> (TempDir, Tree) {
     tree_with(&files.iter().map(|file| (*file, "")).collect::<Vec<_>>())
 }
 
-/// What the source `name` reads from a folder with these files.
+/// The listing of source `name` for a folder with these files.
 pub(super) fn listing(name: &str, files: &[(&str, &str)]) -> Listing {
     let (_folder, tree) = tree_with(files);
     by_name(name).unwrap().images(&tree, &Table::default(), &AgeGroups::default()).unwrap()
 }
 
-/// File name, age, identity and split of each image, or why it is left out.
+/// File name, age, identity and split of each image, or the reason for its exclusion.
 pub(super) fn described(listing: &Listing) -> Vec<String> {
     let text = |image: &super::SourceImage| match &image.label {
         Ok(label) => {

@@ -1,4 +1,4 @@
-//! The files of a data set as it was downloaded.
+//! The files of a data set as downloaded.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use crate::photo::ImageKind;
 use crate::preparation::is_prepared;
 use crate::{DataError, counted};
 
-/// All files below a folder, by their paths relative to it, in alphabetical order.
+/// All files below a folder, as relative paths in alphabetical order.
 #[derive(Debug)]
 pub struct Tree {
     folder: PathBuf,
     files: Vec<String>,
-    /// Those of `files` that are images of kinds that we read.
+    /// Indices in `files` of images in readable formats.
     images: Vec<usize>,
     excluded: Vec<Excluded>,
 }
 
 impl Tree {
-    /// The files below `folder`, also behind links; but not those below `except`, nor hidden ones, nor faces that an earlier
-    /// preparation made. All images that are skipped are in [`Tree::excluded`].
+    /// Reads the files below `folder`, following links; without those below `except`, hidden files, and faces written
+    /// by an earlier preparation. All skipped images are in [`Tree::excluded`].
     ///
     /// # Errors
-    /// There is no such folder, or it cannot be read.
+    /// The folder does not exist or cannot be read.
     pub fn read(folder: &Path, except: Option<&Path>) -> Result<Self, DataError> {
         if !folder.is_dir() {
             return Err(DataError::MissingDataSet { path: folder.into() });
@@ -61,7 +61,7 @@ impl Tree {
         &self.folder
     }
 
-    /// Images of kinds that we read.
+    /// Images in readable formats.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         self.images.iter().map(|index| self.files[*index].as_str())
     }
@@ -74,19 +74,19 @@ impl Tree {
             .filter(move |file| Path::new(file).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension)))
     }
 
-    /// The files whose last part is `name`, those nearest to the top first.
+    /// The files named `name`, those nearest to the top first.
     pub(crate) fn named(&self, name: &str) -> Vec<&str> {
         let mut found: Vec<&str> = self.folders_of(name).into_iter().map(|below| below.file).collect();
         found.sort_by_key(|file| file.matches('/').count());
         found
     }
 
-    /// Whether the file `name` is there.
+    /// Whether the file `name` exists.
     pub fn contains(&self, name: &str) -> bool {
         self.files.binary_search_by(|file| file.as_str().cmp(name)).is_ok()
     }
 
-    /// The folders, each with a `/` at its end or empty for the data set's own, below which the file `name` is found: the
+    /// The folders below which the file `name` exists, each with a trailing `/` or empty for the top folder, the
     /// shortest first.
     pub(crate) fn folders_of<'a>(&'a self, name: &str) -> Vec<Below<'a>> {
         let below = |file: &'a String| {
@@ -98,15 +98,15 @@ impl Tree {
         found
     }
 
-    /// What cannot be used, and why.
+    /// Excluded files with reasons.
     pub fn excluded(&self) -> &[Excluded] {
         &self.excluded
     }
 
-    /// Refuses a tree without images, and says what was skipped.
+    /// Rejects a tree without images, with a summary of the skipped files.
     ///
     /// # Errors
-    /// It holds none.
+    /// It holds no readable image.
     pub fn check_images(&self) -> Result<(), DataError> {
         if !self.images.is_empty() {
             return Ok(());
@@ -121,7 +121,7 @@ impl Tree {
         Err(DataError::NoImages { path: self.folder.clone(), skipped })
     }
 
-    /// How many images there are in how many folders, and some of their names.
+    /// Number of images and folders, and some of their names.
     pub(crate) fn summary(&self) -> String {
         const EXAMPLES: usize = 3;
         let folder = |file: &'_ str| file.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.into());
@@ -142,7 +142,7 @@ impl Tree {
         self.excluded.push(Excluded { path: self.inside(path), line: None, fault });
     }
 
-    /// Whether the folder is skipped, which is noted.
+    /// Whether the folder is skipped; records the exclusion.
     fn skipped_folder(&mut self, entry: &DirEntry) -> bool {
         if is_hidden(entry) {
             self.exclude(entry.path(), Cause::Hidden, "is a hidden folder");
@@ -154,7 +154,8 @@ impl Tree {
         true
     }
 
-    /// Whether the folder is a link to one that is read in another place, which is noted: its images would count twice.
+    /// Whether the folder is a link to one that is read elsewhere, which would count its images twice; records the
+    /// exclusion.
     fn skipped_link(&mut self, entry: &DirEntry, top: Option<&Path>, linked: &mut HashSet<PathBuf>) -> bool {
         if !entry.path_is_symlink() {
             return false;
@@ -179,7 +180,7 @@ impl Tree {
         match (ImageKind::of_path(path), path.strip_prefix(&self.folder).ok().and_then(Path::to_str)) {
             (Some(_), _) if is_hidden(entry) => self.exclude(path, Cause::Hidden, "is a hidden file"),
             (_, _) if is_hidden(entry) => (),
-            // A pipe, for one, would be waited for.
+            // Reading a pipe, for example, would block.
             (Some(_), _) if !is_file => self.exclude(path, Cause::Image, "is not a regular file"),
             (Some(kind), _) if !kind.is_readable() => {
                 let reason = format!("is {kind}, which cannot be read; {}", kind.advice());
@@ -209,14 +210,14 @@ impl Tree {
     }
 }
 
-/// A file, and the folder below which it has the name that was looked for.
+/// A file, and the folder below which it has the requested name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Below<'a> {
     pub(crate) folder: &'a str,
     pub(crate) file: &'a str,
 }
 
-/// Hidden, or what macOS adds to archives.
+/// Hidden, or metadata that macOS adds to archives.
 fn is_hidden(entry: &DirEntry) -> bool {
     let name = entry.file_name().as_encoded_bytes();
     name.starts_with(b".") || name == b"__MACOSX"

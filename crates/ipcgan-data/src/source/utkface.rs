@@ -1,4 +1,4 @@
-//! UTKFace: `AGE_GENDER_RACE_DATE.jpg`, and the few of its names without a race.
+//! UTKFace: `AGE_GENDER_RACE_DATE.jpg`; a few of its names lack the race.
 
 use super::names::{NameSource, Named, number};
 
@@ -18,7 +18,7 @@ fn read(file_name: &str) -> Option<Named> {
         [age, gender, _, date] | [age, gender, date] => (age, gender, date),
         _ => return None,
     };
-    // A day at least: four numbers alone may be anything.
+    // Require a plausible date: four plain numbers may be anything.
     let date = date.trim_end();
     let ours = matches!(gender, "0" | "1") && date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit());
     ours.then_some(Named { age: Some(number(age)?), identity: None })

@@ -6,7 +6,7 @@
 //! | `group_weights` | input: weight of each age group (see [`AgeBlend`](crate::AgeBlend)) | `[batch, groups]` |
 //! | `aged` | output, as `face` | `[batch, 3, height, width]` |
 //!
-//! The file's metadata have the names of the age groups as `age_groups`, and the side of a face in pixels as `image_size`.
+//! The file's metadata hold the names of the age groups as `age_groups`, and the face size in pixels as `image_size`.
 
 mod graph;
 mod proto;
@@ -19,11 +19,11 @@ use crate::{AgeGroups, GeneratorConfig};
 use graph::{Builder, Side, one, whole};
 use proto::{Entry, Model, OperatorSet};
 
-/// Version of the file's form, and of the operations that it uses: those of 2021, which every program knows.
+/// Versions of the file format and of the operator set: those of 2021, which all common runtimes support.
 const IR_VERSION: i64 = 8;
 const OPERATORS: i64 = 13;
 
-/// The bytes of an ONNX file that computes what `generator` does, each face by itself.
+/// The bytes of an ONNX file that computes `generator`, independently for each face.
 pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGroups) -> Vec<u8> {
     let mut builder = Builder::default();
     let faces = [Side::Any("batch"), Side::Of(3), Side::Any("height"), Side::Any("width")];
@@ -89,7 +89,7 @@ fn up(builder: &mut Builder, layer: &UpNorm, x: &str) -> String {
     builder.apply("Relu", &[&x], vec![])
 }
 
-/// `tanh(head)`, or `tanh(head + atanh(0.98 face))` for a change.
+/// `tanh(head)`, or `tanh(head + atanh(0.98 face))` for a residual.
 fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str) -> String {
     if output == GeneratorOutput::Direct {
         return builder.apply("Tanh", &[head], vec![]);
@@ -105,12 +105,12 @@ fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str
     let ratio = builder.apply("Div", &[&above, &below], vec![]);
     let logarithm = builder.apply("Log", &[&ratio], vec![]);
     let before = builder.apply("Mul", &[&logarithm, &half], vec![]);
-    // A change of brightness has one channel, which meets all three.
+    // A luminance residual has one channel, which is broadcast to all three.
     let after = builder.apply("Add", &[&head, &before], vec![]);
     builder.apply("Tanh", &[&after], vec![])
 }
 
-/// The head's channel of the luminance, and the face whose saturation the other channel has changed.
+/// The luminance channel of the head, and the face with its saturation scaled by the other channel.
 fn resaturated(builder: &mut Builder, head: &str, face: &str) -> (String, String) {
     let axes = builder.whole_numbers(&[1]);
     let bounds = [0, 1, 2].map(|bound| builder.whole_numbers(&[bound]));
@@ -141,7 +141,7 @@ mod tests {
         let graph = Model::decode(bytes.as_slice()).unwrap().graph.unwrap();
         let count = |kind: &str| graph.node.iter().filter(|node| node.op_type == kind).count();
         assert_eq!([count("Conv"), count("ConvTranspose"), count("BatchNormalization")], [8, 2, 9]);
-        // Every value is made before it is used.
+        // Every value is produced before it is used.
         let mut known: Vec<&str> = graph.input.iter().map(|value| value.name.as_str()).collect();
         known.extend(graph.initializer.iter().map(|constant| constant.name.as_str()));
         for node in &graph.node {

@@ -6,13 +6,14 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Adam, InstructionSet};
 
-use super::kernels_for;
 use super::nhwc_tensor::{contiguous, values};
+use super::{gpu, kernels_for};
 
-/// Whether [`adam_update`] supports `parameter`: it is on the CPU, the CPU kernels are selected, and autodiff is off.
+/// Whether [`adam_update`] supports `parameter`: it is on a GPU, or on the CPU with the CPU kernels selected, and autodiff
+/// is off.
 pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>) -> bool {
     let plain = |tensor: &Tensor<D>| kernels_for(tensor).is_some() && !tensor.device().is_autodiff();
-    plain(parameter) && plain(gradient)
+    plain(parameter) && plain(gradient) || gpu::updates(parameter) && gpu::updates(gradient)
 }
 
 /// `parameter` and the state of Adam after one step; `adam.time` is taken from the state.
@@ -29,9 +30,13 @@ pub fn adam_update<const D: usize>(
         Some(AdamState { momentum }) => (momentum.time + 1, [momentum.moment_1, momentum.moment_2]),
         None => (1, [gradient.zeros_like(), gradient.zeros_like()]),
     };
+    let adam = Adam { time: time as i32, ..adam };
+    if gpu::updates(&parameter) {
+        let (parameter, [first, second]) = gpu::adam_update(adam, parameter, gradient, moments);
+        return (parameter, AdamState::new(AdaptiveMomentumState::new(time, first, second)));
+    }
     let [mut parameter, gradient] = [parameter, gradient].map(primitive);
     let [mut first, mut second] = moments.map(primitive);
-    let adam = Adam { time: time as i32, ..adam };
     adam.update(
         InstructionSet::best(),
         values_mut(&mut parameter),

@@ -32,8 +32,8 @@ pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, chunks: usize, activat
         let (gamma, beta) = (layer.gamma.val().into_dispatch(), layer.beta.val().into_dispatch());
         let (output, means, variances) = <Dispatch as CpuOperations>::batch_norm(x.into_dispatch(), gamma, beta, spec);
         (Tensor::from_dispatch(output), [means, variances].map(Tensor::<1>::from_dispatch))
-    } else if let Some((output, statistics)) = gpu::batch_norm(layer, &x, spec) {
-        (activate(output, activation), statistics)
+    } else if let Some(output) = gpu::batch_norm(layer, &x, spec) {
+        return output;
     } else {
         let normalized = x.chunk(chunks, 0).into_iter().map(|part| layer.forward(part)).collect();
         return activate(Tensor::cat(normalized, 0), activation);

@@ -12,6 +12,7 @@ mod batch_norm;
 mod concat;
 mod convolution;
 mod cpu_kernels;
+mod ema;
 mod extension;
 mod frozen;
 #[cfg(feature = "gpu")]
@@ -26,6 +27,7 @@ mod packed_conv;
 mod pool;
 mod precision;
 mod resize;
+mod square_sum;
 mod tanh;
 
 pub use adam::{adam_update, can_adam_update};
@@ -33,6 +35,7 @@ pub(crate) use batch_norm::batch_norm;
 pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use convolution::{convolution, transposed_convolution};
 pub use cpu_kernels::CpuKernels;
+pub use ema::ema_tensor_update;
 pub(crate) use frozen::FrozenConv;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, weighted_squared_error};
@@ -40,6 +43,7 @@ pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_n
 pub(crate) use pool::{local_response_norm, max_pool};
 pub use precision::Precision;
 pub(crate) use resize::{ResizeSpec, resize};
+pub use square_sum::SquareSum;
 pub(crate) use tanh::{tanh, tanh_offset};
 
 use burn::backend::DispatchDevice;
@@ -54,7 +58,7 @@ fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
 
 /// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
 fn float32_kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
-    if Precision::selected() == Precision::Float32 { kernels_for(x) } else { None }
+    if Precision::selected().reduced_dtype().is_none() { kernels_for(x) } else { None }
 }
 
 /// Whether `x` is where the kernels can reach it.

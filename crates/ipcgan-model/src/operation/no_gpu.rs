@@ -2,7 +2,8 @@
 
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use ipcgan_kernels::Adam;
 
 use super::batch_norm::BatchNormSpec;
 
@@ -14,6 +15,40 @@ pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
     layer.forward(x)
 }
 
-pub(super) fn batch_norm(_: &BatchNorm, _: &Tensor<4>, _: BatchNormSpec) -> Option<(Tensor<4>, [Tensor<1>; 2])> {
+pub(super) fn batch_norm(_: &BatchNorm, _: &Tensor<4>, _: BatchNormSpec) -> Option<Tensor<4>> {
     None
+}
+
+pub(super) fn updates<const D: usize>(_: &Tensor<D>) -> bool {
+    false
+}
+
+pub(super) fn adam_update<const D: usize>(
+    _: Adam,
+    _: Tensor<D>,
+    _: Tensor<D>,
+    _: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    unreachable!("no tensor is on a GPU")
+}
+
+pub(super) fn ema_tensor_update<const D: usize>(_: Tensor<D>, _: Tensor<D>, _: f64) -> Tensor<D> {
+    unreachable!("no tensor is on a GPU")
+}
+
+#[derive(Default)]
+pub(super) struct SquareTerms;
+
+impl SquareTerms {
+    pub(super) fn take<const D: usize>(&mut self, _: &Tensor<D>) -> bool {
+        false
+    }
+
+    pub(super) fn sum(self) -> Option<Tensor<1>> {
+        None
+    }
+}
+
+pub(super) fn multiplies_in_tf32(_: &Device) -> bool {
+    false
 }

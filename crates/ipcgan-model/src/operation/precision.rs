@@ -9,26 +9,30 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::gpu;
+
 /// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
 ///
-/// Weights, norms, losses and the optimizers stay in float32: weights are cast for each use.
+/// Weights, normalization layers, losses and optimizers stay in float32: weights are cast for each use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Precision {
-    /// 32 bits, everywhere.
+    /// 32 bits everywhere.
     #[default]
     Float32,
-    /// 16 bits with 5 for the exponent; training scales losses up so that small gradients are not lost.
+    /// TF32: 32 bits, but tensor cores round the factors of products to a 10-bit mantissa.
+    Tf32,
+    /// 16 bits with a 5-bit exponent; needs loss scaling, so that small gradients do not underflow.
     Float16,
-    /// 16 bits with 8 for the exponent, as many as float32 has.
+    /// 16 bits with an 8-bit exponent, as in float32.
     Bfloat16,
 }
 
 static SELECTED: AtomicU8 = AtomicU8::new(Precision::Float32 as u8);
 
 impl Precision {
-    const ALL: [Self; 3] = [Self::Float32, Self::Float16, Self::Bfloat16];
+    const ALL: [Self; 4] = [Self::Float32, Self::Tf32, Self::Float16, Self::Bfloat16];
 
     /// Selects it for all later operations.
     pub fn select(self) {
@@ -42,13 +46,16 @@ impl Precision {
 
     /// Whether `device` supports it.
     pub fn is_supported_by(self, device: &Device) -> bool {
-        self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype))
+        match self {
+            Self::Tf32 => gpu::multiplies_in_tf32(device),
+            _ => self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype)),
+        }
     }
 
-    /// The type that is narrower than the weights, if it is.
-    fn reduced_dtype(self) -> Option<DType> {
+    /// The reduced-precision type; `None` for float32 and TF32.
+    pub(super) fn reduced_dtype(self) -> Option<DType> {
         match self {
-            Self::Float32 => None,
+            Self::Float32 | Self::Tf32 => None,
             Self::Float16 => Some(DType::F16),
             Self::Bfloat16 => Some(DType::BF16),
         }
@@ -59,6 +66,7 @@ impl fmt::Display for Precision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Float32 => "float32",
+            Self::Tf32 => "tf32",
             Self::Float16 => "float16",
             Self::Bfloat16 => "bfloat16",
         })

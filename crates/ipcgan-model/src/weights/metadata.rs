@@ -27,7 +27,7 @@ pub(super) fn entries_of<N: Network>(config: &N::Config, age_groups: &AgeGroups)
     ]
 }
 
-/// Adds to `entries` what they lack and `like` has: whole entries, and settings of the configuration.
+/// Adds to `entries` whatever they lack and `like` has: whole entries, and settings of the configuration.
 pub(super) fn complete(entries: &mut BTreeMap<String, String>, like: BTreeMap<String, String>) {
     let settings = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).ok();
     for (key, value) in like {
@@ -57,7 +57,7 @@ impl<'a> Metadata<'a> {
         entry.ok_or_else(|| {
             self.error(
                 key,
-                "is missing, so these are not weights of ours; `ipcgan convert --metadata-from` takes others".into(),
+                "is missing, so this is not a weights file of this program; `ipcgan convert --metadata-from` reads others".into(),
             )
         })
     }
@@ -69,7 +69,7 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// The configuration in the file, with a value for each setting of the network and for no others.
+    /// The configuration in the file, which must have a value for each setting of the network and no other settings.
     pub(super) fn config<N: Network>(&self) -> Result<N::Config, ModelError> {
         let published = serde_json::to_value(N::published()).expect("plain data turn into JSON");
         let serde_json::Value::Object(published) = published else { unreachable!("a configuration has fields") };

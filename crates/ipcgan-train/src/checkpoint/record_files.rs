@@ -55,7 +55,7 @@ impl<R: Checkpoint> Checkpointer<R> for RecordFiles {
     }
 }
 
-/// Saves whenever it is asked to; [`Checkpoints`] removes old ones.
+/// A strategy that always saves; [`Checkpoints`] removes old checkpoints.
 pub(crate) struct SaveAlways;
 
 impl CheckpointingStrategy for SaveAlways {

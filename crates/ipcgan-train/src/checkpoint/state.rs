@@ -1,4 +1,4 @@
-//! What a checkpoint says of itself, and whether its records are as they were written.
+//! State file of a checkpoint, and verification of its records by checksum.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::loss_scale::LossScaleState;
 
-/// The file that says that all records are there, and what they must be.
+/// File that marks a checkpoint as complete and stores the checksums of its records.
 pub(super) const STATE: &str = "state.json";
 
-/// How far a stage has come, beside its records.
+/// Progress of a stage, stored with its records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StageProgress {
-    /// Step after which the newest validation was.
+    /// Step of the newest validation.
     pub(crate) validated: usize,
-    /// What the newest validation measured, by name.
+    /// Metrics of the newest validation, by name.
     pub(crate) held_out: BTreeMap<String, f64>,
-    /// The best validation so far, if one is better than others.
+    /// The best validation so far, if there is one.
     pub(crate) best: Option<Best>,
-    /// How losses are scaled, if they are.
+    /// State of dynamic loss scaling, if it is enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) loss_scale: Option<LossScaleState>,
 }
@@ -29,39 +29,39 @@ pub(crate) struct StageProgress {
 /// The best validation of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Best {
-    /// Step after which it was; its checkpoint is kept.
+    /// Its step; the checkpoint of that step is kept.
     pub(crate) step: usize,
-    /// What it measured.
+    /// Value of its metric.
     pub(crate) value: f64,
-    /// Name of what was measured: numbers of other names are not to be compared with it.
+    /// Name of its metric: values of other metrics are not comparable.
     #[serde(default)]
     pub(crate) metric: String,
-    /// Validations since.
+    /// Number of validations since then.
     pub(crate) since: usize,
 }
 
-/// What a complete checkpoint holds.
+/// Contents of a complete checkpoint's state file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct State {
-    /// Steps done.
+    /// Number of steps done.
     pub(super) step: usize,
     #[serde(flatten)]
     pub(super) progress: StageProgress,
-    /// CRC-32 of each record's file, by its name.
+    /// CRC-32 of each record file, by name.
     pub(super) checksums: BTreeMap<String, u32>,
 }
 
-/// Whether `folder` is a complete checkpoint, whole or damaged.
+/// Whether `folder` is a complete checkpoint, intact or damaged.
 pub(crate) fn is_checkpoint(folder: &Path) -> bool {
     folder.join(STATE).is_file()
 }
 
-/// Whether every record of the checkpoint is what it was when it was written; else what is wrong.
+/// Verifies the checksums of all records; the error names the fault.
 pub(crate) fn check(folder: &Path) -> Result<(), String> {
     for (name, expected) in state(folder)?.checksums {
         match checksum(&folder.join(&name)) {
             Err(error) => return Err(format!("{name} cannot be read: {error}")),
-            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum is another")),
+            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum does not match")),
             Ok(_) => (),
         }
     }

@@ -25,7 +25,7 @@ fn count(setting: impl Into<String>, value: usize, max: usize) -> Rule {
     rule(setting, (1..=max).contains(&value), format!("in 1 to {max}"))
 }
 
-/// A finite number that is 0 or above.
+/// A rule that `value` is finite and not negative.
 fn amount(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value >= 0.0 && value.is_finite(), "0 or above")
 }
@@ -41,7 +41,8 @@ fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
 impl TrainingConfig {
     /// Checks that all settings are in their valid ranges.
     ///
-    /// # Errors The first invalid setting, by its path.
+    /// # Errors
+    /// The first invalid setting, by its path.
     pub fn check(&self) -> Result<(), TrainingError> {
         self.check_networks()?;
         let rules = [

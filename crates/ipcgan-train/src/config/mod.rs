@@ -39,7 +39,7 @@ pub struct TrainingConfig {
     pub age: ClassifierTraining,
     /// Ageing stage (GAN).
     pub aging: AgingTraining,
-    /// Synthetic faces, the data set when no other is given.
+    /// Synthetic faces, the default data set.
     pub synthetic: SyntheticConfig,
     /// Age groups. Default: those of the paper.
     #[config(default = "AgeGroups::default()")]
@@ -123,9 +123,9 @@ fn robust_classifier(steps: usize) -> ClassifierTraining {
         .with_augmentation(Augmentation::new().with_colour(0.05))
 }
 
-/// Recipe of the tiny networks on synthetic faces (`docs/experiments.md`): a window that shifts over the stride of
-/// AlexNet's first layer, so that the generator cannot learn its grid, and an EMA of the generator, in which
-/// transient patterns cancel out.
+/// Recipe of the tiny networks on synthetic faces (`docs/experiments.md`): AlexNet's input window shifts over the
+/// stride of its first layer, so that the generator cannot fit its grid, and an EMA of the generator averages out
+/// transient patterns.
 fn tiny_aging(steps: usize) -> AgingTraining {
     AgingTraining::new(steps)
         .with_generator_learning_rate(3e-4)
@@ -137,9 +137,9 @@ fn tiny_aging(steps: usize) -> AgingTraining {
         .with_recalibration_batches(50)
 }
 
-/// Recipe of the compact networks on photographs (`docs/experiments.md`): the discriminator detects flaws within tens
-/// of steps, so a small age weight moves faces without painting over them. Gradient clipping bounds the updates of a
-/// discriminator that resumes learning after a long time without errors.
+/// Recipe of the compact networks on photos (`docs/experiments.md`): the discriminator detects flaws within tens of
+/// steps, so a small age weight changes faces without painting over them. Gradient clipping bounds the updates of a
+/// discriminator that resumes learning after many steps without errors.
 fn compact_aging(steps: usize) -> AgingTraining {
     AgingTraining::new(steps)
         .with_generator_learning_rate(2e-4)

@@ -124,13 +124,13 @@ pub struct AgingTraining {
     /// Form of the identity loss. Default: as published.
     #[config(default = "IdentityLoss::Conv5")]
     pub identity_loss: IdentityLoss,
-    /// Differentiable augmentation of what discriminator and AlexNet see: without it they overfit small data sets and reward
-    /// patterns at fixed pixels. Default: none, as published.
+    /// Differentiable augmentation of the inputs of discriminator and AlexNet: without it they overfit small data sets
+    /// and reward patterns at fixed pixels. Default: none, as published.
     #[config(default = "DifferentiableAugmentation::new()")]
     pub differentiable_augmentation: DifferentiableAugmentation,
-    /// Number of one-pixel shifts, in each direction, that the window through which AlexNet sees faces cycles
-    /// through, one per step; 1 is the whole face always, as published. AlexNet's first layer has stride 4, so a
-    /// generator that is always seen on the same grid learns to reproduce it. Default: 1.
+    /// Number of one-pixel shifts, in each direction, of AlexNet's input window, which cycles through them, one per
+    /// step; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a fixed window the
+    /// generator learns to reproduce its grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
     /// Whether the kernels of the generator's last layer are projected, after each update, so that they cannot pass
@@ -157,8 +157,8 @@ pub struct LossWeights {
     /// Weight `λ3` of the age loss. Default: 30, as in the official code.
     #[config(default = 30.0)]
     pub age: f64,
-    /// Reconstruction of faces whose target is their own group: mean absolute difference from the source, in [-1, 1].
-    /// Default: 0, as the official code.
+    /// Weight of the reconstruction loss, on faces whose target is their own group: mean absolute difference from the
+    /// source, in [-1, 1]. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub reconstruction: f64,
 }

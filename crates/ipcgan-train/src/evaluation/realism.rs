@@ -11,10 +11,10 @@ use super::two_sample::{Sample, two_sample_accuracy};
 /// Identity and estimate of a compared face.
 type Seen<'a> = (usize, &'a FaceEstimate);
 
-/// The faces of `aged` (one list of estimates per real face) that were aged to `target` from other groups, compared
-/// with the real faces of the group. Identities among the real faces are excluded from the aged ones; if that leaves
-/// fewer aged than real faces, because identities have images in several groups, half of the identities are aged and
-/// the other half are real. None without two of each.
+/// Compares the faces of `aged` (one list of estimates per real face) that were aged to `target` from other groups with
+/// the real faces of that group. Identities among the real faces are excluded from the aged ones; if that leaves fewer
+/// aged than real faces, because identities have images in several groups, half of the identities are aged and the
+/// other half are real. `None` with fewer than two faces of each.
 pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usize) -> Option<Realism> {
     let of_target = |keep: &dyn Fn(&RealFace) -> bool| -> Vec<Seen<'_>> {
         let faces = real.iter().filter(|face| face.group == target && keep(face));
@@ -33,7 +33,7 @@ pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usi
     }
 }
 
-/// One half of the real faces of `group` compared with the other half: the value of a perfect generator.
+/// Compares one half of the real faces of `group` with the other half: the value of a perfect generator.
 pub(super) fn realism_of_real(real: &[RealFace], group: usize) -> Option<Realism> {
     let people: BTreeSet<usize> = real.iter().filter(|face| face.group == group).map(|face| face.person).collect();
     let half = |wanted: usize| -> Vec<Seen<'_>> {
@@ -64,7 +64,7 @@ fn compared(aged: &[Seen<'_>], real: &[Seen<'_>]) -> Option<Realism> {
     })
 }
 
-/// The faces with identities numbered consecutively, so that folds by identity have similar sizes.
+/// The faces, with identities numbered consecutively, so that folds by identity have similar sizes.
 fn samples<'a>(faces: &[Seen<'a>], features: fn(&FaceEstimate) -> &[f32]) -> Vec<Sample<'a>> {
     let mut people: Vec<usize> = faces.iter().map(|(person, _)| *person).collect();
     people.sort_unstable();
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn faces_of_the_group_and_of_its_identities_are_excluded_from_the_aged_ones() {
-        // Person 0 is in both groups; persons 3 and 4 in the first alone.
+        // Identity 0 is in both groups; identities 3 and 4 are only in the first.
         let real = [real(0, 0, 1.0), real(3, 0, 2.0), real(4, 0, 3.0), real(0, 1, 4.0), real(1, 1, 5.0)];
         let aged: Vec<Vec<FaceEstimate>> = real.iter().map(|face| vec![face.estimate.clone(); 2]).collect();
 

@@ -18,8 +18,8 @@ pub(super) struct Sample<'a> {
     pub(super) person: usize,
 }
 
-/// Cross-validated accuracy of a logistic regression, with as many of `aged` as of `real` and five folds by identity;
-/// chance is 0.5. None with too few faces.
+/// Cross-validated accuracy of a logistic regression on equal numbers of `aged` and `real` faces, with five folds by
+/// identity; chance is 0.5. `None` with too few faces.
 pub(super) fn two_sample_accuracy(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64> {
     let count = aged.len().min(real.len());
     if count < MIN_FACES {
@@ -64,7 +64,7 @@ impl Scale {
         Self((0..samples[0].0.features.len()).map(of_feature).collect())
     }
 
-    /// Standardized features, and a one for the bias.
+    /// Standardized features, followed by a one for the bias.
     fn row(&self, features: &[f32]) -> Vec<f64> {
         let scaled =
             features.iter().zip(&self.0).map(|(value, [mean, deviation])| (f64::from(*value) - mean) / deviation);

@@ -9,7 +9,7 @@ use super::statistics::Interval;
 
 /// Maximum mean age error of good weights, in years.
 const MAX_AGE_ERROR: f64 = 4.0;
-/// Minimum of good weights relative to real faces (accuracy in the target group, rise of the estimated age).
+/// Minimum ratio of good weights to real faces (accuracy in the target group, rise of the estimated age).
 const MIN_RATIO_TO_REAL: f64 = 0.8;
 /// Minimum verification rates, at a false accept rate of 1%, of good weights, and of weights that keep the identity
 /// at all.
@@ -35,7 +35,7 @@ pub enum Quality {
     Good,
     /// Identities are kept, but some criterion is missed.
     Weak,
-    /// Identities are lost, or the images are no faces.
+    /// Identities are lost, or the images do not show faces.
     Garbage,
     /// No criterion is missed, but some could not be measured.
     Undecided,
@@ -48,7 +48,7 @@ pub struct Verdict {
     pub quality: Quality,
     /// Deciding metrics with the values of good weights, the worst first.
     pub reasons: Vec<String>,
-    /// Metrics that are not defined, and why.
+    /// Undefined metrics, with reasons.
     pub not_defined: Vec<String>,
 }
 

@@ -35,7 +35,7 @@ pub struct AgingModel {
     alexnet: Frozen,
     #[module(skip)]
     config: AgingTraining,
-    /// Generator updates done.
+    /// Number of generator updates done.
     #[module(skip)]
     updates: usize,
     #[module(skip)]
@@ -57,12 +57,12 @@ impl AgingModel {
         Self { ema: Some(ema_update(ema, &self.generator, 0.0).no_grad()), ..self }
     }
 
-    /// The model after `steps` steps, which checkpoints do not store.
+    /// The model after `steps` steps; checkpoints do not store the number.
     pub fn after(self, steps: usize) -> Self {
         Self { updates: steps * self.config.generator_updates, ..self }
     }
 
-    /// The EMA of the generator, or the generator itself without EMA: the one that is validated and saved.
+    /// The EMA of the generator, or the generator itself without EMA; used for validation and saved weights.
     pub fn ema_generator(&self) -> &Generator {
         self.ema.as_ref().unwrap_or(&self.generator)
     }
@@ -130,7 +130,7 @@ impl AgingModel {
 }
 
 impl AgingModel {
-    /// `faces` as the networks see them: augmented by the random numbers for `view`.
+    /// `faces` after differentiable augmentation with the random numbers for `view`.
     fn seen(&self, faces: Tensor<4>, batch: &AgingBatch, view: View) -> Tensor<4> {
         if self.config.differentiable_augmentation.is_identity() {
             faces
@@ -150,7 +150,7 @@ impl AgingModel {
         }
     }
 
-    /// The reconstruction loss, if it has a weight.
+    /// The reconstruction loss, if its weight is not zero.
     fn reconstruction(&self, generated: &Tensor<4>, batch: &AgingBatch) -> Option<Tensor<1>> {
         (self.config.weights.reconstruction > 0.0).then(|| {
             let own_group = batch.source_group.clone().equal(batch.target.clone()).float();
@@ -158,7 +158,7 @@ impl AgingModel {
         })
     }
 
-    /// The window of `faces` that AlexNet sees in this step.
+    /// AlexNet's input window of `faces` in this step.
     fn window(&self, faces: Tensor<4>) -> Tensor<4> {
         let shifts = self.config.window_shifts;
         if shifts == 1 {
@@ -234,7 +234,8 @@ impl StepModel for AgingModel {
     }
 }
 
-/// Updates the discriminator from `micro_batches`; `generated` are the faces of a single micro-batch, if they exist.
+/// Updates the discriminator from `micro_batches`; `generated` are the faces of a single micro-batch, if they were
+/// kept.
 fn update_discriminator(
     learner: &mut Learner<AgingModel>,
     device_group: &DeviceGroup,
@@ -265,7 +266,7 @@ fn update_generator(learner: &mut Learner<AgingModel>, step_gradients: Vec<StepG
     let (gradients, metrics) = unzipped(step_gradients);
     let update = Update::mean(&model.generator, gradients, model.config.gradient_clip_norm, &model.loss_scale);
     drop(model);
-    // One that is skipped counts, with no gradients: a checkpoint tells steps alone.
+    // A skipped update counts as a step without gradients, because a checkpoint stores only the number of steps.
     learner.optimizer_step(update.gradients.unwrap_or_default());
     metrics.with("generator gradient norm", update.norm)
 }

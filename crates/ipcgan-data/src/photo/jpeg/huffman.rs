@@ -1,21 +1,22 @@
-//! Huffman codes of a JPEG, and the bits that they are read from.
+//! Huffman codes of a JPEG and their bit reader.
 
-/// Bits of a code that are looked up at once; longer ones are rare.
+/// Maximum code length in bits of the lookup table; longer codes are rare.
 const FAST: u32 = 9;
 
 /// A Huffman table.
 pub(super) struct Table {
-    /// By the next [`FAST`] bits: the code's length and its symbol; a length of 0 is a longer code.
+    /// Code length and symbol, indexed by the next [`FAST`] bits; a length of 0 marks a longer code.
     fast: Box<[(u8, u8); 1 << FAST]>,
-    /// For each length from 1: the first code that is too large for it, aligned to 16 bits.
+    /// For each length from 1: the exclusive upper bound of its codes, aligned to 16 bits.
     ends: [u32; 16],
-    /// For each length: what to add to a code to get the place of its symbol.
+    /// For each length: the offset from a code to the index of its symbol.
     offsets: [i32; 16],
     symbols: Vec<u8>,
 }
 
 impl Table {
-    /// Of the number of codes of each length and the symbols in order (T.81, annex C); `None` if there are too many codes.
+    /// From the number of codes of each length and the symbols in order (T.81, annex C); `None` if there are too many
+    /// codes.
     fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let mut table =
             Self { fast: Box::new([(0, 0); 1 << FAST]), ends: [0; 16], offsets: [0; 16], symbols: symbols.to_vec() };
@@ -40,7 +41,7 @@ impl Table {
         Some(table)
     }
 
-    /// The length and the symbol of the code that 16 bits begin with.
+    /// Length and symbol of the code at the start of 16 bits.
     fn code(&self, bits: u32) -> Option<(u32, u8)> {
         let (length, symbol) = self.fast[(bits >> (16 - FAST)) as usize];
         if length > 0 {
@@ -53,7 +54,7 @@ impl Table {
     }
 }
 
-/// Reads the tables of a segment; `None` if it makes no sense.
+/// Parses the tables of a segment; `None` if it is invalid.
 pub(super) fn parse(mut segment: &[u8], dc: &mut [Option<Table>; 4], ac: &mut [Option<Table>; 4]) -> Option<()> {
     while let [head, rest @ ..] = segment {
         let (counts, rest) = rest.split_first_chunk::<16>()?;
@@ -68,9 +69,9 @@ pub(super) fn parse(mut segment: &[u8], dc: &mut [Option<Table>; 4], ac: &mut [O
 /// Why a code cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BitFault {
-    /// The data end, or a marker comes.
+    /// The data end, or a marker follows.
     Ended,
-    /// No code begins so.
+    /// No code starts with these bits.
     NoSuchCode,
 }
 
@@ -78,7 +79,7 @@ pub(super) enum BitFault {
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The next bits, from the highest.
+    /// The next bits, starting at the most significant.
     buffer: u64,
     count: u32,
 }
@@ -92,7 +93,7 @@ impl<'a> Bits<'a> {
         while self.count <= 56 {
             let (byte, length) = match self.bytes[self.at..] {
                 [0xff, 0x00, ..] => (0xff, 2),
-                // Fill bytes before a marker.
+                // Fill bytes in front of a marker.
                 [0xff, ..] | [] => return,
                 [byte, ..] => (byte, 1),
             };
@@ -106,7 +107,7 @@ impl<'a> Bits<'a> {
         self.take(count).map(|_| ())
     }
 
-    /// The next `count` bits, of 16 at most.
+    /// The next `count` bits, at most 16.
     pub(super) fn take(&mut self, count: u32) -> Result<u32, BitFault> {
         if self.count < count {
             self.fill();
@@ -124,14 +125,14 @@ impl<'a> Bits<'a> {
         if self.count < 16 {
             self.fill();
         }
-        // Behind the end there are zeros.
+        // Beyond the end, zero bits follow.
         let found = table.code((self.buffer >> 48) as u32);
         let (length, symbol) = found.ok_or(if self.count < 16 { BitFault::Ended } else { BitFault::NoSuchCode })?;
         self.skip(length)?;
         Ok(symbol)
     }
 
-    /// Goes behind the next marker if it is a restart marker.
+    /// Skips the next marker if it is a restart marker.
     pub(super) fn restart(&mut self) -> Result<(), BitFault> {
         let rest = &self.bytes[self.at..];
         let marker = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff));
@@ -145,9 +146,9 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Bytes that were read, without those whose bits all wait.
+    /// Number of bytes consumed, without buffered whole bytes.
     pub(super) fn length(&self) -> usize {
-        // A waiting 0xff takes two bytes in the file; one too few or too many is no matter.
+        // A buffered 0xff takes two bytes in the file; an error of one byte does not matter.
         self.at - (self.count / 8) as usize
     }
 }

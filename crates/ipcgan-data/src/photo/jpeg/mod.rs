@@ -1,8 +1,9 @@
-//! Whether the image data of a JPEG are complete.
+//! Completeness check of a JPEG's image data.
 //!
-//! Decoders fill what is missing with grey and say nothing. So the segments are walked and the blocks of each scan are
-//! counted: their Huffman codes are read, their coefficients are not. Neither the place of the end marker nor the length of
-//! the file decides: a thumbnail within EXIF has an end marker too, and notes, a film or further images may follow.
+//! Decoders silently fill missing data with grey. This module therefore walks the segments and counts the blocks of
+//! each scan: it reads their Huffman codes but does not decode coefficients. Neither the position of the end marker nor
+//! the file length is decisive: an EXIF thumbnail has an end marker too, and metadata, a video or further images may
+//! follow.
 //!
 //! Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images".
 
@@ -14,29 +15,29 @@ use scan::{Component, Frame, Scan, ScanFault};
 
 use super::end_marker::EndMarker;
 
-/// What is left after all blocks of a scan, in bytes, without doubt about the data before it; encoders align to sectors.
+/// Maximum number of padding bytes after the blocks of a scan; encoders align to sectors.
 const MAX_STUFFING: usize = 4096;
-/// The same where the file then ends: zeros in place of what was never copied can read as blocks.
+/// The same at the end of the file: zeros in place of data that were never copied can parse as blocks.
 const MAX_STUFFING_AT_END: usize = 64;
 
-/// Why the image data of a JPEG are not complete.
+/// Why the image data of a JPEG are incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// They end early.
     Truncated,
-    /// They make no sense.
+    /// They are invalid.
     Damaged,
 }
 
 /// Walks all segments of a JPEG up to the end of its first image.
 ///
-/// An image of a kind whose blocks are not known here (arithmetic coding, lossless, 12 bits) is judged by its end marker.
+/// A JPEG whose blocks cannot be counted (arithmetic coding, lossless, 12 bits) is checked by its end marker alone.
 pub(super) fn end(bytes: &[u8]) -> Result<EndMarker, Fault> {
     let mut walk = Walk::new(bytes);
     loop {
         let Some(marker) = walk.next_marker() else { return walk.without_end_marker() };
         match marker {
-            // Start of image, a restart marker out of place, and one without a meaning: no segment follows.
+            // Start of image, misplaced restart marker, and TEM: no segment follows.
             0xd8 | 0xd0..=0xd7 | 0x01 => (),
             0xd9 => return walk.at_end_marker(),
             _ => {
@@ -47,7 +48,7 @@ pub(super) fn end(bytes: &[u8]) -> Result<EndMarker, Fault> {
     }
 }
 
-/// The length of the JPEG that `bytes` begin with, up to its end marker or else all; `None` if it holds no image.
+/// Length of the JPEG at the start of `bytes`, up to its end marker or else the end; `None` if it holds no image.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let mut walk = Walk::new(bytes);
     let mut frame = false;
@@ -76,7 +77,7 @@ struct Walk<'a> {
     scans: u32,
     /// Whether the blocks can be counted.
     known: bool,
-    /// Bytes between the last block and what comes next.
+    /// Number of bytes between the last block and the next marker.
     stuffing: usize,
 }
 
@@ -95,7 +96,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next marker's code, behind which the walk goes on; bytes that are no marker are skipped.
+    /// Advances past the next marker and returns its code; skips bytes that belong to no marker.
     fn next_marker(&mut self) -> Option<u8> {
         loop {
             let found = self.bytes.get(self.at..)?.iter().position(|byte| *byte == 0xff)?;
@@ -111,7 +112,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a segment holds, which the walk passes; `None` if the file ends within it.
+    /// Advances past a segment and returns its contents; `None` if the file ends within it.
     fn segment(&mut self) -> Option<&'a [u8]> {
         let length = self.bytes.get(self.at..self.at + 2)?;
         let length = usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
@@ -124,7 +125,7 @@ impl<'a> Walk<'a> {
         match marker {
             0xc0..=0xc2 => {
                 let progressive = marker == 0xc2;
-                // A second frame is none of ours.
+                // Ignore a second frame.
                 if self.frame.is_none() {
                     self.frame = Frame::parsed(segment, progressive);
                     self.known &= self.frame.is_some();
@@ -169,7 +170,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Bytes up to the next marker, or the end.
+    /// Number of bytes up to the next marker or the end.
     fn to_marker(&self) -> usize {
         let rest = &self.bytes[self.at..];
         let marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff);
@@ -187,13 +188,13 @@ impl<'a> Walk<'a> {
         let whole = self.scans > 0
             && self.known
             && self.stuffing <= MAX_STUFFING_AT_END
-            // The last byte of a scan is filled up with ones.
+            // The last byte of a scan is padded with ones.
             && !self.bytes.ends_with(&[0, 0])
             && self.components().iter().all(Component::is_whole);
         if whole { Ok(EndMarker::Missing) } else { Err(Fault::Truncated) }
     }
 
-    /// The components of the frame whose blocks were counted.
+    /// The components of a frame whose blocks were counted.
     fn components(&self) -> &[Component] {
         self.frame.as_ref().filter(|_| self.known).map_or(&[], |frame| &frame.components)
     }
@@ -206,9 +207,9 @@ mod tests {
 
     use super::*;
 
-    /// Made by `tests/data/make_photos.py`: progressive, colours at half resolution, a thumbnail within EXIF.
+    /// Made by `tests/data/make_photos.py`: progressive, chroma at half resolution, a thumbnail in EXIF.
     const PROGRESSIVE: &[u8] = include_bytes!("../../../tests/data/progressive.jpg");
-    /// The same image all at once, with restart markers.
+    /// The same image as a sequential JPEG with restart markers.
     const RESTARTS: &[u8] = include_bytes!("../../../tests/data/restarts.jpg");
 
     fn baseline(quality: u8) -> Vec<u8> {

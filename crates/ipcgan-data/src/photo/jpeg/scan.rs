@@ -1,4 +1,4 @@
-//! The blocks of a scan of a JPEG, counted.
+//! Counts the blocks of a JPEG scan.
 
 use super::huffman::{BitFault, Bits, Table};
 
@@ -7,9 +7,9 @@ use super::huffman::{BitFault, Bits, Table};
 pub(super) enum ScanFault {
     /// The data end early.
     Ended,
-    /// There is no such Huffman code.
+    /// Invalid Huffman code.
     NoSuchCode,
-    /// A Huffman table is not there; some cameras leave out the usual ones.
+    /// A Huffman table is missing; some cameras omit the standard tables.
     NoTable,
 }
 
@@ -30,37 +30,37 @@ pub(super) struct Frame {
     pub(super) components: Vec<Component>,
 }
 
-/// One of luminance and the two chrominances, or of other colours.
+/// Luminance, one of the two chrominances, or another colour channel.
 pub(super) struct Component {
     id: u8,
     across: u32,
     down: u32,
-    /// For each coefficient: the lowest bit that has come; `None` before the first scan.
+    /// For each coefficient: the lowest bit that has been coded; `None` before its first scan.
     lowest_bits: [Option<u8>; 64],
-    /// Of a progressive image: a bit for each coefficient of each block that is not zero.
+    /// Progressive images: one bit per coefficient of each block, set if it is not zero.
     nonzero: Vec<u64>,
 }
 
 impl Component {
-    /// Whether anything of it was there.
+    /// Whether any of its data have been seen.
     pub(super) fn is_seen(&self) -> bool {
         self.lowest_bits[0].is_some()
     }
 
-    /// Whether all of it was there, to the last bit of each coefficient.
+    /// Whether it is complete, to the last bit of each coefficient.
     pub(super) fn is_whole(&self) -> bool {
         self.lowest_bits.iter().all(|bit| *bit == Some(0))
     }
 }
 
 impl Frame {
-    /// Of a segment; `None` if it is of a kind that is not known here.
+    /// Parses a segment; `None` for unsupported frames.
     pub(super) fn parsed(segment: &[u8], progressive: bool) -> Option<Self> {
         let (&[precision, height_high, height_low, width_high, width_low, count], rest) =
             segment.split_first_chunk()?;
         let height = u32::from(height_high) << 8 | u32::from(height_low);
         let width = u32::from(width_high) << 8 | u32::from(width_low);
-        // A height of 0 comes after the first scan.
+        // A height of 0 is defined after the first scan (DNL).
         if precision != 8 || width == 0 || height == 0 || !(1..=4).contains(&count) {
             return None;
         }
@@ -84,20 +84,20 @@ impl Frame {
         self.components.iter().map(|component| component.down).max().unwrap_or(1)
     }
 
-    /// Blocks of a component alone, across and down.
+    /// Number of blocks of a non-interleaved component, across and down.
     fn blocks(&self, component: &Component) -> (usize, usize) {
         let of = |length: u32, factor: u32, most: u32| (length * factor).div_ceil(most).div_ceil(8) as usize;
         (of(self.width, component.across, self.max_across()), of(self.height, component.down, self.max_down()))
     }
 
-    /// Groups of blocks of all components of an interleaved scan.
+    /// Number of minimum coded units (MCU) of an interleaved scan.
     fn groups(&self) -> usize {
         let of = |length: u32, most: u32| length.div_ceil(8 * most) as usize;
         of(self.width, self.max_across()) * of(self.height, self.max_down())
     }
 }
 
-/// What a scan brings.
+/// A scan header.
 pub(super) struct Scan {
     parts: Vec<Part>,
     first: usize,
@@ -116,20 +116,20 @@ struct Part {
 
 /// How the blocks of a component are coded in a scan.
 enum Coding<'a> {
-    /// All coefficients at once.
+    /// Sequential: all coefficients at once.
     Sequential { dc: &'a Table, ac: &'a Table },
-    /// The first coefficient (DC).
+    /// First scan of the DC coefficient.
     First(&'a Table),
-    /// One more bit of the first coefficient.
+    /// Refinement of the DC coefficient by one bit.
     FirstRefined,
-    /// A band of the others (AC).
+    /// First scan of a band of AC coefficients.
     Band(&'a Table),
-    /// One more bit of a band.
+    /// Refinement of a band by one bit.
     BandRefined(&'a Table),
 }
 
 impl Scan {
-    /// Of a segment; `None` if it makes no sense.
+    /// Parses a segment; `None` if it is invalid.
     pub(super) fn parsed(segment: &[u8], frame: &Frame, restart_interval: u32) -> Option<Self> {
         let (&count, rest) = segment.split_first()?;
         let (parts, rest) = rest.split_at_checked(2 * usize::from(count))?;
@@ -148,7 +148,7 @@ impl Scan {
             lowest_bit: bits & 15,
             restart_interval,
         };
-        // In progressive images the first coefficients come alone, and the others one component a scan.
+        // Progressive images code DC coefficients separately, and AC coefficients one component per scan.
         let band = if first == 0 { last == 0 } else { first <= last && last < 64 && scan.parts.len() == 1 };
         let sound = !scan.parts.is_empty()
             && scan.parts.iter().all(|part| part.dc < 4 && part.ac < 4)
@@ -156,7 +156,7 @@ impl Scan {
         sound.then_some(scan)
     }
 
-    /// Goes over all blocks in `data` and returns how many bytes they took.
+    /// Walks all blocks in `data` and returns how many bytes they took.
     pub(super) fn walk(
         &self,
         frame: &mut Frame,
@@ -184,7 +184,7 @@ impl Scan {
             }
             for (coding, component, blocks) in &codings {
                 let nonzero = frame.components[*component].nonzero.get_mut(group);
-                // Only a component alone has bands, and then a group is one block.
+                // Only non-interleaved scans have bands; there, a group is one block.
                 let mut unused = 0;
                 let nonzero = nonzero.unwrap_or(&mut unused);
                 for _ in 0..*blocks {
@@ -233,7 +233,7 @@ impl Scan {
         Ok(())
     }
 
-    /// A band of coefficients for the first time (T.81, G.1.2.2); `run` is how many blocks are still without any.
+    /// First scan of a band (T.81, G.1.2.2); `run` is the number of remaining blocks in an end-of-band run.
     fn band(&self, ac: &Table, nonzero: &mut u64, bits: &mut Bits<'_>, run: &mut u32) -> Result<(), BitFault> {
         if *run > 0 {
             *run -= 1;
@@ -257,7 +257,7 @@ impl Scan {
         Ok(())
     }
 
-    /// One more bit of a band (T.81, G.1.2.3): one for each coefficient that is not zero, and those that become so.
+    /// Refines a band by one bit (T.81, G.1.2.3): one bit for each nonzero coefficient, and the newly nonzero ones.
     fn refined_band(&self, ac: &Table, nonzero: &mut u64, bits: &mut Bits<'_>, run: &mut u32) -> Result<(), BitFault> {
         let mut place = self.first;
         while *run == 0 && place <= self.last {
@@ -267,7 +267,7 @@ impl Scan {
                 *run = (1 << zeros) + bits.take(zeros)?;
                 break;
             }
-            // The sign.
+            // The sign bit.
             bits.skip(size.min(1))?;
             while place <= self.last {
                 match *nonzero >> place & 1 {
@@ -293,10 +293,10 @@ impl Scan {
     }
 }
 
-/// The difference of a first coefficient to that of the block before.
+/// The difference of a DC coefficient to that of the previous block.
 fn difference(dc: &Table, bits: &mut Bits<'_>) -> Result<(), BitFault> {
     let size = u32::from(bits.symbol(dc)?);
-    // Twelve bits are the most in any image.
+    // No image needs more than twelve bits.
     if size > 16 { Err(BitFault::NoSuchCode) } else { bits.skip(size) }
 }
 

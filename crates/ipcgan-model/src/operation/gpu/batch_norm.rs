@@ -1,71 +1,85 @@
-//! Batch norm on GPUs.
+//! Batch norm with its activation on GPUs: three launches forwards, three backwards.
+//!
+//! Workgroups sum up blocks of places in parallel, then one workgroup a channel joins the blocks, then each value is computed.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, AutodiffBackend, Backend, Cube, Dispatch};
+use burn::backend::{Autodiff, AutodiffBackend, Cube, Dispatch};
 use burn::nn::BatchNorm;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
+use burn_cubecl::tensor::CubeTensor;
+use ipcgan_kernels::Activation;
 
 use super::super::batch_norm::{BatchNormOutput, BatchNormSpec};
-use super::sums::sums;
-use super::{GpuOperations, channels_last, dims, on_a_gpu, reshaped};
+use super::norm_kernels::{Blocks, Parameters, apply, gradient_of_input, gradient_sums, statistics};
+use super::{GpuOperations, channels_last, dims, kernel, on_a_gpu, reshaped};
 
-/// `x` with each part normalized by its own statistics, and these, if it is on a GPU; without the activation.
-pub(in super::super) fn batch_norm(
-    layer: &BatchNorm,
-    x: &Tensor<4>,
+/// How to norm, and what new statistics count in the running ones.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct RunningNorm {
     spec: BatchNormSpec,
-) -> Option<(Tensor<4>, [Tensor<1>; 2])> {
-    if !on_a_gpu(x) {
+    momentum: f32,
+}
+
+/// `layer` on each of the form's parts of `x`, then the activation, if `x` is on a GPU; moves the running statistics by those of
+/// each part in order.
+pub(in super::super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>, spec: BatchNormSpec) -> Option<Tensor<4>> {
+    if !on_a_gpu(x) || x.dtype() != DType::F32 {
         return None;
     }
     let [gamma, beta] = [&layer.gamma, &layer.beta].map(|parameter| parameter.val().into_dispatch());
-    let (output, means, variances) =
-        <Dispatch as GpuOperations>::batch_norm(x.clone().into_dispatch(), gamma, beta, spec);
-    Some((Tensor::from_dispatch(output), [means, variances].map(Tensor::from_dispatch)))
+    let running = [&layer.running_mean, &layer.running_var];
+    let [mean, variance] = running.map(|running| running.value_sync().autodiff().into_dispatch());
+    let x = x.clone().into_dispatch();
+    let spec = RunningNorm { spec, momentum: layer.momentum as f32 };
+    let (output, mean, variance) = <Dispatch as GpuOperations>::batch_norm(x, gamma, beta, mean, variance, spec);
+    for (running, new) in running.into_iter().zip([mean, variance]) {
+        running.update(Tensor::from_dispatch(new));
+    }
+    Some(Tensor::from_dispatch(output))
 }
 
+/// Output, and the running mean and variance after it.
 pub(super) fn batch_norm_kernel(
-    x: FloatTensor<Cube>,
-    gamma: FloatTensor<Cube>,
-    beta: FloatTensor<Cube>,
-    spec: BatchNormSpec,
+    x: CubeTensor,
+    [gamma, beta]: [CubeTensor; 2],
+    running: [CubeTensor; 2],
+    spec: RunningNorm,
 ) -> BatchNormOutput<Cube> {
-    let (normalized, means, variances) = Normalized::<Cube>::of(x, spec);
-    (normalized.output(gamma, beta), means, variances)
+    let (_, output, [mean, variance]) = SavedForBackward::of(x, [gamma, beta], running, spec);
+    (output, mean, variance)
 }
 
 pub(super) fn batch_norm_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Cube, C>>,
-    gamma: FloatTensor<Autodiff<Cube, C>>,
-    beta: FloatTensor<Autodiff<Cube, C>>,
-    spec: BatchNormSpec,
+    [gamma, beta]: [FloatTensor<Autodiff<Cube, C>>; 2],
+    running: [FloatTensor<Autodiff<Cube, C>>; 2],
+    spec: RunningNorm,
 ) -> BatchNormOutput<Autodiff<Cube, C>> {
-    // Nothing learns through the statistics that are handed out.
+    // Nothing learns through the running statistics.
     let lifted = |tensor| <Autodiff<Cube, C> as AutodiffBackend>::from_inner(tensor);
     let prepared = BatchNormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful();
-    let (normalized, means, variances) = Normalized::<Cube>::of(x.into_primitive(), spec);
-    let gamma = gamma.into_primitive();
-    let output = normalized.output(gamma.clone(), beta.into_primitive());
+    let parameters = [gamma, beta].map(|parameter| parameter.into_primitive());
+    let running = running.map(|running| running.into_primitive());
+    let (saved, output, [mean, variance]) = SavedForBackward::of(x.into_primitive(), parameters, running, spec);
     let output = match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish((normalized, gamma), output),
+        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
-    (output, lifted(means), lifted(variances))
+    (output, lifted(mean), lifted(variance))
 }
 
 #[derive(Debug)]
 struct BatchNormBackward;
 
 impl Backward<Cube, 3> for BatchNormBackward {
-    type State = (Normalized<Cube>, FloatTensor<Cube>);
+    type State = SavedForBackward;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let (normalized, gamma) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
-        for (node, gradient) in ops.parents.into_iter().zip(normalized.gradients(gamma, gradient)) {
+        for (node, gradient) in ops.parents.into_iter().zip(ops.state.gradients(gradient)) {
             if let Some(node) = node {
                 gradients.register::<Cube>(node.id, gradient);
             }
@@ -73,124 +87,165 @@ impl Backward<Cube, 3> for BatchNormBackward {
     }
 }
 
-/// Centred feature maps and their inverse standard deviations.
+/// What the gradient of a batch norm needs.
 #[derive(Clone, Debug)]
-struct Normalized<B: Backend> {
-    /// Differences from the means, `[chunks, places, channels]`.
-    centred: FloatTensor<B>,
-    /// One by the deviations, `[chunks, 1, channels]`.
-    scale: FloatTensor<B>,
+struct SavedForBackward {
+    /// `[places, channels]`, of all parts.
+    x: CubeTensor,
+    parameters: Parameters,
+    blocks: Blocks,
     /// As the maps came, `[batch, channels, height, width]`.
     shape: [usize; 4],
 }
 
-impl<B: Backend> Normalized<B> {
-    /// Of maps, with their means and (biased) variances, `[chunks * channels]` each.
-    fn of(x: FloatTensor<B>, spec: BatchNormSpec) -> (Self, FloatTensor<B>, FloatTensor<B>) {
-        let BatchNormSpec { epsilon, chunks, .. } = spec;
-        let shape @ [batch, channels, height, width] = dims::<B, 4>(&x);
-        let places = batch * height * width / chunks;
-        let x = reshaped::<B, 3>(channels_last::<B>(x), [chunks, places, channels]);
-        let mean = |x| B::float_mul_scalar(sums::<B>(x), (1.0 / places as f64).into());
-        let of_parts = |x| reshaped::<B, 3>(x, [chunks, 1, channels]);
-        let means = mean(x.clone());
-        let centred = B::float_sub(x, of_parts(means.clone()));
-        let variances = mean(B::float_mul(centred.clone(), centred.clone()));
-        let scale = B::float_recip(B::float_sqrt(B::float_add_scalar(variances.clone(), epsilon.into())));
-        let flat = |x| reshaped::<B, 1>(x, [chunks * channels]);
-        (Self { centred, scale: of_parts(scale), shape }, flat(means), flat(variances))
+impl SavedForBackward {
+    /// With the output, and the running mean and variance.
+    fn of(
+        x: CubeTensor,
+        [gamma, beta]: [CubeTensor; 2],
+        running: [CubeTensor; 2],
+        spec: RunningNorm,
+    ) -> (Self, CubeTensor, [CubeTensor; 2]) {
+        let RunningNorm { spec: BatchNormSpec { epsilon, chunks, activation }, momentum } = spec;
+        let shape @ [batch, channels, height, width] = dims::<Cube, 4>(&x);
+        let x = kernel::contiguous(channels_last::<Cube>(x));
+        let blocks = Blocks::new(&x.client, chunks, batch * height * width / chunks, channels);
+        let [gamma, beta, mean, variance] =
+            [gamma, beta, running[0].clone(), running[1].clone()].map(kernel::contiguous);
+        let (statistics, running) = statistics(&x, gamma, [mean, variance], &blocks, [epsilon, momentum]);
+        let slope = match activation {
+            Activation::None => 1.0,
+            Activation::Relu => 0.0,
+            Activation::LeakyRelu(slope) => slope,
+        };
+        let saved = Self { x, parameters: Parameters { statistics, beta, slope }, blocks, shape };
+        let output = saved.maps(apply(&saved.x, &saved.parameters, &saved.blocks));
+        (saved, output, running)
     }
 
-    /// `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
-    fn output(&self, gamma: FloatTensor<B>, beta: FloatTensor<B>) -> FloatTensor<B> {
-        let factor = B::float_mul(self.scale.clone(), self.of_channels(gamma));
-        self.maps(B::float_add(B::float_mul(self.centred.clone(), factor), self.of_channels(beta)))
+    /// Towards the maps, `gamma` and `beta`, from that of the output.
+    fn gradients(&self, gradient: CubeTensor) -> [CubeTensor; 3] {
+        let gradient = kernel::contiguous(channels_last::<Cube>(gradient));
+        let (sums, gamma, beta) = gradient_sums(&self.x, &gradient, &self.parameters, &self.blocks);
+        let x = gradient_of_input(&self.x, &gradient, &self.parameters, sums, &self.blocks);
+        [self.maps(x), gamma, beta]
     }
 
-    /// The gradients of the input, `gamma` and `beta`, from that of the output.
-    ///
-    /// `dx = gamma / sqrt(variance + epsilon) * (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))`
-    fn gradients(&self, gamma: FloatTensor<B>, gradient: FloatTensor<B>) -> [FloatTensor<B>; 3] {
-        let [chunks, places, channels] = dims::<B, 3>(&self.centred);
-        let gradient = reshaped::<B, 3>(channels_last::<B>(gradient), [chunks, places, channels]);
-        let of_parts = |x| reshaped::<B, 3>(x, [chunks, 1, channels]);
-        let of_all_parts = |x| reshaped::<B, 1>(sums::<B>(reshaped::<B, 3>(x, [1, chunks, channels])), [channels]);
-        let sum = of_parts(sums::<B>(gradient.clone()));
-        // Of the gradient and the maps at a variance of one.
-        let product =
-            B::float_mul(of_parts(sums::<B>(B::float_mul(gradient.clone(), self.centred.clone()))), self.scale.clone());
-        let factor = B::float_mul(self.scale.clone(), self.of_channels(gamma));
-        let mean = |x| B::float_mul_scalar(x, (1.0 / places as f64).into());
-        let of_maps = mean(B::float_mul(product.clone(), self.scale.clone()));
-        let around = B::float_sub(gradient, B::float_mul(self.centred.clone(), of_maps));
-        let around = B::float_sub(around, mean(sum.clone()));
-        [self.maps(B::float_mul(around, factor)), of_all_parts(product), of_all_parts(sum)]
-    }
-
-    fn of_channels(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let [_, channels, ..] = self.shape;
-        reshaped::<B, 3>(x, [1, 1, channels])
-    }
-
-    /// `[chunks, places, channels]` as the maps came.
-    fn maps(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+    /// `[places, channels]` as the maps came.
+    fn maps(&self, x: CubeTensor) -> CubeTensor {
+        use burn::backend::ops::FloatTensorOps;
         let [batch, channels, height, width] = self.shape;
-        B::float_permute(reshaped::<B, 4>(x, [batch, height, width, channels]), &[0, 3, 1, 2])
+        Cube::float_permute(reshaped::<Cube, 4>(x, [batch, height, width, channels]), &[0, 3, 1, 2])
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::backend::Flex;
+    use burn::module::Param;
     use burn::nn::BatchNormConfig;
     use burn::tensor::{Device, Distribution};
-    use ipcgan_kernels::Activation;
 
+    use super::super::super::batch_norm as norm_layer;
+    use super::super::tests::{launches, test_gpu};
     use super::*;
 
-    fn primitive<const D: usize>(x: &Tensor<D>) -> FloatTensor<Flex> {
-        x.clone().try_into_primitive::<Flex>().unwrap()
+    struct Found {
+        output: Tensor<4>,
+        gradients: [Tensor<4>; 3],
+        running: [Tensor<1>; 2],
     }
 
-    /// How far `found` is from `expected`, at most.
-    fn distance<const D: usize>(found: FloatTensor<Flex>, expected: Tensor<D>) -> f32 {
-        (Tensor::<D>::from_primitive::<Flex>(found) - expected).abs().max().into_scalar::<f32>()
+    /// What two steps of `layer` on two parts of `maps` give, with the gradients of the second.
+    fn found(device: &Device, maps: &Tensor<4>, weights: &Tensor<4>, activation: Activation) -> Found {
+        let [_, channels, ..] = maps.dims();
+        let plain = device;
+        let device = plain.clone().autodiff();
+        let of_channels = |scale: f32| {
+            let values: Vec<f32> = (0..channels).map(|channel| scale * (channel as f32 - 1.3)).collect();
+            Param::from_tensor(Tensor::<1>::from_data(values.as_slice(), plain).autodiff().require_grad())
+        };
+        let layer = BatchNormConfig::new(channels).with_epsilon(1e-3).init(&device);
+        let layer = BatchNorm { gamma: of_channels(0.3), beta: of_channels(-0.1), ..layer };
+        let x = maps.clone().to_device(plain).autodiff().require_grad();
+        norm_layer::batch_norm(&layer, x.clone(), 2, activation);
+        let output = norm_layer::batch_norm(&layer, x.clone(), 2, activation);
+        let gradients = (output.clone() * weights.clone().to_device(plain).autodiff()).sum().backward();
+        let flex = Device::flex();
+        let of_parameter = |parameter: &Param<Tensor<1>>| {
+            parameter.val().grad(&gradients).unwrap().to_device(&flex).reshape([1, channels, 1, 1])
+        };
+        Found {
+            output: output.without_autodiff().to_device(&flex),
+            gradients: [
+                x.grad(&gradients).unwrap().to_device(&flex),
+                of_parameter(&layer.gamma),
+                of_parameter(&layer.beta),
+            ],
+            running: [&layer.running_mean, &layer.running_var]
+                .map(|running| running.value_sync().without_autodiff().to_device(&flex)),
+        }
+    }
+
+    /// How far `found` is from `expected`, as a share of the largest.
+    fn share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
+        let largest: f32 = expected.clone().abs().max().into_scalar();
+        (found - expected).abs().max().into_scalar::<f32>() / largest
     }
 
     #[test]
-    fn outputs_and_gradients_are_those_of_burns_norm_of_each_part() {
-        let device = Device::flex().autodiff();
-        let random = |shape| Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 3.0), &Device::flex());
-        let (maps, gradient) = (random([4, 3, 6, 10]), random([4, 3, 6, 10]));
-        let layer = BatchNormConfig::new(3).with_epsilon(1e-3).init(&device);
-        let [gamma, beta] = [[0.5, 2.0, -1.0], [1.0, 0.0, 3.0]]
-            .map(|factors| Tensor::<1>::from_data(factors, &Device::flex()).autodiff().require_grad());
-        let layer = burn::nn::BatchNorm {
-            gamma: burn::module::Param::from_tensor(gamma),
-            beta: burn::module::Param::from_tensor(beta),
-            ..layer
-        };
-        let x = maps.clone().autodiff().require_grad();
-        let output = Tensor::cat(x.clone().chunk(2, 0).into_iter().map(|part| layer.forward(part)).collect(), 0);
-        let gradients = (output.clone() * gradient.clone().autodiff()).sum().backward();
-        let plain = |x: Tensor<1>| x.without_autodiff();
-        let (gamma, beta) = (layer.gamma.val(), layer.beta.val());
+    fn outputs_gradients_and_running_statistics_are_those_of_the_cpu() {
+        let Some(gpu) = test_gpu() else { return };
+        for shape in [[4, 3, 6, 10], [2, 24, 96, 96], [2, 300, 3, 5], [2, 1, 1, 2]] {
+            for activation in [Activation::None, Activation::Relu, Activation::LeakyRelu(0.2)] {
+                let random = || Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 3.0), &Device::flex());
+                let (maps, weights) = (random(), random());
 
-        let spec = BatchNormSpec { epsilon: 1e-3, chunks: 2, activation: Activation::None };
-        let (normalized, means, variances) = Normalized::<Flex>::of(primitive(&maps), spec);
-        let found = normalized.output(primitive(&plain(gamma.clone())), primitive(&plain(beta.clone())));
-        let [grad_x, grad_gamma, grad_beta] =
-            normalized.gradients(primitive(&plain(gamma.clone())), primitive(&gradient));
+                let [expected, found] =
+                    [&Device::flex(), &gpu].map(|device| found(device, &maps, &weights, activation));
 
-        assert!(distance(found, output.without_autodiff()) < 1e-5);
-        assert!(distance(grad_x, x.grad(&gradients).unwrap()) < 1e-5);
-        assert!(distance(grad_gamma, gamma.grad(&gradients).unwrap()) < 1e-3);
-        assert!(distance(grad_beta, beta.grad(&gradients).unwrap()) < 1e-3);
-        let of_parts = |of: &dyn Fn(Tensor<2>) -> Tensor<2>| {
-            let chunks = maps.clone().chunk(2, 0).into_iter();
-            Tensor::cat(chunks.map(|part| of(part.swap_dims(0, 1).reshape([3, 120])).reshape([3])).collect(), 0)
+                assert!(share(found.output, expected.output) < 1e-5, "{shape:?}");
+                for (place, (found, expected)) in found.gradients.into_iter().zip(expected.gradients).enumerate() {
+                    let share = share(found, expected);
+                    assert!(share < 1e-4, "{shape:?}, {activation:?}: gradient {place} is off by {share}");
+                }
+                for (found, expected) in found.running.into_iter().zip(expected.running) {
+                    assert!(share(found, expected) < 1e-5, "{shape:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_norm_is_three_launches_forwards_and_three_backwards() {
+        let Some(gpu) = test_gpu() else { return };
+        let empty = |shape: &[usize]| kernel::empty(&client(&gpu), &cube(&gpu), shape);
+        let of_channels = || empty(&[8]);
+        let x = reshaped::<Cube, 4>(empty(&[2 * 4 * 4, 8]), [2, 4, 4, 8]);
+        let permuted = |x: CubeTensor| {
+            use burn::backend::ops::FloatTensorOps;
+            Cube::float_permute(x, &[0, 3, 1, 2])
         };
-        assert!(distance(means, of_parts(&|part| part.mean_dim(1))) < 1e-5);
-        assert!(distance(variances, of_parts(&|part| part.var_bias(1))) < 1e-5);
+        let spec = BatchNormSpec { epsilon: 1e-3, chunks: 2, activation: Activation::Relu };
+        let spec = RunningNorm { spec, momentum: 0.1 };
+        let (x, gradient) = (permuted(x.clone()), permuted(x));
+        let (parameters, running) = ([of_channels(), of_channels()], [of_channels(), of_channels()]);
+
+        let mut saved = None;
+        let forwards = launches(|| saved = Some(SavedForBackward::of(x, parameters, running, spec).0));
+        let backwards = launches(|| drop(saved.unwrap().gradients(gradient)));
+
+        assert_eq!(forwards.values().sum::<usize>(), 3, "{forwards:?}");
+        assert_eq!(backwards.values().sum::<usize>(), 3, "{backwards:?}");
+    }
+
+    fn cube(device: &Device) -> burn_cubecl::CubeDevice {
+        match device.as_dispatch() {
+            burn::backend::DispatchDevice::Cube(device) => device.clone(),
+            _ => panic!("the test device is no GPU"),
+        }
+    }
+
+    fn client(device: &Device) -> cubecl::client::Client {
+        cube(device).client()
     }
 }

@@ -5,13 +5,16 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Cube, Dispatch, TensorMetadata};
+use burn::backend::{Autodiff, Cube, Dispatch, DispatchDevice, TensorMetadata};
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::ops::PadMode;
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward};
+use cubecl::ir::{ElemType, FloatKind};
 use ipcgan_kernels::ConvParams;
 
 use super::super::convolution::{UPSAMPLE_PARAMS, conv_params};
+use super::super::precision::Precision;
 use super::sums::sums;
 use super::weight_gradient::weight_gradient;
 use super::{GpuOperations, channels_last, dims, in_float32, on_a_gpu, reshaped};
@@ -39,8 +42,56 @@ pub(in super::super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tenso
     Tensor::from_dispatch(<Dispatch as GpuOperations>::transpose(x.into_dispatch(), weight))
 }
 
+/// Whether `device` has matrix units that multiply in TF32 and add in float32.
+pub(in super::super) fn multiplies_in_tf32(device: &Device) -> bool {
+    let tf32 = ElemType::Float(FloatKind::TF32);
+    let float32 = ElemType::Float(FloatKind::F32);
+    let device = match device.as_dispatch() {
+        DispatchDevice::Autodiff(device) => device,
+        device => device,
+    };
+    let DispatchDevice::Cube(device) = device else { return false };
+    let client = device.client();
+    let configs = &client.features().matmul.cmma;
+    configs.iter().any(|config| config.a_type == tf32 && config.b_type == tf32 && config.cd_type == float32)
+}
+
+/// Whether convolutions of `x` are to run on matrix units as implicit GEMM, which rounds float32 to TF32.
+fn by_matrix_units(x: &FloatTensor<Cube>, options: &ConvOptions<2>) -> bool {
+    Precision::selected() == Precision::Tf32 && x.dtype() == DType::F32 && options.groups == 1
+}
+
 pub(super) fn convolve(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, params: &ConvParams) -> FloatTensor<Cube> {
-    Cube::conv2d(x, weight, None, options(params))
+    forward(x, weight, options(params))
+}
+
+fn forward(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, options: ConvOptions<2>) -> FloatTensor<Cube> {
+    if by_matrix_units(&x, &options) {
+        let strategy = ConvStrategy::ImplicitGemm;
+        // Sizes for which there are no tiles go the other way.
+        if let Ok(y) = conv_forward::<2>(x.clone(), weight.clone(), None, options.clone(), strategy) {
+            return y;
+        }
+    }
+    Cube::conv2d(x, weight, None, options)
+}
+
+/// The gradient towards `x` of [`forward`].
+fn grad_input(
+    x: FloatTensor<Cube>,
+    weight: FloatTensor<Cube>,
+    gradient: FloatTensor<Cube>,
+    options: ConvOptions<2>,
+) -> FloatTensor<Cube> {
+    let simple = options.stride == [1; 2] && !options.is_asymmetric();
+    if simple && by_matrix_units(&x, &options) {
+        let (gradient, weight, shape) = (gradient.clone(), weight.clone(), x.shape());
+        let found = conv_data_backward::<2>(gradient, weight, shape, options.clone(), ConvStrategy::ImplicitGemm);
+        if let Ok(found) = found {
+            return found;
+        }
+    }
+    Cube::conv2d_x_backward(x, weight, gradient, options)
 }
 
 pub(super) fn transpose(x: FloatTensor<Cube>, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
@@ -115,7 +166,7 @@ impl Backward<Cube, 2> for ConvolveBackward {
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }
         if let Some(node) = grad_x {
-            let grad_x = Cube::conv2d_x_backward(x, weight, gradient, options(&params));
+            let grad_x = grad_input(x, weight, gradient, options(&params));
             gradients.register::<Cube>(node.id, grad_x);
         }
     }
@@ -138,7 +189,8 @@ impl Backward<Cube, 2> for TransposeBackward {
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }
         if let Some(node) = grad_x {
-            let grad_x = Cube::conv_transpose2d_x_backward(weight, gradient, up_options());
+            let up = up_options();
+            let grad_x = forward(gradient, weight, ConvOptions::new(up.stride, up.padding, up.dilation, up.groups));
             gradients.register::<Cube>(node.id, grad_x);
         }
     }
@@ -185,6 +237,7 @@ mod tests {
     use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
     use burn::tensor::{Device, Distribution};
 
+    use super::super::tests::test_gpu;
     use super::*;
 
     fn maps(shape: [usize; 4]) -> Tensor<4> {
@@ -217,6 +270,27 @@ mod tests {
             let largest = expected.clone().abs().max().into_scalar::<f32>();
             let error = (found - expected).abs().max().into_scalar::<f32>() / largest;
             assert!(error < 1e-4, "off by {error} of the largest value");
+        }
+    }
+
+    /// On CUDA the matrix units compute them, in TF32; elsewhere there are none, and nothing changes.
+    #[test]
+    fn tf32_has_the_gradients_of_float32_but_for_ten_bits() {
+        let Some(gpu) = test_gpu() else { return };
+        let layer = Conv2dConfig::new([8, 16], [3, 3]).with_padding(PaddingConfig2d::Same).with_bias(false);
+        let layer = layer.init(&Device::flex());
+        let with = |weight: Tensor<4>| Conv2d { weight: Param::from_tensor(weight), ..layer.clone() };
+        let given = [&maps([2, 8, 16, 16]), &layer.weight.val(), &maps([2, 16, 16, 16])];
+
+        Precision::Tf32.select();
+        let found = gradients(given, |x, weight| convolution(&with(weight), x), &gpu);
+        Precision::Float32.select();
+
+        let expected = gradients(given, |x, weight| with(weight).forward(x), &Device::flex());
+        let tolerance = if multiplies_in_tf32(&gpu) { 5e-3 } else { 1e-4 };
+        for (found, expected) in found.into_iter().zip(expected) {
+            let largest = expected.clone().abs().max().into_scalar::<f32>();
+            assert!((found - expected).abs().max().into_scalar::<f32>() < tolerance * largest);
         }
     }
 

@@ -4,14 +4,25 @@
 //! mean of a batch norm, a bias' gradient. That leaves most of a GPU without work, and is wrong where a driver ends loops
 //! early: Mesa's software drivers do after 65,535 turns. Here such sums are cut into parts with threads of their own.
 
+//!
+//! Optimizers work on dozens of small tensors, where it is launches that take the time, so each of those is one kernel.
+
+mod adam;
 mod batch_norm;
 mod convolution;
+mod ema;
 mod grouped_convolution;
+mod kernel;
+mod norm_kernels;
+mod square_sum;
 mod sums;
 mod weight_gradient;
 
+pub(super) use adam::adam_update;
 pub(super) use batch_norm::batch_norm;
-pub(super) use convolution::{convolution, transposed_convolution};
+pub(super) use convolution::{convolution, multiplies_in_tf32, transposed_convolution};
+pub(super) use ema::ema_tensor_update;
+pub(super) use square_sum::SquareTerms;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
@@ -19,7 +30,14 @@ use burn::backend::{Autodiff, Backend, Cube, DispatchDevice, TensorMetadata, bac
 use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
 use ipcgan_kernels::ConvParams;
 
-use super::batch_norm::{BatchNormOutput, BatchNormSpec};
+use batch_norm::RunningNorm;
+
+use super::batch_norm::BatchNormOutput;
+
+/// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
+pub(super) fn updates<const D: usize>(x: &Tensor<D>) -> bool {
+    on_a_gpu(x) && x.dtype() == DType::F32 && !x.device().is_autodiff()
+}
 
 /// Whether `x` is on a GPU of Burn's runtime.
 fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
@@ -44,12 +62,14 @@ pub(super) trait GpuOperations: Backend {
     /// `x` with a bias of each channel.
     fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// Batch norm by the statistics of the batch; with them, `[parts * channels]` each.
+    /// Batch norm by the statistics of the batch, then an activation; and the running mean and variance moved by them.
     fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        spec: BatchNormSpec,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        spec: RunningNorm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
@@ -70,9 +90,11 @@ impl GpuOperations for Cube {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        spec: BatchNormSpec,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        spec: RunningNorm,
     ) -> BatchNormOutput<Self> {
-        batch_norm::batch_norm_kernel(x, gamma, beta, spec)
+        batch_norm::batch_norm_kernel(x, [gamma, beta], [mean, variance], spec)
     }
 }
 
@@ -93,9 +115,11 @@ impl<C: CheckpointStrategy> GpuOperations for Autodiff<Cube, C> {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        spec: BatchNormSpec,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        spec: RunningNorm,
     ) -> BatchNormOutput<Self> {
-        batch_norm::batch_norm_autodiff::<C>(x, gamma, beta, spec)
+        batch_norm::batch_norm_autodiff::<C>(x, [gamma, beta], [mean, variance], spec)
     }
 }
 
@@ -123,5 +147,58 @@ fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     match x.dtype() {
         DType::F32 => x,
         _ => B::float_cast(x, FloatDType::F32),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+    use burn::tensor::Device;
+    use cubecl::logging::{LaunchObservation, LaunchObserver};
+
+    use super::*;
+
+    /// The GPU that `IPCGAN_TEST_DEVICE` names; none if it names none.
+    pub(super) fn test_gpu() -> Option<Device> {
+        match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
+            Err(_) => None,
+            #[cfg(feature = "wgpu")]
+            Ok("wgpu:software") => Some(Device::wgpu(burn::tensor::DeviceKind::Cpu)),
+            Ok(_) => Some(Device::default()),
+        }
+    }
+
+    /// How many times each kernel is launched by `run` in this thread.
+    pub(super) fn launches(run: impl FnOnce()) -> BTreeMap<&'static str, usize> {
+        // The observer is one for the whole process.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn: MutexGuard<()> = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = Arc::new(Counts { thread: std::thread::current().id(), of_kernels: Mutex::default() });
+        let observation = LaunchObservation::new(counts.clone());
+        run();
+        drop(observation);
+        counts.of_kernels.lock().unwrap().clone()
+    }
+
+    struct Counts {
+        thread: std::thread::ThreadId,
+        of_kernels: Mutex<BTreeMap<&'static str, usize>>,
+    }
+
+    impl LaunchObserver for Counts {
+        fn launched(&self, kernel: &'static str) {
+            if std::thread::current().id() == self.thread {
+                *self.of_kernels.lock().unwrap().entry(kernel).or_default() += 1;
+            }
+        }
+    }
+
+    /// How far `found`, on whichever device, is from `expected`, as a share of each value (of one, where it is smaller).
+    pub(super) fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
+        let found = found.to_device(&expected.device());
+        let difference = (found - expected.clone()).abs() / expected.abs().clamp_min(1.0);
+        difference.max().into_scalar()
     }
 }

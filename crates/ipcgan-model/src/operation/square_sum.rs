@@ -1,0 +1,33 @@
+//! The sum of all squares of many tensors.
+
+use burn::tensor::Tensor;
+
+use super::gpu::SquareTerms;
+
+/// Adds up the squares of all values of tensors, such as the gradients of a network.
+#[derive(Default)]
+pub struct SquareSum {
+    on_gpu: SquareTerms,
+    elsewhere: Option<Tensor<1>>,
+}
+
+impl SquareSum {
+    /// Adds those of `tensor`.
+    pub fn add<const D: usize>(&mut self, tensor: &Tensor<D>) {
+        if !self.on_gpu.take(tensor) {
+            let squares = tensor.clone().square().sum();
+            self.elsewhere = Some(match self.elsewhere.take() {
+                Some(before) => before + squares,
+                None => squares,
+            });
+        }
+    }
+
+    /// Their sum, `[1]`, if there was a tensor.
+    pub fn sum(self) -> Option<Tensor<1>> {
+        match (self.on_gpu.sum(), self.elsewhere) {
+            (Some(sum), Some(other)) => Some(sum + other),
+            (sum, other) => sum.or(other),
+        }
+    }
+}

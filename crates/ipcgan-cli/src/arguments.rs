@@ -119,7 +119,7 @@ Examples:
   ipcgan age photo.jpg --json                   face locations and output files as JSON
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos (JPEG, PNG, WebP or BMP), folders of photos, or `-` for a photo from standard input.
+    /// Photos (JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP), folders of photos, or `-` for a photo from standard input.
     #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
     pub(crate) photos: Vec<PathBuf>,
     /// Target ages, separated by commas: `all` groups, groups by name (31-40, 51+), or years (45), from the first age

@@ -224,7 +224,7 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
         (&["prepare", "faces", "--out", "out", "--age-groups", "11,old"], "a whole number of years"),
         (&["serve", "--max-upload-mb", "-1"], "1..=4096"),
         (&["age", "face.png", "--format", "heic"], "png"),
-        (&["age", "faces", "--out", "faces", "--device", "cpu"], "holds the photos"),
+        (&["age", "faces", "--out", "faces", "--device", "cpu"], "contains the photos"),
         (&["age", "faces", "--video", "--reprocess"], "--reprocess"),
         (&["prepare", "--out", "out"], "FOLDER"),
         (&["prepare", "faces", "--out", "faces"], "itself"),

@@ -281,7 +281,7 @@ fn a_column_that_is_not_there_is_refused_with_those_that_are() {
 
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("metadata.csv has no column `age`; is it `real_age`?"), "{stderr}");
+    assert!(stderr.contains("metadata.csv has no column `age`; did you mean `real_age`?"), "{stderr}");
     assert_eq!(prepare_aligned(folder.path(), &["--column", "age=real_age"]).0, Some(0));
 }
 

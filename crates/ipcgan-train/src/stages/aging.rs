@@ -325,6 +325,7 @@ impl InferenceStep for AgingModel {
     fn step(&self, batch: AgingBatch) -> AgingValidation {
         let alexnet = self.alexnet.on(&batch.source.device());
         let generated = self.ema_generator().forward(batch.source.clone(), batch.target.clone());
+        let reconstruction = self.reconstruction(&generated, &batch);
         let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
         let maps = alexnet.feature_maps(generated);
         let source_maps = alexnet.feature_maps(batch.source.clone());
@@ -337,6 +338,10 @@ impl InferenceStep for AgingModel {
         let weights = &self.config.weights;
         let objective =
             adversarial * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
+        let objective = match reconstruction {
+            None => objective,
+            Some(reconstruction) => objective + reconstruction * weights.reconstruction,
+        };
         let metrics = metrics(&batch)
             .with("identity", identity)
             .with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()))

@@ -50,7 +50,7 @@ async function attempt(work, pause = 1) {
 }
 
 async function begin() {
-  limits = await service.description();
+  limits = await service.about();
   const { groups } = limits;
   age.min = Math.floor(groups[0].middle);
   age.max = Math.ceil(groups[groups.length - 1].middle);
@@ -72,7 +72,7 @@ function choose(chosen) {
     if (converted.size > max * 1024 * 1024) throw new Error(`photos are limited to ${max} MB`);
     const found = await service.faces(converted, newest());
     if (!isNewest()) return;
-    if (found.faces.length === 0) throw new Error(`no face was found in the photo${found.hint ? `; ${found.hint}` : ""}`);
+    if (found.faces.length === 0) throw new Error(`no face found in the photo${found.hint ? `; ${found.hint}` : ""}`);
     photo = converted;
     original = URL.createObjectURL(photo);
     frame(found);

@@ -1,6 +1,7 @@
 //! Monitors the GAN for a winning discriminator and mode collapse.
 
 use crate::progress::LineSink;
+use crate::stages::gan::{ADVERSARIAL, DISCRIMINATOR, DIVERSITY};
 use crate::step_metrics::StepMetrics;
 
 /// Number of steps that a symptom must last; also the window of the running means.
@@ -31,7 +32,7 @@ impl GanMonitor {
     pub(crate) fn observe(&mut self, step: usize, metrics: &StepMetrics) {
         let value = |wanted: &str| metrics.numbers().find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let (Some(discriminator), Some(adversarial), Some(diversity)) =
-            (value("discriminator"), value("adversarial"), value("diversity"))
+            (value(DISCRIMINATOR), value(ADVERSARIAL), value(DIVERSITY))
         else {
             return;
         };
@@ -80,8 +81,8 @@ mod tests {
         let kept = lines.clone();
         let mut monitor = GanMonitor::new(Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_string())));
         for step in 0..steps {
-            let metrics = StepMetrics::new(1).with_number("discriminator", discriminator);
-            monitor.observe(step, &metrics.with_number("adversarial", adversarial).with_number("diversity", diversity));
+            let metrics = StepMetrics::new(1).with_number(DISCRIMINATOR, discriminator);
+            monitor.observe(step, &metrics.with_number(ADVERSARIAL, adversarial).with_number(DIVERSITY, diversity));
         }
         lines.lock().unwrap().clone()
     }

@@ -52,6 +52,11 @@ impl<M: StepModel> MetricSet<M> {
         self.map(|training| training.metric_train_numeric(ScalarMetric::loss(metric)))
     }
 
+    /// Adds training metrics where lower is better.
+    pub(crate) fn losses(self, metrics: impl IntoIterator<Item = &'static str>) -> Self {
+        metrics.into_iter().fold(self, Self::loss)
+    }
+
     /// Adds a training metric where higher is better.
     pub(crate) fn accuracy(self, metric: &'static str) -> Self {
         self.map(|training| training.metric_train_numeric(ScalarMetric::accuracy(metric)))
@@ -67,6 +72,11 @@ impl<M: StepModel + InferenceStep<Output: Adaptor<StepMetrics>>> MetricSet<M> {
     /// Adds a validation metric where lower is better.
     pub(crate) fn valid_loss(self, metric: &'static str) -> Self {
         self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::loss(metric)))
+    }
+
+    /// Adds validation metrics where lower is better.
+    pub(crate) fn valid_losses(self, metrics: impl IntoIterator<Item = &'static str>) -> Self {
+        metrics.into_iter().fold(self, Self::valid_loss)
     }
 
     /// Adds a validation metric where higher is better.

@@ -22,6 +22,7 @@ mod launch;
 mod loss_scale;
 mod memory;
 mod monitor;
+mod objective;
 mod optimizers;
 mod parameter_values;
 mod plan;

@@ -14,9 +14,11 @@ use crate::config::SelectionMetric;
 use crate::context::StageContext;
 use crate::launch::MetricSet;
 use crate::loss_scale::LossScale;
+use crate::objective::OBJECTIVE;
 use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer, gan_lr_scheduler, gan_optimizer};
 use crate::realism::REALISM_AND_AGE;
 use crate::samples::SampleGrids;
+use crate::stages::gan::{DIVERSITY, discriminator_objective, generator_objective};
 use crate::stages::{AgeModel, AgingModel, IdentityModel, StepModel};
 use crate::strategy::{MonitoredMetric, StepObserver};
 use crate::summary::StageResult;
@@ -100,16 +102,13 @@ impl StageContext<'_> {
         let (alexnet, _) = self.alexnet(&self.device())?;
         let samples = SampleGrids::new(self.run.clone(), self.data.valid().as_ref(), &self.config, &self.device())?;
         let samples: Arc<dyn StepObserver<AgingModel>> = Arc::new(samples);
+        let (discriminator, generator) =
+            (discriminator_objective(&self.config.aging), generator_objective(&self.config.aging));
         let metrics = |metrics: MetricSet<AgingModel>| {
-            let metrics = metrics.loss("discriminator").loss("adversarial").loss("identity").loss("age");
-            let metrics = match self.config.aging.weights.reconstruction {
-                0.0 => metrics,
-                _ => metrics.loss("reconstruction"),
-            };
-            let metrics = metrics.accuracy("age accuracy").detail("diversity");
+            let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
+            let metrics = metrics.accuracy("age accuracy").detail(DIVERSITY);
             let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
-            let metrics = metrics.valid_loss("identity").valid_loss("age").valid_accuracy("age accuracy");
-            metrics.valid_loss("objective").realism()
+            metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy").realism()
         };
         let (model, learned) = self.launch(self.aging_parts(alexnet)?, Some(samples), metrics)?;
         self.save("generator", &self.recalibrate_batch_norm(model.ema_generator())?, &self.config.generator)?;
@@ -135,7 +134,7 @@ impl StageContext<'_> {
             valid: self.aging_valid_loader()?,
             selection_metric: match training.selection_metric {
                 SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
-                SelectionMetric::Objective => MonitoredMetric { name: "objective", higher_is_better: false },
+                SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
             },
         })
     }

@@ -1,8 +1,9 @@
 //! Validation of settings.
 
 use ipcgan_model::InvalidSize;
+use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining};
+use super::{AgingTraining, ClassifierTraining, LossWeights};
 use crate::{Stage, TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
@@ -51,6 +52,7 @@ impl TrainingConfig {
             classifier_rules("identity", &self.identity),
             classifier_rules("age", &self.age),
             aging_rules(&self.aging),
+            weight_rules(&self.aging.weights),
             self.length_rules(),
         ];
         match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
@@ -157,10 +159,6 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
         rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),
         count("aging.sample_every", aging.sample_every, usize::MAX),
-        amount("aging.weights.adversarial", aging.weights.adversarial),
-        amount("aging.weights.identity", aging.weights.identity),
-        amount("aging.weights.age", aging.weights.age),
-        amount("aging.weights.reconstruction", aging.weights.reconstruction),
         at_most("aging.differentiable_augmentation.translation", aging.differentiable_augmentation.translation, 0.5),
         at_most("aging.differentiable_augmentation.scale", aging.differentiable_augmentation.scale, 0.5),
         at_most("aging.differentiable_augmentation.brightness", aging.differentiable_augmentation.brightness, 1.0),
@@ -169,10 +167,20 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
     ]
 }
 
+/// Rules of all loss weights.
+fn weight_rules(weights: &LossWeights) -> Vec<Rule> {
+    let weights = serde_json::to_value(weights).expect("plain data turn into JSON");
+    let weights = weights.as_object().expect("a struct is a JSON object");
+    // JSON has no number for an infinite weight.
+    let of = |(name, weight): (&String, &Value)| {
+        amount(format!("aging.weights.{name}"), weight.as_f64().unwrap_or(f64::NAN))
+    };
+    weights.iter().map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use ipcgan_model::Preset;
-    use serde_json::Value;
 
     use super::*;
 

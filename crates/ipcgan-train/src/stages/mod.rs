@@ -2,12 +2,12 @@
 
 mod adversarial_examples;
 mod age;
-mod aging;
 mod frozen;
+pub(crate) mod gan;
 mod identity;
 
 pub use age::AgeModel;
-pub use aging::AgingModel;
+pub use gan::AgingModel;
 pub use identity::{IdentityModel, IdentityValidation};
 
 use burn::optim::GradientsParams;

@@ -1,4 +1,4 @@
-//! Third stage: adversarial training of generator and discriminator.
+//! Generator and discriminator in training.
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -6,18 +6,17 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
-use ipcgan_model::loss::{
-    adversarial_loss, age_loss, discriminator_loss, identity_loss, perceptual_identity_loss, reconstruction_loss,
-};
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
-use super::frozen::Frozen;
-use super::{StepGradients, StepModel, accuracy, largest};
-use crate::config::{AgingTraining, IdentityLoss};
+use super::DIVERSITY;
+use super::objective::{GeneratorOutputs, discriminator_objective, generator_objective};
+use crate::config::AgingTraining;
 use crate::device_group::DeviceGroup;
 use crate::ema::{ema_decay, ema_update, first_parameter};
 use crate::loss_scale::LossScale;
 use crate::realism::AgingValidation;
+use crate::stages::frozen::Frozen;
+use crate::stages::{StepGradients, StepModel, accuracy, largest};
 use crate::step_metrics::StepMetrics;
 use crate::update::{Update, gradients};
 
@@ -82,14 +81,11 @@ impl AgingModel {
         let judgements =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
         let scores = self.discriminator.conditional_scores(features, judgements);
-        let loss = discriminator_loss(scores);
-        StepGradients {
-            metrics: metrics(batch).with("discriminator", loss.clone()),
-            gradients: gradients(loss * self.config.weights.adversarial, &self.discriminator, &self.loss_scale),
-        }
+        let (loss, metrics) = discriminator_objective(&self.config).training(&scores, metrics(batch));
+        StepGradients { metrics, gradients: gradients(loss, &self.discriminator, &self.loss_scale) }
     }
 
-    /// Gradients of the generator: `λ1 L_G + λ2 L_identity + λ3 L_age`.
+    /// Gradients of the generator's objective: `λ1 L_G + λ2 L_identity + λ3 L_age`.
     ///
     /// `generated` comes from [`AgingModel::generated`] with this generator's weights.
     pub fn generator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
@@ -97,34 +93,14 @@ impl AgingModel {
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
         let diversity = diversity(generated.clone(), batch.source.clone());
-        let reconstruction = self.reconstruction(&generated, batch);
-        let seen = self.seen(generated, batch, View::Judged);
+        let seen = self.seen(generated.clone(), batch, View::Judged);
         let scores = discriminator.forward(seen.clone(), batch.target.clone());
-        let maps = alexnet.feature_maps(self.window(seen));
-        let source_maps = alexnet.feature_maps(self.window(self.seen(batch.source.clone(), batch, View::Judged)));
-        let [.., features] = maps.clone();
-        let age_logits = alexnet.age_logits(features);
-
-        let adversarial = adversarial_loss(scores);
-        let identity = self.identity(maps, source_maps);
-        let age = age_loss(age_logits.clone(), batch.target.clone());
-        let weights = &self.config.weights;
-        let loss =
-            adversarial.clone() * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
-        let loss = match &reconstruction {
-            None => loss,
-            Some(reconstruction) => loss + reconstruction.clone() * weights.reconstruction,
-        };
-        let metrics = metrics(batch)
-            .with("adversarial", adversarial)
-            .with("identity", identity)
-            .with("age", age)
-            .with("age accuracy", accuracy(age_logits, batch.target.clone()))
-            .with("diversity", diversity);
-        let metrics = match reconstruction {
-            None => metrics,
-            Some(reconstruction) => metrics.with("reconstruction", reconstruction),
-        };
+        let source = self.seen(batch.source.clone(), batch, View::Judged);
+        let judged = [seen, source].map(|faces| self.window(faces));
+        let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, judged);
+        let (loss, metrics) = generator_objective(&self.config).training(&outputs, metrics(batch));
+        let metrics =
+            metrics.with("age accuracy", accuracy(outputs.age_logits, batch.target.clone())).with(DIVERSITY, diversity);
         StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
     }
 }
@@ -137,25 +113,6 @@ impl AgingModel {
         } else {
             self.config.differentiable_augmentation.apply(faces, batch.draws(view))
         }
-    }
-
-    /// The identity loss from the feature maps of the generated and of the source faces.
-    fn identity(&self, generated: [Tensor<4>; 4], source: [Tensor<4>; 4]) -> Tensor<1> {
-        match self.config.identity_loss {
-            IdentityLoss::Perceptual => perceptual_identity_loss(generated, source),
-            IdentityLoss::Conv5 => {
-                let ([.., generated], [.., source]) = (generated, source);
-                identity_loss(generated, source)
-            }
-        }
-    }
-
-    /// The reconstruction loss, if its weight is not zero.
-    fn reconstruction(&self, generated: &Tensor<4>, batch: &AgingBatch) -> Option<Tensor<1>> {
-        (self.config.weights.reconstruction > 0.0).then(|| {
-            let own_group = batch.source_group.clone().equal(batch.target.clone()).float();
-            reconstruction_loss(generated.clone(), batch.source.clone(), own_group)
-        })
     }
 
     /// AlexNet's input window of `faces` in this step.
@@ -325,28 +282,13 @@ impl InferenceStep for AgingModel {
     fn step(&self, batch: AgingBatch) -> AgingValidation {
         let alexnet = self.alexnet.on(&batch.source.device());
         let generated = self.ema_generator().forward(batch.source.clone(), batch.target.clone());
-        let reconstruction = self.reconstruction(&generated, &batch);
         let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
-        let maps = alexnet.feature_maps(generated);
-        let source_maps = alexnet.feature_maps(batch.source.clone());
-        let [.., features] = maps.clone();
+        let judged = [generated.clone(), batch.source.clone()];
+        let outputs = GeneratorOutputs::new(&batch, generated, scores, &alexnet, judged);
+        let metrics = generator_objective(&self.config).validation(&outputs, metrics(&batch));
+        let GeneratorOutputs { maps: [.., features], age_logits, .. } = outputs;
         let real_features = alexnet.features(batch.real.clone());
-        let age_logits = alexnet.age_logits(features.clone());
-        let adversarial = adversarial_loss(scores);
-        let identity = self.identity(maps, source_maps);
-        let age = age_loss(age_logits.clone(), batch.target.clone());
-        let weights = &self.config.weights;
-        let objective =
-            adversarial * weights.adversarial + identity.clone() * weights.identity + age.clone() * weights.age;
-        let objective = match reconstruction {
-            None => objective,
-            Some(reconstruction) => objective + reconstruction * weights.reconstruction,
-        };
-        let metrics = metrics(&batch)
-            .with("identity", identity)
-            .with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()))
-            .with("age", age)
-            .with("objective", objective);
+        let metrics = metrics.with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()));
         let [_, groups] = age_logits.dims();
         AgingValidation {
             metrics,

@@ -1,0 +1,91 @@
+//! Losses of discriminator and generator.
+
+use burn::tensor::Tensor;
+use ipcgan_data::AgingBatch;
+use ipcgan_model::FrozenAlexNet;
+use ipcgan_model::loss::{
+    adversarial_loss, age_loss, discriminator_loss, identity_loss, perceptual_identity_loss, reconstruction_loss,
+};
+
+use crate::config::{AgingTraining, IdentityLoss};
+use crate::objective::{Loss, Objective};
+
+/// Names of the adversarial losses.
+pub(crate) const DISCRIMINATOR: &str = "discriminator";
+pub(crate) const ADVERSARIAL: &str = "adversarial";
+
+/// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
+/// generated faces.
+pub(crate) fn discriminator_objective(config: &AgingTraining) -> Objective<Tensor<4>> {
+    Objective::new([Loss::new(DISCRIMINATOR, config.weights.adversarial, |scores: &Tensor<4>| {
+        discriminator_loss(scores.clone())
+    })])
+}
+
+/// Objective of the generator: `λ1 L_G + λ2 L_identity + λ3 L_age`, and losses that are not in the paper.
+pub(crate) fn generator_objective(config: &AgingTraining) -> Objective<GeneratorOutputs> {
+    let weights = &config.weights;
+    Objective::new([
+        // The discriminator learns as well, so its scores of held-out faces at different steps cannot be compared.
+        Loss::new(ADVERSARIAL, weights.adversarial, GeneratorOutputs::adversarial).without_validation(),
+        match config.identity_loss {
+            IdentityLoss::Conv5 => Loss::new("identity", weights.identity, GeneratorOutputs::identity),
+            IdentityLoss::Perceptual => Loss::new("identity", weights.identity, GeneratorOutputs::perceptual_identity),
+        },
+        Loss::new("age", weights.age, GeneratorOutputs::age),
+        Loss::new("reconstruction", weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
+    ])
+}
+
+/// What the losses of the generator depend on.
+pub(crate) struct GeneratorOutputs {
+    pub(super) batch: AgingBatch,
+    /// The source faces aged to their target groups, `[batch, 3, height, width]`.
+    pub(super) generated: Tensor<4>,
+    /// Scores of the discriminator for the generated faces, `[batch, channels, height, width]`.
+    pub(super) scores: Tensor<4>,
+    /// AlexNet's conv2 to conv5 of the generated and of the source faces.
+    pub(super) maps: [Tensor<4>; 4],
+    pub(super) source_maps: [Tensor<4>; 4],
+    /// Logits of the age classifier for the generated faces, `[batch, groups]`.
+    pub(super) age_logits: Tensor<2>,
+}
+
+impl GeneratorOutputs {
+    /// The outputs for the `generated` faces of `batch`, with their `scores`. `judged` are the generated and the source
+    /// faces as AlexNet sees them.
+    pub(super) fn new(
+        batch: &AgingBatch,
+        generated: Tensor<4>,
+        scores: Tensor<4>,
+        alexnet: &FrozenAlexNet,
+        judged: [Tensor<4>; 2],
+    ) -> Self {
+        let [maps, source_maps] = judged.map(|faces| alexnet.feature_maps(faces));
+        let [.., features] = maps.clone();
+        let age_logits = alexnet.age_logits(features);
+        Self { batch: batch.clone(), generated, scores, maps, source_maps, age_logits }
+    }
+
+    fn adversarial(&self) -> Tensor<1> {
+        adversarial_loss(self.scores.clone())
+    }
+
+    fn identity(&self) -> Tensor<1> {
+        let ([.., generated], [.., source]) = (self.maps.clone(), self.source_maps.clone());
+        identity_loss(generated, source)
+    }
+
+    fn perceptual_identity(&self) -> Tensor<1> {
+        perceptual_identity_loss(self.maps.clone(), self.source_maps.clone())
+    }
+
+    fn age(&self) -> Tensor<1> {
+        age_loss(self.age_logits.clone(), self.batch.target.clone())
+    }
+
+    fn reconstruction(&self) -> Tensor<1> {
+        let own_group = self.batch.source_group.clone().equal(self.batch.target.clone()).float();
+        reconstruction_loss(self.generated.clone(), self.batch.source.clone(), own_group)
+    }
+}

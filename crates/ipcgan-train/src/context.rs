@@ -7,20 +7,15 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::Dataset;
 use burn::tensor::Device;
-use ipcgan_data::{
-    AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet, IdentityLabels, LabelledBatch, LabelledBatcher,
-    LabelledDataset,
-};
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
 use crate::checkpoint::{Checkpoints, Found, StageProgress};
-use crate::config::ClassifierTraining;
+use crate::config::StageSettings;
 use crate::device_group::DeviceGroup;
-use crate::preflight::check_faces;
+use crate::session::Session;
 use crate::stage_state::{StageState, check_stage};
 use crate::summary::{StageResult, Summary};
-use crate::train::Session;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Rejects data with another number of faces than `stage` was started with: their order would differ.
@@ -35,6 +30,15 @@ pub(crate) fn check_face_count(data: &TrainingData, stage: Stage, run: &RunFolde
 /// File that stores the number of training faces of a stage.
 fn faces_file(stage: Stage) -> String {
     format!("log/{stage}/faces.json")
+}
+
+/// Where the networks of earlier stages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pretrained {
+    /// The weights in the run folder.
+    FromRun,
+    /// Random weights, for a dry run, where only sizes matter.
+    Untrained,
 }
 
 /// One stage of a run and everything it needs.
@@ -105,18 +109,12 @@ impl<'a> StageContext<'a> {
         run: &'a RunFolder,
         session: &'a Session,
     ) -> Result<Self, TrainingError> {
-        let data = data.of_stage(stage);
+        let definition = stage.definition();
+        let data = definition.faces(data);
         let mut config = config.clone();
-        check_faces(&config, stage, &data)?;
-        if stage == Stage::Identity {
-            config.alexnet.identities = IdentityLabels::of(data.train().as_ref()).count;
-            config.alexnet.check().map_err(|invalid| TrainingError::Setting {
-                setting: "--data".into(),
-                reason: format!("the identity stage {invalid}"),
-            })?;
-        }
+        definition.check_faces(&mut config, &data)?;
         let device_group = DeviceGroup::new(&session.devices);
-        if !config.batch_size(stage).is_multiple_of(device_group.count()) {
+        if !definition.settings(&config).batch_size().is_multiple_of(device_group.count()) {
             let (setting, count) = (format!("{stage}.batch_size"), device_group.count());
             let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
             return Err(TrainingError::Setting { setting, reason });
@@ -138,11 +136,16 @@ impl<'a> StageContext<'a> {
     /// The stage with batch size `faces`, without gradient accumulation.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
         let mut config = self.config.clone();
-        config.set_batches(self.stage, faces);
+        self.stage.definition().settings_mut(&mut config).set_batches(faces);
         let (data, device_group, checkpoints) =
             (self.data.clone(), self.device_group.clone(), self.checkpoints.clone());
         let (stage, run, session, progress) = (self.stage, self.run, self.session, self.progress.clone());
         Self { stage, config, data, run, session, device_group, checkpoints, done: self.done, progress }
+    }
+
+    /// The settings that the training loop reads.
+    pub(crate) fn settings(&self) -> &dyn StageSettings {
+        self.stage.definition().settings(&self.config)
     }
 
     /// The main device, with autodiff.
@@ -157,17 +160,17 @@ impl<'a> StageContext<'a> {
 
     /// Faces per step.
     pub(crate) fn items_per_step(&self) -> usize {
-        self.config.batch_size(self.stage) * self.config.batches_per_step(self.stage)
+        self.settings().batch_size() * self.settings().batches_per_step()
     }
 
     /// Micro-batches per step.
     pub(crate) fn micro_batches_per_step(&self) -> usize {
-        self.device_group.count() * self.config.batches_per_step(self.stage)
+        self.device_group.count() * self.settings().batches_per_step()
     }
 
     /// Faces per micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
-        self.config.batch_size(self.stage) / self.device_group.count()
+        self.settings().batch_size() / self.device_group.count()
     }
 
     /// Writes the summary, which marks the stage as complete; its weights are already written.
@@ -188,71 +191,32 @@ impl<'a> StageContext<'a> {
     ///
     /// # Errors
     /// They are not there, or cannot be read.
-    pub(crate) fn alexnet(&self, device: &Device) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
-        let path = self.run.weights("alexnet");
-        if !path.exists() {
-            return Err(TrainingError::MissingWeights { stage: self.stage, path });
+    pub(crate) fn alexnet(&self, pretrained: Pretrained) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
+        let device = self.device();
+        match pretrained {
+            Pretrained::Untrained => {
+                let config = self.config.alexnet.clone();
+                Ok((config.init(&self.config.age_groups, self.config.seed, &device), config))
+            }
+            Pretrained::FromRun => {
+                let path = self.run.weights("alexnet");
+                if !path.exists() {
+                    return Err(TrainingError::MissingWeights { stage: self.stage, path });
+                }
+                let weights = weights::load::<AlexNet>(&path, &device)?;
+                Ok((weights.network, weights.config))
+            }
         }
-        let weights = weights::load::<AlexNet>(&path, device)?;
-        Ok((weights.network, weights.config))
     }
 
+    /// Writes the weights of `network`.
     pub(crate) fn save<N: Network>(&self, name: &str, network: &N, config: &N::Config) -> Result<(), TrainingError> {
         let path = self.run.weights(name);
         Ok(weights::save(&network.valid(), config, &self.config.age_groups, &path)?)
     }
 
-    pub(crate) fn labelled_train_loader(
-        &self,
-        labels: Vec<usize>,
-        training: &ClassifierTraining,
-    ) -> Arc<dyn DataLoader<LabelledBatch>> {
-        let dataset = LabelledDataset::stream(
-            self.data.train().clone(),
-            labels,
-            self.config.generator.image_size as u32,
-            training.augmentation.clone(),
-            self.config.seed,
-            training.steps * self.items_per_step(),
-        );
-        self.loader(LabelledBatcher, dataset, self.micro_batch_size())
-    }
-
-    pub(crate) fn labelled_valid_loader(
-        &self,
-        labels: Vec<usize>,
-        training: &ClassifierTraining,
-    ) -> Arc<dyn DataLoader<LabelledBatch>> {
-        let size = self.config.generator.image_size as u32;
-        let dataset = LabelledDataset::once(self.data.valid().clone(), labels, size);
-        self.loader(LabelledBatcher, dataset, training.batch_size)
-    }
-
-    pub(crate) fn aging_train_loader(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
-        let training = &self.config.aging;
-        let items = training.steps * self.items_per_step();
-        let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
-        self.aging_loader(self.data.train(), augmentation, items, self.micro_batch_size())
-    }
-
-    pub(crate) fn aging_valid_loader(&self) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
-        let faces = self.data.valid();
-        self.aging_loader(faces, Augmentation::none(), faces.len(), self.config.aging.batch_size)
-    }
-
-    fn aging_loader(
-        &self,
-        faces: &Arc<dyn FaceSet>,
-        augmentation: Augmentation,
-        items: usize,
-        batch_size: usize,
-    ) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
-        let (groups, size) = (&self.config.age_groups, self.config.generator.image_size as u32);
-        let dataset = AgingDataset::stream(faces.clone(), groups, size, augmentation, self.config.seed, items)?;
-        Ok(self.loader(AgingBatcher, dataset, batch_size))
-    }
-
-    fn loader<I, B, D>(
+    /// Batches of `batch_size` items of `dataset`, in order.
+    pub(crate) fn loader<I, B, D>(
         &self,
         batcher: impl Batcher<I, B> + 'static,
         dataset: D,

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipcgan_data::split::by_identity;
-use ipcgan_data::{Excluded, FaceSet, Subset, SyntheticFaces, check_images, open_faces};
+use ipcgan_data::{Excluded, FaceLabel, FaceSet, Subset, SyntheticFaces, check_images, open_faces};
 
-use crate::{Stage, TrainingConfig, TrainingError};
+use crate::{TrainingConfig, TrainingError};
 
 /// Progress callback: done, total.
 pub(crate) type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -161,26 +161,15 @@ impl TrainingData {
         self.folder.as_deref()
     }
 
-    /// Faces that `stage` uses: for the identity stage those with an identity label if there are any, for the others
-    /// those with an age.
-    pub(crate) fn of_stage(&self, stage: Stage) -> Self {
-        let known = |faces: &Arc<dyn FaceSet>| (0..faces.len()).any(|i| has_identity(faces, i));
-        let named = known(&self.train);
-        let wanted = |faces: &Arc<dyn FaceSet>, index: usize| match stage {
-            Stage::Identity => !named || has_identity(faces, index),
-            Stage::Age | Stage::Aging => faces.label(index).group.is_some(),
-        };
+    /// The faces that `wanted` selects; of the validation faces, at most as many as configured.
+    pub(crate) fn selected(&self, wanted: impl Fn(&FaceLabel) -> bool) -> Self {
         let kept = |faces: &Arc<dyn FaceSet>| -> Vec<usize> {
-            (0..faces.len()).filter(|index| wanted(faces, *index)).collect()
+            (0..faces.len()).filter(|index| wanted(faces.label(*index))).collect()
         };
         let train = Subset::new(self.train.clone(), kept(&self.train));
         let valid = Subset::new(self.valid.clone(), kept(&self.valid));
         Self { train: Arc::new(train), valid: Arc::new(subsample(valid, self.valid_faces)), ..self.clone() }
     }
-}
-
-fn has_identity(faces: &Arc<dyn FaceSet>, index: usize) -> bool {
-    faces.label(index).identity.is_some()
 }
 
 /// At most `count` of `faces`. Images of an identity are usually adjacent, so whole blocks are kept.

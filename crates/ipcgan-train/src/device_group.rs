@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
 use ipcgan_model::catch_panic;
 
-use crate::stages::StepGradients;
+use crate::update::StepGradients;
 
 /// A batch that can be moved to a device.
 pub(crate) trait Batch: Send + 'static {

@@ -22,6 +22,7 @@ pub(crate) trait EpochOutputs: Clone + Default + Send + Sync + 'static {
 /// A metric that is computed from all outputs of an epoch.
 #[derive(Clone)]
 pub(crate) struct EpochMetric<G> {
+    key: &'static str,
     name: MetricName,
     higher_is_better: bool,
     score: fn(&G) -> Option<f64>,
@@ -33,14 +34,19 @@ pub(crate) struct EpochMetric<G> {
 
 impl<G: EpochOutputs> EpochMetric<G> {
     /// A metric where higher is better; `undefined` is the reason shown where it is undefined.
-    pub(crate) fn higher(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
-        let name = Arc::new(name.to_string());
-        Self { name, higher_is_better: true, score, undefined, set: G::default(), value: None }
+    pub(crate) fn higher(key: &'static str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
+        let name = Arc::new(key.to_string());
+        Self { key, name, higher_is_better: true, score, undefined, set: G::default(), value: None }
     }
 
     /// A metric where lower is better.
-    pub(crate) fn lower(name: &str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
-        Self { higher_is_better: false, ..Self::higher(name, undefined, score) }
+    pub(crate) fn lower(key: &'static str, undefined: &'static str, score: fn(&G) -> Option<f64>) -> Self {
+        Self { higher_is_better: false, ..Self::higher(key, undefined, score) }
+    }
+
+    /// Name of the metric.
+    pub(crate) fn key(&self) -> &'static str {
+        self.key
     }
 
     fn number(&self) -> f64 {

@@ -11,7 +11,8 @@ use ipcgan_model::{Generator, Precision};
 use crate::checkpoint::{Checkpoints, check, is_checkpoint};
 use crate::context::{StageContext, check_face_count};
 use crate::progress::LineSink;
-use crate::train::{Display, Session};
+use crate::session::{Display, Session};
+use crate::stages::gan::recalibrated;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The stage that trains generators.
@@ -165,7 +166,7 @@ fn load_checkpoint(
     let mut weights = read(&context.autodiff_device())?;
     // With the precision of the stage, and nothing else in this process.
     config.precision.select();
-    let recalibrated = context.recalibrate_batch_norm(&weights.network);
+    let recalibrated = recalibrated(&context, &weights.network);
     Precision::Float32.select();
     weights.network = recalibrated?;
     Ok(weights)

@@ -6,120 +6,32 @@ use std::time::Duration;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::store::ModuleRecord;
-use burn::train::metric::Adaptor;
-use burn::train::{InferenceStep, Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
 use crate::checkpoint::SaveAlways;
 use crate::context::StageContext;
 use crate::dashboard::dashboard;
-use crate::epoch_metric::EpochMetric;
-use crate::gan_monitor::GanMonitor;
+use crate::metric_set::MetricSet;
 use crate::monitor::Recorder;
 use crate::progress::ProgressLines;
-use crate::realism::{AgingValidation, KERNEL_DISTANCE, REALISM_AND_AGE};
+use crate::session::Display;
 use crate::stage_parts::StageParts;
-use crate::stages::{IdentityValidation, StepModel};
-use crate::step_metrics::{ScalarMetric, StepMetrics};
+use crate::step_model::StepModel;
 use crate::strategy::{
-    FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, StepObserver, StepStrategy,
+    FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, StepMonitor, StepObserver, StepStrategy,
 };
 use crate::summary::StageResult;
-use crate::train::Display;
 use crate::validation_logger::ValidationLogger;
 
-/// Metrics that a stage shows and keeps.
-pub(crate) struct MetricSet<M: StepModel> {
-    training: SupervisedTraining<M>,
-    outcome: Arc<Mutex<Outcome>>,
-}
-
-impl<M: StepModel> MetricSet<M> {
-    fn map(self, change: impl FnOnce(SupervisedTraining<M>) -> SupervisedTraining<M>) -> Self {
-        Self { training: change(self.training), outcome: self.outcome }
-    }
-
-    /// Keeps the validation metric `name` for summary and checkpoint selection.
-    fn track_validation(self, name: &'static str) -> Self {
-        self.outcome.lock().expect("no holder panics").validation_metrics.push(name);
-        self
-    }
-}
-
-impl<M: StepModel> MetricSet<M> {
-    /// Adds a training metric where lower is better.
-    pub(crate) fn loss(self, metric: &'static str) -> Self {
-        self.map(|training| training.metric_train_numeric(ScalarMetric::loss(metric)))
-    }
-
-    /// Adds training metrics where lower is better.
-    pub(crate) fn losses(self, metrics: impl IntoIterator<Item = &'static str>) -> Self {
-        metrics.into_iter().fold(self, Self::loss)
-    }
-
-    /// Adds a training metric where higher is better.
-    pub(crate) fn accuracy(self, metric: &'static str) -> Self {
-        self.map(|training| training.metric_train_numeric(ScalarMetric::accuracy(metric)))
-    }
-
-    /// Adds a training metric that is only shown where there is room.
-    pub(crate) fn detail(self, metric: &'static str) -> Self {
-        self.map(|training| training.metric_train_numeric(ScalarMetric::detail(metric)))
-    }
-}
-
-impl<M: StepModel + InferenceStep<Output: Adaptor<StepMetrics>>> MetricSet<M> {
-    /// Adds a validation metric where lower is better.
-    pub(crate) fn valid_loss(self, metric: &'static str) -> Self {
-        self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::loss(metric)))
-    }
-
-    /// Adds validation metrics where lower is better.
-    pub(crate) fn valid_losses(self, metrics: impl IntoIterator<Item = &'static str>) -> Self {
-        metrics.into_iter().fold(self, Self::valid_loss)
-    }
-
-    /// Adds a validation metric where higher is better.
-    pub(crate) fn valid_accuracy(self, metric: &'static str) -> Self {
-        self.track_validation(metric).map(|training| training.metric_valid_numeric(ScalarMetric::accuracy(metric)))
-    }
-}
-
-impl<M: StepModel + InferenceStep<Output = IdentityValidation>> MetricSet<M> {
-    /// Adds the identity verification metrics: ROC AUC and rank-1 accuracy.
-    pub(crate) fn verification(self) -> Self {
-        self.track_validation("verification AUC").track_validation("rank-1 accuracy").map(|training| {
-            training
-                .metric_valid_numeric(EpochMetric::verification_auc())
-                .metric_valid_numeric(EpochMetric::rank_1_accuracy())
-        })
-    }
-}
-
-impl<M: StepModel + InferenceStep<Output = AgingValidation>> MetricSet<M> {
-    /// Adds the realism metrics of aged faces.
-    pub(crate) fn realism(self) -> Self {
-        self.track_validation(KERNEL_DISTANCE).track_validation(REALISM_AND_AGE).map(|training| {
-            training
-                .metric_valid_numeric(EpochMetric::kernel_distance())
-                .metric_valid_numeric(EpochMetric::realism_and_age())
-        })
-    }
-}
-
 impl StageContext<'_> {
-    /// Runs the training loop of a stage with its `parts`, and the metrics that `metrics` adds. Returns the best
-    /// model after early stopping, else the last one.
-    pub(crate) fn launch<M: StepModel>(
-        &self,
-        parts: StageParts<M>,
-        observer: Option<Arc<dyn StepObserver<M>>>,
-        metrics: impl FnOnce(MetricSet<M>) -> MetricSet<M>,
-    ) -> Result<(M, StageResult), TrainingError> {
-        let StageParts { model, optimizer, lr_scheduler, train, valid, selection_metric } = parts;
+    /// Runs the training loop of a stage. Returns the best model after early stopping, else the last one.
+    pub(crate) fn launch<M: StepModel>(&self, parts: StageParts<M>) -> Result<(M, StageResult), TrainingError> {
+        let StageParts { model, optimizer, lr_scheduler, train, valid, metrics, selection_metric, observer, monitor } =
+            parts;
         let learner = self.resumed(model, optimizer, lr_scheduler)?;
         let outcome = Arc::<Mutex<Outcome>>::default();
-        let strategy = self.strategy(selection_metric, observer, outcome.clone())?;
+        let strategy = self.strategy(selection_metric, observer, monitor, outcome.clone())?;
         // A separate interrupter, because Burn's dashboard resets it when the stage ends.
         let interrupter = Interrupter::new();
         let training = SupervisedTraining::new(self.run.log(self.stage)?, train, valid)
@@ -139,7 +51,7 @@ impl StageContext<'_> {
             Display::Dashboard => training.renderer(dashboard(interrupter)),
             Display::Lines(sink) => training.renderer(Box::new(ProgressLines::new(
                 self.stage.name(),
-                self.config.steps(self.stage),
+                self.settings().steps(),
                 self.done,
                 self.items_per_step(),
                 sink.clone(),
@@ -169,22 +81,24 @@ impl StageContext<'_> {
         &self,
         selection_metric: MonitoredMetric,
         observer: Option<Arc<dyn StepObserver<M>>>,
+        monitor: Option<StepMonitor>,
         outcome: Arc<Mutex<Outcome>>,
     ) -> Result<StepStrategy<M>, TrainingError> {
         let monitors = Monitors {
             recorder: Recorder::new(self.run, self.stage, self.done, self.progress.validated)?,
-            gan: GanMonitor::new(self.session.notices.clone()),
+            steps: monitor,
         };
-        let (rate, value) = self.config.learning_rate(self.stage);
+        let settings = self.settings();
+        let (rate, value) = settings.learning_rate();
         let retry_hint = RetryHint {
-            rate: format!("{rate}={}", value / 2.0),
-            batch: format!("{}.batch_size={}", self.stage, self.config.batch_size(self.stage).div_ceil(2)),
+            rate: format!("{}.{rate}={}", self.stage, value / 2.0),
+            batch: format!("{}.batch_size={}", self.stage, settings.batch_size().div_ceil(2)),
         };
         Ok(StepStrategy {
             retry_hint,
             device_group: self.device_group.clone(),
             seed: self.config.seed,
-            steps: self.config.steps(self.stage),
+            steps: settings.steps(),
             micro_batches_per_step: self.micro_batches_per_step(),
             items_per_step: self.items_per_step(),
             validations: self.config.validations,
@@ -195,7 +109,7 @@ impl StageContext<'_> {
             done: self.done,
             progress: self.progress.clone(),
             selection_metric,
-            patience: self.config.patience(self.stage),
+            patience: settings.patience(),
             observer,
             stop: self.session.interrupter.clone(),
             monitors: Mutex::new(Some(monitors)),

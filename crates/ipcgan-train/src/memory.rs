@@ -5,13 +5,12 @@ use std::path::Path;
 
 use ipcgan_model::is_cpu;
 
+use crate::TrainingError;
 use crate::context::StageContext;
-use crate::{Stage, TrainingError};
+use crate::stage_definition::Footprint;
 
 /// Bytes of a float32.
 const FLOAT: f64 = 4.0;
-/// Weights, gradients, and two Adam moments.
-const COPIES_OF_WEIGHTS: usize = 4;
 
 /// Memory requirement of a stage, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,19 +41,8 @@ impl StageContext<'_> {
     /// Lower bound from the network sizes: weights, gradients, optimizer state, and for each face of a batch the
     /// activations kept for the backward pass.
     pub(crate) fn min_memory(&self) -> MemoryNeed {
-        let (config, groups) = (&self.config, self.config.age_groups.count());
-        let size = config.generator.image_size;
-        let alexnet = config.alexnet.num_params(groups);
-        let gan = config.generator.num_params(groups) + config.discriminator.num_params(groups);
-        let (weights, activations) = match self.stage {
-            Stage::Identity => (COPIES_OF_WEIGHTS * alexnet, config.alexnet.num_activations()),
-            // The trunk is frozen, so few activations are kept.
-            Stage::Age => (alexnet, 3 * config.alexnet.input_size.pow(2)),
-            Stage::Aging => (
-                alexnet + COPIES_OF_WEIGHTS * gan,
-                config.generator.num_activations() + config.discriminator.num_activations(size),
-            ),
-        };
+        let size = self.config.generator.image_size;
+        let Footprint { weights, activations } = self.stage.definition().footprint(&self.config);
         let faces_at_once = self.micro_batch_size() as f64;
         let computing = FLOAT * (weights as f64 + faces_at_once * activations as f64);
         // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing

@@ -1,15 +1,12 @@
 //! Checks before the first stage starts, so that a run does not fail hours later.
 
-use std::collections::HashSet;
-
-use ipcgan_data::{FaceSet, IdentityLabels, check_groups, check_identities};
 use serde_json::Value;
 
 use crate::checkpoint::Checkpoints;
 use crate::context::StageContext;
 use crate::memory::Fit;
+use crate::session::{Session, check_precision};
 use crate::stage_state::{StageState, check_stage};
-use crate::train::{Session, check_precision};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Batch size per device up to which memory is not measured before training: a measurement takes seconds, and on a GPU
@@ -45,9 +42,7 @@ pub(crate) fn check<'a>(
         if let StageState::Started(steps) = state {
             context.check_data(steps)?;
         }
-        if stage == Stage::Identity
-            && let Some(notice) = identity_notice(config, &context.data)
-        {
+        if let Some(notice) = stage.definition().notice(config, &context.data) {
             (session.notices)(&notice);
         }
         unfinished.push(context);
@@ -96,7 +91,7 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 /// Rejects stages that need more than the total memory, and warns about those that need more than the free memory.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
-        let large = context.config.batch_size(context.stage) > MEASURED_ABOVE * context.device_group.count();
+        let large = context.settings().batch_size() > MEASURED_ABOVE * context.device_group.count();
         let needed = if large { context.estimated_memory()? } else { context.min_memory() };
         match context.fit(needed) {
             Fit::Fits => (),
@@ -105,65 +100,4 @@ pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError>
         }
     }
     Ok(())
-}
-
-/// Rejects data that `stage` cannot be trained on.
-pub(crate) fn check_faces(config: &TrainingConfig, stage: Stage, data: &TrainingData) -> Result<(), TrainingError> {
-    if stage == Stage::Identity {
-        let faces = data.train().as_ref();
-        if IdentityLabels::of(faces).count < 2 {
-            check_identities(faces, "the training split")?;
-        }
-        if data.valid().is_empty() {
-            let advice = "add photos of more identities, or raise valid_fraction";
-            return Err(TrainingError::NoFaces { purpose: "validate on", advice });
-        }
-        return Ok(());
-    }
-    for (faces, all, purpose, split) in [
-        (data.train(), data.all_train(), "train on", "the training split"),
-        (data.valid(), data.all_valid(), "validate on", "the validation split"),
-    ] {
-        if faces.is_empty() {
-            return Err(match all {
-                0 => TrainingError::NoFaces {
-                    purpose,
-                    advice: "add photos of more identities, or change valid_fraction",
-                },
-                count => TrainingError::NoAges { stage, purpose, count },
-            });
-        }
-        check_groups(faces.as_ref(), &config.age_groups, split)?;
-    }
-    Ok(())
-}
-
-/// Notice about what the identity stage cannot learn or measure with `data`.
-fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
-    let (train, valid) = (data.train().as_ref(), data.valid().as_ref());
-    let named = (0..train.len()).any(|index| train.label(index).identity.is_some());
-    if !named {
-        let help = match config.trunk_age_weight {
-            0.0 => {
-                "`--set trunk_age_weight=100` trains it on ages as well, which matters more to later stages; \
-                 data with the column `identity` would be better"
-            }
-            _ => "it is trained on ages as well (trunk_age_weight)",
-        };
-        return Some(format!(
-            "note: no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
-             little about identity, and verification cannot be measured; {help}"
-        ));
-    }
-    (!has_pairs(valid)).then(|| {
-        "note: no identity has two photos in the validation split, so verification cannot be measured; \
-         raise valid_fraction or add photos of the same people"
-            .into()
-    })
-}
-
-/// Whether an identity has two faces.
-pub(crate) fn has_pairs(faces: &dyn FaceSet) -> bool {
-    let mut seen = HashSet::new();
-    (0..faces.len()).filter_map(|index| faces.label(index).identity.as_deref()).any(|identity| !seen.insert(identity))
 }

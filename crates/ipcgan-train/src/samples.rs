@@ -1,74 +1,12 @@
-//! Sample grids: a few fixed faces at every age group, rendered during training.
+//! Faces at every age group, as images.
 
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{FaceSet, contact_sheet_with_captions, photo, pixels};
+use ipcgan_data::{contact_sheet_with_captions, pixels};
 use ipcgan_model::{AgeGroups, InferenceGenerator};
 
-use crate::stages::AgingModel;
-use crate::strategy::StepObserver;
-use crate::{RunFolder, TrainingConfig, TrainingError};
-
-/// Rows of a grid.
-const FACES: usize = 8;
 /// White pixels between images.
 const GAP: u32 = 2;
-
-/// Writes a grid every few steps: one row per face with the source first, then one column per age group.
-pub(crate) struct SampleGrids {
-    run: RunFolder,
-    faces: Vec<RgbImage>,
-    groups: AgeGroups,
-    every: usize,
-    steps: usize,
-    device: Device,
-}
-
-impl SampleGrids {
-    /// Grids of faces spread evenly over `faces`, as often as `config` says.
-    pub(crate) fn new(
-        run: RunFolder,
-        faces: &dyn FaceSet,
-        config: &TrainingConfig,
-        device: &Device,
-    ) -> Result<Self, TrainingError> {
-        let count = FACES.min(faces.len());
-        let images = (0..count).map(|row| {
-            let image = faces.image(row * faces.len() / count)?;
-            Ok::<_, TrainingError>(photo::resized(&image, config.generator.image_size as u32))
-        });
-        Ok(Self {
-            run,
-            faces: images.collect::<Result<_, _>>()?,
-            groups: config.age_groups.clone(),
-            every: config.aging.sample_every,
-            steps: config.aging.steps,
-            device: device.clone().inner(),
-        })
-    }
-}
-
-impl StepObserver<AgingModel> for SampleGrids {
-    fn after_step(&self, step: usize, model: &AgingModel) -> Result<Option<RgbImage>, TrainingError> {
-        if !step.is_multiple_of(self.every) && step != self.steps {
-            return Ok(None);
-        }
-        let grid = self.grid(model);
-        photo::write_png(&self.run.sample(step), &grid)?;
-        Ok(Some(grid))
-    }
-
-    fn dry_run(&self, model: &AgingModel) {
-        let _ = self.grid(model);
-    }
-}
-
-impl SampleGrids {
-    fn grid(&self, model: &AgingModel) -> RgbImage {
-        let generator = model.ema_generator().clone().into_inference();
-        sample_grid(&generator, &self.groups, &self.faces, &self.device)
-    }
-}
 
 /// One row per face: the source, then the face at each age group. All faces have the same size.
 pub(crate) fn sample_grid(

@@ -26,14 +26,6 @@ impl Stage {
             Self::Aging => "aging",
         }
     }
-
-    /// Names of the networks whose weights the stage writes.
-    pub(crate) fn networks(self) -> &'static [&'static str] {
-        match self {
-            Self::Identity | Self::Age => &["alexnet"],
-            Self::Aging => &["generator", "discriminator"],
-        }
-    }
 }
 
 impl fmt::Display for Stage {

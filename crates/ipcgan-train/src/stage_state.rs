@@ -20,9 +20,12 @@ impl StageState {
     pub(crate) fn of(run: &RunFolder, stage: Stage, config: &TrainingConfig) -> Result<Self, TrainingError> {
         let summary = run.summary(stage)?;
         let steps = run.checkpoint_step(stage)?.max(summary.as_ref().map(|summary| summary.steps));
-        let weights = stage.networks().iter().all(|network| run.weights(network).exists());
+        let weights = stage.definition().networks().iter().all(|network| run.weights(network).exists());
         Ok(match (summary, steps) {
-            (Some(summary), _) if weights && (summary.stopped_early || summary.steps >= config.steps(stage)) => {
+            (Some(summary), _)
+                if weights
+                    && (summary.stopped_early || summary.steps >= stage.definition().settings(config).steps()) =>
+            {
                 Self::Complete
             }
             (_, Some(steps)) => Self::Started(steps),
@@ -46,17 +49,6 @@ impl RunFolder {
         }
         Ok(false)
     }
-
-    /// Step of the newest checkpoint that `stage` ever completed. Stored beside the log, so that missing checkpoints
-    /// are distinguished from ones that never existed.
-    pub(crate) fn checkpoint_step(&self, stage: Stage) -> Result<Option<usize>, TrainingError> {
-        self.read(&checkpoint_step_file(stage))
-    }
-}
-
-/// File with the step of the newest checkpoint of a stage, relative to the run folder.
-pub(crate) fn checkpoint_step_file(stage: Stage) -> String {
-    format!("log/{stage}/checkpoint.json")
 }
 
 /// Checks whether `stage` can run in `run`, from the files of the run. `before` are the stages that run before it.
@@ -114,19 +106,11 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
         "seed",
         "valid_fraction",
     ];
-    const OF_AGING: [&str; 6] = [
-        "generator.width",
-        "generator.residual_blocks",
-        "generator.output",
-        "discriminator.width",
-        "discriminator.batch_norm",
-        "discriminator.score_channels",
-    ];
     let Some(saved) = run.stage_config(stage)? else { return Ok(()) };
     let now = serde_json::to_value(config).expect("plain data turn into JSON");
     let at = |config: &Value, setting: &str| config.pointer(&format!("/{}", setting.replace('.', "/"))).cloned();
-    let settings = OF_ALL.iter().chain(if stage == Stage::Aging { &OF_AGING[..] } else { &[] });
-    for setting in settings {
+    let definition = stage.definition();
+    for setting in OF_ALL.iter().chain(definition.fixed_settings()) {
         // A run of an older version lacks new settings.
         let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
         if was != now {
@@ -134,11 +118,13 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
             return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
         }
     }
-    let has_ema =
-        |config: &Value| at(config, "aging.ema_decay").and_then(|average| average.as_f64()).map(|it| it > 0.0);
-    if stage == Stage::Aging && has_ema(&saved).is_some() && has_ema(&saved) != has_ema(&now) {
-        let [was, now] = [&saved, &now].map(|config| at(config, "aging.ema_decay").unwrap_or_default().to_string());
-        return Err(TrainingError::FixedSetting { setting: "aging.ema_decay".into(), was, now, stage });
+    let is_on = |value: &Value| value.as_f64().map(|value| value > 0.0);
+    for setting in definition.fixed_switches() {
+        let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
+        if is_on(&was).is_some() && is_on(&was) != is_on(&now) {
+            let (was, now) = (was.to_string(), now.to_string());
+            return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
+        }
     }
     Ok(())
 }

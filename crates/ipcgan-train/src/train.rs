@@ -1,42 +1,13 @@
 //! Runs the stages of a training one after another.
 
-use burn::tensor::Device;
-use burn::train::Interrupter;
-
 use crate::config::OnDivergence;
 use crate::context::StageContext;
-use crate::progress::LineSink;
+use crate::session::Session;
 use crate::summary::{StageResult, Summary};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
 /// Maximum number of times that the learning rate of a diverging stage is halved.
 const MAX_RETRIES: usize = 3;
-
-/// How progress is displayed.
-#[derive(Clone)]
-pub enum Display {
-    /// Burn's full-screen dashboard.
-    Dashboard,
-    /// One line every few seconds.
-    Lines(LineSink),
-}
-
-/// Circumstances of a training that do not affect its result.
-pub struct Session {
-    /// Devices to train on: the first one holds the networks, and each processes a part of every batch.
-    pub devices: Vec<Device>,
-    /// How progress is displayed.
-    pub display: Display,
-    /// Receives warnings and notes, whatever the display.
-    pub notices: LineSink,
-    /// Stops the training with a checkpoint.
-    pub interrupter: Interrupter,
-    /// Whether to resume from the newest checkpoints.
-    pub resume: bool,
-    /// Memory of the smallest device in bytes, if known. For a CPU the memory of the machine is determined
-    /// automatically.
-    pub device_memory: Option<u64>,
-}
 
 /// How a training ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +48,7 @@ pub fn train(
             return Ok(TrainingOutcome::Interrupted { stage, step });
         }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
-            if !learned.is_complete(context.config.steps(stage)) {
+            if !learned.is_complete(context.settings().steps()) {
                 return Ok(TrainingOutcome::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;
@@ -101,37 +72,18 @@ fn run_stage<'a>(
     let mut retries = 0;
     loop {
         let Some(context) = StageContext::new(&config, stage, data, run, session, resumed)? else { return Ok(None) };
-        let learned = match stage {
-            Stage::Identity => context.identity(),
-            Stage::Age => context.age(),
-            Stage::Aging => context.aging(),
-        };
-        match learned {
+        match stage.definition().run(&context) {
             Err(TrainingError::Diverged { metric, step, .. })
                 if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {
                 (session.notices)(&format!(
                     "warning: {metric} diverged after step {step}; retrying from the last checkpoint with half the learning rate"
                 ));
-                config = config.with_halved_learning_rates(stage);
+                stage.definition().settings_mut(&mut config).halve_learning_rates();
                 resumed = true;
                 retries += 1;
             }
             learned => return Ok(Some((context, learned?))),
         }
     }
-}
-
-/// Selects the precision, if all devices support it.
-pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
-    if let Some(index) = session.devices.iter().position(|device| !config.precision.is_supported_by(device)) {
-        let which = format!("device {} of {}", index + 1, session.devices.len());
-        let reason = format!(
-            "{which} does not support it; float32 works everywhere, float16 and bfloat16 where the device has them, tf32 on NVIDIA \
-             GPUs from Ampere on, by CUDA"
-        );
-        return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
-    }
-    config.precision.select();
-    Ok(())
 }

@@ -6,9 +6,18 @@ use burn::tensor::Tensor;
 use ipcgan_model::SquareSum;
 
 use crate::loss_scale::LossScale;
+use crate::step_metrics::StepMetrics;
 
 /// Avoids a division by zero.
 const EPSILON: f64 = 1e-12;
+
+/// Gradients and metrics of one micro-batch.
+pub struct StepGradients {
+    /// Gradients of the network's parameters.
+    pub gradients: GradientsParams,
+    /// Unweighted losses.
+    pub metrics: StepMetrics,
+}
 
 /// Gradients of `loss` with respect to the parameters of `module`, times the factor of `scale`.
 pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M, scale: &LossScale) -> GradientsParams {

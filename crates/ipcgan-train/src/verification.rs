@@ -2,12 +2,20 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::{ExecutionError, TensorReadError};
+use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 
 use crate::epoch_metric::{EpochMetric, EpochOutputs, rows};
-use crate::stages::IdentityValidation;
+
+/// Embeddings and identities of a batch of held-out faces.
+#[derive(Clone, Debug)]
+pub struct IdentityValidation {
+    /// `[batch, embedding]`.
+    pub embeddings: Tensor<2>,
+    /// `[batch]`; equal numbers are the same person.
+    pub identities: Tensor<1, Int>,
+}
 
 impl ItemLazy for IdentityValidation {
     fn sync(self) -> Result<Self, ExecutionError> {
@@ -100,12 +108,15 @@ impl EpochOutputs for Embeddings {
     }
 }
 
+/// Name of the metric that selects the best identity network.
+pub(crate) const VERIFICATION_AUC: &str = "verification AUC";
+
 /// Why the metrics are not defined.
 const NO_PAIRS: &str = "the held-out faces need two images of one identity, and two identities";
 
 impl EpochMetric<Embeddings> {
     pub(crate) fn verification_auc() -> Self {
-        Self::higher("verification AUC", NO_PAIRS, |set| verification_auc(&set.embeddings, &set.identities))
+        Self::higher(VERIFICATION_AUC, NO_PAIRS, |set| verification_auc(&set.embeddings, &set.identities))
     }
 
     pub(crate) fn rank_1_accuracy() -> Self {

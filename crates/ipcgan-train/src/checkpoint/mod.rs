@@ -14,7 +14,6 @@ pub(crate) use record_files::{RecordFiles, SaveAlways};
 pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
 use state::{STATE, State, checksum, state};
 
-use crate::stage_state::checkpoint_step_file;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
 /// Records of a checkpoint: model, optimizer, scheduler.
@@ -36,6 +35,19 @@ pub(crate) struct Checkpoints {
     kept: usize,
     /// Checkpoints that are being written, by step.
     incomplete: Arc<Mutex<HashMap<usize, State>>>,
+}
+
+impl RunFolder {
+    /// Step of the newest checkpoint that `stage` ever completed. Stored beside the log, so that missing checkpoints
+    /// are distinguished from ones that never existed.
+    pub(crate) fn checkpoint_step(&self, stage: Stage) -> Result<Option<usize>, TrainingError> {
+        self.read(&checkpoint_step_file(stage))
+    }
+}
+
+/// File with the step of the newest checkpoint of a stage, relative to the run folder.
+fn checkpoint_step_file(stage: Stage) -> String {
+    format!("log/{stage}/checkpoint.json")
 }
 
 /// The checkpoint to resume from.

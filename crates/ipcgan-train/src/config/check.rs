@@ -3,8 +3,8 @@
 use ipcgan_model::InvalidSize;
 use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining, LossWeights};
-use crate::{Stage, TrainingConfig, TrainingError};
+use super::{AgingTraining, ClassifierTraining, LossWeights, StageSettings};
+use crate::{TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
 const MAX_ITEMS: f64 = 9e15;
@@ -53,7 +53,6 @@ impl TrainingConfig {
             classifier_rules("age", &self.age),
             aging_rules(&self.aging),
             weight_rules(&self.aging.weights),
-            self.length_rules(),
         ];
         match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
             None => Ok(()),
@@ -116,14 +115,12 @@ impl TrainingConfig {
             ),
         ]
     }
+}
 
-    fn length_rules(&self) -> Vec<Rule> {
-        let length = |stage: Stage| {
-            let items = self.steps(stage) as f64 * self.batch_size(stage) as f64 * self.batches_per_step(stage) as f64;
-            rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
-        };
-        Stage::ALL.into_iter().map(length).collect()
-    }
+/// A rule that the faces that a stage reads can be counted.
+fn length(stage: &str, settings: &dyn StageSettings) -> Rule {
+    let items = settings.steps() as f64 * settings.batch_size() as f64 * settings.batches_per_step() as f64;
+    rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
 }
 
 fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
@@ -142,6 +139,7 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
         at_most(name("augmentation.brightness"), augmentation.brightness.into(), 1.0),
         at_most(name("augmentation.contrast"), augmentation.contrast.into(), 1.0),
         at_most(name("augmentation.colour"), augmentation.colour.into(), 1.0),
+        length(stage, training),
     ]
 }
 
@@ -164,6 +162,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         at_most("aging.differentiable_augmentation.brightness", aging.differentiable_augmentation.brightness, 1.0),
         at_most("aging.differentiable_augmentation.contrast", aging.differentiable_augmentation.contrast, 1.0),
         at_most("aging.differentiable_augmentation.saturation", aging.differentiable_augmentation.saturation, 1.0),
+        length("aging", aging),
     ]
 }
 

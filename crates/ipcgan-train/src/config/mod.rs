@@ -3,14 +3,13 @@
 mod check;
 mod stages;
 
+pub(crate) use stages::StageSettings;
 pub use stages::{AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, SelectionMetric};
 
 use burn::config::Config;
 use ipcgan_data::{Augmentation, SyntheticConfig};
 use ipcgan_model::{AgeGroups, AlexNetConfig, DiscriminatorConfig, GeneratorConfig, Precision, Preset};
 use serde::{Deserialize, Serialize};
-
-use crate::Stage;
 
 /// Reaction to a loss that diverges: not finite, or above 1e9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,84 +151,4 @@ fn compact_aging(steps: usize) -> AgingTraining {
 /// With EMA and batch-norm recalibration of the generator, for long training.
 fn with_ema_and_recalibration(aging: AgingTraining) -> AgingTraining {
     aging.with_ema_decay(0.999).with_recalibration_batches(100)
-}
-
-impl TrainingConfig {
-    /// Number of updates of `stage`.
-    pub fn steps(&self, stage: Stage) -> usize {
-        match stage {
-            Stage::Identity => self.identity.steps,
-            Stage::Age => self.age.steps,
-            Stage::Aging => self.aging.steps,
-        }
-    }
-
-    /// Batch size of `stage`, over all devices.
-    pub fn batch_size(&self, stage: Stage) -> usize {
-        match stage {
-            Stage::Identity => self.identity.batch_size,
-            Stage::Age => self.age.batch_size,
-            Stage::Aging => self.aging.batch_size,
-        }
-    }
-
-    /// Batches whose gradients `stage` averages for one update.
-    pub(crate) fn gradient_accumulation(&self, stage: Stage) -> usize {
-        match stage {
-            Stage::Identity => self.identity.gradient_accumulation,
-            Stage::Age => self.age.gradient_accumulation,
-            Stage::Aging => self.aging.gradient_accumulation,
-        }
-    }
-
-    /// Sets the batch size of `stage` to `faces`, without gradient accumulation.
-    pub(crate) fn set_batches(&mut self, stage: Stage, faces: usize) {
-        let (batch_size, gradient_accumulation) = match stage {
-            Stage::Identity => (&mut self.identity.batch_size, &mut self.identity.gradient_accumulation),
-            Stage::Age => (&mut self.age.batch_size, &mut self.age.gradient_accumulation),
-            Stage::Aging => (&mut self.aging.batch_size, &mut self.aging.gradient_accumulation),
-        };
-        (*batch_size, *gradient_accumulation) = (faces, 1);
-    }
-
-    /// Batches that a step of `stage` reads.
-    pub(crate) fn batches_per_step(&self, stage: Stage) -> usize {
-        let aging = &self.aging;
-        match stage {
-            Stage::Identity => self.identity.gradient_accumulation,
-            Stage::Age => self.age.gradient_accumulation,
-            Stage::Aging => aging.gradient_accumulation * aging.generator_updates.max(aging.discriminator_updates),
-        }
-    }
-
-    /// Early-stopping patience of `stage`, in validations; 0 for none.
-    pub(crate) fn patience(&self, stage: Stage) -> usize {
-        match stage {
-            Stage::Identity => self.identity.patience,
-            Stage::Age => self.age.patience,
-            Stage::Aging => 0,
-        }
-    }
-
-    /// Setting name and value of the learning rate of `stage`; for the GAN, of the generator.
-    pub(crate) fn learning_rate(&self, stage: Stage) -> (&'static str, f64) {
-        match stage {
-            Stage::Identity => ("identity.learning_rate", self.identity.learning_rate),
-            Stage::Age => ("age.learning_rate", self.age.learning_rate),
-            Stage::Aging => ("aging.generator_learning_rate", self.aging.generator_learning_rate),
-        }
-    }
-
-    /// The configuration with the learning rates of `stage` halved.
-    pub(crate) fn with_halved_learning_rates(mut self, stage: Stage) -> Self {
-        match stage {
-            Stage::Identity => self.identity.learning_rate /= 2.0,
-            Stage::Age => self.age.learning_rate /= 2.0,
-            Stage::Aging => {
-                self.aging.generator_learning_rate /= 2.0;
-                self.aging.discriminator_learning_rate /= 2.0;
-            }
-        }
-        self
-    }
 }

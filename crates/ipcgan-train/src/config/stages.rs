@@ -163,3 +163,110 @@ pub struct LossWeights {
     #[config(default = 0.0)]
     pub reconstruction: f64,
 }
+
+/// What the training loop reads from the settings of a stage, and may change.
+pub(crate) trait StageSettings {
+    /// Number of steps.
+    fn steps(&self) -> usize;
+
+    /// Batch size, over all devices.
+    fn batch_size(&self) -> usize;
+
+    /// Batches whose gradients are averaged for one update.
+    fn gradient_accumulation(&self) -> usize;
+
+    /// Batches that a step reads.
+    fn batches_per_step(&self) -> usize;
+
+    /// Early-stopping patience in validations; 0 for none.
+    fn patience(&self) -> usize;
+
+    /// Name and value of the learning rate; for the GAN, of the generator.
+    fn learning_rate(&self) -> (&'static str, f64);
+
+    /// Number of sample grids in `steps` steps.
+    fn sample_grids(&self, steps: usize) -> usize;
+
+    /// Halves all learning rates.
+    fn halve_learning_rates(&mut self);
+
+    /// Sets the batch size to `faces`, without gradient accumulation.
+    fn set_batches(&mut self, faces: usize);
+}
+
+impl StageSettings for ClassifierTraining {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn gradient_accumulation(&self) -> usize {
+        self.gradient_accumulation
+    }
+
+    fn batches_per_step(&self) -> usize {
+        self.gradient_accumulation
+    }
+
+    fn patience(&self) -> usize {
+        self.patience
+    }
+
+    fn learning_rate(&self) -> (&'static str, f64) {
+        ("learning_rate", self.learning_rate)
+    }
+
+    fn sample_grids(&self, _steps: usize) -> usize {
+        0
+    }
+
+    fn halve_learning_rates(&mut self) {
+        self.learning_rate /= 2.0;
+    }
+
+    fn set_batches(&mut self, faces: usize) {
+        (self.batch_size, self.gradient_accumulation) = (faces, 1);
+    }
+}
+
+impl StageSettings for AgingTraining {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn gradient_accumulation(&self) -> usize {
+        self.gradient_accumulation
+    }
+
+    fn batches_per_step(&self) -> usize {
+        self.gradient_accumulation * self.generator_updates.max(self.discriminator_updates)
+    }
+
+    fn patience(&self) -> usize {
+        0
+    }
+
+    fn learning_rate(&self) -> (&'static str, f64) {
+        ("generator_learning_rate", self.generator_learning_rate)
+    }
+
+    fn sample_grids(&self, steps: usize) -> usize {
+        steps / self.sample_every + 1
+    }
+
+    fn halve_learning_rates(&mut self) {
+        self.generator_learning_rate /= 2.0;
+        self.discriminator_learning_rate /= 2.0;
+    }
+
+    fn set_batches(&mut self, faces: usize) {
+        (self.batch_size, self.gradient_accumulation) = (faces, 1);
+    }
+}

@@ -5,18 +5,91 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
-use ipcgan_data::LabelledBatch;
+use ipcgan_data::{LabelledBatch, group_labels};
 use ipcgan_model::loss::age_loss;
-use ipcgan_model::{AgeHead, AlexNet};
+use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::aged_faces::{aged_faces, check_aged_faces};
 use super::frozen::Frozen;
-use super::{StepGradients, StepModel, accuracy, learn_in_one_update};
-use crate::config::ClassifierTraining;
+use super::labelled::{train_loader, valid_loader};
+use crate::config::{ClassifierTraining, StageSettings};
+use crate::context::{Pretrained, StageContext};
 use crate::device_group::DeviceGroup;
 use crate::loss_scale::LossScale;
+use crate::metric_set::MetricSet;
+use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer};
+use crate::stage_definition::{Footprint, StageDefinition};
+use crate::stage_parts::StageParts;
 use crate::step_metrics::StepMetrics;
-use crate::update::gradients;
+use crate::step_model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::strategy::MonitoredMetric;
+use crate::training_stage::TrainingStage;
+use crate::update::{StepGradients, gradients};
+use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// The age stage.
+pub(super) struct AgeStage;
+
+impl StageDefinition for AgeStage {
+    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
+        &config.age
+    }
+
+    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+        &mut config.age
+    }
+
+    fn networks(&self) -> &'static [&'static str] {
+        &["alexnet"]
+    }
+
+    fn faces(&self, data: &TrainingData) -> TrainingData {
+        aged_faces(data)
+    }
+
+    fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError> {
+        check_aged_faces(Stage::Age, config, data)
+    }
+
+    fn footprint(&self, config: &TrainingConfig) -> Footprint {
+        let weights = config.alexnet.num_params(config.age_groups.count());
+        // The trunk is frozen, so few activations are kept.
+        Footprint { weights, activations: 3 * config.alexnet.input_size.pow(2) }
+    }
+}
+
+impl TrainingStage for AgeStage {
+    type Model = AgeModel;
+
+    fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
+        let training = &context.config.age;
+        let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
+        let labels = group_labels(context.data.train().as_ref())?;
+        let held_out = group_labels(context.data.valid().as_ref())?;
+        let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
+        let metrics = |metrics: MetricSet<AgeModel>| {
+            let metrics = metrics.loss("loss").accuracy("accuracy").detail(GRADIENT_NORM);
+            metrics.valid_loss("loss").valid_accuracy("accuracy").valid_accuracy("within one group")
+        };
+        Ok(StageParts {
+            model: model.after(context.done),
+            optimizer: classifier_optimizer(),
+            lr_scheduler: classifier_lr_scheduler(training),
+            train: train_loader(context, labels, training),
+            valid: valid_loader(context, held_out, training),
+            metrics: Box::new(metrics),
+            selection_metric: MonitoredMetric { name: "accuracy", higher_is_better: true },
+            observer: None,
+            monitor: None,
+        })
+    }
+
+    fn save(&self, model: AgeModel, context: &StageContext) -> Result<(), TrainingError> {
+        let config = model.alexnet_config.clone();
+        context.save("alexnet", &model.into_alexnet(), &config)
+    }
+}
 
 /// Trainable age head.
 #[derive(Module, Debug)]
@@ -25,6 +98,9 @@ pub struct AgeModel {
     /// Frozen trunk; not part of the checkpoints.
     #[module(skip)]
     rest: Frozen,
+    /// Sizes of the whole network.
+    #[module(skip)]
+    alexnet_config: AlexNetConfig,
     #[module(skip)]
     config: ClassifierTraining,
     /// Steps done.
@@ -35,10 +111,11 @@ pub struct AgeModel {
 }
 
 impl AgeModel {
-    /// Trains the age head of `alexnet` on the autodiff device `device`, as `config` says; everything else is frozen.
-    pub fn new(alexnet: AlexNet, config: ClassifierTraining, device: &Device) -> Self {
+    /// Trains the age head of `alexnet`, of the sizes `alexnet_config`, on the autodiff device `device`, as `config`
+    /// says; everything else is frozen.
+    pub fn new(alexnet: AlexNet, alexnet_config: AlexNetConfig, config: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, rest: Frozen::new(alexnet), config, steps: 0, loss_scale: LossScale::selected() }
+        Self { head, rest: Frozen::new(alexnet), alexnet_config, config, steps: 0, loss_scale: LossScale::selected() }
     }
 
     /// The model after `steps` steps, which checkpoints do not store.

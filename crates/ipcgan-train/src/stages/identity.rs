@@ -1,21 +1,158 @@
 //! First stage: the identity network learns to classify identities.
 
+use std::collections::HashSet;
+
 use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
-use ipcgan_data::LabelledBatch;
+use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, check_identities};
 use ipcgan_model::AlexNet;
 use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
-use super::{StepGradients, StepModel, accuracy, learn_in_one_update};
-use crate::config::ClassifierTraining;
+use super::labelled::{train_loader, valid_loader};
+use crate::config::{ClassifierTraining, StageSettings};
+use crate::context::{Pretrained, StageContext};
 use crate::device_group::DeviceGroup;
+use crate::epoch_metric::EpochMetric;
 use crate::loss_scale::LossScale;
+use crate::metric_set::MetricSet;
+use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer};
+use crate::stage_definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
+use crate::stage_parts::StageParts;
 use crate::step_metrics::StepMetrics;
-use crate::update::gradients;
+use crate::step_model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::strategy::MonitoredMetric;
+use crate::training_stage::TrainingStage;
+use crate::update::{StepGradients, gradients};
+use crate::verification::{IdentityValidation, VERIFICATION_AUC};
+use crate::{TrainingConfig, TrainingData, TrainingError};
+
+/// The identity stage.
+pub(super) struct IdentityStage;
+
+impl StageDefinition for IdentityStage {
+    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
+        &config.identity
+    }
+
+    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+        &mut config.identity
+    }
+
+    fn networks(&self) -> &'static [&'static str] {
+        &["alexnet"]
+    }
+
+    /// Faces with an identity label if there are any, else all.
+    fn faces(&self, data: &TrainingData) -> TrainingData {
+        let named = is_named(data.train().as_ref());
+        data.selected(|label| !named || label.identity.is_some())
+    }
+
+    fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError> {
+        let faces = data.train().as_ref();
+        let identities = IdentityLabels::of(faces).count;
+        if identities < 2 {
+            check_identities(faces, "the training split")?;
+        }
+        if data.valid().is_empty() {
+            let advice = "add photos of more identities, or raise valid_fraction";
+            return Err(TrainingError::NoFaces { purpose: "validate on", advice });
+        }
+        config.alexnet.identities = identities;
+        config.alexnet.check().map_err(|invalid| TrainingError::Setting {
+            setting: "--data".into(),
+            reason: format!("the identity stage {invalid}"),
+        })
+    }
+
+    fn notice(&self, config: &TrainingConfig, data: &TrainingData) -> Option<String> {
+        identity_notice(config, data)
+    }
+
+    fn footprint(&self, config: &TrainingConfig) -> Footprint {
+        let weights = COPIES_OF_WEIGHTS * config.alexnet.num_params(config.age_groups.count());
+        Footprint { weights, activations: config.alexnet.num_activations() }
+    }
+}
+
+impl TrainingStage for IdentityStage {
+    type Model = IdentityModel;
+
+    fn parts(&self, context: &StageContext, _: Pretrained) -> Result<StageParts<IdentityModel>, TrainingError> {
+        let config = &context.config;
+        let training = &config.identity;
+        let labels = IdentityLabels::of(context.data.train().as_ref()).labels;
+        let held_out = IdentityLabels::of(context.data.valid().as_ref());
+        // Verification needs two images of one identity.
+        let recognisable = held_out.count < context.data.valid().len();
+        let metrics = move |metrics: MetricSet<IdentityModel>| {
+            let metrics = metrics.loss("loss").accuracy("accuracy").detail(GRADIENT_NORM);
+            if !recognisable {
+                return metrics;
+            }
+            metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
+        };
+        Ok(StageParts {
+            model: IdentityModel {
+                alexnet: config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device()),
+                config: training.clone(),
+                age_weight: config.trunk_age_weight,
+                steps: context.done,
+                loss_scale: LossScale::selected(),
+            },
+            optimizer: classifier_optimizer(),
+            lr_scheduler: classifier_lr_scheduler(training),
+            train: train_loader(context, labels, training),
+            valid: valid_loader(context, held_out.labels, training),
+            metrics: Box::new(metrics),
+            selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
+            observer: None,
+            monitor: None,
+        })
+    }
+
+    fn save(&self, model: IdentityModel, context: &StageContext) -> Result<(), TrainingError> {
+        context.save("alexnet", &model.alexnet, &context.config.alexnet)
+    }
+}
+
+/// Notice about what the identity stage cannot learn or measure with `data`.
+fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
+    let (train, valid) = (data.train().as_ref(), data.valid().as_ref());
+    if !is_named(train) {
+        let help = match config.trunk_age_weight {
+            0.0 => {
+                "`--set trunk_age_weight=100` trains it on ages as well, which matters more to later stages; \
+                 data with the column `identity` would be better"
+            }
+            _ => "it is trained on ages as well (trunk_age_weight)",
+        };
+        return Some(format!(
+            "note: no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
+             little about identity, and verification cannot be measured; {help}"
+        ));
+    }
+    (!has_pairs(valid)).then(|| {
+        "note: no identity has two photos in the validation split, so verification cannot be measured; \
+         raise valid_fraction or add photos of the same people"
+            .into()
+    })
+}
+
+/// Whether a face has an identity label.
+fn is_named(faces: &dyn FaceSet) -> bool {
+    (0..faces.len()).any(|index| faces.label(index).identity.is_some())
+}
+
+/// Whether an identity has two faces.
+fn has_pairs(faces: &dyn FaceSet) -> bool {
+    let mut seen = HashSet::new();
+    (0..faces.len()).filter_map(|index| faces.label(index).identity.as_deref()).any(|identity| !seen.insert(identity))
+}
 
 /// AlexNet with trainable trunk and identity head.
 #[derive(Module, Debug)]
@@ -33,15 +170,6 @@ pub struct IdentityModel {
     pub steps: usize,
     #[module(skip)]
     pub(crate) loss_scale: LossScale,
-}
-
-/// Embeddings and identities of a batch of held-out faces.
-#[derive(Clone, Debug)]
-pub struct IdentityValidation {
-    /// `[batch, embedding]`.
-    pub embeddings: Tensor<2>,
-    /// `[batch]`; equal numbers are the same person.
-    pub identities: burn::tensor::Tensor<1, burn::tensor::Int>,
 }
 
 impl TrainStep for IdentityModel {

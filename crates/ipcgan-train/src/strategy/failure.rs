@@ -5,7 +5,7 @@ use burn::train::Learner;
 use super::StepStrategy;
 use super::state::LoopState;
 use crate::TrainingError;
-use crate::stages::StepModel;
+use crate::step_model::StepModel;
 
 /// Suggested `--set` overrides after a failure.
 pub(crate) struct RetryHint {

@@ -18,16 +18,15 @@ use ipcgan_model::try_catch_panic;
 
 pub(crate) use failure::RetryHint;
 use state::{LoopState, Pending};
+pub(crate) use state::{Monitors, StepMonitor};
 
 use crate::TrainingError;
 use crate::checkpoint::{Checkpoints, StageProgress};
 use crate::device_group::DeviceGroup;
-use crate::gan_monitor::GanMonitor;
 use crate::memory::resident_bytes;
-use crate::monitor::Recorder;
 use crate::parameter_values::parameter_values;
-use crate::stages::StepModel;
 use crate::step_metrics::StepMetrics;
+use crate::step_model::StepModel;
 
 /// Names of the performance metrics.
 pub(crate) const FACES_PER_SECOND: &str = "faces per second";
@@ -91,12 +90,6 @@ pub(crate) struct StepStrategy<M> {
     pub(crate) monitors: Mutex<Option<Monitors>>,
     /// Result of the loop.
     pub(crate) outcome: Arc<Mutex<Outcome>>,
-}
-
-/// Observers of the training loop.
-pub(crate) struct Monitors {
-    pub(crate) recorder: Recorder,
-    pub(crate) gan: GanMonitor,
 }
 
 /// Result of the training loop.
@@ -203,7 +196,9 @@ impl<M: StepModel> StepStrategy<M> {
             Ok(metrics) => metrics,
             Err(reason) => return self.stop_on_device_failure(&reason, None, state),
         };
-        state.monitors.gan.observe(step, &metrics);
+        if let Some(monitor) = &mut state.monitors.steps {
+            monitor(step, &metrics);
+        }
         state.monitors.recorder.step(step, metrics.numbers());
         if state.monitors.recorder.has_failed() {
             state.interrupter.stop(Some("the log cannot be written"));

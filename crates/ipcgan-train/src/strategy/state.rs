@@ -11,10 +11,19 @@ use burn::train::{
     ValidLoader,
 };
 
-use super::Monitors;
 use crate::checkpoint::StageProgress;
-use crate::stages::StepModel;
+use crate::monitor::Recorder;
 use crate::step_metrics::StepMetrics;
+use crate::step_model::StepModel;
+
+/// Looks for symptoms in the metrics of each step.
+pub(crate) type StepMonitor = Box<dyn FnMut(usize, &StepMetrics) + Send>;
+
+/// Observers of the training loop.
+pub(crate) struct Monitors {
+    pub(crate) recorder: Recorder,
+    pub(crate) steps: Option<StepMonitor>,
+}
 
 /// Mutable state of the training loop.
 pub(super) struct LoopState<M: StepModel> {

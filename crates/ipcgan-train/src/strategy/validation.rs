@@ -8,7 +8,7 @@ use ipcgan_model::{catch_panic, release_freed_memory};
 use super::StepStrategy;
 use super::state::LoopState;
 use crate::checkpoint::Best;
-use crate::stages::StepModel;
+use crate::step_model::StepModel;
 
 impl<M: StepModel> StepStrategy<M> {
     /// Writes a checkpoint, unless a loss diverged: checkpoints must have finite losses, and the log must contain

@@ -1,10 +1,151 @@
 //! Third stage: adversarial training of generator and discriminator.
 
+mod loaders;
 mod model;
+mod monitor;
 mod objective;
+mod samples;
 
 pub use model::AgingModel;
-pub(crate) use objective::{ADVERSARIAL, DISCRIMINATOR, discriminator_objective, generator_objective};
 
-/// Name of the metric for mode collapse.
-pub(crate) const DIVERSITY: &str = "diversity";
+use std::sync::Arc;
+
+use ipcgan_model::Generator;
+use loaders::{train_loader, valid_loader};
+use monitor::GanMonitor;
+use objective::{DIVERSITY, discriminator_objective, generator_objective};
+use samples::SampleGrids;
+
+use super::aged_faces::{aged_faces, check_aged_faces};
+use crate::config::{SelectionMetric, StageSettings};
+use crate::context::{Pretrained, StageContext};
+use crate::epoch_metric::EpochMetric;
+use crate::metric_set::MetricSet;
+use crate::objective::OBJECTIVE;
+use crate::optimizers::{gan_lr_scheduler, gan_optimizer};
+use crate::realism::REALISM_AND_AGE;
+use crate::stage_definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
+use crate::stage_parts::StageParts;
+use crate::strategy::MonitoredMetric;
+use crate::training_stage::TrainingStage;
+use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// The ageing stage.
+pub(super) struct GanStage;
+
+impl StageDefinition for GanStage {
+    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
+        &config.aging
+    }
+
+    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+        &mut config.aging
+    }
+
+    fn networks(&self) -> &'static [&'static str] {
+        &["generator", "discriminator"]
+    }
+
+    fn fixed_settings(&self) -> &'static [&'static str] {
+        &[
+            "generator.width",
+            "generator.residual_blocks",
+            "generator.output",
+            "discriminator.width",
+            "discriminator.batch_norm",
+            "discriminator.score_channels",
+        ]
+    }
+
+    fn fixed_switches(&self) -> &'static [&'static str] {
+        &["aging.ema_decay"]
+    }
+
+    fn faces(&self, data: &TrainingData) -> TrainingData {
+        aged_faces(data)
+    }
+
+    fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError> {
+        check_aged_faces(Stage::Aging, config, data)
+    }
+
+    fn footprint(&self, config: &TrainingConfig) -> Footprint {
+        let (groups, size) = (config.age_groups.count(), config.generator.image_size);
+        let gan = config.generator.num_params(groups) + config.discriminator.num_params(groups);
+        Footprint {
+            weights: config.alexnet.num_params(groups) + COPIES_OF_WEIGHTS * gan,
+            activations: config.generator.num_activations() + config.discriminator.num_activations(size),
+        }
+    }
+}
+
+impl TrainingStage for GanStage {
+    type Model = AgingModel;
+
+    fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
+        let training = &context.config.aging;
+        let (alexnet, _) = context.alexnet(pretrained)?;
+        let samples =
+            SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
+        let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
+        let generator = || context.config.generator.init(groups, seed, &device);
+        let discriminator = context.config.discriminator.init(groups, seed, &device);
+        let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
+        let model = match training.ema_decay {
+            0.0 => model,
+            _ => model.with_ema(generator()),
+        };
+        let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
+        let metrics = move |metrics: MetricSet<AgingModel>| {
+            let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
+            let metrics = metrics.accuracy("age accuracy").detail(DIVERSITY);
+            let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
+            let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
+            metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
+        };
+        let mut monitor = GanMonitor::new(context.session.notices.clone());
+        Ok(StageParts {
+            model,
+            optimizer: gan_optimizer(),
+            lr_scheduler: gan_lr_scheduler(training),
+            train: train_loader(context)?,
+            valid: valid_loader(context)?,
+            metrics: Box::new(metrics),
+            selection_metric: match training.selection_metric {
+                SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
+                SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
+            },
+            observer: Some(Arc::new(samples)),
+            monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
+        })
+    }
+
+    fn save(&self, model: AgingModel, context: &StageContext) -> Result<(), TrainingError> {
+        context.save("generator", &recalibrated(context, model.ema_generator())?, &context.config.generator)?;
+        context.save("discriminator", &model.discriminator, &context.config.discriminator)
+    }
+}
+
+/// `generator` after batch-norm recalibration on the first faces of the stage, if it is enabled.
+pub(crate) fn recalibrated(context: &StageContext, generator: &Generator) -> Result<Generator, TrainingError> {
+    let training = &context.config.aging;
+    if training.recalibration_batches == 0 {
+        return Ok(generator.clone());
+    }
+    let stream = train_loader(context)?.to_device(&context.autodiff_device());
+    let stream = stream.slice(0, training.recalibration_batches * training.batch_size);
+    let mut failed = None;
+    // Stops at the first batch that cannot be read, and returns the error.
+    let batches = stream.iter().map_while(|batch| match batch {
+        Ok(batch) => Some((batch.source, batch.target)),
+        Err(error) => {
+            failed = Some(error.to_string());
+            None
+        }
+    });
+    let generator = generator.clone().recalibrate_batch_norm(batches);
+    match failed {
+        None => Ok(generator),
+        Some(reason) => Err(TrainingError::Stopped { step: training.steps, reason }),
+    }
+}

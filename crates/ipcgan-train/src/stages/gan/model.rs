@@ -8,17 +8,16 @@ use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
-use super::DIVERSITY;
-use super::objective::{GeneratorOutputs, discriminator_objective, generator_objective};
+use super::objective::{DIVERSITY, GeneratorOutputs, discriminator_objective, generator_objective};
 use crate::config::AgingTraining;
 use crate::device_group::DeviceGroup;
 use crate::ema::{ema_decay, ema_update, first_parameter};
 use crate::loss_scale::LossScale;
 use crate::realism::AgingValidation;
 use crate::stages::frozen::Frozen;
-use crate::stages::{StepGradients, StepModel, accuracy, largest};
 use crate::step_metrics::StepMetrics;
-use crate::update::{Update, gradients};
+use crate::step_model::{StepModel, accuracy, largest};
+use crate::update::{StepGradients, Update, gradients};
 
 /// The networks of IPCGAN in training.
 #[derive(Module, Debug)]

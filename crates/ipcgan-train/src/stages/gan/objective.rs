@@ -10,20 +10,21 @@ use ipcgan_model::loss::{
 use crate::config::{AgingTraining, IdentityLoss};
 use crate::objective::{Loss, Objective};
 
-/// Names of the adversarial losses.
-pub(crate) const DISCRIMINATOR: &str = "discriminator";
-pub(crate) const ADVERSARIAL: &str = "adversarial";
+/// Names of the metrics that show whether the training is balanced.
+pub(super) const DISCRIMINATOR: &str = "discriminator";
+pub(super) const ADVERSARIAL: &str = "adversarial";
+pub(super) const DIVERSITY: &str = "diversity";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
 /// generated faces.
-pub(crate) fn discriminator_objective(config: &AgingTraining) -> Objective<Tensor<4>> {
+pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<Tensor<4>> {
     Objective::new([Loss::new(DISCRIMINATOR, config.weights.adversarial, |scores: &Tensor<4>| {
         discriminator_loss(scores.clone())
     })])
 }
 
 /// Objective of the generator: `λ1 L_G + λ2 L_identity + λ3 L_age`, and losses that are not in the paper.
-pub(crate) fn generator_objective(config: &AgingTraining) -> Objective<GeneratorOutputs> {
+pub(super) fn generator_objective(config: &AgingTraining) -> Objective<GeneratorOutputs> {
     let weights = &config.weights;
     Objective::new([
         // The discriminator learns as well, so its scores of held-out faces at different steps cannot be compared.
@@ -38,7 +39,7 @@ pub(crate) fn generator_objective(config: &AgingTraining) -> Objective<Generator
 }
 
 /// What the losses of the generator depend on.
-pub(crate) struct GeneratorOutputs {
+pub(super) struct GeneratorOutputs {
     pub(super) batch: AgingBatch,
     /// The source faces aged to their target groups, `[batch, 3, height, width]`.
     pub(super) generated: Tensor<4>,

@@ -1,7 +1,7 @@
 //! Monitors the GAN for a winning discriminator and mode collapse.
 
+use super::objective::{ADVERSARIAL, DISCRIMINATOR, DIVERSITY};
 use crate::progress::LineSink;
-use crate::stages::gan::{ADVERSARIAL, DISCRIMINATOR, DIVERSITY};
 use crate::step_metrics::StepMetrics;
 
 /// Number of steps that a symptom must last; also the window of the running means.
@@ -14,7 +14,7 @@ const MAX_ADVERSARIAL_LOSS: f64 = 0.4;
 const MIN_DIVERSITY: f64 = 0.5;
 
 /// Warns once per symptom, when it has lasted for [`WINDOW`] steps.
-pub(crate) struct GanMonitor {
+pub(super) struct GanMonitor {
     notices: LineSink,
     steps: f64,
     discriminator: f64,
@@ -24,12 +24,12 @@ pub(crate) struct GanMonitor {
 }
 
 impl GanMonitor {
-    pub(crate) fn new(notices: LineSink) -> Self {
+    pub(super) fn new(notices: LineSink) -> Self {
         Self { notices, steps: 0.0, discriminator: 0.0, adversarial: 0.0, diversity: 0.0, warned: [false; 2] }
     }
 
-    /// Updates the running means with the metrics of step `step`; metrics of other stages are ignored.
-    pub(crate) fn observe(&mut self, step: usize, metrics: &StepMetrics) {
+    /// Updates the running means with the metrics of step `step`.
+    pub(super) fn observe(&mut self, step: usize, metrics: &StepMetrics) {
         let value = |wanted: &str| metrics.numbers().find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let (Some(discriminator), Some(adversarial), Some(diversity)) =
             (value(DISCRIMINATOR), value(ADVERSARIAL), value(DIVERSITY))

@@ -1,0 +1,47 @@
+//! Circumstances of a training: devices, display, interruption.
+
+use burn::tensor::Device;
+use burn::train::Interrupter;
+
+use crate::progress::LineSink;
+use crate::{TrainingConfig, TrainingError};
+
+/// How progress is displayed.
+#[derive(Clone)]
+pub enum Display {
+    /// Burn's full-screen dashboard.
+    Dashboard,
+    /// One line every few seconds.
+    Lines(LineSink),
+}
+
+/// Circumstances of a training that do not affect its result.
+pub struct Session {
+    /// Devices to train on: the first one holds the networks, and each processes a part of every batch.
+    pub devices: Vec<Device>,
+    /// How progress is displayed.
+    pub display: Display,
+    /// Receives warnings and notes, whatever the display.
+    pub notices: LineSink,
+    /// Stops the training with a checkpoint.
+    pub interrupter: Interrupter,
+    /// Whether to resume from the newest checkpoints.
+    pub resume: bool,
+    /// Memory of the smallest device in bytes, if known. For a CPU the memory of the machine is determined
+    /// automatically.
+    pub device_memory: Option<u64>,
+}
+
+/// Selects the precision, if all devices support it.
+pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
+    if let Some(index) = session.devices.iter().position(|device| !config.precision.is_supported_by(device)) {
+        let which = format!("device {} of {}", index + 1, session.devices.len());
+        let reason = format!(
+            "{which} does not support it; float32 works everywhere, float16 and bfloat16 where the device has them, tf32 on NVIDIA \
+             GPUs from Ampere on, by CUDA"
+        );
+        return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
+    }
+    config.precision.select();
+    Ok(())
+}

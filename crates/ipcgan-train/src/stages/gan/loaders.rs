@@ -1,0 +1,50 @@
+//! Faces with a target group each, for the GAN.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn::tensor::Device;
+use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet};
+
+use crate::TrainingError;
+use crate::context::StageContext;
+use crate::device_group::Batch;
+
+impl Batch for AgingBatch {
+    fn to_device(self, device: &Device) -> Self {
+        Self {
+            source: self.source.to_device(device),
+            real: self.real.to_device(device),
+            source_group: self.source_group.to_device(device),
+            target: self.target.to_device(device),
+            mismatched: self.mismatched.to_device(device),
+            augmentation: self.augmentation.to_device(device),
+        }
+    }
+}
+
+/// Batches of training faces for all steps.
+pub(super) fn train_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+    let training = &context.config.aging;
+    let items = training.steps * context.items_per_step();
+    let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
+    aging_loader(context, context.data.train(), augmentation, items, context.micro_batch_size())
+}
+
+/// Batches of all validation faces.
+pub(super) fn valid_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+    let faces = context.data.valid();
+    aging_loader(context, faces, Augmentation::none(), faces.len(), context.config.aging.batch_size)
+}
+
+fn aging_loader(
+    context: &StageContext,
+    faces: &Arc<dyn FaceSet>,
+    augmentation: Augmentation,
+    items: usize,
+    batch_size: usize,
+) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+    let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
+    let dataset = AgingDataset::stream(faces.clone(), groups, size, augmentation, context.config.seed, items)?;
+    Ok(context.loader(AgingBatcher, dataset, batch_size))
+}

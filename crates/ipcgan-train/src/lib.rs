@@ -58,12 +58,11 @@ pub use dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard}
 pub use data::TrainingData;
 pub use error::TrainingError;
 pub use generator_source::GeneratorSource;
-pub use monitor::TENSORBOARD_FOLDER;
 pub use optimizers::{gan_lr_scheduler, gan_optimizer};
 pub use plan::{StagePlan, plan};
 pub use progress::{LineSink, human_duration};
 pub use realism::AgingValidation;
-pub use run_folder::RunFolder;
+pub use run_folder::{RunFolder, TENSORBOARD_FOLDER};
 pub use samples::{aged_sheet, at_every_age};
 pub use schedule::Schedule;
 pub use session::{Display, Session};

@@ -17,8 +17,10 @@ const CONFIG: &str = "config.json";
 const DATA: &str = "data.json";
 /// Locked by the process that trains.
 const LOCK: &str = ".lock";
+/// Folder in the run for `tensorboard --logdir`.
+pub const TENSORBOARD_FOLDER: &str = "tensorboard";
 /// Contents of a run besides its configuration.
-const CONTENTS: [&str; 7] = [DATA, "log", "checkpoints", "weights", "samples", "plots", crate::TENSORBOARD_FOLDER];
+const CONTENTS: [&str; 7] = [DATA, "log", "checkpoints", "weights", "samples", "plots", TENSORBOARD_FOLDER];
 
 /// The folder of one training run.
 ///

@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use ipcgan_data::{photo, pixels};
 use ipcgan_model::{AgeEstimator, Recogniser};
 
-use super::teachers::rows;
 use crate::TrainingError;
 
 /// Batch size.
@@ -116,4 +115,11 @@ fn for_recogniser(face: &RgbImage) -> RgbImage {
         *face.get_pixel(nearest(x, left), nearest(y, top).min(face.height() - 1))
     });
     resize(&seen, Recogniser::SIDE as u32, Recogniser::SIDE as u32, FilterType::Triangle)
+}
+
+/// The rows of a matrix.
+pub(super) fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
+    let [_, length] = matrix.dims();
+    let values: Vec<f32> = matrix.into_data().iter::<f32>().collect();
+    values.chunks_exact(length).map(<[f32]>::to_vec).collect()
 }

@@ -9,7 +9,7 @@ use super::judges::FaceEstimate;
 use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
 use super::realism::realism;
 use super::statistics::{Interval, correlation_with_order, distance, mean};
-use super::{RealFace, age};
+use super::subject::{RealFace, age};
 
 /// Outputs of an ageing method.
 pub(super) struct AgedFaces {

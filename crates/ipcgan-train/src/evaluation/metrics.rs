@@ -1,9 +1,10 @@
 //! Evaluation metrics, as stored in `metrics.json`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Interval;
-use super::verdict::Verdict;
 
 /// False accept rates (FAR) of the two verification thresholds.
 pub const FALSE_ACCEPT_RATES: [f64; 2] = [1e-2, 1e-3];
@@ -159,4 +160,43 @@ pub struct Method {
     pub realism: Vec<Option<Realism>>,
     /// Cycle consistency; not defined for the baselines.
     pub cycle: Option<Cycle>,
+}
+
+/// Quality of a generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// Target ages and identities are met, and faces are neither blurred nor covered with patterns.
+    Good,
+    /// Identities are kept, but some criterion is missed.
+    Weak,
+    /// Identities are lost, or the images do not show faces.
+    Garbage,
+    /// No criterion is missed, but some could not be measured.
+    Undecided,
+}
+
+/// Quality of a generator and the reasons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Quality.
+    pub quality: Quality,
+    /// Deciding metrics with the values of good weights, the worst first.
+    pub reasons: Vec<String>,
+    /// Undefined metrics, with reasons.
+    pub not_defined: Vec<String>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.quality {
+            Quality::Good => "These weights are good: ",
+            Quality::Weak => "These weights are weak: ",
+            Quality::Garbage => "These weights are garbage: ",
+            Quality::Undecided => "The quality of these weights is undecided: ",
+        })?;
+        let not_defined = self.not_defined.iter().map(|what| format!("not defined: {what}"));
+        let all: Vec<String> = self.reasons.iter().cloned().chain(not_defined).collect();
+        write!(f, "{}.", all.join("; "))
+    }
 }

@@ -9,76 +9,40 @@ mod prototypes;
 mod realism;
 mod report;
 mod statistics;
+mod subject;
 mod teachers;
 mod two_sample;
 mod verdict;
 
 pub use judges::Judges;
 pub use metrics::{
-    Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, RealFaces, Realism, Teachers, TwoSample,
+    Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, Quality, RealFaces, Realism, Teachers, TwoSample,
+    Verdict,
 };
 pub use report::report;
 pub use statistics::Interval;
-pub use verdict::{Quality, Verdict};
 
 use std::collections::HashMap;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{FaceSet, IdentityLabels, photo, pixels};
-use ipcgan_model::{AgeGroups, AlexNet, InferenceGenerator};
+use ipcgan_data::{FaceSet, IdentityLabels, pixels};
+use ipcgan_model::AgeGroups;
 
 use crate::TrainingError;
 use crate::samples::at_every_age;
 use distribution::distribution;
-use judges::FaceEstimate;
 use method::{AgedFaces, method_metrics};
 use prototypes::Prototypes;
 use realism::realism_of_real;
 use statistics::{distance, threshold};
+pub use subject::EvaluatedGenerator;
+use subject::{RealFace, age};
 use teachers::teachers;
 use verdict::verdict;
 
 /// Progress callback: done, total.
 type Progress<'a> = &'a dyn Fn(usize, usize);
-
-/// The generator to evaluate.
-pub struct EvaluatedGenerator<'a> {
-    /// The generator.
-    pub generator: &'a InferenceGenerator,
-    /// Its age groups.
-    pub groups: &'a AgeGroups,
-    /// Image size in pixels.
-    pub size: u32,
-    /// Its device.
-    pub device: &'a Device,
-    /// The AlexNet that it was trained with, if it is known.
-    pub alexnet: Option<&'a AlexNet>,
-}
-
-impl EvaluatedGenerator<'_> {
-    /// The faces at `indices` as inputs of the generator: square, at its image size.
-    fn images(&self, faces: &dyn FaceSet, indices: &[usize]) -> Result<Vec<RgbImage>, TrainingError> {
-        let image = |index: &usize| Ok(photo::resized(&photo::centred_square(&faces.image(*index)?), self.size));
-        indices.iter().map(image).collect()
-    }
-}
-
-/// A real face.
-pub(crate) struct RealFace {
-    image: RgbImage,
-    group: usize,
-    /// Identity, numbered in order of first appearance.
-    person: usize,
-    estimate: FaceEstimate,
-}
-
-impl RealFace {
-    /// Whether the face is in one of two halves, split by identity.
-    fn is_of_half(&self, half: usize) -> bool {
-        self.person % 2 == half
-    }
-}
 
 /// Result of an evaluation.
 pub struct Evaluation {
@@ -232,11 +196,6 @@ fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
     }
 }
 
-/// An estimated age in whole years.
-fn age(years: f64) -> u32 {
-    years.max(0.0) as u32
-}
-
 /// `face` aged to the farthest group, and from there back to its own (cycle consistency).
 fn back(subject: &EvaluatedGenerator<'_>, face: &RealFace, aged: &[RgbImage]) -> RgbImage {
     let farthest = if face.group * 2 < aged.len() { aged.len() - 1 } else { 0 };
@@ -265,6 +224,7 @@ fn strips(real: &[RealFace], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
 
 #[cfg(test)]
 mod tests {
+    use super::judges::FaceEstimate;
     use super::*;
 
     fn real(person: usize, embedding: f32) -> RealFace {

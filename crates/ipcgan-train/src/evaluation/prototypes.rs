@@ -6,7 +6,7 @@
 use image::RgbImage;
 use ipcgan_data::{FaceSet, photo};
 
-use super::EvaluatedGenerator;
+use super::subject::EvaluatedGenerator;
 use crate::TrainingError;
 
 /// Maximum number of faces per mean.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::RealFace;
 use super::distribution::kernel_distance;
 use super::judges::FaceEstimate;
 use super::metrics::{Realism, TwoSample};
+use super::subject::RealFace;
 use super::two_sample::{Sample, two_sample_accuracy};
 
 /// Identity and estimate of a compared face.

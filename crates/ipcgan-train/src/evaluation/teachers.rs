@@ -1,12 +1,12 @@
 //! Metrics on real faces of the networks that the generator was trained with.
 
-use burn::tensor::Tensor;
 use ipcgan_data::{FaceSet, IdentityLabels, pixels};
 use ipcgan_model::AlexNet;
 
-use super::EvaluatedGenerator;
+use super::judges::rows;
 use super::metrics::Teachers;
 use super::statistics::Interval;
+use super::subject::EvaluatedGenerator;
 use crate::TrainingError;
 use crate::verification::verification_auc;
 
@@ -47,12 +47,6 @@ pub(super) fn teachers(
         verification_auc: verification_auc(&vectors, &identities),
         known_faces: known.len(),
     })
-}
-
-pub(super) fn rows(matrix: Tensor<2>) -> Vec<Vec<f32>> {
-    let [_, length] = matrix.dims();
-    let values: Vec<f32> = matrix.into_data().iter::<f32>().collect();
-    values.chunks_exact(length).map(<[f32]>::to_vec).collect()
 }
 
 fn largest(values: &[f32]) -> usize {

@@ -1,10 +1,6 @@
 //! Overall verdict on a generator, in one sentence.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-use super::metrics::{Method, RealFaces, Realism, TwoSample};
+use super::metrics::{Method, Quality, RealFaces, Realism, TwoSample, Verdict};
 use super::statistics::Interval;
 
 /// Maximum mean age error of good weights, in years.
@@ -26,45 +22,6 @@ const MAX_RELATIVE_KERNEL_DISTANCE: f64 = 0.5;
 /// Minimum rise, in years from the first to the last group, of the estimated age of real faces; below it the
 /// estimator cannot judge ages.
 const MIN_RISE_OF_REAL: f64 = 5.0;
-
-/// Quality of a generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Quality {
-    /// Target ages and identities are met, and faces are neither blurred nor covered with patterns.
-    Good,
-    /// Identities are kept, but some criterion is missed.
-    Weak,
-    /// Identities are lost, or the images do not show faces.
-    Garbage,
-    /// No criterion is missed, but some could not be measured.
-    Undecided,
-}
-
-/// Quality of a generator and the reasons.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// Quality.
-    pub quality: Quality,
-    /// Deciding metrics with the values of good weights, the worst first.
-    pub reasons: Vec<String>,
-    /// Undefined metrics, with reasons.
-    pub not_defined: Vec<String>,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.quality {
-            Quality::Good => "These weights are good: ",
-            Quality::Weak => "These weights are weak: ",
-            Quality::Garbage => "These weights are garbage: ",
-            Quality::Undecided => "The quality of these weights is undecided: ",
-        })?;
-        let not_defined = self.not_defined.iter().map(|what| format!("not defined: {what}"));
-        let all: Vec<String> = self.reasons.iter().cloned().chain(not_defined).collect();
-        write!(f, "{}.", all.join("; "))
-    }
-}
 
 /// Judgement by one metric.
 struct Judgement {

@@ -9,7 +9,7 @@ use ipcgan_model::write_atomic;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::{Message, Scalars, Sink, Split, access};
+use super::sink::{Message, Scalars, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
 /// Key of the step.

@@ -4,11 +4,9 @@
 
 mod jsonl;
 mod plots;
+mod sink;
 mod tensorboard;
 
-pub use tensorboard::TENSORBOARD_FOLDER;
-
-use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -17,66 +15,11 @@ use image::RgbImage;
 use crate::{RunFolder, Stage, TrainingError};
 use jsonl::JsonLines;
 use plots::Plots;
+use sink::{Message, Sink, Split};
 use tensorboard::Events;
-
-/// The split that a metric was measured on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Split {
-    Train,
-    Valid,
-}
-
-impl Split {
-    const ALL: [Self; 2] = [Self::Train, Self::Valid];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Valid => "valid",
-        }
-    }
-}
-
-/// Named metrics of a step.
-type Scalars = Vec<(Cow<'static, str>, f64)>;
 
 /// Messages in the queue of the writer thread; beyond that training waits.
 const QUEUE_LENGTH: usize = 1024;
-
-/// A message to the writer thread.
-enum Message {
-    Scalars {
-        split: Split,
-        step: usize,
-        scalars: Scalars,
-    },
-    Image {
-        step: usize,
-        name: &'static str,
-        image: RgbImage,
-    },
-    Weights {
-        step: usize,
-        name: String,
-        values: Vec<f32>,
-    },
-    /// Requests that all earlier messages are flushed to disk, and signals when they are.
-    Sync(SyncSender<()>),
-}
-
-/// An output of the monitor.
-trait Sink: Send {
-    /// Writes `message`, or ignores it.
-    fn record(&mut self, message: &Message) -> Result<(), TrainingError>;
-
-    /// Flushes to disk everything that a resumed run needs.
-    fn sync(&mut self) -> Result<(), TrainingError> {
-        Ok(())
-    }
-
-    /// Flushes everything.
-    fn finish(&mut self) -> Result<(), TrainingError>;
-}
 
 /// Sends metrics, images and weights of a stage to the writer thread.
 pub(crate) struct Recorder {
@@ -164,10 +107,4 @@ fn write(mut sinks: Vec<Box<dyn Sink>>, messages: &Receiver<Message>) -> Result<
         }
     }
     sinks.iter_mut().try_for_each(|sink| sink.finish())
-}
-
-/// Adds the path to an I/O error.
-fn access(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> TrainingError {
-    let path = path.to_path_buf();
-    move |source| TrainingError::Access { path, source }
 }

@@ -10,7 +10,7 @@ use ipcgan_data::photo;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
-use super::{Message, Scalars, Sink, Split, access};
+use super::sink::{Message, Scalars, Sink, Split, access};
 use crate::{RunFolder, Stage, TrainingError};
 
 /// Delay of the first plot.

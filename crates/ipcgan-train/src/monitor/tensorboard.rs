@@ -13,11 +13,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use image::{ImageFormat, RgbImage};
 use prost::Message as _;
 
-use super::{Message, Sink, Split, access};
+use super::sink::{Message, Sink, Split, access};
+use crate::run_folder::TENSORBOARD_FOLDER;
 use crate::{RunFolder, Stage, TrainingError};
-
-/// Folder in the run for `tensorboard --logdir`.
-pub const TENSORBOARD_FOLDER: &str = "tensorboard";
 
 /// Flush interval.
 const FLUSH: Duration = Duration::from_secs(5);

@@ -154,7 +154,7 @@ def main() -> None:
     options = options.parse_args()
     service, photos, lock = Service(), small_photos(), threading.Lock()
     first = service.ask("POST", "/api/age?age=51%2B", photos[0])
-    rows, done, begun = [(0, *service.holds())], 0, time.monotonic()
+    rows, done, start = [(0, *service.holds())], 0, time.monotonic()
 
     def one(number: int) -> None:
         nonlocal done
@@ -172,7 +172,7 @@ def main() -> None:
             if done % 100 == 0:
                 rows.append((done, *service.holds()))
             if done % 1000 == 0:
-                print(f"{done} requests, {done / (time.monotonic() - begun):.1f} a second, {rows[-1][1]:.0f} MB", flush=True)
+                print(f"{done} requests, {done / (time.monotonic() - start):.1f} a second, {rows[-1][1]:.0f} MB", flush=True)
 
     try:
         with ThreadPoolExecutor(options.concurrency) as threads:

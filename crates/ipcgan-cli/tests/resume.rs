@@ -227,7 +227,7 @@ fn a_run_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
     succeeded(trained(folder.path(), &["--stage", "identity"]));
 
-    let begun = fs::read(folder.path().join("run/data.json")).unwrap();
+    let data_before = fs::read(folder.path().join("run/data.json")).unwrap();
 
     let output = trained(folder.path(), &["--stage", "identity"]);
 
@@ -240,7 +240,7 @@ fn a_run_is_not_written_over() {
     succeeded(prepared);
     let output = trained(folder.path(), &["--stage", "identity", "--data", "faces"]);
     assert!(text(&output.stderr).contains("--resume"), "{}", text(&output.stderr));
-    assert!(fs::read(folder.path().join("run/data.json")).unwrap() == begun, "the run forgot its data");
+    assert!(fs::read(folder.path().join("run/data.json")).unwrap() == data_before, "the run forgot its data");
 }
 
 /// Sends Ctrl-C as a terminal does.
@@ -257,8 +257,8 @@ fn control_c_ends_cleanly_with_a_checkpoint_to_go_on_from() {
     command.args(["--set", "checkpoint_every=1000000"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let begun = lines.by_ref().any(|line| line.unwrap().contains("step"));
-    assert!(begun);
+    let started = lines.by_ref().any(|line| line.unwrap().contains("step"));
+    assert!(started);
 
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());

@@ -53,13 +53,21 @@ impl AlexNetConfig {
     /// # Panics
     /// If `input_size` is below 67 pixels, where nothing is left after the last pooling.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> AlexNet {
+        let net = self.without_weights(groups.count(), device);
+        let mut net = with_initial_weights(net, InitialWeights::He, seed);
+        net.trunk.conv1.weight = scaled(net.trunk.conv1.weight, 1.0 / PIXEL_SCALE);
+        net
+    }
+
+    /// An AlexNet for `groups` age groups whose weights take no memory yet.
+    pub(crate) fn without_weights(&self, groups: usize, device: &Device) -> AlexNet {
         let linear =
             |inputs, outputs| LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros).init(device);
         let flat = 8 * self.width * self.pooled_side() * self.pooled_side();
         let fc6 = || linear(flat, self.hidden);
         let fc7 = || linear(self.hidden, self.hidden);
         let dropout = || DropoutConfig::new(self.dropout).init();
-        let net = AlexNet {
+        AlexNet {
             trunk: Trunk::new(self.width, device),
             identity_head: IdentityHead {
                 fc6: fc6(),
@@ -68,17 +76,9 @@ impl AlexNetConfig {
                 logits: linear(self.embedding, self.identities),
                 dropout: dropout(),
             },
-            age_head: AgeHead {
-                fc6: fc6(),
-                fc7: fc7(),
-                logits: linear(self.hidden, groups.count()),
-                dropout: dropout(),
-            },
+            age_head: AgeHead { fc6: fc6(), fc7: fc7(), logits: linear(self.hidden, groups), dropout: dropout() },
             input_size: self.input_size,
-        };
-        let mut net = with_initial_weights(net, InitialWeights::He, seed);
-        net.trunk.conv1.weight = scaled(net.trunk.conv1.weight, 1.0 / PIXEL_SCALE);
-        net
+        }
     }
 
     /// Side of the last pooled map: 6 for 227 pixels.

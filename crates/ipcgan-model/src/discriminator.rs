@@ -9,8 +9,8 @@ use ipcgan_kernels::Activation;
 use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights, with_whitening_filters};
-use crate::layers::{ConvNorm, same_conv};
-use crate::operation::{BatchGather, concat_batches, concat_conditions, convolution};
+use crate::layers::{self, ConvNorm, Layer, ONE_BATCH, same_conv};
+use crate::operation::{BatchGather, BatchNormPass, concat_batches, concat_conditions};
 
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
@@ -40,17 +40,7 @@ pub struct DiscriminatorConfig {
 impl DiscriminatorConfig {
     /// A discriminator with random initial weights.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Discriminator {
-        let width = self.width;
-        let scores = if self.score_channels == 0 { 8 * width } else { self.score_channels };
-        let layer = if self.batch_norm { ConvNorm::new } else { ConvNorm::plain };
-        let discriminator = Discriminator {
-            stem: same_conv([3, width], 4, 2, device),
-            down1: layer([width + groups.count(), 2 * width], 4, 2, device),
-            down2: layer([2 * width, 4 * width], 4, 2, device),
-            patch: layer([4 * width, 8 * width], 4, 1, device),
-            head: same_conv([8 * width, scores], 4, 1, device),
-            age_groups: groups.count(),
-        };
+        let discriminator = self.without_weights(groups.count(), device);
         if self.batch_norm {
             with_initial_weights(discriminator, InitialWeights::Gan, seed)
         } else {
@@ -58,6 +48,21 @@ impl DiscriminatorConfig {
             let mut discriminator = with_initial_weights(discriminator, InitialWeights::He, seed);
             discriminator.stem.weight = with_whitening_filters(discriminator.stem.weight, seed);
             discriminator.with_neutral_scores()
+        }
+    }
+
+    /// A discriminator for `groups` age groups whose weights take no memory yet.
+    pub(crate) fn without_weights(&self, groups: usize, device: &Device) -> Discriminator {
+        let width = self.width;
+        let scores = if self.score_channels == 0 { 8 * width } else { self.score_channels };
+        let layer = if self.batch_norm { ConvNorm::new } else { ConvNorm::plain };
+        Discriminator {
+            stem: same_conv([3, width], 4, 2, device),
+            down1: layer([width + groups, 2 * width], 4, 2, device),
+            down2: layer([2 * width, 4 * width], 4, 2, device),
+            patch: layer([4 * width, 8 * width], 4, 1, device),
+            head: same_conv([8 * width, scores], 4, 1, device),
+            age_groups: groups,
         }
     }
 }
@@ -113,7 +118,8 @@ impl Discriminator {
             assert_shape!(other, [_, 3, _, _]);
             assert_eq!(other.dims(), faces[0].dims(), "batches of one shape");
         }
-        convolution(&self.stem, concat_batches(faces.to_vec()), ACTIVATION)
+        let [stem, ..] = self.layers();
+        stem.forward(concat_batches(faces.to_vec()), ONE_BATCH)
     }
 
     /// Scores of several evaluations, concatenated: each of one of the batches of [`Discriminator::stem_features`], by its
@@ -141,10 +147,19 @@ impl Discriminator {
             BatchGather { parts: faces / batch, indices: evaluations.iter().map(|(batch, _)| *batch).collect() };
         let age_groups = evaluations.into_iter().map(|(_, age_groups)| age_groups).collect();
         let x = concat_conditions(features, gather, conditions(Tensor::cat(age_groups, 0), self.age_groups));
-        let x = self.down1.forward_chunks(x, N, ACTIVATION); // [N batch, .., height / 4, width / 4]
-        let x = self.down2.forward_chunks(x, N, ACTIVATION); // [N batch, .., height / 8, width / 8]
-        let x = self.patch.forward_chunks(x, N, ACTIVATION);
-        convolution(&self.head, x, Activation::None)
+        let [_, conditional @ ..] = self.layers();
+        layers::forward(&conditional, x, BatchNormPass { chunks: N, ..ONE_BATCH })
+    }
+
+    /// The layers in order; the condition planes are concatenated to the output of the first.
+    pub(crate) fn layers(&self) -> [Layer<'_>; 5] {
+        [
+            Layer::Conv(&self.stem, ACTIVATION),      // [batch, .., height / 2, width / 2]
+            Layer::ConvNorm(&self.down1, ACTIVATION), // [batch, .., height / 4, width / 4]
+            Layer::ConvNorm(&self.down2, ACTIVATION), // [batch, .., height / 8, width / 8]
+            Layer::ConvNorm(&self.patch, ACTIVATION),
+            Layer::Conv(&self.head, Activation::None),
+        ]
     }
 }
 

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights};
-use crate::layers::{ConvNorm, ResidualBlock, UpNorm, same_conv};
-use crate::operation::{BatchGather, concat_conditions, convolution, tanh, tanh_offset};
+use crate::layers::{self, ConvNorm, Layer, ONE_BATCH, ResidualBlock, UpNorm, same_conv};
+use crate::operation::{BatchGather, BatchNormPass, concat_conditions, tanh, tanh_offset};
 
 /// Source pixels are scaled by this before `atanh`, because the inverse of `tanh` at pure
 /// black and white is infinite.
@@ -81,23 +81,28 @@ pub struct GeneratorConfig {
 impl GeneratorConfig {
     /// A generator with random initial weights.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Generator {
+        let generator = self.without_weights(groups.count(), device);
+        let mut generator = with_initial_weights(generator, InitialWeights::Gan, seed);
+        if self.output != GeneratorOutput::Direct {
+            generator.head.weight = scaled(generator.head.weight, RESIDUAL_HEAD_SCALE);
+        }
+        generator
+    }
+
+    /// A generator for `groups` age groups whose weights take no memory yet.
+    pub(crate) fn without_weights(&self, groups: usize, device: &Device) -> Generator {
         let width = self.width;
-        let generator = Generator {
-            stem: ConvNorm::new([3 + groups.count(), width], 7, 1, device),
+        Generator {
+            stem: ConvNorm::new([3 + groups, width], 7, 1, device),
             down1: ConvNorm::new([width, 2 * width], 3, 2, device),
             down2: ConvNorm::new([2 * width, 4 * width], 3, 2, device),
             residual: (0..self.residual_blocks).map(|_| ResidualBlock::new(4 * width, device)).collect(),
             up1: UpNorm::new([4 * width, 2 * width], device),
             up2: UpNorm::new([2 * width, width], device),
             head: same_conv([width, self.output.head_channels()], 7, 1, device),
-            age_groups: groups.count(),
+            age_groups: groups,
             output: self.output,
-        };
-        let mut generator = with_initial_weights(generator, InitialWeights::Gan, seed);
-        if self.output != GeneratorOutput::Direct {
-            generator.head.weight = scaled(generator.head.weight, RESIDUAL_HEAD_SCALE);
         }
-        generator
     }
 }
 
@@ -142,15 +147,30 @@ impl Generator {
     /// If `source` does not have three channels, its sides are not multiples of 4, or the number of groups in
     /// `group_weights` differs from the generator's.
     pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
-        let x = self.input(source.clone(), group_weights); // [batch, 3 + groups, height, width]
-        let x = self.stem.forward(x, Activation::Relu);
-        let x = self.down1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
-        let x = self.down2.forward(x, Activation::Relu); // [batch, .., height / 4, width / 4]
-        let x = self.residual.iter().fold(x, |x, block| block.forward(x));
-        let x = self.up1.forward(x, Activation::Relu); // [batch, .., height / 2, width / 2]
-        let x = self.up2.forward(x, Activation::Relu); // [batch, .., height, width]
-        let x = convolution(&self.head, x, Activation::None); // [batch, head channels, height, width]
-        self.output(x, source)
+        self.forward_pass(source, group_weights, ONE_BATCH)
+    }
+
+    fn forward_pass(&self, source: Tensor<4>, group_weights: Tensor<2>, pass: BatchNormPass) -> Tensor<4> {
+        let input = self.input(source.clone(), group_weights); // [batch, 3 + groups, height, width]
+        let head = layers::forward(&self.layers(), input, pass); // [batch, head channels, height, width]
+        self.output(head, source)
+    }
+
+    /// The layers in order, from the faces with condition planes to the input of the output parametrization.
+    pub(crate) fn layers(&self) -> Vec<Layer<'_>> {
+        let relu = Activation::Relu;
+        let mut layers = vec![
+            Layer::ConvNorm(&self.stem, relu),
+            Layer::ConvNorm(&self.down1, relu), // [batch, .., height / 2, width / 2]
+            Layer::ConvNorm(&self.down2, relu), // [batch, .., height / 4, width / 4]
+        ];
+        layers.extend(self.residual.iter().map(Layer::Residual));
+        layers.extend([
+            Layer::UpNorm(&self.up1, relu), // [batch, .., height / 2, width / 2]
+            Layer::UpNorm(&self.up2, relu), // [batch, .., height, width]
+            Layer::Conv(&self.head, Activation::None),
+        ]);
+        layers
     }
 
     /// The source faces concatenated with the condition planes of their target groups.
@@ -228,6 +248,7 @@ impl Generator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::convolution;
 
     fn face(device: &Device) -> Tensor<4> {
         let ramp = Tensor::<1, Int>::arange(0..3 * 8 * 8, device).float();

@@ -4,14 +4,50 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use ipcgan_kernels::{Activation, ConvAlgorithm};
+use ipcgan_kernels::Activation;
 
-use crate::operation::{PackedConv, batch_norm, convolution, residual_add, transposed_convolution};
+use crate::operation::{BatchNormPass, batch_norm, convolution, residual_add, transposed_convolution};
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
 /// Share of the new batch in running statistics.
-pub(crate) const NORM_MOMENTUM: f64 = 0.1;
+const NORM_MOMENTUM: f64 = 0.1;
+
+/// A training pass over one batch; in inference, batch norms use their running statistics.
+pub(crate) const ONE_BATCH: BatchNormPass = BatchNormPass { chunks: 1, momentum: NORM_MOMENTUM };
+
+/// A layer of a network with its activation, as in the network's `layers()`.
+///
+/// Training, prepared inference, ONNX export and the size estimate each match on it, so the compiler names the places of
+/// a new kind of layer.
+#[derive(Clone, Copy)]
+pub(crate) enum Layer<'a> {
+    /// A convolution with bias.
+    Conv(&'a Conv2d, Activation),
+    /// A convolution with batch norm or bias.
+    ConvNorm(&'a ConvNorm, Activation),
+    /// A transposed convolution with batch norm.
+    UpNorm(&'a UpNorm, Activation),
+    /// A residual block.
+    Residual(&'a ResidualBlock),
+}
+
+impl Layer<'_> {
+    /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`, with the resolution of the kind of layer.
+    pub(crate) fn forward(self, x: Tensor<4>, pass: BatchNormPass) -> Tensor<4> {
+        match self {
+            Self::Conv(conv, activation) => convolution(conv, x, activation),
+            Self::ConvNorm(layer, activation) => layer.forward(x, pass, activation),
+            Self::UpNorm(layer, activation) => layer.forward(x, pass, activation),
+            Self::Residual(block) => block.forward(x, pass),
+        }
+    }
+}
+
+/// `x` through `layers` in order.
+pub(crate) fn forward(layers: &[Layer], x: Tensor<4>, pass: BatchNormPass) -> Tensor<4> {
+    layers.iter().fold(x, |x, layer| layer.forward(x, pass))
+}
 
 /// Convolution with TensorFlow's SAME padding: the odd pixel goes right and below.
 pub(crate) fn same_conv([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
@@ -51,25 +87,11 @@ impl ConvNorm {
     }
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
-    pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        self.forward_chunks(x, 1, activation)
-    }
-
-    /// The same with several batches in one: each of `chunks` equal parts is normalized with its own statistics.
-    pub(crate) fn forward_chunks(&self, x: Tensor<4>, chunks: usize, activation: Activation) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
         match &self.norm {
-            Some(layer) => batch_norm(layer, convolution(&self.conv, x, Activation::None), chunks, activation),
+            Some(norm) => batch_norm(norm, convolution(&self.conv, x, Activation::None), pass, activation),
             None => convolution(&self.conv, x, activation),
         }
-    }
-
-    pub(crate) fn norms(&mut self) -> Option<&mut BatchNorm> {
-        self.norm.as_mut()
-    }
-
-    /// [`ConvNorm::forward`] for inference on the CPU.
-    pub(crate) fn packed(&self, activation: Activation, algorithm: ConvAlgorithm) -> PackedConv {
-        PackedConv::new(&self.conv, self.norm.as_ref(), activation, algorithm)
     }
 }
 
@@ -93,17 +115,8 @@ impl UpNorm {
     }
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
-    pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        batch_norm(&self.norm, transposed_convolution(&self.conv, x), 1, activation)
-    }
-
-    pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 1] {
-        [&mut self.norm]
-    }
-
-    /// [`UpNorm::forward`] for inference on the CPU.
-    pub(crate) fn packed(&self, activation: Activation, algorithm: ConvAlgorithm) -> PackedConv {
-        PackedConv::up(&self.conv, &self.norm, activation, algorithm)
+    fn forward(&self, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
+        batch_norm(&self.norm, transposed_convolution(&self.conv, x), pass, activation)
     }
 }
 
@@ -128,24 +141,12 @@ impl ResidualBlock {
     }
 
     /// `[batch, channels, height, width]` to the same shape.
-    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, pass: BatchNormPass) -> Tensor<4> {
         residual_add(x, |x| {
             let x = convolution(&self.conv1, x, Activation::None);
-            let x = batch_norm(&self.norm1, x, 1, Activation::Relu);
+            let x = batch_norm(&self.norm1, x, pass, Activation::Relu);
             let x = convolution(&self.conv2, x, Activation::None);
-            batch_norm(&self.norm2, x, 1, Activation::None)
+            batch_norm(&self.norm2, x, pass, Activation::None)
         })
-    }
-
-    pub(crate) fn norms(&mut self) -> [&mut BatchNorm; 2] {
-        [&mut self.norm1, &mut self.norm2]
-    }
-
-    /// Both convolutions for inference on the CPU; the input is added to the second.
-    pub(crate) fn packed(&self, algorithm: ConvAlgorithm) -> [PackedConv; 2] {
-        [
-            PackedConv::new(&self.conv1, Some(&self.norm1), Activation::Relu, algorithm),
-            PackedConv::new(&self.conv2, Some(&self.norm2), Activation::None, algorithm),
-        ]
     }
 }

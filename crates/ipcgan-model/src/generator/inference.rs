@@ -1,10 +1,11 @@
 //! The generator in inference.
 
 use burn::tensor::{Int, Tensor};
-use ipcgan_kernels::Activation;
+use ipcgan_kernels::{Activation, ConvAlgorithm, Nhwc};
 
 use super::Generator;
 use crate::condition::conditions;
+use crate::layers::Layer;
 use crate::operation::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};
 
 /// A generator for inference.
@@ -14,31 +15,13 @@ use crate::operation::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_va
 #[derive(Debug)]
 pub struct InferenceGenerator {
     generator: Generator,
-    layers: Option<Layers>,
-}
-
-/// The layers on the CPU.
-#[derive(Debug)]
-struct Layers {
-    begin: [PackedConv; 3],
-    residual: Vec<[PackedConv; 2]>,
-    end: [PackedConv; 3],
+    layers: Option<Vec<PackedLayer>>,
 }
 
 impl InferenceGenerator {
     pub(super) fn new(generator: Generator) -> Self {
-        let layers = algorithm_for(&generator.head).map(|algorithm| {
-            let relu = Activation::Relu;
-            Layers {
-                begin: [&generator.stem, &generator.down1, &generator.down2].map(|layer| layer.packed(relu, algorithm)),
-                residual: generator.residual.iter().map(|block| block.packed(algorithm)).collect(),
-                end: [
-                    generator.up1.packed(relu, algorithm),
-                    generator.up2.packed(relu, algorithm),
-                    PackedConv::new(&generator.head, None, Activation::None, algorithm),
-                ],
-            }
-        });
+        let layers = algorithm_for(&generator.head)
+            .map(|algorithm| generator.layers().into_iter().map(|layer| PackedLayer::new(layer, algorithm)).collect());
         Self { generator, layers }
     }
 
@@ -59,7 +42,7 @@ impl InferenceGenerator {
         let Some(layers) = &self.layers else {
             return self.generator.forward_blended(source, group_weights);
         };
-        let head = layers.run(self.generator.input(source.clone(), group_weights));
+        let head = forward(layers, self.generator.input(source.clone(), group_weights));
         self.generator.output(head, source)
     }
 
@@ -69,22 +52,50 @@ impl InferenceGenerator {
     }
 }
 
-impl Layers {
-    fn run(&self, input: Tensor<4>) -> Tensor<4> {
-        let (mut x, mut y, mut z) = (Vec::new(), Vec::new(), Vec::new());
-        let [stem, down1, down2] = &self.begin;
-        let shape = with_nhwc_values(input, |values, shape| stem.run(values, shape, None, &mut x));
-        let shape = down1.run(&x, shape, None, &mut y);
-        let mut shape = down2.run(&y, shape, None, &mut x);
-        for [first, second] in &self.residual {
-            shape = first.run(&x, shape, None, &mut y);
-            shape = second.run(&y, shape, Some(&x), &mut z);
-            std::mem::swap(&mut x, &mut z);
+/// A [`Layer`] on the CPU, with packed weights.
+#[derive(Debug)]
+enum PackedLayer {
+    Conv(Box<PackedConv>),
+    /// The input is added to the output of the second convolution.
+    Residual(Box<[PackedConv; 2]>),
+}
+
+impl PackedLayer {
+    fn new(layer: Layer, algorithm: ConvAlgorithm) -> Self {
+        let packed = |conv, norm, activation| PackedConv::new(conv, norm, activation, algorithm);
+        let single = |conv| Self::Conv(Box::new(conv));
+        match layer {
+            Layer::Conv(conv, activation) => single(packed(conv, None, activation)),
+            Layer::ConvNorm(layer, activation) => single(packed(&layer.conv, layer.norm.as_ref(), activation)),
+            Layer::UpNorm(layer, activation) => single(PackedConv::up(&layer.conv, &layer.norm, activation, algorithm)),
+            Layer::Residual(block) => Self::Residual(Box::new([
+                packed(&block.conv1, Some(&block.norm1), Activation::Relu),
+                packed(&block.conv2, Some(&block.norm2), Activation::None),
+            ])),
         }
-        for layer in &self.end {
-            shape = layer.run(&x, shape, None, &mut y);
-            std::mem::swap(&mut x, &mut y);
-        }
-        tensor_from_nhwc(x, shape)
     }
+
+    /// Writes the layer's output for `x` to `output` and returns its sizes; `between` is scratch memory.
+    fn run(&self, x: &[f32], shape: Nhwc, output: &mut Vec<f32>, between: &mut Vec<f32>) -> Nhwc {
+        match self {
+            Self::Conv(conv) => conv.run(x, shape, None, output),
+            Self::Residual(convolutions) => {
+                let [first, second] = &**convolutions;
+                let shape = first.run(x, shape, None, between);
+                second.run(between, shape, Some(x), output)
+            }
+        }
+    }
+}
+
+/// `input` through `layers` in order.
+fn forward(layers: &[PackedLayer], input: Tensor<4>) -> Tensor<4> {
+    let [first, rest @ ..] = layers else { return input };
+    let (mut x, mut y, mut z) = (Vec::new(), Vec::new(), Vec::new());
+    let mut shape = with_nhwc_values(input, |values, shape| first.run(values, shape, &mut x, &mut z));
+    for layer in rest {
+        shape = layer.run(&x, shape, &mut y, &mut z);
+        std::mem::swap(&mut x, &mut y);
+    }
+    tensor_from_nhwc(x, shape)
 }

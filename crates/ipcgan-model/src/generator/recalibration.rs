@@ -1,10 +1,11 @@
 //! Batch-norm recalibration: running statistics measured with the current weights.
 
 use burn::module::Module;
-use burn::nn::BatchNorm;
 use burn::tensor::{Int, Tensor};
 
 use super::Generator;
+use crate::condition::conditions;
+use crate::operation::BatchNormPass;
 
 impl Generator {
     /// Recalibrates the batch norms: running statistics become the mean over `batches` of sources and target
@@ -14,27 +15,13 @@ impl Generator {
     /// batches it stays as it is.
     pub fn recalibrate_batch_norm(self, batches: impl IntoIterator<Item = (Tensor<4>, Tensor<1, Int>)>) -> Self {
         // Weights need no gradients here, so no graph is recorded.
-        let mut generator = self.valid().train().no_grad();
+        let generator = self.valid().train().no_grad();
         for (index, (source, target_groups)) in batches.into_iter().enumerate() {
             // The mean of so many batches: the first replaces what was there.
-            generator.set_momentum(1.0 / (index + 1) as f64);
-            let _ = generator.forward(source, target_groups);
+            let pass = BatchNormPass { chunks: 1, momentum: 1.0 / (index + 1) as f64 };
+            let _ = generator.forward_pass(source, conditions(target_groups, generator.age_groups), pass);
         }
-        generator.set_momentum(crate::layers::NORM_MOMENTUM);
         generator.valid()
-    }
-
-    fn set_momentum(&mut self, momentum: f64) {
-        for norm in self.norms() {
-            norm.momentum = momentum;
-        }
-    }
-
-    fn norms(&mut self) -> Vec<&mut BatchNorm> {
-        let Self { stem, down1, down2, residual, up1, up2, .. } = self;
-        let begin = [stem, down1, down2].into_iter().flat_map(|layer| layer.norms());
-        let end = [up1, up2].into_iter().flat_map(|layer| layer.norms());
-        begin.chain(residual.iter_mut().flat_map(|block| block.norms())).chain(end).collect()
     }
 }
 

@@ -117,12 +117,7 @@ impl Builder {
         let beta = self.weights(norm.beta.val());
         let mean = self.weights(norm.running_mean.value());
         let variance = self.weights(norm.running_var.value());
-        let epsilon = Attribute {
-            name: "epsilon".into(),
-            f: Some(norm.epsilon as f32),
-            kind: ATTRIBUTE_FLOAT,
-            ..Attribute::default()
-        };
+        let epsilon = float("epsilon", norm.epsilon as f32);
         self.apply("BatchNormalization", &[x, &gamma, &beta, &mean, &variance], vec![epsilon])
     }
 }
@@ -130,6 +125,11 @@ impl Builder {
 /// The attribute `name` with one whole number.
 pub(super) fn one(name: &str, number: i64) -> Attribute {
     Attribute { name: name.into(), i: Some(number), kind: ATTRIBUTE_INT, ..Attribute::default() }
+}
+
+/// The attribute `name` with one number.
+pub(super) fn float(name: &str, number: f32) -> Attribute {
+    Attribute { name: name.into(), f: Some(number), kind: ATTRIBUTE_FLOAT, ..Attribute::default() }
 }
 
 pub(super) fn whole(name: &str, numbers: &[usize]) -> Attribute {

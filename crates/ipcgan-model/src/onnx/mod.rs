@@ -11,12 +11,13 @@
 mod graph;
 mod proto;
 
+use ipcgan_kernels::Activation;
 use prost::Message;
 
 use crate::generator::{Generator, GeneratorOutput, SOURCE_SCALE};
-use crate::layers::{ConvNorm, ResidualBlock, UpNorm};
+use crate::layers::Layer;
 use crate::{AgeGroups, GeneratorConfig};
-use graph::{Builder, Side, one, whole};
+use graph::{Builder, Side, float, one, whole};
 use proto::{Entry, Model, OperatorSet};
 
 /// Versions of the file format and of the operator set: those of 2021, which all common runtimes support.
@@ -31,11 +32,7 @@ pub fn generator(generator: &Generator, config: &GeneratorConfig, groups: &AgeGr
     let group_weights = builder.input("group_weights", &[Side::Any("batch"), Side::Of(groups.count())]);
 
     let x = concat_conditions(&mut builder, &face, &group_weights);
-    let x =
-        [&generator.stem, &generator.down1, &generator.down2].iter().fold(x, |x, layer| down(&mut builder, layer, &x));
-    let x = generator.residual.iter().fold(x, |x, block| residual(&mut builder, block, &x));
-    let x = [&generator.up1, &generator.up2].iter().fold(x, |x, layer| up(&mut builder, layer, &x));
-    let head = builder.convolution(&generator.head, &x);
+    let head = generator.layers().into_iter().fold(x, |x, layer| apply_layer(&mut builder, layer, &x));
     let aged = output(&mut builder, config.output, &head, &face);
     builder.output(aged, "aged", &faces);
 
@@ -68,25 +65,39 @@ fn concat_conditions(builder: &mut Builder, face: &str, group_weights: &str) -> 
     builder.apply("Concat", &[face, &planes], vec![one("axis", 1)])
 }
 
-fn down(builder: &mut Builder, layer: &ConvNorm, x: &str) -> String {
-    let x = builder.convolution(&layer.conv, x);
-    let x = layer.norm.as_ref().map_or(x.clone(), |norm| builder.norm(norm, &x));
-    builder.apply("Relu", &[&x], vec![])
+fn apply_layer(builder: &mut Builder, layer: Layer, x: &str) -> String {
+    match layer {
+        Layer::Conv(conv, activation) => {
+            let x = builder.convolution(conv, x);
+            activate(builder, x, activation)
+        }
+        Layer::ConvNorm(layer, activation) => {
+            let x = builder.convolution(&layer.conv, x);
+            let x = layer.norm.as_ref().map_or(x.clone(), |norm| builder.norm(norm, &x));
+            activate(builder, x, activation)
+        }
+        Layer::UpNorm(layer, activation) => {
+            let x = builder.transposed_convolution(&layer.conv, x);
+            let x = builder.norm(&layer.norm, &x);
+            activate(builder, x, activation)
+        }
+        Layer::Residual(block) => {
+            let y = builder.convolution(&block.conv1, x);
+            let y = builder.norm(&block.norm1, &y);
+            let y = activate(builder, y, Activation::Relu);
+            let y = builder.convolution(&block.conv2, &y);
+            let y = builder.norm(&block.norm2, &y);
+            builder.apply("Add", &[x, &y], vec![])
+        }
+    }
 }
 
-fn residual(builder: &mut Builder, block: &ResidualBlock, x: &str) -> String {
-    let y = builder.convolution(&block.conv1, x);
-    let y = builder.norm(&block.norm1, &y);
-    let y = builder.apply("Relu", &[&y], vec![]);
-    let y = builder.convolution(&block.conv2, &y);
-    let y = builder.norm(&block.norm2, &y);
-    builder.apply("Add", &[x, &y], vec![])
-}
-
-fn up(builder: &mut Builder, layer: &UpNorm, x: &str) -> String {
-    let x = builder.transposed_convolution(&layer.conv, x);
-    let x = builder.norm(&layer.norm, &x);
-    builder.apply("Relu", &[&x], vec![])
+fn activate(builder: &mut Builder, x: String, activation: Activation) -> String {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => builder.apply("Relu", &[&x], vec![]),
+        Activation::LeakyRelu(slope) => builder.apply("LeakyRelu", &[&x], vec![float("alpha", slope)]),
+    }
 }
 
 /// `tanh(head)`, or `tanh(head + atanh(0.98 face))` for a residual.

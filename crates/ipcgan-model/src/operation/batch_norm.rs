@@ -15,13 +15,23 @@ use super::gpu;
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 use super::{activate, kernels_for};
 
-/// `layer` on each of `chunks` equal parts of the batch, then an activation.
+/// A pass of a batch norm over a batch in training.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchNormPass {
+    /// Number of equal parts of the batch, each of which is normalized by its own statistics.
+    pub(crate) chunks: usize,
+    /// Share of each part in the running statistics.
+    pub(crate) momentum: f64,
+}
+
+/// `layer` on each part of the batch, then an activation; `pass.momentum` replaces the layer's.
 ///
 /// In training, each part is normalized by its own statistics and updates the running ones, in order, as if the parts
 /// came one after another.
 ///
 /// `[batch, channels, height, width]` to the same shape.
-pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, chunks: usize, activation: Activation) -> Tensor<4> {
+pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
+    let BatchNormPass { chunks, momentum } = pass;
     let [_, channels, _, _] = x.dims();
     let learns = x.device().is_autodiff() && layer.training.is_enabled();
     if !learns {
@@ -32,17 +42,19 @@ pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, chunks: usize, activat
         let (gamma, beta) = (layer.gamma.val().into_dispatch(), layer.beta.val().into_dispatch());
         let (output, means, variances) = <Dispatch as CpuOperations>::batch_norm(x.into_dispatch(), gamma, beta, spec);
         (Tensor::from_dispatch(output), [means, variances].map(Tensor::<1>::from_dispatch))
-    } else if let Some(output) = gpu::batch_norm(layer, &x, spec) {
+    } else if let Some(output) = gpu::batch_norm(layer, &x, spec, momentum) {
         return output;
     } else {
+        // The clone shares the running statistics.
+        let layer = BatchNorm { momentum, ..layer.clone() };
         let normalized = x.chunk(chunks, 0).into_iter().map(|part| layer.forward(part)).collect();
         return activate(Tensor::cat(normalized, 0), activation);
     };
     let of_part = |statistics: Tensor<1>, part: usize| statistics.narrow(0, part * channels, channels);
     for part in 0..chunks {
         for (running, new) in [(&layer.running_mean, &means), (&layer.running_var, &variances)] {
-            let kept = running.value_sync() * (1.0 - layer.momentum);
-            running.update((kept + of_part(new.clone(), part) * layer.momentum).detach());
+            let kept = running.value_sync() * (1.0 - momentum);
+            running.update((kept + of_part(new.clone(), part) * momentum).detach());
         }
     }
     output

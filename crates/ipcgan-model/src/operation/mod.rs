@@ -31,7 +31,7 @@ mod square_sum;
 mod tanh;
 
 pub use adam::{adam_update, can_adam_update};
-pub(crate) use batch_norm::batch_norm;
+pub(crate) use batch_norm::{BatchNormPass, batch_norm};
 pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use convolution::{convolution, transposed_convolution};
 pub use cpu_kernels::CpuKernels;

@@ -15,7 +15,7 @@ pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> T
     layer.forward(x)
 }
 
-pub(super) fn batch_norm(_: &BatchNorm, _: &Tensor<4>, _: BatchNormSpec) -> Option<Tensor<4>> {
+pub(super) fn batch_norm(_: &BatchNorm, _: &Tensor<4>, _: BatchNormSpec, _: f64) -> Option<Tensor<4>> {
     None
 }
 

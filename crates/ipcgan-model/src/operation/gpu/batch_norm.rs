@@ -25,7 +25,12 @@ pub(in super::super) struct RunningNorm {
 
 /// `layer` on each of the form's parts of `x`, then the activation, if `x` is on a GPU; moves the running statistics by those of
 /// each part in order.
-pub(in super::super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>, spec: BatchNormSpec) -> Option<Tensor<4>> {
+pub(in super::super) fn batch_norm(
+    layer: &BatchNorm,
+    x: &Tensor<4>,
+    spec: BatchNormSpec,
+    momentum: f64,
+) -> Option<Tensor<4>> {
     if !on_a_gpu(x) || x.dtype() != DType::F32 {
         return None;
     }
@@ -33,7 +38,7 @@ pub(in super::super) fn batch_norm(layer: &BatchNorm, x: &Tensor<4>, spec: Batch
     let running = [&layer.running_mean, &layer.running_var];
     let [mean, variance] = running.map(|running| running.value_sync().autodiff().into_dispatch());
     let x = x.clone().into_dispatch();
-    let spec = RunningNorm { spec, momentum: layer.momentum as f32 };
+    let spec = RunningNorm { spec, momentum: momentum as f32 };
     let (output, mean, variance) = <Dispatch as GpuOperations>::batch_norm(x, gamma, beta, mean, variance, spec);
     for (running, new) in running.into_iter().zip([mean, variance]) {
         running.update(Tensor::from_dispatch(new));
@@ -167,8 +172,9 @@ mod tests {
         let layer = BatchNormConfig::new(channels).with_epsilon(1e-3).init(&device);
         let layer = BatchNorm { gamma: of_channels(0.3), beta: of_channels(-0.1), ..layer };
         let x = maps.clone().to_device(plain).autodiff().require_grad();
-        norm_layer::batch_norm(&layer, x.clone(), 2, activation);
-        let output = norm_layer::batch_norm(&layer, x.clone(), 2, activation);
+        let pass = norm_layer::BatchNormPass { chunks: 2, momentum: layer.momentum };
+        norm_layer::batch_norm(&layer, x.clone(), pass, activation);
+        let output = norm_layer::batch_norm(&layer, x.clone(), pass, activation);
         let gradients = (output.clone() * weights.clone().to_device(plain).autodiff()).sum().backward();
         let flex = Device::flex();
         let of_parameter = |parameter: &Param<Tensor<1>>| {

@@ -13,6 +13,7 @@ mod concat;
 mod convolution;
 mod cpu_kernels;
 mod ema;
+mod engine;
 mod extension;
 mod frozen;
 #[cfg(feature = "gpu")]
@@ -36,6 +37,7 @@ pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual
 pub(crate) use convolution::{convolution, transposed_convolution};
 pub use cpu_kernels::CpuKernels;
 pub use ema::ema_tensor_update;
+pub use engine::is_cpu;
 pub(crate) use frozen::FrozenConv;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, weighted_squared_error};
@@ -46,33 +48,24 @@ pub(crate) use resize::{ResizeSpec, resize};
 pub use square_sum::SquareSum;
 pub(crate) use tanh::{tanh, tanh_offset};
 
-use burn::backend::DispatchDevice;
+use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu};
-use burn::tensor::{DType, Device, Tensor};
 use ipcgan_kernels::{Activation, ConvAlgorithm};
 
 /// How the kernels are to compute `x`'s successors; none if Burn is to do it.
 fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
-    if reachable(x) { CpuKernels::selected().algorithm() } else { None }
+    match engine::engine(x) {
+        engine::Engine::Cpu(algorithm) => Some(algorithm),
+        engine::Engine::Gpu | engine::Engine::Burn => None,
+    }
 }
 
 /// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
 fn float32_kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
-    if Precision::selected().reduced_dtype().is_none() { kernels_for(x) } else { None }
-}
-
-/// Whether `x` is where the kernels can reach it.
-fn reachable<const D: usize>(x: &Tensor<D>) -> bool {
-    is_cpu(&x.device()) && x.dtype() == DType::F32
-}
-
-/// Whether `device`, with gradients or without, is the CPU by Burn's `flex`.
-pub fn is_cpu(device: &Device) -> bool {
-    let device = match device.as_dispatch() {
-        DispatchDevice::Autodiff(device) => device,
-        device => device,
-    };
-    matches!(device, DispatchDevice::Flex(_))
+    match engine::product_engine(x) {
+        engine::Engine::Cpu(algorithm) => Some(algorithm),
+        engine::Engine::Gpu | engine::Engine::Burn => None,
+    }
 }
 
 fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {

@@ -14,7 +14,6 @@ use super::linear::{linear_autodiff, linear_kernel};
 use super::mean_squared_error::{Target, mean_squared_error_autodiff, mean_squared_error_kernel};
 use super::pool::{local_response_norm_autodiff, local_response_norm_kernel, max_pool_autodiff, max_pool_kernel};
 use super::resize::{ResizeSpec, resize_autodiff, resize_kernel};
-use super::tanh::{tanh_autodiff, tanh_kernel, tanh_offset_autodiff};
 
 /// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
@@ -67,12 +66,6 @@ pub(super) trait CpuOperations: Backend {
         conditions: FloatTensor<Self>,
         gather: BatchGather,
     ) -> FloatTensor<Self>;
-
-    /// Hyperbolic tangent.
-    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// `tanh(head + atanh(source))`.
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Bilinear resizing to squares.
     fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self>;
@@ -138,14 +131,6 @@ impl CpuOperations for Flex {
         concat_conditions_kernel(features, conditions, &gather)
     }
 
-    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
-        tanh_kernel(head, None)
-    }
-
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        tanh_kernel(head, Some(source))
-    }
-
     fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
         resize_kernel(faces, spec)
     }
@@ -209,14 +194,6 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
         gather: BatchGather,
     ) -> FloatTensor<Self> {
         concat_conditions_autodiff::<C>(features, conditions, gather)
-    }
-
-    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
-        tanh_autodiff::<C>(head)
-    }
-
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        tanh_offset_autodiff::<C>(head, source)
     }
 
     fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {

@@ -4,63 +4,79 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, tanh_gradient};
 
-use super::extension::CpuOperations;
-use super::kernels_for;
+use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// `tanh(head)`.
 pub(crate) fn tanh(head: Tensor<4>) -> Tensor<4> {
-    match kernels_for(&head) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as CpuOperations>::tanh(head.into_dispatch())),
-        None => head.tanh(),
+    match engine(&head) {
+        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as TanhOps>::tanh(head.into_dispatch())),
+        Engine::Gpu | Engine::Burn => head.tanh(),
     }
 }
 
 /// `tanh(head + atanh(source))`, for a source between -1 and 1.
 pub(crate) fn tanh_offset(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
-    match kernels_for(&head) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as CpuOperations>::tanh_offset(
-            head.into_dispatch(),
-            source.into_dispatch(),
-        )),
-        None => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
+    match engine(&head) {
+        Engine::Cpu(_) => {
+            let (head, source) = (head.into_dispatch(), source.into_dispatch());
+            Tensor::from_dispatch(<Dispatch as TanhOps>::tanh_offset(head, source))
+        }
+        Engine::Gpu | Engine::Burn => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
     }
 }
 
-pub(super) fn tanh_kernel(head: FlexTensor, source: Option<FlexTensor>) -> FlexTensor {
+/// The operations on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait TanhOps: Backend {
+    /// `tanh(head)`.
+    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `tanh(head + atanh(source))`.
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl TanhOps for Flex {
+    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_kernel(head, None)
+    }
+
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_kernel(head, Some(source))
+    }
+}
+
+impl<C: CheckpointStrategy> TanhOps for Autodiff<Flex, C> {
+    fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prepared = TanhBackward.prepare::<C>([head.node()]).compute_bound().stateful();
+        let output = tanh_kernel(head.into_primitive(), None);
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish(NhwcTensor::new(output.clone()), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prepared = TanhOffsetBackward.prepare::<C>([head.node(), source.node()]).compute_bound().stateful();
+        let source = NhwcTensor::new(source.into_primitive());
+        let output = tanh_kernel(head.into_primitive(), Some(source.clone().into_tensor()));
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish((source, NhwcTensor::new(output.clone())), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+}
+
+fn tanh_kernel(head: FlexTensor, source: Option<FlexTensor>) -> FlexTensor {
     let (head, source) = (NhwcTensor::new(head), source.map(NhwcTensor::new));
     assert!(source.as_ref().is_none_or(|source| source.shape == head.shape), "a source of the head's sizes");
     let source = source.as_ref().map(NhwcTensor::values);
     nhwc_tensor(ipcgan_kernels::tanh(InstructionSet::best(), head.values(), source), head.shape)
-}
-
-pub(super) fn tanh_autodiff<C: CheckpointStrategy>(
-    head: FloatTensor<Autodiff<Flex, C>>,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = TanhBackward.prepare::<C>([head.node()]).compute_bound().stateful();
-    let output = tanh_kernel(head.into_primitive(), None);
-    match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish(NhwcTensor::new(output.clone()), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
-}
-
-pub(super) fn tanh_offset_autodiff<C: CheckpointStrategy>(
-    head: FloatTensor<Autodiff<Flex, C>>,
-    source: FloatTensor<Autodiff<Flex, C>>,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = TanhOffsetBackward.prepare::<C>([head.node(), source.node()]).compute_bound().stateful();
-    let source = NhwcTensor::new(source.into_primitive());
-    let output = tanh_kernel(head.into_primitive(), Some(source.clone().into_tensor()));
-    match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish((source, NhwcTensor::new(output.clone())), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 #[derive(Debug)]

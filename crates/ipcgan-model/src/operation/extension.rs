@@ -13,7 +13,6 @@ use super::frozen::{FrozenConv, frozen, frozen_autodiff};
 use super::linear::{linear_autodiff, linear_kernel};
 use super::mean_squared_error::{Target, mean_squared_error_autodiff, mean_squared_error_kernel};
 use super::pool::{local_response_norm_autodiff, local_response_norm_kernel, max_pool_autodiff, max_pool_kernel};
-use super::resize::{ResizeSpec, resize_autodiff, resize_kernel};
 
 /// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
@@ -66,9 +65,6 @@ pub(super) trait CpuOperations: Backend {
         conditions: FloatTensor<Self>,
         gather: BatchGather,
     ) -> FloatTensor<Self>;
-
-    /// Bilinear resizing to squares.
-    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self>;
 }
 
 impl CpuOperations for Flex {
@@ -130,10 +126,6 @@ impl CpuOperations for Flex {
     ) -> FloatTensor<Self> {
         concat_conditions_kernel(features, conditions, &gather)
     }
-
-    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
-        resize_kernel(faces, spec)
-    }
 }
 
 impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
@@ -194,9 +186,5 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
         gather: BatchGather,
     ) -> FloatTensor<Self> {
         concat_conditions_autodiff::<C>(features, conditions, gather)
-    }
-
-    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
-        resize_autodiff::<C>(faces, spec)
     }
 }

@@ -4,13 +4,12 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Nhwc, Resize};
 
-use super::extension::CpuOperations;
-use super::kernels_for;
+use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// How to resize three channels to squares, and what happens to their values.
@@ -27,9 +26,38 @@ pub(crate) struct ResizeSpec {
 /// `faces` resized bilinearly, with half-pixel centres, as `spec` says: `[batch, 3, height, width]` to
 /// `[batch, 3, side, side]`; none if kernels do not apply.
 pub(crate) fn resize(faces: &Tensor<4>, spec: ResizeSpec) -> Option<Tensor<4>> {
-    kernels_for(faces)?;
-    let faces = faces.clone().into_dispatch();
-    Some(Tensor::from_dispatch(<Dispatch as CpuOperations>::resize(faces, spec)))
+    match engine(faces) {
+        Engine::Cpu(_) => {
+            let faces = faces.clone().into_dispatch();
+            Some(Tensor::from_dispatch(<Dispatch as ResizeOps>::resize(faces, spec)))
+        }
+        Engine::Gpu | Engine::Burn => None,
+    }
+}
+
+/// Bilinear resizing to squares on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait ResizeOps: Backend {
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self>;
+}
+
+impl ResizeOps for Flex {
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
+        resize_kernel(faces, spec)
+    }
+}
+
+impl<C: CheckpointStrategy> ResizeOps for Autodiff<Flex, C> {
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
+        let prepared = ResizeBackward.prepare::<C>([faces.node()]).compute_bound().stateful();
+        let faces = NhwcTensor::new(faces.into_primitive());
+        let shape = faces.shape;
+        let output = resize_kernel(faces.into_tensor(), spec);
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish((shape, spec), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
 }
 
 impl ResizeSpec {
@@ -38,24 +66,10 @@ impl ResizeSpec {
     }
 }
 
-pub(super) fn resize_kernel(faces: FlexTensor, spec: ResizeSpec) -> FlexTensor {
+fn resize_kernel(faces: FlexTensor, spec: ResizeSpec) -> FlexTensor {
     let faces = NhwcTensor::new(faces);
     let shape = Nhwc { height: spec.side, width: spec.side, ..faces.shape };
     nhwc_tensor(spec.kernel().run(faces.values(), faces.shape), shape)
-}
-
-pub(super) fn resize_autodiff<C: CheckpointStrategy>(
-    faces: FloatTensor<Autodiff<Flex, C>>,
-    spec: ResizeSpec,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = ResizeBackward.prepare::<C>([faces.node()]).compute_bound().stateful();
-    let faces = NhwcTensor::new(faces.into_primitive());
-    let shape = faces.shape;
-    let output = resize_kernel(faces.into_tensor(), spec);
-    match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish((shape, spec), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
-use ipcgan_kernels::{Activation, MaxPoolParams};
+use ipcgan_kernels::Activation;
 
 use super::batch_norm::{BatchNormSpec, batch_norm_autodiff, batch_norm_kernel};
 use super::concat::{BatchGather, concat_conditions_autodiff, concat_conditions_kernel};
@@ -12,7 +12,6 @@ use super::convolution::{
 use super::frozen::{FrozenConv, frozen, frozen_autodiff};
 use super::linear::{linear_autodiff, linear_kernel};
 use super::mean_squared_error::{Target, mean_squared_error_autodiff, mean_squared_error_kernel};
-use super::pool::{local_response_norm_autodiff, local_response_norm_kernel, max_pool_autodiff, max_pool_kernel};
 
 /// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
@@ -52,12 +51,6 @@ pub(super) trait CpuOperations: Backend {
 
     /// For equal parts of the batch, the sum of weighted mean squared differences from targets, `[1]`.
     fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
-
-    /// Max pooling.
-    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self>;
-
-    /// Local response norm over five channels.
-    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self>;
 
     /// Parts in a new order with conditions, `[outputs, conditions]`, as further channels.
     fn concat_conditions(
@@ -111,14 +104,6 @@ impl CpuOperations for Flex {
         mean_squared_error_kernel(x, &parts)
     }
 
-    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
-        max_pool_kernel(x, pooling)
-    }
-
-    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
-        local_response_norm_kernel(x, alpha)
-    }
-
     fn concat_conditions(
         features: FloatTensor<Self>,
         conditions: FloatTensor<Self>,
@@ -170,14 +155,6 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
 
     fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
         mean_squared_error_autodiff::<C>(x, parts)
-    }
-
-    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
-        max_pool_autodiff::<C>(x, pooling)
-    }
-
-    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
-        local_response_norm_autodiff::<C>(x, alpha)
     }
 
     fn concat_conditions(

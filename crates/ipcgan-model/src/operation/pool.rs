@@ -4,55 +4,82 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::LocalResponseNorm;
 use burn::nn::pool::MaxPool2d;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, MaxPoolParams};
 
-use super::extension::CpuOperations;
-use super::kernels_for;
+use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// `layer`, which takes the largest of squares two pixels apart.
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     let pooling = MaxPoolParams { kernel: layer.kernel_size[0], ceil_mode: layer.ceil_mode };
-    match kernels_for(&x) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as CpuOperations>::max_pool(x.into_dispatch(), pooling)),
-        None => layer.forward(x),
+    match engine(&x) {
+        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as PoolOps>::max_pool(x.into_dispatch(), pooling)),
+        Engine::Gpu | Engine::Burn => layer.forward(x),
     }
 }
 
 /// `layer`, which is `x / (1 + alpha * sum of the squares of five neighbouring channels)^0.75`.
 pub(crate) fn local_response_norm(layer: &LocalResponseNorm, x: Tensor<4>, alpha: f32) -> Tensor<4> {
-    match kernels_for(&x) {
-        Some(_) => Tensor::from_dispatch(<Dispatch as CpuOperations>::local_response_norm(x.into_dispatch(), alpha)),
-        None => layer.forward(x),
+    match engine(&x) {
+        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as PoolOps>::local_response_norm(x.into_dispatch(), alpha)),
+        Engine::Gpu | Engine::Burn => layer.forward(x),
     }
 }
 
-pub(super) fn max_pool_kernel(x: FlexTensor, pooling: MaxPoolParams) -> FlexTensor {
-    pool(&NhwcTensor::new(x), pooling)
+/// The operations on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait PoolOps: Backend {
+    /// Max pooling.
+    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self>;
+
+    /// Local response norm over five channels.
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self>;
+}
+
+impl PoolOps for Flex {
+    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
+        pool(&NhwcTensor::new(x), pooling)
+    }
+
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        apply_local_response_norm(&NhwcTensor::new(x), alpha)
+    }
+}
+
+impl<C: CheckpointStrategy> PoolOps for Autodiff<Flex, C> {
+    fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
+        match PoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let x = NhwcTensor::new(x.into_primitive());
+                let output = pool(&x, pooling);
+                prepared.finish((x, NhwcTensor::new(output.clone()), pooling), output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(pool(&NhwcTensor::new(x.into_primitive()), pooling)),
+        }
+    }
+
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        match LocalResponseNormBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let x = NhwcTensor::new(x.into_primitive());
+                let output = apply_local_response_norm(&x, alpha);
+                prepared.finish((x, alpha), output)
+            }
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(apply_local_response_norm(&NhwcTensor::new(x.into_primitive()), alpha))
+            }
+        }
+    }
 }
 
 fn pool(x: &NhwcTensor, pooling: MaxPoolParams) -> FlexTensor {
     let output = ipcgan_kernels::max_pool(InstructionSet::best(), pooling, x.values(), x.shape);
     nhwc_tensor(output, pooling.output_shape(x.shape))
-}
-
-pub(super) fn max_pool_autodiff<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    pooling: MaxPoolParams,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    match PoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let x = NhwcTensor::new(x.into_primitive());
-            let output = pool(&x, pooling);
-            prepared.finish((x, NhwcTensor::new(output.clone()), pooling), output)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(max_pool_kernel(x.into_primitive(), pooling)),
-    }
 }
 
 #[derive(Debug)]
@@ -78,29 +105,11 @@ impl Backward<Flex, 1> for PoolBackward {
     }
 }
 
-pub(super) fn local_response_norm_kernel(x: FlexTensor, alpha: f32) -> FlexTensor {
-    apply_local_response_norm(&NhwcTensor::new(x), alpha)
-}
-
 fn apply_local_response_norm(x: &NhwcTensor, alpha: f32) -> FlexTensor {
     nhwc_tensor(
         ipcgan_kernels::local_response_norm(InstructionSet::best(), x.values(), x.shape.channels, alpha),
         x.shape,
     )
-}
-
-pub(super) fn local_response_norm_autodiff<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    alpha: f32,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    match LocalResponseNormBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let x = NhwcTensor::new(x.into_primitive());
-            let output = apply_local_response_norm(&x, alpha);
-            prepared.finish((x, alpha), output)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(local_response_norm_kernel(x.into_primitive(), alpha)),
-    }
 }
 
 #[derive(Debug)]

@@ -11,7 +11,6 @@ use super::convolution::{
 };
 use super::frozen::{FrozenConv, frozen, frozen_autodiff};
 use super::linear::{linear_autodiff, linear_kernel};
-use super::mean_squared_error::{Target, mean_squared_error_autodiff, mean_squared_error_kernel};
 
 /// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
@@ -48,9 +47,6 @@ pub(super) trait CpuOperations: Backend {
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self>;
-
-    /// For equal parts of the batch, the sum of weighted mean squared differences from targets, `[1]`.
-    fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
 
     /// Parts in a new order with conditions, `[outputs, conditions]`, as further channels.
     fn concat_conditions(
@@ -100,10 +96,6 @@ impl CpuOperations for Flex {
         linear_kernel(x, weight, bias, activation)
     }
 
-    fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
-        mean_squared_error_kernel(x, &parts)
-    }
-
     fn concat_conditions(
         features: FloatTensor<Self>,
         conditions: FloatTensor<Self>,
@@ -151,10 +143,6 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
         activation: Activation,
     ) -> FloatTensor<Self> {
         linear_autodiff::<C>(x, weight, bias, activation)
-    }
-
-    fn mean_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
-        mean_squared_error_autodiff::<C>(x, parts)
     }
 
     fn concat_conditions(

@@ -4,13 +4,12 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
 
-use super::extension::CpuOperations;
-use super::kernels_for;
+use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
 /// What a part of a batch should be, and how much it counts.
@@ -23,38 +22,49 @@ pub(crate) struct Target {
 /// For each of the equal parts of the batch its mean squared difference from its target, times its weight; their sum,
 /// `[1]`.
 pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
-    if kernels_for(&x).is_some() {
-        let sum = <Dispatch as CpuOperations>::mean_squared_error(x.into_dispatch(), parts.to_vec());
-        return Tensor::from_dispatch(sum);
+    match engine(&x) {
+        Engine::Cpu(_) => {
+            let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
+            Tensor::from_dispatch(sum)
+        }
+        Engine::Gpu | Engine::Burn => {
+            let terms = x.chunk(N, 0).into_iter().zip(parts);
+            let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
+            let first = terms.next().expect("a batch has at least one part");
+            terms.fold(first, |sum, term| sum + term)
+        }
     }
-    let terms = x.chunk(N, 0).into_iter().zip(parts);
-    let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
-    let first = terms.next().expect("a batch has at least one part");
-    terms.fold(first, |sum, term| sum + term)
 }
 
-pub(super) fn mean_squared_error_kernel(x: FlexTensor, parts: &[Target]) -> FlexTensor {
-    sum(&NhwcTensor::new(x), parts)
+/// The sum of the weighted mean squared differences on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait SquaredErrorOps: Backend {
+    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
+}
+
+impl SquaredErrorOps for Flex {
+    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        sum(&NhwcTensor::new(x), &parts)
+    }
+}
+
+impl<C: CheckpointStrategy> SquaredErrorOps for Autodiff<Flex, C> {
+    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        match MeanSquaredErrorBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let x = NhwcTensor::new(x.into_primitive());
+                let sum = sum(&x, &parts);
+                prepared.finish((x, parts), sum)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(sum(&NhwcTensor::new(x.into_primitive()), &parts)),
+        }
+    }
 }
 
 fn sum(x: &NhwcTensor, parts: &[Target]) -> FlexTensor {
     let values = x.values().chunks_exact(x.values().len() / parts.len());
     let terms = values.zip(parts).map(|(values, part)| mean_squared_error(values, part.value) * f64::from(part.weight));
     tensor(vec![terms.sum::<f64>() as f32], &[1])
-}
-
-pub(super) fn mean_squared_error_autodiff<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    parts: Vec<Target>,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    match MeanSquaredErrorBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let x = NhwcTensor::new(x.into_primitive());
-            let sum = sum(&x, &parts);
-            prepared.finish((x, parts), sum)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(mean_squared_error_kernel(x.into_primitive(), &parts)),
-    }
 }
 
 #[derive(Debug)]

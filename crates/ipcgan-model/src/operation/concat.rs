@@ -4,13 +4,12 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{ConditionConcat, Nhwc};
 
-use super::extension::CpuOperations;
-use super::kernels_for;
+use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 
 /// Gathers equal parts of a batch by index.
@@ -40,37 +39,82 @@ impl BatchGather {
 ///
 /// `[batch, channels, height, width]` and `[outputs, conditions]` to `[outputs, channels + conditions, height, width]`.
 pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, conditions: Tensor<2>) -> Tensor<4> {
-    if kernels_for(&features).is_some() {
-        let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
-        return Tensor::from_dispatch(<Dispatch as CpuOperations>::concat_conditions(features, conditions, gather));
+    match engine(&features) {
+        Engine::Cpu(_) => {
+            let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
+            Tensor::from_dispatch(<Dispatch as ConcatOps>::concat_conditions(features, conditions, gather))
+        }
+        Engine::Gpu | Engine::Burn => {
+            let [_, _, height, width] = features.dims();
+            let [outputs, count] = conditions.dims();
+            let planes = conditions.reshape([outputs, count, 1, 1]).expand([outputs, count, height, width]);
+            let parts = features.chunk(gather.parts, 0);
+            let features = Tensor::cat(gather.indices.iter().map(|&index| parts[index].clone()).collect(), 0);
+            Tensor::cat(vec![features, planes], 1)
+        }
     }
-    let [_, _, height, width] = features.dims();
-    let [outputs, count] = conditions.dims();
-    let planes = conditions.reshape([outputs, count, 1, 1]).expand([outputs, count, height, width]);
-    let parts = features.chunk(gather.parts, 0);
-    let features = Tensor::cat(gather.indices.iter().map(|&index| parts[index].clone()).collect(), 0);
-    Tensor::cat(vec![features, planes], 1)
 }
 
 /// The batches one after another: `[batch, channels, height, width]` each.
 pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
-    if kernels_for(&batches[0]).is_none() {
-        return Tensor::cat(batches, 0);
+    match engine(&batches[0]) {
+        Engine::Cpu(_) => {
+            // Where the kernels left the channels last, they are joined as they lie.
+            let batches = batches.into_iter().map(|batch| batch.permute([0, 2, 3, 1])).collect();
+            Tensor::cat(batches, 0).permute([0, 3, 1, 2])
+        }
+        Engine::Gpu | Engine::Burn => Tensor::cat(batches, 0),
     }
-    // Where the kernels left the channels last, they are joined as they lie.
-    let batches = batches.into_iter().map(|batch| batch.permute([0, 2, 3, 1])).collect();
-    Tensor::cat(batches, 0).permute([0, 3, 1, 2])
 }
 
 /// Residual connection: `x + change(x)`.
 pub(crate) fn residual_add(x: Tensor<4>, change: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
-    if kernels_for(&x).is_none() {
-        return x.clone() + change(x);
+    match engine(&x) {
+        Engine::Cpu(_) => {
+            // Channels last, as they lie: this sum, and that of the two gradients, then run over memory from end to end.
+            let x = x.permute([0, 2, 3, 1]);
+            let change = change(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
+            (x + change).permute([0, 3, 1, 2])
+        }
+        Engine::Gpu | Engine::Burn => x.clone() + change(x),
     }
-    // Channels last, as they lie: this sum, and that of the two gradients, then run over memory from end to end.
-    let x = x.permute([0, 2, 3, 1]);
-    let change = change(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
-    (x + change).permute([0, 3, 1, 2])
+}
+
+/// Gathering parts of a batch and appending `[outputs, conditions]` as channels, on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait ConcatOps: Backend {
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self>;
+}
+
+impl ConcatOps for Flex {
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self> {
+        concat_conditions_kernel(features, conditions, &gather)
+    }
+}
+
+impl<C: CheckpointStrategy> ConcatOps for Autodiff<Flex, C> {
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self> {
+        let prepared = ConcatConditionsBackward.prepare::<C>([features.node()]).compute_bound().stateful();
+        let (features, conditions) = (NhwcTensor::new(features.into_primitive()), conditions.into_primitive());
+        let (shape, [_, count]) = (features.shape, sizes(&conditions));
+        let output = concat_conditions_kernel(features.into_tensor(), conditions, &gather);
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish((shape, gather, count), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
 }
 
 /// What the kernel needs to know, with the output's sizes.
@@ -94,30 +138,11 @@ impl Concat {
     }
 }
 
-pub(super) fn concat_conditions_kernel(
-    features: FlexTensor,
-    conditions: FlexTensor,
-    gather: &BatchGather,
-) -> FlexTensor {
+fn concat_conditions_kernel(features: FlexTensor, conditions: FlexTensor, gather: &BatchGather) -> FlexTensor {
     let (features, conditions) = (NhwcTensor::new(features), contiguous(conditions));
     let [_, count] = sizes(&conditions);
     let concat = Concat::new(features.shape, gather, count);
     nhwc_tensor(concat.kernel().run(features.values(), values(&conditions)), concat.output_shape())
-}
-
-pub(super) fn concat_conditions_autodiff<C: CheckpointStrategy>(
-    features: FloatTensor<Autodiff<Flex, C>>,
-    conditions: FloatTensor<Autodiff<Flex, C>>,
-    gather: BatchGather,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = ConcatConditionsBackward.prepare::<C>([features.node()]).compute_bound().stateful();
-    let (features, conditions) = (NhwcTensor::new(features.into_primitive()), conditions.into_primitive());
-    let (shape, [_, count]) = (features.shape, sizes(&conditions));
-    let output = concat_conditions_kernel(features.into_tensor(), conditions, &gather);
-    match prepared {
-        OpsKind::Tracked(prepared) => prepared.finish((shape, gather, count), output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 #[derive(Debug)]

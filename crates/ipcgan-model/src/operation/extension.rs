@@ -5,7 +5,6 @@ use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTen
 use ipcgan_kernels::Activation;
 
 use super::batch_norm::{BatchNormSpec, batch_norm_autodiff, batch_norm_kernel};
-use super::concat::{BatchGather, concat_conditions_autodiff, concat_conditions_kernel};
 use super::convolution::{
     ConvSpec, TransposeSpec, convolve, convolve_autodiff, convolve_biased_autodiff, transpose, transpose_autodiff,
 };
@@ -46,13 +45,6 @@ pub(super) trait CpuOperations: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         activation: Activation,
-    ) -> FloatTensor<Self>;
-
-    /// Parts in a new order with conditions, `[outputs, conditions]`, as further channels.
-    fn concat_conditions(
-        features: FloatTensor<Self>,
-        conditions: FloatTensor<Self>,
-        gather: BatchGather,
     ) -> FloatTensor<Self>;
 }
 
@@ -95,14 +87,6 @@ impl CpuOperations for Flex {
     ) -> FloatTensor<Self> {
         linear_kernel(x, weight, bias, activation)
     }
-
-    fn concat_conditions(
-        features: FloatTensor<Self>,
-        conditions: FloatTensor<Self>,
-        gather: BatchGather,
-    ) -> FloatTensor<Self> {
-        concat_conditions_kernel(features, conditions, &gather)
-    }
 }
 
 impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
@@ -143,13 +127,5 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
         activation: Activation,
     ) -> FloatTensor<Self> {
         linear_autodiff::<C>(x, weight, bias, activation)
-    }
-
-    fn concat_conditions(
-        features: FloatTensor<Self>,
-        conditions: FloatTensor<Self>,
-        gather: BatchGather,
-    ) -> FloatTensor<Self> {
-        concat_conditions_autodiff::<C>(features, conditions, gather)
     }
 }

@@ -8,7 +8,6 @@ use super::batch_norm::{BatchNormSpec, batch_norm_autodiff, batch_norm_kernel};
 use super::convolution::{
     ConvSpec, TransposeSpec, convolve, convolve_autodiff, convolve_biased_autodiff, transpose, transpose_autodiff,
 };
-use super::frozen::{FrozenConv, frozen, frozen_autodiff};
 use super::linear::{linear_autodiff, linear_kernel};
 
 /// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
@@ -24,9 +23,6 @@ pub(super) trait CpuOperations: Backend {
         bias: FloatTensor<Self>,
         spec: ConvSpec,
     ) -> FloatTensor<Self>;
-
-    /// Convolution with weights that do not change.
-    fn frozen(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self>;
 
     /// Transposed convolution with `[inputs, outputs, kernel, kernel]`.
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self>;
@@ -60,10 +56,6 @@ impl CpuOperations for Flex {
         spec: ConvSpec,
     ) -> FloatTensor<Self> {
         convolve(x, weight, Some(bias), spec)
-    }
-
-    fn frozen(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self> {
-        frozen(x, &layer)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
@@ -101,10 +93,6 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
         spec: ConvSpec,
     ) -> FloatTensor<Self> {
         convolve_biased_autodiff::<C>(x, weight, bias, spec)
-    }
-
-    fn frozen(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self> {
-        frozen_autodiff::<C>(x, layer)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {

@@ -6,13 +6,12 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Activation, ConvAlgorithm, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient};
 
-use super::extension::CpuOperations;
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 use super::packed_conv::PackedConv;
 
@@ -41,7 +40,13 @@ impl FrozenConv {
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`.
     pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Tensor::from_dispatch(<Dispatch as CpuOperations>::frozen(x.into_dispatch(), self.clone()))
+        Tensor::from_dispatch(<Dispatch as FrozenConvOps>::frozen_convolution(x.into_dispatch(), self.clone()))
+    }
+
+    fn run(&self, x: &NhwcTensor) -> FlexTensor {
+        let mut output = Vec::new();
+        let shape = self.layer.forward.run(x.values(), x.shape, None, &mut output);
+        nhwc_tensor(output, shape)
     }
 
     /// The gradient by an input of `shape` from that of the output, before the activation.
@@ -57,27 +62,31 @@ impl FrozenConv {
     }
 }
 
-pub(super) fn frozen(x: FlexTensor, layer: &FrozenConv) -> FlexTensor {
-    let x = NhwcTensor::new(x);
-    let mut output = Vec::new();
-    let shape = layer.layer.forward.run(x.values(), x.shape, None, &mut output);
-    nhwc_tensor(output, shape)
+/// Convolution with frozen weights on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait FrozenConvOps: Backend {
+    fn frozen_convolution(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self>;
 }
 
-pub(super) fn frozen_autodiff<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    layer: FrozenConv,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = FrozenBackward.prepare::<C>([x.node()]).compute_bound().stateful();
-    let x = NhwcTensor::new(x.into_primitive());
-    let shape = x.shape;
-    let output = frozen(x.into_tensor(), &layer);
-    match prepared {
-        OpsKind::Tracked(prepared) => {
-            let saved = SavedForBackward { shape, output: NhwcTensor::new(output.clone()), layer };
-            prepared.finish(saved, output)
+impl FrozenConvOps for Flex {
+    fn frozen_convolution(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self> {
+        layer.run(&NhwcTensor::new(x))
+    }
+}
+
+impl<C: CheckpointStrategy> FrozenConvOps for Autodiff<Flex, C> {
+    fn frozen_convolution(x: FloatTensor<Self>, layer: FrozenConv) -> FloatTensor<Self> {
+        let prepared = FrozenBackward.prepare::<C>([x.node()]).compute_bound().stateful();
+        let x = NhwcTensor::new(x.into_primitive());
+        let shape = x.shape;
+        let output = layer.run(&x);
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let saved = SavedForBackward { shape, output: NhwcTensor::new(output.clone()), layer };
+                prepared.finish(saved, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
 }
 

@@ -2,13 +2,11 @@
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
-use ipcgan_kernels::Activation;
 
 use super::batch_norm::{BatchNormSpec, batch_norm_autodiff, batch_norm_kernel};
 use super::convolution::{
     ConvSpec, TransposeSpec, convolve, convolve_autodiff, convolve_biased_autodiff, transpose, transpose_autodiff,
 };
-use super::linear::{linear_autodiff, linear_kernel};
 
 /// Operations of the CPU backend beyond Burn's own; shapes are `[batch, channels, height, width]`.
 #[backend_extension(Flex, Autodiff)]
@@ -34,14 +32,6 @@ pub(super) trait CpuOperations: Backend {
         beta: FloatTensor<Self>,
         spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
-
-    /// Fully connected layer with `[inputs, outputs]`, a bias, then an activation.
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self>;
 }
 
 impl CpuOperations for Flex {
@@ -70,15 +60,6 @@ impl CpuOperations for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         batch_norm_kernel(x, gamma, beta, spec)
     }
-
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        linear_kernel(x, weight, bias, activation)
-    }
 }
 
 impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
@@ -106,14 +87,5 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
         spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         batch_norm_autodiff::<C>(x, gamma, beta, spec)
-    }
-
-    fn linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        linear_autodiff::<C>(x, weight, bias, activation)
     }
 }

@@ -4,23 +4,67 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Dispatch, Flex};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Activation, InstructionSet, activation_gradient, channel_sums};
 
-use super::extension::CpuOperations;
+use super::activate;
+use super::engine::{Engine, product_engine};
 use super::nhwc_tensor::{contiguous, sizes, tensor, values};
 use super::precision::run_on_burn;
-use super::{activate, float32_kernels_for};
 
 /// `layer`, then an activation: `[batch, inputs]` to `[batch, outputs]`.
 pub(crate) fn linear(layer: &burn::nn::Linear, x: Tensor<2>, activation: Activation) -> Tensor<2> {
-    let (Some(_), Some(bias)) = (float32_kernels_for(&x), &layer.bias) else {
-        return activate(run_on_burn(layer, x, burn::nn::Linear::forward), activation);
-    };
-    let (weight, bias) = (layer.weight.val().into_dispatch(), bias.val().into_dispatch());
-    Tensor::from_dispatch(<Dispatch as CpuOperations>::linear(x.into_dispatch(), weight, bias, activation))
+    match (product_engine(&x), &layer.bias) {
+        (Engine::Cpu(_), Some(bias)) => {
+            let (weight, bias) = (layer.weight.val().into_dispatch(), bias.val().into_dispatch());
+            Tensor::from_dispatch(<Dispatch as LinearOps>::linear(x.into_dispatch(), weight, bias, activation))
+        }
+        _ => activate(run_on_burn(layer, x, burn::nn::Linear::forward), activation),
+    }
+}
+
+/// A fully connected layer with `[inputs, outputs]` and a bias, then an activation, on the CPU.
+#[backend_extension(Flex, Autodiff)]
+trait LinearOps: Backend {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self>;
+}
+
+impl LinearOps for Flex {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        linear_kernel(x, weight, bias, activation)
+    }
+}
+
+impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let prepared = LinearBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let (x, weight) = (contiguous(x.into_primitive()), contiguous(weight.into_primitive()));
+        let output = linear_kernel(x.clone(), weight.clone(), bias.into_primitive(), activation);
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let saved = SavedForBackward { x, weight, output: output.clone(), activation };
+                prepared.finish(saved, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
 }
 
 fn kernel(weight: &FlexTensor) -> ipcgan_kernels::Linear<'_> {
@@ -28,29 +72,11 @@ fn kernel(weight: &FlexTensor) -> ipcgan_kernels::Linear<'_> {
     ipcgan_kernels::Linear { instructions: InstructionSet::best(), weights: values(weight), inputs, outputs }
 }
 
-pub(super) fn linear_kernel(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, activation: Activation) -> FlexTensor {
+fn linear_kernel(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, activation: Activation) -> FlexTensor {
     let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
     let [batch, _] = sizes(&x);
     let kernel = kernel(&weight);
     tensor(kernel.run(values(&x), Some(values(&bias)), activation), &[batch, kernel.outputs])
-}
-
-pub(super) fn linear_autodiff<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-    weight: FloatTensor<Autodiff<Flex, C>>,
-    bias: FloatTensor<Autodiff<Flex, C>>,
-    activation: Activation,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let prepared = LinearBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
-    let (x, weight) = (contiguous(x.into_primitive()), contiguous(weight.into_primitive()));
-    let output = linear_kernel(x.clone(), weight.clone(), bias.into_primitive(), activation);
-    match prepared {
-        OpsKind::Tracked(prepared) => {
-            let saved = SavedForBackward { x, weight, output: output.clone(), activation };
-            prepared.finish(saved, output)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 /// What the backward pass of a fully connected layer needs.

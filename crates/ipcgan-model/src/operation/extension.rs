@@ -3,7 +3,6 @@
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension, tensor::FloatTensor};
 
-use super::batch_norm::{BatchNormSpec, batch_norm_autodiff, batch_norm_kernel};
 use super::convolution::{
     ConvSpec, TransposeSpec, convolve, convolve_autodiff, convolve_biased_autodiff, transpose, transpose_autodiff,
 };
@@ -24,14 +23,6 @@ pub(super) trait CpuOperations: Backend {
 
     /// Transposed convolution with `[inputs, outputs, kernel, kernel]`.
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self>;
-
-    /// Batch norm of each part of the batch, then an activation; and the means and variances, `[parts * channels]`.
-    fn batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        spec: BatchNormSpec,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl CpuOperations for Flex {
@@ -51,15 +42,6 @@ impl CpuOperations for Flex {
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
         transpose(x, weight, spec)
     }
-
-    fn batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        spec: BatchNormSpec,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        batch_norm_kernel(x, gamma, beta, spec)
-    }
 }
 
 impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
@@ -78,14 +60,5 @@ impl<C: CheckpointStrategy> CpuOperations for Autodiff<Flex, C> {
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
         transpose_autodiff::<C>(x, weight, spec)
-    }
-
-    fn batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        spec: BatchNormSpec,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        batch_norm_autodiff::<C>(x, gamma, beta, spec)
     }
 }

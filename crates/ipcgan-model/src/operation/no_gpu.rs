@@ -1,11 +1,8 @@
 //! Replaces `gpu` in builds without GPU support.
 
-use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Adam;
-
-use super::batch_norm::BatchNormSpec;
 
 pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     layer.forward(x)
@@ -13,10 +10,6 @@ pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
 
 pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
     layer.forward(x)
-}
-
-pub(super) fn batch_norm(_: &BatchNorm, _: &Tensor<4>, _: BatchNormSpec, _: f64) -> Option<Tensor<4>> {
-    None
 }
 
 pub(super) fn updates<const D: usize>(_: &Tensor<D>) -> bool {

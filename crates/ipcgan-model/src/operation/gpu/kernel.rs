@@ -13,24 +13,24 @@ const MAX_THREADS: u32 = 256;
 const FLOAT: usize = size_of::<f32>();
 
 /// Uninitialized float32 values, contiguous.
-pub(super) fn empty(client: &Client, device: &CubeDevice, shape: &[usize]) -> CubeTensor {
+pub(in crate::operation) fn empty(client: &Client, device: &CubeDevice, shape: &[usize]) -> CubeTensor {
     let shape = Shape::from(shape.to_vec());
     let handle = client.empty(shape.num_elements() * FLOAT);
     CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, DType::F32)
 }
 
 /// `tensor`, to be written to: a copy if another tensor shares its memory.
-pub(super) fn owned(tensor: CubeTensor) -> CubeTensor {
+pub(in crate::operation) fn owned(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() && tensor.is_nonoverlapping() { tensor } else { tensor.copy() }
 }
 
 /// `tensor` with its values in order, without gaps.
-pub(super) fn contiguous(tensor: CubeTensor) -> CubeTensor {
+pub(in crate::operation) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     into_contiguous(tensor)
 }
 
 /// How many values a thread reads at once of all `tensors`, which have one shape.
-pub(super) fn vector_size(tensors: &[&CubeTensor]) -> usize {
+pub(in crate::operation) fn vector_size(tensors: &[&CubeTensor]) -> usize {
     let sizes = tensors.iter().map(|tensor| {
         let last = tensor.meta.num_dims().saturating_sub(1);
         let offered = tensor.client.io_optimized_vector_sizes(FLOAT);
@@ -40,20 +40,20 @@ pub(super) fn vector_size(tensors: &[&CubeTensor]) -> usize {
 }
 
 /// A thread for each of `units`.
-pub(super) fn elementwise(client: &Client, units: usize) -> (CubeCount, CubeDim) {
+pub(in crate::operation) fn elementwise(client: &Client, units: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new(client, units);
     (calculate_cube_count_elemwise(client, units, dim), dim)
 }
 
 /// Threads of a workgroup that sums up, a power of two.
-pub(super) fn summing_threads(client: &Client) -> usize {
+pub(in crate::operation) fn summing_threads(client: &Client) -> usize {
     let most = client.properties().hardware.max_units_per_cube.clamp(1, MAX_THREADS);
     1 << most.ilog2()
 }
 
 /// Adds up the `threads` values of a workgroup, a power of two; the sum is the first.
 #[cube]
-pub(super) fn sum_of_threads(values: &mut Shared<[f32]>, #[comptime] threads: usize) {
+pub(in crate::operation) fn sum_of_threads(values: &mut Shared<[f32]>, #[comptime] threads: usize) {
     let unit = UNIT_POS as usize;
     sync_cube();
     let mut active = threads.runtime();

@@ -8,18 +8,15 @@
 //! Optimizers work on dozens of small tensors, where it is launches that take the time, so each of those is one kernel.
 
 mod adam;
-mod batch_norm;
 mod convolution;
 mod ema;
 mod grouped_convolution;
-mod kernel;
-mod norm_kernels;
+pub(super) mod kernel;
 mod square_sum;
 mod sums;
 mod weight_gradient;
 
 pub(super) use adam::adam_update;
-pub(super) use batch_norm::batch_norm;
 pub(super) use convolution::{convolution, multiplies_in_tf32, transposed_convolution};
 pub(super) use ema::ema_tensor_update;
 pub(super) use square_sum::SquareTerms;
@@ -29,10 +26,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, DispatchDevice, TensorMetadata, backend_extension};
 use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
 use ipcgan_kernels::ConvParams;
-
-use batch_norm::RunningNorm;
-
-use super::batch_norm::BatchNormOutput;
 
 /// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
 pub(super) fn updates<const D: usize>(x: &Tensor<D>) -> bool {
@@ -61,16 +54,6 @@ pub(super) trait GpuOperations: Backend {
 
     /// `x` with a bias of each channel.
     fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// Batch norm by the statistics of the batch, then an activation; and the running mean and variance moved by them.
-    fn batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
-        spec: RunningNorm,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl GpuOperations for Cube {
@@ -84,17 +67,6 @@ impl GpuOperations for Cube {
 
     fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         convolution::biased(x, bias)
-    }
-
-    fn batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
-        spec: RunningNorm,
-    ) -> BatchNormOutput<Self> {
-        batch_norm::batch_norm_kernel(x, [gamma, beta], [mean, variance], spec)
     }
 }
 
@@ -110,24 +82,13 @@ impl<C: CheckpointStrategy> GpuOperations for Autodiff<Cube, C> {
     fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         convolution::biased_autodiff::<C>(x, bias)
     }
-
-    fn batch_norm(
-        x: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
-        spec: RunningNorm,
-    ) -> BatchNormOutput<Self> {
-        batch_norm::batch_norm_autodiff::<C>(x, [gamma, beta], [mean, variance], spec)
-    }
 }
 
-fn dims<B: Backend, const D: usize>(x: &FloatTensor<B>) -> [usize; D] {
+pub(super) fn dims<B: Backend, const D: usize>(x: &FloatTensor<B>) -> [usize; D] {
     x.shape().dims()
 }
 
-fn reshaped<B: Backend, const D: usize>(x: FloatTensor<B>, shape: [usize; D]) -> FloatTensor<B> {
+pub(super) fn reshaped<B: Backend, const D: usize>(x: FloatTensor<B>, shape: [usize; D]) -> FloatTensor<B> {
     B::float_reshape(x, Shape::new(shape))
 }
 
@@ -137,13 +98,13 @@ fn whole(length: usize) -> Slice {
 }
 
 /// `[batch, channels, height, width]` as `[batch * height * width, channels]`, as convolutions leave it in memory.
-fn channels_last<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn channels_last<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [batch, channels, height, width] = dims::<B, 4>(&x);
     reshaped::<B, 2>(B::float_permute(x, &[0, 2, 3, 1]), [batch * height * width, channels])
 }
 
 /// For long sums.
-fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     match x.dtype() {
         DType::F32 => x,
         _ => B::float_cast(x, FloatDType::F32),
@@ -151,7 +112,7 @@ fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -161,7 +122,7 @@ mod tests {
     use super::*;
 
     /// The GPU that `IPCGAN_TEST_DEVICE` names; none if it names none.
-    pub(super) fn test_gpu() -> Option<Device> {
+    pub(in crate::operation) fn test_gpu() -> Option<Device> {
         match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
             Err(_) => None,
             #[cfg(feature = "wgpu")]
@@ -171,7 +132,7 @@ mod tests {
     }
 
     /// How many times each kernel is launched by `run` in this thread.
-    pub(super) fn launches(run: impl FnOnce()) -> BTreeMap<&'static str, usize> {
+    pub(in crate::operation) fn launches(run: impl FnOnce()) -> BTreeMap<&'static str, usize> {
         // The observer is one for the whole process.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn: MutexGuard<()> = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,7 +157,7 @@ mod tests {
     }
 
     /// How far `found`, on whichever device, is from `expected`, as a share of each value (of one, where it is smaller).
-    pub(super) fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
+    pub(in crate::operation) fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
         let found = found.to_device(&expected.device());
         let difference = (found - expected.clone()).abs() / expected.abs().clamp_min(1.0);
         difference.max().into_scalar()

@@ -6,52 +6,20 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, AutodiffBackend, Cube, Dispatch};
-use burn::nn::BatchNorm;
-use burn::tensor::{DType, Tensor};
+use burn::backend::{Autodiff, AutodiffBackend, Cube};
 use burn_cubecl::tensor::CubeTensor;
 use ipcgan_kernels::Activation;
 
-use super::super::batch_norm::{BatchNormOutput, BatchNormSpec};
-use super::norm_kernels::{Blocks, Parameters, apply, gradient_of_input, gradient_sums, statistics};
-use super::{GpuOperations, channels_last, dims, kernel, on_a_gpu, reshaped};
-
-/// How to norm, and what new statistics count in the running ones.
-#[derive(Clone, Copy, Debug)]
-pub(in super::super) struct RunningNorm {
-    spec: BatchNormSpec,
-    momentum: f32,
-}
-
-/// `layer` on each of the form's parts of `x`, then the activation, if `x` is on a GPU; moves the running statistics by those of
-/// each part in order.
-pub(in super::super) fn batch_norm(
-    layer: &BatchNorm,
-    x: &Tensor<4>,
-    spec: BatchNormSpec,
-    momentum: f64,
-) -> Option<Tensor<4>> {
-    if !on_a_gpu(x) || x.dtype() != DType::F32 {
-        return None;
-    }
-    let [gamma, beta] = [&layer.gamma, &layer.beta].map(|parameter| parameter.val().into_dispatch());
-    let running = [&layer.running_mean, &layer.running_var];
-    let [mean, variance] = running.map(|running| running.value_sync().autodiff().into_dispatch());
-    let x = x.clone().into_dispatch();
-    let spec = RunningNorm { spec, momentum: momentum as f32 };
-    let (output, mean, variance) = <Dispatch as GpuOperations>::batch_norm(x, gamma, beta, mean, variance, spec);
-    for (running, new) in running.into_iter().zip([mean, variance]) {
-        running.update(Tensor::from_dispatch(new));
-    }
-    Some(Tensor::from_dispatch(output))
-}
+use super::gpu_kernels::{Blocks, Parameters, apply, gradient_of_input, gradient_sums, statistics};
+use super::{BatchNormOutput, BatchNormPass, BatchNormSpec};
+use crate::operation::gpu::{channels_last, dims, kernel, reshaped};
 
 /// Output, and the running mean and variance after it.
-pub(super) fn batch_norm_kernel(
+pub(super) fn batch_norm(
     x: CubeTensor,
     [gamma, beta]: [CubeTensor; 2],
     running: [CubeTensor; 2],
-    spec: RunningNorm,
+    spec: BatchNormSpec,
 ) -> BatchNormOutput<Cube> {
     let (_, output, [mean, variance]) = SavedForBackward::of(x, [gamma, beta], running, spec);
     (output, mean, variance)
@@ -61,7 +29,7 @@ pub(super) fn batch_norm_autodiff<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Cube, C>>,
     [gamma, beta]: [FloatTensor<Autodiff<Cube, C>>; 2],
     running: [FloatTensor<Autodiff<Cube, C>>; 2],
-    spec: RunningNorm,
+    spec: BatchNormSpec,
 ) -> BatchNormOutput<Autodiff<Cube, C>> {
     // Nothing learns through the running statistics.
     let lifted = |tensor| <Autodiff<Cube, C> as AutodiffBackend>::from_inner(tensor);
@@ -109,15 +77,15 @@ impl SavedForBackward {
         x: CubeTensor,
         [gamma, beta]: [CubeTensor; 2],
         running: [CubeTensor; 2],
-        spec: RunningNorm,
+        spec: BatchNormSpec,
     ) -> (Self, CubeTensor, [CubeTensor; 2]) {
-        let RunningNorm { spec: BatchNormSpec { epsilon, chunks, activation }, momentum } = spec;
+        let BatchNormSpec { epsilon, pass: BatchNormPass { chunks, momentum }, activation } = spec;
         let shape @ [batch, channels, height, width] = dims::<Cube, 4>(&x);
         let x = kernel::contiguous(channels_last::<Cube>(x));
         let blocks = Blocks::new(&x.client, chunks, batch * height * width / chunks, channels);
         let [gamma, beta, mean, variance] =
             [gamma, beta, running[0].clone(), running[1].clone()].map(kernel::contiguous);
-        let (statistics, running) = statistics(&x, gamma, [mean, variance], &blocks, [epsilon, momentum]);
+        let (statistics, running) = statistics(&x, gamma, [mean, variance], &blocks, [epsilon, momentum as f32]);
         let slope = match activation {
             Activation::None => 1.0,
             Activation::Relu => 0.0,
@@ -147,12 +115,12 @@ impl SavedForBackward {
 #[cfg(test)]
 mod tests {
     use burn::module::Param;
-    use burn::nn::BatchNormConfig;
-    use burn::tensor::{Device, Distribution};
+    use burn::nn::{BatchNorm, BatchNormConfig};
+    use burn::tensor::{Device, Distribution, Tensor};
 
-    use super::super::super::batch_norm as norm_layer;
-    use super::super::tests::{launches, test_gpu};
+    use super::super as norm_layer;
     use super::*;
+    use crate::operation::gpu::tests::{launches, test_gpu};
 
     struct Found {
         output: Tensor<4>,
@@ -231,8 +199,11 @@ mod tests {
             use burn::backend::ops::FloatTensorOps;
             Cube::float_permute(x, &[0, 3, 1, 2])
         };
-        let spec = BatchNormSpec { epsilon: 1e-3, chunks: 2, activation: Activation::Relu };
-        let spec = RunningNorm { spec, momentum: 0.1 };
+        let spec = BatchNormSpec {
+            epsilon: 1e-3,
+            pass: BatchNormPass { chunks: 2, momentum: 0.1 },
+            activation: Activation::Relu,
+        };
         let (x, gradient) = (permuted(x.clone()), permuted(x));
         let (parameters, running) = ([of_channels(), of_channels()], [of_channels(), of_channels()]);
 

@@ -12,7 +12,7 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
 
-use super::kernel::{elementwise, empty, sum_of_threads, summing_threads};
+use crate::operation::gpu::kernel::{elementwise, empty, sum_of_threads, summing_threads};
 
 /// Blocks of a part, at most, where loops stay short.
 const MAX_BLOCKS: usize = 256;

@@ -12,6 +12,7 @@ pub(super) enum Engine {
     /// The project's CPU kernels.
     Cpu(ConvAlgorithm),
     /// The project's GPU kernels.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "builds without GPU support never select it"))]
     Gpu,
     /// Burn's operations.
     Burn,

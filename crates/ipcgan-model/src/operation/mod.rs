@@ -14,7 +14,6 @@ mod convolution;
 mod cpu_kernels;
 mod ema;
 mod engine;
-mod extension;
 mod frozen;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -50,23 +49,7 @@ pub(crate) use tanh::{tanh, tanh_offset};
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu};
-use ipcgan_kernels::{Activation, ConvAlgorithm};
-
-/// How the kernels are to compute `x`'s successors; none if Burn is to do it.
-fn kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
-    match engine::engine(x) {
-        engine::Engine::Cpu(algorithm) => Some(algorithm),
-        engine::Engine::Gpu | engine::Engine::Burn => None,
-    }
-}
-
-/// How the kernels are to compute products of `x` with weights; none if Burn is to do it: the kernels know float32 only.
-fn float32_kernels_for<const D: usize>(x: &Tensor<D>) -> Option<ConvAlgorithm> {
-    match engine::product_engine(x) {
-        engine::Engine::Cpu(algorithm) => Some(algorithm),
-        engine::Engine::Gpu | engine::Engine::Burn => None,
-    }
-}
+use ipcgan_kernels::Activation;
 
 fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match activation {

@@ -1,16 +1,7 @@
 //! Replaces `gpu` in builds without GPU support.
 
-use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use ipcgan_kernels::Adam;
-
-pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    layer.forward(x)
-}
-
-pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
-    layer.forward(x)
-}
 
 pub(super) fn updates<const D: usize>(_: &Tensor<D>) -> bool {
     false
@@ -40,8 +31,4 @@ impl SquareTerms {
     pub(super) fn sum(self) -> Option<Tensor<1>> {
         None
     }
-}
-
-pub(super) fn multiplies_in_tf32(_: &Device) -> bool {
-    false
 }

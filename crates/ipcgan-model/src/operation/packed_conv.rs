@@ -7,13 +7,16 @@ use burn::tensor::Tensor;
 use ipcgan_kernels::{Activation, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc};
 
 use super::convolution::{UPSAMPLE_PARAMS, conv_params};
-use super::float32_kernels_for;
+use super::engine::{Engine, product_engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// How to compute on the CPU, if the weights of `layer` are there and kernels may be used.
 pub(crate) fn algorithm_for(layer: &Conv2d) -> Option<ConvAlgorithm> {
     let weight = layer.weight.val();
-    if weight.device().is_autodiff() { None } else { float32_kernels_for(&weight) }
+    match product_engine(&weight) {
+        Engine::Cpu(algorithm) if !weight.device().is_autodiff() => Some(algorithm),
+        _ => None,
+    }
 }
 
 /// A convolution with packed weights, for inference.

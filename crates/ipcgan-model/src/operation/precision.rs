@@ -9,7 +9,7 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::gpu;
+use super::convolution::multiplies_in_tf32;
 
 /// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
 ///
@@ -47,7 +47,7 @@ impl Precision {
     /// Whether `device` supports it.
     pub fn is_supported_by(self, device: &Device) -> bool {
         match self {
-            Self::Tf32 => gpu::multiplies_in_tf32(device),
+            Self::Tf32 => multiplies_in_tf32(device),
             _ => self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype)),
         }
     }

@@ -8,24 +8,20 @@
 //! Optimizers work on dozens of small tensors, where it is launches that take the time, so each of those is one kernel.
 
 mod adam;
-mod convolution;
 mod ema;
 mod grouped_convolution;
 pub(super) mod kernel;
 mod square_sum;
-mod sums;
-mod weight_gradient;
+pub(super) mod sums;
+pub(super) mod weight_gradient;
 
 pub(super) use adam::adam_update;
-pub(super) use convolution::{convolution, multiplies_in_tf32, transposed_convolution};
 pub(super) use ema::ema_tensor_update;
 pub(super) use square_sum::SquareTerms;
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, DispatchDevice, TensorMetadata, backend_extension};
+use burn::backend::{Backend, DispatchDevice, TensorMetadata};
 use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
-use ipcgan_kernels::ConvParams;
 
 /// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
 pub(super) fn updates<const D: usize>(x: &Tensor<D>) -> bool {
@@ -40,48 +36,6 @@ fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
         device => device,
     };
     matches!(device, DispatchDevice::Cube(_))
-}
-
-/// What GPUs can do beyond Burn's own operations; shapes are `[batch, channels, height, width]`.
-#[backend_extension(Cube, Autodiff)]
-pub(super) trait GpuOperations: Backend {
-    /// Convolution of a square window with `[outputs, inputs of a group, kernel, kernel]`.
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self>;
-
-    /// The adjoint of the convolution with [`UPSAMPLE_PARAMS`](super::convolution::UPSAMPLE_PARAMS), with
-    /// `[inputs, outputs, kernel, kernel]`.
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// `x` with a bias of each channel.
-    fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
-}
-
-impl GpuOperations for Cube {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self> {
-        convolution::convolve(x, weight, &params)
-    }
-
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        convolution::transpose(x, weight)
-    }
-
-    fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        convolution::biased(x, bias)
-    }
-}
-
-impl<C: CheckpointStrategy> GpuOperations for Autodiff<Cube, C> {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self> {
-        convolution::convolve_autodiff::<C>(x, weight, params)
-    }
-
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        convolution::transpose_autodiff::<C>(x, weight)
-    }
-
-    fn biased(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        convolution::biased_autodiff::<C>(x, bias)
-    }
 }
 
 pub(super) fn dims<B: Backend, const D: usize>(x: &FloatTensor<B>) -> [usize; D] {

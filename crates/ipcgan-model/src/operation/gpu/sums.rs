@@ -9,7 +9,7 @@ use super::{dims, reshaped};
 const MAX_TERMS: usize = 64;
 
 /// `[parts, values, channels]` to `[parts, channels]`, the sums over the values.
-pub(super) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+pub(in crate::operation) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [parts, mut values, channels] = dims::<B, 3>(&x);
     let mut x = x;
     // Burn (0.22.1) sums an axis of one wrongly in some layouts.

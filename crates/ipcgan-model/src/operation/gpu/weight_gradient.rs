@@ -23,7 +23,11 @@ const MAX_VALUES: usize = 1 << 25;
 
 /// `[outputs, inputs of a group, kernel, kernel]`, of padded `x` `[batch, inputs, ...]` and the gradient `y` of the outputs
 /// `[batch, outputs, height, width]`; in float32, because the sums are long.
-pub(super) fn weight_gradient<B: Backend>(x: FloatTensor<B>, y: FloatTensor<B>, params: &ConvParams) -> FloatTensor<B> {
+pub(in crate::operation) fn weight_gradient<B: Backend>(
+    x: FloatTensor<B>,
+    y: FloatTensor<B>,
+    params: &ConvParams,
+) -> FloatTensor<B> {
     let (x, y) = (in_float32::<B>(x), in_float32::<B>(y));
     let [_, outputs, ..] = dims::<B, 4>(&y);
     if params.groups == 1 && outputs >= MIN_OUTPUTS {

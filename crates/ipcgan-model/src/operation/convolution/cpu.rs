@@ -1,0 +1,289 @@
+//! Convolutions by the CPU kernels.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::nn::conv::{Conv2d, ConvTranspose2d};
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+use ipcgan_kernels::{
+    Activation, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient,
+    channel_sums, weight_gradient,
+};
+
+use super::UPSAMPLE_PARAMS;
+use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, tensor, values};
+
+/// As [`super::convolution`].
+pub(super) fn convolution(
+    layer: &Conv2d,
+    x: Tensor<4>,
+    params: ConvParams,
+    activation: Activation,
+    algorithm: ConvAlgorithm,
+) -> Tensor<4> {
+    let spec = ConvSpec { params, activation, algorithm };
+    let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
+    Tensor::from_dispatch(match &layer.bias {
+        None => <Dispatch as CpuConvOps>::convolve(x, weight, spec),
+        Some(bias) => <Dispatch as CpuConvOps>::convolve_biased(x, weight, bias.val().into_dispatch(), spec),
+    })
+}
+
+/// As [`super::transposed_convolution`], to `sides`.
+pub(super) fn transposed_convolution(
+    layer: &ConvTranspose2d,
+    x: Tensor<4>,
+    sides: [usize; 2],
+    algorithm: ConvAlgorithm,
+) -> Tensor<4> {
+    let spec = TransposeSpec { params: UPSAMPLE_PARAMS, sides, algorithm };
+    let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
+    Tensor::from_dispatch(<Dispatch as CpuConvOps>::transpose(x, weight, spec))
+}
+
+/// Convolutions on the CPU, with bias and activation in the same pass over memory.
+#[backend_extension(Flex, Autodiff)]
+trait CpuConvOps: Backend {
+    /// Convolution with `[outputs, inputs of a group, kernel, kernel]`, then an activation.
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self>;
+
+    /// The same with a bias before the activation.
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: ConvSpec,
+    ) -> FloatTensor<Self>;
+
+    /// Transposed convolution with `[inputs, outputs, kernel, kernel]`.
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self>;
+}
+
+impl CpuConvOps for Flex {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
+        convolve(x, weight, None, spec)
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: ConvSpec,
+    ) -> FloatTensor<Self> {
+        convolve(x, weight, Some(bias), spec)
+    }
+
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
+        transpose(x, weight, spec)
+    }
+}
+
+impl<C: CheckpointStrategy> CpuConvOps for Autodiff<Flex, C> {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
+        let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
+        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let (saved, output) = SavedForBackward::new(x, weight, None, spec);
+                prepared.finish(saved, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, None, spec)),
+        }
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        spec: ConvSpec,
+    ) -> FloatTensor<Self> {
+        let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), Some(bias.into_primitive()));
+        match prepared {
+            OpsKind::Tracked(prepared) => {
+                let (saved, output) = SavedForBackward::new(x, weight, bias, spec);
+                prepared.finish(saved, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, bias, spec)),
+        }
+    }
+
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: TransposeSpec) -> FloatTensor<Self> {
+        match TransposeBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let (x, weight) = (NhwcTensor::new(x.into_primitive()), contiguous(weight.into_primitive()));
+                let output = adjoint(&x, &weight, &spec.params, spec.sides, spec.algorithm);
+                prepared.finish((x, weight, spec), output)
+            }
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(transpose(x.into_primitive(), weight.into_primitive(), spec))
+            }
+        }
+    }
+}
+
+/// How to convolve.
+#[derive(Clone, Copy, Debug)]
+struct ConvSpec {
+    params: ConvParams,
+    activation: Activation,
+    algorithm: ConvAlgorithm,
+}
+
+/// How to convolve backwards.
+#[derive(Clone, Copy, Debug)]
+struct TransposeSpec {
+    /// Of the convolution whose adjoint it is.
+    params: ConvParams,
+    /// Height and width of the output.
+    sides: [usize; 2],
+    algorithm: ConvAlgorithm,
+}
+
+fn convolve(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: ConvSpec) -> FlexTensor {
+    let ConvSpec { params, activation, algorithm } = spec;
+    let (x, weight, bias) = (NhwcTensor::new(x), contiguous(weight), bias.map(contiguous));
+    let [outputs, inputs, _, _] = sizes(&weight);
+    let [height, width] = [x.shape.height, x.shape.width].map(|side| params.output_side(side));
+    let shape = Nhwc { height, width, channels: outputs, ..x.shape };
+    let (instructions, channels) = (InstructionSet::best(), [outputs, inputs]);
+    let convolution = Convolution::new(instructions, algorithm, values(&weight), channels, &params, Some(shape));
+    let epilogue = Epilogue { bias: bias.as_ref().map(values), residual: None, activation };
+    nhwc_tensor(convolution.run(x.values(), x.shape, [height, width], &epilogue), shape)
+}
+
+fn transpose(x: FlexTensor, weight: FlexTensor, spec: TransposeSpec) -> FlexTensor {
+    let x = NhwcTensor::new(x);
+    let weight = contiguous(weight);
+    adjoint(&x, &weight, &spec.params, spec.sides, spec.algorithm)
+}
+
+/// From maps of a convolution's output to maps of its input, which have `sides`.
+fn adjoint(
+    x: &NhwcTensor,
+    weight: &FlexTensor,
+    params: &ConvParams,
+    sides: [usize; 2],
+    algorithm: ConvAlgorithm,
+) -> FlexTensor {
+    let [outputs, inputs, _, _] = sizes(weight);
+    let shape = Nhwc { height: sides[0], width: sides[1], channels: inputs * params.groups, ..x.shape };
+    let (instructions, channels) = (InstructionSet::best(), [outputs, inputs]);
+    let convolution = Convolution::adjoint(instructions, algorithm, values(weight), channels, params, Some(shape));
+    nhwc_tensor(convolution.run(x.values(), x.shape, sides, &Epilogue::default()), shape)
+}
+
+/// What the backward pass of a convolution needs.
+#[derive(Clone, Debug)]
+struct SavedForBackward {
+    x: NhwcTensor,
+    weight: FlexTensor,
+    /// If there is an activation: its output tells where it was not the identity.
+    output: Option<NhwcTensor>,
+    spec: ConvSpec,
+}
+
+impl SavedForBackward {
+    /// With the output.
+    fn new(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: ConvSpec) -> (Self, FlexTensor) {
+        let (x, weight) = (NhwcTensor::new(x), contiguous(weight));
+        let output = convolve(x.clone().into_tensor(), weight.clone(), bias, spec);
+        let kept = (spec.activation != Activation::None).then(|| NhwcTensor::new(output.clone()));
+        (Self { x, weight, output: kept, spec }, output)
+    }
+
+    /// Gradient before the activation.
+    fn gradient_of_sums(&self, gradient: FlexTensor) -> NhwcTensor {
+        let gradient = NhwcTensor::new(gradient);
+        match &self.output {
+            None => gradient,
+            Some(output) => {
+                let grad_sums = activation_gradient(
+                    InstructionSet::best(),
+                    self.spec.activation,
+                    output.values(),
+                    gradient.values(),
+                );
+                NhwcTensor::new(nhwc_tensor(grad_sums, gradient.shape))
+            }
+        }
+    }
+
+    /// Registers the gradients of input, weight and bias for those nodes that require them.
+    fn register(&self, [x, weight, bias]: [Option<NodeId>; 3], gradient: FlexTensor, gradients: &mut Gradients) {
+        let gradient = self.gradient_of_sums(gradient);
+        if let Some(node) = x {
+            gradients.register::<Flex>(node, self.grad_input(&gradient));
+        }
+        if let Some(node) = weight {
+            gradients.register::<Flex>(node, self.grad_weight(&gradient));
+        }
+        if let Some(node) = bias {
+            let channels = gradient.shape.channels;
+            let sums = channel_sums(InstructionSet::best(), gradient.values(), channels);
+            gradients.register::<Flex>(node, tensor(sums, &[channels]));
+        }
+    }
+
+    fn grad_input(&self, gradient: &NhwcTensor) -> FlexTensor {
+        let ConvSpec { params, algorithm, .. } = self.spec;
+        adjoint(gradient, &self.weight, &params, [self.x.shape.height, self.x.shape.width], algorithm)
+    }
+
+    fn grad_weight(&self, gradient: &NhwcTensor) -> FlexTensor {
+        let ConvSpec { params, algorithm, .. } = self.spec;
+        let (x, gradient) = ((self.x.values(), self.x.shape), (gradient.values(), gradient.shape));
+        let weights = weight_gradient(InstructionSet::best(), algorithm, x, gradient, &params);
+        tensor(weights, &sizes::<4>(&self.weight))
+    }
+}
+
+#[derive(Debug)]
+struct ConvolveBackward;
+
+impl Backward<Flex, 2> for ConvolveBackward {
+    type State = SavedForBackward;
+
+    fn backward(self, ops: Ops<SavedForBackward, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [x, weight] = ops.parents;
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        ops.state.register([x.map(|node| node.id), weight.map(|node| node.id), None], gradient, gradients);
+    }
+}
+
+impl Backward<Flex, 3> for ConvolveBackward {
+    type State = SavedForBackward;
+
+    fn backward(self, ops: Ops<SavedForBackward, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        ops.state.register(ops.parents.map(|node| node.map(|node| node.id)), gradient, gradients);
+    }
+}
+
+#[derive(Debug)]
+struct TransposeBackward;
+
+impl Backward<Flex, 2> for TransposeBackward {
+    type State = (NhwcTensor, FlexTensor, TransposeSpec);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [grad_x, grad_weight] = ops.parents;
+        let (x, weight, TransposeSpec { params, algorithm, .. }) = ops.state;
+        // What was the adjoint's output is the convolution's input, and the other way round.
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        if let Some(node) = grad_x {
+            let spec = ConvSpec { params, activation: Activation::None, algorithm };
+            gradients.register::<Flex>(node.id, convolve(gradient.clone(), weight.clone(), None, spec));
+        }
+        if let Some(node) = grad_weight {
+            let gradient = NhwcTensor::new(gradient);
+            let (input, output) = ((gradient.values(), gradient.shape), (x.values(), x.shape));
+            let weights = weight_gradient(InstructionSet::best(), algorithm, input, output, &params);
+            gradients.register::<Flex>(node.id, tensor(weights, &sizes::<4>(&weight)));
+        }
+    }
+}

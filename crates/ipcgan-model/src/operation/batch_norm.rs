@@ -45,6 +45,7 @@ pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, a
 }
 
 fn by_kernels(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
+    let [_, channels, _, _] = x.dims();
     let [gamma, beta] = [&layer.gamma, &layer.beta].map(|parameter| parameter.val().into_dispatch());
     let running = [&layer.running_mean, &layer.running_var];
     let [mean, variance] = running.map(|running| running.value_sync().autodiff().into_dispatch());
@@ -52,7 +53,9 @@ fn by_kernels(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: 
     let (output, mean, variance) =
         <Dispatch as BatchNormOps>::batch_norm(x.into_dispatch(), gamma, beta, mean, variance, spec);
     for (running, new) in running.into_iter().zip([mean, variance]) {
-        running.update(Tensor::from_dispatch(new));
+        // One update for each part, as if the parts came one after another.
+        let new = Tensor::<1>::from_dispatch(new);
+        new.split(channels, 0).into_iter().for_each(|new| running.update(new));
     }
     Tensor::from_dispatch(output)
 }
@@ -74,7 +77,8 @@ struct BatchNormSpec {
 /// Batch norm on the CPU and on GPUs.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait BatchNormOps: Backend {
-    /// Batch norm of each part of the batch, then an activation; and the updated running mean and variance.
+    /// Batch norm of each part of the batch, then an activation; and the running mean and variance after each part, or
+    /// on GPUs after the last, one after another.
     fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -139,5 +143,44 @@ impl<C: CheckpointStrategy> BatchNormOps for Autodiff<Cube, C> {
         spec: BatchNormSpec,
     ) -> BatchNormOutput<Self> {
         gpu::batch_norm_autodiff::<C>(x, [gamma, beta], [mean, variance], spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::BatchNormConfig;
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+
+    /// Sums in another order, as a share of the largest value.
+    const TOLERANCE: f32 = 1e-5;
+
+    /// Output, gradient by the input, and running statistics after `run` on two parts of `maps` with a momentum of 0.3.
+    fn results(maps: &Tensor<4>, run: impl Fn(&BatchNorm, Tensor<4>, BatchNormPass) -> Tensor<4>) -> [Tensor<1>; 4] {
+        let layer = BatchNormConfig::new(3).with_epsilon(1e-3).init(&Device::flex().autodiff());
+        let gamma = Tensor::<1>::from_data([0.5, -1.0, 2.0], &Device::flex()).autodiff().require_grad();
+        let layer = BatchNorm { gamma: Param::from_tensor(gamma), ..layer };
+        let x = maps.clone().autodiff().require_grad();
+        let output = run(&layer, x.clone(), BatchNormPass { chunks: 2, momentum: 0.3 });
+        let gradients = output.clone().powf_scalar(3.0).sum().backward();
+        let running = [&layer.running_mean, &layer.running_var].map(|running| running.value_sync().without_autodiff());
+        let [mean, variance] = running;
+        [output.inner().flatten(0, 3), x.grad(&gradients).unwrap().flatten(0, 3), mean, variance]
+    }
+
+    #[test]
+    fn kernels_and_burn_agree_on_output_gradient_and_running_statistics() {
+        let maps = Tensor::<4>::random([4, 3, 6, 10], Distribution::Uniform(-1.0, 3.0), &Device::flex());
+
+        let found = results(&maps, |layer, x, pass| by_kernels(layer, x, pass, Activation::None));
+        let expected = results(&maps, by_burn);
+
+        for (place, (found, expected)) in found.into_iter().zip(expected).enumerate() {
+            let largest = expected.clone().abs().max().into_scalar::<f32>();
+            let difference = (found - expected).abs().max().into_scalar::<f32>();
+            assert!(difference < TOLERANCE * largest, "result {place} is off by {difference} of {largest}");
+        }
     }
 }

@@ -22,7 +22,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::{CacheAlignedAllocator, CpuKernels, Preset, retain_freed_memory};
+use ipcgan::model::{CacheAlignedAllocator, CpuKernels, retain_freed_memory};
+use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
 use step::{faces, groups};
 use timing::rate::Rate;
@@ -40,7 +41,7 @@ const MATRIX_SIDES: [(&str, usize); 3] = [("cpu", 1024), ("wgpu:software", 512),
 
 fn preset() -> Preset {
     let name = std::env::var("IPCGAN_BENCH_PRESET").unwrap_or("compact".into());
-    name.parse().expect("IPCGAN_BENCH_PRESET is paper, compact or tiny")
+    name.parse().expect("IPCGAN_BENCH_PRESET is the name of a preset")
 }
 
 /// A device and its kernels.

@@ -13,7 +13,8 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::model::{CacheAlignedAllocator, CpuKernels, Preset, retain_freed_memory};
+use ipcgan::model::{CacheAlignedAllocator, CpuKernels, retain_freed_memory};
+use ipcgan::train::Preset;
 use ipcgan_kernels::{ConvAlgorithm, Convolution, Epilogue, InstructionSet, weight_gradient};
 use networks::{BATCH, Layer, layers};
 

@@ -7,8 +7,9 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use ipcgan::model::AgeGroups;
 use ipcgan::model::loss::{adversarial_loss, age_loss, discriminator_loss, identity_loss};
-use ipcgan::model::{AgeGroups, Preset};
+use ipcgan::train::Preset;
 
 const BATCH: usize = 4;
 const LEARNING_RATE: f64 = 1e-4;

@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{SyntheticConfig, SyntheticFaces};
-use ipcgan::model::Preset;
-use ipcgan::train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
+use ipcgan::train::{Display, Interrupter, Preset, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
 use ipcgan::{AgeGroups, DeviceChoice};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -8,10 +8,10 @@ use burn::tensor::Device;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use ipcgan::model::weights::{FloatWidth, Network, Weights, WeightsFormat};
 use ipcgan::model::{
-    AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig, Preset,
+    AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig,
 };
 use ipcgan::photo;
-use ipcgan::train::TrainingConfig;
+use ipcgan::train::{Preset, TrainingConfig};
 
 const METADATA: [(&str, &str); 3] = [
     ("ages.csv", "file_name,age,identity\na.png,25,anna\nb.png,61,\n"),

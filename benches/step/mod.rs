@@ -4,8 +4,7 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use burn::train::Learner;
 use ipcgan::AgeGroups;
 use ipcgan::data::AgingBatch;
-use ipcgan::model::Preset;
-use ipcgan::train::{AgingModel, AgingTraining, StepMetrics, gan_lr_scheduler, gan_optimizer};
+use ipcgan::train::{AgingModel, AgingTraining, Preset, StepMetrics, gan_lr_scheduler, gan_optimizer};
 
 /// Faces of noise, `[batch, 3, size, size]` in [-1, 1].
 pub(crate) fn faces(batch: usize, size: usize, device: &Device) -> Tensor<4> {

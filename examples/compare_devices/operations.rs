@@ -1,7 +1,8 @@
 //! Number of arithmetic operations of the networks: two per multiply-accumulate.
 
 use ipcgan::AgeGroups;
-use ipcgan::model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput, Preset};
+use ipcgan::model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput};
+use ipcgan::train::Preset;
 
 /// Operations for one face of the benchmark `group`, as `generator, compact`; none if it is no network.
 pub(crate) fn of(group: &str) -> Option<f64> {

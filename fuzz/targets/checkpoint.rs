@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use burn::tensor::Device;
-use ipcgan::model::Preset;
-use ipcgan::train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
+use ipcgan::train::{Display, Interrupter, Preset, RunFolder, Session, Stage, TrainingConfig, TrainingData, train};
 use libfuzzer_sys::fuzz_target;
 
 const CHECKPOINT: &str = "checkpoints/identity/000001";

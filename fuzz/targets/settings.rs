@@ -1,8 +1,7 @@
 //! Fuzzes `config.json`, and after an empty line `--set` overrides, one per line.
 #![no_main]
 
-use ipcgan::model::Preset;
-use ipcgan::train::TrainingConfig;
+use ipcgan::train::{Preset, TrainingConfig};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

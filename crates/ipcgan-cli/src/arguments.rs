@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use ipcgan::DeviceChoice;
 use ipcgan::data::source::SOURCES;
-use ipcgan::model::{CpuKernels, Preset};
+use ipcgan::model::CpuKernels;
 use ipcgan::train::Stage;
 
 use crate::age::{FaceSelection, OutputFormat, strength};
@@ -276,6 +276,7 @@ Examples:
   ipcgan train --resume --stage aging --run runs/faces --set aging.steps=20000
   ipcgan train --resume --run runs/faces
   ipcgan train --data faces --preset paper --device cuda:0,cuda:1 --dry-run
+  ipcgan train --data faces --preset mine.json        mine.json: {\"preset\": \"compact\", \"generator.width\": 24}
 
 A data folder holds images and metadata.csv with the columns file_name, age (or group),
 and, if known, identity and split. Ctrl-C stops the training with a checkpoint.
@@ -296,9 +297,10 @@ pub(crate) struct TrainArguments {
     /// Run folder: config, logs, checkpoints, weights, samples and plots.
     #[arg(long, default_value = "run", value_name = "DIR")]
     pub(crate) run: PathBuf,
-    /// Network sizes and recipe: paper, compact or tiny [default: tiny]. An existing run keeps its own.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) preset: Option<Preset>,
+    /// Network sizes and recipe: paper, natural (experimental), compact or tiny, or a settings file of your own (JSON, as
+    /// config.json) [default: tiny]. An existing run keeps its own.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) preset: Option<PathBuf>,
     /// Resume from the newest checkpoints with the saved settings, except those that --set changes. (Ctrl-C, SIGTERM
     /// and SIGHUP stop a training with a checkpoint.)
     #[arg(long)]

@@ -1,15 +1,15 @@
 //! `ipcgan train`: trains the networks.
 
-use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::io::{ErrorKind, IsTerminal, stderr, stdin, stdout};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use ipcgan::DeviceChoice;
-use ipcgan::model::Preset;
 use ipcgan::train::{
-    Display, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary, TENSORBOARD_FOLDER, TrainingConfig,
-    TrainingData, TrainingOutcome, human_duration, plan, show_above_dashboard, train,
+    Display, Interrupter, LineSink, Preset, RunFolder, Session, SettingsFile, Stage, StagePlan, Summary,
+    TENSORBOARD_FOLDER, TrainingConfig, TrainingData, TrainingError, TrainingOutcome, human_duration, plan,
+    show_above_dashboard, train,
 };
 
 use crate::arguments::TrainArguments;
@@ -62,22 +62,66 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     Ok(print_results(outcome?, &run)?)
 }
 
+/// The preset of a run: a shipped one, or a user's settings file.
+enum PresetChoice {
+    Shipped(Preset),
+    File(SettingsFile),
+}
+
+impl PresetChoice {
+    /// The shipped preset `choice`, else the settings file at that path.
+    fn of(choice: &Path) -> Result<Self> {
+        let unknown = match choice.to_string_lossy().parse() {
+            Ok(preset) => return Ok(Self::Shipped(preset)),
+            Err(unknown) => unknown,
+        };
+        match SettingsFile::read(choice) {
+            Err(TrainingError::Access { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Err(usage_error(format!("--preset: {unknown}, or a settings file")))
+            }
+            file => file.map(Self::File).map_err(usage_error),
+        }
+    }
+
+    fn config(&self) -> Result<TrainingConfig> {
+        match self {
+            Self::Shipped(preset) => Ok(TrainingConfig::of(*preset)),
+            Self::File(file) => file.config().map_err(usage_error),
+        }
+    }
+
+    /// Checks that a run with the settings `run` was started with this preset, whose settings are `config`.
+    fn check_same(&self, config: &TrainingConfig, run: &TrainingConfig) -> Result<(), String> {
+        let (new, existing) = (config.preset, run.preset);
+        match self {
+            _ if new != existing => Err(format!("was started with --preset {existing}, not {new}; use that one")),
+            Self::Shipped(_) => Ok(()),
+            Self::File(file) => file.check_same(config, run).map_err(|error| {
+                format!("has other settings: {error}; omit --preset and change the run's setting with --set")
+            }),
+        }
+    }
+}
+
 /// The configuration of a new run, or that of an `existing` one, with the overrides of the arguments.
 fn config(arguments: &TrainArguments, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
-    let config = match (existing, arguments.preset) {
-        (Some(existing), Some(preset)) if existing.preset != preset => {
-            let existing = existing.preset;
-            return Err(usage_error(format!(
-                "the run in {} was started with --preset {existing}, not {preset}; choose another folder with --run",
-                arguments.run.display()
-            )));
-        }
-        (Some(existing), _) => existing,
-        (None, preset) => TrainingConfig::of(preset.unwrap_or(Preset::Tiny)),
-    };
     let seed = arguments.seed.map(|seed| format!("seed={seed}"));
     let settings: Vec<_> = seed.into_iter().chain(arguments.settings.iter().cloned()).collect();
-    config.with_settings(&settings).map_err(usage_error)
+    let with_overrides = |config: TrainingConfig| config.with_settings(&settings).map_err(usage_error);
+    let preset = arguments.preset.as_deref().map(PresetChoice::of).transpose()?;
+    let of_preset = preset.as_ref().map(|preset| with_overrides(preset.config()?)).transpose()?;
+    let existing = existing.map(with_overrides).transpose()?;
+    match (existing, preset, of_preset) {
+        (Some(existing), Some(preset), Some(of_preset)) => match preset.check_same(&of_preset, &existing) {
+            Ok(()) => Ok(existing),
+            Err(reason) => {
+                let run = arguments.run.display();
+                Err(usage_error(format!("the run in {run} {reason}, or choose another folder with --run")))
+            }
+        },
+        (Some(config), ..) | (None, _, Some(config)) => Ok(config),
+        (None, _, None) => with_overrides(TrainingConfig::of(Preset::Tiny)),
+    }
 }
 
 /// Prints the estimated cost of each stage as a table.

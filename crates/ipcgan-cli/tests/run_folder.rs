@@ -289,3 +289,29 @@ fn a_large_batch_is_estimated_from_small_ones() {
     let age = table.lines().find(|line| line.starts_with("age ")).unwrap();
     assert!(!age.contains('~'), "measured: {table}");
 }
+
+#[test]
+fn a_run_has_the_settings_of_a_preset_file_and_resumes_with_the_same_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| fs::write(folder.path().join("mine.json"), text).unwrap();
+    let mine = ["--preset", "mine.json", "--stage", "identity"];
+
+    write(r#"{"preset": "tiny", "identity": {"stepz": 3}}"#);
+    let report = ended(&mut small_run(folder.path(), &mine), MISUSED);
+    let expected = "settings file mine.json: setting `identity.stepz`: unknown setting `stepz`; did you mean `steps`?";
+    assert!(report.contains(expected), "{report}");
+    let report = ended(&mut small_run(folder.path(), &["--preset", "mine"]), MISUSED);
+    assert!(report.contains("unknown preset `mine`; use one of paper, natural, compact, tiny, or"), "{report}");
+    assert!(!folder.path().join("run").exists());
+
+    write(r#"{"preset": "tiny", "description": "mine", "valid_faces": 7, "identity": {"learning_rate": 0.002}}"#);
+    ended(&mut small_run(folder.path(), &mine), DONE);
+    let config = json(&folder.path().join("run/config.json"));
+    assert_eq!((config["preset"].as_str(), config["valid_faces"].as_u64()), (Some("tiny"), Some(7)));
+    assert_eq!(config["identity"]["learning_rate"].as_f64(), Some(0.002));
+    ended(small_run(folder.path(), &mine).arg("--resume"), DONE);
+
+    write(r#"{"preset": "tiny", "valid_faces": 8}"#);
+    let report = ended(small_run(folder.path(), &mine).arg("--resume"), MISUSED);
+    assert!(report.contains("setting `valid_faces` is 7 in the run and 8 in mine.json"), "{report}");
+}

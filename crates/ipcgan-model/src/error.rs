@@ -65,7 +65,4 @@ pub enum ModelError {
     /// No kernels are called that.
     #[error("unknown kernels `{0}`; use fast, direct or burn")]
     UnknownKernels(String),
-    /// No preset has this name.
-    #[error("unknown preset `{0}`; use paper, compact or tiny")]
-    UnknownPreset(String),
 }

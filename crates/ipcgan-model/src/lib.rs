@@ -1,4 +1,4 @@
-//! Networks, losses, presets and weights files of IPCGAN, the identity-preserved conditional GAN
+//! Networks, losses and weights files of IPCGAN, the identity-preserved conditional GAN
 //! for face ageing (Wang, Tang, Luo, Gao: *Face Aging with Identity-Preserved Conditional
 //! Generative Adversarial Networks*, CVPR 2018).
 //!
@@ -7,10 +7,10 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use ipcgan_model::{AgeGroups, Preset};
+//! use ipcgan_model::{AgeGroups, GeneratorConfig};
 //!
 //! let device = Device::flex();
-//! let generator = Preset::Tiny.generator().init(&AgeGroups::default(), 0, &device);
+//! let generator = GeneratorConfig::new().with_width(8).init(&AgeGroups::default(), 0, &device);
 //! let face = Tensor::<4>::zeros([1, 3, 64, 64], &device);
 //! let target_group = Tensor::from_data([4], &device);
 //!
@@ -20,7 +20,7 @@
 //! ```
 //!
 //! In reading order: [`AgeGroups`], [`AgeBlend`], [`Generator`], [`Discriminator`],
-//! [`AlexNet`], [`loss`], [`Preset`], [`weights`], [`onnx`]; [`CpuKernels`] computes on the CPU.
+//! [`AlexNet`], [`loss`], [`weights`], [`onnx`]; [`CpuKernels`] computes on the CPU.
 
 mod age_blend;
 mod age_group;
@@ -41,7 +41,6 @@ mod network_size;
 pub mod onnx;
 mod operation;
 mod panic_guard;
-mod preset;
 pub mod weights;
 mod yunet;
 
@@ -60,5 +59,4 @@ pub use judge::{AgeEstimator, Recogniser};
 pub use network_size::InvalidSize;
 pub use operation::{CpuKernels, Precision, SquareSum, adam_update, can_adam_update, ema_tensor_update, is_cpu};
 pub use panic_guard::{catch_panic, try_catch_panic};
-pub use preset::Preset;
 pub use yunet::Yunet;

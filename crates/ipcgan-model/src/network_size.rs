@@ -142,13 +142,15 @@ impl AlexNetConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AgeGroups, Preset};
+    use crate::AgeGroups;
 
     #[test]
     fn the_number_of_parameters_is_counted_without_memory_for_them() {
         let (groups, device) = (AgeGroups::default(), Device::flex());
-        for preset in [Preset::Compact, Preset::Tiny] {
-            let (generator, discriminator, alexnet) = (preset.generator(), preset.discriminator(), preset.alexnet(7));
+        for (width, hidden) in [(16, 512), (8, 128)] {
+            let generator = GeneratorConfig::new().with_width(width).with_residual_blocks(2);
+            let discriminator = DiscriminatorConfig::new().with_width(width).with_batch_norm(false);
+            let alexnet = AlexNetConfig::new(7).with_input_size(67).with_width(width).with_hidden(hidden);
 
             let counted = [generator.num_params(5), discriminator.num_params(5), alexnet.num_params(5)];
 

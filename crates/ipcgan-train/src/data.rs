@@ -40,8 +40,7 @@ impl TrainingData {
     /// use burn::tensor::Device;
     /// use image::{Rgb, RgbImage};
     /// use ipcgan_data::{DataError, FaceLabel, FaceSet};
-    /// use ipcgan_model::Preset;
-    /// use ipcgan_train::{Display, Interrupter, RunFolder, Session, Stage, TrainingConfig, TrainingData, plan};
+    /// use ipcgan_train::{Display, Interrupter, Preset, RunFolder, Session, Stage, TrainingConfig, TrainingData, plan};
     ///
     /// /// Faces in memory with their labels.
     /// struct Album(Vec<(RgbImage, FaceLabel)>);

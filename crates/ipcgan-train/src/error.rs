@@ -206,6 +206,34 @@ pub enum TrainingError {
         /// What is wrong with it.
         reason: String,
     },
+    /// No preset has this name.
+    #[error("unknown preset `{name}`; use one of {valid}")]
+    UnknownPreset {
+        /// The name.
+        name: String,
+        /// The names of all presets.
+        valid: String,
+    },
+    /// A settings file is invalid.
+    #[error("settings file {path}: {reason}")]
+    SettingsFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A run has other settings than the settings file.
+    #[error("setting `{setting}` is {run} in the run and {file} in {path}")]
+    OtherSettings {
+        /// The settings file.
+        path: PathBuf,
+        /// The setting.
+        setting: String,
+        /// Its value in the file.
+        file: String,
+        /// Its value in the run.
+        run: String,
+    },
     /// A checkpoint cannot be written or read.
     #[error("checkpoint {path}: {reason}")]
     Checkpoint {

@@ -52,7 +52,8 @@ mod verification;
 
 pub use burn::train::Interrupter;
 pub use config::{
-    AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, OnDivergence, SelectionMetric, TrainingConfig,
+    AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, OnDivergence, Preset, SelectionMetric, SettingsFile,
+    TrainingConfig,
 };
 pub use dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard};
 pub use data::TrainingData;

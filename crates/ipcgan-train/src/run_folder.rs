@@ -236,9 +236,8 @@ fn create_folder(path: &Path) -> Result<(), TrainingError> {
 
 #[cfg(test)]
 mod tests {
-    use ipcgan_model::Preset;
-
     use super::*;
+    use crate::Preset;
 
     #[test]
     fn new_settings_of_an_old_run_have_the_values_of_its_preset() {

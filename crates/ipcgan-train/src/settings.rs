@@ -1,11 +1,13 @@
 //! Overrides of the configuration by `key=value`, where the key is a path such as `aging.weights.age`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{TrainingConfig, TrainingError};
 
 /// Settings that are derived from others or from the data.
-const DERIVED: [&str; 2] = ["alexnet.identities", "preset"];
+const DERIVED: [&str; 2] = [IDENTITIES, "preset"];
+/// The setting that is taken from the data.
+pub(crate) const IDENTITIES: &str = "alexnet.identities";
 /// Minimum Jaro-Winkler similarity of a suggested name.
 const MIN_SIMILARITY: f64 = 0.8;
 
@@ -30,16 +32,7 @@ impl TrainingConfig {
             return Err("is derived from --preset or from the data and cannot be set".into());
         }
         let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
-        let mut place = &mut whole;
-        for name in key.split('.') {
-            let names = names_in(place);
-            place = match place {
-                Value::Object(fields) => fields.get_mut(name),
-                _ => None,
-            }
-            .ok_or_else(|| unknown_name(name, &names))?;
-        }
-        *place = match (serde_json::from_str(text), &place) {
+        let value = match (serde_json::from_str(text), place_of(&mut whole, key)?) {
             (Ok(value), _) => value,
             // A list without brackets.
             (Err(_), Value::Array(_)) => {
@@ -47,8 +40,31 @@ impl TrainingConfig {
             }
             (Err(_), _) => Value::String(text.into()),
         };
+        self.with_value(key, value)
+    }
+
+    /// The configuration with the setting `key` at `value`; an empty object leaves a group of settings as it is.
+    pub(crate) fn with_value(self, key: &str, value: Value) -> Result<Self, String> {
+        let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
+        let place = place_of(&mut whole, key)?;
+        if place.is_object() && value == Value::Object(Map::new()) {
+            return Ok(self);
+        }
+        *place = value;
         serde_json::from_value(whole).map_err(|error| error.to_string())
     }
+}
+
+/// Where the setting `key` is in the configuration `whole`.
+fn place_of<'a>(whole: &'a mut Value, key: &str) -> Result<&'a mut Value, String> {
+    key.split('.').try_fold(whole, |place, name| {
+        let names = names_in(place);
+        let field = match place {
+            Value::Object(fields) => fields.get_mut(name),
+            _ => None,
+        };
+        field.ok_or_else(|| unknown_name(name, &names))
+    })
 }
 
 fn names_in(place: &Value) -> Vec<String> {
@@ -73,9 +89,8 @@ fn unknown_name(name: &str, names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ipcgan_model::Preset;
-
     use super::*;
+    use crate::Preset;
 
     fn set(setting: &str) -> Result<TrainingConfig, String> {
         TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).map_err(|error| error.to_string())

@@ -253,7 +253,7 @@ mod tests {
     /// Checkpoints at these steps, with three records each.
     fn checkpoints(steps: &[usize], kept: usize) -> (tempfile::TempDir, Checkpoints) {
         let folder = tempfile::tempdir().unwrap();
-        let config = TrainingConfig::of(ipcgan_model::Preset::Tiny).with_checkpoints_kept(kept);
+        let config = TrainingConfig::of(crate::Preset::Tiny).with_checkpoints_kept(kept);
         let run = RunFolder::at(folder.path());
         run.log(Stage::Age).unwrap();
         let checkpoints = Checkpoints::of(&run, Stage::Age, &config);

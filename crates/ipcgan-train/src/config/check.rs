@@ -179,9 +179,8 @@ fn weight_rules(weights: &LossWeights) -> Vec<Rule> {
 
 #[cfg(test)]
 mod tests {
-    use ipcgan_model::Preset;
-
     use super::*;
+    use crate::Preset;
 
     /// Paths of all numbers in a configuration.
     fn numbers(value: &Value, path: &str, found: &mut Vec<String>) {

@@ -1,0 +1,112 @@
+//! Presets: settings files that are part of the program.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ipcgan_model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig};
+use serde::{Deserialize, Serialize};
+
+use super::settings_file::Settings;
+use crate::{TrainingConfig, TrainingError};
+
+/// A shipped preset: sizes of all networks and a training recipe that go together.
+///
+/// Each is a settings file in `presets/`, as a user can write one ([`SettingsFile`](crate::SettingsFile)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The published networks, 128 pixels.
+    Paper,
+    /// What two cores of a CPU train in one to two and a half hours, 128 pixels.
+    Compact,
+    /// Experimental: larger networks than [`Preset::Compact`], a residual of luminance and saturation.
+    Natural,
+    /// For tests and a first look, 64 pixels, minutes on a CPU.
+    Tiny,
+}
+
+impl Preset {
+    /// All presets, largest first.
+    pub const ALL: [Self; 4] = [Self::Paper, Self::Natural, Self::Compact, Self::Tiny];
+
+    /// Its name on the command line and in files, and its settings file.
+    fn entry(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Paper => ("paper", include_str!("../../presets/paper.json")),
+            Self::Compact => ("compact", include_str!("../../presets/compact.json")),
+            Self::Natural => ("natural", include_str!("../../presets/natural.json")),
+            Self::Tiny => ("tiny", include_str!("../../presets/tiny.json")),
+        }
+    }
+
+    /// Its name on the command line and in files.
+    pub fn name(self) -> &'static str {
+        self.entry().0
+    }
+
+    /// Its generator.
+    pub fn generator(self) -> GeneratorConfig {
+        TrainingConfig::of(self).generator
+    }
+
+    /// Its discriminator.
+    pub fn discriminator(self) -> DiscriminatorConfig {
+        TrainingConfig::of(self).discriminator
+    }
+
+    /// Its AlexNet, for `identities` identities.
+    pub fn alexnet(self, identities: usize) -> AlexNetConfig {
+        AlexNetConfig { identities, ..TrainingConfig::of(self).alexnet }
+    }
+
+    /// The names of all presets, separated by commas.
+    pub(crate) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    /// The settings that differ from the published ones, or from the preset that they start from.
+    pub(super) fn settings(self) -> Settings {
+        self.entry().1.as_bytes().try_into().expect("shipped presets are tested")
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = TrainingError;
+
+    fn from_str(name: &str) -> Result<Self, TrainingError> {
+        let found = Self::ALL.into_iter().find(|preset| preset.name() == name);
+        found.ok_or_else(|| TrainingError::UnknownPreset { name: name.into(), valid: Self::names() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_a_valid_configuration_of_its_name() {
+        for preset in Preset::ALL {
+            let config = TrainingConfig::of(preset);
+
+            config.check().unwrap();
+            assert_eq!((config.preset, preset.name().parse().unwrap()), (preset, preset));
+            assert_eq!(config.synthetic.size as usize, config.generator.image_size, "{preset}");
+        }
+    }
+
+    #[test]
+    fn a_preset_changes_only_the_settings_in_its_file() {
+        let (natural, compact) = (TrainingConfig::of(Preset::Natural), TrainingConfig::of(Preset::Compact));
+
+        assert_eq!((natural.generator.width, compact.generator.width), (24, 16));
+        assert_eq!((natural.aging.weights.reconstruction, natural.aging.weights.adversarial), (75.0, 75.0));
+        assert_eq!(natural.generator.residual_blocks, compact.generator.residual_blocks);
+        assert_eq!(natural.alexnet.hidden, compact.alexnet.hidden);
+    }
+}

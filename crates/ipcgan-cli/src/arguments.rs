@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// Print only results, warnings and errors.
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
     quiet: bool,
-    /// Print debug output with timestamps.
+    /// Print debug output with timestamps, and the messages of Burn and of the GPU libraries.
     #[arg(long, short, global = true, help_heading = "Output")]
     verbose: bool,
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use ipcgan::model::is_cpu;
 use ipcgan::{Device, DeviceChoice, SelfTest};
+use log::{debug, info};
 
 use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, WorkerArguments};
-use crate::{debug, info, print_line};
+use crate::print_line;
 
 /// Default port of `ipcgan worker`.
 const WORKER_PORT: u16 = 7171;
@@ -26,8 +27,8 @@ pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> R
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = devices.iter().map(described).collect();
     let compiles = if devices.iter().all(is_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
-    info(&format!("computing on {}{compiles}", names.join(" and ")));
-    debug(format_args!("CPU kernels: {}", kernels.cpu_kernels));
+    info!("computing on {}{compiles}", names.join(" and "));
+    debug!("CPU kernels: {}", kernels.cpu_kernels);
     Ok(devices)
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn worker(arguments: &WorkerArguments) -> Result<()> {
     }
     let device = open(&arguments.device)?;
     let listener = arguments.listen.bind(WORKER_PORT)?.swap_remove(0);
-    info(&format!("serving it as remote:ws://{}; press Ctrl-C to stop", listener.local_addr()?));
+    info!("serving it as remote:ws://{}; press Ctrl-C to stop", listener.local_addr()?);
     Ok(ipcgan::serve_device(device, listener)?)
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn list(arguments: &DevicesArguments) -> Result<()> {
         if all { [DeviceChoice::visible(), vec![DeviceChoice::Auto]].concat() } else { arguments.devices.clone() };
     let mut failed = Vec::new();
     for device in devices.iter().map(DeviceChoice::to_string) {
-        info(&format!("testing {device} (at most {} s)", arguments.timeout));
+        info!("testing {device} (at most {} s)", arguments.timeout);
         let (state, works) = test(&device, Duration::from_secs(arguments.timeout.into()))?;
         print_line(&format!("{device:<14} {state}"));
         if !works {

@@ -9,12 +9,13 @@ use ipcgan::model::{AlexNet, weights, write_atomic};
 use ipcgan::train::evaluation::{Interval, Metrics, report};
 use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};
+use log::info;
 
 use crate::arguments::EvaluateArguments;
 use crate::judges::JudgesSource;
 use crate::progress::Progress;
 use crate::weights::{face_aging_of, source};
-use crate::{devices, info, print_path};
+use crate::{devices, print_path};
 
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
     // Check inputs before devices are opened and anything large is read.
@@ -50,7 +51,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
         write_atomic(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     print_metrics(&evaluation.metrics);
-    info(&evaluation.metrics.verdict.to_string());
+    info!("{}", evaluation.metrics.verdict);
     print_path(&arguments.out.join("index.html"));
     Ok(())
 }
@@ -71,7 +72,7 @@ fn teacher(
 fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
     let (faces, excluded) = open_faces(folder, face_aging.age_groups())?;
     if !excluded.is_empty() {
-        info(&format!("skipped {} unusable rows", excluded.len()));
+        info!("skipped {} unusable rows", excluded.len());
     }
     for split in [Split::Test, Split::Valid] {
         let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
@@ -79,7 +80,7 @@ fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
             return Err(TrainingError::TooFewFaces { found: 1 }.into());
         }
         if !side.is_empty() {
-            info(&format!("{} held-out faces of known age ({split} split)", side.len()));
+            info!("{} held-out faces of known age ({split} split)", side.len());
             let known =
                 Subset::filter(faces.clone(), |label| label.split == Some(Split::Train) && label.group.is_some());
             let known = if known.is_empty() { side.clone() } else { known };
@@ -97,7 +98,7 @@ fn print_metrics(metrics: &Metrics) {
     let row = |cells: [&str; 5]| {
         let [name, rest @ ..] = cells;
         let rest = rest.map(|cell| format!("{cell:>26}")).concat();
-        info(&format!("{name:<34}{rest}"));
+        info!("{name:<34}{rest}");
     };
     row(["", "in target group", "mean age error (years)", "verification rate 1e-2", "Laplacian variance ratio"]);
     row(["real faces, own group", &value(&metrics.real.accuracy), "0", "", "1"]);
@@ -112,8 +113,8 @@ fn print_metrics(metrics: &Metrics) {
     }
     if metrics.real.thresholds[0].is_none() {
         let pairs = metrics.real.impostor_pairs;
-        info(&format!(
+        info!(
             "not defined: the verification rate, because {pairs} pairs of different identities are too few for a threshold"
-        ));
+        );
     }
 }

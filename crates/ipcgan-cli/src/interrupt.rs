@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use ipcgan::train::{Interrupter, forget_lost_terminal, leave_dashboard, show_above_dashboard};
-
-use crate::info;
+use log::info;
 
 /// Exit code after Ctrl-C, as in shells.
 const INTERRUPTED: i32 = 130;
@@ -26,7 +25,7 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
             stop.stop(Some("interrupted"));
             let text = "stopping after this step with a checkpoint; press Ctrl-C again to exit immediately";
             if !show_above_dashboard(text) {
-                info(text);
+                info!("{text}");
             }
         }
         Some(first) if first.elapsed() < REPEAT_WINDOW => (),

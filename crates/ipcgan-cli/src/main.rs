@@ -22,7 +22,8 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
 use exit_reason::ExitReason;
-use output::{debug, info, print_line, print_path, warn};
+use log::{debug, info};
+use output::{print_line, print_path};
 
 /// Exit code of a failure.
 const FAILED: u8 = 1;
@@ -38,6 +39,7 @@ static ALLOCATOR: ipcgan::model::CacheAlignedAllocator = ipcgan::model::CacheAli
 
 fn main() -> ExitCode {
     prepare_environment();
+    output::start_log();
     let arguments = match Arguments::of_command_line() {
         Ok(arguments) => arguments,
         Err(message) => {
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
              a backtrace"
         ))
     });
-    debug("exiting");
+    debug!("exiting");
     exit_code(result.and_then(|()| output::check_output()))
 }
 
@@ -71,7 +73,7 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
         Err(error) => {
             let exit_reason = error.downcast_ref::<ExitReason>();
             match exit_reason {
-                Some(ExitReason::Stopped(how_to_continue)) => info(how_to_continue),
+                Some(ExitReason::Stopped(how_to_continue)) => info!("{how_to_continue}"),
                 _ => output::print_error(&error),
             }
             ExitCode::from(exit_reason.map_or(FAILED, ExitReason::code))

@@ -1,49 +1,92 @@
-//! Output: results on standard output, messages on standard error, filtered by verbosity.
+//! Output: results on standard output; messages, through the `log` crate, on standard error.
 //!
 //! The only place that prints. Nothing here panics: a full or closed standard output is reported at the end.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use ipcgan::data::DataError;
+use ipcgan::train::show_above_dashboard;
+use log::{Level, LevelFilter, Log, Metadata, Record, debug, error, warn};
 
 /// Which messages are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
     /// Errors and warnings.
     Quiet,
     /// Also progress and information.
     Normal,
-    /// Also debug output.
+    /// Also debug output, and messages of Burn and GPU drivers.
     Verbose,
 }
 
-static VERBOSITY: AtomicU8 = AtomicU8::new(Verbosity::Normal as u8);
+/// Prefix of the targets of our own messages, whose text is complete; those of libraries get their level and target.
+const OWN_TARGETS: &str = "ipcgan";
+
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Prints the messages of the `log` crate to standard error.
+struct Logger;
+
+static LOGGER: Logger = Logger;
+
+/// Starts to print messages, with normal verbosity.
+pub(crate) fn start_log() {
+    LazyLock::force(&START);
+    // It fails only if there is a logger already, which there is not.
+    drop(log::set_logger(&LOGGER));
+    Verbosity::Normal.set();
+}
 
 impl Verbosity {
     /// Sets the verbosity of the process.
     pub(crate) fn set(self) {
-        LazyLock::force(&START);
-        VERBOSITY.store(self as u8, Ordering::Relaxed);
+        log::set_max_level(match self {
+            Self::Quiet => LevelFilter::Warn,
+            Self::Normal => LevelFilter::Info,
+            Self::Verbose => LevelFilter::Debug,
+        });
     }
+}
+
+impl Log for Logger {
+    /// Messages of libraries (Burn, wgpu) are for debugging, without their own debug output, which describes each kernel.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        match metadata.target().starts_with(OWN_TARGETS) {
+            true => metadata.level() <= log::max_level(),
+            false => metadata.level() <= Level::Info && log::max_level() >= LevelFilter::Debug,
+        }
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let (message, seconds) = (record.args(), START.elapsed().as_secs_f64());
+        let (level, target) = (record.level().as_str().to_ascii_lowercase(), record.target());
+        match (target.starts_with(OWN_TARGETS), record.level()) {
+            (true, Level::Error | Level::Warn | Level::Info) => print_message(&message.to_string()),
+            (true, _) => print_message(&format!("[{seconds:8.3} s] {message}")),
+            (false, _) => {
+                let line = format!("[{seconds:8.3} s] {level} of {target}: {message}");
+                if !show_above_dashboard(&escaped(&line)) {
+                    print_message(&line);
+                }
+            }
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 /// Whether progress is shown.
 pub(crate) fn shows_progress() -> bool {
-    is_enabled(Verbosity::Normal)
-}
-
-fn is_enabled(level: Verbosity) -> bool {
-    VERBOSITY.load(Ordering::Relaxed) >= level as u8
+    log::max_level() >= LevelFilter::Info
 }
 
 /// The progress bar at the end of the terminal, if there is one.
@@ -141,7 +184,7 @@ pub(crate) fn clap_message(message: &clap::Error) {
     let plain = message.render().to_string();
     // It may quote an argument that is a file name.
     if plain.lines().any(|line| line.contains(controls_terminal)) {
-        return plain.lines().for_each(warn);
+        return plain.lines().for_each(|line| warn!("{line}"));
     }
     let printed = message.print().and_then(|()| io::stdout().flush());
     if !message.use_stderr() {
@@ -149,17 +192,17 @@ pub(crate) fn clap_message(message: &clap::Error) {
     }
 }
 
-/// Prints an error or warning to standard error. Failures are ignored (standard error is closed, the terminal is
+/// Prints a message to standard error. Failures are ignored (standard error is closed, the terminal is
 /// gone), where `eprintln!` would panic.
-pub(crate) fn warn(line: &str) {
+fn print_message(line: &str) {
     write_above_the_bar(|| drop(io::stderr().lock().write_all(format!("{}\n", escaped(line)).as_bytes())));
 }
 
 /// Prints an error with its causes on one line; a decoder's error is shown only as debug output.
 pub(crate) fn print_error(error: &anyhow::Error) {
-    warn(&format!("error: {}", in_one_line(error)));
+    error!("error: {}", in_one_line(error));
     if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
-        debug(format_args!("the decoder: {cause}"));
+        debug!("the decoder: {cause}");
     }
 }
 
@@ -176,20 +219,6 @@ pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
     causes.join(": ")
 }
 
-/// Prints information, unless quiet.
-pub(crate) fn info(line: &str) {
-    if is_enabled(Verbosity::Normal) {
-        warn(line);
-    }
-}
-
-/// Prints debug output with a timestamp, if verbose.
-pub(crate) fn debug(what: impl Display) {
-    if is_enabled(Verbosity::Verbose) {
-        warn(&format!("[{:8.3} s] {what}", START.elapsed().as_secs_f64()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +229,24 @@ mod tests {
         for plain in ["Größe 年.jpg", "tab\there", "a\\b", "👩🏽‍🦰"] {
             assert_eq!(escaped(plain), plain);
         }
+    }
+
+    #[test]
+    fn messages_of_libraries_are_printed_only_with_debug_output() {
+        let printed = |target: &str, level| {
+            let metadata = Metadata::builder().target(target).level(level).build();
+            [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose].map(|verbosity| {
+                verbosity.set();
+                Logger.enabled(&metadata)
+            })
+        };
+
+        assert_eq!(printed("ipcgan::age", Level::Warn), [true, true, true]);
+        assert_eq!(printed("ipcgan_train::monitor", Level::Info), [false, true, true]);
+        assert_eq!(printed("ipcgan", Level::Debug), [false, false, true]);
+        assert_eq!(printed("wgpu_hal::vulkan", Level::Error), [false, false, true]);
+        assert_eq!(printed("burn_train", Level::Info), [false, false, true]);
+        assert_eq!(printed("naga", Level::Debug), [false; 3]);
     }
 
     #[test]

@@ -17,7 +17,8 @@ use ipcgan::{AgeGroups, face_detector};
 use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::exit_reason::{ExitReason, usage_error};
 use crate::progress::Progress;
-use crate::{devices, info, print_path, warn};
+use crate::{devices, print_path};
+use log::{info, warn};
 use options::Splits;
 
 /// Default number of synthetic identities.
@@ -82,8 +83,8 @@ fn downloaded(
     options::check_table(source, arguments)?;
     let listing = source.images(&tree, table, &config.age_groups);
     let mut listing = listing.map_err(|error| options::with_advice(error, source))?.with_unlisted(&tree);
-    info(&format!("{} is read as {}: {reason}", folder.display(), source.name()));
-    listing.notes.iter().for_each(|note| info(&format!("note: {note}")));
+    info!("{} is read as {}: {reason}", folder.display(), source.name());
+    listing.notes.iter().for_each(|note| info!("note: {note}"));
     check_labels(source, &listing, arguments)?;
     set_splits(&mut listing, splits)?;
     let extraction = match arguments.aligned {
@@ -112,7 +113,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     if let Some((image, fault)) = dates().next() {
         let line = image.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let rows = counted(dates().count(), "row is", "rows are");
-        warn(&format!("warning: {rows} left out: {line}{}", fault.reason));
+        warn!("warning: {rows} left out: {line}{}", fault.reason);
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {
@@ -131,7 +132,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     let unknown = format!("the ages of {ageless} of {usable} images are unknown: {}", source.unknown_age_reason());
     let is_minority = 2 * ageless <= usable;
     if is_minority || arguments.allow_unknown_ages {
-        info(&format!("note: {unknown}"));
+        info!("note: {unknown}");
         return Ok(());
     }
     let missing_column = listing.notes.iter().find(|note| note.contains("no column `age`"));
@@ -151,12 +152,12 @@ fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
         }
         Splits::Published(list) => {
             let applied = list.apply(&mut listing.images)?;
-            info(&format!(
+            info!(
                 "--split says the split of {}; {} split by seed; {} no usable image",
                 counted(applied.listed, "image", "images"),
                 counted(applied.unlisted, "other is", "others are"),
                 counted(applied.unused_entries, "of its entries names", "of its entries name")
-            ));
+            );
         }
     }
     Ok(())
@@ -170,7 +171,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
         if handle.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        info("stopping after the current images; press Ctrl-C again to exit immediately");
+        info!("stopping after the current images; press Ctrl-C again to exit immediately");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(stop)

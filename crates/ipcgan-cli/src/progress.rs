@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use log::info;
 
-use crate::info;
 use crate::output::{set_progress_bar, shows_progress};
 
 /// Interval between lines without a terminal.
@@ -44,7 +44,7 @@ impl Progress {
         if last_line.elapsed() >= BETWEEN_LINES {
             *last_line = Instant::now();
             let left = self.start.elapsed().mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64);
-            info(&format!("{}: {done} of {all}, {} left", self.what, HumanDuration(left)));
+            info!("{}: {done} of {all}, {} left", self.what, HumanDuration(left));
         }
     }
 

@@ -11,12 +11,13 @@ use ipcgan::train::{
     TENSORBOARD_FOLDER, TrainingConfig, TrainingData, TrainingError, TrainingOutcome, human_duration, plan,
     show_above_dashboard, train,
 };
+use log::{info, warn};
 
 use crate::arguments::TrainArguments;
 use crate::exit_reason::{ExitReason, usage_error};
 use crate::output::shows_progress;
 use crate::progress::Progress;
-use crate::{devices, info, interrupt, print_line, print_path, warn};
+use crate::{devices, interrupt, print_line, print_path};
 
 /// Maximum number of excluded images that are listed.
 const MAX_EXCLUDED_LINES: usize = 10;
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
     let session = Session {
         devices,
         display,
-        notices: if dashboard { notices.sink() } else { Arc::new(warn) },
+        notices: if dashboard { notices.sink() } else { Arc::new(|line| warn!("{line}")) },
         // A dry run has nothing to save.
         interrupter: if arguments.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
         resume: arguments.resume,
@@ -151,7 +152,7 @@ fn print_plan(stages: &[StagePlan]) -> Result<()> {
     }
     let whole: f64 = stages.iter().map(|plan| plan.time.as_secs_f64()).sum();
     print_line(&format!("all stages: {}", human_duration(whole)));
-    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| warn(&format!("warning: {text}")));
+    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| warn!("warning: {text}"));
     match stages.iter().find_map(|plan| plan.impossible.clone()) {
         Some(reason) => bail!(reason),
         None => Ok(()),
@@ -175,20 +176,16 @@ fn data(folder: Option<&Path>, config: &TrainingConfig) -> Result<TrainingData> 
             data
         }
     };
-    info(&format!(
-        "{} training faces, {} validation faces of other identities",
-        data.train().len(),
-        data.valid().len()
-    ));
+    info!("{} training faces, {} validation faces of other identities", data.train().len(), data.valid().len());
     Ok(data)
 }
 
 fn print_excluded(excluded: &[ipcgan::data::Excluded]) {
     for face in excluded.iter().take(MAX_EXCLUDED_LINES) {
-        warn(&format!("left out: {face}"));
+        warn!("left out: {face}");
     }
     if excluded.len() > MAX_EXCLUDED_LINES {
-        warn(&format!("left out: {} more", excluded.len() - MAX_EXCLUDED_LINES));
+        warn!("left out: {} more", excluded.len() - MAX_EXCLUDED_LINES);
     }
 }
 
@@ -198,7 +195,7 @@ fn display(arguments: &TrainArguments) -> Display {
     let terminal = cfg!(unix) && streams == [true; 3];
     match terminal && !arguments.plain && shows_progress() {
         true => Display::Dashboard,
-        false => Display::Lines(Arc::new(info)),
+        false => Display::Lines(Arc::new(|line| info!("{line}"))),
     }
 }
 
@@ -218,13 +215,13 @@ impl Notices {
             if show_above_dashboard(line) {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
             } else {
-                warn(line);
+                warn!("{line}");
             }
         })
     }
 
     fn flush(&self) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| warn(&line));
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| warn!("{line}"));
     }
 }
 
@@ -239,18 +236,18 @@ fn print_results(outcome: TrainingOutcome, run: &RunFolder) -> Result<(), ExitRe
             summaries.iter().for_each(|summary| print_best_checkpoint(summary, run));
         }
     }
-    info(&format!(
+    info!(
         "plots: {}; TensorBoard: tensorboard --logdir {}",
         run.path().join("plots").display(),
         run.path().join(TENSORBOARD_FOLDER).display()
-    ));
+    );
     if let Some(grid) = run.newest_sample() {
-        info("sample grid (one row per face: source, then each age group):");
+        info!("sample grid (one row per face: source, then each age group):");
         print_path(&grid);
     }
     let generator = run.weights("generator");
     if generator.exists() {
-        info("age a photo with the new weights:");
+        info!("age a photo with the new weights:");
         print_line(&format!("{} age PHOTO --weights {}", program(), generator.display()));
     }
     Ok(())
@@ -260,12 +257,12 @@ fn print_results(outcome: TrainingOutcome, run: &RunFolder) -> Result<(), ExitRe
 fn print_summary(summary: &Summary) {
     let Summary { stage, steps, train_faces, valid_faces, held_out, stopped_early, best_step: _ } = summary;
     let early = if *stopped_early { " (early stopping)" } else { "" };
-    info(&format!("{stage}: {steps} steps{early} on {train_faces} faces; metrics on {valid_faces} held-out faces:"));
+    info!("{stage}: {steps} steps{early} on {train_faces} faces; metrics on {valid_faces} held-out faces:");
     if held_out.is_empty() {
-        info("    no metric is defined");
+        info!("    no metric is defined");
     }
     for (name, value) in held_out {
-        info(&format!("    {name:<20} {value:.3}"));
+        info!("    {name:<20} {value:.3}");
     }
 }
 
@@ -277,14 +274,14 @@ fn print_best_checkpoint(summary: &Summary, run: &RunFolder) {
     };
     let folder = run.path().join("checkpoints").join(&summary.stage);
     if !folder.join(format!("{best:06}")).is_dir() {
-        return info(&format!("step {best} was better on held-out faces, but its checkpoint is missing"));
+        return info!("step {best} was better on held-out faces, but its checkpoint is missing");
     }
-    info(&format!(
+    info!(
         "the weights are those of the last step; step {best} was better on held-out faces: `{} convert {} best.safetensors` \
          extracts its generator",
         program(),
         folder.display()
-    ));
+    );
 }
 
 /// How the program was started: by cargo from a clone, or by its own name.

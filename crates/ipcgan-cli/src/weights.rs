@@ -6,8 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use ipcgan::train::{GeneratorSource, LineSink};
 use ipcgan::{Device, FaceAging};
-
-use crate::info;
+use log::info;
 
 /// Loads the generator `named` (a weights file, a run folder or a checkpoint), or the one that ships with the
 /// program.
@@ -30,5 +29,5 @@ pub(crate) fn source(path: &Path) -> Result<GeneratorSource> {
 
 /// Reports the selected checkpoint, and slow work.
 pub(crate) fn notices() -> LineSink {
-    Arc::new(info)
+    Arc::new(|line| info!("{line}"))
 }

@@ -22,13 +22,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use ipcgan::PhotoAging;
 use ipcgan::model::JsonPath;
+use log::{debug, error, info, warn};
 use serde_json::json;
 
 use crate::arguments::AgeArguments;
 use crate::output::{in_one_line, print_error, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
-use crate::{debug, devices, info, print_line, warn};
+use crate::{devices, print_line};
 use listing::{Given, Listing, Photo, Unreadable};
 use output_names::{NameConflict, OutputNames, Suffixes};
 use photo::{AgedPhoto, Aging, Job};
@@ -51,9 +52,9 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
     report_skipped(&listing, arguments);
     let device = devices::open(&arguments.device)?;
     let face_aging = face_aging(arguments.weights.as_deref(), &device)?;
-    debug("loaded weights");
+    debug!("loaded weights");
     let (ages, notices) = selection::ages(&arguments.to, face_aging.age_groups())?;
-    notices.iter().for_each(|notice| info(notice));
+    notices.iter().for_each(|notice| info!("{notice}"));
     let weights = arguments.weights.as_ref().map(|_| face_aging.origin());
     let request = AgeRequest::new(arguments, &ages, weights)?;
     fs::create_dir_all(&arguments.out)
@@ -81,23 +82,23 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
 
 fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
     if let Some(advice) = listing.advice() {
-        warn(&format!("not read: {advice}"));
+        warn!("not read: {advice}");
     }
     for Unreadable { path, reason } in &listing.unreadable {
         if arguments.json {
             print_line(&json!({ "path": JsonPath::from(path), "error": reason }).to_string());
         }
-        warn(&format!("error: {reason}"));
+        error!("error: {reason}");
     }
 }
 
 fn report_renamed(photos: &[Photo], names: &OutputNames) {
     for &index in names.renamed.iter().take(MAX_RENAMED) {
         let [photo, base] = [photos[index].source.name(), &names.bases[index]].map(Path::display);
-        info(&format!("{photo}: results are named {base}-..., because other names are in use"));
+        info!("{photo}: results are named {base}-..., because other names are in use");
     }
     if names.renamed.len() > MAX_RENAMED {
-        info(&format!("and {} more with renamed results", names.renamed.len() - MAX_RENAMED));
+        info!("and {} more with renamed results", names.renamed.len() - MAX_RENAMED);
     }
 }
 
@@ -142,7 +143,7 @@ fn age_all(
     if arguments.json {
         print_line(&json!({ "summary": summary }).to_string());
     }
-    info(&summary.to_string());
+    info!("{summary}");
     summary.result()
 }
 

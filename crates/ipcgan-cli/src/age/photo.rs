@@ -9,6 +9,7 @@ use ipcgan::model::JsonPath;
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::train::aged_sheet;
 use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage};
+use log::{debug, info, warn};
 use serde::Serialize;
 
 use super::animation;
@@ -18,7 +19,6 @@ use super::resume_log::{PhotoId, ResumeLog, Written};
 use super::selection::{Age, FaceSelection};
 use super::source::Source;
 use super::upright::rotation_advice;
-use crate::{debug, info, warn};
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
 const MIN_CROP_RATIO: f32 = 0.5;
@@ -84,10 +84,10 @@ impl Aging {
         let path = job.source.name();
         let original = photo::original(job.bytes, path)?;
         if let Some(warning) = original.warning() {
-            warn(&format!("{}: {warning}", path.display()));
+            warn!("{}: {warning}", path.display());
         }
         let rgb = original.rgb();
-        debug(format_args!("read {}, {} x {} pixels", path.display(), rgb.width(), rgb.height()));
+        debug!("read {}, {} x {} pixels", path.display(), rgb.width(), rgb.height());
         let mut files = Results::new(self, job, &original, log);
         let mut described = None;
         if self.request.shown == OutputKind::Aligned {
@@ -102,7 +102,7 @@ impl Aging {
                 _ => self.write_photo(&original, &rgb, &aged, &mut files)?,
             }
         }
-        debug(format_args!("aged, and {} written", counted(files.written.len(), "file", "files")));
+        debug!("aged, and {} written", counted(files.written.len(), "file", "files"));
         let Results { written, by_age, replaced, .. } = files;
         let shown = |file: &PathBuf| JsonPath::from(self.out.join(file));
         Ok(AgedPhoto {
@@ -120,7 +120,7 @@ impl Aging {
     /// The selected faces, numbered from left to right.
     fn faces(&self, photo: &RgbImage, path: &Path) -> Result<Vec<(usize, PhotoFace)>> {
         let found = self.photo_aging.faces(photo);
-        debug(format_args!("searched for faces: {}", found.len()));
+        debug!("searched for faces: {}", found.len());
         match found.len() {
             0 => {
                 let advice = rotation_advice(&self.photo_aging, photo);
@@ -128,7 +128,7 @@ impl Aging {
                 bail!("no face found in {}; {advice}", path.display())
             }
             1 => (),
-            count => info(&format!("{}: {count} faces, numbered from left to right", path.display())),
+            count => info!("{}: {count} faces, numbered from left to right", path.display()),
         }
         self.faces.of(found).with_context(|| format!("{}", path.display()))
     }

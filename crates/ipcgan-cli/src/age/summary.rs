@@ -5,10 +5,10 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 use ipcgan::data::counted;
+use log::info;
 use serde::Serialize;
 
 use super::listing::Listing;
-use crate::info;
 
 /// Number of photos by result.
 #[derive(Debug, Default, Serialize)]
@@ -40,7 +40,7 @@ impl Summary {
         if self.replaced > 0 {
             let results =
                 counted(self.replaced, "result of an earlier command was", "results of earlier commands were");
-            info(&format!("{results} replaced"));
+            info!("{results} replaced");
         }
     }
 

@@ -9,6 +9,7 @@ use ipcgan::data::alignment::aligned;
 use ipcgan::data::detection::{SMOOTHING_RADIUS, Track, smoothing_weights, track_faces};
 use ipcgan::data::{FacePlacement, Residual, paste_back};
 use ipcgan::photo::{self, Original};
+use log::info;
 
 use super::listing::{Listing, Photo};
 use super::photo::{Aging, Job, Results};
@@ -16,7 +17,6 @@ use super::resume_log::{PhotoId, ResumeLog};
 use super::selection::FaceSelection;
 use super::source::Content;
 use super::summary::Summary;
-use crate::info;
 use crate::output::{print_error, print_path};
 use crate::progress::Progress;
 
@@ -40,7 +40,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     }
     progress.finish();
     let people = wanted(track_faces(&found), aging.faces)?;
-    info(&format!("people: {}, frames: {}", people.len(), frames.len()));
+    info!("people: {}, frames: {}", people.len(), frames.len());
     let people = people.iter().map(Track::smoothed).collect();
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
     let progress = Progress::new("ageing frames");
@@ -56,7 +56,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     }
     progress.finish();
     summary.report_replaced();
-    info(&summary.to_string());
+    info!("{summary}");
     summary.result()
 }
 

@@ -7,10 +7,10 @@ use ipcgan::DeviceChoice;
 use ipcgan::data::preparation::PublishedSplit;
 use ipcgan::data::source::{SOURCES, Source, TableUse, Tree, by_name, detect_source, source_of_table};
 use ipcgan::data::{Columns, DataError};
+use log::info;
 
 use crate::arguments::{PrepareArguments, SYNTHETIC};
 use crate::exit_reason::usage_error;
-use crate::info;
 
 /// The folder of the data set; `None` for synthetic faces. Rejects options without effect.
 pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
@@ -41,7 +41,7 @@ pub(super) fn check(arguments: &PrepareArguments) -> Result<Option<&Path>> {
         return Err(usage_error(format!("{option} {reason} --source {SYNTHETIC}")));
     }
     if arguments.device.device != DeviceChoice::Auto && (is_synthetic || arguments.aligned) {
-        info("note: face detection is skipped, so --device has no effect");
+        info!("note: face detection is skipped, so --device has no effect");
     }
     match folder {
         Some(folder) if folder.canonicalize().is_ok_and(|path| Some(path) == arguments.out.canonicalize().ok()) => {

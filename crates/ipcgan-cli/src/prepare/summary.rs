@@ -3,8 +3,7 @@
 use ipcgan::AgeGroups;
 use ipcgan::data::preparation::Prepared;
 use ipcgan::data::{Split, counted};
-
-use crate::info;
+use log::info;
 
 /// Prints faces by age group and split, excluded images by reason, and the readiness for each training stage.
 pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
@@ -13,23 +12,23 @@ pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
     };
     let line = |name: &str, group| {
         let [train, valid, test] = Split::ALL.map(|split| count(group, split));
-        info(&format!("{name:<12}{train:>8}{valid:>8}{test:>8}"));
+        info!("{name:<12}{train:>8}{valid:>8}{test:>8}");
     };
-    info(&format!("{:<12}{:>8}{:>8}{:>8}", "age group", "train", "valid", "test"));
+    info!("{:<12}{:>8}{:>8}{:>8}", "age group", "train", "valid", "test");
     groups.indices().for_each(|group| line(&groups.name(group), Some(group)));
     if prepared.faces.iter().any(|(_, label)| label.group.is_none()) {
         line("unknown", None);
     }
     let faces = counted(prepared.faces.len(), "face", "faces");
     let images = counted(prepared.excluded.len(), "image", "images");
-    info(&format!("{faces}; {images} left out"));
+    info!("{faces}; {images} left out");
     let mut excluded: Vec<_> = prepared.excluded.iter().collect();
     excluded.sort_by_key(|excluded| excluded.fault.cause);
     for same in excluded.chunk_by(|one, other| one.fault.cause == other.fault.cause) {
-        info(&format!("{:>8}  {}, such as {}", same.len(), same[0].fault.cause, same[0]));
+        info!("{:>8}  {}, such as {}", same.len(), same[0].fault.cause, same[0]);
     }
     if prepared.excluded.len() > 1 {
-        info("          excluded.csv names each with its reason");
+        info!("          excluded.csv names each with its reason");
     }
-    prepared.readiness(groups).lines().iter().for_each(|line| info(line));
+    prepared.readiness(groups).lines().iter().for_each(|line| info!("{line}"));
 }

@@ -12,6 +12,7 @@ use hyper::service::Service;
 use hyper::{Request, body::Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use log::info;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -19,7 +20,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::stop::StopSignals;
-use crate::info;
 
 /// Maximum number of connections, below the usual limit of open files.
 const MAX_CONNECTIONS: u32 = 512;
@@ -63,7 +63,7 @@ pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: 
     }
     signals.received().await;
     accepting.shutdown().await;
-    info("finishing the requests in progress; press Ctrl-C (or send SIGTERM) again to exit immediately");
+    info!("finishing the requests in progress; press Ctrl-C (or send SIGTERM) again to exit immediately");
     stop.send_replace(true);
     tokio::select! {
         () = server.open.all_closed() => Ok(Ended::Complete),

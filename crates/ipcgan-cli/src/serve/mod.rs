@@ -26,12 +26,13 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use ipcgan::PhotoAging;
+use log::{debug, info};
 use tokio::net::TcpListener;
 
 use crate::arguments::ServeArguments;
 use crate::exit_reason::ExitReason;
 use crate::weights::face_aging;
-use crate::{debug, devices, info, print_line};
+use crate::{devices, print_line};
 use access::{AccessPolicy, Reach, check_access};
 use connections::{Connection, Ended};
 use photo_service::PhotoService;
@@ -93,11 +94,11 @@ fn announce(host: &str, addresses: &[SocketAddr]) -> Reach {
     let port = addresses.first().map_or(PORT, SocketAddr::port);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
     print_line(&format!("http://{host}:{port}"));
-    info("press Ctrl-C to stop");
+    info!("press Ctrl-C to stop");
     if addresses.iter().all(|address| address.ip().is_loopback()) {
         return Reach::Loopback;
     }
-    info("other computers can reach this address; connections are not encrypted");
+    info!("other computers can reach this address; connections are not encrypted");
     Reach::Network
 }
 
@@ -136,6 +137,6 @@ async fn observe(request: Request, next: Next) -> Response {
         connection.waiting();
         response = response.map(|body| Body::new(SentBody::new(body, connection)));
     }
-    debug(format_args!("{line} {} in {} ms", response.status().as_u16(), start.elapsed().as_millis()));
+    debug!("{line} {} in {} ms", response.status().as_u16(), start.elapsed().as_millis());
     response
 }

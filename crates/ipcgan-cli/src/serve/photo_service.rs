@@ -10,13 +10,13 @@ use ipcgan::data::DataError;
 use ipcgan::model::release_freed_memory;
 use ipcgan::photo::{self, Original};
 use ipcgan::{PhotoAging, PhotoFace};
+use log::error;
 use tokio::sync::Semaphore;
 use tokio::time::interval;
 
 use super::api_error::ApiError;
 use super::body::BodyReceiver;
 use super::upload::{Upload, receive_photo};
-use crate::warn;
 
 /// Queued photos per concurrent job.
 const QUEUE_PER_WORKER: usize = 32;
@@ -85,7 +85,7 @@ impl PhotoService {
             work(&service.aging, photo, faces)
         });
         done.await.unwrap_or_else(|error| {
-            warn(&format!("error: a job failed: {error}"));
+            error!("error: a job failed: {error}");
             Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be processed"))
         })
     }

@@ -21,9 +21,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ipcgan::PhotoAging;
-use ipcgan::model::JsonPath;
 use log::{debug, error, info, warn};
-use serde_json::json;
 
 use crate::arguments::AgeArguments;
 use crate::output::{in_one_line, print_error, print_path};
@@ -32,10 +30,10 @@ use crate::weights::face_aging;
 use crate::{devices, print_line};
 use listing::{Given, Listing, Photo, Unreadable};
 use output_names::{NameConflict, OutputNames, Suffixes};
-use photo::{AgedPhoto, Aging, Job};
+use photo::{AgeResult, AgedPhoto, Aging, Job};
 use request::AgeRequest;
 pub(crate) use request::OutputFormat;
-use resume_log::{PhotoId, PhotoRecord, ResumeLog};
+use resume_log::{PhotoId, ResumeLog};
 pub(crate) use selection::{Age, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
@@ -69,9 +67,6 @@ pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
         ages,
         suffixes,
         request,
-        faces: arguments.face,
-        strength: arguments.strength,
-        format: arguments.format,
         out: arguments.out.clone(),
     };
     match arguments.video {
@@ -86,7 +81,7 @@ fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
     }
     for Unreadable { path, reason } in &listing.unreadable {
         if arguments.json {
-            print_line(&json!({ "path": JsonPath::from(path), "error": reason }).to_string());
+            print_json(&AgeResult::Failed { path: path.as_path().into(), error: reason.to_string() });
         }
         error!("error: {reason}");
     }
@@ -119,14 +114,13 @@ fn age_all(
             Ok(Some(aged)) => {
                 summary.aged += 1;
                 summary.replaced += aged.replaced;
-                print_aged(&aged, arguments)?;
+                print_aged(&aged, arguments);
             }
             Ok(None) => summary.aged_before += 1,
             Err(error) => {
                 summary.failed += 1;
                 if arguments.json {
-                    let path = JsonPath::from(photo.source.path());
-                    print_line(&json!({ "path": path, "error": in_one_line(&error) }).to_string());
+                    print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
                 }
                 if is_one {
                     return Err(error);
@@ -141,7 +135,7 @@ fn age_all(
         return Ok(());
     }
     if arguments.json {
-        print_line(&json!({ "summary": summary }).to_string());
+        print_json(&AgeResult::Summary { summary: &summary });
     }
     info!("{summary}");
     summary.result()
@@ -161,20 +155,19 @@ fn age(
         return Ok(None);
     }
     let aged = aging.age(&Job { id: &id, source: &photo.source, bytes: &bytes, base }, log)?;
-    log.note(PhotoRecord {
-        photo: id,
-        base: base.into(),
-        request: aging.request.clone(),
-        files: aged.written.clone(),
-    })?;
+    log.note(aged.record.clone())?;
     Ok(Some(aged))
 }
 
 /// Prints the written files, or all results as JSON.
-fn print_aged(aged: &AgedPhoto, arguments: &AgeArguments) -> Result<()> {
+fn print_aged(aged: &AgedPhoto, arguments: &AgeArguments) {
     match arguments.json {
-        true => print_line(&serde_json::to_string(aged)?),
+        true => print_json(&AgeResult::Aged(aged)),
         false => aged.files.iter().for_each(|file| print_path(file.as_path())),
     }
-    Ok(())
+}
+
+/// Prints a line of `--json`.
+fn print_json(result: &AgeResult<'_>) {
+    print_line(&serde_json::to_string(result).expect("plain data turn into JSON"));
 }

@@ -14,10 +14,11 @@ use serde::Serialize;
 
 use super::animation;
 use super::output_names::{ANIMATION_SUFFIX, Suffixes, face_label};
-use super::request::{AgeRequest, OutputFormat, OutputKind};
-use super::resume_log::{PhotoId, ResumeLog, Written};
-use super::selection::{Age, FaceSelection};
+use super::request::{AgeRequest, OutputKind};
+use super::resume_log::{PhotoId, PhotoRecord, ResumeLog, Written};
+use super::selection::Age;
 use super::source::Source;
+use super::summary::Summary;
 use super::upright::rotation_advice;
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
@@ -29,9 +30,6 @@ pub(crate) struct Aging {
     pub(crate) ages: Vec<Age>,
     pub(crate) suffixes: Suffixes,
     pub(crate) request: AgeRequest,
-    pub(crate) faces: FaceSelection,
-    pub(crate) strength: f32,
-    pub(crate) format: OutputFormat,
     pub(crate) out: PathBuf,
 }
 
@@ -52,9 +50,18 @@ pub(crate) struct AgedPhoto {
     /// Number of replaced results of earlier runs.
     #[serde(skip)]
     pub(crate) replaced: usize,
-    /// All results, relative to the output folder.
+    /// The entry of the resume log.
     #[serde(skip)]
-    pub(crate) written: Vec<JsonPath>,
+    pub(crate) record: PhotoRecord,
+}
+
+/// A line of `--json`, and its counterpart as plain text: the files on standard output, an error on standard error.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum AgeResult<'a> {
+    Aged(&'a AgedPhoto),
+    Failed { path: JsonPath, error: String },
+    Summary { summary: &'a Summary },
 }
 
 /// A face as input of the generator, and its residual at each age.
@@ -113,7 +120,12 @@ impl Aging {
             by_age: by_age.iter().map(|(age, file)| (age.clone(), shown(file))).collect(),
             files: written.iter().map(shown).collect(),
             replaced,
-            written: written.into_iter().map(JsonPath::from).collect(),
+            record: PhotoRecord {
+                photo: job.id.clone(),
+                base: job.base.into(),
+                request: self.request.clone(),
+                files: written.into_iter().map(JsonPath::from).collect(),
+            },
         })
     }
 
@@ -130,7 +142,7 @@ impl Aging {
             1 => (),
             count => info!("{}: {count} faces, numbered from left to right", path.display()),
         }
-        self.faces.of(found).with_context(|| format!("{}", path.display()))
+        self.request.face.of(found).with_context(|| format!("{}", path.display()))
     }
 
     /// A photo that is a single aligned face.
@@ -155,7 +167,7 @@ impl Aging {
     pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Residual>> {
         let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
         let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
-        Ok(residuals.map(|residual| residual.scaled(self.strength)).collect())
+        Ok(residuals.map(|residual| residual.scaled(self.request.strength)).collect())
     }
 
     fn aged(&self, faces: &[(usize, PhotoFace)]) -> Result<Vec<AgedFace>> {
@@ -237,7 +249,7 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
-        let format = aging.format.of(photo);
+        let format = aging.request.format.of(photo);
         Self { aging, job, log, format, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }
 

@@ -23,9 +23,9 @@ pub(crate) struct AgeRequest {
     /// Content of the weights; none for the embedded ones.
     weights: Option<Vec<Content>>,
     ages: Vec<String>,
-    face: FaceSelection,
-    strength: f32,
-    format: OutputFormat,
+    pub(crate) face: FaceSelection,
+    pub(crate) strength: f32,
+    pub(crate) format: OutputFormat,
     pub(crate) shown: OutputKind,
     pub(crate) animate: bool,
 }

@@ -51,7 +51,7 @@ struct FileRecord {
 }
 
 /// A completed photo.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PhotoRecord {
     pub(crate) photo: PhotoId,
     /// Base name of its results.

@@ -26,6 +26,9 @@ pub(crate) const SOURCE_SCALE: f64 = 0.98;
 /// noise, which training would have to remove first.
 const RESIDUAL_HEAD_SCALE: f64 = 0.1;
 
+/// Maximum increase of a face's saturation by [`GeneratorOutput::LuminanceSaturation`], as a share.
+pub(crate) const MAX_SATURATION_INCREASE: f32 = 0.25;
+
 /// Output parametrization of a generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,10 +46,10 @@ pub enum GeneratorOutput {
     /// lines, folds and shadows remain.
     LuminanceResidual,
     /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))`, where `s` is the source with its
-    /// distance from grey multiplied by `1 + tanh(head_2)`.
+    /// distance from grey multiplied by `1 + tanh(head_2)`, or by `1 + 0.25 tanh(head_2)` where `head_2` is positive.
     ///
-    /// Hair can turn grey and lips pale, but no new hue can appear: tints are the cheapest way to satisfy an age
-    /// classifier.
+    /// Hair can turn grey and lips pale, but no new hue can appear and no colour can become much stronger: tints are
+    /// the cheapest way to satisfy an age classifier, and red patches on skin the next.
     LuminanceSaturation,
 }
 
@@ -76,6 +79,14 @@ pub struct GeneratorConfig {
     /// Output parametrization. Default: direct, as published.
     #[config(default = "GeneratorOutput::Direct")]
     pub output: GeneratorOutput,
+}
+
+/// The factor of saturation that `head`, the output of the last layer, stands for: 0 for grey, at most
+/// `1 + MAX_SATURATION_INCREASE`.
+fn saturation_factor(head: Tensor<4>) -> Tensor<4> {
+    let change = head.tanh();
+    let increase = change.clone().clamp_min(0.0);
+    change - increase * (1.0 - MAX_SATURATION_INCREASE) + 1.0
 }
 
 impl GeneratorConfig {
@@ -194,7 +205,7 @@ impl Generator {
             GeneratorOutput::LuminanceSaturation => {
                 let [luminance, saturation] = [0, 1].map(|channel| head.clone().narrow(1, channel, 1));
                 let grey = source.clone().mean_dim(1);
-                let recoloured = (source - grey.clone()) * (saturation.tanh() + 1.0) + grey;
+                let recoloured = (source - grey.clone()) * saturation_factor(saturation) + grey;
                 tanh_offset(luminance.repeat_dim(1, 3), recoloured.clamp(-1.0, 1.0) * SOURCE_SCALE)
             }
         }
@@ -249,6 +260,7 @@ impl Generator {
 mod tests {
     use super::*;
     use crate::operation::convolution;
+    use crate::random_tensors::RandomTensors;
 
     fn face(device: &Device) -> Tensor<4> {
         let ramp = Tensor::<1, Int>::arange(0..3 * 8 * 8, device).float();
@@ -258,7 +270,7 @@ mod tests {
     #[test]
     fn without_strength_a_face_stays_as_it_is_and_a_whole_face_has_none() {
         let device = Device::flex();
-        let source = Tensor::<4>::random([1, 3, 16, 16], burn::tensor::Distribution::Uniform(-0.9, 0.9), &device);
+        let source = RandomTensors::new(0).uniform([1, 3, 16, 16], -0.9..0.9);
         let generator = |output| {
             GeneratorConfig::new().with_image_size(16).with_width(4).with_residual_blocks(1).with_output(output).init(
                 &AgeGroups::default(),
@@ -370,7 +382,7 @@ mod tests {
         assert!(mean(grey) > mean(source) + 0.3, "lighter");
 
         let (source, vivid) = aged([0.0, 0.5]);
-        let factor = f64::from(1.0 + 0.5f32.tanh());
+        let factor = f64::from(1.0 + MAX_SATURATION_INCREASE * 0.5f32.tanh());
         let difference = mean((chroma(vivid) - chroma(source) * factor * SOURCE_SCALE).abs());
         assert!(difference < 1e-5, "all colours are as much further from grey: {difference}");
     }

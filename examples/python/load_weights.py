@@ -93,12 +93,13 @@ class Generator(nn.Module):
             x = F.relu(layer(x))
         x = self.head(x)
         if self.output == "luminance_saturation":
-            # The second channel residuals the distance from grey, the first the brightness.
-            grey = source.mean(1, keepdim=True)
-            source = (grey + (source - grey) * (1 + torch.tanh(x[:, 1:]))).clamp(-1, 1)
+            # The second channel scales the distance from grey, by at most 1.25; the first is a residual of luminance.
+            grey, change = source.mean(1, keepdim=True), torch.tanh(x[:, 1:])
+            change = torch.where(change > 0, 0.25 * change, change)
+            source = (grey + (source - grey) * (1 + change)).clamp(-1, 1)
             x = x[:, :1]
         if self.output != "direct":
-            # The network draws what residuals, for all colours alike if it is a shade; 0.98 keeps the inverse of tanh finite on black and white.
+            # A residual of one channel is that of all colours; 0.98 keeps atanh finite on black and white.
             x = x + torch.atanh(0.98 * source)
         return torch.tanh(x)
 

@@ -41,6 +41,8 @@ mod network_size;
 pub mod onnx;
 mod operation;
 mod panic_guard;
+#[cfg(test)]
+mod random_tensors;
 pub mod weights;
 mod yunet;
 

@@ -72,9 +72,8 @@ impl FrozenAlexNet {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Distribution;
-
     use super::*;
+    use crate::random_tensors::RandomTensors;
     use crate::{AgeGroups, AlexNetConfig};
 
     #[test]
@@ -82,7 +81,7 @@ mod tests {
         let device = Device::flex();
         let config = AlexNetConfig::new(3).with_input_size(115).with_width(8).with_hidden(16).with_embedding(4);
         let net = config.init(&AgeGroups::default(), 0, &device);
-        let faces = Tensor::<4>::random([2, 3, 32, 32], Distribution::Uniform(-1.0, 1.0), &device.clone().autodiff());
+        let faces = RandomTensors::new(0).uniform([2, 3, 32, 32], -1.0..1.0).autodiff();
         let slopes = |features: Tensor<4>, faces: &Tensor<4>| {
             let gradients = features.clone().square().sum().backward();
             (features.inner(), faces.grad(&gradients).expect("the faces are tracked"))

@@ -27,9 +27,10 @@ impl Generator {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
 
     use super::*;
+    use crate::random_tensors::RandomTensors;
     use crate::{AgeGroups, GeneratorConfig};
 
     #[test]
@@ -37,7 +38,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let config = GeneratorConfig::new().with_width(4).with_residual_blocks(1);
         let generator = config.init(&AgeGroups::default(), 0, &device);
-        let source = Tensor::<4>::random([4, 3, 16, 16], Distribution::Uniform(-1.0, 1.0), &device);
+        let source = RandomTensors::new(0).uniform([4, 3, 16, 16], -1.0..1.0).autodiff();
         let targets = Tensor::<1, Int>::from_data([0, 1, 2, 3], &device);
 
         // Normalized by its batch's statistics in training, and by running statistics of that batch afterwards.

@@ -245,15 +245,16 @@ mod tests {
     use burn::module::Param;
     use burn::nn::PaddingConfig2d;
     use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
     use ipcgan_kernels::Activation;
 
     use super::super::{convolution, transposed_convolution};
     use super::*;
     use crate::operation::gpu::tests::test_gpu;
+    use crate::random_tensors::RandomTensors;
 
-    fn maps(shape: [usize; 4]) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
+    fn maps(seed: u64, shape: [usize; 4]) -> Tensor<4> {
+        RandomTensors::new(seed).uniform(shape, -1.0..1.0)
     }
 
     /// The GPU that `IPCGAN_TEST_DEVICE` names, or the CPU.
@@ -292,7 +293,7 @@ mod tests {
         let layer = Conv2dConfig::new([8, 16], [3, 3]).with_padding(PaddingConfig2d::Same).with_bias(false);
         let layer = layer.init(&Device::flex());
         let with = |weight: Tensor<4>| Conv2d { weight: Param::from_tensor(weight), ..layer.clone() };
-        let given = [&maps([2, 8, 16, 16]), &layer.weight.val(), &maps([2, 16, 16, 16])];
+        let given = [&maps(0, [2, 8, 16, 16]), &layer.weight.val(), &maps(1, [2, 16, 16, 16])];
 
         Precision::Tf32.select();
         let found = gradients(given, |x, weight| convolution(&with(weight), x, Activation::None), &gpu);
@@ -314,8 +315,8 @@ mod tests {
         let (stem, up) = (stem.init(&Device::flex()), up.init(&Device::flex()));
         let with = |weight: Tensor<4>| Conv2d { weight: Param::from_tensor(weight), ..stem.clone() };
         let up_with = |weight: Tensor<4>| ConvTranspose2d { weight: Param::from_tensor(weight), ..up.clone() };
-        let large = [&maps([8, 8, 128, 128]), &stem.weight.val(), &maps([8, 16, 128, 128])];
-        let enlarged = [&maps([8, 16, 64, 64]), &up.weight.val(), &maps([8, 8, 128, 128])];
+        let large = [&maps(2, [8, 8, 128, 128]), &stem.weight.val(), &maps(3, [8, 16, 128, 128])];
+        let enlarged = [&maps(4, [8, 16, 64, 64]), &up.weight.val(), &maps(5, [8, 8, 128, 128])];
 
         let found = gradients(large, |x, weight| convolution(&with(weight), x, Activation::None), &device());
         let found_up = gradients(enlarged, |x, weight| transposed_convolution(&up_with(weight), x), &device());

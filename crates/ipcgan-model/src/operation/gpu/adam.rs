@@ -92,10 +92,11 @@ fn adam_kernel<N: Size>(
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
 
     use super::super::tests::{largest_share, launches, test_gpu};
     use super::*;
+    use crate::random_tensors::RandomTensors;
 
     const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, time: 0 };
 
@@ -103,7 +104,8 @@ mod tests {
     fn updates_are_those_of_the_cpu_whatever_the_layout() {
         let Some(gpu) = test_gpu() else { return };
         for shape in [[16, 8, 3, 3], [5, 1, 1, 7], [8, 4, 16, 32]] {
-            let random = || Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
+            let mut random_tensors = RandomTensors::new(0);
+            let mut random = || random_tensors.uniform(shape, -2.0..2.0);
             let mut cpu = [random(), Tensor::zeros(shape, &Device::flex()), Tensor::zeros(shape, &Device::flex())];
             let mut found = cpu.clone().map(|tensor| tensor.to_device(&gpu));
             for time in 1..4 {

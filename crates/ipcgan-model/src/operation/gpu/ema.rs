@@ -51,16 +51,16 @@ fn ema_kernel<N: Size>(
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
 
     use super::super::tests::{largest_share, launches, test_gpu};
     use super::*;
+    use crate::random_tensors::RandomTensors;
 
     #[test]
     fn an_average_moves_as_on_the_cpu_in_one_launch() {
         let Some(gpu) = test_gpu() else { return };
-        let random = || Tensor::<3>::random([4, 5, 12], Distribution::Normal(0.0, 1.0), &Device::flex());
-        let (average, value) = (random(), random());
+        let mut random_tensors = RandomTensors::new(0);
+        let [average, value] = [(); 2].map(|()| random_tensors.uniform([4, 5, 12], -2.0..2.0));
         let permuted = value.clone().permute([0, 2, 1]).to_device(&gpu).permute([0, 2, 1]);
         let on_gpu = average.clone().to_device(&gpu);
 

@@ -120,16 +120,15 @@ fn sum_kernel(partial: &[f32], total: &mut [f32], iterations: usize, #[comptime]
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, Distribution};
-
     use super::super::tests::{launches, test_gpu};
     use super::*;
+    use crate::random_tensors::RandomTensors;
 
     #[test]
     fn squares_of_all_tensors_are_added_up_in_a_launch_each_and_one() {
         let Some(gpu) = test_gpu() else { return };
-        let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
-        let tensors = [[1, 1], [7, 33], [600, 1024], [1024, 600]].map(random);
+        let mut random_tensors = RandomTensors::new(0);
+        let tensors = [[1, 1], [7, 33], [600, 1024], [1024, 600]].map(|shape| random_tensors.uniform(shape, -2.0..2.0));
         let expected: f64 =
             tensors.iter().flat_map(|x| x.to_data().iter::<f64>().collect::<Vec<_>>()).map(|x| x * x).sum();
         let on_gpu = tensors.map(|tensor| tensor.to_device(&gpu).swap_dims(0, 1));

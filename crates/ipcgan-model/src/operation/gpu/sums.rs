@@ -29,14 +29,15 @@ fn short(values: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use burn::backend::Flex;
-    use burn::tensor::{Device, Distribution, Tensor};
+    use burn::tensor::Tensor;
 
     use super::*;
+    use crate::random_tensors::RandomTensors;
 
     #[test]
     fn sums_of_short_sums_are_the_sums_of_all() {
         for values in [1, 2, 67, 64, 4096, 6144, 3 * 67] {
-            let x = Tensor::<3>::random([2, values, 3], Distribution::Uniform(-1.0, 1.0), &Device::flex());
+            let x = RandomTensors::new(0).uniform([2, values, 3], -1.0..1.0);
 
             let found = sums::<Flex>(x.clone().try_into_primitive::<Flex>().unwrap());
             let found: Vec<f32> = Tensor::<2>::from_primitive::<Flex>(found).into_data().iter().collect();

@@ -87,11 +87,12 @@ fn divisor(count: usize, max: usize) -> usize {
 mod tests {
     use burn::backend::Flex;
     use burn::backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
-    use burn::tensor::{Device, Distribution, FloatDType, Shape, Tensor};
+    use burn::tensor::{FloatDType, Shape, Tensor};
     use burn_flex::FlexTensor;
 
     use super::*;
     use crate::operation::convolution::UPSAMPLE_PARAMS;
+    use crate::random_tensors::RandomTensors;
 
     const WINDOWS: [ConvParams; 4] = [
         ConvParams { kernel: 7, stride: 1, pad_before: 3, pad_after: 3, groups: 1 },
@@ -99,10 +100,6 @@ mod tests {
         ConvParams { kernel: 3, stride: 2, pad_before: 0, pad_after: 0, groups: 2 },
         UPSAMPLE_PARAMS,
     ];
-
-    fn maps(shape: [usize; 4]) -> Tensor<4> {
-        Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex())
-    }
 
     fn primitive(x: &Tensor<4>) -> FlexTensor {
         x.clone().try_into_primitive::<Flex>().unwrap()
@@ -112,7 +109,8 @@ mod tests {
     fn products_and_sums_in_parts_are_whole_sums() {
         for params in WINDOWS {
             let side = params.output_side(16);
-            let (x, y) = (maps([6, 4, 16, 16]), maps([6, 8, side, side]));
+            let mut random = RandomTensors::new(0);
+            let [x, y] = [[6, 4, 16, 16], [6, 8, side, side]].map(|shape| random.uniform(shape, -1.0..1.0));
             let kernel = params.kernel;
             let weight = Flex::float_empty(
                 Shape::new([8, 4 / params.groups, kernel, kernel]),

@@ -44,6 +44,7 @@ pub(super) fn method_metrics(
         years,
         mean_age_error: (!errors.is_empty()).then(|| mean(&errors)),
         accuracy: faces.fraction(&is_of_target),
+        regressed_ages: None,
         age_correlation: faces.age_correlation(),
         verification_rate: reference.thresholds.map(|limit| limit.and_then(is_verified)),
         distance_by_gap: groups.indices().map(|gap| faces.distance_of_gap(gap)).collect(),

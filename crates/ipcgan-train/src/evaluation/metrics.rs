@@ -41,10 +41,22 @@ pub struct RealFaces {
     pub impostor_pairs: usize,
     /// Distance thresholds of verification at [`FALSE_ACCEPT_RATES`]; none with too few pairs.
     pub thresholds: [Option<f64>; 2],
+    /// Ages by the second age estimator; none if it could not be fitted.
+    pub regressed_ages: Option<RegressedAges>,
     /// Distances between two halves of the faces.
     pub distribution: Distribution,
     /// For each group, realism of one half of its faces compared with the other.
     pub realism: Vec<Option<Realism>>,
+}
+
+/// Ages by the second age estimator: ridge regression on the recogniser's embeddings, fitted to faces of the training
+/// split. It moves all ages towards their mean, those of real faces alike.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegressedAges {
+    /// Age of the faces of each group (aged faces: of each target group), in years.
+    pub years: Vec<Option<Interval>>,
+    /// Fraction of faces whose age is in their group (aged faces: in the target group).
+    pub accuracy: Option<Interval>,
 }
 
 /// Distribution distances of two sets of faces on the recogniser's embeddings; not comparable with values on
@@ -139,6 +151,8 @@ pub struct Method {
     pub mean_age_error: Option<f64>,
     /// Fraction of aged faces whose estimated age is in the target group.
     pub accuracy: Option<Interval>,
+    /// Ages by the second age estimator; none if it could not be fitted.
+    pub regressed_ages: Option<RegressedAges>,
     /// Correlation of estimated age and target group, averaged over faces; 1 is linear.
     pub age_correlation: Option<Interval>,
     /// Verification rate: fraction of aged faces that are verified as their source (true accept rate) at

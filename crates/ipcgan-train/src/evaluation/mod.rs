@@ -1,5 +1,6 @@
 //! Evaluation of a generator with networks that are independent of its training.
 
+mod age_regression;
 mod distribution;
 mod image_metrics;
 mod judges;
@@ -16,8 +17,8 @@ mod verdict;
 
 pub use judges::Judges;
 pub use metrics::{
-    Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, Quality, RealFaces, Realism, Teachers, TwoSample,
-    Verdict,
+    Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, Quality, RealFaces, Realism, RegressedAges,
+    Teachers, TwoSample, Verdict,
 };
 pub use report::report;
 pub use statistics::Interval;
@@ -31,6 +32,7 @@ use ipcgan_model::AgeGroups;
 
 use crate::TrainingError;
 use crate::samples::at_every_age;
+use age_regression::AgeRegression;
 use distribution::distribution;
 use method::{AgedFaces, method_metrics};
 use prototypes::Prototypes;
@@ -80,7 +82,8 @@ pub fn evaluate(
     let real = selected.into_iter().zip(people(faces, &indices)).zip(images).zip(estimates);
     let real = real.map(|((((_, group), person), image), estimate)| RealFace { image, group, person, estimate });
     let real: Vec<_> = real.collect();
-    let reference = reference(&real, subject.groups);
+    let regression = AgeRegression::of(known, subject, judges)?;
+    let reference = reference(&real, subject.groups, regression.as_ref());
     let mut ours = Vec::new();
     for face in &real {
         ours.push(at_every_age(subject.generator, &face.image, subject.device));
@@ -115,7 +118,13 @@ pub fn evaluate(
         ("unchanged source", unchanged),
         ("mean difference x 2.5", judged(moved, None, 2 * real.len())),
     ];
-    let methods = ways.iter().map(|(name, aged)| method_metrics(name, &real, aged, &reference, subject.groups));
+    let methods = ways.iter().map(|(name, aged)| {
+        let metrics = method_metrics(name, &real, aged, &reference, subject.groups);
+        let target = |target: usize| aged.estimates.iter().map(|estimates| &estimates[target].embedding[..]).collect();
+        let embeddings: Vec<Vec<&[f32]>> = subject.groups.indices().map(target).collect();
+        let regressed_ages = regression.as_ref().map(|regression| regression.ages(&embeddings, subject.groups));
+        Method { regressed_ages, ..metrics }
+    });
     let mut methods: Vec<_> = methods.collect();
     relate_to_unchanged(&mut methods);
     let verdict = verdict(&methods[0], &reference);
@@ -167,7 +176,7 @@ fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
     indices.iter().map(person).collect()
 }
 
-fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
+fn reference(real: &[RealFace], groups: &AgeGroups, regression: Option<&AgeRegression>) -> RealFaces {
     let of_group = |group| real.iter().filter(move |face| face.group == group);
     let counts: Vec<usize> = groups.indices().map(|group| of_group(group).count()).collect();
     let years = groups.indices().map(|group| {
@@ -182,8 +191,11 @@ fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
     let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
         real.iter().filter(|face| face.is_of_half(half)).map(|face| face.estimate.embedding.clone()).collect()
     });
+    let embeddings: Vec<Vec<&[f32]>> =
+        groups.indices().map(|group| of_group(group).map(|face| &face.estimate.embedding[..]).collect()).collect();
     RealFaces {
         years: years.collect(),
+        regressed_ages: regression.map(|regression| regression.ages(&embeddings, groups)),
         accuracy: Interval::of_fraction(
             real.iter().map(|face| groups.group_of(age(face.estimate.years)) == Some(face.group)),
         ),
@@ -236,7 +248,7 @@ mod tests {
     fn images_of_one_identity_are_no_impostor_pairs_and_stay_in_one_half() {
         let real = [real(0, 0.0), real(0, 0.1), real(1, 5.0), real(1, 5.1), real(2, 9.0)];
 
-        let reference = reference(&real, &AgeGroups::default());
+        let reference = reference(&real, &AgeGroups::default(), None);
 
         assert_eq!(reference.impostor_pairs, 10 - 2);
         assert_eq!(reference.distribution.faces, 2); // of person 1; three are of persons 0 and 2

@@ -39,7 +39,8 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
         two_sample_accuracy(method),
         kernel_distance(method),
         age_error(method, real),
-        rise(method, real),
+        rise("", &method.years, &real.years),
+        regressed_rise(method, real),
         target_group(method, real),
     ] {
         match judged {
@@ -135,14 +136,23 @@ fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {MAX_AGE_ERROR})") })
 }
 
-fn rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
-    let of_real = rise_of(&real.years)?;
+/// Rise of the age by the second estimator.
+fn regressed_rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+    let ages = method.regressed_ages.as_ref().zip(real.regressed_ages.as_ref());
+    let (aged, real) =
+        ages.ok_or("the age by the second estimator, without faces of known age in the training split")?;
+    rise(" by the second estimator", &aged.years, &real.years)
+}
+
+/// Rise of the age `by_estimator` of `aged` faces, relative to that of `real` ones.
+fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]) -> Result<Judgement, String> {
+    let of_real = rise_of(real)?;
     let years = |place: Option<&Option<Interval>>| value(place?.as_ref());
-    let rise = years(method.years.last()).zip(years(method.years.first())).map(|(last, first)| last - first);
+    let rise = years(aged.last()).zip(years(aged.first())).map(|(last, first)| last - first);
     let rise = rise.ok_or("the rise of the estimated age, without faces")?;
     let quality = if rise >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "estimated age rises by {rise:.1} years from the first to the last group (real faces: {of_real:.1}; good is at least {:.1})",
+        "estimated age{by_estimator} rises by {rise:.1} years from the first to the last group (real faces: {of_real:.1}; good is at least {:.1})",
         MIN_RATIO_TO_REAL * of_real
     );
     Ok(Judgement { quality, reason })
@@ -179,7 +189,7 @@ fn value(interval: Option<&Interval>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::metrics::{Distribution, Realism, TwoSample};
+    use super::super::metrics::{Distribution, Realism, RegressedAges, TwoSample};
     use super::*;
 
     fn interval(value: f64) -> Option<Interval> {
@@ -194,9 +204,14 @@ mod tests {
             majority_class_rate: 0.3,
             impostor_pairs: 400,
             thresholds: [Some(0.6), None],
+            regressed_ages: regressed([25.0, 32.0, 40.0]),
             distribution: nothing(),
             realism: vec![None; 3],
         }
+    }
+
+    fn regressed(years: [f64; 3]) -> Option<RegressedAges> {
+        Some(RegressedAges { years: years.map(interval).to_vec(), accuracy: interval(0.4) })
     }
 
     fn nothing() -> Distribution {
@@ -211,6 +226,7 @@ mod tests {
             confusion: Vec::new(),
             mean_age_error: Some(1.7),
             accuracy: interval(0.45),
+            regressed_ages: regressed([26.0, 32.0, 39.0]),
             age_correlation: interval(0.9),
             verification_rate: [interval(0.97), None],
             distance_by_gap: vec![Some(0.2), Some(0.4)],
@@ -266,6 +282,16 @@ mod tests {
         let text = verdict.to_string();
         assert!(text.contains("mean age error 10.0") && text.contains("rises by 3.0 years"), "{text}");
         assert!(!text.contains("verification"), "{text}");
+    }
+
+    #[test]
+    fn ages_must_rise_by_the_second_estimator_too() {
+        let method = Method { regressed_ages: regressed([29.0, 32.0, 35.0]), ..good() };
+
+        let verdict = verdict(&method, &real());
+
+        assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Weak, 1));
+        assert!(verdict.to_string().contains("by the second estimator rises by 6.0 years"), "{verdict}");
     }
 
     #[test]

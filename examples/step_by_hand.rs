@@ -41,7 +41,7 @@ fn main() {
             discriminator.forward(real.clone(), mismatched.clone()),
             discriminator.forward(generated.clone().detach(), target.clone()),
         ];
-        let discriminator_loss = discriminator_loss(Tensor::cat(scores, 0)) * 75.0;
+        let discriminator_loss = discriminator_loss(Tensor::cat(scores, 0), 1.0) * 75.0;
         let gradients = GradientsParams::from_grads(discriminator_loss.backward(), &discriminator);
         discriminator = discriminator_adam.step(LEARNING_RATE, discriminator, gradients);
 

@@ -42,7 +42,7 @@ pub(crate) fn training_step(
         mismatched: groups(batch, 1, &autodiff),
         augmentation: Tensor::zeros([batch, 3, 6], &autodiff),
     };
-    let mut learner = Learner::new(model, gan_optimizer(), gan_lr_scheduler(&training));
+    let mut learner = Learner::new(model, gan_optimizer(&training), gan_lr_scheduler(&training));
     learner.lr_step();
     move || AgingModel::learn(&mut learner, batch.clone())
 }

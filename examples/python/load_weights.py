@@ -93,9 +93,9 @@ class Generator(nn.Module):
             x = F.relu(layer(x))
         x = self.head(x)
         if self.output == "luminance_saturation":
-            # The second channel scales the distance from grey, by at most 1.25; the first is a residual of luminance.
+            # The second channel scales the distance from grey, by 0.5 to 1.25; the first is a residual of luminance.
             grey, change = source.mean(1, keepdim=True), torch.tanh(x[:, 1:])
-            change = torch.where(change > 0, 0.25 * change, change)
+            change = torch.where(change > 0, 0.25 * change, 0.5 * change)
             source = (grey + (source - grey) * (1 + change)).clamp(-1, 1)
             x = x[:, :1]
         if self.output != "direct":

@@ -93,7 +93,8 @@ fn check_gradients(
 fn steps_agree(size: Size, steps: usize, norm_tolerance: f32) -> AgingModel {
     let device = device();
     let golden = Golden::read(&format!("{}_step", size.name()));
-    let mut learner = Learner::new(model(size, &device), gan_optimizer(), gan_lr_scheduler(&AgingTraining::new(steps)));
+    let training = AgingTraining::new(steps);
+    let mut learner = Learner::new(model(size, &device), gan_optimizer(&training), gan_lr_scheduler(&training));
     let mut norms = 0;
     for step in 0..steps {
         let batch = batch(step, &device);

@@ -26,8 +26,8 @@ pub(crate) const SOURCE_SCALE: f64 = 0.98;
 /// noise, which training would have to remove first.
 const RESIDUAL_HEAD_SCALE: f64 = 0.1;
 
-/// Maximum increase of a face's saturation by [`GeneratorOutput::LuminanceSaturation`], as a share.
-pub(crate) const MAX_SATURATION_INCREASE: f32 = 0.25;
+/// Maximum decrease and increase of a face's saturation by [`GeneratorOutput::LuminanceSaturation`], as a share.
+pub(crate) const MAX_SATURATION_CHANGE: [f64; 2] = [0.5, 0.25];
 
 /// Output parametrization of a generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +46,10 @@ pub enum GeneratorOutput {
     /// lines, folds and shadows remain.
     LuminanceResidual,
     /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))`, where `s` is the source with its
-    /// distance from grey multiplied by `1 + tanh(head_2)`, or by `1 + 0.25 tanh(head_2)` where `head_2` is positive.
+    /// distance from grey multiplied by `1 + 0.5 tanh(head_2)`, or by `1 + 0.25 tanh(head_2)` where `head_2` is positive.
     ///
     /// Hair can turn grey and lips pale, but no new hue can appear and no colour can become much stronger: tints are
-    /// the cheapest way to satisfy an age classifier, and red patches on skin the next.
+    /// the cheapest way to satisfy an age classifier, and red or lifeless patches on skin the next.
     LuminanceSaturation,
 }
 
@@ -81,12 +81,11 @@ pub struct GeneratorConfig {
     pub output: GeneratorOutput,
 }
 
-/// The factor of saturation that `head`, the output of the last layer, stands for: 0 for grey, at most
-/// `1 + MAX_SATURATION_INCREASE`.
+/// The factor of saturation that `head`, the output of the last layer, stands for.
 fn saturation_factor(head: Tensor<4>) -> Tensor<4> {
+    let [decrease, increase] = MAX_SATURATION_CHANGE;
     let change = head.tanh();
-    let increase = change.clone().clamp_min(0.0);
-    change - increase * (1.0 - MAX_SATURATION_INCREASE) + 1.0
+    change.clone() * decrease - change.clamp_min(0.0) * (decrease - increase) + 1.0
 }
 
 impl GeneratorConfig {
@@ -378,11 +377,12 @@ mod tests {
         let mean = |values: Tensor<4>| values.mean().into_scalar::<f32>();
 
         let (source, grey) = aged([1.0, -20.0]);
-        assert!(mean(chroma(grey.clone()).abs()) < 1e-5, "no saturation is grey");
+        let ratio = mean(chroma(grey.clone()).abs()) / mean(chroma(source.clone()).abs());
+        assert!(ratio < 0.5, "less than half of the saturation, because the face is lighter too: {ratio}");
         assert!(mean(grey) > mean(source) + 0.3, "lighter");
 
         let (source, vivid) = aged([0.0, 0.5]);
-        let factor = f64::from(1.0 + MAX_SATURATION_INCREASE * 0.5f32.tanh());
+        let factor = 1.0 + MAX_SATURATION_CHANGE[1] * f64::from(0.5f32.tanh());
         let difference = mean((chroma(vivid) - chroma(source) * factor * SOURCE_SCALE).abs());
         assert!(difference < 1e-5, "all colours are as much further from grey: {difference}");
     }

@@ -6,20 +6,21 @@ use burn::tensor::{Int, Tensor};
 use crate::operation::{Target, weighted_squared_error};
 
 /// Loss of the discriminator (`L_D`, least-squares GAN):
-/// `1/2 [ E(D(x|right) - 1)^2 + 1/2 (E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`.
+/// `1/2 [ E(D(x|right) - 1)^2 + 1/(1 + w) (w E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`; the published one has `w = 1`.
 ///
 /// # Shapes
 /// - `scores`: discriminator outputs, `[3 batch, channels, height, width]`: of real faces with their own group, then of
 ///   the same faces with a mismatched group, then of generated faces
+/// - `mismatched_weight`: `w`, the weight of real faces with a mismatched group relative to generated faces
 /// - returns: `[1]`, mean over all scores
 ///
 /// # Panics
 /// If `scores` does not consist of three batches of one size.
-pub fn discriminator_loss(scores: Tensor<4>) -> Tensor<1> {
+pub fn discriminator_loss(scores: Tensor<4>, mismatched_weight: f64) -> Tensor<1> {
     let [count, ..] = scores.dims();
     assert!(count.is_multiple_of(3), "scores of {count} faces are not those of three batches");
-    let rejected = Target { value: 0.0, weight: 0.25 };
-    weighted_squared_error(scores, [Target { value: 1.0, weight: 0.5 }, rejected, rejected])
+    let rejected = |weight: f64| Target { value: 0.0, weight: (0.5 * weight / (1.0 + mismatched_weight)) as f32 };
+    weighted_squared_error(scores, [Target { value: 1.0, weight: 0.5 }, rejected(mismatched_weight), rejected(1.0)])
 }
 
 /// Adversarial loss of the generator (`L_G`, least-squares GAN): `1/2 E(D(G(y|t)|t) - 1)^2`.
@@ -142,11 +143,20 @@ mod tests {
 
     /// The discriminator loss for one constant score per kind of face.
     fn judged(real_right: f32, real_mismatched: f32, generated: f32) -> f32 {
-        value(discriminator_loss(Tensor::cat([real_right, real_mismatched, generated].map(scores).to_vec(), 0)))
+        value(discriminator_loss(Tensor::cat([real_right, real_mismatched, generated].map(scores).to_vec(), 0), 1.0))
     }
 
     fn value(loss: Tensor<1>) -> f32 {
         loss.into_scalar()
+    }
+
+    #[test]
+    fn faces_with_a_mismatched_group_count_by_their_weight() {
+        let accepted = |generated: f32| Tensor::cat([1.0, 1.0, generated].map(scores).to_vec(), 0);
+
+        assert_eq!(value(discriminator_loss(accepted(1.0), 0.0)), 0.5, "generated faces alone");
+        assert_eq!(value(discriminator_loss(accepted(0.0), 0.0)), 0.0);
+        assert_eq!(value(discriminator_loss(accepted(0.0), 3.0)), 0.375);
     }
 
     #[test]

@@ -13,19 +13,19 @@ use crate::schedule::LrSchedule;
 const GAN_BETA_1: f32 = 0.5;
 /// Adam beta 1 of the classifiers (Adam's default).
 const CLASSIFIER_BETA_1: f32 = 0.9;
-/// Adam beta 2.
-const BETA_2: f32 = 0.999;
+/// Adam beta 2 of the classifiers (Adam's default).
+const CLASSIFIER_BETA_2: f32 = 0.999;
 /// Adam epsilon, as in PyTorch and TensorFlow; Burn's default is 1e-5.
 const ADAM_EPSILON: f32 = 1e-8;
 
 /// Adam of a classifier.
 pub(crate) fn classifier_optimizer() -> ModuleOptimizer {
-    ModuleOptimizer::from(FusedAdam::new(CLASSIFIER_BETA_1))
+    ModuleOptimizer::from(FusedAdam::new(CLASSIFIER_BETA_1, CLASSIFIER_BETA_2))
 }
 
 /// Two independent Adams, for the generator and the discriminator of an [`AgingModel`](crate::AgingModel).
-pub fn gan_optimizer() -> ModuleOptimizer {
-    let adam = || FusedAdam::new(GAN_BETA_1);
+pub fn gan_optimizer(training: &AgingTraining) -> ModuleOptimizer {
+    let adam = || FusedAdam::new(GAN_BETA_1, training.adam_beta_2 as f32);
     ModuleOptimizer::from(adam()).with_group(parameters_of("generator"), adam(), None).with_group(
         parameters_of("discriminator"),
         adam(),
@@ -43,10 +43,10 @@ struct FusedAdam {
 }
 
 impl FusedAdam {
-    fn new(beta_1: f32) -> Self {
-        let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(BETA_2).with_epsilon(ADAM_EPSILON);
+    fn new(beta_1: f32, beta_2: f32) -> Self {
+        let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(ADAM_EPSILON);
         // Learning rate and time are set at each step.
-        let settings = Adam { learning_rate: 0.0, beta_1, beta_2: BETA_2, epsilon: ADAM_EPSILON, time: 0 };
+        let settings = Adam { learning_rate: 0.0, beta_1, beta_2, epsilon: ADAM_EPSILON, time: 0 };
         Self { settings, elsewhere: config.build() }
     }
 }

@@ -14,7 +14,7 @@ mod proto;
 use ipcgan_kernels::Activation;
 use prost::Message;
 
-use crate::generator::{Generator, GeneratorOutput, MAX_SATURATION_INCREASE, SOURCE_SCALE};
+use crate::generator::{Generator, GeneratorOutput, MAX_SATURATION_CHANGE, SOURCE_SCALE};
 use crate::layers::Layer;
 use crate::{AgeGroups, GeneratorConfig};
 use graph::{Builder, Side, float, one, whole};
@@ -131,9 +131,11 @@ fn resaturated(builder: &mut Builder, head: &str, face: &str) -> (String, String
     let chroma = builder.apply("Sub", &[face, &grey], vec![]);
     let [lowest, highest] = [-1.0, 1.0].map(|number| builder.number(number));
     let change = builder.apply("Tanh", &[&saturation], vec![]);
-    let increase = builder.apply("Relu", &[&change], vec![]);
-    let rest = builder.number(1.0 - f64::from(MAX_SATURATION_INCREASE));
-    let beyond = builder.apply("Mul", &[&increase, &rest], vec![]);
+    let [decrease, increase] = MAX_SATURATION_CHANGE;
+    let increased = builder.apply("Relu", &[&change], vec![]);
+    let [decrease, difference] = [decrease, decrease - increase].map(|number| builder.number(number));
+    let change = builder.apply("Mul", &[&change, &decrease], vec![]);
+    let beyond = builder.apply("Mul", &[&increased, &difference], vec![]);
     let change = builder.apply("Sub", &[&change, &beyond], vec![]);
     let factor = builder.apply("Add", &[&change, &highest], vec![]);
     let chroma = builder.apply("Mul", &[&chroma, &factor], vec![]);

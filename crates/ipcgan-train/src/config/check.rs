@@ -153,6 +153,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         learning_rate("aging.generator_learning_rate", aging.generator_learning_rate),
         learning_rate("aging.discriminator_learning_rate", aging.discriminator_learning_rate),
         amount("aging.gradient_clip_norm", aging.gradient_clip_norm),
+        rule("aging.adam_beta_2", (0.0..1.0).contains(&aging.adam_beta_2), "at least 0 and below 1"),
         count("aging.window_shifts", aging.window_shifts, 16),
         rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
         rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),

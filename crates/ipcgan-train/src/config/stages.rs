@@ -98,6 +98,9 @@ pub struct AgingTraining {
     /// Peak learning rate of the discriminator's Adam. Default: 0.001, as in the official code.
     #[config(default = 1e-3)]
     pub discriminator_learning_rate: f64,
+    /// Adam beta 2 of both networks. Default: 0.999, as in the official code.
+    #[config(default = 0.999)]
+    pub adam_beta_2: f64,
     /// Learning-rate schedule of both networks after the warm-up. Default: constant.
     #[config(default = "Schedule::Constant")]
     pub schedule: Schedule,
@@ -162,6 +165,10 @@ pub struct LossWeights {
     /// source, in [-1, 1]. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub reconstruction: f64,
+    /// In the discriminator's loss, weight of real faces with a mismatched group relative to generated faces. Default: 1,
+    /// as published; 0 leaves them out.
+    #[config(default = 1.0)]
+    pub mismatched: f64,
 }
 
 /// What the training loop reads from the settings of a stage, and may change.

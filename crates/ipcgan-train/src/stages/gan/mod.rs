@@ -106,7 +106,7 @@ impl TrainingStage for GanStage {
         let mut monitor = GanMonitor::new(context.session.notices.clone());
         Ok(StageParts {
             model,
-            optimizer: gan_optimizer(),
+            optimizer: gan_optimizer(training),
             lr_scheduler: gan_lr_scheduler(training),
             train: train_loader(context)?,
             valid: valid_loader(context)?,

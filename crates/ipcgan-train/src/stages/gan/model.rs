@@ -8,7 +8,9 @@ use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
 use ipcgan_model::{AlexNet, Discriminator, Generator};
 
-use super::objective::{DIVERSITY, GeneratorOutputs, discriminator_objective, generator_objective};
+use super::objective::{
+    DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
+};
 use crate::config::AgingTraining;
 use crate::device_group::DeviceGroup;
 use crate::ema::{ema_decay, ema_update, first_parameter};
@@ -80,7 +82,8 @@ impl AgingModel {
         let judgements =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
         let scores = self.discriminator.conditional_scores(features, judgements);
-        let (loss, metrics) = discriminator_objective(&self.config).training(&scores, metrics(batch));
+        let outputs = DiscriminatorOutputs { scores, mismatched_weight: self.config.weights.mismatched };
+        let (loss, metrics) = discriminator_objective(&self.config).training(&outputs, metrics(batch));
         StepGradients { metrics, gradients: gradients(loss, &self.discriminator, &self.loss_scale) }
     }
 

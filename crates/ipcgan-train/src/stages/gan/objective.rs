@@ -17,10 +17,18 @@ pub(super) const DIVERSITY: &str = "diversity";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
 /// generated faces.
-pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<Tensor<4>> {
-    Objective::new([Loss::new(DISCRIMINATOR, config.weights.adversarial, |scores: &Tensor<4>| {
-        discriminator_loss(scores.clone())
+pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<DiscriminatorOutputs> {
+    Objective::new([Loss::new(DISCRIMINATOR, config.weights.adversarial, |outputs: &DiscriminatorOutputs| {
+        discriminator_loss(outputs.scores.clone(), outputs.mismatched_weight)
     })])
+}
+
+/// What the loss of the discriminator depends on.
+pub(super) struct DiscriminatorOutputs {
+    /// Scores of real faces, of real faces with a mismatched group and of generated faces.
+    pub(super) scores: Tensor<4>,
+    /// Weight of the second relative to the third.
+    pub(super) mismatched_weight: f64,
 }
 
 /// Objective of the generator: `λ1 L_G + λ2 L_identity + λ3 L_age`, and losses that are not in the paper.

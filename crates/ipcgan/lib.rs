@@ -1,5 +1,7 @@
 //! Face ageing with IPCGAN, the identity-preserved conditional GAN, on any vendor's GPU or a CPU.
 //!
+#![doc = concat!("![A photo, and five age groups](data:image/webp;base64,", include_str!("front_picture.txt"), ")")]
+//!
 //! ```no_run
 //! use ipcgan::{AgeBlend, DeviceChoice, PhotoAging, photo};
 //!

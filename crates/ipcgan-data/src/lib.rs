@@ -1,29 +1,10 @@
-//! Images for IPCGAN: photo files, prepared data sets, synthetic faces, and batches for the networks.
+#![doc = include_str!("../README.md")]
+//!
+#![doc = concat!("![Synthetic faces at five age groups](data:image/webp;base64,", include_str!("../front_picture.txt"), ")")]
 //!
 //! A face is an [`RgbImage`](image::RgbImage) with a [`FaceLabel`]; a [`FaceSet`] is a collection of faces. Data sets
 //! turn face sets into batches; only [`pixels`] converts bytes to tensors. Random numbers are a pure function of seed
 //! and index, so that a resumed training run sees the same items as an uninterrupted one.
-//!
-//! ```
-//! use std::sync::Arc;
-//!
-//! use burn::data::dataset::Dataset;
-//! use ipcgan_data::{AgingDataset, Augmentation, SyntheticConfig, SyntheticFaces, split};
-//! use ipcgan_model::AgeGroups;
-//!
-//! # fn main() -> Result<(), ipcgan_data::DataError> {
-//! let groups = AgeGroups::default();
-//! let config = SyntheticConfig { identities: 12, faces_per_group: 1, size: 32, seed: 7 };
-//! let faces = Arc::new(SyntheticFaces::new(config, &groups));
-//! let (train, _valid) = split::by_identity(faces, 7, 0.25)?;
-//!
-//! let items = AgingDataset::stream(Arc::new(train), &groups, 32, Augmentation::mirrored(), 7, 1_000)?;
-//!
-//! let item = items.get(0).expect("synthetic faces are always there");
-//! assert_ne!(item.target, item.mismatched);
-//! # Ok(())
-//! # }
-//! ```
 //!
 //! # Modules, in reading order
 //! - `face`: labels of faces ([`FaceLabel`]), and sets of faces ([`FaceSet`])

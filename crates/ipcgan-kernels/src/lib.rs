@@ -1,22 +1,8 @@
-//! CPU kernels of IPCGAN.
+#![doc = include_str!("../README.md")]
 //!
-//! Feature maps are channels last ([`Nhwc`]). [`InstructionSet`] selects the SIMD instructions;
-//! results do not depend on the number of threads.
+#![doc = concat!("![Time of other programs relative to ours](data:image/svg+xml;base64,", include_str!("../front_picture.txt"), ")")]
 //!
-//! ```
-//! use ipcgan_kernels::{ConvAlgorithm, Convolution, Epilogue, InstructionSet, Nhwc, ConvParams};
-//!
-//! // Each output is the sum of the three by three pixels around it, with zeros outside.
-//! let params = ConvParams { kernel: 3, stride: 1, pad_before: 1, pad_after: 1, groups: 1 };
-//! let instructions = InstructionSet::best();
-//! let sum = Convolution::new(instructions, ConvAlgorithm::Direct, &[1.0; 9], [1, 1], &params, None);
-//! let shape = Nhwc { batch: 1, height: 4, width: 4, channels: 1 };
-//!
-//! let sums = sum.run(&[1.0; 16], shape, [4, 4], &Epilogue::default());
-//!
-//! assert_eq!(sums[..4], [4.0, 6.0, 6.0, 4.0]);
-//! assert_eq!(sums[5], 9.0);
-//! ```
+//! Feature maps are channels last ([`Nhwc`]). [`InstructionSet`] selects the SIMD instructions.
 
 mod adam;
 mod batch_norm;

@@ -1,23 +1,6 @@
-//! Networks, losses and weights files of IPCGAN, the identity-preserved conditional GAN
-//! for face ageing (Wang, Tang, Luo, Gao: *Face Aging with Identity-Preserved Conditional
-//! Generative Adversarial Networks*, CVPR 2018).
+#![doc = include_str!("../README.md")]
 //!
-//! A face is a tensor `[batch, 3, height, width]`, RGB, in [-1, 1]; an age group is an index in
-//! `[batch]`. The device decides where and whether gradients are recorded.
-//!
-//! ```
-//! use burn::tensor::{Device, Tensor};
-//! use ipcgan_model::{AgeGroups, GeneratorConfig};
-//!
-//! let device = Device::flex();
-//! let generator = GeneratorConfig::new().with_width(8).init(&AgeGroups::default(), 0, &device);
-//! let face = Tensor::<4>::zeros([1, 3, 64, 64], &device);
-//! let target_group = Tensor::from_data([4], &device);
-//!
-//! let aged = generator.forward(face, target_group);
-//!
-//! assert_eq!(aged.dims(), [1, 3, 64, 64]);
-//! ```
+#![doc = concat!("![A photo, and five age groups](data:image/webp;base64,", include_str!("../front_picture.txt"), ")")]
 //!
 //! In reading order: [`AgeGroups`], [`AgeBlend`], [`Generator`], [`Discriminator`],
 //! [`AlexNet`], [`loss`], [`weights`], [`onnx`]; [`CpuKernels`] computes on the CPU.

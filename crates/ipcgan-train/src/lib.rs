@@ -1,4 +1,6 @@
-//! Training of IPCGAN in three stages: identity network, age classifier, GAN.
+#![doc = include_str!("../README.md")]
+//!
+#![doc = concat!("![Synthetic faces at five age groups, by the networks of a run of minutes](data:image/webp;base64,", include_str!("../front_picture.txt"), ")")]
 //!
 //! Each stage runs on Burn's learner with its dashboard, metrics and interrupter; a custom training strategy
 //! ([`train`]) counts steps, writes checkpoints by step and resumes exactly.

@@ -203,6 +203,26 @@ mod tests {
     }
 
     #[test]
+    fn adjacent_age_groups_of_a_person_differ_at_a_glance() {
+        const PEOPLE: u64 = 20;
+        // Mean absolute difference of pixels, in levels of 255.
+        const CLEARLY: f32 = 7.0;
+        let mut differences = [0.0; 4];
+        for identity in 0..PEOPLE {
+            let person = Person::random(&mut random(1, 0, identity));
+            let capture = Capture::random(&mut random(1, 1, identity));
+            let faces = [15.5, 25.5, 35.5, 45.5, 60.0].map(|age| render::render(&person, age, &capture, 64));
+            for (difference, pair) in differences.iter_mut().zip(faces.windows(2)) {
+                let bytes = pair[0].as_raw().iter().zip(pair[1].as_raw());
+                let sum: f32 = bytes.map(|(first, second)| f32::from(first.abs_diff(*second))).sum();
+                *difference += sum / pair[0].as_raw().len() as f32 / PEOPLE as f32;
+            }
+        }
+
+        assert!(differences.iter().all(|difference| *difference > CLEARLY), "{differences:?}");
+    }
+
+    #[test]
     fn all_can_be_drawn_at_once() {
         let faces = faces(3, 1, 1);
         let told = AtomicUsize::new(0);

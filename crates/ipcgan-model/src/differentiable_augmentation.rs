@@ -7,11 +7,16 @@ use burn::config::Config;
 use burn::tensor::{Int, Tensor, assert_shape};
 
 /// Number of random values for the augmentation of one face.
-pub const AUGMENTATION_DRAWS: usize = 6;
+pub const AUGMENTATION_DRAWS: usize = 7;
 
-/// Ranges of the augmentation of a network's inputs. All zero: no augmentation.
+/// Ranges of the augmentation of a network's inputs. All zero and no flip: no augmentation.
 #[derive(Config, Copy, Debug, PartialEq)]
 pub struct DifferentiableAugmentation {
+    /// Whether half of the faces are flipped horizontally. Default: no.
+    ///
+    /// A classifier may look at one side of a face only; without flips the generator then changes only that side.
+    #[config(default = false)]
+    pub flip: bool,
     /// Maximum shift in either direction, as a fraction of the side. Default: 0.
     #[config(default = 0.0)]
     pub translation: f64,
@@ -30,7 +35,7 @@ pub struct DifferentiableAugmentation {
 }
 
 impl DifferentiableAugmentation {
-    /// Whether all ranges are zero.
+    /// Whether nothing is augmented.
     pub fn is_identity(&self) -> bool {
         *self == Self::new()
     }
@@ -56,14 +61,15 @@ impl DifferentiableAugmentation {
         self.recoloured(self.resampled(faces, &draws), &draws)
     }
 
-    /// Shifts and scales by two matrix products per face.
+    /// Flips, shifts and scales by two matrix products per face.
     fn resampled(&self, faces: Tensor<4>, draws: &Tensor<2>) -> Tensor<4> {
-        if self.translation == 0.0 && self.scale == 0.0 {
+        if !self.flip && self.translation == 0.0 && self.scale == 0.0 {
             return faces;
         }
         let [batch, channels, height, width] = faces.dims();
         let zoom = draw(draws, 2) * self.scale + 1.0;
-        let columns = sampling(width, zoom.clone(), draw(draws, 0) * self.translation).swap_dims(1, 2);
+        let across = if self.flip { zoom.clone() * sign(draw(draws, 6)) } else { zoom.clone() };
+        let columns = sampling(width, across, draw(draws, 0) * self.translation).swap_dims(1, 2);
         let x = faces.reshape([batch, channels * height, width]).matmul(columns);
         let rows = sampling(height, zoom, draw(draws, 1) * self.translation);
         let x = x.reshape([batch, channels, height, width]).swap_dims(1, 2);
@@ -87,8 +93,13 @@ fn draw(draws: &Tensor<2>, index: usize) -> Tensor<1> {
     draws.clone().narrow(1, index, 1).reshape([batch])
 }
 
-/// Matrices `[batch, side, side]` that sample a line of `side` pixels, magnified by `zoom` `[batch]` and shifted by
-/// `shift` `[batch]` of its length.
+/// 1 for values from zero on, -1 for others.
+fn sign(values: Tensor<1>) -> Tensor<1> {
+    values.greater_equal_elem(0.0).float() * 2.0 - 1.0
+}
+
+/// Matrices `[batch, side, side]` that sample a line of `side` pixels, magnified by `zoom` `[batch]` (negative: also
+/// flipped) and shifted by `shift` `[batch]` of its length.
 fn sampling(side: usize, zoom: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
     let [batch] = zoom.dims();
     let last = (side - 1) as f64;
@@ -124,7 +135,7 @@ mod tests {
     fn a_shift_by_a_pixel_mirrors_what_is_beyond_the_border() {
         let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
         let moved =
-            |across| values(augmentation.apply(line([0.1, 0.2, 0.3, 0.4]), draws([across, 0., 0., 0., 0., 0.])));
+            |across| values(augmentation.apply(line([0.1, 0.2, 0.3, 0.4]), draws([across, 0., 0., 0., 0., 0., 0.])));
 
         for (moved, expected) in [(moved(1.0), [0.2, 0.3, 0.4, 0.3]), (moved(-1.0), [0.2, 0.1, 0.2, 0.3])] {
             assert!(moved.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{moved:?}");
@@ -132,10 +143,20 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_draw_flips_a_face_and_a_positive_one_does_not() {
+        let augmentation = DifferentiableAugmentation::new().with_flip(true);
+        let flipped =
+            |draw| values(augmentation.apply(line([0.1, 0.2, 0.3, 0.4]), draws([0., 0., 0., 0., 0., 0., draw])));
+
+        assert_eq!(flipped(0.3), [0.1, 0.2, 0.3, 0.4]);
+        assert_eq!(flipped(-0.3), [0.4, 0.3, 0.2, 0.1]);
+    }
+
+    #[test]
     fn twice_the_size_shows_the_middle() {
         let augmentation = DifferentiableAugmentation::new().with_scale(1.0);
 
-        let larger = values(augmentation.apply(line([0.0, 0.2, 0.4, 0.6]), draws([0., 0., 1., 0., 0., 0.])));
+        let larger = values(augmentation.apply(line([0.0, 0.2, 0.4, 0.6]), draws([0., 0., 1., 0., 0., 0., 0.])));
 
         let expected = [0.15, 0.25, 0.35, 0.45];
         assert!(larger.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{larger:?}");
@@ -148,7 +169,7 @@ mod tests {
         let face = Tensor::<4>::from_data([[[[0.3]], [[0.0]], [[0.0]]]], &Device::flex());
 
         let changed =
-            augmentation.apply(face, draws([0., 0., 0., 1., 1., 1.])).into_data().try_to_vec::<f32>().unwrap();
+            augmentation.apply(face, draws([0., 0., 0., 1., 1., 1., 0.])).into_data().try_to_vec::<f32>().unwrap();
 
         // Grey 0.1; twice the distance from it: 0.5, -0.1, -0.1; plus 0.1; times 1.5.
         let expected = [0.9, 0.0, 0.0];
@@ -160,7 +181,7 @@ mod tests {
         let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
         let device = Device::flex().autodiff();
         let face = Tensor::<4>::zeros([1, 3, 1, 4], &device).require_grad();
-        let draws = Tensor::<2>::from_data([[1.0, 0., 0., 0., 0., 0.]], &device);
+        let draws = Tensor::<2>::from_data([[1.0, 0., 0., 0., 0., 0., 0.]], &device);
 
         let gradients = augmentation.apply(face.clone(), draws).sum().backward();
 

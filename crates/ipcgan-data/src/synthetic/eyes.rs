@@ -25,7 +25,7 @@ pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
             MIDDLE + side * person.eye_distance + 0.010 * look.capture.gaze[0],
             HEIGHT - 0.003 + 0.006 * look.capture.gaze[1],
         ];
-        let radius = IRIS * (1.0 + 0.09 * ageing.youth - 0.04 * ageing.late_lines);
+        let radius = IRIS * (1.0 + 0.18 * ageing.youth - 0.04 * ageing.late_lines);
         canvas.fill_on(&Shape::circles(&[(eye, radius)]), person.iris.times(0.55), 1.0);
         canvas.fill_on(&Shape::circles(&[(eye, 0.86 * radius)]), person.iris, 1.0);
         canvas.shade([eye[0], eye[1] + 0.4 * radius], [0.7 * radius; 2], person.iris.mixed(WHITE, 0.5), 0.55);
@@ -43,9 +43,9 @@ pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
 /// The opening of an eye: upper edge from the inner to the outer corner, then the lower edge back.
 fn almond(look: &Look, side: f32) -> [Position; 8] {
     let (person, ageing) = (look.person, look.ageing);
-    let width = person.eye_width * (1.0 + 0.05 * ageing.youth - 0.07 * ageing.sagging);
+    let width = person.eye_width * (1.0 + 0.12 * ageing.youth - 0.07 * ageing.sagging);
     let narrowed = 1.0 - 0.12 * look.capture.smile.max(0.0);
-    let opening = person.eye_opening * (1.0 + 0.22 * ageing.youth - 0.26 * ageing.sagging) * narrowed;
+    let opening = person.eye_opening * (1.0 + 0.42 * ageing.youth - 0.30 * ageing.sagging) * narrowed;
     let droop = 0.012 * ageing.sagging - person.eye_tilt;
     let at = |x: f32, y: f32| [person.eye_distance + x * width, HEIGHT + y];
     let half = [
@@ -65,7 +65,10 @@ fn draw_lids(canvas: &mut Canvas, look: &Look, side: f32, skin: Colour) {
     let ageing = look.ageing;
     let edge = almond(look, side);
     let lash = Colour::hex(0x1c110c).mixed(look.hair_colour(), 0.3 + 0.3 * ageing.grey);
-    canvas.line(&edge[..5], 0.017 - 0.004 * ageing.sagging, lash, 0.92);
+    let makeup = look.makeup();
+    let lid = edge[2][1] - 0.6 * look.person.eye_lid;
+    canvas.shade([edge[2][0], lid], [0.095, 0.040], Colour::hex(0x3a2338), 0.55 * makeup);
+    canvas.line(&edge[..5], 0.017 + 0.012 * makeup - 0.004 * ageing.sagging, lash, 0.92);
     canvas.line(&[edge[4], edge[5], edge[6], edge[7], edge[0]], 0.007, skin.times(0.45), 0.7);
     // The crease of the lid, which comes down with age.
     let lid = look.person.eye_lid * (1.0 - 0.45 * ageing.sagging);
@@ -84,7 +87,7 @@ pub(super) fn draw_brows(canvas: &mut Canvas, look: &Look) {
     let height = HEIGHT - person.brow_height - 0.010 * look.capture.raised_brows.max(0.0)
         + 0.008 * look.capture.raised_brows.min(0.0).abs()
         + 0.010 * ageing.sagging;
-    let thickness = person.brow_thickness * (1.0 - 0.12 * ageing.youth - 0.15 * ageing.late_lines);
+    let thickness = person.brow_thickness * (0.65 + 0.50 * ageing.grown - 0.15 * ageing.late_lines);
     let mut random = random(person.details, 2, 0);
     for side in [-1.0, 1.0] {
         let at = |x: f32, y: f32| [x, height + y];

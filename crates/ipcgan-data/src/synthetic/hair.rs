@@ -30,7 +30,19 @@ pub(super) fn draw_behind(canvas: &mut Canvas, look: &Look) {
         [0.72 * reach, foot],
         [0.0, foot - 0.02],
     ];
-    canvas.fill(&Shape::through(&both_sides(&half)), look.hair_colour().times(0.72), 1.0);
+    let hair = Shape::through(&both_sides(&half));
+    canvas.fill(&hair, look.hair_colour().times(0.72), 1.0);
+    draw_grey_temples(canvas, look, &hair, [reach, 0.45]);
+}
+
+/// Greys the hair at the temples, which turn first.
+fn draw_grey_temples(canvas: &mut Canvas, look: &Look, hair: &Shape, [x, y]: Position) {
+    let opacity = look.ageing.grey_temples * (1.0 - 0.8 * look.ageing.grey);
+    canvas.clip(hair);
+    for side in [-1.0, 1.0] {
+        canvas.shade([MIDDLE + side * x, y], [0.18, 0.34], Colour::hex(0xb4b4b8), opacity);
+    }
+    canvas.unclip();
 }
 
 /// Draws the hair above the face.
@@ -55,14 +67,16 @@ pub(super) fn draw_front(canvas: &mut Canvas, look: &Look) {
         canvas.fill(&Shape::circles(&curls(look, &line, reach)), colour, 0.9 * opacity);
     }
     draw_strands(canvas, look, &line, reach, colour);
+    draw_grey_temples(canvas, look, &cap, [reach, 0.22]);
 }
 
 /// The edge of the hair on the face, from its middle to the temple.
 fn hairline(look: &Look) -> Vec<Position> {
     let (person, loss) = (look.person, look.ageing.hair_loss);
+    let low = 0.045 * look.ageing.youth;
     let width = person.head_width;
-    let height = person.hairline - 0.075 * loss;
-    let temple = 0.075 * loss;
+    let height = person.hairline + low - 0.110 * loss;
+    let temple = 0.110 * loss;
     match person.hair_style {
         HairStyle::Fringe => {
             let height = height + 0.060;

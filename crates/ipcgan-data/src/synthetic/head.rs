@@ -23,19 +23,19 @@ pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
 /// The outline of the head.
 pub(super) fn outline(look: &Look) -> Shape {
     let (person, ageing) = (look.person, look.ageing);
-    let width = person.head_width * (1.0 - 0.015 * ageing.youth);
-    let chin = person.chin - 0.028 * ageing.youth + 0.008 * ageing.sagging;
-    let cheek = width * (0.975 + 0.02 * ageing.youth - 0.02 * ageing.late_lines);
-    let jaw = width * (person.jaw_width - 0.03 * ageing.youth + 0.075 * ageing.sagging);
-    let chin_width = width * (person.chin_width + 0.05 * ageing.youth);
+    let width = person.head_width;
+    let chin = person.chin - 0.055 * ageing.youth + 0.010 * ageing.sagging;
+    let cheek = width * (0.965 + 0.05 * ageing.youth - 0.02 * ageing.late_lines);
+    let jaw = width * (person.jaw_width - 0.03 * ageing.youth + 0.085 * ageing.sagging);
+    let chin_width = width * (person.chin_width + 0.03 * ageing.youth);
     let half = [
         [0.0, CROWN],
         [0.55 * width, CROWN + 0.035],
         [0.90 * width, 0.08],
         [width, 0.26],
         [cheek, 0.46],
-        [(cheek + jaw) / 2.0 + 0.012, 0.62],
-        [jaw, 0.745 + 0.02 * ageing.sagging],
+        [(cheek + jaw) / 2.0 + 0.012 + 0.012 * ageing.youth, 0.62],
+        [jaw, 0.745 - 0.015 * ageing.youth + 0.02 * ageing.sagging],
         [(jaw + chin_width) / 2.0, chin - 0.085],
         [chin_width, chin - 0.018],
         [0.0, chin],
@@ -83,13 +83,14 @@ fn draw_shape(canvas: &mut Canvas, look: &Look, skin: Colour) {
         canvas.shade(at(width + 0.02, 0.45), [0.20, 0.56], shadow, 0.52);
         canvas.shade(at(width * 0.93, 0.80), [0.16, 0.26], shadow, 0.42);
         canvas.shade(at(0.20, 0.45), [0.13, 0.09], light, 0.30 + 0.12 * ageing.youth);
-        canvas.shade(at(0.23, 0.50), [0.16, 0.12], Colour::hex(0xd2453c), 0.07 + 0.17 * ageing.youth);
-        canvas.shade(at(0.25, 0.60), [0.09, 0.15], shadow, 0.12 + 0.30 * ageing.sagging - 0.10 * ageing.youth);
+        canvas.shade(at(0.22, 0.50), [0.17, 0.13], Colour::hex(0xe0453c), 0.04 + 0.48 * ageing.youth);
+        let hollow = 0.10 + 0.30 * ageing.early_lines + 0.20 * ageing.sagging - 0.10 * ageing.youth;
+        canvas.shade(at(0.26, 0.60), [0.10, 0.16], shadow, hollow);
         canvas.shade(at(0.075, 0.285), [0.07, 0.09], shadow, 0.30 + 0.14 * ageing.late_lines);
         canvas.shade(at(person.eye_distance, 0.275), [0.13, 0.075], shadow, 0.22 + 0.22 * ageing.sagging);
         // The jowl hangs beside the chin.
-        canvas.shade(at(0.205, 0.83), [0.075, 0.07], light, 0.22 * ageing.sagging);
-        canvas.shade(at(0.150, 0.865), [0.055, 0.080], shadow, 0.36 * ageing.sagging);
+        canvas.shade(at(0.205, 0.83), [0.085, 0.08], light, 0.30 * ageing.sagging);
+        canvas.shade(at(0.145, 0.865), [0.065, 0.090], shadow, 0.55 * ageing.sagging);
     }
 }
 
@@ -106,15 +107,15 @@ fn draw_marks(canvas: &mut Canvas, look: &Look, skin: Colour) {
     };
     let freckles: Vec<(Position, f32)> = scattered(34, [0.004, 0.008], [0.19, 0.36, 0.79, 0.53]);
     let blemishes = scattered(9, [0.009, 0.017], [0.17, 0.08, 0.81, 0.88]);
-    let blotches = scattered(22, [0.016, 0.046], [0.12, 0.05, 0.86, 0.88]);
+    let blotches = scattered(20, [0.024, 0.052], [0.12, 0.05, 0.86, 0.88]);
     let rough = scattered(42, [0.012, 0.028], [0.13, 0.04, 0.85, 0.93]);
     canvas.fill_on(&Shape::circles(&freckles), skin.mixed(Colour::hex(0x7a3b1a), 0.7), 0.6 * person.freckles);
     for (place, radius) in blemishes {
         canvas.shade(place, [radius; 2], Colour::hex(0xb8302c), 0.75 * ageing.blemishes);
     }
     for (number, (place, radius)) in blotches.into_iter().enumerate() {
-        let colour = if number % 3 == 0 { Colour::hex(0xb4483c) } else { skin.mixed(Colour::hex(0x4a2a14), 0.55) };
-        canvas.shade(place, [radius, 0.8 * radius], colour, 0.50 * ageing.blotches);
+        let colour = if number % 3 == 0 { Colour::hex(0xa05a46) } else { skin.mixed(Colour::hex(0x4a2a14), 0.55) };
+        canvas.shade(place, [radius, 0.8 * radius], colour, 0.60 * ageing.blotches);
     }
     for (number, (place, radius)) in rough.into_iter().enumerate() {
         let colour = if number % 2 == 0 { skin.times(0.6) } else { skin.mixed(WHITE, 0.4) };

@@ -14,14 +14,17 @@ const HEIGHT: f32 = 0.70;
 pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
     let (person, ageing, capture) = (look.person, look.ageing, look.capture);
     let skin = look.skin();
-    let lips =
-        person.lips.mixed(Colour::hex(0xd0505a), 0.12 * ageing.youth).mixed(skin.times(0.82), 0.5 * ageing.thin_lips);
-    let width = person.mouth_width * (1.0 + 0.10 * capture.smile - 0.03 * ageing.youth);
+    let lips = person
+        .lips
+        .mixed(Colour::hex(0xe07078), 0.35 * ageing.youth)
+        .mixed(Colour::hex(0xa0142c), 0.75 * look.makeup())
+        .mixed(skin.times(0.82), 0.6 * ageing.thin_lips);
+    let width = person.mouth_width * (1.0 + 0.10 * capture.smile - 0.10 * ageing.youth);
     let corner = HEIGHT - 0.013 * capture.smile + 0.012 * ageing.sagging;
     let middle = HEIGHT + 0.012 * capture.smile;
     let gap = 0.022 * capture.open;
     let [upper, lower] =
-        [person.upper_lip, person.lower_lip].map(|lip| lip * (1.0 + 0.06 * ageing.youth - 0.48 * ageing.thin_lips));
+        [person.upper_lip, person.lower_lip].map(|lip| lip * (1.0 + 0.10 * ageing.youth - 0.50 * ageing.thin_lips));
     let upper_lip = [
         [0.0, middle - gap - 0.82 * upper],
         [0.22 * width, middle - gap - upper],
@@ -68,8 +71,25 @@ pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
     }
 }
 
-/// Draws the beard of those who have one, once they are grown up.
+/// The shade of a shaved beard.
+fn draw_stubble(canvas: &mut Canvas, look: &Look) {
+    let person = look.person;
+    let opacity = 0.50 * person.stubble * look.ageing.grown;
+    let colour = look.hair_colour().mixed(look.skin().times(0.45), 0.5);
+    canvas.clip(&super::head::outline(look));
+    for side in [-1.0, 1.0] {
+        let at = |x: f32, y: f32| [MIDDLE + side * x, y];
+        canvas.shade(at(0.80 * person.head_width, 0.66), [0.13, 0.17], colour, opacity);
+        canvas.shade(at(0.20, 0.80), [0.15, 0.13], colour, opacity);
+        canvas.shade(at(0.06, 0.62), [0.13, 0.05], colour, opacity);
+    }
+    canvas.shade([MIDDLE, person.chin - 0.05], [0.22, 0.15], colour, opacity);
+    canvas.unclip();
+}
+
+/// Draws the beard of those who have one and the stubble of others, once they are grown up.
 pub(super) fn draw_beard(canvas: &mut Canvas, look: &Look) {
+    draw_stubble(canvas, look);
     let person = look.person;
     let opacity = person.beard * look.ageing.grown;
     if opacity == 0.0 {

@@ -79,6 +79,10 @@ pub(super) struct Person {
     pub(super) lower_lip: f32,
     /// Opacity of the beard of a grown-up; zero for most.
     pub(super) beard: f32,
+    /// Opacity of the shaved beard of a grown-up.
+    pub(super) stubble: f32,
+    /// Strength of the make-up of a grown-up.
+    pub(super) makeup: f32,
     pub(super) freckles: f32,
     /// Moles by place and radius.
     pub(super) moles: Vec<([f32; 2], f32)>,
@@ -159,11 +163,13 @@ impl Person {
             upper_lip,
             lower_lip,
             beard: if sturdy > 0.62 && between(0.0, 1.0) < 0.5 { between(0.2, 0.75) } else { 0.0 },
+            stubble: ((sturdy - 0.45) / 0.2).clamp(0.0, 1.0) * between(0.5, 1.0),
+            makeup: ((0.6 - sturdy) / 0.2).clamp(0.0, 1.0) * between(0.4, 1.0),
             freckles: if darkness < 0.4 && between(0.0, 1.0) < 0.25 { between(0.3, 1.0) } else { 0.0 },
             moles,
             glasses,
-            years_ahead: between(-3.0, 3.0),
-            grey_ahead: between(-6.0, 6.0),
+            years_ahead: between(-2.0, 2.0),
+            grey_ahead: between(-3.0, 3.0),
             balding: sturdy * between(0.2, 1.0),
             details: (f64::from(between(0.0, 1.0)) * 2f64.powi(52)) as u64,
         }

@@ -15,6 +15,9 @@ use crate::resample;
 /// Pixels of the drawing to a pixel of the image, each way.
 const FINENESS: u32 = 2;
 
+/// Share of a difference in brightness that the exposure makes up for, as an exponent.
+const METERING: f32 = 0.6;
+
 /// All that decides how a head looks.
 pub(super) struct Look<'a> {
     pub(super) person: &'a Person,
@@ -23,16 +26,28 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The colour of the skin, which gets paler and greyer.
+    /// The colour of the skin, which gets tanned, then pale and grey.
     pub(super) fn skin(&self) -> Colour {
         let skin = self.person.skin;
         let pale = Colour([skin.brightness() * 1.02, skin.brightness() * 0.97, skin.brightness() * 0.88]);
-        skin.mixed(pale, 0.45 * self.ageing.late_lines).mixed(Colour::hex(0xf0a58c), 0.10 * self.ageing.youth)
+        skin.mixed(Colour::hex(0xf0a58c), 0.16 * self.ageing.youth)
+            .mixed(Colour::hex(0x8c5634), 0.28 * self.ageing.tan)
+            .mixed(pale, 0.50 * self.ageing.pallor)
     }
 
-    /// The colour of the hair, which gets grey.
+    /// Strength of the make-up at this age.
+    pub(super) fn makeup(&self) -> f32 {
+        self.person.makeup * self.ageing.makeup
+    }
+
+    /// The colour of the hair, which darkens until 24, gets grey and then white.
     pub(super) fn hair_colour(&self) -> Colour {
-        self.person.hair.mixed(Colour::hex(0xbdbdc0), 0.9 * self.ageing.grey)
+        let white = (2.0 * self.ageing.grey - 1.0).max(0.0);
+        let grey = Colour::hex(0x96969a).mixed(Colour::hex(0xd8d8dc), white);
+        self.person
+            .hair
+            .mixed(Colour::hex(0xc08a44), 0.45 * self.ageing.youth)
+            .mixed(grey, (1.4 * self.ageing.grey).min(0.95))
     }
 }
 
@@ -61,9 +76,10 @@ pub(super) fn render(person: &Person, age: f32, capture: &Capture, size: u32) ->
     resample::to_image(&noisy(pixels, capture), size)
 }
 
-/// How much light the head needs to be as bright as the circumstances say.
+/// How much light the head needs to be nearly as bright as the circumstances say.
 ///
-/// Cameras do the same. Without it grey hair and pale skin would tell the age by the mean of an image.
+/// Cameras do the same. Without it grey hair and pale skin would tell the age by the mean of an image; with all of it
+/// white hair would darken the skin.
 fn exposure(canvas: &Canvas, look: &Look) -> f32 {
     let (mut sum, mut covered) = (0.0, 0.0);
     for [red, green, blue, opacity] in canvas.pixels() {
@@ -72,7 +88,7 @@ fn exposure(canvas: &Canvas, look: &Look) -> f32 {
     }
     let person = look.person;
     let wanted = 0.66 * person.skin.brightness() + 0.10 + 0.08 * person.hair.brightness();
-    look.capture.brightness * wanted * covered / f32::max(sum, 1e-3)
+    look.capture.brightness * (wanted * covered / f32::max(sum, 1e-3)).powf(METERING)
 }
 
 /// The lit head before its background, at the size of the image, 0 to 255.

@@ -11,7 +11,7 @@ use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
 use crate::checkpoint::{Checkpoints, Found, StageProgress};
-use crate::config::StageSettings;
+use crate::config::CommonSettings;
 use crate::device_group::DeviceGroup;
 use crate::session::Session;
 use crate::stage_state::{StageState, check_stage};
@@ -114,7 +114,7 @@ impl<'a> StageContext<'a> {
         let mut config = config.clone();
         definition.check_faces(&mut config, &data)?;
         let device_group = DeviceGroup::new(&session.devices);
-        if !definition.settings(&config).batch_size().is_multiple_of(device_group.count()) {
+        if !definition.settings(&config).batch_size.is_multiple_of(device_group.count()) {
             let (setting, count) = (format!("{stage}.batch_size"), device_group.count());
             let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
             return Err(TrainingError::Setting { setting, reason });
@@ -144,7 +144,7 @@ impl<'a> StageContext<'a> {
     }
 
     /// The settings that the training loop reads.
-    pub(crate) fn settings(&self) -> &dyn StageSettings {
+    pub(crate) fn settings(&self) -> CommonSettings {
         self.stage.definition().settings(&self.config)
     }
 
@@ -159,18 +159,18 @@ impl<'a> StageContext<'a> {
     }
 
     /// Faces per step.
-    pub(crate) fn items_per_step(&self) -> usize {
-        self.settings().batch_size() * self.settings().batches_per_step()
+    pub(crate) fn faces_per_step(&self) -> usize {
+        self.settings().batch_size * self.settings().batches_per_step
     }
 
     /// Micro-batches per step.
     pub(crate) fn micro_batches_per_step(&self) -> usize {
-        self.device_group.count() * self.settings().batches_per_step()
+        self.device_group.count() * self.settings().batches_per_step
     }
 
     /// Faces per micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
-        self.settings().batch_size() / self.device_group.count()
+        self.settings().batch_size / self.device_group.count()
     }
 
     /// Writes the summary, which marks the stage as complete; its weights are already written.

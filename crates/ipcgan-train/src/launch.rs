@@ -10,6 +10,7 @@ use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
 use crate::checkpoint::SaveAlways;
+use crate::config::CommonSettings;
 use crate::context::StageContext;
 use crate::dashboard::dashboard;
 use crate::metric_set::MetricSet;
@@ -18,10 +19,11 @@ use crate::progress::ProgressLines;
 use crate::session::Display;
 use crate::stage_parts::StageParts;
 use crate::step_model::StepModel;
-use crate::strategy::{
-    FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, StepMonitor, StepObserver, StepStrategy,
-};
 use crate::summary::StageResult;
+use crate::trainer::{
+    CheckpointSchedule, FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, Selection, StepPlan,
+    Trainer,
+};
 use crate::validation_logger::ValidationLogger;
 
 impl StageContext<'_> {
@@ -30,8 +32,6 @@ impl StageContext<'_> {
         let StageParts { model, optimizer, lr_scheduler, train, valid, metrics, selection_metric, observer, monitor } =
             parts;
         let learner = self.resumed(model, optimizer, lr_scheduler)?;
-        let outcome = Arc::<Mutex<Outcome>>::default();
-        let strategy = self.strategy(selection_metric, observer, monitor, outcome.clone())?;
         // A separate interrupter, because Burn's dashboard resets it when the stage ends.
         let interrupter = Interrupter::new();
         let training = SupervisedTraining::new(self.run.log(self.stage)?, train, valid)
@@ -45,20 +45,29 @@ impl StageContext<'_> {
                 self.checkpoints.record("optimizer"),
                 self.checkpoints.record("scheduler"),
             )
-            .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
             .label(self.stage.name());
         let training = match &self.session.display {
             Display::Dashboard => training.renderer(dashboard(interrupter)),
             Display::Lines(sink) => training.renderer(Box::new(ProgressLines::new(
                 self.stage.name(),
-                self.settings().steps(),
+                self.settings().steps,
                 self.done,
-                self.items_per_step(),
+                self.faces_per_step(),
                 sink.clone(),
             ))),
         };
-        let metrics = metrics(MetricSet { training, outcome: outcome.clone() }).detail(FACES_PER_SECOND).detail(MEMORY);
-        let result = metrics.training.launch(learner);
+        let MetricSet { training, validation } =
+            metrics(MetricSet { training, validation: Vec::new() }).detail(FACES_PER_SECOND).detail(MEMORY);
+        let outcome = Arc::<Mutex<Outcome>>::default();
+        let monitors = Monitors {
+            recorder: Recorder::new(self.run, self.stage, self.done, self.progress.validated)?,
+            symptoms: monitor,
+            observer,
+            histogram_every: self.config.histogram_every,
+        };
+        let trainer = self.trainer(selection_metric, validation, monitors, outcome.clone());
+        let training = training.with_training_strategy(TrainingStrategy::Custom(Arc::new(trainer)));
+        let result = training.launch(learner);
         let outcome = std::mem::take(&mut *outcome.lock().expect("no holder panics"));
         if let Some(error) = outcome.error {
             return Err(error);
@@ -77,44 +86,39 @@ impl StageContext<'_> {
         Ok((model, StageResult { steps, validated, held_out: progress.held_out, stopped_early, best_step }))
     }
 
-    fn strategy<M: StepModel>(
+    fn trainer<M: StepModel>(
         &self,
-        selection_metric: MonitoredMetric,
-        observer: Option<Arc<dyn StepObserver<M>>>,
-        monitor: Option<StepMonitor>,
+        metric: MonitoredMetric,
+        validation_metrics: Vec<&'static str>,
+        monitors: Monitors<M>,
         outcome: Arc<Mutex<Outcome>>,
-    ) -> Result<StepStrategy<M>, TrainingError> {
-        let monitors = Monitors {
-            recorder: Recorder::new(self.run, self.stage, self.done, self.progress.validated)?,
-            steps: monitor,
-        };
+    ) -> Trainer<M> {
         let settings = self.settings();
-        let (rate, value) = settings.learning_rate();
-        let retry_hint = RetryHint {
-            rate: format!("{}.{rate}={}", self.stage, value / 2.0),
-            batch: format!("{}.batch_size={}", self.stage, settings.batch_size().div_ceil(2)),
-        };
-        Ok(StepStrategy {
-            retry_hint,
+        let CommonSettings { learning_rate: (rate, value), .. } = settings;
+        Trainer {
             device_group: self.device_group.clone(),
-            seed: self.config.seed,
-            steps: settings.steps(),
-            micro_batches_per_step: self.micro_batches_per_step(),
-            items_per_step: self.items_per_step(),
-            validations: self.config.validations,
-            checkpoint_every: self.config.checkpoint_every,
-            checkpoint_after: Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes),
-            histogram_every: self.config.histogram_every,
-            checkpoints: self.checkpoints.clone(),
-            done: self.done,
-            progress: self.progress.clone(),
-            selection_metric,
-            patience: settings.patience(),
-            observer,
+            plan: StepPlan {
+                seed: self.config.seed,
+                steps: settings.steps,
+                validations: self.config.validations,
+                micro_batches_per_step: self.micro_batches_per_step(),
+                faces_per_step: self.faces_per_step(),
+            },
+            checkpoints: CheckpointSchedule {
+                checkpoints: self.checkpoints.clone(),
+                every: self.config.checkpoint_every,
+                max_interval: Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes),
+            },
+            selection: Selection { metric, patience: settings.patience, validation_metrics },
+            retry_hint: RetryHint {
+                rate: format!("{}.{rate}={}", self.stage, value / 2.0),
+                batch: format!("{}.batch_size={}", self.stage, settings.batch_size.div_ceil(2)),
+            },
+            resumed: (self.done, self.progress.clone()),
             stop: self.session.interrupter.clone(),
             monitors: Mutex::new(Some(monitors)),
             outcome,
-        })
+        }
     }
 
     /// A learner with the state of the newest checkpoint, if there is one.

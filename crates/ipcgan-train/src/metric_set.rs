@@ -1,29 +1,27 @@
 //! The metrics of a stage.
 
-use std::sync::{Arc, Mutex};
-
 use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, SupervisedTraining};
 
 use crate::epoch_metric::{EpochMetric, EpochOutputs};
 use crate::step_metrics::{ScalarMetric, StepMetrics};
 use crate::step_model::StepModel;
-use crate::strategy::Outcome;
 
 /// Metrics that a stage shows and keeps.
 pub(crate) struct MetricSet<M: StepModel> {
     pub(crate) training: SupervisedTraining<M>,
-    pub(crate) outcome: Arc<Mutex<Outcome>>,
+    /// Names of the metrics on held-out faces.
+    pub(crate) validation: Vec<&'static str>,
 }
 
 impl<M: StepModel> MetricSet<M> {
     fn map(self, change: impl FnOnce(SupervisedTraining<M>) -> SupervisedTraining<M>) -> Self {
-        Self { training: change(self.training), outcome: self.outcome }
+        Self { training: change(self.training), validation: self.validation }
     }
 
     /// Keeps the validation metric `name` for summary and checkpoint selection.
-    fn track_validation(self, name: &'static str) -> Self {
-        self.outcome.lock().expect("no holder panics").validation_metrics.push(name);
+    fn track_validation(mut self, name: &'static str) -> Self {
+        self.validation.push(name);
         self
     }
 }

@@ -51,9 +51,10 @@ impl<O> Objective<O> {
         self.losses.iter().map(|loss| loss.name)
     }
 
-    /// Names of the metrics that [`Objective::validation`] adds.
+    /// Names of the metrics that [`Objective::validation`] adds: the sum of a single loss is not one of its own.
     pub(crate) fn validation_metrics(&self) -> impl Iterator<Item = &'static str> {
-        self.losses.iter().filter(|loss| loss.validated).map(|loss| loss.name).chain([OBJECTIVE])
+        let sum = (self.losses.len() > 1).then_some(OBJECTIVE);
+        self.losses.iter().filter(|loss| loss.validated).map(|loss| loss.name).chain(sum)
     }
 
     /// The weighted sum, `[1]`, and `metrics` with each unweighted loss.
@@ -66,14 +67,15 @@ impl<O> Objective<O> {
         (sum, self.losses.iter().zip(values).fold(metrics, add))
     }
 
-    /// `metrics` with the unweighted losses that are validated, and the weighted sum of all.
+    /// `metrics` with the unweighted losses that are validated, and the weighted sum of several.
     ///
     /// # Panics
     /// If there are no losses.
     pub(crate) fn validation(&self, outputs: &O, metrics: StepMetrics) -> StepMetrics {
         let (sum, values) = self.evaluate(outputs);
         let validated = self.losses.iter().zip(values).filter(|(loss, _)| loss.validated);
-        validated.fold(metrics, |metrics, (loss, value)| metrics.with(loss.name, value)).with(OBJECTIVE, sum)
+        let metrics = validated.fold(metrics, |metrics, (loss, value)| metrics.with(loss.name, value));
+        if self.losses.len() > 1 { metrics.with(OBJECTIVE, sum) } else { metrics }
     }
 
     /// The weighted sum, and the unweighted losses.
@@ -123,6 +125,14 @@ mod tests {
         assert_eq!(sum.into_scalar::<f32>(), 6.0);
         assert_eq!(numbers(metrics), [("three", 3.0)]);
         assert_eq!(objective(0.0).training_metrics().collect::<Vec<_>>(), ["three"]);
+    }
+
+    #[test]
+    fn a_single_loss_is_the_objective_and_shown_once() {
+        let single = Objective::new([Loss::new("three", 1.0, |one: &Tensor<1>| one.clone() * 3.0)]);
+
+        assert_eq!(numbers(single.validation(&one(), StepMetrics::new(1))), [("three", 3.0)]);
+        assert_eq!(single.validation_metrics().collect::<Vec<_>>(), ["three"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What defines a stage besides its training: settings, faces, files, memory.
 
-use crate::config::StageSettings;
+use crate::config::{CommonSettings, StageSettings};
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
 /// Copies of trained weights in memory: weights, gradients, and two Adam moments.
@@ -17,7 +17,7 @@ pub(crate) struct Footprint {
 /// Settings, faces, files and memory of a stage.
 pub(crate) trait StageDefinition: Sync {
     /// The part of `config` that its training loop reads.
-    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings;
+    fn settings(&self, config: &TrainingConfig) -> CommonSettings;
 
     /// The part of `config` that its training loop may change.
     fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings;

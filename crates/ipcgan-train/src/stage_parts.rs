@@ -9,7 +9,7 @@ use burn::train::{InferenceStep, TrainStep};
 
 use crate::metric_set::MetricSet;
 use crate::step_model::StepModel;
-use crate::strategy::{MonitoredMetric, StepMonitor, StepObserver};
+use crate::trainer::{MonitoredMetric, StepMonitor, StepObserver};
 
 /// Adds the metrics of a stage.
 pub(crate) type AddMetrics<M> = Box<dyn FnOnce(MetricSet<M>) -> MetricSet<M>>;

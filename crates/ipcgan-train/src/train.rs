@@ -48,7 +48,7 @@ pub fn train(
             return Ok(TrainingOutcome::Interrupted { stage, step });
         }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
-            if !learned.is_complete(context.settings().steps()) {
+            if !learned.is_complete(context.settings().steps) {
                 return Ok(TrainingOutcome::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;

@@ -7,8 +7,8 @@ mod stages;
 
 pub use preset::Preset;
 pub use settings_file::SettingsFile;
-pub(crate) use stages::StageSettings;
 pub use stages::{AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, SelectionMetric};
+pub(crate) use stages::{CommonSettings, StageSettings};
 
 use burn::config::Config;
 use ipcgan_data::SyntheticConfig;

@@ -33,7 +33,7 @@ pub(super) fn train_loader(
         context.config.generator.image_size as u32,
         training.augmentation.clone(),
         context.config.seed,
-        training.steps * context.items_per_step(),
+        training.steps * context.faces_per_step(),
     );
     context.loader(LabelledBatcher, dataset, context.micro_batch_size())
 }

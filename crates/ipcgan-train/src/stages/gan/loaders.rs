@@ -26,7 +26,7 @@ impl Batch for AgingBatch {
 /// Batches of training faces for all steps.
 pub(super) fn train_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
     let training = &context.config.aging;
-    let items = training.steps * context.items_per_step();
+    let items = training.steps * context.faces_per_step();
     let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
     aging_loader(context, context.data.train(), augmentation, items, context.micro_batch_size())
 }

@@ -17,7 +17,7 @@ use objective::{DIVERSITY, discriminator_objective, generator_objective};
 use samples::SampleGrids;
 
 use super::aged_faces::{aged_faces, check_aged_faces};
-use crate::config::{SelectionMetric, StageSettings};
+use crate::config::{CommonSettings, SelectionMetric, StageSettings};
 use crate::context::{Pretrained, StageContext};
 use crate::epoch_metric::EpochMetric;
 use crate::metric_set::MetricSet;
@@ -26,7 +26,7 @@ use crate::optimizers::{gan_lr_scheduler, gan_optimizer};
 use crate::realism::REALISM_AND_AGE;
 use crate::stage_definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage_parts::StageParts;
-use crate::strategy::MonitoredMetric;
+use crate::trainer::MonitoredMetric;
 use crate::training_stage::TrainingStage;
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
@@ -34,8 +34,8 @@ use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 pub(super) struct GanStage;
 
 impl StageDefinition for GanStage {
-    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
-        &config.aging
+    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
+        config.aging.common()
     }
 
     fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {

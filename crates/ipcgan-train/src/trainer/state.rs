@@ -11,19 +11,10 @@ use burn::train::{
     ValidLoader,
 };
 
+use super::Monitors;
 use crate::checkpoint::StageProgress;
-use crate::monitor::Recorder;
 use crate::step_metrics::StepMetrics;
 use crate::step_model::StepModel;
-
-/// Looks for symptoms in the metrics of each step.
-pub(crate) type StepMonitor = Box<dyn FnMut(usize, &StepMetrics) + Send>;
-
-/// Observers of the training loop.
-pub(crate) struct Monitors {
-    pub(crate) recorder: Recorder,
-    pub(crate) steps: Option<StepMonitor>,
-}
 
 /// Mutable state of the training loop.
 pub(super) struct LoopState<M: StepModel> {
@@ -38,7 +29,7 @@ pub(super) struct LoopState<M: StepModel> {
     pub(super) saved: Instant,
     /// End of the last step.
     pub(super) stepped: Instant,
-    pub(super) monitors: Monitors,
+    pub(super) monitors: Monitors<M>,
     pub(super) learner: Learner<M>,
     /// Stops this stage, also on errors.
     pub(super) interrupter: Interrupter,

@@ -1,16 +1,15 @@
-//! Validation, early stopping and checkpoints of the training loop.
+//! Validation and checkpoints of the training loop.
 
 use std::time::Instant;
 
 use burn::train::ValidLoader;
 use ipcgan_model::{catch_panic, release_freed_memory};
 
-use super::StepStrategy;
+use super::Trainer;
 use super::state::LoopState;
-use crate::checkpoint::Best;
 use crate::step_model::StepModel;
 
-impl<M: StepModel> StepStrategy<M> {
+impl<M: StepModel> Trainer<M> {
     /// Writes a checkpoint, unless a loss diverged: checkpoints must have finite losses, and the log must contain
     /// every step up to them.
     pub(super) fn checkpoint(&self, state: &mut LoopState<M>) {
@@ -22,7 +21,7 @@ impl<M: StepModel> StepStrategy<M> {
         state.saved = Instant::now();
         release_freed_memory();
         state.progress.loss_scale = state.learner.model().loss_scale().state();
-        self.checkpoints.begin(state.step, state.progress.clone());
+        self.checkpoints.checkpoints.begin(state.step, state.progress.clone());
         // If the main device failed there is nothing to save; that stops the loop.
         let saved = catch_panic(|| {
             // Batch norm defers its last running-statistics update, which a record would miss; this applies it.
@@ -46,23 +45,10 @@ impl<M: StepModel> StepStrategy<M> {
             self.checkpoint(state);
             return false;
         }
-        let validation_metrics =
-            state.validation_metrics(&self.outcome.lock().expect("no holder panics").validation_metrics, epoch);
-        state.monitors.recorder.validation(state.step, validation_metrics.iter().map(|(name, value)| (*name, *value)));
-        let progress = &mut state.progress;
-        progress.validated = state.step;
-        if let Some(value) = validation_metrics.get(self.selection_metric.name) {
-            let metric = self.selection_metric.name;
-            match &mut progress.best {
-                Some(best) if best.metric == metric && !self.selection_metric.better(*value, best.value) => {
-                    best.since += 1
-                }
-                best => *best = Some(Best { step: state.step, value: *value, metric: metric.into(), since: 0 }),
-            }
-        }
-        progress.held_out = validation_metrics.into_iter().map(|(name, value)| (name.into(), value)).collect();
-        let since = progress.best.as_ref().map_or(0, |best| best.since);
+        let metrics = state.validation_metrics(&self.selection.validation_metrics, epoch);
+        state.monitors.recorder.validation(state.step, metrics.iter().map(|(name, value)| (*name, *value)));
+        self.selection.update(&mut state.progress, state.step, metrics);
         self.checkpoint(state);
-        self.patience > 0 && since >= self.patience
+        self.selection.stops(&state.progress)
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::train::Learner;
 
-use super::StepStrategy;
+use super::Trainer;
 use super::state::LoopState;
 use crate::TrainingError;
 use crate::step_model::StepModel;
@@ -15,7 +15,7 @@ pub(crate) struct RetryHint {
     pub(crate) batch: String,
 }
 
-impl<M: StepModel> StepStrategy<M> {
+impl<M: StepModel> Trainer<M> {
     pub(super) fn stop(&self, reason: &str, error: TrainingError, state: &LoopState<M>) {
         state.interrupter.stop(Some(reason));
         self.outcome.lock().expect("no holder panics").error.get_or_insert(error);
@@ -30,7 +30,7 @@ impl<M: StepModel> StepStrategy<M> {
             "continue from it with --resume and a lower learning rate, for example --set {}{wider}",
             self.retry_hint.rate
         );
-        let advice = match self.checkpoints.newest() {
+        let advice = match self.checkpoints.checkpoints.newest() {
             Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
             None => format!("there is no earlier checkpoint; start again with a lower learning rate{wider}"),
         };

@@ -3,8 +3,6 @@
 mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
-#[cfg(feature = "gpu")]
-mod gpu_kernels;
 
 #[cfg(feature = "gpu")]
 use burn::backend::Cube;

@@ -6,8 +6,8 @@ use std::path::Path;
 use ipcgan_model::is_cpu;
 
 use crate::TrainingError;
-use crate::context::StageContext;
-use crate::stage_definition::Footprint;
+use crate::stage::context::StageContext;
+use crate::stage::definition::Footprint;
 
 /// Bytes of a float32.
 const FLOAT: f64 = 4.0;

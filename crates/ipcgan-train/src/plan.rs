@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use ipcgan_model::{catch_panic, release_freed_memory};
+use ipcgan_kernels::release_freed_memory;
+use ipcgan_system::catch_panic;
 
-use crate::context::StageContext;
 use crate::measure::Measured;
 use crate::memory::{Fit, MemoryNeed};
 use crate::session::Session;
+use crate::stage::context::StageContext;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
 /// Pairs of small batch sizes per device from which larger ones are extrapolated; the first pair that certainly fits

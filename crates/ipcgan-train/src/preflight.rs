@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::checkpoint::Checkpoints;
-use crate::context::StageContext;
 use crate::memory::Fit;
+use crate::run::checkpoint::Checkpoints;
 use crate::session::{Session, check_precision};
-use crate::stage_state::{StageState, check_stage};
+use crate::stage::context::StageContext;
+use crate::stage::state::{StageState, check_stage};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Batch size per device up to which memory is not measured before training: a measurement takes seconds, and on a GPU

@@ -13,7 +13,7 @@ use burn::nn::BatchNorm;
 use burn::tensor::{DType, Tensor};
 use ipcgan_kernels::Activation;
 
-use super::activate;
+use super::activation::activate;
 use super::engine::{Engine, engine};
 
 /// A pass of a batch norm over a batch in training.

@@ -5,7 +5,7 @@ use ipcgan_data::Augmentation;
 use ipcgan_model::DifferentiableAugmentation;
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::Schedule;
+use crate::config::schedule::Schedule;
 
 /// Training of a classifier: the identity network or the age classifier.
 #[derive(Config, Debug)]

@@ -14,19 +14,19 @@ use super::aged_faces::{aged_faces, check_aged_faces};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
-use crate::context::{Pretrained, StageContext};
-use crate::device_group::DeviceGroup;
-use crate::loss_scale::LossScale;
-use crate::metric_set::MetricSet;
-use crate::objective::{Loss, Objective};
-use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer};
-use crate::stage_definition::{Footprint, StageDefinition};
-use crate::stage_parts::StageParts;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::metric::set::MetricSet;
+use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::definition::{Footprint, StageDefinition};
+use crate::stage::parts::StageParts;
+use crate::stage::training::TrainingStage;
+use crate::step::devices::DeviceGroup;
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::objective::{Loss, Objective};
+use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
+use crate::step::update::{StepGradients, gradients};
 use crate::trainer::MonitoredMetric;
-use crate::training_stage::TrainingStage;
-use crate::update::{StepGradients, gradients};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The age stage.
@@ -124,7 +124,8 @@ impl AgeModel {
     /// says; everything else is frozen.
     pub fn new(alexnet: AlexNet, alexnet_config: AlexNetConfig, config: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, trunk: Frozen::new(alexnet), alexnet_config, config, steps: 0, loss_scale: LossScale::selected() }
+        let loss_scale = LossScale::of(alexnet.precision());
+        Self { head, trunk: Frozen::new(alexnet), alexnet_config, config, steps: 0, loss_scale }
     }
 
     /// The model after `steps` steps, which checkpoints do not store.

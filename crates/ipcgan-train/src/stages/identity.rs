@@ -14,21 +14,21 @@ use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
-use crate::context::{Pretrained, StageContext};
-use crate::device_group::DeviceGroup;
-use crate::epoch_metric::EpochMetric;
-use crate::loss_scale::LossScale;
-use crate::metric_set::MetricSet;
-use crate::objective::{Loss, Objective};
-use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer};
-use crate::stage_definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
-use crate::stage_parts::StageParts;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::metric::epoch::EpochMetric;
+use crate::metric::set::MetricSet;
+use crate::metric::verification::{IdentityValidation, VERIFICATION_AUC};
+use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
+use crate::stage::parts::StageParts;
+use crate::stage::training::TrainingStage;
+use crate::step::devices::DeviceGroup;
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::objective::{Loss, Objective};
+use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
+use crate::step::update::{StepGradients, gradients};
 use crate::trainer::MonitoredMetric;
-use crate::training_stage::TrainingStage;
-use crate::update::{StepGradients, gradients};
-use crate::verification::{IdentityValidation, VERIFICATION_AUC};
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
 /// The identity stage.
@@ -99,13 +99,14 @@ impl TrainingStage for IdentityStage {
             }
             metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
         };
+        let alexnet = config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device());
         Ok(StageParts {
             model: IdentityModel {
-                alexnet: config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device()),
+                alexnet: alexnet.with_precision(config.precision),
                 config: training.clone(),
                 age_weight,
                 steps: context.done,
-                loss_scale: LossScale::selected(),
+                loss_scale: LossScale::of(config.precision),
             },
             optimizer: classifier_optimizer(),
             lr_scheduler: classifier_lr_scheduler(training),

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use ipcgan_data::{LabelledBatch, LabelledBatcher, LabelledDataset};
 
 use crate::config::ClassifierTraining;
-use crate::context::StageContext;
-use crate::device_group::Batch;
+use crate::stage::context::StageContext;
+use crate::step::devices::Batch;
 
 impl Batch for LabelledBatch {
     fn to_device(self, device: &Device) -> Self {

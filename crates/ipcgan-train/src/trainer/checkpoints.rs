@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::checkpoint::Checkpoints;
+use crate::run::checkpoint::Checkpoints;
 
 /// Checkpoints of a stage, every so many steps and at least every so often.
 pub(crate) struct CheckpointSchedule {

@@ -5,15 +5,7 @@ use burn::train::Learner;
 use super::Trainer;
 use super::state::LoopState;
 use crate::TrainingError;
-use crate::step_model::StepModel;
-
-/// Suggested `--set` overrides after a failure.
-pub(crate) struct RetryHint {
-    /// Half the learning rate.
-    pub(crate) rate: String,
-    /// Half the batch size.
-    pub(crate) batch: String,
-}
+use crate::step::model::StepModel;
 
 impl<M: StepModel> Trainer<M> {
     pub(super) fn stop(&self, reason: &str, error: TrainingError, state: &LoopState<M>) {

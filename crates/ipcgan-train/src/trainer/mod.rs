@@ -3,7 +3,9 @@
 
 mod checkpoints;
 mod failure;
+mod launch;
 mod monitors;
+mod retry_hint;
 mod selection;
 mod state;
 mod steps;
@@ -17,21 +19,21 @@ use burn::train::{
     Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
     TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
-use ipcgan_model::try_catch_panic;
+use ipcgan_system::try_catch_panic;
 
 pub(crate) use checkpoints::CheckpointSchedule;
-pub(crate) use failure::RetryHint;
 pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
+pub(crate) use retry_hint::RetryHint;
 pub(crate) use selection::{MonitoredMetric, Selection};
 use state::{LoopState, Pending};
 pub(crate) use steps::StepPlan;
 
 use crate::TrainingError;
-use crate::checkpoint::StageProgress;
-use crate::device_group::DeviceGroup;
 use crate::memory::resident_bytes;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::StepModel;
+use crate::run::checkpoint::StageProgress;
+use crate::step::devices::DeviceGroup;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::StepModel;
 
 /// Names of the performance metrics.
 pub(crate) const FACES_PER_SECOND: &str = "faces per second";

@@ -7,9 +7,9 @@ use image::RgbImage;
 
 use crate::TrainingError;
 use crate::monitor::Recorder;
-use crate::parameter_values::parameter_values;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::StepModel;
+use crate::monitor::parameter_values::parameter_values;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::StepModel;
 
 /// Looks for symptoms in the metrics of each step.
 pub(crate) type StepMonitor = Box<dyn FnMut(usize, &StepMetrics) + Send>;

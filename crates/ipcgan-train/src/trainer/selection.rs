@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checkpoint::{Best, StageProgress};
+use crate::run::checkpoint::{Best, StageProgress};
 
 /// Metric on held-out faces that selects the best checkpoint.
 #[derive(Clone, Copy, Debug)]

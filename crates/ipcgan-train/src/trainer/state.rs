@@ -12,9 +12,9 @@ use burn::train::{
 };
 
 use super::Monitors;
-use crate::checkpoint::StageProgress;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::StepModel;
+use crate::run::checkpoint::StageProgress;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::StepModel;
 
 /// Mutable state of the training loop.
 pub(super) struct LoopState<M: StepModel> {

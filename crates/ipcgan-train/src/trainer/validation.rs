@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use burn::train::ValidLoader;
-use ipcgan_model::{catch_panic, release_freed_memory};
+use ipcgan_kernels::release_freed_memory;
+use ipcgan_system::catch_panic;
 
 use super::Trainer;
 use super::state::LoopState;
-use crate::step_model::StepModel;
+use crate::step::model::StepModel;
 
 impl<M: StepModel> Trainer<M> {
     /// Writes a checkpoint, unless a loss diverged: checkpoints must have finite losses, and the log must contain

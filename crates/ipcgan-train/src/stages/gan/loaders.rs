@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet};
 
 use crate::TrainingError;
-use crate::context::StageContext;
-use crate::device_group::Batch;
+use crate::stage::context::StageContext;
+use crate::step::devices::Batch;
 
 impl Batch for AgingBatch {
     fn to_device(self, device: &Device) -> Self {

@@ -13,8 +13,15 @@ use super::Checkpoints;
 
 /// One of the records of each checkpoint of a stage.
 pub(crate) struct RecordFiles {
-    pub(super) checkpoints: Checkpoints,
-    pub(super) name: &'static str,
+    checkpoints: Checkpoints,
+    name: &'static str,
+}
+
+impl Checkpoints {
+    /// Files of one record in all checkpoints.
+    pub(crate) fn record(&self, name: &'static str) -> RecordFiles {
+        RecordFiles { checkpoints: self.clone(), name }
+    }
 }
 
 impl RecordFiles {

@@ -6,8 +6,8 @@ use burn::optim::{AdamConfig, AdamState, LearningRate, ModuleOptimizer, Optimize
 use burn::tensor::{Device, Tensor};
 use ipcgan_model::{Adam, adam_update, can_adam_update};
 
+use crate::config::schedule::LrSchedule;
 use crate::config::{AgingTraining, ClassifierTraining};
-use crate::schedule::LrSchedule;
 
 /// Adam beta 1 of the GAN (official code).
 const GAN_BETA_1: f32 = 0.5;

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_is_text_is_a_string() {
+    fn a_utf8_path_is_a_json_string() {
         let path = JsonPath::from("faces/ä.jpg");
 
         let json = serde_json::to_string(&path).unwrap();
@@ -94,7 +94,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_is_not_text_comes_back_as_it_was() {
+    fn a_path_that_is_not_utf8_survives_a_round_trip_through_json() {
         use std::os::unix::ffi::OsStrExt;
         let path = JsonPath::from(std::ffi::OsStr::from_bytes(b"caf\xe9.jpg"));
 

@@ -7,8 +7,8 @@ use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 
-use crate::epoch_metric::{EpochMetric, EpochOutputs, rows};
-use crate::step_metrics::StepMetrics;
+use crate::metric::epoch::{EpochMetric, EpochOutputs, rows};
+use crate::step::metrics::StepMetrics;
 
 /// Names of the two metrics.
 pub(crate) const KERNEL_DISTANCE: &str = "kernel distance";
@@ -178,14 +178,14 @@ mod tests {
     use super::*;
 
     /// Ten faces in each of two groups: `aged` maps the features of a real face to those of an aged one.
-    fn faces(aged: impl Fn([f32; 2]) -> [f32; 2], told: bool) -> AgedAndReal {
+    fn faces(aged: impl Fn([f32; 2]) -> [f32; 2], recognised: bool) -> AgedAndReal {
         let faces = (0..20).map(|index| {
             let target = index % 2;
             let place = [(index * 7 % 20) as f32, (index * 3 % 20) as f32 + 100.0 * target as f32];
             let other = [(index * 3 % 20) as f32, (index * 11 % 20) as f32 + 100.0 * target as f32];
             let (real, aged) = (place.to_vec(), aged(other).to_vec());
             // The classifier is right on half of the real faces.
-            FacePair { target, aged, real, aged_is_of_target: told, real_is_of_target: index % 4 < 2 }
+            FacePair { target, aged, real, aged_is_of_target: recognised, real_is_of_target: index % 4 < 2 }
         });
         AgedAndReal { groups: 2, faces: faces.collect() }
     }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_meanwhile_is_never_taken_for_stale() {
+    fn a_file_that_is_being_written_is_never_removed_as_stale() {
         let folder = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for writer in 0..4 {

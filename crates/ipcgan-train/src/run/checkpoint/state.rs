@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::loss_scale::LossScaleState;
+use crate::step::loss_scale::LossScaleState;
 
 /// File that marks a checkpoint as complete and stores the checksums of its records.
 pub(super) const STATE: &str = "state.json";

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::step_metrics::StepMetrics;
+use crate::step::metrics::StepMetrics;
 
 /// Name of the weighted sum on held-out faces.
 pub(crate) const OBJECTIVE: &str = "objective";

@@ -10,8 +10,8 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 
-use crate::epoch_metric::NOT_DEFINED;
-use crate::step_metrics::DETAIL;
+use crate::metric::epoch::NOT_DEFINED;
+use crate::step::metrics::DETAIL;
 
 /// Interval between lines.
 const EVERY: Duration = Duration::from_secs(5);

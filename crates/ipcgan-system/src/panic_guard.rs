@@ -72,9 +72,9 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    // One test, because what devices said is kept for the whole program.
+    // One test, because the message of a device thread is stored for the whole process.
     #[test]
-    fn a_panic_becomes_its_message_and_what_the_devices_thread_said_comes_first() {
+    fn a_panic_becomes_an_error_with_the_message_of_the_device_thread_first() {
         assert_eq!(catch_panic(|| 7), Ok(7));
         assert_eq!(catch_panic(|| -> u8 { panic!("the {} is gone", "device") }), Err("the device is gone".into()));
         assert_eq!(catch_panic(|| -> u8 { panic!("gone:\n  no answer\n") }), Err("gone: no answer".into()));
@@ -86,7 +86,7 @@ mod tests {
         });
 
         assert_eq!(failed, Err("out of memory".into()));
-        let told = try_catch_panic(|| -> Result<u8, String> { Err("no\n answer".into()) });
-        assert_eq!(told, Err("no answer".into()), "a cause is told once");
+        let error = try_catch_panic(|| -> Result<u8, String> { Err("no\n answer".into()) });
+        assert_eq!(error, Err("no answer".into()), "the message of the device thread is reported once");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::checkpoint::Checkpoints;
+use crate::run::checkpoint::Checkpoints;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
 /// State of a stage in a run.

@@ -9,22 +9,22 @@ use burn::store::ModuleRecord;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
-use crate::checkpoint::SaveAlways;
 use crate::config::CommonSettings;
-use crate::context::StageContext;
-use crate::dashboard::dashboard;
-use crate::metric_set::MetricSet;
+use crate::metric::set::MetricSet;
 use crate::monitor::Recorder;
-use crate::progress::ProgressLines;
+use crate::monitor::dashboard::dashboard;
+use crate::monitor::lines::ProgressLines;
+use crate::monitor::validation_logger::ValidationLogger;
+use crate::run::checkpoint::SaveAlways;
+use crate::run::summary::StageResult;
 use crate::session::Display;
-use crate::stage_parts::StageParts;
-use crate::step_model::StepModel;
-use crate::summary::StageResult;
+use crate::stage::context::StageContext;
+use crate::stage::parts::StageParts;
+use crate::step::model::StepModel;
 use crate::trainer::{
     CheckpointSchedule, FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, Selection, StepPlan,
     Trainer,
 };
-use crate::validation_logger::ValidationLogger;
 
 impl StageContext<'_> {
     /// Runs the training loop of a stage. Returns the best model after early stopping, else the last one.

@@ -1,12 +1,14 @@
 //! Models that are trained in steps.
 
+use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Int, Tensor};
 use burn::train::{Learner, LearnerModel, TrainStep};
 
-use crate::device_group::{Batch, DeviceGroup};
-use crate::loss_scale::LossScale;
-use crate::step_metrics::StepMetrics;
-use crate::update::{StepGradients, Update};
+use crate::step::devices::{Batch, DeviceGroup};
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
+use crate::step::update::{StepGradients, Update};
 
 /// Name of the gradient norm of a classifier.
 pub(crate) const GRADIENT_NORM: &str = "gradient norm";
@@ -24,6 +26,23 @@ pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Step
     fn loss_scale(&self) -> &LossScale;
 }
 
+/// Gradients of the update of `network`, a part of `model`, by the mean of `step_gradients`, and the mean metrics with
+/// the gradient norm as `norm`; no gradients if they overflowed.
+///
+/// `model` is dropped, because a clone would prevent in-place updates of the weights.
+pub(crate) fn mean_update<M: StepModel, N: Module>(
+    model: M,
+    network: impl Fn(&M) -> &N,
+    step_gradients: Vec<StepGradients>,
+    gradient_clip_norm: f64,
+    norm: &'static str,
+) -> (Option<GradientsParams>, StepMetrics) {
+    let (gradients, metrics): (Vec<_>, Vec<_>) =
+        step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
+    let update = Update::mean(network(&model), gradients, gradient_clip_norm, model.loss_scale());
+    (update.gradients, StepMetrics::mean(metrics).with(norm, update.norm))
+}
+
 /// One update from the mean gradient of all micro-batches: the step of both classifiers.
 pub(crate) fn learn_in_one_update<M: StepModel, B: Batch>(
     learner: &mut Learner<M>,
@@ -34,14 +53,10 @@ pub(crate) fn learn_in_one_update<M: StepModel, B: Batch>(
 ) -> StepMetrics {
     let model = learner.model();
     let step_gradients = device_group.step_gradients(&model, micro_batches, compute);
-    let (gradients, metrics): (Vec<_>, Vec<_>) =
-        step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
-    let update = Update::mean(&model, gradients, gradient_clip_norm, model.loss_scale());
-    // Otherwise this clone would prevent in-place updates of the weights.
-    drop(model);
-    // One that is skipped counts as a step, with no gradients.
-    learner.optimizer_step(update.gradients.unwrap_or_default());
-    StepMetrics::mean(metrics).with(GRADIENT_NORM, update.norm)
+    let (gradients, metrics) = mean_update(model, |model| model, step_gradients, gradient_clip_norm, GRADIENT_NORM);
+    // A skipped update counts as a step without gradients, because a checkpoint stores only the number of steps.
+    learner.optimizer_step(gradients.unwrap_or_default());
+    metrics
 }
 
 /// Accuracy of `logits` `[batch, classes]`.

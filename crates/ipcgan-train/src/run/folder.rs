@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ipcgan_model::{JsonPath, write_atomic};
+use ipcgan_system::{JsonPath, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -9,9 +9,9 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
-use ipcgan_model::catch_panic;
+use ipcgan_system::catch_panic;
 
-use crate::update::StepGradients;
+use crate::step::update::StepGradients;
 
 /// A batch that can be moved to a device.
 pub(crate) trait Batch: Send + 'static {

@@ -3,9 +3,9 @@
 use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, SupervisedTraining};
 
-use crate::epoch_metric::{EpochMetric, EpochOutputs};
-use crate::step_metrics::{ScalarMetric, StepMetrics};
-use crate::step_model::StepModel;
+use crate::metric::epoch::{EpochMetric, EpochOutputs};
+use crate::step::metrics::{ScalarMetric, StepMetrics};
+use crate::step::model::StepModel;
 
 /// Metrics that a stage shows and keeps.
 pub(crate) struct MetricSet<M: StepModel> {

@@ -10,12 +10,12 @@ use burn::tensor::Device;
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
-use crate::checkpoint::{Checkpoints, Found, StageProgress};
 use crate::config::CommonSettings;
-use crate::device_group::DeviceGroup;
+use crate::run::checkpoint::{Checkpoints, Found, StageProgress};
+use crate::run::summary::{StageResult, Summary};
 use crate::session::Session;
-use crate::stage_state::{StageState, check_stage};
-use crate::summary::{StageResult, Summary};
+use crate::stage::state::{StageState, check_stage};
+use crate::step::devices::DeviceGroup;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Rejects data with another number of faces than `stage` was started with: their order would differ.
@@ -187,7 +187,7 @@ impl<'a> StageContext<'a> {
         self.run.save_summary(self.stage, &summary)
     }
 
-    /// The identity network and age classifier of the earlier stages.
+    /// The identity network and age classifier of the earlier stages, in the precision of the run.
     ///
     /// # Errors
     /// They are not there, or cannot be read.
@@ -196,7 +196,8 @@ impl<'a> StageContext<'a> {
         match pretrained {
             Pretrained::Untrained => {
                 let config = self.config.alexnet.clone();
-                Ok((config.init(&self.config.age_groups, self.config.seed, &device), config))
+                let alexnet = config.init(&self.config.age_groups, self.config.seed, &device);
+                Ok((alexnet.with_precision(self.config.precision), config))
             }
             Pretrained::FromRun => {
                 let path = self.run.weights("alexnet");
@@ -204,7 +205,7 @@ impl<'a> StageContext<'a> {
                     return Err(TrainingError::MissingWeights { stage: self.stage, path });
                 }
                 let weights = weights::load::<AlexNet>(&path, &device)?;
-                Ok((weights.network, weights.config))
+                Ok((weights.network.with_precision(self.config.precision), weights.config))
             }
         }
     }

@@ -1,12 +1,12 @@
 //! A stage: its definition, the parts that are trained, and what is saved.
 
 use crate::TrainingError;
-use crate::context::{Pretrained, StageContext};
 use crate::measure::Measured;
-use crate::stage_definition::StageDefinition;
-use crate::stage_parts::StageParts;
-use crate::step_model::StepModel;
-use crate::summary::StageResult;
+use crate::run::summary::StageResult;
+use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::definition::StageDefinition;
+use crate::stage::parts::StageParts;
+use crate::step::model::StepModel;
 
 /// A training stage. A run and a dry run start from the same parts.
 pub(crate) trait TrainingStage: StageDefinition {

@@ -6,7 +6,7 @@ use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 
-use crate::epoch_metric::{EpochMetric, EpochOutputs, rows};
+use crate::metric::epoch::{EpochMetric, EpochOutputs, rows};
 
 /// Embeddings and identities of a batch of held-out faces.
 #[derive(Clone, Debug)]

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::{fs, io};
 
-use ipcgan_model::write_atomic;
+use ipcgan_system::write_atomic;
 
-pub(crate) use record_files::{RecordFiles, SaveAlways};
+pub(crate) use record_files::SaveAlways;
 pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
 use state::{STATE, State, checksum, state};
 
@@ -150,11 +150,6 @@ impl Checkpoints {
     pub(crate) fn begin(&self, step: usize, progress: StageProgress) {
         let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
         incomplete.insert(step, State { step, progress, checksums: BTreeMap::new() });
-    }
-
-    /// Files of one record in all checkpoints.
-    pub(crate) fn record(&self, name: &'static str) -> RecordFiles {
-        RecordFiles { checkpoints: self.clone(), name }
     }
 
     /// The newest complete checkpoint.

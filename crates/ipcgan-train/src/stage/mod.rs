@@ -1,4 +1,10 @@
-//! The three training stages.
+//! The training stages: their names, what defines one, and its state in a run.
+
+pub(crate) mod context;
+pub(crate) mod definition;
+pub(crate) mod parts;
+pub(crate) mod state;
+pub(crate) mod training;
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,6 +45,6 @@ impl FromStr for Stage {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|stage| stage.name() == name);
-        found.ok_or_else(|| format!("unknown stage `{name}`; valid are identity, age and aging"))
+        found.ok_or_else(|| format!("unknown stage `{name}`; valid are {}", Self::ALL.map(Self::name).join(", ")))
     }
 }

@@ -37,9 +37,9 @@ pub(crate) struct LossScale {
 }
 
 impl LossScale {
-    /// The loss scale that the selected precision needs.
-    pub(crate) fn selected() -> Self {
-        match Precision::selected() {
+    /// The loss scale that `precision` needs.
+    pub(crate) fn of(precision: Precision) -> Self {
+        match precision {
             Precision::Float16 => Self::dynamic(),
             Precision::Float32 | Precision::Tf32 | Precision::Bfloat16 => Self::none(),
         }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn gradients_that_are_never_finite_are_let_through_in_the_end() {
+    fn gradients_that_are_never_finite_are_accepted_at_the_minimum_scale() {
         let scale = LossScale::dynamic();
 
         let skipped = (0..1000).take_while(|_| !accepts(&scale, f32::NAN)).count();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_scale_goes_on_as_the_saved_one() {
+    fn a_restored_loss_scale_continues_from_the_saved_one() {
         let [first, second] = [LossScale::dynamic(), LossScale::dynamic()];
         accepts(&first, f32::INFINITY);
         accepts(&first, 1.0);

@@ -7,8 +7,8 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::train::{InferenceStep, TrainStep};
 
-use crate::metric_set::MetricSet;
-use crate::step_model::StepModel;
+use crate::metric::set::MetricSet;
+use crate::step::model::StepModel;
 use crate::trainer::{MonitoredMetric, StepMonitor, StepObserver};
 
 /// Adds the metrics of a stage.

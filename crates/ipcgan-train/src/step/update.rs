@@ -5,8 +5,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use ipcgan_model::SquareSum;
 
-use crate::loss_scale::LossScale;
-use crate::step_metrics::StepMetrics;
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
 
 /// Avoids a division by zero.
 const EPSILON: f64 = 1e-12;

@@ -152,6 +152,34 @@ fn moments_kernel(x: &[f32], partial: &mut [f32], shape: &BlockShape, #[comptime
     }
 }
 
+/// Joins the moments of the `threads` threads of a workgroup, a power of two; the result is that of the first thread.
+#[cube]
+fn join_threads(
+    means: &mut Shared<[f32]>,
+    differences: &mut Shared<[f32]>,
+    counts: &mut Shared<[f32]>,
+    #[comptime] threads: usize,
+) {
+    let unit = UNIT_POS as usize;
+    sync_cube();
+    let mut active = threads.runtime();
+    while active > 1 {
+        active /= 2;
+        if unit < active {
+            let place = unit + active;
+            if counts[place] > 0.0f32 {
+                let one = Moments { mean: means[unit], squares: differences[unit], count: counts[unit] };
+                let other = Moments { mean: means[place], squares: differences[place], count: counts[place] };
+                let both = joined(one, other);
+                means[unit] = both.mean;
+                differences[unit] = both.squares;
+                counts[unit] = both.count;
+            }
+        }
+        sync_cube();
+    }
+}
+
 /// Joins the blocks of a channel.
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
@@ -197,27 +225,10 @@ fn statistics_kernel(
         means[unit] = mean;
         differences[unit] = squares;
         counts[unit] = count;
-        sync_cube();
-        let mut active = threads.runtime();
-        while active > 1 {
-            active /= 2;
-            if unit < active {
-                let place = unit + active;
-                if counts[place] > 0.0f32 {
-                    let other = Moments { mean: means[place], squares: differences[place], count: counts[place] };
-                    let both = joined(Moments { mean, squares, count }, other);
-                    mean = both.mean;
-                    squares = both.squares;
-                    count = both.count;
-                    means[unit] = mean;
-                    differences[unit] = squares;
-                    counts[unit] = count;
-                }
-            }
-            sync_cube();
-        }
+        join_threads(&mut means, &mut differences, &mut counts, threads);
         if UNIT_POS == 0 {
-            let variance = squares / f32::cast_from(shape.places);
+            let mean = means[0];
+            let variance = differences[0] / f32::cast_from(shape.places);
             let scale = 1.0f32 / (variance + epsilon).sqrt();
             let rows = shape.parts * channels;
             let place = part * channels + channel;

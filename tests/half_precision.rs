@@ -1,6 +1,4 @@
 //! Forward passes in half precision, on the CPU or on the device `IPCGAN_TEST_DEVICE`.
-//!
-//! A program of its own, because the precision is that of the whole program.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stdout, reason = "how far a device is off is worth knowing when it passes too")]
@@ -9,7 +7,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use ipcgan::data::pixels;
-use ipcgan::model::{CpuKernels, Generator, Precision, weights};
+use ipcgan::model::{Generator, Precision, weights};
 use ipcgan::{DeviceChoice, photo};
 
 /// A face in [-1, 1] may be off by this much: rounding to eleven bits in each of a dozen layers.
@@ -22,17 +20,14 @@ fn device() -> Device {
 
 #[test]
 fn the_shipped_generator_makes_the_same_faces_in_half_precision() {
-    // Ours compute in float32 alone.
-    CpuKernels::Burn.select();
     let device = device();
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
     let weights = weights::load::<Generator>(&assets.join("weights/generator.safetensors"), &device).unwrap();
     let face = photo::read(&assets.join("photos/eileen-collins-face.png")).unwrap();
     let face = photo::resized(&face, weights.config.image_size as u32);
     let source = pixels::faces_tensor(&[face.clone(), face], &device);
-    let generator = weights.network.into_inference();
     let aged = |precision: Precision| {
-        precision.select();
+        let generator = weights.network.clone().with_precision(precision).into_inference();
         generator.forward(source.clone(), Tensor::from_data([0, 4], &device))
     };
     let whole = aged(Precision::Float32);

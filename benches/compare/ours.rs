@@ -14,7 +14,8 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use ipcgan::model::{CacheAlignedAllocator, CpuKernels, retain_freed_memory};
+use ipcgan::model::CpuKernels;
+use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice};
 use step::{faces, groups, training_step};

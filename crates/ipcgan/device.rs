@@ -5,7 +5,7 @@ mod gpu_memory;
 mod name;
 
 use burn::tensor::{Device, DeviceType, Tensor};
-use ipcgan_model::{catch_panic, try_catch_panic};
+use ipcgan_system::{catch_panic, try_catch_panic};
 
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,6 +47,12 @@ pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::serve_device;
 pub use self_test::SelfTest;
 
+/// Files that are written whole, paths in JSON, panics as errors, and the memory of the process.
+pub mod system {
+    pub use ipcgan_kernels::{CacheAlignedAllocator, release_freed_memory, retain_freed_memory};
+    pub use ipcgan_system::*;
+}
+
 /// Documentation pages whose code is compiled by the doctests.
 #[cfg(all(doctest, feature = "train"))]
 mod pages {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
-use ipcgan_model::{AgeBlend, try_catch_panic};
+use ipcgan_model::AgeBlend;
+use ipcgan_system::try_catch_panic;
 
 use crate::FaceAging;
 

@@ -19,7 +19,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use ipcgan::DeviceChoice;
-use ipcgan::model::write_atomic;
+use ipcgan::system::write_atomic;
 use measured::{Measured, measured};
 
 /// The benchmark that shows what a device can do.

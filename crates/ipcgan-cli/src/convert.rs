@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use ipcgan::Device;
 use ipcgan::model::weights::{self, FloatWidth, Network, Weights, WeightsFormat};
-use ipcgan::model::{AlexNet, Discriminator, Generator, onnx, write_atomic};
+use ipcgan::model::{AlexNet, Discriminator, Generator, onnx};
+use ipcgan::system::write_atomic;
 use ipcgan::train::GeneratorSource;
 
 use crate::arguments::ConvertArguments;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::{DataError, FaceSet, Split, Subset, open_faces};
-use ipcgan::model::{AlexNet, weights, write_atomic};
+use ipcgan::model::{AlexNet, weights};
+use ipcgan::system::write_atomic;
 use ipcgan::train::evaluation::{Interval, Metrics, report};
 use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};

@@ -35,7 +35,7 @@ const KILLED_BY_KEY: &str = "Killing training from user input";
 
 /// Cache-line-aligned allocations, because the kernels read whole vectors, which should not straddle cache lines.
 #[global_allocator]
-static ALLOCATOR: ipcgan::model::CacheAlignedAllocator = ipcgan::model::CacheAlignedAllocator;
+static ALLOCATOR: ipcgan::system::CacheAlignedAllocator = ipcgan::system::CacheAlignedAllocator;
 
 fn main() -> ExitCode {
     prepare_environment();
@@ -50,9 +50,9 @@ fn main() -> ExitCode {
     arguments.verbosity().set();
     // `prepare` processes many small images on many threads, which is faster with one heap per thread.
     if !matches!(arguments.command, Command::Prepare(_)) {
-        ipcgan::model::retain_freed_memory();
+        ipcgan::system::retain_freed_memory();
     }
-    let result = ipcgan::model::catch_panic(|| run(arguments.command)).unwrap_or_else(|reason| {
+    let result = ipcgan::system::catch_panic(|| run(arguments.command)).unwrap_or_else(|reason| {
         if reason.contains(KILLED_BY_KEY) {
             let text = "stopped immediately; continue from the last checkpoint with the same command and --resume";
             return Err(ExitReason::Stopped(text.into()).into());

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use csv::StringRecord;
 use image::RgbImage;
-use ipcgan_model::{AgeGroups, catch_panic};
+use ipcgan_model::AgeGroups;
+use ipcgan_system::catch_panic;
 use parquet::basic::Type as PhysicalType;
 use parquet::column::reader::{get_column_reader, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponentials_are_right_to_a_few_roundings() {
+    fn exponentials_are_accurate_to_a_few_rounding_errors() {
         for index in -40_000..=40_000 {
             let x = index as f32 / 1000.0;
             let expected = f64::from(x).exp();

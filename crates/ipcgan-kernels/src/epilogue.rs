@@ -39,7 +39,7 @@ impl Activation {
 }
 
 impl Epilogue<'_> {
-    /// Finishes the sum of one channel, which stands at `position` of the output.
+    /// Finishes the sum of one channel, at `position` of the output.
     pub(crate) fn apply(&self, sum: f32, channel: usize, position: usize) -> f32 {
         let bias = self.bias.map_or(0.0, |bias| bias[channel]);
         let residual = self.residual.map_or(0.0, |residual| residual[position]);

@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     #[allow(unsafe_code, reason = "an allocator is called with memory that it gave")]
-    fn large_memory_begins_a_line_and_keeps_its_bytes_when_it_grows_and_shrinks() {
+    fn a_large_allocation_is_aligned_to_a_cache_line_and_keeps_its_bytes_when_resized() {
         let layout = |size: usize| Layout::from_size_align(size, 4).expect("a valid layout");
         let mut size = 100;
         // SAFETY: the memory is used within its size, and given back with the layout that it has.

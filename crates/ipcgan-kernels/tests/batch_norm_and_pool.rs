@@ -118,7 +118,7 @@ fn statistics_of_many_pixels_far_from_zero_are_exact() {
 }
 
 #[test]
-fn the_largest_of_a_square_is_kept_and_only_it_learns() {
+fn max_pooling_passes_the_gradient_to_the_maximum_only() {
     let mut random = Pcg64Mcg::seed_from_u64(3);
     let shape = Nhwc { batch: 2, height: 8, width: 7, channels: 19 };
     for (side, ceil_mode) in [(3, false), (3, true), (2, false), (2, true)] {
@@ -155,7 +155,7 @@ fn the_largest_of_a_square_is_kept_and_only_it_learns() {
 }
 
 #[test]
-fn a_square_over_the_border_counts_only_where_it_should() {
+fn a_window_over_the_border_has_an_output_only_with_ceil_mode() {
     let shape = Nhwc { batch: 1, height: 12, width: 11, channels: 1 };
     let sides = |side, ceil_mode| {
         let output = MaxPoolParams { kernel: side, ceil_mode }.output_shape(shape);
@@ -167,7 +167,7 @@ fn a_square_over_the_border_counts_only_where_it_should() {
 }
 
 #[test]
-fn of_equal_values_the_first_learns() {
+fn the_first_of_equal_maxima_receives_the_gradient() {
     let shape = Nhwc { batch: 1, height: 3, width: 3, channels: 1 };
     let pooling = MaxPoolParams { kernel: 3, ceil_mode: false };
 

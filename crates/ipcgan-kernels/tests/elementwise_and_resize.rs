@@ -30,7 +30,7 @@ fn a_gradient_passes_an_activation_where_its_output_is_positive() {
 }
 
 #[test]
-fn faces_are_bounded_and_a_change_starts_from_the_source() {
+fn outputs_are_bounded_and_a_residual_starts_from_the_source() {
     let mut random = Pcg64Mcg::seed_from_u64(2);
     let count = if cfg!(miri) { 103 } else { 20_003 };
     let head: Vec<f32> = values(&mut random, count).iter().map(|value| 4.0 * value).collect();

@@ -55,7 +55,7 @@ fn a_fully_connected_layer_and_its_gradients_agree_with_plain_loops() {
 }
 
 #[test]
-fn adam_moves_as_its_authors_wrote() {
+fn an_adam_update_follows_the_published_formula() {
     let mut random = Pcg64Mcg::seed_from_u64(2);
     let start = values(&mut random, 37);
     let gradients = [values(&mut random, 37), values(&mut random, 37), values(&mut random, 37)];
@@ -87,7 +87,7 @@ fn adam_moves_as_its_authors_wrote() {
 }
 
 #[test]
-fn squared_differences_are_averaged_and_their_gradient_points_away_from_the_target() {
+fn squared_error_is_averaged_and_its_gradient_points_away_from_the_target() {
     let mut gradient = [0.0; 3];
 
     let mean = mean_squared_error(&[1.0, 3.0, -2.0], 1.0);

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_belongs_to_the_last_group_that_has_begun() {
+    fn an_age_belongs_to_the_last_group_whose_first_age_it_reaches() {
         let groups = AgeGroups::default();
 
         let found = [10, 11, 20, 21, 50, 51, 99].map(|age| groups.group_of(age));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_do_not_rise_are_refused() {
+    fn age_groups_that_are_not_ascending_are_refused() {
         assert!(AgeGroups::new(vec![11, 31, 21]).is_err());
         assert!(AgeGroups::new(vec![11]).is_err());
     }

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
 use crate::initialization::{InitialWeights, scaled, with_initial_weights};
-use crate::operation::{convolution, linear, local_response_norm, max_pool};
+use crate::operation::{Precision, convolution, linear, local_response_norm, max_pool};
 use crate::{AgeGroups, alexnet_input};
 
 /// Inputs are in 0..255, about this many times the unit variance that He initialization assumes.
@@ -75,8 +75,15 @@ impl AlexNetConfig {
                 embedding: linear(self.hidden, self.embedding),
                 logits: linear(self.embedding, self.identities),
                 dropout: dropout(),
+                precision: Precision::default(),
             },
-            age_head: AgeHead { fc6: fc6(), fc7: fc7(), logits: linear(self.hidden, groups), dropout: dropout() },
+            age_head: AgeHead {
+                fc6: fc6(),
+                fc7: fc7(),
+                logits: linear(self.hidden, groups),
+                dropout: dropout(),
+                precision: Precision::default(),
+            },
             input_size: self.input_size,
         }
     }
@@ -100,6 +107,8 @@ pub struct Trunk {
     conv5: Conv2d,
     pool: MaxPool2d,
     norm: LocalResponseNorm,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Trunk {
@@ -126,13 +135,14 @@ impl Trunk {
                 .with_beta(0.75)
                 .with_k(1.0)
                 .init(),
+            precision: Precision::default(),
         }
     }
 
     /// `[batch, 3, input, input]` to conv5, `[batch, 8 width, 13, 13]` for an input of 227.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let layers = [&self.conv1, &self.conv2, &self.conv3, &self.conv4, &self.conv5];
-        self.through(x, |layer, x| convolution(layers[layer], x, Activation::Relu))
+        self.through(x, |layer, x| convolution(layers[layer], x, Activation::Relu, self.precision))
     }
 
     /// [`Trunk::forward`] with `conv(layer, x)` for the five convolutions, each with its ReLU.
@@ -161,6 +171,8 @@ pub struct IdentityHead {
     embedding: Linear,
     logits: Linear,
     dropout: Dropout,
+    #[module(skip)]
+    precision: Precision,
 }
 
 /// Age head: classifies age groups.
@@ -170,14 +182,16 @@ pub struct AgeHead {
     fc7: Linear,
     logits: Linear,
     dropout: Dropout,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl AgeHead {
     /// Logits of the age groups, `[batch, groups]`, from [`AlexNet::features`].
     pub fn forward(&self, features: Tensor<4>) -> Tensor<2> {
-        let x = self.dropout.forward(linear(&self.fc6, flat(features), Activation::Relu));
-        let x = self.dropout.forward(linear(&self.fc7, x, Activation::Relu));
-        linear(&self.logits, x, Activation::None)
+        let x = self.dropout.forward(linear(&self.fc6, flat(features), Activation::Relu, self.precision));
+        let x = self.dropout.forward(linear(&self.fc7, x, Activation::Relu, self.precision));
+        linear(&self.logits, x, Activation::None, self.precision)
     }
 }
 
@@ -194,9 +208,17 @@ pub struct AlexNet {
 }
 
 impl AlexNet {
-    /// This AlexNet with frozen weights.
-    pub fn into_frozen(self) -> FrozenAlexNet {
-        FrozenAlexNet::new(self)
+    /// The network, computing in `precision`. Weights files and checkpoints do not store it.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.trunk.precision = precision;
+        self.identity_head.precision = precision;
+        self.age_head.precision = precision;
+        self
+    }
+
+    /// The precision that it computes in; float32 unless it was set.
+    pub fn precision(&self) -> Precision {
+        self.trunk.precision
     }
 
     /// Identity features: conv5 (IPCGAN: `h(x)`).
@@ -211,14 +233,15 @@ impl AlexNet {
     /// Identity embedding, `[batch, embedding]`, from [`AlexNet::features`].
     pub fn embedding(&self, features: Tensor<4>) -> Tensor<2> {
         let head = &self.identity_head;
-        let x = head.dropout.forward(linear(&head.fc6, flat(features), Activation::Relu));
-        let x = head.dropout.forward(linear(&head.fc7, x, Activation::Relu));
-        linear(&head.embedding, x, Activation::Relu)
+        let x = head.dropout.forward(linear(&head.fc6, flat(features), Activation::Relu, head.precision));
+        let x = head.dropout.forward(linear(&head.fc7, x, Activation::Relu, head.precision));
+        linear(&head.embedding, x, Activation::Relu, head.precision)
     }
 
     /// Logits of the identities of the training set, `[batch, identities]`.
     pub fn identity_logits(&self, features: Tensor<4>) -> Tensor<2> {
-        linear(&self.identity_head.logits, self.embedding(features), Activation::None)
+        let head = &self.identity_head;
+        linear(&head.logits, self.embedding(features), Activation::None, head.precision)
     }
 
     /// Logits of the age groups, `[batch, groups]`.

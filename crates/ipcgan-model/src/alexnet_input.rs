@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_pixels_lies_their_weighted_mean() {
+    fn resizing_interpolates_linearly_between_two_pixels() {
         let line = interpolation(2, 4, &Device::flex());
 
         let expected = [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]];

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_the_size_shows_the_middle() {
+    fn a_scale_of_two_shows_the_centre() {
         let augmentation = DifferentiableAugmentation::new().with_scale(1.0);
 
         let larger = values(augmentation.apply(line([0.0, 0.2, 0.4, 0.6]), draws([0., 0., 1., 0., 0., 0., 0.])));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn gradients_reach_the_pixels_that_are_seen() {
+    fn gradients_reach_each_pixel_as_often_as_it_is_shown() {
         let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
         let device = Device::flex().autodiff();
         let face = Tensor::<4>::zeros([1, 3, 1, 4], &device).require_grad();

@@ -9,8 +9,8 @@ use ipcgan_kernels::Activation;
 use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights, with_whitening_filters};
-use crate::layers::{self, ConvNorm, Layer, ONE_BATCH, same_conv};
-use crate::operation::{BatchGather, BatchNormPass, concat_batches, concat_conditions};
+use crate::layers::{self, ConvNorm, Layer, Pass, same_conv};
+use crate::operation::{BatchGather, BatchNormPass, Precision, concat_batches, concat_conditions};
 
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
@@ -63,6 +63,7 @@ impl DiscriminatorConfig {
             patch: layer([4 * width, 8 * width], 4, 1, device),
             head: same_conv([8 * width, scores], 4, 1, device),
             age_groups: groups,
+            precision: Precision::default(),
         }
     }
 }
@@ -76,6 +77,8 @@ pub struct Discriminator {
     patch: ConvNorm,
     head: Conv2d,
     age_groups: usize,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Discriminator {
@@ -119,7 +122,7 @@ impl Discriminator {
             assert_eq!(other.dims(), faces[0].dims(), "batches of one shape");
         }
         let [stem, ..] = self.layers();
-        stem.forward(concat_batches(faces.to_vec()), ONE_BATCH)
+        stem.forward(concat_batches(faces.to_vec()), Pass::one_batch(self.precision))
     }
 
     /// Scores of several evaluations, concatenated: each of one of the batches of [`Discriminator::stem_features`], by its
@@ -148,7 +151,13 @@ impl Discriminator {
         let age_groups = evaluations.into_iter().map(|(_, age_groups)| age_groups).collect();
         let x = concat_conditions(features, gather, conditions(Tensor::cat(age_groups, 0), self.age_groups));
         let [_, conditional @ ..] = self.layers();
-        layers::forward(&conditional, x, BatchNormPass { chunks: N, ..ONE_BATCH })
+        let pass = Pass::one_batch(self.precision);
+        layers::forward(&conditional, x, Pass { norm: BatchNormPass { chunks: N, ..pass.norm }, ..pass })
+    }
+
+    /// The network, computing in `precision`. Weights files and checkpoints do not store it.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The layers in order; the condition planes are concatenated to the output of the first.
@@ -168,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_discriminator_without_norms_has_biases_instead() {
+    fn a_discriminator_without_batch_norm_has_biases_instead() {
         let device = Device::flex();
         let parameters = |norms| {
             let config = DiscriminatorConfig::new().with_width(4).with_batch_norm(norms);
@@ -184,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discriminator_without_norms_begins_undecided_in_as_many_channels_as_set() {
+    fn a_discriminator_without_batch_norm_starts_at_scores_of_one_half_in_the_configured_channels() {
         let device = Device::flex();
         let config = DiscriminatorConfig::new().with_width(4).with_batch_norm(false).with_score_channels(1);
         let discriminator = config.init(&AgeGroups::default(), 0, &device);

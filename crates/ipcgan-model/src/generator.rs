@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights};
-use crate::layers::{self, ConvNorm, Layer, ONE_BATCH, ResidualBlock, UpNorm, same_conv};
-use crate::operation::{BatchGather, BatchNormPass, concat_conditions, tanh, tanh_offset};
+use crate::layers::{self, ConvNorm, Layer, Pass, ResidualBlock, UpNorm, same_conv};
+use crate::operation::{BatchGather, Precision, concat_conditions, tanh, tanh_offset};
 
 /// Source pixels are scaled by this before `atanh`, because the inverse of `tanh` at pure
 /// black and white is infinite.
@@ -112,6 +112,7 @@ impl GeneratorConfig {
             head: same_conv([width, self.output.head_channels()], 7, 1, device),
             age_groups: groups,
             output: self.output,
+            precision: Precision::default(),
         }
     }
 }
@@ -129,6 +130,8 @@ pub struct Generator {
     age_groups: usize,
     #[module(skip)]
     output: GeneratorOutput,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Generator {
@@ -157,10 +160,10 @@ impl Generator {
     /// If `source` does not have three channels, its sides are not multiples of 4, or the number of groups in
     /// `group_weights` differs from the generator's.
     pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
-        self.forward_pass(source, group_weights, ONE_BATCH)
+        self.forward_pass(source, group_weights, Pass::one_batch(self.precision))
     }
 
-    fn forward_pass(&self, source: Tensor<4>, group_weights: Tensor<2>, pass: BatchNormPass) -> Tensor<4> {
+    fn forward_pass(&self, source: Tensor<4>, group_weights: Tensor<2>, pass: Pass) -> Tensor<4> {
         let input = self.input(source.clone(), group_weights); // [batch, 3 + groups, height, width]
         let head = layers::forward(&self.layers(), input, pass); // [batch, head channels, height, width]
         self.output(head, source)
@@ -244,9 +247,14 @@ impl Generator {
         self
     }
 
-    /// This generator optimized for inference.
-    pub fn into_inference(self) -> InferenceGenerator {
-        InferenceGenerator::new(self.valid())
+    /// The network, computing in `precision`. Weights files and checkpoints do not store it.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The precision that it computes in; float32 unless it was set.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Number of age groups that it was built for.
@@ -289,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_layer_without_checkerboard_answers_to_no_pattern_of_period_two() {
+    fn a_last_layer_without_checkerboard_suppresses_patterns_of_period_two() {
         let device = Device::flex();
         let config =
             GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Residual);
@@ -298,7 +306,7 @@ mod tests {
         let columns = (place * std::f64::consts::PI).cos().reshape([1, 1, 1, 32]).expand([1, 4, 32, 32]);
         // Far from the border, where zero padding truncates the kernels.
         let answer = |generator: &Generator, pattern: Tensor<4>| {
-            let answer = convolution(&generator.head, pattern, Activation::None);
+            let answer = convolution(&generator.head, pattern, Activation::None, Precision::Float32);
             answer.narrow(2, 8, 16).narrow(3, 8, 16).abs().max().into_scalar::<f32>()
         };
 
@@ -313,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_is_not_trained_leaves_the_face_nearly_as_it_is() {
+    fn an_untrained_residual_generator_is_nearly_the_identity() {
         let device = Device::flex();
         let config =
             GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Residual);
@@ -327,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shade_changes_all_colours_alike() {
+    fn a_luminance_residual_changes_all_channels_equally() {
         let device = Device::flex();
         let config = GeneratorConfig::new()
             .with_width(4)

@@ -6,15 +6,28 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
-use crate::operation::{BatchNormPass, batch_norm, convolution, residual_add, transposed_convolution};
+use crate::operation::{BatchNormPass, Precision, batch_norm, convolution, residual_add, transposed_convolution};
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
 /// Share of the new batch in running statistics.
 const NORM_MOMENTUM: f64 = 0.1;
 
-/// A training pass over one batch; in inference, batch norms use their running statistics.
-pub(crate) const ONE_BATCH: BatchNormPass = BatchNormPass { chunks: 1, momentum: NORM_MOMENTUM };
+/// A pass through the layers of a network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// Of every batch norm in training; in inference, batch norms use their running statistics.
+    pub(crate) norm: BatchNormPass,
+    /// Of every convolution.
+    pub(crate) precision: Precision,
+}
+
+impl Pass {
+    /// A pass over one batch.
+    pub(crate) fn one_batch(precision: Precision) -> Self {
+        Self { norm: BatchNormPass { chunks: 1, momentum: NORM_MOMENTUM }, precision }
+    }
+}
 
 /// A layer of a network with its activation, as in the network's `layers()`.
 ///
@@ -34,9 +47,9 @@ pub(crate) enum Layer<'a> {
 
 impl Layer<'_> {
     /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`, with the resolution of the kind of layer.
-    pub(crate) fn forward(self, x: Tensor<4>, pass: BatchNormPass) -> Tensor<4> {
+    pub(crate) fn forward(self, x: Tensor<4>, pass: Pass) -> Tensor<4> {
         match self {
-            Self::Conv(conv, activation) => convolution(conv, x, activation),
+            Self::Conv(conv, activation) => convolution(conv, x, activation, pass.precision),
             Self::ConvNorm(layer, activation) => layer.forward(x, pass, activation),
             Self::UpNorm(layer, activation) => layer.forward(x, pass, activation),
             Self::Residual(block) => block.forward(x, pass),
@@ -45,7 +58,7 @@ impl Layer<'_> {
 }
 
 /// `x` through `layers` in order.
-pub(crate) fn forward(layers: &[Layer], x: Tensor<4>, pass: BatchNormPass) -> Tensor<4> {
+pub(crate) fn forward(layers: &[Layer], x: Tensor<4>, pass: Pass) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x, pass))
 }
 
@@ -87,10 +100,13 @@ impl ConvNorm {
     }
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
-    fn forward(&self, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, pass: Pass, activation: Activation) -> Tensor<4> {
         match &self.norm {
-            Some(norm) => batch_norm(norm, convolution(&self.conv, x, Activation::None), pass, activation),
-            None => convolution(&self.conv, x, activation),
+            Some(norm) => {
+                let x = convolution(&self.conv, x, Activation::None, pass.precision);
+                batch_norm(norm, x, pass.norm, activation)
+            }
+            None => convolution(&self.conv, x, activation, pass.precision),
         }
     }
 }
@@ -115,8 +131,8 @@ impl UpNorm {
     }
 
     /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
-    fn forward(&self, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
-        batch_norm(&self.norm, transposed_convolution(&self.conv, x), pass, activation)
+    fn forward(&self, x: Tensor<4>, pass: Pass, activation: Activation) -> Tensor<4> {
+        batch_norm(&self.norm, transposed_convolution(&self.conv, x, pass.precision), pass.norm, activation)
     }
 }
 
@@ -141,12 +157,12 @@ impl ResidualBlock {
     }
 
     /// `[batch, channels, height, width]` to the same shape.
-    fn forward(&self, x: Tensor<4>, pass: BatchNormPass) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, pass: Pass) -> Tensor<4> {
         residual_add(x, |x| {
-            let x = convolution(&self.conv1, x, Activation::None);
-            let x = batch_norm(&self.norm1, x, pass, Activation::Relu);
-            let x = convolution(&self.conv2, x, Activation::None);
-            batch_norm(&self.norm2, x, pass, Activation::None)
+            let x = convolution(&self.conv1, x, Activation::None, pass.precision);
+            let x = batch_norm(&self.norm1, x, pass.norm, Activation::Relu);
+            let x = convolution(&self.conv2, x, Activation::None, pass.precision);
+            batch_norm(&self.norm2, x, pass.norm, Activation::None)
         })
     }
 }

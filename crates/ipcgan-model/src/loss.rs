@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discriminator_that_is_right_loses_nothing() {
+    fn a_perfect_discriminator_has_zero_loss() {
         assert_eq!(judged(1.0, 0.0, 0.0), 0.0);
     }
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generator_that_is_found_out_loses_half() {
+    fn a_detected_generator_has_an_adversarial_loss_of_one_half() {
         assert_eq!(value(adversarial_loss(scores(0.0))), 0.5);
         assert_eq!(value(adversarial_loss(scores(1.0))), 0.0);
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn perceptual_identity_asks_for_the_direction_of_features_and_not_for_their_size() {
+    fn perceptual_identity_loss_depends_on_the_direction_of_features_only() {
         let features = |values: [f32; 2]| Tensor::<1>::from_data(values, &Device::flex()).reshape([1, 2, 1, 1]);
         let loss = |a, b| value(perceptual_identity_loss([features(a)], [features(b)]));
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_is_not_known_counts_for_nothing() {
+    fn an_unknown_label_does_not_contribute_to_the_loss() {
         let device = Device::flex();
         let logits = || Tensor::<2>::from_data([[2.0, 0.0], [0.0, 5.0]], &device);
         let loss = |known| {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn age_loss_of_a_guess_is_the_logarithm_of_the_number_of_groups() {
+    fn age_loss_of_uniform_logits_is_the_logarithm_of_the_number_of_groups() {
         let device = Device::flex();
 
         let loss = age_loss(Tensor::zeros([2, 5], &device), Tensor::from_data([0, 3], &device));

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 
 use crate::ModelError;
-use crate::operation::{convolution, max_pool};
+use crate::operation::{Precision, convolution, max_pool};
 use crate::weights::fill;
 
 /// Channels of the units of each stage after the stem. Every stage except the first starts with a pooling layer.
@@ -88,7 +88,7 @@ impl Yunet {
         let coarsest = Self::STRIDES[2];
         assert!(height % coarsest == 0 && width % coarsest == 0, "{width} x {height} pixels, in steps of {coarsest}");
 
-        let mut x = convolution(&self.stem, images, Activation::Relu); // [batch, 16, height / 2, width / 2]
+        let mut x = convolution(&self.stem, images, Activation::Relu, Precision::Float32); // [batch, 16, height / 2, width / 2]
         let mut levels = Vec::new();
         for (index, stage) in self.stages.iter().enumerate() {
             if index > 0 {
@@ -124,7 +124,8 @@ impl Unit {
     }
 
     fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
-        convolution(&self.depthwise, convolution(&self.pointwise, x, Activation::None), activation)
+        let x = convolution(&self.pointwise, x, Activation::None, Precision::Float32);
+        convolution(&self.depthwise, x, activation, Precision::Float32)
     }
 }
 

@@ -8,10 +8,10 @@ use burn::train::Interrupter;
 use ipcgan_model::weights::{self, Weights};
 use ipcgan_model::{Generator, Precision};
 
-use crate::checkpoint::{Checkpoints, check, is_checkpoint};
-use crate::context::{StageContext, check_face_count};
-use crate::progress::LineSink;
+use crate::monitor::lines::LineSink;
+use crate::run::checkpoint::{Checkpoints, check, is_checkpoint};
 use crate::session::{Display, Session};
+use crate::stage::context::{StageContext, check_face_count};
 use crate::stages::gan::recalibrated;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
@@ -164,11 +164,8 @@ fn load_checkpoint(
     let context = StageContext::planned(config, STAGE, &data, run, &session)?;
     check_face_count(&context.data, STAGE, run)?;
     let mut weights = read(&context.autodiff_device())?;
-    // With the precision of the stage, and nothing else in this process.
-    config.precision.select();
-    let recalibrated = recalibrated(&context, &weights.network);
-    Precision::Float32.select();
-    weights.network = recalibrated?;
+    let generator = weights.network.with_precision(config.precision);
+    weights.network = recalibrated(&context, &generator)?.with_precision(Precision::Float32);
     Ok(weights)
 }
 

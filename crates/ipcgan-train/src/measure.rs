@@ -6,10 +6,10 @@ use burn::train::checkpoint::Checkpoint;
 use burn::train::{InferenceStep, Learner};
 
 use crate::TrainingError;
-use crate::context::StageContext;
 use crate::memory::{MemoryNeed, resident_bytes};
-use crate::stage_parts::StageParts;
-use crate::step_model::StepModel;
+use crate::stage::context::StageContext;
+use crate::stage::parts::StageParts;
+use crate::step::model::StepModel;
 
 /// Warm-up steps and validation batches before time is measured: they compile kernels, fill caches and allocate
 /// memory.

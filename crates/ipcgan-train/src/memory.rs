@@ -6,8 +6,8 @@ use std::path::Path;
 use ipcgan_model::is_cpu;
 
 use crate::TrainingError;
-use crate::context::StageContext;
-use crate::stage_definition::Footprint;
+use crate::stage::context::StageContext;
+use crate::stage::definition::Footprint;
 
 /// Bytes of a float32.
 const FLOAT: f64 = 4.0;
@@ -47,7 +47,7 @@ impl StageContext<'_> {
         let computing = FLOAT * (weights as f64 + faces_at_once * activations as f64);
         // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
         // stage.
-        let reading = (2 * 3 * size * size) as f64 * self.items_per_step() as f64;
+        let reading = (2 * 3 * size * size) as f64 * self.faces_per_step() as f64;
         if self.on_the_cpu() {
             MemoryNeed { host: computing + reading, device: 0.0 }
         } else {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use ipcgan_model::{catch_panic, release_freed_memory};
+use ipcgan_kernels::release_freed_memory;
+use ipcgan_system::catch_panic;
 
-use crate::context::StageContext;
 use crate::measure::Measured;
 use crate::memory::{Fit, MemoryNeed};
 use crate::session::Session;
+use crate::stage::context::StageContext;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
 /// Pairs of small batch sizes per device from which larger ones are extrapolated; the first pair that certainly fits
@@ -75,14 +76,14 @@ impl StageContext<'_> {
             return Err(error);
         }
         let (measured, estimated) = self.measured_or_estimated()?;
-        let steps = self.settings().steps().saturating_sub(done);
+        let steps = self.settings().steps.saturating_sub(done);
         let config = &self.config;
         let validations = config.validations.min(steps);
-        let batches = self.data.valid().len().div_ceil(self.settings().batch_size());
+        let batches = self.data.valid().len().div_ceil(self.settings().batch_size);
         let learning = measured.step * steps as f64;
         let by_time = (learning / (60.0 * config.checkpoint_minutes)) as usize;
         let checkpoints = validations + (steps / config.checkpoint_every).max(by_time);
-        let samples = self.settings().sample_grids(steps);
+        let samples = self.settings().sample_every.map_or(0, |every| steps / every + 1);
         let time = learning
             + measured.validation * (batches * validations) as f64
             + measured.checkpoint * checkpoints as f64
@@ -96,7 +97,7 @@ impl StageContext<'_> {
         Ok(StagePlan {
             stage: self.stage,
             steps,
-            faces_per_step: self.items_per_step(),
+            faces_per_step: self.faces_per_step(),
             parameters: measured.parameters,
             step: seconds(measured.step),
             time: seconds(time),
@@ -121,13 +122,13 @@ impl StageContext<'_> {
     /// Measured cost of the stage, or extrapolated from smaller batches (true).
     fn measured_or_estimated(&self) -> Result<(Measured, bool), TrainingError> {
         let largest = SMALL_BATCHES[0][1] * self.device_group.count();
-        let small = self.settings().batch_size() <= largest && self.settings().gradient_accumulation() == 1;
+        let small = self.settings().batch_size <= largest && self.settings().gradient_accumulation == 1;
         if small && self.surely_fits() {
             return Ok((self.measured()?, false));
         }
         let estimated = self.estimated()?;
         let fits = matches!(self.fit(estimated.memory), Fit::Fits);
-        if fits && self.items_per_step() <= MEASURED_FACES && estimated.step <= MEASURED_STEP {
+        if fits && self.faces_per_step() <= MEASURED_FACES && estimated.step <= MEASURED_STEP {
             Ok((self.measured()?, false))
         } else {
             Ok((estimated, true))
@@ -135,7 +136,7 @@ impl StageContext<'_> {
     }
 
     fn estimated(&self) -> Result<Measured, TrainingError> {
-        let batch = self.settings().batch_size();
+        let batch = self.settings().batch_size;
         let sizes = SMALL_BATCHES.map(|sizes| sizes.map(|faces| (faces * self.device_group.count()).min(batch)));
         let safe = sizes.iter().find(|[_, more]| self.with_batches_of(*more).surely_fits());
         let [few, more] = *safe.unwrap_or(&sizes[sizes.len() - 1]);
@@ -144,7 +145,7 @@ impl StageContext<'_> {
         let _ = measured(few)?;
         let (small, large) = (measured(few)?, measured(more)?);
         let mut estimated = if few == more { large.1 } else { Measured::extrapolated(small, large, batch) };
-        estimated.step *= self.settings().gradient_accumulation() as f64;
+        estimated.step *= self.settings().gradient_accumulation as f64;
         let min = self.min_memory();
         let bounded = |estimate: f64, measured: f64, min: f64| estimate.clamp(min, measured + MAX_OVER_MIN * min);
         let MemoryNeed { host, device } = estimated.memory;

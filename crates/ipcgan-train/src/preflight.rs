@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::checkpoint::Checkpoints;
-use crate::context::StageContext;
 use crate::memory::Fit;
+use crate::run::checkpoint::Checkpoints;
 use crate::session::{Session, check_precision};
-use crate::stage_state::{StageState, check_stage};
+use crate::stage::context::StageContext;
+use crate::stage::state::{StageState, check_stage};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Batch size per device up to which memory is not measured before training: a measurement takes seconds, and on a GPU
@@ -91,7 +91,7 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 /// Rejects stages that need more than the total memory, and warns about those that need more than the free memory.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
-        let large = context.settings().batch_size() > MEASURED_ABOVE * context.device_group.count();
+        let large = context.settings().batch_size > MEASURED_ABOVE * context.device_group.count();
         let needed = if large { context.estimated_memory()? } else { context.min_memory() };
         match context.fit(needed) {
             Fit::Fits => (),

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use burn::train::Interrupter;
 
-use crate::progress::LineSink;
+use crate::monitor::lines::LineSink;
 use crate::{TrainingConfig, TrainingError};
 
 /// How progress is displayed.
@@ -32,7 +32,10 @@ pub struct Session {
     pub device_memory: Option<u64>,
 }
 
-/// Selects the precision, if all devices support it.
+/// Checks that all devices support the precision.
+///
+/// # Errors
+/// The first device that does not.
 pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
     if let Some(index) = session.devices.iter().position(|device| !config.precision.is_supported_by(device)) {
         let which = format!("device {} of {}", index + 1, session.devices.len());
@@ -42,6 +45,5 @@ pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Res
         );
         return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
     }
-    config.precision.select();
     Ok(())
 }

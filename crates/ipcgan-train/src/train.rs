@@ -1,9 +1,9 @@
 //! Runs the stages of a training one after another.
 
 use crate::config::OnDivergence;
-use crate::context::StageContext;
+use crate::run::summary::{StageResult, Summary};
 use crate::session::Session;
-use crate::summary::{StageResult, Summary};
+use crate::stage::context::StageContext;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
 /// Maximum number of times that the learning rate of a diverging stage is halved.
@@ -28,9 +28,9 @@ pub enum TrainingOutcome {
 /// Everything that the stages need is checked before the first one starts and before anything is written.
 ///
 /// # Errors
-/// Settings that make no sense, data that cannot be learned from, missing weights of an earlier stage, a run that stands there
-/// already and is not to be resumed or is not there and is to be, another process that trains there, too little memory, a loss that
-/// diverges, a device that fails, or files that cannot be written.
+/// Invalid settings, unsuitable data, missing weights of an earlier stage, an existing run without `resume` or none with
+/// it, another process that trains in the folder, too little memory, a diverging loss, a failing device, or files that cannot
+/// be written.
 pub fn train(
     config: &TrainingConfig,
     stages: &[Stage],
@@ -48,7 +48,7 @@ pub fn train(
             return Ok(TrainingOutcome::Interrupted { stage, step });
         }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
-            if !learned.is_complete(context.settings().steps()) {
+            if !learned.is_complete(context.settings().steps) {
                 return Ok(TrainingOutcome::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;

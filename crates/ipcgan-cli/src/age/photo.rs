@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
-use ipcgan::model::JsonPath;
 use ipcgan::photo::{self, Original, PhotoFormat};
+use ipcgan::system::JsonPath;
 use ipcgan::train::aged_sheet;
 use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage};
 use log::{debug, info, warn};

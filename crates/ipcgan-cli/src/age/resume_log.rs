@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::model::JsonPath;
+use ipcgan::system::JsonPath;
 use serde::{Deserialize, Serialize};
 
 use super::request::AgeRequest;
@@ -221,8 +221,8 @@ impl ResumeLog {
         };
         self.append(Line::File(FileRecord { file: file.into(), content: Content::of(bytes), of: photo.clone() }))?;
         let result = match written {
-            Written::New => ipcgan::model::write_new(&path, bytes),
-            Written::Replaced => ipcgan::model::write_atomic(&path, bytes),
+            Written::New => ipcgan::system::write_new(&path, bytes),
+            Written::Replaced => ipcgan::system::write_atomic(&path, bytes),
         };
         result.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(written)

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use image::{ImageFormat, Rgb, RgbImage, RgbaImage};
 
-use ipcgan_model::write_atomic;
+use ipcgan_system::write_atomic;
 
 use crate::DataError;
 use crate::resample::{self, Region};

@@ -9,7 +9,7 @@ use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, RgbImage};
-use ipcgan_model::write_atomic;
+use ipcgan_system::write_atomic;
 
 use super::end_marker::EndMarker;
 use super::{ImageKind, PhotoFormat, exif};

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use burn::config::Config;
-use ipcgan_model::{AgeGroups, write_atomic};
+use ipcgan_model::AgeGroups;
+use ipcgan_system::write_atomic;
 use serde_json::Value;
 
 use super::journal::NAME as JOURNAL;

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use csv::{ReaderBuilder, WriterBuilder};
-use ipcgan_model::write_atomic;
+use ipcgan_system::write_atomic;
 
 use super::fingerprint::Fingerprint;
 use crate::{DataError, metadata};

@@ -12,17 +12,24 @@ use crate::operation::{FrozenConv, algorithm_for, convolution};
 
 /// An AlexNet with frozen weights; gradients still flow through it to the faces.
 ///
-/// On the CPU the weights of its convolutions are packed once. Elsewhere it is the AlexNet as it was.
+/// On the CPU the weights of its convolutions are packed once; on other devices the network is unchanged.
 #[derive(Clone, Debug)]
 pub struct FrozenAlexNet {
     net: AlexNet,
     convolutions: Option<Arc<[FrozenConv; 5]>>,
 }
 
+impl AlexNet {
+    /// This AlexNet with frozen weights.
+    pub fn into_frozen(self) -> FrozenAlexNet {
+        FrozenAlexNet::new(self)
+    }
+}
+
 impl FrozenAlexNet {
-    pub(super) fn new(net: AlexNet) -> Self {
+    fn new(net: AlexNet) -> Self {
         let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = &net.trunk;
-        let convolutions = algorithm_for(conv1).map(|algorithm| {
+        let convolutions = algorithm_for(conv1, net.precision()).map(|algorithm| {
             Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| FrozenConv::new(conv, Activation::Relu, algorithm)))
         });
         Self { net: net.freeze(), convolutions }
@@ -43,7 +50,7 @@ impl FrozenAlexNet {
             None => {
                 let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = trunk;
                 let layers = [conv1, conv2, conv3, conv4, conv5];
-                trunk.maps_through(x, |layer, x| convolution(layers[layer], x, Activation::Relu))
+                trunk.maps_through(x, |layer, x| convolution(layers[layer], x, Activation::Relu, trunk.precision))
             }
             Some(convolutions) => trunk.maps_through(x, |layer, x| convolutions[layer].forward(x)),
         }
@@ -77,7 +84,7 @@ mod tests {
     use crate::{AgeGroups, AlexNetConfig};
 
     #[test]
-    fn what_it_gives_and_its_gradients_are_those_of_the_network() {
+    fn outputs_and_gradients_of_the_frozen_network_equal_those_of_the_network() {
         let device = Device::flex();
         let config = AlexNetConfig::new(3).with_input_size(115).with_width(8).with_hidden(16).with_embedding(4);
         let net = config.init(&AgeGroups::default(), 0, &device);

@@ -1,5 +1,6 @@
 //! The generator in inference.
 
+use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use ipcgan_kernels::{Activation, ConvAlgorithm, Nhwc};
 
@@ -10,17 +11,24 @@ use crate::operation::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_va
 
 /// A generator for inference.
 ///
-/// On the CPU its weights are packed, and joined with the batch norms, once; layers take turns with three buffers.
-/// Elsewhere it is the generator as it was.
+/// On the CPU its batch norms are folded into the weights, which are packed once, and all layers share three buffers. On
+/// other devices the network is unchanged.
 #[derive(Debug)]
 pub struct InferenceGenerator {
     generator: Generator,
     layers: Option<Vec<PackedLayer>>,
 }
 
+impl Generator {
+    /// This generator optimized for inference.
+    pub fn into_inference(self) -> InferenceGenerator {
+        InferenceGenerator::new(self.valid())
+    }
+}
+
 impl InferenceGenerator {
-    pub(super) fn new(generator: Generator) -> Self {
-        let layers = algorithm_for(&generator.head)
+    fn new(generator: Generator) -> Self {
+        let layers = algorithm_for(&generator.head, generator.precision)
             .map(|algorithm| generator.layers().into_iter().map(|layer| PackedLayer::new(layer, algorithm)).collect());
         Self { generator, layers }
     }

@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::Generator;
 use crate::condition::conditions;
+use crate::layers::Pass;
 use crate::operation::BatchNormPass;
 
 impl Generator {
@@ -18,7 +19,8 @@ impl Generator {
         let generator = self.valid().train().no_grad();
         for (index, (source, target_groups)) in batches.into_iter().enumerate() {
             // The mean of so many batches: the first replaces what was there.
-            let pass = BatchNormPass { chunks: 1, momentum: 1.0 / (index + 1) as f64 };
+            let norm = BatchNormPass { chunks: 1, momentum: 1.0 / (index + 1) as f64 };
+            let pass = Pass { norm, precision: generator.precision };
             let _ = generator.forward_pass(source, conditions(target_groups, generator.age_groups), pass);
         }
         generator.valid()

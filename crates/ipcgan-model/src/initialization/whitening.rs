@@ -24,13 +24,13 @@ pub(crate) fn with_whitening_filters(weight: Param<Tensor<4>>, seed: u64) -> Par
     })
 }
 
-/// Weights of a first convolution, for `shape` `[outputs, channels, height, width]`: filters whose answers to
-/// photographs in [-1, 1] have a variance of about one and do not depend on which frequency or colour it comes from.
+/// Weights of a first convolution, for `shape` `[outputs, channels, height, width]`: whitening filters, whose outputs on
+/// photographs in [-1, 1] have a variance of about one, with equal shares of all frequencies and colours.
 ///
-/// In photographs, a coarse shade is a thousand times as strong as a fine pattern. A network that begins with
-/// filters without preference sees the first alone, and learns about the second last. These are random directions in the
-/// space where patches of photographs are white (by the factor of Cholesky of a patch's covariance, for which an exponential
-/// fall of correlation with distance stands: no data are needed).
+/// In photographs, low frequencies are a thousand times as strong as high ones. A network with isotropic initial filters
+/// responds to low frequencies only, and learns high ones last. These filters are random directions in the space where patches
+/// of photographs are white, by the Cholesky factor of the covariance of a patch. The covariance is modelled: correlation
+/// falls exponentially with distance, so no data are needed.
 fn whitening_filters([outputs, channels, height, width]: [usize; 4], seed: u64) -> Vec<f32> {
     let places: Vec<_> = (0..channels)
         .flat_map(|channel| (0..height).flat_map(move |row| (0..width).map(move |column| (channel, row, column))))
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_to_patches_of_that_covariance_have_a_variance_of_one() {
+    fn whitened_patches_have_unit_variance() {
         let filters = whitening_filters([6, 3, 4, 4], 1);
 
         let place = |index: usize| (index / 16, index / 4 % 4, index % 4);

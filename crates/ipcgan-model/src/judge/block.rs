@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
-use crate::operation::convolution;
+use crate::operation::{Precision, convolution};
 
 /// What a block does to the sides of its maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Block {
     }
 
     pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = convolution(&self.conv1, x.clone(), Activation::Relu);
-        let y = convolution(&self.conv2, y, Activation::None);
+        let y = convolution(&self.conv1, x.clone(), Activation::Relu, Precision::Float32);
+        let y = convolution(&self.conv2, y, Activation::None, Precision::Float32);
         let x = match &self.shortcut {
             None => x,
             Some(pool) => pool.forward(x),

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 
 use crate::ModelError;
-use crate::operation::{convolution, linear};
+use crate::operation::{Precision, convolution, linear};
 use crate::weights::fill;
 use block::{Block, Sides};
 
@@ -72,7 +72,7 @@ impl ResidualNetwork {
 
     /// `[batch, channels]` of [`ResidualNetwork::penultimate`] to `[batch, outputs]`.
     fn outputs(&self, penultimate: Tensor<2>) -> Tensor<2> {
-        linear(&self.head, penultimate, Activation::None)
+        linear(&self.head, penultimate, Activation::None, Precision::Float32)
     }
 
     /// Its maps of `[batch, 3, side, side]` in [-1, 1] before each block that halves the sides, and after the last block.
@@ -81,7 +81,7 @@ impl ResidualNetwork {
         let shift = CHANNEL_MEANS.map(|mean| (HALF_RANGE - mean) / SCALE);
         let shift = Tensor::<1>::from_data(shift, &faces.device()).reshape([1, 3, 1, 1]);
         let x = faces * (HALF_RANGE / SCALE) + shift;
-        let mut x = self.pool.forward(convolution(&self.stem, x, Activation::Relu));
+        let mut x = self.pool.forward(convolution(&self.stem, x, Activation::Relu, Precision::Float32));
         let mut levels = Vec::new();
         for block in &self.blocks {
             if block.halves() {

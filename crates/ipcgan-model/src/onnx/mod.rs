@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_what_the_generator_holds() {
+    fn the_exported_tensors_are_those_of_the_generator() {
         let (config, groups) = (GeneratorConfig::new().with_width(4).with_residual_blocks(2), AgeGroups::default());
 
         let bytes = generator(&config.init(&groups, 0, &Device::flex()), &config, &groups);

@@ -3,8 +3,6 @@
 mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
-#[cfg(feature = "gpu")]
-mod gpu_kernels;
 
 #[cfg(feature = "gpu")]
 use burn::backend::Cube;
@@ -15,7 +13,7 @@ use burn::nn::BatchNorm;
 use burn::tensor::{DType, Tensor};
 use ipcgan_kernels::Activation;
 
-use super::activate;
+use super::activation::activate;
 use super::engine::{Engine, engine};
 
 /// A pass of a batch norm over a batch in training.

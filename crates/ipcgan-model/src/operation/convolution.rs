@@ -6,12 +6,12 @@ mod gpu;
 
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use ipcgan_kernels::{Activation, ConvParams};
 
-use super::activate;
+use super::Precision;
+use super::activation::activate;
 use super::engine::{Engine, product_engine};
-use super::precision::run_on_burn;
 
 /// The window of the convolution whose adjoint doubles the sides: SAME pads an even number of pixels for a window of
 /// three by one pixel, right and below.
@@ -21,43 +21,33 @@ pub(super) const UPSAMPLE_PARAMS: ConvParams =
 /// `layer`, then an activation.
 ///
 /// `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`, as the layer's padding says.
-pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation, precision: Precision) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    match (product_engine(&x), conv_params(layer, [height, width])) {
+    match (product_engine(&x, precision), conv_params(layer, [height, width])) {
         (Engine::Cpu(algorithm), Some(params)) => cpu::convolution(layer, x, params, activation, algorithm),
         #[cfg(feature = "gpu")]
         (Engine::Gpu, Some(params)) => {
-            activate(run_on_burn(layer, x, |layer, x| gpu::convolution(layer, x, params)), activation)
+            activate(precision.run(layer, x, |layer, x| gpu::convolution(layer, x, params, precision)), activation)
         }
-        _ => activate(run_on_burn(layer, x, Conv2d::forward), activation),
+        _ => activate(precision.run(layer, x, Conv2d::forward), activation),
     }
 }
 
 /// `layer`, the adjoint of a convolution of stride two with TensorFlow's SAME padding: `[batch, inputs, height, width]`
 /// to `[batch, outputs, 2 height, 2 width]`.
-pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, precision: Precision) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     let sides = [2 * height, 2 * width];
     // The adjoint of SAME padding, which pads right and below, loses the last row and column.
     let cropped = |y: Tensor<4>| y.narrow(2, 0, sides[0]).narrow(3, 0, sides[1]);
-    match product_engine(&x) {
+    match product_engine(&x, precision) {
         Engine::Cpu(algorithm) => cpu::transposed_convolution(layer, x, sides, algorithm),
         #[cfg(feature = "gpu")]
-        Engine::Gpu if layer.bias.is_none() => cropped(run_on_burn(layer, x, gpu::transposed_convolution)),
-        _ => cropped(run_on_burn(layer, x, ConvTranspose2d::forward)),
+        Engine::Gpu if layer.bias.is_none() => {
+            cropped(precision.run(layer, x, |layer, x| gpu::transposed_convolution(layer, x, precision)))
+        }
+        _ => cropped(precision.run(layer, x, ConvTranspose2d::forward)),
     }
-}
-
-/// Whether `device` has matrix units that multiply in TF32 and add in float32.
-#[cfg(feature = "gpu")]
-pub(super) fn multiplies_in_tf32(device: &Device) -> bool {
-    gpu::multiplies_in_tf32(device)
-}
-
-/// Builds without GPUs have no matrix units.
-#[cfg(not(feature = "gpu"))]
-pub(super) fn multiplies_in_tf32(_: &Device) -> bool {
-    false
 }
 
 /// The layer's window over maps of `[height, width]`, if the kernels know its like: square, the same along both axes.

@@ -9,6 +9,10 @@ use ipcgan_kernels::ConvAlgorithm;
 use crate::ModelError;
 
 /// Kernels for the CPU, selected for the whole process.
+///
+/// The choice is for diagnosis and benchmarks: results agree to rounding. Unlike [`Precision`](crate::Precision) it is no
+/// value of a network, because losses, optimizers and detectors compute on the kernels as well, and a device of Burn cannot
+/// carry it. The command selects once, before the first operation; nothing else in the library does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CpuKernels {
@@ -27,7 +31,7 @@ impl CpuKernels {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Fast, Self::Direct, Self::Burn];
 
-    /// Selects these kernels for all later operations.
+    /// Selects these kernels for all later operations of the process; call it before the first one.
     pub fn select(self) {
         SELECTED.store(self as u8, Ordering::Relaxed);
     }

@@ -31,9 +31,9 @@ pub(super) fn engine<const D: usize>(x: &Tensor<D>) -> Engine {
 }
 
 /// The implementation for products of `x` with weights: the CPU kernels support float32 only.
-pub(super) fn product_engine<const D: usize>(x: &Tensor<D>) -> Engine {
+pub(super) fn product_engine<const D: usize>(x: &Tensor<D>, precision: Precision) -> Engine {
     match engine(x) {
-        Engine::Cpu(_) if Precision::selected().reduced_dtype().is_some() => Engine::Burn,
+        Engine::Cpu(_) if precision.reduced_dtype().is_some() => Engine::Burn,
         engine => engine,
     }
 }

@@ -9,19 +9,24 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Activation, InstructionSet, activation_gradient, channel_sums};
 
-use super::activate;
+use super::Precision;
+use super::activation::activate;
 use super::engine::{Engine, product_engine};
 use super::nhwc_tensor::{contiguous, sizes, tensor, values};
-use super::precision::run_on_burn;
 
 /// `layer`, then an activation: `[batch, inputs]` to `[batch, outputs]`.
-pub(crate) fn linear(layer: &burn::nn::Linear, x: Tensor<2>, activation: Activation) -> Tensor<2> {
-    match (product_engine(&x), &layer.bias) {
+pub(crate) fn linear(
+    layer: &burn::nn::Linear,
+    x: Tensor<2>,
+    activation: Activation,
+    precision: Precision,
+) -> Tensor<2> {
+    match (product_engine(&x, precision), &layer.bias) {
         (Engine::Cpu(_), Some(bias)) => {
             let (weight, bias) = (layer.weight.val().into_dispatch(), bias.val().into_dispatch());
             Tensor::from_dispatch(<Dispatch as LinearOps>::linear(x.into_dispatch(), weight, bias, activation))
         }
-        _ => activate(run_on_burn(layer, x, burn::nn::Linear::forward), activation),
+        _ => activate(precision.run(layer, x, burn::nn::Linear::forward), activation),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The operations that dominate the run time, on any device.
 //!
-//! On the CPU they run on the project's own kernels, recorded for gradients like Burn's; on every other device, and wherever
-//! kernels do not apply, they are Burn's, but for long sums on GPUs (`gpu`). Networks name these functions and never ask
-//! where they are. Layers of Burn hold the parameters.
+//! Each function selects an [`Engine`](engine::Engine): the project's CPU kernels, its GPU kernels (`gpu`), or Burn's
+//! operations, where there are no kernels. All of them support autodiff. Networks call these functions and need not know the
+//! device; Burn's layers hold the parameters.
 //!
-//! What the kernels give lies channels last in memory. Burn sees an ordinary `[batch, channels,
-//! height, width]` with other strides, so its own operations work on it too.
+//! Outputs of the CPU kernels are channels last in memory (NHWC). To Burn they are `[batch, channels, height, width]` with
+//! other strides, so its operations accept them.
 
+mod activation;
 mod adam;
 mod batch_norm;
 mod concat;
@@ -46,15 +47,3 @@ pub use precision::Precision;
 pub(crate) use resize::{ResizeSpec, resize};
 pub use square_sum::SquareSum;
 pub(crate) use tanh::{tanh, tanh_offset};
-
-use burn::tensor::Tensor;
-use burn::tensor::activation::{leaky_relu, relu};
-use ipcgan_kernels::Activation;
-
-fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    match activation {
-        Activation::None => x,
-        Activation::Relu => relu(x),
-        Activation::LeakyRelu(slope) => leaky_relu(x, f64::from(slope)),
-    }
-}

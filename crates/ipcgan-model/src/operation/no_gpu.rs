@@ -1,7 +1,12 @@
 //! Replaces `gpu` in builds without GPU support.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Adam;
+
+/// Builds without GPUs have no matrix units.
+pub(super) fn multiplies_in_tf32(_: &Device) -> bool {
+    false
+}
 
 pub(super) fn updates<const D: usize>(_: &Tensor<D>) -> bool {
     false

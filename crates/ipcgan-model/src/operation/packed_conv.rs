@@ -6,14 +6,15 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::Tensor;
 use ipcgan_kernels::{Activation, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc};
 
+use super::Precision;
 use super::convolution::{UPSAMPLE_PARAMS, conv_params};
 use super::engine::{Engine, product_engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
-/// How to compute on the CPU, if the weights of `layer` are there and kernels may be used.
-pub(crate) fn algorithm_for(layer: &Conv2d) -> Option<ConvAlgorithm> {
+/// How to compute on the CPU in `precision`, if the weights of `layer` are there and kernels may be used.
+pub(crate) fn algorithm_for(layer: &Conv2d, precision: Precision) -> Option<ConvAlgorithm> {
     let weight = layer.weight.val();
-    match product_engine(&weight) {
+    match product_engine(&weight, precision) {
         Engine::Cpu(algorithm) if !weight.device().is_autodiff() => Some(algorithm),
         _ => None,
     }

@@ -14,7 +14,7 @@ use ipcgan_kernels::{InstructionSet, MaxPoolParams};
 use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
-/// `layer`, which takes the largest of squares two pixels apart.
+/// `layer`, max pooling with stride two.
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     let pooling = MaxPoolParams { kernel: layer.kernel_size[0], ceil_mode: layer.ceil_mode };
     match engine(&x) {

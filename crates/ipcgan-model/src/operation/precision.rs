@@ -1,7 +1,6 @@
 //! Mixed precision: number format of convolutions and matrix products.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use burn::module::Param;
 use burn::nn::Linear;
@@ -9,14 +8,13 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::convolution::multiplies_in_tf32;
+use super::gpu::multiplies_in_tf32;
 
-/// Number format of convolutions and matrix products (mixed precision), selected for the whole process.
+/// Number format of convolutions and matrix products (mixed precision); each network computes in its own.
 ///
 /// Weights, normalization layers, losses and optimizers stay in float32: weights are cast for each use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[repr(u8)]
 pub enum Precision {
     /// 32 bits everywhere.
     #[default]
@@ -29,26 +27,25 @@ pub enum Precision {
     Bfloat16,
 }
 
-static SELECTED: AtomicU8 = AtomicU8::new(Precision::Float32 as u8);
-
 impl Precision {
-    const ALL: [Self; 4] = [Self::Float32, Self::Tf32, Self::Float16, Self::Bfloat16];
-
-    /// Selects it for all later operations.
-    pub fn select(self) {
-        SELECTED.store(self as u8, Ordering::Relaxed);
-    }
-
-    /// The current selection.
-    pub fn selected() -> Self {
-        Self::ALL[usize::from(SELECTED.load(Ordering::Relaxed))]
-    }
-
     /// Whether `device` supports it.
     pub fn is_supported_by(self, device: &Device) -> bool {
         match self {
             Self::Tf32 => multiplies_in_tf32(device),
             _ => self.reduced_dtype().is_none_or(|dtype| device.supports_dtype(dtype)),
+        }
+    }
+
+    /// `run(layer, x)` by Burn, in this precision.
+    pub(super) fn run<L: CastWeights, const D: usize>(
+        self,
+        layer: &L,
+        x: Tensor<D>,
+        run: impl Fn(&L, Tensor<D>) -> Tensor<D>,
+    ) -> Tensor<D> {
+        match self.reduced_dtype() {
+            None => run(layer, x),
+            Some(dtype) => run(&layer.cast_weights(dtype), x.cast(dtype)).cast(DType::F32),
         }
     }
 
@@ -107,16 +104,4 @@ impl CastWeights for Linear {
 
 fn cast<const D: usize>(weight: &Param<Tensor<D>>, dtype: DType) -> Param<Tensor<D>> {
     weight.clone().map(|weight| weight.cast(dtype))
-}
-
-/// `run(layer, x)` by Burn, in the selected precision.
-pub(super) fn run_on_burn<L: CastWeights, const D: usize>(
-    layer: &L,
-    x: Tensor<D>,
-    run: impl Fn(&L, Tensor<D>) -> Tensor<D>,
-) -> Tensor<D> {
-    match Precision::selected().reduced_dtype() {
-        None => run(layer, x),
-        Some(dtype) => run(&layer.cast_weights(dtype), x.cast(dtype)).cast(DType::F32),
-    }
 }

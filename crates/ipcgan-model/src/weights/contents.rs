@@ -13,8 +13,9 @@ use burn::store::{
 use burn::tensor::DType;
 use safetensors::SafeTensors;
 
-use super::tensors::{check_names, check_values};
-use super::{WeightsFormat, one_line, pytorch};
+use super::format::WeightsFormat;
+use super::pytorch;
+use super::tensors::{check_names, check_values, one_line};
 use crate::ModelError;
 
 /// What is in a weights file.

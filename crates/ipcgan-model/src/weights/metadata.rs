@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::Network;
+use super::networks::Network;
 use crate::{AgeGroups, ModelError};
 
 /// Key of the configuration.

@@ -23,36 +23,15 @@ use burn::store::burn_pack::{Tensor as PackTensor, Writer};
 use burn::store::{BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot};
 use burn::tensor::{DType, Device};
 use safetensors::tensor::{Dtype, TensorView};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::{AgeGroups, ModelError, write_atomic};
+use ipcgan_system::write_atomic;
+
+use crate::{AgeGroups, ModelError};
 use contents::{Contents, fill_from_record};
 pub use format::WeightsFormat;
 use metadata::{Metadata, complete, entries_of};
+pub use networks::Network;
 use tensors::{check_values, counted};
-
-/// A network that weights files can hold.
-pub trait Network: Module {
-    /// Its configuration.
-    type Config: Serialize + DeserializeOwned;
-
-    /// Its kind, as the metadata call it.
-    const KIND: &'static str;
-
-    /// Settings that were added after weights files had been written: a file that does not name one has the published
-    /// value. A file must name all others.
-    const LATER_SETTINGS: &'static [&'static str] = &[];
-
-    /// The published configuration.
-    fn published() -> Self::Config;
-
-    /// The network with weights that are about to be replaced.
-    ///
-    /// # Errors
-    /// A size that no network has; what is wrong, in words.
-    fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Result<Self, String>;
-}
 
 /// What a weights file holds.
 #[derive(Debug)]
@@ -261,9 +240,4 @@ fn network_in<N: Network>(contents: Contents, origin: &Path, device: &Device) ->
 pub(crate) fn fill<N: Module>(network: &mut N, bytes: Vec<u8>, origin: &Path) -> Result<(), ModelError> {
     let mismatch = |reason| ModelError::Mismatch { path: origin.into(), reason };
     Contents::of_bytes(bytes, origin)?.tensors.fill(network).map_err(mismatch)
-}
-
-/// The error's text without the line breaks that lists of tensors bring.
-fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,10 +2,34 @@
 //!
 //! A file may name any size, so sizes are checked before the memory for them is taken.
 
+use burn::module::Module;
 use burn::tensor::Device;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::Network;
 use crate::{AgeGroups, AlexNet, AlexNetConfig, Discriminator, DiscriminatorConfig, Generator, GeneratorConfig};
+
+/// A network that weights files can hold.
+pub trait Network: Module {
+    /// Its configuration.
+    type Config: Serialize + DeserializeOwned;
+
+    /// Its kind, as the metadata call it.
+    const KIND: &'static str;
+
+    /// Settings that were added after weights files had been written: a file that does not name one has the published
+    /// value. A file must name all others.
+    const LATER_SETTINGS: &'static [&'static str] = &[];
+
+    /// The published configuration.
+    fn published() -> Self::Config;
+
+    /// The network with weights that are about to be replaced.
+    ///
+    /// # Errors
+    /// A size that no network has; what is wrong, in words.
+    fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Result<Self, String>;
+}
 
 impl Network for Generator {
     type Config = GeneratorConfig;

@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensors};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::one_line;
+use super::tensors::one_line;
 
 /// Where the tensors are, if they are not the whole.
 const TENSORS: &str = "state_dict";
@@ -168,8 +168,8 @@ impl Pickle {
                 pickle.text("cpu");
                 pickle.integer(shape.iter().product());
             });
-            pickle.0.push(b'Q'); // what a name of a storage stands for
-            pickle.integer(0); // its first number
+            pickle.0.push(b'Q'); // the storage of a persistent id
+            pickle.integer(0); // offset in the storage
             pickle.tuple(|pickle| shape.iter().for_each(|&size| pickle.integer(size)));
             pickle.tuple(|pickle| (1..=shape.len()).for_each(|axis| pickle.integer(shape[axis..].iter().product())));
             pickle.0.push(b'\x89'); // no gradient

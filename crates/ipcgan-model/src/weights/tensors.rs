@@ -100,6 +100,11 @@ pub(super) fn counted(names: &[String], what: &str) -> String {
     format!("{count} {are} {what}: {listed}{more}")
 }
 
+/// The error's text without the line breaks that lists of tensors bring.
+pub(super) fn one_line(error: &impl std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use burn::store::burn_pack::Bytes;
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pytorch_counts_belongs_to_a_batch_norm_alone() {
+    fn only_a_batch_norm_may_have_pytorchs_batch_count() {
         let expected = floats(&["norm.running_mean"]);
         let found = |name| [floats(&["norm.running_mean"]), floats(&[name])].concat();
 

@@ -3,7 +3,7 @@
 use ipcgan_model::InvalidSize;
 use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining, LossWeights, StageSettings};
+use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, StageSettings};
 use crate::{TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
@@ -118,8 +118,8 @@ impl TrainingConfig {
 }
 
 /// A rule that the faces that a stage reads can be counted.
-fn length(stage: &str, settings: &dyn StageSettings) -> Rule {
-    let items = settings.steps() as f64 * settings.batch_size() as f64 * settings.batches_per_step() as f64;
+fn length(stage: &str, settings: CommonSettings) -> Rule {
+    let items = settings.steps as f64 * settings.batch_size as f64 * settings.batches_per_step as f64;
     rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
 }
 
@@ -139,7 +139,7 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
         at_most(name("augmentation.brightness"), augmentation.brightness.into(), 1.0),
         at_most(name("augmentation.contrast"), augmentation.contrast.into(), 1.0),
         at_most(name("augmentation.colour"), augmentation.colour.into(), 1.0),
-        length(stage, training),
+        length(stage, training.common()),
     ]
 }
 
@@ -163,7 +163,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         at_most("aging.differentiable_augmentation.brightness", aging.differentiable_augmentation.brightness, 1.0),
         at_most("aging.differentiable_augmentation.contrast", aging.differentiable_augmentation.contrast, 1.0),
         at_most("aging.differentiable_augmentation.saturation", aging.differentiable_augmentation.saturation, 1.0),
-        length("aging", aging),
+        length("aging", aging.common()),
     ]
 }
 

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ipcgan_model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig};
 use serde::{Deserialize, Serialize};
 
-use super::settings_file::Settings;
-use crate::{TrainingConfig, TrainingError};
+use crate::TrainingError;
 
 /// A shipped preset: sizes of all networks and a training recipe that go together.
 ///
@@ -44,29 +42,14 @@ impl Preset {
         self.entry().0
     }
 
-    /// Its generator.
-    pub fn generator(self) -> GeneratorConfig {
-        TrainingConfig::of(self).generator
-    }
-
-    /// Its discriminator.
-    pub fn discriminator(self) -> DiscriminatorConfig {
-        TrainingConfig::of(self).discriminator
-    }
-
-    /// Its AlexNet, for `identities` identities.
-    pub fn alexnet(self, identities: usize) -> AlexNetConfig {
-        AlexNetConfig { identities, ..TrainingConfig::of(self).alexnet }
-    }
-
     /// The names of all presets, separated by commas.
     pub(crate) fn names() -> String {
         Self::ALL.map(Self::name).join(", ")
     }
 
-    /// The settings that differ from the published ones, or from the preset that they start from.
-    pub(super) fn settings(self) -> Settings {
-        self.entry().1.as_bytes().try_into().expect("shipped presets are tested")
+    /// The settings file: what differs from the published settings, or from the preset that it starts from.
+    pub(super) fn json(self) -> &'static str {
+        self.entry().1
     }
 }
 
@@ -88,6 +71,7 @@ impl FromStr for Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TrainingConfig;
 
     #[test]
     fn every_preset_is_a_valid_configuration_of_its_name() {

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use ipcgan_model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::Preset;
-use crate::settings::IDENTITIES;
-use crate::{TrainingConfig, TrainingError};
+use super::preset::Preset;
+use super::settings::IDENTITIES;
+use super::training::TrainingConfig;
+use crate::TrainingError;
 
 /// Maximum size of a settings file, in bytes: what is larger is some other file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -80,9 +82,34 @@ impl SettingsFile {
     }
 }
 
+impl TrainingConfig {
+    /// Settings of `preset`.
+    pub fn of(preset: Preset) -> Self {
+        let config = Settings::of(preset).config().expect("shipped presets are tested");
+        Self { preset, ..config }
+    }
+}
+
+impl Preset {
+    /// Its generator.
+    pub fn generator(self) -> GeneratorConfig {
+        TrainingConfig::of(self).generator
+    }
+
+    /// Its discriminator.
+    pub fn discriminator(self) -> DiscriminatorConfig {
+        TrainingConfig::of(self).discriminator
+    }
+
+    /// Its AlexNet, for `identities` identities.
+    pub fn alexnet(self, identities: usize) -> AlexNetConfig {
+        AlexNetConfig { identities, ..TrainingConfig::of(self).alexnet }
+    }
+}
+
 /// Contents of a settings file.
 #[derive(Debug)]
-pub(super) struct Settings {
+struct Settings {
     /// The preset that it starts from; the published settings if it is none.
     preset: Option<Preset>,
     /// The settings by their paths.
@@ -90,8 +117,13 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Those of a shipped preset.
+    fn of(preset: Preset) -> Self {
+        preset.json().as_bytes().try_into().expect("shipped presets are tested")
+    }
+
     /// The configuration, before its ranges are checked.
-    pub(super) fn config(&self) -> Result<TrainingConfig, TrainingError> {
+    fn config(&self) -> Result<TrainingConfig, TrainingError> {
         let mut config = self.preset.map_or_else(TrainingConfig::published, TrainingConfig::of);
         for (key, value) in &self.values {
             config = config

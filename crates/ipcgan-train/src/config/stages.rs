@@ -5,7 +5,7 @@ use ipcgan_data::Augmentation;
 use ipcgan_model::DifferentiableAugmentation;
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::Schedule;
+use crate::config::schedule::Schedule;
 
 /// Training of a classifier: the identity network or the age classifier.
 #[derive(Config, Debug)]
@@ -171,28 +171,30 @@ pub struct LossWeights {
     pub mismatched: f64,
 }
 
-/// What the training loop reads from the settings of a stage, and may change.
-pub(crate) trait StageSettings {
-    /// Number of steps.
-    fn steps(&self) -> usize;
-
+/// The settings of a stage that the training loop reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct CommonSettings {
+    pub(crate) steps: usize,
     /// Batch size, over all devices.
-    fn batch_size(&self) -> usize;
-
+    pub(crate) batch_size: usize,
     /// Batches whose gradients are averaged for one update.
-    fn gradient_accumulation(&self) -> usize;
-
+    pub(crate) gradient_accumulation: usize,
     /// Batches that a step reads.
-    fn batches_per_step(&self) -> usize;
-
+    pub(crate) batches_per_step: usize,
     /// Early-stopping patience in validations; 0 for none.
-    fn patience(&self) -> usize;
-
+    pub(crate) patience: usize,
     /// Name and value of the learning rate; for the GAN, of the generator.
-    fn learning_rate(&self) -> (&'static str, f64);
+    pub(crate) learning_rate: (&'static str, f64),
+    /// Steps between sample grids, if there are any.
+    pub(crate) sample_every: Option<usize>,
+}
 
-    /// Number of sample grids in `steps` steps.
-    fn sample_grids(&self, steps: usize) -> usize;
+/// The settings of a stage, as the training loop reads and changes them.
+///
+/// Each type of settings stores them at its own paths, so that `config.json` stays as it is.
+pub(crate) trait StageSettings {
+    /// What the training loop reads.
+    fn common(&self) -> CommonSettings;
 
     /// Halves all learning rates.
     fn halve_learning_rates(&mut self);
@@ -202,32 +204,16 @@ pub(crate) trait StageSettings {
 }
 
 impl StageSettings for ClassifierTraining {
-    fn steps(&self) -> usize {
-        self.steps
-    }
-
-    fn batch_size(&self) -> usize {
-        self.batch_size
-    }
-
-    fn gradient_accumulation(&self) -> usize {
-        self.gradient_accumulation
-    }
-
-    fn batches_per_step(&self) -> usize {
-        self.gradient_accumulation
-    }
-
-    fn patience(&self) -> usize {
-        self.patience
-    }
-
-    fn learning_rate(&self) -> (&'static str, f64) {
-        ("learning_rate", self.learning_rate)
-    }
-
-    fn sample_grids(&self, _steps: usize) -> usize {
-        0
+    fn common(&self) -> CommonSettings {
+        CommonSettings {
+            steps: self.steps,
+            batch_size: self.batch_size,
+            gradient_accumulation: self.gradient_accumulation,
+            batches_per_step: self.gradient_accumulation,
+            patience: self.patience,
+            learning_rate: ("learning_rate", self.learning_rate),
+            sample_every: None,
+        }
     }
 
     fn halve_learning_rates(&mut self) {
@@ -240,32 +226,16 @@ impl StageSettings for ClassifierTraining {
 }
 
 impl StageSettings for AgingTraining {
-    fn steps(&self) -> usize {
-        self.steps
-    }
-
-    fn batch_size(&self) -> usize {
-        self.batch_size
-    }
-
-    fn gradient_accumulation(&self) -> usize {
-        self.gradient_accumulation
-    }
-
-    fn batches_per_step(&self) -> usize {
-        self.gradient_accumulation * self.generator_updates.max(self.discriminator_updates)
-    }
-
-    fn patience(&self) -> usize {
-        0
-    }
-
-    fn learning_rate(&self) -> (&'static str, f64) {
-        ("generator_learning_rate", self.generator_learning_rate)
-    }
-
-    fn sample_grids(&self, steps: usize) -> usize {
-        steps / self.sample_every + 1
+    fn common(&self) -> CommonSettings {
+        CommonSettings {
+            steps: self.steps,
+            batch_size: self.batch_size,
+            gradient_accumulation: self.gradient_accumulation,
+            batches_per_step: self.gradient_accumulation * self.generator_updates.max(self.discriminator_updates),
+            patience: 0,
+            learning_rate: ("generator_learning_rate", self.generator_learning_rate),
+            sample_every: Some(self.sample_every),
+        }
     }
 
     fn halve_learning_rates(&mut self) {

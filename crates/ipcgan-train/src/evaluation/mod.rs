@@ -76,12 +76,7 @@ pub fn evaluate(
     }
     // Ageing each face, and estimating two methods.
     let steps = 3 * selected.len();
-    let indices: Vec<usize> = selected.iter().map(|(index, _)| *index).collect();
-    let images = subject.images(faces, &indices)?;
-    let estimates = judges.estimates(&images);
-    let real = selected.into_iter().zip(people(faces, &indices)).zip(images).zip(estimates);
-    let real = real.map(|((((_, group), person), image), estimate)| RealFace { image, group, person, estimate });
-    let real: Vec<_> = real.collect();
+    let real = real_faces(subject, faces, selected, judges)?;
     let regression = AgeRegression::of(known, subject, judges)?;
     let reference = reference(&real, subject.groups, regression.as_ref());
     let mut ours = Vec::new();
@@ -133,6 +128,24 @@ pub fn evaluate(
     let metrics = Metrics { verdict, faces, groups, real: reference, methods, teachers };
     let examples = examples(&ways[0].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })
+}
+
+/// The `selected` faces, with the estimates of the judges.
+///
+/// # Errors
+/// An image cannot be read.
+fn real_faces(
+    subject: &EvaluatedGenerator<'_>,
+    faces: &dyn FaceSet,
+    selected: Vec<(usize, usize)>,
+    judges: &Judges,
+) -> Result<Vec<RealFace>, TrainingError> {
+    let indices: Vec<usize> = selected.iter().map(|(index, _)| *index).collect();
+    let images = subject.images(faces, &indices)?;
+    let estimates = judges.estimates(&images);
+    let real = selected.into_iter().zip(people(faces, &indices)).zip(images).zip(estimates);
+    let real = real.map(|((((_, group), person), image), estimate)| RealFace { image, group, person, estimate });
+    Ok(real.collect())
 }
 
 /// Divides kernel distances by those of the unchanged sources, the second of `methods`.

@@ -8,7 +8,7 @@ use super::metrics::Teachers;
 use super::statistics::Interval;
 use super::subject::EvaluatedGenerator;
 use crate::TrainingError;
-use crate::verification::verification_auc;
+use crate::metric::verification::verification_auc;
 
 /// Batch size.
 const BATCH: usize = 32;

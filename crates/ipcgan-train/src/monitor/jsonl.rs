@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ipcgan_model::write_atomic;
+use ipcgan_system::write_atomic;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 

@@ -1,11 +1,15 @@
-//! Monitors of a stage: JSON lines, TensorBoard events and plots.
+//! Monitors of a stage: JSON lines, TensorBoard events, plots, progress lines and dashboard.
 //!
-//! A separate thread writes them, so that training does not wait.
+//! A separate thread writes the files, so that training does not wait.
 
+pub(crate) mod dashboard;
 mod jsonl;
+pub(crate) mod lines;
+pub(crate) mod parameter_values;
 mod plots;
 mod sink;
 mod tensorboard;
+pub(crate) mod validation_logger;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;

@@ -14,7 +14,7 @@ use image::{ImageFormat, RgbImage};
 use prost::Message as _;
 
 use super::sink::{Message, Sink, Split, access};
-use crate::run_folder::TENSORBOARD_FOLDER;
+use crate::run::folder::TENSORBOARD_FOLDER;
 use crate::{RunFolder, Stage, TrainingError};
 
 /// Flush interval.

@@ -13,27 +13,28 @@ use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::aged_faces::{aged_faces, check_aged_faces};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
-use crate::config::{ClassifierTraining, StageSettings};
-use crate::context::{Pretrained, StageContext};
-use crate::device_group::DeviceGroup;
-use crate::loss_scale::LossScale;
-use crate::metric_set::MetricSet;
-use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer};
-use crate::stage_definition::{Footprint, StageDefinition};
-use crate::stage_parts::StageParts;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
-use crate::strategy::MonitoredMetric;
-use crate::training_stage::TrainingStage;
-use crate::update::{StepGradients, gradients};
+use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::metric::set::MetricSet;
+use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::definition::{Footprint, StageDefinition};
+use crate::stage::parts::StageParts;
+use crate::stage::training::TrainingStage;
+use crate::step::devices::DeviceGroup;
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::objective::{Loss, Objective};
+use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
+use crate::step::update::{StepGradients, gradients};
+use crate::trainer::MonitoredMetric;
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The age stage.
 pub(super) struct AgeStage;
 
 impl StageDefinition for AgeStage {
-    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
-        &config.age
+    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
+        config.age.common()
     }
 
     fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
@@ -69,8 +70,9 @@ impl TrainingStage for AgeStage {
         let held_out = group_labels(context.data.valid().as_ref())?;
         let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
         let metrics = |metrics: MetricSet<AgeModel>| {
-            let metrics = metrics.loss("loss").accuracy("accuracy").detail(GRADIENT_NORM);
-            metrics.valid_loss("loss").valid_accuracy("accuracy").valid_accuracy("within one group")
+            let metrics = metrics.losses(age_objective().training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
+            let metrics = metrics.valid_losses(age_objective().validation_metrics());
+            metrics.valid_accuracy("accuracy").valid_accuracy("within one group")
         };
         Ok(StageParts {
             model: model.after(context.done),
@@ -91,13 +93,20 @@ impl TrainingStage for AgeStage {
     }
 }
 
+/// Objective of the age classifier, from logits of the age groups `[batch, groups]` and labels `[batch]`.
+fn age_objective() -> Objective<(Tensor<2>, Tensor<1, Int>)> {
+    Objective::new([Loss::new("loss", 1.0, |(logits, labels): &(Tensor<2>, Tensor<1, Int>)| {
+        age_loss(logits.clone(), labels.clone())
+    })])
+}
+
 /// Trainable age head.
 #[derive(Module, Debug)]
 pub struct AgeModel {
     head: AgeHead,
     /// Frozen trunk; not part of the checkpoints.
     #[module(skip)]
-    rest: Frozen,
+    trunk: Frozen,
     /// Sizes of the whole network.
     #[module(skip)]
     alexnet_config: AlexNetConfig,
@@ -115,7 +124,8 @@ impl AgeModel {
     /// says; everything else is frozen.
     pub fn new(alexnet: AlexNet, alexnet_config: AlexNetConfig, config: ClassifierTraining, device: &Device) -> Self {
         let head = alexnet.age_head.clone().fork(device).train();
-        Self { head, rest: Frozen::new(alexnet), alexnet_config, config, steps: 0, loss_scale: LossScale::selected() }
+        let loss_scale = LossScale::of(alexnet.precision());
+        Self { head, trunk: Frozen::new(alexnet), alexnet_config, config, steps: 0, loss_scale }
     }
 
     /// The model after `steps` steps, which checkpoints do not store.
@@ -125,26 +135,26 @@ impl AgeModel {
 
     /// The network with the trained age head.
     pub fn into_alexnet(self) -> AlexNet {
-        let mut alexnet = self.rest.alexnet().clone();
+        let mut alexnet = self.trunk.alexnet().clone();
         alexnet.age_head = self.head.valid();
         alexnet
     }
 
     fn logits(&self, faces: Tensor<4>) -> Tensor<2> {
-        self.head.forward(self.rest.on(&faces.device()).features(faces))
+        self.head.forward(self.trunk.on(&faces.device()).features(faces))
     }
 
     fn step_gradients(&self, batch: LabelledBatch) -> StepGradients {
         let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces, epsilon, |faces| {
             let head = self.head.clone().no_grad();
-            age_loss(head.forward(self.rest.on(&faces.device()).features(faces)), batch.labels.clone())
+            age_loss(head.forward(self.trunk.on(&faces.device()).features(faces)), batch.labels.clone())
         });
         let logits = self.logits(faces);
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
-        let loss = age_loss(logits, batch.labels);
-        let metrics = StepMetrics::new(size).with("loss", loss.clone()).with("accuracy", accuracy);
+        let (loss, metrics) = age_objective().training(&(logits, batch.labels), StepMetrics::new(size));
+        let metrics = metrics.with("accuracy", accuracy);
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
     }
 }
@@ -171,10 +181,10 @@ impl InferenceStep for AgeModel {
     fn step(&self, batch: LabelledBatch) -> StepMetrics {
         let logits = self.logits(batch.faces);
         let [size] = batch.labels.dims();
-        StepMetrics::new(size)
+        let metrics = StepMetrics::new(size)
             .with("accuracy", accuracy(logits.clone(), batch.labels.clone()))
-            .with("within one group", within_one_group(logits.clone(), batch.labels.clone()))
-            .with("loss", age_loss(logits, batch.labels))
+            .with("within one group", within_one_group(logits.clone(), batch.labels.clone()));
+        age_objective().validation(&(logits, batch.labels), metrics)
     }
 }
 

@@ -13,29 +13,30 @@ use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::labelled::{train_loader, valid_loader};
-use crate::config::{ClassifierTraining, StageSettings};
-use crate::context::{Pretrained, StageContext};
-use crate::device_group::DeviceGroup;
-use crate::epoch_metric::EpochMetric;
-use crate::loss_scale::LossScale;
-use crate::metric_set::MetricSet;
-use crate::optimizers::{classifier_lr_scheduler, classifier_optimizer};
-use crate::stage_definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
-use crate::stage_parts::StageParts;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
-use crate::strategy::MonitoredMetric;
-use crate::training_stage::TrainingStage;
-use crate::update::{StepGradients, gradients};
-use crate::verification::{IdentityValidation, VERIFICATION_AUC};
+use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::metric::epoch::EpochMetric;
+use crate::metric::set::MetricSet;
+use crate::metric::verification::{IdentityValidation, VERIFICATION_AUC};
+use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
+use crate::stage::parts::StageParts;
+use crate::stage::training::TrainingStage;
+use crate::step::devices::DeviceGroup;
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::objective::{Loss, Objective};
+use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
+use crate::step::update::{StepGradients, gradients};
+use crate::trainer::MonitoredMetric;
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
 /// The identity stage.
 pub(super) struct IdentityStage;
 
 impl StageDefinition for IdentityStage {
-    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
-        &config.identity
+    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
+        config.identity.common()
     }
 
     fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
@@ -89,20 +90,23 @@ impl TrainingStage for IdentityStage {
         let held_out = IdentityLabels::of(context.data.valid().as_ref());
         // Verification needs two images of one identity.
         let recognisable = held_out.count < context.data.valid().len();
+        let age_weight = config.trunk_age_weight;
         let metrics = move |metrics: MetricSet<IdentityModel>| {
-            let metrics = metrics.loss("loss").accuracy("accuracy").detail(GRADIENT_NORM);
+            let losses = identity_objective(age_weight);
+            let metrics = metrics.losses(losses.training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
             if !recognisable {
                 return metrics;
             }
             metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
         };
+        let alexnet = config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device());
         Ok(StageParts {
             model: IdentityModel {
-                alexnet: config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device()),
+                alexnet: alexnet.with_precision(config.precision),
                 config: training.clone(),
-                age_weight: config.trunk_age_weight,
+                age_weight,
                 steps: context.done,
-                loss_scale: LossScale::selected(),
+                loss_scale: LossScale::of(config.precision),
             },
             optimizer: classifier_optimizer(),
             lr_scheduler: classifier_lr_scheduler(training),
@@ -154,6 +158,34 @@ fn has_pairs(faces: &dyn FaceSet) -> bool {
     (0..faces.len()).filter_map(|index| faces.label(index).identity.as_deref()).any(|identity| !seen.insert(identity))
 }
 
+/// Objective of the identity network: the identity loss, and with `age_weight` the age loss on the same trunk.
+fn identity_objective(age_weight: f64) -> Objective<IdentityOutputs> {
+    Objective::new([
+        Loss::new("loss", 1.0, IdentityOutputs::identity),
+        Loss::new("age", age_weight, IdentityOutputs::age).optional(),
+    ])
+}
+
+/// What the losses of the identity network depend on.
+struct IdentityOutputs {
+    batch: LabelledBatch,
+    /// Logits of the identities, `[batch, identities]`.
+    logits: Tensor<2>,
+    /// Logits of the age groups, `[batch, groups]`, if there is an age loss.
+    age_logits: Option<Tensor<2>>,
+}
+
+impl IdentityOutputs {
+    fn identity(&self) -> Tensor<1> {
+        cross_entropy(self.logits.clone(), self.batch.labels.clone())
+    }
+
+    fn age(&self) -> Tensor<1> {
+        let logits = self.age_logits.clone().expect("an age loss has logits");
+        masked_cross_entropy(logits, self.batch.groups.clone(), self.batch.group_mask.clone())
+    }
+}
+
 /// AlexNet with trainable trunk and identity head.
 #[derive(Module, Debug)]
 pub struct IdentityModel {
@@ -192,27 +224,22 @@ impl IdentityModel {
         let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces.clone(), epsilon, |faces| {
             let judged = Self { alexnet: self.alexnet.clone().no_grad(), ..self.clone() };
-            judged.loss(faces, &batch).0
+            judged.objective(faces, &batch).0
         });
-        let (loss, metrics) = self.loss(faces, &batch);
+        let (loss, metrics) = self.objective(faces, &batch);
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
     }
 
-    /// Loss on `faces`: those of `batch`, or adversarial examples of them.
-    fn loss(&self, faces: Tensor<4>, batch: &LabelledBatch) -> (Tensor<1>, StepMetrics) {
+    /// Objective and metrics of `faces`: those of `batch`, or adversarial examples of them.
+    fn objective(&self, faces: Tensor<4>, batch: &LabelledBatch) -> (Tensor<1>, StepMetrics) {
         let features = self.alexnet.features(faces);
         let logits = self.alexnet.identity_logits(features.clone());
+        let age_logits = (self.age_weight != 0.0).then(|| self.alexnet.age_logits(features));
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
-        let identity = cross_entropy(logits, batch.labels.clone());
-        let metrics = StepMetrics::new(size).with("loss", identity.clone()).with("accuracy", accuracy);
-        if self.age_weight == 0.0 {
-            return (identity, metrics);
-        }
-        let age = self.alexnet.age_logits(features);
-        let age = masked_cross_entropy(age, batch.groups.clone(), batch.group_mask.clone());
-        let metrics = metrics.with("age", age.clone());
-        (identity + age * self.age_weight, metrics)
+        let outputs = IdentityOutputs { batch: batch.clone(), logits, age_logits };
+        let (loss, metrics) = identity_objective(self.age_weight).training(&outputs, StepMetrics::new(size));
+        (loss, metrics.with("accuracy", accuracy))
     }
 }
 

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use ipcgan_data::{LabelledBatch, LabelledBatcher, LabelledDataset};
 
 use crate::config::ClassifierTraining;
-use crate::context::StageContext;
-use crate::device_group::Batch;
+use crate::stage::context::StageContext;
+use crate::step::devices::Batch;
 
 impl Batch for LabelledBatch {
     fn to_device(self, device: &Device) -> Self {
@@ -33,7 +33,7 @@ pub(super) fn train_loader(
         context.config.generator.image_size as u32,
         training.augmentation.clone(),
         context.config.seed,
-        training.steps * context.items_per_step(),
+        training.steps * context.faces_per_step(),
     );
     context.loader(LabelledBatcher, dataset, context.micro_batch_size())
 }

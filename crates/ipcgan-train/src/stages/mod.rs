@@ -13,7 +13,7 @@ pub use gan::AgingModel;
 pub use identity::IdentityModel;
 
 use crate::Stage;
-use crate::training_stage::AnyStage;
+use crate::stage::training::AnyStage;
 
 impl Stage {
     /// The implementation of the stage.

@@ -2,6 +2,10 @@
 //!
 //! Workgroups sum up blocks of places in parallel, then one workgroup a channel joins the blocks, then each value is computed.
 
+mod backward;
+mod blocks;
+mod forward;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -10,7 +14,9 @@ use burn::backend::{Autodiff, AutodiffBackend, Cube};
 use burn_cubecl::tensor::CubeTensor;
 use ipcgan_kernels::Activation;
 
-use super::gpu_kernels::{Blocks, Parameters, apply, gradient_of_input, gradient_sums, statistics};
+use self::backward::{gradient_of_input, gradient_sums};
+use self::blocks::Blocks;
+use self::forward::{Parameters, apply, statistics};
 use super::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::gpu::{channels_last, dims, kernel, reshaped};
 
@@ -193,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_norm_is_three_launches_forwards_and_three_backwards() {
+    fn batch_norm_takes_three_launches_forward_and_three_backward() {
         let Some(gpu) = test_gpu() else { return };
         let empty = |shape: &[usize]| kernel::empty(&client(&gpu), &cube(&gpu), shape);
         let of_channels = || empty(&[8]);

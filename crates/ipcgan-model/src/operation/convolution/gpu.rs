@@ -5,12 +5,11 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, DispatchDevice, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Cube, Dispatch, TensorMetadata, backend_extension};
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::ops::PadMode;
-use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward};
-use cubecl::ir::{ElemType, FloatKind};
 use ipcgan_kernels::ConvParams;
 
 use super::UPSAMPLE_PARAMS;
@@ -18,9 +17,9 @@ use crate::operation::Precision;
 use crate::operation::gpu::{channels_last, dims, in_float32, reshaped, sums::sums, weight_gradient::weight_gradient};
 
 /// As [`super::convolution`], without activation.
-pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>, params: ConvParams) -> Tensor<4> {
+pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>, params: ConvParams, precision: Precision) -> Tensor<4> {
     let weight = layer.weight.val().into_dispatch();
-    let y = <Dispatch as GpuConvOps>::convolve(x.into_dispatch(), weight, params);
+    let y = <Dispatch as GpuConvOps>::convolve(x.into_dispatch(), weight, params, precision);
     Tensor::from_dispatch(match &layer.bias {
         Some(bias) => <Dispatch as GpuConvOps>::add_bias(y, bias.val().into_dispatch()),
         None => y,
@@ -28,30 +27,40 @@ pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>, params: ConvParams) -> T
 }
 
 /// `layer`, the adjoint of a convolution with [`UPSAMPLE_PARAMS`], with the row and column that Burn gives too many.
-pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>) -> Tensor<4> {
+pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, precision: Precision) -> Tensor<4> {
     let weight = layer.weight.val().into_dispatch();
-    Tensor::from_dispatch(<Dispatch as GpuConvOps>::transpose(x.into_dispatch(), weight))
+    Tensor::from_dispatch(<Dispatch as GpuConvOps>::transpose(x.into_dispatch(), weight, precision))
 }
 
 /// Convolutions on GPUs.
 #[backend_extension(Cube, Autodiff)]
 trait GpuConvOps: Backend {
     /// Convolution of a square window with `[outputs, inputs of a group, kernel, kernel]`.
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self>;
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        params: ConvParams,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
 
     /// The adjoint of the convolution with [`UPSAMPLE_PARAMS`], with `[inputs, outputs, kernel, kernel]`.
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self>;
 
     /// `x` with a bias of each channel.
     fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl GpuConvOps for Cube {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self> {
-        convolve(x, weight, &params)
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        params: ConvParams,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        forward(x, weight, options(&params), precision)
     }
 
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, _: Precision) -> FloatTensor<Self> {
         transpose(x, weight)
     }
 
@@ -61,22 +70,26 @@ impl GpuConvOps for Cube {
 }
 
 impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
-    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, params: ConvParams) -> FloatTensor<Self> {
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        params: ConvParams,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
         let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let output = forward(x.clone(), weight.clone(), options(&params), precision);
         match prepared {
-            OpsKind::Tracked(prepared) => {
-                prepared.finish((x.clone(), weight.clone(), params), convolve(x, weight, &params))
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, &params)),
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight, params, precision), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
 
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
         let prepared = TransposeBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
         match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish((x.clone(), weight.clone()), transpose(x, weight)),
+            OpsKind::Tracked(prepared) => prepared.finish((x.clone(), weight.clone(), precision), transpose(x, weight)),
             OpsKind::UnTracked(prepared) => prepared.finish(transpose(x, weight)),
         }
     }
@@ -91,31 +104,18 @@ impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
     }
 }
 
-/// Whether `device` has matrix units that multiply in TF32 and add in float32.
-pub(super) fn multiplies_in_tf32(device: &Device) -> bool {
-    let tf32 = ElemType::Float(FloatKind::TF32);
-    let float32 = ElemType::Float(FloatKind::F32);
-    let device = match device.as_dispatch() {
-        DispatchDevice::Autodiff(device) => device,
-        device => device,
-    };
-    let DispatchDevice::Cube(device) = device else { return false };
-    let client = device.client();
-    let configs = &client.features().matmul.cmma;
-    configs.iter().any(|config| config.a_type == tf32 && config.b_type == tf32 && config.cd_type == float32)
-}
-
 /// Whether convolutions of `x` are to run on matrix units as implicit GEMM, which rounds float32 to TF32.
-fn by_matrix_units(x: &FloatTensor<Cube>, options: &ConvOptions<2>) -> bool {
-    Precision::selected() == Precision::Tf32 && x.dtype() == DType::F32 && options.groups == 1
+fn by_matrix_units(x: &FloatTensor<Cube>, options: &ConvOptions<2>, precision: Precision) -> bool {
+    precision == Precision::Tf32 && x.dtype() == DType::F32 && options.groups == 1
 }
 
-fn convolve(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, params: &ConvParams) -> FloatTensor<Cube> {
-    forward(x, weight, options(params))
-}
-
-fn forward(x: FloatTensor<Cube>, weight: FloatTensor<Cube>, options: ConvOptions<2>) -> FloatTensor<Cube> {
-    if by_matrix_units(&x, &options) {
+fn forward(
+    x: FloatTensor<Cube>,
+    weight: FloatTensor<Cube>,
+    options: ConvOptions<2>,
+    precision: Precision,
+) -> FloatTensor<Cube> {
+    if by_matrix_units(&x, &options, precision) {
         let strategy = ConvStrategy::ImplicitGemm;
         // Sizes for which there are no tiles go the other way.
         if let Ok(y) = conv_forward::<2>(x.clone(), weight.clone(), None, options.clone(), strategy) {
@@ -131,9 +131,10 @@ fn grad_input(
     weight: FloatTensor<Cube>,
     gradient: FloatTensor<Cube>,
     options: ConvOptions<2>,
+    precision: Precision,
 ) -> FloatTensor<Cube> {
     let simple = options.stride == [1; 2] && !options.is_asymmetric();
-    if simple && by_matrix_units(&x, &options) {
+    if simple && by_matrix_units(&x, &options, precision) {
         let (gradient, weight, shape) = (gradient.clone(), weight.clone(), x.shape());
         let found = conv_data_backward::<2>(gradient, weight, shape, options.clone(), ConvStrategy::ImplicitGemm);
         if let Ok(found) = found {
@@ -165,18 +166,18 @@ fn up_options() -> ConvTransposeOptions<2> {
 struct ConvolveBackward;
 
 impl Backward<Cube, 2> for ConvolveBackward {
-    type State = (FloatTensor<Cube>, FloatTensor<Cube>, ConvParams);
+    type State = (FloatTensor<Cube>, FloatTensor<Cube>, ConvParams, Precision);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight] = ops.parents;
-        let (x, weight, params) = ops.state;
+        let (x, weight, params, precision) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = grad_weight {
             let weights = weight_gradient::<Cube>(padded(x.clone(), &params), gradient.clone(), &params);
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }
         if let Some(node) = grad_x {
-            let grad_x = grad_input(x, weight, gradient, options(&params));
+            let grad_x = grad_input(x, weight, gradient, options(&params), precision);
             gradients.register::<Cube>(node.id, grad_x);
         }
     }
@@ -186,11 +187,11 @@ impl Backward<Cube, 2> for ConvolveBackward {
 struct TransposeBackward;
 
 impl Backward<Cube, 2> for TransposeBackward {
-    type State = (FloatTensor<Cube>, FloatTensor<Cube>);
+    type State = (FloatTensor<Cube>, FloatTensor<Cube>, Precision);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight] = ops.parents;
-        let (x, weight) = ops.state;
+        let (x, weight, precision) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = grad_weight {
             // What was the adjoint's output is the convolution's input, and the other way round. It has the row and the
@@ -200,7 +201,8 @@ impl Backward<Cube, 2> for TransposeBackward {
         }
         if let Some(node) = grad_x {
             let up = up_options();
-            let grad_x = forward(gradient, weight, ConvOptions::new(up.stride, up.padding, up.dilation, up.groups));
+            let options = ConvOptions::new(up.stride, up.padding, up.dilation, up.groups);
+            let grad_x = forward(gradient, weight, options, precision);
             gradients.register::<Cube>(node.id, grad_x);
         }
     }
@@ -250,6 +252,7 @@ mod tests {
 
     use super::super::{convolution, transposed_convolution};
     use super::*;
+    use crate::operation::gpu::multiplies_in_tf32;
     use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
 
@@ -288,16 +291,15 @@ mod tests {
 
     /// On CUDA the matrix units compute them, in TF32; elsewhere there are none, and nothing changes.
     #[test]
-    fn tf32_has_the_gradients_of_float32_but_for_ten_bits() {
+    fn tf32_gradients_equal_those_of_float32_to_ten_bits() {
         let Some(gpu) = test_gpu() else { return };
         let layer = Conv2dConfig::new([8, 16], [3, 3]).with_padding(PaddingConfig2d::Same).with_bias(false);
         let layer = layer.init(&Device::flex());
         let with = |weight: Tensor<4>| Conv2d { weight: Param::from_tensor(weight), ..layer.clone() };
         let given = [&maps(0, [2, 8, 16, 16]), &layer.weight.val(), &maps(1, [2, 16, 16, 16])];
 
-        Precision::Tf32.select();
-        let found = gradients(given, |x, weight| convolution(&with(weight), x, Activation::None), &gpu);
-        Precision::Float32.select();
+        let tf32 = |x, weight| convolution(&with(weight), x, Activation::None, Precision::Tf32);
+        let found = gradients(given, tf32, &gpu);
 
         let expected = gradients(given, |x, weight| with(weight).forward(x), &Device::flex());
         let tolerance = if multiplies_in_tf32(&gpu) { 5e-3 } else { 1e-4 };
@@ -318,8 +320,13 @@ mod tests {
         let large = [&maps(2, [8, 8, 128, 128]), &stem.weight.val(), &maps(3, [8, 16, 128, 128])];
         let enlarged = [&maps(4, [8, 16, 64, 64]), &up.weight.val(), &maps(5, [8, 8, 128, 128])];
 
-        let found = gradients(large, |x, weight| convolution(&with(weight), x, Activation::None), &device());
-        let found_up = gradients(enlarged, |x, weight| transposed_convolution(&up_with(weight), x), &device());
+        let found = gradients(
+            large,
+            |x, weight| convolution(&with(weight), x, Activation::None, Precision::Float32),
+            &device(),
+        );
+        let found_up =
+            gradients(enlarged, |x, weight| transposed_convolution(&up_with(weight), x, Precision::Float32), &device());
 
         check(found, gradients(large, |x, weight| with(weight).forward(x), &Device::flex()));
         let cropped = |y: Tensor<4>| y.narrow(2, 0, 128).narrow(3, 0, 128);

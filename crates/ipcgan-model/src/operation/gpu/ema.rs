@@ -57,7 +57,7 @@ mod tests {
     use crate::random_tensors::RandomTensors;
 
     #[test]
-    fn an_average_moves_as_on_the_cpu_in_one_launch() {
+    fn an_ema_update_equals_that_of_the_cpu_in_one_launch() {
         let Some(gpu) = test_gpu() else { return };
         let mut random_tensors = RandomTensors::new(0);
         let [average, value] = [(); 2].map(|()| random_tensors.uniform([4, 5, 12], -2.0..2.0));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_average_that_another_tensor_shares_is_not_written_to() {
+    fn an_ema_update_does_not_overwrite_a_shared_tensor() {
         let Some(gpu) = test_gpu() else { return };
         let average = Tensor::<1>::from_data([1.0, 2.0], &gpu);
 

@@ -1,7 +1,7 @@
 //! Weight gradient of a convolution, as a grouped convolution.
 //!
-//! The batch, and where that is not enough its maps, are cut into parts; each is a group of one convolution, and so has
-//! threads of its own.
+//! The batch, and where that is not enough its maps, are split into parts. Each is a group of one convolution, with its own
+//! threads.
 
 use burn::backend::Backend;
 use burn::backend::ops::ConvOptions;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_as_large_as_a_loop_may_be() {
+    fn parts_are_as_large_as_the_loop_limit_allows() {
         assert_eq!(maps_of_a_part(8, 128 * 128, 40_000), 4);
         assert_eq!(maps_of_a_part(7, 128 * 128, 40_000), 1);
         assert_eq!(maps_of_a_part(32, 16 * 16, 40_000), 32);

@@ -1,11 +1,10 @@
-//! GPU operations where Burn's own leave most of the GPU idle.
+//! GPU kernels where Burn's operations leave most of the GPU idle.
 //!
-//! Burn (0.22.1, without autotune) has one thread sum up all places of all maps for one number: a weight's gradient, a
-//! mean of a batch norm, a bias' gradient. That leaves most of a GPU without work, and is wrong where a driver ends loops
-//! early: Mesa's software drivers do after 65,535 turns. Here such sums are cut into parts with threads of their own.
-
+//! In Burn (0.22.1, without autotune) one thread sums all positions of all maps for one value: the gradient of a weight or
+//! a bias, or the mean of a batch norm. That leaves most of a GPU idle, and is wrong on Mesa's software drivers, which end
+//! loops after 65,535 iterations. Here such reductions are split into parts, each with its own threads.
 //!
-//! Optimizers work on dozens of small tensors, where it is launches that take the time, so each of those is one kernel.
+//! Optimizers update dozens of small tensors, where the launches dominate, so each update is one kernel.
 
 mod adam;
 mod ema;
@@ -21,7 +20,8 @@ pub(super) use square_sum::SquareTerms;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, TensorMetadata};
-use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Shape, Slice, Tensor};
+use cubecl::ir::{ElemType, FloatKind};
 
 /// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
 pub(super) fn updates<const D: usize>(x: &Tensor<D>) -> bool {
@@ -36,6 +36,20 @@ fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
         device => device,
     };
     matches!(device, DispatchDevice::Cube(_))
+}
+
+/// Whether `device` has matrix units that multiply in TF32 and add in float32.
+pub(super) fn multiplies_in_tf32(device: &Device) -> bool {
+    let tf32 = ElemType::Float(FloatKind::TF32);
+    let float32 = ElemType::Float(FloatKind::F32);
+    let device = match device.as_dispatch() {
+        DispatchDevice::Autodiff(device) => device,
+        device => device,
+    };
+    let DispatchDevice::Cube(device) = device else { return false };
+    let client = device.client();
+    let configs = &client.features().matmul.cmma;
+    configs.iter().any(|config| config.a_type == tf32 && config.b_type == tf32 && config.cd_type == float32)
 }
 
 pub(super) fn dims<B: Backend, const D: usize>(x: &FloatTensor<B>) -> [usize; D] {

@@ -125,7 +125,7 @@ mod tests {
     use crate::random_tensors::RandomTensors;
 
     #[test]
-    fn squares_of_all_tensors_are_added_up_in_a_launch_each_and_one() {
+    fn a_square_sum_takes_one_launch_per_tensor_and_one_more() {
         let Some(gpu) = test_gpu() else { return };
         let mut random_tensors = RandomTensors::new(0);
         let tensors = [[1, 1], [7, 33], [600, 1024], [1024, 600]].map(|shape| random_tensors.uniform(shape, -2.0..2.0));

@@ -35,7 +35,7 @@ mod tests {
     use crate::random_tensors::RandomTensors;
 
     #[test]
-    fn sums_of_short_sums_are_the_sums_of_all() {
+    fn partial_sums_add_up_to_the_total() {
         for values in [1, 2, 67, 64, 4096, 6144, 3 * 67] {
             let x = RandomTensors::new(0).uniform([2, values, 3], -1.0..1.0);
 
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_add_up_few_values_where_that_can_be() {
+    fn each_thread_sums_few_values_where_the_count_can_be_divided() {
         assert_eq!([short(524_288), short(8), short(100), short(67)], [64, 8, 50, 67]);
     }
 }

@@ -1,7 +1,8 @@
 //! Weight gradient of a convolution.
 //!
-//! Mostly as products of matrices, the outputs' gradients by what the window sees: on an H200 two to eight times as fast
-//! as the convolution in parts, which is left where there are too few outputs to fill a product's tiles, or groups.
+//! Mostly by matrix products (im2col): the gradient of the output times the input pixels in the window. On an H200 this is
+//! two to eight times as fast as the grouped convolution, which remains for groups and for outputs that are too few to fill
+//! the tiles of a product.
 
 use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
@@ -12,13 +13,13 @@ use super::grouped_convolution::by_grouped_convolution;
 use super::sums::sums;
 use super::{dims, in_float32, reshaped, whole};
 
-/// Turns of a thread's loop, at most, in parts.
+/// Maximum iterations of a thread's loop in a grouped convolution.
 const MAX_ITERATIONS: usize = 2048;
-/// Outputs from which on products are taken.
+/// Minimum outputs for matrix products.
 const MIN_OUTPUTS: usize = 8;
-/// Places that one product sums up, at most.
+/// Maximum positions that one product sums.
 const MAX_POSITIONS: usize = 1024;
-/// Values that are laid out for a product at a time, at most: 128 MiB, as much as the least of drivers binds.
+/// Maximum values of an im2col matrix: 128 MiB, the smallest buffer limit of the drivers.
 const MAX_VALUES: usize = 1 << 25;
 
 /// `[outputs, inputs of a group, kernel, kernel]`, of padded `x` `[batch, inputs, ...]` and the gradient `y` of the outputs
@@ -37,7 +38,7 @@ pub(in crate::operation) fn weight_gradient<B: Backend>(
     }
 }
 
-/// As products over `max_positions`, with `max_values` laid out at a time.
+/// By matrix products over `max_positions`, with at most `max_values` in an im2col matrix.
 fn by_matmul<B: Backend>(
     x: FloatTensor<B>,
     y: FloatTensor<B>,
@@ -46,9 +47,9 @@ fn by_matmul<B: Backend>(
 ) -> FloatTensor<B> {
     let ([batch, inputs, ..], [_, outputs, height, width]) = (dims::<B, 4>(&x), dims::<B, 4>(&y));
     let ConvParams { kernel, stride, .. } = *params;
-    let of_a_tap = height * width * inputs;
-    let maps = divisor(batch, max_values / of_a_tap);
-    let taps = (max_values / (maps * of_a_tap)).clamp(1, kernel * kernel);
+    let values_per_tap = height * width * inputs;
+    let maps = divisor(batch, max_values / values_per_tap);
+    let taps = (max_values / (maps * values_per_tap)).clamp(1, kernel * kernel);
     let places = divisor(height * width, max_positions);
     let parts = maps * height * width / places;
 
@@ -60,15 +61,15 @@ fn by_matmul<B: Backend>(
         let maps = Slice::new(first as isize, Some((first + maps) as isize), 1);
         let y = B::float_slice(y.clone(), &[maps, whole(height), whole(width), whole(outputs)]);
         let y = B::float_swap_dims(reshaped::<B, 3>(y, [parts, places, outputs]), 1, 2);
-        // What the window's pixel `tap` sees from all places.
-        let seen = |tap: usize| {
+        // The input pixels at position `tap` of the window, for all outputs.
+        let pixels = |tap: usize| {
             let [row, column] = [tap / kernel, tap % kernel];
             B::float_slice(x.clone(), &[maps, along(row, height), along(column, width), whole(inputs)])
         };
         let of_taps = (0..kernel * kernel).step_by(taps).map(|first| {
             let together = taps.min(kernel * kernel - first);
-            let seen = B::float_cat((first..first + together).map(seen).collect(), 3);
-            let products = B::float_matmul(y.clone(), reshaped::<B, 3>(seen, [parts, places, together * inputs]));
+            let columns = B::float_cat((first..first + together).map(pixels).collect(), 3);
+            let products = B::float_matmul(y.clone(), reshaped::<B, 3>(columns, [parts, places, together * inputs]));
             let sums = sums::<B>(reshaped::<B, 3>(products, [1, parts, outputs * together * inputs]));
             reshaped::<B, 3>(sums, [outputs, together, inputs])
         });
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn products_and_sums_in_parts_are_whole_sums() {
+    fn weight_gradients_in_parts_equal_those_of_one_sum() {
         for params in WINDOWS {
             let side = params.output_side(16);
             let mut random = RandomTensors::new(0);

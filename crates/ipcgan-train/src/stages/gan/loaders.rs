@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet};
 
 use crate::TrainingError;
-use crate::context::StageContext;
-use crate::device_group::Batch;
+use crate::stage::context::StageContext;
+use crate::step::devices::Batch;
 
 impl Batch for AgingBatch {
     fn to_device(self, device: &Device) -> Self {
@@ -26,7 +26,7 @@ impl Batch for AgingBatch {
 /// Batches of training faces for all steps.
 pub(super) fn train_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
     let training = &context.config.aging;
-    let items = training.steps * context.items_per_step();
+    let items = training.steps * context.faces_per_step();
     let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
     aging_loader(context, context.data.train(), augmentation, items, context.micro_batch_size())
 }

@@ -17,25 +17,25 @@ use objective::{DIVERSITY, discriminator_objective, generator_objective};
 use samples::SampleGrids;
 
 use super::aged_faces::{aged_faces, check_aged_faces};
-use crate::config::{SelectionMetric, StageSettings};
-use crate::context::{Pretrained, StageContext};
-use crate::epoch_metric::EpochMetric;
-use crate::metric_set::MetricSet;
-use crate::objective::OBJECTIVE;
-use crate::optimizers::{gan_lr_scheduler, gan_optimizer};
-use crate::realism::REALISM_AND_AGE;
-use crate::stage_definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
-use crate::stage_parts::StageParts;
-use crate::strategy::MonitoredMetric;
-use crate::training_stage::TrainingStage;
+use crate::config::{CommonSettings, SelectionMetric, StageSettings};
+use crate::metric::epoch::EpochMetric;
+use crate::metric::realism::REALISM_AND_AGE;
+use crate::metric::set::MetricSet;
+use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
+use crate::stage::parts::StageParts;
+use crate::stage::training::TrainingStage;
+use crate::step::objective::OBJECTIVE;
+use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
+use crate::trainer::MonitoredMetric;
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The ageing stage.
 pub(super) struct GanStage;
 
 impl StageDefinition for GanStage {
-    fn settings<'a>(&self, config: &'a TrainingConfig) -> &'a dyn StageSettings {
-        &config.aging
+    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
+        config.aging.common()
     }
 
     fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
@@ -88,8 +88,9 @@ impl TrainingStage for GanStage {
         let samples =
             SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
         let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
-        let generator = || context.config.generator.init(groups, seed, &device);
-        let discriminator = context.config.discriminator.init(groups, seed, &device);
+        let precision = context.config.precision;
+        let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
+        let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
         let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
         let model = match training.ema_decay {
             0.0 => model,

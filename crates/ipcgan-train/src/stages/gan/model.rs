@@ -12,14 +12,14 @@ use super::objective::{
     DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
 };
 use crate::config::AgingTraining;
-use crate::device_group::DeviceGroup;
-use crate::ema::{ema_decay, ema_update, first_parameter};
-use crate::loss_scale::LossScale;
-use crate::realism::AgingValidation;
+use crate::metric::realism::AgingValidation;
 use crate::stages::frozen::Frozen;
-use crate::step_metrics::StepMetrics;
-use crate::step_model::{StepModel, accuracy, largest};
-use crate::update::{StepGradients, Update, gradients};
+use crate::step::devices::DeviceGroup;
+use crate::step::ema::{ema_decay, ema_update, first_parameter};
+use crate::step::loss_scale::LossScale;
+use crate::step::metrics::StepMetrics;
+use crate::step::model::{StepModel, accuracy, largest, mean_update};
+use crate::step::update::{StepGradients, gradients};
 
 /// The networks of IPCGAN in training.
 #[derive(Module, Debug)]
@@ -43,11 +43,11 @@ pub struct AgingModel {
 }
 
 impl AgingModel {
-    /// The networks, with frozen `alexnet` and without EMA.
+    /// The networks, with frozen `alexnet` and without EMA; losses are scaled as the generator's precision needs.
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, config: AgingTraining) -> Self {
         let alexnet = Frozen::new(alexnet);
         let generator = if config.suppress_checkerboard { generator.without_checkerboard() } else { generator };
-        let loss_scale = LossScale::selected();
+        let loss_scale = LossScale::of(generator.precision());
         Self { generator, discriminator, ema: None, alexnet, config, updates: 0, loss_scale }
     }
 
@@ -210,30 +210,23 @@ fn update_discriminator(
         });
         model.discriminator_gradients(&batch, generated)
     });
-    let (gradients, metrics) = unzipped(step_gradients);
-    let update = Update::mean(&model.discriminator, gradients, model.config.gradient_clip_norm, &model.loss_scale);
-    // Otherwise this clone would prevent in-place updates of the weights.
-    drop(model);
-    if let Some(gradients) = update.gradients {
+    let clip = model.config.gradient_clip_norm;
+    let norm = "discriminator gradient norm";
+    let (gradients, metrics) = mean_update(model, |model| &model.discriminator, step_gradients, clip, norm);
+    if let Some(gradients) = gradients {
         learner.optimizer_step(gradients);
     }
-    metrics.with("discriminator gradient norm", update.norm)
+    metrics
 }
 
 fn update_generator(learner: &mut Learner<AgingModel>, step_gradients: Vec<StepGradients>) -> StepMetrics {
     let model = learner.model();
-    let (gradients, metrics) = unzipped(step_gradients);
-    let update = Update::mean(&model.generator, gradients, model.config.gradient_clip_norm, &model.loss_scale);
-    drop(model);
-    // A skipped update counts as a step without gradients, because a checkpoint stores only the number of steps.
-    learner.optimizer_step(update.gradients.unwrap_or_default());
-    metrics.with("generator gradient norm", update.norm)
-}
-
-fn unzipped(step_gradients: Vec<StepGradients>) -> (Vec<GradientsParams>, StepMetrics) {
-    let (gradients, metrics): (Vec<_>, Vec<_>) =
-        step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
-    (gradients, StepMetrics::mean(metrics))
+    let clip = model.config.gradient_clip_norm;
+    let norm = "generator gradient norm";
+    let (gradients, metrics) = mean_update(model, |model| &model.generator, step_gradients, clip, norm);
+    // As in `learn_in_one_update`.
+    learner.optimizer_step(gradients.unwrap_or_default());
+    metrics
 }
 
 impl AgingModel {
@@ -308,4 +301,66 @@ impl InferenceStep for AgingModel {
 fn means_over_places(features: Tensor<4>) -> Tensor<2> {
     let [batch, channels, _, _] = features.dims();
     features.mean_dims(&[2, 3]).reshape([batch, channels])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use burn::tensor::{Device, Int};
+    use ipcgan_model::{AUGMENTATION_DRAWS, AlexNetConfig, Precision};
+
+    use super::*;
+    use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
+    use crate::{Preset, TrainingConfig};
+
+    /// Metrics of three steps of small networks in `precision`; `step` is called before each.
+    fn steps(precision: Precision, step: impl Fn()) -> Vec<(&'static str, f64)> {
+        let (config, device) = (TrainingConfig::of(Preset::Tiny), Device::flex().autodiff());
+        let (groups, seed) = (&config.age_groups, 0);
+        let generator = config.generator.with_width(4).init(groups, seed, &device).with_precision(precision);
+        let discriminator = config.discriminator.with_width(4).init(groups, seed, &device).with_precision(precision);
+        let alexnet = AlexNetConfig { identities: 2, ..config.alexnet };
+        let alexnet = alexnet.init(groups, seed, &Device::flex()).with_precision(precision);
+        let model = AgingModel::new(generator, discriminator, alexnet, config.aging.clone());
+        let mut learner = Learner::new(model, gan_optimizer(), gan_lr_scheduler(&config.aging));
+        let faces = Tensor::<1, Int>::arange(0..2 * 3 * 32 * 32, &device).float().sin().reshape([2, 3, 32, 32]);
+        let labels = |labels: [i64; 2]| Tensor::<1, Int>::from_data(labels, &device);
+        let batch = AgingBatch {
+            source: faces.clone(),
+            real: faces.flip([3]),
+            source_group: labels([0, 1]),
+            target: labels([4, 1]),
+            mismatched: labels([2, 3]),
+            augmentation: Tensor::ones([2, 3, AUGMENTATION_DRAWS], &device) * 0.5,
+        };
+        let learn = |_| {
+            step();
+            learner.lr_step();
+            AgingModel::learn(&mut learner, batch.clone()).read().unwrap().numbers().collect::<Vec<_>>()
+        };
+        (0..3).flat_map(learn).collect()
+    }
+
+    #[test]
+    fn trainings_of_different_precision_in_one_process_do_not_influence_each_other() {
+        let precisions = [Precision::Float32, Precision::Bfloat16];
+        let alone = precisions.map(|precision| steps(precision, || ()));
+
+        let barrier = Barrier::new(precisions.len());
+        let together = thread::scope(|scope| {
+            let start = |precision| {
+                let barrier = &barrier;
+                let step = move || {
+                    barrier.wait();
+                };
+                scope.spawn(move || steps(precision, step))
+            };
+            precisions.map(start).map(|training| training.join().unwrap())
+        });
+
+        assert_eq!(together, alone);
+        assert_ne!(alone[0], alone[1], "the precision has an effect");
+    }
 }

@@ -1,8 +1,8 @@
 //! Monitors the GAN for a winning discriminator and mode collapse.
 
 use super::objective::{ADVERSARIAL, DISCRIMINATOR, DIVERSITY};
-use crate::progress::LineSink;
-use crate::step_metrics::StepMetrics;
+use crate::monitor::lines::LineSink;
+use crate::step::metrics::StepMetrics;
 
 /// Number of steps that a symptom must last; also the window of the running means.
 const WINDOW: f64 = 200.0;

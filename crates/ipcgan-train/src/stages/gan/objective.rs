@@ -8,7 +8,7 @@ use ipcgan_model::loss::{
 };
 
 use crate::config::{AgingTraining, IdentityLoss};
-use crate::objective::{Loss, Objective};
+use crate::step::objective::{Loss, Objective};
 
 /// Names of the metrics that show whether the training is balanced.
 pub(super) const DISCRIMINATOR: &str = "discriminator";

@@ -7,7 +7,7 @@ use ipcgan_model::AgeGroups;
 
 use super::model::AgingModel;
 use crate::samples::sample_grid;
-use crate::strategy::StepObserver;
+use crate::trainer::StepObserver;
 use crate::{RunFolder, TrainingConfig, TrainingError};
 
 /// Rows of a grid.

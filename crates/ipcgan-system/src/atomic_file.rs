@@ -1,0 +1,196 @@
+//! Atomic file writes: a file is written completely or not at all.
+//!
+//! A killed process leaves its temporary file behind. Every temporary file is locked by the process that writes it, so
+//! an unlocked one is stale: the next process that writes into its folder removes it.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::NamedTempFile;
+
+/// Atomically writes `contents` to the file `path`, replacing an existing file.
+///
+/// The bytes go to a temporary file in the same folder, which is renamed to `path` once it is synced to disk: a reader
+/// sees the old file or the new one, even after a power failure. The file has the default permissions of new files.
+///
+/// # Errors
+/// The folder does not exist, is full or is not writable; the error does not name the file.
+pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
+    temporary(path, contents)?.persist(path)?;
+    Ok(())
+}
+
+/// Like [`write_atomic`], but never replaces a file, not even one that is created at `path` meanwhile.
+///
+/// # Errors
+/// As [`write_atomic`], and [`io::ErrorKind::AlreadyExists`].
+pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let error = match temporary(path, contents)?.persist_noclobber(path) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if error.error.kind() == io::ErrorKind::AlreadyExists {
+        return Err(error.error);
+    }
+    // File systems without hard links (FAT, some network drives) cannot rename without replacing: create the name
+    // first.
+    OpenOptions::new().write(true).create_new(true).open(path)?;
+    error.file.persist(path)?;
+    Ok(())
+}
+
+/// A temporary file with `contents`, synced to disk, in the folder of `path`.
+fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let reason = format!("there is no folder {}", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+    }
+    remove_unfinished_once(folder);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LETTERS);
+    // A temporary file is private by default; the final file must not be.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    loop {
+        let mut file = builder.tempfile_in(folder)?;
+        // Before it was locked, another process may have removed it as stale; without lock support, no process removes
+        // files.
+        match file.as_file().try_lock() {
+            Err(TryLockError::WouldBlock) => continue,
+            Ok(()) if !file.path().exists() => continue,
+            _ => (),
+        }
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        return Ok(file);
+    }
+}
+
+/// Prefix of temporary file names.
+const PREFIX: &str = ".ipcgan-";
+/// Suffix of temporary file names.
+const SUFFIX: &str = ".part";
+/// Number of random letters and digits between them.
+const RANDOM_LETTERS: usize = 6;
+
+/// Removes stale temporary files in `folder`: those with our names that no process has locked.
+///
+/// Files that cannot be inspected or removed are ignored.
+pub fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        // Removed while it is locked, so that a writer that has just created it detects the removal.
+        if let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Once per process and folder: the process's own files are never stale, and a folder may hold very many files.
+fn remove_unfinished_once(folder: &Path) {
+    static DONE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+    let is_first = {
+        let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get_or_insert_default().insert(folder.into())
+    };
+    if is_first {
+        remove_unfinished(folder);
+    }
+}
+
+/// Whether a file has the name of a temporary file.
+fn is_temporary(name: &OsStr) -> bool {
+    let middle = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
+    let middle = middle.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    middle.is_some_and(|middle| middle.len() == RANDOM_LETTERS && middle.iter().all(u8::is_ascii_alphanumeric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write_atomic(&path, b"old and longer").unwrap();
+
+        write_atomic(&path, b"new").unwrap();
+
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photo.gif");
+
+        write_new(&path, b"ours").unwrap();
+        let error = write_new(&path, b"another").unwrap_err();
+
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"ours");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_temporary_file_of_a_killed_process_is_removed_by_the_next_that_writes_and_no_other_file_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let others = [".ipcgan-notes.part", ".ipcgan-abcdef.part2", ".abcdef.part", "ipcgan-abcdef.part"];
+        for name in others {
+            std::fs::write(path(name), "mine").unwrap();
+        }
+        std::fs::write(path(".ipcgan-k1LLed.part"), "half").unwrap();
+        let in_work = File::create(path(".ipcgan-inWork.part")).unwrap();
+        in_work.lock().unwrap();
+
+        write_atomic(&path("result"), b"whole").unwrap();
+
+        assert!(!path(".ipcgan-k1LLed.part").exists());
+        assert!(path(".ipcgan-inWork.part").exists());
+        assert!(others.iter().all(|name| path(name).exists()));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_never_removed_as_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let path = folder.path().join(format!("{writer}"));
+                scope.spawn(move || (0..40).for_each(|_| write_atomic(&path, b"whole").unwrap()));
+            }
+            scope.spawn(|| (0..400).for_each(|_| remove_unfinished(folder.path())));
+        });
+
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_has_the_rights_of_any_other_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, other] = ["ours", "other"].map(|name| folder.path().join(name));
+
+        write_atomic(&ours, b"").unwrap();
+        std::fs::write(&other, b"").unwrap();
+
+        let rights = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(rights(&ours), rights(&other));
+    }
+}

@@ -1,0 +1,24 @@
+//! What every package of IPCGAN needs of files and processes: files that are written whole or not at all, paths in JSON,
+//! and panics as errors.
+//!
+//! ```
+//! use ipcgan_system::{catch_panic, write_atomic};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("settings.json");
+//! write_atomic(&path, b"{}")?;
+//!
+//! let failed = catch_panic(|| -> u8 { panic!("the device is gone") });
+//!
+//! assert_eq!(std::fs::read(path)?, b"{}");
+//! assert_eq!(failed, Err("the device is gone".into()));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod atomic_file;
+mod json_path;
+mod panic_guard;
+
+pub use atomic_file::{remove_unfinished, write_atomic, write_new};
+pub use json_path::JsonPath;
+pub use panic_guard::{catch_panic, try_catch_panic};

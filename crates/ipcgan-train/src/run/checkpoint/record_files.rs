@@ -1,0 +1,72 @@
+//! The files in which Burn saves models, optimizers and learning rates.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use burn::train::checkpoint::{
+    Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
+};
+use burn::train::metric::store::EventStoreClient;
+
+use super::Checkpoints;
+
+/// One of the records of each checkpoint of a stage.
+pub(crate) struct RecordFiles {
+    checkpoints: Checkpoints,
+    name: &'static str,
+}
+
+impl Checkpoints {
+    /// Files of one record in all checkpoints.
+    pub(crate) fn record(&self, name: &'static str) -> RecordFiles {
+        RecordFiles { checkpoints: self.clone(), name }
+    }
+}
+
+impl RecordFiles {
+    fn path(&self, step: usize) -> PathBuf {
+        self.checkpoints.at(step).join(self.file())
+    }
+
+    fn file(&self) -> String {
+        format!("{}.bpk", self.name)
+    }
+
+    /// The record of the checkpoint at `step`.
+    pub(crate) fn load<R: Checkpoint>(&self, step: usize) -> Result<R, (PathBuf, String)> {
+        let path = self.path(step);
+        R::load(path.clone()).map_err(|error| (path, error.to_string()))
+    }
+}
+
+impl<R: Checkpoint> Checkpointer<R> for RecordFiles {
+    fn save(&self, step: usize, record: R) -> Result<(), CheckpointerError> {
+        let folder = self.checkpoints.part(step);
+        let path = folder.join(self.file());
+        let named = |error: io::Error| {
+            CheckpointerError::IOError(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        };
+        fs::create_dir_all(&folder).map_err(named)?;
+        record.save(path.clone())?;
+        File::open(&path).and_then(|file| file.sync_all()).map_err(named)?;
+        self.checkpoints.saved_one(step, &path).map_err(named)
+    }
+
+    fn delete(&self, _step: usize) -> Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn restore(&self, step: usize) -> Result<R, CheckpointerError> {
+        R::load(self.path(step))
+    }
+}
+
+/// A strategy that always saves; [`Checkpoints`] removes old checkpoints.
+pub(crate) struct SaveAlways;
+
+impl CheckpointingStrategy for SaveAlways {
+    fn checkpointing(&mut self, _: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
+        vec![CheckpointingAction::Save]
+    }
+}

@@ -1,0 +1,54 @@
+//! What defines a stage besides its training: settings, faces, files, memory.
+
+use crate::config::{CommonSettings, StageSettings};
+use crate::{TrainingConfig, TrainingData, TrainingError};
+
+/// Copies of trained weights in memory: weights, gradients, and two Adam moments.
+pub(crate) const COPIES_OF_WEIGHTS: usize = 4;
+
+/// Size of a stage in memory, in numbers.
+pub(crate) struct Footprint {
+    /// Weights, and for each one that is trained its gradient and optimizer state.
+    pub(crate) weights: usize,
+    /// Activations of one face that are kept for the backward pass.
+    pub(crate) activations: usize,
+}
+
+/// Settings, faces, files and memory of a stage.
+pub(crate) trait StageDefinition: Sync {
+    /// The part of `config` that its training loop reads.
+    fn settings(&self, config: &TrainingConfig) -> CommonSettings;
+
+    /// The part of `config` that its training loop may change.
+    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings;
+
+    /// Names of the networks whose weights it writes.
+    fn networks(&self) -> &'static [&'static str];
+
+    /// Settings that a resumed run must not change, besides those of all stages.
+    fn fixed_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Settings that a resumed run must not change to or from zero.
+    fn fixed_switches(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The faces of `data` that it uses.
+    fn faces(&self, data: &TrainingData) -> TrainingData;
+
+    /// Checks that `data`, its own faces, can be trained on, and completes `config` with what follows from them.
+    ///
+    /// # Errors
+    /// The faces or the settings are unsuitable.
+    fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError>;
+
+    /// What it cannot learn or measure with `data`, its own faces.
+    fn notice(&self, _config: &TrainingConfig, _data: &TrainingData) -> Option<String> {
+        None
+    }
+
+    /// Lower bound of its size, from the network sizes.
+    fn footprint(&self, config: &TrainingConfig) -> Footprint;
+}

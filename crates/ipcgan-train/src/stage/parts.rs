@@ -1,0 +1,31 @@
+//! What the training loop gets from a stage.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::train::{InferenceStep, TrainStep};
+
+use crate::metric::set::MetricSet;
+use crate::step::model::StepModel;
+use crate::trainer::{MonitoredMetric, StepMonitor, StepObserver};
+
+/// Adds the metrics of a stage.
+pub(crate) type AddMetrics<M> = Box<dyn FnOnce(MetricSet<M>) -> MetricSet<M>>;
+
+/// Model, optimizer, learning-rate schedules, data loaders and metrics of a stage.
+pub(crate) struct StageParts<M: StepModel> {
+    pub(crate) model: M,
+    pub(crate) optimizer: ModuleOptimizer,
+    pub(crate) lr_scheduler: ModuleLrScheduler,
+    pub(crate) train: Arc<dyn DataLoader<<M as TrainStep>::Input>>,
+    pub(crate) valid: Arc<dyn DataLoader<<M as InferenceStep>::Input>>,
+    pub(crate) metrics: AddMetrics<M>,
+    /// Metric that selects the best checkpoint.
+    pub(crate) selection_metric: MonitoredMetric,
+    /// Renders sample grids.
+    pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
+    /// Looks for symptoms in the metrics.
+    pub(crate) monitor: Option<StepMonitor>,
+}

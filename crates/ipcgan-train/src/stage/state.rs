@@ -1,0 +1,129 @@
+//! State of a stage in a run, and which transitions are allowed.
+
+use serde_json::Value;
+
+use crate::run::checkpoint::Checkpoints;
+use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
+
+/// State of a stage in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StageState {
+    /// There is nothing to resume.
+    NotStarted,
+    /// So many steps are in a checkpoint, or in a summary with fewer steps than configured now.
+    Started(usize),
+    /// All steps are done, and the weights are written.
+    Complete,
+}
+
+impl StageState {
+    pub(crate) fn of(run: &RunFolder, stage: Stage, config: &TrainingConfig) -> Result<Self, TrainingError> {
+        let summary = run.summary(stage)?;
+        let steps = run.checkpoint_step(stage)?.max(summary.as_ref().map(|summary| summary.steps));
+        let weights = stage.definition().networks().iter().all(|network| run.weights(network).exists());
+        Ok(match (summary, steps) {
+            (Some(summary), _)
+                if weights && (summary.stopped_early || summary.steps >= stage.definition().settings(config).steps) =>
+            {
+                Self::Complete
+            }
+            (_, Some(steps)) => Self::Started(steps),
+            (_, None) if Checkpoints::of(run, stage, config).any() => Self::Started(0),
+            (_, None) => Self::NotStarted,
+        })
+    }
+}
+
+impl RunFolder {
+    /// Whether a stage of this run can be resumed or is complete.
+    ///
+    /// # Errors
+    /// The run cannot be read.
+    pub fn has_started(&self) -> Result<bool, TrainingError> {
+        let Some(config) = self.config()? else { return Ok(false) };
+        for stage in Stage::ALL {
+            if StageState::of(self, stage, &config)? != StageState::NotStarted {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Checks whether `stage` can run in `run`, from the files of the run. `before` are the stages that run before it.
+///
+/// # Errors
+/// The stage exists and `resume` is false, its checkpoints or an earlier stage are missing, a later stage was trained
+/// with its result, or a setting changed that must not change.
+pub(crate) fn check_stage(
+    config: &TrainingConfig,
+    stage: Stage,
+    run: &RunFolder,
+    before: &[Stage],
+    resume: bool,
+) -> Result<StageState, TrainingError> {
+    let state = StageState::of(run, stage, config)?;
+    if state != StageState::NotStarted && !resume {
+        return Err(TrainingError::RunExists { path: run.path().into(), stage });
+    }
+    if state == StageState::Complete {
+        return Ok(state);
+    }
+    if let StageState::Started(steps) = state {
+        if !Checkpoints::of(run, stage, config).any() {
+            return Err(TrainingError::MissingCheckpoint { stage, steps, path: run.checkpoints(stage) });
+        }
+        check_fixed(config, stage, run)?;
+    }
+    for later in Stage::ALL.into_iter().filter(|later| *later > stage) {
+        if StageState::of(run, later, config)? != StageState::NotStarted {
+            return Err(TrainingError::LaterStage { stage, later, path: run.path().into() });
+        }
+    }
+    for needs in Stage::ALL.into_iter().filter(|needs| *needs < stage && !before.contains(needs)) {
+        if run.summary(needs)?.is_none() {
+            return Err(TrainingError::MissingStage { stage, needs, path: run.path().into() });
+        }
+        check_fixed(config, needs, run)?;
+        let path = run.weights("alexnet");
+        if !path.exists() {
+            return Err(TrainingError::MissingWeights { stage, path });
+        }
+    }
+    Ok(state)
+}
+
+/// Rejects changed settings that make the networks of `stage` incompatible or change its validation faces.
+fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
+    // A different seed or fraction would move training faces into validation.
+    const OF_ALL: [&str; 7] = [
+        "age_groups",
+        "alexnet.width",
+        "alexnet.input_size",
+        "alexnet.hidden",
+        "alexnet.embedding",
+        "seed",
+        "valid_fraction",
+    ];
+    let Some(saved) = run.stage_config(stage)? else { return Ok(()) };
+    let now = serde_json::to_value(config).expect("plain data turn into JSON");
+    let at = |config: &Value, setting: &str| config.pointer(&format!("/{}", setting.replace('.', "/"))).cloned();
+    let definition = stage.definition();
+    for setting in OF_ALL.iter().chain(definition.fixed_settings()) {
+        // A run of an older version lacks new settings.
+        let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
+        if was != now {
+            let (was, now) = (was.to_string(), now.to_string());
+            return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
+        }
+    }
+    let is_on = |value: &Value| value.as_f64().map(|value| value > 0.0);
+    for setting in definition.fixed_switches() {
+        let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
+        if is_on(&was).is_some() && is_on(&was) != is_on(&now) {
+            let (was, now) = (was.to_string(), now.to_string());
+            return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
+        }
+    }
+    Ok(())
+}

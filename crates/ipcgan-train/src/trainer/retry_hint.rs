@@ -1,0 +1,9 @@
+//! What to change after a failure.
+
+/// Suggested `--set` overrides after a failure.
+pub(crate) struct RetryHint {
+    /// Half the learning rate.
+    pub(crate) rate: String,
+    /// Half the batch size.
+    pub(crate) batch: String,
+}

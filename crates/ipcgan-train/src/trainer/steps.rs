@@ -1,0 +1,57 @@
+//! Which items and random numbers each step uses, and when validations take place.
+
+use std::ops::Range;
+
+/// The steps of a stage.
+///
+/// The loader yields the items of the whole stage in a fixed order, so a run resumed after step `k` reads from item
+/// `k * faces_per_step`; the random numbers of a step are derived from the seed and the step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepPlan {
+    pub(crate) seed: u64,
+    pub(crate) steps: usize,
+    /// Validations, evenly spaced; the last one is at the end.
+    pub(crate) validations: usize,
+    /// Micro-batches that a step takes from the loader.
+    pub(crate) micro_batches_per_step: usize,
+    pub(crate) faces_per_step: usize,
+}
+
+impl StepPlan {
+    /// Last step of each epoch.
+    pub(super) fn epoch_ends(self) -> Vec<usize> {
+        let epochs = self.validations.clamp(1, self.steps.max(1));
+        (1..=epochs).map(|epoch| epoch * self.steps / epochs).collect()
+    }
+
+    /// The items of `steps`.
+    pub(super) fn items(self, steps: Range<usize>) -> Range<usize> {
+        steps.start * self.faces_per_step..steps.end * self.faces_per_step
+    }
+
+    /// Seed of a step, so that a resumed run draws the same random numbers as an uninterrupted one.
+    pub(super) fn seed_of(self, step: usize) -> u64 {
+        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validations_are_evenly_spaced_and_the_last_is_at_the_end() {
+        let plan = StepPlan { seed: 0, steps: 10, validations: 4, micro_batches_per_step: 1, faces_per_step: 3 };
+
+        assert_eq!(plan.epoch_ends(), [2, 5, 7, 10]);
+        assert_eq!(StepPlan { validations: 99, steps: 2, ..plan }.epoch_ends(), [1, 2]);
+    }
+
+    #[test]
+    fn a_resumed_run_reads_on_where_the_steps_before_ended() {
+        let plan = StepPlan { seed: 7, steps: 10, validations: 1, micro_batches_per_step: 1, faces_per_step: 3 };
+
+        assert_eq!(plan.items(4..6), 12..18);
+        assert_ne!(plan.seed_of(4), plan.seed_of(5));
+    }
+}

@@ -29,6 +29,7 @@ mod face_detection;
 mod photo_aging;
 mod remote;
 mod self_test;
+mod upright;
 
 pub use burn::tensor::Device;
 pub use device::{DeviceChoice, DeviceError, Gpu};
@@ -44,6 +45,7 @@ pub use ipcgan_train as train;
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::serve_device;
 pub use self_test::SelfTest;
+pub use upright::rotation_advice;
 
 /// Documentation pages whose code is compiled by the doctests.
 #[cfg(all(doctest, feature = "train"))]

@@ -22,6 +22,9 @@ Image = Union[Path, PIL.Image.Image, "npt.NDArray[np.uint8]"]
 SAME_MODES = ("L", "LA", "RGB", "RGBA")
 EQUAL_MODES = {"1": "L", "La": "LA", "RGBX": "RGB", "RGBa": "RGBA", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 
+# The limit of the native module; here it is checked before an array, which may repeat one pixel, takes memory.
+MAX_PIXELS = 200_000_000
+
 Shown = Callable[[_native.Photo], Any]
 
 
@@ -65,6 +68,10 @@ def _of_array(array: npt.NDArray[np.uint8]) -> _native.Photo:
     if array.ndim != 3 or array.shape[2] != 3:
         raise ValueError(f"the array has the shape {array.shape}; use height x width x 3 (RGB)")
     height, width, _ = array.shape
+    if max(height, width, height * width) > MAX_PIXELS:
+        raise ValueError(
+            f"the array has {width} x {height} pixels, above the limit of {MAX_PIXELS}; make it smaller"
+        )
     # The pixels of a masked array, too.
     return _native.Photo.of_pixels(np.asarray(array).tobytes(), width, height, "RGB", "the array")
 

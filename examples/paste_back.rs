@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [path, age, file] = &arguments[..] else { return Err("usage: paste_back PHOTO AGE FILE".into()) };
     let aging = PhotoAging::embedded(&DeviceChoice::Auto.resolve()?)?;
-    let age = AgeBlend::parse(age, aging.age_groups()).ok_or("an age is a group (51+) or years (45)")?;
+    let age = AgeBlend::parse(age, aging.age_groups())?;
     let before = photo::read_original(path.as_ref())?;
     let face = aging.faces(&before.rgb()).into_iter().next().ok_or("no face found")?;
     let residual = aging.residuals(&face, &[age]).remove(0);

@@ -31,6 +31,7 @@ mod face_detection;
 mod photo_aging;
 mod remote;
 mod self_test;
+mod upright;
 
 pub use burn::tensor::Device;
 pub use device::{DeviceChoice, DeviceError, Gpu};
@@ -46,6 +47,7 @@ pub use ipcgan_train as train;
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::serve_device;
 pub use self_test::SelfTest;
+pub use upright::rotation_advice;
 
 /// Files that are written whole, paths in JSON, panics as errors, and the memory of the process.
 pub mod system {

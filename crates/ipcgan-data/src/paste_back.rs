@@ -22,6 +22,9 @@ pub struct Residual {
 }
 
 impl Residual {
+    /// Maximum strength that users choose; 1 is the change that the network learned.
+    pub const MAX_STRENGTH: f64 = 3.0;
+
     /// The residual from `before` to `after`.
     ///
     /// # Panics

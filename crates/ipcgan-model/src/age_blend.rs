@@ -11,6 +11,9 @@ pub struct AgeBlend {
 }
 
 impl AgeBlend {
+    /// Maximum target age in years.
+    pub const MAX_AGE: u32 = 120;
+
     /// One-hot weights of group `index`.
     ///
     /// # Panics
@@ -39,11 +42,26 @@ impl AgeBlend {
         Self { weights: groups.indices().map(blended).collect() }
     }
 
-    /// Parses a group name (`31-40`, `51+`) or an age in years (`45`); none if it is neither.
-    pub fn parse(text: &str, groups: &AgeGroups) -> Option<Self> {
-        match groups.by_name(text) {
-            Some(group) => Some(Self::from_group(group, groups)),
-            None => text.parse::<u8>().ok().map(|age| Self::from_age(f32::from(age), groups)),
+    /// Parses a group name (`31-40`, `51+`), or an age in years in digits (`45`), from the first age of the youngest group
+    /// to [`AgeBlend::MAX_AGE`].
+    ///
+    /// # Errors
+    /// It is neither: a message that names the groups and the range.
+    pub fn parse(text: &str, groups: &AgeGroups) -> Result<Self, String> {
+        if let Some(group) = groups.by_name(text) {
+            return Ok(Self::from_group(group, groups));
+        }
+        let (youngest, _) = groups.ages(0);
+        let known = format!("ages are {}, and years from {youngest} to {}", groups.names().join(", "), Self::MAX_AGE);
+        if text.is_empty() {
+            return Err(format!("an age is missing; {known}"));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("these weights know no age group `{text}`; {known}"));
+        }
+        match text.parse::<u32>() {
+            Ok(years) if (youngest..=Self::MAX_AGE).contains(&years) => Ok(Self::from_age(years as f32, groups)),
+            _ => Err(format!("these weights cannot show the age {text}; {known}")),
         }
     }
 
@@ -85,7 +103,7 @@ mod tests {
         // Middles are 16, 26, 36, 46 and 56.
         assert_eq!(weights("46"), [0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(weights("31"), [0.0, 0.5, 0.5, 0.0, 0.0]);
-        assert_eq!(weights("5"), [1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(weights("11"), [1.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(weights("90"), [0.0, 0.0, 0.0, 0.0, 1.0]);
     }
 
@@ -99,9 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_age_is_none() {
-        for text in ["old", "", "30-31", "-4", "4.5"] {
-            assert_eq!(AgeBlend::parse(text, &AgeGroups::default()), None, "{text}");
+    fn what_is_no_age_is_refused_with_the_ages_there_are() {
+        for text in ["old", "", "30-31", "-4", "4.5", "10", "121", "99999999999999999999"] {
+            let error = AgeBlend::parse(text, &AgeGroups::default()).unwrap_err();
+
+            assert!(error.contains(text) && error.contains("51+, and years from 11 to 120"), "{text}: {error}");
         }
     }
 }

@@ -13,7 +13,6 @@ mod resume_log;
 mod selection;
 mod source;
 mod summary;
-mod upright;
 mod video;
 
 use std::fs;
@@ -37,7 +36,6 @@ use resume_log::{PhotoId, ResumeLog};
 pub(crate) use selection::{Age, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
-pub(crate) use upright::rotation_advice;
 
 /// Maximum number of renamed results that are listed.
 const MAX_RENAMED: usize = 5;

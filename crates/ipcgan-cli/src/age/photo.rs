@@ -8,7 +8,7 @@ use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::system::JsonPath;
 use ipcgan::train::aged_sheet;
-use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage};
+use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage, rotation_advice};
 use log::{debug, info, warn};
 use serde::Serialize;
 
@@ -19,7 +19,6 @@ use super::resume_log::{PhotoId, PhotoRecord, ResumeLog, Written};
 use super::selection::Age;
 use super::source::Source;
 use super::summary::Summary;
-use super::upright::rotation_advice;
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
 const MIN_CROP_RATIO: f32 = 0.5;

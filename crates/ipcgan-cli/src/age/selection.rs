@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use ipcgan::data::counted;
+use ipcgan::data::{Residual, counted};
 use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +19,9 @@ pub(crate) struct Age {
 }
 
 /// Maximum target age in years.
-pub(crate) const MAX_AGE: u32 = 120;
+pub(crate) const MAX_AGE: u32 = AgeBlend::MAX_AGE;
 /// Maximum strength; 1 is the change that the network learned.
-pub(crate) const MAX_STRENGTH: f64 = 3.0;
+pub(crate) const MAX_STRENGTH: f64 = Residual::MAX_STRENGTH;
 
 impl Age {
     /// Parses the age `name`: a group of `groups` by name, or years in digits, at least the first age of the youngest
@@ -30,23 +30,10 @@ impl Age {
     /// # Errors
     /// It is neither, or these networks do not support the age.
     pub(crate) fn parse(name: &str, groups: &AgeGroups) -> Result<Self, String> {
-        if let Some(group) = groups.by_name(name) {
-            return Ok(Self { name: name.into(), blend: AgeBlend::from_group(group, groups) });
-        }
-        let (youngest, _) = groups.ages(0);
-        let known = format!("ages are {}, and years from {youngest} to {MAX_AGE}", groups.names().join(", "));
-        if name.is_empty() {
-            return Err(format!("an age is missing; {known}"));
-        }
-        if !name.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(format!("these weights know no age group `{name}`; {known}"));
-        }
-        match name.parse::<u32>() {
-            Ok(years) if (youngest..=MAX_AGE).contains(&years) => {
-                Ok(Self { name: years.to_string(), blend: AgeBlend::from_age(years as f32, groups) })
-            }
-            _ => Err(format!("these weights cannot show the age {name}; {known}")),
-        }
+        let blend = AgeBlend::parse(name, groups)?;
+        // One age has one name, which results are named after: `025` is `25`.
+        let name = name.parse::<u32>().map_or_else(|_| name.into(), |years| years.to_string());
+        Ok(Self { name, blend })
     }
 
     /// For tests that only use names.

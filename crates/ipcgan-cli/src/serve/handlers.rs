@@ -9,6 +9,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
+use ipcgan::rotation_advice;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,7 +17,6 @@ use super::age_query::{AgeQuery, AgeRequest};
 use super::api_error::ApiError;
 use super::openapi;
 use super::photo_service::PhotoService;
-use crate::age::rotation_advice;
 
 /// Methods of readable resources.
 const READ: &str = "GET, HEAD, OPTIONS";

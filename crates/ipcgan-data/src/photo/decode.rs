@@ -202,7 +202,7 @@ fn reader<S: Source>(file: S, format: ImageFormat) -> ImageReader<S> {
     reader
 }
 
-fn check_size((width, height): (u32, u32), path: &Path) -> Result<(), DataError> {
+pub(super) fn check_size((width, height): (u32, u32), path: &Path) -> Result<(), DataError> {
     if width < MIN_SIDE || height < MIN_SIDE {
         return Err(DataError::TooSmall { path: path.into(), width, height, min: MIN_SIDE });
     }

@@ -11,6 +11,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, RgbImage};
 use ipcgan_system::write_atomic;
 
+use super::decode::check_size;
 use super::end_marker::EndMarker;
 use super::{ImageKind, PhotoFormat, exif};
 use crate::DataError;
@@ -84,6 +85,25 @@ impl Original {
         let colour_profile = colour_profile.filter(|profile| is_of(profile, grey));
         let warning = (end == EndMarker::Missing).then_some(PhotoWarning::EndMissing);
         Self { image, kind: Some(kind), warning, colour_profile, notes }
+    }
+
+    /// From an upright image that is in no file; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// It is smaller than 8 x 8 or larger than 200 million pixels.
+    pub fn from_image(image: DynamicImage, origin: &Path) -> Result<Self, DataError> {
+        check_size((image.width(), image.height()), origin)?;
+        Ok(Self { image, kind: None, warning: None, colour_profile: None, notes: None })
+    }
+
+    /// Its ICC colour profile.
+    pub fn colour_profile(&self) -> Option<&[u8]> {
+        self.colour_profile.as_deref()
+    }
+
+    /// Its EXIF metadata, from the TIFF header on; without orientation and previews.
+    pub fn exif(&self) -> Option<&[u8]> {
+        self.notes.as_deref()
     }
 
     /// The format of the file that it was read from; `None` if it was not read from a file.
@@ -194,6 +214,17 @@ mod tests {
 
     use super::*;
     use crate::photo::original;
+
+    #[test]
+    fn an_image_in_memory_has_the_limits_of_a_file() {
+        let of_size = |width, height| Original::from_image(DynamicImage::new_luma8(width, height), "the scan".as_ref());
+
+        assert_eq!(of_size(8, 9).unwrap().image, DynamicImage::new_luma8(8, 9));
+        assert_eq!(
+            of_size(8, 7).unwrap_err().to_string(),
+            "image the scan has only 8 x 7 pixels; use one of at least 8 x 8"
+        );
+    }
 
     /// Little-endian TIFF header and two entries: orientation 6 (rotate right by 90 degrees), and a camera name.
     const NOTES: &[u8] =

@@ -75,15 +75,22 @@ impl<N: Network> Weights<N> {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, format: WeightsFormat, numbers: FloatWidth, path: &Path) -> Result<(), ModelError> {
-        let safetensors = || safetensors(&self.network, &self.config, &self.age_groups, numbers);
         let bytes = match format {
-            WeightsFormat::Safetensors => safetensors(),
-            WeightsFormat::Pytorch => safetensors().and_then(|bytes| pytorch::encoded(&bytes)),
+            WeightsFormat::Safetensors => self.safetensors(numbers),
+            WeightsFormat::Pytorch => self.safetensors(numbers).and_then(|bytes| pytorch::encoded(&bytes)),
             WeightsFormat::Burnpack => self.burnpack(numbers),
         };
         bytes
             .and_then(|bytes| write_atomic(path, &bytes))
             .map_err(|source| ModelError::Access { path: path.into(), source })
+    }
+
+    /// The bytes of a safetensors file with the weights.
+    ///
+    /// # Errors
+    /// The device failed, a number is not finite, or it is too large for half precision.
+    pub fn safetensors(&self, numbers: FloatWidth) -> io::Result<Vec<u8>> {
+        safetensors(&self.network, &self.config, &self.age_groups, numbers)
     }
 
     fn burnpack(&self, numbers: FloatWidth) -> io::Result<Vec<u8>> {
@@ -177,6 +184,14 @@ fn unwritable(error: impl std::fmt::Display) -> io::Error {
 pub fn kind(path: &Path) -> Result<String, ModelError> {
     let contents = Contents::read(path)?;
     Ok(Metadata::new(path, contents.metadata).entry("network")?.into())
+}
+
+/// The metadata of the weights file `path`, of any [`WeightsFormat`].
+///
+/// # Errors
+/// The file cannot be read, or is damaged.
+pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
+    Ok(Contents::read(path)?.metadata)
 }
 
 /// Reads the network in the weights file `path`, of any [`WeightsFormat`], onto `device`.

@@ -1,13 +1,15 @@
 //! Photos that are not upright, in which therefore no face is found.
 
+use image::RgbImage;
 use image::imageops::{rotate90, rotate180, rotate270, thumbnail};
-use ipcgan::{PhotoAging, RgbImage};
+
+use crate::PhotoAging;
 
 /// Longer side of a photo that is rotated to search for faces again.
 const ROTATED_SIDE: u32 = 800;
 
 /// How to rotate a photo in which no face is found, if a face is found then.
-pub(crate) fn rotation_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static str> {
+pub fn rotation_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static str> {
     let factor = (ROTATED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor) as u32).max(1));
     let small = if factor < 1.0 { thumbnail(photo, width, height) } else { photo.clone() };

@@ -1,0 +1,30 @@
+//! The native module of the Python package `ipcgan`: photos, faces and weights for `python/ipcgan`, which is what users see.
+//!
+//! Pixels come and go as bytes, so `numpy` and `PIL` are known to the Python code alone. Everything that computes releases
+//! Python's lock (GIL), and no panic reaches Python ([`error::computed`]).
+
+mod aging;
+mod error;
+mod face;
+mod generator;
+mod photo;
+
+use pyo3::pymodule;
+
+/// Cache-line-aligned allocations, as in the command: the kernels read whole vectors.
+#[global_allocator]
+static ALLOCATOR: ipcgan::model::CacheAlignedAllocator = ipcgan::model::CacheAlignedAllocator;
+
+#[pymodule(name = "_native")]
+mod native {
+    #[pymodule_export]
+    use crate::aging::Aging;
+    #[pymodule_export]
+    use crate::error::{Error, NoFaceError};
+    #[pymodule_export]
+    use crate::face::Face;
+    #[pymodule_export]
+    use crate::generator::load_generator;
+    #[pymodule_export]
+    use crate::photo::Photo;
+}

@@ -1,45 +1,85 @@
 //! `ipcgan train`: trains the networks.
 
 use std::io::{ErrorKind, IsTerminal, stderr, stdin, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use ipcgan::DeviceChoice;
+use ipcgan::model::CpuKernels;
 use ipcgan::train::{
     Display, Interrupter, LineSink, Preset, RunFolder, Session, SettingsFile, Stage, StagePlan, Summary,
     TENSORBOARD_FOLDER, TrainingConfig, TrainingData, TrainingError, TrainingOutcome, human_duration, plan,
     show_above_dashboard, train,
 };
 use log::{info, warn};
+use serde::Serialize;
 
-use crate::arguments::TrainArguments;
 use crate::exit_reason::{ExitReason, usage_error};
-use crate::output::shows_progress;
+use crate::output::{print_line, print_path, shows_progress};
 use crate::progress::Progress;
-use crate::{devices, interrupt, print_line, print_path};
+use crate::request::{optional_path, path, text, texts};
+use crate::{devices, interrupt};
 
 /// Maximum number of excluded images that are listed.
 const MAX_EXCLUDED_LINES: usize = 10;
 
-pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
-    let run = RunFolder::at(&arguments.run);
-    if arguments.resume {
+/// Preset of a new run that names none.
+pub(crate) const DEFAULT_PRESET: Preset = Preset::Tiny;
+
+/// What `ipcgan train` does.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrainRequest {
+    /// Stages to train, in order.
+    #[serde(serialize_with = "texts")]
+    pub(crate) stages: Vec<Stage>,
+    /// Folder of faces; `None` for that of the run, or synthetic faces.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) data: Option<PathBuf>,
+    #[serde(serialize_with = "path")]
+    pub(crate) run: PathBuf,
+    /// Name of a preset, or a settings file.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) preset: Option<PathBuf>,
+    pub(crate) resume: bool,
+    /// Only estimates time and memory.
+    pub(crate) dry_run: bool,
+    /// Settings that differ from the preset or the run, as `key=value`.
+    pub(crate) overrides: Vec<String>,
+    pub(crate) layout: Layout,
+    #[serde(serialize_with = "texts")]
+    pub(crate) devices: Vec<DeviceChoice>,
+    #[serde(serialize_with = "text")]
+    pub(crate) cpu_kernels: CpuKernels,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Layout {
+    /// The dashboard where the terminal can show it, else lines.
+    DashboardIfPossible,
+    Lines,
+}
+
+pub(crate) fn run(request: &TrainRequest) -> Result<()> {
+    let run = RunFolder::at(&request.run);
+    if request.resume {
         run.check_resumable()?;
     }
-    if !arguments.dry_run {
+    if !request.dry_run {
         run.check_usable()?;
     }
-    let existing = arguments.resume || run.has_started()?;
-    let config = config(arguments, existing.then(|| run.config()).transpose()?.flatten())?;
-    let devices = devices::open_all(&arguments.device, &arguments.kernels)?;
-    let folder = match &arguments.data {
+    let existing = request.resume || run.has_started()?;
+    let config = config(request, existing.then(|| run.config()).transpose()?.flatten())?;
+    let devices = devices::open_all(&request.devices, request.cpu_kernels)?;
+    let folder = match &request.data {
         None if existing => run.data_folder()?,
         folder => folder.as_deref().map(std::path::absolute).transpose()?,
     };
     let data = data(folder.as_deref(), &config)?;
     let device_memory = devices.iter().filter_map(DeviceChoice::memory).min();
-    let display = display(arguments);
+    let display = display(request);
     let dashboard = matches!(display, Display::Dashboard);
     let notices = Notices::new();
     let session = Session {
@@ -47,18 +87,14 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         display,
         notices: if dashboard { notices.sink() } else { Arc::new(|line| warn!("{line}")) },
         // A dry run has nothing to save.
-        interrupter: if arguments.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
-        resume: arguments.resume,
+        interrupter: if request.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
+        resume: request.resume,
         device_memory,
     };
-    let stages = match arguments.stage {
-        Some(stage) => vec![stage],
-        None => Stage::ALL.to_vec(),
-    };
-    if arguments.dry_run {
-        return print_plan(&plan(&config, &stages, &data, &run, &session)?);
+    if request.dry_run {
+        return print_plan(&plan(&config, &request.stages, &data, &run, &session)?);
     }
-    let outcome = train(&config, &stages, &data, &run, &session);
+    let outcome = train(&config, &request.stages, &data, &run, &session);
     notices.flush();
     Ok(print_results(outcome?, &run)?)
 }
@@ -104,24 +140,22 @@ impl PresetChoice {
     }
 }
 
-/// The configuration of a new run, or that of an `existing` one, with the overrides of the arguments.
-fn config(arguments: &TrainArguments, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
-    let seed = arguments.seed.map(|seed| format!("seed={seed}"));
-    let settings: Vec<_> = seed.into_iter().chain(arguments.settings.iter().cloned()).collect();
-    let with_overrides = |config: TrainingConfig| config.with_settings(&settings).map_err(usage_error);
-    let preset = arguments.preset.as_deref().map(PresetChoice::of).transpose()?;
+/// The configuration of a new run, or that of an `existing` one, with the overrides of the request.
+fn config(request: &TrainRequest, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
+    let with_overrides = |config: TrainingConfig| config.with_settings(&request.overrides).map_err(usage_error);
+    let preset = request.preset.as_deref().map(PresetChoice::of).transpose()?;
     let of_preset = preset.as_ref().map(|preset| with_overrides(preset.config()?)).transpose()?;
     let existing = existing.map(with_overrides).transpose()?;
     match (existing, preset, of_preset) {
         (Some(existing), Some(preset), Some(of_preset)) => match preset.check_same(&of_preset, &existing) {
             Ok(()) => Ok(existing),
             Err(reason) => {
-                let run = arguments.run.display();
+                let run = request.run.display();
                 Err(usage_error(format!("the run in {run} {reason}, or choose another folder with --run")))
             }
         },
         (Some(config), ..) | (None, _, Some(config)) => Ok(config),
-        (None, _, None) => with_overrides(TrainingConfig::of(Preset::Tiny)),
+        (None, _, None) => with_overrides(TrainingConfig::of(DEFAULT_PRESET)),
     }
 }
 
@@ -190,10 +224,10 @@ fn print_excluded(excluded: &[ipcgan::data::Excluded]) {
 }
 
 /// The dashboard where it can be shown and Ctrl-C works, else plain lines.
-fn display(arguments: &TrainArguments) -> Display {
+fn display(request: &TrainRequest) -> Display {
     let streams = [stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal()];
     let terminal = cfg!(unix) && streams == [true; 3];
-    match terminal && !arguments.plain && shows_progress() {
+    match terminal && request.layout == Layout::DashboardIfPossible && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(|line| info!("{line}"))),
     }

@@ -1,5 +1,6 @@
 //! Tables of faces: the `metadata.csv` of a prepared folder, and others with columns of other names.
 
+use std::fmt;
 use std::path::Path;
 
 use csv::{StringRecord, Writer};
@@ -21,6 +22,15 @@ pub struct Columns {
 impl Default for Columns {
     fn default() -> Self {
         Self { names: Self::NAMES.map(String::from), renamed: [false; 5] }
+    }
+}
+
+/// The renamed columns, as `age=Years, identity=Person`.
+impl fmt::Display for Columns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renamed = Self::NAMES.iter().zip(&self.names).zip(self.renamed).filter(|(_, renamed)| *renamed);
+        let renamed: Vec<String> = renamed.map(|((ours, theirs), _)| format!("{ours}={theirs}")).collect();
+        formatter.write_str(&renamed.join(", "))
     }
 }
 

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::listing::Photo;
+use super::output_format::OutputFormat;
 use super::resume_log::ResumeLog;
 use super::selection::Age;
-use crate::age::request::OutputFormat;
 
 /// Maximum length, in bytes, of the ages in the name of a contact sheet.
 const MAX_STRIP_AGES: usize = 60;

@@ -39,7 +39,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
         found.push(faces.into_iter().map(|face| face.found).collect());
     }
     progress.finish();
-    let people = wanted(track_faces(&found), aging.request.face)?;
+    let people = wanted(track_faces(&found), aging.settings.face)?;
     info!("people: {}, frames: {}", people.len(), frames.len());
     let people = people.iter().map(Track::smoothed).collect();
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };

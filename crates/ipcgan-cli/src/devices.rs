@@ -11,7 +11,7 @@ use log::{debug, info};
 use serde::Serialize;
 
 use crate::listen::ListenRequest;
-use crate::output::print_line;
+use crate::output::{in_one_line, print_line};
 use crate::request::{text, texts};
 
 /// Default port of `ipcgan worker`.
@@ -152,7 +152,7 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
         }
         Ok(device) => device,
         Err(error) => {
-            print_line(&format!("does not work: {error}"));
+            print_line(&format!("does not work: {}", in_one_line(&error.into())));
             bail!("{choice} does not work");
         }
     };

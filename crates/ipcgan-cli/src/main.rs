@@ -1,6 +1,7 @@
 //! The `ipcgan` command: age photos, prepare data sets, train, evaluate, convert weights, serve a web page, list devices
 //! and serve them to other machines.
 
+mod advice;
 mod age;
 mod arguments;
 mod convert;

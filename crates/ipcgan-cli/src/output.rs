@@ -14,6 +14,8 @@ use ipcgan::data::DataError;
 use ipcgan::train::show_above_dashboard;
 use log::{Level, LevelFilter, Log, Metadata, Record, debug, error, warn};
 
+use crate::advice::advice;
+
 /// Which messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
@@ -206,7 +208,7 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     }
 }
 
-/// An error with its causes on one line.
+/// An error with its causes and advice on one line.
 pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
     let mut causes = Vec::new();
     for cause in error.chain() {
@@ -216,7 +218,11 @@ pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
         }
         causes.push(cause.to_string());
     }
-    causes.join(": ")
+    let message = causes.join(": ");
+    match advice(error) {
+        Some(advice) => format!("{message}; {advice}"),
+        None => message,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use clap::{Args, value_parser};
 use ipcgan::AgeGroups;
 use ipcgan::data::Columns;
 use ipcgan::data::preparation::PreparationConfig;
-use ipcgan::data::source::SOURCES;
+use ipcgan::data::source::{SOURCES, TableUse};
 
 use super::device::DeviceArgument;
 use crate::exit_reason::usage_error;
@@ -107,7 +107,8 @@ Data sets:
 ",
     );
     for source in SOURCES {
-        help += &format!("  {:<13} {}\n", source.name(), source.description());
+        let table = if source.table_use() == TableUse::Nothing { "" } else { " (or --table FILE)" };
+        help += &format!("  {:<13} {}{table}\n", source.name(), source.description());
     }
     help += &format!("  {SYNTHETIC:<13} synthetic faces, with identity and age as parameters\n");
     help + "

@@ -16,12 +16,7 @@ pub(super) fn source(tree: &Tree, data_set: &DataSet) -> Result<(&'static dyn So
         (None, None) if data_set.columns != Columns::default() => {
             Ok((named("csv"), "--column names columns of a table".into()))
         }
-        (None, None) => detect_source(tree).map_err(|error| match error {
-            error @ DataError::AmbiguousSource { .. } => {
-                anyhow::anyhow!("{error}; select one with --source (ipcgan prepare --help lists all)")
-            }
-            error => error.into(),
-        }),
+        (None, None) => Ok(detect_source(tree)?),
     }
 }
 

@@ -177,9 +177,9 @@ impl ImageKind {
             Self::Photoshop | Self::Gimp => "export it as PNG or TIFF",
             Self::Heic => {
                 "convert it to JPEG (an iPhone takes JPEGs with Settings, Camera, Formats, Most Compatible), or build with \
-                 `--features heic`, which takes libheif"
+                 the feature `heic`, which takes libheif"
             }
-            Self::Avif => "convert it to PNG or JPEG, or build with `--features avif`",
+            Self::Avif => "convert it to PNG or JPEG, or build with the feature `avif`",
             _ => "convert it to PNG or JPEG",
         }
     }

@@ -19,7 +19,7 @@ pub(super) const CACD: Cacd = Cacd;
 
 const NAMES: NameSource = NameSource {
     name: "cacd",
-    description: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there (or --table FILE)",
+    description: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there",
     form: "AGE_Name_NNNN.jpg",
     read,
 };

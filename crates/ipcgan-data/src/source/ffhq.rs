@@ -32,7 +32,7 @@ impl Source for Ffhq {
     }
 
     fn description(&self) -> &'static str {
-        "FFHQ: names NNNNN.png in folders of a thousand; ages from ffhq_aging_labels.csv of FFHQ-Aging (or --table FILE)"
+        "FFHQ: names NNNNN.png in folders of a thousand; ages from ffhq_aging_labels.csv of FFHQ-Aging"
     }
 
     fn table_use(&self) -> TableUse {

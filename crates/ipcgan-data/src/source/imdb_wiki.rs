@@ -23,7 +23,7 @@ pub(super) const IMDB_WIKI: ImdbWiki = ImdbWiki;
 
 const NAMES: NameSource = NameSource {
     name: "imdb-wiki",
-    description: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there (or --table FILE)",
+    description: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there",
     form: "PERSON_YYYY-MM-DD_YYYY.jpg",
     read,
 };

@@ -31,7 +31,7 @@ mod remote;
 mod self_test;
 
 pub use burn::tensor::Device;
-pub use device::{DeviceChoice, DeviceError, Gpu};
+pub use device::{DeviceChoice, DeviceError, DeviceKind, Gpu};
 pub use face_aging::FaceAging;
 pub use face_detection::face_detector;
 pub use image::RgbImage;

@@ -1,19 +1,25 @@
 //! The argument `--device`, which most commands have.
 
 use clap::Args;
-use ipcgan::DeviceChoice;
 use ipcgan::model::CpuKernels;
+use ipcgan::{DeviceChoice, DeviceKind};
 
 use crate::devices::DeviceRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct DeviceArgument {
-    /// Device to compute on: auto, cpu, cuda, rocm, wgpu, vulkan, metal (a GPU by number as cuda:1), or
-    /// remote:ws://HOST:PORT for a machine that runs `ipcgan worker`; `ipcgan devices` lists what works.
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    #[arg(long, default_value_t = DeviceChoice::Auto, value_name = "DEVICE", help = device_help())]
     device: DeviceChoice,
     #[command(flatten)]
     kernels: KernelsArgument,
+}
+
+fn device_help() -> String {
+    let names = DeviceKind::names();
+    format!(
+        "Device to compute on: {names}; a GPU by number as cuda:1, and remote:ws://HOST:PORT for a machine that runs \
+         `ipcgan worker`. `ipcgan devices --help` explains them; `ipcgan devices` lists what works"
+    )
 }
 
 impl DeviceArgument {

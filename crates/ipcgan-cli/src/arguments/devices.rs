@@ -4,23 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, value_parser};
-use ipcgan::DeviceChoice;
+use ipcgan::{DeviceChoice, DeviceKind};
 
 use super::device::DeviceArgument;
 use super::listen::ListenArguments;
 use crate::devices::{DevicesRequest, WORKER_PORT, WorkerRequest};
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ipcgan devices                   list and test all devices
-  ipcgan devices cuda:1 cpu        test only these
-  ipcgan devices --timeout 300     for drivers that compile slowly
-
-A test ages a face on the device and on the CPU, compares the results, and measures the throughput for
-two seconds; the time to the first face includes kernel compilation. Each test runs in its own process,
-so a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
-device named on the command line fails.")]
+#[command(after_help = devices_help())]
 pub(crate) struct DevicesArguments {
     /// Devices to test, such as cpu, wgpu:software or cuda:1. Default: all that are found.
     #[arg(value_name = "DEVICE")]
@@ -31,6 +22,31 @@ pub(crate) struct DevicesArguments {
     /// Test one device in this process and print only its result.
     #[arg(long, hide = true)]
     in_process: bool,
+}
+
+/// Examples, and the table of devices.
+fn devices_help() -> String {
+    let mut help = String::from(
+        "\
+Examples:
+  ipcgan devices                   list and test all devices
+  ipcgan devices cuda:1 cpu        test only these
+  ipcgan devices --timeout 300     for drivers that compile slowly
+
+Devices:
+",
+    );
+    for DeviceKind { name, meaning, feature, is_compiled, .. } in DeviceKind::ALL {
+        let missing = feature.filter(|_| !is_compiled);
+        let missing =
+            missing.map(|feature| format!(" (not in this build; `--features {feature}`)")).unwrap_or_default();
+        help += &format!("  {name:<8} {meaning}{missing}\n");
+    }
+    help + "
+A test ages a face on the device and on the CPU, compares the results, and measures the throughput for
+two seconds; the time to the first face includes kernel compilation. Each test runs in its own process,
+so a driver that crashes or hangs is reported and the next device is tested. The exit code is 1 if a
+device named on the command line fails."
 }
 
 impl DevicesArguments {

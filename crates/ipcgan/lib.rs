@@ -29,6 +29,7 @@ mod face_detection;
 mod photo_aging;
 mod remote;
 mod self_test;
+pub mod web_api;
 
 pub use burn::tensor::Device;
 pub use device::{DeviceChoice, DeviceError, DeviceKind, Gpu};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, value_parser};
+use ipcgan::web_api::MAX_UPLOAD_MB;
 
 use super::device::DeviceArgument;
 use super::listen::ListenArguments;
@@ -28,7 +29,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     /// Maximum size of an uploaded photo in megabytes.
-    #[arg(long, default_value_t = 32, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
+    #[arg(long, default_value_t = MAX_UPLOAD_MB as u16, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
     max_upload_mb: u16,
     /// Seconds within which an upload must complete.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]

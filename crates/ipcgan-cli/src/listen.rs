@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused_with_examples() {
+    fn an_invalid_host_is_rejected_with_examples() {
         for text in [
             "",
             ":80",
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_in_use_is_refused() {
+    fn a_port_in_use_is_rejected() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let _listener = TcpListener::bind(("127.0.0.1", taken)).unwrap();
 

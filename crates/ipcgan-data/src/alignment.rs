@@ -6,17 +6,17 @@ use crate::placement::FacePlacement;
 use crate::resample;
 
 /// Landmarks of an aligned face, as fractions of its side: left eye, right eye, nose, left and right corner of
-/// the mouth, as seen.
+/// the mouth, as seen in the image.
 ///
-/// The layout of UTKFace and FairFace, of which most public faces with ages come.
+/// The layout of UTKFace and FairFace, where most public faces with ages come from.
 pub const TEMPLATE: [[f32; 2]; 5] = [[0.305, 0.290], [0.683, 0.290], [0.495, 0.518], [0.336, 0.688], [0.665, 0.688]];
 
-/// Points of the photo that a pixel of the face is the mean of, along one axis, at most.
+/// Maximum number of samples per output pixel along one axis.
 const MAX_SAMPLES: f32 = 32.0;
 
 /// A similarity transform: rotation, uniform scale and translation.
 ///
-/// `(x, y)` goes to `(a x - b y + right, b x + a y + down)`.
+/// `(x, y)` maps to `(a x - b y + right, b x + a y + down)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimilarityTransform {
     a: f32,
@@ -28,7 +28,7 @@ pub struct SimilarityTransform {
 impl SimilarityTransform {
     /// The least-squares estimate of the transform from points `from` to points `to`.
     ///
-    /// None if all of `from` are one point, or not numbers.
+    /// `None` if all of `from` coincide, or are not finite.
     pub fn estimate(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
         let mean =
             |points: &[[f32; 2]; 5], axis: usize| points.iter().map(|point| f64::from(point[axis])).sum::<f64>() / 5.0;
@@ -50,7 +50,7 @@ impl SimilarityTransform {
 
     /// The transform that aligns a face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` x `size` pixels.
     ///
-    /// None if the landmarks are no face: all at one place.
+    /// `None` if all landmarks coincide.
     pub fn to_aligned(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
         Self::estimate(landmarks, &TEMPLATE.map(|place| place.map(|fraction| fraction * size as f32)))
     }
@@ -65,7 +65,7 @@ impl SimilarityTransform {
         self.a.hypot(self.b)
     }
 
-    /// The same for a photo resized by `factor`.
+    /// The transform for the photo resized by `factor`.
     pub fn for_resized_photo(&self, factor: f32) -> Self {
         Self { a: self.a / factor, b: self.b / factor, ..*self }
     }
@@ -89,19 +89,19 @@ pub struct AlignedFace {
 
 /// Aligns the face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` x `size` pixels.
 ///
-/// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
-/// black corners to learn from. None if the landmarks are no face: all at one place.
+/// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge pixels repeat, so that
+/// networks see no black corners. `None` if all landmarks coincide.
 pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option<AlignedFace> {
     let placement = FacePlacement::of(landmarks, size)?;
     let to_photo = placement.from_photo.inverse();
-    // As many points a pixel as the photo has pixels there.
+    // As many samples as the photo has pixels in the output pixel.
     let points = to_photo.scale().ceil().clamp(1.0, MAX_SAMPLES) as u32;
     let image = RgbImage::from_fn(size, size, |x, y| {
         let mut sum = [0.0; 3];
         for index in 0..points * points {
             let part = |index: u32| (index as f32 + 0.5) / points as f32;
             let [column, row] = to_photo.apply([x as f32 + part(index % points), y as f32 + part(index / points)]);
-            // Pixels' middles lie at halves.
+            // Pixel centres are at half-integer coordinates.
             let value = resample::at(photo, column - 0.5, row - 0.5);
             sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_and_shrunk_face_is_found_again() {
+    fn estimate_recovers_a_rotation_and_scale() {
         let moved = SimilarityTransform { a: 0.6, b: -0.4, right: 30.0, down: 70.0 };
         let landmarks = places().map(|place| moved.apply(place));
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn proportions_stay_where_a_face_is_longer_than_the_template() {
+    fn the_aspect_ratio_of_a_long_face_is_preserved() {
         let landmarks = places().map(|[x, y]| [x, 1.5 * y]);
 
         let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_at_one_place_are_no_face() {
+    fn coincident_landmarks_have_no_alignment() {
         assert_eq!(SimilarityTransform::estimate(&[[5.0, 5.0]; 5], &places()), None);
         assert_eq!(SimilarityTransform::estimate(&[[f32::NAN; 2]; 5], &places()), None);
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_is_in_place_stays_as_it_is() {
+    fn an_aligned_face_is_unchanged() {
         let photo = RgbImage::from_fn(100, 100, |x, y| Rgb([(2 * x) as u8, (2 * y) as u8, (x ^ y) as u8]));
 
         let face = aligned(&photo, &places(), 100).unwrap();
@@ -174,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn a_large_face_is_averaged_and_not_sampled() {
-        // Stripes finer than a pixel of the face.
+    fn a_large_face_is_averaged() {
+        // Stripes finer than an output pixel.
         let photo = RgbImage::from_fn(800, 800, |x, _| Rgb([if x % 4 < 2 { 0 } else { 255 }; 3]));
         let landmarks = places().map(|place| place.map(|value| 8.0 * value));
 

@@ -50,9 +50,9 @@ pub struct FaceLabel {
     pub group: Option<usize>,
     /// Age in years.
     pub age: Option<u32>,
-    /// Name of the identity; without one the face counts as an identity of its own.
+    /// Name of the identity; a face without one is an identity of its own.
     pub identity: Option<String>,
-    /// The published split.
+    /// Official split of the data set.
     pub split: Option<Split>,
 }
 
@@ -73,17 +73,17 @@ pub trait FaceSet: Send + Sync {
     /// If there is no such face.
     fn name(&self, index: usize) -> String;
 
-    /// Image of face `index`, of whatever size it has.
+    /// Image of face `index`, of any size.
     ///
     /// # Errors
-    /// An image that cannot be read.
+    /// The image cannot be read.
     ///
     /// # Panics
     /// If there is no such face.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// A checksum of what face `index` is made from, which tells it from another face of the same name without decoding it;
-    /// `None` where a name always stands for the same face, or if it cannot be read.
+    /// Checksum of the file of face `index`, which distinguishes it from another face of the same name without decoding;
+    /// `None` if a name always means the same face, or if the file cannot be read.
     ///
     /// # Panics
     /// If there is no such face.
@@ -125,7 +125,7 @@ pub(crate) struct PlainFaces(pub(crate) Vec<FaceLabel>);
 
 #[cfg(test)]
 impl PlainFaces {
-    /// Faces of these age groups, each its own person.
+    /// Faces of these age groups, each of its own identity.
     pub(crate) fn of_groups(groups: &[usize]) -> Self {
         Self(groups.iter().map(|&group| FaceLabel { group: Some(group), ..FaceLabel::default() }).collect())
     }

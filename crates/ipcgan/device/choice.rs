@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_does_not_exist_is_refused() {
+    fn a_device_that_does_not_exist_is_rejected() {
         for name in ["gpu", "cpu:1", "cuda:x", "wgpu:", "remote", ""] {
             assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
         }

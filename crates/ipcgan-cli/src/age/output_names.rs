@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_keep_their_numbers_or_are_refused() {
+    fn frames_keep_their_numbers_or_are_rejected() {
         let folder = folder(&["clip/1.png", "clip/2.png", "out/2-51+.png"]);
         let plan = |out| plan_with(folder.path(), &["clip"], out, &GROUPS, NameConflict::Refuse);
 

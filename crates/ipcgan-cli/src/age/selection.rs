@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_age_is_refused_with_what_there_is() {
+    fn an_invalid_age_is_rejected_with_the_valid_ones() {
         for text in ["old", "-5", "+45", "4.5", "11-21"] {
             let error = selected(&[text]).unwrap_err().to_string();
             assert!(
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_that_no_group_holds_is_refused_with_the_range() {
+    fn an_age_that_no_group_holds_is_rejected_with_the_range() {
         for age in ["0", "5", "10", "121", "150", "200", "300", "4000000000", "99999999999999999999"] {
             let error = selected(&[age]).unwrap_err().to_string();
 

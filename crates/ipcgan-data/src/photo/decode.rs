@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_new_kinds_that_are_cut_short_are_refused() {
+    fn truncated_files_of_newer_formats_are_rejected() {
         let files = [file!("lzw.tif"), file!("deep.tif"), file!("fax.tif"), file!("grey16.tif"), file!("cmyk.tif")];
         let avif = [file!("half-colours.avif"), file!("clear.avif")];
         for (name, bytes) in files.into_iter().chain(avif) {

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn no_extension_stands_for_two_kinds_and_all_are_in_lower_case() {
+    fn extensions_are_unique_and_in_lower_case() {
         let mut seen = HashSet::new();
         for kind in ImageKind::all() {
             for extension in kind.extensions() {

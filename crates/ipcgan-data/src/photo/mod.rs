@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_with_what_it_is_and_what_to_do() {
+    fn a_file_that_is_no_image_is_rejected_with_its_type_and_advice() {
         let (folder, path) = place("notes.png");
         let refused = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_below_8_pixels_is_refused() {
+    fn an_image_below_8_pixels_is_rejected() {
         let (_folder, path) = place("dot.png");
         write_png(&path, &gradient(20, 7)).unwrap();
 
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_cut_short_is_refused_wherever_it_is_cut() {
+    fn an_image_truncated_anywhere_is_rejected() {
         use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
         for (format, end) in [(Png, 12), (Jpeg, 2), (WebP, 0), (Bmp, 0), (Gif, 1)] {
             let whole = file(format);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_its_end_is_read_with_a_warning_and_refused_where_sound_files_are_wanted() {
+    fn a_file_without_its_end_marker_is_read_with_a_warning_and_rejected_where_intact_files_are_required() {
         for (format, end) in [(ImageFormat::Png, 12), (ImageFormat::Jpeg, 2), (ImageFormat::Gif, 1)] {
             let (_folder, path) = place("face");
             let whole = file(format);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_that_claims_to_be_a_huge_image_is_refused() {
+    fn a_small_file_that_claims_to_be_a_huge_image_is_rejected() {
         let (_folder, path) = place("bomb.bmp");
         gradient(8, 8).save(&path).unwrap();
         let mut bytes = fs::read(&path).unwrap();

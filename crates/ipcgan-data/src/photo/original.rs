@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_photo_says_of_itself_is_kept_but_not_how_it_must_be_turned() {
+    fn metadata_is_kept_except_for_the_orientation() {
         for format in PhotoFormat::ALL {
             let turned = again(&photo(colourful()), format);
 

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn numbered_images_are_not_people_of_another_data_set() {
+    fn numbered_images_are_not_identities_of_another_data_set() {
         let cases = [
             numbered(30, |i| format!("train/n{}/{i}.jpg", i % 3)),
             numbered(30, |i| format!("{}/y/{i}.jpg", ["train", "test"][i % 2])),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_two_data_sets_is_refused_with_both() {
+    fn a_folder_that_matches_two_data_sets_is_rejected_with_both() {
         let message = of(&["20s/24_Ann_Lee_0001.jpg", "30s/33_Ann_Lee_0002.jpg"]);
 
         assert!(

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mat_file_gives_people_numbers_also_where_a_name_was_spelt_in_another_way() {
+    fn the_mat_file_numbers_identities_despite_other_spellings() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "14_Ann_Lee_0001.jpg",

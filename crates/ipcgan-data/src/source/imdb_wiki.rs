@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mat_file_says_the_dates_and_where_no_face_was_found() {
+    fn the_mat_file_has_dates_and_images_without_faces() {
         let (folder, _) = tree(&[
             "wiki_crop/17/10000217_1981-05-05_2009.jpg",
             "wiki_crop/48/10000548_1925-04-04_1964.jpg",

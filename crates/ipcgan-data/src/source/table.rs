@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn which_of_several_tables_is_asked_for() {
+    fn several_tables_are_ambiguous() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.csv", "b.csv"] {
             fs::write(folder.path().join(name), "file_name\n").unwrap();

@@ -31,7 +31,7 @@ const BYTES: &str = "image.bytes";
 /// and the columns of a `metadata.csv` (`age`, `group`, `identity`, `split`), as text or numbers. Without a column
 /// `split`, the file's name determines it: `train-00000-of-00002.parquet`. Labels are kept in memory, images are not.
 #[derive(Debug)]
-pub struct ShardedFaces {
+pub(crate) struct ShardedFaces {
     shards: Vec<Shard>,
     faces: Vec<Face>,
 }
@@ -54,7 +54,7 @@ struct Face {
 
 impl ShardedFaces {
     /// Whether `folder` holds shards.
-    pub fn are_in(folder: &Path) -> bool {
+    pub(crate) fn are_in(folder: &Path) -> bool {
         paths(folder).is_ok_and(|paths| !paths.is_empty())
     }
 
@@ -62,7 +62,7 @@ impl ShardedFaces {
     ///
     /// # Errors
     /// A shard cannot be read, is not a Parquet file or has no column `image.bytes`, or no row is usable.
-    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
+    pub(crate) fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
         let mut all = Self { shards: Vec::new(), faces: Vec::new() };
         let mut excluded = Vec::new();
         for path in paths(folder)? {

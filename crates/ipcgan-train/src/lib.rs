@@ -64,7 +64,7 @@ pub use plan::{StagePlan, plan};
 pub use progress::{LineSink, human_duration};
 pub use realism::AgingValidation;
 pub use run_folder::{RunFolder, TENSORBOARD_FOLDER};
-pub use samples::{aged_sheet, at_every_age};
+pub use samples::at_every_age;
 pub use schedule::Schedule;
 pub use session::{Display, Session};
 pub use stage::Stage;

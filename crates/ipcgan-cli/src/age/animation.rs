@@ -7,7 +7,7 @@ use image::{Delay, DynamicImage, Frame, RgbImage};
 use ipcgan::AgeBlend;
 use ipcgan::data::{FacePlacement, Residual, paste_back};
 
-use super::photo::Aging;
+use super::aging::Aging;
 
 /// Maximum length of the longer side of an animated photo.
 const LONGER_SIDE: u32 = 480;

@@ -3,6 +3,7 @@
 //! In order of execution: [`listing`] finds the photos, [`selection`] parses ages and faces, [`output_names`] names all
 //! results before anything is written, [`photo`] ages one photo after the other, and [`resume_log`] records what is done.
 
+mod aging;
 mod animation;
 mod listing;
 mod natural_order;
@@ -29,10 +30,11 @@ use crate::devices;
 use crate::output::{in_one_line, print_error, print_line, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
+use aging::Aging;
 use listing::{Given, Listing, Photo, Unreadable};
 pub(crate) use output_format::OutputFormat;
 use output_names::{NameConflict, OutputNames, Suffixes};
-use photo::{AgeResult, AgedPhoto, Aging, Job};
+use photo::{AgeResult, AgedPhoto, Job};
 pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
 use result_settings::ResultSettings;
 use resume_log::{PhotoId, ResumeLog};

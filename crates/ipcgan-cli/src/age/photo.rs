@@ -4,35 +4,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
+use ipcgan::data::{FacePlacement, Residual, aged_sheet, counted, paste_back};
 use ipcgan::model::JsonPath;
 use ipcgan::photo::{self, Original, PhotoFormat};
-use ipcgan::train::aged_sheet;
-use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage};
+use ipcgan::{FaceDescription, PhotoFace, RgbImage};
 use log::{debug, info, warn};
 use serde::Serialize;
 
+use super::aging::Aging;
 use super::animation;
 use super::output_names::{ANIMATION_SUFFIX, Suffixes, face_label};
 use super::request::OutputKind;
-use super::result_settings::ResultSettings;
 use super::resume_log::{PhotoId, PhotoRecord, ResumeLog, Written};
-use super::selection::Age;
 use super::source::Source;
 use super::summary::Summary;
 use super::upright::rotation_advice;
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
 const MIN_CROP_RATIO: f32 = 0.5;
-
-/// Parameters shared by all photos.
-pub(crate) struct Aging {
-    pub(crate) photo_aging: PhotoAging,
-    pub(crate) ages: Vec<Age>,
-    pub(crate) suffixes: Suffixes,
-    pub(crate) settings: ResultSettings,
-    pub(crate) out: PathBuf,
-}
 
 /// Result for a photo.
 #[derive(Debug, Serialize)]
@@ -162,13 +151,6 @@ impl Aging {
         let face = self.photo_aging.aligned_crop(crop);
         let residuals = self.residuals(&face.image)?;
         Ok(AgedFace { label: String::new(), place: face.placement, before: face.image, residuals })
-    }
-
-    /// Residuals of an aligned face at each age.
-    pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Residual>> {
-        let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
-        let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
-        Ok(residuals.map(|residual| residual.scaled(self.settings.strength)).collect())
     }
 
     fn aged(&self, faces: &[(usize, PhotoFace)]) -> Result<Vec<AgedFace>> {

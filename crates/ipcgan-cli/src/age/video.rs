@@ -11,8 +11,9 @@ use ipcgan::data::{FacePlacement, Residual, paste_back};
 use ipcgan::photo::{self, Original};
 use log::info;
 
+use super::aging::Aging;
 use super::listing::{Listing, Photo};
-use super::photo::{Aging, Job, Results};
+use super::photo::{Job, Results};
 use super::resume_log::{PhotoId, ResumeLog};
 use super::selection::FaceSelection;
 use super::source::Content;

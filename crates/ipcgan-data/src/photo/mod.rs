@@ -13,19 +13,22 @@ mod format;
 mod heic;
 mod jpeg;
 mod kind;
+mod limits;
 mod original;
+mod warning;
 #[cfg(feature = "avif")]
 mod yuv;
 
 pub use fault::DecodeFault;
 pub use format::PhotoFormat;
 pub use kind::ImageKind;
-pub use original::{Original, PhotoWarning};
+pub use original::Original;
+pub use warning::PhotoWarning;
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
-use image::{ImageFormat, Rgb, RgbImage, RgbaImage};
+use image::{ImageFormat, RgbImage};
 
 use ipcgan_model::write_atomic;
 
@@ -67,14 +70,6 @@ pub fn read_original(path: &Path) -> Result<Original, DataError> {
 /// As [`read_original`].
 pub fn original(bytes: &[u8], origin: &Path) -> Result<Original, DataError> {
     decode::original(Cursor::new(bytes), origin)
-}
-
-/// Like [`read_original`], from a stream such as standard input; `origin` names it in errors.
-///
-/// # Errors
-/// As [`read_original`]; or the stream exceeds one gigabyte.
-pub fn original_from(stream: impl Read, origin: &Path) -> Result<Original, DataError> {
-    original(&decode::all(stream, origin)?, origin)
 }
 
 fn without_warning(original: Original, path: &Path) -> Result<RgbImage, DataError> {
@@ -124,19 +119,12 @@ pub fn resized(image: &RgbImage, size: u32) -> RgbImage {
     resample::to_image(&resample::resampled(image, Region::whole(image), size), size)
 }
 
-fn over_white(photo: RgbaImage) -> RgbImage {
-    RgbImage::from_fn(photo.width(), photo.height(), |x, y| {
-        let [red, green, blue, alpha] = photo.get_pixel(x, y).0.map(u32::from);
-        Rgb([red, green, blue].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use image::{ImageEncoder, Luma, Rgba, RgbaImage};
+    use image::{ImageEncoder, Luma, Rgb, Rgba, RgbaImage};
     use tempfile::TempDir;
 
     use super::*;
@@ -305,18 +293,6 @@ mod tests {
 
             assert_eq!(original(&long, "face".as_ref()).unwrap().warning(), None, "{format:?}");
         }
-    }
-
-    #[test]
-    fn a_stream_is_read_like_a_file() {
-        let bytes = file(ImageFormat::Png);
-
-        let photo = original_from(&mut bytes.as_slice(), "-".as_ref()).unwrap();
-
-        assert_eq!(photo.rgb(), detailed());
-        assert!(
-            original_from(std::io::empty(), "-".as_ref()).unwrap_err().to_string().starts_with("- is an empty file")
-        );
     }
 
     #[cfg(unix)]

@@ -8,6 +8,8 @@ mod crops;
 mod fingerprint;
 mod folder;
 mod journal;
+mod options;
+mod prepared;
 mod published;
 mod readiness;
 mod report;
@@ -17,13 +19,11 @@ mod union_find;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::thread;
-
-use ipcgan_model::AgeGroups;
 
 pub use config::PreparationConfig;
 pub(crate) use config::{check_age_groups, is_prepared};
+pub use options::PrepareOptions;
+pub use prepared::Prepared;
 pub use published::{AppliedSplit, PublishedSplit};
 pub use readiness::{Readiness, StageReadiness};
 
@@ -34,42 +34,6 @@ use crate::{DataError, FaceLabel, FaceSet};
 use fingerprint::{Fingerprint, duplicate_pairs};
 use folder::{CreatedPaths, IMAGES, check_foreign_files, file_name, remove_unfinished};
 use journal::Journal;
-
-/// Options of [`prepare`].
-pub struct PrepareOptions<'a> {
-    /// Receives the number of faces done and the total, in no particular order.
-    pub progress: &'a (dyn Fn(usize, usize) + Sync),
-    /// Stops the preparation when true; the same call resumes it.
-    pub stop: &'a AtomicBool,
-    /// Number of worker threads.
-    pub threads: usize,
-}
-
-impl Default for PrepareOptions<'_> {
-    /// No progress, no stop, and one thread per processor.
-    fn default() -> Self {
-        static NEVER: AtomicBool = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(1, Into::into);
-        Self { progress: &|_, _| (), stop: &NEVER, threads }
-    }
-}
-
-/// Contents of a prepared folder.
-pub struct Prepared {
-    /// File name and label of each face.
-    pub faces: Vec<(String, FaceLabel)>,
-    /// Excluded faces with reasons.
-    pub excluded: Vec<Excluded>,
-    /// Near-duplicates as pairs of file names; only enough pairs to connect each set of duplicates.
-    pub duplicates: Vec<[String; 2]>,
-}
-
-impl Prepared {
-    /// Which training stages the faces suffice for, with age groups `groups`.
-    pub fn readiness(&self, groups: &AgeGroups) -> Readiness {
-        Readiness::of(self, groups)
-    }
-}
 
 /// Prepares `faces` in `folder`; `excluded` are images that were excluded before.
 ///
@@ -181,7 +145,9 @@ fn with_splits(
 mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ipcgan_model::AgeGroups;
 
     use image::RgbImage;
     use walkdir::WalkDir;

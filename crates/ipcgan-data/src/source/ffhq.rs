@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{labelled, number, parent, stem};
+use super::file_name::{number, parent, stem};
+use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 use crate::age_text::age;

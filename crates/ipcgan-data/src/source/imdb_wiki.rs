@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
+use super::file_name::{Named, number, stem};
 use super::matlab::{self, LabelColumns, Value};
-use super::names::{NameSource, Named, labelled, number, stem};
+use super::names::{NameSource, labelled};
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 use crate::calendar::Date;

@@ -160,7 +160,7 @@ pub(crate) struct ColumnIndices {
     split: Option<usize>,
 }
 
-/// Columns of ours that a table lacks, each with one of its own that may be meant.
+/// Our columns that a table lacks, each with a similar one of the table.
 type Missing = Vec<(&'static str, Option<String>)>;
 
 impl ColumnIndices {

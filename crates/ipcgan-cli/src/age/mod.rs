@@ -38,7 +38,7 @@ use photo::{AgeResult, AgedPhoto, Job};
 pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
 use result_settings::ResultSettings;
 use resume_log::{PhotoId, ResumeLog};
-pub(crate) use selection::{Age, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
+pub(crate) use selection::{Age, DEFAULT_STRENGTH, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
 pub(crate) use upright::rotation_advice;

@@ -20,6 +20,8 @@ pub(crate) struct Age {
 
 /// Maximum target age in years.
 pub(crate) const MAX_AGE: u32 = 120;
+/// Strength of the ageing effect that is used by default: what the network learned.
+pub(crate) const DEFAULT_STRENGTH: f32 = 1.0;
 /// Maximum strength; 1 is the change that the network learned.
 pub(crate) const MAX_STRENGTH: f64 = 3.0;
 

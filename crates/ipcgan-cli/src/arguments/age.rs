@@ -6,7 +6,8 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::device::DeviceArgument;
-use crate::age::{AgeRequest, FaceSelection, OutputFormat, OutputKind, Report, Sequence, strength};
+use super::weights::WeightsArgument;
+use crate::age::{AgeRequest, DEFAULT_STRENGTH, FaceSelection, OutputFormat, OutputKind, Report, Sequence, strength};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -32,7 +33,7 @@ pub(crate) struct AgeArguments {
     #[arg(long, default_value = "all", value_name = "WHICH")]
     face: FaceSelection,
     /// Strength of the ageing effect: 0 is none, 1 is what the network learned.
-    #[arg(long, default_value_t = 1.0, value_name = "TIMES", value_parser = strength)]
+    #[arg(long, default_value_t = DEFAULT_STRENGTH, value_name = "TIMES", value_parser = strength)]
     strength: f32,
     /// Output folder; created if it does not exist. Existing files are never overwritten, except results of the same
     /// photo.
@@ -62,10 +63,8 @@ pub(crate) struct AgeArguments {
     /// mouth at 0.70. Whole photos with a small face are rejected.
     #[arg(long)]
     aligned: bool,
-    /// Generator weights: a weights file, a run folder (its final weights, else its best checkpoint) or a checkpoint
-    /// (RUN/checkpoints/aging/000500). Default: the weights that ship with the program.
-    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: WeightsArgument,
     #[command(flatten)]
     device: DeviceArgument,
 }
@@ -89,7 +88,7 @@ impl AgeArguments {
             sequence: if self.video { Sequence::Video } else { Sequence::Photos },
             report: if self.json { Report::Json } else { Report::Files },
             reprocess: self.reprocess,
-            weights: self.weights,
+            weights: self.weights.weights,
             device: self.device.request(),
         }
     }

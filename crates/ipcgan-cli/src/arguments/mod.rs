@@ -9,6 +9,7 @@ mod listen;
 mod prepare;
 mod serve;
 mod train;
+mod weights;
 
 use std::path::PathBuf;
 

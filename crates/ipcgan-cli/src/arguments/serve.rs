@@ -1,6 +1,5 @@
 //! Arguments of `ipcgan serve`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,6 +8,7 @@ use ipcgan::web_api::MAX_UPLOAD_MB;
 
 use super::device::DeviceArgument;
 use super::listen::ListenArguments;
+use super::weights::WeightsArgument;
 use crate::serve::{PORT, ServeRequest};
 
 #[derive(Debug, Args)]
@@ -34,10 +34,8 @@ pub(crate) struct ServeArguments {
     /// Seconds within which an upload must complete.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]
     timeout: u16,
-    /// Generator weights: a weights file, a run folder (its final weights, else its best checkpoint) or a checkpoint
-    /// (RUN/checkpoints/aging/000500). Default: the weights that ship with the program.
-    #[arg(long, value_name = "WEIGHTS|RUN|CHECKPOINT")]
-    weights: Option<PathBuf>,
+    #[command(flatten)]
+    weights: WeightsArgument,
     #[command(flatten)]
     device: DeviceArgument,
 }
@@ -52,7 +50,7 @@ impl ServeArguments {
             concurrency: self.concurrency.into(),
             max_upload_mb: self.max_upload_mb.into(),
             timeout: Duration::from_secs(self.timeout.into()),
-            weights: self.weights,
+            weights: self.weights.weights,
             device: self.device.request(),
         })
     }

@@ -1,10 +1,11 @@
 //! OpenAPI description of the HTTP API.
 
 use ipcgan::AgeGroups;
+use ipcgan::photo::PhotoFormat;
 use serde_json::{Value, json};
 
 use super::age_query::FORMATS;
-use crate::age::{MAX_AGE, MAX_STRENGTH};
+use crate::age::{DEFAULT_STRENGTH, MAX_AGE, MAX_STRENGTH};
 
 /// The description for networks with the age groups `groups`.
 pub(super) fn description(groups: &AgeGroups) -> Value {
@@ -15,7 +16,9 @@ pub(super) fn description(groups: &AgeGroups) -> Value {
     schemas["Years"]["minimum"] = json!(groups.ages(0).0);
     schemas["Years"]["maximum"] = json!(MAX_AGE);
     schemas["Strength"]["maximum"] = json!(MAX_STRENGTH);
+    schemas["Strength"]["default"] = json!(DEFAULT_STRENGTH);
     schemas["Format"]["enum"] = json!(FORMATS.map(|(name, _)| name));
+    schemas["Format"]["default"] = json!(PhotoFormat::default().name());
     description
 }
 

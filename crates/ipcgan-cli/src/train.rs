@@ -1,66 +1,29 @@
 //! `ipcgan train`: trains the networks.
 
-use std::io::{ErrorKind, IsTerminal, stderr, stdin, stdout};
-use std::path::{Path, PathBuf};
+mod request;
+mod settings;
+
+use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use ipcgan::DeviceChoice;
-use ipcgan::model::CpuKernels;
 use ipcgan::train::{
-    Display, Interrupter, LineSink, Preset, RunFolder, Session, SettingsFile, Stage, StagePlan, Summary,
-    TENSORBOARD_FOLDER, TrainingConfig, TrainingData, TrainingError, TrainingOutcome, human_duration, plan,
-    show_above_dashboard, train,
+    Display, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary, TENSORBOARD_FOLDER, TrainingConfig,
+    TrainingData, TrainingOutcome, human_duration, plan, show_above_dashboard, train,
 };
 use log::{info, warn};
-use serde::Serialize;
 
-use crate::exit_reason::{ExitReason, usage_error};
+use crate::exit_reason::ExitReason;
 use crate::output::{print_line, print_path, shows_progress};
 use crate::progress::Progress;
-use crate::request::{optional_path, path, text, texts};
 use crate::{devices, interrupt};
+pub(crate) use request::{DEFAULT_PRESET, Layout, TrainRequest};
+use settings::config;
 
 /// Maximum number of excluded images that are listed.
 const MAX_EXCLUDED_LINES: usize = 10;
-
-/// Preset of a new run that names none.
-pub(crate) const DEFAULT_PRESET: Preset = Preset::Tiny;
-
-/// What `ipcgan train` does.
-#[derive(Debug, Serialize)]
-pub(crate) struct TrainRequest {
-    /// Stages to train, in order.
-    #[serde(serialize_with = "texts")]
-    pub(crate) stages: Vec<Stage>,
-    /// Folder of faces; `None` for that of the run, or synthetic faces.
-    #[serde(serialize_with = "optional_path")]
-    pub(crate) data: Option<PathBuf>,
-    #[serde(serialize_with = "path")]
-    pub(crate) run: PathBuf,
-    /// Name of a preset, or a settings file.
-    #[serde(serialize_with = "optional_path")]
-    pub(crate) preset: Option<PathBuf>,
-    pub(crate) resume: bool,
-    /// Only estimates time and memory.
-    pub(crate) dry_run: bool,
-    /// Settings that differ from the preset or the run, as `key=value`.
-    pub(crate) overrides: Vec<String>,
-    pub(crate) layout: Layout,
-    #[serde(serialize_with = "texts")]
-    pub(crate) devices: Vec<DeviceChoice>,
-    #[serde(serialize_with = "text")]
-    pub(crate) cpu_kernels: CpuKernels,
-}
-
-/// How progress is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Layout {
-    /// The dashboard where the terminal can show it, else lines.
-    DashboardIfPossible,
-    Lines,
-}
 
 pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     let run = RunFolder::at(&request.run);
@@ -97,66 +60,6 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     let outcome = train(&config, &request.stages, &data, &run, &session);
     notices.flush();
     Ok(print_results(outcome?, &run)?)
-}
-
-/// The preset of a run: a shipped one, or a user's settings file.
-enum PresetChoice {
-    Shipped(Preset),
-    File(SettingsFile),
-}
-
-impl PresetChoice {
-    /// The shipped preset `choice`, else the settings file at that path.
-    fn of(choice: &Path) -> Result<Self> {
-        let unknown = match choice.to_string_lossy().parse() {
-            Ok(preset) => return Ok(Self::Shipped(preset)),
-            Err(unknown) => unknown,
-        };
-        match SettingsFile::read(choice) {
-            Err(TrainingError::Access { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                Err(usage_error(format!("--preset: {unknown}, or a settings file")))
-            }
-            file => file.map(Self::File).map_err(usage_error),
-        }
-    }
-
-    fn config(&self) -> Result<TrainingConfig> {
-        match self {
-            Self::Shipped(preset) => Ok(TrainingConfig::of(*preset)),
-            Self::File(file) => file.config().map_err(usage_error),
-        }
-    }
-
-    /// Checks that a run with the settings `run` was started with this preset, whose settings are `config`.
-    fn check_same(&self, config: &TrainingConfig, run: &TrainingConfig) -> Result<(), String> {
-        let (new, existing) = (config.preset, run.preset);
-        match self {
-            _ if new != existing => Err(format!("was started with --preset {existing}, not {new}; use that one")),
-            Self::Shipped(_) => Ok(()),
-            Self::File(file) => file.check_same(config, run).map_err(|error| {
-                format!("has other settings: {error}; omit --preset and change the run's setting with --set")
-            }),
-        }
-    }
-}
-
-/// The configuration of a new run, or that of an `existing` one, with the overrides of the request.
-fn config(request: &TrainRequest, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
-    let with_overrides = |config: TrainingConfig| config.with_settings(&request.overrides).map_err(usage_error);
-    let preset = request.preset.as_deref().map(PresetChoice::of).transpose()?;
-    let of_preset = preset.as_ref().map(|preset| with_overrides(preset.config()?)).transpose()?;
-    let existing = existing.map(with_overrides).transpose()?;
-    match (existing, preset, of_preset) {
-        (Some(existing), Some(preset), Some(of_preset)) => match preset.check_same(&of_preset, &existing) {
-            Ok(()) => Ok(existing),
-            Err(reason) => {
-                let run = request.run.display();
-                Err(usage_error(format!("the run in {run} {reason}, or choose another folder with --run")))
-            }
-        },
-        (Some(config), ..) | (None, _, Some(config)) => Ok(config),
-        (None, _, None) => with_overrides(TrainingConfig::of(DEFAULT_PRESET)),
-    }
 }
 
 /// Prints the estimated cost of each stage as a table.

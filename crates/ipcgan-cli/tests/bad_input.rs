@@ -188,7 +188,7 @@ fn a_table_with_nothing_but_impossible_ages() {
 }
 
 #[test]
-fn a_data_set_with_one_identity_is_evaluated_without_verification() {
+fn a_data_set_of_one_identity_is_an_error_in_training() {
     let folder = with_table("file_name,age,identity\nface.png,30,ann\n");
 
     train_fails(folder.path(), &["ident"]);

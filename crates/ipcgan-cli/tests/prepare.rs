@@ -166,7 +166,7 @@ fn a_killed_preparation_resumes_to_the_same_folder() {
 }
 
 #[test]
-fn contradictory_arguments_are_rejected_with_what_to_change() {
+fn unusable_arguments_are_rejected_with_what_to_change() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("data")).unwrap();
     let error = |arguments: &[&str], code| {

@@ -1,88 +1,15 @@
 //! Compute devices: selected by name, and checked before use.
 
+mod choice;
 #[cfg(all(feature = "wgpu", target_os = "linux"))]
 mod gpu_memory;
-mod name;
 
 use burn::tensor::{Device, DeviceType, Tensor};
 use ipcgan_system::{catch_panic, try_catch_panic};
 
-/// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// The fastest kind that works: a GPU if there is one, else the CPU.
-    Auto,
-    /// The CPU, with Burn's `flex` backend.
-    Cpu,
-    /// The CPU, with Burn's older `ndarray` backend, for comparison.
-    NdArray,
-    /// An NVIDIA GPU with CUDA, by number.
-    Cuda(usize),
-    /// An AMD GPU with ROCm, by number.
-    Rocm(usize),
-    /// A GPU with the graphics API that wgpu selects.
-    Wgpu(Gpu),
-    /// A GPU with Vulkan and its SPIR-V compiler.
-    Vulkan(Gpu),
-    /// A GPU with Metal.
-    Metal(Gpu),
-    /// A device that another machine serves, by its address.
-    Remote(String),
-}
-
-/// Selects one of several GPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gpu {
-    /// The default of the driver.
-    Default,
-    /// A discrete GPU, by number.
-    Discrete(usize),
-    /// A GPU that shares the CPU's memory, by number.
-    Integrated(usize),
-    /// A software renderer on the CPU.
-    Software,
-}
-
-/// Why a device cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeviceError {
-    /// Unknown device name.
-    #[error(
-        "unknown device `{0}`; valid are auto, cpu, cuda, rocm, wgpu, vulkan, metal, ndarray and remote:ADDRESS, and GPUs by number such as cuda:1"
-    )]
-    Unknown(String),
-    /// The device was not enabled at build time.
-    #[error("this program was built without {0}; build it with `--features {0}`")]
-    NotCompiled(&'static str),
-    /// The device or its driver is missing, or computes wrong results.
-    #[error("device {device} does not work here: {reason}")]
-    Unusable {
-        /// The requested device.
-        device: DeviceChoice,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The device cannot be served to other machines.
-    #[error("the device cannot be served: {0}")]
-    NotServed(String),
-}
+pub use choice::{DeviceChoice, DeviceError, DeviceKind, Gpu};
 
 impl DeviceChoice {
-    /// Kinds of device of this build, fastest first.
-    pub fn compiled() -> Vec<Self> {
-        let kinds = [
-            (cfg!(feature = "cuda"), Self::Cuda(0)),
-            (cfg!(feature = "rocm"), Self::Rocm(0)),
-            (cfg!(feature = "metal"), Self::Metal(Gpu::Default)),
-            (cfg!(feature = "vulkan"), Self::Vulkan(Gpu::Default)),
-            (cfg!(feature = "wgpu"), Self::Wgpu(Gpu::Default)),
-            (true, Self::Cpu),
-            (cfg!(feature = "ndarray"), Self::NdArray),
-        ];
-        kinds.into_iter().filter(|(compiled, _)| *compiled).map(|(_, kind)| kind).collect()
-    }
-
     /// All devices found, fastest kind first: each GPU by each API of the build, and the CPU.
     ///
     /// A kind without any device is listed once, by its name: opening it reports what is missing.
@@ -92,22 +19,34 @@ impl DeviceChoice {
 
     /// All devices of this kind.
     fn seen(self) -> Vec<Self> {
-        let seen: Vec<Self> = match self {
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => (0..enumerated(&DeviceType::Cuda).len()).map(Self::Cuda).collect(),
-            #[cfg(feature = "rocm")]
-            Self::Rocm(_) => (0..enumerated(&DeviceType::Rocm).len()).map(Self::Rocm).collect(),
-            #[cfg(feature = "metal")]
-            Self::Metal(_) => enumerated(&DeviceType::Metal).iter().map(|device| Self::Metal(gpu_of(device))).collect(),
-            #[cfg(feature = "vulkan")]
-            Self::Vulkan(_) => {
-                enumerated(&DeviceType::Vulkan).iter().map(|device| Self::Vulkan(gpu_of(device))).collect()
-            }
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu(_) => enumerated(&DeviceType::Wgpu).iter().map(|device| Self::Wgpu(gpu_of(device))).collect(),
-            _ => Vec::new(),
-        };
+        let found = self.device_type().map(|kind| enumerated(&kind)).unwrap_or_default();
+        let numbered = (0..).zip(&found).map(|(index, device)| match &self {
+            Self::Cuda(_) => Self::Cuda(index),
+            Self::Rocm(_) => Self::Rocm(index),
+            Self::Metal(_) => Self::Metal(gpu_of(device)),
+            Self::Vulkan(_) => Self::Vulkan(gpu_of(device)),
+            Self::Wgpu(_) => Self::Wgpu(gpu_of(device)),
+            other => other.clone(),
+        });
+        let seen: Vec<Self> = numbered.collect();
         if seen.is_empty() { vec![self] } else { seen }
+    }
+
+    /// What Burn calls the GPUs of this kind; `None` for others, and without their feature.
+    fn device_type(&self) -> Option<DeviceType> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => Some(DeviceType::Cuda),
+            #[cfg(feature = "rocm")]
+            Self::Rocm(_) => Some(DeviceType::Rocm),
+            #[cfg(feature = "metal")]
+            Self::Metal(_) => Some(DeviceType::Metal),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan(_) => Some(DeviceType::Vulkan),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu(_) => Some(DeviceType::Wgpu),
+            _ => None,
+        }
     }
 
     /// Opens the device, and checks it with a small computation.
@@ -132,7 +71,7 @@ impl DeviceChoice {
         match format!("{device:?}") {
             name if name.contains("Flex") => "the CPU, by flex".into(),
             name if name.contains("NdArray") => "the CPU, by ndarray".into(),
-            name => name::of_remote(&name).unwrap_or(name),
+            name => remote_name(&name).unwrap_or(name),
         }
     }
 
@@ -178,7 +117,7 @@ impl DeviceChoice {
                 Device::remote_options(&host).init().map_err(|error| self.unusable(error.to_string()))
             }
             #[allow(unreachable_patterns, reason = "with every feature nothing is left")]
-            missing => Err(DeviceError::NotCompiled(missing.kind())),
+            missing => Err(DeviceError::NotCompiled(missing.kind().name)),
         }
     }
 
@@ -214,38 +153,21 @@ impl DeviceChoice {
     fn catch_panic(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
         catch_panic(open).map_err(|reason| self.unusable(reason))
     }
+}
 
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::NdArray => "ndarray",
-            Self::Cuda(_) => "cuda",
-            Self::Rocm(_) => "rocm",
-            Self::Wgpu(_) => "wgpu",
-            Self::Vulkan(_) => "vulkan",
-            Self::Metal(_) => "metal",
-            Self::Remote(_) => "remote",
-        }
-    }
+/// Name of a remote device from its debug format, which alone contains the address.
+fn remote_name(debugged: &str) -> Option<String> {
+    let between = |start: &str, end: char| Some(debugged.split_once(start)?.1.split_once(end)?.0);
+    let (host, port) = (between("host: \"", '"')?, between("port: Some(", ')')?);
+    Some(format!("the device of {host}:{port}"))
 }
 
 /// The first GPU, in the order of [`DeviceChoice::compiled`], that is no software renderer and works.
 fn automatic() -> Option<Device> {
-    let kinds: Vec<DeviceType> = vec![
-        #[cfg(feature = "cuda")]
-        DeviceType::Cuda,
-        #[cfg(feature = "rocm")]
-        DeviceType::Rocm,
-        #[cfg(feature = "metal")]
-        DeviceType::Metal,
-        #[cfg(feature = "vulkan")]
-        DeviceType::Vulkan,
-        #[cfg(feature = "wgpu")]
-        DeviceType::Wgpu,
-    ];
+    let kinds = DeviceChoice::compiled();
+    let mut gpus = kinds.iter().filter_map(DeviceChoice::device_type).flat_map(|kind| enumerated(&kind));
     // Software renderers are slower than the CPU backend.
-    kinds.iter().flat_map(enumerated).find(|device| gpu_of(device) != Gpu::Software && check(device).is_ok())
+    gpus.find(|device| gpu_of(device) != Gpu::Software && check(device).is_ok())
 }
 
 /// Devices of `kind` that the driver reports.
@@ -296,7 +218,16 @@ mod tests {
 
     #[test]
     fn the_cpu_always_works() {
-        assert!(DeviceChoice::compiled().contains(&DeviceChoice::Cpu));
         assert!(DeviceChoice::Cpu.resolve().is_ok());
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn a_remote_device_is_named_by_its_address() {
+        let host = burn::remote::RemoteHost::websocket("ws://there:7171");
+        let device = format!("{:?}", burn::tensor::Device::remote_options(&host));
+
+        assert_eq!(remote_name(&device).unwrap(), "the device of there:7171", "{device}");
+        assert_eq!(remote_name("Device<Flex>"), None);
     }
 }

@@ -9,19 +9,15 @@
 //! let aging = PhotoAging::embedded(&DeviceChoice::Auto.resolve()?)?;
 //! let age = AgeBlend::from_age(60.0, aging.age_groups());
 //! let mut photo = photo::read_original("party.jpg".as_ref())?;
-//!
-//! for face in aging.faces(&photo.rgb()) {
-//!     let older = aging.residuals(&face, std::slice::from_ref(&age));
-//!     face.paste_back(&mut photo.image, &older[0]);
-//! }
+//! aging.age(&mut photo, &age)?;
 //! photo.write("party-at-60.png".as_ref(), photo::PhotoFormat::Png)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! In reading order: [`PhotoAging`] ages the people in a photo, [`FaceAging`] one aligned face;
-//! [`DeviceChoice`] selects the device; [`mod@train`] contains the training, [`data`] images and data sets, [`model`] networks
-//! and losses.
+//! In reading order: [`PhotoAging`] ages the people in a photo, [`FaceAging`] one aligned face; [`DeviceChoice`] selects
+//! the device; [`web_api`] is the JSON of the web page; [`mod@train`] contains the training, [`data`] images and data
+//! sets, [`model`] networks and losses.
 
 mod device;
 #[cfg(feature = "train")]
@@ -32,9 +28,10 @@ mod photo_aging;
 mod remote;
 mod self_test;
 mod upright;
+pub mod web_api;
 
 pub use burn::tensor::Device;
-pub use device::{DeviceChoice, DeviceError, Gpu};
+pub use device::{DeviceChoice, DeviceError, DeviceKind, Gpu};
 pub use face_aging::FaceAging;
 pub use face_detection::face_detector;
 pub use image::RgbImage;

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use image::{DynamicImage, RgbImage};
 use ipcgan_data::alignment::{AlignedFace, TEMPLATE, aligned};
 use ipcgan_data::detection::{DetectedFace, FaceDetector, YunetConfig};
+use ipcgan_data::photo::Original;
 use ipcgan_data::{FacePlacement, Residual, paste_back};
 use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 use serde::Serialize;
@@ -62,6 +63,41 @@ impl PhotoAging {
     /// The age groups of the generator.
     pub fn age_groups(&self) -> &AgeGroups {
         self.face_aging.age_groups()
+    }
+
+    /// Ages all faces in `photo` to `age`, in place; returns their number. All other pixels keep every bit.
+    ///
+    /// # Errors
+    /// [`ModelError::NonFinite`] if the output is not finite, as with damaged weights; the photo is unchanged then.
+    ///
+    /// # Panics
+    /// If `age` is of other groups than [`PhotoAging::age_groups`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ipcgan::{AgeBlend, DeviceChoice, PhotoAging, photo};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let aging = PhotoAging::embedded(&DeviceChoice::Cpu.resolve()?)?;
+    /// let age = AgeBlend::from_age(60.0, aging.age_groups());
+    /// let mut photo = photo::read_original("assets/photos/eileen-collins.jpg".as_ref())?;
+    /// # let before = photo.rgb();
+    /// assert_eq!(aging.age(&mut photo, &age)?, 1);
+    /// let file = photo.encoded(photo::PhotoFormat::Png)?;
+    /// # assert!(photo.rgb() != before && photo.rgb().get_pixel(0, 0) == before.get_pixel(0, 0));
+    /// # assert!(file.starts_with(b"\x89PNG"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn age(&self, photo: &mut Original, age: &AgeBlend) -> Result<usize, ModelError> {
+        let faces = self.faces(&photo.rgb());
+        let ages = std::slice::from_ref(age);
+        let residuals = faces.iter().map(|face| self.try_residuals(&face.aligned.image, ages));
+        let residuals: Vec<Vec<Residual>> = residuals.collect::<Result<_, _>>()?;
+        for (face, residual) in faces.iter().zip(residuals.iter().flatten()) {
+            face.paste_back(&mut photo.image, residual);
+        }
+        Ok(faces.len())
     }
 
     /// The faces in `photo`, from left to right.

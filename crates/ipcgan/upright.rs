@@ -1,14 +1,14 @@
-//! Photos that are not upright, in which therefore no face is found.
+//! Detects whether a photo without faces has to be rotated.
 
 use image::RgbImage;
 use image::imageops::{rotate90, rotate180, rotate270, thumbnail};
 
 use crate::PhotoAging;
 
-/// Longer side of a photo that is rotated to search for faces again.
+/// Maximum side of the photo in which faces are searched for after rotation.
 const ROTATED_SIDE: u32 = 800;
 
-/// How to rotate a photo in which no face is found, if a face is found then.
+/// How to rotate a photo in which no face is found; `None` if no rotation shows a face.
 pub fn rotation_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static str> {
     let factor = (ROTATED_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor) as u32).max(1));
@@ -21,7 +21,7 @@ pub fn rotation_advice(aging: &PhotoAging, photo: &RgbImage) -> Option<&'static 
         ),
         (rotate180(&small), "it is upside down: a face is found after rotating by 180 degrees"),
     ];
-    // Some faces are found in two of them: the largest, most certain and most upright face decides.
+    // Some faces are detected in two rotations: the largest, most certain and most upright face decides.
     let evidence = |photo: &RgbImage| {
         let faces = aging.faces(photo).into_iter().map(|face| face.found);
         faces

@@ -1,6 +1,6 @@
 //! `ipcgan convert`: converts weights between file formats.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::Device;
@@ -8,77 +8,100 @@ use ipcgan::model::weights::{self, FloatWidth, Network, Weights, WeightsFormat};
 use ipcgan::model::{AlexNet, Discriminator, Generator, onnx};
 use ipcgan::system::write_atomic;
 use ipcgan::train::GeneratorSource;
+use serde::Serialize;
 
-use crate::arguments::ConvertArguments;
 use crate::exit_reason::usage_error;
-use crate::print_path;
+use crate::output::print_path;
+use crate::request::{optional_path, path};
 use crate::weights::{notices, source};
 
-pub(crate) fn run(arguments: &ConvertArguments) -> Result<()> {
-    let source = source(&arguments.from)?;
-    let arguments = &ConvertArguments { from: source.file(), ..arguments.clone() };
-    let kind = match (&source, &arguments.metadata_from) {
+/// What `ipcgan convert` does.
+#[derive(Debug, Serialize)]
+pub(crate) struct ConvertRequest {
+    /// Weights file, run folder or checkpoint.
+    #[serde(serialize_with = "path")]
+    pub(crate) from: PathBuf,
+    /// Output file; its extension names the file format.
+    #[serde(serialize_with = "path")]
+    pub(crate) to: PathBuf,
+    pub(crate) content: Content,
+    /// Weights file with the metadata that `from` lacks.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) metadata_from: Option<PathBuf>,
+    /// Factor of the residual that the generator adds.
+    pub(crate) strength: Option<f32>,
+}
+
+/// What the output file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Content {
+    /// Weights in single precision.
+    Float32,
+    /// Weights in half precision.
+    Float16,
+    /// An ONNX graph.
+    Onnx,
+}
+
+pub(crate) fn run(request: &ConvertRequest) -> Result<()> {
+    let source = source(&request.from)?;
+    let from = source.file();
+    let kind = match (&source, &request.metadata_from) {
         (GeneratorSource::Checkpoint(_), Some(_)) => {
             return Err(usage_error("--metadata-from is not used with a checkpoint, whose run has its metadata"));
         }
         (GeneratorSource::Checkpoint(_), None) => Generator::KIND.into(),
-        (GeneratorSource::File(_), metadata_from) => weights::kind(metadata_from.as_ref().unwrap_or(&arguments.from))?,
+        (GeneratorSource::File(_), metadata_from) => weights::kind(metadata_from.as_ref().unwrap_or(&from))?,
     };
     match kind.as_str() {
         Generator::KIND => {
             let mut found = match &source {
                 GeneratorSource::Checkpoint(_) => source.load(&Device::flex(), &notices())?,
-                GeneratorSource::File(_) => load::<Generator>(arguments)?,
+                GeneratorSource::File(_) => load::<Generator>(&from, request)?,
             };
-            if let Some(strength) = arguments.strength {
+            if let Some(strength) = request.strength {
                 let Some(stronger) = found.network.with_strength(strength.into()) else {
                     bail!(
                         "{}: this generator has direct output and no residual, so --strength does not apply",
-                        arguments.from.display()
+                        from.display()
                     );
                 };
                 found.network = stronger;
             }
-            match is_onnx(&arguments.to) {
-                true => save_onnx(&found, arguments)?,
-                false => save(&found, arguments)?,
+            match request.content {
+                Content::Onnx => save_onnx(&found, &request.to)?,
+                _ => save(&found, request)?,
             }
         }
-        kind if is_onnx(&arguments.to) => {
+        kind if request.content == Content::Onnx => {
             Err(usage_error(format!("only a generator can be written as ONNX, and this is {kind}")))?
         }
-        kind if arguments.strength.is_some() => {
+        kind if request.strength.is_some() => {
             Err(usage_error(format!("--strength applies only to a generator, and this is {kind}")))?
         }
-        Discriminator::KIND => save(&load::<Discriminator>(arguments)?, arguments)?,
-        AlexNet::KIND => save(&load::<AlexNet>(arguments)?, arguments)?,
-        other => bail!("{}: contains an unknown network `{other}`", arguments.from.display()),
+        Discriminator::KIND => save(&load::<Discriminator>(&from, request)?, request)?,
+        AlexNet::KIND => save(&load::<AlexNet>(&from, request)?, request)?,
+        other => bail!("{}: contains an unknown network `{other}`", from.display()),
     }
-    print_path(&arguments.to);
+    print_path(&request.to);
     Ok(())
 }
 
-fn load<N: Network>(arguments: &ConvertArguments) -> Result<Weights<N>> {
+fn load<N: Network>(from: &Path, request: &ConvertRequest) -> Result<Weights<N>> {
     let device = Device::flex();
-    Ok(match &arguments.metadata_from {
-        Some(metadata_from) => weights::load_like(&arguments.from, metadata_from, &device)?,
-        None => weights::load(&arguments.from, &device)?,
+    Ok(match &request.metadata_from {
+        Some(metadata_from) => weights::load_like(from, metadata_from, &device)?,
+        None => weights::load(from, &device)?,
     })
 }
 
-fn save<N: Network>(weights: &Weights<N>, arguments: &ConvertArguments) -> Result<()> {
-    let numbers = if arguments.half { FloatWidth::Float16 } else { FloatWidth::Float32 };
-    Ok(weights.write(WeightsFormat::from_path(&arguments.to), numbers, &arguments.to)?)
+fn save<N: Network>(weights: &Weights<N>, request: &ConvertRequest) -> Result<()> {
+    let floats = if request.content == Content::Float16 { FloatWidth::Float16 } else { FloatWidth::Float32 };
+    Ok(weights.write(WeightsFormat::from_path(&request.to), floats, &request.to)?)
 }
 
-fn is_onnx(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
-}
-
-fn save_onnx(weights: &Weights<Generator>, arguments: &ConvertArguments) -> Result<()> {
-    if arguments.half {
-        return Err(usage_error("ONNX files are always float32; leave out --half"));
-    }
+fn save_onnx(weights: &Weights<Generator>, to: &Path) -> Result<()> {
     let bytes = onnx::generator(&weights.network, &weights.config, &weights.age_groups);
-    write_atomic(&arguments.to, &bytes).with_context(|| format!("cannot write {}", arguments.to.display()))
+    write_atomic(to, &bytes).with_context(|| format!("cannot write {}", to.display()))
 }

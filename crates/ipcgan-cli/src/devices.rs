@@ -5,40 +5,70 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::model::is_cpu;
+use ipcgan::model::{CpuKernels, is_cpu};
 use ipcgan::{Device, DeviceChoice, SelfTest};
 use log::{debug, info};
+use serde::Serialize;
 
-use crate::arguments::{DeviceArgument, DevicesArguments, KernelsArgument, WorkerArguments};
-use crate::print_line;
+use crate::listen::ListenRequest;
+use crate::output::{in_one_line, print_line};
+use crate::request::{text, texts};
 
 /// Default port of `ipcgan worker`.
-const WORKER_PORT: u16 = 7171;
+pub(crate) const WORKER_PORT: u16 = 7171;
+
+/// The device that a command computes on.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DeviceRequest {
+    #[serde(serialize_with = "text")]
+    pub(crate) device: DeviceChoice,
+    #[serde(serialize_with = "text")]
+    pub(crate) cpu_kernels: CpuKernels,
+}
+
+/// What `ipcgan devices` does.
+#[derive(Debug, Serialize)]
+pub(crate) struct DevicesRequest {
+    /// Devices to test; empty for all that are found.
+    #[serde(serialize_with = "texts")]
+    pub(crate) devices: Vec<DeviceChoice>,
+    /// Time after which the test of a device is aborted.
+    pub(crate) timeout: Duration,
+    /// Tests the only device in this process.
+    pub(crate) in_process: bool,
+}
+
+/// What `ipcgan worker` does.
+#[derive(Debug, Serialize)]
+pub(crate) struct WorkerRequest {
+    pub(crate) listen: ListenRequest,
+    pub(crate) device: DeviceRequest,
+}
 
 /// Opens a device and prints its name.
-pub(crate) fn open(arguments: &DeviceArgument) -> Result<Device> {
-    let devices = open_all(std::slice::from_ref(&arguments.device), &arguments.kernels)?;
+pub(crate) fn open(request: &DeviceRequest) -> Result<Device> {
+    let devices = open_all(std::slice::from_ref(&request.device), request.cpu_kernels)?;
     Ok(devices.into_iter().next().expect("one choice gives one device"))
 }
 
 /// Opens devices and prints their names.
-pub(crate) fn open_all(choices: &[DeviceChoice], kernels: &KernelsArgument) -> Result<Vec<Device>> {
-    kernels.cpu_kernels.select();
+pub(crate) fn open_all(choices: &[DeviceChoice], cpu_kernels: CpuKernels) -> Result<Vec<Device>> {
+    cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = devices.iter().map(described).collect();
     let compiles = if devices.iter().all(is_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
     info!("computing on {}{compiles}", names.join(" and "));
-    debug!("CPU kernels: {}", kernels.cpu_kernels);
+    debug!("CPU kernels: {}", cpu_kernels);
     Ok(devices)
 }
 
 /// `ipcgan worker`: serves a device to other machines until Ctrl-C.
-pub(crate) fn worker(arguments: &WorkerArguments) -> Result<()> {
+pub(crate) fn worker(request: &WorkerRequest) -> Result<()> {
     if !cfg!(feature = "remote") {
         return Err(ipcgan::DeviceError::NotCompiled("remote").into());
     }
-    let device = open(&arguments.device)?;
-    let listener = arguments.listen.bind(WORKER_PORT)?.swap_remove(0);
+    let device = open(&request.device)?;
+    let listener = request.listen.bind()?.swap_remove(0);
     info!("serving it as remote:ws://{}; press Ctrl-C to stop", listener.local_addr()?);
     Ok(ipcgan::serve_device(device, listener)?)
 }
@@ -47,17 +77,17 @@ pub(crate) fn worker(arguments: &WorkerArguments) -> Result<()> {
 const POLL: Duration = Duration::from_millis(50);
 
 /// `ipcgan devices`: tests each device in its own process, and prints its result as soon as the test ends.
-pub(crate) fn list(arguments: &DevicesArguments) -> Result<()> {
-    if arguments.in_process {
-        return test_in_process(&arguments.devices);
+pub(crate) fn list(request: &DevicesRequest) -> Result<()> {
+    if request.in_process {
+        return test_in_process(&request.devices);
     }
-    let all = arguments.devices.is_empty();
+    let all = request.devices.is_empty();
     let devices =
-        if all { [DeviceChoice::visible(), vec![DeviceChoice::Auto]].concat() } else { arguments.devices.clone() };
+        if all { [DeviceChoice::visible(), vec![DeviceChoice::Auto]].concat() } else { request.devices.clone() };
     let mut failed = Vec::new();
     for device in devices.iter().map(DeviceChoice::to_string) {
-        info!("testing {device} (at most {} s)", arguments.timeout);
-        let (state, works) = test(&device, Duration::from_secs(arguments.timeout.into()))?;
+        info!("testing {device} (at most {} s)", request.timeout.as_secs());
+        let (state, works) = test(&device, request.timeout)?;
         print_line(&format!("{device:<14} {state}"));
         if !works {
             failed.push(device);
@@ -122,7 +152,7 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
         }
         Ok(device) => device,
         Err(error) => {
-            print_line(&format!("does not work: {error}"));
+            print_line(&format!("does not work: {}", in_one_line(&error.into())));
             bail!("{choice} does not work");
         }
     };

@@ -1,7 +1,7 @@
 //! `ipcgan evaluate`: evaluates a generator on held-out faces and writes a report.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::{DataError, FaceSet, Split, Subset, open_faces};
@@ -11,60 +11,77 @@ use ipcgan::train::evaluation::{Interval, Metrics, report};
 use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};
 use log::info;
+use serde::Serialize;
 
-use crate::arguments::EvaluateArguments;
+use crate::devices::{self, DeviceRequest};
 use crate::judges::JudgesSource;
+use crate::output::print_path;
 use crate::progress::Progress;
+use crate::request::{optional_path, path};
 use crate::weights::{face_aging_of, source};
-use crate::{devices, print_path};
 
-pub(crate) fn run(arguments: &EvaluateArguments) -> Result<()> {
+/// What `ipcgan evaluate` does.
+#[derive(Debug, Serialize)]
+pub(crate) struct EvaluateRequest {
+    /// Where the generator is; `None` for the embedded weights.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) weights: Option<PathBuf>,
+    #[serde(serialize_with = "path")]
+    pub(crate) data: PathBuf,
+    #[serde(serialize_with = "path")]
+    pub(crate) out: PathBuf,
+    /// Maximum number of faces.
+    pub(crate) max_faces: usize,
+    /// The AlexNet that the generator was trained with; `None` for that of the run.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) alexnet: Option<PathBuf>,
+    /// Folder with the evaluation networks; `None` to search for them.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) judges: Option<PathBuf>,
+    pub(crate) device: DeviceRequest,
+}
+
+pub(crate) fn run(request: &EvaluateRequest) -> Result<()> {
     // Check inputs before devices are opened and anything large is read.
-    if !arguments.data.is_dir() {
-        return Err(DataError::MissingFolder { path: arguments.data.clone() }.into());
+    if !request.data.is_dir() {
+        return Err(DataError::MissingFolder { path: request.data.clone() }.into());
     }
-    let source = arguments.weights.as_deref().map(source).transpose()?;
-    let judges = JudgesSource::find(arguments.judges.as_deref())?;
-    let device = devices::open(&arguments.device)?;
+    let source = request.weights.as_deref().map(source).transpose()?;
+    let judges = JudgesSource::find(request.judges.as_deref())?;
+    let device = devices::open(&request.device)?;
     let face_aging = match &source {
         Some(source) => face_aging_of(source, &device)?,
         None => FaceAging::embedded(&device)?,
     };
-    let (faces, known) = faces(&arguments.data, &face_aging)?;
-    let alexnet = teacher(arguments, source.as_ref(), &device)?;
+    let (faces, known) = faces(&request.data, &face_aging)?;
+    let alexnet = teacher(request, source.as_ref(), &device)?;
     let judges = judges.load(&device)?;
     let weights = source.map_or("the weights that ship with the program".into(), |source| match source {
         GeneratorSource::File(path) | GeneratorSource::Checkpoint(path) => path.display().to_string(),
     });
     let progress = Progress::new("evaluating");
-    let evaluation =
-        face_aging.evaluate(&faces, &known, arguments.max_faces, &judges, alexnet.as_ref(), &|done, all| {
-            progress.show(done, all)
-        });
+    let evaluation = face_aging
+        .evaluate(&faces, &known, request.max_faces, &judges, alexnet.as_ref(), &|done, all| progress.show(done, all));
     progress.finish();
     let evaluation = evaluation?;
 
-    fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {}", arguments.out.display()))?;
-    let page = report(&evaluation, &weights, &arguments.data.display().to_string());
+    fs::create_dir_all(&request.out).with_context(|| format!("cannot make {}", request.out.display()))?;
+    let page = report(&evaluation, &weights, &request.data.display().to_string());
     let metrics = serde_json::to_string_pretty(&evaluation.metrics)?;
     for (name, text) in [("index.html", page), ("metrics.json", metrics)] {
-        let path = arguments.out.join(name);
+        let path = request.out.join(name);
         write_atomic(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     print_metrics(&evaluation.metrics);
     info!("{}", evaluation.metrics.verdict);
-    print_path(&arguments.out.join("index.html"));
+    print_path(&request.out.join("index.html"));
     Ok(())
 }
 
 /// The AlexNet that the generator was trained with: the given one, or that of the run.
-fn teacher(
-    arguments: &EvaluateArguments,
-    source: Option<&GeneratorSource>,
-    device: &Device,
-) -> Result<Option<AlexNet>> {
+fn teacher(request: &EvaluateRequest, source: Option<&GeneratorSource>, device: &Device) -> Result<Option<AlexNet>> {
     let of_run = || Some(source?.run()?.weights("alexnet")).filter(|path| path.exists());
-    let Some(path) = arguments.alexnet.clone().or_else(of_run) else { return Ok(None) };
+    let Some(path) = request.alexnet.clone().or_else(of_run) else { return Ok(None) };
     Ok(Some(weights::load::<AlexNet>(&path, device)?.network))
 }
 

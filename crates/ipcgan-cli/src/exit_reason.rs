@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// Exit code of a failure.
+pub(crate) const FAILED: u8 = 1;
+/// Exit code of invalid arguments.
+pub(crate) const MISUSED: u8 = 2;
+
 /// Why the command exits early without a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
@@ -15,7 +20,7 @@ impl ExitReason {
     /// The exit code: that of clap for misuse, that of a shell for an interrupt.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Misused(_) => crate::MISUSED,
+            Self::Misused(_) => MISUSED,
             Self::Stopped(_) => 130,
         }
     }

@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::arguments::ListenArguments;
-use crate::exit_reason::usage_error;
+use serde::Serialize;
 
 /// A host name or address to listen on, optionally with a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +42,23 @@ impl FromStr for ListenHost {
     }
 }
 
-impl ListenArguments {
+/// Where a server listens.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ListenRequest {
+    /// Host name or address.
+    pub(crate) host: String,
+    /// 0 for any free port.
+    pub(crate) port: u16,
+}
+
+impl ListenRequest {
     /// Listens on every address of the host, IPv4 first, all with the same port.
     ///
     /// # Errors
-    /// `--host` and `--port` conflict, the host has no local address, or a port is in use.
-    pub(crate) fn bind(&self, default_port: u16) -> Result<Vec<TcpListener>> {
-        let port = match (self.host.port, self.port) {
-            (Some(one), Some(other)) if one != other => {
-                return Err(usage_error(format!("--host names port {one} and --port {other}; give one of them")));
-            }
-            (one, other) => one.or(other).unwrap_or(default_port),
-        };
-        let name = &self.host.name;
-        let resolved = (name.as_str(), port).to_socket_addrs();
+    /// The host has no local address, or a port is in use.
+    pub(crate) fn bind(&self) -> Result<Vec<TcpListener>> {
+        let Self { host: name, port } = self;
+        let resolved = (name.as_str(), *port).to_socket_addrs();
         let resolved = resolved.with_context(|| format!("cannot find the address of host `{name}`"))?;
         let mut addresses: Vec<SocketAddr> = resolved.collect();
         addresses.sort_by_key(|address| (address.is_ipv6(), *address));
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused_with_examples() {
+    fn an_invalid_host_is_rejected_with_examples() {
         for text in [
             "",
             ":80",
@@ -124,21 +126,21 @@ mod tests {
 
     #[test]
     fn localhost_listens_on_all_its_addresses_with_one_port() {
-        let arguments = ListenArguments { host: "localhost:0".parse().unwrap(), port: None };
+        let request = ListenRequest { host: "localhost".into(), port: 0 };
 
-        let listeners = arguments.bind(1).unwrap();
+        let listeners = request.bind().unwrap();
 
         let addresses: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
         assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == addresses[0].port()));
     }
 
     #[test]
-    fn a_taken_port_and_two_ports_are_refused() {
+    fn a_port_in_use_is_rejected() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let bind = |host: &str, port| ListenArguments { host: host.parse().unwrap(), port }.bind(0).unwrap_err();
-
-        assert!(format!("{:#}", bind("127.0.0.1:1", Some(2))).contains("give one of them"));
         let _listener = TcpListener::bind(("127.0.0.1", taken)).unwrap();
-        assert!(format!("{:#}", bind("127.0.0.1", Some(taken))).contains(&format!("port {taken}")));
+
+        let error = ListenRequest { host: "127.0.0.1".into(), port: taken }.bind().unwrap_err();
+
+        assert!(format!("{error:#}").contains(&format!("port {taken}")));
     }
 }

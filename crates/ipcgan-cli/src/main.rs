@@ -1,6 +1,7 @@
 //! The `ipcgan` command: age photos, prepare data sets, train, evaluate, convert weights, serve a web page, list devices
 //! and serve them to other machines.
 
+mod advice;
 mod age;
 mod arguments;
 mod convert;
@@ -14,6 +15,7 @@ mod manual;
 mod output;
 mod prepare;
 mod progress;
+mod request;
 mod serve;
 mod train;
 mod weights;
@@ -21,14 +23,10 @@ mod weights;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
-use exit_reason::ExitReason;
+use clap::CommandFactory;
+use exit_reason::{ExitReason, FAILED, MISUSED};
 use log::{debug, info};
-use output::{print_line, print_path};
-
-/// Exit code of a failure.
-const FAILED: u8 = 1;
-/// Exit code of invalid arguments.
-const MISUSED: u8 = 2;
+use request::logged;
 
 /// Panic message of Burn's dashboard when its user chooses to exit immediately.
 const KILLED_BY_KEY: &str = "Killing training from user input";
@@ -83,16 +81,16 @@ fn exit_code(result: anyhow::Result<()>) -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Age(arguments) => age::run(&arguments),
-        Command::Prepare(arguments) => prepare::run(&arguments),
-        Command::Train(arguments) => train::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Convert(arguments) => convert::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Devices(arguments) => devices::list(&arguments),
-        Command::Completions { shell } => manual::completions(shell),
-        Command::Manual { folder } => manual::pages(&folder),
-        Command::Worker(arguments) => devices::worker(&arguments),
+        Command::Age(arguments) => age::run(&logged(arguments.request())),
+        Command::Prepare(arguments) => prepare::run(&logged(arguments.request()?)),
+        Command::Train(arguments) => train::run(&logged(arguments.request())),
+        Command::Evaluate(arguments) => evaluate::run(&logged(arguments.request())),
+        Command::Convert(arguments) => convert::run(&logged(arguments.request()?)),
+        Command::Serve(arguments) => serve::run(&logged(arguments.request()?)),
+        Command::Devices(arguments) => devices::list(&logged(arguments.request())),
+        Command::Completions { shell } => manual::completions(&mut Arguments::command(), shell),
+        Command::Manual { folder } => manual::pages(Arguments::command(), &folder),
+        Command::Worker(arguments) => devices::worker(&logged(arguments.request()?)),
     }
 }
 

@@ -4,25 +4,23 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::arguments::Arguments;
-use crate::output::print_bytes;
-use crate::print_path;
+use crate::output::{print_bytes, print_path};
 
-pub(crate) fn completions(shell: Shell) -> Result<()> {
+/// Prints the completions of `program` for `shell`.
+pub(crate) fn completions(program: &mut Command, shell: Shell) -> Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "ipcgan", &mut text);
+    clap_complete::generate(shell, program, "ipcgan", &mut text);
     print_bytes(&text);
     Ok(())
 }
 
 /// Writes `ipcgan.1`, and one page per command, such as `ipcgan-age.1`.
-pub(crate) fn pages(folder: &Path) -> Result<()> {
+pub(crate) fn pages(program: Command, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    clap_mangen::generate_to(Arguments::command(), folder)
-        .with_context(|| format!("cannot write to {}", folder.display()))?;
+    clap_mangen::generate_to(program, folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     print_path(&folder.join("ipcgan.1"));
     Ok(())
 }

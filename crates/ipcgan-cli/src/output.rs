@@ -14,6 +14,8 @@ use ipcgan::data::DataError;
 use ipcgan::train::show_above_dashboard;
 use log::{Level, LevelFilter, Log, Metadata, Record, debug, error, warn};
 
+use crate::advice::advice;
+
 /// Which messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
@@ -206,7 +208,7 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     }
 }
 
-/// An error with its causes on one line.
+/// An error with its causes and advice on one line.
 pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
     let mut causes = Vec::new();
     for cause in error.chain() {
@@ -216,7 +218,11 @@ pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
         }
         causes.push(cause.to_string());
     }
-    causes.join(": ")
+    let message = causes.join(": ");
+    match advice(error) {
+        Some(advice) => format!("{message}; {advice}"),
+        None => message,
+    }
 }
 
 #[cfg(test)]
@@ -224,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped_and_all_else_stays() {
+    fn control_characters_are_escaped_and_other_characters_unchanged() {
         assert_eq!(escaped("a\u{1b}[31m\n\u{9b}b\u{7f}\u{202e}.jpg"), r"a\u001b[31m\n\u009bb\u007f\u202e.jpg");
         for plain in ["Größe 年.jpg", "tab\there", "a\\b", "👩🏽‍🦰"] {
             assert_eq!(escaped(plain), plain);
@@ -250,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn json_means_the_same_when_it_is_escaped() {
+    fn escaped_json_has_the_same_value() {
         let name = "a\u{9b}31m\u{7f}\u{2028}\n.jpg";
         let json = serde_json::json!({ "path": name }).to_string();
 

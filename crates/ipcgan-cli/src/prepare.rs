@@ -1,113 +1,109 @@
 //! `ipcgan prepare`: prepares a downloaded data set for training.
 
 mod options;
+mod request;
 mod summary;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::detection::YunetConfig;
-use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
+use ipcgan::data::preparation::{PrepareOptions, PublishedSplit, prepare};
 use ipcgan::data::source::{FaceExtraction, Listing, Source, SourceFaces, Table, Tree};
 use ipcgan::data::{Cause, Excluded, FaceSet, SyntheticConfig, SyntheticFaces, counted};
-use ipcgan::{AgeGroups, face_detector};
-
-use crate::arguments::{PrepareArguments, SYNTHETIC};
-use crate::exit_reason::{ExitReason, usage_error};
-use crate::progress::Progress;
-use crate::{devices, print_path};
+use ipcgan::{DeviceChoice, face_detector};
 use log::{info, warn};
-use options::Splits;
 
-/// Default number of synthetic identities.
-const SYNTHETIC_IDENTITIES: u32 = 300;
+use crate::devices;
+use crate::exit_reason::ExitReason;
+use crate::output::print_path;
+use crate::progress::Progress;
+pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SYNTHETIC_IDENTITIES, SplitChoice, UnknownAges};
 
-pub(crate) fn run(arguments: &PrepareArguments) -> Result<()> {
-    let groups = AgeGroups::new(arguments.age_groups.clone())
-        .map_err(|reason| usage_error(format!("--age-groups: {reason}")))?;
-    if arguments.valid_fraction + arguments.test_fraction >= 1.0 {
-        return Err(usage_error("--valid-fraction and --test-fraction leave no identities for training"));
+pub(crate) fn run(request: &PrepareRequest) -> Result<()> {
+    let mut config = request.config.clone();
+    if request.device.device != DeviceChoice::Auto && (request.data_set.is_none() || config.aligned) {
+        info!("note: face detection is skipped, so --device has no effect");
     }
-    let mut config = PreparationConfig::new(SYNTHETIC.into())
-        .with_size(arguments.size)
-        .with_aligned(arguments.aligned)
-        .with_find_duplicates(arguments.folder.is_some())
-        .with_age_groups(groups.clone())
-        .with_seed(arguments.seed)
-        .with_valid_fraction(arguments.valid_fraction)
-        .with_test_fraction(arguments.test_fraction);
-    config.min_face = arguments.min_face.unwrap_or(config.min_face);
-    let folder = options::check(arguments)?;
-    let table = Table { path: arguments.table.clone(), columns: options::columns(&arguments.columns)? };
-    let splits = Splits::of(&arguments.split)?;
-    let (faces, excluded) = match folder {
-        None => (synthetic(arguments, &groups), Vec::new()),
-        Some(folder) => {
-            let (source, faces, excluded) = downloaded(folder, arguments, &table, &splits, &config)?;
+    let published = published_split(&request.split)?;
+    let (faces, excluded) = match &request.data_set {
+        None => (synthetic(request), Vec::new()),
+        Some(data_set) => {
+            let (source, faces, excluded) = downloaded(data_set, request, published.as_ref())?;
             config.source = source;
             (faces, excluded)
         }
     };
     let progress = Progress::new("preparing faces");
     let stop = stop_on_ctrl_c()?;
-    let mut watch =
+    let mut options =
         PrepareOptions { progress: &|done, all| progress.show(done, all), stop: &stop, ..PrepareOptions::default() };
-    if let Some(threads) = arguments.threads {
-        watch.threads = threads.into();
-    }
-    let prepared = prepare(&*faces, excluded, &arguments.out, &config, &watch);
+    options.threads = request.threads.unwrap_or(options.threads);
+    let prepared = prepare(&*faces, excluded, &request.out, &config, &options);
     progress.finish();
     let Some(prepared) = prepared? else {
         return Err(ExitReason::Stopped("stopped; run the same command again to resume".into()).into());
     };
-    summary::report_prepared(&prepared, &groups);
+    summary::report_prepared(&prepared, &config.age_groups);
     for name in ["report.html", "metadata.csv"] {
-        print_path(&arguments.out.join(name));
+        print_path(&request.out.join(name));
     }
     Ok(())
 }
 
+/// The table of `--split`, if it is one.
+fn published_split(split: &SplitChoice) -> Result<Option<PublishedSplit>> {
+    let SplitChoice::Table(path) = split else { return Ok(None) };
+    let read = PublishedSplit::read(path);
+    read.map(Some).with_context(|| format!("--split {} is neither source nor seeded", path.display()))
+}
+
 /// A downloaded data set: its kind, its faces, and excluded images.
 fn downloaded(
-    folder: &Path,
-    arguments: &PrepareArguments,
-    table: &Table,
-    splits: &Splits,
-    config: &PreparationConfig,
+    data_set: &DataSet,
+    request: &PrepareRequest,
+    published: Option<&PublishedSplit>,
 ) -> Result<(String, Box<dyn FaceSet>, Vec<Excluded>)> {
-    let tree = Tree::read(folder, Some(&arguments.out))?;
+    let DataSet { folder, table, columns, .. } = data_set;
+    let config = &request.config;
+    let tree = Tree::read(folder, Some(&request.out))?;
     tree.check_images()?;
-    let (source, reason) = options::source(&tree, arguments)?;
-    options::check_table(source, arguments)?;
-    let listing = source.images(&tree, table, &config.age_groups);
+    let (source, reason) = options::source(&tree, data_set)?;
+    options::check_table(source, data_set)?;
+    let table = Table { path: table.clone(), columns: columns.clone() };
+    let listing = source.images(&tree, &table, &config.age_groups);
     let mut listing = listing.map_err(|error| options::with_advice(error, source))?.with_unlisted(&tree);
     info!("{} is read as {}: {reason}", folder.display(), source.name());
     listing.notes.iter().for_each(|note| info!("note: {note}"));
-    check_labels(source, &listing, arguments)?;
-    set_splits(&mut listing, splits)?;
-    let extraction = match arguments.aligned {
+    check_labels(source, &listing, data_set.unknown_ages)?;
+    match (&request.split, published) {
+        (SplitChoice::Seeded, _) => remove_splits(&mut listing),
+        (_, Some(published)) => set_splits(&mut listing, published)?,
+        (_, None) => (),
+    }
+    let extraction = match config.aligned {
         true => FaceExtraction::Aligned,
         false => {
-            let detector = face_detector(YunetConfig::default(), &devices::open(&arguments.device)?);
+            let detector = face_detector(YunetConfig::default(), &devices::open(&request.device)?);
             FaceExtraction::Detect { detector: Box::new(detector), min_side: config.min_face }
         }
     };
-    let (faces, mut excluded) = SourceFaces::new(folder, listing.images, extraction, arguments.size);
+    let (faces, mut excluded) = SourceFaces::new(folder, listing.images, extraction, config.size);
     excluded.extend_from_slice(tree.excluded());
     Ok((source.name().into(), Box::new(faces), excluded))
 }
 
-fn synthetic(arguments: &PrepareArguments, groups: &AgeGroups) -> Box<dyn FaceSet> {
-    let identities = arguments.identities.unwrap_or(SYNTHETIC_IDENTITIES);
-    let config =
-        SyntheticConfig::new().with_identities(identities as usize).with_size(arguments.size).with_seed(arguments.seed);
-    Box::new(SyntheticFaces::new(config, groups))
+fn synthetic(request: &PrepareRequest) -> Box<dyn FaceSet> {
+    let config = SyntheticConfig::new()
+        .with_identities(request.identities)
+        .with_size(request.config.size)
+        .with_seed(request.config.seed);
+    Box::new(SyntheticFaces::new(config, &request.config.age_groups))
 }
 
 /// Rejects labels without a usable image, or with mostly unknown ages unless that is allowed.
-fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArguments) -> Result<()> {
+fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAges) -> Result<()> {
     let faults = || listing.images.iter().filter_map(|image| Some((image, image.label.as_ref().err()?)));
     let dates = || faults().filter(|(_, fault)| fault.cause == Cause::SpreadsheetDate);
     if let Some((image, fault)) = dates().next() {
@@ -131,7 +127,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     }
     let unknown = format!("the ages of {ageless} of {usable} images are unknown: {}", source.unknown_age_reason());
     let is_minority = 2 * ageless <= usable;
-    if is_minority || arguments.allow_unknown_ages {
+    if is_minority || unknown_ages == UnknownAges::Allow {
         info!("note: {unknown}");
         return Ok(());
     }
@@ -143,23 +139,20 @@ fn check_labels(source: &dyn Source, listing: &Listing, arguments: &PrepareArgum
     )
 }
 
-fn set_splits(listing: &mut Listing, splits: &Splits) -> Result<()> {
-    match splits {
-        Splits::Source => (),
-        Splits::Seeded => {
-            let labels = listing.images.iter_mut().filter_map(|image| image.label.as_mut().ok());
-            labels.for_each(|label| label.split = None);
-        }
-        Splits::Published(list) => {
-            let applied = list.apply(&mut listing.images)?;
-            info!(
-                "--split says the split of {}; {} split by seed; {} no usable image",
-                counted(applied.listed, "image", "images"),
-                counted(applied.unlisted, "other is", "others are"),
-                counted(applied.unused_entries, "of its entries names", "of its entries name")
-            );
-        }
-    }
+/// Forgets the official split, so that all faces are split by seed.
+fn remove_splits(listing: &mut Listing) {
+    let labels = listing.images.iter_mut().filter_map(|image| image.label.as_mut().ok());
+    labels.for_each(|label| label.split = None);
+}
+
+fn set_splits(listing: &mut Listing, published: &PublishedSplit) -> Result<()> {
+    let applied = published.apply(&mut listing.images)?;
+    info!(
+        "--split says the split of {}; {} split by seed; {} no usable image",
+        counted(applied.listed, "image", "images"),
+        counted(applied.unlisted, "other is", "others are"),
+        counted(applied.unused_entries, "of its entries names", "of its entries name")
+    );
     Ok(())
 }
 

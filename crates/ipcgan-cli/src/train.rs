@@ -1,45 +1,48 @@
 //! `ipcgan train`: trains the networks.
 
-use std::io::{ErrorKind, IsTerminal, stderr, stdin, stdout};
+mod request;
+mod settings;
+
+use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use ipcgan::DeviceChoice;
 use ipcgan::train::{
-    Display, Interrupter, LineSink, Preset, RunFolder, Session, SettingsFile, Stage, StagePlan, Summary,
-    TENSORBOARD_FOLDER, TrainingConfig, TrainingData, TrainingError, TrainingOutcome, human_duration, plan,
-    show_above_dashboard, train,
+    Display, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary, TENSORBOARD_FOLDER, TrainingConfig,
+    TrainingData, TrainingOutcome, human_duration, plan, show_above_dashboard, train,
 };
 use log::{info, warn};
 
-use crate::arguments::TrainArguments;
-use crate::exit_reason::{ExitReason, usage_error};
-use crate::output::shows_progress;
+use crate::exit_reason::ExitReason;
+use crate::output::{print_line, print_path, shows_progress};
 use crate::progress::Progress;
-use crate::{devices, interrupt, print_line, print_path};
+use crate::{devices, interrupt};
+pub(crate) use request::{DEFAULT_PRESET, Layout, TrainRequest};
+use settings::config;
 
 /// Maximum number of excluded images that are listed.
 const MAX_EXCLUDED_LINES: usize = 10;
 
-pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
-    let run = RunFolder::at(&arguments.run);
-    if arguments.resume {
+pub(crate) fn run(request: &TrainRequest) -> Result<()> {
+    let run = RunFolder::at(&request.run);
+    if request.resume {
         run.check_resumable()?;
     }
-    if !arguments.dry_run {
+    if !request.dry_run {
         run.check_usable()?;
     }
-    let existing = arguments.resume || run.has_started()?;
-    let config = config(arguments, existing.then(|| run.config()).transpose()?.flatten())?;
-    let devices = devices::open_all(&arguments.device, &arguments.kernels)?;
-    let folder = match &arguments.data {
+    let existing = request.resume || run.has_started()?;
+    let config = config(request, existing.then(|| run.config()).transpose()?.flatten())?;
+    let devices = devices::open_all(&request.devices, request.cpu_kernels)?;
+    let folder = match &request.data {
         None if existing => run.data_folder()?,
         folder => folder.as_deref().map(std::path::absolute).transpose()?,
     };
     let data = data(folder.as_deref(), &config)?;
     let device_memory = devices.iter().filter_map(DeviceChoice::memory).min();
-    let display = display(arguments);
+    let display = display(request);
     let dashboard = matches!(display, Display::Dashboard);
     let notices = Notices::new();
     let session = Session {
@@ -47,82 +50,16 @@ pub(crate) fn run(arguments: &TrainArguments) -> Result<()> {
         display,
         notices: if dashboard { notices.sink() } else { Arc::new(|line| warn!("{line}")) },
         // A dry run has nothing to save.
-        interrupter: if arguments.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
-        resume: arguments.resume,
+        interrupter: if request.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
+        resume: request.resume,
         device_memory,
     };
-    let stages = match arguments.stage {
-        Some(stage) => vec![stage],
-        None => Stage::ALL.to_vec(),
-    };
-    if arguments.dry_run {
-        return print_plan(&plan(&config, &stages, &data, &run, &session)?);
+    if request.dry_run {
+        return print_plan(&plan(&config, &request.stages, &data, &run, &session)?);
     }
-    let outcome = train(&config, &stages, &data, &run, &session);
+    let outcome = train(&config, &request.stages, &data, &run, &session);
     notices.flush();
     Ok(print_results(outcome?, &run)?)
-}
-
-/// The preset of a run: a shipped one, or a user's settings file.
-enum PresetChoice {
-    Shipped(Preset),
-    File(SettingsFile),
-}
-
-impl PresetChoice {
-    /// The shipped preset `choice`, else the settings file at that path.
-    fn of(choice: &Path) -> Result<Self> {
-        let unknown = match choice.to_string_lossy().parse() {
-            Ok(preset) => return Ok(Self::Shipped(preset)),
-            Err(unknown) => unknown,
-        };
-        match SettingsFile::read(choice) {
-            Err(TrainingError::Access { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                Err(usage_error(format!("--preset: {unknown}, or a settings file")))
-            }
-            file => file.map(Self::File).map_err(usage_error),
-        }
-    }
-
-    fn config(&self) -> Result<TrainingConfig> {
-        match self {
-            Self::Shipped(preset) => Ok(TrainingConfig::of(*preset)),
-            Self::File(file) => file.config().map_err(usage_error),
-        }
-    }
-
-    /// Checks that a run with the settings `run` was started with this preset, whose settings are `config`.
-    fn check_same(&self, config: &TrainingConfig, run: &TrainingConfig) -> Result<(), String> {
-        let (new, existing) = (config.preset, run.preset);
-        match self {
-            _ if new != existing => Err(format!("was started with --preset {existing}, not {new}; use that one")),
-            Self::Shipped(_) => Ok(()),
-            Self::File(file) => file.check_same(config, run).map_err(|error| {
-                format!("has other settings: {error}; omit --preset and change the run's setting with --set")
-            }),
-        }
-    }
-}
-
-/// The configuration of a new run, or that of an `existing` one, with the overrides of the arguments.
-fn config(arguments: &TrainArguments, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
-    let seed = arguments.seed.map(|seed| format!("seed={seed}"));
-    let settings: Vec<_> = seed.into_iter().chain(arguments.settings.iter().cloned()).collect();
-    let with_overrides = |config: TrainingConfig| config.with_settings(&settings).map_err(usage_error);
-    let preset = arguments.preset.as_deref().map(PresetChoice::of).transpose()?;
-    let of_preset = preset.as_ref().map(|preset| with_overrides(preset.config()?)).transpose()?;
-    let existing = existing.map(with_overrides).transpose()?;
-    match (existing, preset, of_preset) {
-        (Some(existing), Some(preset), Some(of_preset)) => match preset.check_same(&of_preset, &existing) {
-            Ok(()) => Ok(existing),
-            Err(reason) => {
-                let run = arguments.run.display();
-                Err(usage_error(format!("the run in {run} {reason}, or choose another folder with --run")))
-            }
-        },
-        (Some(config), ..) | (None, _, Some(config)) => Ok(config),
-        (None, _, None) => with_overrides(TrainingConfig::of(Preset::Tiny)),
-    }
 }
 
 /// Prints the estimated cost of each stage as a table.
@@ -190,10 +127,10 @@ fn print_excluded(excluded: &[ipcgan::data::Excluded]) {
 }
 
 /// The dashboard where it can be shown and Ctrl-C works, else plain lines.
-fn display(arguments: &TrainArguments) -> Display {
+fn display(request: &TrainRequest) -> Display {
     let streams = [stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal()];
     let terminal = cfg!(unix) && streams == [true; 3];
-    match terminal && !arguments.plain && shows_progress() {
+    match terminal && request.layout == Layout::DashboardIfPossible && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(|line| info!("{line}"))),
     }

@@ -53,7 +53,7 @@ fn age(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn given_one_broken_photo_the_others_are_aged_and_the_next_command_goes_on() {
+fn given_one_broken_photo_the_others_are_aged_and_the_next_command_continues() {
     let folder = folder(&["photos/a.png", "photos/trip/b.png"]);
     fs::write(folder.path().join("photos/broken.jpg"), "no photo").unwrap();
     let age = |arguments: &[&str]| age(1, folder.path(), &[&["photos", "--to", "51+"], arguments].concat());
@@ -206,7 +206,7 @@ fn names_that_are_not_text_are_as_good_as_others() {
 
 #[cfg(unix)]
 #[test]
-fn a_broken_link_is_told_and_the_rest_is_aged() {
+fn a_broken_link_is_reported_and_the_rest_is_aged() {
     let folder = folder(&["photos/a.png"]);
     std::os::unix::fs::symlink("gone.png", folder.path().join("photos/broken.png")).unwrap();
     std::os::unix::fs::symlink(".", folder.path().join("photos/loop")).unwrap();
@@ -270,7 +270,7 @@ fn a_video_file_has_advice_to_extract_frames() {
 }
 
 #[test]
-fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_refused() {
+fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let crop = image::open(asset("eileen-collins-face.png")).unwrap().into_rgb8();
     let crop = resize(&crop, 256, 256, FilterType::Triangle);
@@ -351,7 +351,7 @@ fn two_selections_in_turn_are_both_remembered() {
 }
 
 #[test]
-fn what_a_killed_command_left_half_written_is_removed_by_the_next_one() {
+fn a_temporary_file_of_a_killed_command_is_removed_by_the_next_one() {
     let folder = folder(&["a.png"]);
     let out = folder.path().join("aged");
     fs::create_dir(&out).unwrap();
@@ -366,7 +366,7 @@ fn what_a_killed_command_left_half_written_is_removed_by_the_next_one() {
 }
 
 #[test]
-fn a_folder_of_results_alone_is_refused_for_that_reason() {
+fn a_folder_of_results_alone_is_rejected_for_that_reason() {
     let folder = folder(&["a.png"]);
     age(0, folder.path(), &["a.png", "--to", "51+"]);
 

@@ -188,7 +188,7 @@ fn a_table_with_nothing_but_impossible_ages() {
 }
 
 #[test]
-fn a_data_set_without_a_person_to_tell_from_another() {
+fn a_data_set_of_one_identity_is_an_error_in_training() {
     let folder = with_table("file_name,age,identity\nface.png,30,ann\n");
 
     train_fails(folder.path(), &["ident"]);
@@ -240,7 +240,7 @@ fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
 }
 
 #[test]
-fn a_table_that_is_not_there_is_named_as_it_was_given() {
+fn a_missing_table_is_named_as_it_was_given() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("faces")).unwrap();
     face().save(folder.path().join("faces/face.png")).unwrap();

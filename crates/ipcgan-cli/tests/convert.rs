@@ -115,7 +115,7 @@ fn the_same_weights_make_the_same_bytes_in_every_form() {
 }
 
 #[test]
-fn weights_of_every_form_that_hold_an_unknown_tensor_are_refused() {
+fn weights_with_an_unknown_tensor_are_rejected_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let ours = format!("{REFERENCE}/pytorch_generator.safetensors");
     // The config declares one residual block instead of two, so the tensors of the second are unknown.
@@ -138,7 +138,7 @@ fn weights_of_every_form_that_hold_an_unknown_tensor_are_refused() {
 }
 
 #[test]
-fn weights_that_pytorch_saved_are_read_as_weights_of_ours_say() {
+fn weights_saved_by_pytorch_take_their_metadata_from_our_weights() {
     let folder = tempfile::tempdir().unwrap();
     let ours = format!("{REFERENCE}/pytorch_generator.safetensors");
     assert!(convert(folder.path(), &[&ours, "ours.st"]).status.success());
@@ -158,7 +158,7 @@ fn weights_that_pytorch_saved_are_read_as_weights_of_ours_say() {
 }
 
 #[test]
-fn files_of_every_form_that_are_cut_or_changed_are_refused_by_name() {
+fn truncated_or_changed_files_of_every_format_are_rejected_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
     for name in ["cut.pth", "cut.bpk", "cut.st"] {
@@ -178,7 +178,7 @@ fn files_of_every_form_that_are_cut_or_changed_are_refused_by_name() {
 }
 
 #[test]
-fn networks_of_others_are_refused_by_name() {
+fn foreign_networks_are_rejected_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let other = format!("{ASSETS}/judges/age_estimator.safetensors");
 

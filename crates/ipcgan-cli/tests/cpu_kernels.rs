@@ -33,7 +33,7 @@ fn every_choice_of_kernels_shows_the_same_faces() {
 }
 
 #[test]
-fn kernels_that_do_not_exist_are_refused() {
+fn kernels_that_do_not_exist_are_rejected() {
     let output = Command::new(env!("CARGO_BIN_EXE_ipcgan"))
         .args(["age", "face.png", "--cpu-kernels", "magic"])
         .output()

@@ -33,7 +33,7 @@ fn a_test_that_takes_too_long_is_ended_and_the_next_device_is_tested() {
 }
 
 #[test]
-fn a_device_that_was_not_built_in_is_an_error_that_says_how_to_build_it() {
+fn a_device_that_is_not_compiled_in_is_an_error_with_the_feature_to_build_with() {
     let missing = if cfg!(feature = "cuda") { return } else { "cuda" };
 
     let output = devices(&[missing]);

@@ -47,7 +47,7 @@ fn photos() -> TempDir {
 
 const AGE: [&str; 6] = ["age", "photos", "--to", "51+", "--device", "cpu"];
 #[test]
-fn standard_error_that_nobody_reads_does_not_end_the_work() {
+fn a_closed_standard_error_does_not_stop_the_command() {
     let folder = photos();
     fs::write(folder.path().join("photos/broken.jpg"), "no photo").unwrap();
 
@@ -63,7 +63,7 @@ fn standard_error_that_nobody_reads_does_not_end_the_work() {
 }
 
 #[test]
-fn standard_error_that_is_full_does_not_end_the_work() {
+fn a_full_standard_error_does_not_stop_the_command() {
     let folder = photos();
 
     let output = ipcgan(folder.path(), &AGE).stderr(full()).output().unwrap();
@@ -74,7 +74,7 @@ fn standard_error_that_is_full_does_not_end_the_work() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn standard_output_that_is_full_is_an_error() {
+fn a_full_standard_output_is_an_error() {
     let folder = photos();
     for arguments in
         [&AGE[..], &[&AGE[..], &["--json", "--reprocess"]].concat(), &["completions", "zsh"], &["--help"], &["-V"]]
@@ -88,7 +88,7 @@ fn standard_output_that_is_full_is_an_error() {
 }
 
 #[test]
-fn standard_output_that_nobody_reads_ends_quietly() {
+fn a_closed_standard_output_is_not_an_error() {
     let folder = photos();
     for arguments in [&AGE[..], &["completions", "zsh"], &["--help"]] {
         let output = ipcgan(folder.path(), arguments).stdout(closed()).output().unwrap();

@@ -64,7 +64,7 @@ fn everybody_in_a_photo_is_aged_in_the_photo() {
 }
 
 #[test]
-fn one_of_them_can_be_chosen_and_nobody_else_changes() {
+fn given_a_selected_face_no_other_face_changes() {
     let folder = tempfile::tempdir().unwrap();
     let both = both();
     both.save(folder.path().join("both.png")).unwrap();
@@ -79,7 +79,7 @@ fn one_of_them_can_be_chosen_and_nobody_else_changes() {
 }
 
 #[test]
-fn a_stronger_change_of_an_age_between_the_groups_is_stronger() {
+fn an_age_between_groups_can_be_strengthened() {
     let folder = tempfile::tempdir().unwrap();
     let before = portrait("grace-hopper.jpg");
     before.save(folder.path().join("grace.png")).unwrap();
@@ -97,7 +97,7 @@ fn a_stronger_change_of_an_age_between_the_groups_is_stronger() {
 }
 
 #[test]
-fn a_program_is_told_where_the_faces_are_and_what_was_written() {
+fn json_lists_face_locations_and_written_files() {
     let folder = tempfile::tempdir().unwrap();
     both().save(folder.path().join("both.png")).unwrap();
 
@@ -163,7 +163,7 @@ fn frames_of_a_video_are_written_for_each_that_comes_in() {
 }
 
 #[test]
-fn quiet_says_the_files_alone_and_verbose_what_was_done_when() {
+fn quiet_prints_only_files_and_verbose_prints_steps_with_times() {
     let folder = tempfile::tempdir().unwrap();
     portrait("eileen-collins.jpg").save(folder.path().join("one.png")).unwrap();
     let stderr = |amount: &str| {

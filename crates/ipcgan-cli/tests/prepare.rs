@@ -119,7 +119,7 @@ fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
 }
 
 #[test]
-fn of_fifty_faces_the_one_in_the_middle_is_taken() {
+fn of_fifty_faces_the_central_one_is_selected() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("data")).unwrap();
     let [small, large] = [("grace-hopper.jpg", 120), ("eileen-collins.jpg", 420)].map(|(name, width)| {
@@ -143,7 +143,7 @@ fn of_fifty_faces_the_one_in_the_middle_is_taken() {
 }
 
 #[test]
-fn a_killed_run_goes_on_to_the_same_folder() {
+fn a_killed_preparation_resumes_to_the_same_folder() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--source", "synthetic", "--identities", "40", "--size", "96", "--out"];
     let with_out = |out| [&arguments[..], &[out]].concat();
@@ -166,7 +166,7 @@ fn a_killed_run_goes_on_to_the_same_folder() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_with_what_to_change() {
+fn unusable_arguments_are_rejected_with_what_to_change() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("data")).unwrap();
     let error = |arguments: &[&str], code| {
@@ -217,7 +217,7 @@ fn prepare_aligned(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn the_kind_of_data_set_is_asked_for_where_there_is_doubt() {
+fn an_ambiguous_data_set_is_rejected_with_its_candidates() {
     let names: Vec<String> =
         (1..30).map(|number| format!("{}/{number}.jpg", ["train", "others"][number % 2])).collect();
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
@@ -268,7 +268,7 @@ fn tables_of_every_form_and_name_are_read() {
 }
 
 #[test]
-fn a_column_that_is_not_there_is_refused_with_those_that_are() {
+fn a_missing_column_is_rejected_with_the_existing_ones() {
     let folder = data(&[("a.jpg", ""), ("metadata.csv", "file_name,real_age\na.jpg,25\n")]);
 
     let (code, stderr) = prepare_aligned(folder.path(), &["--column", "age=Years"]);
@@ -286,7 +286,7 @@ fn a_column_that_is_not_there_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn options_that_nothing_would_read_are_refused() {
+fn options_without_effect_are_rejected() {
     let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", ""), ("labels.csv", "file_name\n")]);
     let synthetic = ["--out", "out", "--source", "synthetic", "--size", "16"];
     let refused = |arguments: &[&str]| {

@@ -8,35 +8,35 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use small_run::{assert_same_networks, recorded, resumed, small_run, succeeded, text, trained, weights};
+use small_run::{
+    assert_same_networks, recorded, remove_end_of_gan, resumed, small_run, succeeded, text, trained, weights,
+};
 
 #[test]
-fn a_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
+fn a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
-    succeeded(trained(folder.path(), &["--run", "unbroken", "--set", "aging.steps=6"]));
+    succeeded(trained(folder.path(), &["--run", "uninterrupted", "--set", "aging.steps=6"]));
 
-    let first = ["--run", "broken", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
+    let first = ["--run", "resumed", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
     succeeded(trained(folder.path(), &first));
-    // The state after a crash between step 3 and the end.
-    fs::remove_dir_all(folder.path().join("broken/checkpoints/aging/000006")).unwrap();
-    fs::remove_file(folder.path().join("broken/log/aging/summary.json")).unwrap();
-    fs::remove_file(folder.path().join("broken/weights/generator.safetensors")).unwrap();
-    succeeded(resumed(folder.path(), &["--run", "broken"]));
+    remove_end_of_gan(&folder.path().join("resumed"), 6);
+    succeeded(resumed(folder.path(), &["--run", "resumed"]));
 
-    assert_same_networks(folder.path(), "unbroken", "broken");
+    assert_same_networks(folder.path(), "uninterrupted", "resumed");
 }
 
 #[test]
-fn a_damaged_checkpoint_is_told_and_the_one_before_serves() {
+fn a_damaged_checkpoint_is_reported_and_the_one_before_is_used() {
     let folder = tempfile::tempdir().unwrap();
-    let first = ["--run", "broken", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
+    let first = ["--run", "resumed", "--set", "aging.steps=6", "--set", "checkpoint_every=3"];
     succeeded(trained(folder.path(), &first));
-    let run = folder.path().join("broken");
-    let [generator, unbroken] = [run.join("weights/generator.safetensors"), folder.path().join("unbroken/weights")];
-    fs::create_dir_all(&unbroken).unwrap();
+    let run = folder.path().join("resumed");
+    let [generator, uninterrupted] =
+        [run.join("weights/generator.safetensors"), folder.path().join("uninterrupted/weights")];
+    fs::create_dir_all(&uninterrupted).unwrap();
     for name in ["alexnet", "generator", "discriminator"] {
         let file = format!("{name}.safetensors");
-        fs::copy(run.join("weights").join(&file), unbroken.join(&file)).unwrap();
+        fs::copy(run.join("weights").join(&file), uninterrupted.join(&file)).unwrap();
     }
     fs::remove_file(&generator).unwrap();
     fs::remove_file(run.join("log/aging/summary.json")).unwrap();
@@ -46,10 +46,10 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_serves() {
     bytes[middle] ^= 1;
     fs::write(&model, bytes).unwrap();
 
-    let (_, report) = succeeded(resumed(folder.path(), &["--run", "broken"]));
+    let (_, report) = succeeded(resumed(folder.path(), &["--run", "resumed"]));
 
     assert!(report.contains("000006: model.bpk is damaged") && report.contains("resuming from step 3"), "{report}");
-    assert_same_networks(folder.path(), "unbroken", "broken");
+    assert_same_networks(folder.path(), "uninterrupted", "resumed");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_crash_after_the_last_checkpoint_loses_no_weights() {
 }
 
 #[test]
-fn a_run_goes_on_only_with_what_it_began_with_unless_told_otherwise() {
+fn a_run_resumes_only_with_its_own_settings_and_data() {
     let folder = tempfile::tempdir().unwrap();
     succeeded(trained(folder.path(), &["--set", "aging.steps=2"]));
 
@@ -88,7 +88,7 @@ fn a_run_goes_on_only_with_what_it_began_with_unless_told_otherwise() {
 }
 
 #[test]
-fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
+fn a_resumed_run_with_ema_ends_with_the_weights_of_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [
         "--set",
@@ -115,55 +115,49 @@ fn an_averaged_run_that_goes_on_ends_with_the_weights_of_an_unbroken_one() {
         "validations=2",
     ];
     let extra = |run: &'static str| [&["--run", run, "--set", "aging.steps=6"][..], &settings].concat();
-    succeeded(trained(folder.path(), &extra("unbroken")));
-    succeeded(trained(folder.path(), &extra("broken")));
-    let run = folder.path().join("broken");
-    fs::remove_dir_all(run.join("checkpoints/aging/000006")).unwrap();
-    fs::remove_file(run.join("log/aging/summary.json")).unwrap();
-    fs::remove_file(run.join("weights/generator.safetensors")).unwrap();
+    succeeded(trained(folder.path(), &extra("uninterrupted")));
+    succeeded(trained(folder.path(), &extra("resumed")));
+    remove_end_of_gan(&folder.path().join("resumed"), 6);
 
-    succeeded(resumed(folder.path(), &["--run", "broken"]));
+    succeeded(resumed(folder.path(), &["--run", "resumed"]));
 
-    assert_same_networks(folder.path(), "unbroken", "broken");
+    assert_same_networks(folder.path(), "uninterrupted", "resumed");
     let losses = |run| -> Vec<_> {
         let steps = recorded(folder.path(), run, "aging/train.jsonl");
         steps.iter().map(|step| (step["step"].as_u64(), step["adversarial"].as_f64())).collect()
     };
-    assert_eq!(losses("unbroken").len(), 6);
-    assert_eq!(losses("unbroken"), losses("broken"));
+    assert_eq!(losses("uninterrupted").len(), 6);
+    assert_eq!(losses("uninterrupted"), losses("resumed"));
     // Without EMA, the generator differs and the discriminator does not.
     let plain = ["--run", "plain", "--set", "aging.steps=6", "--set", "aging.ema_decay=0"];
     let plain = [&plain[..], &["--set", "aging.recalibration_batches=0"], &settings[4..]].concat();
     succeeded(trained(folder.path(), &plain));
-    assert!(weights(folder.path(), "plain", "generator") != weights(folder.path(), "broken", "generator"));
-    assert!(weights(folder.path(), "plain", "discriminator") == weights(folder.path(), "broken", "discriminator"));
+    assert!(weights(folder.path(), "plain", "generator") != weights(folder.path(), "resumed", "generator"));
+    assert!(weights(folder.path(), "plain", "discriminator") == weights(folder.path(), "resumed", "discriminator"));
 }
 
 #[test]
-fn gradients_that_overflow_in_float16_lower_the_loss_scale_which_a_run_goes_on_with() {
+fn gradients_that_overflow_in_float16_lower_the_loss_scale_which_a_resumed_run_keeps() {
     let folder = tempfile::tempdir().unwrap();
     // An age loss whose gradients overflow float16.
     let float16 = ["precision=float16", "aging.weights.age=3000", "checkpoint_every=3", "aging.steps=6"];
     let float16: Vec<&str> = float16.into_iter().flat_map(|setting| ["--set", setting]).collect();
     let settings = |run: &'static str| [&["--run", run], &float16[..]].concat();
-    succeeded(trained(folder.path(), &settings("unbroken")));
-    succeeded(trained(folder.path(), &settings("broken")));
-    let run = folder.path().join("broken");
-    fs::remove_dir_all(run.join("checkpoints/aging/000006")).unwrap();
-    fs::remove_file(run.join("log/aging/summary.json")).unwrap();
-    fs::remove_file(run.join("weights/generator.safetensors")).unwrap();
+    succeeded(trained(folder.path(), &settings("uninterrupted")));
+    succeeded(trained(folder.path(), &settings("resumed")));
+    remove_end_of_gan(&folder.path().join("resumed"), 6);
 
-    succeeded(resumed(folder.path(), &["--run", "broken"]));
+    succeeded(resumed(folder.path(), &["--run", "resumed"]));
 
-    assert_same_networks(folder.path(), "unbroken", "broken");
+    assert_same_networks(folder.path(), "uninterrupted", "resumed");
     let scales = |run| -> Vec<f64> {
         let steps = recorded(folder.path(), run, "aging/train.jsonl");
         steps.iter().map(|step| step["loss scale"].as_f64().unwrap()).collect()
     };
-    assert_eq!(scales("unbroken"), scales("broken"));
+    assert_eq!(scales("uninterrupted"), scales("resumed"));
     // A step updates each network once, so at most two updates overflow.
-    assert_eq!(scales("broken")[0], 512.0);
-    assert!(scales("broken")[2] < 512.0, "{:?}", scales("broken"));
+    assert_eq!(scales("resumed")[0], 512.0);
+    assert!(scales("resumed")[2] < 512.0, "{:?}", scales("resumed"));
 }
 
 #[test]
@@ -223,7 +217,7 @@ fn a_checkpoint_gives_the_weights_that_the_stage_would_have_saved() {
 }
 
 #[test]
-fn a_run_is_not_written_over() {
+fn a_run_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     succeeded(trained(folder.path(), &["--stage", "identity"]));
 
@@ -246,7 +240,7 @@ fn a_run_is_not_written_over() {
 /// Sends Ctrl-C as a terminal does.
 #[cfg(unix)]
 #[test]
-fn control_c_ends_cleanly_with_a_checkpoint_to_go_on_from() {
+fn control_c_stops_cleanly_with_a_checkpoint_to_resume_from() {
     use std::io::{BufRead, BufReader};
     use std::process::Stdio;
 

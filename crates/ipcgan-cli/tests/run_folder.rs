@@ -43,7 +43,7 @@ fn steps(log: &Path) -> Vec<u64> {
 }
 
 #[test]
-fn a_second_training_in_a_run_folder_is_refused_and_a_killed_one_goes_on_with_every_step_in_its_log() {
+fn a_second_training_in_a_run_folder_is_rejected_and_a_killed_one_resumes_with_every_step_in_its_log() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = endless(folder.path());
 
@@ -93,7 +93,7 @@ fn a_stage_with_missing_checkpoints_does_not_restart() {
 }
 
 #[test]
-fn a_complete_run_whose_checkpoints_are_gone_says_so() {
+fn a_complete_run_with_missing_checkpoints_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
     let again = || ended(&mut train(folder.path(), &["--stage", "identity", "--resume"]), DONE);
@@ -131,7 +131,7 @@ fn a_stage_of_an_existing_run_has_the_settings_and_the_data_of_the_run() {
 }
 
 #[test]
-fn a_stage_needs_the_stages_before_it_and_not_only_their_file() {
+fn a_stage_requires_completed_earlier_stages_and_not_only_their_weights() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
 
@@ -141,7 +141,7 @@ fn a_stage_needs_the_stages_before_it_and_not_only_their_file() {
 }
 
 #[test]
-fn a_stage_from_which_a_later_one_learned_does_not_change() {
+fn a_stage_that_a_later_one_used_cannot_be_continued() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &[]), DONE);
     let alexnet = folder.path().join("run/weights/alexnet.safetensors");
@@ -220,7 +220,7 @@ fn an_age_group_without_faces_is_missed_before_the_first_stage_starts() {
 }
 
 #[test]
-fn settings_that_nothing_would_learn_with_are_refused() {
+fn settings_that_nothing_would_learn_with_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &[]), DONE);
     let resumed = |more: &[&str]| train(folder.path(), &[&["--resume", "--plain"], more].concat());
@@ -262,7 +262,7 @@ fn data_without_identities_are_noticed_with_the_setting_that_helps() {
 }
 
 #[test]
-fn a_batch_that_no_memory_holds_is_refused_without_being_tried() {
+fn a_batch_that_no_memory_holds_is_rejected_without_being_tried() {
     let folder = tempfile::tempdir().unwrap();
     let huge = ["--set", "aging.batch_size=1000000", "--set", "generator.image_size=1024"];
 

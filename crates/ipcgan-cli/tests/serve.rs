@@ -123,7 +123,7 @@ fn a_photo_in_a_form_is_as_good_as_one_that_is_the_body() {
 }
 
 #[test]
-fn what_cannot_be_aged_is_refused_with_the_reason() {
+fn photos_that_cannot_be_aged_are_rejected_with_the_reason() {
     let (server, photo) = (Server::new(&["--max-upload-mb", "1"]), photo());
     let mut wall = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(60, 60).write_to(&mut wall, image::ImageFormat::Png).unwrap();
@@ -158,7 +158,7 @@ fn what_cannot_be_aged_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_photo_that_is_not_upright_is_refused_with_how_to_turn_it() {
+fn a_photo_that_is_not_upright_is_rejected_with_how_to_rotate_it() {
     let server = Server::new(&[]);
     let upright = image::open(PHOTO).unwrap().into_rgb8();
     let mut turned = std::io::Cursor::new(Vec::new());
@@ -178,7 +178,7 @@ fn a_photo_that_is_not_upright_is_refused_with_how_to_turn_it() {
 }
 
 #[test]
-fn a_resource_says_which_methods_it_takes() {
+fn a_resource_lists_its_allowed_methods() {
     let server = Server::new(&[]);
 
     for (path, allowed) in [("/api/ages", "allow: GET, HEAD, OPTIONS"), ("/api/age", "allow: POST, OPTIONS")] {
@@ -214,7 +214,7 @@ fn the_page_needs_nothing_from_elsewhere_and_may_do_nothing_there() {
 }
 
 #[test]
-fn other_hosts_and_pages_of_other_sites_are_refused() {
+fn other_hosts_and_pages_of_other_sites_are_rejected() {
     let server = Server::new(&["--allow-host", "photos.example"]);
     let status = |request: String, body: &[u8]| {
         let mut connection = server.connect();
@@ -269,7 +269,7 @@ fn slow_senders_take_no_places() {
 }
 
 #[test]
-fn a_slow_sender_is_told_so() {
+fn a_slow_sender_gets_a_timeout_response() {
     let server = Server::new(&["--timeout", "1"]);
     let mut slow = server.begin("POST /api/faces", "Content-Length: 1000\r\n");
     slow.write_all(b"abc").unwrap();
@@ -304,7 +304,7 @@ fn a_client_that_reads_nothing_is_hung_up_on() {
 }
 
 #[test]
-fn idle_connections_keep_nobody_out() {
+fn idle_connections_do_not_block_new_ones() {
     let server = Server::new(&[]);
     // More than the server keeps open.
     let _idle: Vec<TcpStream> = (0..600).map(|_| server.connect()).collect();
@@ -351,7 +351,7 @@ fn every_refusal_is_read_by_a_client_that_sends_its_whole_body_first() {
 }
 
 #[test]
-fn a_body_of_unknown_length_is_refused_when_it_is_too_large() {
+fn a_body_of_unknown_length_is_rejected_when_it_is_too_large() {
     let server = Server::new(&[]);
     let mut connection = server.begin("POST /api/faces", "Transfer-Encoding: chunked\r\n");
     let chunk = [b"100000\r\n".as_slice(), &vec![7; 1 << 20], b"\r\n"].concat();
@@ -364,7 +364,7 @@ fn a_body_of_unknown_length_is_refused_when_it_is_too_large() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_not_told_to_send_a_body_that_is_refused() {
+fn a_client_that_expects_100_continue_does_not_send_a_rejected_body() {
     let server = Server::new(&[]);
 
     let headers = "Expect: 100-continue\r\nContent-Length: 41943040\r\n";
@@ -374,7 +374,7 @@ fn a_client_that_asks_first_is_not_told_to_send_a_body_that_is_refused() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_and_the_program_goes_on() {
+fn invalid_requests_are_rejected_and_the_server_keeps_running() {
     let server = Server::new(&[]);
 
     for text in [

@@ -113,7 +113,7 @@ fn two_devices_have_the_losses_of_one() {
 }
 
 #[test]
-fn a_batch_that_devices_cannot_share_is_refused() {
+fn a_batch_that_devices_cannot_share_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
 
     let output = small_run_on(folder.path(), "cpu,cpu,cpu", &[]).output().unwrap();
@@ -144,7 +144,7 @@ fn a_stage_that_becomes_no_better_ends_with_its_best_weights() {
 }
 
 #[test]
-fn a_dry_run_tells_the_plan_and_writes_nothing() {
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
 
     let (answer, _) = succeeded(trained(folder.path(), &["--dry-run", "--set", "aging.steps=7"]));
@@ -210,7 +210,7 @@ fn narrow_products_train_as_wide_ones_do() {
 }
 
 #[test]
-fn a_stage_without_the_one_before_it_says_what_is_missing() {
+fn a_stage_without_the_one_before_it_is_an_error_with_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
 
     let output = trained(folder.path(), &["--stage", "age"]);

@@ -5,10 +5,10 @@ use std::fmt;
 use crate::calendar::Date;
 use crate::excluded::{Cause, Fault};
 
-/// The oldest person on record died at 122.
+/// Maximum age in years: the oldest person on record died at 122.
 pub(crate) const MAX_AGE: u32 = 125;
 
-/// How the names of months begin in the languages of spreadsheets (English, German, French, Spanish, Italian, Portuguese).
+/// Prefixes of the names of months in the languages of spreadsheets (English, German, French, Spanish, Italian, Portuguese).
 const MONTHS: [&[&str]; 12] = [
     &["jan", "jän", "ene", "gen"],
     &["feb", "fev", "fév"],
@@ -29,7 +29,7 @@ const MONTHS: [&[&str]; 12] = [
 pub(crate) struct AgeRange {
     pub(crate) first: u32,
     pub(crate) last: u32,
-    /// Whether it says a first age alone, as `70+`.
+    /// Whether it has no last age, as `70+`.
     pub(crate) open: bool,
 }
 
@@ -38,7 +38,7 @@ impl AgeRange {
         Self { first: age, last: age, open: false }
     }
 
-    /// The age to count with: the middle of a range, the start of an open one.
+    /// The age that stands for the range: the middle of a range, the start of an open one.
     pub(crate) fn middle(self) -> u32 {
         if self.open { self.first } else { (self.first + self.last) / 2 }
     }
@@ -54,13 +54,13 @@ impl fmt::Display for AgeRange {
     }
 }
 
-/// Age in full years: of `25`, `25.5` and `25,5`, of the middle of a range (`40-49`, `20s`, `(25, 32)`), of the start of
+/// Parses an age in full years: `25`, `25.5` and `25,5`, the middle of a range (`40-49`, `20s`, `(25, 32)`), the start of
 /// `70+` and `more than 70`.
 pub(crate) fn age(text: &str) -> Result<u32, Fault> {
     age_range(text).map(AgeRange::middle)
 }
 
-/// The ages that `text` allows, in all forms of [`age`].
+/// Parses a range of ages, in all forms of [`age`].
 pub(crate) fn age_range(text: &str) -> Result<AgeRange, Fault> {
     let text = text.trim();
     if let Some(ages) = years(text).map(AgeRange::exact).or_else(|| open_range(text)).or_else(|| range(text)) {
@@ -101,7 +101,7 @@ pub(crate) fn open_range(text: &str) -> Option<AgeRange> {
     first.and_then(years).map(|first| AgeRange { first, last: MAX_AGE, open: true })
 }
 
-/// A number of years, with a point or a comma before its decimals.
+/// Parses a number of years with a decimal point or comma.
 fn years(text: &str) -> Option<u32> {
     let text = text.trim();
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -110,7 +110,7 @@ fn years(text: &str) -> Option<u32> {
     years.filter(|years| *years <= MAX_AGE)
 }
 
-/// The range that a spreadsheet took for the date `text`: `10-19` for `19-Oct`, `Oct-19`, `2019-10-19` and `45218`.
+/// The range that a spreadsheet converted to the date `text`: `10-19` for `19-Oct`, `Oct-19`, `2019-10-19` and `45218`.
 fn spreadsheet_range(text: &str) -> Option<String> {
     let range = |one: u32, other: u32| format!("{}-{}", one.min(other), one.max(other));
     if let Some(days) = text.parse::<i64>().ok().filter(|days| (30_000..60_000).contains(days)) {
@@ -123,7 +123,7 @@ fn spreadsheet_range(text: &str) -> Option<String> {
     let month = parts.iter().find_map(|part| month(part));
     match (month, &numbers[..], parts.len()) {
         (Some(month), [number], 2) => Some(range(month, *number)),
-        // With a year, before or behind.
+        // With a year before or after.
         (Some(month), [day, year], 3) | (Some(month), [year, day], 3) if *year > 31 && *day <= 31 => {
             Some(range(month, *day))
         }

@@ -27,18 +27,18 @@ pub struct AgingItem {
     pub target: usize,
     /// An age group other than the target, under which the discriminator must reject the real face.
     pub mismatched: usize,
-    /// Random numbers in [-1, 1] for the augmentation of what networks see, by [`View`].
+    /// Random numbers in [-1, 1] for augmentations, by [`View`].
     pub augmentation: [[f32; AUGMENTATION_DRAWS]; View::COUNT],
 }
 
-/// What is seen with an augmentation of its own.
+/// An input of the networks with its own augmentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// The real face, by the discriminator while it learns.
+    /// The real face, in the update of the discriminator.
     Real,
-    /// The generated face, by the discriminator while it learns.
+    /// The generated face, in the update of the discriminator.
     Generated,
-    /// The generated face and its source, by the networks from which the generator learns.
+    /// The generated face and its source, in the update of the generator.
     Judged,
 }
 
@@ -65,7 +65,7 @@ impl AgingDataset {
     /// Source faces come in shuffled epochs over all faces with a group. The pair of target and mismatched group is
     /// any of the `n (n - 1)` ordered pairs, all equally likely, whatever the source face; the real face is any of the
     /// target group. (The published runs draw one such pair for a whole batch; we draw one for each item.) Item `i`
-    /// depends on the seed and on `i` alone, so a run can go on anywhere.
+    /// depends only on the seed and on `i`, so a run can resume anywhere.
     ///
     /// # Errors
     /// [`DataError::EmptyGroup`] if an age group has no face.
@@ -109,7 +109,7 @@ impl Dataset<AgingItem> for AgingDataset {
         self.item(index).map_err(DatasetError::new)
     }
 
-    /// On all processors, so that one loader, whose batches come in order, keeps up with any device.
+    /// In parallel, so that one loader, whose batches come in order, keeps up with any device.
     fn get_many(&self, indexes: Vec<usize>) -> Result<Vec<AgingItem>, DatasetError> {
         indexes.into_par_iter().map(|index| self.get(index)).collect()
     }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_real_face_is_of_the_target_group_and_each_of_them_comes() {
+    fn the_real_face_is_any_of_the_target_group() {
         let items = stream(200);
         let mut reals = std::collections::HashSet::new();
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_depends_on_its_place_alone() {
+    fn an_item_depends_only_on_its_index() {
         let [short, long] = [stream(8), stream(1000)];
 
         long.get(999).unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_group_without_a_face_is_refused() {
+    fn an_age_group_without_a_face_is_rejected() {
         let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 2, 3]));
 
         let error = AgingDataset::stream(faces, &AgeGroups::default(), 2, Augmentation::none(), 1, 8).err().unwrap();

@@ -4,79 +4,10 @@ use image::{Rgb, RgbImage};
 
 use crate::placement::FacePlacement;
 use crate::resample;
+pub use crate::similarity_transform::{SimilarityTransform, TEMPLATE};
 
-/// Landmarks of an aligned face, as fractions of its side: left eye, right eye, nose, left and right corner of
-/// the mouth, as seen.
-///
-/// The layout of UTKFace and FairFace, of which most public faces with ages come.
-pub const TEMPLATE: [[f32; 2]; 5] = [[0.305, 0.290], [0.683, 0.290], [0.495, 0.518], [0.336, 0.688], [0.665, 0.688]];
-
-/// Points of the photo that a pixel of the face is the mean of, along one axis, at most.
+/// Maximum number of samples per output pixel along one axis.
 const MAX_SAMPLES: f32 = 32.0;
-
-/// A similarity transform: rotation, uniform scale and translation.
-///
-/// `(x, y)` goes to `(a x - b y + right, b x + a y + down)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SimilarityTransform {
-    a: f32,
-    b: f32,
-    right: f32,
-    down: f32,
-}
-
-impl SimilarityTransform {
-    /// The least-squares estimate of the transform from points `from` to points `to`.
-    ///
-    /// None if all of `from` are one point, or not numbers.
-    pub fn estimate(from: &[[f32; 2]; 5], to: &[[f32; 2]; 5]) -> Option<Self> {
-        let mean =
-            |points: &[[f32; 2]; 5], axis: usize| points.iter().map(|point| f64::from(point[axis])).sum::<f64>() / 5.0;
-        let [from_mean, to_mean] = [from, to].map(|points| [mean(points, 0), mean(points, 1)]);
-        let (mut spread, mut along, mut across) = (0.0, 0.0, 0.0);
-        for (from, to) in from.iter().zip(to) {
-            let [x, y] = [f64::from(from[0]) - from_mean[0], f64::from(from[1]) - from_mean[1]];
-            let [u, v] = [f64::from(to[0]) - to_mean[0], f64::from(to[1]) - to_mean[1]];
-            spread += x * x + y * y;
-            along += x * u + y * v;
-            across += x * v - y * u;
-        }
-        let (a, b) = (along / spread, across / spread);
-        let right = to_mean[0] - (a * from_mean[0] - b * from_mean[1]);
-        let down = to_mean[1] - (b * from_mean[0] + a * from_mean[1]);
-        let found = Self { a: a as f32, b: b as f32, right: right as f32, down: down as f32 };
-        (found.scale().is_normal() && found.right.is_finite() && found.down.is_finite()).then_some(found)
-    }
-
-    /// The transform that aligns a face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` x `size` pixels.
-    ///
-    /// None if the landmarks are no face: all at one place.
-    pub fn to_aligned(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
-        Self::estimate(landmarks, &TEMPLATE.map(|place| place.map(|fraction| fraction * size as f32)))
-    }
-
-    /// Applies the transform to a point.
-    pub fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
-        [self.a * x - self.b * y + self.right, self.b * x + self.a * y + self.down]
-    }
-
-    /// The scale factor.
-    pub fn scale(&self) -> f32 {
-        self.a.hypot(self.b)
-    }
-
-    /// The same for a photo resized by `factor`.
-    pub fn for_resized_photo(&self, factor: f32) -> Self {
-        Self { a: self.a / factor, b: self.b / factor, ..*self }
-    }
-
-    /// The inverse transform.
-    pub fn inverse(&self) -> Self {
-        let square = self.a * self.a + self.b * self.b;
-        let (a, b) = (self.a / square, -self.b / square);
-        Self { a, b, right: -(a * self.right - b * self.down), down: -(b * self.right + a * self.down) }
-    }
-}
 
 /// An aligned face crop.
 #[derive(Clone, Debug)]
@@ -89,19 +20,19 @@ pub struct AlignedFace {
 
 /// Aligns the face with `landmarks` (in pixels, in the order of [`TEMPLATE`]) to `size` x `size` pixels.
 ///
-/// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge goes on, so there are no
-/// black corners to learn from. None if the landmarks are no face: all at one place.
+/// Each pixel is the mean of the part of the photo that it covers. Beyond the photo its edge pixels repeat, so that
+/// networks see no black corners. `None` if all landmarks coincide.
 pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option<AlignedFace> {
     let placement = FacePlacement::of(landmarks, size)?;
     let to_photo = placement.from_photo.inverse();
-    // As many points a pixel as the photo has pixels there.
+    // As many samples as the photo has pixels in the output pixel.
     let points = to_photo.scale().ceil().clamp(1.0, MAX_SAMPLES) as u32;
     let image = RgbImage::from_fn(size, size, |x, y| {
         let mut sum = [0.0; 3];
         for index in 0..points * points {
             let part = |index: u32| (index as f32 + 0.5) / points as f32;
             let [column, row] = to_photo.apply([x as f32 + part(index % points), y as f32 + part(index / points)]);
-            // Pixels' middles lie at halves.
+            // Pixel centres are at half-integer coordinates.
             let value = resample::at(photo, column - 0.5, row - 0.5);
             sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
         }
@@ -121,39 +52,6 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_and_shrunk_face_is_found_again() {
-        let moved = SimilarityTransform { a: 0.6, b: -0.4, right: 30.0, down: 70.0 };
-        let landmarks = places().map(|place| moved.apply(place));
-
-        let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
-
-        for (landmark, place) in landmarks.iter().zip(places()) {
-            let [x, y] = found.apply(*landmark);
-            assert!((x - place[0]).abs() < 1e-3 && (y - place[1]).abs() < 1e-3);
-            let [x, y] = found.inverse().apply(place);
-            assert!((x - landmark[0]).abs() < 1e-3 && (y - landmark[1]).abs() < 1e-3);
-        }
-    }
-
-    #[test]
-    fn proportions_stay_where_a_face_is_longer_than_the_template() {
-        let landmarks = places().map(|[x, y]| [x, 1.5 * y]);
-
-        let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
-
-        let (across, down) = (found.apply([1.0, 0.0]), found.apply([0.0, 1.0]));
-        let origin = found.apply([0.0, 0.0]);
-        let length = |[x, y]: [f32; 2]| (x - origin[0]).hypot(y - origin[1]);
-        assert!((length(across) - length(down)).abs() < 1e-5);
-    }
-
-    #[test]
-    fn landmarks_at_one_place_are_no_face() {
-        assert_eq!(SimilarityTransform::estimate(&[[5.0, 5.0]; 5], &places()), None);
-        assert_eq!(SimilarityTransform::estimate(&[[f32::NAN; 2]; 5], &places()), None);
-    }
-
-    #[test]
     fn a_face_at_the_border_has_no_black_corners() {
         let photo = RgbImage::from_pixel(40, 40, Rgb([200, 150, 100]));
         let landmarks = places().map(|[x, y]| [0.5 * x - 20.0, 0.5 * y - 20.0]);
@@ -164,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_is_in_place_stays_as_it_is() {
+    fn an_aligned_face_is_unchanged() {
         let photo = RgbImage::from_fn(100, 100, |x, y| Rgb([(2 * x) as u8, (2 * y) as u8, (x ^ y) as u8]));
 
         let face = aligned(&photo, &places(), 100).unwrap();
@@ -174,8 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn a_large_face_is_averaged_and_not_sampled() {
-        // Stripes finer than a pixel of the face.
+    fn a_large_face_is_averaged() {
+        // Stripes finer than an output pixel.
         let photo = RgbImage::from_fn(800, 800, |x, _| Rgb([if x % 4 < 2 { 0 } else { 255 }; 3]));
         let landmarks = places().map(|place| place.map(|value| 8.0 * value));
 

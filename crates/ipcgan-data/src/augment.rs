@@ -26,7 +26,7 @@ pub struct Augmentation {
     pub contrast: f32,
     /// Maximum change of each colour channel, as a fraction of the range of a byte. Default: 0.
     ///
-    /// Without it, a classifier learns that old photographs have a tint, and a generator that asks it draws one.
+    /// Without it, a classifier learns that old photographs have a tint, and the generator that it trains adds one.
     #[config(default = 0.0)]
     pub colour: f32,
 }
@@ -59,7 +59,7 @@ impl Augmentation {
         };
         let brightness = 255.0 * between(self.brightness);
         let brightness = if self.colour == 0.0 {
-            // Nothing more is drawn, so that faces vary as they did before colours could.
+            // No further random numbers, so that the sequence is that of a config without colour augmentation.
             [brightness; 3]
         } else {
             [(); 3].map(|()| brightness + 255.0 * between(self.colour))

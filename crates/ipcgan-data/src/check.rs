@@ -67,7 +67,7 @@ mod tests {
     use crate::{PreparedFolder, photo};
 
     #[test]
-    fn an_age_group_without_a_face_is_refused_by_name() {
+    fn an_age_group_without_a_face_is_rejected_by_name() {
         let groups = AgeGroups::default();
 
         let error = check_groups(&PlainFaces::of_groups(&[0, 1, 2, 4]), &groups, "the training set").unwrap_err();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_two_people_are_refused() {
+    fn fewer_than_two_identities_are_rejected() {
         let one = PlainFaces::of_people(&["ann", "ann", ""]);
 
         let error = check_identities(&one, "the training set").unwrap_err();

@@ -4,15 +4,24 @@ use image::{Rgb, RgbImage};
 
 use crate::caption;
 
-/// Images in rows and columns, `gap` pixels of white around each; a cell that is missing stays white.
+/// White pixels between images.
+const GAP: u32 = 2;
+
+/// Contact sheet with one row per face: the source, then the face at each age group, with captions.
+pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
+    let captions = [&["source".to_string()], groups].concat();
+    with_captions(rows, &captions, GAP)
+}
+
+/// Images in rows and columns, `gap` white pixels around each; a missing cell stays white.
 ///
-/// Cells are of the size of the largest image, smaller ones stand in the middle.
-pub fn contact_sheet(rows: &[Vec<RgbImage>], gap: u32) -> RgbImage {
+/// Cells have the size of the largest image; smaller ones are centred.
+pub(crate) fn contact_sheet(rows: &[Vec<RgbImage>], gap: u32) -> RgbImage {
     render(rows, gap, 0)
 }
 
-/// A [`contact_sheet`] with a caption above each column, such as the name of its age group.
-pub fn contact_sheet_with_captions(rows: &[Vec<RgbImage>], captions: &[String], gap: u32) -> RgbImage {
+/// A [`contact_sheet`] with a caption above each column.
+fn with_captions(rows: &[Vec<RgbImage>], captions: &[String], gap: u32) -> RgbImage {
     let (cell, _) = cells(rows);
     let longest = captions.iter().map(|text| text.chars().count()).max().unwrap_or(0) as u32;
     let scale = caption::scale_for(longest, cell.0);
@@ -25,6 +34,7 @@ pub fn contact_sheet_with_captions(rows: &[Vec<RgbImage>], captions: &[String], 
     sheet
 }
 
+/// A sheet below `head` white pixels.
 fn render(rows: &[Vec<RgbImage>], gap: u32, head: u32) -> RgbImage {
     let ((width, height), columns) = cells(rows);
     let size = (gap + columns * (width + gap), head + gap + rows.len() as u32 * (height + gap));
@@ -69,7 +79,7 @@ mod tests {
     fn captions_stand_above_their_columns() {
         let rows = [vec![RgbImage::new(40, 8), RgbImage::new(40, 8)]];
 
-        let sheet = contact_sheet_with_captions(&rows, &["11-20".into(), String::new()], 2);
+        let sheet = with_captions(&rows, &["11-20".into(), String::new()], 2);
 
         let head = sheet.height() - 8 - 2;
         let dark = |from: u32, to: u32| {

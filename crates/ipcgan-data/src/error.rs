@@ -138,7 +138,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A folder of images has no `metadata.csv`.
-    #[error("{path} is missing; prepare the folder first (`ipcgan prepare`)")]
+    #[error("{path} is missing; prepare the folder first")]
     MissingMetadata {
         /// Expected path of `metadata.csv`.
         path: PathBuf,
@@ -206,6 +206,14 @@ pub enum DataError {
         seen: String,
         /// Candidate kinds, each with its evidence and what is missing.
         candidates: Vec<String>,
+    },
+    /// A folder holds no table of labels, or several.
+    #[error("{path} holds {}; name the table to read", tables(.found))]
+    AmbiguousTable {
+        /// The folder.
+        path: PathBuf,
+        /// The tables in it.
+        found: Vec<String>,
     },
     /// No image of a data set shows a usable face.
     #[error("no face to prepare for {path}: {reason}")]
@@ -338,6 +346,11 @@ impl DataError {
 /// Message suffix that suggests a similar name.
 fn suggestion(similar: Option<&str>) -> String {
     similar.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
+/// Names of tables.
+fn tables(found: &[String]) -> String {
+    if found.is_empty() { "no table (CSV or TSV)".into() } else { found.join(", ") }
 }
 
 /// Message suffix that lists candidates.

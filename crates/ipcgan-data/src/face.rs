@@ -1,60 +1,10 @@
-//! Labels of faces, and sets of faces.
+//! Sets of faces.
 
-use std::fmt;
 use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::DataError;
-
-/// A split of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Split {
-    /// Training set.
-    Train,
-    /// Validation set.
-    Valid,
-    /// Test set.
-    Test,
-}
-
-impl Split {
-    /// All splits.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
-
-    /// The split called `name`: `train`, `valid` (also `validation`, `val`) or `test`.
-    pub fn by_name(name: &str) -> Option<Self> {
-        match name {
-            "train" => Some(Self::Train),
-            "valid" | "validation" | "val" => Some(Self::Valid),
-            "test" => Some(Self::Test),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Valid => "valid",
-            Self::Test => "test",
-        })
-    }
-}
-
-/// Labels of a face; each may be unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FaceLabel {
-    /// Index of the age group.
-    pub group: Option<usize>,
-    /// Age in years.
-    pub age: Option<u32>,
-    /// Name of the identity; without one the face counts as an identity of its own.
-    pub identity: Option<String>,
-    /// The published split.
-    pub split: Option<Split>,
-}
+use crate::{DataError, FaceLabel};
 
 /// A set of labelled faces, whose images are read one at a time.
 pub trait FaceSet: Send + Sync {
@@ -73,17 +23,17 @@ pub trait FaceSet: Send + Sync {
     /// If there is no such face.
     fn name(&self, index: usize) -> String;
 
-    /// Image of face `index`, of whatever size it has.
+    /// Image of face `index`, of any size.
     ///
     /// # Errors
-    /// An image that cannot be read.
+    /// The image cannot be read.
     ///
     /// # Panics
     /// If there is no such face.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
-    /// A checksum of what face `index` is made from, which tells it from another face of the same name without decoding it;
-    /// `None` where a name always stands for the same face, or if it cannot be read.
+    /// Checksum of the file of face `index`, which distinguishes it from another face of the same name without decoding;
+    /// `None` if a name always means the same face, or if the file cannot be read.
     ///
     /// # Panics
     /// If there is no such face.
@@ -125,7 +75,7 @@ pub(crate) struct PlainFaces(pub(crate) Vec<FaceLabel>);
 
 #[cfg(test)]
 impl PlainFaces {
-    /// Faces of these age groups, each its own person.
+    /// Faces of these age groups, each of its own identity.
     pub(crate) fn of_groups(groups: &[usize]) -> Self {
         Self(groups.iter().map(|&group| FaceLabel { group: Some(group), ..FaceLabel::default() }).collect())
     }

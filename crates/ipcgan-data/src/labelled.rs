@@ -19,7 +19,7 @@ pub struct LabelledFace {
     pub image: RgbImage,
     /// Index of its class.
     pub label: usize,
-    /// Its age group, if it is known.
+    /// Its age group, if known.
     pub group: Option<usize>,
 }
 
@@ -37,22 +37,22 @@ enum Sampling {
 }
 
 impl LabelledDataset {
-    /// Each face once, in order and unchanged, at `size` x `size` pixels: to measure with.
+    /// Each face once, in order and without augmentation, at `size` x `size` pixels: for validation.
     ///
     /// # Panics
-    /// If there is not one label a face.
+    /// If the numbers of faces and labels differ.
     pub fn once(faces: Arc<dyn FaceSet>, labels: Vec<usize>, size: u32) -> Self {
         Self::new(faces, labels, size, Sampling::Once)
     }
 
-    /// The first `items` of an endless stream of faces, to learn from: epoch after epoch of all faces, each epoch in
-    /// an order of its own, each face augmented anew.
+    /// The first `items` of an endless stream of faces for training: shuffled epochs over all faces, each face augmented
+    /// differently in each epoch.
     ///
-    /// Item `i` depends on the seed and on `i` alone, so a run that goes on at step `k` continues the stream at item
-    /// `k * batch size`. A stream of no faces has no items.
+    /// Item `i` depends only on the seed and on `i`, so a run resumed at step `k` continues the stream at item
+    /// `k * batch size`. A stream without faces has no items.
     ///
     /// # Panics
-    /// If there is not one label a face.
+    /// If the numbers of faces and labels differ.
     pub fn stream(
         faces: Arc<dyn FaceSet>,
         labels: Vec<usize>,
@@ -92,7 +92,7 @@ impl Dataset<LabelledFace> for LabelledDataset {
         self.item(index).map_err(DatasetError::new)
     }
 
-    /// On all processors, so that one loader, whose batches come in order, keeps up with any device.
+    /// In parallel, so that one loader, whose batches come in order, keeps up with any device.
     fn get_many(&self, indexes: Vec<usize>) -> Result<Vec<LabelledFace>, DatasetError> {
         indexes.into_par_iter().map(|index| self.get(index)).collect()
     }
@@ -112,9 +112,9 @@ pub struct LabelledBatch {
     pub faces: Tensor<4>,
     /// `[batch]`, index of the class.
     pub labels: Tensor<1, Int>,
-    /// `[batch]`, age group; zero where it is not known.
+    /// `[batch]`, age group; zero if unknown.
     pub groups: Tensor<1, Int>,
-    /// `[batch]`, one where the age group is known, else zero.
+    /// `[batch]`, one if the age group is known, else zero.
     pub group_mask: Tensor<1>,
 }
 
@@ -140,16 +140,16 @@ pub(crate) fn indices_tensor(indices: impl Iterator<Item = usize>, device: &Devi
     Tensor::from_data(TensorData::new(indices, shape), device)
 }
 
-/// The age group of each face, as labels for the age classifier.
+/// Age group of each face, as labels for the age classifier.
 ///
 /// # Errors
-/// [`DataError::NoGroup`] with the first face that has none.
+/// [`DataError::NoGroup`] if a face has none.
 pub fn group_labels(faces: &dyn FaceSet) -> Result<Vec<usize>, DataError> {
     let group = |index| faces.label(index).group.ok_or_else(|| DataError::NoGroup { name: faces.name(index) });
     (0..faces.len()).map(group).collect()
 }
 
-/// The person of each face as a class index, as labels for the identity network.
+/// Identity of each face as a class index, as labels for the identity network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityLabels {
     /// Class of each face, below `count`.
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_of_a_stream_depends_on_its_place_alone() {
+    fn an_item_of_a_stream_depends_only_on_its_index() {
         let [short, long] = [stream(8), stream(1000)];
 
         long.get(999).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn many_items_are_the_same_items_in_the_same_order() {
+    fn many_items_equal_single_items_in_order() {
         let items = stream(40);
         let indices: Vec<usize> = (0..40).rev().collect();
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_is_augmented_anew_in_each_epoch() {
+    fn augmentation_differs_between_epochs() {
         let items = stream(10);
         let of_face = |from: usize| (from..from + 5).map(|i| items.get(i).unwrap()).find(|item| item.label == 12);
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_no_faces_has_no_items() {
+    fn a_stream_without_faces_has_no_items() {
         let none = Arc::new(PlainFaces(Vec::new()));
 
         assert_eq!(LabelledDataset::stream(none, Vec::new(), 4, Augmentation::none(), 1, 9).len(), 0);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_of_an_image_that_cannot_be_read_reaches_the_loader() {
+    fn the_error_of_an_unreadable_image_reaches_the_loader() {
         struct Missing(crate::FaceLabel);
         impl FaceSet for Missing {
             fn len(&self) -> usize {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_numbered_by_name_and_unknown_ones_follow() {
+    fn identities_are_numbered_by_name_before_unknown_ones() {
         let faces = PlainFaces::of_people(&["bob", "", "ann", "bob", ""]);
 
         let identities = IdentityLabels::of(&faces);

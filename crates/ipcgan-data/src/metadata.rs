@@ -1,5 +1,6 @@
 //! Tables of faces: the `metadata.csv` of a prepared folder, and others with columns of other names.
 
+use std::fmt;
 use std::path::Path;
 
 use csv::{StringRecord, Writer};
@@ -10,7 +11,7 @@ use crate::excluded::{Cause, Fault};
 use crate::table_file::{self, TableFile};
 use crate::{DataError, FaceLabel, Split};
 
-/// Column names of a table. Only the column of file names is required, and those that were renamed.
+/// Column names of a table. Only the column of file names and renamed columns are required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// In the order of [`Columns::NAMES`].
@@ -24,11 +25,20 @@ impl Default for Columns {
     }
 }
 
+/// The renamed columns, as `age=Years, identity=Person`.
+impl fmt::Display for Columns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renamed = Self::NAMES.iter().zip(&self.names).zip(self.renamed).filter(|(_, renamed)| *renamed);
+        let renamed: Vec<String> = renamed.map(|((ours, theirs), _)| format!("{ours}={theirs}")).collect();
+        formatter.write_str(&renamed.join(", "))
+    }
+}
+
 impl Columns {
-    /// What we call the columns: the image, relative to the folder; years or a range such as `40-49` or `70+`; the index
-    /// of the age group, if it is known better than the age says; whose face it is; `train`, `valid` or `test`.
+    /// Our names of the columns: path of the image, relative to the folder; age in years or a range such as `40-49` or
+    /// `70+`; index of the age group, which takes precedence over the age; identity; `train`, `valid` or `test`.
     pub(crate) const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
-    /// What others call them, as words to suggest.
+    /// Common names of each column in other tables, for suggestions.
     const SYNONYMS: [&[&str]; 5] = [
         &["file", "filename", "image", "img", "path", "picture", "photo", "image_id", "full_path"],
         &["years", "real_age", "age_years", "alter"],
@@ -37,10 +47,10 @@ impl Columns {
         &["set", "subset", "partition"],
     ];
 
-    /// Says that the table calls our column `ours` `theirs`.
+    /// Maps our column `ours` to the column `theirs` of the table.
     ///
     /// # Errors
-    /// We have no column `ours`, it was renamed before, or `theirs` is empty.
+    /// There is no column `ours`, it was renamed before, or `theirs` is empty.
     pub fn rename(&mut self, ours: &str, theirs: &str) -> Result<(), String> {
         let Some(index) = Self::NAMES.iter().position(|name| *name == ours) else {
             return Err(format!("there is no column `{ours}`, only {}", Self::NAMES.join(", ")));
@@ -150,7 +160,7 @@ pub(crate) struct ColumnIndices {
     split: Option<usize>,
 }
 
-/// Columns of ours that a table lacks, each with one of its own that may be meant.
+/// Our columns that a table lacks, each with a similar one of the table.
 type Missing = Vec<(&'static str, Option<String>)>;
 
 impl ColumnIndices {
@@ -275,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_makes_no_sense_says_why() {
+    fn an_unusable_row_has_a_reason() {
         let table = "file_name,age,group,split\na,-3,,\nb,5,,\nc,,5,\nd,,,best\n,,,\n";
 
         let reasons: Vec<_> = rows(table.as_bytes()).into_iter().map(|label| label.unwrap_err().reason).collect();
@@ -304,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_given_and_not_there_is_refused_with_those_that_are() {
+    fn a_given_column_that_is_missing_is_rejected_with_the_existing_ones() {
         let error = |columns: Columns, header: &str| {
             let header: StringRecord = header.split(',').collect();
             ColumnIndices::of(&header, &columns, Path::new("labels.csv")).err().map(|error| error.to_string())
@@ -329,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_column_is_told_with_the_one_that_may_be_meant() {
+    fn a_missing_column_is_reported_with_a_similar_one() {
         let header: StringRecord = "file_name,real_age,shoe".split(',').collect();
 
         let missing = ColumnIndices::of(&header, &Columns::default(), Path::new("labels.csv")).unwrap().1;

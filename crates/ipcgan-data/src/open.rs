@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ipcgan_model::AgeGroups;
 
-use crate::{DataError, Excluded, FaceSet, PreparedFolder, ShardedFaces};
+use crate::sharded::ShardedFaces;
+use crate::{DataError, Excluded, FaceSet, PreparedFolder};
 
 /// The prepared folder at `folder`, or the Parquet shards in it, and the rows that are left out.
 ///

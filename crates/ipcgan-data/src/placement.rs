@@ -1,6 +1,6 @@
 //! Placement of a face in its photo, and its blend mask.
 
-use crate::alignment::SimilarityTransform;
+use crate::similarity_transform::SimilarityTransform;
 
 /// Middle of the oval, as fractions of the face's width.
 const MIDDLE: [f32; 2] = [0.495, 0.5];
@@ -22,7 +22,7 @@ pub struct FacePlacement {
     /// From points of the photo to points of the aligned face, in pixels.
     pub from_photo: SimilarityTransform,
     /// Blend mask in the aligned face.
-    pub mask: OvalMask,
+    pub(crate) mask: OvalMask,
 }
 
 impl FacePlacement {
@@ -43,17 +43,17 @@ impl FacePlacement {
 
 /// A feathered oval blend mask; for a turned head it is narrowed to the face, so that the background stays.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OvalMask {
+pub(crate) struct OvalMask {
     /// How far it reaches to the left and to the right of its middle, as fractions of the face's width.
     reach: [f32; 2],
 }
 
 impl OvalMask {
     /// Of a face that looks ahead.
-    pub const FRONTAL: Self = Self { reach: [RADII[0]; 2] };
+    const FRONTAL: Self = Self { reach: [RADII[0]; 2] };
 
     /// Of the aligned face with `landmarks`, in the order and the units of [`crate::alignment::TEMPLATE`].
-    pub fn of(landmarks: &[[f32; 2]; 5]) -> Self {
+    pub(crate) fn of(landmarks: &[[f32; 2]; 5]) -> Self {
         let [left_eye, right_eye, nose, ..] = landmarks.map(|[x, _]| x);
         let eyes = (right_eye - left_eye).max(f32::EPSILON);
         let turn = (nose - (left_eye + right_eye) / 2.0) / eyes;

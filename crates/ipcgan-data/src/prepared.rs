@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_used_is_refused_with_what_to_change() {
+    fn a_folder_that_cannot_be_used_is_rejected_with_what_to_change() {
         let missing = PreparedFolder::open(Path::new("/missing"), &AgeGroups::default()).unwrap_err();
         assert!(missing.to_string().starts_with("there is no folder /missing"));
 

@@ -1,6 +1,6 @@
 //! Counter-based randomness: the numbers of item `index` in epoch `epoch` do not depend on earlier items.
 //!
-//! So a run that goes on at step `k` meets the very items that an unbroken run meets there, in any number of threads.
+//! So a run resumed at step `k` sees the same items as an uninterrupted run, with any number of threads.
 
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -13,12 +13,12 @@ pub fn random(seed: u64, epoch: u64, index: u64) -> impl Rng {
 /// Element `index` of a random permutation of `0..len`, different in each epoch.
 ///
 /// A Feistel network on the next power of four, followed until it comes back below `len` (Black, Rogaway: Ciphers
-/// with Arbitrary Finite Domains, 2002): the order needs neither memory nor the positions before this one.
+/// with Arbitrary Finite Domains, 2002): it needs neither memory nor earlier elements.
 ///
 /// # Panics
 /// If `index` is not below `len`.
 pub fn permuted_index(index: usize, len: usize, seed: u64, epoch: u64) -> usize {
-    assert!(index < len, "position {index} is outside of an order of {len}");
+    assert!(index < len, "index {index} is outside of a permutation of {len}");
     let half_bits = (usize::BITS - (len - 1).leading_zeros()).div_ceil(2).max(1);
     let key = mixed(mixed(seed) ^ epoch);
     let mut place = index as u64;
@@ -30,9 +30,9 @@ pub fn permuted_index(index: usize, len: usize, seed: u64, epoch: u64) -> usize 
     }
 }
 
-/// A permutation of the numbers of `2 * half_bits` bits.
+/// A permutation of the integers of `2 * half_bits` bits.
 fn feistel(number: u64, half_bits: u32, key: u64) -> u64 {
-    // Four rounds are enough for large halves, but leave traces of the order in halves of one or two bits.
+    // Four rounds suffice for large halves, but leave patterns in halves of one or two bits.
     const ROUNDS: u64 = 8;
     let mask = (1 << half_bits) - 1;
     let [mut left, mut right] = [number >> half_bits, number & mask];
@@ -42,7 +42,7 @@ fn feistel(number: u64, half_bits: u32, key: u64) -> u64 {
     left << half_bits | right
 }
 
-/// A number that shares no pattern with `number` (SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
+/// A well-mixed hash of `number` (SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
 pub(crate) fn mixed(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_holds_every_position_once() {
+    fn a_permutation_has_every_index_once() {
         for len in [1, 2, 3, 4, 5, 16, 17, 100, 1000] {
             let mut positions = order(len, 7, 3);
 
@@ -70,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn epochs_and_seeds_have_orders_of_their_own() {
+    fn permutations_differ_by_epoch_and_seed() {
         assert_eq!(order(50, 1, 0), order(50, 1, 0));
         assert_ne!(order(50, 1, 0), order(50, 1, 1));
         assert_ne!(order(50, 1, 0), order(50, 2, 0));
     }
 
     #[test]
-    fn each_position_comes_first_about_equally_often() {
+    fn each_index_comes_first_equally_often() {
         let mut counts = [0_u32; 5];
 
         (0..5000).for_each(|epoch| counts[permuted_index(0, 5, 1, epoch)] += 1);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_repeat_and_differ_by_each_number() {
+    fn generators_are_reproducible_and_differ_by_seed_epoch_and_index() {
         let first = |seed, epoch, index| random(seed, epoch, index).next_u64();
 
         assert_eq!(first(1, 2, 3), first(1, 2, 3));

@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-/// A rectangle of an image in pixels; it may begin and end between pixels and reach beyond the image.
+/// A rectangle of an image in pixels; its edges may be fractional and outside of the image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Region {
     pub(crate) left: f32,
@@ -22,14 +22,14 @@ impl Region {
     pub(crate) fn centred_square(image: &RgbImage) -> Self {
         let [width, height] = [image.width(), image.height()].map(|length| length as f32);
         let side = width.min(height);
-        // Whole pixels, so that a square of the wanted size is copied and not blurred.
+        // Whole pixels, so that a square of the target size is copied and not blurred.
         let [left, top] = [width, height].map(|length| ((length - side) / 2.0).floor());
         Self { left, top, width: side, height: side }
     }
 }
 
-/// The value of `image` at a point, bilinear between the middles of the four pixels around it, which lie at whole
-/// columns and rows. Beyond the image its edge goes on.
+/// The bilinear interpolation of `image` at a point; pixel centres are at integer coordinates. Beyond the image its edge
+/// pixels repeat.
 pub(crate) fn at(image: &RgbImage, column: f32, row: f32) -> [f32; 3] {
     let (last_column, last_row) = (image.width() - 1, image.height() - 1);
     let (column, row) = (column.clamp(0.0, last_column as f32), row.clamp(0.0, last_row as f32));
@@ -45,7 +45,7 @@ pub(crate) fn at(image: &RgbImage, column: f32, row: f32) -> [f32; 3] {
 /// The part `region` of `image` at `size` x `size` pixels, as `[red, green, blue]` of each pixel, 0 to 255.
 ///
 /// Weights are a triangle as wide as the larger of a source and a target pixel: shrinking averages, enlarging is
-/// bilinear. Beyond the image its edge goes on.
+/// bilinear. Beyond the image its edge pixels repeat.
 pub(crate) fn resampled(image: &RgbImage, region: Region, size: u32) -> Vec<[f32; 3]> {
     // Prepared faces usually have the size of the networks, and loading them must keep up with a fast device.
     if region == Region::whole(image) && image.dimensions() == (size, size) {
@@ -82,7 +82,7 @@ pub(crate) fn to_image(pixels: &[[f32; 3]], size: u32) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| Rgb(pixels[(y * size + x) as usize].map(|value| (value + 0.5) as u8)))
 }
 
-/// The source pixels that make one target pixel: `weights` (sum 1) from pixel `first` on.
+/// Filter taps of a target pixel: `weights` (sum 1) of the source pixels from `first`.
 struct Taps {
     first: usize,
     weights: Vec<f32>,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn half_the_size_averages_what_it_covers() {
+    fn half_the_size_averages_the_covered_pixels() {
         let checkerboard = RgbImage::from_fn(16, 16, |x, y| Rgb([((x + y) % 2 * 200) as u8; 3]));
 
         let grey = to_image(&resampled(&checkerboard, Region::whole(&checkerboard), 8), 8);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_of_whole_pixels_is_cut_out_as_it_is() {
+    fn a_region_of_whole_pixels_is_copied() {
         let original = gradient(8, 6);
         let region = Region { left: 2.0, top: 1.0, width: 4.0, height: 4.0 };
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_image_its_edge_goes_on() {
+    fn beyond_the_image_its_edge_pixels_repeat() {
         let original = gradient(4, 4);
         let region = Region { left: -40.0, top: 0.0, width: 4.0, height: 4.0 };
 

@@ -1,4 +1,4 @@
-//! Prepared faces in Parquet shards: the bytes of each image beside its columns.
+//! Prepared faces in Parquet shards: the bytes of each image, and its columns.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,11 +28,11 @@ const BYTES: &str = "image.bytes";
 
 /// The faces in the `*.parquet` files of a folder, files in alphabetical order.
 ///
-/// Each file has a column `image` of records with `bytes` (an image file of any readable kind) and, if it likes, `path`;
-/// and columns as a `metadata.csv` (`age`, `group`, `identity`, `split`), of texts or numbers. Where there is no column
-/// `split`, the file's name says it: `train-00000-of-00002.parquet`. Labels are kept in memory, images are not.
+/// Each file has a column `image` of records with `bytes` (an image file of any readable kind) and, optionally, `path`;
+/// and the columns of a `metadata.csv` (`age`, `group`, `identity`, `split`), as text or numbers. Without a column
+/// `split`, the file's name determines it: `train-00000-of-00002.parquet`. Labels are kept in memory, images are not.
 #[derive(Debug)]
-pub struct ShardedFaces {
+pub(crate) struct ShardedFaces {
     shards: Vec<Shard>,
     faces: Vec<Face>,
 }
@@ -41,7 +41,7 @@ pub struct ShardedFaces {
 struct Shard {
     path: PathBuf,
     metadata: Arc<ParquetMetaData>,
-    /// Place of [`BYTES`] among the columns.
+    /// Index of the column [`BYTES`].
     column: usize,
 }
 
@@ -55,15 +55,15 @@ struct Face {
 
 impl ShardedFaces {
     /// Whether `folder` holds shards.
-    pub fn are_in(folder: &Path) -> bool {
+    pub(crate) fn are_in(folder: &Path) -> bool {
         paths(folder).is_ok_and(|paths| !paths.is_empty())
     }
 
-    /// Opens the shards in `folder`; gives its usable faces, and the rows that are not usable.
+    /// Opens the shards in `folder`; returns the usable faces and the excluded rows.
     ///
     /// # Errors
-    /// A shard that cannot be read, is no Parquet file or has no column `image.bytes`; no usable row.
-    pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
+    /// A shard cannot be read, is not a Parquet file or has no column `image.bytes`, or no row is usable.
+    pub(crate) fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
         let mut all = Self { shards: Vec::new(), faces: Vec::new() };
         let mut excluded = Vec::new();
         for path in paths(folder)? {
@@ -77,7 +77,7 @@ impl ShardedFaces {
     }
 
     fn add(&mut self, path: PathBuf, groups: &AgeGroups) -> Result<Vec<Excluded>, DataError> {
-        // The reader panics at some of what a damaged file may hold.
+        // The reader panics on some damaged files.
         let opened = catch_panic(|| Shard::open(&path, groups));
         let (shard, labels) = opened.map_err(|reason| unusable(&path, &ParquetError::General(reason)))??;
         let mut excluded = Vec::new();
@@ -116,7 +116,7 @@ impl FaceSet for ShardedFaces {
 }
 
 impl Shard {
-    /// The shard in the file `path`, and what it says of each row.
+    /// Opens the shard `path`; returns the label of each row as well.
     fn open(path: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Result<FaceLabel, Fault>>), DataError> {
         let unusable = |error: ParquetError| unusable(path, &error);
         let file = File::open(path).and_then(ShardFile::new).map_err(DataError::reading(path))?;
@@ -151,7 +151,7 @@ impl Shard {
                 here
             })
             .ok_or_else(|| unusable(&self.path, &ParquetError::General("it has fewer rows than labels".into())))?;
-        // A file of its own: threads must not move one another's place in it.
+        // Its own handle, because threads share the position of a handle.
         let file = File::open(&self.path).and_then(ShardFile::new).map_err(DataError::reading(&self.path))?;
         let read = || -> Result<Vec<ByteArray>, ParquetError> {
             let column = group.column(self.column);
@@ -165,19 +165,19 @@ impl Shard {
         };
         let values = catch_panic(read).unwrap_or_else(|reason| Err(ParquetError::General(reason)));
         let values = values.map_err(|error| unusable(&self.path, &error))?;
-        // No bytes at all are refused by the decoder.
+        // The decoder rejects an empty file.
         Ok(values.first().map(|bytes| bytes.data().to_vec()).unwrap_or_default())
     }
 }
 
-/// Whether a file of so many `bytes` can have the rows that it says it has: an image has a byte at least.
+/// Whether a file of `bytes` can have as many rows as it claims: an image has at least one byte.
 fn rows_can_be(metadata: &ParquetMetaData, bytes: u64) -> bool {
     let mut groups = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()));
     let sum = groups.try_fold(0u64, |sum, rows| sum.checked_add(rows.ok()?));
     sum.is_some_and(|sum| sum <= bytes && i64::try_from(sum) == Ok(metadata.file_metadata().num_rows()))
 }
 
-/// What the columns say of each row.
+/// The label of each row.
 fn labels(
     reader: &SerializedFileReader<ShardFile>,
     path: &Path,
@@ -187,7 +187,7 @@ fn labels(
     let schema = reader.metadata().file_metadata().schema();
     let of_labels = |field: &&Arc<Type>| field.is_primitive() && Columns::NAMES[1..].contains(&field.name());
     let fields: Vec<_> = schema.get_fields().iter().filter(of_labels).cloned().collect();
-    // Every row has an image, so it has a name.
+    // Every row has an image, and therefore a name.
     let header: StringRecord = std::iter::once("file_name").chain(fields.iter().map(|field| field.name())).collect();
     let (places, _) = ColumnIndices::of(&header, &Columns::default(), path)?;
     let by_name = split_of_file(path);
@@ -211,7 +211,7 @@ fn labels(
     .collect()
 }
 
-/// A cell as a `metadata.csv` would have it.
+/// A cell as the text of a `metadata.csv`.
 fn text(field: &Field) -> String {
     match field {
         Field::Null => String::new(),
@@ -222,7 +222,7 @@ fn text(field: &Field) -> String {
     }
 }
 
-/// The side that a file's name begins with.
+/// The split that a file's name begins with.
 fn split_of_file(path: &Path) -> Option<Split> {
     let name = path.file_name()?.to_str()?;
     Split::by_name(name.split(|letter: char| !letter.is_ascii_alphabetic()).next()?)
@@ -249,7 +249,7 @@ fn unusable(path: &Path, error: &ParquetError) -> DataError {
 mod tests {
     use super::*;
 
-    /// Written by PyArrow: see `make_shards.py` beside them.
+    /// Shards written by PyArrow with `make_shards.py`, which is next to them.
     fn open() -> (ShardedFaces, Vec<Excluded>) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/shards");
         assert!(ShardedFaces::are_in(&folder));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_faces_with_the_side_that_the_file_says() {
+    fn rows_have_the_split_in_the_file_name() {
         let (faces, excluded) = open();
 
         assert_eq!(excluded[0].line, Some(3));
@@ -295,9 +295,9 @@ mod tests {
         assert!(faces.image(2).unwrap_err().to_string().ends_with("is an empty file; copy or download it again"));
     }
 
-    /// In `promises-more` a page's header names a list far longer than the file; at `short-dictionary` the reader panics.
+    /// A page header in `promises-more` claims a list far longer than the file; the reader panics on `short-dictionary`.
     #[test]
-    fn damaged_files_are_refused_at_once() {
+    fn damaged_files_are_rejected() {
         for name in ["promises-more", "short-dictionary"] {
             let folder = tempfile::tempdir().unwrap();
             let damaged = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{name}.parquet"));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_parquet_is_an_error_by_its_name() {
+    fn a_file_that_is_not_parquet_is_an_error_with_its_name() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("train.parquet"), "PAR1 but no more").unwrap();
 

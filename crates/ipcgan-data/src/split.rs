@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_the_people_are_held_out() {
+    fn fractions_of_the_identities_are_held_out() {
         let held_out = HeldOut { valid: 0.2, test: 0.2 };
         let count = |split, seed| {
             (0..1000).filter(|person| split_of(&format!("person {person}"), seed, held_out) == split).count()
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn another_seed_parts_people_in_another_way() {
+    fn splits_differ_by_seed() {
         let held_out = HeldOut { valid: 0.5, test: 0.0 };
         let sides = |seed| (0..64).map(|person| split_of(&person.to_string(), seed, held_out)).collect::<Vec<_>>();
 
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_without_identity_are_parted_one_by_one() {
+    fn faces_without_identity_are_split_one_by_one() {
         let faces = PlainFaces::of_people(&[""; 100]);
 
         let (train, valid) = by_identity(Arc::new(faces), 1, 0.5).unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_given_to_two_splits_is_refused_by_name() {
+    fn an_identity_in_two_splits_is_rejected_by_name() {
         let mut faces = PlainFaces::of_people(&["ann", "ann"]);
         faces.0[0].split = Some(Split::Train);
         faces.0[1].split = Some(Split::Valid);

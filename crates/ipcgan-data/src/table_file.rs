@@ -1,5 +1,4 @@
-//! Tables in text files: separated by commas, semicolons, tabs or bars, in
-//! UTF-8, UTF-16 or Windows-1252.
+//! Tables in text files: separated by commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Windows-1252.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -14,9 +13,9 @@ use crate::excluded::Fault;
 
 /// Maximum size of a table in bytes: ten million rows.
 const MAX_BYTES: u64 = 1 << 30;
-/// What may stand between the cells of a row; the first one where nothing does.
+/// Possible separators of cells; the first one is the default.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// How files begin that are no text, and what they are.
+/// Signatures of files that are not text, with advice.
 const OTHER_FORMATS: [(&[u8], &str); 5] = [
     (b"PK\x03\x04", "is a spreadsheet or an archive; save the table as CSV"),
     (b"\xd0\xcf\x11\xe0", "is a spreadsheet; save the table as CSV"),
@@ -29,23 +28,23 @@ const OTHER_FORMATS: [(&[u8], &str); 5] = [
 pub(crate) struct TableFile {
     pub(crate) header: StringRecord,
     pub(crate) rows: Vec<TableRow>,
-    /// How it is written, if not in UTF-8 with commas: `windows-1252, separated by semicolons`.
+    /// Its encoding and separator, if they are not UTF-8 and commas: `windows-1252, separated by semicolons`.
     pub(crate) format: Option<String>,
 }
 
 /// One row.
 pub(crate) struct TableRow {
-    /// Line in the file, from 1.
+    /// Line number in the file, from 1.
     pub(crate) line: u64,
-    /// Its cells, or why they cannot be used.
+    /// Its cells, or why they are unusable.
     pub(crate) cells: Result<StringRecord, Fault>,
 }
 
 impl TableFile {
-    /// The table in the file `path`; `expected` is the name of a column that it should have, by which its separator is known.
+    /// Reads the table `path`; its separator is the one that yields the `expected` columns.
     ///
     /// # Errors
-    /// The file cannot be read or is no text table, or a quote in it is never closed.
+    /// The file cannot be read or is not a text table, or a quote is not closed.
     pub(crate) fn read(path: &Path, expected: &[&str]) -> Result<Self, DataError> {
         let bytes = bytes(path)?;
         Self::of_bytes(&bytes, expected).map_err(|reason| DataError::unusable(path, reason))
@@ -77,18 +76,18 @@ impl TableFile {
         Ok(Self { header, rows, format })
     }
 
-    /// Where the column `name` is, in upper or lower case.
+    /// Index of the column `name`, ignoring case.
     ///
     /// # Errors
-    /// There are several.
+    /// There are several such columns.
     pub(crate) fn column(&self, name: &str) -> Result<Option<usize>, String> {
         column(&self.header, name)
     }
 
-    /// Where the columns `names` are in the table, which was read from `path`.
+    /// Indices of the columns `names` of the table, which was read from `path`.
     ///
     /// # Errors
-    /// One is missing, or there are several of its name.
+    /// A column is missing or occurs several times.
     pub(crate) fn columns<const N: usize>(
         &self,
         path: &Path,
@@ -109,7 +108,7 @@ impl TableFile {
     }
 }
 
-/// Where the column `name` of `header` is; an exact name goes before one that differs in case.
+/// Index of the column `name` of `header`; an exact match takes precedence over one that differs in case.
 pub(crate) fn column(header: &StringRecord, name: &str) -> Result<Option<usize>, String> {
     let places = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
         header.iter().enumerate().filter(|(_, column)| same(column)).map(|(place, _)| place).collect()
@@ -133,7 +132,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     }
 }
 
-/// The text in `bytes` as UTF-8, but for single rows that may be damaged, and its encoding.
+/// The text in `bytes` as UTF-8, except for single damaged rows, and its encoding.
 fn decoded(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &'static Encoding), String> {
     if let Some((_, reason)) = OTHER_FORMATS.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Err((*reason).into());
@@ -151,7 +150,7 @@ fn decoded(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, &'static Encoding), String> {
     }
 }
 
-/// What the bytes themselves say of their encoding.
+/// The encoding of a text without a byte order mark.
 fn encoding_without_mark(bytes: &[u8]) -> Result<&'static Encoding, String> {
     let zeros = |first: usize| bytes.iter().skip(first).step_by(2).take(2048).filter(|byte| **byte == 0).count();
     match (zeros(0), zeros(1)) {
@@ -160,13 +159,13 @@ fn encoding_without_mark(bytes: &[u8]) -> Result<&'static Encoding, String> {
         (even, odd) if even > 8 * odd => return Ok(UTF_16BE),
         _ => return Err("is not text; a table of labels is a text file, such as CSV".into()),
     }
-    // One damaged row among others with letters beyond ASCII is that row's fault, not another encoding.
+    // A damaged row among rows with valid non-ASCII letters does not mean another encoding.
     let other_letters = bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii());
     let is_utf8 = std::str::from_utf8(bytes).is_ok();
     Ok(if is_utf8 || other_letters { UTF_8 } else { WINDOWS_1252 })
 }
 
-/// The separator that a first line `sep=;` names, as spreadsheets write it, and what follows the line.
+/// The separator in a first line `sep=;`, as spreadsheets write it, and the text after that line.
 fn separator_line(text: &[u8]) -> Option<(u8, &[u8])> {
     let rest = text.strip_prefix(b"sep=")?;
     let (separator, rest) = rest.split_first()?;
@@ -174,7 +173,7 @@ fn separator_line(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((*separator, rest.strip_prefix(b"\n")?))
 }
 
-/// The separator with which the header has an expected column, or else the most columns.
+/// The separator that yields an expected column in the header, else the one that yields the most columns.
 fn separator(text: &[u8], expected: &[&str]) -> u8 {
     let score = |separator: u8| {
         let mut reader = reader(text, separator);
@@ -182,17 +181,17 @@ fn separator(text: &[u8], expected: &[&str]) -> u8 {
         let known = expected.iter().filter(|name| matches!(column(&header, name), Ok(Some(_)))).count();
         (known, header.len())
     };
-    // Of equal ones the first.
+    // The first of equal ones.
     let best = SEPARATORS.into_iter().rev().max_by_key(|separator| score(*separator));
     best.expect("there are separators")
 }
 
 fn reader(text: &[u8], separator: u8) -> csv::Reader<&[u8]> {
-    // A row with too few or too many cells is that row's fault, not the table's.
+    // A row with too few or too many cells does not invalidate the table.
     ReaderBuilder::new().delimiter(separator).flexible(true).trim(Trim::All).from_reader(text)
 }
 
-/// The line at a place of a text. The reader's own count is one behind where lines end in two characters.
+/// Line numbers of positions in a text. The reader's own count is wrong for lines that end in two characters.
 struct Lines<'a> {
     text: &'a [u8],
     byte: usize,
@@ -200,7 +199,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the first row at or behind `byte`, which is not before that of an earlier call.
+    /// The line of the first row at or after `byte`; calls must be in ascending order.
     fn at(&mut self, byte: u64) -> u64 {
         let start = (byte as usize).min(self.text.len());
         let ends = self.text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -231,18 +230,18 @@ fn cells(record: &ByteRecord, header: &StringRecord) -> Result<StringRecord, Fau
     Ok(cells)
 }
 
-/// The line where the last row begins, and its last cell.
+/// First line of the last row, and its last cell.
 fn record_end(rows: &[TableRow]) -> Option<(u64, String)> {
     let last = rows.last()?;
     let cells = last.cells.as_ref().ok()?;
     Some((last.line, cells.iter().next_back()?.into()))
 }
 
-/// Refuses a last row that goes on over many lines because a quote in it is open: it holds all rows behind.
+/// Rejects a last row with an unclosed quote, which would contain all rows after it.
 fn check_quotes(end: &Option<(u64, String)>, text: &[u8]) -> Result<(), String> {
     match end {
         Some((line, cell)) if cell.contains('\n') && !text.trim_ascii_end().ends_with(b"\"") => {
-            Err(format!("has a quote in line {line} that is never closed, so the rows behind it cannot be read"))
+            Err(format!("has a quote in line {line} that is never closed, so the rows after it cannot be read"))
         }
         _ => Ok(()),
     }
@@ -324,13 +323,13 @@ mod tests {
     }
 
     #[test]
-    fn the_separator_is_that_which_parts_the_expected_column_off() {
+    fn the_separator_is_the_one_that_yields_the_expected_column() {
         assert_eq!(rows(b"file_name;a, b, c, d\nx.jpg;1\n"), [["x.jpg", "1"]]);
         assert_eq!(rows(b"file_name\nx;y.jpg\n"), [["x;y.jpg"]]);
     }
 
     #[test]
-    fn a_row_of_damaged_bytes_or_with_too_many_cells_is_left_out_alone() {
+    fn only_rows_with_invalid_bytes_or_too_many_cells_are_excluded() {
         let table = TableFile::of_bytes(
             "file_name,age\nä.jpg,20\n?.jpg,25\nb.jpg,25,5\nc.jpg,25,\n".replace('?', "X").as_bytes(),
             &EXPECTED,
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_never_closed_is_refused_instead_of_hiding_rows() {
+    fn an_unclosed_quote_is_an_error() {
         let reason = TableFile::of_bytes(b"file_name,who\na,b\nc,\"d\ne,f\ng,h\n", &EXPECTED).err().unwrap();
 
         assert!(reason.contains("a quote in line 3 that is never closed"), "{reason}");
@@ -353,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_table_is_named() {
+    fn a_file_that_is_no_text_table_is_reported_by_its_type() {
         let reason = |bytes: &[u8]| TableFile::of_bytes(bytes, &EXPECTED).err().unwrap();
 
         assert!(reason(b"PK\x03\x04\x14\0").contains("save the table as CSV"));
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_known_in_upper_and_lower_case_and_doubled_ones_are_refused() {
+    fn column_names_are_case_insensitive_and_duplicates_are_rejected() {
         let table = TableFile::of_bytes(b"File_Name,AGE,age,x,x\n", &EXPECTED).unwrap();
 
         assert_eq!(table.column("file_name"), Ok(Some(0)));

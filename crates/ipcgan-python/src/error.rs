@@ -7,7 +7,7 @@ use std::process;
 use std::sync::OnceLock;
 
 use ipcgan::data::DataError;
-use ipcgan::model::catch_panic;
+use ipcgan::system::catch_panic;
 use ipcgan::train::TrainingError;
 use ipcgan::{DeviceError, ModelError};
 use pyo3::exceptions::{

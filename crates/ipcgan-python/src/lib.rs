@@ -13,7 +13,7 @@ use pyo3::pymodule;
 
 /// Cache-line-aligned allocations, as in the command: the kernels read whole vectors.
 #[global_allocator]
-static ALLOCATOR: ipcgan::model::CacheAlignedAllocator = ipcgan::model::CacheAlignedAllocator;
+static ALLOCATOR: ipcgan::system::CacheAlignedAllocator = ipcgan::system::CacheAlignedAllocator;
 
 #[pymodule(name = "_native")]
 mod native {

@@ -44,7 +44,7 @@ pub use monitor::lines::{LineSink, human_duration};
 pub use plan::{StagePlan, plan};
 pub use run::folder::{RunFolder, TENSORBOARD_FOLDER};
 pub use run::summary::Summary;
-pub use samples::{aged_sheet, at_every_age};
+pub use samples::at_every_age;
 pub use session::{Display, Session};
 pub use stage::Stage;
 pub use stages::{AgeModel, AgingModel, IdentityModel};

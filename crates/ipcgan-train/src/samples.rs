@@ -2,11 +2,8 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{contact_sheet_with_captions, pixels};
+use ipcgan_data::{aged_sheet, pixels};
 use ipcgan_model::{AgeGroups, InferenceGenerator};
-
-/// White pixels between images.
-const GAP: u32 = 2;
 
 /// One row per face: the source, then the face at each age group. All faces have the same size.
 pub(crate) fn sample_grid(
@@ -24,12 +21,6 @@ pub(crate) fn sample_grid(
         })
         .collect();
     aged_sheet(&rows, &groups.names())
-}
-
-/// Contact sheet with one row per face: the source, then the face at each age group, with captions.
-pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
-    let captions = [&["source".to_string()], groups].concat();
-    contact_sheet_with_captions(rows, &captions, GAP)
 }
 
 /// `face` at each age group, youngest first.

@@ -3,14 +3,10 @@
 //! `crates/ipcgan-web/build.sh FOLDER` builds them. The photo never leaves the page.
 
 use ipcgan::photo::{self, Original, PhotoFormat};
+use ipcgan::web_api::{self, AgesResponse, FacesResponse, MAX_PIXELS, MAX_UPLOAD_MB};
 use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
-use serde_json::json;
+use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
-
-/// Maximum number of pixels of a photo: that of the largest usual cameras, within the page's memory.
-const MAX_PIXELS: u64 = 50_000_000;
-/// Maximum file size of a photo in megabytes.
-const MAX_UPLOAD_MB: usize = 32;
 
 /// Ages the people in photos, one photo at a time.
 #[wasm_bindgen]
@@ -33,10 +29,7 @@ impl Aging {
 
     /// Age groups with their middle ages, and the upload limit, as JSON.
     pub fn about(&self) -> String {
-        let groups = self.aging.age_groups();
-        let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
-        let groups: Vec<_> = groups.indices().map(group).collect();
-        json!({ "groups": groups, "max_upload_mb": MAX_UPLOAD_MB }).to_string()
+        json(&AgesResponse::new(self.aging.age_groups(), MAX_UPLOAD_MB))
     }
 
     /// Opens a photo; returns its size and faces as JSON.
@@ -47,14 +40,13 @@ impl Aging {
         let origin = "the photo".as_ref();
         self.opened = None;
         if photo::pixels_of(bytes, origin).map_err(|error| error.to_string())? > MAX_PIXELS {
-            return Err(format!("photos are limited to {} million pixels", MAX_PIXELS / 1_000_000));
+            return Err(web_api::too_many_pixels());
         }
         let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
         let faces = self.aging.faces(&photo.rgb());
-        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.description(number)).collect();
-        let (width, height) = (photo.image.width(), photo.image.height());
+        let found = json(&FacesResponse::new(&photo, &faces));
         self.opened = Some((photo, faces));
-        Ok(json!({ "width": width, "height": height, "faces": described }).to_string())
+        Ok(found)
     }
 
     /// The open photo with the face `number`, or all faces, at `years`, as a PNG file.
@@ -70,4 +62,8 @@ impl Aging {
         }
         photo.encoded(PhotoFormat::Png).map_err(|error| error.to_string())
     }
+}
+
+fn json(response: &impl Serialize) -> String {
+    serde_json::to_string(response).expect("plain data turn into JSON")
 }

@@ -7,7 +7,7 @@ use image::{Delay, DynamicImage, Frame, RgbImage};
 use ipcgan::AgeBlend;
 use ipcgan::data::{FacePlacement, Residual, paste_back};
 
-use super::photo::Aging;
+use super::aging::Aging;
 
 /// Maximum length of the longer side of an animated photo.
 const LONGER_SIDE: u32 = 480;
@@ -50,7 +50,7 @@ fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Residual>> 
         .map(|step| AgeBlend::from_age(first + (last - first) * step as f32 / steps as f32, groups))
         .collect();
     let residuals = aging.photo_aging.try_residuals(face, &ages)?.into_iter();
-    Ok(residuals.map(|residual| residual.scaled(aging.request.strength)).collect())
+    Ok(residuals.map(|residual| residual.scaled(aging.settings.strength)).collect())
 }
 
 /// Encodes the frames forwards and backwards, repeating.

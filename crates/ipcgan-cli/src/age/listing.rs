@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_results_alone_is_refused_for_that_reason() {
+    fn a_folder_of_results_alone_is_rejected_for_that_reason() {
         let folder = folder(&["in/aged/a-51+.png", "in/.b.png", "empty/"]);
         let refused = |name: &str, out: &str| {
             Listing::of(&[folder.path().join(name)], &folder.path().join(out)).unwrap_err().to_string()
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_photo_among_others_is_told_wherever_it_stands() {
+    fn a_folder_without_photos_is_reported_in_any_position() {
         let folder = folder(&["full/a.png", "empty/notes.txt"]);
         for order in [["full", "empty"], ["empty", "full"]] {
             let given = order.map(|name| folder.path().join(name));

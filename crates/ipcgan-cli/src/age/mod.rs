@@ -3,12 +3,15 @@
 //! In order of execution: [`listing`] finds the photos, [`selection`] parses ages and faces, [`output_names`] names all
 //! results before anything is written, [`photo`] ages one photo after the other, and [`resume_log`] records what is done.
 
+mod aging;
 mod animation;
 mod listing;
 mod natural_order;
+mod output_format;
 mod output_names;
 mod photo;
 mod request;
+mod result_settings;
 mod resume_log;
 mod selection;
 mod source;
@@ -22,63 +25,61 @@ use anyhow::{Context, Result};
 use ipcgan::PhotoAging;
 use log::{debug, error, info, warn};
 
-use crate::arguments::AgeArguments;
-use crate::output::{in_one_line, print_error, print_path};
+use crate::devices;
+use crate::output::{in_one_line, print_error, print_line, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
-use crate::{devices, print_line};
+use aging::Aging;
 use listing::{Given, Listing, Photo, Unreadable};
+pub(crate) use output_format::OutputFormat;
 use output_names::{NameConflict, OutputNames, Suffixes};
-use photo::{AgeResult, AgedPhoto, Aging, Job};
-use request::AgeRequest;
-pub(crate) use request::OutputFormat;
+use photo::{AgeResult, AgedPhoto, Job};
+pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
+use result_settings::ResultSettings;
 use resume_log::{PhotoId, ResumeLog};
-pub(crate) use selection::{Age, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
+pub(crate) use selection::{Age, DEFAULT_STRENGTH, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
 
 /// Maximum number of renamed results that are listed.
 const MAX_RENAMED: usize = 5;
 
-pub(crate) fn run(arguments: &AgeArguments) -> Result<()> {
-    let mut listing = Listing::of(&arguments.photos, &arguments.out)?;
-    if arguments.video {
+pub(crate) fn run(request: &AgeRequest) -> Result<()> {
+    let mut listing = Listing::of(&request.photos, &request.out)?;
+    if request.sequence == Sequence::Video {
         listing.sort();
     }
-    report_skipped(&listing, arguments);
-    let device = devices::open(&arguments.device)?;
-    let face_aging = face_aging(arguments.weights.as_deref(), &device)?;
+    report_skipped(&listing, request.report);
+    let device = devices::open(&request.device)?;
+    let face_aging = face_aging(request.weights.as_deref(), &device)?;
     debug!("loaded weights");
-    let (ages, notices) = selection::ages(&arguments.to, face_aging.age_groups())?;
+    let (ages, notices) = selection::ages(&request.ages, face_aging.age_groups())?;
     notices.iter().for_each(|notice| info!("{notice}"));
-    let weights = arguments.weights.as_ref().map(|_| face_aging.origin());
-    let request = AgeRequest::new(arguments, &ages, weights)?;
-    fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("cannot create the folder {}", arguments.out.display()))?;
-    let log = ResumeLog::open(&arguments.out)?;
-    let suffixes = Suffixes::new(&ages, &face_aging.age_groups().names(), arguments.format);
-    let on_conflict = if arguments.video { NameConflict::Refuse } else { NameConflict::Rename };
-    let names = OutputNames::plan(&listing.photos, &arguments.out, &suffixes, &log, on_conflict)?;
-    report_renamed(&listing.photos, &names);
-    let aging = Aging {
-        photo_aging: PhotoAging::new(face_aging, &device),
-        ages,
-        suffixes,
-        request,
-        out: arguments.out.clone(),
+    let weights = request.weights.as_ref().map(|_| face_aging.origin());
+    let settings = ResultSettings::new(request, &ages, weights)?;
+    fs::create_dir_all(&request.out).with_context(|| format!("cannot create the folder {}", request.out.display()))?;
+    let log = ResumeLog::open(&request.out)?;
+    let suffixes = Suffixes::new(&ages, &face_aging.age_groups().names(), request.format);
+    let on_conflict = match request.sequence {
+        Sequence::Video => NameConflict::Refuse,
+        Sequence::Photos => NameConflict::Rename,
     };
-    match arguments.video {
-        true => video::run(&aging, &listing, &names.bases, log),
-        false => age_all(&aging, &listing, &names, log, arguments),
+    let names = OutputNames::plan(&listing.photos, &request.out, &suffixes, &log, on_conflict)?;
+    report_renamed(&listing.photos, &names);
+    let aging =
+        Aging { photo_aging: PhotoAging::new(face_aging, &device), ages, suffixes, settings, out: request.out.clone() };
+    match request.sequence {
+        Sequence::Video => video::run(&aging, &listing, &names.bases, log),
+        Sequence::Photos => age_all(&aging, &listing, &names, log, request),
     }
 }
 
-fn report_skipped(listing: &Listing, arguments: &AgeArguments) {
+fn report_skipped(listing: &Listing, report: Report) {
     if let Some(advice) = listing.advice() {
         warn!("not read: {advice}");
     }
     for Unreadable { path, reason } in &listing.unreadable {
-        if arguments.json {
+        if report == Report::Json {
             print_json(&AgeResult::Failed { path: path.as_path().into(), error: reason.to_string() });
         }
         error!("error: {reason}");
@@ -101,23 +102,23 @@ fn age_all(
     listing: &Listing,
     names: &OutputNames,
     mut log: ResumeLog,
-    arguments: &AgeArguments,
+    request: &AgeRequest,
 ) -> Result<()> {
     let is_one = listing.photos.len() == 1 && listing.photos[0].given == Given::ByName && listing.unreadable.is_empty();
     let mut summary = Summary::new(listing);
     let progress = Progress::new("ageing photos");
     for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
         progress.show(index, listing.photos.len());
-        match age(aging, photo, base, &mut log, arguments) {
+        match age(aging, photo, base, &mut log, request) {
             Ok(Some(aged)) => {
                 summary.aged += 1;
                 summary.replaced += aged.replaced;
-                print_aged(&aged, arguments);
+                print_aged(&aged, request.report);
             }
             Ok(None) => summary.aged_before += 1,
             Err(error) => {
                 summary.failed += 1;
-                if arguments.json {
+                if request.report == Report::Json {
                     print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
                 }
                 if is_one {
@@ -132,7 +133,7 @@ fn age_all(
     if is_one {
         return Ok(());
     }
-    if arguments.json {
+    if request.report == Report::Json {
         print_json(&AgeResult::Summary { summary: &summary });
     }
     info!("{summary}");
@@ -145,11 +146,11 @@ fn age(
     photo: &Photo,
     base: &Path,
     log: &mut ResumeLog,
-    arguments: &AgeArguments,
+    request: &AgeRequest,
 ) -> Result<Option<AgedPhoto>> {
     let bytes = photo.source.read()?;
     let id = PhotoId { path: photo.location.as_path().into(), content: Content::of(&bytes) };
-    if photo.given == Given::InFolder && !arguments.reprocess && log.has(&id, base, &aging.request) {
+    if photo.given == Given::InFolder && !request.reprocess && log.has(&id, base, &aging.settings) {
         return Ok(None);
     }
     let aged = aging.age(&Job { id: &id, source: &photo.source, bytes: &bytes, base }, log)?;
@@ -158,10 +159,10 @@ fn age(
 }
 
 /// Prints the written files, or all results as JSON.
-fn print_aged(aged: &AgedPhoto, arguments: &AgeArguments) {
-    match arguments.json {
-        true => print_json(&AgeResult::Aged(aged)),
-        false => aged.files.iter().for_each(|file| print_path(file.as_path())),
+fn print_aged(aged: &AgedPhoto, report: Report) {
+    match report {
+        Report::Json => print_json(&AgeResult::Aged(aged)),
+        Report::Files => aged.files.iter().for_each(|file| print_path(file.as_path())),
     }
 }
 

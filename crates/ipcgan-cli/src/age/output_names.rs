@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::listing::Photo;
+use super::output_format::OutputFormat;
 use super::resume_log::ResumeLog;
 use super::selection::Age;
-use crate::age::request::OutputFormat;
 
 /// Maximum length, in bytes, of the ages in the name of a contact sheet.
 const MAX_STRIP_AGES: usize = 60;
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_keep_their_numbers_or_are_refused() {
+    fn frames_keep_their_numbers_or_are_rejected() {
         let folder = folder(&["clip/1.png", "clip/2.png", "out/2-51+.png"]);
         let plan = |out| plan_with(folder.path(), &["clip"], out, &GROUPS, NameConflict::Refuse);
 

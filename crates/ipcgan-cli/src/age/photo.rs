@@ -4,33 +4,23 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
+use ipcgan::data::{FacePlacement, Residual, aged_sheet, counted, paste_back};
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::system::JsonPath;
-use ipcgan::train::aged_sheet;
-use ipcgan::{FaceDescription, PhotoAging, PhotoFace, RgbImage, rotation_advice};
+use ipcgan::{FaceDescription, PhotoFace, RgbImage, rotation_advice};
 use log::{debug, info, warn};
 use serde::Serialize;
 
+use super::aging::Aging;
 use super::animation;
 use super::output_names::{ANIMATION_SUFFIX, Suffixes, face_label};
-use super::request::{AgeRequest, OutputKind};
+use super::request::OutputKind;
 use super::resume_log::{PhotoId, PhotoRecord, ResumeLog, Written};
-use super::selection::Age;
 use super::source::Source;
 use super::summary::Summary;
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
 const MIN_CROP_RATIO: f32 = 0.5;
-
-/// Parameters shared by all photos.
-pub(crate) struct Aging {
-    pub(crate) photo_aging: PhotoAging,
-    pub(crate) ages: Vec<Age>,
-    pub(crate) suffixes: Suffixes,
-    pub(crate) request: AgeRequest,
-    pub(crate) out: PathBuf,
-}
 
 /// Result for a photo.
 #[derive(Debug, Serialize)]
@@ -96,14 +86,14 @@ impl Aging {
         debug!("read {}, {} x {} pixels", path.display(), rgb.width(), rgb.height());
         let mut files = Results::new(self, job, &original, log);
         let mut described = None;
-        if self.request.shown == OutputKind::Aligned {
+        if self.settings.shown == OutputKind::Aligned {
             let face = self.aligned_crop(&rgb, path)?;
             self.write_aligned(&original, &face, &mut files)?;
         } else {
             let faces = self.faces(&rgb, path)?;
             described = Some(faces.iter().map(|(number, face)| face.description(*number)).collect());
             let aged = self.aged(&faces)?;
-            match self.request.shown {
+            match self.settings.shown {
                 OutputKind::Crops => self.write_faces(&aged, &mut files)?,
                 _ => self.write_photo(&original, &rgb, &aged, &mut files)?,
             }
@@ -122,7 +112,7 @@ impl Aging {
             record: PhotoRecord {
                 photo: job.id.clone(),
                 base: job.base.into(),
-                request: self.request.clone(),
+                request: self.settings.clone(),
                 files: written.into_iter().map(JsonPath::from).collect(),
             },
         })
@@ -141,7 +131,7 @@ impl Aging {
             1 => (),
             count => info!("{}: {count} faces, numbered from left to right", path.display()),
         }
-        self.request.face.of(found).with_context(|| format!("{}", path.display()))
+        self.settings.face.of(found).with_context(|| format!("{}", path.display()))
     }
 
     /// A photo that is a single aligned face.
@@ -160,13 +150,6 @@ impl Aging {
         let face = self.photo_aging.aligned_crop(crop);
         let residuals = self.residuals(&face.image)?;
         Ok(AgedFace { label: String::new(), place: face.placement, before: face.image, residuals })
-    }
-
-    /// Residuals of an aligned face at each age.
-    pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Residual>> {
-        let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
-        let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
-        Ok(residuals.map(|residual| residual.scaled(self.request.strength)).collect())
     }
 
     fn aged(&self, faces: &[(usize, PhotoFace)]) -> Result<Vec<AgedFace>> {
@@ -193,7 +176,7 @@ impl Aging {
             files.image("", &age.name, &photo)?;
         }
         self.write_strips(faces, files)?;
-        if self.request.animate {
+        if self.settings.animate {
             let faces: Vec<_> = faces.iter().map(|face| (&face.before, face.place)).collect();
             files.animation("", &animation::of_photo(self, rgb, &faces)?)?;
         }
@@ -216,7 +199,7 @@ impl Aging {
             for (age, residual) in self.ages.iter().zip(&face.residuals) {
                 files.image(&face.label, &age.name, &residual.added_to(&face.before).into())?;
             }
-            if self.request.animate {
+            if self.settings.animate {
                 files.animation(&face.label, &animation::of_face(self, &face.before)?)?;
             }
         }
@@ -248,7 +231,7 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
-        let format = aging.request.format.of(photo);
+        let format = aging.settings.format.of(photo);
         Self { aging, job, log, format, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use ipcgan::system::JsonPath;
 use serde::{Deserialize, Serialize};
 
-use super::request::AgeRequest;
+use super::result_settings::ResultSettings;
 use super::source::{Content, STANDARD_INPUT};
 
 /// File name in the output folder.
@@ -56,7 +56,7 @@ pub(crate) struct PhotoRecord {
     pub(crate) photo: PhotoId,
     /// Base name of its results.
     pub(crate) base: JsonPath,
-    pub(crate) request: AgeRequest,
+    pub(crate) request: ResultSettings,
     /// Its results, relative to the log.
     pub(crate) files: Vec<JsonPath>,
 }
@@ -164,7 +164,7 @@ impl ResumeLog {
     /// its path.
     ///
     /// Results that another request has replaced do not count.
-    pub(crate) fn has(&self, photo: &PhotoId, base: &Path, request: &AgeRequest) -> bool {
+    pub(crate) fn has(&self, photo: &PhotoId, base: &Path, request: &ResultSettings) -> bool {
         let bases = self.base_of(photo.path.as_path()).into_iter().chain([base]);
         let mut done = bases.filter_map(|base| self.photos.get(base)).flatten();
         done.any(|DonePhoto { record, contents }| {
@@ -301,7 +301,7 @@ mod tests {
         PhotoId { path: path.into(), content: Content::of(content.as_bytes()) }
     }
 
-    fn request(strength: &str) -> AgeRequest {
+    fn request(strength: &str) -> ResultSettings {
         let text = format!(
             r#"{{"program":"0.1.0","weights":null,"ages":["51+"],"face":"all","strength":{strength},"format":"same",
             "shown":"photo","animate":false}}"#

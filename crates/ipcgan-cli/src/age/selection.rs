@@ -20,6 +20,8 @@ pub(crate) struct Age {
 
 /// Maximum target age in years.
 pub(crate) const MAX_AGE: u32 = AgeBlend::MAX_AGE;
+/// Strength of the ageing effect that is used by default: what the network learned.
+pub(crate) const DEFAULT_STRENGTH: f32 = 1.0;
 /// Maximum strength; 1 is the change that the network learned.
 pub(crate) const MAX_STRENGTH: f64 = Residual::MAX_STRENGTH;
 
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_age_is_refused_with_what_there_is() {
+    fn an_invalid_age_is_rejected_with_the_valid_ones() {
         for text in ["old", "-5", "+45", "4.5", "11-21"] {
             let error = selected(&[text]).unwrap_err().to_string();
             assert!(
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_that_no_group_holds_is_refused_with_the_range() {
+    fn an_age_that_no_group_holds_is_rejected_with_the_range() {
         for age in ["0", "5", "10", "121", "150", "200", "300", "4000000000", "99999999999999999999"] {
             let error = selected(&[age]).unwrap_err().to_string();
 

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn another_content_of_the_same_size_is_another_content() {
+    fn contents_of_one_size_differ_by_checksum() {
         assert_eq!(Content::of(b"one"), Content::of(b"one"));
         assert_ne!(Content::of(b"one"), Content::of(b"two"));
         let folder = tempfile::tempdir().unwrap();

@@ -11,8 +11,9 @@ use ipcgan::data::{FacePlacement, Residual, paste_back};
 use ipcgan::photo::{self, Original};
 use log::info;
 
+use super::aging::Aging;
 use super::listing::{Listing, Photo};
-use super::photo::{Aging, Job, Results};
+use super::photo::{Job, Results};
 use super::resume_log::{PhotoId, ResumeLog};
 use super::selection::FaceSelection;
 use super::source::Content;
@@ -39,7 +40,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
         found.push(faces.into_iter().map(|face| face.found).collect());
     }
     progress.finish();
-    let people = wanted(track_faces(&found), aging.request.face)?;
+    let people = wanted(track_faces(&found), aging.settings.face)?;
     info!("people: {}, frames: {}", people.len(), frames.len());
     let people = people.iter().map(Track::smoothed).collect();
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_was_allowed_is_served() {
+    fn an_allowed_host_is_served() {
         let policy = AccessPolicy::new(&["Photos.Example".into()], Reach::Loopback);
 
         assert!(is_served(&policy, "photos.example") && is_served(&policy, "localhost"));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_network_any_name_is_served_unless_some_are_named() {
+    fn on_a_network_any_host_is_served_unless_hosts_are_allowed() {
         assert!(is_served(&AccessPolicy::new(&[], Reach::Network), "my-machine.local"));
         let policy = AccessPolicy::new(&["photos.example".into()], Reach::Network);
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_come_from_the_page_itself_or_from_programs() {
+    fn uploads_are_same_origin_or_not_from_a_browser() {
         let policy = AccessPolicy::new(&["photos.example".into()], Reach::Loopback);
 
         assert!(is_own(&policy, &[]));

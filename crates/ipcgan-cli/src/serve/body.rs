@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_comes_as_it_was_sent_and_holds_memory_until_it_is_dropped() {
+    fn a_received_body_is_unchanged_and_holds_memory_until_dropped() {
         let receiver = BodyReceiver::new(1 << 20, TIME);
         let free = receiver.budget.available_permits();
 

@@ -10,8 +10,9 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use ipcgan::rotation_advice;
+use ipcgan::web_api::{AgesResponse, FacesResponse};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::age_query::{AgeQuery, AgeRequest};
 use super::api_error::ApiError;
@@ -67,13 +68,8 @@ async fn description(State(service): State<Arc<PhotoService>>) -> Json<Value> {
 }
 
 /// Age groups with their middle ages, and the upload limit.
-async fn ages(State(service): State<Arc<PhotoService>>) -> Json<Value> {
-    let groups = service.aging.age_groups();
-    let group = |index| json!({ "name": groups.name(index), "middle": groups.middle(index) });
-    Json(json!({
-        "groups": groups.indices().map(group).collect::<Vec<_>>(),
-        "max_upload_mb": service.max_upload_mb(),
-    }))
+async fn ages(State(service): State<Arc<PhotoService>>) -> Json<AgesResponse> {
+    Json(AgesResponse::new(service.aging.age_groups(), service.max_upload_mb()))
 }
 
 /// An empty query.
@@ -86,18 +82,12 @@ async fn faces(
     State(service): State<Arc<PhotoService>>,
     query: Result<Query<NoParameters>, QueryRejection>,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<FacesResponse>, ApiError> {
     query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
     let found = service.process(request, |aging, photo, faces| {
-        let described: Vec<_> = (1..).zip(&faces).map(|(number, face)| face.description(number)).collect();
-        let mut found = json!({ "width": photo.image.width(), "height": photo.image.height(), "faces": described });
-        if let Some(warning) = photo.warning() {
-            found["warning"] = json!(warning.to_string());
-        }
-        if faces.is_empty()
-            && let Some(hint) = rotation_advice(aging, &photo.rgb())
-        {
-            found["hint"] = json!(hint);
+        let mut found = FacesResponse::new(&photo, &faces);
+        if faces.is_empty() {
+            found.hint = rotation_advice(aging, &photo.rgb()).map(String::from);
         }
         Ok(found)
     });

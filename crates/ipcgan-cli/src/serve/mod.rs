@@ -15,6 +15,7 @@ mod stop;
 mod upload;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,19 +28,22 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use ipcgan::PhotoAging;
 use log::{debug, info};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::arguments::ServeArguments;
+use crate::devices::{self, DeviceRequest};
 use crate::exit_reason::ExitReason;
+use crate::listen::ListenRequest;
+use crate::output::print_line;
+use crate::request::optional_path;
 use crate::weights::face_aging;
-use crate::{devices, print_line};
 use access::{AccessPolicy, Reach, check_access};
 use connections::{Connection, Ended};
 use photo_service::PhotoService;
 use sent_body::SentBody;
 
 /// Default port.
-const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 
 /// Security headers: only resources of this server, and images created by the page.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -55,19 +59,35 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=()"),
 ];
 
-pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
+/// What `ipcgan serve` does.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServeRequest {
+    pub(crate) listen: ListenRequest,
+    /// Further host names whose requests are accepted.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Number of photos processed at the same time.
+    pub(crate) concurrency: usize,
+    pub(crate) max_upload_mb: usize,
+    /// Time within which an upload must complete.
+    pub(crate) timeout: Duration,
+    /// Where the generator is; `None` for the embedded weights.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) weights: Option<PathBuf>,
+    pub(crate) device: DeviceRequest,
+}
+
+pub(crate) fn run(request: &ServeRequest) -> Result<()> {
     // Bind before the weights are loaded, so that a port in use is reported immediately.
-    let listeners = arguments.listen.bind(PORT)?;
-    let device = devices::open(&arguments.device)?;
-    let timeout = Duration::from_secs(arguments.timeout.into());
+    let listeners = request.listen.bind()?;
+    let device = devices::open(&request.device)?;
     let service = PhotoService::new(
-        PhotoAging::new(face_aging(arguments.weights.as_deref(), &device)?, &device),
-        arguments.concurrency.into(),
-        arguments.max_upload_mb.into(),
-        timeout,
+        PhotoAging::new(face_aging(request.weights.as_deref(), &device)?, &device),
+        request.concurrency,
+        request.max_upload_mb,
+        request.timeout,
     );
     // Worker threads keep buffers of some megabytes, so there are no more than concurrent jobs.
-    let threads = arguments.concurrency.into();
+    let threads = request.concurrency;
     let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(threads).enable_all().build()?;
     let ended = runtime.block_on(async {
         let listeners = listeners.into_iter().map(|listener| {
@@ -76,10 +96,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
-        let policy = AccessPolicy::new(&arguments.allow_host, announce(&arguments.listen.host.name, &addresses));
+        let policy = AccessPolicy::new(&request.allowed_hosts, announce(&request.listen.host, &addresses));
         let service = Arc::new(service);
         tokio::spawn(service.clone().release_memory_when_idle());
-        connections::serve(listeners, router(service, policy), timeout).await.context("cannot wait for signals")
+        connections::serve(listeners, router(service, policy), request.timeout).await.context("cannot wait for signals")
     })?;
     // Do not wait for jobs whose clients are gone.
     runtime.shutdown_background();

@@ -1,10 +1,11 @@
 //! OpenAPI description of the HTTP API.
 
 use ipcgan::AgeGroups;
+use ipcgan::photo::PhotoFormat;
 use serde_json::{Value, json};
 
 use super::age_query::FORMATS;
-use crate::age::{MAX_AGE, MAX_STRENGTH};
+use crate::age::{DEFAULT_STRENGTH, MAX_AGE, MAX_STRENGTH};
 
 /// The description for networks with the age groups `groups`.
 pub(super) fn description(groups: &AgeGroups) -> Value {
@@ -15,6 +16,46 @@ pub(super) fn description(groups: &AgeGroups) -> Value {
     schemas["Years"]["minimum"] = json!(groups.ages(0).0);
     schemas["Years"]["maximum"] = json!(MAX_AGE);
     schemas["Strength"]["maximum"] = json!(MAX_STRENGTH);
+    schemas["Strength"]["default"] = json!(DEFAULT_STRENGTH);
     schemas["Format"]["enum"] = json!(FORMATS.map(|(name, _)| name));
+    schemas["Format"]["default"] = json!(PhotoFormat::default().name());
     description
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ipcgan::photo::Original;
+    use ipcgan::web_api::{AgesResponse, ErrorResponse, FacesResponse, MAX_UPLOAD_MB};
+    use ipcgan::{FaceDescription, RgbImage};
+
+    use super::*;
+
+    /// The names of the fields of `value`.
+    fn fields(value: &Value) -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    }
+
+    #[test]
+    fn the_responses_have_the_fields_that_the_description_lists() {
+        let groups = AgeGroups::default();
+        let schemas = &description(&groups)["components"]["schemas"];
+        let mut faces = FacesResponse::new(&Original::from(RgbImage::new(1, 1)), &[]);
+        faces.faces = vec![FaceDescription { number: 1, bounds: [0.0; 4], score: 1.0, landmarks: [[0.0; 2]; 5] }];
+        faces.warning = Some("truncated".into());
+        faces.hint = Some("rotate".into());
+        let [ages, faces] = [json!(AgesResponse::new(&groups, MAX_UPLOAD_MB)), json!(faces)];
+
+        let group = &schemas["Ages"]["properties"]["groups"]["items"];
+        for (response, schema) in [
+            (&ages, &schemas["Ages"]),
+            (&ages["groups"][0], group),
+            (&faces, &schemas["Faces"]),
+            (&faces["faces"][0], &schemas["Face"]),
+            (&json!(ErrorResponse { error: "no photo".into() }), &schemas["Error"]),
+        ] {
+            assert_eq!(fields(response), fields(&schema["properties"]));
+        }
+    }
 }

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use ipcgan::data::DataError;
 use ipcgan::photo::{self, Original};
 use ipcgan::system::release_freed_memory;
+use ipcgan::web_api::{self, MAX_PIXELS};
 use ipcgan::{PhotoAging, PhotoFace};
 use log::error;
 use tokio::sync::Semaphore;
@@ -20,8 +21,6 @@ use super::upload::{Upload, receive_photo};
 
 /// Queued photos per concurrent job.
 const QUEUE_PER_WORKER: usize = 32;
-/// Maximum number of pixels of a photo: that of the largest usual cameras.
-const MAX_PIXELS: u64 = 50_000_000;
 /// Interval of idle checks.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
 
@@ -105,7 +104,7 @@ fn decode(upload: &Upload) -> Result<Original, ApiError> {
     let origin = "the photo".as_ref();
     let pixels = photo::pixels_of(&upload.bytes, origin).map_err(refused)?;
     if pixels > MAX_PIXELS {
-        return Err(ApiError::too_large(format!("photos are limited to {} million pixels", MAX_PIXELS / 1_000_000)));
+        return Err(ApiError::too_large(web_api::too_many_pixels()));
     }
     photo::original(&upload.bytes, origin).map_err(refused)
 }

@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn a_form_of_the_default_limit_of_the_library_and_above_is_taken() {
+    fn a_form_above_the_default_limit_of_the_library_is_accepted() {
         let large = "x".repeat(1 << 20);
 
         assert_eq!(form(&[("name=\"photo\"; filename=\"x.jpg\"", &large)]).unwrap().len(), 1 << 20);
     }
 
     #[test]
-    fn anything_but_one_photo_is_refused_with_what_to_change() {
+    fn anything_but_one_photo_is_rejected_with_what_to_change() {
         let photo = ("name=\"photo\"; filename=\"x.jpg\"", "pixels");
         for (result, word) in [
             (receive("image/png", ""), "contains no photo"),

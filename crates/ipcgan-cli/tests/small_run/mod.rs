@@ -64,6 +64,15 @@ pub(crate) fn resumed(folder: &Path, arguments: &[&str]) -> Output {
     train(folder, &[&["--resume"], arguments].concat()).output().expect("the program is there")
 }
 
+/// Leaves the GAN stage of a complete run of `steps` as after a crash between the checkpoint before the last one and
+/// the end.
+pub(crate) fn remove_end_of_gan(run: &Path, steps: usize) {
+    fs::remove_dir_all(run.join(format!("checkpoints/aging/{steps:06}"))).expect("the last checkpoint is there");
+    for file in ["log/aging/summary.json", "weights/generator.safetensors"] {
+        fs::remove_file(run.join(file)).expect("the stage is complete");
+    }
+}
+
 /// Standard error of the command, which must exit with `code`.
 pub(crate) fn ended(command: &mut Command, code: i32) -> String {
     let Output { status, stderr, .. } = command.output().expect("the program is there");

@@ -7,7 +7,6 @@
 use burn::tensor::TensorData;
 use image::RgbImage;
 
-use super::yunet::YunetDetector;
 use super::{BoundingBox, DetectedFace};
 use crate::alignment::{SimilarityTransform, TEMPLATE};
 use crate::resample;
@@ -27,15 +26,18 @@ const SETTLED: f32 = 0.1;
 /// Maximum number of samples per pixel and axis.
 const MAX_SAMPLES: f32 = 4.0;
 
+/// The detections in each of some images, `[batch, height, width, 3]`; possibly several for the same face.
+type Predict<'a> = dyn Fn(TensorData) -> Vec<Vec<DetectedFace>> + 'a;
+
 /// `face` with refined landmarks; `None` if its first crop shows no face.
-pub(super) fn refined(detector: &YunetDetector, photo: &RgbImage, face: DetectedFace) -> Option<DetectedFace> {
-    let mut landmarks = close_up(detector, photo, &face.landmarks)?;
+pub(super) fn refined(predict: &Predict<'_>, photo: &RgbImage, face: DetectedFace) -> Option<DetectedFace> {
+    let mut landmarks = close_up(predict, photo, &face.landmarks)?;
     let mut before = face.landmarks;
     for _ in 1..MAX_ROUNDS {
         if moved(&before, &landmarks) <= SETTLED {
             break;
         }
-        let Some(seen) = close_up(detector, photo, &landmarks) else { break };
+        let Some(seen) = close_up(predict, photo, &landmarks) else { break };
         before = std::mem::replace(&mut landmarks, seen);
     }
     Some(DetectedFace { landmarks, ..face })
@@ -49,13 +51,13 @@ fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
 }
 
 /// The landmarks in an aligned crop of a face whose landmarks are roughly known.
-fn close_up(detector: &YunetDetector, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
+fn close_up(predict: &Predict<'_>, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
     let margin = (SIDE as f32 - FACE_SIDE) / 2.0;
     let template = TEMPLATE.map(|place| place.map(|fraction| margin + fraction * FACE_SIDE));
     let from_photo = SimilarityTransform::estimate(landmarks, &template)?;
     let to_photo = from_photo.inverse();
 
-    let seen = detector.predictions(images(photo, &to_photo));
+    let seen = predict(images(photo, &to_photo));
     let straight = voted(&seen[0]);
     let mirrored = voted(&seen[1]).map(|landmarks| {
         let [right, left, nose, mouth_right, mouth_left] = landmarks.map(|[x, y]| [SIDE as f32 - x, y]);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn two_people_who_walk_are_two_tracks() {
+    fn two_moving_faces_are_two_tracks() {
         let frames: Vec<_> =
             (0..6).map(|frame| vec![face(200.0 - 5.0 * frame as f32, 0.0), face(5.0 * frame as f32, 0.0)]).collect();
 

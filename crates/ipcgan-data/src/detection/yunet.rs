@@ -99,7 +99,7 @@ impl YunetDetector {
     }
 
     /// The detections in each of `images`, `[batch, height, width, 3]`; possibly several for the same face.
-    pub(super) fn predictions(&self, images: TensorData) -> Vec<Vec<DetectedFace>> {
+    fn predictions(&self, images: TensorData) -> Vec<Vec<DetectedFace>> {
         let images = Tensor::<4>::from_data(images, &self.device).permute([0, 3, 1, 2]);
         let [batch, ..] = images.dims();
         let mut faces = vec![Vec::new(); batch];
@@ -143,7 +143,10 @@ impl FaceDetector for YunetDetector {
         faces.retain(|face| face.bounds.longer_side() >= self.config.min_face);
         match self.config.landmarks {
             LandmarkSource::Detection => faces,
-            LandmarkSource::Refinement => faces.into_iter().filter_map(|face| refined(self, photo, face)).collect(),
+            LandmarkSource::Refinement => {
+                let predict = |images| self.predictions(images);
+                faces.into_iter().filter_map(|face| refined(&predict, photo, face)).collect()
+            }
         }
     }
 }

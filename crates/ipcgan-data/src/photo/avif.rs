@@ -8,8 +8,8 @@ use image::{ConvertColorOptions, DynamicImage, GenericImage, ImageError, ImageRe
 use re_rav1d::dav1d::{Decoder, Error as Av1Error, Picture, PixelLayout, PlanarImageComponent, Settings, pixel};
 use zenavif_parse::{AvifParser, ColorInformation};
 
-use super::decode::MAX_PIXELS;
 use super::end_marker::EndMarker;
+use super::limits::MAX_PIXELS;
 use super::yuv::{Matrix, Plane, Yuv};
 use super::{ImageKind, Original};
 

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_under_a_wrong_name_is_told() {
+    fn the_type_of_a_file_with_a_wrong_extension_is_reported() {
         assert_eq!(what(b"\xef\xbb\xbf\r\n<!DOCTYPE html><html>"), "a web page (HTML)");
         assert_eq!(what(b"<?xml version=\"1.0\"?><!-- --><svg xmlns=\"\">"), "a drawing (SVG)");
         assert_eq!(what(b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>"), "a text (XML or JSON)");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn any_first_bytes_are_told_without_a_panic() {
+    fn any_first_bytes_are_classified_without_a_panic() {
         for (magic, _) in IMAGES {
             for length in 0..magic.len() {
                 of(&magic[..length]);

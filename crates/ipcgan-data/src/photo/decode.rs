@@ -10,13 +10,12 @@ use super::content::{self, Content};
 use super::end_marker::{self, EndMarker};
 use super::feature::Feature;
 use super::jpeg;
+use super::limits::MAX_PIXELS;
 use super::{DecodeFault, ImageKind, Original};
 use crate::DataError;
 
 /// Minimum width and height of an image, in pixels.
 const MIN_SIDE: u32 = 8;
-/// Maximum number of pixels of an image; the largest cameras have 150 million.
-pub(super) const MAX_PIXELS: u64 = 200_000_000;
 /// Maximum memory of a decoder in bytes: `MAX_PIXELS` at 16 bits a channel.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
 /// Maximum size of a file that is read into memory, in bytes.
@@ -42,7 +41,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, DataError> {
 }
 
 /// All bytes of `reader`, up to `MAX_FILE`.
-pub(super) fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
+fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(DataError::reading(path))?;
     match bytes.len() as u64 > MAX_FILE {
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_new_kinds_that_are_cut_short_are_refused() {
+    fn truncated_files_of_newer_formats_are_rejected() {
         let files = [file!("lzw.tif"), file!("deep.tif"), file!("fax.tif"), file!("grey16.tif"), file!("cmyk.tif")];
         let avif = [file!("half-colours.avif"), file!("clear.avif")];
         for (name, bytes) in files.into_iter().chain(avif) {

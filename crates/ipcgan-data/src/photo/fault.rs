@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tiff_that_is_not_read_is_told_by_what_is_unusual_in_it() {
+    fn a_tiff_with_an_unsupported_feature_is_reported_with_the_feature() {
         assert!(original(&tiff(&[]), "photo".as_ref()).is_ok());
         for (tags, feature) in [
             (&[(262, 3)][..], "a colour palette"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_and_a_png_of_unusual_kinds_are_told_from_damaged_ones() {
+    fn unsupported_jpegs_and_pngs_are_distinguished_from_damaged_ones() {
         let mut arithmetic = encoded(ImageFormat::Jpeg);
         let frame = arithmetic.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
         arithmetic[frame + 1] = 0xc9;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_reported_in_our_words_for_every_format_wherever_it_is() {
+    fn damage_anywhere_is_described_for_every_format() {
         let fixtures = [
             include_bytes!("../../tests/data/lzw.tif").as_slice(),
             include_bytes!("../../tests/data/deep.tif"),

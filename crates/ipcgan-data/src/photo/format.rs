@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ImageKind, Original};
-
 /// An output format of photos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhotoFormat {
@@ -20,16 +18,6 @@ pub enum PhotoFormat {
 impl PhotoFormat {
     /// All formats.
     pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::WebP];
-
-    /// The format that `photo` was read from, if it can be written and keeps all of the photo; PNG otherwise.
-    pub fn like(photo: &Original) -> Self {
-        let own = match photo.kind() {
-            Some(ImageKind::Jpeg) => Self::Jpeg,
-            Some(ImageKind::WebP) => Self::WebP,
-            _ => Self::Png,
-        };
-        if photo.lost_in(own).is_empty() { own } else { Self::Png }
-    }
 
     /// Its name, which is also the usual file extension.
     pub fn name(self) -> &'static str {
@@ -84,7 +72,7 @@ mod tests {
     use image::{DynamicImage, RgbImage};
 
     use super::*;
-    use crate::photo::original;
+    use crate::photo::{Original, original};
 
     #[test]
     fn every_usual_way_to_write_a_name_is_understood() {

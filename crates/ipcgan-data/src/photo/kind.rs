@@ -177,9 +177,9 @@ impl ImageKind {
             Self::Photoshop | Self::Gimp => "export it as PNG or TIFF",
             Self::Heic => {
                 "convert it to JPEG (an iPhone takes JPEGs with Settings, Camera, Formats, Most Compatible), or build with \
-                 `--features heic`, which takes libheif"
+                 the feature `heic`, which takes libheif"
             }
-            Self::Avif => "convert it to PNG or JPEG, or build with `--features avif`",
+            Self::Avif => "convert it to PNG or JPEG, or build with the feature `avif`",
             _ => "convert it to PNG or JPEG",
         }
     }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn no_extension_stands_for_two_kinds_and_all_are_in_lower_case() {
+    fn extensions_are_unique_and_in_lower_case() {
         let mut seen = HashSet::new();
         for kind in ImageKind::all() {
             for extension in kind.extensions() {

@@ -13,19 +13,22 @@ mod format;
 mod heic;
 mod jpeg;
 mod kind;
+mod limits;
 mod original;
+mod warning;
 #[cfg(feature = "avif")]
 mod yuv;
 
 pub use fault::DecodeFault;
 pub use format::PhotoFormat;
 pub use kind::ImageKind;
-pub use original::{Original, PhotoWarning};
+pub use original::Original;
+pub use warning::PhotoWarning;
 
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::path::Path;
 
-use image::{ImageFormat, Rgb, RgbImage, RgbaImage};
+use image::{ImageFormat, RgbImage};
 
 use ipcgan_system::write_atomic;
 
@@ -67,14 +70,6 @@ pub fn read_original(path: &Path) -> Result<Original, DataError> {
 /// As [`read_original`].
 pub fn original(bytes: &[u8], origin: &Path) -> Result<Original, DataError> {
     decode::original(Cursor::new(bytes), origin)
-}
-
-/// Like [`read_original`], from a stream such as standard input; `origin` names it in errors.
-///
-/// # Errors
-/// As [`read_original`]; or the stream exceeds one gigabyte.
-pub fn original_from(stream: impl Read, origin: &Path) -> Result<Original, DataError> {
-    original(&decode::all(stream, origin)?, origin)
 }
 
 fn without_warning(original: Original, path: &Path) -> Result<RgbImage, DataError> {
@@ -124,19 +119,12 @@ pub fn resized(image: &RgbImage, size: u32) -> RgbImage {
     resample::to_image(&resample::resampled(image, Region::whole(image), size), size)
 }
 
-fn over_white(photo: RgbaImage) -> RgbImage {
-    RgbImage::from_fn(photo.width(), photo.height(), |x, y| {
-        let [red, green, blue, alpha] = photo.get_pixel(x, y).0.map(u32::from);
-        Rgb([red, green, blue].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use image::{ImageEncoder, Luma, Rgba, RgbaImage};
+    use image::{ImageEncoder, Luma, Rgb, Rgba, RgbaImage};
     use tempfile::TempDir;
 
     use super::*;
@@ -218,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_with_what_it_is_and_what_to_do() {
+    fn a_file_that_is_no_image_is_rejected_with_its_type_and_advice() {
         let (folder, path) = place("notes.png");
         let refused = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
@@ -250,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_below_8_pixels_is_refused() {
+    fn an_image_below_8_pixels_is_rejected() {
         let (_folder, path) = place("dot.png");
         write_png(&path, &gradient(20, 7)).unwrap();
 
@@ -268,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_cut_short_is_refused_wherever_it_is_cut() {
+    fn an_image_truncated_anywhere_is_rejected() {
         use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
         for (format, end) in [(Png, 12), (Jpeg, 2), (WebP, 0), (Bmp, 0), (Gif, 1)] {
             let whole = file(format);
@@ -281,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_its_end_is_read_with_a_warning_and_refused_where_sound_files_are_wanted() {
+    fn a_file_without_its_end_marker_is_read_with_a_warning_and_rejected_where_intact_files_are_required() {
         for (format, end) in [(ImageFormat::Png, 12), (ImageFormat::Jpeg, 2), (ImageFormat::Gif, 1)] {
             let (_folder, path) = place("face");
             let whole = file(format);
@@ -307,18 +295,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_stream_is_read_like_a_file() {
-        let bytes = file(ImageFormat::Png);
-
-        let photo = original_from(&mut bytes.as_slice(), "-".as_ref()).unwrap();
-
-        assert_eq!(photo.rgb(), detailed());
-        assert!(
-            original_from(std::io::empty(), "-".as_ref()).unwrap_err().to_string().starts_with("- is an empty file")
-        );
-    }
-
     #[cfg(unix)]
     #[test]
     fn a_pipe_is_read_like_a_file() {
@@ -334,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_that_claims_to_be_a_huge_image_is_refused() {
+    fn a_small_file_that_claims_to_be_a_huge_image_is_rejected() {
         let (_folder, path) = place("bomb.bmp");
         gradient(8, 8).save(&path).unwrap();
         let mut bytes = fs::read(&path).unwrap();

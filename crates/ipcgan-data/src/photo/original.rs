@@ -1,6 +1,5 @@
 //! A photo with its metadata, for writing it back.
 
-use std::fmt;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
@@ -8,12 +7,12 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, Rgb, RgbImage, RgbaImage};
 use ipcgan_system::write_atomic;
 
 use super::decode::check_size;
 use super::end_marker::EndMarker;
-use super::{ImageKind, PhotoFormat, exif};
+use super::{ImageKind, PhotoFormat, PhotoWarning, exif};
 use crate::DataError;
 
 /// JPEG quality of written files, of 100; without chroma subsampling (4:4:4).
@@ -28,22 +27,6 @@ pub struct Original {
     warning: Option<PhotoWarning>,
     colour_profile: Option<Vec<u8>>,
     notes: Option<Vec<u8>>,
-}
-
-/// A fault of a file whose image data are complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PhotoWarning {
-    /// The end marker after the image data is missing.
-    EndMissing,
-}
-
-impl fmt::Display for PhotoWarning {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::EndMissing => "the end of the file is missing, but the image is complete",
-        })
-    }
 }
 
 impl Original {
@@ -119,7 +102,7 @@ impl Original {
     /// What a file of `format` cannot store of this photo, as text: transparency, more than eight bits a channel.
     ///
     /// The slight changes of lossy compression do not count.
-    pub fn lost_in(&self, format: PhotoFormat) -> Vec<&'static str> {
+    fn lost_in(&self, format: PhotoFormat) -> Vec<&'static str> {
         let colour = self.image.color();
         let deep = colour.bits_per_pixel() > 8 * u16::from(colour.channel_count());
         let mut lost = Vec::new();
@@ -135,13 +118,13 @@ impl Original {
     /// The input of the networks: 8-bit RGB, transparent parts white.
     pub fn rgb(&self) -> RgbImage {
         match self.image.color().has_alpha() {
-            true => super::over_white(self.image.to_rgba8()),
+            true => over_white(self.image.to_rgba8()),
             false => self.image.to_rgb8(),
         }
     }
 
     /// Like [`Original::rgb`], without a copy if the pixels already are 8-bit RGB.
-    pub fn into_rgb(self) -> RgbImage {
+    pub(super) fn into_rgb(self) -> RgbImage {
         match self.image.color().has_alpha() {
             true => self.rgb(),
             false => self.image.into_rgb8(),
@@ -208,9 +191,29 @@ fn is_of(profile: &[u8], grey: bool) -> bool {
     profile.get(16..20) == Some(if grey { b"GRAY" } else { b"RGB " })
 }
 
+impl PhotoFormat {
+    /// The format that `photo` was read from, if it can be written and keeps all of the photo; PNG otherwise.
+    pub fn like(photo: &Original) -> Self {
+        let own = match photo.kind() {
+            Some(ImageKind::Jpeg) => Self::Jpeg,
+            Some(ImageKind::WebP) => Self::WebP,
+            _ => Self::Png,
+        };
+        if photo.lost_in(own).is_empty() { own } else { Self::Png }
+    }
+}
+
+/// `photo` on a white background.
+fn over_white(photo: RgbaImage) -> RgbImage {
+    RgbImage::from_fn(photo.width(), photo.height(), |x, y| {
+        let [red, green, blue, alpha] = photo.get_pixel(x, y).0.map(u32::from);
+        Rgb([red, green, blue].map(|value| ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use image::{Luma, Rgb, Rgba};
+    use image::{Luma, Rgba};
 
     use super::*;
     use crate::photo::original;
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_photo_says_of_itself_is_kept_but_not_how_it_must_be_turned() {
+    fn metadata_is_kept_except_for_the_orientation() {
         for format in PhotoFormat::ALL {
             let turned = again(&photo(colourful()), format);
 

@@ -8,6 +8,8 @@ mod crops;
 mod fingerprint;
 mod folder;
 mod journal;
+mod options;
+mod prepared;
 mod published;
 mod readiness;
 mod report;
@@ -17,13 +19,11 @@ mod union_find;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::thread;
-
-use ipcgan_model::AgeGroups;
 
 pub use config::PreparationConfig;
 pub(crate) use config::{check_age_groups, is_prepared};
+pub use options::PrepareOptions;
+pub use prepared::Prepared;
 pub use published::{AppliedSplit, PublishedSplit};
 pub use readiness::{Readiness, StageReadiness};
 
@@ -34,42 +34,6 @@ use crate::{DataError, FaceLabel, FaceSet};
 use fingerprint::{Fingerprint, duplicate_pairs};
 use folder::{CreatedPaths, IMAGES, check_foreign_files, file_name, remove_unfinished};
 use journal::Journal;
-
-/// Options of [`prepare`].
-pub struct PrepareOptions<'a> {
-    /// Receives the number of faces done and the total, in no particular order.
-    pub progress: &'a (dyn Fn(usize, usize) + Sync),
-    /// Stops the preparation when true; the same call resumes it.
-    pub stop: &'a AtomicBool,
-    /// Number of worker threads.
-    pub threads: usize,
-}
-
-impl Default for PrepareOptions<'_> {
-    /// No progress, no stop, and one thread per processor.
-    fn default() -> Self {
-        static NEVER: AtomicBool = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(1, Into::into);
-        Self { progress: &|_, _| (), stop: &NEVER, threads }
-    }
-}
-
-/// Contents of a prepared folder.
-pub struct Prepared {
-    /// File name and label of each face.
-    pub faces: Vec<(String, FaceLabel)>,
-    /// Excluded faces with reasons.
-    pub excluded: Vec<Excluded>,
-    /// Near-duplicates as pairs of file names; only enough pairs to connect each set of duplicates.
-    pub duplicates: Vec<[String; 2]>,
-}
-
-impl Prepared {
-    /// Which training stages the faces suffice for, with age groups `groups`.
-    pub fn readiness(&self, groups: &AgeGroups) -> Readiness {
-        Readiness::of(self, groups)
-    }
-}
 
 /// Prepares `faces` in `folder`; `excluded` are images that were excluded before.
 ///
@@ -181,7 +145,9 @@ fn with_splits(
 mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ipcgan_model::AgeGroups;
 
     use image::RgbImage;
     use walkdir::WalkDir;
@@ -190,38 +156,55 @@ mod tests {
     use crate::excluded::Fault;
     use crate::{PreparedFolder, Split, SyntheticConfig, SyntheticFaces};
 
-    /// Synthetic faces, some of which cannot be read.
-    struct Drawn(SyntheticFaces);
+    /// Synthetic faces of two sets, some of which cannot be read: those before `boundary` of the first set, the others of
+    /// the second.
+    struct TestFaces {
+        sets: [SyntheticFaces; 2],
+        boundary: usize,
+    }
 
-    impl FaceSet for Drawn {
+    impl TestFaces {
+        fn set_of(&self, index: usize) -> &SyntheticFaces {
+            &self.sets[usize::from(index >= self.boundary)]
+        }
+    }
+
+    impl FaceSet for TestFaces {
         fn len(&self) -> usize {
-            self.0.len()
+            self.sets[0].len()
         }
         fn label(&self, index: usize) -> &FaceLabel {
-            self.0.label(index)
+            self.sets[0].label(index)
         }
         fn name(&self, index: usize) -> String {
-            self.0.name(index)
+            self.sets[0].name(index)
         }
         fn image(&self, index: usize) -> Result<RgbImage, DataError> {
             match index {
                 3 => Err(DataError::NoFaceFound { path: "3".into() }),
                 7 => panic!("as a decoder might"),
-                _ => self.0.image(index),
+                _ => self.set_of(index).image(index),
             }
         }
         fn source_checksum(&self, index: usize) -> Option<u32> {
-            self.0.source_checksum(index)
+            self.set_of(index).source_checksum(index)
         }
     }
 
-    fn faces() -> Drawn {
+    fn faces() -> TestFaces {
         faces_of(1)
     }
 
-    fn faces_of(seed: u64) -> Drawn {
-        let config = SyntheticConfig { identities: 20, faces_per_group: 1, size: 32, seed };
-        Drawn(SyntheticFaces::new(config, &AgeGroups::default()))
+    fn faces_of(seed: u64) -> TestFaces {
+        mixed_faces([seed, seed], 0)
+    }
+
+    fn mixed_faces(seeds: [u64; 2], boundary: usize) -> TestFaces {
+        let set = |seed| {
+            let config = SyntheticConfig { identities: 20, faces_per_group: 1, size: 32, seed };
+            SyntheticFaces::new(config, &AgeGroups::default())
+        };
+        TestFaces { sets: seeds.map(set), boundary }
     }
 
     fn config() -> PreparationConfig {
@@ -313,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_other_faces_or_age_groups_is_refused() {
+    fn a_folder_of_other_faces_or_age_groups_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 2);
 
@@ -362,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_a_run_that_made_no_face_bind_nobody() {
+    fn settings_of_a_preparation_without_faces_can_change() {
         let folder = tempfile::tempdir().unwrap();
         config().with_size(64).write(folder.path()).unwrap();
         fs::write(folder.path().join(journal::NAME), "").unwrap();
@@ -408,32 +391,11 @@ mod tests {
         assert!(contents(folder.path()) == before);
     }
 
-    /// The first faces come from one data set, the others from another.
-    struct Replaced(Drawn, Drawn, usize);
-
-    impl FaceSet for Replaced {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn label(&self, index: usize) -> &FaceLabel {
-            self.0.label(index)
-        }
-        fn name(&self, index: usize) -> String {
-            self.0.name(index)
-        }
-        fn image(&self, index: usize) -> Result<RgbImage, DataError> {
-            if index < self.2 { self.0.image(index) } else { self.1.image(index) }
-        }
-        fn source_checksum(&self, index: usize) -> Option<u32> {
-            if index < self.2 { self.0.source_checksum(index) } else { self.1.source_checksum(index) }
-        }
-    }
-
     #[test]
-    fn an_image_that_another_one_took_the_place_of_is_prepared_again() {
+    fn a_replaced_image_is_prepared_again() {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 2);
-        let replaced = Replaced(faces(), faces_of(2), 90);
+        let replaced = mixed_faces([1, 2], 90);
 
         prepare(&replaced, excluded(), folder.path(), &config(), &PrepareOptions::default()).unwrap();
 
@@ -443,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_usable_is_an_error_that_says_why() {
+    fn a_set_without_usable_faces_is_an_error_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let none = crate::face::PlainFaces(Vec::new());
 

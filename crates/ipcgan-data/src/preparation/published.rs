@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_images_or_identities_and_replaces_what_the_data_set_says() {
+    fn a_split_table_names_images_or_identities_and_overrides_the_data_set() {
         let list = list("file_name;identity;split\na.jpg;;test\n;bob;val\nz.jpg;;train\n").unwrap();
         let mut images = [image("a.jpg", Some("bob")), image("b.jpg", Some("bob")), image("c.jpg", None)];
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_something_else_is_refused() {
+    fn a_table_without_splits_is_rejected() {
         let message = |table| list(table).unwrap_err().to_string();
 
         assert!(message("file_name,side\na.jpg,test\n").contains("needs columns"));

@@ -24,6 +24,13 @@ pub struct Readiness {
     pub stages: Vec<(&'static str, StageReadiness)>,
 }
 
+impl Prepared {
+    /// Which training stages the faces suffice for, with age groups `groups`.
+    pub fn readiness(&self, groups: &AgeGroups) -> Readiness {
+        Readiness::of(self, groups)
+    }
+}
+
 /// Whether a training stage can be trained on a prepared folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StageReadiness {

@@ -8,9 +8,10 @@ use ipcgan_model::AgeGroups;
 use maud::{Markup, html};
 
 use super::{PreparationConfig, Prepared};
+use crate::contact_sheet::contact_sheet;
 use crate::excluded::Cause;
 use crate::page::{data_url, page};
-use crate::{DataError, FaceLabel, Split, contact_sheet, photo};
+use crate::{DataError, FaceLabel, Split, photo};
 
 /// Maximum number of faces on the contact sheet of a group, and in one row.
 const SHOWN: usize = 40;

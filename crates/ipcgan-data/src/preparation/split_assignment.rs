@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn one_person_and_one_image_are_on_one_side() {
+    fn one_identity_and_one_image_are_in_one_split() {
         let faces: Vec<_> =
             (0..60).map(|index| face(&format!("{index}.jpg"), &format!("p{}", index / 3), None)).collect();
         // The last image of every other identity duplicates the first of the next.

@@ -1,6 +1,7 @@
 //! AFAD, Asian Face Age Dataset: `AFAD-Full/39/112/1004-0.jpg` is a woman (112; a man is 111) of 39.
 
-use super::names::{NameSource, Named, number, parent};
+use super::file_name::{Named, number, parent};
+use super::names::NameSource;
 
 pub(super) const AFAD: NameSource = NameSource {
     name: "afad",

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{labelled, number, parent, split_of_folders};
+use super::file_name::{number, parent, split_of_folders};
+use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::DataError;
 use crate::age_text::{MAX_AGE, open_range, range};

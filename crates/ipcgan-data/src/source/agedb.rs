@@ -1,6 +1,7 @@
 //! AgeDB: `0_MariaCallas_35_f.jpg` is image 0, of Maria Callas at age 35; `f` and `m` are the sexes.
 
-use super::names::{NameSource, Named, number, stem};
+use super::file_name::{Named, number, stem};
+use super::names::NameSource;
 
 pub(super) const AGEDB: NameSource = NameSource {
     name: "agedb",

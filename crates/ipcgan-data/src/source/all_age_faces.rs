@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{NameSource, Named, number, stem};
+use super::file_name::{Named, number, stem};
+use super::names::NameSource;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::DataError;
 

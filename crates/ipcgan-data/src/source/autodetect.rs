@@ -1,24 +1,10 @@
 //! Detection of the kind of data set in a folder.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::names::{Named, parent};
-use super::{SOURCES, Source, Tree, folder, identities};
+use super::file_name::parent;
+use super::{Evidence, SOURCES, Source, Tree, folder, identities};
 use crate::DataError;
-use crate::age_text::MAX_AGE;
-
-/// Evidence for a kind of data set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// No evidence.
-    None,
-    /// Some evidence, but it is ambiguous or incomplete; the text gives the reason.
-    Doubtful(String),
-    /// The names of nearly all files and folders fit; the text describes them.
-    Names(String),
-    /// The data set's own label table exists.
-    Table(String),
-}
 
 /// Detects the source of `tree`; returns it with the evidence.
 ///
@@ -52,73 +38,6 @@ pub fn detect_source(tree: &Tree) -> Result<(&'static dyn Source, String), DataE
         candidates.push(format!("{} (if nothing is known of the images)", folder::FOLDER.name()));
     }
     Err(DataError::AmbiguousSource { path: tree.folder().into(), seen: tree.summary(), candidates })
-}
-
-/// Minimum number of images for the plausibility test of identities and ages.
-const MIN_JUDGED: usize = 8;
-
-/// Statistics of all image names.
-pub(super) struct Census {
-    /// All images.
-    pub(super) images: usize,
-    /// Number of names that match the pattern.
-    pub(super) fitting: usize,
-    identities: HashMap<String, usize>,
-    ages: BTreeMap<u32, usize>,
-}
-
-impl Census {
-    /// Statistics of `images`, whose names `read` parses.
-    pub(super) fn of<'a>(images: impl Iterator<Item = &'a str>, read: impl Fn(&str) -> Option<Named>) -> Self {
-        let mut census = Self { images: 0, fitting: 0, identities: HashMap::new(), ages: BTreeMap::new() };
-        for file_name in images {
-            census.images += 1;
-            let Some(Named { age, identity }) = read(file_name) else { continue };
-            if age.is_some_and(|age| age > MAX_AGE) {
-                continue;
-            }
-            census.fitting += 1;
-            if let Some(identity) = identity {
-                *census.identities.entry(identity).or_default() += 1;
-            }
-            if let Some(age) = age {
-                *census.ages.entry(age).or_default() += 1;
-            }
-        }
-        census
-    }
-
-    /// Evidence for the name pattern `form`: nine of ten names must match, with a plausible distribution of identities
-    /// and ages.
-    pub(super) fn evidence(&self, form: &str) -> Evidence {
-        let seen = format!("{} of {} images are called {form}", self.fitting, self.images);
-        if 3 * self.fitting < self.images || self.fitting == 0 {
-            return Evidence::None;
-        }
-        if 10 * self.fitting < 9 * self.images {
-            return Evidence::Doubtful(seen);
-        }
-        match self.implausible() {
-            Some(reason) => Evidence::Doubtful(format!("{seen}, but {reason}")),
-            None => Evidence::Names(seen),
-        }
-    }
-
-    /// Why the images are unlikely to be a data set of faces.
-    fn implausible(&self) -> Option<String> {
-        if self.fitting < MIN_JUDGED {
-            return None;
-        }
-        if let Some((identity, count)) = self.identities.iter().max_by_key(|(name, count)| (**count, *name))
-            && 2 * count > self.fitting
-        {
-            return Some(format!("{count} of them would show one identity, `{identity}`"));
-        }
-        if self.ages.len() == 1 {
-            return Some(format!("all would be {} years old", self.ages.keys().next()?));
-        }
-        None
-    }
 }
 
 #[cfg(test)]
@@ -167,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn numbered_images_are_not_people_of_another_data_set() {
+    fn numbered_images_are_not_identities_of_another_data_set() {
         let cases = [
             numbered(30, |i| format!("train/n{}/{i}.jpg", i % 3)),
             numbered(30, |i| format!("{}/y/{i}.jpg", ["train", "test"][i % 2])),
@@ -220,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_two_data_sets_is_refused_with_both() {
+    fn a_folder_that_matches_two_data_sets_is_rejected_with_both() {
         let message = of(&["20s/24_Ann_Lee_0001.jpg", "30s/33_Ann_Lee_0002.jpg"]);
 
         assert!(

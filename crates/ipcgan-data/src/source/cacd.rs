@@ -5,8 +5,9 @@ use std::path::Path;
 
 use ipcgan_model::AgeGroups;
 
+use super::file_name::{Named, number, stem};
 use super::matlab::{self, LabelColumns, Value};
-use super::names::{NameSource, Named, labelled, number, stem};
+use super::names::{NameSource, labelled};
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 
@@ -19,7 +20,7 @@ pub(super) const CACD: Cacd = Cacd;
 
 const NAMES: NameSource = NameSource {
     name: "cacd",
-    description: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there (or --table FILE)",
+    description: "CACD2000: names AGE_Name_NNNN.jpg; celebrity2000_meta.mat is used if it is there",
     form: "AGE_Name_NNNN.jpg",
     read,
 };
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mat_file_gives_people_numbers_also_where_a_name_was_spelt_in_another_way() {
+    fn the_mat_file_numbers_identities_despite_other_spellings() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "14_Ann_Lee_0001.jpg",

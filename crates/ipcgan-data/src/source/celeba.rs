@@ -6,7 +6,8 @@ use std::fs;
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{labelled, number, parent, stem};
+use super::file_name::{number, parent, stem};
+use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::excluded::Fault;
 use crate::{DataError, Split};

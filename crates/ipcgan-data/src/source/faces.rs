@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_told_from_another_one_of_the_same_name_and_length() {
+    fn images_of_one_name_and_length_are_distinguished_by_checksum() {
         let (folder, faces) = faces(60, 20.0);
         let path = folder.path().join("a.png");
         let first = faces.source_checksum(0);

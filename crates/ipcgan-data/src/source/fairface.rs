@@ -2,7 +2,7 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{number, parent, stem};
+use super::file_name::{number, parent, stem};
 use super::{Evidence, Listing, Source, Table, Tree, table};
 use crate::metadata::Columns;
 use crate::{DataError, Split};

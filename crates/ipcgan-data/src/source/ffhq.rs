@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{labelled, number, parent, stem};
+use super::file_name::{number, parent, stem};
+use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 use crate::age_text::age;
@@ -32,7 +33,7 @@ impl Source for Ffhq {
     }
 
     fn description(&self) -> &'static str {
-        "FFHQ: names NNNNN.png in folders of a thousand; ages from ffhq_aging_labels.csv of FFHQ-Aging (or --table FILE)"
+        "FFHQ: names NNNNN.png in folders of a thousand; ages from ffhq_aging_labels.csv of FFHQ-Aging"
     }
 
     fn table_use(&self) -> TableUse {

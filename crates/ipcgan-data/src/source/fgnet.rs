@@ -1,6 +1,7 @@
 //! FG-NET: `001A02.JPG` is identity 001 at age 2; a letter distinguishes images of the same age.
 
-use super::names::{NameSource, Named, number, stem};
+use super::file_name::{Named, number, stem};
+use super::names::NameSource;
 
 pub(super) const FGNET: NameSource =
     NameSource { name: "fgnet", description: "FG-NET: names PERSONAAGE.JPG, as 001A02.JPG", form: "001A02.JPG", read };

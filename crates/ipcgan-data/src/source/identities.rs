@@ -2,7 +2,8 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::names::{labelled, number, parent, split_of_folders, stem};
+use super::file_name::{number, parent, split_of_folders, stem};
+use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::excluded::Fault;
 use crate::{DataError, Split};

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
+use super::file_name::{Named, number, stem};
 use super::matlab::{self, LabelColumns, Value};
-use super::names::{NameSource, Named, labelled, number, stem};
+use super::names::{NameSource, labelled};
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
 use crate::DataError;
 use crate::calendar::Date;
@@ -23,7 +24,7 @@ pub(super) const IMDB_WIKI: ImdbWiki = ImdbWiki;
 
 const NAMES: NameSource = NameSource {
     name: "imdb-wiki",
-    description: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there (or --table FILE)",
+    description: "IMDB-WIKI: names PERSON_BIRTH_YEAR.jpg; imdb.mat and wiki.mat are used if they are there",
     form: "PERSON_YYYY-MM-DD_YYYY.jpg",
     read,
 };
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mat_file_says_the_dates_and_where_no_face_was_found() {
+    fn the_mat_file_has_dates_and_images_without_faces() {
         let (folder, _) = tree(&[
             "wiki_crop/17/10000217_1981-05-05_2009.jpg",
             "wiki_crop/48/10000548_1925-04-04_1964.jpg",

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_beyond_the_room_that_is_left_is_refused() {
+    fn a_body_that_exceeds_the_remaining_budget_is_rejected() {
         use std::io::Write;
         let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(&[0; 1000]).unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_an_error_wherever_it_is_damaged() {
+    fn a_file_damaged_anywhere_is_an_error() {
         assert!(variables(b"MATLAB 7.3 MAT-file").unwrap_err().contains("-v7"));
         for length in 128..FILE.len() {
             // A file cut between two variables is valid, but lacks the second.

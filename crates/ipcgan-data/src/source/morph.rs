@@ -1,6 +1,7 @@
 //! MORPH: `009055_1M54.JPG` is image 1 of identity 009055, a man at age 54.
 
-use super::names::{NameSource, Named, number, stem};
+use super::file_name::{Named, number, stem};
+use super::names::NameSource;
 
 pub(super) const MORPH: NameSource =
     NameSource { name: "morph", description: "MORPH: names as 009055_1M54.JPG", form: "009055_1M54.JPG", read };

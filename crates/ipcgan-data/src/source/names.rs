@@ -2,12 +2,13 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::autodetect::{Census, Evidence};
-use super::{Listing, Source, SourceImage, Table, Tree};
+use super::census::Census;
+use super::file_name::Named;
+use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::age_text::MAX_AGE;
 use crate::excluded::Fault;
 use crate::metadata::group_of;
-use crate::{DataError, FaceLabel, Split};
+use crate::{DataError, FaceLabel};
 
 /// A data set whose file names hold identity and age.
 pub(super) struct NameSource {
@@ -17,14 +18,6 @@ pub(super) struct NameSource {
     pub(super) form: &'static str,
     /// Parses a path; `None` if it does not match the pattern.
     pub(super) read: fn(&str) -> Option<Named>,
-}
-
-/// Labels in a file name.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    /// Age in years.
-    pub(super) age: Option<u32>,
-    pub(super) identity: Option<String>,
 }
 
 impl NameSource {
@@ -64,27 +57,6 @@ impl Source for NameSource {
     }
 }
 
-/// The folders of a file, without a trailing `/`; empty at the top.
-pub(super) fn parent(file_name: &str) -> &str {
-    file_name.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// The split that one of the file's folders is named after.
-pub(super) fn split_of_folders(file_name: &str) -> Option<Split> {
-    parent(file_name).split('/').find_map(|folder| Split::by_name(&folder.to_lowercase()))
-}
-
-/// The name of a file without folders and without its last extension.
-pub(super) fn stem(file_name: &str) -> &str {
-    let name = file_name.rsplit('/').next().unwrap_or(file_name);
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
-/// Parses a number of decimal digits only: no sign, no space.
-pub(super) fn number(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,17 +78,5 @@ mod tests {
             Fault::label("is not called AGE_Name_NNNN.jpg"),
         ];
         assert_eq!(faults, expected);
-    }
-
-    #[test]
-    fn a_number_is_of_digits_alone() {
-        assert_eq!(["7", "+7", "-7", " 7", "", "99999999999"].map(number), [Some(7), None, None, None, None, None]);
-    }
-
-    #[test]
-    fn folders_may_name_the_split() {
-        assert_eq!(split_of_folders("data/Train/20s/1.jpg"), Some(Split::Train));
-        assert_eq!(split_of_folders("val/1.jpg"), Some(Split::Valid));
-        assert_eq!(split_of_folders("training/test.jpg"), None);
     }
 }

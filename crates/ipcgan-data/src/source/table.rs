@@ -28,7 +28,7 @@ impl Source for CsvTable {
     }
 
     fn description(&self) -> &'static str {
-        "any images with a table (metadata.csv, or --table FILE) of file_name, age, identity, split"
+        "any images with a table (metadata.csv) of file_name, age, identity, split"
     }
 
     fn table_use(&self) -> TableUse {
@@ -177,10 +177,8 @@ fn only_table(tree: &Tree) -> Result<PathBuf, DataError> {
         (_, _) if tree.contains(OURS) => Ok(tree.folder().join(OURS)),
         ([table], _) | ([], [table]) => Ok(tree.folder().join(table)),
         (several, others) => {
-            let found = [several, others].concat();
-            let found = if found.is_empty() { "no table (CSV or TSV)".into() } else { found.join(", ") };
-            let reason = format!("holds {found}; say which table to read with --table");
-            Err(DataError::unusable(tree.folder(), reason))
+            let found = [several, others].concat().into_iter().map(String::from).collect();
+            Err(DataError::AmbiguousTable { path: tree.folder().into(), found })
         }
     }
 }
@@ -224,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn which_of_several_tables_is_asked_for() {
+    fn several_tables_are_ambiguous() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.csv", "b.csv"] {
             fs::write(folder.path().join(name), "file_name\n").unwrap();
@@ -233,7 +231,7 @@ mod tests {
 
         let error = TABLE.images(&tree, &Table::default(), &AgeGroups::default()).unwrap_err();
 
-        assert!(error.to_string().ends_with("holds a.csv, b.csv; say which table to read with --table"));
+        assert!(error.to_string().ends_with("holds a.csv, b.csv; name the table to read"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! UTKFace: `AGE_GENDER_RACE_DATE.jpg`; a few of its names lack the race.
 
-use super::names::{NameSource, Named, number};
+use super::file_name::{Named, number};
+use super::names::NameSource;
 
 pub(super) const UTKFACE: NameSource = NameSource {
     name: "utkface",

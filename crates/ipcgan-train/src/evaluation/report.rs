@@ -1,13 +1,13 @@
 //! HTML report of an evaluation, self-contained.
 
 use image::RgbImage;
+use ipcgan_data::aged_sheet;
 use ipcgan_data::page::{data_url, page};
 use maud::{Markup, html};
 
 use super::{
     Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Realism, Teachers, TwoSample,
 };
-use crate::samples::aged_sheet;
 
 /// Rows per image.
 const ROWS: usize = 10;

@@ -324,7 +324,7 @@ mod tests {
         let alexnet = AlexNetConfig { identities: 2, ..config.alexnet };
         let alexnet = alexnet.init(groups, seed, &Device::flex()).with_precision(precision);
         let model = AgingModel::new(generator, discriminator, alexnet, config.aging.clone());
-        let mut learner = Learner::new(model, gan_optimizer(), gan_lr_scheduler(&config.aging));
+        let mut learner = Learner::new(model, gan_optimizer(&config.aging), gan_lr_scheduler(&config.aging));
         let faces = Tensor::<1, Int>::arange(0..2 * 3 * 32 * 32, &device).float().sin().reshape([2, 3, 32, 32]);
         let labels = |labels: [i64; 2]| Tensor::<1, Int>::from_data(labels, &device);
         let batch = AgingBatch {

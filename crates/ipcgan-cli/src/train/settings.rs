@@ -1,0 +1,70 @@
+//! The settings of a run, from its preset and overrides.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::Result;
+use ipcgan::train::{Preset, SettingsFile, TrainingConfig, TrainingError};
+
+use super::request::{DEFAULT_PRESET, TrainRequest};
+use crate::exit_reason::usage_error;
+
+/// The preset of a run: a shipped one, or a user's settings file.
+enum PresetChoice {
+    Shipped(Preset),
+    File(SettingsFile),
+}
+
+impl PresetChoice {
+    /// The shipped preset `choice`, else the settings file at that path.
+    fn of(choice: &Path) -> Result<Self> {
+        let unknown = match choice.to_string_lossy().parse() {
+            Ok(preset) => return Ok(Self::Shipped(preset)),
+            Err(unknown) => unknown,
+        };
+        match SettingsFile::read(choice) {
+            Err(TrainingError::Access { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Err(usage_error(format!("--preset: {unknown}, or a settings file")))
+            }
+            file => file.map(Self::File).map_err(usage_error),
+        }
+    }
+
+    fn config(&self) -> Result<TrainingConfig> {
+        match self {
+            Self::Shipped(preset) => Ok(TrainingConfig::of(*preset)),
+            Self::File(file) => file.config().map_err(usage_error),
+        }
+    }
+
+    /// Checks that a run with the settings `run` was started with this preset, whose settings are `config`.
+    fn check_same(&self, config: &TrainingConfig, run: &TrainingConfig) -> Result<(), String> {
+        let (new, existing) = (config.preset, run.preset);
+        match self {
+            _ if new != existing => Err(format!("was started with --preset {existing}, not {new}; use that one")),
+            Self::Shipped(_) => Ok(()),
+            Self::File(file) => file.check_same(config, run).map_err(|error| {
+                format!("has other settings: {error}; omit --preset and change the run's setting with --set")
+            }),
+        }
+    }
+}
+
+/// The configuration of a new run, or that of an `existing` one, with the overrides of the request.
+pub(super) fn config(request: &TrainRequest, existing: Option<TrainingConfig>) -> Result<TrainingConfig> {
+    let with_overrides = |config: TrainingConfig| config.with_settings(&request.overrides).map_err(usage_error);
+    let preset = request.preset.as_deref().map(PresetChoice::of).transpose()?;
+    let of_preset = preset.as_ref().map(|preset| with_overrides(preset.config()?)).transpose()?;
+    let existing = existing.map(with_overrides).transpose()?;
+    match (existing, preset, of_preset) {
+        (Some(existing), Some(preset), Some(of_preset)) => match preset.check_same(&of_preset, &existing) {
+            Ok(()) => Ok(existing),
+            Err(reason) => {
+                let run = request.run.display();
+                Err(usage_error(format!("the run in {run} {reason}, or choose another folder with --run")))
+            }
+        },
+        (Some(config), ..) | (None, _, Some(config)) => Ok(config),
+        (None, _, None) => with_overrides(TrainingConfig::of(DEFAULT_PRESET)),
+    }
+}

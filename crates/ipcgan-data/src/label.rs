@@ -1,0 +1,52 @@
+//! Labels of faces.
+
+use std::fmt;
+
+/// A split of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Split {
+    /// Training set.
+    Train,
+    /// Validation set.
+    Valid,
+    /// Test set.
+    Test,
+}
+
+impl Split {
+    /// All splits.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
+
+    /// The split called `name`: `train`, `valid` (also `validation`, `val`) or `test`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "train" => Some(Self::Train),
+            "valid" | "validation" | "val" => Some(Self::Valid),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Valid => "valid",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// Labels of a face; each may be unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaceLabel {
+    /// Index of the age group.
+    pub group: Option<usize>,
+    /// Age in years.
+    pub age: Option<u32>,
+    /// Name of the identity; a face without one is an identity of its own.
+    pub identity: Option<String>,
+    /// Official split of the data set.
+    pub split: Option<Split>,
+}

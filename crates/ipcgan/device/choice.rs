@@ -1,0 +1,272 @@
+//! Devices by name, and the table of their kinds.
+
+use std::fmt;
+use std::mem::discriminant;
+use std::str::FromStr;
+
+/// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The fastest kind that works: a GPU if there is one, else the CPU.
+    Auto,
+    /// The CPU, with Burn's `flex` backend.
+    Cpu,
+    /// The CPU, with Burn's older `ndarray` backend, for comparison.
+    NdArray,
+    /// An NVIDIA GPU with CUDA, by number.
+    Cuda(usize),
+    /// An AMD GPU with ROCm, by number.
+    Rocm(usize),
+    /// A GPU with the graphics API that wgpu selects.
+    Wgpu(Gpu),
+    /// A GPU with Vulkan and its SPIR-V compiler.
+    Vulkan(Gpu),
+    /// A GPU with Metal.
+    Metal(Gpu),
+    /// A device that another machine serves, by its address.
+    Remote(String),
+}
+
+/// Selects one of several GPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gpu {
+    /// The default of the driver.
+    Default,
+    /// A discrete GPU, by number.
+    Discrete(usize),
+    /// A GPU that shares the CPU's memory, by number.
+    Integrated(usize),
+    /// A software renderer on the CPU.
+    Software,
+}
+
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// Unknown device name.
+    #[error("unknown device `{0}`; valid are {names}, and GPUs by number such as cuda:1", names = DeviceKind::names())]
+    Unknown(String),
+    /// The device was not enabled at build time.
+    #[error("this program was built without the feature `{0}`")]
+    NotCompiled(&'static str),
+    /// The device or its driver is missing, or computes wrong results.
+    #[error("device {device} does not work here: {reason}")]
+    Unusable {
+        /// The requested device.
+        device: DeviceChoice,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The device cannot be served to other machines.
+    #[error("the device cannot be served: {0}")]
+    NotServed(String),
+}
+
+/// A kind of device: a line of the table from which names, parsing, errors, help and documentation follow.
+#[derive(Debug)]
+pub struct DeviceKind {
+    /// Its name, which a [`DeviceChoice`] starts with.
+    pub name: &'static str,
+    /// What computes.
+    pub meaning: &'static str,
+    /// The Cargo feature that enables it; `None` if every build has it.
+    pub feature: Option<&'static str>,
+    /// Whether this build has it.
+    pub is_compiled: bool,
+    /// The first device of this kind.
+    first: DeviceChoice,
+}
+
+impl DeviceKind {
+    /// All kinds: `auto`, local ones from the fastest, and `remote`.
+    pub const ALL: [Self; 9] = [
+        Self::built_in("auto", "the fastest of the kinds below that works: a GPU, else the CPU", DeviceChoice::Auto),
+        Self {
+            name: "cuda",
+            meaning: "an NVIDIA GPU, with CUDA",
+            feature: Some("cuda"),
+            is_compiled: cfg!(feature = "cuda"),
+            first: DeviceChoice::Cuda(0),
+        },
+        Self {
+            name: "rocm",
+            meaning: "an AMD GPU, with ROCm",
+            feature: Some("rocm"),
+            is_compiled: cfg!(feature = "rocm"),
+            first: DeviceChoice::Rocm(0),
+        },
+        Self {
+            name: "metal",
+            meaning: "a GPU of Apple, with Metal",
+            feature: Some("metal"),
+            is_compiled: cfg!(feature = "metal"),
+            first: DeviceChoice::Metal(Gpu::Default),
+        },
+        Self {
+            name: "vulkan",
+            meaning: "any GPU, with Vulkan and SPIR-V",
+            feature: Some("vulkan"),
+            is_compiled: cfg!(feature = "vulkan"),
+            first: DeviceChoice::Vulkan(Gpu::Default),
+        },
+        Self {
+            name: "wgpu",
+            meaning: "any GPU, with the graphics API that wgpu selects",
+            feature: Some("wgpu"),
+            is_compiled: cfg!(feature = "wgpu"),
+            first: DeviceChoice::Wgpu(Gpu::Default),
+        },
+        Self::built_in("cpu", "the CPU", DeviceChoice::Cpu),
+        Self {
+            name: "ndarray",
+            meaning: "the CPU, with Burn's older backend, for comparison",
+            feature: Some("ndarray"),
+            is_compiled: cfg!(feature = "ndarray"),
+            first: DeviceChoice::NdArray,
+        },
+        Self {
+            name: "remote",
+            meaning: "the device of another machine, as remote:ws://HOST:PORT",
+            feature: Some("remote"),
+            is_compiled: cfg!(feature = "remote"),
+            first: DeviceChoice::Remote(String::new()),
+        },
+    ];
+
+    const fn built_in(name: &'static str, meaning: &'static str, first: DeviceChoice) -> Self {
+        Self { name, meaning, feature: None, is_compiled: true, first }
+    }
+
+    /// The names of all kinds, separated by commas.
+    pub fn names() -> String {
+        Self::ALL.map(|kind| kind.name).join(", ")
+    }
+}
+
+impl DeviceChoice {
+    /// Kinds of device of this build, fastest first.
+    pub fn compiled() -> Vec<Self> {
+        let local = |kind: &DeviceKind| !matches!(kind.first, Self::Auto | Self::Remote(_));
+        DeviceKind::ALL.into_iter().filter(|kind| kind.is_compiled && local(kind)).map(|kind| kind.first).collect()
+    }
+
+    /// Its line of the table.
+    pub(super) fn kind(&self) -> DeviceKind {
+        let is_same = |kind: &DeviceKind| discriminant(&kind.first) == discriminant(self);
+        DeviceKind::ALL.into_iter().find(is_same).expect("the table has every kind")
+    }
+}
+
+impl fmt::Display for Gpu {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => Ok(()),
+            Self::Discrete(index) => write!(formatter, ":{index}"),
+            Self::Integrated(index) => write!(formatter, ":i{index}"),
+            Self::Software => write!(formatter, ":software"),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind().name)?;
+        match self {
+            Self::Cuda(index) | Self::Rocm(index) if *index > 0 => write!(formatter, ":{index}"),
+            Self::Wgpu(gpu) | Self::Vulkan(gpu) | Self::Metal(gpu) => write!(formatter, "{gpu}"),
+            Self::Remote(address) => write!(formatter, ":{address}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(name.into());
+        let (kind, given) = match name.trim().split_once(':') {
+            Some((kind, which)) => (kind, Some(which)),
+            None => (name.trim(), None),
+        };
+        // Device names are case-insensitive; remote addresses may not be.
+        let kind =
+            DeviceKind::ALL.into_iter().find(|known| known.name.eq_ignore_ascii_case(kind)).ok_or_else(unknown)?;
+        let lower = given.map(str::to_ascii_lowercase);
+        let which = lower.as_deref();
+        let number = |text: &str| text.parse::<usize>().map_err(|_| unknown());
+        let index = || which.map_or(Ok(0), number);
+        let gpu = || match which {
+            None => Ok(Gpu::Default),
+            Some("software") => Ok(Gpu::Software),
+            Some(text) => match text.strip_prefix('i') {
+                Some(text) => number(text).map(Gpu::Integrated),
+                None => number(text).map(Gpu::Discrete),
+            },
+        };
+        match (kind.first, which) {
+            (Self::Cuda(_), _) => index().map(Self::Cuda),
+            (Self::Rocm(_), _) => index().map(Self::Rocm),
+            (Self::Wgpu(_), _) => gpu().map(Self::Wgpu),
+            (Self::Vulkan(_), _) => gpu().map(Self::Vulkan),
+            (Self::Metal(_), _) => gpu().map(Self::Metal),
+            (Self::Remote(_), _) => given
+                .filter(|address| !address.is_empty())
+                .map(|address| Self::Remote(address.into()))
+                .ok_or_else(unknown),
+            (only, None) => Ok(only),
+            (_, Some(_)) => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_name_is_parsed_and_formatted() {
+        for name in ["auto", "cpu", "cuda", "cuda:1", "wgpu:i0", "vulkan:software", "metal:2"] {
+            let choice: DeviceChoice = name.parse().unwrap();
+
+            assert_eq!(choice.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_name_is_case_insensitive_and_trimmed() {
+        for (name, device) in
+            [("CPU", "cpu"), (" Cuda:1", "cuda:1"), ("WGPU:I0 ", "wgpu:i0"), ("Vulkan:Software", "vulkan:software")]
+        {
+            assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), device);
+        }
+        let remote: DeviceChoice = "Remote:ws://Host:7171".parse().unwrap();
+        assert_eq!(remote, DeviceChoice::Remote("ws://Host:7171".into()));
+    }
+
+    #[test]
+    fn a_device_that_does_not_exist_is_rejected() {
+        for name in ["gpu", "cpu:1", "cuda:x", "wgpu:", "remote", ""] {
+            assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_table_documents_every_kind_of_device() {
+        let page = include_str!("../../../docs/devices.md");
+        for kind in DeviceKind::ALL {
+            assert!(page.contains(&format!("| `{}` |", kind.name)), "{}", kind.name);
+            assert!(page.contains(kind.meaning), "{}", kind.meaning);
+            assert_eq!(kind.first.kind().name, kind.name);
+        }
+        let unknown = "gpu".parse::<DeviceChoice>().unwrap_err().to_string();
+        assert!(unknown.contains(&DeviceKind::names()) && unknown.contains("ndarray"), "{unknown}");
+    }
+
+    #[test]
+    fn a_build_without_gpus_still_has_the_cpu() {
+        assert!(DeviceChoice::compiled().contains(&DeviceChoice::Cpu));
+        assert!(!DeviceChoice::compiled().contains(&DeviceChoice::Auto));
+    }
+}

@@ -93,6 +93,10 @@ impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {
             DeviceError::Unknown(_) => Self::Argument(error.to_string()),
+            DeviceError::NotCompiled(feature) => Self::Other(format!(
+                "this package was built without the feature `{feature}`; build it with `maturin build --release --features \
+                 {feature}`"
+            )),
             error => Self::Other(in_one_line(&error)),
         }
     }

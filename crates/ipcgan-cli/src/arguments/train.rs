@@ -69,8 +69,8 @@ pub(crate) struct TrainArguments {
 fn preset_help() -> String {
     let presets = Preset::ALL.map(Preset::name).join(", ");
     format!(
-        "Network sizes and recipe: {presets} (natural is experimental), or a settings file of your own (JSON, as \
-         config.json) [default: {DEFAULT_PRESET}]. An existing run keeps its own"
+        "Network sizes and recipe: {presets} (natural is that of the embedded weights), or a settings file of your own \
+         (JSON, as config.json) [default: {DEFAULT_PRESET}]. An existing run keeps its own"
     )
 }
 

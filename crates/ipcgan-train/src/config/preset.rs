@@ -17,7 +17,8 @@ pub enum Preset {
     Paper,
     /// What two cores of a CPU train in one to two and a half hours, 128 pixels.
     Compact,
-    /// Experimental: larger networks than [`Preset::Compact`], a residual of luminance and saturation.
+    /// The recipe of the embedded weights, 128 pixels: larger networks than [`Preset::Compact`], a residual of luminance
+    /// and saturation.
     Natural,
     /// For tests and a first look, 64 pixels, minutes on a CPU.
     Tiny,

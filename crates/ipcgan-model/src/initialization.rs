@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_weights_and_another_seed_others() {
+    fn the_seed_determines_the_initial_weights() {
         let weight = |seed| generator(seed).stem.conv.weight.val().into_data();
 
         assert_eq!(weight(1), weight(1));

@@ -75,8 +75,8 @@ struct BatchNormSpec {
 /// Batch norm on the CPU and on GPUs.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait BatchNormOps: Backend {
-    /// Batch norm of each part of the batch, then an activation; and the running mean and variance after each part, or
-    /// on GPUs after the last, one after another.
+    /// Batch norm of each part of the batch, then an activation. Also returns the running mean and variance after each
+    /// part (concatenated), on GPUs after the last part only.
     fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn outputs_gradients_and_running_statistics_are_those_of_the_cpu() {
+    fn outputs_gradients_and_running_statistics_equal_those_of_the_cpu() {
         let Some(gpu) = test_gpu() else { return };
         // Each part needs more than two values in a channel: of two, the gradient of the maps is zero but for epsilon,
         // and what is left after the cancellation is rounding.

@@ -9,7 +9,7 @@ use ipcgan_kernels::{
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// Largest difference, as a share of the largest value: up to 3,200 terms in single precision.
+/// Largest difference, relative to the largest value: up to 3,200 terms in single precision.
 const DIRECT_TOLERANCE: f64 = 5e-6;
 /// Winograd's transforms add roundings of their own.
 const FAST_TOLERANCE: f64 = 3e-5;

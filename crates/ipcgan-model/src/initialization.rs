@@ -28,7 +28,7 @@ pub(crate) enum InitialWeights {
     He,
 }
 
-/// Initializes the weights of `network`; each depends on `seed` and on its own name alone.
+/// Initializes the weights of `network`; each depends on `seed` and on its name only.
 ///
 /// Every parameter holds a value afterwards. (Burn's lazy ones share their state among clones: a
 /// `clone().no_grad()` before the first use would freeze the original too.)

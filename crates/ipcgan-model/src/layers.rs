@@ -62,7 +62,7 @@ pub(crate) fn forward(layers: &[Layer], x: Tensor<4>, pass: Pass) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x, pass))
 }
 
-/// Convolution with TensorFlow's SAME padding: the odd pixel goes right and below.
+/// Convolution with TensorFlow's SAME padding: an odd pixel of padding is added at the right and at the bottom.
 pub(crate) fn same_conv([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
     same_conv_config([inputs, outputs], kernel, stride).init(device)
 }

@@ -25,7 +25,7 @@ pub(crate) struct BatchNormPass {
     pub(crate) momentum: f64,
 }
 
-/// `layer` on each part of the batch, then an activation; `pass.momentum` replaces the layer's.
+/// Applies `layer` to each part of the batch, then an activation; `pass.momentum` replaces the layer's momentum.
 ///
 /// In training, each part is normalized by its own statistics and updates the running ones, in order, as if the parts
 /// came one after another.
@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// Sums in another order, as a share of the largest value.
+    /// Tolerance for sums in another order, relative to the largest value.
     const TOLERANCE: f32 = 1e-5;
 
     /// Output, gradient by the input, and running statistics after `run` on two parts of `maps` with a momentum of 0.3.

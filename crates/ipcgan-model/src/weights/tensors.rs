@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::burn_pack::Tensor as PackTensor;
 use burn::tensor::Tensor;
 
-/// Names that an error lists before it says how many more there are.
+/// Maximum number of names that an error lists; further ones are only counted.
 const LISTED: usize = 5;
 /// Suffix of PyTorch's counter of the batches of a batch norm, which no forward pass reads.
 const BATCH_COUNT: &str = ".num_batches_tracked";
@@ -14,7 +14,7 @@ const BATCH_COUNT: &str = ".num_batches_tracked";
 /// Checks that `found` has the names and shapes of `expected`, both in the names and the layout of the file.
 ///
 /// # Errors
-/// Tensors that are missing, unknown, of another shape, or no floating-point numbers: how many, and which.
+/// Number and names of the tensors that are missing, unknown, of another shape, or not of floating-point numbers.
 pub(super) fn check_names<'a>(
     expected: &[PackTensor],
     found: impl Iterator<Item = &'a PackTensor>,
@@ -50,7 +50,7 @@ pub(super) fn check_names<'a>(
 /// Checks that every parameter of `network` is a finite number, and no variance is below zero.
 ///
 /// # Errors
-/// Tensors that hold others: how many, and which.
+/// Number and names of the tensors with other values.
 pub(super) fn check_values<N: Module>(network: &N) -> Result<(), String> {
     let mut numbers = ValueCheck::default();
     network.visit(&mut numbers);

@@ -49,7 +49,7 @@ impl BatchNormSpec {
     }
 }
 
-/// What the backward pass of a batch norm needs.
+/// Tensors saved for the backward pass of a batch norm.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     x: NhwcTensor,

@@ -194,8 +194,8 @@ impl Backward<Cube, 2> for TransposeBackward {
         let (x, weight, precision) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = grad_weight {
-            // What was the adjoint's output is the convolution's input, and the other way round. It has the row and the
-            // column that SAME padding adds already.
+            // The adjoint's output is the convolution's input, and the other way round. It already has the row and the
+            // column that SAME padding adds.
             let weights = weight_gradient::<Cube>(gradient.clone(), x, &UPSAMPLE_PARAMS);
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }

@@ -110,7 +110,7 @@ mod tests {
             let mut found = cpu.clone().map(|tensor| tensor.to_device(&gpu));
             for time in 1..4 {
                 let gradient = random();
-                // The gradient of a convolution's weights lies in another order than the weights.
+                // The gradient of a convolution's weights has another memory layout than the weights.
                 let permuted = gradient.clone().permute([0, 2, 3, 1]).to_device(&gpu).permute([0, 3, 1, 2]);
                 let adam = Adam { time, ..ADAM };
 

@@ -9,8 +9,8 @@ use crate::{Activation, InstructionSet, Nhwc};
 
 /// Parameters of a batch norm of feature maps.
 ///
-/// The batch may hold several batches: each of `chunks` equal parts is normalized with its own statistics, as if
-/// it had come alone.
+/// The batch may consist of several batches: each of `chunks` equal parts is normalized with its own statistics, as if
+/// it were the whole batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormParams<'a> {
     /// Scale of each channel.
@@ -21,7 +21,7 @@ pub struct BatchNormParams<'a> {
     pub epsilon: f32,
     /// Number of equal parts of the batch with statistics of their own.
     pub chunks: usize,
-    /// What follows.
+    /// Activation that follows the norm.
     pub activation: Activation,
 }
 
@@ -60,7 +60,7 @@ impl BatchStatistics {
                 .par_chunks(piece_values(channels))
                 .map(|values| instructions.run(Moments { values, channels }))
                 .collect();
-            // Chan's formula joins pieces; in double precision, as there may be many.
+            // Chan's formula combines the moments of the pieces; in double precision, because there may be many pieces.
             let (mut count, mut mean, mut square) = (0.0, vec![0.0; channels], vec![0.0; channels]);
             for (values, moments) in part.chunks(piece_values(channels)).zip(&pieces) {
                 let added = (values.len() / channels) as f64;
@@ -105,7 +105,7 @@ impl BatchNormParams<'_> {
         })
     }
 
-    /// Gradients from that of the output.
+    /// Gradients of the batch norm, from the gradient of its output.
     ///
     /// # Panics
     /// If the lengths do not match the shapes and statistics.
@@ -174,7 +174,7 @@ impl BatchNormParams<'_> {
         assert_eq!([means, variances], [self.chunks * shape.channels; 2], "statistics of {} parts", self.chunks);
     }
 
-    /// The norm of one part as `scale * x + shift`.
+    /// The batch norm of one part as `scale * x + shift`.
     fn affine(&self, statistics: &BatchStatistics, part: usize) -> Affine {
         let channels = self.gamma.len();
         let values = |all: &[f32], channel: usize| all[part * channels + channel];
@@ -187,7 +187,7 @@ impl BatchNormParams<'_> {
     }
 }
 
-/// Sums over all pixels, for each channel: the gradient of a bias.
+/// Sum over all pixels for each channel: the gradient of a bias.
 ///
 /// # Panics
 /// If `values` do not consist of whole pixels.
@@ -208,7 +208,7 @@ struct Affine {
     shift: Vec<f32>,
 }
 
-/// The gradient of the input: `scale * (g - mean - product * (x - mean of x))`.
+/// The gradient with respect to the input: `scale * (g - mean - product * (x - mean of x))`.
 struct InputGradient {
     affine: Affine,
     mean: Vec<f32>,
@@ -235,7 +235,7 @@ impl WithSimd for Sums<'_> {
     }
 }
 
-/// Means, then sums of squares of the differences from them.
+/// Means of each channel, then sums of the squared differences from them.
 struct Moments<'a> {
     values: &'a [f32],
     channels: usize,
@@ -247,7 +247,7 @@ impl WithSimd for Moments<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
         let Self { values, channels } = self;
-        // Sums of differences from the first pixel are small where values are large, and so lose little.
+        // Differences from the first pixel are small even where values are large, so their sum loses little precision.
         let origin = &values[..channels];
         let mut moments = vec![0.0; 2 * channels];
         for pixel in values.chunks_exact(channels) {
@@ -300,7 +300,7 @@ impl WithSimd for Apply<'_> {
     }
 }
 
-/// The gradient before the activation.
+/// Gradient with respect to the input `value` of the activation.
 #[inline(always)]
 fn before_activation<S: Simd>(simd: S, gradient: S::f32s, value: S::f32s, slope: S::f32s) -> S::f32s {
     let positive = simd.greater_than_f32s(value, simd.splat_f32s(0.0));

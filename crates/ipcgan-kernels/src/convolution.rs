@@ -22,16 +22,16 @@ pub enum ConvAlgorithm {
 /// A convolution, or the adjoint of one (transposed convolution), with packed weights.
 #[derive(Debug)]
 pub struct Convolution {
-    /// Of what it is run on.
+    /// Channels of the input.
     channels: usize,
     kernel: usize,
-    /// Unless Winograd's algorithm is better for the one output that there will be.
+    /// `None` if the convolution runs only once, and Winograd's algorithm is faster for that output.
     direct: Option<Direct>,
-    /// If it can run, and is not worse for the one output that there will be.
+    /// `None` if it is not supported, or if the convolution runs only once and direct summation is faster.
     winograd: Option<Winograd>,
 }
 
-/// Sums term by term.
+/// Algorithms that sum term by term.
 #[derive(Debug)]
 enum Direct {
     ImplicitGemm(ImplicitGemm),
@@ -89,8 +89,8 @@ impl Convolution {
         Self::prepared(algorithm, (channels[0], channels), params, once, direct, winograd)
     }
 
-    /// For one output the weights are packed for the faster algorithm, in pooled memory; for many for both, because
-    /// small outputs and large ones differ.
+    /// If the convolution runs once, weights are packed for the faster algorithm, in pooled memory; otherwise for both,
+    /// because the faster algorithm depends on the size of the output.
     fn prepared(
         algorithm: ConvAlgorithm,
         (from, channels): (usize, [usize; 2]),

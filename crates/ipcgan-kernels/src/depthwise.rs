@@ -93,7 +93,7 @@ impl WithSimd for Row<'_> {
         let params = self.depthwise.params;
         let rows = Taps::of(&params, self.y, height);
         let outputs = self.output.len() / channels;
-        // Outputs whose windows lie within the input.
+        // Outputs whose windows are inside the input.
         let inner = if params.stride == 1 && params.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
             params.pad_before.min(outputs)
                 ..(width + params.pad_before).saturating_sub(2).clamp(params.pad_before, outputs)
@@ -133,7 +133,7 @@ impl Row<'_> {
         }
     }
 
-    /// Output pixels whose windows of three by three lie within the input, of whole vectors of channels: a vector's weights
+    /// Output pixels whose 3x3 windows are inside the input, for whole vectors of channels: the weights of a vector
     /// stay in registers.
     #[inline(always)]
     fn inner<S: Simd>(&mut self, simd: S, pixels: Range<usize>, rows: Taps) {

@@ -76,10 +76,10 @@ struct Tanh<'a> {
 impl WithSimd for Tanh<'_> {
     type Output = ();
 
-    // Plain loops, which the compiler turns into the vectors of whichever instructions this is compiled for.
+    // Plain loops, which the compiler vectorizes for the instruction set that this is compiled for.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        // tanh(head + atanh(source)) as a ratio of sums of positive terms, or of their difference.
+        // tanh(head + atanh(source)) = (up - down) / (up + down), up = exp(2 head) (1 + source), down = 1 - source.
         let ratio = |up: f32, down: f32| (up - down) / (up + down);
         match self.source {
             None => {
@@ -113,13 +113,13 @@ impl WithSimd for TanhGradient<'_> {
     }
 }
 
-/// Exponential function without branches or calls, for exponents from -40 to 40; others count as the nearer of the two.
+/// Exponential function without branches or calls; exponents are clamped to -40..=40.
 ///
 /// `exp(x) = 2^n exp(r)` with `n` the integer nearest to `x / ln 2`; `exp(r)` is a polynomial.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     const LIMIT: f32 = 40.0;
-    /// 1.5 times 2^23: a sum with it holds the nearest integer in its lowest bits.
+    /// 1.5 times 2^23: a sum with it has the nearest integer in its lowest bits.
     const ROUND: f32 = 12_582_912.0;
     /// ln 2 in two parts, of which the first has few enough digits that its products with `n` are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
@@ -128,7 +128,7 @@ fn exp(x: f32) -> f32 {
     let n = rounded - ROUND;
     let r = (x - n * LN_2[0]) - n * LN_2[1];
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
-    // Taylor's series: |r| is at most 0.35, where its next term is 5e-9.
+    // Taylor series up to r^7: |r| is at most 0.35, where the next term is below 6e-9.
     let series = 1.0 / 120.0 + r * (1.0 / 720.0 + r * (1.0 / 5040.0));
     let series = 0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * series));
     power * (1.0 + (r + r * r * series))
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_values_are_bounded_by_one() {
+    fn tanh_of_large_and_infinite_values_is_one() {
         let head = [f32::INFINITY, f32::NEG_INFINITY, 0.0, 50.0];
 
         assert_eq!(tanh(InstructionSet::best(), &head, None), [1.0, -1.0, 0.0, 1.0]);

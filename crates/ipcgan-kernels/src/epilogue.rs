@@ -28,7 +28,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// What a value below zero is multiplied by.
+    /// Factor of values below zero.
     pub(crate) fn slope(self) -> f32 {
         match self {
             Self::None => 1.0,
@@ -39,7 +39,7 @@ impl Activation {
 }
 
 impl Epilogue<'_> {
-    /// Finishes the sum of one channel, at `position` of the output.
+    /// Applies the epilogue to the sum of one channel, at index `position` of the whole output.
     pub(crate) fn apply(&self, sum: f32, channel: usize, position: usize) -> f32 {
         let bias = self.bias.map_or(0.0, |bias| bias[channel]);
         let residual = self.residual.map_or(0.0, |residual| residual[position]);
@@ -47,8 +47,8 @@ impl Epilogue<'_> {
         value.max(value * self.activation.slope())
     }
 
-    /// Finishes `sums`, vectors of the channels from `channel` on, and writes the first of them to
-    /// `output`, where they stand at `position`.
+    /// Applies the epilogue to `sums`, vectors of the channels from `channel` on, and writes as many channels as
+    /// `output` holds; `position` is the index of `output` in the whole output.
     #[inline(always)]
     pub(crate) fn store<S: Simd>(
         &self,

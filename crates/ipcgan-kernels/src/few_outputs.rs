@@ -5,7 +5,7 @@ use crate::implicit_gemm::ImplicitGemm;
 use crate::output::fill_in_chunks;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Computes each filter column as separate output channels and adds these, shifted by a pixel each.
+/// Computes each kernel column as separate output channels and adds them, each shifted by one pixel more.
 #[derive(Debug)]
 pub(crate) struct FewOutputs {
     columns: ImplicitGemm,
@@ -14,7 +14,7 @@ pub(crate) struct FewOutputs {
 }
 
 impl FewOutputs {
-    /// Whether its outputs fill less than half a SIMD vector.
+    /// Whether it supports the convolution, and the outputs fill at most half a SIMD vector.
     pub(crate) fn suits(instructions: InstructionSet, [outputs, _]: [usize; 2], params: &ConvParams) -> bool {
         params.stride == 1 && params.groups == 1 && params.kernel > 1 && 2 * outputs <= instructions.lanes()
     }

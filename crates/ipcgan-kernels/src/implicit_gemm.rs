@@ -10,10 +10,10 @@ use crate::panels::{Panel, Panels, Sink, Windows};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Pixels of a task: enough work for a thread, few enough that the input stays in cache.
+/// Maximum number of pixels of a task: enough work for a thread, few enough that the input stays in cache.
 const TASK_PIXELS: usize = 256;
 
-/// Pixels of a task where there are not enough for every thread: below, reading the weights takes longer than the rest.
+/// Minimum number of pixels of a task: with fewer, reading the weights takes longer than the rest.
 const MIN_PIXELS: usize = 48;
 
 /// Implicit GEMM over patches of the input, once for each phase of the output.
@@ -41,8 +41,9 @@ struct Phase {
     panels: Vec<Panels>,
 }
 
-/// Inputs that outputs of one phase see, along one axis: output `phase + stride * j` sees `count`
-/// inputs from `first + input_stride * j` on.
+/// Inputs of the outputs of one phase, along one axis: output `phase + output_stride * j` depends on `count` inputs
+/// from
+/// `first + input_stride * j` on.
 #[derive(Clone, Copy, Debug)]
 struct Taps {
     phase: usize,
@@ -78,8 +79,8 @@ impl ImplicitGemm {
         }
     }
 
-    /// Convolution of stride one with `[rows, columns]` of taps from `pad_before` pixels above and left on, whose weights
-    /// `weight(output, [row, column], input)` gives.
+    /// Convolution of stride one with `[rows, columns]` taps, the first `pad_before` pixels above and left of the
+    /// output, and the weights `weight(output, [row, column], input)`.
     pub(crate) fn with_taps(
         instructions: InstructionSet,
         [outputs, inputs]: [usize; 2],
@@ -105,13 +106,13 @@ impl ImplicitGemm {
     ) -> Self {
         let (kernel, stride) = (params.kernel, params.stride);
         let outputs = outputs / params.groups;
-        // Input pixel `p` meets output pixel `(p + pad_before - tap) / stride` through `tap`, where that divides.
+        // `tap` connects input pixel `p` with output pixel `(p + pad_before - tap) / stride` if that is an integer.
         let taps = |phase: usize| {
             let first_tap = (phase + params.pad_before) % stride;
             let count = kernel.saturating_sub(first_tap).div_ceil(stride);
             Taps { phase, first: ((phase + params.pad_before) / stride) as isize - count as isize + 1, count }
         };
-        // Taps in the order of the pixels that they meet, which is backwards.
+        // Taps in the order of their output pixels, which is descending.
         let tap =
             |taps: Taps, index: usize| (taps.phase + params.pad_before) % stride + stride * (taps.count - 1 - index);
         let phase = |(row, column): (usize, usize)| {
@@ -206,7 +207,7 @@ impl Task<'_> {
         let ImplicitGemm { inputs, outputs, input_stride, output_stride, groups, .. } = *self.implicit_gemm;
         let channels = groups * outputs;
         let height = self.output.len() / (self.width * channels);
-        // Outputs of this phase, in steps of the output's stride, of which `top` is a multiple.
+        // Rows and columns of this phase; `top` is a multiple of the output's stride.
         let first_row = self.top / output_stride;
         let rows = (height.saturating_sub(phase.rows.phase)).div_ceil(output_stride);
         let columns = (self.width.saturating_sub(phase.columns.phase)).div_ceil(output_stride);
@@ -244,7 +245,7 @@ impl Task<'_> {
     }
 }
 
-/// Puts the sums of each pixel in its place.
+/// Stores the sums of each pixel in the output.
 struct Placed<'a> {
     /// Where the channels of each pixel begin in `output`.
     places: &'a [usize],

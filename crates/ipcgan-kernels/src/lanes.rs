@@ -11,7 +11,7 @@ pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
     }
 }
 
-/// Writes `vector` to `values`, as much of it as there is room for.
+/// Writes the first `values.len()` lanes of `vector` to `values`.
 #[inline(always)]
 pub(crate) fn store<S: Simd>(simd: S, values: &mut [f32], vector: S::f32s) {
     if values.len() >= S::F32_LANES {

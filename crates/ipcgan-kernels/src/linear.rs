@@ -183,8 +183,8 @@ impl Rows<'_> {
     }
 }
 
-/// Adds some rows' weights times their factors to the sums of a few images, these side by side: the sum of one alone
-/// would wait for itself.
+/// Adds some rows' weights times their factors to the sums of a few images. Several images are interleaved, because
+/// each addition to the sum of a single image would wait for the one before.
 #[inline(always)]
 fn add_rows<S: Simd, const N: usize, const IMAGES: usize>(
     simd: S,

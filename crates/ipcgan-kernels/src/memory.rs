@@ -1,38 +1,38 @@
-//! Alignment of large allocations, and what happens to freed memory.
+//! Alignment of large allocations, and retention of freed memory.
 
 use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 
-/// Bytes of a line of the cache, and of the widest vectors.
+/// Size of a cache line, and of the widest vectors, in bytes.
 const LINE: usize = 64;
 
-/// Bytes of an allocation from which on it is worth while.
+/// Minimum size of an aligned allocation, in bytes: below it, alignment does not pay.
 const LARGE: usize = 1 << 12;
 
 /// The system's allocator, with large allocations aligned to cache lines.
 ///
-/// The C library puts them 16 bytes past a line, so that every load of a whole vector touches two: kernels run 5 to 20%
-/// slower. A program takes it with `#[global_allocator]`.
+/// The C library places them 16 bytes past a cache line, so that every load of a whole vector touches two lines:
+/// kernels run 5 to 20% slower. A program uses this allocator with `#[global_allocator]`.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheAlignedAllocator;
 
-/// Whether memory of this layout is placed by us: at the first line after a pointer to where the system put it.
+/// Whether memory of this layout is aligned here: it starts at a cache line, after a pointer to the system's memory.
 ///
-/// Asking the system for the alignment instead would leave slivers that fit nothing, and in the end half again as much
-/// memory.
+/// Requesting the alignment from the system instead would leave fragments too small for other allocations, and in the
+/// end use half again as much memory.
 fn is_placed(layout: Layout) -> bool {
     layout.size() >= LARGE && layout.align() <= LINE
 }
 
-/// Layout requested from the system for aligned memory: one cache line more.
+/// Layout requested from the system for aligned memory: one cache line larger.
 fn with_room(layout: Layout) -> Layout {
     let sized = Layout::from_size_align(layout.size().saturating_add(LINE), align_of::<u128>());
     sized.unwrap_or_else(|_| handle_alloc_error(layout))
 }
 
-/// The first line after `system`, with a pointer to `system` before it; none if there is none.
+/// The first cache line after `system`, with a pointer to `system` before it; null if `system` is null.
 ///
 /// # Safety
-/// `system` is none or memory of at least a line, aligned as a `u128`, to write to.
+/// `system` is null, or writable memory of at least a cache line that is aligned as a `u128`.
 #[allow(unsafe_code, reason = "see there")]
 unsafe fn placed(system: *mut u8) -> *mut u8 {
     if system.is_null() {
@@ -47,19 +47,19 @@ unsafe fn placed(system: *mut u8) -> *mut u8 {
     }
 }
 
-/// Where the system put memory that begins at `pointer`.
+/// The system's pointer for the aligned memory at `pointer`.
 ///
 /// # Safety
-/// `pointer` is one that [`placed`] gave, and not none.
+/// `pointer` was returned by [`placed`] and is not null.
 #[allow(unsafe_code, reason = "see there")]
 unsafe fn system_pointer(pointer: *mut u8) -> *mut u8 {
     // SAFETY: `placed` wrote it there.
     unsafe { pointer.cast::<*mut u8>().sub(1).read() }
 }
 
-// SAFETY: memory goes back to the system as it was taken from it, because `is_placed` and `with_room` give the same for
-// the same layout. What is placed begins at most a line into memory that is a line larger than asked for, so it is as
-// large as asked for, and aligned to a line, which `is_placed` made sure is enough.
+// SAFETY: memory is returned to the system with the layout that it was requested with, because `is_placed` and
+// `with_room` depend on the layout only. Aligned memory begins at most one cache line into memory that is one line
+// larger than requested, so it is large enough; `is_placed` ensures that a cache line is a sufficient alignment.
 #[allow(unsafe_code, reason = "see above")]
 unsafe impl GlobalAlloc for CacheAlignedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -93,7 +93,7 @@ unsafe impl GlobalAlloc for CacheAlignedAllocator {
                 let offset = pointer.addr() - system.addr();
                 let moved = System.realloc(system, with_room(layout), with_room(new).size());
                 if !moved.is_null() {
-                    // Where the system moved it, its distance from a line may be another.
+                    // After the move, the distance to the next cache line may differ.
                     let to = moved.add(LINE - moved.addr() % LINE);
                     to.copy_from(moved.add(offset), layout.size().min(size));
                 }
@@ -111,16 +111,17 @@ unsafe impl GlobalAlloc for CacheAlignedAllocator {
     }
 }
 
-/// Makes the allocator retain memory that tensors free, for the next ones.
+/// Makes the allocator retain memory that tensors free, and reuse it for the next tensors.
 ///
-/// Training makes and drops the same large tensors in every step. The GNU C library gives each of them back to the
-/// system at once and takes fresh pages for the next, which have to be cleared. It also keeps a store for each thread, and
-/// what one thread freed is no use to another; here all share one, as few threads make tensors. Elsewhere this does
-/// nothing. Call it once, before the first tensor.
+/// Training allocates and frees the same large tensors in every step. By default, the GNU C library returns each of
+/// them to the system at once and requests new pages for the next, which the system has to clear. It also keeps an
+/// arena for each thread, whose freed memory other threads cannot use; with this setting, all threads share one arena,
+/// because few threads allocate tensors. With other C libraries this does nothing. Call it once, before the first
+/// tensor.
 pub fn retain_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        /// Memory that is taken from the system at a time, in bytes.
+        /// Memory that is requested from the system at a time, in bytes.
         const GROWTH: libc::c_int = 64 << 20;
         let settings = [
             (libc::M_MMAP_MAX, 0),
@@ -129,8 +130,8 @@ pub fn retain_freed_memory() {
             (libc::M_ARENA_MAX, 1),
         ];
         for (setting, value) in settings {
-            // SAFETY: these settings are numbers for the allocator's policy; no pointer is involved, and a refused one
-            // changes nothing.
+            // SAFETY: the settings are numbers for the allocator's policy; no pointer is involved, and a setting that
+            // is refused changes nothing.
             #[allow(unsafe_code, reason = "see above")]
             unsafe {
                 libc::mallopt(setting, value);
@@ -141,14 +142,15 @@ pub fn retain_freed_memory() {
 
 /// Releases freed memory to the system (`malloc_trim`), including the kernels' scratch buffers.
 ///
-/// What lives long and is made late (a file's buffer, a plot) lands in holes between the tensors of a step, and those
-/// take fresh memory elsewhere in the next; without this, [`retain_freed_memory`] lets a process grow by a few megabytes
-/// with each such time. Costs some milliseconds, and as many page faults as are given back: for
-/// pauses, not for steps. With other C libraries than GNU's, what kernels keep is freed, and the library decides.
+/// Long-lived allocations made between steps (a file's buffer, a plot) fill holes between the tensors of a step, and
+/// the tensors of the next step then need new memory elsewhere. Without this function, a process with
+/// [`retain_freed_memory`] grows by a few megabytes each time. It costs some milliseconds, and one page fault for each
+/// released page when it is used again: call it in pauses, not in every step. With other C libraries than GNU's, only
+/// the scratch buffers are freed, and the library decides whether the system gets them.
 pub fn release_freed_memory() {
     crate::scratch::clear();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: only pages without memory in use are given back.
+    // SAFETY: only pages without memory in use are released.
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
         libc::malloc_trim(0);

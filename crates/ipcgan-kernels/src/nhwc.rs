@@ -1,6 +1,6 @@
 //! Memory layout of feature maps (NHWC).
 
-/// Shape of a batch of feature maps in NHWC order (channels last): the channels of a pixel stand side by
+/// Shape of a batch of feature maps in NHWC order (channels last): the channels of a pixel are side by
 /// side, then come the pixels of a row, the rows of a map, the maps of the batch.
 ///
 /// With channels last every kernel reads and writes whole vectors of neighbouring channels: no

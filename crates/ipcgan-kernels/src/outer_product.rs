@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-/// Pairs of vectors whose outer products are summed, taken from a grid of places.
+/// Pairs of vectors whose outer products are summed: one pair for each place of a grid.
 #[derive(Clone, Copy)]
 pub(crate) struct OuterProducts<'a> {
     pub(crate) left: Operand<'a>,
@@ -14,18 +14,18 @@ pub(crate) struct OuterProducts<'a> {
 /// One vector of each pair.
 #[derive(Clone, Copy)]
 pub(crate) struct Operand<'a> {
-    /// From the first vector on.
+    /// Values from the first vector on.
     pub(crate) values: &'a [f32],
-    /// From a place to the one below and to the one beside it.
+    /// Distances to the vectors in the next row and in the next column of the grid.
     pub(crate) strides: [usize; 2],
-    /// Values of a vector.
+    /// Length of a vector.
     pub(crate) length: usize,
 }
 
 /// Adds the outer products to `sums`.
 pub(crate) struct Accumulate<'a> {
     pub(crate) outer: OuterProducts<'a>,
-    /// `[left][right]`, with whole vectors of the right.
+    /// `[left][right]`, with the right padded to whole SIMD vectors.
     pub(crate) sums: &'a mut [f32],
     pub(crate) accumulation: Accumulation,
 }
@@ -53,9 +53,9 @@ impl OuterProducts<'_> {
     fn add<S: Simd>(&self, simd: S, sums: &mut [f32], accumulation: Accumulation) {
         let widest = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
         for first in (0..self.right.length).step_by(widest * S::F32_LANES) {
-            let left_over = self.right.length - first;
-            let whole = left_over.is_multiple_of(S::F32_LANES) || left_over >= widest * S::F32_LANES;
-            match (left_over.div_ceil(S::F32_LANES).min(widest), whole) {
+            let remaining = self.right.length - first;
+            let whole = remaining.is_multiple_of(S::F32_LANES) || remaining >= widest * S::F32_LANES;
+            match (remaining.div_ceil(S::F32_LANES).min(widest), whole) {
                 (1, true) => self.columns::<S, 8, 1, true>(simd, first, sums, accumulation),
                 (1, false) => self.columns::<S, 8, 1, false>(simd, first, sums, accumulation),
                 (2, true) => self.columns::<S, 6, 2, true>(simd, first, sums, accumulation),

@@ -1,4 +1,4 @@
-//! Vectors that parallel tasks fill.
+//! Output vectors that are filled by parallel tasks.
 
 use std::mem::MaybeUninit;
 
@@ -7,10 +7,10 @@ use rayon::prelude::*;
 /// Elements of a task: few enough that a second pass over them hits the cache.
 pub(crate) const PIECE_VALUES: usize = 1 << 14;
 
-/// Makes `values` `length` values of which `task(index, values)` writes each chunk of `chunk` values.
+/// Replaces the contents of `values` by `length` values; `task(index, chunk)` writes each chunk of `chunk` values.
 ///
-/// A chunk is zero before its task; the task's thread makes it so, right before it needs the memory, where a vector
-/// of zeros would be written and read back by one thread. Memory that `values` has is used again.
+/// A chunk is zero before its task. The thread of the task clears it right before the task, so that it is in that
+/// thread's cache. The memory of `values` is reused.
 pub(crate) fn fill_in_chunks(
     values: &mut Vec<f32>,
     length: usize,

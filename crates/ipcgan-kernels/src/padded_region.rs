@@ -16,7 +16,7 @@ pub(crate) struct PaddedRegion {
 }
 
 impl PaddedRegion {
-    /// Copies this part of `image`, and of its channels those in `channels`, to `copy`.
+    /// Copies the `channels` of this region of `image` to `copy`; zeros outside the image.
     pub(crate) fn copy(&self, image: &[f32], shape: Nhwc, channels: Range<usize>, copy: &mut [f32]) {
         let count = channels.len();
         let inside = |first: isize, length: usize, limit: usize| {

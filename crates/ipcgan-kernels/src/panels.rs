@@ -8,8 +8,8 @@ use crate::scratch::Scratch;
 
 /// Matrices `[steps, outputs]` cut into panels of as many outputs as fit the registers.
 ///
-/// A panel holds, for each matrix and each step, the weights of its outputs side by side; the last
-/// panel is narrower and filled up with zeros to whole vectors.
+/// A panel holds, for each matrix and each step, the weights of its outputs side by side; the last panel may be
+/// narrower and is padded with zeros to whole vectors.
 #[derive(Debug)]
 pub(crate) struct Panels {
     outputs: usize,
@@ -24,16 +24,16 @@ pub(crate) struct Panels {
 pub(crate) struct Panel<'a> {
     /// First output.
     pub(crate) first: usize,
-    /// Outputs that are not filling.
+    /// Number of outputs without padding.
     pub(crate) outputs: usize,
-    /// Vectors side by side.
+    /// Number of vectors side by side.
     pub(crate) vectors: usize,
     /// `[steps][vectors][lanes]`.
     pub(crate) weights: &'a [f32],
 }
 
 impl Panels {
-    /// One matrix, whose steps are `taps` times `inputs` and whose entries `weight(output, tap, input)` gives.
+    /// One matrix with `taps * inputs` steps and the entries `weight(output, tap, input)`.
     pub(crate) fn new(
         instructions: InstructionSet,
         outputs: usize,
@@ -41,12 +41,12 @@ impl Panels {
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
         Self::of_matrices(instructions, 1, outputs, taps * inputs, |panel, first, width| {
-            // An output at a time, because its weights lie together.
+            // One output at a time, because its weights are contiguous.
             for lane in 0..width {
-                let filling = first + lane >= outputs;
+                let is_padding = first + lane >= outputs;
                 for input in 0..inputs {
                     for tap in 0..taps {
-                        let value = if filling { 0.0 } else { weight(first + lane, tap, input) };
+                        let value = if is_padding { 0.0 } else { weight(first + lane, tap, input) };
                         panel[(tap * inputs + input) * width + lane] = value;
                     }
                 }
@@ -54,8 +54,8 @@ impl Panels {
         })
     }
 
-    /// Several matrices; `fill(panel, first output, width)` writes the panel's, [`Panels::stride`] apart, `[steps][width]`
-    /// each.
+    /// Several matrices; `fill(panel, first output, width)` writes the parts `[steps][width]` of all matrices in a
+    /// panel, [`Panels::stride`] apart.
     pub(crate) fn of_matrices(
         instructions: InstructionSet,
         matrices: usize,
@@ -82,8 +82,8 @@ impl Panels {
         self.data = self.data.owned();
     }
 
-    /// From one matrix of a panel of `width` outputs to the next: no power of two, or the same place in all of them would
-    /// share a few lines of the cache.
+    /// Distance between the matrices in a panel of `width` outputs: no power of two, because the same place in all of
+    /// them would then map to the same few cache sets.
     pub(crate) fn stride(matrices: usize, steps: usize, width: usize) -> usize {
         if matrices == 1 { steps * width } else { steps * width + 16 }
     }
@@ -108,15 +108,15 @@ pub(crate) trait Sink {
     fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]);
 }
 
-/// Runs of values that are multiplied with panels: a pixel's window, row by row.
+/// The input windows of pixels, which are multiplied with panels row by row.
 #[derive(Clone, Copy)]
 pub(crate) struct Windows<'a> {
     pub(crate) input: &'a [f32],
-    /// Where the window of each pixel begins.
+    /// Index in `input` of the window of each pixel.
     pub(crate) starts: &'a [usize],
-    /// From one row of a window to the next.
+    /// Distance between the rows of a window.
     pub(crate) row_stride: usize,
-    /// Neighbouring values in a row of a window.
+    /// Number of (contiguous) values in a row of a window.
     pub(crate) run: usize,
 }
 
@@ -133,7 +133,7 @@ impl Windows<'_> {
         }
     }
 
-    /// Blocks of at most `PIXELS` pixels: as many sums as the registers hold.
+    /// Multiplies in blocks of at most `PIXELS` pixels, whose sums fit the registers.
     #[inline(always)]
     fn blocks<S: Simd, const PIXELS: usize, const VECTORS: usize>(
         &self,

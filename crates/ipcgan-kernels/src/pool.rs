@@ -6,7 +6,7 @@ use crate::lanes::{load, store};
 use crate::output::in_chunks;
 use crate::{InstructionSet, Nhwc};
 
-/// Pixels from one pooled square to the next.
+/// Stride of the pooling windows, in pixels.
 const STRIDE: usize = 2;
 
 /// Max pooling with stride 2.
@@ -22,7 +22,7 @@ impl MaxPoolParams {
     /// Shape of the output of [`max_pool`].
     ///
     /// # Panics
-    /// If the maps are smaller than a square.
+    /// If the maps are smaller than a pooling window.
     pub fn output_shape(&self, shape: Nhwc) -> Nhwc {
         let smallest = shape.height.min(shape.width);
         assert!(smallest >= self.kernel, "maps of {} x {} pixels", shape.height, shape.width);
@@ -34,10 +34,10 @@ impl MaxPoolParams {
     }
 }
 
-/// The largest value of each channel in the squares of `pooling`.
+/// The largest value of each channel in each window of `pooling`.
 ///
 /// # Panics
-/// If `input` does not hold the values of `shape`, or they are smaller than a square.
+/// If `input` does not hold the values of `shape`, or the maps are smaller than a pooling window.
 pub fn max_pool(instructions: InstructionSet, pooling: MaxPoolParams, input: &[f32], shape: Nhwc) -> Vec<f32> {
     assert_eq!(input.len(), shape.num_elements(), "values of the input");
     let output_shape = pooling.output_shape(shape);
@@ -97,7 +97,7 @@ impl WithSimd for PoolGradient<'_> {
                 let count = S::F32_LANES.min(channels - first);
                 let place = pixel * channels + first;
                 let (output, gradient) = (&output[place..place + count], &gradient[place..place + count]);
-                // What the first of the largest inputs takes is no longer there for the others.
+                // The first of several equal maxima takes the gradient, which is zero for the others.
                 let (output, mut gradient) = (load(simd, output), load(simd, gradient));
                 for y in y..(y + pooling.kernel).min(shape.height) {
                     for x in x..(x + pooling.kernel).min(shape.width) {
@@ -117,7 +117,7 @@ impl WithSimd for PoolGradient<'_> {
 /// A row of the output.
 struct PoolRow<'a> {
     pooling: MaxPoolParams,
-    /// The rows that it sees.
+    /// The input rows of its windows.
     rows: &'a [f32],
     shape: Nhwc,
     output: &'a mut [f32],
@@ -145,15 +145,15 @@ impl WithSimd for PoolRow<'_> {
     }
 }
 
-/// Channels that [`local_response_norm`] looks at on either side of one.
+/// Number of neighbouring channels on either side that [`local_response_norm`] includes.
 const RADIUS: usize = 2;
 
-/// Pixels of a piece of work.
+/// Number of pixels of a task.
 const PIECE_PIXELS: usize = 64;
 
 /// Local response norm over five neighbouring channels: `x / (1 + alpha * sum of squares)^0.75`.
 ///
-/// Source: Krizhevsky and others, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
+/// Source: Krizhevsky et al., *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
 ///
 /// # Panics
 /// If `input` does not consist of whole pixels.
@@ -184,7 +184,7 @@ pub fn local_response_norm_gradient(
     })
 }
 
-/// Some pixels.
+/// The outputs of some pixels.
 struct LocalResponseNorm<'a> {
     input: &'a [f32],
     channels: usize,
@@ -251,7 +251,7 @@ fn power(base: f32) -> f32 {
     1.0 / (root * root.sqrt())
 }
 
-/// For each channel the sum of the terms of it and of its neighbours.
+/// For each channel, the sum of its term and those of its neighbours.
 #[inline(always)]
 fn neighbour_sums(terms: &[f32], sums: &mut [f32]) {
     sums.fill(0.0);

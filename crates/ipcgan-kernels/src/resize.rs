@@ -12,11 +12,11 @@ pub struct Resize<'a> {
     pub sides: [usize; 2],
     /// Factor of the values.
     pub scale: f32,
-    /// Then added to each channel.
+    /// Added to each channel after scaling.
     pub shift: &'a [f32],
 }
 
-/// The two pixels of a line that an output lies between, and the second's weight.
+/// The two neighbouring input pixels of an output in a line, and the weight of the second.
 #[derive(Clone, Copy)]
 struct Interpolation {
     first: usize,
@@ -25,7 +25,7 @@ struct Interpolation {
 }
 
 impl Interpolation {
-    /// For each of `outputs` pixels of a line that has `inputs`.
+    /// Interpolations for the `outputs` pixels of a line, from `inputs` pixels.
     fn line(inputs: usize, outputs: usize) -> Vec<Self> {
         (0..outputs)
             .map(|output| {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 /// Maximum number of pooled buffers: those of one kernel on many threads.
 const MAX_POOLED: usize = 64;
 
-/// Buffers for the next kernel, because fresh memory costs a page fault for every 4 KiB.
+/// Buffers for the next kernel, because newly allocated memory costs a page fault for every 4 KiB.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
 /// Frees the pooled buffers.
@@ -14,7 +14,7 @@ pub(crate) fn clear() {
     POOL.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// An uninitialised buffer (with whatever values it had).
+/// A buffer with unspecified values (zeros, or those of an earlier kernel).
 #[derive(Debug)]
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
@@ -35,7 +35,8 @@ impl Scratch {
         Self { buffer: self.to_vec(), length: self.length }
     }
 
-    /// The smallest kept buffer that is large enough, or else the largest, which a larger one replaces.
+    /// The smallest pooled buffer that is large enough; otherwise the largest, which the caller replaces by a larger
+    /// one.
     fn pooled(length: usize) -> Option<Vec<f32>> {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         let enough =

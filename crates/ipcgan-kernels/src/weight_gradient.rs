@@ -10,10 +10,11 @@ use crate::padded_region::PaddedRegion;
 use crate::winograd::{self, WeightState};
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Pixels over which sums are kept in registers, at least.
+/// Minimum number of pixels over which sums are kept in registers.
 const RUN_PIXELS: usize = 64;
 
-/// Steps of a task, at most, where the rows of a window are too few to share: a multiple of the blocks that registers hold.
+/// Maximum number of values of a task: the rows of a kernel alone are too few tasks for all threads. A multiple of the
+/// blocks that fit the registers.
 const TASK_STEPS: usize = 96;
 
 /// Gradient with respect to a convolution's weights `[outputs][inputs of a group][kernel][kernel]`, from its input and
@@ -43,7 +44,7 @@ pub fn weight_gradient(
     pass.assembled(&parts, &sums)
 }
 
-/// The input with zeros around it, of just the size that the windows see.
+/// The input, padded with zeros to exactly the size that the windows cover.
 fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &ConvParams) -> (Cow<'a, [f32]>, Nhwc) {
     let extent = |side: usize| (side - 1) * params.stride + params.kernel;
     let (height, width) = (extent(shape.height), extent(shape.width));
@@ -61,20 +62,20 @@ fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &Con
     (Cow::Owned(padded), padded_shape)
 }
 
-/// Neighbouring values in one row of the windows of one group.
+/// Contiguous values in one row of the windows of one group.
 struct Part {
     group: usize,
     row: usize,
-    /// Column of the window and channel of the group that come first, as `column * channels + channel`.
+    /// First value, as `column * inputs + input` with the column of the window and the input channel of the group.
     first: usize,
     length: usize,
-    /// Where they begin, from the window's first pixel in that row.
+    /// Distance of the first value from the window's first pixel in that row.
     offset: usize,
 }
 
 fn parts(channels: usize, params: &ConvParams) -> Vec<Part> {
     let inputs = channels / params.groups;
-    // The columns of a window are neighbours unless channels of other groups lie between them.
+    // The columns of a window are contiguous unless channels of other groups lie between them.
     let (runs, run) = if params.groups == 1 { (1, params.kernel * inputs) } else { (params.kernel, inputs) };
     let mut parts = Vec::new();
     for group in 0..params.groups {
@@ -110,7 +111,7 @@ impl Pass<'_> {
         self.shape.channels / self.params.groups
     }
 
-    /// `[length][outputs]`, or the other way round if swapped.
+    /// Sums of one part: `[length][outputs]`, or `[outputs][length]` if swapped.
     fn sums(&self, instructions: InstructionSet, part: &Part) -> Vec<f32> {
         let (stride, shape, input_shape) = (self.params.stride, self.shape, self.input_shape);
         let input_row = input_shape.width * input_shape.channels;

@@ -9,7 +9,7 @@ use ipcgan_kernels::{
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// Largest difference, as a share of the largest value: up to 3,200 terms in single precision.
+/// Largest difference, relative to the largest value: up to 3,200 terms in single precision.
 const DIRECT_TOLERANCE: f64 = 5e-6;
 /// Winograd's transforms add roundings of their own.
 const FAST_TOLERANCE: f64 = 3e-5;
@@ -232,7 +232,7 @@ fn bias_residual_and_activation_follow_the_sum() {
 }
 
 #[test]
-fn results_are_the_same_bits_on_any_number_of_threads() {
+fn results_are_bitwise_equal_for_any_number_of_threads() {
     let mut random = Pcg64Mcg::seed_from_u64(4);
     let instructions = InstructionSet::best();
     for case in Case::of_the_networks().into_iter().take(if cfg!(miri) { 0 } else { usize::MAX }) {

@@ -30,7 +30,7 @@ fn a_gradient_passes_an_activation_where_its_output_is_positive() {
 }
 
 #[test]
-fn outputs_are_bounded_and_a_residual_starts_from_the_source() {
+fn tanh_with_and_without_offset_and_its_gradient_agree_with_the_formula() {
     let mut random = Pcg64Mcg::seed_from_u64(2);
     let count = if cfg!(miri) { 103 } else { 20_003 };
     let head: Vec<f32> = values(&mut random, count).iter().map(|value| 4.0 * value).collect();
@@ -53,7 +53,7 @@ fn outputs_are_bounded_and_a_residual_starts_from_the_source() {
 }
 
 #[test]
-fn resizing_blends_the_four_pixels_around() {
+fn resizing_is_bilinear_interpolation() {
     let mut random = Pcg64Mcg::seed_from_u64(3);
     for (shape, sides) in [
         (Nhwc { batch: 2, height: 5, width: 3, channels: 3 }, [8, 7]),

@@ -4,7 +4,7 @@ use ipcgan_kernels::{Activation, Adam, InstructionSet, Linear, mean_squared_erro
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// As a share of the largest value: some hundred terms in single precision.
+/// Relative to the largest value: some hundred terms in single precision.
 const TOLERANCE: f64 = 2e-6;
 
 fn values(random: &mut Pcg64Mcg, count: usize) -> Vec<f32> {

@@ -23,8 +23,8 @@ impl AgeBlend {
         Self { weights: groups.indices().map(|group| f32::from(u8::from(group == index))).collect() }
     }
 
-    /// Linear interpolation between the two groups whose mid-ages enclose `age` (years). Before the first mid-age and after
-    /// the last one, that group alone.
+    /// Linear interpolation between the two groups whose mid-ages enclose `age` (years). Below the first mid-age, the
+    /// first group alone; above the last one, the last group alone.
     pub fn from_age(age: f32, groups: &AgeGroups) -> Self {
         let Some(above) = groups.indices().find(|&group| age <= groups.middle(group)) else {
             return Self::from_group(groups.count() - 1, groups);
@@ -42,11 +42,11 @@ impl AgeBlend {
         Self { weights: groups.indices().map(blended).collect() }
     }
 
-    /// Parses a group name (`31-40`, `51+`), or an age in years in digits (`45`), from the first age of the youngest group
-    /// to [`AgeBlend::MAX_AGE`].
+    /// Parses a group name (`31-40`, `51+`), or an age in years (`45`) between the first age of the youngest group and
+    /// [`AgeBlend::MAX_AGE`].
     ///
     /// # Errors
-    /// It is neither: a message that names the groups and the range.
+    /// `text` is neither; the message names the groups and the range.
     pub fn parse(text: &str, groups: &AgeGroups) -> Result<Self, String> {
         if let Some(group) = groups.by_name(text) {
             return Ok(Self::from_group(group, groups));
@@ -76,7 +76,7 @@ impl AgeBlend {
     /// - returns: `[blends, groups]`
     ///
     /// # Panics
-    /// If there is none, or if they are of different groups.
+    /// If `blends` is empty, or if the numbers of groups differ.
     pub fn tensor(blends: &[Self], device: &Device) -> Tensor<2> {
         let groups = blends.first().expect("there is at least one").weights.len();
         let weights: Vec<f32> = blends.iter().flat_map(|blend| blend.weights.iter().copied()).collect();
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn a_group_by_name_is_that_group_alone() {
+    fn a_group_name_gives_one_hot_weights() {
         assert_eq!(weights("31-40"), [0.0, 0.0, 1.0, 0.0, 0.0]);
         assert_eq!(weights("51+"), [0.0, 0.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]
-    fn an_age_lies_between_the_middles_of_two_groups() {
-        // Middles are 16, 26, 36, 46 and 56.
+    fn an_age_is_interpolated_between_the_mid_ages_of_two_groups() {
+        // Mid-ages are 16, 26, 36, 46 and 56.
         assert_eq!(weights("46"), [0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(weights("31"), [0.0, 0.5, 0.5, 0.0, 0.0]);
         assert_eq!(weights("11"), [1.0, 0.0, 0.0, 0.0, 0.0]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shares_of_any_age_sum_to_one() {
+    fn the_weights_of_any_age_sum_to_one() {
         for age in 0..=120 {
             let sum: f32 = AgeBlend::from_age(age as f32, &AgeGroups::default()).weights.iter().sum();
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_age_is_refused_with_the_ages_there_are() {
+    fn an_invalid_age_is_refused_with_the_valid_ages() {
         for text in ["old", "", "30-31", "-4", "4.5", "10", "121", "99999999999999999999"] {
             let error = AgeBlend::parse(text, &AgeGroups::default()).unwrap_err();
 

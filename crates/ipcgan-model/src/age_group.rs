@@ -38,7 +38,7 @@ impl AgeGroups {
         0..self.count()
     }
 
-    /// Index of the age group that holds `age` (years); none if `age` is below the first group.
+    /// Index of the age group that holds `age` (years); `None` if `age` is below the first group.
     pub fn group_of(&self, age: u32) -> Option<usize> {
         self.first_ages.iter().rposition(|&first| first <= age)
     }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_face_of_one_colour_keeps_its_colour_less_the_means() {
+    fn a_uniform_face_becomes_its_colour_minus_the_channel_means() {
         let faces = Tensor::<4>::ones([1, 3, 4, 4], &Device::flex());
 
         let seen = alexnet_input(faces, 6);

@@ -4,10 +4,10 @@ use burn::tensor::{Int, Tensor};
 
 /// One pixel of the paper's condition planes `C_t`: one for the face's group, zero for the others.
 ///
-/// The planes are the same everywhere, so that whatever needs them in full spreads this.
+/// The planes are constant, so code that needs whole planes broadcasts this pixel.
 ///
 /// # Shapes
-/// - `age_groups`: `[batch]`, each below `count` (an index outside gives no one)
+/// - `age_groups`: `[batch]`, each below `count` (any other index gives planes of zeros only)
 /// - returns: `[batch, count]`
 pub(crate) fn conditions(age_groups: Tensor<1, Int>, count: usize) -> Tensor<2> {
     let [batch] = age_groups.dims();

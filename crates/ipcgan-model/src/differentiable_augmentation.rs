@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_by_a_pixel_mirrors_what_is_beyond_the_border() {
+    fn a_translation_fills_the_border_by_reflection() {
         let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
         let moved =
             |across| values(augmentation.apply(line([0.1, 0.2, 0.3, 0.4]), draws([across, 0., 0., 0., 0., 0., 0.])));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_change_by_saturation_then_brightness_then_contrast() {
+    fn saturation_brightness_and_contrast_change_in_this_order() {
         let augmentation =
             DifferentiableAugmentation::new().with_brightness(0.1).with_contrast(0.5).with_saturation(1.0);
         let face = Tensor::<4>::from_data([[[[0.3]], [[0.0]], [[0.0]]]], &Device::flex());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn gradients_reach_each_pixel_as_often_as_it_is_shown() {
+    fn a_pixel_that_is_shown_twice_receives_twice_the_gradient() {
         let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
         let device = Device::flex().autodiff();
         let face = Tensor::<4>::zeros([1, 3, 1, 4], &device).require_grad();

@@ -24,9 +24,9 @@ pub struct DiscriminatorConfig {
     /// Whether three of its layers have batch norms, with the published initial weights. Default: yes.
     ///
     /// Real and generated batches are normalized separately, so that both have the same mean and variance after a norm,
-    /// which removes most of the difference between them. Without norms the first layer starts as whitening filters, and
-    /// the scores at one half; against a frozen generator such a network detects artefacts within tens of steps, where the
-    /// published one takes hundreds.
+    /// which removes most of the difference between them. Without norms, the first layer is initialized with whitening
+    /// filters, and initial scores are one half; against a frozen generator such a network detects artefacts within
+    /// tens of steps, where the published one takes hundreds.
     #[config(default = true)]
     pub batch_norm: bool,
     /// Channels of the score maps, each an independent score on shared features; 0 for eight times the width, as published.
@@ -44,7 +44,8 @@ impl DiscriminatorConfig {
         if self.batch_norm {
             with_initial_weights(discriminator, InitialWeights::Gan, seed)
         } else {
-            // The published weights are so small that without norms a hundredth of the signal would remain.
+            // The published initial weights are so small that without norms only a hundredth of the signal would
+            // remain.
             let mut discriminator = with_initial_weights(discriminator, InitialWeights::He, seed);
             discriminator.stem.weight = with_whitening_filters(discriminator.stem.weight, seed);
             discriminator.with_neutral_scores()
@@ -82,14 +83,16 @@ pub struct Discriminator {
 }
 
 impl Discriminator {
-    /// Initial scores of one half for every input, the optimum of an uninformed discriminator. From larger initial scores of
-    /// both signs, the first steps would only learn a constant, with gradients that stay in Adam's moments for a thousand
-    /// steps.
+    /// Initial scores of one half for every input, the optimum of an uninformed discriminator. With other initial
+    /// scores, the first steps would only learn this constant, with gradients that stay in Adam's moments for a
+    /// thousand steps.
     fn with_neutral_scores(mut self) -> Self {
-        const GUESS: f64 = 0.5;
+        const NEUTRAL: f64 = 0.5;
         self.head.weight = scaled(self.head.weight, 0.0);
-        self.head.bias =
-            self.head.bias.map(|bias| bias.map(|bias| bias.full_like(GUESS).set_require_grad(bias.is_require_grad())));
+        self.head.bias = self
+            .head
+            .bias
+            .map(|bias| bias.map(|bias| bias.full_like(NEUTRAL).set_require_grad(bias.is_require_grad())));
         self
     }
 
@@ -107,8 +110,8 @@ impl Discriminator {
         self.conditional_scores(self.stem_features([faces]), [(0, age_groups)])
     }
 
-    /// Features of the first layer for several concatenated batches, before the age conditions: shared by evaluations of the
-    /// same faces under different groups, which is exact because the layer has no batch norm.
+    /// Features of the first layer for several concatenated batches, before the age conditions. Evaluations of the same
+    /// faces under different groups share them, which is exact because the layer has no batch norm.
     ///
     /// # Shapes
     /// - `faces`: each `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -125,8 +128,8 @@ impl Discriminator {
         stem.forward(concat_batches(faces.to_vec()), Pass::one_batch(self.precision))
     }
 
-    /// Scores of several evaluations, concatenated: each of one of the batches of [`Discriminator::stem_features`], by its
-    /// index, under the given age groups.
+    /// Scores of several evaluations, concatenated. Each evaluation is the index of a batch of
+    /// [`Discriminator::stem_features`] with the age groups to score it under.
     ///
     /// Equals one call for each evaluation (each is normalized with its own statistics), but packs the weights and computes
     /// their gradients once.

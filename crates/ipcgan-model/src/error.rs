@@ -16,12 +16,12 @@ pub enum ModelError {
         /// Why the system refused.
         source: std::io::Error,
     },
-    /// The file is not a whole weights file.
+    /// The file is damaged, or is not a weights file.
     #[error("{path} is not a valid {format} file: {reason}")]
     Damaged {
         /// The weights file.
         path: PathBuf,
-        /// What it seemed to be.
+        /// The format that was detected.
         format: WeightsFormat,
         /// What is wrong with it.
         reason: String,

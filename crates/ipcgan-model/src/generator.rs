@@ -18,15 +18,14 @@ use crate::initialization::{InitialWeights, scaled, with_initial_weights};
 use crate::layers::{self, ConvNorm, Layer, Pass, ResidualBlock, UpNorm, same_conv};
 use crate::operation::{BatchGather, Precision, concat_conditions, tanh, tanh_offset};
 
-/// Source pixels are scaled by this before `atanh`, because the inverse of `tanh` at pure
-/// black and white is infinite.
+/// Source pixels are scaled by this before `atanh`, which is infinite at pure black and white.
 pub(crate) const SOURCE_SCALE: f64 = 0.98;
 
 /// Scale of the initial weights of a residual generator's last layer: at full scale the residual would start as strong
 /// noise, which training would have to remove first.
 const RESIDUAL_HEAD_SCALE: f64 = 0.1;
 
-/// Maximum decrease and increase of a face's saturation by [`GeneratorOutput::LuminanceSaturation`], as a share.
+/// Maximum decrease and increase of a face's saturation by [`GeneratorOutput::LuminanceSaturation`], as a fraction.
 pub(crate) const MAX_SATURATION_CHANGE: [f64; 2] = [0.5, 0.25];
 
 /// Output parametrization of a generator.
@@ -42,14 +41,14 @@ pub enum GeneratorOutput {
     /// A residual of luminance only, equal for all three channels: [`GeneratorOutput::Residual`] with a one-channel
     /// `head`.
     ///
-    /// A tint is the cheapest way to satisfy a small age classifier; this parametrization cannot produce one, and
-    /// lines, folds and shadows remain.
+    /// A tint is the cheapest way to satisfy a small age classifier; this parametrization cannot produce one. It can
+    /// still produce lines, folds and shadows.
     LuminanceResidual,
     /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))`, where `s` is the source with its
     /// distance from grey multiplied by `1 + 0.5 tanh(head_2)`, or by `1 + 0.25 tanh(head_2)` where `head_2` is positive.
     ///
-    /// Hair can turn grey and lips pale, but no new hue can appear and no colour can become much stronger: tints are
-    /// the cheapest way to satisfy an age classifier, and red or lifeless patches on skin the next.
+    /// Hair can turn grey and lips pale, but no new hue can appear and no colour can become much stronger. Tints are
+    /// the cheapest way to satisfy an age classifier; red or grey patches on skin are the next.
     LuminanceSaturation,
 }
 
@@ -81,7 +80,7 @@ pub struct GeneratorConfig {
     pub output: GeneratorOutput,
 }
 
-/// The factor of saturation that `head`, the output of the last layer, stands for.
+/// Saturation factor from `head`, the saturation channel of the last layer's output.
 fn saturation_factor(head: Tensor<4>) -> Tensor<4> {
     let [decrease, increase] = MAX_SATURATION_CHANGE;
     let change = head.tanh();
@@ -247,7 +246,7 @@ impl Generator {
         self
     }
 
-    /// The network, computing in `precision`. Weights files and checkpoints do not store it.
+    /// The same network, computing in `precision`, which weights files and checkpoints do not store.
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn without_strength_a_face_stays_as_it_is_and_a_whole_face_has_none() {
+    fn a_residual_of_strength_zero_changes_nothing_and_a_direct_generator_has_no_strength() {
         let device = Device::flex();
         let source = RandomTensors::new(0).uniform([1, 3, 16, 16], -0.9..0.9);
         let generator = |output| {
@@ -302,22 +301,22 @@ mod tests {
         let config =
             GeneratorConfig::new().with_width(4).with_residual_blocks(1).with_output(GeneratorOutput::Residual);
         let generator = config.init(&AgeGroups::default(), 0, &device);
-        let place = Tensor::<1, Int>::arange(0..32, &device).float();
-        let columns = (place * std::f64::consts::PI).cos().reshape([1, 1, 1, 32]).expand([1, 4, 32, 32]);
+        let column = Tensor::<1, Int>::arange(0..32, &device).float();
+        let columns = (column * std::f64::consts::PI).cos().reshape([1, 1, 1, 32]).expand([1, 4, 32, 32]);
         // Far from the border, where zero padding truncates the kernels.
-        let answer = |generator: &Generator, pattern: Tensor<4>| {
-            let answer = convolution(&generator.head, pattern, Activation::None, Precision::Float32);
-            answer.narrow(2, 8, 16).narrow(3, 8, 16).abs().max().into_scalar::<f32>()
+        let response = |generator: &Generator, pattern: Tensor<4>| {
+            let output = convolution(&generator.head, pattern, Activation::None, Precision::Float32);
+            output.narrow(2, 8, 16).narrow(3, 8, 16).abs().max().into_scalar::<f32>()
         };
 
-        let before = answer(&generator, columns.clone());
+        let before = response(&generator, columns.clone());
         let generator = generator.without_checkerboard();
 
         assert!(before > 1e-3);
         for pattern in [columns.clone(), columns.clone().swap_dims(2, 3), columns.clone() * columns.swap_dims(2, 3)] {
-            assert!(answer(&generator, pattern) < 1e-3 * before);
+            assert!(response(&generator, pattern) < 1e-3 * before);
         }
-        assert!(answer(&generator, Tensor::ones([1, 4, 32, 32], &device)) > 0.0, "all else passes");
+        assert!(response(&generator, Tensor::ones([1, 4, 32, 32], &device)) > 0.0, "all else passes");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) enum InitialWeights {
     He,
 }
 
-/// Initializes the weights of `network`; each depends on `seed` and on its own name alone.
+/// Initializes the weights of `network`; each depends on `seed` and on its name only.
 ///
 /// Every parameter holds a value afterwards. (Burn's lazy ones share their state among clones: a
 /// `clone().no_grad()` before the first use would freeze the original too.)
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_draws_the_same_weights_and_another_seed_others() {
+    fn the_seed_determines_the_initial_weights() {
         let weight = |seed| generator(seed).stem.conv.weight.val().into_data();
 
         assert_eq!(weight(1), weight(1));

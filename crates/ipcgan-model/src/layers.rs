@@ -10,15 +10,15 @@ use crate::operation::{BatchNormPass, Precision, batch_norm, convolution, residu
 
 /// Epsilon of every batch norm: the published TensorFlow code's default, not PyTorch's.
 const NORM_EPSILON: f64 = 1e-3;
-/// Share of the new batch in running statistics.
+/// Weight of the new batch in running statistics.
 const NORM_MOMENTUM: f64 = 0.1;
 
 /// A pass through the layers of a network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
-    /// Of every batch norm in training; in inference, batch norms use their running statistics.
+    /// How every batch norm normalizes in training; in inference, batch norms use their running statistics.
     pub(crate) norm: BatchNormPass,
-    /// Of every convolution.
+    /// Precision of every convolution.
     pub(crate) precision: Precision,
 }
 
@@ -31,8 +31,8 @@ impl Pass {
 
 /// A layer of a network with its activation, as in the network's `layers()`.
 ///
-/// Training, prepared inference, ONNX export and the size estimate each match on it, so the compiler names the places of
-/// a new kind of layer.
+/// Training, prepared inference, ONNX export and the size estimate each match on it, so the compiler reports every
+/// place that must support a new kind of layer.
 #[derive(Clone, Copy)]
 pub(crate) enum Layer<'a> {
     /// A convolution with bias.
@@ -46,7 +46,7 @@ pub(crate) enum Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`, with the resolution of the kind of layer.
+    /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`; height and width depend on the kind of layer.
     pub(crate) fn forward(self, x: Tensor<4>, pass: Pass) -> Tensor<4> {
         match self {
             Self::Conv(conv, activation) => convolution(conv, x, activation, pass.precision),
@@ -57,12 +57,12 @@ impl Layer<'_> {
     }
 }
 
-/// `x` through `layers` in order.
+/// Applies `layers` to `x` in order.
 pub(crate) fn forward(layers: &[Layer], x: Tensor<4>, pass: Pass) -> Tensor<4> {
     layers.iter().fold(x, |x, layer| layer.forward(x, pass))
 }
 
-/// Convolution with TensorFlow's SAME padding: the odd pixel goes right and below.
+/// Convolution with TensorFlow's SAME padding: an odd pixel of padding is added at the right and at the bottom.
 pub(crate) fn same_conv([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
     same_conv_config([inputs, outputs], kernel, stride).init(device)
 }
@@ -94,12 +94,13 @@ impl ConvNorm {
         }
     }
 
-    /// Without the norm.
+    /// A convolution with bias and without batch norm.
     pub(crate) fn plain(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
         Self { conv: same_conv(channels, kernel, stride, device), norm: None }
     }
 
-    /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, height / stride, width / stride]`.
+    /// The layer and `activation`: `[batch, inputs, height, width]` to
+    /// `[batch, outputs, height / stride, width / stride]`.
     fn forward(&self, x: Tensor<4>, pass: Pass, activation: Activation) -> Tensor<4> {
         match &self.norm {
             Some(norm) => {
@@ -130,7 +131,7 @@ impl UpNorm {
         }
     }
 
-    /// Then an activation: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
+    /// The layer and `activation`: `[batch, inputs, height, width]` to `[batch, outputs, 2 height, 2 width]`.
     fn forward(&self, x: Tensor<4>, pass: Pass, activation: Activation) -> Tensor<4> {
         batch_norm(&self.norm, transposed_convolution(&self.conv, x, pass.precision), pass.norm, activation)
     }

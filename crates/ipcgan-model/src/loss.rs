@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_with_a_mismatched_group_count_by_their_weight() {
+    fn faces_with_a_mismatched_group_are_weighted() {
         let accepted = |generated: f32| Tensor::cat([1.0, 1.0, generated].map(scores).to_vec(), 0);
 
         assert_eq!(value(discriminator_loss(accepted(1.0), 0.0)), 0.5, "generated faces alone");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_real_face_counts_as_much_as_both_kinds_of_wrong_ones() {
+    fn real_faces_weigh_as_much_as_mismatched_and_generated_faces_together() {
         assert_eq!(judged(0.0, 0.0, 0.0), 0.5);
         assert_eq!(judged(1.0, 1.0, 0.0), 0.25);
         assert_eq!(judged(1.0, 0.0, 1.0), 0.25);

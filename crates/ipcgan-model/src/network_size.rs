@@ -130,7 +130,7 @@ impl AlexNetConfig {
         self.without_weights(groups, &Device::flex()).num_params()
     }
 
-    /// Number of values that its convolutions give for one face.
+    /// Number of values that its convolutions compute for one face.
     pub fn num_activations(&self) -> usize {
         let pooled = |side: usize| (side - 3) / 2 + 1;
         let first = (self.input_size - 11) / 4 + 1;
@@ -145,7 +145,7 @@ mod tests {
     use crate::AgeGroups;
 
     #[test]
-    fn the_number_of_parameters_is_counted_without_memory_for_them() {
+    fn parameters_are_counted_without_allocating_them() {
         let (groups, device) = (AgeGroups::default(), Device::flex());
         for (width, hidden) in [(16, 512), (8, 128)] {
             let generator = GeneratorConfig::new().with_width(width).with_residual_blocks(2);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_activations_of_the_networks_are_those_of_each_layer() {
+    fn activations_are_summed_over_all_layers() {
         let generator = GeneratorConfig::new().with_image_size(16).with_width(1).with_residual_blocks(1);
         let discriminator = DiscriminatorConfig::new().with_width(1);
 

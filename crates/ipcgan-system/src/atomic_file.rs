@@ -18,13 +18,13 @@ use tempfile::NamedTempFile;
 /// sees the old file or the new one, even after a power failure. The file has the default permissions of new files.
 ///
 /// # Errors
-/// The folder does not exist, is full or is not writable; the error does not name the file.
+/// The folder does not exist, the disk is full, or the folder is not writable; the error does not name the file.
 pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
     temporary(path, contents)?.persist(path)?;
     Ok(())
 }
 
-/// Like [`write_atomic`], but never replaces a file, not even one that is created at `path` meanwhile.
+/// Like [`write_atomic`], but never replaces a file, not even one that another process creates at `path` meanwhile.
 ///
 /// # Errors
 /// As [`write_atomic`], and [`io::ErrorKind::AlreadyExists`].
@@ -36,8 +36,8 @@ pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     if error.error.kind() == io::ErrorKind::AlreadyExists {
         return Err(error.error);
     }
-    // File systems without hard links (FAT, some network drives) cannot rename without replacing: create the name
-    // first.
+    // File systems without hard links (FAT, some network drives) cannot rename without replacing: an empty file
+    // reserves the name first.
     OpenOptions::new().write(true).create_new(true).open(path)?;
     error.file.persist(path)?;
     Ok(())
@@ -61,8 +61,8 @@ fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     loop {
         let mut file = builder.tempfile_in(folder)?;
-        // Before it was locked, another process may have removed it as stale; without lock support, no process removes
-        // files.
+        // Another process may have removed it as stale before it was locked: try again with a new file. On file systems
+        // without locks, no process removes files.
         match file.as_file().try_lock() {
             Err(TryLockError::WouldBlock) => continue,
             Ok(()) if !file.path().exists() => continue,
@@ -90,7 +90,7 @@ pub fn remove_unfinished(folder: &Path) {
             continue;
         }
         let path = entry.path();
-        // Removed while it is locked, so that a writer that has just created it detects the removal.
+        // Removed under the lock, so that a writer that has created it but not locked it yet detects the removal.
         if let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
@@ -99,7 +99,8 @@ pub fn remove_unfinished(folder: &Path) {
     }
 }
 
-/// Once per process and folder: the process's own files are never stale, and a folder may hold very many files.
+/// [`remove_unfinished`], once per process and folder: the process's own files are never stale, and reading a large
+/// folder at every write would be slow.
 fn remove_unfinished_once(folder: &Path) {
     static DONE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let is_first = {
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_temporary_file_of_a_killed_process_is_removed_by_the_next_that_writes_and_no_other_file_is() {
+    fn a_write_removes_the_unlocked_temporary_files_of_its_folder_and_no_other_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let others = [".ipcgan-notes.part", ".ipcgan-abcdef.part2", ".abcdef.part", "ipcgan-abcdef.part"];
@@ -156,8 +157,8 @@ mod tests {
             std::fs::write(path(name), "mine").unwrap();
         }
         std::fs::write(path(".ipcgan-k1LLed.part"), "half").unwrap();
-        let in_work = File::create(path(".ipcgan-inWork.part")).unwrap();
-        in_work.lock().unwrap();
+        let being_written = File::create(path(".ipcgan-inWork.part")).unwrap();
+        being_written.lock().unwrap();
 
         write_atomic(&path("result"), b"whole").unwrap();
 
@@ -182,7 +183,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_has_the_rights_of_any_other_new_file() {
+    fn a_file_has_the_permissions_of_any_other_new_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let [ours, other] = ["ours", "other"].map(|name| folder.path().join(name));
@@ -190,7 +191,7 @@ mod tests {
         write_atomic(&ours, b"").unwrap();
         std::fs::write(&other, b"").unwrap();
 
-        let rights = |path: &Path| path.metadata().unwrap().permissions().mode();
-        assert_eq!(rights(&ours), rights(&other));
+        let permissions = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(permissions(&ours), permissions(&other));
     }
 }

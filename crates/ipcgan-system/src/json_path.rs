@@ -1,4 +1,4 @@
-//! Paths in JSON, also those that are not UTF-8.
+//! Paths in JSON, including paths that are not UTF-8.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A path that survives a round trip through JSON.
 ///
-/// A path that is UTF-8 is a string. Any other one (a file name in Latin-1, for example) is an object: `text`, with U+FFFD in
-/// place of what is not UTF-8, and `bytes`, all bytes in hexadecimal. Such a path is read back on Unix alone, where any bytes
-/// are a path; elsewhere it is an error.
+/// A UTF-8 path is a JSON string. Any other path (a file name in Latin-1, for example) is an object: `text` with U+FFFD
+/// in place of invalid UTF-8, and `bytes` with all bytes in hexadecimal. Such an object can be read on Unix only, where
+/// a path may consist of any bytes; on other systems it is an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JsonPath(PathBuf);
 
@@ -63,6 +63,7 @@ impl<'de> Deserialize<'de> for JsonPath {
     }
 }
 
+/// The bytes that `hexadecimal` encodes; `None` if it is no hexadecimal number.
 fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
     let digits = hexadecimal.as_bytes().chunks(2);
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

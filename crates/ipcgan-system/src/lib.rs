@@ -1,5 +1,4 @@
-//! What every package of IPCGAN needs of files and processes: files that are written whole or not at all, paths in JSON,
-//! and panics as errors.
+//! Files and processes, for all packages of IPCGAN: atomic file writes, paths in JSON, and panics as errors.
 //!
 //! ```
 //! use ipcgan_system::{catch_panic, write_atomic};

@@ -6,28 +6,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Mutex, Once};
 use std::thread;
 
-/// What the names of the threads begin with on which Burn's devices work.
+/// Prefix of the names of the threads that run Burn's devices.
 const DEVICE_THREAD: &str = "DSD-";
 
 thread_local! {
-    /// Whether a panic of this thread becomes an error, and needs no message of its own.
+    /// Whether [`catch_panic`] turns panics of this thread into errors, so that they need no message of their own.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Panic message of a device's own thread; threads that wait for the device only learn that it is gone.
+/// First panic message of a device thread: it names the cause, whereas the panic of a thread that waits for the device
+/// only reports that the device is gone.
 static CAUSE: Mutex<Option<String>> = Mutex::new(None);
 
-/// Runs `work` and returns its result, or the message of its panic: Burn's devices report failures by panics, and so do
-/// some file readers with damaged files.
+/// Runs `work` and returns its result, or the message of its panic: Burn's devices report failures by panics, and some
+/// file readers panic on damaged files.
 ///
 /// With `RUST_BACKTRACE` in the environment, the usual panic message is printed as well.
 ///
 /// # Errors
-/// The panic message of the device's own thread; without one, that of `work`.
+/// The panic message of a device thread; if no device thread panicked, that of `work`.
 pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let usual = take_hook();
+        let default_hook = take_hook();
         let shown = std::env::var_os("RUST_BACKTRACE").is_some();
         set_hook(Box::new(move |panic| {
             let of_device = thread::current().name().is_some_and(|name| name.starts_with(DEVICE_THREAD));
@@ -35,7 +36,7 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
                 cause.get_or_insert_with(|| message(panic.payload()));
             }
             if shown || !(of_device || GUARDED.get()) {
-                usual(panic);
+                default_hook(panic);
             }
         }));
     });
@@ -53,7 +54,7 @@ pub fn try_catch_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T,
     catch_panic(work)?.map_err(|error| cause_of(one_line(&error)))
 }
 
-/// The panic message of the device's own thread, which caused `message`; `message` without one.
+/// The panic message of the device thread, which caused `message`; `message` itself if no device thread panicked.
 fn cause_of(message: String) -> String {
     CAUSE.lock().ok().and_then(|mut cause| cause.take()).unwrap_or(message)
 }

@@ -113,7 +113,7 @@ impl TrainingData {
 
     /// The prepared folder `folder`, or the Parquet shards in it, and the faces that are excluded.
     ///
-    /// Every image is decoded once, so that a broken one is found now and not hours later.
+    /// Every image is decoded once, so that a damaged image is reported before training starts.
     ///
     /// # Errors
     /// The folder does not exist, has no usable table, or no usable face.

@@ -59,10 +59,10 @@ impl GeneratorSource {
         let of_run = [RunFolder::at(&absolute).checkpoints(STAGE), absolute.join(STAGE.name()), absolute.clone()];
         for folder in of_run.into_iter().filter(|folder| folder.ends_with(STAGE.name())) {
             if let Some((checkpoint, best)) = Checkpoints::in_folder(folder).best()? {
-                let why = best.map_or("the newest one".into(), |best| {
+                let selection = best.map_or("the newest one".into(), |best| {
                     format!("the best one by {} ({:.3})", best.metric, best.value)
                 });
-                notices(&format!("using checkpoint {}, {why}", checkpoint.display()));
+                notices(&format!("using checkpoint {}, {selection}", checkpoint.display()));
                 return Self::checkpoint(&checkpoint);
             }
         }

@@ -11,8 +11,8 @@ use crate::stage::context::StageContext;
 use crate::stage::parts::StageParts;
 use crate::step::model::StepModel;
 
-/// Warm-up steps and validation batches before time is measured: they compile kernels, fill caches and allocate
-/// memory.
+/// Number of warm-up steps and validation batches whose time is discarded: they compile kernels, fill caches and
+/// allocate memory.
 const WARM_UP: usize = 2;
 /// Maximum number of measured steps.
 const STEPS: usize = 8;
@@ -77,13 +77,13 @@ impl StageContext<'_> {
         let device = self.device().memory_pool_usage().map_or(0.0, |usage| usage.bytes_reserved as f64);
         drop(batches);
         let model = learner.model();
-        let judged = model.valid();
+        let inference_model = model.valid();
         let valid = valid.to_device(&self.device());
         let mut batches = valid.iter();
         let validation = median(|| {
             let start = Instant::now();
             let Some(batch) = batches.next() else { return Ok(None) };
-            let _ = InferenceStep::step(&judged, batch.map_err(|error| failed(error.to_string()))?);
+            let _ = InferenceStep::step(&inference_model, batch.map_err(|error| failed(error.to_string()))?);
             self.device().sync().map_err(|error| failed(error.to_string()))?;
             Ok(Some(start.elapsed()))
         })?;
@@ -101,7 +101,8 @@ impl StageContext<'_> {
     }
 }
 
-/// Median time in seconds of a few calls of `work` after the warm-up, until it returns none; zero if there are none.
+/// Median time in seconds of a few calls of `work` after the warm-up, until it returns `None`; zero if the first call
+/// does.
 fn median(mut work: impl FnMut() -> Result<Option<Duration>, TrainingError>) -> Result<f64, TrainingError> {
     let start = Instant::now();
     let mut times = Vec::new();
@@ -111,7 +112,7 @@ fn median(mut work: impl FnMut() -> Result<Option<Duration>, TrainingError>) -> 
             None => break,
         }
     }
-    // Skips the warm-up, unless there is nothing else.
+    // Skips the warm-up, unless there is nothing else to measure.
     let warm = WARM_UP.min(times.len().saturating_sub(1));
     let measured = &mut times[warm..];
     measured.sort_by(f64::total_cmp);

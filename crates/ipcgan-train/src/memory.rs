@@ -44,14 +44,14 @@ impl StageContext<'_> {
         let size = self.config.generator.image_size;
         let Footprint { weights, activations } = self.stage.definition().footprint(&self.config);
         let faces_at_once = self.micro_batch_size() as f64;
-        let computing = FLOAT * (weights as f64 + faces_at_once * activations as f64);
+        let networks = FLOAT * (weights as f64 + faces_at_once * activations as f64);
         // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
         // stage.
-        let reading = (2 * 3 * size * size) as f64 * self.faces_per_step() as f64;
+        let loaded = (2 * 3 * size * size) as f64 * self.faces_per_step() as f64;
         if self.on_the_cpu() {
-            MemoryNeed { host: computing + reading, device: 0.0 }
+            MemoryNeed { host: networks + loaded, device: 0.0 }
         } else {
-            MemoryNeed { host: reading, device: computing }
+            MemoryNeed { host: loaded, device: networks }
         }
     }
 
@@ -73,7 +73,7 @@ impl StageContext<'_> {
             return too_large(needed.device, total as f64, "the device");
         }
         let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
-        // The process's resident memory is part of the requirement.
+        // The requirement includes the process's resident memory, which is not free any more.
         let free = machine.free + resident_bytes();
         if needed.host > machine.total {
             too_large(needed.host, machine.total, "this machine")
@@ -121,8 +121,8 @@ impl MachineMemory {
         })
     }
 
-    /// Applies the limits of the control groups (versions 1 and 2) below `root` that `group` (`/proc/self/cgroup`)
-    /// names.
+    /// Applies the limits of the control groups below `root`: in version 2 of the group that `group`
+    /// (`/proc/self/cgroup`) names and of its parents, in version 1 of the root, which in a container is its own group.
     fn within_groups(mut self, root: &Path, group: &str) -> Self {
         let own = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
         let version_2 = Path::new(own).ancestors().map(|group| root.join(group));
@@ -145,7 +145,7 @@ mod tests {
     const INFO: &str = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:  600 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n";
 
     #[test]
-    fn memory_is_what_the_system_says_within_the_limit_of_the_container() {
+    fn available_memory_is_limited_by_the_control_groups_of_the_process() {
         let machine = MachineMemory::of_meminfo(INFO).unwrap();
         assert_eq!(machine, MachineMemory { free: 600.0 * 1024.0, total: 1000.0 * 1024.0 });
 

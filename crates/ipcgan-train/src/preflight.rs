@@ -9,8 +9,8 @@ use crate::stage::context::StageContext;
 use crate::stage::state::{StageState, check_stage};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
-/// Batch size per device up to which memory is not measured before training: a measurement takes seconds, and on a GPU
-/// it compiles kernels for other sizes.
+/// Batch size per device above which memory is measured before training. Up to it, memory is only estimated: a
+/// measurement takes seconds, and on a GPU it compiles kernels for other batch sizes.
 const MEASURED_ABOVE: usize = 64;
 
 /// Checks all requirements of `stages` and reports what cannot be learned from `data`; writes nothing. Returns the
@@ -77,14 +77,14 @@ fn check_unchanged(config: &TrainingConfig, run: &RunFolder) -> Result<(), Train
 
 /// Path of the first value below `path` that differs.
 fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
-    // Derived from the data of a stage.
-    const COUNTED: &str = "alexnet.identities";
+    // Derived from the data of a stage, not set by the user.
+    const DERIVED: &str = "alexnet.identities";
     match (saved, now) {
         (Value::Object(saved), Value::Object(now)) => now.iter().find_map(|(name, now)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             changed_setting(&path, saved.get(name).unwrap_or(&Value::Null), now)
         }),
-        _ => (saved != now && path != COUNTED).then(|| path.into()),
+        _ => (saved != now && path != DERIVED).then(|| path.into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Circumstances of a training: devices, display, interruption.
+//! Environment of a training run: devices, display, interruption.
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
@@ -15,7 +15,7 @@ pub enum Display {
     Lines(LineSink),
 }
 
-/// Circumstances of a training that do not affect its result.
+/// Environment of a training run: everything besides the configuration and the data.
 pub struct Session {
     /// Devices to train on: the first one holds the networks, and each processes a part of every batch.
     pub devices: Vec<Device>,

@@ -28,9 +28,9 @@ pub enum TrainingOutcome {
 /// Everything that the stages need is checked before the first one starts and before anything is written.
 ///
 /// # Errors
-/// Invalid settings, unsuitable data, missing weights of an earlier stage, an existing run without `resume` or none with
-/// it, another process that trains in the folder, too little memory, a diverging loss, a failing device, or files that cannot
-/// be written.
+/// Invalid settings, unsuitable data, missing weights of an earlier stage, a run that exists although `resume` is false
+/// or does not exist although it is true, another process that trains in the folder, too little memory, a diverging
+/// loss, a failing device, or files that cannot be written.
 pub fn train(
     config: &TrainingConfig,
     stages: &[Stage],
@@ -59,7 +59,7 @@ pub fn train(
 }
 
 /// Runs a stage. If a loss diverges and [`OnDivergence::LowerLearningRate`] is set, retries from the last checkpoint
-/// with half the learning rate. None if the stage is already complete.
+/// with half the learning rate. `None` if the stage is already complete.
 fn run_stage<'a>(
     config: &TrainingConfig,
     stage: Stage,
@@ -83,7 +83,7 @@ fn run_stage<'a>(
                 resumed = true;
                 retries += 1;
             }
-            learned => return Ok(Some((context, learned?))),
+            result => return Ok(Some((context, result?))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Winograd convolution of stride one: fewer multiplications for 3x3 and 4x4 windows.
+//! Winograd convolution of stride one: fewer multiplications for 3x3 and 4x4 kernels.
 //!
 //! Tiles of the input are transformed, multiplied with transformed weights (one product of matrices
 //! for each position in a tile, over all tiles and channels), and transformed back.
@@ -20,13 +20,13 @@ pub(crate) use gradient::weight_gradient;
 use tiles::{Source, Tiles, TransformedTiles};
 use transform::{Input, OUTPUTS, Output, Weights as FromWeights, transform};
 
-/// Minimum channels of a group for which it is faster than direct convolution.
+/// Minimum number of channels of a group for which Winograd is faster than direct convolution.
 const MIN_CHANNELS: usize = 16;
 
-/// Inputs whose weights are transformed together.
+/// Number of input channels whose weights are transformed together.
 const BLOCK_INPUTS: usize = 8;
 
-/// State of the weights, which decides the overhead.
+/// State of the weights, which determines the overhead.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WeightState {
     /// They must be transformed for this output.
@@ -45,7 +45,7 @@ pub(crate) fn is_supported(params: &ConvParams, [outputs, inputs]: [usize; 2]) -
 /// Whether it is faster than a direct convolution for an output of `shape`.
 pub(crate) fn is_faster(kernel: usize, shape: Nhwc, weights: WeightState) -> bool {
     let side = kernel + OUTPUTS - 1;
-    // In tiles whose products take as long.
+    // Measured as the number of tiles whose products take as long.
     let overhead = match weights {
         WeightState::Raw => 150,
         WeightState::Transformed => 27,
@@ -83,7 +83,7 @@ impl Winograd {
     }
 
     /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: a convolution with
-    /// the window turned round.
+    /// kernels rotated by 180 degrees.
     pub(crate) fn adjoint(
         instructions: InstructionSet,
         weights: &[f32],
@@ -99,7 +99,7 @@ impl Winograd {
         })
     }
 
-    /// `copy(group, output, input, taps)` copies the weights of a window.
+    /// `copy(group, output, input, taps)` copies the weights of one kernel to `taps`.
     fn new(
         instructions: InstructionSet,
         [outputs, inputs]: [usize; 2],
@@ -184,7 +184,7 @@ impl Winograd {
         });
     }
 
-    /// For each position in a tile, `[tiles][outputs]`: the transformed tiles times the transformed weights.
+    /// The transformed tiles times the transformed weights: a plane `[tiles][outputs]` for each position in a tile.
     fn products(&self, tiles: &TransformedTiles, panels: &Panels, positions: usize) -> Scratch {
         let plane = plane(tiles.count() * self.outputs);
         let mut products = Scratch::new(positions * plane);
@@ -197,8 +197,8 @@ impl Winograd {
     }
 }
 
-/// Distance between planes of `values` values: no power of two, or the same place in all planes would share a few
-/// lines of the cache.
+/// Distance between planes of `values` values: no power of two, because the same place in all planes would then map to
+/// the same few cache sets.
 fn plane(values: usize) -> usize {
     values.next_multiple_of(16) + 80
 }
@@ -220,10 +220,11 @@ impl<F: Fn(usize, usize, &mut [f32]), const A: usize, const R: usize> WithSimd f
     fn with_simd<S: Simd>(self, simd: S) {
         let (lanes, width) = (S::F32_LANES, self.width);
         let stride = Panels::stride(A * A, self.inputs, width);
-        // The windows of some inputs and a vector of outputs, `[input][tap][output]`; filling stays zero.
+        // The kernels of some inputs and a vector of outputs, `[input][tap][output]`; padding stays zero.
         let mut gathered = vec![0.0; BLOCK_INPUTS * R * R * lanes];
         let mut taps = vec![0.0; R * R];
-        // Transformed, `[position][input][output]`: written to the panel in long runs, as its planes lie far apart.
+        // The transformed kernels, `[position][input][output]`: copied to the panel in long runs, because its planes
+        // are far apart.
         let mut block = vec![0.0; A * A * BLOCK_INPUTS * width];
         for first in (0..self.inputs).step_by(BLOCK_INPUTS) {
             let inputs = BLOCK_INPUTS.min(self.inputs - first);
@@ -275,7 +276,7 @@ impl WithSimd for Multiply<'_> {
     }
 }
 
-/// Puts the products of each tile in its row.
+/// Stores the products of each tile in its row.
 struct ProductRows<'a> {
     outputs: usize,
     products: &'a mut [f32],

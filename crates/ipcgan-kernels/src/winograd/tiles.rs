@@ -1,4 +1,4 @@
-//! Feature maps cut into overlapping tiles, and these transformed.
+//! Cuts feature maps into overlapping tiles and transforms the tiles.
 
 use std::marker::PhantomData;
 
@@ -10,13 +10,13 @@ use crate::lanes::{load, store};
 use crate::scratch::Scratch;
 use crate::{InstructionSet, Nhwc};
 
-/// Tiles that lie together, and that a task transforms.
+/// Number of tiles that one task transforms; they are contiguous in memory.
 const BLOCK: usize = 16;
 
-/// Blocks in a grid: few enough that the sums over it find their factors near.
+/// Maximum number of blocks in a grid: few enough that the factors of the sums over it stay in cache.
 const GRID: usize = 8;
 
-/// Numbers of tiles that cover feature maps, four pixels each way a tile.
+/// Numbers of tiles that cover feature maps with 4 x 4 outputs each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiles {
     pub(crate) batch: usize,
@@ -41,14 +41,14 @@ impl Tiles {
     }
 }
 
-/// Feature maps of which tiles are cut.
+/// Feature maps that are cut into tiles.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) shape: Nhwc,
-    /// First of the channels that count.
+    /// First channel of the group.
     pub(crate) channel: usize,
-    /// How many they are.
+    /// Number of channels of the group.
     pub(crate) channels: usize,
     /// Rows of zeros above and columns of zeros left of the maps.
     pub(crate) pad_before: usize,
@@ -82,7 +82,7 @@ impl TransformedTiles {
         self.tiles
     }
 
-    /// Where the channels of each tile begin, at `position` in the tiles.
+    /// Index in `values` of the first channel of each tile, at `position` in the tiles.
     pub(crate) fn starts(&self, position: usize) -> Vec<usize> {
         let start = |tile: usize| {
             let (block, tile) = (tile / BLOCK, tile % BLOCK);
@@ -107,8 +107,8 @@ impl TransformedTiles {
     }
 }
 
-/// Some of the transformed tiles: where the first begins, how far it is to the one below and the one
-/// beside it, and how many there are.
+/// A grid of transformed tiles: index of the first, distances to the next row and the next column, and numbers of rows
+/// and columns.
 pub(crate) struct Grid {
     pub(crate) start: usize,
     pub(crate) strides: [usize; 2],
@@ -152,7 +152,7 @@ impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, 
 }
 
 impl Source<'_> {
-    /// Where the pixels of a tile stand; none for those outside the maps.
+    /// Indices of the pixels of a tile in `values`; `None` for pixels outside the maps.
     fn places<const Q: usize>(&self, [image, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
         let inside = |index: usize, offset: usize, limit: usize| {
             (index * OUTPUTS + offset).checked_sub(self.pad_before).filter(|&position| position < limit)

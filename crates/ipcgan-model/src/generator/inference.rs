@@ -33,7 +33,7 @@ impl InferenceGenerator {
         Self { generator, layers }
     }
 
-    /// As [`Generator::forward`], each face by itself.
+    /// [`Generator::forward`] in inference: each face is processed independently.
     ///
     /// # Panics
     /// If `source` does not have three channels, or its sides are no multiples of 4.
@@ -41,11 +41,11 @@ impl InferenceGenerator {
         self.forward_blended(source, conditions(target_groups, self.generator.age_groups))
     }
 
-    /// As [`Generator::forward_blended`], each face by itself.
+    /// [`Generator::forward_blended`] in inference: each face is processed independently.
     ///
     /// # Panics
-    /// If `source` does not have three channels, its sides are no multiples of 4, or `group_weights` has another number of groups
-    /// than the generator.
+    /// If `source` does not have three channels, its sides are no multiples of 4, or `group_weights` has another number
+    /// of groups than the generator.
     pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         let Some(layers) = &self.layers else {
             return self.generator.forward_blended(source, group_weights);
@@ -83,7 +83,8 @@ impl PackedLayer {
         }
     }
 
-    /// Writes the layer's output for `x` to `output` and returns its sizes; `between` is scratch memory.
+    /// Writes the layer's output for `x` to `output` and returns its shape; `between` is a buffer for the output of a
+    /// residual block's first convolution.
     fn run(&self, x: &[f32], shape: Nhwc, output: &mut Vec<f32>, between: &mut Vec<f32>) -> Nhwc {
         match self {
             Self::Conv(conv) => conv.run(x, shape, None, output),
@@ -96,7 +97,7 @@ impl PackedLayer {
     }
 }
 
-/// `input` through `layers` in order.
+/// Applies `layers` to `input` in order.
 fn forward(layers: &[PackedLayer], input: Tensor<4>) -> Tensor<4> {
     let [first, rest @ ..] = layers else { return input };
     let (mut x, mut y, mut z) = (Vec::new(), Vec::new(), Vec::new());

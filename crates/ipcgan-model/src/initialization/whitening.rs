@@ -6,16 +6,16 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 
-/// Variance of a value in [-1, 1].
+/// Modelled variance of a pixel value in [-1, 1].
 const VARIANCE: f64 = 0.25;
 /// Correlation of two neighbouring pixels; it falls exponentially with their distance.
 const NEIGHBOURS: f64 = 0.98;
-/// Correlation of two colours of a pixel.
+/// Correlation of two colour channels of a pixel.
 const COLOURS: f64 = 0.95;
-/// Variance that is in no neighbour: noise.
+/// Variance of the noise, which is not correlated between pixels.
 const NOISE: f64 = 1e-4;
 
-/// The weights of a first convolution, drawn anew by [`whitening_filters`].
+/// The weights of a first convolution, replaced by [`whitening_filters`].
 pub(crate) fn with_whitening_filters(weight: Param<Tensor<4>>, seed: u64) -> Param<Tensor<4>> {
     weight.map(|weight| {
         let shape = weight.dims();
@@ -24,13 +24,13 @@ pub(crate) fn with_whitening_filters(weight: Param<Tensor<4>>, seed: u64) -> Par
     })
 }
 
-/// Weights of a first convolution, for `shape` `[outputs, channels, height, width]`: whitening filters, whose outputs on
-/// photographs in [-1, 1] have a variance of about one, with equal shares of all frequencies and colours.
+/// Weights of a first convolution, `[outputs, channels, height, width]`: whitening filters, whose outputs on
+/// photographs in [-1, 1] have a variance of about one, with equal contributions of all frequencies and colours.
 ///
 /// In photographs, low frequencies are a thousand times as strong as high ones. A network with isotropic initial filters
-/// responds to low frequencies only, and learns high ones last. These filters are random directions in the space where patches
-/// of photographs are white, by the Cholesky factor of the covariance of a patch. The covariance is modelled: correlation
-/// falls exponentially with distance, so no data are needed.
+/// responds to low frequencies only, and learns high ones last. These filters are random directions in the space in
+/// which patches of photographs are white, obtained from the Cholesky factor of the covariance of a patch. The
+/// covariance is modelled, with a correlation that falls exponentially with distance, so no data are needed.
 fn whitening_filters([outputs, channels, height, width]: [usize; 4], seed: u64) -> Vec<f32> {
     let places: Vec<_> = (0..channels)
         .flat_map(|channel| (0..height).flat_map(move |row| (0..width).map(move |column| (channel, row, column))))
@@ -48,7 +48,7 @@ fn whitening_filters([outputs, channels, height, width]: [usize; 4], seed: u64) 
         .collect()
 }
 
-/// Of two values of a patch, each at a channel, a row and a column.
+/// Covariance of two values of a patch, each at a channel, a row and a column.
 fn covariance(a: (usize, usize, usize), b: (usize, usize, usize)) -> f64 {
     let distance = (a.1.abs_diff(b.1) as f64).hypot(a.2.abs_diff(b.2) as f64);
     let colours = if a.0 == b.0 { 1.0 } else { COLOURS };
@@ -56,7 +56,7 @@ fn covariance(a: (usize, usize, usize), b: (usize, usize, usize)) -> f64 {
     VARIANCE * colours * NEIGHBOURS.powf(distance) + noise
 }
 
-/// Rows of the lower triangle `L` with `L L^T` the given positive definite matrix.
+/// Cholesky factor: the rows of the lower triangular matrix `L` for which `L L^T` is the positive definite `matrix`.
 fn cholesky(size: usize, matrix: impl Fn(usize, usize) -> f64) -> Vec<Vec<f64>> {
     let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -71,7 +71,7 @@ fn cholesky(size: usize, matrix: impl Fn(usize, usize) -> f64) -> Vec<Vec<f64>> 
     rows
 }
 
-/// The `x` with `L^T x = right`.
+/// Solves `L^T x = right` for `x` (back substitution); `factor` holds the rows of `L`.
 fn solve_transposed(factor: &[Vec<f64>], mut right: Vec<f64>) -> Vec<f64> {
     for row in (0..factor.len()).rev() {
         right[row] /= factor[row][row];

@@ -10,15 +10,15 @@ use ipcgan_kernels::Activation;
 
 use crate::operation::{Precision, convolution};
 
-/// What a block does to the sides of its maps.
+/// Effect of a block on the height and width of its feature maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sides {
     Kept,
     Halved,
 }
 
-/// `relu(x + conv(relu(conv(x))))`; a block that halves the sides adds the means of squares of two by two instead of
-/// `x`, and zeros where one of the two sums has fewer rows, columns or channels.
+/// `relu(x + conv(relu(conv(x))))`; a block that halves height and width adds the 2x2 average pooling of `x` instead of
+/// `x`. Where one of the two terms has fewer rows, columns or channels, it is padded with zeros.
 #[derive(Module, Debug)]
 pub(super) struct Block {
     conv1: Conv2d,
@@ -46,7 +46,7 @@ impl Block {
         }
     }
 
-    /// Whether it halves the sides.
+    /// Whether it halves height and width.
     pub(super) fn halves(&self) -> bool {
         self.shortcut.is_some()
     }
@@ -64,7 +64,7 @@ impl Block {
     }
 }
 
-/// `x` with zeros below, to the right and in further channels, up to `sizes`.
+/// `x` padded with zeros at the bottom, at the right and in additional channels, up to `sizes`.
 fn padded(x: Tensor<4>, sizes: [usize; 4]) -> Tensor<4> {
     if x.dims() == sizes {
         return x;

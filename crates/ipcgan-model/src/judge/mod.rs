@@ -1,6 +1,6 @@
 //! Evaluation networks: dlib's face recogniser and its age estimator.
 //!
-//! Both are small residual networks (He and others, 2016) of the same kind. Source: Davis King's dlib, whose trained
+//! Both are small residual networks (He et al., 2016) of the same kind. Source: Davis King's dlib, whose trained
 //! networks are in the public domain (CC0): `dlib_face_recognition_resnet_model_v1` and `dnn_age_predictor_v1`.
 
 mod block;
@@ -22,12 +22,13 @@ use block::{Block, Sides};
 
 /// Mean of each channel, in 0..255, that dlib subtracts.
 const CHANNEL_MEANS: [f32; 3] = [122.782, 117.001, 104.298];
-/// Half the range of a channel: faces come in [-1, 1].
+/// Half the range of a channel: converts faces in [-1, 1] to 0..255.
 const HALF_RANGE: f32 = 127.5;
-/// What dlib divides by.
+/// Divisor by which dlib scales pixels.
 const SCALE: f32 = 256.0;
 
-/// A residual network: one wide convolution, blocks of two, and a fully connected layer on the mean over the image.
+/// A residual network: a 7x7 convolution, residual blocks of two convolutions, global average pooling, and a fully
+/// connected layer.
 #[derive(Module, Debug)]
 struct ResidualNetwork {
     stem: Conv2d,
@@ -37,7 +38,7 @@ struct ResidualNetwork {
 }
 
 impl ResidualNetwork {
-    /// Blocks of so many channels after a convolution to `stem` channels, then `head`.
+    /// A convolution to `stem` channels, `blocks` with their output channels, then `head`.
     fn new(stem: usize, blocks: &[(usize, Sides)], head: LinearConfig, device: &Device) -> Self {
         let mut inputs = stem;
         let blocks = blocks.iter().map(|&(channels, sides)| {
@@ -63,7 +64,8 @@ impl ResidualNetwork {
         self.outputs(self.penultimate(faces))
     }
 
-    /// What the last layer sees of `[batch, 3, side, side]` in [-1, 1]: means of the last maps, `[batch, channels]`.
+    /// Input of the last layer, from `[batch, 3, side, side]` in [-1, 1]: the global average pooling of the last
+    /// feature maps, `[batch, channels]`.
     fn penultimate(&self, faces: Tensor<4>) -> Tensor<2> {
         let x = self.levels(faces).pop().expect("the last block is a level");
         let [batch, channels, _, _] = x.dims();
@@ -75,7 +77,8 @@ impl ResidualNetwork {
         linear(&self.head, penultimate, Activation::None, Precision::Float32)
     }
 
-    /// Its maps of `[batch, 3, side, side]` in [-1, 1] before each block that halves the sides, and after the last block.
+    /// Feature maps of `[batch, 3, side, side]` in [-1, 1]: before each block that halves the resolution, and after the
+    /// last block.
     fn levels(&self, faces: Tensor<4>) -> Vec<Tensor<4>> {
         assert_shape!(faces, [_, 3, _, _]);
         let shift = CHANNEL_MEANS.map(|mean| (HALF_RANGE - mean) / SCALE);
@@ -139,9 +142,8 @@ impl Recogniser {
 
     /// Perceptual distance of pairs of faces, `[batch]`; zero for equal images.
     ///
-    /// As LPIPS without learned weights (Zhang and others, 2018), on this network: on each level of it the vectors of all
-    /// channels at a place are brought to length one, and their squared distances averaged over the places; then the
-    /// mean over the levels.
+    /// LPIPS without learned weights (Zhang et al., 2018), on this network: at each level the feature vector of each
+    /// position is normalized to unit length, and the squared distances are averaged over positions, then over levels.
     ///
     /// # Shapes
     /// - both: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
@@ -153,7 +155,7 @@ impl Recogniser {
     }
 }
 
-/// `maps` `[batch, channels, height, width]` with the channels at each place as a vector of length one.
+/// `maps` `[batch, channels, height, width]`, normalized to unit length over the channels.
 fn directions(maps: Tensor<4>) -> Tensor<4> {
     const EPSILON: f64 = 1e-10;
     let length = maps.clone().square().sum_dim(1).sqrt();
@@ -191,7 +193,8 @@ impl AgeEstimator {
         self.ages_of_features(self.features(faces))
     }
 
-    /// The penultimate features of faces, `[batch, 256]`, from which [`AgeEstimator::ages_of_features`] tells the age.
+    /// The penultimate features of faces, `[batch, 256]`, from which [`AgeEstimator::ages_of_features`] estimates the
+    /// age.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]

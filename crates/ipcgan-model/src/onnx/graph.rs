@@ -27,13 +27,13 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// An input called `name`.
+    /// Adds an input `name` and returns its name.
     pub(super) fn input(&mut self, name: &str, shape: &[Side]) -> String {
         self.graph.input.push(value(name, shape));
         name.into()
     }
 
-    /// Gives what is called `from` out as `name`.
+    /// Adds the value `from` as the output `name`.
     pub(super) fn output(&mut self, from: String, name: &str, shape: &[Side]) {
         self.graph.node.push(Node {
             input: vec![from],
@@ -45,7 +45,7 @@ impl Builder {
         self.graph.output.push(value(name, shape));
     }
 
-    /// What the operation `kind` makes of `inputs`.
+    /// Applies the operator `kind` to `inputs` and returns the name of its output.
     pub(super) fn apply(&mut self, kind: &str, inputs: &[&str], attribute: Vec<Attribute>) -> String {
         let name = format!("{kind}{}", self.graph.node.len());
         self.graph.node.push(Node {
@@ -89,7 +89,7 @@ impl Builder {
         let inputs: Vec<&str> = [x, &weights].into_iter().chain(bias.as_deref()).collect();
         let (kernel, stride) = (conv.kernel_size[0], conv.stride[0]);
         let padding = kernel - stride;
-        // The odd pixel goes right and below.
+        // SAME padding adds the odd pixel at the right and at the bottom.
         let [before, after] = [padding / 2, padding - padding / 2];
         let attributes = vec![
             whole("kernel_shape", &[kernel; 2]),

@@ -100,7 +100,7 @@ fn activate(builder: &mut Builder, x: String, activation: Activation) -> String 
     }
 }
 
-/// `tanh(head)`, or `tanh(head + atanh(0.98 face))` for a residual.
+/// `tanh(head)`, or `tanh(head + atanh(0.98 face))` for a residual, with `atanh(x) = 1/2 log((1 + x) / (1 - x))`.
 fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str) -> String {
     if output == GeneratorOutput::Direct {
         return builder.apply("Tanh", &[head], vec![]);
@@ -109,8 +109,8 @@ fn output(builder: &mut Builder, output: GeneratorOutput, head: &str, face: &str
         GeneratorOutput::LuminanceSaturation => resaturated(builder, head, face),
         _ => (head.to_owned(), face.to_owned()),
     };
-    let [share, unit, half] = [SOURCE_SCALE, 1.0, 0.5].map(|number| builder.number(number));
-    let face = builder.apply("Mul", &[&face, &share], vec![]);
+    let [scale, unit, half] = [SOURCE_SCALE, 1.0, 0.5].map(|number| builder.number(number));
+    let face = builder.apply("Mul", &[&face, &scale], vec![]);
     let above = builder.apply("Add", &[&unit, &face], vec![]);
     let below = builder.apply("Sub", &[&unit, &face], vec![]);
     let ratio = builder.apply("Div", &[&above, &below], vec![]);
@@ -129,7 +129,7 @@ fn resaturated(builder: &mut Builder, head: &str, face: &str) -> (String, String
         [0, 1].map(|channel| builder.apply("Slice", &[head, &bounds[channel], &bounds[channel + 1], &axes], vec![]));
     let grey = builder.apply("ReduceMean", &[face], vec![whole("axes", &[1])]);
     let chroma = builder.apply("Sub", &[face, &grey], vec![]);
-    let [lowest, highest] = [-1.0, 1.0].map(|number| builder.number(number));
+    let [minus_one, plus_one] = [-1.0, 1.0].map(|number| builder.number(number));
     let change = builder.apply("Tanh", &[&saturation], vec![]);
     let [decrease, increase] = MAX_SATURATION_CHANGE;
     let increased = builder.apply("Relu", &[&change], vec![]);
@@ -137,10 +137,10 @@ fn resaturated(builder: &mut Builder, head: &str, face: &str) -> (String, String
     let change = builder.apply("Mul", &[&change, &decrease], vec![]);
     let beyond = builder.apply("Mul", &[&increased, &difference], vec![]);
     let change = builder.apply("Sub", &[&change, &beyond], vec![]);
-    let factor = builder.apply("Add", &[&change, &highest], vec![]);
+    let factor = builder.apply("Add", &[&change, &plus_one], vec![]);
     let chroma = builder.apply("Mul", &[&chroma, &factor], vec![]);
     let face = builder.apply("Add", &[&grey, &chroma], vec![]);
-    (luminance, builder.apply("Clip", &[&face, &lowest, &highest], vec![]))
+    (luminance, builder.apply("Clip", &[&face, &minus_one, &plus_one], vec![]))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(crate) struct BatchNormPass {
     pub(crate) momentum: f64,
 }
 
-/// `layer` on each part of the batch, then an activation; `pass.momentum` replaces the layer's.
+/// Applies `layer` to each part of the batch, then an activation; `pass.momentum` replaces the layer's momentum.
 ///
 /// In training, each part is normalized by its own statistics and updates the running ones, in order, as if the parts
 /// came one after another.
@@ -75,8 +75,8 @@ struct BatchNormSpec {
 /// Batch norm on the CPU and on GPUs.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait BatchNormOps: Backend {
-    /// Batch norm of each part of the batch, then an activation; and the running mean and variance after each part, or
-    /// on GPUs after the last, one after another.
+    /// Batch norm of each part of the batch, then an activation. Also returns the running mean and variance after each
+    /// part (concatenated), on GPUs after the last part only.
     fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// Sums in another order, as a share of the largest value.
+    /// Tolerance for sums in another order, relative to the largest value.
     const TOLERANCE: f32 = 1e-5;
 
     /// Output, gradient by the input, and running statistics after `run` on two parts of `maps` with a momentum of 0.3.

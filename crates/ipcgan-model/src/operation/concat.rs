@@ -15,19 +15,19 @@ use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 /// Gathers equal parts of a batch by index.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchGather {
-    /// How many parts there are.
+    /// Number of parts of the batch.
     pub(crate) parts: usize,
-    /// Which parts the output has.
+    /// Indices of the parts that make up the output.
     pub(crate) indices: Vec<usize>,
 }
 
 impl BatchGather {
-    /// The batch as it is.
+    /// The whole batch, unchanged.
     pub(crate) fn identity() -> Self {
         Self { parts: 1, indices: vec![0] }
     }
 
-    /// For each image of the output, that of the input.
+    /// For each image of the output, the index of its image in the input.
     fn images(&self, batch: usize) -> Vec<usize> {
         let part = batch / self.parts;
         self.indices.iter().flat_map(|index| index * part..(index + 1) * part).collect()
@@ -55,11 +55,12 @@ pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, condit
     }
 }
 
-/// The batches one after another: `[batch, channels, height, width]` each.
+/// Concatenates `batches`, each `[batch, channels, height, width]`, along the batch dimension.
 pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
     match engine(&batches[0]) {
         Engine::Cpu(_) => {
-            // Where the kernels left the channels last, they are joined as they lie.
+            // The CPU kernels' outputs are channels last in memory: in that layout, the concatenation copies contiguous
+            // memory.
             let batches = batches.into_iter().map(|batch| batch.permute([0, 2, 3, 1])).collect();
             Tensor::cat(batches, 0).permute([0, 3, 1, 2])
         }
@@ -71,7 +72,7 @@ pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
 pub(crate) fn residual_add(x: Tensor<4>, change: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
     match engine(&x) {
         Engine::Cpu(_) => {
-            // Channels last, as they lie: this sum, and that of the two gradients, then run over memory from end to end.
+            // Channels last, as in memory: this sum, and that of the two gradients, then read memory contiguously.
             let x = x.permute([0, 2, 3, 1]);
             let change = change(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
             (x + change).permute([0, 3, 1, 2])
@@ -117,7 +118,7 @@ impl<C: CheckpointStrategy> ConcatOps for Autodiff<Flex, C> {
     }
 }
 
-/// What the kernel needs to know, with the output's sizes.
+/// Arguments of the kernel, and the shape of its output.
 struct Concat {
     shape: Nhwc,
     images: Vec<usize>,
@@ -149,7 +150,7 @@ fn concat_conditions_kernel(features: FlexTensor, conditions: FlexTensor, gather
 struct ConcatConditionsBackward;
 
 impl Backward<Flex, 1> for ConcatConditionsBackward {
-    /// Sizes of the features, the order, and the number of conditions.
+    /// Shape of the features, the gathered parts, and the number of conditions.
     type State = (Nhwc, BatchGather, usize);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {

@@ -90,7 +90,7 @@ impl<C: CheckpointStrategy> FrozenConvOps for Autodiff<Flex, C> {
     }
 }
 
-/// What the backward pass needs, and no more: the input itself is not kept.
+/// Tensors saved for the backward pass; the input is not saved.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     /// Sizes of the input.

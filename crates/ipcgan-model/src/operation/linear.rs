@@ -84,7 +84,7 @@ fn linear_kernel(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, activation
     tensor(kernel.run(values(&x), Some(values(&bias)), activation), &[batch, kernel.outputs])
 }
 
-/// What the backward pass of a fully connected layer needs.
+/// Tensors saved for the backward pass of a fully connected layer.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     x: FlexTensor,

@@ -12,15 +12,14 @@ use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
 use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
-/// What a part of a batch should be, and how much it counts.
+/// Target value of a part of a batch, and the weight of the part in the loss.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) value: f32,
     pub(crate) weight: f32,
 }
 
-/// For each of the equal parts of the batch its mean squared difference from its target, times its weight; their sum,
-/// `[1]`.
+/// Weighted sum over the equal parts of the batch of their mean squared differences from their targets, `[1]`.
 pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
     match engine(&x) {
         Engine::Cpu(_) => {

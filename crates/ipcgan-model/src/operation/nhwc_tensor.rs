@@ -13,7 +13,7 @@ pub(super) struct NhwcTensor {
 }
 
 impl NhwcTensor {
-    /// From `[batch, channels, height, width]` with whichever strides; copied only if they lie otherwise.
+    /// From `[batch, channels, height, width]` with any strides; copied only if it is not channels last in memory.
     pub(super) fn new(tensor: FlexTensor) -> Self {
         let tensor = contiguous(tensor.permute(&[0, 2, 3, 1]));
         let [batch, height, width, channels] = sizes(&tensor);
@@ -30,7 +30,7 @@ impl NhwcTensor {
     }
 }
 
-/// A tensor `[batch, channels, height, width]` of `values` that lie channels last.
+/// A tensor `[batch, channels, height, width]` of `values` in channels-last order.
 pub(super) fn nhwc_tensor(values: Vec<f32>, shape: Nhwc) -> FlexTensor {
     tensor(values, &[shape.batch, shape.height, shape.width, shape.channels]).permute(&[0, 3, 1, 2])
 }

@@ -130,7 +130,7 @@ pub(crate) fn with_nhwc_values<T>(x: Tensor<4>, action: impl FnOnce(&[f32], Nhwc
     action(x.values(), x.shape)
 }
 
-/// A tensor of `values` that lie channels last.
+/// A tensor of `values` in channels-last order.
 pub(crate) fn tensor_from_nhwc(values: Vec<f32>, shape: Nhwc) -> Tensor<4> {
     Tensor::from_primitive::<Flex>(nhwc_tensor(values, shape))
 }

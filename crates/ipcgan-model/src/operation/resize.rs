@@ -17,9 +17,9 @@ use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 pub(crate) struct ResizeSpec {
     /// Side of the output.
     pub(crate) side: usize,
-    /// What values are multiplied by.
+    /// Factor of the values.
     pub(crate) scale: f32,
-    /// What is then added to each channel.
+    /// Added to each channel after scaling.
     pub(crate) shift: [f32; 3],
 }
 

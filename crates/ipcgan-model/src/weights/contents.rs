@@ -18,7 +18,7 @@ use super::pytorch;
 use super::tensors::{check_names, check_values, one_line};
 use crate::ModelError;
 
-/// What is in a weights file.
+/// Metadata and tensors of a weights file.
 pub(super) struct Contents {
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) tensors: Tensors,
@@ -26,9 +26,9 @@ pub(super) struct Contents {
 
 /// The tensors of a weights file by name.
 pub(super) enum Tensors {
-    /// In PyTorch's names and layout: the bytes of a safetensors file.
+    /// With PyTorch's names and layout: the bytes of a safetensors file.
     Pytorchs(Vec<u8>),
-    /// In Burn's: the bytes of a burnpack file.
+    /// With Burn's names and layout: the bytes of a burnpack file.
     Burns(Bytes),
 }
 
@@ -36,7 +36,7 @@ impl Contents {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
         let bytes = fs::read(path).map_err(|source| ModelError::Access { path: path.into(), source })?;
         match WeightsFormat::detect(&bytes) {
-            // Its reader takes files alone.
+            // Its reader reads from a path, not from bytes.
             WeightsFormat::Pytorch => {
                 let (metadata, bytes) = pytorch::decoded(path).map_err(damaged(WeightsFormat::Pytorch, path))?;
                 Ok(Self { metadata, tensors: Tensors::Pytorchs(bytes) })
@@ -70,7 +70,8 @@ impl Contents {
 }
 
 impl Tensors {
-    /// Puts them in place of the parameters of `network`, which must be the very same tensors, of finite numbers.
+    /// Replaces the parameters of `network` by the tensors, whose names and shapes must be those of the network and
+    /// whose values must be finite.
     pub(super) fn fill<N: Module>(self, network: &mut N) -> Result<(), String> {
         let float32 = FloatCastAdapter::to(DType::F32);
         match self {
@@ -93,8 +94,8 @@ fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network
     check_values(network)
 }
 
-/// Puts the tensors of the burnpack file `path` whose names begin with `part` and a dot in place of the parameters of
-/// `network`, as [`Tensors::fill`].
+/// Replaces the parameters of `network` by the tensors of the burnpack file `path` whose names begin with `part` and a
+/// dot; the same conditions as for [`Tensors::fill`] hold.
 pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut N) -> Result<(), String> {
     let reader = Reader::from_file_exact(path).map_err(|error| one_line(&error))?;
     let tensors = reader.into_tensors().map_err(|error| one_line(&error))?;

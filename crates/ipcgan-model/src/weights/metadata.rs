@@ -27,7 +27,7 @@ pub(super) fn entries_of<N: Network>(config: &N::Config, age_groups: &AgeGroups)
     ]
 }
 
-/// Adds to `entries` whatever they lack and `like` has: whole entries, and settings of the configuration.
+/// Adds the entries of `like` that `entries` lack, and the settings of its configuration that theirs lacks.
 pub(super) fn complete(entries: &mut BTreeMap<String, String>, like: BTreeMap<String, String>) {
     let settings = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).ok();
     for (key, value) in like {

@@ -1,5 +1,5 @@
-//! Weights files with metadata about their network: safetensors in PyTorch's names and layout, and the same
-//! as PyTorch's own files and Burn's.
+//! Weights files with metadata about their network: safetensors with PyTorch's names and layout, PyTorch's own files,
+//! and Burn's.
 //!
 //! | metadata | holds |
 //! |---|---|
@@ -33,7 +33,7 @@ use metadata::{Metadata, complete, entries_of};
 pub use networks::Network;
 use tensors::{check_values, counted};
 
-/// What a weights file holds.
+/// Contents of a weights file.
 #[derive(Debug)]
 pub struct Weights<N: Network> {
     /// The network with its weights.
@@ -95,7 +95,7 @@ impl<N: Network> Weights<N> {
 
     fn burnpack(&self, numbers: FloatWidth) -> io::Result<Vec<u8>> {
         let mut tensors = self.network.collect(None, Some(Box::new(numbers.cast())), false);
-        // Drawn at random whenever a network is made, so that no two files would be the same.
+        // Ids are drawn at random for each network; with them, files of the same weights would differ.
         tensors.iter_mut().for_each(|tensor| tensor.param_id = None);
         bytes_of(&tensors)?;
         let mut writer = Writer::new(tensors);
@@ -135,8 +135,8 @@ fn safetensors<N: Network>(
     Ok(with_metadata(&file, &entries_of::<N>(config, age_groups)))
 }
 
-/// The safetensors file `file`, which has none, with metadata in the order of their keys. (The package would write them
-/// in the order of a hash map, another one in every run.)
+/// The safetensors file `file`, which has no metadata, with `entries` as metadata in the order of their keys. (The
+/// `safetensors` crate writes metadata in the order of a hash map, which differs between runs.)
 fn with_metadata(file: &[u8], entries: &[(&str, String)]) -> Vec<u8> {
     const LENGTH: usize = size_of::<u64>();
     let length = u64::from_le_bytes(file[..LENGTH].try_into().expect("it begins with the length of its header"));
@@ -155,7 +155,7 @@ fn with_metadata(file: &[u8], entries: &[(&str, String)]) -> Vec<u8> {
 /// # Errors
 /// The device failed, or a number is too large for half precision.
 fn bytes_of(tensors: &[PackTensor]) -> io::Result<Vec<Vec<u8>>> {
-    /// The exponent of a half-precision number, all ones where it is infinite.
+    /// The exponent bits of a half-precision number: all ones if it is infinite or NaN.
     const EXPONENT: u16 = 0x7c00;
     let mut all = Vec::new();
     let mut too_large = Vec::new();
@@ -196,7 +196,8 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
 
 /// Reads the network in the weights file `path`, of any [`WeightsFormat`], onto `device`.
 ///
-/// Half-precision weights are widened. Of what the network does not have, only PyTorch's counts of batches are ignored.
+/// Half-precision weights are widened. Tensors that the network does not have are an error, except for PyTorch's
+/// `num_batches_tracked`, which is ignored.
 ///
 /// # Errors
 /// The file cannot be read, is damaged, or holds another kind of network; its settings or tensors are not those of the
@@ -205,7 +206,7 @@ pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, Mode
     network_in(Contents::read(path)?, path, device)
 }
 
-/// As [`load`]; metadata that `path` lacks, as files of other programs do, come from the weights file `like`.
+/// Like [`load`]; metadata that `path` lacks (a file of another program) come from the weights file `like`.
 ///
 /// # Errors
 /// As [`load`], for either file.
@@ -223,7 +224,7 @@ pub fn from_bytes<N: Network>(bytes: Vec<u8>, origin: &Path, device: &Device) ->
     network_in(Contents::of_bytes(bytes, origin)?, origin, device)
 }
 
-/// Reads the network whose tensors are those called `part.*` in a record of a training, the burnpack file `path`.
+/// Reads the network whose tensors are named `part.*` in the model record of a checkpoint, the burnpack file `path`.
 ///
 /// # Errors
 /// The file cannot be read, or its tensors are not those of the network.
@@ -251,7 +252,7 @@ fn network_in<N: Network>(contents: Contents, origin: &Path, device: &Device) ->
     Ok(Weights { network, config, age_groups })
 }
 
-/// Puts the tensors of a weights file, which says nothing of itself, in place of the parameters of `network`.
+/// Replaces the parameters of `network` by the tensors of a weights file without metadata.
 pub(crate) fn fill<N: Module>(network: &mut N, bytes: Vec<u8>, origin: &Path) -> Result<(), ModelError> {
     let mismatch = |reason| ModelError::Mismatch { path: origin.into(), reason };
     Contents::of_bytes(bytes, origin)?.tensors.fill(network).map_err(mismatch)

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_no_network_has_are_refused_before_memory_is_taken() {
+    fn sizes_out_of_range_are_refused_before_memory_is_allocated() {
         let scores = DiscriminatorConfig::new().with_score_channels(1 << 40);
         assert!(refused::<Discriminator>(&scores).contains("score_channels"));
         assert!(refused::<Generator>(&GeneratorConfig::new().with_width(0)).contains("width 0"));

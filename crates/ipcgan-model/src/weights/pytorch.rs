@@ -1,7 +1,7 @@
 //! PyTorch's own files: `torch.load(path, weights_only=True)` gives the metadata and a `state_dict`.
 //!
-//! Nothing in such a file is ever executed: what is read is a dictionary of tensors, alone or under the key `state_dict`
-//! beside texts.
+//! Nothing in such a file is ever executed. The file is a dictionary of tensors, or a dictionary of strings with the
+//! tensors under the key `state_dict`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
@@ -15,14 +15,14 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::tensors::one_line;
 
-/// Where the tensors are, if they are not the whole.
+/// Key of the tensors in a file that also has metadata.
 const TENSORS: &str = "state_dict";
-/// The folder in the archive; PyTorch takes any.
+/// Name of the folder in the archive; PyTorch accepts any.
 const FOLDER: &str = "ipcgan";
-/// Where numbers begin in the file, so that PyTorch can map them.
+/// Alignment of tensor data in the file, in bytes, so that PyTorch can memory-map it.
 const ALIGNMENT: u16 = 64;
 
-/// The texts of the file `path`, and its tensors as a safetensors file.
+/// The strings of the file `path` (its metadata), and its tensors as a safetensors file.
 pub(super) fn decoded(path: &Path) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
     let PickleValue::Dict(entries) = PytorchReader::read_pickle_data(path, None).map_err(|error| one_line(&error))?
     else {
@@ -46,18 +46,18 @@ fn as_safetensors(tensors: HashMap<String, Tensor>) -> Result<Vec<u8>, String> {
     let mut read = Vec::new();
     for (name, tensor) in tensors {
         let bytes = tensor.read().map_err(|error| one_line(&error))?;
-        read.push((name, number(tensor.dtype()), tensor.shape().to_vec(), bytes));
+        read.push((name, safetensors_dtype(tensor.dtype()), tensor.shape().to_vec(), bytes));
     }
-    let views = read.iter().map(|(name, number, shape, bytes)| {
-        let view = TensorView::new(*number, shape.clone(), bytes).map_err(|error| one_line(&error))?;
+    let views = read.iter().map(|(name, dtype, shape, bytes)| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| one_line(&error))?;
         Ok((name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, String>>()?;
     safetensors::serialize(views, None).map_err(|error| one_line(&error))
 }
 
-fn number(kind: DType) -> Dtype {
-    match kind {
+fn safetensors_dtype(dtype: DType) -> Dtype {
+    match dtype {
         DType::F64 => Dtype::F64,
         DType::F32 => Dtype::F32,
         DType::F16 => Dtype::F16,
@@ -74,7 +74,7 @@ fn number(kind: DType) -> Dtype {
     }
 }
 
-/// The safetensors file of half or whole floating-point numbers `safetensors` as `torch.save` would write it.
+/// The float16 or float32 safetensors file `safetensors` as `torch.save` would write it.
 pub(super) fn encoded(safetensors: &[u8]) -> std::io::Result<Vec<u8>> {
     let (_, header) = SafeTensors::read_metadata(safetensors).map_err(std::io::Error::other)?;
     let metadata: BTreeMap<_, _> = header.metadata().iter().flatten().collect();
@@ -111,7 +111,7 @@ pub(super) fn encoded(safetensors: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// Writes a pickle of protocol 2, with the few instructions that tensors need.
+/// Writes a pickle of protocol 2, with the few opcodes that tensors need.
 struct Pickle(Vec<u8>);
 
 impl Pickle {
@@ -152,7 +152,7 @@ impl Pickle {
         self.0.push(b'u');
     }
 
-    /// A tensor whose numbers are in the file `data/key`.
+    /// A tensor whose values are in the file `data/{key}`.
     fn tensor(&mut self, key: usize, tensor: &TensorView) {
         let storage = match tensor.dtype() {
             Dtype::F16 => "HalfStorage",

@@ -6,15 +6,15 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::burn_pack::Tensor as PackTensor;
 use burn::tensor::Tensor;
 
-/// Names that an error lists before it says how many more there are.
+/// Maximum number of names that an error lists; further ones are only counted.
 const LISTED: usize = 5;
-/// What PyTorch counts in a batch norm and no forward pass reads.
+/// Suffix of PyTorch's counter of the batches of a batch norm, which no forward pass reads.
 const BATCH_COUNT: &str = ".num_batches_tracked";
 
 /// Checks that `found` has the names and shapes of `expected`, both in the names and the layout of the file.
 ///
 /// # Errors
-/// Tensors that are missing, unknown, of another shape, or no floating-point numbers: how many, and which.
+/// Number and names of the tensors that are missing, unknown, of another shape, or not of floating-point numbers.
 pub(super) fn check_names<'a>(
     expected: &[PackTensor],
     found: impl Iterator<Item = &'a PackTensor>,
@@ -50,7 +50,7 @@ pub(super) fn check_names<'a>(
 /// Checks that every parameter of `network` is a finite number, and no variance is below zero.
 ///
 /// # Errors
-/// Tensors that hold others: how many, and which.
+/// Number and names of the tensors with other values.
 pub(super) fn check_values<N: Module>(network: &N) -> Result<(), String> {
     let mut numbers = ValueCheck::default();
     network.visit(&mut numbers);
@@ -100,7 +100,7 @@ pub(super) fn counted(names: &[String], what: &str) -> String {
     format!("{count} {are} {what}: {listed}{more}")
 }
 
-/// The error's text without the line breaks that lists of tensors bring.
+/// The message of `error` without the line breaks of its lists of tensors.
 pub(super) fn one_line(error: &impl std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_batch_norm_may_have_pytorchs_batch_count() {
+    fn pytorchs_batch_count_is_accepted_only_for_a_batch_norm() {
         let expected = floats(&["norm.running_mean"]);
         let found = |name| [floats(&["norm.running_mean"]), floats(&[name])].concat();
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_no_weights() {
+    fn integer_tensors_are_refused_as_weights() {
         let error = check_names(&floats(&["a"]), [tensor("a", [2], DType::I32)].iter()).unwrap_err();
 
         assert!(error.contains("a holds I32"), "{error}");

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_that_is_negative_or_huge_is_refused_by_its_name_or_works_with_the_rest() {
+    fn an_extreme_number_is_refused_by_the_name_of_its_setting_or_the_config_is_valid() {
         let config = TrainingConfig::of(Preset::Tiny);
         let mut found = Vec::new();
         numbers(&serde_json::to_value(&config).unwrap(), "", &mut found);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_trained_can_be_loaded() {
+    fn network_sizes_that_could_not_be_loaded_are_refused() {
         let refused = |setting: &str| {
             let error = TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).unwrap_err();
             error.to_string()

@@ -15,7 +15,7 @@ use crate::TrainingError;
 pub enum Preset {
     /// The published networks, 128 pixels.
     Paper,
-    /// What two cores of a CPU train in one to two and a half hours, 128 pixels.
+    /// Trains on two CPU cores in one to two and a half hours, at 128 pixels.
     Compact,
     /// The recipe of the embedded weights, 128 pixels: larger networks than [`Preset::Compact`], a residual of luminance
     /// and saturation.

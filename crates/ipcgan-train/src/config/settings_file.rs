@@ -13,7 +13,7 @@ use super::settings::IDENTITIES;
 use super::training::TrainingConfig;
 use crate::TrainingError;
 
-/// Maximum size of a settings file, in bytes: what is larger is some other file.
+/// Maximum size of a settings file, in bytes: a larger file is not a settings file.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// A user's own preset: a JSON file like the `config.json` of a run.

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_that_depends_on_one_feature_is_found_among_others() {
+    fn the_regression_finds_the_feature_that_determines_the_age() {
         let embedding = |index: usize| vec![(index % 7) as f32, index as f32, ((index * 31) % 11) as f32];
         let embeddings: Vec<Vec<f32>> = (0..60).map(embedding).collect();
         let years: Vec<f64> = (0..60).map(|index| 10.0 + index as f64).collect();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_count_in_the_group_that_they_should_be_of() {
+    fn accuracy_and_mean_age_are_those_of_the_group_that_faces_should_be_in() {
         let embeddings = [[0.0f32], [60.0]].map(|embedding| embedding.to_vec());
         let regression = AgeRegression {
             mean: RowDVector::zeros(1),

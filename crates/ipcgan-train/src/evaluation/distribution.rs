@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_distance_of_normal_distributions_is_that_of_their_deviations() {
-        // Along each axis by itself: deviations of 1 and 3, and of 2 and 5.
+        // The axes are independent: standard deviations of 1 and 3, and of 2 and 5.
         let vectors = |deviations: [f32; 2]| -> Vec<Vec<f32>> {
             [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
                 .map(|signs: [f32; 2]| {

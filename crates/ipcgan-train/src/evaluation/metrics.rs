@@ -89,7 +89,7 @@ pub struct Realism {
 pub struct TwoSample {
     /// Kernel distance (the estimator of KID); zero for the same distribution, slightly below by chance.
     pub kernel_distance: f64,
-    /// Kernel distance relative to that of the unchanged sources; none if theirs is not above zero.
+    /// Kernel distance relative to that of the unchanged sources; `None` if theirs is not above zero.
     pub relative_to_unchanged: Option<f64>,
     /// Classifier two-sample test: cross-validated accuracy of a logistic regression that separates the two sets,
     /// with as many faces of both and five folds by identity; chance is 0.5. None with fewer than ten of either.
@@ -104,7 +104,7 @@ pub struct Pair {
     /// Mean estimated age.
     pub years: f64,
     /// Mean absolute difference in years between the estimated age and the mean of real faces of the target group;
-    /// none if there are none.
+    /// `None` if there are no such faces.
     pub error: Option<f64>,
     /// Fraction whose estimated age is in the target group.
     pub accuracy: f64,

@@ -25,8 +25,8 @@ pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usi
         others.map(|(face, estimates)| (face.person, &estimates[target])).collect()
     };
     let real_faces = of_target(&|_| true);
-    let people: HashSet<usize> = real_faces.iter().map(|(person, _)| *person).collect();
-    let aged_faces = of_others(&|face| !people.contains(&face.person));
+    let identities: HashSet<usize> = real_faces.iter().map(|(identity, _)| *identity).collect();
+    let aged_faces = of_others(&|face| !identities.contains(&face.person));
     match aged_faces.len() < real_faces.len() {
         true => compared(&of_others(&|face| face.is_of_half(0)), &of_target(&|face| face.is_of_half(1))),
         false => compared(&aged_faces, &real_faces),
@@ -35,9 +35,10 @@ pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usi
 
 /// Compares one half of the real faces of `group` with the other half: the value of a perfect generator.
 pub(super) fn realism_of_real(real: &[RealFace], group: usize) -> Option<Realism> {
-    let people: BTreeSet<usize> = real.iter().filter(|face| face.group == group).map(|face| face.person).collect();
+    let identities: BTreeSet<usize> = real.iter().filter(|face| face.group == group).map(|face| face.person).collect();
     let half = |wanted: usize| -> Vec<Seen<'_>> {
-        let of_half = people.iter().enumerate().filter(|(place, _)| place % 2 == wanted).map(|(_, person)| *person);
+        let of_half =
+            identities.iter().enumerate().filter(|(index, _)| index % 2 == wanted).map(|(_, identity)| *identity);
         let of_half: HashSet<usize> = of_half.collect();
         let faces = real.iter().filter(|face| face.group == group && of_half.contains(&face.person));
         faces.map(|face| (face.person, &face.estimate)).collect()
@@ -66,11 +67,11 @@ fn compared(aged: &[Seen<'_>], real: &[Seen<'_>]) -> Option<Realism> {
 
 /// The faces, with identities numbered consecutively, so that folds by identity have similar sizes.
 fn samples<'a>(faces: &[Seen<'a>], features: fn(&FaceEstimate) -> &[f32]) -> Vec<Sample<'a>> {
-    let mut people: Vec<usize> = faces.iter().map(|(person, _)| *person).collect();
-    people.sort_unstable();
-    people.dedup();
-    let number = |person: &usize| people.partition_point(|other| other < person);
-    faces.iter().map(|(person, estimate)| Sample { features: features(estimate), person: number(person) }).collect()
+    let mut identities: Vec<usize> = faces.iter().map(|(identity, _)| *identity).collect();
+    identities.sort_unstable();
+    identities.dedup();
+    let number = |identity: &usize| identities.partition_point(|other| other < identity);
+    faces.iter().map(|(identity, estimate)| Sample { features: features(estimate), person: number(identity) }).collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Interval of the mean of `values`; none if it is empty.
+    /// Confidence interval of the mean of `values`; `None` if `values` is empty.
     pub(super) fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -58,7 +58,7 @@ pub(super) fn threshold(impostors: &mut [f64], fraction: f64) -> Option<f64> {
     accepted.checked_sub(1).map(|last| impostors[last])
 }
 
-/// Pearson correlation of `values` with their indices; none if they are constant.
+/// Pearson correlation of `values` with their indices; `None` if they are constant.
 pub(super) fn correlation_with_order(values: &[f64]) -> Option<f64> {
     let places: Vec<f64> = (0..values.len()).map(|place| place as f64).collect();
     let [mean_place, mean_value] = [mean(&places), mean(values)];

@@ -35,9 +35,9 @@ pub(super) fn two_sample_accuracy(aged: &[Sample<'_>], real: &[Sample<'_>]) -> O
 
 /// Number of correct predictions in a fold, and its size.
 fn correct_in_fold(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
-    let is_here = |sample: &Sample<'_>| sample.person % FOLDS == fold;
-    let (here, others): (Vec<_>, Vec<_>) = all.iter().partition(|(sample, _)| is_here(sample));
-    if here.is_empty() || others.is_empty() {
+    let is_held_out = |sample: &Sample<'_>| sample.person % FOLDS == fold;
+    let (held_out, others): (Vec<_>, Vec<_>) = all.iter().partition(|(sample, _)| is_held_out(sample));
+    if held_out.is_empty() || others.is_empty() {
         return (0, 0);
     }
     let scale = Scale::of(&others);
@@ -45,8 +45,8 @@ fn correct_in_fold(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
     let labels: Vec<f64> = others.iter().map(|(_, label)| *label).collect();
     let weights = logistic_regression(&rows, &labels);
     let correct =
-        here.iter().filter(|(sample, label)| (dot(&weights, &scale.row(sample.features)) > 0.0) == (*label > 0.5));
-    (correct.count(), here.len())
+        held_out.iter().filter(|(sample, label)| (dot(&weights, &scale.row(sample.features)) > 0.0) == (*label > 0.5));
+    (correct.count(), held_out.len())
 }
 
 /// Mean and standard deviation of each feature.
@@ -55,8 +55,8 @@ struct Scale(Vec<[f64; 2]>);
 impl Scale {
     fn of(samples: &[&(&Sample<'_>, f64)]) -> Self {
         let count = samples.len() as f64;
-        let of_feature = |place: usize| {
-            let values = || samples.iter().map(|(sample, _)| f64::from(sample.features[place]));
+        let of_feature = |index: usize| {
+            let values = || samples.iter().map(|(sample, _)| f64::from(sample.features[index]));
             let mean = values().sum::<f64>() / count;
             let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
             [mean, variance.sqrt().max(1e-9)]
@@ -77,16 +77,16 @@ fn logistic_regression(rows: &[Vec<f64>], labels: &[f64]) -> Vec<f64> {
     let length = rows[0].len();
     let rate = 1.0 / (0.25 * largest_eigenvalue(rows) + PENALTY);
     let mut weights = vec![0.0; length];
-    let mut ahead = weights.clone();
+    let mut lookahead = weights.clone();
     for step in 0..STEPS {
-        let mut gradient: Vec<f64> = ahead.iter().map(|weight| PENALTY * weight).collect();
+        let mut gradient: Vec<f64> = lookahead.iter().map(|weight| PENALTY * weight).collect();
         for (row, label) in rows.iter().zip(labels) {
-            let error = 1.0 / (1.0 + (-dot(&ahead, row)).exp()) - label;
+            let error = 1.0 / (1.0 + (-dot(&lookahead, row)).exp()) - label;
             gradient.iter_mut().zip(row).for_each(|(sum, value)| *sum += error * value);
         }
-        let next: Vec<f64> = ahead.iter().zip(&gradient).map(|(weight, slope)| weight - rate * slope).collect();
+        let next: Vec<f64> = lookahead.iter().zip(&gradient).map(|(weight, slope)| weight - rate * slope).collect();
         let momentum = step as f64 / (step + 3) as f64;
-        ahead = next.iter().zip(&weights).map(|(next, last)| next + momentum * (next - last)).collect();
+        lookahead = next.iter().zip(&weights).map(|(next, last)| next + momentum * (next - last)).collect();
         weights = next;
     }
     weights
@@ -141,10 +141,10 @@ mod tests {
         let (one, other) = all.split_at(100);
 
         let same = accuracy(one, other).unwrap();
-        let moved = accuracy(one, &faces(2.0, 100)).unwrap();
+        let shifted = accuracy(one, &faces(2.0, 100)).unwrap();
 
         assert!((0.3..0.65).contains(&same), "{same}");
-        assert!(moved > 0.99, "{moved}");
+        assert!(shifted > 0.99, "{shifted}");
         assert_eq!(accuracy(&one[..5], other), None, "too few");
     }
 }

@@ -5,7 +5,8 @@ use super::statistics::Interval;
 
 /// Maximum mean age error of good weights, in years.
 const MAX_AGE_ERROR: f64 = 4.0;
-/// Minimum ratio of good weights to real faces (accuracy in the target group, rise of the estimated age).
+/// Minimum value of good weights relative to that of real faces (accuracy in the target group, rise of the estimated
+/// age).
 const MIN_RATIO_TO_REAL: f64 = 0.8;
 /// Minimum verification rates, at a false accept rate of 1%, of good weights, and of weights that keep the identity
 /// at all.
@@ -34,7 +35,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     let mut not_defined = Vec::new();
     let mut judgements = Vec::new();
     for judged in [
-        person(method),
+        identity(method),
         detail(method),
         two_sample_accuracy(method),
         kernel_distance(method),
@@ -56,14 +57,14 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
         () if !not_defined.is_empty() => Quality::Undecided,
         () => Quality::Good,
     };
-    // Only the deciding metrics; all of them if no criterion is missed.
+    // Only the metrics that decided the verdict; all metrics if every criterion is met.
     let shown = judgements
         .into_iter()
         .filter(|judgement| matches!(quality, Quality::Good | Quality::Undecided) || judgement.quality == quality);
     Verdict { quality, reasons: shown.map(|judgement| judgement.reason).collect(), not_defined }
 }
 
-fn person(method: &Method) -> Result<Judgement, String> {
+fn identity(method: &Method) -> Result<Judgement, String> {
     if let Some(rate) = &method.verification_rate[0] {
         let quality = match rate.value {
             rate if rate < MIN_VERIFICATION_RATES[1] => Quality::Garbage,
@@ -100,14 +101,14 @@ fn detail(method: &Method) -> Result<Judgement, String> {
     Ok(Judgement { quality, reason })
 }
 
-/// The worse of the first and the last group, for a metric on the recogniser's embeddings.
-fn at_the_ends(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<f64> {
+/// The larger (worse) value of the first and the last group, for a metric on the recogniser's embeddings.
+fn worse_of_first_and_last_group(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<f64> {
     let of = |realism: Option<&Option<Realism>>| number(&realism?.as_ref()?.recogniser);
     of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
 }
 
 fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
-    let accuracy = at_the_ends(method, |sample| sample.two_sample_accuracy);
+    let accuracy = worse_of_first_and_last_group(method, |sample| sample.two_sample_accuracy);
     let accuracy =
         accuracy.ok_or("the classifier two-sample test, because the first and last group need ten faces each")?;
     let quality = if accuracy <= MAX_TWO_SAMPLE_ACCURACY { Quality::Good } else { Quality::Weak };
@@ -118,7 +119,7 @@ fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
 }
 
 fn kernel_distance(method: &Method) -> Result<Judgement, String> {
-    let ratio = at_the_ends(method, |sample| sample.relative_to_unchanged);
+    let ratio = worse_of_first_and_last_group(method, |sample| sample.relative_to_unchanged);
     let ratio = ratio.ok_or(
         "the kernel distance to real faces, because that of the unchanged sources of the first and last group is not above chance",
     )?;
@@ -147,7 +148,7 @@ fn regressed_rise(method: &Method, real: &RealFaces) -> Result<Judgement, String
 /// Rise of the age `by_estimator` of `aged` faces, relative to that of `real` ones.
 fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]) -> Result<Judgement, String> {
     let of_real = rise_of(real)?;
-    let years = |place: Option<&Option<Interval>>| value(place?.as_ref());
+    let years = |group: Option<&Option<Interval>>| value(group?.as_ref());
     let rise = years(aged.last()).zip(years(aged.first())).map(|(last, first)| last - first);
     let rise = rise.ok_or("the rise of the estimated age, without faces")?;
     let quality = if rise >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
@@ -161,10 +162,10 @@ fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]
 fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
     rise_of(&real.years)?;
     let accuracies = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
-    let (ratio, of_real) = accuracies.ok_or("the accuracy in the target group, without faces")?;
-    let quality = if ratio >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
+    let (accuracy, of_real) = accuracies.ok_or("the accuracy in the target group, without faces")?;
+    let quality = if accuracy >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "{ratio:.2} of the faces are in the target group by estimated age (real faces: {of_real:.2}; good is at least {:.2})",
+        "{accuracy:.2} of the faces are in the target group by estimated age (real faces: {of_real:.2}; good is at least {:.2})",
         MIN_RATIO_TO_REAL * of_real
     );
     Ok(Judgement { quality, reason })

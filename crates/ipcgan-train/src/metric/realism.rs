@@ -1,7 +1,7 @@
-//! Validation metrics of the ageing stage: realism of aged faces, judged by a frozen network.
+//! Validation metrics of the ageing stage: realism of aged faces, on features of a frozen network.
 //!
 //! The objective of the ageing stage cannot select a checkpoint: it contains the adversarial loss against a discriminator
-//! that learns as well, so it rises while faces improve. These metrics depend only on the generator.
+//! that also learns, so it can rise while faces improve. These metrics depend only on the generator.
 
 use burn::tensor::{ExecutionError, Int, Tensor, TensorReadError};
 use burn::train::ItemLazy;
@@ -108,7 +108,7 @@ impl AgedAndReal {
     /// Normalized kernel distance (MMD) of aged from real faces of the target group: 0 for the same distribution
     /// (slightly below by chance), 1 for aged faces unlike any real face.
     ///
-    /// The unbiased squared maximum mean discrepancy (Gretton and others, 2012) of each target group `g`,
+    /// The unbiased squared maximum mean discrepancy (Gretton et al., 2012) of each target group `g`,
     /// `MMD_g^2 = K_g(aged, aged) + K_g(real, real) - 2 K_g(aged, real)`, where `K_g` is the mean over pairs of different
     /// faces of `k(x, y) = exp(-|x - y|^2 / s)` and `s` the mean of `|x - y|^2` over real faces; then
     /// `sum_g MMD_g^2 / sum_g (K_g(aged, aged) + K_g(real, real))`.
@@ -148,7 +148,7 @@ impl AgedAndReal {
         Some((accuracy / real_accuracy).min(1.0) * (1.0 - distance))
     }
 
-    /// Mean squared distance of two real faces of one group; none if no two differ.
+    /// Mean squared distance of two real faces of one group; `None` if no two differ.
     fn spread_of_real_faces(&self) -> Option<f64> {
         let (mut sum, mut pairs) = (0.0, 0usize);
         for (index, face) in self.faces.iter().enumerate() {

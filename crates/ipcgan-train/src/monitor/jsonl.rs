@@ -24,7 +24,7 @@ pub(super) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens the files of `stage` after these numbers of training steps and validated steps; lines of later steps,
+    /// Opens the files of `stage` to continue after `done` training steps and validated steps; lines of later steps,
     /// and a truncated last line, are dropped.
     pub(super) fn open(run: &RunFolder, stage: Stage, done: [usize; 2]) -> Result<Self, TrainingError> {
         let folder = run.log(stage)?;
@@ -78,7 +78,7 @@ impl Sink for JsonLines {
     }
 }
 
-/// A line, serialized without copying.
+/// One line; borrows its metrics.
 struct Line<'a> {
     step: usize,
     scalars: &'a Scalars,

@@ -1,4 +1,4 @@
-//! What the writer thread gets, and where it goes.
+//! Messages to the writer thread, and the files that they are written to.
 
 use std::borrow::Cow;
 use std::path::Path;

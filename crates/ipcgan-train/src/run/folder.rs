@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::{Stage, TrainingConfig, TrainingError};
 
-/// Marks a folder as a run; contains its settings.
+/// Name of the file that marks a folder as a run and contains its settings.
 const CONFIG: &str = "config.json";
-/// Stores which data the run uses.
+/// Name of the file that stores which data the run uses.
 const DATA: &str = "data.json";
-/// Locked by the process that trains.
+/// Name of the file that the training process locks.
 const LOCK: &str = ".lock";
 /// Folder in the run for `tensorboard --logdir`.
 pub const TENSORBOARD_FOLDER: &str = "tensorboard";
@@ -55,7 +55,8 @@ impl RunFolder {
 
     /// Creates the folder and locks it.
     ///
-    /// # Errors It cannot be created, or another process holds the lock.
+    /// # Errors
+    /// It cannot be created, or another process holds the lock.
     pub(crate) fn lock(&self) -> Result<RunLock, TrainingError> {
         for folder in [self.path.clone(), self.path.join("samples"), self.path.join("weights")] {
             create_folder(&folder)?;
@@ -74,8 +75,8 @@ impl RunFolder {
         }
     }
 
-    /// Checks that the folder can be used for training: not locked by another process, and no folder of other files
-    /// that a run would overwrite. Nothing is written.
+    /// Checks that the folder can be used for training: it is not locked by another process, and a folder that is no
+    /// run contains no files that a run would overwrite. A new folder is not created.
     ///
     /// # Errors
     /// [`TrainingError::RunInUse`], [`TrainingError::NoRunFolder`] with the first such file or folder, or those of
@@ -105,7 +106,7 @@ impl RunFolder {
         if self.path.join(CONFIG).exists() {
             return self.config().map(|_| ());
         }
-        match CONTENTS.iter().map(|name| self.path.join(name)).find(|path| holds_something(path)) {
+        match CONTENTS.iter().map(|name| self.path.join(name)).find(|path| is_file_or_non_empty_folder(path)) {
             None => Ok(()),
             Some(found) => Err(TrainingError::NoRunFolder { path: self.path.clone(), found }),
         }
@@ -138,7 +139,7 @@ impl RunFolder {
         self.path.join("checkpoints").join(stage.name())
     }
 
-    /// Configuration of the run, if it exists. Settings that are missing in an older version have the values of the
+    /// Configuration of the run, if it exists. Settings that an older version did not store have the values of the
     /// preset.
     ///
     /// # Errors
@@ -161,11 +162,11 @@ impl RunFolder {
         let preset = saved.get("preset").cloned().ok_or_else(|| invalid("it names no preset".into()))?;
         let preset = serde_json::from_value(preset).map_err(|error| invalid(error.to_string()))?;
         let mut config = serde_json::to_value(TrainingConfig::of(preset)).expect("plain data turn into JSON");
-        put_into(&mut config, saved);
+        merge(&mut config, saved);
         serde_json::from_value(config).map(Some).map_err(|error| invalid(error.to_string()))
     }
 
-    /// The same as JSON.
+    /// Configuration that `stage` was last run with, as JSON, if it exists.
     pub(crate) fn stage_config(&self, stage: Stage) -> Result<Option<Value>, TrainingError> {
         self.read(&format!("log/{stage}/{CONFIG}"))
     }
@@ -211,11 +212,11 @@ impl RunFolder {
 }
 
 /// Merges `saved` into `config`, field by field.
-fn put_into(config: &mut Value, saved: Value) {
+fn merge(config: &mut Value, saved: Value) {
     match (config, saved) {
         (Value::Object(config), Value::Object(saved)) => {
             for (name, value) in saved {
-                put_into(config.entry(name).or_insert(Value::Null), value);
+                merge(config.entry(name).or_insert(Value::Null), value);
             }
         }
         (config, saved) => *config = saved,
@@ -223,7 +224,7 @@ fn put_into(config: &mut Value, saved: Value) {
 }
 
 /// Whether `path` is a file or a non-empty folder.
-fn holds_something(path: &Path) -> bool {
+fn is_file_or_non_empty_folder(path: &Path) -> bool {
     match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => path.exists(),

@@ -42,7 +42,7 @@ pub struct Summary {
     pub held_out: BTreeMap<String, f64>,
     /// Whether early stopping ended the stage.
     pub stopped_early: bool,
-    /// Step of the best checkpoint; none if there is none.
+    /// Step of the best checkpoint, if there is one.
     #[serde(default)]
     pub best_step: Option<usize>,
 }

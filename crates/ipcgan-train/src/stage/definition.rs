@@ -1,4 +1,4 @@
-//! What defines a stage besides its training: settings, faces, files, memory.
+//! Definition of a stage without its training: settings, faces, files, memory.
 
 use crate::config::{CommonSettings, StageSettings};
 use crate::{TrainingConfig, TrainingData, TrainingError};
@@ -6,7 +6,7 @@ use crate::{TrainingConfig, TrainingData, TrainingError};
 /// Copies of trained weights in memory: weights, gradients, and two Adam moments.
 pub(crate) const COPIES_OF_WEIGHTS: usize = 4;
 
-/// Size of a stage in memory, in numbers.
+/// Size of a stage in memory, as counts of float32 values.
 pub(crate) struct Footprint {
     /// Weights, and for each one that is trained its gradient and optimizer state.
     pub(crate) weights: usize,
@@ -44,7 +44,7 @@ pub(crate) trait StageDefinition: Sync {
     /// The faces or the settings are unsuitable.
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError>;
 
-    /// What it cannot learn or measure with `data`, its own faces.
+    /// Notice of what it cannot learn or measure with `data`, its own faces.
     fn notice(&self, _config: &TrainingConfig, _data: &TrainingData) -> Option<String> {
         None
     }

@@ -1,4 +1,4 @@
-//! What the training loop gets from a stage.
+//! The parts of a stage that the training loop uses.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 pub(crate) enum StageState {
     /// There is nothing to resume.
     NotStarted,
-    /// So many steps are in a checkpoint, or in a summary with fewer steps than configured now.
+    /// This number of steps is in a checkpoint, or in a summary with fewer steps than configured now.
     Started(usize),
     /// All steps are done, and the weights are written.
     Complete,
@@ -95,7 +95,7 @@ pub(crate) fn check_stage(
 
 /// Rejects changed settings that make the networks of `stage` incompatible or change its validation faces.
 fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
-    // A different seed or fraction would move training faces into validation.
+    // Another seed or fraction of validation identities would move training faces into the validation split.
     const OF_ALL: [&str; 7] = [
         "age_groups",
         "alexnet.width",

@@ -1,4 +1,4 @@
-//! A stage: its definition, the parts that are trained, and what is saved.
+//! A stage: its definition, the parts that are trained, and the weights that are saved.
 
 use crate::TrainingError;
 use crate::measure::Measured;

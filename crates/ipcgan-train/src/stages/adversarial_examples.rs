@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::config::ClassifierTraining;
 
-/// Levels of a byte per unit of a pixel in [-1, 1].
+/// Levels (of 0..255) per unit of a pixel in [-1, 1].
 const LEVELS: f64 = 127.5;
 
 /// Avoids a division by zero.
@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(left.abs().max().into_scalar::<f32>(), 0.0);
     }
     #[test]
-    fn faces_move_alike_on_a_device_without_autodiff() {
+    fn adversarial_examples_are_the_same_on_a_device_without_autodiff() {
         let device = Device::flex();
         let faces = Tensor::<4>::ones([1, 3, 4, 4], &device);
 

@@ -166,7 +166,7 @@ fn identity_objective(age_weight: f64) -> Objective<IdentityOutputs> {
     ])
 }
 
-/// What the losses of the identity network depend on.
+/// Inputs of the identity network's losses.
 struct IdentityOutputs {
     batch: LabelledBatch,
     /// Logits of the identities, `[batch, identities]`.

@@ -1,4 +1,4 @@
-//! The list of stages. Each is one module: model, step, metrics, data, what is saved.
+//! The list of stages. Each is one module: model, step, metrics, data, and saved weights.
 
 mod adversarial_examples;
 mod age;

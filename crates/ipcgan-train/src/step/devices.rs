@@ -1,4 +1,4 @@
-//! Data parallelism: several devices that each process a part of every batch.
+//! Data parallelism: each device processes a part of the micro-batches of a step.
 
 use std::panic::{panic_any, resume_unwind};
 use std::sync::Arc;
@@ -70,13 +70,15 @@ impl DeviceGroup {
             assignments[index % self.devices.len()].push((index, micro_batch));
         }
         let main = self.main().clone().inner();
-        let home = |device: &Device| if is_remote(device) { Device::flex() } else { main.clone() };
+        let gathering_device = |device: &Device| if is_remote(device) { Device::flex() } else { main.clone() };
         let work = |device: &Device, replica: M, assigned: Vec<(usize, B)>| {
             let replica = replica.fork(device);
             let one = |(index, micro_batch): (usize, B)| {
                 let StepGradients { gradients, metrics } = compute(&replica, micro_batch.to_device(device));
-                let (gradients, metrics) =
-                    (gradients.to_device(&home(device), &replica), metrics.to_device(&home(device)));
+                let (gradients, metrics) = (
+                    gradients.to_device(&gathering_device(device), &replica),
+                    metrics.to_device(&gathering_device(device)),
+                );
                 (
                     index,
                     StepGradients {
@@ -86,7 +88,7 @@ impl DeviceGroup {
                 )
             };
             let step_gradients: Vec<_> = assigned.into_iter().map(one).collect();
-            (step_gradients, Statistics::of(&replica.valid(), &home(device)))
+            (step_gradients, Statistics::of(&replica.valid(), &gathering_device(device)))
         };
         let done: Vec<_> = thread::scope(|scope| {
             let work = &work;
@@ -110,7 +112,7 @@ impl DeviceGroup {
             of_device.into_iter().for_each(|(index, step)| step_gradients[index] = Some(step));
             statistics.push(of_replica);
         }
-        Statistics::mean(statistics, &main).put_into(model);
+        Statistics::mean(statistics, &main).load_into(model);
         step_gradients.into_iter().map(|step| step.expect("every micro-batch is assigned to a device")).collect()
     }
 }
@@ -161,12 +163,13 @@ impl Statistics {
         first
     }
 
-    fn put_into<M: Module>(mut self, network: &M) {
+    fn load_into<M: Module>(mut self, network: &M) {
         // Clones share their running statistics.
         let _ = network.clone().map(&mut self);
     }
 
-    fn is_here(&self) -> bool {
+    /// Whether the visited parameter is a running statistic.
+    fn is_running_statistic(&self) -> bool {
         self.path.last().is_some_and(|name| name.starts_with("running_"))
     }
 }
@@ -181,7 +184,7 @@ impl ModuleVisitor for Statistics {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        if self.is_here() {
+        if self.is_running_statistic() {
             let tensor = parameter.val().without_autodiff();
             let tensor = match &self.device {
                 Some(device) => tensor.to_device(device),

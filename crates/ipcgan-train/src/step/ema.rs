@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_keeps_the_decay_of_the_average() {
+    fn an_update_weights_the_average_by_the_decay() {
         let [zero, one] = [layer(Initializer::Zeros), layer(Initializer::Ones)];
 
         let ema = ema_update(zero, &one, 0.75);

@@ -1,5 +1,5 @@
-//! Dynamic loss scaling for mixed precision: losses are multiplied by a scale before the backward pass in float16,
-//! which would underflow small gradients, and gradients are divided by it afterwards. If gradients overflow, the update
+//! Dynamic loss scaling for mixed precision: losses are multiplied by a scale before the backward pass in float16, in
+//! which small gradients would underflow, and gradients are divided by it afterwards. If gradients overflow, the update
 //! is skipped and the scale reduced.
 //!
 //! Source: Micikevicius et al., "Mixed Precision Training", section 3.2; constants of PyTorch's `GradScaler`, except
@@ -11,19 +11,19 @@ use burn::tensor::Tensor;
 use ipcgan_model::Precision;
 use serde::{Deserialize, Serialize};
 
-/// Initial scale: below `GradScaler`'s 65536, with which a run skips more updates, and large enough for most gradients.
+/// Initial scale: large enough for most gradients, and below `GradScaler`'s 65536, at which a run skips more updates.
 const FIRST_SCALE: f64 = 1024.0;
 /// Number of consecutive updates after which the scale is doubled.
 const GROWTH_INTERVAL: usize = 2000;
 /// Minimum scale: gradients that are not finite at this scale belong to a diverged training run.
 const MIN_SCALE: f64 = 1.0 / 65536.0;
-/// Maximum scale: more has no benefit, as losses stay in float32, whose range ends at 3e38.
+/// Maximum scale: losses are scaled in float32 (range 3e38) and do not overflow at this scale.
 const MAX_SCALE: f64 = 16_777_216.0;
 
 /// State of the loss scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossScaleState {
-    /// Factor of losses.
+    /// Factor that multiplies losses.
     scale: f64,
     /// Number of updates since the last change of the scale.
     updates: usize,
@@ -56,7 +56,7 @@ impl LossScale {
         Self { state: Some(Arc::new(Mutex::new(state))) }
     }
 
-    /// The current factor of losses.
+    /// The factor that currently multiplies losses; one if they are not scaled.
     pub(crate) fn factor(&self) -> f64 {
         self.state().map_or(1.0, |state| state.scale)
     }
@@ -74,14 +74,14 @@ impl LossScale {
         }
     }
 
-    /// Whether an update by gradients of norm `norm`, `[1]`, is accepted; otherwise they have overflowed, and the scale
-    /// is reduced. Without scaling, nothing is read from the device.
+    /// Whether an update by gradients of norm `norm`, `[1]`, is accepted, and updates the scale: if the gradients have
+    /// overflowed, the update is skipped and the scale halved. Without scaling, nothing is read from the device.
     pub(crate) fn accepts(&self, norm: &Tensor<1>) -> bool {
         let Some(state) = &self.state else { return true };
         let finite = norm.clone().into_scalar::<f32>().is_finite();
         let mut state = state.lock().expect("no holder panics");
         *state = match *state {
-            // Divergence is detected from the losses.
+            // Not an overflow: divergence is detected from the losses.
             LossScaleState { scale, .. } if !finite && scale <= MIN_SCALE => return true,
             LossScaleState { scale, .. } if !finite => LossScaleState { scale: scale / 2.0, updates: 0 },
             LossScaleState { scale, updates } if updates + 1 == GROWTH_INTERVAL => {

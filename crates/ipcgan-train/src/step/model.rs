@@ -22,7 +22,7 @@ pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = Step
         micro_batches: Vec<<Self as TrainStep>::Input>,
     ) -> StepMetrics;
 
-    /// What its losses are multiplied by before gradients are taken.
+    /// Scale by which its losses are multiplied before the backward pass.
     fn loss_scale(&self) -> &LossScale;
 }
 

@@ -13,17 +13,17 @@ const EPSILON: f64 = 1e-12;
 
 /// Gradients and metrics of one micro-batch.
 pub struct StepGradients {
-    /// Gradients of the network's parameters.
+    /// Gradients of the network's parameters, multiplied by the loss scale.
     pub gradients: GradientsParams,
     /// Unweighted losses.
     pub metrics: StepMetrics,
 }
 
-/// Gradients of `loss` with respect to the parameters of `module`, times the factor of `scale`.
+/// Gradients of `loss` with respect to the parameters of `module`, multiplied by the loss scale `scale`.
 pub(crate) fn gradients<M: Module>(loss: Tensor<1>, module: &M, scale: &LossScale) -> GradientsParams {
     let loss = match scale.factor() {
         1.0 => loss,
-        scale => loss * scale,
+        factor => loss * factor,
     };
     GradientsParams::from_grads(loss.backward(), module)
 }
@@ -117,13 +117,13 @@ mod tests {
 
     use super::*;
 
-    /// One weight with gradients 3 and 5 from two micro-batches.
+    /// Gradient and norm of the update of one weight from two micro-batches with gradients 3 and 5.
     fn update(gradient_clip_norm: f64) -> (f32, f32) {
         let (gradient, norm) = scaled_update(gradient_clip_norm, [3.0, 5.0], &LossScale::none());
         (gradient.unwrap(), norm)
     }
 
-    /// One weight's update from two micro-batches, whose gradients are `micro_batches`.
+    /// Gradient and norm of the update of one weight from two micro-batches with gradients `micro_batches`.
     fn scaled_update(gradient_clip_norm: f64, micro_batches: [f32; 2], loss_scale: &LossScale) -> (Option<f32>, f32) {
         let device = Device::flex().autodiff();
         let layer: Linear = LinearConfig::new(1, 1).with_bias(false).with_initializer(Initializer::Ones).init(&device);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scaled_loss_gives_the_same_update_and_one_that_overflows_none() {
+    fn a_scaled_loss_gives_the_same_update_and_an_overflow_skips_it() {
         let scale = LossScale::dynamic();
 
         assert_eq!(scaled_update(0.0, [3.0, 5.0], &scale), (Some(4.0), 4.0));

@@ -14,17 +14,17 @@ impl<M: StepModel> Trainer<M> {
     }
 
     pub(super) fn stop_diverged(&self, metric: &str, value: f64, step: usize, state: &LoopState<M>) {
-        let wider = match state.learner.model().loss_scale().state() {
+        let precision_advice = match state.learner.model().loss_scale().state() {
             Some(_) => ", or a data type of wider range (--set precision=bfloat16 or float32)",
             None => "",
         };
-        let lower = format!(
-            "continue from it with --resume and a lower learning rate, for example --set {}{wider}",
+        let resume_advice = format!(
+            "continue from it with --resume and a lower learning rate, for example --set {}{precision_advice}",
             self.retry_hint.rate
         );
         let advice = match self.checkpoints.checkpoints.newest() {
-            Some(path) => format!("the last good checkpoint is {}; {lower}", path.display()),
-            None => format!("there is no earlier checkpoint; start again with a lower learning rate{wider}"),
+            Some(path) => format!("the last good checkpoint is {}; {resume_advice}", path.display()),
+            None => format!("there is no earlier checkpoint; start again with a lower learning rate{precision_advice}"),
         };
         let error = TrainingError::Diverged { metric: metric.into(), value, step, advice };
         self.stop("a loss diverged", error, state);

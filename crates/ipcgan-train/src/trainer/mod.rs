@@ -40,7 +40,7 @@ pub(crate) const FACES_PER_SECOND: &str = "faces per second";
 pub(crate) const MEMORY: &str = "memory MB";
 const LOSS_SCALE: &str = "loss scale";
 
-/// The training loop. What Burn calls an epoch is the steps between two validations.
+/// The training loop. One epoch of Burn is the steps between two validations.
 ///
 /// Losses are read from the device one step late, so that the device never idles.
 pub(crate) struct Trainer<M> {
@@ -53,7 +53,7 @@ pub(crate) struct Trainer<M> {
     pub(crate) resumed: (usize, StageProgress),
     /// Stops the whole training. (Burn's own interrupter of the stage is reset by its dashboard.)
     pub(crate) stop: Interrupter,
-    /// Taken by the loop when it starts.
+    /// The loop takes them when it starts.
     pub(crate) monitors: Mutex<Option<Monitors<M>>>,
     /// Result of the loop.
     pub(crate) outcome: Arc<Mutex<Outcome>>,
@@ -101,21 +101,22 @@ impl<M: StepModel> Trainer<M> {
         }
     }
 
-    /// Runs one step; none if a device failed.
+    /// Runs one step; `None` if a device failed.
     fn learn(&self, batches: Vec<<M as TrainStep>::Input>, state: &mut LoopState<M>) -> Option<StepMetrics> {
-        // With several devices, one may be lost in the middle of a step. (The clone costs the memory of the weights,
-        // because the optimizer cannot update them in place; with one device there is nothing left to save.)
+        // With several devices, one may fail in the middle of a step: the state before the step is then saved. (The
+        // clone costs the memory of the weights, because the optimizer cannot update them in place. If the only device
+        // fails, there is nothing left to save.)
         let several = self.device_group.count() > 1;
         let before = several.then(|| state.learner.clone());
         self.device_group.main().seed(self.plan.seed_of(state.step + 1));
         state.learner.lr_step();
-        let learned = try_catch_panic(|| {
+        let result = try_catch_panic(|| {
             let metrics = M::learn(&mut state.learner, &self.device_group, batches);
-            // Devices work asynchronously and report failures when something is read; gradient norms depend on all of
-            // them.
+            // Devices work asynchronously and report failures when a result is read; the gradient norm depends on all
+            // devices.
             if several { metrics.read().map_err(|error| error.to_string()) } else { Ok(metrics) }
         });
-        match learned {
+        match result {
             Ok(metrics) => {
                 state.step += 1;
                 Some(metrics)
@@ -194,10 +195,10 @@ impl<M: StepModel> Trainer<M> {
         // the training ends.
         drop(state.components.checkpointer.take());
         let failed = state.interrupter.error();
-        let asked_to_stop = state.interrupter.interruption().is_some();
+        let interrupted = state.interrupter.interruption().is_some();
         let mut outcome = self.outcome.lock().expect("no holder panics");
         // The loop also interrupts itself on errors, which a retry may resolve.
-        if asked_to_stop && outcome.error.is_none() {
+        if interrupted && outcome.error.is_none() {
             self.stop.stop(Some("stopped"));
         }
         outcome.steps_done = state.step;
@@ -235,7 +236,7 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for Trainer<M> {
             if state.should_stop() {
                 break;
             }
-            // A run that was interrupted between the last step of an epoch and its validation catches up on it.
+            // Also after a run that was interrupted between the last step of an epoch and its validation.
             if state.progress.validated < end && self.validate(epoch, &valid, &mut state) {
                 stopped_early = true;
                 break;

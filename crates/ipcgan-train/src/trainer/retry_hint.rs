@@ -1,4 +1,4 @@
-//! What to change after a failure.
+//! Settings to change after a failure.
 
 /// Suggested `--set` overrides after a failure.
 pub(crate) struct RetryHint {

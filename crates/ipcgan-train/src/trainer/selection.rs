@@ -12,8 +12,8 @@ pub(crate) struct MonitoredMetric {
 }
 
 impl MonitoredMetric {
-    fn is_better(self, value: f64, than: f64) -> bool {
-        if self.higher_is_better { value > than } else { value < than }
+    fn is_better(self, value: f64, best: f64) -> bool {
+        if self.higher_is_better { value > best } else { value < best }
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_validation_without_the_metric_changes_no_selection() {
+    fn a_validation_without_the_selection_metric_selects_no_checkpoint() {
         let metric = MonitoredMetric { name: "verification AUC", higher_is_better: true };
         let selection = Selection { metric, patience: 1, validation_metrics: Vec::new() };
         let mut progress = StageProgress::default();

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_reads_on_where_the_steps_before_ended() {
+    fn a_resumed_run_reads_the_items_after_those_of_earlier_steps() {
         let plan = StepPlan { seed: 7, steps: 10, validations: 1, micro_batches_per_step: 1, faces_per_step: 3 };
 
         assert_eq!(plan.items(4..6), 12..18);

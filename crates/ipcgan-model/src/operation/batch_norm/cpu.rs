@@ -11,7 +11,7 @@ use ipcgan_kernels::{BatchNormGradients, BatchNormParams, BatchStatistics, Instr
 use super::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
-/// Output, and the running mean and variance after each part.
+/// The output, and the running mean and variance after each part.
 pub(super) fn batch_norm(
     x: FlexTensor,
     [gamma, beta]: [FlexTensor; 2],
@@ -49,7 +49,7 @@ impl BatchNormSpec {
     }
 }
 
-/// What the backward pass of a batch norm needs.
+/// Tensors saved for the backward pass of a batch norm.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     x: NhwcTensor,

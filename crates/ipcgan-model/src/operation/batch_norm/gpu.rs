@@ -66,7 +66,7 @@ impl Backward<Cube, 3> for BatchNormBackward {
     }
 }
 
-/// What the gradient of a batch norm needs.
+/// Tensors saved for the backward pass of a batch norm.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     /// `[places, channels]`, of all parts.
@@ -135,7 +135,7 @@ mod tests {
         running: [Tensor<1>; 2],
     }
 
-    /// What two steps of `layer` on two parts of `maps` give, with the gradients of the second.
+    /// Results of two steps of `layer` on two parts of `maps`, with the gradients of the second step.
     fn found(device: &Device, maps: &Tensor<4>, weights: &Tensor<4>, activation: Activation) -> Found {
         let [_, channels, ..] = maps.dims();
         let plain = device;
@@ -167,14 +167,14 @@ mod tests {
         }
     }
 
-    /// How far `found` is from `expected`, as a share of the largest.
+    /// Largest difference of `found` from `expected`, relative to the largest value.
     fn share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
         let largest: f32 = expected.clone().abs().max().into_scalar();
         (found - expected).abs().max().into_scalar::<f32>() / largest
     }
 
     #[test]
-    fn outputs_gradients_and_running_statistics_are_those_of_the_cpu() {
+    fn outputs_gradients_and_running_statistics_equal_those_of_the_cpu() {
         let Some(gpu) = test_gpu() else { return };
         // Each part needs more than two values in a channel: of two, the gradient of the maps is zero but for epsilon,
         // and what is left after the cancellation is rounding.

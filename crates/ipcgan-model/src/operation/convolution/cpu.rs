@@ -17,7 +17,7 @@ use ipcgan_kernels::{
 use super::UPSAMPLE_PARAMS;
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, tensor, values};
 
-/// As [`super::convolution`].
+/// [`super::convolution`] on the CPU.
 pub(super) fn convolution(
     layer: &Conv2d,
     x: Tensor<4>,
@@ -33,7 +33,7 @@ pub(super) fn convolution(
     })
 }
 
-/// As [`super::transposed_convolution`], to `sides`.
+/// [`super::transposed_convolution`] on the CPU; `sides` are height and width of the output.
 pub(super) fn transposed_convolution(
     layer: &ConvTranspose2d,
     x: Tensor<4>,
@@ -51,7 +51,7 @@ trait CpuConvOps: Backend {
     /// Convolution with `[outputs, inputs of a group, kernel, kernel]`, then an activation.
     fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self>;
 
-    /// The same with a bias before the activation.
+    /// Convolution with a bias before the activation.
     fn convolve_biased(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -126,7 +126,7 @@ impl<C: CheckpointStrategy> CpuConvOps for Autodiff<Flex, C> {
     }
 }
 
-/// How to convolve.
+/// Parameters of a convolution.
 #[derive(Clone, Copy, Debug)]
 struct ConvSpec {
     params: ConvParams,
@@ -134,10 +134,10 @@ struct ConvSpec {
     algorithm: ConvAlgorithm,
 }
 
-/// How to convolve backwards.
+/// Parameters of a transposed convolution.
 #[derive(Clone, Copy, Debug)]
 struct TransposeSpec {
-    /// Of the convolution whose adjoint it is.
+    /// Parameters of the convolution whose adjoint it is.
     params: ConvParams,
     /// Height and width of the output.
     sides: [usize; 2],
@@ -162,7 +162,7 @@ fn transpose(x: FlexTensor, weight: FlexTensor, spec: TransposeSpec) -> FlexTens
     adjoint(&x, &weight, &spec.params, spec.sides, spec.algorithm)
 }
 
-/// From maps of a convolution's output to maps of its input, which have `sides`.
+/// Adjoint of a convolution: from feature maps of its output to feature maps of its input, of height and width `sides`.
 fn adjoint(
     x: &NhwcTensor,
     weight: &FlexTensor,
@@ -177,18 +177,18 @@ fn adjoint(
     nhwc_tensor(convolution.run(x.values(), x.shape, sides, &Epilogue::default()), shape)
 }
 
-/// What the backward pass of a convolution needs.
+/// Tensors saved for the backward pass of a convolution.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
     x: NhwcTensor,
     weight: FlexTensor,
-    /// If there is an activation: its output tells where it was not the identity.
+    /// Output of the activation, if there is one: its sign gives the derivative of the activation.
     output: Option<NhwcTensor>,
     spec: ConvSpec,
 }
 
 impl SavedForBackward {
-    /// With the output.
+    /// Runs the convolution; returns the saved tensors and the output.
     fn new(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: ConvSpec) -> (Self, FlexTensor) {
         let (x, weight) = (NhwcTensor::new(x), contiguous(weight));
         let output = convolve(x.clone().into_tensor(), weight.clone(), bias, spec);
@@ -196,7 +196,7 @@ impl SavedForBackward {
         (Self { x, weight, output: kept, spec }, output)
     }
 
-    /// Gradient before the activation.
+    /// Gradient with respect to the input of the activation.
     fn gradient_of_sums(&self, gradient: FlexTensor) -> NhwcTensor {
         let gradient = NhwcTensor::new(gradient);
         match &self.output {
@@ -271,15 +271,15 @@ impl Backward<Flex, 2> for TransposeBackward {
     type State = (NhwcTensor, FlexTensor, TransposeSpec);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [grad_x, grad_weight] = ops.parents;
+        let [x_node, weight_node] = ops.parents;
         let (x, weight, TransposeSpec { params, algorithm, .. }) = ops.state;
-        // What was the adjoint's output is the convolution's input, and the other way round.
+        // The adjoint's output is the convolution's input, and the other way round.
         let gradient = gradients.consume::<Flex>(&ops.node);
-        if let Some(node) = grad_x {
+        if let Some(node) = x_node {
             let spec = ConvSpec { params, activation: Activation::None, algorithm };
             gradients.register::<Flex>(node.id, convolve(gradient.clone(), weight.clone(), None, spec));
         }
-        if let Some(node) = grad_weight {
+        if let Some(node) = weight_node {
             let gradient = NhwcTensor::new(gradient);
             let (input, output) = ((gradient.values(), gradient.shape), (x.values(), x.shape));
             let weights = weight_gradient(InstructionSet::best(), algorithm, input, output, &params);

@@ -194,8 +194,8 @@ impl Backward<Cube, 2> for TransposeBackward {
         let (x, weight, precision) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = grad_weight {
-            // What was the adjoint's output is the convolution's input, and the other way round. It has the row and the
-            // column that SAME padding adds already.
+            // The adjoint's output is the convolution's input, and the other way round. It already has the row and the
+            // column that SAME padding adds.
             let weights = weight_gradient::<Cube>(gradient.clone(), x, &UPSAMPLE_PARAMS);
             gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
         }
@@ -311,7 +311,7 @@ mod tests {
 
     /// The generator's first layer, and its last that enlarges maps: a weight sums up 131,072 and 32,768 places.
     #[test]
-    fn gradients_of_large_maps_are_those_of_burns_kernels_on_the_cpu() {
+    fn gradients_of_large_maps_equal_those_of_burns_cpu_kernels() {
         let stem = Conv2dConfig::new([8, 16], [7, 7]).with_padding(PaddingConfig2d::Same).with_bias(false);
         let up = ConvTranspose2dConfig::new([16, 8], [3, 3]).with_stride([2, 2]).with_bias(false);
         let (stem, up) = (stem.init(&Device::flex()), up.init(&Device::flex()));

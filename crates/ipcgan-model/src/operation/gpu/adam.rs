@@ -101,7 +101,7 @@ mod tests {
     const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, time: 0 };
 
     #[test]
-    fn updates_are_those_of_the_cpu_whatever_the_layout() {
+    fn updates_equal_those_of_the_cpu_for_any_memory_layout() {
         let Some(gpu) = test_gpu() else { return };
         for shape in [[16, 8, 3, 3], [5, 1, 1, 7], [8, 4, 16, 32]] {
             let mut random_tensors = RandomTensors::new(0);
@@ -110,7 +110,7 @@ mod tests {
             let mut found = cpu.clone().map(|tensor| tensor.to_device(&gpu));
             for time in 1..4 {
                 let gradient = random();
-                // The gradient of a convolution's weights lies in another order than the weights.
+                // The gradient of a convolution's weights has another memory layout than the weights.
                 let permuted = gradient.clone().permute([0, 2, 3, 1]).to_device(&gpu).permute([0, 3, 1, 2]);
                 let adam = Adam { time, ..ADAM };
 

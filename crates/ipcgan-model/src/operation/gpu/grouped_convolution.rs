@@ -24,12 +24,12 @@ pub(super) fn by_grouped_convolution<B: Backend>(
 ) -> FloatTensor<B> {
     let [_, _, height, width] = dims::<B, 4>(&y);
     let rows = rows_of_a_band(height, width, max_iterations);
-    let (x, y) = (bands::<B>(x, [rows * params.stride, rows_seen(rows, params)]), bands::<B>(y, [rows; 2]));
+    let (x, y) = (bands::<B>(x, [rows * params.stride, input_rows(rows, params)]), bands::<B>(y, [rows; 2]));
     let ([batch, inputs, x_height, x_width], [_, outputs, ..]) = (dims::<B, 4>(&x), dims::<B, 4>(&y));
     let (groups, kernel, maps) = (params.groups, params.kernel, maps_of_a_part(batch, rows * width, max_iterations));
     let parts = batch / maps;
 
-    // Both lie channels last in memory, as the kernel reads them.
+    // Both are channels last in memory, as the kernel reads them.
     let x = reshaped::<B, 5>(x, [batch, groups, inputs / groups, x_height, x_width]);
     let x = B::float_permute(x, &[2, 3, 4, 1, 0]);
     let x = reshaped::<B, 4>(x, [inputs / groups, x_height, x_width, groups * batch]);
@@ -38,35 +38,36 @@ pub(super) fn by_grouped_convolution<B: Backend>(
     let y = reshaped::<B, 4>(y, [parts * outputs, rows, width, maps]);
     let [x, y] = [x, y].map(|maps| B::float_permute(maps, &[0, 3, 1, 2]));
 
-    // Where the outputs' gradient is the kernel, its pixels lie a stride apart.
+    // The gradient of the outputs is used as the kernel; its pixels are a stride apart.
     let of_parts = B::conv2d(x, y, None, ConvOptions::new([1; 2], [0; 2], [params.stride; 2], groups * parts));
-    // What a stride leaves over at the right and below belongs to no weight.
+    // Input pixels that the stride skips at the right and at the bottom belong to no weight.
     let of_parts = B::float_slice(of_parts, &[inputs / groups, parts * outputs, kernel, kernel].map(whole));
     let of_all = sums::<B>(reshaped::<B, 3>(of_parts, [inputs, parts, outputs / groups * kernel * kernel]));
     let of_all = reshaped::<B, 5>(of_all, [inputs / groups, groups, outputs / groups, kernel, kernel]);
     reshaped::<B, 4>(B::float_permute(of_all, &[1, 2, 0, 3, 4]), [outputs, inputs / groups, kernel, kernel])
 }
 
-/// Turns of a loop over maps of `places` pixels, `maps` of them: one a place, and one a place for each vector of maps.
+/// Iterations of the kernel's loop over `maps` maps of `places` pixels: one for each pixel, and one for each pixel of
+/// each vector of maps.
 fn iterations(maps: usize, places: usize) -> usize {
     let vector = [4, 2, 1].into_iter().find(|vector| maps.is_multiple_of(*vector)).unwrap_or(1);
     places * (1 + maps / vector)
 }
 
-/// How many of `batch` maps one sum may see, all at most and one at least.
+/// Number of maps (1 to `batch`) that one sum may cover within the iteration limit.
 fn maps_of_a_part(batch: usize, places: usize, max_iterations: usize) -> usize {
     let mut divisors = (1..=batch).rev().filter(|maps| batch.is_multiple_of(*maps));
     divisors.find(|maps| iterations(*maps, places) <= max_iterations).unwrap_or(1)
 }
 
-/// How many rows of a map of `height` and `width` one sum may see.
+/// Number of rows of a map of `height` and `width` that one sum may cover within the iteration limit.
 fn rows_of_a_band(height: usize, width: usize, max_iterations: usize) -> usize {
     let mut divisors = (1..=height).rev().filter(|rows| height.is_multiple_of(*rows));
     divisors.find(|rows| iterations(1, rows * width) <= max_iterations).unwrap_or(1)
 }
 
-/// How many rows of its input a convolution with `params` sees for `rows` of its output.
-fn rows_seen(rows: usize, params: &ConvParams) -> usize {
+/// Number of input rows that a convolution with `params` needs for `rows` output rows.
+fn input_rows(rows: usize, params: &ConvParams) -> usize {
     (rows - 1) * params.stride + params.kernel
 }
 

@@ -29,7 +29,7 @@ pub(in crate::operation) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     into_contiguous(tensor)
 }
 
-/// How many values a thread reads at once of all `tensors`, which have one shape.
+/// Number of values that a thread reads at once from each of `tensors`, which have one shape.
 pub(in crate::operation) fn vector_size(tensors: &[&CubeTensor]) -> usize {
     let sizes = tensors.iter().map(|tensor| {
         let last = tensor.meta.num_dims().saturating_sub(1);

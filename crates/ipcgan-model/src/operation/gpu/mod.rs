@@ -89,7 +89,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// The GPU that `IPCGAN_TEST_DEVICE` names; none if it names none.
+    /// The GPU that `IPCGAN_TEST_DEVICE` names; `None` if it names no GPU.
     pub(in crate::operation) fn test_gpu() -> Option<Device> {
         match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
             Err(_) => None,
@@ -99,7 +99,7 @@ pub(super) mod tests {
         }
     }
 
-    /// How many times each kernel is launched by `run` in this thread.
+    /// Number of launches of each kernel by `run` in this thread.
     pub(in crate::operation) fn launches(run: impl FnOnce()) -> BTreeMap<&'static str, usize> {
         // The observer is one for the whole process.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -124,7 +124,7 @@ pub(super) mod tests {
         }
     }
 
-    /// How far `found`, on whichever device, is from `expected`, as a share of each value (of one, where it is smaller).
+    /// Largest difference of `found`, on any device, from `expected`, relative to each value (to one if it is smaller).
     pub(in crate::operation) fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
         let found = found.to_device(&expected.device());
         let difference = (found - expected.clone()).abs() / expected.abs().clamp_min(1.0);

@@ -11,7 +11,7 @@ use super::on_a_gpu;
 
 /// Workgroups that sum up a tensor, at most.
 const MAX_GROUPS: usize = 128;
-/// Values, or vectors of them, that a thread adds up, at least, where there are so many.
+/// Minimum number of values, or vectors of values, that a thread sums, if there are so many.
 const MIN_TURNS: usize = 4;
 
 /// Tensors whose squares are to be added up.

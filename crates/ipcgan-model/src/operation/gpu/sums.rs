@@ -5,14 +5,14 @@ use burn::backend::tensor::FloatTensor;
 
 use super::{dims, reshaped};
 
-/// Values that a thread adds up, at most, where their number can be divided.
+/// Maximum number of values that one thread sums, if the length of the axis has a divisor up to it.
 const MAX_TERMS: usize = 64;
 
 /// `[parts, values, channels]` to `[parts, channels]`, the sums over the values.
 pub(in crate::operation) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [parts, mut values, channels] = dims::<B, 3>(&x);
     let mut x = x;
-    // Burn (0.22.1) sums an axis of one wrongly in some layouts.
+    // Burn (0.22.1) sums an axis of length one wrongly in some layouts.
     while values > 1 {
         let together = short(values);
         values /= together;
@@ -21,7 +21,7 @@ pub(in crate::operation) fn sums<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B
     reshaped::<B, 2>(x, [parts, channels])
 }
 
-/// How many of `values` one thread adds up.
+/// Number of values that one thread sums: the largest divisor of `values` up to [`MAX_TERMS`], or all of them.
 fn short(values: usize) -> usize {
     (2..=MAX_TERMS.min(values)).rev().find(|together| values.is_multiple_of(*together)).unwrap_or(values)
 }

@@ -108,7 +108,7 @@ impl Checkpoints {
             };
             damaged.push((folder, reason));
         }
-        if damaged.is_empty() { Ok(Found { step: 0, damaged }) } else { Err(none_whole(damaged)) }
+        if damaged.is_empty() { Ok(Found { step: 0, damaged }) } else { Err(none_intact(damaged)) }
     }
 
     /// The best intact checkpoint with its metric, else the newest one. Nothing is removed.
@@ -131,7 +131,7 @@ impl Checkpoints {
                 Err(reason) => damaged.push((self.at(step), reason)),
             }
         }
-        if damaged.is_empty() { Ok(None) } else { Err(none_whole(damaged)) }
+        if damaged.is_empty() { Ok(None) } else { Err(none_intact(damaged)) }
     }
 
     /// Progress of the stage at the checkpoint of `step`, which [`Checkpoints::find`] returned; default at step zero.
@@ -204,8 +204,8 @@ impl Checkpoints {
     }
 }
 
-/// The error if no checkpoint is intact: `damaged` are all of them, newest first.
-fn none_whole(damaged: Vec<(PathBuf, String)>) -> TrainingError {
+/// The error if no checkpoint is intact; `damaged` lists all of them, newest first.
+fn none_intact(damaged: Vec<(PathBuf, String)>) -> TrainingError {
     let older = damaged.len() - 1;
     let (path, reason) = damaged.into_iter().next().expect("a checkpoint is damaged");
     let left = match older {

@@ -57,7 +57,7 @@ impl AgingModel {
         Self { ema: Some(ema_update(ema, &self.generator, 0.0).no_grad()), ..self }
     }
 
-    /// The model after `steps` steps; checkpoints do not store the number.
+    /// The model after `steps` steps; checkpoints do not store the number of updates.
     pub fn after(self, steps: usize) -> Self {
         Self { updates: steps * self.config.generator_updates, ..self }
     }
@@ -76,8 +76,8 @@ impl AgingModel {
     pub fn discriminator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         const REAL: usize = 0;
         const GENERATED: usize = 1;
-        let real = self.seen(batch.real.clone(), batch, View::Real);
-        let generated = self.seen(generated.detach(), batch, View::Generated);
+        let real = self.augmented(batch.real.clone(), batch, View::Real);
+        let generated = self.augmented(generated.detach(), batch, View::Generated);
         let features = self.discriminator.stem_features([real, generated]);
         let judgements =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
@@ -95,10 +95,10 @@ impl AgingModel {
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
         let diversity = diversity(generated.clone(), batch.source.clone());
-        let seen = self.seen(generated.clone(), batch, View::Judged);
-        let scores = discriminator.forward(seen.clone(), batch.target.clone());
-        let source = self.seen(batch.source.clone(), batch, View::Judged);
-        let judged = [seen, source].map(|faces| self.window(faces));
+        let augmented = self.augmented(generated.clone(), batch, View::Judged);
+        let scores = discriminator.forward(augmented.clone(), batch.target.clone());
+        let source = self.augmented(batch.source.clone(), batch, View::Judged);
+        let judged = [augmented, source].map(|faces| self.shifted_window(faces));
         let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, judged);
         let (loss, metrics) = generator_objective(&self.config).training(&outputs, metrics(batch));
         let metrics =
@@ -109,7 +109,7 @@ impl AgingModel {
 
 impl AgingModel {
     /// `faces` after differentiable augmentation with the random numbers for `view`.
-    fn seen(&self, faces: Tensor<4>, batch: &AgingBatch, view: View) -> Tensor<4> {
+    fn augmented(&self, faces: Tensor<4>, batch: &AgingBatch, view: View) -> Tensor<4> {
         if self.config.differentiable_augmentation.is_identity() {
             faces
         } else {
@@ -117,8 +117,8 @@ impl AgingModel {
         }
     }
 
-    /// AlexNet's input window of `faces` in this step.
-    fn window(&self, faces: Tensor<4>) -> Tensor<4> {
+    /// The window of `faces` that AlexNet receives in this generator update: each of `shifts x shifts` offsets in turn.
+    fn shifted_window(&self, faces: Tensor<4>) -> Tensor<4> {
         let shifts = self.config.window_shifts;
         if shifts == 1 {
             return faces;
@@ -155,16 +155,16 @@ impl StepModel for AgingModel {
         let mut of_generator = Vec::new();
         for update in 0..updates {
             let mut micro_batches: Vec<_> = micro_batches.by_ref().take(micro_batches_per_update).collect();
-            let [judges, generates] =
+            let [updates_discriminator, updates_generator] =
                 [config.discriminator_updates, config.generator_updates].map(|count| update < count);
             // With one micro-batch the generator runs once, because the discriminator update does not change it. With
             // several, keeping their graphs would take too much memory, so faces are generated again for the
             // generator update.
             let shared = match &micro_batches[..] {
-                [batch] if judges && generates => Some(learner.model().generated(batch)),
+                [batch] if updates_discriminator && updates_generator => Some(learner.model().generated(batch)),
                 _ => None,
             };
-            if judges {
+            if updates_discriminator {
                 of_discriminator.push(update_discriminator(
                     learner,
                     device_group,
@@ -172,11 +172,11 @@ impl StepModel for AgingModel {
                     shared.clone(),
                 ));
             }
-            if let (true, Some(generated)) = (generates, shared) {
+            if let (true, Some(generated)) = (updates_generator, shared) {
                 let batch = micro_batches.remove(0);
                 let step = learner.model().generator_gradients(&batch, generated);
                 of_generator.push(update_generator(learner, vec![step]));
-            } else if generates {
+            } else if updates_generator {
                 let compute = |model: &Self, batch: AgingBatch| {
                     let generated = model.generated(&batch);
                     model.generator_gradients(&batch, generated)
@@ -193,8 +193,8 @@ impl StepModel for AgingModel {
     }
 }
 
-/// Updates the discriminator from `micro_batches`; `generated` are the faces of a single micro-batch, if they were
-/// kept.
+/// Updates the discriminator from `micro_batches`; `generated` are the generated faces if there is one micro-batch and
+/// the generator update will reuse them.
 fn update_discriminator(
     learner: &mut Learner<AgingModel>,
     device_group: &DeviceGroup,
@@ -224,7 +224,7 @@ fn update_generator(learner: &mut Learner<AgingModel>, step_gradients: Vec<StepG
     let clip = model.config.gradient_clip_norm;
     let norm = "generator gradient norm";
     let (gradients, metrics) = mean_update(model, |model| &model.generator, step_gradients, clip, norm);
-    // As in `learn_in_one_update`.
+    // A skipped update counts as a step, as in `learn_in_one_update`.
     learner.optimizer_step(gradients.unwrap_or_default());
     metrics
 }
@@ -287,8 +287,8 @@ impl InferenceStep for AgingModel {
         let [_, groups] = age_logits.dims();
         AgingValidation {
             metrics,
-            aged: means_over_places(features),
-            real: means_over_places(real_features.clone()),
+            aged: global_average_pooling(features),
+            real: global_average_pooling(real_features.clone()),
             target: batch.target,
             aged_group: largest(age_logits),
             real_group: largest(alexnet.age_logits(real_features)),
@@ -298,7 +298,7 @@ impl InferenceStep for AgingModel {
 }
 
 /// Global average pooling: `[batch, channels, height, width]` to `[batch, channels]`.
-fn means_over_places(features: Tensor<4>) -> Tensor<2> {
+fn global_average_pooling(features: Tensor<4>) -> Tensor<2> {
     let [batch, channels, _, _] = features.dims();
     features.mean_dims(&[2, 3]).reshape([batch, channels])
 }

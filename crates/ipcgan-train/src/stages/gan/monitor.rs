@@ -1,10 +1,10 @@
-//! Monitors the GAN for a winning discriminator and mode collapse.
+//! Monitors the GAN for a discriminator that overpowers the generator, and for mode collapse.
 
 use super::objective::{ADVERSARIAL, DISCRIMINATOR, DIVERSITY};
 use crate::monitor::lines::LineSink;
 use crate::step::metrics::StepMetrics;
 
-/// Number of steps that a symptom must last; also the window of the running means.
+/// Window of the running means, in steps, and number of steps before the first warning.
 const WINDOW: f64 = 200.0;
 /// Below this loss the discriminator is almost never wrong; chance is 0.25.
 const MIN_DISCRIMINATOR_LOSS: f64 = 0.02;
@@ -13,7 +13,7 @@ const MAX_ADVERSARIAL_LOSS: f64 = 0.4;
 /// Mode collapse: below this ratio of the diversity of generated faces to that of their sources.
 const MIN_DIVERSITY: f64 = 0.5;
 
-/// Warns once per symptom, when it has lasted for [`WINDOW`] steps.
+/// Warns when the running means over [`WINDOW`] steps show a symptom; again only after the symptom has ceased.
 pub(super) struct GanMonitor {
     notices: LineSink,
     steps: f64,
@@ -30,7 +30,7 @@ impl GanMonitor {
 
     /// Updates the running means with the metrics of step `step`.
     pub(super) fn observe(&mut self, step: usize, metrics: &StepMetrics) {
-        let value = |wanted: &str| metrics.numbers().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        let value = |metric: &str| metrics.numbers().find(|(name, _)| *name == metric).map(|(_, value)| value);
         let (Some(discriminator), Some(adversarial), Some(diversity)) =
             (value(DISCRIMINATOR), value(ADVERSARIAL), value(DIVERSITY))
         else {

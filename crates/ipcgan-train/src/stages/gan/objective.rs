@@ -23,11 +23,11 @@ pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<Discr
     })])
 }
 
-/// What the loss of the discriminator depends on.
+/// Inputs of the discriminator's loss.
 pub(super) struct DiscriminatorOutputs {
     /// Scores of real faces, of real faces with a mismatched group and of generated faces.
     pub(super) scores: Tensor<4>,
-    /// Weight of the second relative to the third.
+    /// Weight of the real faces with a mismatched group relative to the generated faces.
     pub(super) mismatched_weight: f64,
 }
 
@@ -46,14 +46,14 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
     ])
 }
 
-/// What the losses of the generator depend on.
+/// Inputs of the generator's losses.
 pub(super) struct GeneratorOutputs {
     pub(super) batch: AgingBatch,
     /// The source faces aged to their target groups, `[batch, 3, height, width]`.
     pub(super) generated: Tensor<4>,
     /// Scores of the discriminator for the generated faces, `[batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
-    /// AlexNet's conv2 to conv5 of the generated and of the source faces.
+    /// AlexNet's feature maps conv2 to conv5 of the generated faces, and of the source faces.
     pub(super) maps: [Tensor<4>; 4],
     pub(super) source_maps: [Tensor<4>; 4],
     /// Logits of the age classifier for the generated faces, `[batch, groups]`.
@@ -62,7 +62,7 @@ pub(super) struct GeneratorOutputs {
 
 impl GeneratorOutputs {
     /// The outputs for the `generated` faces of `batch`, with their `scores`. `judged` are the generated and the source
-    /// faces as AlexNet sees them.
+    /// faces, augmented and cropped for AlexNet.
     pub(super) fn new(
         batch: &AgingBatch,
         generated: Tensor<4>,

@@ -12,6 +12,7 @@ use crate::{RunFolder, TrainingConfig, TrainingError};
 
 /// Rows of a grid.
 const FACES: usize = 8;
+
 /// Writes a grid every few steps: one row per face with the source first, then one column per age group.
 pub(crate) struct SampleGrids {
     run: RunFolder,
@@ -23,7 +24,7 @@ pub(crate) struct SampleGrids {
 }
 
 impl SampleGrids {
-    /// Grids of faces spread evenly over `faces`, as often as `config` says.
+    /// Grids of faces spread evenly over `faces`, at the interval in `config`.
     pub(crate) fn new(
         run: RunFolder,
         faces: &dyn FaceSet,

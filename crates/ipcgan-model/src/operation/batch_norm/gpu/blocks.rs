@@ -1,7 +1,7 @@
-//! How the values of feature maps are spread over workgroups.
+//! Distribution of the values of feature maps over workgroups.
 //!
-//! Maps are `[parts, places, channels]`. A workgroup walks over a block of the places of a part: its threads lie along
-//! channels and, where there are few of those, along places too.
+//! Maps are `[parts, places, channels]`, where a place is a pixel of an image. A workgroup loops over a block of the
+//! places of a part: its threads process different channels and, if there are few channels, also different places.
 
 #![expect(clippy::manual_div_ceil, reason = "CubeCL translates the operators of a kernel")]
 
@@ -10,25 +10,25 @@ use cubecl::prelude::*;
 
 use crate::operation::gpu::kernel::summing_threads;
 
-/// Blocks of a part, at most, where loops stay short.
+/// Maximum number of blocks of a part, unless loops would become too long.
 const MAX_BLOCKS: usize = 256;
-/// Places that a thread sums up, at least, where there are so many.
+/// Minimum number of places that a thread sums, if there are so many.
 const MIN_ITERATIONS: usize = 8;
-/// Places that a thread sums up, at most: Mesa's software drivers end loops after 65,535 iterations.
+/// Maximum number of places that a thread sums: Mesa's software drivers end loops after 65,535 iterations.
 const MAX_ITERATIONS: usize = 4096;
-/// Threads that join the blocks of a channel, at most.
+/// Maximum number of threads that combine the blocks of a channel.
 const MAX_JOINING: usize = 64;
 
-/// How places and channels are spread over workgroups.
+/// Distribution of places and channels over workgroups.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
     pub(super) parts: usize,
-    /// Of a part.
+    /// Number of places of a part.
     pub(super) places: usize,
     pub(super) channels: usize,
-    /// Places of a block.
+    /// Number of places of a block.
     pub(super) chunk: usize,
-    /// Of a part.
+    /// Number of blocks of a part.
     pub(super) blocks: usize,
     pub(super) threads: usize,
 }
@@ -52,12 +52,12 @@ impl Blocks {
         BlockShapeLaunch::new(self.parts, self.places, self.channels, self.chunk, self.blocks)
     }
 
-    /// A workgroup for each channel, which joins its blocks.
+    /// One workgroup for each channel, which combines the blocks of the channel.
     pub(super) fn joining(&self) -> (CubeCount, usize) {
         (CubeCount::new_1d(self.channels as u32), self.threads.min(MAX_JOINING))
     }
 
-    /// How many channels a thread computes at once.
+    /// Number of channels that a thread computes at once.
     pub(super) fn vector_size(&self, client: &Client) -> usize {
         let offered = client.io_optimized_vector_sizes(size_of::<f32>());
         offered.filter(|size| self.channels.is_multiple_of(*size)).max().unwrap_or(1)

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cpu_agrees_with_itself() {
+    fn the_self_test_of_the_cpu_finds_no_difference() {
         let test = SelfTest::of(&Device::flex()).unwrap();
 
         assert_eq!(test.max_difference, 0);

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn images_that_cannot_be_read_are_found_before_training_meets_them() {
+    fn unreadable_images_are_found_before_training() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("metadata.csv"), "file_name\na.png\nb.png\nc.png\n").unwrap();

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_other_bytes_than_utf_8_does_not_spoil_the_table() {
+    fn a_row_that_is_not_utf_8_does_not_affect_other_rows() {
         let labels = rows(b"\xef\xbb\xbffile_name,age\n\xff,20\na,20\n");
 
         assert!(labels[0].is_err());
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn short_rows_are_filled_with_nothing() {
+    fn short_rows_are_padded_with_empty_cells() {
         assert_eq!(groups_of("file_name,identity,age\na\n"), [None]);
     }
 
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_renamed_once_and_to_something() {
+    fn a_column_is_renamed_once_and_not_to_an_empty_name() {
         let mut columns = Columns::default();
         assert!(columns.rename("shoe", "size").unwrap_err().contains("file_name, age"));
         assert!(columns.rename("age", " ").unwrap_err().contains("no name"));

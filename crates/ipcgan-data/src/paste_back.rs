@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_is_changed_and_what_lies_outside_keeps_every_bit() {
+    fn the_centre_gets_the_residual_and_pixels_outside_the_face_are_unchanged() {
         let before = photo(120);
 
         let after = changed(&before.clone().into(), &landmarks(2.0, 25.0), &even([10.0, 0.0, -10.0])).into_rgb8();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fades_without_an_edge() {
+    fn the_residual_fades_out_without_an_edge() {
         let grey = DynamicImage::from(RgbImage::from_pixel(200, 200, Rgb([100; 3])));
 
         let after = changed(&grey, &landmarks(4.0, 30.0), &even([40.0; 3])).into_rgb8();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_comes_to_the_place_in_a_turned_photo_where_it_was_made() {
+    fn a_residual_is_pasted_back_at_its_position_in_a_rotated_face() {
         let turned = |[x, y]: [f32; 2]| [120.0 + 1.5 * (x - y), 30.0 + 1.5 * (x + y)];
         let places = TEMPLATE.map(|place| turned(place.map(|share| share * SIZE as f32)));
         let mut residual = even([0.0; 3]);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_smaller_than_the_network_sees_gets_the_mean_change() {
+    fn a_face_smaller_than_the_generators_input_gets_the_mean_residual() {
         let mut stripes = even([0.0; 3]);
         let columns = stripes.levels.iter_mut().zip((0..SIZE).cycle());
         columns.for_each(|(levels, column)| *levels = [if column % 2 == 0 { 40.0 } else { 0.0 }; 3]);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_stays_grey_and_transparency_stays() {
+    fn a_grey_photo_stays_grey_and_transparency_is_kept() {
         let rgb = DynamicImage::from(photo(80));
         let residual = even([30.0, 60.0, 90.0]);
         let place = landmarks(2.0, 8.0);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_bits_stay_sixteen_bits() {
+    fn a_photo_of_16_bits_keeps_its_depth() {
         let deep = DynamicImage::from(DynamicImage::from(photo(80)).to_rgb16());
 
         let after = changed(&deep, &landmarks(2.0, 8.0), &even([10.0; 3]));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_reaches_beyond_the_photo_is_no_trouble() {
+    fn a_face_that_extends_beyond_the_photo_does_not_panic() {
         let before = DynamicImage::from(photo(40));
 
         for corner in [-30.0, 20.0, 60.0, -500.0] {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_added_again_gives_what_it_came_from() {
+    fn a_residual_added_to_its_source_gives_the_aged_face() {
         let (before, after) =
             (photo(SIZE), RgbImage::from_fn(SIZE, SIZE, |x, y| Rgb([(8 * x) as u8, (8 * y) as u8, 9])));
 
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn no_strength_is_no_change() {
+    fn a_strength_of_zero_changes_nothing() {
         let before = DynamicImage::from(photo(80));
 
         let after = changed(&before, &landmarks(2.0, 8.0), &even([30.0; 3]).scaled(0.0));
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_a_point_sum_to_one() {
+    fn filter_weights_sum_to_one() {
         for t in [0.0, 0.3, 0.5, 0.99] {
             let sum: f32 = Taps::new(5.0 + t, SIZE).weights.iter().sum();
 

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_become_numbers_on_the_device_become_the_same() {
+    fn conversion_on_the_device_equals_conversion_on_the_cpu() {
         let device = Device::flex();
         let images = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_comes_back_as_it_was() {
+    fn every_byte_survives_the_round_trip_through_a_tensor() {
         let device = Device::flex();
         let image = RgbImage::from_fn(16, 16, |x, y| {
             let byte = (16 * y + x) as u8;

@@ -88,12 +88,12 @@ mod tests {
     use crate::alignment::TEMPLATE;
 
     #[test]
-    fn a_face_that_looks_ahead_is_put_back_from_ear_to_ear() {
+    fn a_frontal_face_has_the_frontal_mask() {
         assert_eq!(OvalMask::of(&TEMPLATE), OvalMask::FRONTAL);
     }
 
     #[test]
-    fn behind_a_turned_face_nothing_is_put_back_and_the_near_cheek_is() {
+    fn the_mask_of_a_turned_face_covers_the_near_cheek_and_nothing_behind_the_face() {
         // The nose beside the right eye.
         let turned = [[0.36, 0.3], [0.62, 0.3], [0.66, 0.52], [0.4, 0.69], [0.62, 0.69]];
         let mirrored = turned.map(|[x, y]| [2.0 * MIDDLE[0] - x, y]);

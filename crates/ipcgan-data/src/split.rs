@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn no_person_is_on_both_sides() {
+    fn no_identity_is_in_two_splits() {
         let names: Vec<_> = (0..100).map(|face| format!("person {}", face % 20)).collect();
         let faces = PlainFaces::of_people(&names.iter().map(String::as_str).collect::<Vec<_>>());
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_split_holds_for_all_images_of_a_person() {
+    fn a_given_split_applies_to_all_images_of_an_identity() {
         let mut faces = PlainFaces::of_people(&["ann", "ann", "bob", "", "eve"]);
         faces.0[1].split = Some(Split::Valid);
         faces.0[2].split = Some(Split::Train);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_keeps_the_faces_it_wants() {
+    fn a_filter_keeps_only_matching_faces() {
         let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 0]));
 
         let young = Subset::filter(faces, |label| label.group == Some(0));

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn each_person_is_there_at_every_age_group() {
+    fn each_identity_has_every_age_group() {
         let groups = AgeGroups::default();
         let faces = faces(2, 3, 1);
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_depends_on_seed_person_group_and_shot_alone() {
+    fn an_image_depends_only_on_seed_identity_group_and_shot() {
         let [few, many] = [faces(2, 1, 1), faces(9, 1, 1)];
         image(&many, 40);
 
@@ -196,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn two_shots_of_a_person_differ() {
+    fn two_shots_of_an_identity_differ() {
         let faces = faces(1, 2, 1);
 
         assert_ne!(image(&faces, 0), image(&faces, 1));
     }
 
     #[test]
-    fn adjacent_age_groups_of_a_person_differ_at_a_glance() {
+    fn adjacent_age_groups_of_an_identity_differ_clearly() {
         const PEOPLE: u64 = 20;
         // Mean absolute difference of pixels, in levels of 255.
         const CLEARLY: f32 = 7.0;
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn all_can_be_drawn_at_once() {
+    fn all_faces_are_rendered_and_each_is_reported() {
         let faces = faces(3, 1, 1);
         let told = AtomicUsize::new(0);
 
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn brightness_and_background_do_not_tell_the_age_but_the_face_does() {
+    fn age_shows_in_skin_colour_and_not_in_brightness_or_background() {
         let faces = faces(100, 1, 3);
         // Each group is 100 images: of five such means one beyond four standard errors is one seed in three thousand.
         const CHANCE: f32 = 4.0;

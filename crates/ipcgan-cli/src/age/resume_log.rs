@@ -365,7 +365,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_where_the_log_belongs_is_named_and_not_waited_for() {
+    fn a_log_path_that_is_no_regular_file_is_an_error_without_blocking() {
         let at = |make: &dyn Fn(&Path)| {
             let folder = tempfile::tempdir().unwrap();
             make(&folder.path().join(NAME));
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_that_name_that_is_no_log_is_an_error_and_stays() {
+    fn a_foreign_file_in_place_of_the_log_is_an_error_and_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), "my list\n").unwrap();
 

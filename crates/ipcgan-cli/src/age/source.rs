@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_video_is_known_by_its_name_or_its_first_bytes() {
+    fn a_video_is_recognised_by_its_name_or_first_bytes() {
         for name in ["clip.mp4", "a/b.MOV", "x.webm"] {
             assert!(is_video(name.as_ref()), "{name}");
         }

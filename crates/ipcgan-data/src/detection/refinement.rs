@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_up_is_black_beyond_the_photo_and_beside_it_its_mirror_image() {
+    fn a_crop_is_black_beyond_the_photo_and_followed_by_its_mirror_image() {
         let photo = RgbImage::from_fn(SIDE as u32 / 2, SIDE as u32, |x, _| Rgb([x as u8, 7, 9]));
         let points = TEMPLATE.map(|place| place.map(|fraction| fraction * 100.0));
         let identity = SimilarityTransform::estimate(&points, &points).unwrap();

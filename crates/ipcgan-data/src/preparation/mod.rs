@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_prepared_can_be_opened_and_shares_no_person_between_sides() {
+    fn a_prepared_folder_can_be_opened_and_has_each_identity_in_one_split() {
         let folder = tempfile::tempdir().unwrap();
 
         let prepared = prepared(folder.path(), 3);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_the_same_whatever_the_threads_and_however_often_it_was_interrupted() {
+    fn the_folder_does_not_depend_on_the_number_of_threads_or_interruptions() {
         let [whole, broken] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         prepared(whole.path(), 1);
 
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_makes_only_what_is_missing() {
+    fn a_second_run_makes_only_the_missing_faces() {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 1);
         let image = folder.path().join("images/person-00001/group-0/0.png");
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_makes_no_face_leaves_nothing_behind() {
+    fn a_preparation_without_faces_leaves_no_files() {
         let folder = tempfile::tempdir().unwrap();
         let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
         fs::create_dir(&old).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_somebody_else_are_not_replaced() {
+    fn files_that_were_not_written_by_a_preparation_are_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("metadata.csv"), "mine").unwrap();
 

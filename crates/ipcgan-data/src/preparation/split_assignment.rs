@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_side_holds_for_all_that_belong_together_and_the_strictest_wins() {
+    fn a_labelled_split_applies_to_the_whole_set_and_the_strictest_wins() {
         let faces = [
             face("a1", "ann", Some(Split::Train)),
             face("a2", "ann", Some(Split::Test)),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_side_does_not_depend_on_the_order_or_on_other_faces() {
+    fn the_split_does_not_depend_on_the_order_or_on_other_faces() {
         let mut faces: Vec<_> = (0..20).map(|index| face(&format!("{index}.jpg"), "", None)).collect();
         let forwards = assign_splits(&faces, &[[3, 4]], 1, HALVES);
 

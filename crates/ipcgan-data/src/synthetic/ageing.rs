@@ -82,7 +82,7 @@ mod tests {
     use crate::random::random;
 
     #[test]
-    fn signs_of_age_only_come_and_signs_of_youth_only_go() {
+    fn signs_of_age_never_decrease_and_signs_of_youth_never_increase() {
         let person = Person::random(&mut random(1, 0, 0));
         let signs: Vec<_> = (11..90).map(|age| Ageing::of(&person, age as f32)).collect();
 

@@ -4,12 +4,12 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use image::{Rgb, RgbImage};
 use ipcgan_model::is_cpu;
 
-/// Half of the levels that a byte has.
+/// Half of the largest byte value.
 const LEVELS: f32 = 127.5;
 
 /// Tensor of images: `y = byte / 127.5 - 1`.
 ///
-/// To a GPU the bytes go as they are, a third of what the numbers would be, and become numbers there.
+/// A GPU receives packed bytes, a third of the size of 32-bit floats, and converts them itself.
 ///
 /// # Shapes
 /// - returns: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -35,8 +35,8 @@ fn numbers(images: &[RgbImage], device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [images.len(), 3, height as usize, width as usize]), device)
 }
 
-/// A whole number for each pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: the smallest that every GPU
-/// knows have 32 bits.
+/// One integer per pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: 32 bits are the smallest type that
+/// every GPU supports.
 fn packed(images: &[RgbImage], device: &Device) -> Tensor<3, Int> {
     let (width, height) = images[0].dimensions();
     let pixels = images.iter().flat_map(|image| image.pixels());
@@ -61,7 +61,7 @@ pub fn images(faces: Tensor<4>) -> Vec<RgbImage> {
     Values::read(faces).images()
 }
 
-/// As [`images`]; none if a value is not finite (NaN or infinity), as damaged weights give them.
+/// As [`images`]; `None` if a value is not finite (NaN or infinity), as with damaged weights.
 ///
 /// # Shapes
 /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -101,7 +101,7 @@ impl Values {
 }
 
 fn byte(value: f32) -> u8 {
-    // `as` clamps, and makes zero of a value that is not a number.
+    // `as` clamps, and converts NaN to zero.
     ((value + 1.0) * LEVELS).round() as u8
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct HeldOut {
 
 /// The split of an identity: fractions are held out, the others are in [`Split::Train`].
 ///
-/// It depends on the name and the seed alone, so an identity is always in the same split, whichever others there are.
+/// It depends only on the name and the seed, so an identity is in the same split whatever other identities exist.
 pub(crate) fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
     // FNV-1a, which is the same on every machine and in every version of Rust, then mixed to even out its high bits.
     let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn splits_differ_by_seed() {
         let held_out = HeldOut { valid: 0.5, test: 0.0 };
-        let sides = |seed| (0..64).map(|person| split_of(&person.to_string(), seed, held_out)).collect::<Vec<_>>();
+        let splits = |seed| (0..64).map(|identity| split_of(&identity.to_string(), seed, held_out)).collect::<Vec<_>>();
 
-        assert_eq!(sides(1), sides(1));
-        assert_ne!(sides(1), sides(2));
+        assert_eq!(splits(1), splits(1));
+        assert_ne!(splits(1), splits(2));
     }
 
     #[test]

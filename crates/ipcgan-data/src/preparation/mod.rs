@@ -38,7 +38,7 @@ use journal::Journal;
 /// Prepares `faces` in `folder`; `excluded` are images that were excluded before.
 ///
 /// Existing faces of an earlier call are kept. `metadata.csv` is written last, so a folder that has one is complete.
-/// Returns `None` if it was stopped. A call that makes no face leaves nothing behind.
+/// Returns `None` if it was stopped. A call that prepares no face leaves no files.
 ///
 /// # Errors
 /// No face is usable; the folder was prepared with other settings or from another data set, is being prepared by
@@ -131,8 +131,8 @@ fn with_splits(
     let splits = split_assignment::assign_splits(&faces, &duplicates, config.seed, held_out);
     let duplicates = duplicates.into_iter().map(|pair| pair.map(|index| faces[index].0.clone())).collect();
     let mut kept = Vec::new();
-    for ((name, label), side) in faces.into_iter().zip(splits) {
-        match side {
+    for ((name, label), assigned) in faces.into_iter().zip(splits) {
+        match assigned {
             Ok(split) => kept.push((file_name(&name), FaceLabel { split: Some(split), ..label })),
             Err(fault) => excluded.push(Excluded { path: name.into(), line: None, fault }),
         }
@@ -244,12 +244,12 @@ mod tests {
         assert!(unusable.is_empty());
         assert_eq!(opened.len(), 98);
         assert_eq!(opened.image(0).unwrap(), faces().image(0).unwrap());
-        let mut sides = BTreeMap::new();
+        let mut splits = BTreeMap::new();
         for index in 0..opened.len() {
             let FaceLabel { identity, split, .. } = opened.label(index).clone();
-            assert_eq!(*sides.entry(identity).or_insert(split), split);
+            assert_eq!(*splits.entry(identity).or_insert(split), split);
         }
-        assert!(Split::ALL.iter().all(|split| sides.values().any(|side| *side == Some(*split))));
+        assert!(Split::ALL.iter().all(|split| splits.values().any(|found| *found == Some(*split))));
         let report = fs::read_to_string(folder.path().join("report.html")).unwrap();
         assert!(report.contains("98 faces of 32 × 32") && report.contains("x, &quot;y&quot;.jpg: makes no sense"));
     }

@@ -66,7 +66,7 @@ impl Tree {
         self.images.iter().map(|index| self.files[*index].as_str())
     }
 
-    /// Files with one of these extensions, such as `csv`.
+    /// Files with the extension `extension`, such as `csv`, ignoring case.
     pub(crate) fn with_extension(&self, extension: &str) -> impl Iterator<Item = &str> {
         self.files
             .iter()

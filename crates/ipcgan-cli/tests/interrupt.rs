@@ -254,7 +254,7 @@ fn given_a_termination_signal_training_stops_with_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let (terminal, mut child) = endless(folder.path(), &[]);
 
-    // SAFETY: the process is a child that nobody has waited for.
+    // SAFETY: the process is a child that has not been waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
 
     assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));

@@ -117,7 +117,7 @@ impl Source {
     }
 }
 
-/// Reads a file whose first bytes are those of a photo: other files, such as devices or films, are not read to their
+/// Reads a file if its first bytes are those of a photo: other files, such as devices or videos, are not read to the
 /// end.
 fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     let unreadable = || format!("cannot read {}", path.display());

@@ -9,7 +9,7 @@ use nvml_wrapper::Nvml;
 /// Sysfs folder with one entry per PCI device.
 const CARDS: &str = "/sys/bus/pci/devices";
 
-/// Bytes of memory of `card`; none for other vendors.
+/// Memory of `card` in bytes; `None` if it is unknown, or for vendors other than NVIDIA and AMD.
 pub(super) fn memory(card: &PhysicalDevice) -> Option<u64> {
     let address = card.pci_address?;
     match card.vendor? {

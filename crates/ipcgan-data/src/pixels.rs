@@ -20,10 +20,10 @@ pub fn faces_tensor(images: &[RgbImage], device: &Device) -> Tensor<4> {
     let size = images.first().expect("a batch holds at least one image").dimensions();
     let alike = images.iter().all(|image| image.dimensions() == size);
     assert!(alike, "images of one batch are of one size");
-    if is_cpu(device) { numbers(images, device) } else { unpacked(packed(images, device)) }
+    if is_cpu(device) { normalized(images, device) } else { unpacked(packed(images, device)) }
 }
 
-fn numbers(images: &[RgbImage], device: &Device) -> Tensor<4> {
+fn normalized(images: &[RgbImage], device: &Device) -> Tensor<4> {
     let (width, height) = images[0].dimensions();
     let mut values = Vec::with_capacity((3 * width * height) as usize * images.len());
     for image in images {
@@ -114,7 +114,7 @@ mod tests {
         let device = Device::flex();
         let images = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
 
-        let (here, there) = (numbers(&images, &device), unpacked(packed(&images, &device)));
+        let (here, there) = (normalized(&images, &device), unpacked(packed(&images, &device)));
 
         assert_eq!(here.into_data(), there.into_data());
     }

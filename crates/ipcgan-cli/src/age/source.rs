@@ -165,7 +165,9 @@ fn holds_video(head: &[u8]) -> bool {
         ]
         .contains(&brand)
     });
-    has_video_brand || head.starts_with(b"\x1a\x45\xdf\xa3") || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI "))
+    has_video_brand
+        || head.starts_with(b"\x1a\x45\xdf\xa3")
+        || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI "))
 }
 
 /// Canonical location of `path`: links to folders are resolved, a link to the file itself is another photo.

@@ -103,8 +103,8 @@ class Aging:
         Returns a new array for an array, and a new PIL image for a PIL image or a path, with its colour profile and EXIF
         metadata in `info`. Deeper photos are returned with 8 bits a channel; transparency is kept.
 
-        Raises NoFaceError, ValueError (the age, strength, array or faces are invalid), an OSError (the photo cannot be read), or
-        Error (it is damaged or not a photo).
+        Raises NoFaceError, ValueError (the age, strength, array or faces are invalid), an OSError (the photo cannot be
+        read), or Error (it is damaged or not a photo).
         """
         [aged] = self._at_ages(image, [to], faces, strength)
         return aged

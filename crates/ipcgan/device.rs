@@ -12,7 +12,7 @@ pub use choice::{DeviceChoice, DeviceError, DeviceKind, Gpu};
 impl DeviceChoice {
     /// All devices found, fastest kind first: each GPU by each API of the build, and the CPU.
     ///
-    /// A kind without any device is listed once, by its name: opening it reports what is missing.
+    /// A kind without a device is listed once, by its name; opening it reports what is missing.
     pub fn visible() -> Vec<Self> {
         Self::compiled().into_iter().flat_map(Self::seen).collect()
     }
@@ -32,7 +32,7 @@ impl DeviceChoice {
         if seen.is_empty() { vec![self] } else { seen }
     }
 
-    /// What Burn calls the GPUs of this kind; `None` for others, and without their feature.
+    /// Burn's name for GPUs of this kind; `None` for other kinds, and without their feature.
     fn device_type(&self) -> Option<DeviceType> {
         match self {
             #[cfg(feature = "cuda")]
@@ -75,18 +75,19 @@ impl DeviceChoice {
         }
     }
 
-    /// Memory in bytes of a device that [`DeviceChoice::resolve`] returned; none for a CPU, or if it is unknown:
-    /// CUDA, ROCm, Metal and Vulkan report it; for `wgpu` the driver is queried, for NVIDIA and AMD GPUs on Linux.
+    /// Memory in bytes of a device that [`DeviceChoice::resolve`] returned; `None` for a CPU, or if it is unknown.
+    ///
+    /// CUDA, ROCm, Metal and Vulkan report it; for `wgpu` the driver of an NVIDIA or AMD GPU is queried on Linux.
     #[allow(unused_variables, reason = "a CPU-only build has no GPU to query")]
     pub fn memory(device: &Device) -> Option<u64> {
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
         if let burn::backend::DispatchDevice::Cube(device) = device.as_dispatch() {
             let client = device.client();
             let properties = client.properties();
-            let told = properties.memory.max_memory();
+            let reported = properties.memory.max_memory();
             #[cfg(all(feature = "wgpu", target_os = "linux"))]
-            let told = told.or_else(|| gpu_memory::memory(properties.identity.physical.as_ref()?));
-            return told;
+            let reported = reported.or_else(|| gpu_memory::memory(properties.identity.physical.as_ref()?));
+            return reported;
         }
         None
     }
@@ -121,7 +122,7 @@ impl DeviceChoice {
         }
     }
 
-    /// A graphics device; `opened` returns one that was opened before, which cannot be set up twice.
+    /// Opens a graphics device. A device that is open cannot be initialized again; `opened` returns it.
     #[cfg(feature = "wgpu")]
     fn graphics(
         &self,
@@ -189,7 +190,7 @@ fn gpu_of(device: &Device) -> Gpu {
     discrete.or_else(|| number("IntegratedGpu").map(Gpu::Integrated)).unwrap_or(Gpu::Default)
 }
 
-/// Multiplies two small matrices and checks the result: some drivers only fail then.
+/// Multiplies two small matrices and checks the result: some drivers fail only when they compute.
 fn check(device: &Device) -> Result<(), String> {
     let product = try_catch_panic(|| {
         let ones = Tensor::<2>::ones([4, 4], device);

@@ -8,12 +8,13 @@ use ipcgan_train::evaluation::{self, EvaluatedGenerator, Evaluation, Judges};
 use crate::FaceAging;
 
 impl FaceAging {
-    /// Evaluates the generator on at most `count` of `faces` with [`evaluation::evaluate`], with the mean faces of
-    /// `known` for a baseline and the `alexnet` that it was trained with, if there is one; `progress` receives done
-    /// and total.
+    /// Evaluates the generator on at most `count` of `faces`; see [`evaluation::evaluate`].
+    ///
+    /// `known` are the training faces, whose mean faces make a baseline; `alexnet` is the network that the generator
+    /// was trained with, if it is available; `progress` receives the number of faces done and the total.
     ///
     /// # Errors
-    /// As those of [`evaluation::evaluate`].
+    /// As [`evaluation::evaluate`].
     pub fn evaluate(
         &self,
         faces: &dyn FaceSet,

@@ -27,7 +27,7 @@ impl FaceAging {
     /// Loads the embedded weights.
     ///
     /// # Errors
-    /// None with the published library.
+    /// Only if the embedded weights were replaced by invalid ones.
     pub fn embedded(device: &Device) -> Result<Self, ModelError> {
         let weights = weights::from_bytes(EMBEDDED.to_vec(), EMBEDDED_NAME.as_ref(), device)?;
         Ok(Self::of_weights(weights, EMBEDDED_NAME.as_ref(), device))
@@ -84,8 +84,8 @@ impl FaceAging {
     /// `face`, aligned as for [`FaceAging::at_every_age`], at each of `ages`, which may lie between groups.
     ///
     /// # Panics
-    /// If an age is of other groups than [`FaceAging::age_groups`], or if the output is not finite, as with damaged
-    /// weights; [`FaceAging::try_at_ages`] returns an error instead.
+    /// If an age belongs to other groups than [`FaceAging::age_groups`], or if the output is not finite, as with
+    /// damaged weights; [`FaceAging::try_at_ages`] returns an error for such an output.
     pub fn at_ages(&self, face: &RgbImage, ages: &[AgeBlend]) -> Vec<RgbImage> {
         self.try_at_ages(face, ages).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -96,7 +96,7 @@ impl FaceAging {
     /// [`ModelError::NonFinite`] if the output is not finite (NaN or infinity).
     ///
     /// # Panics
-    /// If an age is of other groups than [`FaceAging::age_groups`].
+    /// If an age belongs to other groups than [`FaceAging::age_groups`].
     pub fn try_at_ages(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<RgbImage>, ModelError> {
         if ages.is_empty() {
             return Ok(Vec::new());
@@ -106,7 +106,7 @@ impl FaceAging {
         pixels::finite_images(aged).ok_or_else(|| ModelError::NonFinite { path: self.origin.clone() })
     }
 
-    /// `face` as input of the generator: square, at its image size.
+    /// The input of the generator: the centre square of `face`, at [`FaceAging::image_size`].
     pub fn source(&self, face: &RgbImage) -> RgbImage {
         photo::resized(&photo::centred_square(face), self.image_size())
     }

@@ -1,4 +1,4 @@
-//! The face detector that needs no file.
+//! The embedded face detector.
 
 use std::path::Path;
 

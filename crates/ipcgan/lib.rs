@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! In reading order: [`PhotoAging`] ages the people in a photo, [`FaceAging`] one aligned face; [`DeviceChoice`] selects
+//! In reading order: [`PhotoAging`] ages the faces in a photo, [`FaceAging`] one aligned face; [`DeviceChoice`] selects
 //! the device; [`web_api`] is the JSON of the web page; [`mod@train`] contains the training, [`data`] images and data
 //! sets, [`model`] networks and losses.
 
@@ -46,7 +46,7 @@ pub use remote::serve_device;
 pub use self_test::SelfTest;
 pub use upright::rotation_advice;
 
-/// Files that are written whole, paths in JSON, panics as errors, and the memory of the process.
+/// Atomic writing of files, paths in JSON, panics as errors, and the memory of the process.
 pub mod system {
     pub use ipcgan_kernels::{CacheAlignedAllocator, release_freed_memory, retain_freed_memory};
     pub use ipcgan_system::*;

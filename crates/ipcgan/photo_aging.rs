@@ -32,7 +32,7 @@ impl PhotoAging {
     /// Loads the embedded weights.
     ///
     /// # Errors
-    /// None with the published library.
+    /// Only if the embedded weights were replaced by invalid ones.
     pub fn embedded(device: &Device) -> Result<Self, ModelError> {
         Ok(Self::new(FaceAging::embedded(device)?, device))
     }
@@ -65,13 +65,13 @@ impl PhotoAging {
         self.face_aging.age_groups()
     }
 
-    /// Ages all faces in `photo` to `age`, in place; returns their number. All other pixels keep every bit.
+    /// Ages all faces in `photo` to `age`, in place; returns their number. All other pixels keep their exact values.
     ///
     /// # Errors
     /// [`ModelError::NonFinite`] if the output is not finite, as with damaged weights; the photo is unchanged then.
     ///
     /// # Panics
-    /// If `age` is of other groups than [`PhotoAging::age_groups`].
+    /// If `age` belongs to other groups than [`PhotoAging::age_groups`].
     ///
     /// # Examples
     /// ```
@@ -100,7 +100,7 @@ impl PhotoAging {
         Ok(faces.len())
     }
 
-    /// The faces in `photo`, from left to right.
+    /// The faces in `photo`, from left to right; without those whose landmarks coincide.
     pub fn faces(&self, photo: &RgbImage) -> Vec<PhotoFace> {
         let mut found = self.detector.detect(photo);
         found.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
@@ -165,7 +165,7 @@ impl PhotoFace {
         FaceDescription { number, bounds, score, landmarks }
     }
 
-    /// Adds `residual` to this face in its photo; all other pixels keep every bit.
+    /// Adds `residual` to this face in its photo; all other pixels keep their exact values.
     pub fn paste_back(&self, photo: &mut DynamicImage, residual: &Residual) {
         paste_back(photo, &self.aligned.placement, residual);
     }

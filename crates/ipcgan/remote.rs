@@ -8,7 +8,8 @@ use crate::DeviceError;
 
 /// Serves `device` to clients that connect to `listener`, until the process stops.
 ///
-/// Clients use it as `remote:ws://HOST:PORT`. Clients are trusted (they can exhaust its memory), and nothing is encrypted.
+/// Clients use it as `remote:ws://HOST:PORT`. They are trusted (they can exhaust its memory), and the connection is not
+/// encrypted.
 ///
 /// # Errors
 /// The feature `remote` is not enabled, or listening fails.

@@ -9,7 +9,7 @@ use ipcgan_system::try_catch_panic;
 
 use crate::FaceAging;
 
-/// Maximum pixel difference in levels of 255, from a different order of sums.
+/// Maximum pixel difference in levels of 255: sums in a different order round differently.
 const TOLERANCE: u8 = 2;
 /// Batch size of the throughput measurement.
 const BATCH: usize = 8;
@@ -23,7 +23,7 @@ pub struct SelfTest {
     pub max_difference: u8,
     /// Time to the first face, including kernel compilation.
     pub first: Duration,
-    /// Throughput in faces per second at batch size eight, from image to image.
+    /// Throughput in faces per second at batch size eight, including the conversion of images.
     pub faces_per_second: f64,
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cpu_agrees_with_itself() {
+    fn the_self_test_of_the_cpu_finds_no_difference() {
         let test = SelfTest::of(&Device::flex()).unwrap();
 
         assert_eq!(test.max_difference, 0);

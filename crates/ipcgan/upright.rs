@@ -1,11 +1,11 @@
-//! Detects whether a photo without faces has to be rotated.
+//! Detects whether a photo without detected faces has to be rotated.
 
 use image::RgbImage;
 use image::imageops::{rotate90, rotate180, rotate270, thumbnail};
 
 use crate::PhotoAging;
 
-/// Maximum side of the photo in which faces are searched for after rotation.
+/// Side in pixels to which a larger photo is downscaled before it is rotated and searched for faces.
 const ROTATED_SIDE: u32 = 800;
 
 /// How to rotate a photo in which no face is found; `None` if no rotation shows a face.

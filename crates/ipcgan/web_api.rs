@@ -1,4 +1,4 @@
-//! The JSON of the web page: what `ipcgan serve` and the page's WebAssembly version answer.
+//! The JSON of the web page: the responses of `ipcgan serve` and of the page's WebAssembly version.
 
 use ipcgan_data::photo::Original;
 use ipcgan_model::AgeGroups;
@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::photo_aging::{FaceDescription, PhotoFace};
 
-/// Maximum number of pixels of a photo: that of the largest usual cameras, within the memory of a page.
+/// Maximum number of pixels of a photo: enough for most cameras, and little enough for the memory of a page.
 pub const MAX_PIXELS: u64 = 50_000_000;
-/// Maximum size of a photo's file in megabytes, unless `ipcgan serve` is given another one.
+/// Default maximum size of a photo's file in megabytes.
 pub const MAX_UPLOAD_MB: usize = 32;
 
 /// The age groups, youngest first, and the upload limit.
@@ -38,7 +38,7 @@ pub struct FacesResponse {
     pub height: u32,
     /// Its faces, from left to right.
     pub faces: Vec<FaceDescription>,
-    /// What is wrong with the file although its picture is complete.
+    /// What is wrong with the file although its image is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     /// If there is no face: how to rotate the photo so that one is found.

@@ -19,20 +19,20 @@ HEADER = """# Comparison of backends
 
 <!-- Written by docs/backends.sh; change docs/site/backends.py or docs/backends/ instead. -->
 
-The same networks, training step and detection on every backend of a build, in faces per second (detection: photos of
-512 x 600 pixels per second). The fastest backend of a row is **bold**; the percentage is the rate of arithmetic
-relative to that of the backend's largest matrix product. `cpu` is the CPU with [our kernels](performance.md),
-`cpu-burn` with those of Burn. Data loading takes place on the CPU.
+The throughput of the same networks, training step and detection on every backend of a build, in faces per second (for
+detection, in photos of 512 x 600 pixels per second). The fastest backend of a row is **bold**; the percentage is the
+arithmetic throughput relative to that of the backend's largest matrix product. `cpu` is the CPU with [our
+kernels](performance.md), `cpu-burn` with those of Burn. Data are loaded on the CPU.
 
-Each section was measured on the machine that it names, and on no other. To add yours, or to measure one again:
+Each section holds only measurements of the machine that it names. To add yours, or to repeat one:
 
 ```sh
 cargo bench --bench devices                                # benches/devices.rs has its settings
 docs/backends.sh my-gpu "My GPU, driver 1.2, Debian 13"    # writes docs/backends/my-gpu and this page
 ```
 
-For PyTorch and ONNX Runtime on the same work see [CPU performance](performance.md#benchmark); for what a backend needs
-and how its results were checked, [devices](devices.md).
+For PyTorch and ONNX Runtime on the same work, see [CPU performance](performance.md#benchmark); for the requirements of
+each backend and the checks of its results, see [devices](devices.md).
 """
 
 

@@ -1,7 +1,7 @@
 """Writes docs/gallery.md and its images, and the pictures of the packages' front pages; docs/gallery.sh starts it.
 
-Each image is made of the files that the command under it writes. Faces are cut from the whole photos at the photos' own
-resolution, so they show what a user gets and not what the network sees.
+Each image is assembled from the files that the command below it writes. Faces are cropped from the aged photos at full
+resolution, so they show what a user gets and not the input of the network.
 """
 
 import base64
@@ -39,10 +39,10 @@ HEADER = """# Gallery
 
 <!-- Written by docs/gallery.sh; change docs/site/gallery.py instead. -->
 
-The free photos of [assets/photos](../assets/photos/README.md) at all ages, younger and older, with the embedded
-weights; the [model card](../assets/weights/README.md) says what these can do and what they cannot. Every image is made
-of the files that the command under it writes. Faces are cut from the whole photos, at their own resolution.
-`docs/gallery.sh` makes this page again, for instance after a change of the weights.
+The free photos of [assets/photos](../assets/photos/README.md), aged to all ages, younger and older, with the embedded
+weights; the [model card](../assets/weights/README.md) describes their limits. Every image is assembled from the files
+that the command below it writes. Faces are cropped from the aged photos at full resolution. `docs/gallery.sh`
+regenerates this page, for instance after a change of the weights.
 """
 
 

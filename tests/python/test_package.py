@@ -65,7 +65,7 @@ class PackageTest(unittest.TestCase):
 
 
 class Ageing(PackageTest):
-    def test_a_photo_is_aged_in_three_lines_with_nothing_but_numpy_and_pillow(self) -> None:
+    def test_a_photo_is_aged_in_three_lines_with_only_numpy_and_pillow(self) -> None:
         photo = self.folder / "photo.jpg"
         portrait().save(photo, quality=95)
         lines = [
@@ -117,7 +117,7 @@ class Ageing(PackageTest):
             self.assert_same(of_image, by_command(photo))
             self.assert_same(of_path, of_image)
 
-    def test_images_of_equal_modes_are_aged_as_rgb_and_others_are_refused(self) -> None:
+    def test_palette_images_are_aged_as_rgb_and_other_modes_are_rejected(self) -> None:
         palette = portrait().quantize(64)
 
         self.assert_same(self.aging.age(palette, 60), self.aging.age(palette.convert("RGB"), 60))
@@ -131,7 +131,7 @@ class Ageing(PackageTest):
 
         self.assert_same(ipcgan.age(photo, to="51+", device="cpu"), by_command(photo, "51+"))
 
-    def test_a_photo_taken_sideways_is_aged_upright_and_keeps_its_notes_and_profile(self) -> None:
+    def test_a_photo_taken_sideways_is_aged_upright_and_keeps_its_exif_and_colour_profile(self) -> None:
         photo = self.folder / "sideways.jpg"
         exif = Image.Exif()
         exif[0x0112], exif[0x0110] = 6, "camera"
@@ -215,7 +215,7 @@ class Ageing(PackageTest):
         for age, image in expected.items():
             self.assert_same(results[age], image)
 
-    def test_the_strip_of_the_example_is_drawn(self) -> None:
+    def test_the_example_draws_a_strip(self) -> None:
         strip = self.folder / "strip.png"
 
         subprocess.run([sys.executable, ROOT / "examples/python/strip.py", strip, FACE], check=True, capture_output=True)
@@ -223,7 +223,7 @@ class Ageing(PackageTest):
         with Image.open(strip) as image:
             self.assertGreater(image.width, 5 * image.height)
 
-    def test_type_hints_hold_under_strict_checking(self) -> None:
+    def test_type_hints_pass_strict_checking(self) -> None:
         program = self.folder / "program.py"
         program.write_text(
             "import ipcgan, numpy as np, PIL.Image\n"
@@ -248,7 +248,7 @@ class Ageing(PackageTest):
 
 
 class Errors(PackageTest):
-    def test_files_that_cannot_be_read_are_the_errors_of_python(self) -> None:
+    def test_files_that_cannot_be_read_raise_the_errors_of_python(self) -> None:
         missing = self.folder / "missing.jpg"
         for work in (
             lambda: ipcgan.age(missing, to=60),
@@ -263,7 +263,7 @@ class Errors(PackageTest):
         self.message(IsADirectoryError, lambda: self.aging.age(self.folder, 60))
         self.assertIn("nul", self.message(ValueError, lambda: self.aging.age("a\0b", 60)).lower())
 
-    def test_a_file_that_is_no_whole_photo_is_refused_with_the_message_of_the_command(self) -> None:
+    def test_a_file_that_is_not_an_intact_photo_is_rejected_with_the_message_of_the_command(self) -> None:
         whole = JPEG.read_bytes()
         for name, content, expected in [
             ("empty.jpg", b"", "is an empty file; copy or download it again"),
@@ -279,7 +279,7 @@ class Errors(PackageTest):
             command = subprocess.run([IPCGAN, "age", photo, "--device", "cpu"], capture_output=True, text=True, cwd=self.folder)
             self.assertIn(message, command.stderr)
 
-    def test_a_photo_without_its_end_is_aged_with_a_warning(self) -> None:
+    def test_a_photo_without_its_end_marker_is_aged_with_a_warning(self) -> None:
         photo = self.folder / "cut.jpg"
         portrait().save(photo, quality=95)
         photo.write_bytes(photo.read_bytes()[:-2])
@@ -292,7 +292,7 @@ class Errors(PackageTest):
         self.assertEqual([Path(warning.filename).name for warning in caught], 2 * ["test_package.py"])
         self.assertIn("the end of the file is missing", str(caught[0].message))
 
-    def test_a_photo_without_a_face_is_refused_and_how_to_turn_it_is_told(self) -> None:
+    def test_a_photo_without_a_face_is_rejected_with_advice_to_rotate_it(self) -> None:
         grey = np.full((64, 64, 3), 127, np.uint8)
         self.assertIn("no face found in the array", self.message(ipcgan.NoFaceError, lambda: self.aging.age(grey, 60)))
         with Image.open(JPEG) as upright:
@@ -302,7 +302,7 @@ class Errors(PackageTest):
         self.assertIn("after rotating by 90 degrees clockwise", message)
         self.assertTrue(issubclass(ipcgan.NoFaceError, ipcgan.Error))
 
-    def test_ages_that_the_weights_do_not_have_are_refused_with_those_they_have(self) -> None:
+    def test_ages_that_the_weights_lack_are_rejected_with_the_available_ones(self) -> None:
         for age in (10, 121, -5, 10**30, "old", "", "4.5"):
             message = self.message(ValueError, lambda: self.aging.age(portrait(), age))
             self.assertIn("years from 11 to 120", message)
@@ -311,12 +311,12 @@ class Errors(PackageTest):
             self.assertIn("whole number of years", self.message(TypeError, lambda: self.aging.age(portrait(), age)))
         self.assertIn("`age`", self.message(TypeError, lambda: self.aging.at_ages(portrait(), "60")))
 
-    def test_a_strength_out_of_range_is_refused(self) -> None:
+    def test_a_strength_out_of_range_is_rejected(self) -> None:
         for strength in (-0.1, 3.1, math.nan, math.inf):
             message = self.message(ValueError, lambda: self.aging.age(portrait(), 60, strength=strength))
             self.assertIn("from 0 (no change) to 3", message)
 
-    def test_arrays_of_other_types_and_shapes_are_refused_with_what_to_use(self) -> None:
+    def test_arrays_of_other_types_and_shapes_are_rejected_with_the_valid_ones(self) -> None:
         array = np.asarray(portrait())
         for wrong, expected in [
             (array.astype(np.float32) / 255, "float32; use uint8"),
@@ -335,7 +335,7 @@ class Errors(PackageTest):
         for wrong in (None, 3, b"photo.jpg", [[0]], array.tolist()):
             self.assertIn("an image is a path", self.message(TypeError, lambda: self.aging.age(wrong, 60)))
 
-    def test_faces_of_another_image_are_refused(self) -> None:
+    def test_faces_of_another_image_are_rejected(self) -> None:
         [face] = self.aging.faces(portrait())
         other = portrait().resize((300, 300))
 
@@ -343,13 +343,13 @@ class Errors(PackageTest):
         self.message(TypeError, lambda: self.aging.age(portrait(), 60, faces=[face.box]))
         self.assert_same(self.aging.age(portrait(), 60, faces=[]), portrait())
 
-    def test_devices_that_are_unknown_or_missing_are_refused(self) -> None:
+    def test_devices_that_are_unknown_or_missing_are_rejected(self) -> None:
         self.assertIn("unknown device `warp`", self.message(ValueError, lambda: ipcgan.Aging(device="warp")))
         self.assertIn("--features cuda", self.message(ipcgan.Error, lambda: ipcgan.Aging(device="cuda")))
         self.assertIn("does not work here", self.message(ipcgan.Error, lambda: ipcgan.Aging(device="wgpu:99")))
         self.message(TypeError, lambda: ipcgan.Aging(device=0))
 
-    def test_weights_that_are_damaged_or_no_generator_are_refused(self) -> None:
+    def test_weights_that_are_damaged_or_not_a_generator_are_rejected(self) -> None:
         tensors = load_file(WEIGHTS)
         metadata = generator_metadata()
         name = next(iter(tensors))
@@ -369,7 +369,7 @@ class Errors(PackageTest):
                 self.assertIn(str(path), message)
 
     @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
-    def test_a_forked_process_gets_an_error_instead_of_waiting_forever(self) -> None:
+    def test_a_forked_process_gets_an_error_instead_of_blocking(self) -> None:
         context = multiprocessing.get_context("fork")
         receiver, sender = context.Pipe(duplex=False)
 

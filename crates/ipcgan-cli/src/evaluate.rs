@@ -78,7 +78,7 @@ pub(crate) fn run(request: &EvaluateRequest) -> Result<()> {
     Ok(())
 }
 
-/// The AlexNet that the generator was trained with: the given one, or that of the run.
+/// The AlexNet that the generator was trained with: the given one, or that of the run; `None` if there is neither.
 fn teacher(request: &EvaluateRequest, source: Option<&GeneratorSource>, device: &Device) -> Result<Option<AlexNet>> {
     let of_run = || Some(source?.run()?.weights("alexnet")).filter(|path| path.exists());
     let Some(path) = request.alexnet.clone().or_else(of_run) else { return Ok(None) };
@@ -93,16 +93,16 @@ fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
         info!("skipped {} unusable rows", excluded.len());
     }
     for split in [Split::Test, Split::Valid] {
-        let side = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
-        if side.len() == 1 {
+        let held_out = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());
+        if held_out.len() == 1 {
             return Err(TrainingError::TooFewFaces { found: 1 }.into());
         }
-        if !side.is_empty() {
-            info!("{} held-out faces of known age ({split} split)", side.len());
+        if !held_out.is_empty() {
+            info!("{} held-out faces of known age ({split} split)", held_out.len());
             let known =
                 Subset::filter(faces.clone(), |label| label.split == Some(Split::Train) && label.group.is_some());
-            let known = if known.is_empty() { side.clone() } else { known };
-            return Ok((side, known));
+            let known = if known.is_empty() { held_out.clone() } else { known };
+            return Ok((held_out, known));
         }
     }
     bail!("no face of {} is in the split test or valid; `ipcgan prepare` creates the splits", folder.display())

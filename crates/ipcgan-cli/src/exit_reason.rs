@@ -7,7 +7,7 @@ pub(crate) const FAILED: u8 = 1;
 /// Exit code of invalid arguments.
 pub(crate) const MISUSED: u8 = 2;
 
-/// Why the command exits early without a failure.
+/// Why the command exits early although nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
     /// Invalid arguments, with the reason (exit code 2).

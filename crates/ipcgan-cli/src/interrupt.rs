@@ -30,7 +30,7 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
         }
         Some(first) if first.elapsed() < REPEAT_WINDOW => (),
         Some(_) => {
-            // Nobody else draws until the process ends.
+            // Nothing else draws until the process ends.
             let _terminal = leave_dashboard();
             std::process::exit(INTERRUPTED);
         }

@@ -9,7 +9,7 @@ use ipcgan::train::evaluation::Judges;
 
 /// Environment variable with their folder.
 const VARIABLE: &str = "IPCGAN_JUDGES";
-/// Their folder in a clone.
+/// Their folder in a clone of the repository.
 const IN_CLONE: &str = "assets/judges";
 
 /// Location of the evaluation networks.
@@ -67,7 +67,7 @@ impl JudgesSource {
     }
 }
 
-/// How to make them available.
+/// Advice on how to make them available.
 fn judges_advice() -> String {
     let [recogniser, estimator] = Judges::FILES;
     format!(

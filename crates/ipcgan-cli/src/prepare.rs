@@ -139,7 +139,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
     )
 }
 
-/// Forgets the official split, so that all faces are split by seed.
+/// Removes the official split, so that all faces are split by seed.
 fn remove_splits(listing: &mut Listing) {
     let labels = listing.images.iter_mut().filter_map(|image| image.label.as_mut().ok());
     labels.for_each(|label| label.split = None);

@@ -12,7 +12,7 @@ use crate::output::{set_progress_bar, shows_progress};
 /// Interval between lines without a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
-/// A progress bar with the remaining time; a line now and then without a terminal.
+/// A progress bar with the remaining time; without a terminal, a line at intervals.
 pub(crate) struct Progress {
     what: &'static str,
     bar: ProgressBar,

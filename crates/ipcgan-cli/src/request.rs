@@ -58,7 +58,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_request_with_a_path_that_is_not_text_is_printed() {
+    fn a_request_with_a_path_that_is_not_utf_8_is_printed() {
         use std::os::unix::ffi::OsStrExt;
 
         let out = OsStr::from_bytes(b"r\xe9sultat").into();

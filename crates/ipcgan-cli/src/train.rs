@@ -64,7 +64,8 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
 
 /// Prints the estimated cost of each stage as a table.
 ///
-/// # Errors A stage cannot run on this machine.
+/// # Errors
+/// A stage cannot run on this machine.
 fn print_plan(stages: &[StagePlan]) -> Result<()> {
     let gpu = stages.iter().any(|plan| plan.device_memory > 0.0);
     let row = |cells: [String; 8]| {
@@ -126,7 +127,7 @@ fn print_excluded(excluded: &[ipcgan::data::Excluded]) {
     }
 }
 
-/// The dashboard where it can be shown and Ctrl-C works, else plain lines.
+/// The dashboard if the terminal supports it, else plain lines.
 fn display(request: &TrainRequest) -> Display {
     let streams = [stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal()];
     let terminal = cfg!(unix) && streams == [true; 3];

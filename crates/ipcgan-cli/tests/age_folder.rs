@@ -53,7 +53,7 @@ fn age(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
 }
 
 #[test]
-fn given_one_broken_photo_the_others_are_aged_and_the_next_command_continues() {
+fn given_one_damaged_photo_the_others_are_aged_and_the_next_command_resumes() {
     let folder = folder(&["photos/a.png", "photos/trip/b.png"]);
     fs::write(folder.path().join("photos/broken.jpg"), "no photo").unwrap();
     let age = |arguments: &[&str]| age(1, folder.path(), &[&["photos", "--to", "51+"], arguments].concat());
@@ -75,7 +75,7 @@ fn given_one_broken_photo_the_others_are_aged_and_the_next_command_continues() {
 }
 
 #[test]
-fn a_photo_that_another_one_took_the_place_of_is_aged_again() {
+fn a_replaced_photo_is_aged_again() {
     let folder = folder(&["photos/a.bmp"]);
     let photo = folder.path().join("photos/a.bmp");
     let time = fs::metadata(&photo).unwrap().modified().unwrap();
@@ -109,7 +109,7 @@ fn skipped_files_are_counted_and_reported() {
 }
 
 #[test]
-fn a_pair_of_one_name_is_aged_to_two_names_whatever_comes_later() {
+fn a_photo_added_later_with_the_same_stem_gets_another_result_name() {
     let folder = folder(&["photos/IMG_1.png"]);
     age(0, folder.path(), &["photos", "--to", "51+"]);
     let first = fs::read(folder.path().join("aged/IMG_1-51+.png")).unwrap();
@@ -123,7 +123,7 @@ fn a_pair_of_one_name_is_aged_to_two_names_whatever_comes_later() {
 }
 
 #[test]
-fn no_file_of_the_users_is_ever_replaced() {
+fn no_user_file_is_replaced() {
     let folder = folder(&["photo.png", "photo-51+.png"]);
     let own = ["photo.gif", "photo-face1-strip.png", "photo-51+-strip.png", "PHOTO-2.gif"];
     for name in own {
@@ -155,7 +155,7 @@ fn photos_of_one_name_from_two_folders_keep_their_results() {
 }
 
 #[test]
-fn the_strip_of_other_ages_stays() {
+fn a_contact_sheet_of_other_ages_is_kept() {
     let folder = folder(&["a.png"]);
     let (first, _) = age(0, folder.path(), &["a.png", "--to", "25, 45", "--format", "JPEG"]);
     let (second, _) = age(0, folder.path(), &["a.png", "--to", "51+"]);
@@ -165,7 +165,7 @@ fn the_strip_of_other_ages_stays() {
 }
 
 #[test]
-fn results_of_earlier_commands_are_no_photos() {
+fn results_of_earlier_commands_are_not_aged() {
     let folder = folder(&["a.png"]);
     age(0, folder.path(), &[".", "--to", "51+", "--out", "older"]);
 
@@ -177,7 +177,7 @@ fn results_of_earlier_commands_are_no_photos() {
 
 #[cfg(unix)]
 #[test]
-fn names_that_are_not_text_are_as_good_as_others() {
+fn file_names_that_are_not_utf_8_are_accepted() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let latin1 = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
@@ -224,7 +224,7 @@ fn a_broken_link_is_reported_and_the_rest_is_aged() {
 }
 
 #[test]
-fn a_photo_comes_from_standard_input_too() {
+fn a_photo_is_read_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let age = |input: Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
@@ -243,7 +243,7 @@ fn a_photo_comes_from_standard_input_too() {
 }
 
 #[test]
-fn frames_are_written_in_the_order_of_their_numbers_and_one_that_is_broken_is_left_out() {
+fn frames_are_written_in_numerical_order_without_damaged_ones() {
     let folder = folder(&["f1.png", "f10.png"]);
     fs::write(folder.path().join("f2.png"), "no photo").unwrap();
 
@@ -257,7 +257,7 @@ fn frames_are_written_in_the_order_of_their_numbers_and_one_that_is_broken_is_le
 }
 
 #[test]
-fn a_video_file_has_advice_to_extract_frames() {
+fn a_video_file_is_rejected_with_advice_to_extract_frames() {
     let folder = folder(&["frames/1.png"]);
     fs::write(folder.path().join("clip.mp4"), b"\0\0\0\x20ftypisom").unwrap();
     fs::write(folder.path().join("renamed.jpg"), b"\0\0\0\x20ftypmp42").unwrap();
@@ -270,7 +270,7 @@ fn a_video_file_has_advice_to_extract_frames() {
 }
 
 #[test]
-fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_rejected() {
+fn an_aligned_crop_keeps_its_size_and_a_whole_photo_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let crop = image::open(asset("eileen-collins-face.png")).unwrap().into_rgb8();
     let crop = resize(&crop, 256, 256, FilterType::Triangle);
@@ -289,7 +289,7 @@ fn an_aligned_crop_comes_back_at_its_own_size_and_a_whole_photo_is_rejected() {
 }
 
 #[test]
-fn a_photo_that_is_not_upright_has_advice_to_rotate_it() {
+fn a_photo_that_is_not_upright_is_rejected_with_advice_to_rotate_it() {
     let folder = tempfile::tempdir().unwrap();
     let upright = image::open(asset("grace-hopper.jpg")).unwrap().into_rgb8();
     for (turned, advice) in [
@@ -310,7 +310,7 @@ fn a_photo_that_is_not_upright_has_advice_to_rotate_it() {
 }
 
 #[test]
-fn weights_with_a_value_that_is_no_number_are_named_and_write_nothing() {
+fn weights_with_nan_are_reported_and_nothing_is_written() {
     let folder = folder(&["a.png"]);
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/weights/generator.safetensors");
     let mut bytes = fs::read(weights).unwrap();
@@ -327,7 +327,7 @@ fn weights_with_a_value_that_is_no_number_are_named_and_write_nothing() {
 }
 
 #[test]
-fn two_selections_in_turn_are_both_remembered() {
+fn results_of_alternating_selections_are_remembered() {
     let folder = folder(&["photos/a.png"]);
     let age = |arguments: &[&str]| age(0, folder.path(), &[&["photos"], arguments].concat());
 
@@ -380,7 +380,7 @@ fn a_folder_of_results_alone_is_rejected_for_that_reason() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_where_the_resume_log_belongs_is_an_error_and_not_waited_for() {
+fn a_pipe_in_place_of_the_resume_log_is_an_error_without_blocking() {
     let folder = folder(&["a.png"]);
     fs::create_dir(folder.path().join("aged")).unwrap();
     let log = folder.path().join("aged/aged.jsonl");
@@ -491,7 +491,7 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[test]
-fn of_a_folder_with_every_format_and_broken_files_all_good_photos_are_aged_and_all_others_named() {
+fn intact_photos_of_every_format_are_aged_and_all_other_files_are_reported() {
     let mut good = vec!["a.jpg", "b.png", "c.webp", "d.gif", "e.tif", "f.bmp", "g.jfif", "h.JPE"];
     let folder = tempfile::tempdir().unwrap();
     let photos = folder.path().join("photos");

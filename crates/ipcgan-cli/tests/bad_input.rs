@@ -42,14 +42,14 @@ fn face() -> RgbImage {
 }
 
 #[test]
-fn a_photo_that_is_not_there() {
+fn a_missing_photo_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
 
     age_fails(folder.path(), "nobody.jpg", &["No such file"]);
 }
 
 #[test]
-fn a_photo_without_a_face() {
+fn a_photo_without_a_face_is_an_error_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     face().save(folder.path().join("wall.png")).unwrap();
 
@@ -60,7 +60,7 @@ fn a_photo_without_a_face() {
 }
 
 #[test]
-fn a_text_that_is_called_an_image() {
+fn a_text_file_with_an_image_extension_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("text.jpg"), "not an image").unwrap();
 
@@ -68,7 +68,7 @@ fn a_text_that_is_called_an_image() {
 }
 
 #[test]
-fn an_image_that_was_cut_off() {
+fn a_truncated_image_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("cut.png");
     face().save_with_format(&whole, ImageFormat::Png).unwrap();
@@ -79,7 +79,7 @@ fn an_image_that_was_cut_off() {
 }
 
 #[test]
-fn an_image_of_one_pixel() {
+fn an_image_of_one_pixel_is_an_error_with_its_size() {
     let folder = tempfile::tempdir().unwrap();
     RgbImage::new(1, 1).save(folder.path().join("dot.png")).unwrap();
 
@@ -87,7 +87,7 @@ fn an_image_of_one_pixel() {
 }
 
 #[test]
-fn a_folder_that_is_called_an_image() {
+fn a_folder_with_an_image_extension_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("folder.jpg")).unwrap();
 
@@ -95,7 +95,7 @@ fn a_folder_that_is_called_an_image() {
 }
 
 #[test]
-fn an_age_group_that_does_not_exist() {
+fn an_unknown_age_group_is_rejected_with_the_existing_ones() {
     let folder = tempfile::tempdir().unwrap();
     face().save(folder.path().join("face.png")).unwrap();
 
@@ -105,7 +105,7 @@ fn an_age_group_that_does_not_exist() {
 }
 
 #[test]
-fn weights_that_are_missing_truncated_or_of_another_network() {
+fn weights_that_are_missing_truncated_or_of_another_network_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     face().save(folder.path().join("face.png")).unwrap();
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference");
@@ -125,7 +125,7 @@ fn weights_that_are_missing_truncated_or_of_another_network() {
 }
 
 #[test]
-fn a_device_that_does_not_exist_or_was_not_built_in() {
+fn an_unknown_device_is_misuse_and_one_that_is_not_compiled_in_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let device = |name, code| failure(folder.path(), &["age", "face.png", "--device", name], code);
 
@@ -136,7 +136,7 @@ fn a_device_that_does_not_exist_or_was_not_built_in() {
 }
 
 #[test]
-fn an_output_folder_that_cannot_be_made() {
+fn an_output_folder_that_cannot_be_created_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     face().save(folder.path().join("face.png")).unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
@@ -165,7 +165,7 @@ fn with_table(table: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn a_data_folder_that_is_missing_or_empty() {
+fn a_missing_or_empty_data_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     train_fails(folder.path(), &["data"]);
 
@@ -174,14 +174,14 @@ fn a_data_folder_that_is_missing_or_empty() {
 }
 
 #[test]
-fn a_table_with_a_wrong_column() {
+fn a_table_without_a_required_column_is_an_error_with_its_columns() {
     let folder = with_table("image,age\nface.png,30\n");
 
     train_fails(folder.path(), &["metadata.csv", "file_name", "image"]);
 }
 
 #[test]
-fn a_table_with_nothing_but_impossible_ages() {
+fn a_table_with_only_impossible_ages_is_an_error() {
     let folder = with_table("file_name,age\nface.png,-3\n");
 
     train_fails(folder.path(), &["metadata.csv", "-3"]);
@@ -195,7 +195,7 @@ fn a_data_set_of_one_identity_is_an_error_in_training() {
 }
 
 #[test]
-fn a_setting_that_does_not_exist() {
+fn an_unknown_setting_is_rejected_with_a_similar_one() {
     let folder = tempfile::tempdir().unwrap();
 
     let error = failure(folder.path(), &["train", "--set", "aging.stepz=1", "--device", "cpu"], MISUSED);
@@ -204,7 +204,7 @@ fn a_setting_that_does_not_exist() {
 }
 
 #[test]
-fn arguments_that_make_no_sense_end_with_another_code_than_failures() {
+fn invalid_arguments_exit_with_the_code_of_misuse() {
     let folder = tempfile::tempdir().unwrap();
     face().save(folder.path().join("face.png")).unwrap();
     fs::create_dir(folder.path().join("faces")).unwrap();

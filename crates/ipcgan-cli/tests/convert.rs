@@ -22,7 +22,7 @@ fn parts(file: &[u8]) -> (serde_json::Value, &[u8]) {
 }
 
 #[test]
-fn weights_of_half_precision_come_back_as_they_were() {
+fn weights_in_half_precision_survive_a_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
     let steps: [&[&str]; 3] = [&[&embedded, "full.st"], &["full.st", "half.st", "--half"], &["half.st", "back.st"]];
@@ -39,7 +39,7 @@ fn weights_of_half_precision_come_back_as_they_were() {
 }
 
 #[test]
-fn a_generator_of_twice_the_strength_is_another_and_half_of_that_the_same() {
+fn doubling_the_strength_changes_a_generator_and_halving_it_restores_it() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
     let steps: [&[&str]; 3] = [
@@ -60,7 +60,7 @@ fn a_generator_of_twice_the_strength_is_another_and_half_of_that_the_same() {
 }
 
 #[test]
-fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
+fn a_generator_is_converted_to_onnx_by_extension_and_not_in_half_precision() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
 
@@ -76,7 +76,7 @@ fn a_generator_becomes_onnx_by_its_name_and_nothing_else_does() {
 }
 
 #[test]
-fn every_form_and_back_gives_the_same_weights_to_the_bit() {
+fn conversion_to_every_format_and_back_is_lossless() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
     // Not representable in half precision, so all bits matter.
@@ -100,7 +100,7 @@ fn every_form_and_back_gives_the_same_weights_to_the_bit() {
 }
 
 #[test]
-fn the_same_weights_make_the_same_bytes_in_every_form() {
+fn equal_weights_give_equal_bytes_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = format!("{ASSETS}/weights/generator.safetensors");
 

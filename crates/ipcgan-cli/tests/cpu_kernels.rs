@@ -21,7 +21,7 @@ fn strip(kernels: &str, out: &Path) -> image::RgbImage {
 }
 
 #[test]
-fn every_choice_of_kernels_shows_the_same_faces() {
+fn all_cpu_kernels_give_the_same_faces() {
     let folder = tempfile::tempdir().unwrap();
 
     let [fast, direct, burn] = ["fast", "direct", "burn"].map(|kernels| strip(kernels, &folder.path().join(kernels)));

@@ -102,7 +102,7 @@ fn faces(identities: usize) -> Vec<RgbImage> {
 }
 
 #[test]
-fn a_faint_grid_is_a_peak_and_other_identities_are_not() {
+fn a_faint_grid_exceeds_the_peak_limit_and_other_identities_do_not() {
     let faces = faces(40);
     let (source, others) = faces.split_at(100);
     let gridded = |period: u32, levels: u8| {

@@ -100,7 +100,7 @@ fn a_closed_standard_output_is_not_an_error() {
 }
 
 #[test]
-fn a_run_folder_may_have_a_name_that_is_not_text() {
+fn a_run_folder_may_have_a_name_that_is_not_utf_8() {
     let folder = tempfile::tempdir().unwrap();
     let run = OsStr::from_bytes(b"r\xe9sultat");
 
@@ -111,7 +111,7 @@ fn a_run_folder_may_have_a_name_that_is_not_text() {
 }
 
 #[test]
-fn a_data_folder_may_have_a_name_that_is_not_text() {
+fn a_data_folder_may_have_a_name_that_is_not_utf_8() {
     let folder = tempfile::tempdir().unwrap();
     let data = OsStr::from_bytes(b"donn\xe9es");
     let faces = ["prepare", "--source", "synthetic", "--identities", "12", "--size", "32", "--out"];

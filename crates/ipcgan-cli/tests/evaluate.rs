@@ -120,7 +120,7 @@ fn training_faces_are_not_evaluated() {
 }
 
 #[test]
-fn untrained_weights_are_garbage() {
+fn untrained_weights_get_the_worst_verdict() {
     let folder = with_faces();
     let config = GeneratorConfig::new().with_image_size(64).with_width(2).with_residual_blocks(1);
     let groups = AgeGroups::default();
@@ -153,7 +153,7 @@ fn untrained_weights_are_garbage() {
 }
 
 #[test]
-fn data_that_are_missing_are_named_before_anything_else_is_done() {
+fn missing_data_are_reported_before_any_other_work() {
     let folder = tempfile::tempdir().unwrap();
 
     let output = ipcgan(folder.path(), &["evaluate", "--data", "no-faces", "--device", "cpu"]);
@@ -193,7 +193,7 @@ fn missing_judges_are_an_error_with_advice() {
 }
 
 #[test]
-fn a_missing_file_of_the_judges_is_named() {
+fn a_missing_file_of_the_judges_is_reported_by_name() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("faces")).unwrap();
 

@@ -45,7 +45,7 @@ fn changed_columns(before: &RgbImage, after: &RgbImage) -> Option<(u32, u32)> {
 }
 
 #[test]
-fn everybody_in_a_photo_is_aged_in_the_photo() {
+fn all_faces_in_a_photo_are_aged() {
     let folder = tempfile::tempdir().unwrap();
     let both = both();
     both.save(folder.path().join("both.png")).unwrap();
@@ -140,7 +140,7 @@ fn an_animation_goes_through_the_ages_and_back() {
 }
 
 #[test]
-fn frames_of_a_video_are_written_for_each_that_comes_in() {
+fn each_video_frame_gets_a_result_even_without_a_face() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("frames")).unwrap();
     let person = resize(&portrait("grace-hopper.jpg"), 170, 200, FilterType::Triangle);

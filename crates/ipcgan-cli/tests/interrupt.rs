@@ -155,7 +155,7 @@ fn checkpoints(folder: &Path) -> usize {
 }
 
 #[test]
-fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_back() {
+fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_restores_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let (mut terminal, mut child) = endless(folder.path(), &[]);
 
@@ -174,7 +174,7 @@ fn control_c_in_the_dashboard_stops_with_a_checkpoint_and_gives_the_terminal_bac
 }
 
 #[test]
-fn a_second_control_c_ends_at_once_and_gives_the_terminal_back() {
+fn a_second_control_c_exits_immediately_and_restores_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     // One step takes longer than this test.
     let (mut terminal, mut child) = endless(folder.path(), &["--set", "identity.gradient_accumulation=10000"]);
@@ -209,7 +209,7 @@ fn the_key_of_the_dashboard_stops_with_a_checkpoint_too() {
 }
 
 #[test]
-fn the_key_that_ends_at_once_gives_the_terminal_back_and_blames_no_device() {
+fn the_kill_key_restores_the_terminal_and_blames_no_device() {
     let folder = tempfile::tempdir().unwrap();
     let (mut terminal, mut child) = endless(folder.path(), &[]);
 
@@ -222,7 +222,7 @@ fn the_key_that_ends_at_once_gives_the_terminal_back_and_blames_no_device() {
 }
 
 #[test]
-fn a_terminal_that_goes_away_leaves_a_checkpoint() {
+fn given_a_closed_terminal_training_stops_with_a_checkpoint() {
     for display in [&["--plain"][..], &[]] {
         let folder = tempfile::tempdir().unwrap();
         let (terminal, mut child) = endless(folder.path(), display);
@@ -250,11 +250,11 @@ fn a_dashboard_that_can_no_longer_draw_does_not_end_the_training() {
 }
 
 #[test]
-fn a_request_to_terminate_leaves_a_checkpoint() {
+fn given_a_termination_signal_training_stops_with_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let (terminal, mut child) = endless(folder.path(), &[]);
 
-    // SAFETY: the process is a child that nobody has waited for.
+    // SAFETY: the process is a child that has not been waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
 
     assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));

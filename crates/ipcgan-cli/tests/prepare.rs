@@ -50,7 +50,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
+fn real_faces_are_detected_aligned_and_split_and_other_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("Data, \"mine\"");
     fs::create_dir_all(data.join("x.jpg")).unwrap();
@@ -119,7 +119,7 @@ fn real_faces_are_found_aligned_and_split_and_all_else_is_named() {
 }
 
 #[test]
-fn of_fifty_faces_the_central_one_is_selected() {
+fn the_central_one_of_fifty_faces_is_selected() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("data")).unwrap();
     let [small, large] = [("grace-hopper.jpg", 120), ("eileen-collins.jpg", 420)].map(|(name, width)| {
@@ -233,7 +233,7 @@ fn an_ambiguous_data_set_is_rejected_with_its_candidates() {
 }
 
 #[test]
-fn unknown_ages_end_the_command_unless_they_are_allowed() {
+fn unknown_ages_are_an_error_unless_they_are_allowed() {
     let folder = data(&[("Ann_Lee/Ann_Lee_0001.jpg", ""), ("Bob/Bob_0001.jpg", "")]);
 
     let (code, stderr) = prepare_aligned(folder.path(), &[]);
@@ -322,7 +322,7 @@ fn options_without_effect_are_rejected() {
 }
 
 #[test]
-fn a_command_that_fails_leaves_nothing_in_the_way_of_the_right_one() {
+fn a_failed_command_does_not_block_the_corrected_one() {
     let folder = data(&[("14_Ann_Lee_0001.jpg", ""), ("25_Bob_0001.jpg", "")]);
     fs::create_dir(folder.path().join("empty")).unwrap();
 
@@ -348,7 +348,7 @@ fn a_command_that_fails_leaves_nothing_in_the_way_of_the_right_one() {
 
 #[cfg(unix)]
 #[test]
-fn everything_that_is_skipped_is_counted_and_named() {
+fn all_skipped_files_are_counted_and_reported() {
     use std::os::unix::fs::symlink;
     let folder = data(&[
         ("14_Ann_Lee_0001.jpg", ""),

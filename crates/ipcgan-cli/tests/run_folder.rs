@@ -141,7 +141,7 @@ fn a_stage_requires_completed_earlier_stages_and_not_only_their_weights() {
 }
 
 #[test]
-fn a_stage_that_a_later_one_used_cannot_be_continued() {
+fn a_stage_whose_result_a_later_stage_used_cannot_be_continued() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &[]), DONE);
     let alexnet = folder.path().join("run/weights/alexnet.safetensors");
@@ -197,7 +197,7 @@ fn prepared(folder: &Path, without: &[&str], keep: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn ages_that_a_later_stage_needs_are_missed_before_the_first_one_starts() {
+fn ages_that_a_later_stage_needs_are_checked_before_the_first_stage_starts() {
     let folder = tempfile::tempdir().unwrap();
     prepared(folder.path(), &["age", "group"], |_| true);
 
@@ -209,7 +209,7 @@ fn ages_that_a_later_stage_needs_are_missed_before_the_first_one_starts() {
 }
 
 #[test]
-fn an_age_group_without_faces_is_missed_before_the_first_stage_starts() {
+fn an_age_group_without_faces_is_reported_before_the_first_stage_starts() {
     let folder = tempfile::tempdir().unwrap();
     prepared(folder.path(), &[], |line| !line.contains("/group-4/"));
 
@@ -220,7 +220,7 @@ fn an_age_group_without_faces_is_missed_before_the_first_stage_starts() {
 }
 
 #[test]
-fn settings_that_nothing_would_learn_with_are_rejected() {
+fn settings_that_prevent_learning_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &[]), DONE);
     let resumed = |more: &[&str]| train(folder.path(), &[&["--resume", "--plain"], more].concat());
@@ -239,7 +239,7 @@ fn settings_that_nothing_would_learn_with_are_rejected() {
 }
 
 #[test]
-fn a_damaged_configuration_is_named() {
+fn a_damaged_configuration_is_reported_by_name() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &["--stage", "identity"]), DONE);
     fs::write(folder.path().join("run/config.json"), "").unwrap();
@@ -250,7 +250,7 @@ fn a_damaged_configuration_is_named() {
 }
 
 #[test]
-fn data_without_identities_are_noticed_with_the_setting_that_helps() {
+fn data_without_identities_are_reported_with_the_setting_that_helps() {
     let folder = tempfile::tempdir().unwrap();
     prepared(folder.path(), &["identity"], |_| true);
 
@@ -262,7 +262,7 @@ fn data_without_identities_are_noticed_with_the_setting_that_helps() {
 }
 
 #[test]
-fn a_batch_that_no_memory_holds_is_rejected_without_being_tried() {
+fn a_batch_that_exceeds_the_memory_is_rejected_without_a_trial() {
     let folder = tempfile::tempdir().unwrap();
     let huge = ["--set", "aging.batch_size=1000000", "--set", "generator.image_size=1024"];
 

@@ -94,7 +94,7 @@ fn photo() -> Vec<u8> {
 }
 
 #[test]
-fn a_photo_comes_back_at_another_age() {
+fn a_photo_is_returned_at_another_age() {
     let server = Server::new(&[]);
 
     let found = server.ask("POST /api/faces", &photo());
@@ -110,7 +110,7 @@ fn a_photo_comes_back_at_another_age() {
 }
 
 #[test]
-fn a_photo_in_a_form_is_as_good_as_one_that_is_the_body() {
+fn a_photo_may_be_the_body_or_a_file_of_a_form() {
     let server = Server::new(&[]);
     let part = "Content-Disposition: form-data; name=\"photo\"; filename=\"x.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";
     let form = [format!("--cut\r\n{part}").as_bytes(), &photo(), b"\r\n--cut--\r\n"].concat();
@@ -193,7 +193,7 @@ fn a_resource_lists_its_allowed_methods() {
 }
 
 #[test]
-fn the_page_needs_nothing_from_elsewhere_and_may_do_nothing_there() {
+fn the_page_refers_to_no_other_host_and_its_policy_allows_none() {
     let server = Server::new(&[]);
 
     for (path, word) in [
@@ -252,7 +252,7 @@ fn localhost_is_a_host_to_listen_on() {
 }
 
 #[test]
-fn slow_senders_take_no_places() {
+fn slow_senders_do_not_occupy_slots() {
     let server = Server::new(&["--timeout", "20"]);
     let began = Instant::now();
     // As many as the queue holds (two active, 32 waiting for each): if they took slots, no other request would be
@@ -280,7 +280,7 @@ fn a_slow_sender_gets_a_timeout_response() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_is_hung_up_on() {
+fn a_client_that_reads_nothing_is_disconnected() {
     let server = Server::new(&["--timeout", "1"]);
     let mut noise = image::RgbImage::from_fn(2000, 2000, |x, y| {
         let mixed = (x + 2000 * y).wrapping_mul(2_654_435_761);
@@ -318,7 +318,7 @@ fn idle_connections_do_not_block_new_ones() {
 }
 
 #[test]
-fn a_connection_without_a_whole_head_and_one_without_a_next_request_are_closed() {
+fn connections_with_an_incomplete_head_or_without_a_next_request_are_closed() {
     let server = Server::new(&["--timeout", "1"]);
 
     for text in ["GET / HTTP/1.1\r\nHost: localhost\r\n", "GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n", ""] {
@@ -332,7 +332,7 @@ fn a_connection_without_a_whole_head_and_one_without_a_next_request_are_closed()
 }
 
 #[test]
-fn every_refusal_is_read_by_a_client_that_sends_its_whole_body_first() {
+fn a_client_that_sends_its_whole_body_first_can_read_every_rejection() {
     let server = Server::new(&[]);
     let body = vec![7; 40 << 20];
 
@@ -400,7 +400,7 @@ fn invalid_requests_are_rejected_and_the_server_keeps_running() {
 }
 
 #[test]
-fn a_client_that_leaves_gives_its_place_back() {
+fn a_disconnected_client_frees_its_slot() {
     let (server, photo) = (Server::new(&["--concurrency", "1"]), photo());
 
     // More than the queue holds (one active, 32 waiting): if they kept their slots, no other request would be served.
@@ -448,7 +448,7 @@ fn requests_in_progress_are_finished_before_the_program_ends() {
 
 #[cfg(unix)]
 #[test]
-fn a_second_signal_ends_the_program_at_once() {
+fn a_second_signal_ends_the_program_immediately() {
     let mut server = Server::new(&["--timeout", "3600"]);
     let mut connection = waited_for(&server);
     // Continue sending, so that the sender is not too slow.

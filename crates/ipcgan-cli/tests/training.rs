@@ -42,7 +42,7 @@ fn training_on_synthetic_faces_ends_with_weights_that_age_a_photo() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
+fn a_non_finite_loss_ends_the_run_with_advice() {
     let folder = tempfile::tempdir().unwrap();
 
     let wild = ["--set", "aging.steps=50", "--set", "aging.weights.age=1e60", "--set", "checkpoint_every=1"];
@@ -56,7 +56,7 @@ fn a_loss_that_is_no_number_ends_the_run_with_what_to_go_on_from() {
 }
 
 #[test]
-fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
+fn a_diverging_loss_can_lower_the_learning_rate_and_return_to_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
 
     let wild =
@@ -73,7 +73,7 @@ fn a_loss_that_diverges_may_lower_the_rates_and_go_back() {
 }
 
 #[test]
-fn the_best_checkpoint_is_chosen_by_the_metric_that_is_set() {
+fn the_best_checkpoint_is_selected_by_the_selection_metric() {
     let folder = tempfile::tempdir().unwrap();
     let settings = ["--set", "aging.steps=2", "--set", "aging.selection_metric=objective"];
 
@@ -123,7 +123,7 @@ fn a_batch_that_devices_cannot_share_is_rejected() {
 }
 
 #[test]
-fn a_stage_that_becomes_no_better_ends_with_its_best_weights() {
+fn early_stopping_ends_a_stage_and_keeps_its_best_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let patient = ["--stage", "identity", "--set", "identity.patience=1", "--set", "validations=20"];
 
@@ -183,7 +183,7 @@ fn plots_are_written_and_a_resumed_run_is_marked_in_tensorboard() {
 }
 
 #[test]
-fn narrow_products_train_as_wide_ones_do() {
+fn mixed_precision_has_the_losses_of_full_precision_within_a_tolerance() {
     let folder = tempfile::tempdir().unwrap();
     for precision in ["float32", "float16", "bfloat16"] {
         let setting = format!("precision={precision}");

@@ -44,7 +44,7 @@ impl Augmentation {
 
     /// The centre square of `image`, augmented, at `size` x `size` pixels.
     ///
-    /// Cutting, moving and scaling are one step, so that a face is smoothed once only.
+    /// Cropping, shifting and scaling are one step, so that a face is resampled only once.
     pub fn apply(&self, image: &RgbImage, size: u32, random: &mut impl Rng) -> RgbImage {
         let mirrored = self.flip && random.random();
         let mut between = |limit: f32| limit * random.random_range(-1.0..=1.0);
@@ -67,7 +67,7 @@ impl Augmentation {
         let contrast = 1.0 + between(self.contrast);
 
         let mut pixels = resample::resampled(image, region, size);
-        // Around the middle of the range, so that contrast changes no face's mean brightness by much.
+        // Around the middle of the range, so that a change of contrast changes the mean brightness little.
         for pixel in &mut pixels {
             for (value, brightness) in pixel.iter_mut().zip(brightness) {
                 *value = ((*value - 127.5) * contrast + 127.5 + brightness).clamp(0.0, 255.0);

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_dates_as_matlab_and_spreadsheets_count_them() {
+    fn serial_day_numbers_of_matlab_and_spreadsheets_are_dates() {
         let date = |year, month, day| Date { year, month, day };
 
         // `datestr(736666)` and `=DATE(2016; 12; 1)`.

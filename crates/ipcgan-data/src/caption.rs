@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage};
 
 /// Dots from one letter to the next.
 const LETTER_WIDTH: u32 = 4;
-/// Dots from the top of a letter to its foot.
+/// Height of a letter in dots.
 const LETTER_HEIGHT: u32 = 5;
 
 /// The largest scale, at most 3, at which `letters` letters fit into `width` pixels; at least 1.

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn images_that_cannot_be_read_are_found_before_training_meets_them() {
+    fn unreadable_images_are_found_before_training() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("metadata.csv"), "file_name\na.png\nb.png\nc.png\n").unwrap();
@@ -96,17 +96,17 @@ mod tests {
         }
         let cut = std::fs::read(path("b.png")).unwrap();
         std::fs::write(path("b.png"), &cut[..cut.len() / 2]).unwrap();
-        let told = AtomicUsize::new(0);
+        let reported = AtomicUsize::new(0);
 
         let faces = Arc::new(PreparedFolder::open(folder.path(), &AgeGroups::default()).unwrap().0);
         let (faces, excluded) = check_images(faces, &|done, total| {
             assert!(done <= total);
-            told.fetch_add(1, Ordering::Relaxed);
+            reported.fetch_add(1, Ordering::Relaxed);
         });
 
         let names: Vec<_> = (0..faces.len()).map(|index| faces.name(index)).collect();
         assert_eq!(names, ["a.png", "c.png"]);
         assert_eq!((excluded.len(), excluded[0].path.to_str()), (1, Some("b.png")));
-        assert_eq!(told.into_inner(), 3);
+        assert_eq!(reported.into_inner(), 3);
     }
 }

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn images_stand_in_rows_and_columns_with_white_between() {
+    fn images_are_in_rows_and_columns_with_white_gaps() {
         let sheet = contact_sheet(&[vec![grey(1), grey(2)], vec![grey(3)]], 2);
 
         assert_eq!(sheet.dimensions(), (2 + 4 + 2 + 4 + 2, 2 + 3 + 2 + 3 + 2));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn captions_stand_above_their_columns() {
+    fn captions_are_above_their_columns() {
         let rows = [vec![RgbImage::new(40, 8), RgbImage::new(40, 8)]];
 
         let sheet = with_captions(&rows, &["11-20".into(), String::new()], 2);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_of_nothing_is_its_gap() {
+    fn a_sheet_without_images_has_the_size_of_its_gap() {
         assert_eq!(contact_sheet(&[], 2).dimensions(), (2, 2));
     }
 }

@@ -194,7 +194,7 @@ pub enum DataError {
     NoImages {
         /// The folder.
         path: PathBuf,
-        /// Summary of skipped files, such as `; 3 were skipped, as a.heic: ...`, or empty.
+        /// Summary of skipped files, such as `; 3 files and folders were skipped, such as a.heic: ...`, or empty.
         skipped: String,
     },
     /// The kind of data set in a folder cannot be detected.

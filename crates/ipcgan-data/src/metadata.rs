@@ -72,12 +72,12 @@ impl Columns {
         self
     }
 
-    /// What the table calls the column of file names.
+    /// The table's name for the column of file names.
     pub(crate) fn file_name(&self) -> &str {
         &self.names[0]
     }
 
-    /// The column of `header` that is most like our column `index`.
+    /// The column of `header` whose name is most similar to our column `index`; `None` if none is similar.
     fn similar(&self, index: usize, header: &StringRecord) -> Option<String> {
         const MIN_SIMILARITY: f64 = 0.85;
         let name = self.names[index].to_lowercase();
@@ -93,14 +93,14 @@ impl Columns {
     }
 }
 
-/// The rows of a table, and what it does not say.
+/// The rows of a table, and the columns that it lacks.
 pub(crate) struct Rows {
     pub(crate) rows: Vec<Row>,
-    /// Our columns that it does not have, each with its column that may be meant.
+    /// Our columns that it lacks, each with a column of similar name.
     pub(crate) missing: Vec<(&'static str, Option<String>)>,
-    /// The columns that it has.
+    /// Its column names.
     pub(crate) header: Vec<String>,
-    /// How it is written, if not in UTF-8 with commas: `windows-1252, separated by semicolons`.
+    /// Its encoding and separator, if they are not UTF-8 and commas: `windows-1252, separated by semicolons`.
     pub(crate) format: Option<String>,
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn cells(file_name: String, label: &FaceLabel) -> [String; 5] {
     [file_name, age, group, identity, split]
 }
 
-/// Where the columns are; those that may be missing are none.
+/// Indices of the columns; `None` for a missing optional one.
 pub(crate) struct ColumnIndices {
     file_name: usize,
     age: Option<usize>,
@@ -164,10 +164,10 @@ pub(crate) struct ColumnIndices {
 type Missing = Vec<(&'static str, Option<String>)>;
 
 impl ColumnIndices {
-    /// Where the columns are in `header`, and which are not there.
+    /// Indices of the columns in `header`, and the missing columns.
     ///
     /// # Errors
-    /// There is no column of file names, or none of a name that was given.
+    /// The column of file names, or a renamed column, is missing.
     pub(crate) fn of(header: &StringRecord, columns: &Columns, path: &Path) -> Result<(Self, Missing), DataError> {
         let mut missing = Missing::new();
         let mut places = [None; 5];
@@ -229,7 +229,7 @@ pub(crate) fn group_of(age: u32, groups: &AgeGroups) -> Result<usize, Fault> {
     groups.group_of(age).ok_or_else(fault)
 }
 
-/// A group that is given must be consistent with the age: otherwise one of the two is wrong.
+/// Rejects a group that contradicts the age: one of the two is wrong.
 fn check_contradiction(ages: AgeRange, group: usize, groups: &AgeGroups) -> Result<(), Fault> {
     let possible = groups.group_of(ages.first).unwrap_or(0)..=groups.group_of(ages.last).unwrap_or(0);
     if possible.contains(&group) && groups.group_of(ages.last).is_some() {
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn the_group_is_the_given_one_or_that_of_the_age() {
         assert_eq!(groups_of("file_name,age,group\na,33,2\nb,33,\nc,,4\n"), [Some(2), Some(2), Some(4)]);
-        // A range or an open age may be of several groups, of which the table knows the right one.
+        // A range of ages can span several groups; the table's own group decides.
         assert_eq!(groups_of("file_name,age,group\na,18-25,0\nb,18-25,1\nc,45+,4\n"), [Some(0), Some(1), Some(4)]);
     }
 
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_other_bytes_than_utf_8_does_not_spoil_the_table() {
+    fn a_row_that_is_not_utf_8_does_not_affect_other_rows() {
         let labels = rows(b"\xef\xbb\xbffile_name,age\n\xff,20\na,20\n");
 
         assert!(labels[0].is_err());
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn short_rows_are_filled_with_nothing() {
+    fn short_rows_are_padded_with_empty_cells() {
         assert_eq!(groups_of("file_name,identity,age\na\n"), [None]);
     }
 
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_renamed_once_and_to_something() {
+    fn a_column_is_renamed_once_and_not_to_an_empty_name() {
         let mut columns = Columns::default();
         assert!(columns.rename("shoe", "size").unwrap_err().contains("file_name, age"));
         assert!(columns.rename("age", " ").unwrap_err().contains("no name"));

@@ -8,10 +8,10 @@ use ipcgan_model::AgeGroups;
 use crate::sharded::ShardedFaces;
 use crate::{DataError, Excluded, FaceSet, PreparedFolder};
 
-/// The prepared folder at `folder`, or the Parquet shards in it, and the rows that are left out.
+/// Opens the prepared folder `folder`, or the Parquet shards in it; returns the usable faces and the excluded rows.
 ///
 /// # Errors
-/// No such folder, or no usable table in it.
+/// The folder does not exist, or holds no usable table or shard.
 pub fn open_faces(folder: &Path, groups: &AgeGroups) -> Result<(Arc<dyn FaceSet>, Vec<Excluded>), DataError> {
     if ShardedFaces::are_in(folder) {
         let (faces, excluded) = ShardedFaces::open(folder, groups)?;

@@ -16,7 +16,7 @@ th:first-child, td:first-child { text-align: left; }
 img, svg { max-width: 100%; height: auto; }
 .muted { opacity: .7; }";
 
-/// A whole page in HTML, with `title` and `body`; tables, wide and narrow screens and dark ones are seen to.
+/// A complete HTML page with `title` and `body`; its style covers tables, narrow screens and dark mode.
 pub fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)

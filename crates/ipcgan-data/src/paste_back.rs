@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::alignment::SimilarityTransform;
 use crate::placement::FacePlacement;
 
-/// Points of a change that a pixel of the photo is the mean of, along one axis, at most.
+/// Maximum number of samples of the residual per pixel of the photo and axis.
 const MAX_SAMPLES: f32 = 8.0;
 
 /// The residual between a face and its aged version: red, green and blue of each pixel, in levels of 255.
@@ -42,7 +42,7 @@ impl Residual {
     /// Adds the residual to a face.
     ///
     /// # Panics
-    /// If the face is not of the change's size.
+    /// If the face does not have the size of the residual.
     pub fn added_to(&self, before: &RgbImage) -> RgbImage {
         assert_eq!(before.dimensions(), (self.size, self.size), "a face is of its change's size");
         let mut after = before.clone();
@@ -76,10 +76,10 @@ impl Residual {
         sum
     }
 
-    /// The change at a point, in pixels of the face: bicubic, so that nothing of the network's raster is seen where it is
-    /// enlarged many times.
+    /// The residual at a point, in pixels of the face: bicubic, so that the pixel grid of the network stays invisible
+    /// when the residual is enlarged many times.
     fn at(&self, [x, y]: [f32; 2]) -> [f32; 3] {
-        // Pixels' middles lie at halves.
+        // Pixel centres are at half-integer coordinates.
         let (columns, rows) = (Taps::new(x - 0.5, self.size), Taps::new(y - 0.5, self.size));
         let mut sum = [0.0; 3];
         for (row, weight) in rows.places.iter().zip(rows.weights) {
@@ -92,7 +92,7 @@ impl Residual {
     }
 }
 
-/// The four pixels along an axis that a point is made of.
+/// Filter taps along one axis: the four source pixels of a point, and their weights.
 struct Taps {
     places: [usize; 4],
     weights: [f32; 4],
@@ -119,12 +119,12 @@ fn mitchell(distance: f32) -> f32 {
     }
 }
 
-/// A number of a pixel.
+/// A channel value of a pixel.
 trait Sample: Copy + Send + Sync {
-    /// What white is.
+    /// The value of white.
     const WHITE: f32;
     fn value(self) -> f32;
-    /// The nearest to `value`, which is within zero and [`Sample::WHITE`].
+    /// `value`, which is between zero and [`Sample::WHITE`], rounded to the nearest sample.
     fn nearest(value: f32) -> Self;
 }
 
@@ -150,7 +150,7 @@ impl Sample for u16 {
 
 /// Adds `residual` to the face at `place` in `photo`, blended with the mask.
 ///
-/// Pixels that it does not reach keep every bit, and so does transparency. A grey photo stays grey.
+/// Pixels outside the mask keep their exact values, and so does transparency. A grey photo stays grey.
 pub fn paste_back(photo: &mut DynamicImage, place: &FacePlacement, residual: &Residual) {
     match photo {
         DynamicImage::ImageLuma8(image) => add(image, place, residual),
@@ -176,9 +176,9 @@ where
 {
     let [columns, rows] = reach(photo.dimensions(), &place.from_photo, residual.size);
     let (channels, width) = (usize::from(P::CHANNEL_COUNT), photo.width() as usize);
-    // The last channel of two or four is transparency.
+    // With two or four channels, the last one is transparency.
     let colours = if channels > 2 { 3 } else { 1 };
-    // As many points a pixel as the face has pixels there.
+    // As many samples per pixel and axis as the aligned face has pixels there.
     let points = place.from_photo.scale().ceil().clamp(1.0, MAX_SAMPLES) as u32;
     let lines = photo.par_chunks_mut(channels * width).enumerate().skip(rows.start).take(rows.len());
     lines.for_each(|(row, line)| {
@@ -207,7 +207,7 @@ fn reach((width, height): (u32, u32), from_photo: &SimilarityTransform, size: u3
     [ends(0, width), ends(1, height)]
 }
 
-/// The mean of what is added within the pixel whose upper left corner is `corner`; none outside the oval.
+/// The mean residual, weighted by the mask, in the pixel whose upper left corner is `corner`; `None` outside the mask.
 fn mean_residual(residual: &Residual, place: &FacePlacement, corner: [f32; 2], points: u32) -> Option<[f32; 3]> {
     let mut sum = [0.0; 3];
     let mut reached = false;
@@ -241,12 +241,12 @@ mod tests {
         })
     }
 
-    /// A change that is the same everywhere.
+    /// A residual that is the same everywhere.
     fn even(levels: [f32; 3]) -> Residual {
         Residual { size: SIZE, levels: vec![levels; (SIZE * SIZE) as usize] }
     }
 
-    /// `photo` with `residual` put back to a face at `landmarks`.
+    /// `photo` with `residual` pasted back to the face at `landmarks`.
     fn changed(photo: &DynamicImage, landmarks: &[[f32; 2]; 5], residual: &Residual) -> DynamicImage {
         let face = aligned(&photo.to_rgb8(), landmarks, SIZE).unwrap();
         let mut photo = photo.clone();
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_is_changed_and_what_lies_outside_keeps_every_bit() {
+    fn the_centre_gets_the_residual_and_pixels_outside_the_face_are_unchanged() {
         let before = photo(120);
 
         let after = changed(&before.clone().into(), &landmarks(2.0, 25.0), &even([10.0, 0.0, -10.0])).into_rgb8();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fades_without_an_edge() {
+    fn the_residual_fades_out_without_an_edge() {
         let grey = DynamicImage::from(RgbImage::from_pixel(200, 200, Rgb([100; 3])));
 
         let after = changed(&grey, &landmarks(4.0, 30.0), &even([40.0; 3])).into_rgb8();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_comes_to_the_place_in_a_turned_photo_where_it_was_made() {
+    fn a_residual_is_pasted_back_at_its_position_in_a_rotated_face() {
         let turned = |[x, y]: [f32; 2]| [120.0 + 1.5 * (x - y), 30.0 + 1.5 * (x + y)];
         let places = TEMPLATE.map(|place| turned(place.map(|share| share * SIZE as f32)));
         let mut residual = even([0.0; 3]);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_smaller_than_the_network_sees_gets_the_mean_change() {
+    fn a_face_smaller_than_the_generators_input_gets_the_mean_residual() {
         let mut stripes = even([0.0; 3]);
         let columns = stripes.levels.iter_mut().zip((0..SIZE).cycle());
         columns.for_each(|(levels, column)| *levels = [if column % 2 == 0 { 40.0 } else { 0.0 }; 3]);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_stays_grey_and_transparency_stays() {
+    fn a_grey_photo_stays_grey_and_transparency_is_kept() {
         let rgb = DynamicImage::from(photo(80));
         let residual = even([30.0, 60.0, 90.0]);
         let place = landmarks(2.0, 8.0);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_bits_stay_sixteen_bits() {
+    fn a_photo_of_16_bits_keeps_its_depth() {
         let deep = DynamicImage::from(DynamicImage::from(photo(80)).to_rgb16());
 
         let after = changed(&deep, &landmarks(2.0, 8.0), &even([10.0; 3]));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_reaches_beyond_the_photo_is_no_trouble() {
+    fn a_face_that_extends_beyond_the_photo_does_not_panic() {
         let before = DynamicImage::from(photo(40));
 
         for corner in [-30.0, 20.0, 60.0, -500.0] {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_added_again_gives_what_it_came_from() {
+    fn a_residual_added_to_its_source_gives_the_aged_face() {
         let (before, after) =
             (photo(SIZE), RgbImage::from_fn(SIZE, SIZE, |x, y| Rgb([(8 * x) as u8, (8 * y) as u8, 9])));
 
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn no_strength_is_no_change() {
+    fn a_strength_of_zero_changes_nothing() {
         let before = DynamicImage::from(photo(80));
 
         let after = changed(&before, &landmarks(2.0, 8.0), &even([30.0; 3]).scaled(0.0));
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_a_point_sum_to_one() {
+    fn filter_weights_sum_to_one() {
         for t in [0.0, 0.3, 0.5, 0.99] {
             let sum: f32 = Taps::new(5.0 + t, SIZE).weights.iter().sum();
 

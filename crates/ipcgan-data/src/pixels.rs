@@ -4,12 +4,12 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use image::{Rgb, RgbImage};
 use ipcgan_model::is_cpu;
 
-/// Half of the levels that a byte has.
+/// Half of the largest byte value.
 const LEVELS: f32 = 127.5;
 
 /// Tensor of images: `y = byte / 127.5 - 1`.
 ///
-/// To a GPU the bytes go as they are, a third of what the numbers would be, and become numbers there.
+/// A GPU receives packed bytes, a third of the size of 32-bit floats, and converts them itself.
 ///
 /// # Shapes
 /// - returns: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -20,10 +20,10 @@ pub fn faces_tensor(images: &[RgbImage], device: &Device) -> Tensor<4> {
     let size = images.first().expect("a batch holds at least one image").dimensions();
     let alike = images.iter().all(|image| image.dimensions() == size);
     assert!(alike, "images of one batch are of one size");
-    if is_cpu(device) { numbers(images, device) } else { unpacked(packed(images, device)) }
+    if is_cpu(device) { normalized(images, device) } else { unpacked(packed(images, device)) }
 }
 
-fn numbers(images: &[RgbImage], device: &Device) -> Tensor<4> {
+fn normalized(images: &[RgbImage], device: &Device) -> Tensor<4> {
     let (width, height) = images[0].dimensions();
     let mut values = Vec::with_capacity((3 * width * height) as usize * images.len());
     for image in images {
@@ -35,8 +35,8 @@ fn numbers(images: &[RgbImage], device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [images.len(), 3, height as usize, width as usize]), device)
 }
 
-/// A whole number for each pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: the smallest that every GPU
-/// knows have 32 bits.
+/// One integer per pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: 32 bits are the smallest type that
+/// every GPU supports.
 fn packed(images: &[RgbImage], device: &Device) -> Tensor<3, Int> {
     let (width, height) = images[0].dimensions();
     let pixels = images.iter().flat_map(|image| image.pixels());
@@ -61,7 +61,7 @@ pub fn images(faces: Tensor<4>) -> Vec<RgbImage> {
     Values::read(faces).images()
 }
 
-/// As [`images`]; none if a value is not finite (NaN or infinity), as damaged weights give them.
+/// As [`images`]; `None` if a value is not finite (NaN or infinity), as with damaged weights.
 ///
 /// # Shapes
 /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
@@ -101,7 +101,7 @@ impl Values {
 }
 
 fn byte(value: f32) -> u8 {
-    // `as` clamps, and makes zero of a value that is not a number.
+    // `as` clamps, and converts NaN to zero.
     ((value + 1.0) * LEVELS).round() as u8
 }
 
@@ -110,17 +110,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_become_numbers_on_the_device_become_the_same() {
+    fn conversion_on_the_device_equals_conversion_on_the_cpu() {
         let device = Device::flex();
         let images = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
 
-        let (here, there) = (numbers(&images, &device), unpacked(packed(&images, &device)));
+        let (here, there) = (normalized(&images, &device), unpacked(packed(&images, &device)));
 
         assert_eq!(here.into_data(), there.into_data());
     }
 
     #[test]
-    fn every_byte_comes_back_as_it_was() {
+    fn every_byte_survives_the_round_trip_through_a_tensor() {
         let device = Device::flex();
         let image = RgbImage::from_fn(16, 16, |x, y| {
             let byte = (16 * y + x) as u8;

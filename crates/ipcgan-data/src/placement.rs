@@ -2,32 +2,32 @@
 
 use crate::similarity_transform::SimilarityTransform;
 
-/// Middle of the oval, as fractions of the face's width.
+/// Centre of the mask, as fractions of the face's width.
 const MIDDLE: [f32; 2] = [0.495, 0.5];
-/// How far it reaches to either side, up and down, if the face looks ahead: from the hair to the chin.
+/// Radii of the mask of a frontal face, horizontal and vertical: from the hair to the chin.
 const RADII: [f32; 2] = [0.46, 0.5];
-/// Two would be an ellipse; more is nearer to a rectangle.
+/// Exponent of the superellipse: two is an ellipse; a larger one is closer to a rectangle.
 const ROUNDNESS: f32 = 2.5;
-/// Where fading begins, as a fraction of the way from the middle to the edge.
+/// Where the feathering begins, as a fraction of the distance from the centre to the edge.
 const FULL: f32 = 0.7;
-/// How far the tip of the nose is from between the eyes, in distances of the eyes, where a face begins to count as turned
-/// and where it does wholly.
+/// Horizontal distance of the nose from the midpoint of the eyes, in distances between the eyes, from which a face
+/// counts as turned: slightly, and fully.
 const TURNED: [f32; 2] = [0.08, 0.3];
-/// How far a turned face reaches beyond its outermost landmark, as a fraction of the width.
+/// Distance from the outermost landmark to the edge of the mask of a turned face, as a fraction of the width.
 const BEYOND: f32 = 0.14;
 
 /// Placement of a face in its photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FacePlacement {
-    /// From points of the photo to points of the aligned face, in pixels.
+    /// Maps points of the photo to points of the aligned face, in pixels.
     pub from_photo: SimilarityTransform,
     /// Blend mask in the aligned face.
     pub(crate) mask: OvalMask,
 }
 
 impl FacePlacement {
-    /// Of the face with `landmarks` in pixels of the photo, in the order of [`crate::alignment::TEMPLATE`], whose aligned face
-    /// has `size` times `size` pixels; none if the landmarks are no face: all at one place.
+    /// Placement of the face with `landmarks` in pixels of the photo, in the order of [`crate::alignment::TEMPLATE`],
+    /// whose aligned crop has `size` x `size` pixels; `None` if all landmarks coincide.
     pub fn of(landmarks: &[[f32; 2]; 5], size: u32) -> Option<Self> {
         let from_photo = SimilarityTransform::to_aligned(landmarks, size)?;
         let oval =
@@ -35,24 +35,24 @@ impl FacePlacement {
         Some(Self { from_photo, mask: oval })
     }
 
-    /// The same in a photo that was brought to `factor` times its size.
+    /// The placement in the photo resized by `factor`.
     pub fn for_resized_photo(&self, factor: f32) -> Self {
         Self { from_photo: self.from_photo.for_resized_photo(factor), ..*self }
     }
 }
 
-/// A feathered oval blend mask; for a turned head it is narrowed to the face, so that the background stays.
+/// A feathered oval blend mask; for a turned head it is narrowed to the face, so that the background is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct OvalMask {
-    /// How far it reaches to the left and to the right of its middle, as fractions of the face's width.
+    /// Radii to the left and to the right of the centre, as fractions of the face's width.
     reach: [f32; 2],
 }
 
 impl OvalMask {
-    /// Of a face that looks ahead.
+    /// Mask of a frontal face.
     const FRONTAL: Self = Self { reach: [RADII[0]; 2] };
 
-    /// Of the aligned face with `landmarks`, in the order and the units of [`crate::alignment::TEMPLATE`].
+    /// Mask of the aligned face with `landmarks`, in the order and the units of [`crate::alignment::TEMPLATE`].
     pub(crate) fn of(landmarks: &[[f32; 2]; 5]) -> Self {
         let [left_eye, right_eye, nose, ..] = landmarks.map(|[x, _]| x);
         let eyes = (right_eye - left_eye).max(f32::EPSILON);
@@ -76,7 +76,7 @@ impl OvalMask {
     }
 }
 
-/// From zero to one without a corner.
+/// Smooth step from zero to one.
 fn smooth(t: f32) -> f32 {
     let t = t.clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -88,13 +88,13 @@ mod tests {
     use crate::alignment::TEMPLATE;
 
     #[test]
-    fn a_face_that_looks_ahead_is_put_back_from_ear_to_ear() {
+    fn a_frontal_face_has_the_frontal_mask() {
         assert_eq!(OvalMask::of(&TEMPLATE), OvalMask::FRONTAL);
     }
 
     #[test]
-    fn behind_a_turned_face_nothing_is_put_back_and_the_near_cheek_is() {
-        // The nose beside the right eye.
+    fn the_mask_of_a_turned_face_covers_the_near_cheek_and_nothing_behind_the_face() {
+        // The nose is beyond the right eye.
         let turned = [[0.36, 0.3], [0.62, 0.3], [0.66, 0.52], [0.4, 0.69], [0.62, 0.69]];
         let mirrored = turned.map(|[x, y]| [2.0 * MIDDLE[0] - x, y]);
         let mirrored = [mirrored[1], mirrored[0], mirrored[2], mirrored[4], mirrored[3]];

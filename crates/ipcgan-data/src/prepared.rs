@@ -13,9 +13,9 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 
 /// A folder of aligned faces with a `metadata.csv` beside or above them.
 ///
-/// Columns, in any order: `file_name` (relative to the folder; the only one that must be there), `age` (years, or a
-/// range such as `40-49` or `70+`), `group` (index of the age group; decided by the age if empty, and a fault if the age contradicts it), `identity`
-/// and `split` (`train`, `valid` or `test`). Other columns are ignored.
+/// Columns, in any order: `file_name` (relative to the folder; the only required one), `age` (years, or a range such as
+/// `40-49` or `70+`), `group` (index of the age group; determined by the age if empty, and a fault if the age
+/// contradicts it), `identity` and `split` (`train`, `valid` or `test`). Other columns are ignored.
 #[derive(Clone, Debug)]
 pub struct PreparedFolder {
     folder: PathBuf,
@@ -29,13 +29,14 @@ struct Face {
 }
 
 impl PreparedFolder {
-    /// Opens the prepared folder `folder`; gives its usable faces, and the rows that are not usable.
+    /// Opens the prepared folder `folder`; returns its usable faces and the excluded rows.
     ///
-    /// A face without age and group stays, without a group. Images are not opened: see
+    /// A face without age and group is kept, without a group. Images are not opened: see
     /// [`check_images`](crate::check_images).
     ///
     /// # Errors
-    /// No folder, no `metadata.csv`, no column `file_name`, no usable row, or prepared for other age groups.
+    /// The folder, its `metadata.csv` or the column `file_name` is missing, no row is usable, or the folder was
+    /// prepared for other age groups.
     pub fn open(folder: &Path, groups: &AgeGroups) -> Result<(Self, Vec<Excluded>), DataError> {
         if !folder.is_dir() {
             return Err(DataError::MissingFolder { path: folder.into() });

@@ -12,8 +12,8 @@ pub fn random(seed: u64, epoch: u64, index: u64) -> impl Rng {
 
 /// Element `index` of a random permutation of `0..len`, different in each epoch.
 ///
-/// A Feistel network on the next power of four, followed until it comes back below `len` (Black, Rogaway: Ciphers
-/// with Arbitrary Finite Domains, 2002): it needs neither memory nor earlier elements.
+/// Cycle walking with a Feistel network on the next power of four: it is repeated until the result is below `len`
+/// (Black, Rogaway: Ciphers with Arbitrary Finite Domains, 2002). It needs neither memory nor earlier elements.
 ///
 /// # Panics
 /// If `index` is not below `len`.

@@ -1,4 +1,4 @@
-//! The file of a shard, as Parquet's reader takes it.
+//! The file of a shard as input of the Parquet reader.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -9,8 +9,8 @@ use parquet::file::reader::{ChunkReader, Length};
 
 /// A file that reports reads beyond its end as errors.
 ///
-/// Parquet's own way with files takes memory for what a damaged file promises before it looks, and skips what is not
-/// there entry by entry.
+/// The implementation of the `parquet` crate for [`File`] allocates the size that a damaged file claims before it
+/// reads, and skips missing data entry by entry.
 pub(crate) struct ShardFile {
     file: File,
     length: u64,
@@ -53,7 +53,7 @@ impl ChunkReader for ShardFile {
     }
 }
 
-/// What is read of a file; its end is an error.
+/// A reader for which the end of the file is an error.
 pub(crate) struct WithoutEnd(BufReader<File>);
 
 impl Read for WithoutEnd {

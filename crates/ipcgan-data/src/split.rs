@@ -19,7 +19,7 @@ pub(crate) struct HeldOut {
 
 /// The split of an identity: fractions are held out, the others are in [`Split::Train`].
 ///
-/// It depends on the name and the seed alone, so an identity is always in the same split, whichever others there are.
+/// It depends only on the name and the seed, so an identity is in the same split whatever other identities exist.
 pub(crate) fn split_of(identity: &str, seed: u64, held_out: HeldOut) -> Split {
     // FNV-1a, which is the same on every machine and in every version of Rust, then mixed to even out its high bits.
     let hash = identity.bytes().fold(0xcbf2_9ce4_8422_2325 ^ mixed(seed), |hash: u64, byte| {
@@ -149,14 +149,14 @@ mod tests {
     #[test]
     fn splits_differ_by_seed() {
         let held_out = HeldOut { valid: 0.5, test: 0.0 };
-        let sides = |seed| (0..64).map(|person| split_of(&person.to_string(), seed, held_out)).collect::<Vec<_>>();
+        let splits = |seed| (0..64).map(|identity| split_of(&identity.to_string(), seed, held_out)).collect::<Vec<_>>();
 
-        assert_eq!(sides(1), sides(1));
-        assert_ne!(sides(1), sides(2));
+        assert_eq!(splits(1), splits(1));
+        assert_ne!(splits(1), splits(2));
     }
 
     #[test]
-    fn no_person_is_on_both_sides() {
+    fn no_identity_is_in_two_splits() {
         let names: Vec<_> = (0..100).map(|face| format!("person {}", face % 20)).collect();
         let faces = PlainFaces::of_people(&names.iter().map(String::as_str).collect::<Vec<_>>());
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_split_holds_for_all_images_of_a_person() {
+    fn a_given_split_applies_to_all_images_of_an_identity() {
         let mut faces = PlainFaces::of_people(&["ann", "ann", "bob", "", "eve"]);
         faces.0[1].split = Some(Split::Valid);
         faces.0[2].split = Some(Split::Train);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_keeps_the_faces_it_wants() {
+    fn a_filter_keeps_only_matching_faces() {
         let faces = Arc::new(PlainFaces::of_groups(&[0, 1, 0]));
 
         let young = Subset::filter(faces, |label| label.group == Some(0));

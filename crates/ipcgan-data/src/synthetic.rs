@@ -1,8 +1,8 @@
 //! Synthetic faces with identity and age as parameters: no download, exact ground truth.
 //!
-//! Each image is a pure function of seed, person, age group and shot. What makes a [`person::Person`] stays the same
-//! at every age, what [`ageing::Ageing`] changes follows from the age, and what [`capture::Capture`] draws (background,
-//! light, pose, expression, noise) tells neither.
+//! Each image is a pure function of seed, identity, age group and shot. A [`person::Person`] is the same at every age,
+//! [`ageing::Ageing`] depends on the age, and [`capture::Capture`] (background, light, pose, expression, noise) depends
+//! on neither.
 
 mod ageing;
 mod canvas;
@@ -48,7 +48,7 @@ pub struct SyntheticConfig {
     pub seed: u64,
 }
 
-/// Years of the last age group, which is open-ended.
+/// Number of years that the last, open-ended age group covers.
 const LAST_GROUP_YEARS: u32 = 25;
 
 /// Synthetic faces of several identities, each in every age group.
@@ -62,10 +62,10 @@ pub struct SyntheticFaces {
 }
 
 impl SyntheticFaces {
-    /// The faces of `config` at these age groups: person by person, group by group.
+    /// The faces of `config` at these age groups, ordered by identity, then by group.
     ///
     /// # Panics
-    /// If images are below 8 x 8 pixels, which no reader of photos accepts.
+    /// If images are smaller than 8 x 8 pixels, which readers of photos reject.
     pub fn new(config: SyntheticConfig, groups: &AgeGroups) -> Self {
         assert!(config.size >= 8, "a face is drawn with at least 8 x 8 pixels, not {}", config.size);
         let mut labels = Vec::new();
@@ -108,7 +108,7 @@ impl SyntheticFaces {
         })
     }
 
-    /// Person, age group and shot of face `index`.
+    /// Identity, age group and shot of face `index`.
     fn place(&self, index: usize) -> (usize, usize, usize) {
         let shots = self.config.faces_per_group;
         let groups = self.labels.len() / (self.config.identities * shots);
@@ -134,14 +134,14 @@ impl FaceSet for SyntheticFaces {
         Ok(self.rendered(index).clone())
     }
 
-    /// Of what decides an image beside its name.
+    /// Covers everything that determines an image in addition to its name.
     fn source_checksum(&self, index: usize) -> Option<u32> {
         let SyntheticConfig { size, seed, .. } = self.config;
         Some(crc32c::crc32c(format!("{seed} {size} {:?}", self.labels[index].age).as_bytes()))
     }
 }
 
-/// What chance decides about an image, each from a stream of its own.
+/// Random aspects of an image, each with its own random stream.
 #[derive(Clone, Copy)]
 enum Use {
     Age = 1,
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn each_person_is_there_at_every_age_group() {
+    fn each_identity_has_every_age_group() {
         let groups = AgeGroups::default();
         let faces = faces(2, 3, 1);
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_depends_on_seed_person_group_and_shot_alone() {
+    fn an_image_depends_only_on_seed_identity_group_and_shot() {
         let [few, many] = [faces(2, 1, 1), faces(9, 1, 1)];
         image(&many, 40);
 
@@ -196,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn two_shots_of_a_person_differ() {
+    fn two_shots_of_an_identity_differ() {
         let faces = faces(1, 2, 1);
 
         assert_ne!(image(&faces, 0), image(&faces, 1));
     }
 
     #[test]
-    fn adjacent_age_groups_of_a_person_differ_at_a_glance() {
+    fn adjacent_age_groups_of_an_identity_differ_clearly() {
         const PEOPLE: u64 = 20;
         // Mean absolute difference of pixels, in levels of 255.
         const CLEARLY: f32 = 7.0;
@@ -223,16 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn all_can_be_drawn_at_once() {
+    fn all_faces_are_rendered_and_each_is_reported() {
         let faces = faces(3, 1, 1);
-        let told = AtomicUsize::new(0);
+        let reported = AtomicUsize::new(0);
 
         faces.render_all(&|_, total| {
             assert_eq!(total, 15);
-            told.fetch_add(1, Ordering::Relaxed);
+            reported.fetch_add(1, Ordering::Relaxed);
         });
 
-        assert_eq!(told.into_inner(), 15);
+        assert_eq!(reported.into_inner(), 15);
         assert!(faces.images.iter().all(|image| image.get().is_some()));
     }
 
@@ -253,7 +253,7 @@ mod tests {
         assert!(mean_at(0.30, 0.30) < 0.75 * cheek && mean_at(0.68, 0.30) < 0.75 * cheek);
     }
 
-    /// By how many standard errors the group that differs most differs from the mean of all groups.
+    /// Largest deviation of a group from the mean of all groups, in standard errors.
     fn largest_deviation(faces: &SyntheticFaces, measure: impl Fn(&RgbImage) -> f32) -> f32 {
         let values: Vec<_> =
             (0..faces.len()).map(|index| (faces.label(index).group, measure(&image(faces, index)))).collect();
@@ -278,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn brightness_and_background_do_not_tell_the_age_but_the_face_does() {
+    fn age_shows_in_skin_colour_and_not_in_brightness_or_background() {
         let faces = faces(100, 1, 3);
-        // Each group is 100 images: of five such means one beyond four standard errors is one seed in three thousand.
+        // Each group has 100 images: one of five such means exceeds four standard errors for one seed in 3000.
         const CHANCE: f32 = 4.0;
 
         let brightness = largest_deviation(&faces, |image| mean_of(image, |_, _| true, grey));

@@ -12,7 +12,7 @@ use crate::face::Face;
 use crate::generator::FoundGenerator;
 use crate::photo::Photo;
 
-/// The networks on a device.
+/// Generator and detector on a device.
 #[pyclass(frozen, module = "ipcgan._native")]
 pub(crate) struct Aging {
     aging: PhotoAging,
@@ -53,13 +53,13 @@ impl Aging {
         &self.device
     }
 
-    /// Name of the weights.
+    /// The weights file, or the name of the embedded weights.
     #[getter]
     fn weights(&self) -> String {
         self.aging.face_aging().origin().display().to_string()
     }
 
-    /// What was noticed while the weights were loaded.
+    /// Notices of loading the weights, such as the selected checkpoint.
     #[getter]
     fn notices(&self) -> Vec<String> {
         self.notices.clone()
@@ -73,7 +73,7 @@ impl Aging {
         Ok((1..).zip(found).map(|(number, face)| Face { face, number, photo_size }).collect())
     }
 
-    /// `photo` at each of `ages` with `faces` aged: those that were found in it, or all faces.
+    /// `photo` at each of `ages`; `faces` are the faces to age, found in it by [`Aging::faces`], or `None` for all.
     fn at_ages(
         &self,
         py: Python<'_>,
@@ -112,7 +112,7 @@ impl Aging {
         Ok(faces)
     }
 
-    /// Checks that `face` was found in a photo of this size, for this generator.
+    /// Checks that `face` was found in a photo of this size, for a generator of this image size.
     fn check_face(&self, face: &Face, photo: &Photo) -> Result<(), Failure> {
         let ((width, height), number) = (photo.size(), face.number);
         let (found_width, found_height) = face.photo_size;
@@ -153,7 +153,7 @@ impl Aging {
     }
 }
 
-/// The generator at `path`, and what was noticed.
+/// The generator at `path`, and the notices of loading it.
 fn loaded(path: &Path, device: &Device) -> Result<(FaceAging, Vec<String>), Failure> {
     let generator = FoundGenerator::at(path, device)?;
     Ok((FaceAging::of_weights(generator.weights, &generator.source.file(), device), generator.notices))

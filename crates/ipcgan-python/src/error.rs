@@ -1,4 +1,4 @@
-//! Errors as Python's exceptions.
+//! Conversion of errors to Python exceptions.
 
 use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
@@ -19,15 +19,15 @@ use pyo3::{PyErr, PyResult, Python, create_exception};
 create_exception!(ipcgan, Error, PyException, "A photo, weights file or device cannot be used.");
 create_exception!(ipcgan, NoFaceError, Error, "No face is found in an image.");
 
-/// Why something cannot be done.
+/// An error of this module, by the Python exception that it becomes.
 pub(crate) enum Failure {
-    /// The operating system refuses access to a file: an `OSError`.
+    /// A file cannot be accessed: an `OSError`.
     Access { path: PathBuf, source: io::Error },
-    /// An argument has no valid value: a `ValueError`.
+    /// An argument is invalid: a `ValueError`.
     Argument(String),
-    /// An image shows no face.
+    /// No face is found in an image: a `NoFaceError`.
     NoFace(String),
-    /// Anything else.
+    /// Anything else: an `Error`.
     Other(String),
 }
 
@@ -124,9 +124,9 @@ impl From<Failure> for PyErr {
     }
 }
 
-/// As Python's own functions report it: the kind as class, and the name of the file as attribute.
+/// An `OSError` like those of Python's own functions: its kind is the class, and the file name an attribute.
 fn os_error(path: PathBuf, source: &io::Error) -> PyErr {
-    /// What Python has for an error without a number.
+    /// `errno` of `IsADirectoryError`, for errors that we detect ourselves.
     const IS_A_DIRECTORY: i32 = 21;
     let reason = source.to_string();
     let reason = reason.split_once(" (os error").map_or(reason.as_str(), |(reason, _)| reason).to_owned();
@@ -138,7 +138,7 @@ fn os_error(path: PathBuf, source: &io::Error) -> PyErr {
         ErrorKind::PermissionDenied => PyPermissionError::new_err(arguments(13)),
         ErrorKind::NotADirectory => PyNotADirectoryError::new_err(arguments(20)),
         ErrorKind::IsADirectory => PyIsADirectoryError::new_err(arguments(IS_A_DIRECTORY)),
-        // A null character in a name.
+        // The name contains a null character.
         ErrorKind::InvalidInput => PyValueError::new_err(format!("{}: {reason}", path.display())),
         _ if source.raw_os_error().is_some() => PyOSError::new_err(arguments(0)),
         _ => Error::new_err(format!("cannot read {}: {source}", path.display())),

@@ -16,18 +16,18 @@ use safetensors::{SafeTensorError, SafeTensors};
 
 use crate::error::{Failure, computed};
 
-/// A generator, located and loaded as by the command.
+/// A generator, located and loaded as in the command.
 pub(crate) struct FoundGenerator {
     pub(crate) weights: Weights<Generator>,
     pub(crate) source: GeneratorSource,
-    /// Which checkpoint was selected, and slow work.
+    /// Notices, such as the selected checkpoint, or that loading takes long.
     pub(crate) notices: Vec<String>,
 }
 
 impl FoundGenerator {
     /// The generator in the weights file, run folder or checkpoint `path`.
     pub(crate) fn at(path: &Path, device: &Device) -> Result<Self, Failure> {
-        // So that a missing file is Python's own error.
+        // A missing file must raise Python's own error.
         fs::metadata(path).map_err(Failure::access(path))?;
         let notices = Arc::new(Mutex::new(Vec::new()));
         let collected = notices.clone();
@@ -61,7 +61,7 @@ pub(crate) fn load_generator<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Lo
     let config = complete.get("config").cloned().unwrap_or_default();
     let metadata = match &generator.source {
         GeneratorSource::File(file) => weights::metadata(file).map_err(Failure::from)?,
-        // The record of a training, which has none.
+        // A training record has no metadata of its own.
         GeneratorSource::Checkpoint(_) => complete,
     };
     let named =

@@ -1,6 +1,7 @@
-//! The native module of the Python package `ipcgan`: photos, faces and weights for `python/ipcgan`, which is what users see.
+//! The native module of the Python package `ipcgan`: photos, faces and weights for its public interface,
+//! `python/ipcgan`.
 //!
-//! Pixels come and go as bytes, so `numpy` and `PIL` are known to the Python code alone. Everything that computes releases
+//! Pixels are passed as bytes, so only the Python code depends on `numpy` and `PIL`. Everything that computes releases
 //! Python's lock (GIL), and no panic reaches Python ([`error::computed`]).
 
 mod aging;

@@ -1,4 +1,4 @@
-//! Photos: from files, and from the pixels of Python's images.
+//! Photos, from files and from the pixels of Python images.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ impl Photo {
         }
     }
 
-    /// What is wrong with its file, although the image is complete.
+    /// What is wrong with its file although the image is complete.
     #[getter]
     fn warning(&self) -> Option<String> {
         self.original.warning().map(|warning| warning.to_string())
@@ -99,7 +99,7 @@ impl Photo {
     }
 }
 
-/// A size that no photo has is the caller's mistake where the pixels are.
+/// An invalid size of pixels in memory is a mistake of the caller, not of a file.
 fn unsuitable(error: DataError) -> Failure {
     match error {
         DataError::TooSmall { .. } | DataError::TooLarge { .. } => {

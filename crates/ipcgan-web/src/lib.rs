@@ -8,7 +8,7 @@ use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Ages the people in photos, one photo at a time.
+/// Ages the faces in photos, one photo at a time.
 #[wasm_bindgen]
 pub struct Aging {
     aging: PhotoAging,
@@ -20,7 +20,7 @@ impl Aging {
     /// Loads the embedded weights.
     ///
     /// # Errors
-    /// None with the published file.
+    /// Only if the embedded weights were replaced by invalid ones.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Result<Aging, String> {
         let aging = PhotoAging::embedded(&Device::flex()).map_err(|error| error.to_string())?;
@@ -35,7 +35,7 @@ impl Aging {
     /// Opens a photo; returns its size and faces as JSON.
     ///
     /// # Errors
-    /// The bytes are no image, or it is too large.
+    /// The bytes are not an image of a readable format, or it has too many or too few pixels.
     pub fn open(&mut self, bytes: &[u8]) -> Result<String, String> {
         let origin = "the photo".as_ref();
         self.opened = None;
@@ -49,7 +49,8 @@ impl Aging {
         Ok(found)
     }
 
-    /// The open photo with the face `number`, or all faces, at `years`, as a PNG file.
+    /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file; unchanged if there is no
+    /// such face.
     ///
     /// # Errors
     /// No photo is open, or it cannot be encoded.

@@ -47,7 +47,7 @@ pub enum DeviceError {
     /// Unknown device name.
     #[error("unknown device `{0}`; valid are {names}, and GPUs by number such as cuda:1", names = DeviceKind::names())]
     Unknown(String),
-    /// The device was not enabled at build time.
+    /// The feature of the device was not enabled at build time.
     #[error("this program was built without the feature `{0}`")]
     NotCompiled(&'static str),
     /// The device or its driver is missing, or computes wrong results.
@@ -63,10 +63,10 @@ pub enum DeviceError {
     NotServed(String),
 }
 
-/// A kind of device: a line of the table from which names, parsing, errors, help and documentation follow.
+/// A kind of device: a row of the table that names, parsing, errors, help and documentation are derived from.
 #[derive(Debug)]
 pub struct DeviceKind {
-    /// Its name, which a [`DeviceChoice`] starts with.
+    /// Its name, with which the text of a [`DeviceChoice`] starts.
     pub name: &'static str,
     /// What computes.
     pub meaning: &'static str,
@@ -79,7 +79,7 @@ pub struct DeviceKind {
 }
 
 impl DeviceKind {
-    /// All kinds: `auto`, local ones from the fastest, and `remote`.
+    /// All kinds: `auto`, then local ones, fastest first, and `remote`.
     pub const ALL: [Self; 9] = [
         Self::built_in("auto", "the fastest of the kinds below that works: a GPU, else the CPU", DeviceChoice::Auto),
         Self {
@@ -145,13 +145,13 @@ impl DeviceKind {
 }
 
 impl DeviceChoice {
-    /// Kinds of device of this build, fastest first.
+    /// The first device of each local kind of this build, fastest first.
     pub fn compiled() -> Vec<Self> {
         let local = |kind: &DeviceKind| !matches!(kind.first, Self::Auto | Self::Remote(_));
         DeviceKind::ALL.into_iter().filter(|kind| kind.is_compiled && local(kind)).map(|kind| kind.first).collect()
     }
 
-    /// Its line of the table.
+    /// Its row of the table.
     pub(super) fn kind(&self) -> DeviceKind {
         let is_same = |kind: &DeviceKind| discriminant(&kind.first) == discriminant(self);
         DeviceKind::ALL.into_iter().find(is_same).expect("the table has every kind")

@@ -9,7 +9,7 @@ use nvml_wrapper::Nvml;
 /// Sysfs folder with one entry per PCI device.
 const CARDS: &str = "/sys/bus/pci/devices";
 
-/// Bytes of memory of `card`; none for other vendors.
+/// Memory of `card` in bytes; `None` if it is unknown, or for vendors other than NVIDIA and AMD.
 pub(super) fn memory(card: &PhysicalDevice) -> Option<u64> {
     let address = card.pci_address?;
     match card.vendor? {
@@ -39,7 +39,7 @@ mod tests {
     const ADDRESS: PciAddress = PciAddress { domain: 0, bus: 7, device: 0, function: 0 };
 
     #[test]
-    fn memory_of_an_amd_card_is_what_its_driver_wrote() {
+    fn memory_of_an_amd_card_is_read_from_its_driver() {
         let cards = tempfile::tempdir().unwrap();
         let card = cards.path().join("0000:07:00.0");
         fs::create_dir(&card).unwrap();
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_a_card_that_is_not_there_is_not_known() {
+    fn memory_of_a_missing_card_is_unknown() {
         for vendor in [PciVendor::Nvidia, PciVendor::Amd, PciVendor::Intel] {
             let mut card = PhysicalDevice::default();
             card.vendor = Some(vendor);

@@ -1,4 +1,4 @@
-//! What all photos of a command share.
+//! State shared by all photos of a command.
 
 use std::path::PathBuf;
 

@@ -72,7 +72,7 @@ pub(crate) enum Skipped {
     Repeated,
     /// A link to one of its parent folders.
     LinkLoop,
-    /// A broken link whose name is not that of an image.
+    /// A broken link with an extension that is not an image's.
     BrokenLink,
 }
 
@@ -134,7 +134,7 @@ impl Listing {
             let advice = listing.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
             bail!("{}{advice}", reasons.join("; "));
         }
-        // If other inputs have photos, report a folder without one, so that it does not look finished.
+        // If other inputs have photos, report a folder without any, so that it does not seem to be done.
         listing.unreadable.extend(without_photo);
         Ok(listing)
     }
@@ -264,7 +264,7 @@ fn text_of(skipped: &BTreeMap<Skipped, usize>) -> Option<String> {
     (!kinds.is_empty()).then(|| kinds.join(", "))
 }
 
-/// Why a folder with only skipped files has no photo.
+/// What a folder without photos contains.
 fn what_it_holds(skipped: &BTreeMap<Skipped, usize>) -> String {
     let Some(text) = text_of(skipped) else { return "it is empty".into() };
     let by_name = match skipped.contains_key(&Skipped::OtherFile) {

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_is_known_by_its_usual_names_in_any_case() {
+    fn a_format_is_parsed_from_its_usual_names_in_any_case() {
         for name in ["jpg", "jpeg", "JPEG", ".jpg", " Jpg"] {
             assert_eq!(name.parse(), Ok(OutputFormat::Fixed(PhotoFormat::Jpeg)), "{name}");
         }

@@ -134,7 +134,7 @@ impl OutputNames {
     }
 }
 
-/// Extensions of photos that differ only in the extension.
+/// Extensions of the photos with the same name apart from the extension, by key of that name.
 fn extensions_by_stem(photos: &[Photo]) -> HashMap<String, HashSet<OsString>> {
     let mut found = HashMap::<String, HashSet<OsString>>::new();
     for photo in photos {
@@ -158,7 +158,7 @@ fn candidates(photo: &Photo, with_extension: bool) -> impl Iterator<Item = PathB
     std::iter::once(photo.stem.clone()).chain(extension).chain(numbered)
 }
 
-/// Whether `base` is one of [`candidates`].
+/// Whether `base` has the form of one of the [`candidates`] for `stem`.
 fn is_for(base: &Path, stem: &Path) -> bool {
     let (base, stem) = (base.as_os_str().as_encoded_bytes(), stem.as_os_str().as_encoded_bytes());
     base.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
@@ -188,7 +188,7 @@ impl Planner<'_> {
         true
     }
 
-    /// Whether one of the names is in use by a file that is not a result of this photo.
+    /// Whether one of the names is in use by an input photo, or by a file that is not a result of this photo.
     fn is_on_disk(&mut self, photo: &Photo, base: &Path, keys: &[String]) -> bool {
         let folder = base.parent().unwrap_or(Path::new("")).to_path_buf();
         let files = self.folders.entry(folder).or_insert_with_key(|folder| files_of(self.out, folder));

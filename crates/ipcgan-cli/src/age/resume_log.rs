@@ -1,7 +1,7 @@
 //! The resume log: the results in an output folder, with the photo and request of each.
 //!
-//! It has three purposes: an interrupted folder can be resumed, results are not mistaken for photos, and only files that
-//! this program wrote are replaced.
+//! It has three purposes: an interrupted command can be resumed, results are not mistaken for photos, and only files
+//! that this program wrote are replaced.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -86,7 +86,7 @@ impl ResumeLog {
     /// Opens the log of `folder`; it is created with the first result.
     ///
     /// # Errors
-    /// It cannot be read, or was written by another program.
+    /// It cannot be read, or was written by another program or another version of its format.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(NAME);
         let text = match text_of(&path).with_context(|| format!("cannot read {}", path.display()))? {
@@ -160,8 +160,8 @@ impl ResumeLog {
         self.bases.get(location).map(PathBuf::as_path)
     }
 
-    /// Whether the photo was aged with `request` before and its results exist, under the base name `base` or found by
-    /// its path.
+    /// Whether the photo was aged with `request` before and its results exist, under the base name `base` or the one
+    /// that is logged for its path.
     ///
     /// Results that another request has replaced do not count.
     pub(crate) fn has(&self, photo: &PhotoId, base: &Path, request: &ResultSettings) -> bool {
@@ -204,7 +204,7 @@ impl ResumeLog {
     /// result.
     ///
     /// # Errors
-    /// The file exists and was not written for this photo, or was changed since; or the folder is not writable.
+    /// The file exists and was not written for this photo, or was modified since; or the folder is not writable.
     pub(crate) fn write(&mut self, file: &Path, bytes: &[u8], photo: &PhotoId) -> Result<Written> {
         let path = self.folder.join(file);
         let existing = fs::symlink_metadata(&path);
@@ -365,7 +365,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_where_the_log_belongs_is_named_and_not_waited_for() {
+    fn a_log_path_that_is_no_regular_file_is_an_error_without_blocking() {
         let at = |make: &dyn Fn(&Path)| {
             let folder = tempfile::tempdir().unwrap();
             make(&folder.path().join(NAME));
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_that_name_that_is_no_log_is_an_error_and_stays() {
+    fn a_foreign_file_in_place_of_the_log_is_an_error_and_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(NAME), "my list\n").unwrap();
 

@@ -15,7 +15,7 @@ use crate::exit_reason::usage_error;
 /// Argument that stands for standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
 const STANDARD_INPUT_NAME: &str = "standard input";
-/// Maximum size of a photo file: more than the largest photo needs without compression.
+/// Maximum size of a photo file: more than the largest photo takes without compression.
 const MAX_BYTES: u64 = 2 << 30;
 /// Bytes from which the file type is detected.
 const HEAD_BYTES: u64 = 4096;
@@ -117,7 +117,7 @@ impl Source {
     }
 }
 
-/// Reads a file whose first bytes are those of a photo: other files, such as devices or films, are not read to their
+/// Reads a file if its first bytes are those of a photo: other files, such as devices or videos, are not read to the
 /// end.
 fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     let unreadable = || format!("cannot read {}", path.display());
@@ -148,7 +148,7 @@ pub(crate) fn is_video(path: &Path) -> bool {
 /// Whether a file starts like MP4, QuickTime, Matroska (WebM) or AVI.
 fn holds_video(head: &[u8]) -> bool {
     let brand = (head.get(4..8) == Some(b"ftyp")).then(|| head.get(8..12)).flatten();
-    let is_film = brand.is_some_and(|brand| {
+    let has_video_brand = brand.is_some_and(|brand| {
         [
             &b"isom"[..],
             b"iso2",
@@ -165,7 +165,9 @@ fn holds_video(head: &[u8]) -> bool {
         ]
         .contains(&brand)
     });
-    is_film || head.starts_with(b"\x1a\x45\xdf\xa3") || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI "))
+    has_video_brand
+        || head.starts_with(b"\x1a\x45\xdf\xa3")
+        || (head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI "))
 }
 
 /// Canonical location of `path`: links to folders are resolved, a link to the file itself is another photo.
@@ -185,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_video_is_known_by_its_name_or_its_first_bytes() {
+    fn a_video_is_recognised_by_its_name_or_first_bytes() {
         for name in ["clip.mp4", "a/b.MOV", "x.webm"] {
             assert!(is_video(name.as_ref()), "{name}");
         }

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_names_what_happened_and_nothing_else() {
+    fn the_summary_omits_counts_of_zero() {
         let mut summary = Summary { aged: 9, ..Summary::default() };
         assert_eq!(summary.to_string(), "photos aged: 9");
         assert!(summary.result().is_ok());

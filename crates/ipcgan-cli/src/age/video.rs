@@ -40,7 +40,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
         found.push(faces.into_iter().map(|face| face.found).collect());
     }
     progress.finish();
-    let people = wanted(track_faces(&found), aging.settings.face)?;
+    let people = selected_tracks(track_faces(&found), aging.settings.face)?;
     info!("people: {}, frames: {}", people.len(), frames.len());
     let people = people.iter().map(Track::smoothed).collect();
     let mut video = Video { aging, frames, bases, people, near: BTreeMap::new(), log };
@@ -69,7 +69,7 @@ fn read(frame: &Photo) -> Result<(Arc<[u8]>, Original)> {
 }
 
 /// The selected tracks.
-fn wanted(people: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
+fn selected_tracks(people: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
     let count = people.len();
     let chosen: Vec<Track> = match faces {
         FaceSelection::All => people,
@@ -151,7 +151,7 @@ impl Video<'_> {
         Some(&frame.residuals[person].as_ref()?[age])
     }
 
-    /// Reads a frame; `None` if it cannot be read, which has been reported before.
+    /// Reads a frame; `None` if it cannot be read, which face detection has reported.
     fn read(&self, frame: usize) -> Result<Option<Frame>> {
         let Ok((bytes, photo)) = read(&self.frames[frame]) else { return Ok(None) };
         let rgb = photo.rgb();

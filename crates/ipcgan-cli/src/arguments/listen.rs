@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_host_and_port_names_the_port() {
+    fn host_and_port_must_not_name_different_ports() {
         assert_eq!(port("localhost", None).unwrap(), 80);
         assert_eq!(port("localhost:1", None).unwrap(), 1);
         assert_eq!(port("localhost", Some(2)).unwrap(), 2);

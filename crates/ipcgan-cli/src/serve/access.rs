@@ -25,9 +25,9 @@ pub(super) struct AccessPolicy {
 /// Who can reach the listening address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Programs of this computer.
+    /// Only programs on this computer.
     Loopback,
-    /// Other computers, by any name of this one.
+    /// Other computers, too, by any name of this one.
     Network,
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn check_access(State(policy): State<Arc<AccessPolicy>>, reques
     }
 }
 
-/// Host and port of a request; optional in HTTP/1.0.
+/// Host and port of a request; `None` if an HTTP/1.0 request has none.
 fn authority(request: &Request) -> Result<Option<Authority>, ApiError> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.clone()));

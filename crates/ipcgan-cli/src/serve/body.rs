@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::api_error::ApiError;
 
-/// Memory for all bodies together, receiving and queued.
+/// Memory budget of all bodies together, received or queued; larger if two bodies of maximum size need more.
 const MEMORY_BUDGET: usize = 256 << 20;
 /// Unit of the memory budget in bytes.
 const BUDGET_UNIT: usize = 1024;
-/// Maximum time that a body waits for memory: longer than a stalled sender keeps it.
+/// Maximum time that a body waits for memory: longer than a stalled sender can occupy it.
 const MEMORY_WAIT: Duration = Duration::from_secs(8);
 /// Minimum rate: in each window a sender must send `MIN_WINDOW_BYTES` (8 KiB/s, below the slowest usual connection).
 const RATE_WINDOW: Duration = Duration::from_secs(5);
@@ -130,7 +130,7 @@ impl SenderClock {
         Ok(())
     }
 
-    /// Excludes time that passed for other reasons than the sender.
+    /// Extends the deadline and the window by time that the sender is not responsible for.
     fn pause(&mut self, time: Duration) {
         self.deadline += time;
         self.window_end += time;

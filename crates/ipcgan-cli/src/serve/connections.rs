@@ -27,7 +27,7 @@ const MAX_CONNECTIONS: u32 = 512;
 const EVICTABLE_AFTER: Duration = Duration::from_secs(2);
 /// Maximum time to receive the head of a request, on a kept-alive connection as well.
 const MAX_HEAD_TIME: Duration = Duration::from_secs(10);
-/// Time after which a connection accepts no further request, and twice which it is closed.
+/// A connection accepts no further request after this time, and is closed after twice this time.
 const LIFETIME: Duration = Duration::from_mins(15);
 /// Interval of checks for stalled clients.
 const STALL_CHECK: Duration = Duration::from_secs(1);
@@ -48,7 +48,8 @@ pub(super) enum Ended {
 
 /// Serves until a stop signal, then finishes the requests in progress, unless a second signal comes.
 ///
-/// The head of a request must arrive within `timeout`, and a client must not stall reading a response for twice as long.
+/// The head of a request must arrive within `timeout`, at most [`MAX_HEAD_TIME`]; a client that neither sends nor reads
+/// for twice `timeout` is disconnected.
 pub(super) async fn serve(listeners: Vec<TcpListener>, router: Router, timeout: Duration) -> io::Result<Ended> {
     let mut signals = StopSignals::new()?;
     let (stop, stopping) = watch::channel(false);
@@ -156,9 +157,9 @@ impl Server {
 /// How a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ConnectionEnd {
-    /// The last response was written.
+    /// The last response was written, or the client disconnected or did not send HTTP.
     Closed,
-    /// The client stalled.
+    /// The client stalled, or the connection exceeded its lifetime.
     Expired,
 }
 
@@ -214,7 +215,7 @@ impl OpenConnections {
         drop(place);
     }
 
-    /// Closes the connection that has been idle longest, if it is long enough.
+    /// Closes the connection that has been idle longest, if that is longer than [`EVICTABLE_AFTER`].
     fn evict_one(&self, now: Instant) {
         let open = self.lock();
         let waiting = open.iter().filter_map(|connection| Some((connection.waiting_since()?, connection)));

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_photo_is_searched_down_to_a_size_at_which_a_face_that_fills_it_is_found() {
+    fn the_coarsest_level_of_a_large_photo_is_small_enough_for_a_face_that_fills_it() {
         let sizes = pyramid_levels([4000, 3000], 0.5);
 
         assert_eq!(sizes[0], PyramidLevel { width: 2000, height: 1500 });
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strip_has_a_pass_only_while_its_shorter_side_allows_larger_faces() {
+    fn the_shorter_side_limits_the_number_of_levels() {
         assert_eq!(pyramid_levels([50_000, 300], 0.2), [PyramidLevel { width: 10_000, height: 60 }]);
     }
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_cover_a_large_pass_and_each_point_belongs_to_one() {
+    fn tiles_cover_a_large_level_and_each_point_has_one_owner() {
         let level = PyramidLevel { width: 2500, height: 1900 };
         let tiles = level.tiles();
 

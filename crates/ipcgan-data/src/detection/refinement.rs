@@ -71,7 +71,7 @@ fn close_up(predict: &Predict<'_>, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) 
     Some(landmarks.map(|landmark| to_photo.apply(landmark)))
 }
 
-/// The crop and its mirror image, `[2, 3, SIDE, SIDE]`; black beyond the photo.
+/// The crop and its mirror image, `[2, SIDE, SIDE, 3]`; black beyond the photo.
 fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
     // A bilinear sample is itself a mean over two pixels along each axis.
     let points = (to_photo.scale() / 2.0).ceil().clamp(1.0, MAX_SAMPLES) as usize;
@@ -85,7 +85,7 @@ fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
             let part = |index: usize| (index as f32 + 0.5) / points as f32;
             let [column, row] = to_photo.apply([x as f32 + part(index % points), y as f32 + part(index / points)]);
             if (0.0..width).contains(&column) && (0.0..height).contains(&row) {
-                // Pixel centres lie at half coordinates.
+                // Pixel centres are at half-integer coordinates.
                 let value = resample::at(photo, column - 0.5, row - 0.5);
                 sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += value);
             }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_up_is_black_beyond_the_photo_and_beside_it_its_mirror_image() {
+    fn a_crop_is_black_beyond_the_photo_and_followed_by_its_mirror_image() {
         let photo = RgbImage::from_fn(SIDE as u32 / 2, SIDE as u32, |x, _| Rgb([x as u8, 7, 9]));
         let points = TEMPLATE.map(|place| place.map(|fraction| fraction * 100.0));
         let identity = SimilarityTransform::estimate(&points, &points).unwrap();

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shrunk_pixel_is_the_mean_of_what_it_covers() {
+    fn a_downscaled_pixel_is_the_mean_of_the_pixels_it_covers() {
         let photo = RgbImage::from_fn(3, 2, |x, y| Rgb([(30 * x + 60 * y) as u8; 3]));
 
         let shrunk = resized(&photo, 2, 1);

@@ -44,14 +44,14 @@ mod tests {
     }
 
     #[test]
-    fn of_faces_that_overlap_the_highest_score_is_kept() {
+    fn the_highest_score_of_overlapping_faces_is_kept() {
         let kept = non_maximum_suppression(vec![face(4.0, 0.7), face(0.0, 0.8), face(30.0, 0.6)], 0.3);
 
         assert_eq!(kept, [face(0.0, 0.8), face(30.0, 0.6)]);
     }
 
     #[test]
-    fn what_lies_within_a_surer_face_is_a_part_of_it() {
+    fn a_face_nested_in_one_of_a_higher_score_is_removed() {
         let part =
             DetectedFace { bounds: BoundingBox { right: 5.0, bottom: 5.0, ..face(1.0, 0.6).bounds }, ..face(1.0, 0.6) };
 
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_was_left_out_suppresses_no_other() {
+    fn a_suppressed_face_suppresses_no_other() {
         // The second overlaps both others, which overlap each other less.
         let kept = non_maximum_suppression(vec![face(0.0, 0.9), face(4.0, 0.8), face(8.0, 0.7)], 0.3);
 

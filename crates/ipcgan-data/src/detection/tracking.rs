@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_is_lost_for_a_moment_moves_on_evenly() {
+    fn a_track_is_interpolated_where_its_face_is_missing() {
         let frames = [vec![face(0.0, 0.0)], vec![], vec![], vec![face(9.0, 3.0)]];
 
         let tracks = track_faces(&frames);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_elsewhere_or_much_later_is_somebody_else() {
+    fn a_face_elsewhere_or_much_later_starts_a_new_track() {
         let elsewhere = [vec![face(0.0, 0.0)], vec![face(100.0, 0.0)]];
         let later = [vec![vec![face(0.0, 0.0)]], vec![vec![]; MAX_GAP + 1], vec![vec![face(0.0, 0.0)]]].concat();
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn trembling_is_taken_away_and_an_even_movement_is_not() {
+    fn jitter_is_smoothed_and_steady_movement_is_kept() {
         let moved = |frame: usize, tremble: f32| vec![face(10.0 * frame as f32 + tremble, 0.0)];
         let even: Vec<_> = (0..20).map(|frame| moved(frame, 0.0)).collect();
         let trembling: Vec<_> = (0..20).map(|frame| moved(frame, if frame % 2 == 0 { 2.0 } else { -2.0 })).collect();

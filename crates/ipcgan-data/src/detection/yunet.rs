@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_finest_pass_is_bounded_by_the_smallest_face_and_by_pixels() {
+    fn the_finest_level_is_bounded_by_the_minimum_face_and_by_pixels() {
         let config = YunetConfig::default();
 
         assert_eq!(YunetConfig { min_face: 16.0, ..config }.finest_scale([320, 240]), 1.5);

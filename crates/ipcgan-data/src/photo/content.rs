@@ -254,12 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_is_cut_at_the_end_is_text_still() {
+    fn text_with_a_truncated_last_character_is_text() {
         assert_eq!(what("not an image, é".as_bytes().split_last().unwrap().1), "a text");
     }
 
     #[test]
-    fn raw_data_within_tiff_are_no_tiff() {
+    fn raw_files_based_on_tiff_are_not_tiff() {
         let tiff = |tag: u16, value: u32| {
             let mut bytes = b"MM\0*\0\0\0\x08\0\x02".to_vec();
             bytes.extend([tag.to_be_bytes(), 4u16.to_be_bytes()].concat());

@@ -260,7 +260,7 @@ mod tests {
 
     #[cfg(feature = "avif")]
     #[test]
-    fn avif_is_read_with_its_colours_depth_transparency_and_turn() {
+    fn avif_is_read_with_its_colours_depth_transparency_and_orientation() {
         let plain = read(file!("half-colours.avif"));
         assert_eq!(plain.kind(), Some(ImageKind::Avif));
         assert_shows_gradient("half-colours.avif", &plain.image, 16);
@@ -277,7 +277,7 @@ mod tests {
 
     #[cfg(feature = "heic")]
     #[test]
-    fn heic_is_read_with_its_notes() {
+    fn heic_is_read_with_its_metadata() {
         let photo = read(file!("camera.heic"));
 
         assert_eq!(photo.kind(), Some(ImageKind::Heic));

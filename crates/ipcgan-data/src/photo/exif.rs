@@ -172,7 +172,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn thumbnail_and_preview_go_and_all_else_stays_at_its_place() {
+    fn thumbnail_and_preview_are_removed_and_other_metadata_keeps_its_offset() {
         let before = with_previews();
         let mut notes = before.clone();
 
@@ -188,7 +188,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_thumbnail_of_bare_pixels_goes_too() {
+    fn an_uncompressed_thumbnail_is_removed() {
         // One strip of 6 bytes at 38, in the second directory at 44.
         let mut notes = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x02\0\0\0C\0\0\0\x20\0\0\0".to_vec();
         notes.resize(32, 0);
@@ -203,7 +203,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn notes_that_make_no_sense_are_no_trouble() {
+    fn invalid_metadata_does_not_panic() {
         let whole = with_previews();
         for length in 0..whole.len() {
             let mut cut = whole[..length].to_vec();

@@ -75,7 +75,7 @@ mod tests {
     use crate::photo::{Original, original};
 
     #[test]
-    fn every_usual_way_to_write_a_name_is_understood() {
+    fn a_format_is_parsed_from_every_usual_spelling() {
         for name in ["jpg", "jpeg", "JPG", "Jpeg", ".jpg", " jpg "] {
             assert_eq!(name.parse(), Ok(PhotoFormat::Jpeg), "{name}");
         }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_is_written_as_it_came_where_that_is_possible() {
+    fn a_photo_keeps_its_format_if_it_can_be_written() {
         let image = RgbImage::new(9, 9);
 
         assert_eq!(like(image.clone(), image::ImageFormat::Jpeg), PhotoFormat::Jpeg);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_side_is_the_one_that_can_be_written() {
+    fn the_maximum_side_is_the_largest_that_can_be_encoded() {
         for format in [PhotoFormat::Jpeg, PhotoFormat::WebP] {
             let written = |width| Original::from(RgbImage::new(width, 1)).encoded(format);
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_that_changed_to_sixteen_bits_is_not_cut_to_eight() {
+    fn a_jpeg_that_became_16_bits_is_written_as_png() {
         let mut bytes = std::io::Cursor::new(Vec::new());
         RgbImage::new(9, 9).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
         let mut photo = original(bytes.get_ref(), "photo".as_ref()).unwrap();

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_tells_the_format_and_not_the_name() {
+    fn the_format_is_detected_by_content_and_not_by_name() {
         let (_folder, path) = place("face.jpg");
         write_png(&path, &gradient(9, 9)).unwrap();
 
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_for_printing_becomes_rgb() {
+    fn a_cmyk_jpeg_becomes_rgb() {
         let (_folder, path) = place("print.jpg");
         // Made by Pillow: 16 x 16 red pixels in CMYK.
         fs::write(&path, include_bytes!("../../tests/data/cmyk.jpg")).unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_gif_the_first_frame_counts() {
+    fn the_first_frame_of_a_gif_is_read() {
         let frame = |red| image::Frame::new(RgbaImage::from_pixel(9, 8, Rgba([red, 0, 0, 255])));
         let mut bytes = Vec::new();
         image::codecs::gif::GifEncoder::new(&mut bytes).encode_frames([frame(250), frame(10)]).unwrap();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_follows_an_image_is_no_trouble() {
+    fn data_after_an_image_are_ignored() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif] {
             let trailer = [&b"motion photo"[..], &[0; 300_000], &file(ImageFormat::Jpeg)[..900]].concat();
             let long = [file(format), trailer].concat();

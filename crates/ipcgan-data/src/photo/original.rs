@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn webp_keeps_eight_bits_and_jpeg_nearly() {
+    fn webp_is_lossless_at_8_bits_and_jpeg_is_close() {
         let before = Original { notes: None, ..photo(colourful()) };
 
         let [webp, jpeg] = [PhotoFormat::WebP, PhotoFormat::Jpeg].map(|format| again(&before, format).rgb());
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_of_another_kind_of_colours_is_left_out() {
+    fn a_colour_profile_of_another_colour_space_is_left_out() {
         let grey = Original { notes: None, ..photo(DynamicImage::from(colourful()).to_luma8()) };
 
         // WebP has no greyscale format.
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_shows_no_face_of_before_in_a_thumbnail() {
+    fn a_result_has_no_thumbnail_of_the_original_face() {
         for format in PhotoFormat::ALL {
             let with_thumbnail = Original { notes: Some(exif::tests::with_previews()), ..of(colourful().into()) };
             let file = with_thumbnail.encoded(format).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_with_the_head_of_jpeg_turn_a_webp_too() {
+    fn exif_with_the_jpeg_prefix_rotates_a_webp() {
         let notes = [b"Exif\0\0", NOTES].concat();
         let file = Original { notes: Some(notes), ..of(colourful().into()) }.encoded(PhotoFormat::WebP).unwrap();
 
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_format_cannot_hold_is_named() {
+    fn losses_of_a_format_are_listed() {
         let image = DynamicImage::from(colourful());
         let [plain, clear] = [of(image.clone()), of(image.to_rgba16().into())];
 

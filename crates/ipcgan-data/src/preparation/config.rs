@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_of_other_settings_goes_and_one_of_the_same_stays() {
+    fn a_table_of_other_settings_is_removed_and_one_of_equal_settings_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("metadata.csv");
         let config = PreparationConfig::new("synthetic".into());

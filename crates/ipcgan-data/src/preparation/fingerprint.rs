@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_known_again_after_encoding_and_resizing() {
+    fn an_image_is_recognised_after_encoding_and_resizing() {
         let mut images = Vec::new();
         for face in faces(2) {
             images.extend([encoded_again(&face), photo::resized(&face, 96), face]);

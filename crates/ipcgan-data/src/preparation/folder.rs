@@ -44,7 +44,7 @@ impl CreatedPaths {
         Self { folder: folder.into(), folder_is_new: !folder.exists() }
     }
 
-    /// Removes them after a call that made no face; failures are ignored.
+    /// Removes them after a call that prepared no face; failures are ignored.
     pub(super) fn remove(self) {
         for name in [config::NAME, journal::NAME] {
             let _ = fs::remove_file(self.folder.join(name));

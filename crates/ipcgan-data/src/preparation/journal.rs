@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_is_known_after_a_crash_but_for_the_line_that_was_cut_short() {
+    fn after_a_crash_the_journal_is_read_without_its_truncated_last_line() {
         let folder = tempfile::tempdir().unwrap();
         let (journal, done) = Journal::open(folder.path()).unwrap();
         assert!(done.is_empty());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_outside_of_the_folder_is_none() {
+    fn a_name_outside_the_folder_is_ignored() {
         let hash = String::from_utf8(line(done_with(2).cells("inside/a.jpg"))).unwrap();
         let outside = ["../a.jpg", "/a.jpg"].map(|name| hash.replace("inside/a.jpg", name)).concat();
 
@@ -153,7 +153,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_in_its_place_is_an_error_and_not_waited_for() {
+    fn a_pipe_in_place_of_the_journal_is_an_error_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let made = std::process::Command::new("mkfifo").arg(folder.path().join(NAME)).status().unwrap();
         assert!(made.success());

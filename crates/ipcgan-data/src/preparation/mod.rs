@@ -38,7 +38,7 @@ use journal::Journal;
 /// Prepares `faces` in `folder`; `excluded` are images that were excluded before.
 ///
 /// Existing faces of an earlier call are kept. `metadata.csv` is written last, so a folder that has one is complete.
-/// Returns `None` if it was stopped. A call that makes no face leaves nothing behind.
+/// Returns `None` if it was stopped. A call that prepares no face leaves no files.
 ///
 /// # Errors
 /// No face is usable; the folder was prepared with other settings or from another data set, is being prepared by
@@ -131,8 +131,8 @@ fn with_splits(
     let splits = split_assignment::assign_splits(&faces, &duplicates, config.seed, held_out);
     let duplicates = duplicates.into_iter().map(|pair| pair.map(|index| faces[index].0.clone())).collect();
     let mut kept = Vec::new();
-    for ((name, label), side) in faces.into_iter().zip(splits) {
-        match side {
+    for ((name, label), assigned) in faces.into_iter().zip(splits) {
+        match assigned {
             Ok(split) => kept.push((file_name(&name), FaceLabel { split: Some(split), ..label })),
             Err(fault) => excluded.push(Excluded { path: name.into(), line: None, fault }),
         }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_prepared_can_be_opened_and_shares_no_person_between_sides() {
+    fn a_prepared_folder_can_be_opened_and_has_each_identity_in_one_split() {
         let folder = tempfile::tempdir().unwrap();
 
         let prepared = prepared(folder.path(), 3);
@@ -244,18 +244,18 @@ mod tests {
         assert!(unusable.is_empty());
         assert_eq!(opened.len(), 98);
         assert_eq!(opened.image(0).unwrap(), faces().image(0).unwrap());
-        let mut sides = BTreeMap::new();
+        let mut splits = BTreeMap::new();
         for index in 0..opened.len() {
             let FaceLabel { identity, split, .. } = opened.label(index).clone();
-            assert_eq!(*sides.entry(identity).or_insert(split), split);
+            assert_eq!(*splits.entry(identity).or_insert(split), split);
         }
-        assert!(Split::ALL.iter().all(|split| sides.values().any(|side| *side == Some(*split))));
+        assert!(Split::ALL.iter().all(|split| splits.values().any(|found| *found == Some(*split))));
         let report = fs::read_to_string(folder.path().join("report.html")).unwrap();
         assert!(report.contains("98 faces of 32 × 32") && report.contains("x, &quot;y&quot;.jpg: makes no sense"));
     }
 
     #[test]
-    fn the_folder_is_the_same_whatever_the_threads_and_however_often_it_was_interrupted() {
+    fn the_folder_does_not_depend_on_the_number_of_threads_or_interruptions() {
         let [whole, broken] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         prepared(whole.path(), 1);
 
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_makes_only_what_is_missing() {
+    fn a_second_run_makes_only_the_missing_faces() {
         let folder = tempfile::tempdir().unwrap();
         prepared(folder.path(), 1);
         let image = folder.path().join("images/person-00001/group-0/0.png");
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_makes_no_face_leaves_nothing_behind() {
+    fn a_preparation_without_faces_leaves_no_files() {
         let folder = tempfile::tempdir().unwrap();
         let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
         fs::create_dir(&old).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_somebody_else_are_not_replaced() {
+    fn files_that_were_not_written_by_a_preparation_are_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("metadata.csv"), "mine").unwrap();
 

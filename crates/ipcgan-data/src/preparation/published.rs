@@ -55,11 +55,11 @@ impl PublishedSplit {
             let name = cell(Some(split)).unwrap_or_default();
             let other =
                 || unusable(format!("names split `{name}` in line {line}, which is none of train, valid, test"));
-            let side = Split::by_name(&name).ok_or_else(other)?;
+            let assigned = Split::by_name(&name).ok_or_else(other)?;
             if let Some(name) = cell(file_name) {
-                list.by_file_name.insert(name, side);
+                list.by_file_name.insert(name, assigned);
             } else if let Some(name) = cell(identity) {
-                list.by_identity.insert(name, side);
+                list.by_identity.insert(name, assigned);
             }
         }
         Ok(list)
@@ -114,8 +114,8 @@ mod tests {
         let applied = list.apply(&mut images).unwrap();
 
         assert_eq!(applied, AppliedSplit { listed: 2, unlisted: 1, unused_entries: 1 });
-        let sides = images.map(|image| image.label.unwrap().split);
-        assert_eq!(sides, [Some(Split::Test), Some(Split::Valid), None]);
+        let splits = images.map(|image| image.label.unwrap().split);
+        assert_eq!(splits, [Some(Split::Test), Some(Split::Valid), None]);
     }
 
     #[test]

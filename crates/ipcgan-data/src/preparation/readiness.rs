@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_all_groups_and_identities_serves_all_stages() {
+    fn a_folder_with_all_groups_and_identities_is_ready_for_all_stages() {
         let mut faces = Vec::new();
         for (split, people) in [(Split::Train, ["ann", "bob"]), (Split::Valid, ["cem", "dan"])] {
             for person in people {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_the_stages_that_need_it() {
+    fn missing_labels_are_listed_with_the_stages_that_need_them() {
         let readiness = readiness(vec![face(Some(0), "", Split::Train), face(None, "", Split::Valid)]);
 
         let lines = readiness.lines();

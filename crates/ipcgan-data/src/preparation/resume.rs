@@ -13,8 +13,8 @@ use crate::{DataError, FaceSet};
 /// Removes from `done` the faces whose source image was replaced by another image of the same name, with their crops.
 ///
 /// # Errors
-/// Most finished faces are not among `faces`: the folder belongs to another data set, possibly one with the same file
-/// names.
+/// Most finished faces are not among `faces`, or have another source image there: the folder belongs to another data
+/// set, possibly one with the same file names.
 pub(super) fn keep_duplicates(
     faces: &dyn FaceSet,
     done: &mut HashMap<String, Done>,

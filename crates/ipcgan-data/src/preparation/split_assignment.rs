@@ -43,7 +43,7 @@ pub(super) fn assign_splits(
         let key = label.identity.as_deref().unwrap_or(name);
         named.entry(leaders[index]).and_modify(|first| *first = (*first).min(key)).or_insert(key);
     }
-    let side = |(index, (_, label)): (usize, &(String, FaceLabel))| {
+    let split = |(index, (_, label)): (usize, &(String, FaceLabel))| {
         let leader = leaders[index];
         match (given.get(&leader), label.split) {
             (None, _) => Ok(split_of(named[&leader], seed, held_out)),
@@ -54,7 +54,7 @@ pub(super) fn assign_splits(
             }),
         }
     };
-    faces.iter().enumerate().map(side).collect()
+    faces.iter().enumerate().map(split).collect()
 }
 
 #[cfg(test)]
@@ -75,15 +75,15 @@ mod tests {
         // The last image of every other identity duplicates the first of the next.
         let same: Vec<_> = (0..10).map(|pair| [6 * pair + 2, 6 * pair + 3]).collect();
 
-        let sides = assign_splits(&faces, &same, 1, HALVES);
+        let splits = assign_splits(&faces, &same, 1, HALVES);
 
-        let side = |index: usize| sides[index].as_ref().unwrap();
-        assert!((0..10).all(|pair| (0..6).all(|index| side(6 * pair) == side(6 * pair + index))));
-        assert!((0..60).any(|index| side(index) != side(0)));
+        let split = |index: usize| splits[index].as_ref().unwrap();
+        assert!((0..10).all(|pair| (0..6).all(|index| split(6 * pair) == split(6 * pair + index))));
+        assert!((0..60).any(|index| split(index) != split(0)));
     }
 
     #[test]
-    fn a_given_side_holds_for_all_that_belong_together_and_the_strictest_wins() {
+    fn a_labelled_split_applies_to_the_whole_set_and_the_strictest_wins() {
         let faces = [
             face("a1", "ann", Some(Split::Train)),
             face("a2", "ann", Some(Split::Test)),
@@ -91,16 +91,16 @@ mod tests {
             face("b1", "", Some(Split::Valid)),
         ];
 
-        let sides = assign_splits(&faces, &[], 1, HALVES);
+        let splits = assign_splits(&faces, &[], 1, HALVES);
 
-        let fault = sides[0].as_ref().unwrap_err();
+        let fault = splits[0].as_ref().unwrap_err();
         assert_eq!(fault.reason, "the same identity or image is in test as a2");
         assert_eq!(fault.cause, Cause::OtherSplit);
-        assert_eq!(sides[1..], [Ok(Split::Test), Ok(Split::Test), Ok(Split::Valid)]);
+        assert_eq!(splits[1..], [Ok(Split::Test), Ok(Split::Test), Ok(Split::Valid)]);
     }
 
     #[test]
-    fn the_side_does_not_depend_on_the_order_or_on_other_faces() {
+    fn the_split_does_not_depend_on_the_order_or_on_other_faces() {
         let mut faces: Vec<_> = (0..20).map(|index| face(&format!("{index}.jpg"), "", None)).collect();
         let forwards = assign_splits(&faces, &[[3, 4]], 1, HALVES);
 

@@ -109,7 +109,7 @@ mod tests {
         "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score\n";
 
     #[test]
-    fn tables_of_all_folds_say_subject_and_range_of_ages() {
+    fn tables_of_all_folds_hold_identities_and_age_ranges() {
         let row = |user: &str, image: &str, face: u32, age: &str| {
             format!("{user}\t{image}\t{face}\t{age}\tf\t0\t414\t1086\t1383\t-115\t30\t17\n")
         };

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn known_data_sets_without_ages_are_known_by_their_own_names() {
+    fn data_sets_without_ages_are_recognised_by_their_own_names() {
         assert_eq!(of_numbered(&numbered(12, |i| format!("thumbnails128x128/00000/{i:05}.png"))), "ffhq");
         assert_eq!(
             of_numbered(&numbered(12, |i| format!("{:05}/{:05}.png", i / 6 * 1000, i / 6 * 1000 + i % 6))),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_folders_are_ages_only_if_they_can_be_nothing_else() {
+    fn numeric_folder_names_are_ages_only_if_they_cannot_be_identities() {
         let folders =
             |numbers: &[u32]| -> Vec<String> { numbers.iter().map(|number| format!("{number}/a.jpg")).collect() };
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_labels_goes_before_names() {
+    fn a_label_table_takes_precedence_over_file_names() {
         assert_eq!(of(&["metadata.csv", "14_Gia_Mantegna_0012.jpg"]), "csv");
         let message = of(&["labels.csv", "a.jpg"]);
         assert!(message.contains("csv (labels.csv"), "{message}");

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mat_file_numbers_identities_despite_other_spellings() {
+    fn the_mat_file_gives_identity_numbers_despite_other_spellings() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
             "14_Ann_Lee_0001.jpg",

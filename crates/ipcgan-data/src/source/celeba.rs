@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_without_the_tables_is_noted() {
+    fn labels_that_are_unknown_without_the_tables_are_noted() {
         let listing = listing("celeba", &[("img_align_celeba/000001.jpg", "")]);
 
         assert_eq!(described(&listing), ["img_align_celeba/000001.jpg: ? ? ?"]);

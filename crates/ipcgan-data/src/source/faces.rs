@@ -201,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn of_several_faces_the_one_in_the_middle_is_meant() {
+    fn the_central_one_of_several_faces_is_selected() {
         let (_folder, faces) = faces(60, 20.0);
 
         assert_eq!(*faces.image(0).unwrap().get_pixel(8, 8), Rgb([200; 3]));
     }
 
     #[test]
-    fn no_face_and_a_small_one_are_left_out_with_their_causes() {
+    fn images_without_a_face_or_with_a_small_one_are_excluded_with_causes() {
         let cause = |side, detected| Fault::of(&faces(side, detected).1.image(0).unwrap_err()).cause;
 
         assert_eq!(cause(10, 10.0), Cause::NoFace);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn images_wait_until_there_is_room_for_them() {
+    fn images_wait_until_their_pixels_fit_the_memory_budget() {
         let (_folder, faces) = faces(8, 8.0);
         let all = faces.pixels.take(u64::MAX);
 

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_make_no_age_are_named() {
+    fn dates_that_give_no_age_are_reported() {
         let files = [("wiki_crop/17/10000217_1981-05-05_1970.jpg", ""), ("x.jpg", "")];
 
         let expected = [

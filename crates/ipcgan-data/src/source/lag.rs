@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_person_is_known_and_the_age_is_not() {
+    fn identities_are_known_and_ages_are_not() {
         let person = |name: &str| Some(Named { age: None, identity: Some(name.into()) });
 
         assert_eq!(read("50_cent_a0.jpg"), person("50_cent"));

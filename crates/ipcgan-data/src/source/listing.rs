@@ -69,7 +69,7 @@ mod tests {
     use crate::source::testing::tree;
 
     #[test]
-    fn images_that_no_table_names_are_left_out_with_that_reason() {
+    fn images_without_a_table_row_are_excluded_with_that_reason() {
         let (_folder, tree) = tree(&["a.jpg", "b.jpg"]);
         let listing = Listing::from(vec![SourceImage::of_file("a.jpg", Ok(FaceLabel::default()))]);
 

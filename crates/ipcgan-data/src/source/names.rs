@@ -65,7 +65,7 @@ mod tests {
     use crate::source::testing::tree;
 
     #[test]
-    fn a_name_of_another_form_or_an_impossible_age_is_left_out_alone() {
+    fn only_names_of_another_form_and_impossible_ages_are_excluded() {
         let (_folder, tree) = tree(&["14_A_0001.jpg", "cover.jpg", "200_A_0001.jpg", "9_A_0001.jpg"]);
 
         let cacd = by_name("cacd").unwrap();

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_table_does_not_say_and_how_it_is_written_is_noted() {
+    fn missing_columns_and_the_encoding_of_a_table_are_noted() {
         let listing = listing("csv", &[("metadata.csv", "file_name;years\na.jpg;33\n"), ("a.jpg", "")]);
 
         let expected = [
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_another_data_set_is_known_by_its_contents() {
+    fn the_table_of_another_data_set_is_recognised_by_its_contents() {
         let folder = tempfile::tempdir().unwrap();
         let name = |file: &str, contents: &[u8]| {
             let path = folder.path().join(file);

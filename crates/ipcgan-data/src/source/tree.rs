@@ -66,7 +66,7 @@ impl Tree {
         self.images.iter().map(|index| self.files[*index].as_str())
     }
 
-    /// Files with one of these extensions, such as `csv`.
+    /// Files with the extension `extension`, such as `csv`, ignoring case.
     pub(crate) fn with_extension(&self, extension: &str) -> impl Iterator<Item = &str> {
         self.files
             .iter()
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_called_an_image_is_a_folder() {
+    fn a_folder_with_an_image_extension_is_read_as_a_folder() {
         let folder = folder(&["x.jpg/y.jpg"]);
 
         assert_eq!(images(&Tree::read(folder.path(), None).unwrap()), ["x.jpg/y.jpg"]);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn images_that_are_skipped_are_named() {
+    fn skipped_images_are_reported() {
         let folder = folder(&["a.cr2", ".b.jpg", "__MACOSX/c.jpg", ".cache/d.jpg", ".DS_Store"]);
 
         let tree = Tree::read(folder.path(), None).unwrap();
@@ -300,7 +300,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn no_image_counts_twice_because_of_a_link() {
+    fn an_image_that_several_links_lead_to_is_read_once() {
         use std::os::unix::fs::symlink;
         let all = folder(&["data/a/1.jpg", "elsewhere/2.jpg"]);
         let data = all.path().join("data");
@@ -322,7 +322,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_but_not_in_circles_and_broken_ones_are_named() {
+    fn links_are_followed_except_loops_and_broken_ones_are_reported() {
         use std::os::unix::fs::symlink;
         let elsewhere = folder(&["b.jpg"]);
         let folder = folder(&["a/a.jpg"]);
@@ -342,7 +342,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn an_image_whose_name_is_not_utf_8_is_named_and_the_others_are_read() {
+    fn an_image_whose_name_is_not_utf_8_is_reported_and_the_others_are_read() {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let folder = folder(&["a.jpg"]);

@@ -1,11 +1,11 @@
-//! What age changes in a face.
+//! Signs of age in a face.
 
 use super::person::Person;
 
 /// Signs of age, each 0 to 1.
 ///
-/// Each begins at a definite age and grows mostly around one of the borders 20, 30, 40 and 50, so that adjacent age
-/// groups differ at a glance, also at 64 pixels.
+/// Each begins at a fixed age and changes mostly around one of the group boundaries 20, 30, 40 and 50, so that
+/// adjacent age groups differ clearly, even at 64 pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ageing {
     /// Round and short face, large eyes, blush, low hairline, lighter hair: fades until 24.
@@ -14,7 +14,7 @@ pub(super) struct Ageing {
     pub(super) blemishes: f32,
     /// Beard, stubble and full brows, from 18 on.
     pub(super) grown: f32,
-    /// Make-up: comes with 18, fades after 30.
+    /// Make-up, from 18 on; fades after 29.
     pub(super) makeup: f32,
     /// Folds from nose to mouth, hollow cheeks and lines around the eyes, from 28 on.
     pub(super) early_lines: f32,
@@ -45,7 +45,7 @@ pub(super) struct Ageing {
 impl Ageing {
     /// Signs of age of `person` at `age` years.
     pub(super) fn of(person: &Person, age: f32) -> Self {
-        // A person ahead by some years is so as a grown-up, not as a child.
+        // Looking older or younger than one's age applies to adults, not to children.
         let age = age + person.years_ahead * rise(age, 20.0, 40.0);
         let grey_age = age + person.grey_ahead;
         Self {
@@ -82,7 +82,7 @@ mod tests {
     use crate::random::random;
 
     #[test]
-    fn signs_of_age_only_come_and_signs_of_youth_only_go() {
+    fn signs_of_age_never_decrease_and_signs_of_youth_never_increase() {
         let person = Person::random(&mut random(1, 0, 0));
         let signs: Vec<_> = (11..90).map(|age| Ageing::of(&person, age as f32)).collect();
 

@@ -1,4 +1,4 @@
-//! A canvas on which a head is drawn in face coordinates, and the shapes it is made of.
+//! A canvas on which a head is drawn in face coordinates, and its shapes.
 //!
 //! Face coordinates: the upright image is the unit square, x to the right, y down.
 
@@ -16,7 +16,7 @@ pub(super) type Position = [f32; 2];
 /// The middle of the face, between eyes at 0.30 and 0.68.
 pub(super) const MIDDLE: f32 = 0.49;
 
-/// Opacity below which not even one byte changes.
+/// Opacity below which no byte changes.
 const INVISIBLE: f32 = 0.004;
 
 /// A transparent image with a head on it.
@@ -37,8 +37,8 @@ impl Canvas {
         canvas
     }
 
-    /// What comes next stands out of the head by `depth` (0: its outline, 1: the eyes, 2: the nose), and so moves
-    /// further when the head turns.
+    /// Draws the following shapes at `depth` in front of the outline of the head (0: the outline, 1: the eyes, 2: the
+    /// nose): the larger it is, the further they move when the head turns.
     pub(super) fn stand_out(&mut self, depth: f32) {
         let Pose { tilt, scale, shift, turn } = self.pose;
         self.transform = Transform::from_scale(self.side, self.side)
@@ -53,12 +53,12 @@ impl Canvas {
         self.paint(shape, colour, opacity, BlendMode::SourceOver);
     }
 
-    /// Fills a shape where there is something already.
+    /// Fills a shape where the canvas is not transparent.
     pub(super) fn fill_on(&mut self, shape: &Shape, colour: Colour, opacity: f32) {
         self.paint(shape, colour, opacity, BlendMode::SourceAtop);
     }
 
-    /// A soft ellipse that fades out at its `radii`, where there is something already.
+    /// A soft ellipse that fades out at its `radii`, where the canvas is not transparent.
     pub(super) fn shade(&mut self, centre: Position, radii: Position, colour: Colour, opacity: f32) {
         if opacity < INVISIBLE {
             return;
@@ -82,14 +82,14 @@ impl Canvas {
         self.pixmap.fill_rect(square, &paint, transform, self.clip.as_ref());
     }
 
-    /// A line that is `width` wide in its middle and thins out at both ends, where there is something already.
+    /// A line that is `width` wide in its middle and thins out at both ends, where the canvas is not transparent.
     pub(super) fn line(&mut self, places: &[Position], width: f32, colour: Colour, opacity: f32) {
         if opacity >= INVISIBLE {
             self.fill_on(&Shape::brush_stroke(places, width), colour, opacity);
         }
     }
 
-    /// Keeps what comes next inside of a shape.
+    /// Clips the following shapes to a shape.
     pub(super) fn clip(&mut self, shape: &Shape) {
         self.clip = shape.0.as_ref().and_then(|path| {
             let mut mask = Mask::new(self.pixmap.width(), self.pixmap.height())?;
@@ -98,7 +98,7 @@ impl Canvas {
         });
     }
 
-    /// Lets what comes next go everywhere.
+    /// Ends the clipping.
     pub(super) fn unclip(&mut self) {
         self.clip = None;
     }
@@ -123,7 +123,7 @@ fn skia(Colour([red, green, blue]): Colour, opacity: f32) -> Color {
     Color::from_rgba(unit(red), unit(green), unit(blue), unit(opacity)).unwrap_or(Color::TRANSPARENT)
 }
 
-/// A shape in face coordinates; one without extent is drawn as nothing.
+/// A shape in face coordinates; one without extent is not drawn.
 pub(super) struct Shape(Option<Path>);
 
 impl Shape {
@@ -203,7 +203,7 @@ fn add_smooth(builder: &mut PathBuilder, places: &[Position]) {
     builder.close();
 }
 
-/// Places on a Catmull-Rom spline through `places`, `steps` to each of its parts.
+/// Points on a Catmull-Rom spline through `places`, `steps` per segment.
 fn smooth_line(places: &[Position], steps: usize) -> Vec<Position> {
     let last = places.len() - 1;
     let mut line = Vec::with_capacity(last * steps + 1);

@@ -1,4 +1,4 @@
-//! What differs between two images of one person of one age: it must tell neither person nor age.
+//! What differs between two images of one person at one age; it must not depend on either.
 
 use rand::{Rng, RngExt};
 
@@ -12,7 +12,7 @@ pub(super) struct Pose {
     pub(super) scale: f32,
     /// To the right and down.
     pub(super) shift: [f32; 2],
-    /// How far the eyes move on the head when it turns: to the right and down.
+    /// Shift of the eyes when the head turns: to the right and down.
     pub(super) turn: [f32; 2],
 }
 
@@ -20,13 +20,13 @@ pub(super) struct Pose {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capture {
     pub(super) pose: Pose,
-    /// Raised corners of the mouth; negative if they hang.
+    /// How far the corners of the mouth are raised; negative if they droop.
     pub(super) smile: f32,
     /// How far the mouth is open.
     pub(super) open: f32,
     /// How far the brows are raised.
     pub(super) raised_brows: f32,
-    /// Where to the eyes look: to the right and down.
+    /// Direction of gaze: to the right and down.
     pub(super) gaze: [f32; 2],
     /// Colours of the background at both ends of its gradient.
     pub(super) background: [Colour; 2],
@@ -36,7 +36,7 @@ pub(super) struct Capture {
     pub(super) clothes: Colour,
     /// How bright the face is, as a fraction of its own brightness.
     pub(super) brightness: f32,
-    /// From where light comes: how much brighter the right and the lower side are.
+    /// Direction of the light: how much brighter the right and the lower side are.
     pub(super) light: [f32; 2],
     /// Colour of the light.
     pub(super) tint: Colour,
@@ -44,12 +44,12 @@ pub(super) struct Capture {
     pub(super) noise: f32,
     /// Seed of the noise.
     pub(super) noise_seed: u64,
-    /// Share of a pixel's value that comes from its neighbours.
+    /// Blur: fraction of a pixel's value that comes from its neighbours.
     pub(super) blur: f32,
 }
 
 impl Capture {
-    /// Some circumstances.
+    /// Random circumstances.
     pub(super) fn random(random: &mut impl Rng) -> Self {
         let mut between = |from: f32, to: f32| random.random_range(from..to);
         let mut colour = |from: f32, to: f32| Colour([0, 1, 2].map(|_| between(from, to)));

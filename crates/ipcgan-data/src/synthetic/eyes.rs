@@ -70,7 +70,7 @@ fn draw_lids(canvas: &mut Canvas, look: &Look, side: f32, skin: Colour) {
     canvas.shade([edge[2][0], lid], [0.095, 0.040], Colour::hex(0x3a2338), 0.55 * makeup);
     canvas.line(&edge[..5], 0.017 + 0.012 * makeup - 0.004 * ageing.sagging, lash, 0.92);
     canvas.line(&[edge[4], edge[5], edge[6], edge[7], edge[0]], 0.007, skin.times(0.45), 0.7);
-    // The crease of the lid, which comes down with age.
+    // The crease of the lid, which sinks with age.
     let lid = look.person.eye_lid * (1.0 - 0.45 * ageing.sagging);
     let crease = [
         [edge[0][0], edge[0][1] - 0.5 * lid],

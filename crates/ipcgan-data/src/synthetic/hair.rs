@@ -35,7 +35,7 @@ pub(super) fn draw_behind(canvas: &mut Canvas, look: &Look) {
     draw_grey_temples(canvas, look, &hair, [reach, 0.45]);
 }
 
-/// Greys the hair at the temples, which turn first.
+/// Draws grey hair at the temples, which turn grey first.
 fn draw_grey_temples(canvas: &mut Canvas, look: &Look, hair: &Shape, [x, y]: Position) {
     let opacity = look.ageing.grey_temples * (1.0 - 0.8 * look.ageing.grey);
     canvas.clip(hair);
@@ -70,7 +70,7 @@ pub(super) fn draw_front(canvas: &mut Canvas, look: &Look) {
     draw_grey_temples(canvas, look, &cap, [reach, 0.22]);
 }
 
-/// The edge of the hair on the face, from its middle to the temple.
+/// The hairline, from its middle to the temple.
 fn hairline(look: &Look) -> Vec<Position> {
     let (person, loss) = (look.person, look.ageing.hair_loss);
     let low = 0.045 * look.ageing.youth;
@@ -112,7 +112,7 @@ fn curls(look: &Look, line: &[Position], reach: f32) -> Vec<(Position, f32)> {
     curls
 }
 
-/// Strands from the top of the head to the edge of the hair, lighter and darker; grey ones first at the temples.
+/// Lighter and darker strands from the top of the head to the hairline; grey ones first at the temples.
 fn draw_strands(canvas: &mut Canvas, look: &Look, line: &[Position], reach: f32, colour: Colour) {
     let person = look.person;
     let mut random = random(person.details, 6, 0);
@@ -132,7 +132,7 @@ fn draw_strands(canvas: &mut Canvas, look: &Look, line: &[Position], reach: f32,
     }
 }
 
-/// Height of the edge of the hair at a distance from the middle of the face.
+/// Height of the hairline at a distance from the middle of the face.
 fn edge_at(line: &[Position], x: f32) -> f32 {
     let after = line.iter().position(|place| place[0] > x).unwrap_or(line.len());
     match (after.checked_sub(1).map(|before| line[before]), line.get(after)) {

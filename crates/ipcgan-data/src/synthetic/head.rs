@@ -69,7 +69,7 @@ fn draw_ears(canvas: &mut Canvas, look: &Look, skin: Colour) {
     }
 }
 
-/// The roundness of the face, and what age takes from it.
+/// The roundness of the face, and how age changes it.
 fn draw_shape(canvas: &mut Canvas, look: &Look, skin: Colour) {
     let (person, ageing) = (look.person, look.ageing);
     let shadow = skin.mixed(Colour::hex(0x401812), 0.35).times(0.62);
@@ -94,7 +94,7 @@ fn draw_shape(canvas: &mut Canvas, look: &Look, skin: Colour) {
     }
 }
 
-/// Moles, freckles, blemishes, and the spots of old skin, each at its place in this person.
+/// Moles, freckles, blemishes and age spots, each at a position that is fixed for this person.
 fn draw_marks(canvas: &mut Canvas, look: &Look, skin: Colour) {
     let (person, ageing) = (look.person, look.ageing);
     canvas.fill_on(&Shape::circles(&person.moles), skin.times(0.32), 0.9);

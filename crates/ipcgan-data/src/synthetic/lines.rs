@@ -1,4 +1,4 @@
-//! Wrinkles and bags: the lines that age draws.
+//! Wrinkles and bags under the eyes.
 
 use rand::{Rng, RngExt};
 
@@ -7,7 +7,7 @@ use super::colour::{Colour, WHITE};
 use super::render::Look;
 use crate::random::random;
 
-/// Draws the lines of this age, along the courses that they take in this person.
+/// Draws the lines of this age, along paths that are fixed for this person.
 pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
     let mut random = random(look.person.details, 4, 0);
     let mut pen = Pen::new(canvas, look);

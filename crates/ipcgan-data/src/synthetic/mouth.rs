@@ -71,7 +71,7 @@ pub(super) fn draw(canvas: &mut Canvas, look: &Look) {
     }
 }
 
-/// The shade of a shaved beard.
+/// The shadow of a shaved beard.
 fn draw_stubble(canvas: &mut Canvas, look: &Look) {
     let person = look.person;
     let opacity = 0.50 * person.stubble * look.ageing.grown;
@@ -87,7 +87,7 @@ fn draw_stubble(canvas: &mut Canvas, look: &Look) {
     canvas.unclip();
 }
 
-/// Draws the beard of those who have one and the stubble of others, once they are grown up.
+/// Draws the beard or the stubble of an adult.
 pub(super) fn draw_beard(canvas: &mut Canvas, look: &Look) {
     draw_stubble(canvas, look);
     let person = look.person;

@@ -1,4 +1,4 @@
-//! What stays the same in a person at every age.
+//! The features of a person that are the same at every age.
 
 use rand::{Rng, RngExt};
 
@@ -77,29 +77,29 @@ pub(super) struct Person {
     pub(super) mouth_width: f32,
     pub(super) upper_lip: f32,
     pub(super) lower_lip: f32,
-    /// Opacity of the beard of a grown-up; zero for most.
+    /// Opacity of the beard as an adult; zero for most.
     pub(super) beard: f32,
-    /// Opacity of the shaved beard of a grown-up.
+    /// Opacity of the stubble as an adult.
     pub(super) stubble: f32,
-    /// Strength of the make-up of a grown-up.
+    /// Strength of the make-up as an adult.
     pub(super) makeup: f32,
     pub(super) freckles: f32,
     /// Moles by place and radius.
     pub(super) moles: Vec<([f32; 2], f32)>,
     /// Colour and radius of the glasses, if any.
     pub(super) glasses: Option<(Colour, f32)>,
-    /// By how many years the person looks older than most.
+    /// Number of years by which the person looks older than average.
     pub(super) years_ahead: f32,
-    /// By how many years the hair gets grey before that of most.
+    /// Number of years by which the hair turns grey earlier than average.
     pub(super) grey_ahead: f32,
-    /// How early and how far the hair goes, 0 to 1.
+    /// Degree of hair loss, 0 to 1.
     pub(super) balding: f32,
     /// Seed of details such as the course of wrinkles and strands.
     pub(super) details: u64,
 }
 
 impl Person {
-    /// Some person.
+    /// A random person.
     pub(super) fn random(random: &mut impl Rng) -> Self {
         // Sturdy faces have a broad jaw, strong brows and thin lips together, and only they have beards.
         let sturdy = random.random::<f32>();
@@ -118,7 +118,7 @@ impl Person {
         let long_hair = sturdier(1.0, 0.0, 0.5) > 0.55;
         let darkness = between(0.0, 1.0);
         let skin = Colour::along(&SKINS, darkness).mixed(Colour::hex(0xd08a70), between(0.0, 0.22));
-        // Light hair and eyes go with light skin, or most people would look painted.
+        // Light hair and eyes occur only with light skin; otherwise most people would look artificial.
         let lightest = 1.0 - 0.85 * darkness;
         let hair = Colour::along(&HAIRS, lightest * between(0.0, 1.0));
         let iris = IRISES[(lightest * between(0.0, IRISES.len() as f32)) as usize % IRISES.len()];

@@ -1,4 +1,4 @@
-//! From a person, an age and the circumstances to an image.
+//! Renders an image of a person at an age under given circumstances.
 
 use image::RgbImage;
 use rand::Rng;
@@ -12,13 +12,13 @@ use super::{eyes, hair, head, lines, mouth, nose};
 use crate::random::random;
 use crate::resample;
 
-/// Pixels of the drawing to a pixel of the image, each way.
+/// Supersampling: pixels of the drawing per pixel of the image and axis.
 const FINENESS: u32 = 2;
 
-/// Share of a difference in brightness that the exposure makes up for, as an exponent.
+/// Fraction of a difference in brightness for which the exposure compensates, as an exponent.
 const METERING: f32 = 0.6;
 
-/// All that decides how a head looks.
+/// Everything that determines the appearance of a head.
 pub(super) struct Look<'a> {
     pub(super) person: &'a Person,
     pub(super) ageing: &'a Ageing,
@@ -26,7 +26,7 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The colour of the skin, which gets tanned, then pale and grey.
+    /// The colour of the skin, which becomes tanned, then pale and grey.
     pub(super) fn skin(&self) -> Colour {
         let skin = self.person.skin;
         let pale = Colour([skin.brightness() * 1.02, skin.brightness() * 0.97, skin.brightness() * 0.88]);
@@ -40,7 +40,7 @@ impl Look<'_> {
         self.person.makeup * self.ageing.makeup
     }
 
-    /// The colour of the hair, which darkens until 24, gets grey and then white.
+    /// The colour of the hair, which darkens until 24, then turns grey and white.
     pub(super) fn hair_colour(&self) -> Colour {
         let white = (2.0 * self.ageing.grey - 1.0).max(0.0);
         let grey = Colour::hex(0x96969a).mixed(Colour::hex(0xd8d8dc), white);
@@ -76,10 +76,10 @@ pub(super) fn render(person: &Person, age: f32, capture: &Capture, size: u32) ->
     resample::to_image(&noisy(pixels, capture), size)
 }
 
-/// How much light the head needs to be nearly as bright as the circumstances say.
+/// Exposure with which the head is nearly as bright as the circumstances require.
 ///
-/// Cameras do the same. Without it grey hair and pale skin would tell the age by the mean of an image; with all of it
-/// white hair would darken the skin.
+/// Cameras do the same. Without compensation, grey hair and pale skin would reveal the age through the mean of an
+/// image; with full compensation, white hair would darken the skin.
 fn exposure(canvas: &Canvas, look: &Look) -> f32 {
     let (mut sum, mut covered) = (0.0, 0.0);
     for [red, green, blue, opacity] in canvas.pixels() {
@@ -91,7 +91,7 @@ fn exposure(canvas: &Canvas, look: &Look) -> f32 {
     look.capture.brightness * (wanted * covered / f32::max(sum, 1e-3)).powf(METERING)
 }
 
-/// The lit head before its background, at the size of the image, 0 to 255.
+/// The lit head in front of its background, at the size of the image, 0 to 255.
 fn before_background(canvas: &Canvas, capture: &Capture, exposure: f32, size: u32) -> Vec<[f32; 3]> {
     let side = size * FINENESS;
     let (sine, cosine) = capture.background_angle.sin_cos();
@@ -112,7 +112,7 @@ fn before_background(canvas: &Canvas, capture: &Capture, exposure: f32, size: u3
     pixels
 }
 
-/// Bright values pressed together below 1, as film does, so that light skin keeps its shape.
+/// Compresses highlights below 1, as film does, so that light skin keeps its shading.
 fn softened(value: f32) -> f32 {
     const KNEE: f32 = 0.75;
     let above = (value - KNEE).max(0.0);

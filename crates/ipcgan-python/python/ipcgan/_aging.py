@@ -103,8 +103,8 @@ class Aging:
         Returns a new array for an array, and a new PIL image for a PIL image or a path, with its colour profile and EXIF
         metadata in `info`. Deeper photos are returned with 8 bits a channel; transparency is kept.
 
-        Raises NoFaceError, ValueError (age, strength, array or faces do not fit), an OSError (the photo cannot be read), or
-        Error (it is damaged or no photo).
+        Raises NoFaceError, ValueError (the age, strength, array or faces are invalid), an OSError (the photo cannot be
+        read), or Error (it is damaged or not a photo).
         """
         [aged] = self._at_ages(image, [to], faces, strength)
         return aged
@@ -130,7 +130,7 @@ class Aging:
     def at_ages(
         self, image: Image, ages: Iterable[Age], *, faces: Sequence[Face] | None = None, strength: float = 1.0
     ) -> list[Any]:
-        """`image` at each of `ages`, as by `age`, but read and searched for faces only once."""
+        """`image` at each of `ages`, as by `age`; it is read, and its faces are detected, only once."""
         if isinstance(ages, str):
             raise TypeError("ages are a list; use `age` for a single one")
         return self._at_ages(image, ages, faces, strength)

@@ -14,7 +14,7 @@ _changing = threading.Lock()
 
 @contextlib.contextmanager
 def quiet_enumeration() -> Iterator[None]:
-    """Keeps the window system silent, which prints an irrelevant error while GPUs are enumerated without this variable."""
+    """Sets XDG_RUNTIME_DIR while GPUs are enumerated: without it, the window system prints an irrelevant error."""
     if not sys.platform.startswith("linux"):
         yield
         return

@@ -17,10 +17,10 @@ from ipcgan._notices import log
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GeneratorWeights:
-    """The weights of a generator, and what they are for."""
+    """The weights of a generator, with its configuration and metadata."""
 
     tensors: dict[str, npt.NDArray[np.float32]]
-    """By name, in PyTorch's names and layouts; half precision is widened."""
+    """By name, with PyTorch's names and layouts; half precision is converted to float32."""
     config: dict[str, Any]
     """Configuration of the network: image size, width, number of residual blocks and kind of output."""
     age_groups: list[str]

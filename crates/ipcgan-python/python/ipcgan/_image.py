@@ -1,4 +1,4 @@
-"""Images of Python as photos of the native module, and back."""
+"""Conversion between Python images and photos of the native module."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Path = Union[str, "os.PathLike[str]"]
 Image = Union[Path, PIL.Image.Image, "npt.NDArray[np.uint8]"]
 """What can be aged: the path of a photo, a PIL image, or an array of uint8 of height x width x 3 (RGB)."""
 
-# Modes whose pixels are aged as they are, and those that another of these shows without loss.
+# Modes whose pixels are aged without conversion, and modes that are converted to one of these.
 SAME_MODES = ("L", "LA", "RGB", "RGBA")
 EQUAL_MODES = {"1": "L", "La": "LA", "RGBX": "RGB", "RGBa": "RGBA", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 
-# The limit of the native module; here it is checked before an array, which may repeat one pixel, takes memory.
+# The limit of the native module. It is checked here before an array is copied, because a view can repeat one pixel.
 MAX_PIXELS = 200_000_000
 
 Shown = Callable[[_native.Photo], Any]
 
 
 def opened(image: Image) -> tuple[_native.Photo, Shown]:
-    """The photo in `image`, and a function that turns results into the kind of image that `image` is; for a path, PIL's."""
+    """The photo in `image`, and a function that converts results to the type of `image`; for a path, to a PIL image."""
     if isinstance(image, np.ndarray):
         return _of_array(image), _as_array
     if isinstance(image, PIL.Image.Image):
@@ -50,7 +50,7 @@ def opened(image: Image) -> tuple[_native.Photo, Shown]:
 
 
 def _callers_level() -> int:
-    """The stack level of the first function outside of this package, as `warnings.warn` counts in the calling function."""
+    """The stack level of the first caller outside this package, for `warnings.warn` in the calling function."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("ipcgan"):
         level, frame = level + 1, frame.f_back
@@ -58,7 +58,7 @@ def _callers_level() -> int:
 
 
 def array_of(pixels: bytearray, width: int, height: int) -> npt.NDArray[np.uint8]:
-    """Rows of RGB pixels as an array that may be written to."""
+    """Rows of RGB pixels as a writable array."""
     return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
 
 
@@ -72,7 +72,7 @@ def _of_array(array: npt.NDArray[np.uint8]) -> _native.Photo:
         raise ValueError(
             f"the array has {width} x {height} pixels, above the limit of {MAX_PIXELS}; make it smaller"
         )
-    # The pixels of a masked array, too.
+    # `asarray` discards the mask of a masked array.
     return _native.Photo.of_pixels(np.asarray(array).tobytes(), width, height, "RGB", "the array")
 
 
@@ -97,7 +97,7 @@ def _as_pil(photo: _native.Photo, info: dict[Any, Any]) -> PIL.Image.Image:
 
 
 def _info_of(photo: _native.Photo) -> dict[str, bytes]:
-    """Colour profile and EXIF metadata, where PIL keeps those of its files."""
+    """Colour profile and EXIF metadata, under the keys that PIL uses for its files."""
     info = {}
     if photo.colour_profile is not None:
         info["icc_profile"] = photo.colour_profile

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_end_marker_alone_a_jpeg_is_complete() {
+    fn a_jpeg_that_lacks_only_its_end_marker_is_complete() {
         for bytes in all() {
             assert_eq!(end(&bytes[..bytes.len() - 2]), Ok(EndMarker::Missing));
             assert_eq!(end(&bytes[..bytes.len() - 1]), Ok(EndMarker::Missing));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_before_a_jpeg_is_cut_short_with_a_thumbnail_too() {
+    fn a_jpeg_that_ends_before_its_end_marker_is_truncated_even_with_a_thumbnail() {
         for bytes in all() {
             for length in (2..bytes.len() - 2).step_by(5).chain([bytes.len() - 3]) {
                 assert_eq!(end(&bytes[..length]), Err(Fault::Truncated), "{length} of {}", bytes.len());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_marker_behind_data_that_end_early_makes_nothing_complete() {
+    fn an_end_marker_after_truncated_data_does_not_make_a_jpeg_complete() {
         for bytes in all() {
             let scan = |place: &usize| bytes[*place..].starts_with(&[0xff, 0xda]);
             let start = (0..bytes.len()).rev().find(scan).unwrap() + 20;
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_in_place_of_what_was_never_copied_are_seen() {
+    fn zeros_in_place_of_missing_data_are_detected() {
         for bytes in all() {
             let mut cut = bytes.clone();
             let half = bytes.len() * 3 / 4;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_lost_between_restart_markers_is_missed() {
+    fn data_missing_between_restart_markers_are_detected() {
         let restart = RESTARTS.windows(2).position(|pair| pair == [0xff, 0xd1]).unwrap();
         let lost = [&RESTARTS[..restart - 6], &RESTARTS[restart..]].concat();
 
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_jpeg_and_one_for_printing_are_complete() {
+    fn a_grey_jpeg_and_a_cmyk_jpeg_are_complete() {
         let mut grey = Vec::new();
         let image = DynamicImage::from(RgbImage::new(9, 20)).to_luma8();
         image.write_with_encoder(JpegEncoder::new(&mut grey)).unwrap();
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_no_panic() {
+    fn damaged_bytes_do_not_panic() {
         for bytes in all() {
             for place in (0..bytes.len()).step_by(3) {
                 for value in [0, 0xff, 0xd9, 0x55] {

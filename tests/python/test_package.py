@@ -146,6 +146,12 @@ class Ageing(PackageTest):
             self.assertEqual(image.getexif()[0x0110], "camera")
             self.assertEqual(image.info["icc_profile"], profile)
 
+    def test_a_profile_of_other_colours_is_not_kept(self) -> None:
+        photo = portrait().convert("CMYK")
+        photo.info["icc_profile"] = b"of a press"
+
+        self.assertNotIn("icc_profile", self.aging.age(photo, 60).info)
+
     def test_many_ages_are_those_of_single_calls_and_a_strength_of_zero_changes_nothing(self) -> None:
         photo = portrait()
 

@@ -236,18 +236,24 @@ impl ResumeLog {
     fn append(&mut self, line: Line) -> Result<()> {
         let path = self.folder.join(NAME);
         let mut text = String::new();
-        match self.start.replace("") {
+        let start = self.start;
+        match start {
             None => text = json(&Line::Log { program: PROGRAM.into(), version: VERSION }),
             Some(start) => text.push_str(start),
         }
         text += &json(&line);
         // In one write, so that two processes do not mix their lines.
         let file = OpenOptions::new().append(true).create(true).open(&path);
-        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-        if written.is_err() {
-            // On a full disk, a part of the line may have been written.
-            self.start = Some("\n");
-        }
+        let written = file.and_then(|mut file| match (file.write_all(text.as_bytes()), start) {
+            // On a full disk, a part of the first line may have been written; without all of it the file is no log.
+            (Err(error), None) => file.set_len(0).and(Err(error)),
+            (written, _) => written,
+        });
+        self.start = match (&written, start) {
+            (Ok(()), _) => Some(""),
+            (Err(_), None) => None,
+            (Err(_), Some(_)) => Some("\n"),
+        };
         written.with_context(|| format!("cannot write {}", path.display()))?;
         self.remember(line);
         Ok(())

@@ -94,6 +94,7 @@ impl<N: Network> Weights<N> {
     }
 
     fn burnpack(&self, numbers: FloatWidth) -> io::Result<Vec<u8>> {
+        check_values(&self.network).map_err(unwritable)?;
         let mut tensors = self.network.collect(None, Some(Box::new(numbers.cast())), false);
         // Ids are drawn at random for each network; with them, files of the same weights would differ.
         tensors.iter_mut().for_each(|tensor| tensor.param_id = None);

@@ -36,7 +36,10 @@ def opened(image: Image) -> tuple[_native.Photo, Shown]:
         upright = _in_known_mode(ImageOps.exif_transpose(image))
         width, height = upright.size
         photo = _native.Photo.of_pixels(upright.tobytes(), width, height, upright.mode, "the image")
-        return photo, lambda result: _as_pil(result, upright.info)
+        # The profile of a mode with other colours does not describe the converted pixels.
+        other_colours = image.mode in ("CMYK", "YCbCr", "HSV")
+        info = {key: value for key, value in upright.info.items() if not (other_colours and key == "icc_profile")}
+        return photo, lambda result: _as_pil(result, info)
     if isinstance(image, (str, os.PathLike)):
         path = os.fsdecode(image)
         photo = _native.Photo.open(path)

@@ -24,6 +24,10 @@ const MAX_RELATIVE_KERNEL_DISTANCE: f64 = 0.5;
 /// estimator cannot judge ages.
 const MIN_RISE_OF_REAL: f64 = 5.0;
 
+/// The two age estimators.
+const BY_FIRST: &str = " by the first estimator";
+const BY_SECOND: &str = " by the second estimator";
+
 /// Judgement by one metric.
 struct Judgement {
     quality: Quality,
@@ -40,16 +44,16 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
         two_sample_accuracy(method),
         kernel_distance(method),
         age_error(method, real),
-        rise("", &method.years, &real.years),
+        rise(BY_FIRST, &method.years, &real.years),
         regressed_rise(method, real),
         target_group(method, real),
     ] {
         match judged {
             Ok(judgement) => judgements.push(judgement),
+            Err(what) if not_defined.contains(&what) => (),
             Err(what) => not_defined.push(what),
         }
     }
-    not_defined.dedup();
     let has = |quality| judgements.iter().any(|judgement: &Judgement| judgement.quality == quality);
     let quality = match () {
         () if has(Quality::Garbage) => Quality::Garbage,
@@ -131,7 +135,7 @@ fn kernel_distance(method: &Method) -> Result<Judgement, String> {
 }
 
 fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
-    rise_of(&real.years)?;
+    rise_of(BY_FIRST, &real.years)?;
     let error = method.mean_age_error.ok_or("the mean age error, without real faces of a group")?;
     let quality = if error <= MAX_AGE_ERROR { Quality::Good } else { Quality::Weak };
     Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {MAX_AGE_ERROR})") })
@@ -142,12 +146,12 @@ fn regressed_rise(method: &Method, real: &RealFaces) -> Result<Judgement, String
     let ages = method.regressed_ages.as_ref().zip(real.regressed_ages.as_ref());
     let (aged, real) =
         ages.ok_or("the age by the second estimator, without faces of known age in the training split")?;
-    rise(" by the second estimator", &aged.years, &real.years)
+    rise(BY_SECOND, &aged.years, &real.years)
 }
 
 /// Rise of the age `by_estimator` of `aged` faces, relative to that of `real` ones.
 fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]) -> Result<Judgement, String> {
-    let of_real = rise_of(real)?;
+    let of_real = rise_of(by_estimator, real)?;
     let years = |group: Option<&Option<Interval>>| value(group?.as_ref());
     let rise = years(aged.last()).zip(years(aged.first())).map(|(last, first)| last - first);
     let rise = rise.ok_or("the rise of the estimated age, without faces")?;
@@ -160,7 +164,7 @@ fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]
 }
 
 fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
-    rise_of(&real.years)?;
+    rise_of(BY_FIRST, &real.years)?;
     let accuracies = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
     let (accuracy, of_real) = accuracies.ok_or("the accuracy in the target group, without faces")?;
     let quality = if accuracy >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
@@ -172,14 +176,14 @@ fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> 
 }
 
 /// Rise of the estimated age of real faces from the first to the last group.
-fn rise_of(years: &[Option<Interval>]) -> Result<f64, String> {
+fn rise_of(by_estimator: &str, years: &[Option<Interval>]) -> Result<f64, String> {
     let years: Option<Vec<f64>> = years.iter().map(|years| value(years.as_ref())).collect();
     let years = years.ok_or("the ages, because a group has no real faces to compare with")?;
     let rise = years[years.len() - 1] - years[0];
     match rise >= MIN_RISE_OF_REAL {
         true => Ok(rise),
         false => Err(format!(
-            "the ages, because the age estimator puts real faces of the last group only {rise:.1} years above those of the first"
+            "the ages{by_estimator}, because it puts real faces of the last group only {rise:.1} years above those of the first"
         )),
     }
 }

@@ -90,7 +90,7 @@ impl Checkpoints {
                 // It is complete but was not renamed.
                 Some(step) if check(&path).is_ok() => put_in_place(&path, &self.at(step)).map_err(access(&path))?,
                 Some(_) => fs::remove_dir_all(&path).map_err(access(&path))?,
-                None if path.is_dir() && !path.join(STATE).is_file() => {
+                None if is_step(&path) && path.is_dir() && !path.join(STATE).is_file() => {
                     fs::remove_dir_all(&path).map_err(access(&path))?
                 }
                 None => (),
@@ -226,6 +226,12 @@ fn put_in_place(part: &Path, folder: &Path) -> io::Result<()> {
     fs::rename(part, folder)
 }
 
+/// Whether `folder` has the name of a checkpoint; others are not ours.
+fn is_step(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Step of a checkpoint that was being written to `folder`.
 fn step_of_part(folder: &Path) -> Option<usize> {
     let name = folder.file_name()?.to_str()?.strip_suffix(PART)?;
@@ -298,6 +304,16 @@ mod tests {
 
         assert_eq!(checkpoints.find().unwrap().step, 5);
         assert!(!checkpoints.at(10).exists());
+    }
+
+    #[test]
+    fn a_folder_of_another_name_is_left_alone() {
+        let (_folder, checkpoints) = checkpoints(&[5], 2);
+        let backup = checkpoints.at(5).with_file_name("backup");
+        fs::create_dir(&backup).unwrap();
+
+        assert_eq!(checkpoints.find().unwrap().step, 5);
+        assert!(backup.is_dir());
     }
 
     #[test]

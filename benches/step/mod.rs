@@ -36,6 +36,7 @@ pub(crate) fn training_step(
     );
     let batch = AgingBatch {
         source: faces(batch, size, &autodiff),
+        expected: faces(batch, size, &autodiff),
         real: faces(batch, size, &autodiff),
         source_group: groups(batch, 0, &autodiff),
         target: groups(batch, 0, &autodiff),

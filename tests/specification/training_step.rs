@@ -28,6 +28,7 @@ fn batch(step: usize, device: &Device) -> AgingBatch {
     let device = &device.clone().autodiff();
     AgingBatch {
         source: input(&format!("step{step}.source"), BATCH, device),
+        expected: input(&format!("step{step}.source"), BATCH, device),
         real: input(&format!("step{step}.real"), BATCH, device),
         source_group: Tensor::from_data([0, 0], device),
         target: Tensor::from_data([2, 4], device),

@@ -4,11 +4,15 @@ use std::error::Error;
 
 use ipcgan::DeviceError;
 use ipcgan::data::DataError;
+use ipcgan::model::ModelError;
 use ipcgan::train::TrainingError;
 
 /// What to do about `error` with this program; `None` if the error itself says it.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| of_data(cause).or_else(|| of_device(cause)))
+    error.chain().find_map(|cause| {
+        let advice = of_data(cause).or_else(|| of_model(cause)).or_else(|| of_training(cause));
+        advice.or_else(|| of_device(cause))
+    })
 }
 
 fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
@@ -26,6 +30,51 @@ fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
     Some(advice.into())
 }
 
+fn of_model(cause: &(dyn Error + 'static)) -> Option<String> {
+    // Transparent, as above.
+    let in_training = || match cause.downcast_ref::<TrainingError>()? {
+        TrainingError::Model(error) => Some(error),
+        _ => None,
+    };
+    match cause.downcast_ref::<ModelError>().or_else(in_training)? {
+        ModelError::Metadata { .. } => Some("`ipcgan convert --metadata-from` takes it from other weights".into()),
+        _ => None,
+    }
+}
+
+fn of_training(cause: &(dyn Error + 'static)) -> Option<String> {
+    const OTHER_FOLDER: &str = "choose another folder with --run";
+    let advice = match cause.downcast_ref::<TrainingError>()? {
+        TrainingError::RunExists { .. } => format!("continue it with --resume, or {OTHER_FOLDER}"),
+        TrainingError::NoRun { .. } => "check --run, or start a new run without --resume".into(),
+        TrainingError::MissingStage { needs, .. } => {
+            format!("run `--stage {needs}` first, or all stages without --stage")
+        }
+        TrainingError::NothingLeft { .. } => "for example with --set aging.steps=NUMBER".into(),
+        TrainingError::RunInUse { .. }
+        | TrainingError::NotAFolder { .. }
+        | TrainingError::NoRunFolder { .. }
+        | TrainingError::NoConfig { .. }
+        | TrainingError::FixedSetting { .. }
+        | TrainingError::MissingCheckpoint { .. }
+        | TrainingError::NoIntactCheckpoint { .. }
+        | TrainingError::LaterStage { .. }
+        | TrainingError::DamagedFile { .. } => OTHER_FOLDER.into(),
+        TrainingError::Diverged { checkpoint, retry, float16, .. } => {
+            let again = if checkpoint.is_some() { "--resume " } else { "" };
+            let precision =
+                if *float16 { ", or a data type of wider range (--set precision=bfloat16 or float32)" } else { "" };
+            format!("for example {again}--set {retry}{precision}")
+        }
+        TrainingError::Device { step: 1, retry, .. } => format!("for example --set {retry}"),
+        TrainingError::Device { retry, .. } => {
+            format!("continue from the last checkpoint with --resume, for example with --set {retry}")
+        }
+        _ => return None,
+    };
+    Some(advice)
+}
+
 fn of_device(cause: &(dyn Error + 'static)) -> Option<String> {
     match cause.downcast_ref::<DeviceError>()? {
         DeviceError::NotCompiled(feature) => Some(format!("build it with `--features {feature}`")),
@@ -38,6 +87,7 @@ mod tests {
     use std::path::PathBuf;
 
     use anyhow::Context;
+    use ipcgan::train::Stage;
 
     use super::*;
 
@@ -50,5 +100,18 @@ mod tests {
         assert!(advice(&in_training).unwrap().contains("ipcgan prepare"));
         assert!(advice(&DeviceError::NotCompiled("cuda").into()).unwrap().contains("--features cuda"));
         assert_eq!(advice(&anyhow::anyhow!("else")), None);
+        let exists = TrainingError::RunExists { path: "run".into(), stage: Stage::Age };
+        assert!(advice(&exists.into()).unwrap().contains("--resume"));
+        let checkpoint = Some(PathBuf::from("run/checkpoints/age/000500"));
+        let retry = String::from("age.learning_rate=0.001");
+        let diverged = TrainingError::Diverged {
+            metric: "age".into(),
+            value: f64::NAN,
+            step: 5,
+            checkpoint,
+            retry,
+            float16: false,
+        };
+        assert_eq!(advice(&diverged.into()).unwrap(), "for example --resume --set age.learning_rate=0.001");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail};
 use ipcgan::data::detection::YunetConfig;
 use ipcgan::data::preparation::{PrepareOptions, PublishedSplit, prepare};
-use ipcgan::data::source::{FaceExtraction, Listing, Source, SourceFaces, Table, Tree};
+use ipcgan::data::source::{FaceExtraction, FaceQuality, Listing, Source, SourceFaces, Table, Tree};
 use ipcgan::data::{Cause, Excluded, FaceSet, SyntheticConfig, SyntheticFaces, counted};
 use ipcgan::{DeviceChoice, face_detector};
 use log::{info, warn};
@@ -85,8 +85,9 @@ fn downloaded(
     let extraction = match config.aligned {
         true => FaceExtraction::Aligned,
         false => {
+            let quality = FaceQuality { min_sharpness: config.min_sharpness, max_yaw: config.max_yaw };
             let detector = face_detector(YunetConfig::default(), &devices::open(&request.device)?);
-            FaceExtraction::Detect { detector: Box::new(detector), min_side: config.min_face }
+            FaceExtraction::Detect { detector: Box::new(detector), min_side: config.min_face, quality }
         }
     };
     let (faces, mut excluded) = SourceFaces::new(folder, listing.images, extraction, config.size);

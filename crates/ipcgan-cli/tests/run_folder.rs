@@ -258,7 +258,7 @@ fn data_without_identities_are_reported_with_the_setting_that_helps() {
     let report = ended(&mut small_run(folder.path(), &identities_alone), DONE);
 
     assert!(report.contains("no face in this data has an identity label"), "{report}");
-    assert!(report.contains("--set trunk_age_weight=100"), "{report}");
+    assert!(report.contains("trunk_age_weight=100"), "{report}");
 }
 
 #[test]

@@ -12,13 +12,15 @@ use rayon::prelude::*;
 
 use crate::labelled::indices_tensor;
 use crate::random::{permuted_index, random};
-use crate::{Augmentation, DataError, FaceSet, check_groups, pixels};
+use crate::{Augmentation, DataError, FaceSet, PrototypeAging, check_groups, pixels};
 
 /// A training item of the GAN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgingItem {
     /// The face that the generator ages.
     pub source: RgbImage,
+    /// The source face aged to the target group by prototypes, if the data set has any.
+    pub expected: Option<RgbImage>,
     /// A real face of the target group, of any identity.
     pub real: RgbImage,
     /// Age group of the source face.
@@ -55,6 +57,7 @@ pub struct AgingDataset {
     by_group: Vec<Vec<usize>>,
     size: u32,
     augmentation: Augmentation,
+    prototypes: Option<Arc<PrototypeAging>>,
     seed: u64,
     items: usize,
 }
@@ -86,7 +89,13 @@ impl AgingDataset {
                 sources.push(index);
             }
         }
-        Ok(Self { faces, sources, by_group, size, augmentation, seed, items })
+        Ok(Self { faces, sources, by_group, size, augmentation, prototypes: None, seed, items })
+    }
+
+    /// With [`AgingItem::expected`] by `prototypes`, which have the size of the images; the augmentation should be flips
+    /// alone, as prototypes are aligned.
+    pub fn with_prototypes(self, prototypes: Option<Arc<PrototypeAging>>) -> Self {
+        Self { prototypes, ..self }
     }
 
     fn item(&self, index: usize) -> Result<AgingItem, DataError> {
@@ -95,11 +104,14 @@ impl AgingDataset {
         let mut random = random(self.seed, epoch as u64, position as u64);
         let (target, mismatched) = pair_of_groups(self.by_group.len(), &mut random);
         let real = self.by_group[target][random.random_range(0..self.by_group[target].len())];
-        let source_group = self.faces.label(source).group.expect("only faces with a group are sources");
+        let label = self.faces.label(source);
+        let source_group = label.group.expect("only faces with a group are sources");
         let source = self.augmentation.apply(&self.faces.image(source)?, self.size, &mut random);
         let real = self.augmentation.apply(&self.faces.image(real)?, self.size, &mut random);
+        let prototypes = self.prototypes.as_ref();
+        let expected = prototypes.map(|prototypes| prototypes.age(&source, label.gender, target));
         let augmentation = std::array::from_fn(|_| std::array::from_fn(|_| random.random_range(-1.0..=1.0)));
-        Ok(AgingItem { source, real, source_group, target, mismatched, augmentation })
+        Ok(AgingItem { source, expected, real, source_group, target, mismatched, augmentation })
     }
 }
 
@@ -124,6 +136,8 @@ impl Dataset<AgingItem> for AgingDataset {
 pub struct AgingBatch {
     /// Faces that the generator ages: `[batch, 3, size, size]`, RGB, in [-1, 1].
     pub source: Tensor<4>,
+    /// Source faces aged by prototypes; without prototypes, the source faces themselves: `[batch, 3, size, size]`, RGB, in [-1, 1].
+    pub expected: Tensor<4>,
     /// Real faces of the target groups: `[batch, 3, size, size]`, RGB, in [-1, 1].
     pub real: Tensor<4>,
     /// Age groups of the source faces: `[batch]`.
@@ -155,9 +169,13 @@ impl Batcher<AgingItem, AgingBatch> for AgingBatcher {
         let mismatched = indices_tensor(items.iter().map(|item| item.mismatched), device);
         let draws: Vec<f32> = items.iter().flat_map(|item| item.augmentation.into_iter().flatten()).collect();
         let augmentation = TensorData::new(draws, [items.len(), View::COUNT, AUGMENTATION_DRAWS]);
-        let (source, real): (Vec<_>, Vec<_>) = items.into_iter().map(|item| (item.source, item.real)).unzip();
+        let source: Vec<_> = items.iter().map(|item| &item.source).collect();
+        let expected: Option<Vec<_>> = items.iter().map(|item| item.expected.as_ref()).collect();
+        let real: Vec<_> = items.iter().map(|item| &item.real).collect();
+        let source = pixels::faces_tensor(&source, device);
         AgingBatch {
-            source: pixels::faces_tensor(&source, device),
+            expected: expected.map_or_else(|| source.clone(), |expected| pixels::faces_tensor(&expected, device)),
+            source,
             real: pixels::faces_tensor(&real, device),
             source_group,
             target,

@@ -189,6 +189,26 @@ pub enum DataError {
         /// Minimum side.
         min: u32,
     },
+    /// The face in an image is blurred.
+    #[error("the face in {path} is blurred: its sharpness is {sharpness:.0}; the minimum is {min}")]
+    FaceBlurred {
+        /// The image.
+        path: PathBuf,
+        /// Variance of the Laplacian.
+        sharpness: f64,
+        /// Minimum.
+        min: f64,
+    },
+    /// The head in an image is turned to a side.
+    #[error("the head in {path} is turned to a side by {yaw:.2}; the maximum is {max}")]
+    FaceTurned {
+        /// The image.
+        path: PathBuf,
+        /// 0 is frontal, 1 has the nose below an eye.
+        yaw: f64,
+        /// Maximum.
+        max: f64,
+    },
     /// A folder holds no readable image.
     #[error("{path} holds no images that can be read ({readable}){skipped}", readable = ImageKind::readable_names())]
     NoImages {

@@ -32,6 +32,10 @@ pub enum Cause {
     NoFace,
     /// The face has too few pixels.
     SmallFace,
+    /// The face is blurred.
+    Blurred,
+    /// The head is turned to a side.
+    Turned,
     /// The identity, or a near-duplicate, is in another split.
     OtherSplit,
 }
@@ -51,6 +55,8 @@ impl fmt::Display for Cause {
             Self::Prepared => "prepared faces, not photos",
             Self::NoFace => "no face found",
             Self::SmallFace => "face too small",
+            Self::Blurred => "face too blurred",
+            Self::Turned => "head turned to a side",
             Self::OtherSplit => "identity or image in another split",
         })
     }
@@ -85,6 +91,12 @@ impl Fault {
             DataError::FaceTooSmall { side, min, .. } => {
                 let reason = format!("the face is {side} pixels wide; the minimum is {min}");
                 Self { cause: Cause::SmallFace, reason }
+            }
+            DataError::FaceBlurred { sharpness, min, .. } => {
+                Self::new(Cause::Blurred, format!("the face is blurred: sharpness {sharpness:.0}, minimum {min}"))
+            }
+            DataError::FaceTurned { yaw, max, .. } => {
+                Self::new(Cause::Turned, format!("the head is turned to a side: {yaw:.2}, maximum {max}"))
             }
             error => Self::image(error.in_one_line()),
         }

@@ -38,6 +38,36 @@ impl fmt::Display for Split {
     }
 }
 
+/// Gender of a person, as data sets state it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gender {
+    /// Female.
+    Female,
+    /// Male.
+    Male,
+}
+
+impl Gender {
+    /// The gender that `text` of a table means: `female`, `f`, `woman`, `male`, `m` or `man` in any case; `None` for other
+    /// texts, as tables have many for unknown.
+    pub fn by_name(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "female" | "f" | "woman" => Some(Self::Female),
+            "male" | "m" | "man" => Some(Self::Male),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Gender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Female => "female",
+            Self::Male => "male",
+        })
+    }
+}
+
 /// Labels of a face; each may be unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaceLabel {
@@ -49,4 +79,6 @@ pub struct FaceLabel {
     pub identity: Option<String>,
     /// Official split of the data set.
     pub split: Option<Split>,
+    /// Gender.
+    pub gender: Option<Gender>,
 }

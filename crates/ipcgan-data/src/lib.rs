@@ -21,6 +21,7 @@
 //! - [`split`]: splits by identity; `check`: checks that a set suffices for a training stage
 //! - [`random`]: counter-based randomness; `augment`: data augmentation ([`Augmentation`])
 //! - `labelled`, `aging`: data sets and batches of the training stages ([`LabelledDataset`], [`AgingDataset`])
+//! - `prototype`: ageing by mean faces, as targets of the generator ([`PrototypeAging`])
 //! - `contact_sheet`, `caption`: contact sheets for samples and reports ([`aged_sheet`]); [`page`]: report pages
 //! - `counted`: counts with plural forms, for messages; `error`: errors ([`DataError`])
 
@@ -48,6 +49,7 @@ pub mod pixels;
 mod placement;
 pub mod preparation;
 mod prepared;
+mod prototype;
 pub mod random;
 mod resample;
 mod shard_file;
@@ -66,12 +68,13 @@ pub use counted::counted;
 pub use error::DataError;
 pub use excluded::{Cause, Excluded, Fault};
 pub use face::FaceSet;
-pub use label::{FaceLabel, Split};
+pub use label::{FaceLabel, Gender, Split};
 pub use labelled::{IdentityLabels, LabelledBatch, LabelledBatcher, LabelledDataset, LabelledFace, group_labels};
 pub use metadata::Columns;
 pub use open::open_faces;
 pub use paste_back::{Residual, paste_back};
 pub use placement::FacePlacement;
 pub use prepared::PreparedFolder;
+pub use prototype::{PrototypeAging, PrototypeStrength};
 pub use split::Subset;
 pub use synthetic::{SyntheticConfig, SyntheticFaces};

@@ -9,19 +9,19 @@ use ipcgan_model::AgeGroups;
 use crate::age_text::{AgeRange, age_range};
 use crate::excluded::{Cause, Fault};
 use crate::table_file::{self, TableFile};
-use crate::{DataError, FaceLabel, Split};
+use crate::{DataError, FaceLabel, Gender, Split};
 
 /// Column names of a table. Only the column of file names and renamed columns are required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
     /// In the order of [`Columns::NAMES`].
-    names: [String; 5],
-    renamed: [bool; 5],
+    names: [String; 6],
+    renamed: [bool; 6],
 }
 
 impl Default for Columns {
     fn default() -> Self {
-        Self { names: Self::NAMES.map(String::from), renamed: [false; 5] }
+        Self { names: Self::NAMES.map(String::from), renamed: [false; 6] }
     }
 }
 
@@ -36,15 +36,16 @@ impl fmt::Display for Columns {
 
 impl Columns {
     /// Our names of the columns: path of the image, relative to the folder; age in years or a range such as `40-49` or
-    /// `70+`; index of the age group, which takes precedence over the age; identity; `train`, `valid` or `test`.
-    pub(crate) const NAMES: [&str; 5] = ["file_name", "age", "group", "identity", "split"];
+    /// `70+`; index of the age group, which takes precedence over the age; identity; `train`, `valid` or `test`; gender.
+    pub(crate) const NAMES: [&str; 6] = ["file_name", "age", "group", "identity", "split", "gender"];
     /// Common names of each column in other tables, for suggestions.
-    const SYNONYMS: [&[&str]; 5] = [
+    const SYNONYMS: [&[&str]; 6] = [
         &["file", "filename", "image", "img", "path", "picture", "photo", "image_id", "full_path"],
         &["years", "real_age", "age_years", "alter"],
         &["age_group", "class"],
         &["person", "person_id", "subject", "subject_id", "id", "who", "name", "celeb_id", "user_id"],
         &["set", "subset", "partition"],
+        &["sex"],
     ];
 
     /// Maps our column `ours` to the column `theirs` of the table.
@@ -143,12 +144,13 @@ pub(crate) fn written<const N: usize>(
 }
 
 /// The cells of a face in a table, in the order of [`Columns::NAMES`].
-pub(crate) fn cells(file_name: String, label: &FaceLabel) -> [String; 5] {
+pub(crate) fn cells(file_name: String, label: &FaceLabel) -> [String; 6] {
     let age = label.age.map(|age| age.to_string()).unwrap_or_default();
     let group = label.group.map(|group| group.to_string()).unwrap_or_default();
     let identity = label.identity.clone().unwrap_or_default();
     let split = label.split.map(|split| split.to_string()).unwrap_or_default();
-    [file_name, age, group, identity, split]
+    let gender = label.gender.map(|gender| gender.to_string()).unwrap_or_default();
+    [file_name, age, group, identity, split, gender]
 }
 
 /// Indices of the columns; `None` for a missing optional one.
@@ -158,6 +160,7 @@ pub(crate) struct ColumnIndices {
     group: Option<usize>,
     identity: Option<usize>,
     split: Option<usize>,
+    gender: Option<usize>,
 }
 
 /// Our columns that a table lacks, each with a similar one of the table.
@@ -170,7 +173,7 @@ impl ColumnIndices {
     /// The column of file names, or a renamed column, is missing.
     pub(crate) fn of(header: &StringRecord, columns: &Columns, path: &Path) -> Result<(Self, Missing), DataError> {
         let mut missing = Missing::new();
-        let mut places = [None; 5];
+        let mut places = [None; 6];
         for (index, name) in columns.names.iter().enumerate() {
             places[index] = table_file::column(header, name).map_err(|reason| DataError::unusable(path, reason))?;
             if places[index].is_some() {
@@ -189,9 +192,9 @@ impl ColumnIndices {
             }
             missing.push((Columns::NAMES[index], similar));
         }
-        let [file_name, age, group, identity, split] = places;
+        let [file_name, age, group, identity, split, gender] = places;
         let file_name = file_name.expect("a table without file names was refused");
-        Ok((Self { file_name, age, group, identity, split }, missing))
+        Ok((Self { file_name, age, group, identity, split, gender }, missing))
     }
 
     pub(crate) fn label(&self, record: &StringRecord, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
@@ -213,7 +216,8 @@ impl ColumnIndices {
                 Split::by_name(name).ok_or_else(fault)
             })
             .transpose()?;
-        Ok(FaceLabel { group, age, identity: cell(self.identity).map(String::from), split })
+        let gender = cell(self.gender).and_then(Gender::by_name);
+        Ok(FaceLabel { group, age, identity: cell(self.identity).map(String::from), split, gender })
     }
 }
 

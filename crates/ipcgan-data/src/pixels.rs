@@ -1,5 +1,7 @@
 //! Conversion between images and tensors: the one place that knows the value range.
 
+use std::borrow::Borrow;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use image::{Rgb, RgbImage};
 use ipcgan_model::is_cpu;
@@ -16,14 +18,15 @@ const LEVELS: f32 = 127.5;
 ///
 /// # Panics
 /// If there is no image, or if they differ in size.
-pub fn faces_tensor(images: &[RgbImage], device: &Device) -> Tensor<4> {
+pub fn faces_tensor<I: Borrow<RgbImage>>(images: &[I], device: &Device) -> Tensor<4> {
+    let images: Vec<&RgbImage> = images.iter().map(Borrow::borrow).collect();
     let size = images.first().expect("a batch holds at least one image").dimensions();
     let alike = images.iter().all(|image| image.dimensions() == size);
     assert!(alike, "images of one batch are of one size");
-    if is_cpu(device) { normalized(images, device) } else { unpacked(packed(images, device)) }
+    if is_cpu(device) { normalized(&images, device) } else { unpacked(packed(&images, device)) }
 }
 
-fn normalized(images: &[RgbImage], device: &Device) -> Tensor<4> {
+fn normalized(images: &[&RgbImage], device: &Device) -> Tensor<4> {
     let (width, height) = images[0].dimensions();
     let mut values = Vec::with_capacity((3 * width * height) as usize * images.len());
     for image in images {
@@ -37,7 +40,7 @@ fn normalized(images: &[RgbImage], device: &Device) -> Tensor<4> {
 
 /// One integer per pixel, `red + 256 green + 65536 blue`, `[batch, height, width]`: 32 bits are the smallest type that
 /// every GPU supports.
-fn packed(images: &[RgbImage], device: &Device) -> Tensor<3, Int> {
+fn packed(images: &[&RgbImage], device: &Device) -> Tensor<3, Int> {
     let (width, height) = images[0].dimensions();
     let pixels = images.iter().flat_map(|image| image.pixels());
     let values: Vec<i32> = pixels.map(|Rgb([red, green, blue])| i32::from_le_bytes([*red, *green, *blue, 0])).collect();
@@ -114,7 +117,7 @@ mod tests {
         let device = Device::flex();
         let images = [RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (9 * x) as u8, 255 - y as u8]))];
 
-        let (here, there) = (normalized(&images, &device), unpacked(packed(&images, &device)));
+        let (here, there) = (normalized(&images.each_ref(), &device), unpacked(packed(&images.each_ref(), &device)));
 
         assert_eq!(here.into_data(), there.into_data());
     }

@@ -15,7 +15,7 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 ///
 /// Columns, in any order: `file_name` (relative to the folder; the only required one), `age` (years, or a range such as
 /// `40-49` or `70+`), `group` (index of the age group; determined by the age if empty, and a fault if the age
-/// contradicts it), `identity` and `split` (`train`, `valid` or `test`). Other columns are ignored.
+/// contradicts it), `identity`, `split` (`train`, `valid` or `test`) and `gender` (`female` or `male`). Other columns are ignored.
 #[derive(Clone, Debug)]
 pub struct PreparedFolder {
     folder: PathBuf,
@@ -129,8 +129,13 @@ mod tests {
 
         let (faces, excluded) = open(&folder).unwrap();
 
-        let expected =
-            FaceLabel { group: Some(2), age: Some(33), identity: Some("ann".into()), split: Some(Split::Valid) };
+        let expected = FaceLabel {
+            group: Some(2),
+            age: Some(33),
+            identity: Some("ann".into()),
+            split: Some(Split::Valid),
+            gender: None,
+        };
         assert_eq!(*faces.label(0), expected);
         assert_eq!(faces.name(0), "a.png");
         assert_eq!(faces.image(0).unwrap().dimensions(), (8, 8));

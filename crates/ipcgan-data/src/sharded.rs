@@ -268,6 +268,7 @@ mod tests {
             group,
             identity: identity.map(String::from),
             split: Some(split),
+            gender: None,
         };
         let expected = [
             label(Some(15), Some(0), Some("ann"), Split::Train),

@@ -80,6 +80,7 @@ impl SyntheticFaces {
                         age: Some(age),
                         identity: Some(format!("person-{identity:05}")),
                         split: None,
+                        gender: None,
                     });
                 }
             }

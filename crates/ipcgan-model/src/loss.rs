@@ -97,6 +97,31 @@ pub fn reconstruction_loss(generated: Tensor<4>, source: Tensor<4>, own_group: T
     (differences * own_group.clone()).sum() / own_group.sum().clamp_min(1.0)
 }
 
+/// Weight of the differences between neighbouring pixels in the [`prototype_loss`].
+const GRADIENT_WEIGHT: f64 = 4.0;
+
+/// Prototype loss: mean squared difference from the faces that prototype ageing draws, in values and, with
+/// [`GRADIENT_WEIGHT`], in differences between neighbouring pixels.
+///
+/// The differences weight lines and edges as much as areas, as most of the variance of images is in low frequencies.
+/// Squared, because the group of a face can only be guessed from the face: the absolute difference is smallest for the
+/// median of the possible changes, which is close to no change, and the squared one for their mean.
+///
+/// # Shapes
+/// - `generated`, `expected`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+/// - returns: `[1]`
+///
+/// # Panics
+/// If the shapes differ.
+pub fn prototype_loss(generated: Tensor<4>, expected: Tensor<4>) -> Tensor<1> {
+    assert_eq!(generated.dims(), expected.dims(), "generated and expected faces");
+    let difference = generated - expected;
+    let [_, _, height, width] = difference.dims();
+    let across = difference.clone().narrow(3, 1, width - 1) - difference.clone().narrow(3, 0, width - 1);
+    let down = difference.clone().narrow(2, 1, height - 1) - difference.clone().narrow(2, 0, height - 1);
+    difference.square().mean() + (across.square().mean() + down.square().mean()) * GRADIENT_WEIGHT
+}
+
 /// Age loss (`L_age`): softmax cross entropy of the age classifier against the target group.
 ///
 /// # Shapes

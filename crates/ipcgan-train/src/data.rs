@@ -70,7 +70,7 @@ impl TrainingData {
     /// let face = |number: u32| {
     ///     let age = [15, 25, 35, 45, 60][number as usize % 5];
     ///     let group = config.age_groups.group_of(age);
-    ///     let label = FaceLabel { age: Some(age), group, identity: Some(format!("person {number}")), split: None };
+    ///     let label = FaceLabel { age: Some(age), group, identity: Some(format!("person {number}")), ..FaceLabel::default() };
     ///     (RgbImage::from_pixel(16, 16, Rgb([number as u8, 2 * age as u8, 90])), label)
     /// };
     /// let data = TrainingData::new(Arc::new(Album((0..100).map(face).collect())), &config)?;

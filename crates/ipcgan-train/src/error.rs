@@ -1,6 +1,6 @@
 //! Errors of training.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipcgan_data::DataError;
 use ipcgan_model::ModelError;
@@ -24,9 +24,7 @@ pub enum TrainingError {
         source: std::io::Error,
     },
     /// The run folder already contains a run of this stage.
-    #[error(
-        "{path} already holds a run of the {stage} stage; continue it with --resume, or choose another folder with --run"
-    )]
+    #[error("{path} already holds a run of the {stage} stage")]
     RunExists {
         /// The run folder.
         path: PathBuf,
@@ -34,25 +32,25 @@ pub enum TrainingError {
         stage: crate::Stage,
     },
     /// Another process trains in the run folder.
-    #[error("{path} is in use by another process; wait until it exits, or choose another folder with --run")]
+    #[error("{path} is in use by another process; wait until it exits, or train in another folder")]
     RunInUse {
         /// The run folder.
         path: PathBuf,
     },
     /// There is no run to resume.
-    #[error("there is no run in {path} to resume; check --run, or start a new run without --resume")]
+    #[error("there is no run in {path} to resume")]
     NoRun {
         /// The folder in which a run was expected.
         path: PathBuf,
     },
     /// The run path is a file.
-    #[error("{path} is not a folder; choose another one with --run")]
+    #[error("{path} is not a folder")]
     NotAFolder {
         /// The file.
         path: PathBuf,
     },
     /// The folder is no run, but contains files that a run would overwrite.
-    #[error("{path} contains {found} but no config.json, so it is not a run; choose another folder with --run")]
+    #[error("{path} contains {found} but no config.json, so it is not a run")]
     NoRunFolder {
         /// The folder.
         path: PathBuf,
@@ -60,7 +58,7 @@ pub enum TrainingError {
         found: PathBuf,
     },
     /// The configuration of a run is invalid.
-    #[error("{path} is not a valid run configuration: {reason}; choose another folder with --run")]
+    #[error("{path} is not a valid run configuration: {reason}")]
     NoConfig {
         /// The `config.json`.
         path: PathBuf,
@@ -70,7 +68,7 @@ pub enum TrainingError {
     /// A stage was trained, but its checkpoints are missing.
     #[error(
         "the {stage} stage was trained for {steps} steps, but there is no checkpoint of it in {path}; restore the \
-         checkpoints, or start a new run in another folder with --run"
+         checkpoints, or start a new run"
     )]
     MissingCheckpoint {
         /// The stage.
@@ -81,10 +79,7 @@ pub enum TrainingError {
         path: PathBuf,
     },
     /// A stage requires another stage that is not complete.
-    #[error(
-        "the {stage} stage requires the {needs} stage, which is not complete in {path}; run `--stage {needs}` first, or \
-         all stages without --stage"
-    )]
+    #[error("the {stage} stage requires the {needs} stage, which is not complete in {path}")]
     MissingStage {
         /// The stage that cannot start.
         stage: crate::Stage,
@@ -96,7 +91,7 @@ pub enum TrainingError {
     /// A stage cannot be continued because a later stage was trained with its result.
     #[error(
         "the {later} stage in {path} was trained with the result of the {stage} stage, so the {stage} stage cannot be \
-         continued; start a new run in another folder with --run"
+         continued; start a new run in another folder"
     )]
     LaterStage {
         /// The stage that would learn more.
@@ -107,9 +102,7 @@ pub enum TrainingError {
         path: PathBuf,
     },
     /// A setting differs from the value that a stage was trained with, and cannot change.
-    #[error(
-        "setting `{setting}` was {was} when the {stage} stage was trained and cannot change to {now}; choose another folder with --run"
-    )]
+    #[error("setting `{setting}` was {was} when the {stage} stage was trained and cannot change to {now}")]
     FixedSetting {
         /// The setting.
         setting: String,
@@ -122,8 +115,7 @@ pub enum TrainingError {
     },
     /// A setting was changed, but all stages are complete.
     #[error(
-        "all stages in {path} are complete, so setting `{setting}` has no effect; to continue, raise the number of steps, \
-         for example with --set aging.steps=NUMBER"
+        "all stages in {path} are complete, so setting `{setting}` has no effect; to continue, raise the number of steps"
     )]
     NothingLeft {
         /// The run folder.
@@ -132,7 +124,7 @@ pub enum TrainingError {
         setting: String,
     },
     /// A file of a run is damaged.
-    #[error("{path} is damaged: {reason}; restore it, or start a new run in another folder with --run")]
+    #[error("{path} is damaged: {reason}; restore it, or start a new run in another folder")]
     DamagedFile {
         /// The file.
         path: PathBuf,
@@ -242,8 +234,16 @@ pub enum TrainingError {
         /// What went wrong.
         reason: String,
     },
+    /// All checkpoints of a stage are damaged.
+    #[error("checkpoint {path}: {reason}; restore one, or start a new run in another folder")]
+    NoIntactCheckpoint {
+        /// The newest checkpoint.
+        path: PathBuf,
+        /// What is wrong with it, and with older ones.
+        reason: String,
+    },
     /// A loss diverged: it is not finite (NaN or infinite), or above 1e9.
-    #[error("loss `{metric}` diverged: it is {value} after step {step}; {advice}")]
+    #[error("loss `{metric}` diverged: it is {value} after step {step}; {}", last_good(.checkpoint.as_deref()))]
     Diverged {
         /// The loss.
         metric: String,
@@ -251,8 +251,12 @@ pub enum TrainingError {
         value: f64,
         /// Steps done.
         step: usize,
-        /// How to continue.
-        advice: String,
+        /// The last good checkpoint.
+        checkpoint: Option<PathBuf>,
+        /// A setting that should help, as `key=value`: a lower learning rate.
+        retry: String,
+        /// Whether it was trained in float16, whose range is small.
+        float16: bool,
     },
     /// Too few faces to evaluate with.
     #[error(
@@ -272,14 +276,14 @@ pub enum TrainingError {
         reason: String,
     },
     /// A device failed.
-    #[error("a device failed at step {step}: {reason}; {advice}")]
+    #[error("a device failed at step {step}: {reason}; if it ran out of memory, lower the batch size")]
     Device {
         /// The step that was not done.
         step: usize,
         /// The error of the device.
         reason: String,
-        /// How to continue.
-        advice: String,
+        /// A setting that helps if the device ran out of memory, as `key=value`: a smaller batch size.
+        retry: String,
     },
     /// A run was resumed with different data.
     #[error(
@@ -301,4 +305,13 @@ pub enum TrainingError {
         /// What went wrong.
         reason: String,
     },
+}
+
+fn last_good(checkpoint: Option<&Path>) -> String {
+    match checkpoint {
+        Some(path) => {
+            format!("the last good checkpoint is {}; continue from it with a lower learning rate", path.display())
+        }
+        None => "there is no earlier checkpoint; start again with a lower learning rate".into(),
+    }
 }

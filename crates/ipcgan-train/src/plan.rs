@@ -165,8 +165,9 @@ impl StageContext<'_> {
         release_freed_memory();
         self.device().memory_cleanup();
         let measured = catch_panic(measured).unwrap_or_else(|reason| {
-            let advice = format!("if it ran out of memory, lower {}.batch_size", self.stage);
-            Err(TrainingError::Device { step: 1, reason, advice })
+            let settings = self.stage.definition().settings(&self.config);
+            let retry = format!("{}.batch_size={}", self.stage, settings.batch_size.div_ceil(2));
+            Err(TrainingError::Device { step: 1, reason, retry })
         });
         release_freed_memory();
         measured

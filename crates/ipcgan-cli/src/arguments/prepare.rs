@@ -53,6 +53,13 @@ pub(crate) struct PrepareArguments {
     aligned: bool,
     #[arg(long, value_name = "PIXELS", conflicts_with = "aligned", help = min_face_help())]
     min_face: Option<u32>,
+    /// Skip blurred faces: minimum variance of the Laplacian of the aligned face, at 128 pixels about 100 for a blurred
+    /// and 1000 for a sharp one.
+    #[arg(long, value_name = "VARIANCE", conflicts_with = "aligned", value_parser = amount)]
+    min_sharpness: Option<f64>,
+    /// Skip heads turned to a side: 0 is frontal, 1 has the nose below an eye.
+    #[arg(long, value_name = "FRACTION", conflicts_with = "aligned", value_parser = amount)]
+    max_yaw: Option<f64>,
     /// First age of each age group.
     #[arg(long, value_name = "YEARS", value_delimiter = ',', value_parser = years, default_value = AGE_GROUPS.as_str())]
     age_groups: Vec<u32>,
@@ -130,6 +137,11 @@ fn fraction(text: &str) -> Result<f64, String> {
     fraction.ok_or_else(|| "must be at least 0 and below 1".into())
 }
 
+fn amount(text: &str) -> Result<f64, String> {
+    let amount = text.parse().ok().filter(|amount: &f64| *amount >= 0.0 && amount.is_finite());
+    amount.ok_or_else(|| "must be 0 or above".into())
+}
+
 impl PrepareArguments {
     /// # Errors
     /// Arguments are invalid, contradict each other, or would have no effect.
@@ -145,6 +157,8 @@ impl PrepareArguments {
             .with_size(self.size)
             .with_aligned(self.aligned)
             .with_min_face(min_face)
+            .with_min_sharpness(self.min_sharpness)
+            .with_max_yaw(self.max_yaw)
             .with_find_duplicates(self.folder.is_some())
             .with_age_groups(age_groups)
             .with_seed(self.seed)
@@ -191,6 +205,8 @@ impl PrepareArguments {
             ("--split FILE", is_table && is_synthetic),
             ("--aligned", self.aligned && is_synthetic),
             ("--min-face", self.min_face.is_some() && is_synthetic),
+            ("--min-sharpness", self.min_sharpness.is_some() && is_synthetic),
+            ("--max-yaw", self.max_yaw.is_some() && is_synthetic),
             ("--allow-unknown-ages", self.allow_unknown_ages && is_synthetic),
         ];
         if let Some((option, _)) = unread.into_iter().find(|(_, given)| *given) {

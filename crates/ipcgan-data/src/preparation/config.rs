@@ -29,6 +29,10 @@ pub struct PreparationConfig {
     /// Minimum side of the square around a face, in pixels of its image. Default: 64.
     #[config(default = 64)]
     pub min_face: u32,
+    /// Minimum sharpness of an aligned face: variance of the Laplacian of its luminance. Default: none.
+    pub min_sharpness: Option<f64>,
+    /// Maximum yaw: 0 is frontal, 1 has the nose below an eye. Default: none.
+    pub max_yaw: Option<f64>,
     /// Whether near-duplicate images are detected; synthetic faces are too similar for it. Default: yes.
     #[config(default = true)]
     pub find_duplicates: bool,
@@ -47,7 +51,7 @@ pub struct PreparationConfig {
 }
 
 /// Settings that determine the face crops: existing crops must have been made with the same values.
-const OF_IMAGES: [&str; 4] = ["source", "size", "aligned", "min_face"];
+const OF_IMAGES: [&str; 6] = ["source", "size", "aligned", "min_face", "min_sharpness", "max_yaw"];
 
 impl PreparationConfig {
     /// Rejects `folder` if it was prepared with other settings, so that it does not mix two kinds of faces.

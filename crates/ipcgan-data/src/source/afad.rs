@@ -2,6 +2,7 @@
 
 use super::file_name::{Named, number, parent};
 use super::names::NameSource;
+use crate::Gender;
 
 pub(super) const AFAD: NameSource = NameSource {
     name: "afad",
@@ -14,7 +15,12 @@ fn read(file_name: &str) -> Option<Named> {
     let mut folders = parent(file_name).rsplit('/');
     let sex = folders.next()?;
     let age = folders.next()?;
-    (matches!(sex, "111" | "112") && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None })
+    let gender = match sex {
+        "111" => Gender::Male,
+        "112" => Gender::Female,
+        _ => return None,
+    };
+    (age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None, gender: Some(gender) })
 }
 
 #[cfg(test)]
@@ -23,10 +29,10 @@ mod tests {
 
     #[test]
     fn the_folder_above_that_of_the_sex_is_the_age() {
-        let years = |years| Some(Named { age: Some(years), identity: None });
+        let named = |years, gender| Some(Named { age: Some(years), identity: None, gender: Some(gender) });
 
-        assert_eq!(read("tarball/AFAD-Full/39/112/1004-0.jpg"), years(39));
-        assert_eq!(read("15/111/8.jpg"), years(15));
+        assert_eq!(read("tarball/AFAD-Full/39/112/1004-0.jpg"), named(39, Gender::Female));
+        assert_eq!(read("15/111/8.jpg"), named(15, Gender::Male));
         assert_eq!(read("15/113/8.jpg"), None);
         assert_eq!(read("111/8.jpg"), None);
     }

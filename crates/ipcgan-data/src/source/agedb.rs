@@ -2,6 +2,7 @@
 
 use super::file_name::{Named, number, stem};
 use super::names::NameSource;
+use crate::Gender;
 
 pub(super) const AGEDB: NameSource = NameSource {
     name: "agedb",
@@ -16,7 +17,7 @@ fn read(file_name: &str) -> Option<Named> {
     let (name, age) = rest.rsplit_once('_')?;
     number(image)?;
     let ours = matches!(sex, "f" | "m" | "F" | "M") && name.chars().any(char::is_alphabetic);
-    ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()) })
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()), gender: Gender::by_name(sex) })
 }
 
 #[cfg(test)]
@@ -25,10 +26,11 @@ mod tests {
 
     #[test]
     fn the_name_is_number_person_age_and_sex() {
-        let named = |name: &str, age| Some(Named { age: Some(age), identity: Some(name.into()) });
+        let named =
+            |name: &str, age, gender| Some(Named { age: Some(age), identity: Some(name.into()), gender: Some(gender) });
 
-        assert_eq!(read("AgeDB/0_MariaCallas_35_f.jpg"), named("MariaCallas", 35));
-        assert_eq!(read("16487_J_R_Tolkien_101_m.jpg"), named("J_R_Tolkien", 101));
+        assert_eq!(read("AgeDB/0_MariaCallas_35_f.jpg"), named("MariaCallas", 35, Gender::Female));
+        assert_eq!(read("16487_J_R_Tolkien_101_m.jpg"), named("J_R_Tolkien", 101, Gender::Male));
         assert_eq!(read("0_1_35_f.jpg"), None);
         assert_eq!(read("0_MariaCallas_35_x.jpg"), None);
         assert_eq!(read("41_Robert_De_Niro_0012.jpg"), None);

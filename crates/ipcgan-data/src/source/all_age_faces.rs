@@ -55,7 +55,7 @@ impl Source for AllAgeFaces {
 fn read(file_name: &str) -> Option<Named> {
     let (individual, age) = stem(file_name).split_once('A')?;
     number(individual)?;
-    (individual.len() == 5 && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None })
+    (individual.len() == 5 && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None, gender: None })
 }
 
 #[cfg(test)]

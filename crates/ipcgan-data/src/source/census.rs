@@ -25,7 +25,7 @@ impl Census {
         let mut census = Self { images: 0, fitting: 0, identities: HashMap::new(), ages: BTreeMap::new() };
         for file_name in images {
             census.images += 1;
-            let Some(Named { age, identity }) = read(file_name) else { continue };
+            let Some(Named { age, identity, .. }) = read(file_name) else { continue };
             if age.is_some_and(|age| age > MAX_AGE) {
                 continue;
             }

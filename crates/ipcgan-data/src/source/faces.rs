@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex};
 use image::RgbImage;
 
 use super::SourceImage;
+use super::face_quality::{FaceQuality, sharpness, yaw};
 use crate::alignment::aligned;
 use crate::detection::{DetectedFace, FaceDetector};
 use crate::excluded::{Excluded, Fault};
@@ -25,6 +26,8 @@ pub enum FaceExtraction {
         detector: Box<dyn FaceDetector>,
         /// Minimum side of the square around the face, in pixels of the image.
         min_side: u32,
+        /// Further requirements.
+        quality: FaceQuality,
     },
     /// The image is an aligned face already.
     Aligned,
@@ -84,16 +87,25 @@ impl FaceSet for SourceFaces {
         let path = self.folder.join(&self.faces[index].0);
         let _taken = self.pixels.take(photo::pixels(&path)?);
         let photo = photo::read(&path)?;
-        let FaceExtraction::Detect { detector, min_side } = &self.extraction else {
+        let FaceExtraction::Detect { detector, min_side, quality } = &self.extraction else {
             return Ok(photo::resized(&photo::centred_square(&photo), self.size));
         };
         let found = detector.detect(&photo);
         let face = found.iter().max_by(|a, b| prominence(a, &photo).total_cmp(&prominence(b, &photo)));
-        let face = face.and_then(|face| aligned(&photo, &face.landmarks, self.size));
-        let face = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
+        let face = face.and_then(|face| Some((aligned(&photo, &face.landmarks, self.size)?, yaw(&face.landmarks))));
+        let (face, yaw) = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
         let side = (self.size as f32 / face.placement.from_photo.scale()) as u32;
         if side < *min_side {
             return Err(DataError::FaceTooSmall { path, side, min: *min_side });
+        }
+        if let Some(max) = quality.max_yaw.filter(|max| yaw > *max) {
+            return Err(DataError::FaceTurned { path, yaw, max });
+        }
+        let sharpness = || sharpness(&face.image);
+        if let Some((sharpness, min)) =
+            quality.min_sharpness.map(|min| (sharpness(), min)).filter(|(found, min)| found < min)
+        {
+            return Err(DataError::FaceBlurred { path, sharpness, min });
         }
         Ok(face.image)
     }
@@ -191,11 +203,16 @@ mod tests {
     }
 
     fn faces(side: u32, detected: f32) -> (tempfile::TempDir, SourceFaces) {
+        faces_of_quality(side, detected, FaceQuality::default())
+    }
+
+    fn faces_of_quality(side: u32, detected: f32, quality: FaceQuality) -> (tempfile::TempDir, SourceFaces) {
         let folder = tempfile::tempdir().unwrap();
         let photo = RgbImage::from_fn(side, side, |x, _| if x < side / 3 { Rgb([10; 3]) } else { Rgb([200; 3]) });
         photo::write_png(&folder.path().join("a.png"), &photo).unwrap();
         let image = SourceImage::of_file("a.png", Ok(FaceLabel::default()));
-        let extraction = FaceExtraction::Detect { detector: Box::new(Corner { side: detected }), min_side: 10 };
+        let extraction =
+            FaceExtraction::Detect { detector: Box::new(Corner { side: detected }), min_side: 10, quality };
         let faces = SourceFaces::new(folder.path(), vec![image], extraction, 16).0;
         (folder, faces)
     }
@@ -213,6 +230,18 @@ mod tests {
 
         assert_eq!(cause(10, 10.0), Cause::NoFace);
         assert_eq!(cause(60, 9.0), Cause::SmallFace);
+    }
+
+    #[test]
+    fn blurred_and_turned_faces_are_excluded_on_request() {
+        let cause = |quality| {
+            let (_folder, faces) = faces_of_quality(60, 20.0, quality);
+            faces.image(0).err().map(|error| Fault::of(&error).cause)
+        };
+
+        assert_eq!(cause(FaceQuality { min_sharpness: Some(1e6), ..FaceQuality::default() }), Some(Cause::Blurred));
+        assert_eq!(cause(FaceQuality { max_yaw: Some(0.0), ..FaceQuality::default() }), Some(Cause::Turned));
+        assert_eq!(cause(FaceQuality { min_sharpness: Some(0.0), max_yaw: Some(0.5) }), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn read(file_name: &str) -> Option<Named> {
     let age = age.strip_suffix(|last: char| last.is_ascii_alphabetic()).unwrap_or(age);
     let ours = person.len() == 3 && age.len() == 2;
     number(person)?;
-    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()) })
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()), gender: None })
 }
 
 #[cfg(test)]
@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn the_name_is_person_and_age() {
-        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()) });
+        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()), gender: None });
 
         assert_eq!(read("images/001A02.JPG"), named("001", 2));
         assert_eq!(read("001a43a.jpg"), named("001", 43));

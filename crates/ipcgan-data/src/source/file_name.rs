@@ -1,6 +1,6 @@
 //! Parts of file names, and the labels in them.
 
-use crate::Split;
+use crate::{Gender, Split};
 
 /// Labels in a file name.
 #[derive(Debug, PartialEq, Eq)]
@@ -8,6 +8,7 @@ pub(super) struct Named {
     /// Age in years.
     pub(super) age: Option<u32>,
     pub(super) identity: Option<String>,
+    pub(super) gender: Option<Gender>,
 }
 
 /// The folders of a file, without a trailing `/`; empty at the top.

@@ -65,7 +65,7 @@ impl Source for ImdbWiki {
                 Some(Labels { face_score, .. }) if *face_score == f64::NEG_INFINITY => {
                     Err(Fault::new(Cause::NoFace, "the data set's table says that no face was found"))
                 }
-                Some(Labels { named: Named { age: Some(age), identity }, .. }) => {
+                Some(Labels { named: Named { age: Some(age), identity, .. }, .. }) => {
                     labelled(Some(*age), identity.clone(), groups)
                 }
                 _ => {
@@ -113,7 +113,7 @@ fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
         let Value::Text(path) = path else { return None };
         let birth = Date::of_matlab(births[index] as i64);
         let age = age(birth.year, birth.month, years[index] as i64);
-        let named = Named { age, identity: person(stem(path)).map(String::from) };
+        let named = Named { age, identity: person(stem(path)).map(String::from), gender: None };
         Some((path.clone(), Labels { named, face_score: scores[index] }))
     });
     Ok(labels.collect())
@@ -122,7 +122,7 @@ fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
 fn read(file_name: &str) -> Option<Named> {
     let [year, month, _, taken] = dates(stem(file_name))?;
     let identity = person(stem(file_name))?;
-    Some(Named { age: Some(age(year.into(), month, taken.into())?), identity: Some(identity.into()) })
+    Some(Named { age: Some(age(year.into(), month, taken.into())?), identity: Some(identity.into()), gender: None })
 }
 
 fn is_of_form(file_name: &str) -> bool {
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_age_follows_from_the_dates_in_the_name() {
-        let named = |age, identity: &str| Some(Named { age: Some(age), identity: Some(identity.into()) });
+        let named = |age, identity: &str| Some(Named { age: Some(age), identity: Some(identity.into()), gender: None });
 
         assert_eq!(read("imdb_crop/01/nm0000001_rm124825600_1899-5-10_1968.jpg"), named(69, "nm0000001"));
         assert_eq!(read("wiki_crop/17/10000217_1981-05-05_2009.jpg"), named(28, "10000217"));

@@ -75,7 +75,7 @@ fn is_young(file_name: &str) -> bool {
 
 fn read(file_name: &str) -> Option<Named> {
     let person = person_of_name(stem(file_name)).or_else(|| person_of_folder(file_name))?;
-    Some(Named { age: None, identity: Some(person.into()) })
+    Some(Named { age: None, identity: Some(person.into()), gender: None })
 }
 
 fn person_of_name(stem: &str) -> Option<&str> {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn identities_are_known_and_ages_are_not() {
-        let person = |name: &str| Some(Named { age: None, identity: Some(name.into()) });
+        let person = |name: &str| Some(Named { age: None, identity: Some(name.into()), gender: None });
 
         assert_eq!(read("50_cent_a0.jpg"), person("50_cent"));
         assert_eq!(read("lag/aaliyah_y10.jpg"), person("aaliyah"));

@@ -12,7 +12,7 @@ fn read(file_name: &str) -> Option<Named> {
     number(person)?;
     number(image)?;
     let ours = (5..=7).contains(&person.len()) && age.len() == 2;
-    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()) })
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()), gender: None })
 }
 
 #[cfg(test)]
@@ -21,7 +21,7 @@ mod tests {
 
     #[test]
     fn the_name_is_person_image_sex_and_age() {
-        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()) });
+        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()), gender: None });
 
         assert_eq!(read("Album2/009055_1M54.JPG"), named("009055", 54));
         assert_eq!(read("343213_02F18.jpg"), named("343213", 18));

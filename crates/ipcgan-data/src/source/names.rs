@@ -24,8 +24,8 @@ impl NameSource {
     /// The label of the face in the image `file_name`.
     pub(super) fn label(&self, file_name: &str, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let other_form = || Fault::label(format!("is not called {}", self.form));
-        let Named { age, identity } = (self.read)(file_name).ok_or_else(other_form)?;
-        labelled(age, identity, groups)
+        let Named { age, identity, gender } = (self.read)(file_name).ok_or_else(other_form)?;
+        Ok(FaceLabel { gender, ..labelled(age, identity, groups)? })
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn labelled(age: Option<u32>, identity: Option<String>, groups: &AgeG
         return Err(Fault::label(format!("age {age} is above {MAX_AGE}")));
     }
     let group = age.map(|age| group_of(age, groups)).transpose()?;
-    Ok(FaceLabel { group, age, identity, split: None })
+    Ok(FaceLabel { group, age, identity, ..FaceLabel::default() })
 }
 
 impl Source for NameSource {

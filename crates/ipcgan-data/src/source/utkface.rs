@@ -2,6 +2,7 @@
 
 use super::file_name::{Named, number};
 use super::names::NameSource;
+use crate::Gender;
 
 pub(super) const UTKFACE: NameSource = NameSource {
     name: "utkface",
@@ -21,8 +22,13 @@ fn read(file_name: &str) -> Option<Named> {
     };
     // Require a plausible date: four plain numbers may be anything.
     let date = date.trim_end();
-    let ours = matches!(gender, "0" | "1") && date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit());
-    ours.then_some(Named { age: Some(number(age)?), identity: None })
+    let gender = match gender {
+        "0" => Gender::Male,
+        "1" => Gender::Female,
+        _ => return None,
+    };
+    let ours = date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+    ours.then_some(Named { age: Some(number(age)?), identity: None, gender: Some(gender) })
 }
 
 #[cfg(test)]
@@ -30,14 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_number_is_the_age() {
-        let years = |years| Some(Named { age: Some(years), identity: None });
+    fn the_first_numbers_are_age_and_gender() {
+        let named = |years, gender| Some(Named { age: Some(years), identity: None, gender: Some(gender) });
 
-        assert_eq!(read("part1/26_1_1_20170104023102422.jpg.chip.jpg"), years(26));
-        assert_eq!(read("61_1_20170109150557335.jpg.chip.jpg"), years(61));
-        assert_eq!(read("011_0_20170103200509559.jpg"), years(11));
+        assert_eq!(read("part1/26_1_1_20170104023102422.jpg.chip.jpg"), named(26, Gender::Female));
+        assert_eq!(read("61_1_20170109150557335.jpg.chip.jpg"), named(61, Gender::Female));
+        assert_eq!(read("011_0_20170103200509559.jpg"), named(11, Gender::Male));
         assert_eq!(read("26_2_1_20170104023102422.jpg"), None);
-        assert_eq!(read("24_0_1_20170116220224657 .jpg.chip.jpg"), years(24));
+        assert_eq!(read("24_0_1_20170116220224657 .jpg.chip.jpg"), named(24, Gender::Male));
         assert_eq!(read("26_1_1_2017.jpg"), None);
         assert_eq!(read("14_Gia_Mantegna_0012.jpg"), None);
     }

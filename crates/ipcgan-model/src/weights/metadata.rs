@@ -54,12 +54,7 @@ impl<'a> Metadata<'a> {
 
     pub(super) fn entry(&self, key: &'static str) -> Result<&str, ModelError> {
         let entry = self.entries.get(key).map(String::as_str);
-        entry.ok_or_else(|| {
-            self.error(
-                key,
-                "is missing, so this is not a weights file of this program; `ipcgan convert --metadata-from` reads others".into(),
-            )
-        })
+        entry.ok_or_else(|| self.error(key, "is missing, so this is not a weights file of this program".into()))
     }
 
     pub(super) fn check_kind(&self, expected: &'static str) -> Result<(), ModelError> {
@@ -87,10 +82,7 @@ impl<'a> Metadata<'a> {
         }
         let missing: Vec<_> = published.keys().filter(|name| !config.contains_key(*name)).collect();
         if !missing.is_empty() {
-            let reason = format!(
-                "lacks settings: {}; `ipcgan convert --metadata-from` takes them from other weights",
-                names(missing)
-            );
+            let reason = format!("lacks settings: {}", names(missing));
             return Err(self.error(CONFIG, reason));
         }
         serde_json::from_value(config.into()).map_err(|error| self.error(CONFIG, format!("cannot be read: {error}")))

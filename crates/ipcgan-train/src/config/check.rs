@@ -146,6 +146,15 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
 fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
     vec![
         count("aging.steps", aging.steps, MAX_COUNT),
+        rule("aging.pretraining_steps", aging.pretraining_steps <= aging.steps, "at most aging.steps"),
+        rule(
+            "aging.pretraining_steps",
+            aging.pretraining_steps == 0 || aging.weights.prototype > 0.0,
+            "0 without aging.weights.prototype, the loss of the pretraining",
+        ),
+        at_most("aging.prototype.shape", aging.prototype.shape, 10.0),
+        at_most("aging.prototype.colour", aging.prototype.colour, 10.0),
+        at_most("aging.prototype.detail", aging.prototype.detail, 10.0),
         count("aging.batch_size", aging.batch_size, 1_000_000),
         count("aging.gradient_accumulation", aging.gradient_accumulation, 10_000),
         count("aging.discriminator_updates", aging.discriminator_updates, 1000),

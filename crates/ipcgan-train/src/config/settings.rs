@@ -29,7 +29,7 @@ impl TrainingConfig {
     fn with_setting(self, setting: &str) -> Result<Self, String> {
         let (key, text) = setting.split_once('=').ok_or("must have the form key=value")?;
         if DERIVED.contains(&key) {
-            return Err("is derived from --preset or from the data and cannot be set".into());
+            return Err("is derived from the preset or from the data and cannot be set".into());
         }
         let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
         let value = match (serde_json::from_str(text), place_of(&mut whole, key)?) {

@@ -1,7 +1,7 @@
 //! Configuration of each stage.
 
 use burn::config::Config;
-use ipcgan_data::Augmentation;
+use ipcgan_data::{Augmentation, PrototypeStrength};
 use ipcgan_model::DifferentiableAugmentation;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,10 @@ pub enum IdentityLoss {
 pub struct AgingTraining {
     /// Number of steps; each step updates both networks.
     pub steps: usize,
+    /// Pretraining of the generator: first steps that minimize the prototype loss alone, without discriminator and AlexNet,
+    /// at less than half the cost. Needs `weights.prototype`. Default: 0.
+    #[config(default = 0)]
+    pub pretraining_steps: usize,
     /// Batch size. Default: 8.
     #[config(default = 8)]
     pub batch_size: usize,
@@ -124,6 +128,9 @@ pub struct AgingTraining {
     /// Loss weights.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
+    /// How far the prototype loss exaggerates the differences between mean faces.
+    #[config(default = "PrototypeStrength::new()")]
+    pub prototype: PrototypeStrength,
     /// Form of the identity loss. Default: as published.
     #[config(default = "IdentityLoss::Conv5")]
     pub identity_loss: IdentityLoss,
@@ -165,6 +172,10 @@ pub struct LossWeights {
     /// source, in [-1, 1]. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub reconstruction: f64,
+    /// Weight of the prototype loss: mean squared difference from the source face aged by prototypes (see
+    /// [`PrototypeAging`](ipcgan_data::PrototypeAging)), in [-1, 1]. Default: 0, as in the official code.
+    #[config(default = 0.0)]
+    pub prototype: f64,
     /// In the discriminator's loss, weight of real faces with a mismatched group relative to generated faces. Default: 1,
     /// as published; 0 leaves them out.
     #[config(default = 1.0)]

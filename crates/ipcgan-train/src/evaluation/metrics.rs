@@ -22,8 +22,34 @@ pub struct Metrics {
     pub real: RealFaces,
     /// The generator first, then the baselines.
     pub methods: Vec<Method>,
+    /// Ages of women and of men; empty unless the data have faces of both.
+    pub genders: Vec<GenderMetrics>,
     /// Metrics of the networks that the generator was trained with, if they are known.
     pub teachers: Option<Teachers>,
+}
+
+/// Ages of the faces of one gender.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GenderMetrics {
+    /// `female` or `male`.
+    pub gender: String,
+    /// Number of aged faces.
+    pub faces: usize,
+    /// Real faces, by their group.
+    pub real: AgesOfGender,
+    /// Faces aged by the generator, by target group.
+    pub generator: AgesOfGender,
+}
+
+/// Ages of faces of one gender that should be of each group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgesOfGender {
+    /// Estimated age of the faces of each group, in years.
+    pub years: Vec<Option<Interval>>,
+    /// Fraction of faces whose estimated age is in the group.
+    pub accuracy: Option<Interval>,
+    /// Ages by the second age estimator; none if it could not be fitted.
+    pub regressed_ages: Option<RegressedAges>,
 }
 
 /// Metrics of real faces.

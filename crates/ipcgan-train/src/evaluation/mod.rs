@@ -2,6 +2,7 @@
 
 mod age_regression;
 mod distribution;
+mod gender;
 mod image_metrics;
 mod judges;
 mod method;
@@ -17,8 +18,8 @@ mod verdict;
 
 pub use judges::Judges;
 pub use metrics::{
-    Cycle, Distribution, FALSE_ACCEPT_RATES, Method, Metrics, Pair, Quality, RealFaces, Realism, RegressedAges,
-    Teachers, TwoSample, Verdict,
+    AgesOfGender, Cycle, Distribution, FALSE_ACCEPT_RATES, GenderMetrics, Method, Metrics, Pair, Quality, RealFaces,
+    Realism, RegressedAges, Teachers, TwoSample, Verdict,
 };
 pub use report::report;
 pub use statistics::Interval;
@@ -34,6 +35,7 @@ use crate::TrainingError;
 use crate::samples::at_every_age;
 use age_regression::AgeRegression;
 use distribution::distribution;
+use gender::by_gender;
 use method::{AgedFaces, method_metrics};
 use prototypes::Prototypes;
 use realism::realism_of_real;
@@ -125,7 +127,8 @@ pub fn evaluate(
     let verdict = verdict(&methods[0], &reference);
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
     let (faces, groups) = (real.len(), subject.groups.names());
-    let metrics = Metrics { verdict, faces, groups, real: reference, methods, teachers };
+    let genders = by_gender(&real, &ways[0].1.estimates, subject.groups, regression.as_ref());
+    let metrics = Metrics { verdict, faces, groups, real: reference, methods, genders, teachers };
     let examples = examples(&ways[0].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })
 }
@@ -144,7 +147,10 @@ fn real_faces(
     let images = subject.images(faces, &indices)?;
     let estimates = judges.estimates(&images);
     let real = selected.into_iter().zip(people(faces, &indices)).zip(images).zip(estimates);
-    let real = real.map(|((((_, group), person), image), estimate)| RealFace { image, group, person, estimate });
+    let real = real.map(|((((index, group), person), image), estimate)| {
+        let gender = faces.label(index).gender;
+        RealFace { image, group, person, gender, estimate }
+    });
     Ok(real.collect())
 }
 
@@ -254,7 +260,7 @@ mod tests {
 
     fn real(person: usize, embedding: f32) -> RealFace {
         let estimate = FaceEstimate { years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
-        RealFace { image: RgbImage::new(2, 2), group: 1, person, estimate }
+        RealFace { image: RgbImage::new(2, 2), group: 1, person, gender: None, estimate }
     }
 
     #[test]

@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn real(person: usize, group: usize, value: f32) -> RealFace {
-        RealFace { image: RgbImage::new(2, 2), group, person, estimate: estimate(value) }
+        RealFace { image: RgbImage::new(2, 2), group, person, gender: None, estimate: estimate(value) }
     }
 
     #[test]

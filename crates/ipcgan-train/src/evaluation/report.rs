@@ -6,7 +6,8 @@ use ipcgan_data::page::{data_url, page};
 use maud::{Markup, html};
 
 use super::{
-    Distribution, Evaluation, FALSE_ACCEPT_RATES, Interval, Method, Metrics, Pair, Realism, Teachers, TwoSample,
+    AgesOfGender, Distribution, Evaluation, FALSE_ACCEPT_RATES, GenderMetrics, Interval, Method, Metrics, Pair,
+    Realism, Teachers, TwoSample,
 };
 
 /// Rows per image.
@@ -31,6 +32,10 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         (years(metrics))
         (ageing(metrics))
         (regressed_ages(metrics))
+        @if !metrics.genders.is_empty() {
+            h2 { "Women and men" }
+            (genders(metrics))
+        }
         h2 { "By source and target group" }
         @if let Some(method) = metrics.methods.first() { (by_pair(method, &metrics.groups)) }
         h2 { "Confusion matrix" }
@@ -123,6 +128,40 @@ fn regressed_ages(metrics: &Metrics) -> Markup {
             p.muted {
                 "The second estimator is a ridge regression from the recogniser's embeddings to age, fitted to up to 200 faces a group of the training split. It is coarser than "
                 "the first and moves ages towards their mean: compare with the real faces, which it has not seen."
+            }
+        }
+    }
+}
+
+/// Ages of women and men, by both estimators.
+fn genders(metrics: &Metrics) -> Markup {
+    let row = |name: &str, ages: &AgesOfGender| {
+        let by_second = ages.regressed_ages.as_ref();
+        html! {
+            tr {
+                td { (name) }
+                @for years in &ages.years { td { (shown(years.as_ref(), 1)) } }
+                td { (shown(ages.accuracy.as_ref(), 3)) }
+            }
+            @if let Some(ages) = by_second {
+                tr {
+                    td { (name) ", second estimator" }
+                    @for years in &ages.years { td { (shown(years.as_ref(), 1)) } }
+                    td { (shown(ages.accuracy.as_ref(), 3)) }
+                }
+            }
+        }
+    };
+    html! {
+        @for GenderMetrics { gender, faces, real, generator } in &metrics.genders {
+            table {
+                tr {
+                    th { (gender) " (" (faces) " faces)" }
+                    @for group in &metrics.groups { th { (group) } }
+                    th { "in the target group" }
+                }
+                (row("real faces of the group", real))
+                (row("aged by the generator", generator))
             }
         }
     }

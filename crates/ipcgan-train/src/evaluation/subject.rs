@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use image::RgbImage;
-use ipcgan_data::{FaceSet, photo};
+use ipcgan_data::{FaceSet, Gender, photo};
 use ipcgan_model::{AgeGroups, AlexNet, InferenceGenerator};
 
 use super::judges::FaceEstimate;
@@ -36,6 +36,7 @@ pub(crate) struct RealFace {
     pub(super) group: usize,
     /// Identity, numbered in order of first appearance.
     pub(super) person: usize,
+    pub(super) gender: Option<Gender>,
     pub(super) estimate: FaceEstimate,
 }
 

@@ -65,8 +65,8 @@ impl StageDefinition for IdentityStage {
         }
         config.alexnet.identities = identities;
         config.alexnet.check().map_err(|invalid| TrainingError::Setting {
-            setting: "--data".into(),
-            reason: format!("the identity stage {invalid}"),
+            setting: "alexnet.identities".into(),
+            reason: format!("for the identities of the data {invalid}"),
         })
     }
 
@@ -130,7 +130,7 @@ fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<Strin
     if !is_named(train) {
         let help = match config.trunk_age_weight {
             0.0 => {
-                "`--set trunk_age_weight=100` trains it on ages as well, which matters more to later stages; \
+                "the setting trunk_age_weight=100 trains it on ages as well, which matters more to later stages; \
                  data with the column `identity` would be better"
             }
             _ => "it is trained on ages as well (trunk_age_weight)",

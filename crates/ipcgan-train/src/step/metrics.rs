@@ -166,6 +166,8 @@ pub(crate) struct ScalarMetric {
     higher_is_better: bool,
     detail: bool,
     state: NumericMetricState,
+    /// Whether any step since the last reset had a value.
+    updated: bool,
 }
 
 impl ScalarMetric {
@@ -186,7 +188,7 @@ impl ScalarMetric {
 
     fn new(key: &'static str, higher_is_better: bool) -> Self {
         let name = Arc::new(key.to_string());
-        Self { key, name, higher_is_better, detail: false, state: NumericMetricState::new() }
+        Self { key, name, higher_is_better, detail: false, state: NumericMetricState::new(), updated: false }
     }
 
     fn format(&self) -> FormatOptions {
@@ -217,6 +219,7 @@ impl Metric for ScalarMetric {
         let Some((_, value)) = metrics.numbers().find(|(name, _)| *name == self.key) else {
             return Ok(SerializedEntry::not_available(None));
         };
+        self.updated = true;
         self.state.update(value, metrics.batch_size);
         Ok(self.state.compute_update(self.format()))
     }
@@ -227,16 +230,17 @@ impl Metric for ScalarMetric {
 
     fn clear(&mut self) {
         self.state.reset();
+        self.updated = false;
     }
 }
 
 impl Numeric for ScalarMetric {
     fn value(&self) -> Option<NumericEntry> {
-        Some(self.state.current_value())
+        self.updated.then(|| self.state.current_value())
     }
 
     fn running_value(&self) -> Option<NumericEntry> {
-        Some(self.state.running_value())
+        self.updated.then(|| self.state.running_value())
     }
 
     fn final_value(&self) -> NumericEntry {

@@ -14,19 +14,14 @@ impl<M: StepModel> Trainer<M> {
     }
 
     pub(super) fn stop_diverged(&self, metric: &str, value: f64, step: usize, state: &LoopState<M>) {
-        let precision_advice = match state.learner.model().loss_scale().state() {
-            Some(_) => ", or a data type of wider range (--set precision=bfloat16 or float32)",
-            None => "",
+        let error = TrainingError::Diverged {
+            metric: metric.into(),
+            value,
+            step,
+            checkpoint: self.checkpoints.checkpoints.newest(),
+            retry: self.retry_hint.rate.clone(),
+            float16: state.learner.model().loss_scale().state().is_some(),
         };
-        let resume_advice = format!(
-            "continue from it with --resume and a lower learning rate, for example --set {}{precision_advice}",
-            self.retry_hint.rate
-        );
-        let advice = match self.checkpoints.checkpoints.newest() {
-            Some(path) => format!("the last good checkpoint is {}; {resume_advice}", path.display()),
-            None => format!("there is no earlier checkpoint; start again with a lower learning rate{precision_advice}"),
-        };
-        let error = TrainingError::Diverged { metric: metric.into(), value, step, advice };
         self.stop("a loss diverged", error, state);
     }
 
@@ -38,12 +33,7 @@ impl<M: StepModel> Trainer<M> {
             self.checkpoint(state);
         }
         state.diverged = true;
-        let advice = format!(
-            "continue from the last checkpoint with --resume, on working devices; if it ran out of memory, with a smaller \
-             batch size (--set {})",
-            self.retry_hint.batch
-        );
-        let error = TrainingError::Device { step, reason: reason.into(), advice };
+        let error = TrainingError::Device { step, reason: reason.into(), retry: self.retry_hint.batch.clone() };
         self.stop("a device failed", error, state);
     }
 }

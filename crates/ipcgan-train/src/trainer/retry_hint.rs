@@ -1,6 +1,6 @@
 //! Settings to change after a failure.
 
-/// Suggested `--set` overrides after a failure.
+/// Settings, as `key=value`, that may avoid a failure.
 pub(crate) struct RetryHint {
     /// Half the learning rate.
     pub(crate) rate: String,

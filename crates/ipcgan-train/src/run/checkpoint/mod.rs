@@ -212,10 +212,7 @@ fn none_intact(damaged: Vec<(PathBuf, String)>) -> TrainingError {
         0 => "there is no other checkpoint of this stage".into(),
         _ => format!("the older ones ({older}) are damaged as well"),
     };
-    TrainingError::Checkpoint {
-        path,
-        reason: format!("{reason}; {left}; restore one, or start again in another folder with --run"),
-    }
+    TrainingError::NoIntactCheckpoint { path, reason: format!("{reason}; {left}") }
 }
 
 /// Renames the complete checkpoint `part` to `folder`, replacing an older one of the same step.

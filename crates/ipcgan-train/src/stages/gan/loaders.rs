@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
-use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet};
+use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet, PrototypeAging};
 
 use crate::TrainingError;
 use crate::stage::context::StageContext;
@@ -14,6 +14,7 @@ impl Batch for AgingBatch {
     fn to_device(self, device: &Device) -> Self {
         Self {
             source: self.source.to_device(device),
+            expected: self.expected.to_device(device),
             real: self.real.to_device(device),
             source_group: self.source_group.to_device(device),
             target: self.target.to_device(device),
@@ -23,28 +24,56 @@ impl Batch for AgingBatch {
     }
 }
 
+/// Prototypes of the training faces, if the prototype loss is enabled.
+pub(super) fn prototypes(context: &StageContext) -> Result<Option<Arc<PrototypeAging>>, TrainingError> {
+    let training = &context.config.aging;
+    if training.weights.prototype == 0.0 {
+        return Ok(None);
+    }
+    let faces = context.data.train();
+    let known = (0..faces.len()).filter(|index| faces.label(*index).gender.is_some()).count();
+    if known < faces.len() {
+        (context.session.notices)(&format!(
+            "{} of {} training faces have no gender; their prototypes are those of all faces. A column `gender` in \
+             metadata.csv (female or male) keeps beards off women",
+            faces.len() - known,
+            faces.len(),
+        ));
+    }
+    let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
+    let prototypes = PrototypeAging::new(faces.as_ref(), groups, size, &training.prototype)?;
+    Ok(Some(Arc::new(prototypes)))
+}
+
 /// Batches of training faces for all steps.
-pub(super) fn train_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+pub(super) fn train_loader(
+    context: &StageContext,
+    prototypes: Option<Arc<PrototypeAging>>,
+) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
     let training = &context.config.aging;
     let items = training.steps * context.faces_per_step();
     let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
-    aging_loader(context, context.data.train(), augmentation, items, context.micro_batch_size())
+    aging_loader(context, context.data.train(), augmentation, prototypes, items, context.micro_batch_size())
 }
 
 /// Batches of all validation faces.
-pub(super) fn valid_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+pub(super) fn valid_loader(
+    context: &StageContext,
+    prototypes: Option<Arc<PrototypeAging>>,
+) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
     let faces = context.data.valid();
-    aging_loader(context, faces, Augmentation::none(), faces.len(), context.config.aging.batch_size)
+    aging_loader(context, faces, Augmentation::none(), prototypes, faces.len(), context.config.aging.batch_size)
 }
 
 fn aging_loader(
     context: &StageContext,
     faces: &Arc<dyn FaceSet>,
     augmentation: Augmentation,
+    prototypes: Option<Arc<PrototypeAging>>,
     items: usize,
     batch_size: usize,
 ) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
     let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
     let dataset = AgingDataset::stream(faces.clone(), groups, size, augmentation, context.config.seed, items)?;
-    Ok(context.loader(AgingBatcher, dataset, batch_size))
+    Ok(context.loader(AgingBatcher, dataset.with_prototypes(prototypes), batch_size))
 }

@@ -11,7 +11,7 @@ pub use model::AgingModel;
 use std::sync::Arc;
 
 use ipcgan_model::Generator;
-use loaders::{train_loader, valid_loader};
+use loaders::{prototypes, train_loader, valid_loader};
 use monitor::GanMonitor;
 use objective::{DIVERSITY, discriminator_objective, generator_objective};
 use samples::SampleGrids;
@@ -104,13 +104,14 @@ impl TrainingStage for GanStage {
             let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
             metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
         };
+        let prototypes = prototypes(context)?;
         let mut monitor = GanMonitor::new(context.session.notices.clone());
         Ok(StageParts {
             model,
             optimizer: gan_optimizer(training),
             lr_scheduler: gan_lr_scheduler(training),
-            train: train_loader(context)?,
-            valid: valid_loader(context)?,
+            train: train_loader(context, prototypes.clone())?,
+            valid: valid_loader(context, prototypes)?,
             metrics: Box::new(metrics),
             selection_metric: match training.selection_metric {
                 SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
@@ -133,7 +134,7 @@ pub(crate) fn recalibrated(context: &StageContext, generator: &Generator) -> Res
     if training.recalibration_batches == 0 {
         return Ok(generator.clone());
     }
-    let stream = train_loader(context)?.to_device(&context.autodiff_device());
+    let stream = train_loader(context, None)?.to_device(&context.autodiff_device());
     let stream = stream.slice(0, training.recalibration_batches * training.batch_size);
     let mut failed = None;
     // Stops at the first batch that cannot be read, and returns the error.

@@ -10,6 +10,7 @@ use ipcgan_model::{AlexNet, Discriminator, Generator};
 
 use super::objective::{
     DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
+    pretraining_objective,
 };
 use crate::config::AgingTraining;
 use crate::metric::realism::AgingValidation;
@@ -108,6 +109,17 @@ impl AgingModel {
 }
 
 impl AgingModel {
+    /// Whether the next update belongs to the pretraining of the generator.
+    fn is_pretraining(&self) -> bool {
+        self.updates < self.config.pretraining_steps * self.config.generator_updates
+    }
+
+    /// Gradients of the generator's pretraining: the prototype loss alone, so that neither discriminator nor AlexNet runs.
+    fn pretraining_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
+        let (loss, metrics) = pretraining_objective(&self.config).training(&(batch.clone(), generated), metrics(batch));
+        StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
+    }
+
     /// `faces` after differentiable augmentation with the random numbers for `view`.
     fn augmented(&self, faces: Tensor<4>, batch: &AgingBatch, view: View) -> Tensor<4> {
         if self.config.differentiable_augmentation.is_identity() {
@@ -157,6 +169,8 @@ impl StepModel for AgingModel {
             let mut micro_batches: Vec<_> = micro_batches.by_ref().take(micro_batches_per_update).collect();
             let [updates_discriminator, updates_generator] =
                 [config.discriminator_updates, config.generator_updates].map(|count| update < count);
+            let pretraining = learner.model().is_pretraining();
+            let updates_discriminator = updates_discriminator && !pretraining;
             // With one micro-batch the generator runs once, because the discriminator update does not change it. With
             // several, keeping their graphs would take too much memory, so faces are generated again for the
             // generator update.
@@ -179,13 +193,20 @@ impl StepModel for AgingModel {
             } else if updates_generator {
                 let compute = |model: &Self, batch: AgingBatch| {
                     let generated = model.generated(&batch);
-                    model.generator_gradients(&batch, generated)
+                    match pretraining {
+                        true => model.pretraining_gradients(&batch, generated),
+                        false => model.generator_gradients(&batch, generated),
+                    }
                 };
                 let step_gradients = device_group.step_gradients(&learner.model(), micro_batches, compute);
                 of_generator.push(update_generator(learner, step_gradients));
             }
         }
-        StepMetrics::mean(of_discriminator).and(StepMetrics::mean(of_generator))
+        let of_generator = StepMetrics::mean(of_generator);
+        match of_discriminator.is_empty() {
+            true => of_generator,
+            false => StepMetrics::mean(of_discriminator).and(of_generator),
+        }
     }
 
     fn loss_scale(&self) -> &LossScale {
@@ -317,11 +338,16 @@ mod tests {
 
     /// Metrics of three steps of small networks in `precision`; `step` is called before each.
     fn steps(precision: Precision, step: impl Fn()) -> Vec<(&'static str, f64)> {
-        let (config, device) = (TrainingConfig::of(Preset::Tiny), Device::flex().autodiff());
+        steps_with(&TrainingConfig::of(Preset::Tiny), precision, step)
+    }
+
+    fn steps_with(config: &TrainingConfig, precision: Precision, step: impl Fn()) -> Vec<(&'static str, f64)> {
+        let device = Device::flex().autodiff();
         let (groups, seed) = (&config.age_groups, 0);
-        let generator = config.generator.with_width(4).init(groups, seed, &device).with_precision(precision);
-        let discriminator = config.discriminator.with_width(4).init(groups, seed, &device).with_precision(precision);
-        let alexnet = AlexNetConfig { identities: 2, ..config.alexnet };
+        let generator = config.generator.clone().with_width(4).init(groups, seed, &device).with_precision(precision);
+        let discriminator =
+            config.discriminator.clone().with_width(4).init(groups, seed, &device).with_precision(precision);
+        let alexnet = AlexNetConfig { identities: 2, ..config.alexnet.clone() };
         let alexnet = alexnet.init(groups, seed, &Device::flex()).with_precision(precision);
         let model = AgingModel::new(generator, discriminator, alexnet, config.aging.clone());
         let mut learner = Learner::new(model, gan_optimizer(&config.aging), gan_lr_scheduler(&config.aging));
@@ -329,6 +355,7 @@ mod tests {
         let labels = |labels: [i64; 2]| Tensor::<1, Int>::from_data(labels, &device);
         let batch = AgingBatch {
             source: faces.clone(),
+            expected: faces.clone() * 0.5,
             real: faces.flip([3]),
             source_group: labels([0, 1]),
             target: labels([4, 1]),
@@ -341,6 +368,23 @@ mod tests {
             AgingModel::learn(&mut learner, batch.clone()).read().unwrap().numbers().collect::<Vec<_>>()
         };
         (0..3).flat_map(learn).collect()
+    }
+
+    #[test]
+    fn pretraining_has_the_prototype_loss_alone_and_lowers_it() {
+        let mut config = TrainingConfig::of(Preset::Tiny);
+        config.aging.weights.prototype = 100.0;
+        config.aging.pretraining_steps = 2;
+
+        let metrics = steps_with(&config, Precision::Float32, || ());
+
+        let prototype: Vec<_> =
+            metrics.iter().filter(|(name, _)| *name == "prototype").map(|(_, loss)| *loss).collect();
+        assert!(prototype.len() == 3 && prototype[2] < prototype[0], "{prototype:?}");
+        let first_of = |loss| metrics.iter().position(|(name, _)| *name == loss).unwrap();
+        let third_step = metrics.iter().rposition(|(name, _)| *name == "discriminator").unwrap();
+        assert_eq!(first_of("discriminator"), third_step, "the discriminator is not updated before");
+        assert!(first_of("age") > 2, "AlexNet does not run before");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use ipcgan_data::AgingBatch;
 use ipcgan_model::FrozenAlexNet;
 use ipcgan_model::loss::{
-    adversarial_loss, age_loss, discriminator_loss, identity_loss, perceptual_identity_loss, reconstruction_loss,
+    adversarial_loss, age_loss, discriminator_loss, identity_loss, perceptual_identity_loss, prototype_loss,
+    reconstruction_loss,
 };
 
 use crate::config::{AgingTraining, IdentityLoss};
@@ -14,6 +15,8 @@ use crate::step::objective::{Loss, Objective};
 pub(super) const DISCRIMINATOR: &str = "discriminator";
 pub(super) const ADVERSARIAL: &str = "adversarial";
 pub(super) const DIVERSITY: &str = "diversity";
+/// Name of the prototype loss, the only one of the pretraining.
+const PROTOTYPE: &str = "prototype";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
 /// generated faces.
@@ -43,7 +46,15 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
         },
         Loss::new("age", weights.age, GeneratorOutputs::age),
         Loss::new("reconstruction", weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
+        Loss::new(PROTOTYPE, weights.prototype, GeneratorOutputs::prototype).optional(),
     ])
+}
+
+/// Objective of the generator's pretraining, from the batch and the generated faces.
+pub(super) fn pretraining_objective(config: &AgingTraining) -> Objective<(AgingBatch, Tensor<4>)> {
+    Objective::new([Loss::new(PROTOTYPE, config.weights.prototype, |(batch, generated): &(AgingBatch, Tensor<4>)| {
+        prototype_loss(generated.clone(), batch.expected.clone())
+    })])
 }
 
 /// Inputs of the generator's losses.
@@ -96,5 +107,9 @@ impl GeneratorOutputs {
     fn reconstruction(&self) -> Tensor<1> {
         let own_group = self.batch.source_group.clone().equal(self.batch.target.clone()).float();
         reconstruction_loss(self.generated.clone(), self.batch.source.clone(), own_group)
+    }
+
+    fn prototype(&self) -> Tensor<1> {
+        prototype_loss(self.generated.clone(), self.batch.expected.clone())
     }
 }

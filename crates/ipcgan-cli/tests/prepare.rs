@@ -90,10 +90,10 @@ fn real_faces_are_detected_aligned_and_split_and_other_files_are_reported() {
     let out = folder.path().join("out");
     let table = fs::read_to_string(out.join("metadata.csv")).unwrap();
     let rows: Vec<&str> = table.lines().collect();
-    assert_eq!(rows[0], "file_name,age,group,identity,split");
+    assert_eq!(rows[0], "file_name,age,group,identity,split,gender");
     let split = |name: &str| {
         let row = rows.iter().find(|row| row.contains(name)).unwrap_or_else(|| panic!("no {name} in {table}"));
-        row.rsplit(',').next().unwrap()
+        row.rsplit(',').nth(1).unwrap()
     };
     // The same photo under two names, so both identities are in one split.
     assert_eq!(split("collins.jpg"), split("again.jpg"));

@@ -300,8 +300,10 @@ mod tests {
 
     const SIDE: u32 = 16;
 
-    /// Faces as functions of x and y, each with a gender and a group.
-    struct Faces(Vec<(FaceLabel, fn(u32, u32) -> u8)>);
+    /// A face as a function of x and y.
+    type LabelledFace = (FaceLabel, fn(u32, u32) -> u8);
+
+    struct Faces(Vec<LabelledFace>);
 
     impl FaceSet for Faces {
         fn len(&self) -> usize {
@@ -325,11 +327,11 @@ mod tests {
         RgbImage::from_fn(SIDE, SIDE, |x, y| Rgb([grey(x, y); 3]))
     }
 
-    fn labelled(gender: Option<Gender>, group: usize, grey: fn(u32, u32) -> u8) -> (FaceLabel, fn(u32, u32) -> u8) {
+    fn labelled(gender: Option<Gender>, group: usize, grey: fn(u32, u32) -> u8) -> LabelledFace {
         (FaceLabel { group: Some(group), gender, ..FaceLabel::default() }, grey)
     }
 
-    fn prototypes(faces: Vec<(FaceLabel, fn(u32, u32) -> u8)>, strength: [f64; 3]) -> PrototypeAging {
+    fn prototypes(faces: Vec<LabelledFace>, strength: [f64; 3]) -> PrototypeAging {
         let [shape, colour, detail] = strength;
         let groups: AgeGroups = AgeGroups::new(vec![20, 40]).unwrap();
         PrototypeAging::new(&Faces(faces), &groups, SIDE, &PrototypeStrength { shape, colour, detail }).unwrap()

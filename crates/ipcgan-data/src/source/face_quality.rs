@@ -13,7 +13,7 @@ pub struct FaceQuality {
 
 /// Variance of the Laplacian of the luminance of `face`, the common measure of sharpness: at 128 x 128 pixels about 100
 /// for a blurred face and 1000 for a sharp one. An image of fewer than 3 x 3 pixels has none.
-pub(super) fn sharpness(face: &RgbImage) -> f64 {
+pub fn sharpness(face: &RgbImage) -> f64 {
     let grey = image::imageops::grayscale(face);
     let (width, height) = grey.dimensions();
     let at = |x: u32, y: u32| f64::from(grey.get_pixel(x, y)[0]);
@@ -55,6 +55,13 @@ mod tests {
         assert_eq!(sharpness(&RgbImage::new(2, 8)), 0.0);
         // Four neighbours that differ by 100.
         assert_eq!(sharpness(&checkerboard), 400.0 * 400.0);
+    }
+
+    #[test]
+    fn a_blurred_image_has_a_lower_sharpness() {
+        let sharp = RgbImage::from_fn(32, 32, |x, y| Rgb([if (x / 4 + y / 4) % 2 == 0 { 0 } else { 255 }; 3]));
+
+        assert!(sharpness(&image::imageops::blur(&sharp, 1.5)) < sharpness(&sharp) / 2.0);
     }
 
     #[test]

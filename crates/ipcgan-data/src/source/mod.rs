@@ -37,7 +37,7 @@ mod utkface;
 pub use autodetect::detect_source;
 pub use definition::{Source, Table, TableUse};
 pub use evidence::Evidence;
-pub use face_quality::FaceQuality;
+pub use face_quality::{FaceQuality, sharpness};
 pub use faces::{FaceExtraction, SourceFaces};
 pub use listing::{Listing, SourceImage};
 pub use table::source_of_table;

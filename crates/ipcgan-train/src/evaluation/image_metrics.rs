@@ -1,21 +1,9 @@
-//! Pixel metrics: sharpness and change.
+//! Pixel metrics: change.
 
 use image::RgbImage;
 
 /// Side of the background corners relative to the image side.
 const CORNER: f64 = 0.12;
-
-/// Variance of the Laplacian of the luminance, a measure of sharpness.
-pub(super) fn laplacian_variance(image: &RgbImage) -> f64 {
-    let grey = image::imageops::grayscale(image);
-    let (width, height) = grey.dimensions();
-    let at = |x: u32, y: u32| f64::from(grey.get_pixel(x, y)[0]);
-    let inner = (1..height - 1).flat_map(|y| (1..width - 1).map(move |x| (x, y)));
-    let laplacian = |(x, y)| at(x - 1, y) + at(x + 1, y) + at(x, y - 1) + at(x, y + 1) - 4.0 * at(x, y);
-    let count = f64::from((width - 2) * (height - 2));
-    let [sum, squares] = inner.map(laplacian).fold([0.0, 0.0], |[sum, squares], x| [sum + x, squares + x * x]);
-    squares / count - (sum / count).powi(2)
-}
 
 /// Mean absolute difference of two images of one size, in 0..255.
 pub(super) fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
@@ -38,13 +26,6 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-
-    #[test]
-    fn a_blurred_image_has_a_lower_laplacian_variance() {
-        let sharp = RgbImage::from_fn(32, 32, |x, y| Rgb([if (x / 4 + y / 4) % 2 == 0 { 0 } else { 255 }; 3]));
-
-        assert!(laplacian_variance(&image::imageops::blur(&sharp, 1.5)) < laplacian_variance(&sharp) / 2.0);
-    }
 
     #[test]
     fn a_change_in_the_middle_does_not_change_the_background() {

@@ -1,10 +1,11 @@
 //! Metrics of one ageing method.
 
 use image::RgbImage;
+use ipcgan_data::source::sharpness;
 use ipcgan_model::AgeGroups;
 
 use super::distribution::distribution;
-use super::image_metrics::{background_difference, difference, laplacian_variance};
+use super::image_metrics::{background_difference, difference};
 use super::judges::FaceEstimate;
 use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
 use super::realism::realism;
@@ -97,7 +98,7 @@ impl MethodFaces<'_> {
     }
 
     fn laplacian_variance_ratio(&self) -> Option<Interval> {
-        self.change(&|source, aged| laplacian_variance(aged) / laplacian_variance(source).max(1e-9))
+        self.change(&|source, aged| sharpness(aged) / sharpness(source).max(1e-9))
     }
 
     fn age_correlation(&self) -> Option<Interval> {

@@ -100,8 +100,8 @@ pub fn reconstruction_loss(generated: Tensor<4>, source: Tensor<4>, own_group: T
 /// Weight of the differences between neighbouring pixels in the [`prototype_loss`].
 const GRADIENT_WEIGHT: f64 = 4.0;
 
-/// Prototype loss: mean squared difference from the faces that prototype ageing draws, in values and, with
-/// [`GRADIENT_WEIGHT`], in differences between neighbouring pixels.
+/// Prototype loss: mean squared difference from the faces that prototype ageing draws, in values and, with weight 4, in
+/// differences between neighbouring pixels.
 ///
 /// The differences weight lines and edges as much as areas, as most of the variance of images is in low frequencies.
 /// Squared, because the group of a face can only be guessed from the face: the absolute difference is smallest for the

@@ -7,7 +7,7 @@ use image::RgbImage;
 pub struct FaceQuality {
     /// Minimum [`sharpness`] of the aligned face.
     pub min_sharpness: Option<f64>,
-    /// Maximum [`yaw`] of the face.
+    /// Maximum yaw: 0 is frontal, 1 has the nose below an eye.
     pub max_yaw: Option<f64>,
 }
 

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::data::{DataError, FaceSet, Split, Subset, open_faces};
+use ipcgan::data::{DataError, FaceSet, Split, Subset, counted, open_faces};
 use ipcgan::model::{AlexNet, weights};
 use ipcgan::system::write_atomic;
 use ipcgan::train::evaluation::{Interval, Metrics, report};
 use ipcgan::train::{GeneratorSource, TrainingError};
 use ipcgan::{Device, FaceAging};
-use log::info;
+use log::{info, warn};
 use serde::Serialize;
 
 use crate::devices::{self, DeviceRequest};
@@ -89,8 +89,8 @@ fn teacher(request: &EvaluateRequest, source: Option<&GeneratorSource>, device: 
 /// if it is empty).
 fn faces(folder: &Path, face_aging: &FaceAging) -> Result<(Subset, Subset)> {
     let (faces, excluded) = open_faces(folder, face_aging.age_groups())?;
-    if !excluded.is_empty() {
-        info!("skipped {} unusable rows", excluded.len());
+    if let Some(first) = excluded.first() {
+        warn!("skipped {}, such as {first}", counted(excluded.len(), "unusable row", "unusable rows"));
     }
     for split in [Split::Test, Split::Valid] {
         let held_out = Subset::filter(faces.clone(), |label| label.split == Some(split) && label.group.is_some());

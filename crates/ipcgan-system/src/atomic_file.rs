@@ -39,7 +39,11 @@ pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
     // File systems without hard links (FAT, some network drives) cannot rename without replacing: an empty file
     // reserves the name first.
     OpenOptions::new().write(true).create_new(true).open(path)?;
-    error.file.persist(path)?;
+    if let Err(error) = error.file.persist(path) {
+        // Nothing is left behind; a failure to remove it is less important than the first one.
+        let _ = fs::remove_file(path);
+        return Err(error.error);
+    }
     Ok(())
 }
 

@@ -65,8 +65,11 @@ impl<'de> Deserialize<'de> for JsonPath {
 
 /// The bytes that `hexadecimal` encodes; `None` if it is no hexadecimal number.
 fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
-    let digits = hexadecimal.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    let digits = hexadecimal.as_bytes();
+    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(unix)]
@@ -91,6 +94,14 @@ mod tests {
 
         assert_eq!(json, r#""faces/ä.jpg""#);
         assert_eq!(serde_json::from_str::<JsonPath>(&json).unwrap(), path);
+    }
+
+    #[test]
+    fn bytes_that_are_not_pairs_of_hexadecimal_digits_are_an_error() {
+        for bytes in ["636", "+f", "6g", "é"] {
+            let json = format!("{{\"text\":\"\",\"bytes\":\"{bytes}\"}}");
+            assert!(serde_json::from_str::<JsonPath>(&json).is_err(), "{bytes}");
+        }
     }
 
     #[cfg(unix)]

@@ -49,13 +49,18 @@ impl Aging {
         Ok(found)
     }
 
-    /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file; unchanged if there is no
-    /// such face.
+    /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file.
     ///
     /// # Errors
-    /// No photo is open, or it cannot be encoded.
+    /// No photo is open, there is no such face, `years` is not finite, or the photo cannot be encoded.
     pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
+        if !years.is_finite() {
+            return Err("the age is not a number".into());
+        }
+        if let Some(number) = number.filter(|number| !(1..=faces.len()).contains(number)) {
+            return Err(format!("there is no face {number}; the photo has {}", faces.len()));
+        }
         let ages = [AgeBlend::from_age(years, self.aging.age_groups())];
         let mut photo = photo.clone();
         for (_, face) in (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found)) {

@@ -126,7 +126,10 @@ impl RunFolder {
     pub fn newest_sample(&self) -> Option<PathBuf> {
         let entries = fs::read_dir(self.path.join("samples")).ok()?;
         let images = entries.flatten().map(|entry| entry.path());
-        images.filter(|path| path.extension().is_some_and(|kind| kind == "png")).max()
+        let images = images.filter(|path| path.extension().is_some_and(|kind| kind == "png"));
+        // By number: names have at least six digits, so from step 1,000,000 on they do not sort by name.
+        let step = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<usize>().ok();
+        images.filter_map(|path| Some((step(&path)?, path))).max().map(|(_, path)| path)
     }
 
     pub(crate) fn log(&self, stage: Stage) -> Result<PathBuf, TrainingError> {
@@ -239,6 +242,19 @@ fn create_folder(path: &Path) -> Result<(), TrainingError> {
 mod tests {
     use super::*;
     use crate::Preset;
+
+    #[test]
+    fn the_newest_sample_grid_is_that_of_the_largest_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::at(folder.path());
+        fs::create_dir(folder.path().join("samples")).unwrap();
+        for step in [999_999, 1_000_000] {
+            fs::write(run.sample(step), "").unwrap();
+        }
+        fs::write(folder.path().join("samples/notes.png"), "").unwrap();
+
+        assert_eq!(run.newest_sample(), Some(run.sample(1_000_000)));
+    }
 
     #[test]
     fn new_settings_of_an_old_run_have_the_values_of_its_preset() {

@@ -19,7 +19,7 @@ use burn::train::{
     Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
     TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
-use ipcgan_system::try_catch_panic;
+use ipcgan_system::{catch_panic, try_catch_panic};
 
 pub(crate) use checkpoints::CheckpointSchedule;
 pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
@@ -140,8 +140,10 @@ impl<M: StepModel> Trainer<M> {
         self.report_pending(state);
         let rate = state.learner.lr_current();
         state.pending = Some(Pending { step: state.step, metrics, progress, rate });
-        if let Err(error) = state.monitors.observe(state.step, &state.learner) {
-            self.stop("a sample grid could not be written", error, state);
+        match catch_panic(|| state.monitors.observe(state.step, &state.learner)) {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => self.stop("a sample grid could not be written", error, state),
+            Err(reason) => return self.stop_on_device_failure(&reason, None, state),
         }
         let due = self.checkpoints.is_due(state.step, state.saved) || state.should_stop();
         // The last step of an epoch is followed by a validation and a checkpoint that includes it.

@@ -15,6 +15,8 @@ PICTURES_IN_A_SHARD = 5000
 PICTURES_IN_A_GROUP = 100
 IMAGE = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
 
+LABELS = ("age", "group", "identity", "split", "gender")
+
 faces, shards = Path(sys.argv[1]), Path(sys.argv[2])
 with open(faces / "metadata.csv", newline="", encoding="utf-8") as file:
     rows = list(csv.DictReader(file))
@@ -23,7 +25,7 @@ count = -(-len(rows) // PICTURES_IN_A_SHARD)
 for shard in range(count):
     part = rows[shard * PICTURES_IN_A_SHARD :][:PICTURES_IN_A_SHARD]
     images = [{"bytes": (faces / row["file_name"]).read_bytes(), "path": row["file_name"]} for row in part]
-    columns = {name: [row[name] or None for row in part] for name in ("age", "group", "identity", "split")}
+    columns = {name: [row.get(name) or None for row in part] for name in LABELS}
     columns = {name: pyarrow.array(values, pyarrow.string()) for name, values in columns.items()}
     pyarrow.parquet.write_table(
         pyarrow.table({"image": pyarrow.array(images, IMAGE), **columns}),

@@ -37,7 +37,9 @@ fn of_model(cause: &(dyn Error + 'static)) -> Option<String> {
         _ => None,
     };
     match cause.downcast_ref::<ModelError>().or_else(in_training)? {
-        ModelError::Metadata { .. } => Some("`ipcgan convert --metadata-from` takes it from other weights".into()),
+        ModelError::MissingMetadata { .. } => {
+            Some("`ipcgan convert --metadata-from FILE` copies them from other weights".into())
+        }
         _ => None,
     }
 }
@@ -51,24 +53,28 @@ fn of_training(cause: &(dyn Error + 'static)) -> Option<String> {
             format!("run `--stage {needs}` first, or all stages without --stage")
         }
         TrainingError::NothingLeft { .. } => "for example with --set aging.steps=NUMBER".into(),
-        TrainingError::RunInUse { .. }
-        | TrainingError::NotAFolder { .. }
+        TrainingError::NotAFolder { .. }
         | TrainingError::NoRunFolder { .. }
         | TrainingError::NoConfig { .. }
-        | TrainingError::FixedSetting { .. }
+        | TrainingError::FixedSetting { .. } => OTHER_FOLDER.into(),
+        // Their messages say already that another folder helps.
+        TrainingError::RunInUse { .. }
         | TrainingError::MissingCheckpoint { .. }
         | TrainingError::NoIntactCheckpoint { .. }
         | TrainingError::LaterStage { .. }
-        | TrainingError::DamagedFile { .. } => OTHER_FOLDER.into(),
+        | TrainingError::DamagedFile { .. } => "--run selects the folder".into(),
+        TrainingError::MissingWeights { .. } => "run all three stages without --stage".into(),
         TrainingError::Diverged { checkpoint, retry, float16, .. } => {
             let again = if checkpoint.is_some() { "--resume " } else { "" };
             let precision =
                 if *float16 { ", or a data type of wider range (--set precision=bfloat16 or float32)" } else { "" };
             format!("for example {again}--set {retry}{precision}")
         }
-        TrainingError::Device { step: 1, retry, .. } => format!("for example --set {retry}"),
-        TrainingError::Device { retry, .. } => {
-            format!("continue from the last checkpoint with --resume, for example with --set {retry}")
+        TrainingError::Device { checkpoint, retry, .. } => {
+            let again = checkpoint.as_ref().map(|_| String::from("continue with --resume on working devices"));
+            let smaller = retry.as_ref().map(|retry| format!("for example --set {retry}"));
+            let advice: Vec<String> = smaller.into_iter().chain(again).collect();
+            if advice.is_empty() { return None } else { advice.join("; ") }
         }
         _ => return None,
     };

@@ -36,6 +36,16 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Metadata that say what the weights are for are missing.
+    #[error("{path}: metadata `{key}` {reason}")]
+    MissingMetadata {
+        /// The weights file.
+        path: PathBuf,
+        /// The entry of the metadata.
+        key: &'static str,
+        /// What is missing in it.
+        reason: String,
+    },
     /// The file holds the weights of another kind of network.
     #[error("{path} holds the weights of a network of kind `{found}`, not `{expected}`")]
     WrongNetwork {

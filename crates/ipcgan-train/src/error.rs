@@ -167,7 +167,7 @@ pub enum TrainingError {
         advice: String,
     },
     /// A stage needs weights that an earlier stage writes.
-    #[error("the {stage} stage needs {path}; run the earlier stages first, or all three without --stage")]
+    #[error("the {stage} stage needs {path}, which an earlier stage writes")]
     MissingWeights {
         /// The stage that cannot start.
         stage: crate::Stage,
@@ -282,8 +282,10 @@ pub enum TrainingError {
         step: usize,
         /// The error of the device.
         reason: String,
-        /// A setting that helps if the device ran out of memory, as `key=value`: a smaller batch size.
-        retry: String,
+        /// The last checkpoint.
+        checkpoint: Option<PathBuf>,
+        /// A setting that helps if the device ran out of memory, as `key=value`: a smaller batch size, if there is one.
+        retry: Option<String>,
     },
     /// A run was resumed with different data.
     #[error(

@@ -165,9 +165,8 @@ impl StageContext<'_> {
         release_freed_memory();
         self.device().memory_cleanup();
         let measured = catch_panic(measured).unwrap_or_else(|reason| {
-            let settings = self.stage.definition().settings(&self.config);
-            let retry = format!("{}.batch_size={}", self.stage, settings.batch_size.div_ceil(2));
-            Err(TrainingError::Device { step: 1, reason, retry })
+            // The batch is that of a trial, not the user's.
+            Err(TrainingError::Device { step: 1, reason, checkpoint: None, retry: None })
         });
         release_freed_memory();
         measured

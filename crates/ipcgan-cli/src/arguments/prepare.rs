@@ -57,8 +57,8 @@ pub(crate) struct PrepareArguments {
     /// and 1000 for a sharp one.
     #[arg(long, value_name = "VARIANCE", conflicts_with = "aligned", value_parser = amount)]
     min_sharpness: Option<f64>,
-    /// Skip heads turned to a side: 0 is frontal, 1 has the nose below an eye.
-    #[arg(long, value_name = "FRACTION", conflicts_with = "aligned", value_parser = amount)]
+    /// Skip heads turned to a side, for example above 0.4: 0 is frontal, 1 has the nose below an eye.
+    #[arg(long, value_name = "YAW", conflicts_with = "aligned", value_parser = amount)]
     max_yaw: Option<f64>,
     /// First age of each age group.
     #[arg(long, value_name = "YEARS", value_delimiter = ',', value_parser = years, default_value = AGE_GROUPS.as_str())]

@@ -29,9 +29,10 @@ const LUMINANCE: [f32; 3] = [0.299, 0.587, 0.114];
 /// Limits of the factor of a frequency band.
 const DETAIL_LIMITS: [f32; 2] = [0.4, 2.5];
 
-/// Factors by which prototype ageing exaggerates the differences between mean faces; 1 draws the mean difference.
+/// Strength of each part of prototype ageing; 0 is no change, 1 the mean difference.
 ///
-/// The defaults age faces of FairFace as far as real faces of the groups look, by an age estimator.
+/// The defaults lie between two settings that age faces of FairFace about as far as real faces of the groups
+/// (docs/experiments.md).
 #[derive(Config, Debug, PartialEq)]
 pub struct PrototypeStrength {
     /// Factor of the displacements. Default: 2.2.
@@ -71,7 +72,7 @@ struct Prototype {
     magnitudes: Vec<Plane>,
 }
 
-/// A face without its frequency bands, and the bands of its luminance.
+/// Frequency bands of `luminance` (differences of Gaussians), finest first.
 fn frequency_bands(luminance: &Plane) -> Vec<Plane> {
     let scale = luminance.side as f32 / REFERENCE_SIDE;
     let mut upper = luminance.clone();
@@ -155,7 +156,8 @@ impl PrototypeAging {
         Ok(Self { side, groups: count, transitions })
     }
 
-    /// `face`, of `gender`, aged to group `to`.
+    /// `face`, of `gender`, aged to group `to`; by the statistics of all faces if the gender is unknown or has no face in
+    /// some age group.
     ///
     /// # Panics
     /// If the face has another size than the statistics, or a group does not exist.

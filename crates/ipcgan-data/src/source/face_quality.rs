@@ -12,7 +12,7 @@ pub struct FaceQuality {
 }
 
 /// Variance of the Laplacian of the luminance of `face`, the common measure of sharpness: at 128 x 128 pixels about 100
-/// for a blurred face and 1000 for a sharp one. An image of fewer than 3 x 3 pixels has none.
+/// for a blurred face and 1000 for a sharp one. 0 for an image smaller than 3 x 3 pixels.
 pub fn sharpness(face: &RgbImage) -> f64 {
     let grey = image::imageops::grayscale(face);
     let (width, height) = grey.dimensions();

@@ -2,17 +2,19 @@
 
 use super::file_name::{Named, number, stem};
 use super::names::NameSource;
+use crate::Gender;
 
 pub(super) const MORPH: NameSource =
     NameSource { name: "morph", description: "MORPH: names as 009055_1M54.JPG", form: "009055_1M54.JPG", read };
 
 fn read(file_name: &str) -> Option<Named> {
     let (person, shot) = stem(file_name).split_once('_')?;
-    let (image, age) = shot.split_once(['M', 'F', 'm', 'f'])?;
+    let place = shot.find(['M', 'F', 'm', 'f'])?;
+    let (image, gender, age) = (&shot[..place], &shot[place..=place], &shot[place + 1..]);
     number(person)?;
     number(image)?;
     let ours = (5..=7).contains(&person.len()) && age.len() == 2;
-    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()), gender: None })
+    ours.then_some(Named { age: Some(number(age)?), identity: Some(person.into()), gender: Gender::by_name(gender) })
 }
 
 #[cfg(test)]
@@ -21,10 +23,12 @@ mod tests {
 
     #[test]
     fn the_name_is_person_image_sex_and_age() {
-        let named = |person: &str, age| Some(Named { age: Some(age), identity: Some(person.into()), gender: None });
+        let named = |person: &str, age, gender| {
+            Some(Named { age: Some(age), identity: Some(person.into()), gender: Some(gender) })
+        };
 
-        assert_eq!(read("Album2/009055_1M54.JPG"), named("009055", 54));
-        assert_eq!(read("343213_02F18.jpg"), named("343213", 18));
+        assert_eq!(read("Album2/009055_1M54.JPG"), named("009055", 54, Gender::Male));
+        assert_eq!(read("343213_02F18.jpg"), named("343213", 18, Gender::Female));
         assert_eq!(read("adam_1M54.jpg"), None);
         assert_eq!(read("9_1M54.jpg"), None);
         assert_eq!(read("009055_1X54.jpg"), None);

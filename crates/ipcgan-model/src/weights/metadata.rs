@@ -52,9 +52,13 @@ impl<'a> Metadata<'a> {
         ModelError::Metadata { path: self.origin.into(), key, reason }
     }
 
+    fn missing(&self, key: &'static str, reason: String) -> ModelError {
+        ModelError::MissingMetadata { path: self.origin.into(), key, reason }
+    }
+
     pub(super) fn entry(&self, key: &'static str) -> Result<&str, ModelError> {
         let entry = self.entries.get(key).map(String::as_str);
-        entry.ok_or_else(|| self.error(key, "is missing, so this is not a weights file of this program".into()))
+        entry.ok_or_else(|| self.missing(key, "is missing, so this is not a weights file of this program".into()))
     }
 
     pub(super) fn check_kind(&self, expected: &'static str) -> Result<(), ModelError> {
@@ -83,7 +87,7 @@ impl<'a> Metadata<'a> {
         let missing: Vec<_> = published.keys().filter(|name| !config.contains_key(*name)).collect();
         if !missing.is_empty() {
             let reason = format!("lacks settings: {}", names(missing));
-            return Err(self.error(CONFIG, reason));
+            return Err(self.missing(CONFIG, reason));
         }
         serde_json::from_value(config.into()).map_err(|error| self.error(CONFIG, format!("cannot be read: {error}")))
     }

@@ -81,7 +81,7 @@ pub struct AgingTraining {
     /// Number of steps; each step updates both networks.
     pub steps: usize,
     /// Pretraining of the generator: first steps that minimize the prototype loss alone, without discriminator and AlexNet,
-    /// at less than half the cost. Needs `weights.prototype`. Default: 0.
+    /// at 1.8 times as many faces per second. Needs `weights.prototype`. Default: 0.
     #[config(default = 0)]
     pub pretraining_steps: usize,
     /// Batch size. Default: 8.
@@ -128,7 +128,7 @@ pub struct AgingTraining {
     /// Loss weights.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
-    /// How far the prototype loss exaggerates the differences between mean faces.
+    /// Strength of the prototypes: shape, colour, detail. Default: 2.2, 2.8, 4.5.
     #[config(default = "PrototypeStrength::new()")]
     pub prototype: PrototypeStrength,
     /// Form of the identity loss. Default: as published.

@@ -33,7 +33,12 @@ impl<M: StepModel> Trainer<M> {
             self.checkpoint(state);
         }
         state.diverged = true;
-        let error = TrainingError::Device { step, reason: reason.into(), retry: self.retry_hint.batch.clone() };
+        let error = TrainingError::Device {
+            step,
+            reason: reason.into(),
+            checkpoint: self.checkpoints.checkpoints.newest(),
+            retry: self.retry_hint.batch.clone(),
+        };
         self.stop("a device failed", error, state);
     }
 }

@@ -112,7 +112,8 @@ impl StageContext<'_> {
             selection: Selection { metric, patience: settings.patience, validation_metrics },
             retry_hint: RetryHint {
                 rate: format!("{}.{rate}={}", self.stage, value / 2.0),
-                batch: format!("{}.batch_size={}", self.stage, settings.batch_size.div_ceil(2)),
+                batch: (settings.batch_size > 1)
+                    .then(|| format!("{}.batch_size={}", self.stage, settings.batch_size.div_ceil(2))),
             },
             resumed: (self.done, self.progress.clone()),
             stop: self.session.interrupter.clone(),

@@ -143,7 +143,11 @@ impl<M: StepModel> Trainer<M> {
         match catch_panic(|| state.monitors.observe(state.step, &state.learner)) {
             Ok(Ok(())) => (),
             Ok(Err(error)) => self.stop("a sample grid could not be written", error, state),
-            Err(reason) => return self.stop_on_device_failure(&reason, None, state),
+            Err(reason) => {
+                let reason = format!("the sample grid could not be computed: {reason}");
+                let error = TrainingError::Stopped { step: state.step, reason };
+                self.stop("a sample grid could not be computed", error, state);
+            }
         }
         let due = self.checkpoints.is_due(state.step, state.saved) || state.should_stop();
         // The last step of an epoch is followed by a validation and a checkpoint that includes it.

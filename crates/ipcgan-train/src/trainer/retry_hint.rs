@@ -4,6 +4,6 @@
 pub(crate) struct RetryHint {
     /// Half the learning rate.
     pub(crate) rate: String,
-    /// Half the batch size.
-    pub(crate) batch: String,
+    /// Half the batch size, if it is above one.
+    pub(crate) batch: Option<String>,
 }

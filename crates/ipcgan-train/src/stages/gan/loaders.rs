@@ -34,8 +34,8 @@ pub(super) fn prototypes(context: &StageContext) -> Result<Option<Arc<PrototypeA
     let known = (0..faces.len()).filter(|index| faces.label(*index).gender.is_some()).count();
     if known < faces.len() {
         (context.session.notices)(&format!(
-            "{} of {} training faces have no gender; their prototypes are those of all faces. A column `gender` in \
-             metadata.csv (female or male) keeps beards off women",
+            "{} of {} training faces have no gender, so they use the prototypes of all faces; a column `gender` (female \
+             or male) in metadata.csv gives women and men their own",
             faces.len() - known,
             faces.len(),
         ));

@@ -83,7 +83,17 @@ impl TrainingStage for GanStage {
     type Model = AgingModel;
 
     fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
-        let training = &context.config.aging;
+        // Costs are measured with full steps, which need more memory than the pretraining, and without prototypes, whose
+        // statistics take a pass over all faces and do not change the cost of a step.
+        let mut training = context.config.aging.clone();
+        let prototypes = match pretrained {
+            Pretrained::Untrained => {
+                training.pretraining_steps = 0;
+                None
+            }
+            Pretrained::FromRun => prototypes(context)?,
+        };
+        let training = &training;
         let (alexnet, _) = context.alexnet(pretrained)?;
         let samples =
             SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
@@ -104,7 +114,6 @@ impl TrainingStage for GanStage {
             let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
             metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
         };
-        let prototypes = prototypes(context)?;
         let mut monitor = GanMonitor::new(context.session.notices.clone());
         Ok(StageParts {
             model,

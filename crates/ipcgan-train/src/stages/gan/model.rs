@@ -109,7 +109,7 @@ impl AgingModel {
 }
 
 impl AgingModel {
-    /// Whether the next update belongs to the pretraining of the generator.
+    /// Whether the next step belongs to the pretraining of the generator.
     fn is_pretraining(&self) -> bool {
         self.updates < self.config.pretraining_steps * self.config.generator_updates
     }
@@ -165,11 +165,11 @@ impl StepModel for AgingModel {
         let mut micro_batches = micro_batches.into_iter();
         let mut of_discriminator = Vec::new();
         let mut of_generator = Vec::new();
+        let pretraining = learner.model().is_pretraining();
         for update in 0..updates {
             let mut micro_batches: Vec<_> = micro_batches.by_ref().take(micro_batches_per_update).collect();
             let [updates_discriminator, updates_generator] =
                 [config.discriminator_updates, config.generator_updates].map(|count| update < count);
-            let pretraining = learner.model().is_pretraining();
             let updates_discriminator = updates_discriminator && !pretraining;
             // With one micro-batch the generator runs once, because the discriminator update does not change it. With
             // several, keeping their graphs would take too much memory, so faces are generated again for the

@@ -20,29 +20,35 @@ use optical_flow::{REFERENCE_SIDE, optical_flow};
 use plane::{Plane, ordered_sum};
 
 /// Standard deviations of the Gaussians between the frequency bands, in pixels at a side of 128.
-const BANDS: [f32; 4] = [1.0, 2.0, 4.0, 8.0];
+const BANDS: [f32; 3] = [1.0, 2.0, 4.0];
 /// Standard deviations, at a side of 128, of the blurs of magnitudes and of colours.
 const MAGNITUDE_BLUR: f32 = 2.0;
 const COLOUR_BLUR: f32 = 1.5;
 /// Weights of red, green and blue in luminance (ITU-R BT.601).
 const LUMINANCE: [f32; 3] = [0.299, 0.587, 0.114];
+/// Added to magnitudes before the logarithm: half a level, as flat areas have no detail.
+const FLAT: f32 = 0.5;
 /// Limits of the factor of a frequency band.
 const DETAIL_LIMITS: [f32; 2] = [0.4, 2.5];
+/// Limits of the factor of a colour channel: means differ most where some faces show teeth.
+const COLOUR_LIMITS: [f32; 2] = [0.85, 1.25];
+/// Standard deviation, at a side of 128, of the blur that leaves the light of a photo, which does not depend on age.
+const LIGHT_BLUR: f32 = 20.0;
 
 /// Strength of each part of prototype ageing; 0 is no change, 1 the mean difference.
 ///
-/// The defaults lie between two settings that age faces of FairFace about as far as real faces of the groups
-/// (docs/experiments.md).
+/// The defaults age faces of FairFace about as far as real faces of the groups; more shape makes them easier to tell from
+/// real ones (docs/experiments.md).
 #[derive(Config, Debug, PartialEq)]
 pub struct PrototypeStrength {
-    /// Factor of the displacements. Default: 2.2.
-    #[config(default = 2.2)]
+    /// Factor of the displacements. Default: 0.7.
+    #[config(default = 0.7)]
     pub shape: f64,
-    /// Exponent of the ratio of colours. Default: 2.8.
-    #[config(default = 2.8)]
-    pub colour: f64,
-    /// Exponent of the ratio of magnitudes of each frequency band. Default: 4.5.
+    /// Exponent of the ratio of colours. Default: 4.5.
     #[config(default = 4.5)]
+    pub colour: f64,
+    /// Exponent of the ratio of magnitudes of each frequency band. Default: 5.
+    #[config(default = 5.0)]
     pub detail: f64,
 }
 
@@ -61,14 +67,16 @@ struct Transition {
     detail: Vec<Plane>,
     /// Factor of each colour channel.
     colour: [Plane; 3],
+    /// Saturation of the prototype of all ages; less saturated faces keep their hue.
+    saturation: f32,
 }
 
 /// Statistics of the faces of an age group and gender.
 #[derive(Clone)]
 struct Prototype {
-    count: usize,
     mean: [Plane; 3],
-    /// Root mean square of each frequency band of luminance.
+    /// Geometric mean of the magnitude of each frequency band of luminance. It hardly depends on the few faces with a beard
+    /// or glasses, whose bands are many times stronger there.
     magnitudes: Vec<Plane>,
 }
 
@@ -91,6 +99,22 @@ fn frequency_bands(luminance: &Plane) -> Vec<Plane> {
 fn channels(face: &RgbImage) -> [Plane; 3] {
     let side = face.width() as usize;
     [0, 1, 2].map(|channel| Plane::of(face.pixels().map(|pixel| f32::from(pixel[channel])).collect(), side))
+}
+
+/// Saturation of the face, in [0, 1]: range of the channels relative to the largest, averaged over the face.
+fn saturation(channels: &[Plane; 3]) -> f32 {
+    /// Added to the largest channel: noise is no saturation in black areas.
+    const DARK: f32 = 8.0;
+    let [red, green, blue] = channels;
+    let mask = face_mask(red.side);
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for (index, mask) in mask.values.iter().enumerate() {
+        let [r, g, b] = [red, green, blue].map(|channel| channel.values[index]);
+        let (largest, smallest) = (r.max(g).max(b), r.min(g).min(b));
+        sum += mask * (largest - smallest) / (largest + DARK);
+        weight += mask;
+    }
+    sum / weight
 }
 
 fn luminance(channels: &[Plane; 3]) -> Plane {
@@ -121,11 +145,10 @@ impl PrototypeAging {
         check_groups(faces, groups, "the set of faces for prototypes")?;
         let (side, count) = (side as usize, groups.count());
         let zero = Prototype {
-            count: 0,
             mean: [0, 1, 2].map(|_| Plane::zeros(side)),
             magnitudes: BANDS.iter().map(|_| Plane::zeros(side)).collect(),
         };
-        let mut prototypes = vec![zero; Self::CLASSES * count];
+        let mut sums = vec![(0_usize, zero); Self::CLASSES * count];
         let statistics = |index: usize| -> Result<_, DataError> {
             let label = faces.label(index);
             let Some(group) = label.group.filter(|group| *group < count) else { return Ok(None) };
@@ -138,10 +161,12 @@ impl PrototypeAging {
             let Some((class, group, channels, bands)) = statistics else { return };
             let classes = if class == Self::ALL { vec![class] } else { vec![class, Self::ALL] };
             for class in classes {
-                prototypes[class * count + group].add(&channels, &bands);
+                let (faces, sum) = &mut sums[class * count + group];
+                *faces += 1;
+                sum.add(&channels, &bands);
             }
         })?;
-        let prototypes: Vec<Option<Prototype>> = prototypes.into_iter().map(Prototype::averaged).collect();
+        let prototypes: Vec<Option<Prototype>> = sums.into_iter().map(|(faces, sum)| sum.averaged(faces)).collect();
         let transitions = prototypes.chunks_exact(count).flat_map(|groups| {
             // A gender that lacks an age group has no mean of all ages.
             let groups: Option<Vec<_>> = groups.iter().map(Option::as_ref).collect();
@@ -154,6 +179,11 @@ impl PrototypeAging {
         });
         let transitions = transitions.collect();
         Ok(Self { side, groups: count, transitions })
+    }
+
+    /// Whether faces of `gender` have prototypes of their own, because there are such faces in all age groups.
+    pub fn has_gender(&self, gender: Gender) -> bool {
+        self.transitions[class_of(Some(gender)) * self.groups].is_some()
     }
 
     /// `face`, of `gender`, aged to group `to`; by the statistics of all faces if the gender is unknown or has no face in
@@ -186,38 +216,31 @@ impl Prototype {
         let add = |sum: &mut Plane, other: &Plane, f: fn(f32) -> f32| {
             sum.values.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += f(*value));
         };
-        self.count += 1;
         self.mean.iter_mut().zip(channels).for_each(|(sum, channel)| add(sum, channel, |value| value));
-        self.magnitudes.iter_mut().zip(bands).for_each(|(sum, band)| add(sum, band, |value| value * value));
+        self.magnitudes.iter_mut().zip(bands).for_each(|(sum, band)| add(sum, band, |value| (value.abs() + FLAT).ln()));
     }
 
-    /// Means instead of sums, made symmetric; none without faces.
-    fn averaged(self) -> Option<Self> {
-        let count = self.count as f32;
-        let symmetric = |sum: Plane| sum.zip(&sum.flipped(), |one, other| (one + other) / (2.0 * count));
+    /// Means of `faces` faces from their sums, made symmetric; none without faces.
+    fn averaged(self, faces: usize) -> Option<Self> {
+        let symmetric = |sum: Plane| sum.zip(&sum.flipped(), |one, other| (one + other) / (2.0 * faces as f32));
         let magnitude = |sum: Plane| {
             let blur = MAGNITUDE_BLUR * sum.side as f32 / REFERENCE_SIDE;
-            symmetric(sum).blurred(blur).map(f32::sqrt)
+            symmetric(sum).map(f32::exp).blurred(blur)
         };
-        (self.count > 0).then(|| Self {
-            count: self.count,
+        (faces > 0).then(|| Self {
             mean: self.mean.map(symmetric),
             magnitudes: self.magnitudes.into_iter().map(magnitude).collect(),
         })
     }
-}
 
-impl Prototype {
-    /// Mean of `groups`, each with the same weight; magnitudes are quadratic means.
+    /// Mean of `groups`, each with the same weight; magnitudes are geometric means.
     fn mean_of(groups: &[&Self]) -> Self {
         let mean = |plane: &dyn Fn(&Self) -> Plane| {
             let sum = groups.iter().map(|group| plane(group)).reduce(|sum, plane| sum.zip(&plane, |a, b| a + b));
             sum.expect("there are age groups").map(|sum| sum / groups.len() as f32)
         };
-        let magnitude =
-            |band: usize| mean(&|group: &Self| group.magnitudes[band].map(|value| value * value)).map(f32::sqrt);
+        let magnitude = |band: usize| mean(&|group: &Self| group.magnitudes[band].map(f32::ln)).map(f32::exp);
         Self {
-            count: groups.iter().map(|group| group.count).sum(),
             mean: std::array::from_fn(|channel| mean(&|group: &Self| group.mean[channel].clone())),
             magnitudes: (0..BANDS.len()).map(magnitude).collect(),
         }
@@ -241,28 +264,31 @@ impl Transition {
         });
         // Means of the same shape, so that a moved edge is not a change of colour.
         let colour = std::array::from_fn(|channel| {
-            let from = from.mean[channel].warped(&flow, 1.0).blurred(blur);
+            let from = from.mean[channel].warped(&flow).blurred(blur);
             let ratio = to.mean[channel].blurred(blur).zip(&from, power(strength.colour));
-            balanced(ratio, &mask)
+            local_colour(ratio, &mask)
         });
         Self {
             detail: detail.collect(),
             colour,
+            saturation: saturation(&from.mean),
             flow: flow.map(|flow| flow.map(|value| strength.shape as f32 * value)),
         }
     }
 
     fn applied(&self, face: &RgbImage) -> RgbImage {
-        let channels = channels(face).map(|channel| channel.warped(&self.flow, 1.0));
-        let luminance = luminance(&channels);
-        let mut added = Plane::zeros(luminance.side);
-        for (band, factor) in frequency_bands(&luminance).iter().zip(&self.detail) {
+        let channels = channels(face).map(|channel| channel.warped(&self.flow));
+        let mut added = Plane::zeros(channels[0].side);
+        for (band, factor) in frequency_bands(&luminance(&channels)).iter().zip(&self.detail) {
             let more = band.zip(factor, |band, factor| band * (factor - 1.0));
             added = added.zip(&more, |sum, more| sum + more);
         }
+        let chroma = (saturation(&channels) / self.saturation.max(f32::EPSILON)).min(1.0);
+        let brightness = luminance(&self.colour);
         let [red, green, blue] = std::array::from_fn(|channel| {
             let detailed = channels[channel].zip(&added, |value, added| value + added);
-            detailed.zip(&self.colour[channel], |value, factor| value * factor)
+            let factor = self.colour[channel].zip(&brightness, |factor, grey| grey + chroma * (factor - grey));
+            detailed.zip(&factor, |value, factor| value * factor)
         });
         let colours = [&red, &green, &blue];
         let value = |index: usize| colours.map(|channel: &Plane| channel.values[index].round().clamp(0.0, 255.0) as u8);
@@ -270,11 +296,16 @@ impl Transition {
     }
 }
 
-/// `ratio` divided by its geometric mean in the face, as the light of a photo does not depend on age, and 1 outside.
-fn balanced(ratio: Plane, mask: &Plane) -> Plane {
+/// `ratio` in the face, divided by its geometric means in the face and nearby, and limited; 1 outside of the face.
+fn local_colour(ratio: Plane, mask: &Plane) -> Plane {
+    let [low, high] = COLOUR_LIMITS;
+    let sum = |plane: &Plane| plane.values.iter().sum::<f32>();
     let logarithms = ratio.zip(mask, |ratio, mask| ratio.ln() * mask);
-    let mean = logarithms.values.iter().sum::<f32>() / mask.values.iter().sum::<f32>();
-    logarithms.zip(mask, |logarithm, mask| (logarithm - mean * mask).exp())
+    let mean = sum(&logarithms) / sum(mask);
+    let balanced = logarithms.zip(mask, |logarithm, mask| logarithm - mean * mask);
+    let light = balanced.blurred(LIGHT_BLUR * mask.side as f32 / REFERENCE_SIDE);
+    let local = balanced.zip(&light, |logarithm, light| logarithm - light);
+    local.zip(mask, |logarithm, mask| (logarithm * mask).exp().clamp(low, high))
 }
 
 /// 1 in the face, falling to 0 before the border: hair and background at the border vary for other reasons than age.
@@ -300,7 +331,7 @@ mod tests {
     use super::*;
     use crate::FaceLabel;
 
-    const SIDE: u32 = 16;
+    const SIDE: u32 = 32;
 
     /// A face as a function of x and y.
     type LabelledFace = (FaceLabel, fn(u32, u32) -> u8);
@@ -339,28 +370,24 @@ mod tests {
         PrototypeAging::new(&Faces(faces), &groups, SIDE, &PrototypeStrength { shape, colour, detail }).unwrap()
     }
 
-    fn mean(face: &RgbImage) -> f64 {
-        face.as_raw().iter().map(|value| f64::from(*value)).sum::<f64>() / face.as_raw().len() as f64
-    }
-
     #[test]
-    fn colours_in_the_face_are_scaled_by_the_ratio_to_the_mean_of_all_ages_but_not_the_light() {
-        // Brighter above the centre in the second group, and at least twice as bright everywhere.
+    fn local_colours_in_the_face_are_scaled_by_the_ratio_to_the_mean_of_all_ages_but_not_the_light() {
+        // Twice as bright in the second group, and a spot that is darker than its surroundings.
         fn young(_: u32, _: u32) -> u8 {
             60
         }
-        fn old(_: u32, y: u32) -> u8 {
-            if y < 8 { 180 } else { 120 }
+        fn old(x: u32, y: u32) -> u8 {
+            if (15..17).contains(&x) && (15..17).contains(&y) { 90 } else { 120 }
         }
         let prototypes = prototypes(vec![labelled(None, 0, young), labelled(None, 1, old)], [0.0, 1.0, 0.0]);
 
         let aged = prototypes.age(&face(|_, _| 100), None, 1);
 
-        let at = |y: u32| f64::from(aged.get_pixel(8, y)[0]);
-        // Means of both: 120 above and 90 below; ratios 1.5 and 1.33 up to a common factor.
-        assert!((at(5) / at(11) - 1.125).abs() < 0.03, "{} {}", at(5), at(11));
-        assert!((mean(&aged) - 100.0).abs() < 1.5, "{}", mean(&aged));
-        assert_eq!(aged.get_pixel(0, 0)[0], 100, "outside of the face nothing changes");
+        let at = |x: u32, y: u32| f64::from(aged.get_pixel(x, y)[0]);
+        // Means of both: 90, and 75 in the spot; ratios 1.33 and 1.2, which differ by a factor of 0.9.
+        assert!((at(16, 16) / at(16, 8) - 0.91).abs() < 0.02, "{} {}", at(16, 16), at(16, 8));
+        assert!((at(8, 16) - 100.0).abs() <= 2.0, "{}", at(8, 16));
+        assert_eq!(at(0, 0), 100.0, "outside of the face nothing changes");
     }
 
     #[test]
@@ -375,19 +402,36 @@ mod tests {
 
         let contrast_at_the_centre = |group: usize| {
             let aged = prototypes.age(&source, None, group);
-            f64::from(aged.get_pixel(8, 8)[0]) - f64::from(aged.get_pixel(7, 8)[0])
+            f64::from(aged.get_pixel(16, 16)[0]) - f64::from(aged.get_pixel(15, 16)[0])
         };
 
-        // Magnitudes 10 and 20, quadratic mean 15.8.
+        // Magnitudes 10 and 20, geometric mean 14.1 (all half a level more).
         let [young, old] = [0, 1].map(contrast_at_the_centre);
-        assert!((young / 20.0 - 10.0 / 15.8).abs() < 0.08, "{young}");
-        assert!((old / 20.0 - 20.0 / 15.8).abs() < 0.08, "{old}");
+        assert!((young / 20.0 - 10.5 / 14.7).abs() < 0.08, "{young}");
+        assert!((old / 20.0 - 20.5 / 14.7).abs() < 0.08, "{old}");
+    }
+
+    #[test]
+    fn grey_faces_stay_grey() {
+        let faces = vec![labelled(None, 0, |_, _| 100), labelled(None, 1, |x, y| (60 + 3 * x + 2 * y) as u8)];
+        let mut prototypes = prototypes(faces, [0.0, 1.0, 0.0]);
+        // As if red alone changed with age.
+        for transition in prototypes.transitions.iter_mut().flatten() {
+            transition.saturation = 0.4;
+            transition.colour[0] = transition.colour[0].map(|_| 1.2);
+        }
+
+        let aged = prototypes.age(&face(|_, _| 100), None, 1);
+        let coloured = prototypes.age(&RgbImage::from_pixel(SIDE, SIDE, Rgb([150, 90, 60])), None, 1);
+
+        assert!(aged.pixels().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
+        assert_eq!(coloured.get_pixel(0, 0), &Rgb([180, 90, 60]));
     }
 
     #[test]
     fn women_and_men_have_prototypes_of_their_own_where_all_ages_exist() {
         fn bright_above(_: u32, y: u32) -> u8 {
-            if y < 8 { 150 } else { 100 }
+            if y < 16 { 150 } else { 100 }
         }
         let (woman, man) = (Some(Gender::Female), Some(Gender::Male));
         let faces = vec![
@@ -401,6 +445,7 @@ mod tests {
 
         let aged = |gender| prototypes.age(&source, gender, 1);
 
+        assert!(prototypes.has_gender(Gender::Female) && !prototypes.has_gender(Gender::Male));
         assert_eq!(aged(woman), source);
         assert_ne!(aged(None), source);
         assert_eq!(aged(man), aged(None), "there is no older man");
@@ -409,10 +454,10 @@ mod tests {
     #[test]
     fn a_flipped_face_ages_to_the_flipped_result() {
         let faces =
-            vec![labelled(None, 0, |x, y| (40 + 7 * x + 3 * y) as u8), labelled(None, 1, |x, y| (9 * x + y) as u8)];
+            vec![labelled(None, 0, |x, y| (40 + 4 * x + 2 * y) as u8), labelled(None, 1, |x, y| (6 * x + y) as u8)];
         let prototypes = prototypes(faces, [1.5, 2.0, 3.0]);
         let flipped = |face: &RgbImage| image::imageops::flip_horizontal(face);
-        let young = face(|x, y| (200 - 5 * x - 4 * y) as u8);
+        let young = face(|x, y| (250 - 4 * x - 3 * y) as u8);
 
         let (one, other) = (prototypes.age(&young, None, 1), prototypes.age(&flipped(&young), None, 1));
 

@@ -26,7 +26,7 @@ pub(super) fn optical_flow(from: &Plane, to: &Plane) -> [Plane; 2] {
     let window = |product: Plane| product.blurred(WINDOW * scale);
     let mut flow = [Plane::zeros(from.side), Plane::zeros(from.side)];
     for _ in 0..ITERATIONS {
-        let warped = from.warped(&flow, 1.0);
+        let warped = from.warped(&flow);
         let [gx, gy] = [warped.gradient_x(), warped.gradient_y()];
         let residual = to.zip(&warped, |to, warped| to - warped);
         let residual = residual.zip(&residual.blurred(COLOUR * scale), |residual, colour| residual - colour);
@@ -79,7 +79,7 @@ mod tests {
         assert!((x.values[centre] + 1.0).abs() < 0.3, "{}", x.values[centre]);
         assert!((y.values[centre] - 0.5).abs() < 0.3, "{}", y.values[centre]);
         let difference = |image: &Plane| image.zip(&to, |a, b| (a - b).abs()).values.iter().sum::<f32>();
-        assert!(difference(&from.warped(&[x, y], 1.0)) < 0.6 * difference(&from));
+        assert!(difference(&from.warped(&[x, y])) < 0.6 * difference(&from));
     }
 
     #[test]

@@ -102,11 +102,11 @@ impl Plane {
         down.iter().enumerate().map(|(offset, weight)| weight * row(offset)).sum()
     }
 
-    /// The plane whose value at each pixel is the one of this plane at the pixel plus `flow` times `factor`.
-    pub(super) fn warped(&self, flow: &[Self; 2], factor: f32) -> Self {
+    /// The plane whose value at each pixel is the one of this plane at the pixel plus `flow`.
+    pub(super) fn warped(&self, flow: &[Self; 2]) -> Self {
         let side = self.side;
         let value = |index: usize| {
-            let [dx, dy] = flow.each_ref().map(|flow| factor * flow.values[index]);
+            let [dx, dy] = flow.each_ref().map(|flow| flow.values[index]);
             self.sampled((index % side) as f32 + dx, (index / side) as f32 + dy)
         };
         Self::of((0..side * side).map(value).collect(), side)
@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn a_warp_shifts_a_ramp_by_the_flow() {
-        let flow = [Plane::zeros(9).map(|_| 0.5), Plane::zeros(9).map(|_| -0.25)];
+        let flow = [Plane::zeros(9).map(|_| 1.0), Plane::zeros(9).map(|_| -0.5)];
 
-        let warped = ramp(9).warped(&flow, 2.0);
+        let warped = ramp(9).warped(&flow);
 
-        // One to the right, half a pixel up: 1 - 2 * 0.5; away from the border, whose pixels are repeated.
+        // One to the right, half a pixel up: 1 - 2 / 2; away from the border, whose pixels are repeated.
         let centre = 4 * 9 + 4;
         assert!((warped.values[centre] - ramp(9).values[centre]).abs() < 1e-5);
-        let only_right = ramp(9).warped(&[flow[0].clone(), Plane::zeros(9)], 1.0);
-        assert!((only_right.values[centre] - ramp(9).values[centre] - 0.5).abs() < 1e-5);
+        let only_right = ramp(9).warped(&[flow[0].clone(), Plane::zeros(9)]);
+        assert!((only_right.values[centre] - ramp(9).values[centre] - 1.0).abs() < 1e-5);
     }
 }

@@ -128,7 +128,7 @@ pub struct AgingTraining {
     /// Loss weights.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
-    /// Strength of the prototypes: shape, colour, detail. Default: 2.2, 2.8, 4.5.
+    /// Strength of the prototypes: shape, colour, detail. Default: 0.7, 4.5, 5.
     #[config(default = "PrototypeStrength::new()")]
     pub prototype: PrototypeStrength,
     /// Form of the identity loss. Default: as published.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
-use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet, PrototypeAging};
+use ipcgan_data::{AgingBatch, AgingBatcher, AgingDataset, Augmentation, FaceSet, Gender, PrototypeAging};
 
 use crate::TrainingError;
 use crate::stage::context::StageContext;
@@ -41,7 +41,15 @@ pub(super) fn prototypes(context: &StageContext) -> Result<Option<Arc<PrototypeA
         ));
     }
     let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
+    (context.session.notices)(&format!("computing the prototypes of {} training faces", faces.len()));
     let prototypes = PrototypeAging::new(faces.as_ref(), groups, size, &training.prototype)?;
+    for gender in [Gender::Female, Gender::Male] {
+        if known > 0 && !prototypes.has_gender(gender) {
+            (context.session.notices)(&format!(
+                "some age group has no {gender} training face, so {gender} faces use the prototypes of all faces"
+            ));
+        }
+    }
     Ok(Some(Arc::new(prototypes)))
 }
 

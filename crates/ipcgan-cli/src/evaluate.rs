@@ -73,7 +73,7 @@ pub(crate) fn run(request: &EvaluateRequest) -> Result<()> {
         write_atomic(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     print_metrics(&evaluation.metrics);
-    info!("{}", evaluation.metrics.verdict);
+    info!("{}", evaluation.metrics.all.verdict);
     print_path(&request.out.join("index.html"));
     Ok(())
 }
@@ -119,8 +119,8 @@ fn print_metrics(metrics: &Metrics) {
         info!("{name:<34}{rest}");
     };
     row(["", "in target group", "mean age error (years)", "verification rate 1e-2", "Laplacian variance ratio"]);
-    row(["real faces, own group", &value(&metrics.real.accuracy), "0", "", "1"]);
-    for method in &metrics.methods {
+    row(["real faces, own group", &value(&metrics.all.real.accuracy), "0", "", "1"]);
+    for method in &metrics.all.methods {
         row([
             &method.name,
             &value(&method.accuracy),
@@ -129,8 +129,8 @@ fn print_metrics(metrics: &Metrics) {
             &value(&method.laplacian_variance_ratio),
         ]);
     }
-    if metrics.real.thresholds[0].is_none() {
-        let pairs = metrics.real.impostor_pairs;
+    if metrics.all.real.thresholds[0].is_none() {
+        let pairs = metrics.all.real.impostor_pairs;
         info!(
             "not defined: the verification rate, because {pairs} pairs of different identities are too few for a threshold"
         );

@@ -144,12 +144,12 @@ fn untrained_weights_get_the_worst_verdict() {
     );
 
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("These weights are garbage: "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("These weights are unusable: "), "{}", stderr(&output));
     let page = fs::read_to_string(folder.path().join("report/index.html")).unwrap();
-    assert!(page.contains("<strong>These weights are garbage: "));
+    assert!(page.contains("<strong>These weights are unusable: "));
     let metrics = fs::read(folder.path().join("report/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
-    assert_eq!(metrics["verdict"]["quality"], "garbage");
+    assert_eq!(metrics["verdict"]["quality"], "unusable");
 }
 
 #[test]

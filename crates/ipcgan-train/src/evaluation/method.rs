@@ -4,6 +4,7 @@ use image::RgbImage;
 use ipcgan_data::source::sharpness;
 use ipcgan_model::AgeGroups;
 
+use super::age_regression::AgeRegression;
 use super::distribution::distribution;
 use super::image_metrics::{background_difference, difference};
 use super::judges::FaceEstimate;
@@ -24,12 +25,25 @@ pub(super) struct AgedFaces {
     pub(super) perceptual: Vec<f64>,
 }
 
+impl AgedFaces {
+    /// The outputs for the faces at `indices`.
+    pub(super) fn subset(&self, indices: &[usize]) -> Self {
+        Self {
+            images: indices.iter().map(|index| self.images[*index].clone()).collect(),
+            estimates: indices.iter().map(|index| self.estimates[*index].clone()).collect(),
+            back: self.back.as_ref().map(|back| indices.iter().map(|index| back[*index].clone()).collect()),
+            perceptual: indices.iter().map(|index| self.perceptual[*index]).collect(),
+        }
+    }
+}
+
 pub(super) fn method_metrics(
     name: &str,
     real: &[RealFace],
     aged: &AgedFaces,
     reference: &RealFaces,
     groups: &AgeGroups,
+    regression: Option<&AgeRegression>,
 ) -> Method {
     let faces = MethodFaces { real, aged, groups };
     let years: Vec<_> = groups.indices().map(|target| Interval::of(&faces.years(target))).collect();
@@ -45,7 +59,7 @@ pub(super) fn method_metrics(
         years,
         mean_age_error: (!errors.is_empty()).then(|| mean(&errors)),
         accuracy: faces.fraction(&is_of_target),
-        regressed_ages: None,
+        regressed_ages: regression.map(|regression| regression.ages(&faces.embeddings(), groups)),
         age_correlation: faces.age_correlation(),
         verification_rate: reference.thresholds.map(|limit| limit.and_then(is_verified)),
         distance_by_gap: groups.indices().map(|gap| faces.distance_of_gap(gap)).collect(),
@@ -74,6 +88,13 @@ impl MethodFaces<'_> {
     /// Estimated ages of the faces aged to `target`.
     fn years(&self, target: usize) -> Vec<f64> {
         self.aged.estimates.iter().map(|estimates| estimates[target].years).collect()
+    }
+
+    /// Embeddings of the faces aged to each group.
+    fn embeddings(&self) -> Vec<Vec<&[f32]>> {
+        let target =
+            |target: usize| self.aged.estimates.iter().map(|estimates| &estimates[target].embedding[..]).collect();
+        self.groups.indices().map(target).collect()
     }
 
     /// Embedding distance of a face aged to `target` from its source.

@@ -12,44 +12,38 @@ pub const FALSE_ACCEPT_RATES: [f64; 2] = [1e-2, 1e-3];
 /// Evaluation metrics of a generator and of baselines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Overall verdict in one sentence.
-    pub verdict: Verdict,
-    /// Number of aged faces.
-    pub faces: usize,
     /// Names of the age groups.
     pub groups: Vec<String>,
-    /// Reference values of real faces.
-    pub real: RealFaces,
-    /// The generator first, then the baselines.
-    pub methods: Vec<Method>,
-    /// Ages of women and of men; empty unless the data have faces of both.
+    /// Metrics of all faces.
+    #[serde(flatten)]
+    pub all: Comparison,
+    /// Metrics of women and of men; empty unless the data have faces of both.
     pub genders: Vec<GenderMetrics>,
     /// Metrics of the networks that the generator was trained with, if they are known.
     pub teachers: Option<Teachers>,
 }
 
-/// Ages of the faces of one gender.
+/// A generator and baselines, compared with real faces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Verdict on the generator in one sentence.
+    pub verdict: Verdict,
+    /// Number of aged faces.
+    pub faces: usize,
+    /// Reference values of real faces.
+    pub real: RealFaces,
+    /// The generator first, then the baselines.
+    pub methods: Vec<Method>,
+}
+
+/// Metrics of the faces of one gender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenderMetrics {
     /// `female` or `male`.
     pub gender: String,
-    /// Number of aged faces.
-    pub faces: usize,
-    /// Real faces, by their group.
-    pub real: AgesOfGender,
-    /// Faces aged by the generator, by target group.
-    pub generator: AgesOfGender,
-}
-
-/// Ages of faces of one gender that should be of each group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AgesOfGender {
-    /// Estimated age of the faces of each group, in years.
-    pub years: Vec<Option<Interval>>,
-    /// Fraction of faces whose estimated age is in the group.
-    pub accuracy: Option<Interval>,
-    /// Ages by the second age estimator; none if it could not be fitted.
-    pub regressed_ages: Option<RegressedAges>,
+    /// Metrics of its faces, compared with real faces of the same gender.
+    #[serde(flatten)]
+    pub comparison: Comparison,
 }
 
 /// Metrics of real faces.
@@ -211,7 +205,7 @@ pub enum Quality {
     /// Identities are kept, but some criterion is missed.
     Weak,
     /// Identities are lost, or the images do not show faces.
-    Garbage,
+    Unusable,
     /// No criterion is missed, but some could not be measured.
     Undecided,
 }
@@ -232,7 +226,7 @@ impl fmt::Display for Verdict {
         f.write_str(match self.quality {
             Quality::Good => "These weights are good: ",
             Quality::Weak => "These weights are weak: ",
-            Quality::Garbage => "These weights are garbage: ",
+            Quality::Unusable => "These weights are unusable: ",
             Quality::Undecided => "The quality of these weights is undecided: ",
         })?;
         let not_defined = self.not_defined.iter().map(|what| format!("not defined: {what}"));

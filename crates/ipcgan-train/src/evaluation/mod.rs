@@ -1,6 +1,7 @@
 //! Evaluation of a generator with networks that are independent of its training.
 
 mod age_regression;
+mod comparison;
 mod distribution;
 mod gender;
 mod image_metrics;
@@ -18,7 +19,7 @@ mod verdict;
 
 pub use judges::Judges;
 pub use metrics::{
-    AgesOfGender, Cycle, Distribution, FALSE_ACCEPT_RATES, GenderMetrics, Method, Metrics, Pair, Quality, RealFaces,
+    Comparison, Cycle, Distribution, FALSE_ACCEPT_RATES, GenderMetrics, Method, Metrics, Pair, Quality, RealFaces,
     Realism, RegressedAges, Teachers, TwoSample, Verdict,
 };
 pub use report::report;
@@ -34,16 +35,13 @@ use ipcgan_model::AgeGroups;
 use crate::TrainingError;
 use crate::samples::at_every_age;
 use age_regression::AgeRegression;
-use distribution::distribution;
+use comparison::comparison;
 use gender::by_gender;
-use method::{AgedFaces, method_metrics};
+use method::AgedFaces;
 use prototypes::Prototypes;
-use realism::realism_of_real;
-use statistics::{distance, threshold};
 pub use subject::EvaluatedGenerator;
 use subject::{RealFace, age};
 use teachers::teachers;
-use verdict::verdict;
 
 /// Progress callback: done, total.
 type Progress<'a> = &'a dyn Fn(usize, usize);
@@ -80,7 +78,6 @@ pub fn evaluate(
     let steps = 3 * selected.len();
     let real = real_faces(subject, faces, selected, judges)?;
     let regression = AgeRegression::of(known, subject, judges)?;
-    let reference = reference(&real, subject.groups, regression.as_ref());
     let mut ours = Vec::new();
     for face in &real {
         ours.push(at_every_age(subject.generator, &face.image, subject.device));
@@ -115,20 +112,11 @@ pub fn evaluate(
         ("unchanged source", unchanged),
         ("mean difference x 2.5", judged(moved, None, 2 * real.len())),
     ];
-    let methods = ways.iter().map(|(name, aged)| {
-        let metrics = method_metrics(name, &real, aged, &reference, subject.groups);
-        let target = |target: usize| aged.estimates.iter().map(|estimates| &estimates[target].embedding[..]).collect();
-        let embeddings: Vec<Vec<&[f32]>> = subject.groups.indices().map(target).collect();
-        let regressed_ages = regression.as_ref().map(|regression| regression.ages(&embeddings, subject.groups));
-        Method { regressed_ages, ..metrics }
-    });
-    let mut methods: Vec<_> = methods.collect();
-    relate_to_unchanged(&mut methods);
-    let verdict = verdict(&methods[0], &reference);
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
-    let (faces, groups) = (real.len(), subject.groups.names());
-    let genders = by_gender(&real, &ways[0].1.estimates, subject.groups, regression.as_ref());
-    let metrics = Metrics { verdict, faces, groups, real: reference, methods, genders, teachers };
+    let regression = regression.as_ref();
+    let all = comparison(&real, &ways, subject.groups, regression);
+    let genders = by_gender(&real, &ways, subject.groups, regression);
+    let metrics = Metrics { groups: subject.groups.names(), all, genders, teachers };
     let examples = examples(&ways[0].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })
 }
@@ -152,23 +140,6 @@ fn real_faces(
         RealFace { image, group, person, gender, estimate }
     });
     Ok(real.collect())
-}
-
-/// Divides kernel distances by those of the unchanged sources, the second of `methods`.
-fn relate_to_unchanged(methods: &mut [Method]) {
-    let unchanged = methods[1].realism.clone();
-    let relate = |sample: &mut TwoSample, unchanged: TwoSample| {
-        let distance = Some(unchanged.kernel_distance).filter(|distance| *distance > 0.0);
-        sample.relative_to_unchanged = distance.map(|distance| sample.kernel_distance / distance);
-    };
-    for method in methods {
-        for (found, unchanged) in method.realism.iter_mut().zip(&unchanged) {
-            if let (Some(found), Some(unchanged)) = (found, unchanged) {
-                relate(&mut found.recogniser, unchanged.recogniser);
-                relate(&mut found.age_estimator, unchanged.age_estimator);
-            }
-        }
-    }
 }
 
 /// Faces of known group, spread evenly over each group, with their groups.
@@ -195,38 +166,6 @@ fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
     indices.iter().map(person).collect()
 }
 
-fn reference(real: &[RealFace], groups: &AgeGroups, regression: Option<&AgeRegression>) -> RealFaces {
-    let of_group = |group| real.iter().filter(move |face| face.group == group);
-    let counts: Vec<usize> = groups.indices().map(|group| of_group(group).count()).collect();
-    let years = groups.indices().map(|group| {
-        let years: Vec<f64> = of_group(group).map(|face| face.estimate.years).collect();
-        Interval::of(&years)
-    });
-    let mut impostors: Vec<f64> = Vec::new();
-    for (index, face) in real.iter().enumerate() {
-        let others = real[..index].iter().filter(|other| other.person != face.person);
-        impostors.extend(others.map(|other| distance(&face.estimate.embedding, &other.estimate.embedding)));
-    }
-    let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
-        real.iter().filter(|face| face.is_of_half(half)).map(|face| face.estimate.embedding.clone()).collect()
-    });
-    let embeddings: Vec<Vec<&[f32]>> =
-        groups.indices().map(|group| of_group(group).map(|face| &face.estimate.embedding[..]).collect()).collect();
-    RealFaces {
-        years: years.collect(),
-        regressed_ages: regression.map(|regression| regression.ages(&embeddings, groups)),
-        accuracy: Interval::of_fraction(
-            real.iter().map(|face| groups.group_of(age(face.estimate.years)) == Some(face.group)),
-        ),
-        majority_class_rate: counts.iter().copied().max().unwrap_or(0) as f64 / real.len() as f64,
-        counts,
-        impostor_pairs: impostors.len(),
-        thresholds: FALSE_ACCEPT_RATES.map(|rate| threshold(&mut impostors, rate)),
-        distribution: distribution(&one, &other),
-        realism: groups.indices().map(|group| realism_of_real(real, group)).collect(),
-    }
-}
-
 /// `face` aged to the farthest group, and from there back to its own (cycle consistency).
 fn back(subject: &EvaluatedGenerator<'_>, face: &RealFace, aged: &[RgbImage]) -> RgbImage {
     let farthest = if face.group * 2 < aged.len() { aged.len() - 1 } else { 0 };
@@ -251,25 +190,4 @@ fn strips(real: &[RealFace], aged: &[Vec<RgbImage>]) -> Vec<Vec<RgbImage>> {
     let shown = SHOWN.min(real.len());
     let places = (0..shown).map(|row| row * real.len() / shown);
     places.map(|place| [std::slice::from_ref(&real[place].image), &aged[place]].concat()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::judges::FaceEstimate;
-    use super::*;
-
-    fn real(person: usize, embedding: f32) -> RealFace {
-        let estimate = FaceEstimate { years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
-        RealFace { image: RgbImage::new(2, 2), group: 1, person, gender: None, estimate }
-    }
-
-    #[test]
-    fn images_of_one_identity_are_no_impostor_pairs_and_stay_in_one_half() {
-        let real = [real(0, 0.0), real(0, 0.1), real(1, 5.0), real(1, 5.1), real(2, 9.0)];
-
-        let reference = reference(&real, &AgeGroups::default(), None);
-
-        assert_eq!(reference.impostor_pairs, 10 - 2);
-        assert_eq!(reference.distribution.faces, 2); // of person 1; three are of persons 0 and 2
-    }
 }

@@ -31,6 +31,7 @@ impl EvaluatedGenerator<'_> {
 }
 
 /// A real face.
+#[derive(Clone)]
 pub(crate) struct RealFace {
     pub(super) image: RgbImage,
     pub(super) group: usize,

@@ -14,7 +14,7 @@ const MIN_VERIFICATION_RATES: [f64; 2] = [0.9, 0.5];
 /// Distance threshold of dlib's recogniser, as recommended by its authors; used if there are too few pairs to compute
 /// one.
 const MAX_SAME_PERSON_DISTANCE: f64 = 0.6;
-/// Ranges of the Laplacian variance ratio of good weights, and of weights that are not garbage.
+/// Ranges of the Laplacian variance ratio of good weights, and of weights that are usable.
 const LAPLACIAN_RATIOS: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
 /// Maximum accuracy of the classifier two-sample test for good weights.
 const MAX_TWO_SAMPLE_ACCURACY: f64 = 0.75;
@@ -56,7 +56,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     }
     let has = |quality| judgements.iter().any(|judgement: &Judgement| judgement.quality == quality);
     let quality = match () {
-        () if has(Quality::Garbage) => Quality::Garbage,
+        () if has(Quality::Unusable) => Quality::Unusable,
         () if has(Quality::Weak) => Quality::Weak,
         () if !not_defined.is_empty() => Quality::Undecided,
         () => Quality::Good,
@@ -71,7 +71,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
 fn identity(method: &Method) -> Result<Judgement, String> {
     if let Some(rate) = &method.verification_rate[0] {
         let quality = match rate.value {
-            rate if rate < MIN_VERIFICATION_RATES[1] => Quality::Garbage,
+            rate if rate < MIN_VERIFICATION_RATES[1] => Quality::Unusable,
             rate if rate < MIN_VERIFICATION_RATES[0] => Quality::Weak,
             _ => Quality::Good,
         };
@@ -85,7 +85,7 @@ fn identity(method: &Method) -> Result<Judgement, String> {
     let farthest =
         distances.into_iter().fold(None, |max: Option<f64>, distance| Some(max.unwrap_or(0.0).max(distance)));
     let farthest = farthest.ok_or("the identity, without faces")?;
-    let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Garbage } else { Quality::Good };
+    let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Unusable } else { Quality::Good };
     let reason =
         format!("mean distance to the source {farthest:.2} (same person is at most {MAX_SAME_PERSON_DISTANCE})");
     Ok(Judgement { quality, reason })
@@ -97,7 +97,7 @@ fn detail(method: &Method) -> Result<Judgement, String> {
     let quality = match () {
         () if is_in(LAPLACIAN_RATIOS[0]) => Quality::Good,
         () if is_in(LAPLACIAN_RATIOS[1]) => Quality::Weak,
-        () => Quality::Garbage,
+        () => Quality::Unusable,
     };
     let [low, high] = LAPLACIAN_RATIOS[0];
     let what = if ratio < 1.0 { "blurred below" } else { "patterns above" };
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_lose_the_identity_or_the_face_are_garbage() {
+    fn weights_that_lose_the_identity_or_the_face_are_unusable() {
         let lost = Method { verification_rate: [interval(0.1), None], ..good() };
         let noise = Method { laplacian_variance_ratio: interval(40.0), ..good() };
         let without_threshold =
@@ -309,7 +309,7 @@ mod tests {
         for method in [lost, noise, without_threshold] {
             let verdict = verdict(&method, &real());
 
-            assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Garbage, 1), "{verdict}");
+            assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Unusable, 1), "{verdict}");
         }
     }
 

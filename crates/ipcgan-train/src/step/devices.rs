@@ -9,7 +9,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
-use ipcgan_system::catch_panic;
+use ipcgan_system::catch_device_panic;
 
 use crate::step::update::StepGradients;
 
@@ -95,7 +95,7 @@ impl DeviceGroup {
             let begin = |(device, assigned)| {
                 // A deep copy: a clone would share the running statistics.
                 let replica = model.valid().train();
-                scope.spawn(move || catch_panic(|| work(device, replica, assigned)))
+                scope.spawn(move || catch_device_panic(|| work(device, replica, assigned)))
             };
             let threads: Vec<_> = self.devices.iter().zip(assignments).map(begin).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()

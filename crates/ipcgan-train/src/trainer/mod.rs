@@ -90,10 +90,13 @@ impl<M: StepModel> Trainer<M> {
         iterator: &mut dyn DataLoaderIterator<<M as TrainStep>::Input>,
         state: &LoopState<M>,
     ) -> Option<Vec<<M as TrainStep>::Input>> {
-        let count = self.plan.micro_batches_per_step;
-        match iterator.take(count).collect::<Result<Vec<_>, _>>() {
-            Ok(batches) if batches.len() == count => Some(batches),
-            Ok(_) => None,
+        match self.plan.next_batches(iterator) {
+            Ok(Ok(batches)) => Some(batches),
+            Ok(Err(reason)) => {
+                let error = TrainingError::Stopped { step: state.step, reason };
+                self.stop("the training data ended early", error, state);
+                None
+            }
             Err(error) => {
                 state.interrupter.fail(error);
                 None

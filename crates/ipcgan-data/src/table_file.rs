@@ -82,6 +82,14 @@ impl TableFile {
         column(&self.header, name)
     }
 
+    /// As [`TableFile::column`], for a table that was read from `path`.
+    ///
+    /// # Errors
+    /// There are several such columns.
+    pub(crate) fn optional_column(&self, path: &Path, name: &str) -> Result<Option<usize>, DataError> {
+        self.column(name).map_err(|reason| DataError::unusable(path, reason))
+    }
+
     /// Indices of the columns `names` of the table, which was read from `path`.
     ///
     /// # Errors
@@ -100,7 +108,7 @@ impl TableFile {
                 found: self.header.iter().map(String::from).collect(),
                 similar: None,
             };
-            *place = self.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)?;
+            *place = self.optional_column(path, name)?.ok_or_else(missing)?;
         }
         Ok(places)
     }

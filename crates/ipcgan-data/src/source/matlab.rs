@@ -54,6 +54,11 @@ impl<'a> LabelColumns<'a> {
         }
     }
 
+    /// The numeric column `name`, if the table has it.
+    pub(super) fn optional_numbers(&self, name: &str) -> Result<Option<&'a [f64]>, DataError> {
+        self.fields.contains_key(name).then(|| self.numbers(name)).transpose()
+    }
+
     /// The text column `name`.
     pub(super) fn texts(&self, name: &str) -> Result<&'a [Value], DataError> {
         match self.fields.get(name) {

@@ -5,7 +5,7 @@ mod choice;
 mod gpu_memory;
 
 use burn::tensor::{Device, DeviceType, Tensor};
-use ipcgan_system::{catch_panic, try_catch_panic};
+use ipcgan_system::{catch_device_panic, try_catch_device_panic};
 
 pub use choice::{DeviceChoice, DeviceError, DeviceKind, Gpu};
 
@@ -103,9 +103,9 @@ impl DeviceChoice {
             #[cfg(feature = "ndarray")]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "cuda")]
-            Self::Cuda(index) => self.catch_panic(|| Device::cuda(*index)),
+            Self::Cuda(index) => self.catch_device_panic(|| Device::cuda(*index)),
             #[cfg(feature = "rocm")]
-            Self::Rocm(index) => self.catch_panic(|| Device::rocm(*index)),
+            Self::Rocm(index) => self.catch_device_panic(|| Device::rocm(*index)),
             #[cfg(feature = "wgpu")]
             Self::Wgpu(gpu) => self.graphics(*gpu, None, Device::wgpu),
             #[cfg(feature = "vulkan")]
@@ -143,7 +143,7 @@ impl DeviceChoice {
             Some(interface) => options.graphics_api(interface),
             None => options,
         };
-        options.init().or_else(|error| match catch_panic(|| opened(kind.clone())) {
+        options.init().or_else(|error| match catch_device_panic(|| opened(kind.clone())) {
             Ok(device) if check(&device).is_ok() => Ok(device),
             _ => Err(self.unusable(error.to_string())),
         })
@@ -151,8 +151,8 @@ impl DeviceChoice {
 
     /// These constructors panic if the driver is missing.
     #[cfg(any(feature = "cuda", feature = "rocm"))]
-    fn catch_panic(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
-        catch_panic(open).map_err(|reason| self.unusable(reason))
+    fn catch_device_panic(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
+        catch_device_panic(open).map_err(|reason| self.unusable(reason))
     }
 }
 
@@ -173,7 +173,7 @@ fn automatic() -> Option<Device> {
 
 /// Devices of `kind` that the driver reports.
 fn enumerated(kind: &DeviceType) -> Vec<Device> {
-    catch_panic(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
+    catch_device_panic(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
 }
 
 /// Which GPU of its API `device` is; Burn exposes this only in its debug format.
@@ -192,7 +192,7 @@ fn gpu_of(device: &Device) -> Gpu {
 
 /// Multiplies two small matrices and checks the result: some drivers fail only when they compute.
 fn check(device: &Device) -> Result<(), String> {
-    let product = try_catch_panic(|| {
+    let product = try_catch_device_panic(|| {
         let ones = Tensor::<2>::ones([4, 4], device);
         ones.clone().matmul(ones).sum().try_into_scalar::<f32>().map_err(|error| error.to_string())
     })?;

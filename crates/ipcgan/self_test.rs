@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use image::{Rgb, RgbImage};
 use ipcgan_model::AgeBlend;
-use ipcgan_system::try_catch_panic;
+use ipcgan_system::try_catch_device_panic;
 
 use crate::FaceAging;
 
@@ -33,7 +33,7 @@ impl SelfTest {
     /// # Errors
     /// The device fails, or its result differs.
     pub fn of(device: &Device) -> Result<Self, String> {
-        try_catch_panic(|| {
+        try_catch_device_panic(|| {
             let expected = aged(&opened(&Device::flex())?);
             let start = Instant::now();
             let aging = opened(device)?;

@@ -1,10 +1,12 @@
 //! The JSON of the web page: the responses of `ipcgan serve` and of the page's WebAssembly version.
 
+use image::RgbImage;
 use ipcgan_data::photo::Original;
 use ipcgan_model::AgeGroups;
 use serde::Serialize;
 
-use crate::photo_aging::{FaceDescription, PhotoFace};
+use crate::photo_aging::{FaceDescription, PhotoAging, PhotoFace};
+use crate::rotation_advice;
 
 /// Maximum number of pixels of a photo: enough for most cameras, and little enough for the memory of a page.
 pub const MAX_PIXELS: u64 = 50_000_000;
@@ -62,16 +64,23 @@ impl AgesResponse {
 }
 
 impl FacesResponse {
-    /// The response for `faces`, found in `photo`, without a hint.
-    pub fn new(photo: &Original, faces: &[PhotoFace]) -> Self {
+    /// The response for `faces`, which `aging` found in `photo`.
+    pub fn new(aging: &PhotoAging, photo: &Original, faces: &[PhotoFace]) -> Self {
+        let hint = if faces.is_empty() { rotation_advice(aging, &photo.rgb()) } else { None };
         Self {
             width: photo.image.width(),
             height: photo.image.height(),
             faces: (1..).zip(faces).map(|(number, face)| face.description(number)).collect(),
             warning: photo.warning().map(|warning| warning.to_string()),
-            hint: None,
+            hint: hint.map(String::from),
         }
     }
+}
+
+/// The reason to reject a `photo` in which `aging` finds no face.
+pub fn no_face(aging: &PhotoAging, photo: &RgbImage) -> String {
+    let advice = rotation_advice(aging, photo).map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("no face was found in the photo{advice}")
 }
 
 /// The reason to reject a photo of too many pixels.

@@ -146,6 +146,12 @@ for (const [name, open] of Object.entries(sites)) {
       await said(page, "One face found.");
     });
 
+    onPage("says how to rotate a photo that is not upright", WIDE, async (page) => {
+      await choose(page, await turned(page, GRACE));
+      await said(page, "This did not work: no face found in the photo; a face is found after rotating by 90 degrees " +
+        "counterclockwise: save the photo upright first.");
+    });
+
     onPage("shows the age at which the slider stops, however fast it was moved", WIDE, async (page) => {
       await choose(page, EILEEN);
       await said(page, "One face found.");
@@ -301,6 +307,21 @@ async function sideBySide(page, paths) {
     return canvas.toDataURL("image/png");
   }, files);
   return fileOf(url, "two.png");
+}
+
+/** A file with the photo at `path` rotated by 90 degrees clockwise. */
+async function turned(page, path) {
+  const url = await page.evaluate(async (file) => {
+    const photo = await createImageBitmap(new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [photo.height, photo.width];
+    const context = canvas.getContext("2d");
+    context.translate(photo.height, 0);
+    context.rotate(Math.PI / 2);
+    context.drawImage(photo, 0, 0);
+    return canvas.toDataURL("image/png");
+  }, (await readFile(path)).toString("base64"));
+  return fileOf(url, "turned.png");
 }
 
 /** A file with a drawing that is no face. */

@@ -10,18 +10,23 @@ use ipcgan::train::TrainingError;
 /// What to do about `error` with this program; `None` if the error itself says it.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
+        let cause = reported(cause);
         let advice = of_data(cause).or_else(|| of_model(cause)).or_else(|| of_training(cause));
         advice.or_else(|| of_device(cause))
     })
 }
 
+/// The error that `error` reports in its place: an error in a transparent one is no part of the chain.
+fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    match error.downcast_ref() {
+        Some(TrainingError::Data(error)) => error,
+        Some(TrainingError::Model(error)) => error,
+        _ => error,
+    }
+}
+
 fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
-    // This error is transparent: its cause is no part of the chain.
-    let in_training = || match cause.downcast_ref::<TrainingError>()? {
-        TrainingError::Data(error) => Some(error),
-        _ => None,
-    };
-    let advice = match cause.downcast_ref::<DataError>().or_else(in_training)? {
+    let advice = match cause.downcast_ref::<DataError>()? {
         DataError::MissingMetadata { .. } => "`ipcgan prepare` writes it",
         DataError::AmbiguousTable { .. } => "select it with --table",
         DataError::AmbiguousSource { .. } => "select one with --source (ipcgan prepare --help lists all)",
@@ -31,12 +36,7 @@ fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
 }
 
 fn of_model(cause: &(dyn Error + 'static)) -> Option<String> {
-    // Transparent, as above.
-    let in_training = || match cause.downcast_ref::<TrainingError>()? {
-        TrainingError::Model(error) => Some(error),
-        _ => None,
-    };
-    match cause.downcast_ref::<ModelError>().or_else(in_training)? {
+    match cause.downcast_ref::<ModelError>()? {
         ModelError::MissingMetadata { .. } => {
             Some("`ipcgan convert --metadata-from FILE` copies them from other weights".into())
         }
@@ -104,6 +104,9 @@ mod tests {
 
         assert!(advice(&missing().into()).unwrap().contains("ipcgan prepare"));
         assert!(advice(&in_training).unwrap().contains("ipcgan prepare"));
+        let (path, reason) = (PathBuf::from("generator.st"), String::from("is missing"));
+        let weights = TrainingError::from(ModelError::MissingMetadata { path, key: "config", reason });
+        assert!(advice(&weights.into()).unwrap().contains("--metadata-from"));
         assert!(advice(&DeviceError::NotCompiled("cuda").into()).unwrap().contains("--features cuda"));
         assert_eq!(advice(&anyhow::anyhow!("else")), None);
         let exists = TrainingError::RunExists { path: "run".into(), stage: Stage::Age };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::Device;
-use ipcgan::model::weights::{self, FloatWidth, Network, Weights, WeightsFormat};
+use ipcgan::model::weights::{FloatWidth, Network, Weights, WeightsFile, WeightsFormat};
 use ipcgan::model::{AlexNet, Discriminator, Generator, onnx};
 use ipcgan::system::write_atomic;
 use ipcgan::train::GeneratorSource;
@@ -47,53 +47,53 @@ pub(crate) enum Content {
 pub(crate) fn run(request: &ConvertRequest) -> Result<()> {
     let source = source(&request.from)?;
     let from = source.file();
-    let kind = match (&source, &request.metadata_from) {
+    let device = Device::flex();
+    match (&source, &request.metadata_from) {
         (GeneratorSource::Checkpoint(_), Some(_)) => {
             return Err(usage_error("--metadata-from is not used with a checkpoint, whose run has its metadata"));
         }
-        (GeneratorSource::Checkpoint(_), None) => Generator::KIND.into(),
-        (GeneratorSource::File(_), metadata_from) => weights::kind(metadata_from.as_ref().unwrap_or(&from))?,
-    };
-    match kind.as_str() {
-        Generator::KIND => {
-            let mut found = match &source {
-                GeneratorSource::Checkpoint(_) => source.load(&Device::flex(), &notices())?,
-                GeneratorSource::File(_) => load::<Generator>(&from, request)?,
-            };
-            if let Some(strength) = request.strength {
-                let Some(stronger) = found.network.with_strength(strength.into()) else {
-                    bail!(
-                        "{}: this generator has direct output and no residual, so --strength does not apply",
-                        from.display()
-                    );
-                };
-                found.network = stronger;
-            }
-            match request.content {
-                Content::Onnx => save_onnx(&found, &request.to)?,
-                _ => save(&found, request)?,
-            }
+        (GeneratorSource::Checkpoint(_), None) => {
+            convert_generator(source.load(&device, &notices())?, &from, request)?;
         }
-        kind if request.content == Content::Onnx => {
-            Err(usage_error(format!("only a generator can be written as ONNX, and this is {kind}")))?
+        (GeneratorSource::File(_), None) => convert_file(WeightsFile::read(&from)?, &from, request)?,
+        (GeneratorSource::File(_), Some(like)) => {
+            let file = WeightsFile::read(&from)?.with_metadata_of(WeightsFile::read(like)?);
+            convert_file(file, &from, request)?;
         }
-        kind if request.strength.is_some() => {
-            Err(usage_error(format!("--strength applies only to a generator, and this is {kind}")))?
-        }
-        Discriminator::KIND => save(&load::<Discriminator>(&from, request)?, request)?,
-        AlexNet::KIND => save(&load::<AlexNet>(&from, request)?, request)?,
-        other => bail!("{}: contains an unknown network `{other}`", from.display()),
     }
     print_path(&request.to);
     Ok(())
 }
 
-fn load<N: Network>(from: &Path, request: &ConvertRequest) -> Result<Weights<N>> {
+/// Writes the network in `file`, which was read from `from`.
+fn convert_file(file: WeightsFile, from: &Path, request: &ConvertRequest) -> Result<()> {
     let device = Device::flex();
-    Ok(match &request.metadata_from {
-        Some(metadata_from) => weights::load_like(from, metadata_from, &device)?,
-        None => weights::load(from, &device)?,
-    })
+    match file.kind()? {
+        Generator::KIND => convert_generator(file.load(&device)?, from, request),
+        kind if request.content == Content::Onnx => {
+            Err(usage_error(format!("only a generator can be written as ONNX, and this is {kind}")))
+        }
+        kind if request.strength.is_some() => {
+            Err(usage_error(format!("--strength applies only to a generator, and this is {kind}")))
+        }
+        Discriminator::KIND => save(&file.load::<Discriminator>(&device)?, request),
+        AlexNet::KIND => save(&file.load::<AlexNet>(&device)?, request),
+        other => bail!("{}: contains an unknown network `{other}`", from.display()),
+    }
+}
+
+/// Writes the generator `found` in the file `from`.
+fn convert_generator(mut found: Weights<Generator>, from: &Path, request: &ConvertRequest) -> Result<()> {
+    if let Some(strength) = request.strength {
+        let Some(stronger) = found.network.with_strength(strength.into()) else {
+            bail!("{}: this generator has direct output and no residual, so --strength does not apply", from.display());
+        };
+        found.network = stronger;
+    }
+    match request.content {
+        Content::Onnx => save_onnx(&found, &request.to),
+        _ => save(&found, request),
+    }
 }
 
 fn save<N: Network>(weights: &Weights<N>, request: &ConvertRequest) -> Result<()> {

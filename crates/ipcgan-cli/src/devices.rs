@@ -68,9 +68,11 @@ pub(crate) fn worker(request: &WorkerRequest) -> Result<()> {
         return Err(ipcgan::DeviceError::NotCompiled("remote").into());
     }
     let device = open(&request.device)?;
-    let listener = request.listen.bind()?.swap_remove(0);
-    info!("serving it as remote:ws://{}; press Ctrl-C to stop", listener.local_addr()?);
-    Ok(ipcgan::serve_device(device, listener)?)
+    let listeners = request.listen.bind()?;
+    let addresses = listeners.iter().map(|listener| Ok(format!("remote:ws://{}", listener.local_addr()?)));
+    let addresses = addresses.collect::<Result<Vec<_>>>()?;
+    info!("serving it as {}; press Ctrl-C to stop", addresses.join(" and "));
+    Ok(ipcgan::serve_device(device, listeners)?)
 }
 
 /// Polling interval of a running test.

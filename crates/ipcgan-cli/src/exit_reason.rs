@@ -6,22 +6,24 @@ use std::fmt;
 pub(crate) const FAILED: u8 = 1;
 /// Exit code of invalid arguments.
 pub(crate) const MISUSED: u8 = 2;
+/// Exit code after an interrupt, as in shells.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why the command exits early although nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
-    /// Invalid arguments, with the reason (exit code 2).
+    /// Invalid arguments, with the reason (exit code [`MISUSED`]).
     Misused(String),
-    /// Interrupted, with how to continue (exit code 130).
+    /// Interrupted, with how to continue (exit code [`INTERRUPTED`]).
     Stopped(String),
 }
 
 impl ExitReason {
-    /// The exit code: that of clap for misuse, that of a shell for an interrupt.
+    /// The exit code: that of clap for misuse.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Misused(_) => MISUSED,
-            Self::Stopped(_) => 130,
+            Self::Stopped(_) => INTERRUPTED,
         }
     }
 }

@@ -1,30 +1,46 @@
-//! Ctrl-C and termination signals during training.
+//! Ctrl-C and termination signals.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use ipcgan::train::{Interrupter, forget_lost_terminal, leave_dashboard, show_above_dashboard};
 use log::info;
 
-/// Exit code after Ctrl-C, as in shells.
-const INTERRUPTED: i32 = 130;
+use crate::exit_reason::INTERRUPTED;
+
 /// Time in which a second signal counts as the same: a terminal that is closed sends a signal, and so does the shell
 /// in it.
 const REPEAT_WINDOW: Duration = Duration::from_millis(500);
 
-/// The first Ctrl-C (or SIGTERM, or SIGHUP) stops with a checkpoint; the second exits immediately, after restoring
-/// the terminal.
-pub(crate) fn on_signals() -> Result<Interrupter> {
+/// An interrupter that a signal stops, as [`stop_on_signal`] describes.
+pub(crate) fn on_signals(stopping: &'static str) -> Result<Interrupter> {
     let interrupter = Interrupter::new();
-    let stop = interrupter.clone();
+    let stopped = interrupter.clone();
+    stop_on_signal(stopping, move || stopped.stop(Some("interrupted")))?;
+    Ok(interrupter)
+}
+
+/// A flag that a signal sets, as [`stop_on_signal`] describes.
+pub(crate) fn stop_flag(stopping: &'static str) -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let stopped = flag.clone();
+    stop_on_signal(stopping, move || stopped.store(true, Ordering::Relaxed))?;
+    Ok(flag)
+}
+
+/// The first Ctrl-C (or SIGTERM, or SIGHUP) calls `stop` and prints how the program is `stopping`, such as `stopping after
+/// this step with a checkpoint`; the second exits immediately, after restoring the terminal.
+fn stop_on_signal(stopping: &'static str, stop: impl Fn() + Send + 'static) -> Result<()> {
     let mut first: Option<Instant> = None;
-    ctrlc::set_handler(move || match first {
+    let handler = move || match first {
         None => {
             first = Some(Instant::now());
             forget_lost_terminal();
-            stop.stop(Some("interrupted"));
-            let text = "stopping after this step with a checkpoint; press Ctrl-C again to exit immediately";
-            if !show_above_dashboard(text) {
+            stop();
+            let text = format!("{stopping}; press Ctrl-C again to exit immediately");
+            if !show_above_dashboard(&text) {
                 info!("{text}");
             }
         }
@@ -32,9 +48,8 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
         Some(_) => {
             // Nothing else draws until the process ends.
             let _terminal = leave_dashboard();
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         }
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(interrupter)
+    };
+    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")
 }

@@ -35,10 +35,11 @@ impl JudgesSource {
         #[cfg(feature = "judges")]
         return Ok(Self::Program);
         #[cfg(not(feature = "judges"))]
-        match places().iter().find(|folder| missing(folder).is_none()) {
+        match search_folders().iter().find(|folder| missing(folder).is_none()) {
             Some(folder) => Ok(Self::Folder(folder.clone())),
             None => {
-                let looked: Vec<_> = places().iter().take(3).map(|folder| folder.display().to_string()).collect();
+                let looked: Vec<_> =
+                    search_folders().iter().take(3).map(|folder| folder.display().to_string()).collect();
                 bail!(
                     "the evaluation networks were not found in {} or elsewhere; {}",
                     looked.join(", "),
@@ -82,15 +83,15 @@ fn missing(folder: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(not(feature = "judges"))]
-fn places() -> Vec<PathBuf> {
+fn search_folders() -> Vec<PathBuf> {
     let program = env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
-    let mut places = Vec::new();
+    let mut folders = Vec::new();
     if let Some(folder) = program.parent() {
-        places.push(folder.join("judges"));
-        places.push(folder.join("../share/ipcgan/judges"));
+        folders.push(folder.join("judges"));
+        folders.push(folder.join("../share/ipcgan/judges"));
     }
-    places.push(IN_CLONE.into());
+    folders.push(IN_CLONE.into());
     // `target/release/ipcgan` of a clone.
-    places.extend(program.ancestors().skip(2).map(|folder| folder.join(IN_CLONE)));
-    places
+    folders.extend(program.ancestors().skip(2).map(|folder| folder.join(IN_CLONE)));
+    folders
 }

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     if !matches!(arguments.command, Command::Prepare(_)) {
         ipcgan::system::retain_freed_memory();
     }
-    let result = ipcgan::system::catch_panic(|| run(arguments.command)).unwrap_or_else(|reason| {
+    let result = ipcgan::system::catch_device_panic(|| run(arguments.command)).unwrap_or_else(|reason| {
         if reason.contains(KILLED_BY_KEY) {
             let text = "stopped immediately; continue from the last checkpoint with the same command and --resume";
             return Err(ExitReason::Stopped(text.into()).into());

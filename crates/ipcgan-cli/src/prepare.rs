@@ -4,9 +4,6 @@ mod options;
 mod request;
 mod summary;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use anyhow::{Context, Result, bail};
 use ipcgan::data::detection::YunetConfig;
 use ipcgan::data::preparation::{PrepareOptions, PublishedSplit, prepare};
@@ -17,6 +14,7 @@ use log::{info, warn};
 
 use crate::devices;
 use crate::exit_reason::ExitReason;
+use crate::interrupt;
 use crate::output::print_path;
 use crate::progress::Progress;
 pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SYNTHETIC_IDENTITIES, SplitChoice, UnknownAges};
@@ -36,7 +34,7 @@ pub(crate) fn run(request: &PrepareRequest) -> Result<()> {
         }
     };
     let progress = Progress::new("preparing faces");
-    let stop = stop_on_ctrl_c()?;
+    let stop = interrupt::stop_flag("stopping after the current images")?;
     let mut options =
         PrepareOptions { progress: &|done, all| progress.show(done, all), stop: &stop, ..PrepareOptions::default() };
     options.threads = request.threads.unwrap_or(options.threads);
@@ -155,18 +153,4 @@ fn set_splits(listing: &mut Listing, published: &PublishedSplit) -> Result<()> {
         counted(applied.unused_entries, "of its entries names", "of its entries name")
     );
     Ok(())
-}
-
-/// The first Ctrl-C stops after the current images; the second exits immediately.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let handle = stop.clone();
-    ctrlc::set_handler(move || {
-        if handle.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        info!("stopping after the current images; press Ctrl-C again to exit immediately");
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
 }

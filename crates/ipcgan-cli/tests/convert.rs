@@ -177,6 +177,33 @@ fn truncated_or_changed_files_of_every_format_are_rejected_by_name() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn weights_are_read_from_a_pipe_except_for_pytorchs_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = format!("{ASSETS}/weights/generator.safetensors");
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for name in ["whole.st", "whole.bpk", "whole.pth"] {
+        assert!(convert(folder.path(), &[&embedded, name]).status.success());
+    }
+    let through_pipe = |name: &str| {
+        let bytes = fs::read(folder.path().join(name)).unwrap();
+        let pipe = pipe.clone();
+        // The reader may close the pipe before its end.
+        let writer = std::thread::spawn(move || fs::write(pipe, bytes).err());
+        let output = convert(folder.path(), &["pipe", "out.st"]);
+        writer.join().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+
+    let [safetensors, burnpack, pytorch] = ["whole.st", "whole.bpk", "whole.pth"].map(through_pipe);
+
+    assert_eq!((safetensors.0, burnpack.0), (Some(0), Some(0)), "{} {}", safetensors.1, burnpack.1);
+    assert_eq!(pytorch.0, Some(1));
+    assert!(pytorch.1.contains("pipe") && pytorch.1.contains("save it as a regular file"), "{}", pytorch.1);
+}
+
 #[test]
 fn foreign_networks_are_rejected_by_name() {
     let folder = tempfile::tempdir().unwrap();

@@ -41,7 +41,7 @@ pub enum View {
     /// The generated face, in the update of the discriminator.
     Generated,
     /// The generated face and its source, in the update of the generator.
-    Judged,
+    GeneratorUpdate,
 }
 
 impl View {

@@ -44,17 +44,12 @@ pub fn aligned(photo: &RgbImage, landmarks: &[[f32; 2]; 5], size: u32) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SIZE: f32 = 100.0;
-
-    fn places() -> [[f32; 2]; 5] {
-        TEMPLATE.map(|place| place.map(|fraction| fraction * SIZE))
-    }
+    use crate::similarity_transform::tests::template_landmarks;
 
     #[test]
     fn a_face_at_the_border_has_no_black_corners() {
         let photo = RgbImage::from_pixel(40, 40, Rgb([200, 150, 100]));
-        let landmarks = places().map(|[x, y]| [0.5 * x - 20.0, 0.5 * y - 20.0]);
+        let landmarks = template_landmarks().map(|[x, y]| [0.5 * x - 20.0, 0.5 * y - 20.0]);
 
         let face = aligned(&photo, &landmarks, 64).unwrap();
 
@@ -65,7 +60,7 @@ mod tests {
     fn an_aligned_face_is_unchanged() {
         let photo = RgbImage::from_fn(100, 100, |x, y| Rgb([(2 * x) as u8, (2 * y) as u8, (x ^ y) as u8]));
 
-        let face = aligned(&photo, &places(), 100).unwrap();
+        let face = aligned(&photo, &template_landmarks(), 100).unwrap();
 
         let differs = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 1;
         assert!(!face.image.as_raw().iter().zip(photo.as_raw()).any(differs));
@@ -75,7 +70,7 @@ mod tests {
     fn a_large_face_is_averaged() {
         // Stripes finer than an output pixel.
         let photo = RgbImage::from_fn(800, 800, |x, _| Rgb([if x % 4 < 2 { 0 } else { 255 }; 3]));
-        let landmarks = places().map(|place| place.map(|value| 8.0 * value));
+        let landmarks = template_landmarks().map(|place| place.map(|value| 8.0 * value));
 
         let face = aligned(&photo, &landmarks, 100).unwrap();
 

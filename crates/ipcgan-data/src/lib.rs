@@ -38,6 +38,7 @@ pub mod detection;
 mod error;
 mod excluded;
 mod face;
+mod file_bytes;
 mod label;
 mod labelled;
 mod metadata;

@@ -71,23 +71,22 @@ impl SimilarityTransform {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const SIZE: f32 = 100.0;
-
-    fn places() -> [[f32; 2]; 5] {
-        TEMPLATE.map(|place| place.map(|fraction| fraction * SIZE))
+    /// The landmarks of the [`TEMPLATE`] in a face of 100 x 100 pixels.
+    pub(crate) fn template_landmarks() -> [[f32; 2]; 5] {
+        TEMPLATE.map(|place| place.map(|fraction| fraction * 100.0))
     }
 
     #[test]
     fn estimate_recovers_a_rotation_and_scale() {
         let moved = SimilarityTransform { a: 0.6, b: -0.4, right: 30.0, down: 70.0 };
-        let landmarks = places().map(|place| moved.apply(place));
+        let landmarks = template_landmarks().map(|place| moved.apply(place));
 
-        let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
+        let found = SimilarityTransform::estimate(&landmarks, &template_landmarks()).unwrap();
 
-        for (landmark, place) in landmarks.iter().zip(places()) {
+        for (landmark, place) in landmarks.iter().zip(template_landmarks()) {
             let [x, y] = found.apply(*landmark);
             assert!((x - place[0]).abs() < 1e-3 && (y - place[1]).abs() < 1e-3);
             let [x, y] = found.inverse().apply(place);
@@ -97,9 +96,9 @@ mod tests {
 
     #[test]
     fn the_aspect_ratio_of_a_long_face_is_preserved() {
-        let landmarks = places().map(|[x, y]| [x, 1.5 * y]);
+        let landmarks = template_landmarks().map(|[x, y]| [x, 1.5 * y]);
 
-        let found = SimilarityTransform::estimate(&landmarks, &places()).unwrap();
+        let found = SimilarityTransform::estimate(&landmarks, &template_landmarks()).unwrap();
 
         let (across, down) = (found.apply([1.0, 0.0]), found.apply([0.0, 1.0]));
         let origin = found.apply([0.0, 0.0]);
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn coincident_landmarks_have_no_alignment() {
-        assert_eq!(SimilarityTransform::estimate(&[[5.0, 5.0]; 5], &places()), None);
-        assert_eq!(SimilarityTransform::estimate(&[[f32::NAN; 2]; 5], &places()), None);
+        assert_eq!(SimilarityTransform::estimate(&[[5.0, 5.0]; 5], &template_landmarks()), None);
+        assert_eq!(SimilarityTransform::estimate(&[[f32::NAN; 2]; 5], &template_landmarks()), None);
     }
 }

@@ -1,15 +1,13 @@
 //! Tables in text files: separated by commas, semicolons, tabs or bars, in UTF-8, UTF-16 or Windows-1252.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use crate::DataError;
 use crate::excluded::Fault;
+use crate::{DataError, file_bytes};
 
 /// Maximum size of a table in bytes: ten million rows.
 const MAX_BYTES: u64 = 1 << 30;
@@ -46,7 +44,7 @@ impl TableFile {
     /// # Errors
     /// The file cannot be read or is not a text table, or a quote is not closed.
     pub(crate) fn read(path: &Path, expected: &[&str]) -> Result<Self, DataError> {
-        let bytes = bytes(path)?;
+        let bytes = file_bytes::of_file(path, MAX_BYTES)?;
         Self::of_bytes(&bytes, expected).map_err(|reason| DataError::unusable(path, reason))
     }
 
@@ -84,6 +82,14 @@ impl TableFile {
         column(&self.header, name)
     }
 
+    /// As [`TableFile::column`], for a table that was read from `path`.
+    ///
+    /// # Errors
+    /// There are several such columns.
+    pub(crate) fn optional_column(&self, path: &Path, name: &str) -> Result<Option<usize>, DataError> {
+        self.column(name).map_err(|reason| DataError::unusable(path, reason))
+    }
+
     /// Indices of the columns `names` of the table, which was read from `path`.
     ///
     /// # Errors
@@ -102,7 +108,7 @@ impl TableFile {
                 found: self.header.iter().map(String::from).collect(),
                 similar: None,
             };
-            *place = self.column(name).map_err(|reason| DataError::unusable(path, reason))?.ok_or_else(missing)?;
+            *place = self.optional_column(path, name)?.ok_or_else(missing)?;
         }
         Ok(places)
     }
@@ -119,16 +125,6 @@ pub(crate) fn column(header: &StringRecord, name: &str) -> Result<Option<usize>,
         [] => Ok(None),
         [place] => Ok(Some(place)),
         _ => Err(format!("has {} columns `{name}`; rename or remove all but one", found.len())),
-    }
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(DataError::reading(path))?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(DataError::reading(path))?;
-    match bytes.len() as u64 > MAX_BYTES {
-        true => Err(DataError::unusable(path, "has more than a gigabyte; a table of labels is smaller")),
-        false => Ok(bytes),
     }
 }
 

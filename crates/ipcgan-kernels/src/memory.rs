@@ -1,6 +1,7 @@
 //! Alignment of large allocations, and retention of freed memory.
 
-use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr::null_mut;
 
 /// Size of a cache line, and of the widest vectors, in bytes.
 const LINE: usize = 64;
@@ -23,10 +24,11 @@ fn is_placed(layout: Layout) -> bool {
     layout.size() >= LARGE && layout.align() <= LINE
 }
 
-/// Layout requested from the system for aligned memory: one cache line larger.
-fn with_room(layout: Layout) -> Layout {
-    let sized = Layout::from_size_align(layout.size().saturating_add(LINE), align_of::<u128>());
-    sized.unwrap_or_else(|_| handle_alloc_error(layout))
+/// Layout requested from the system for aligned memory: one cache line larger; `None` if that is more than a layout can
+/// have. The allocator then returns null, as the system does for memory that it does not have: the caller decides whether
+/// that is an error (`try_reserve`) or the end of the process.
+fn with_room(layout: Layout) -> Option<Layout> {
+    Layout::from_size_align(layout.size().checked_add(LINE)?, align_of::<u128>()).ok()
 }
 
 /// The first cache line after `system`, with a pointer to `system` before it; null if `system` is null.
@@ -64,21 +66,26 @@ unsafe fn system_pointer(pointer: *mut u8) -> *mut u8 {
 unsafe impl GlobalAlloc for CacheAlignedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match is_placed(layout) {
-            true => unsafe { placed(System.alloc(with_room(layout))) },
+            true => with_room(layout).map_or(null_mut(), |room| unsafe { placed(System.alloc(room)) }),
             false => unsafe { System.alloc(layout) },
         }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         match is_placed(layout) {
-            true => unsafe { placed(System.alloc_zeroed(with_room(layout))) },
+            true => with_room(layout).map_or(null_mut(), |room| unsafe { placed(System.alloc_zeroed(room)) }),
             false => unsafe { System.alloc_zeroed(layout) },
         }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match is_placed(layout) {
-            true => unsafe { System.dealloc(system_pointer(pointer), with_room(layout)) },
+            true => {
+                // There is room, because the memory was allocated.
+                if let Some(room) = with_room(layout) {
+                    unsafe { System.dealloc(system_pointer(pointer), room) }
+                }
+            }
             false => unsafe { System.dealloc(pointer, layout) },
         }
     }
@@ -89,9 +96,10 @@ unsafe impl GlobalAlloc for CacheAlignedAllocator {
         match (is_placed(layout), is_placed(new)) {
             (false, false) => unsafe { System.realloc(pointer, layout, size) },
             (true, true) => unsafe {
+                let (Some(room), Some(new_room)) = (with_room(layout), with_room(new)) else { return null_mut() };
                 let system = system_pointer(pointer);
                 let offset = pointer.addr() - system.addr();
-                let moved = System.realloc(system, with_room(layout), with_room(new).size());
+                let moved = System.realloc(system, room, new_room.size());
                 if !moved.is_null() {
                     // After the move, the distance to the next cache line may differ.
                     let to = moved.add(LINE - moved.addr() % LINE);
@@ -180,6 +188,21 @@ mod tests {
             let zeros = CacheAlignedAllocator.alloc_zeroed(layout(8192));
             assert!((0..8192).all(|index| zeros.add(index).read() == 0));
             CacheAlignedAllocator.dealloc(zeros, layout(8192));
+        }
+    }
+
+    #[test]
+    #[allow(unsafe_code, reason = "an allocator is called with memory that it gave")]
+    fn memory_beyond_the_largest_layout_is_null_as_from_the_system() {
+        let (small, huge) = (8192, isize::MAX as usize - 3);
+        let [small, huge] = [small, huge].map(|size| Layout::from_size_align(size, 4).expect("a valid layout"));
+        // SAFETY: as above; memory that is null is not used.
+        unsafe {
+            assert!(CacheAlignedAllocator.alloc(huge).is_null());
+            assert!(CacheAlignedAllocator.alloc_zeroed(huge).is_null());
+            let pointer = CacheAlignedAllocator.alloc(small);
+            assert!(CacheAlignedAllocator.realloc(pointer, small, huge.size()).is_null());
+            CacheAlignedAllocator.dealloc(pointer, small);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process;
 use std::sync::OnceLock;
 
 use ipcgan::data::DataError;
-use ipcgan::system::catch_panic;
+use ipcgan::system::catch_device_panic;
 use ipcgan::train::TrainingError;
 use ipcgan::{DeviceError, ModelError};
 use pyo3::exceptions::{
@@ -42,7 +42,7 @@ pub(crate) fn computed<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T,
              multiprocessing.get_context(\"spawn\")",
         ));
     }
-    let result = py.detach(|| catch_panic(work));
+    let result = py.detach(|| catch_device_panic(work));
     result.unwrap_or_else(|reason| Err(Failure::of_panic(&reason))).map_err(PyErr::from)
 }
 

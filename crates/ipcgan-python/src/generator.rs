@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ipcgan::Device;
 use ipcgan::model::Generator;
-use ipcgan::model::weights::{self, FloatWidth, Weights};
+use ipcgan::model::weights::{FloatWidth, Weights, WeightsFile};
 use ipcgan::train::{GeneratorSource, LineSink};
 use pyo3::types::PyByteArray;
 use pyo3::{Bound, PyResult, Python, pyfunction};
@@ -20,6 +20,8 @@ use crate::error::{Failure, computed};
 pub(crate) struct FoundGenerator {
     pub(crate) weights: Weights<Generator>,
     pub(crate) source: GeneratorSource,
+    /// The metadata of its file; a checkpoint has none of its own.
+    pub(crate) metadata: Option<BTreeMap<String, String>>,
     /// Notices, such as the selected checkpoint, or that loading takes long.
     pub(crate) notices: Vec<String>,
 }
@@ -34,9 +36,16 @@ impl FoundGenerator {
         let sink: LineSink =
             Arc::new(move |line| collected.lock().unwrap_or_else(PoisonError::into_inner).push(line.into()));
         let source = GeneratorSource::find(path, &sink)?;
-        let weights = source.load(device, &sink)?;
+        let (weights, metadata) = match &source {
+            GeneratorSource::File(path) => {
+                let file = WeightsFile::read(path)?;
+                let metadata = file.metadata().clone();
+                (file.load(device)?, Some(metadata))
+            }
+            GeneratorSource::Checkpoint(_) => (source.load(device, &sink)?, None),
+        };
         let notices = std::mem::take(&mut *notices.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(Self { weights, source, notices })
+        Ok(Self { weights, source, metadata, notices })
     }
 }
 
@@ -59,11 +68,7 @@ pub(crate) fn load_generator<'py>(py: Python<'py>, path: PathBuf) -> PyResult<Lo
     let (_, header) = SafeTensors::read_metadata(&file).map_err(invalid)?;
     let complete: BTreeMap<_, _> = header.metadata().clone().unwrap_or_default().into_iter().collect();
     let config = complete.get("config").cloned().unwrap_or_default();
-    let metadata = match &generator.source {
-        GeneratorSource::File(file) => weights::metadata(file).map_err(Failure::from)?,
-        // A training record has no metadata of its own.
-        GeneratorSource::Checkpoint(_) => complete,
-    };
+    let metadata = generator.metadata.unwrap_or(complete);
     let named =
         |(name, view): (String, TensorView<'_>)| (name, view.shape().to_vec(), PyByteArray::new(py, view.data()));
     let named = tensors.tensors().into_iter().map(named).collect();

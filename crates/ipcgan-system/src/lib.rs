@@ -1,13 +1,13 @@
 //! Files and processes, for all packages of IPCGAN: atomic file writes, paths in JSON, and panics as errors.
 //!
 //! ```
-//! use ipcgan_system::{catch_panic, write_atomic};
+//! use ipcgan_system::{catch_device_panic, write_atomic};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("settings.json");
 //! write_atomic(&path, b"{}")?;
 //!
-//! let failed = catch_panic(|| -> u8 { panic!("the device is gone") });
+//! let failed = catch_device_panic(|| -> u8 { panic!("the device is gone") });
 //!
 //! assert_eq!(std::fs::read(path)?, b"{}");
 //! assert_eq!(failed, Err("the device is gone".into()));
@@ -20,4 +20,4 @@ mod panic_guard;
 
 pub use atomic_file::{remove_unfinished, write_atomic, write_new};
 pub use json_path::JsonPath;
-pub use panic_guard::{catch_panic, try_catch_panic};
+pub use panic_guard::{catch_device_panic, catch_panic, try_catch_device_panic};

@@ -3,37 +3,54 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::{Mutex, Once};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
-/// Prefix of the names of the threads that run Burn's devices.
-const DEVICE_THREAD: &str = "DSD-";
+/// Prefixes of the names of the threads that run Burn's devices: those that compute, and those that fuse operations.
+const DEVICE_THREADS: [&str; 2] = ["DSD-", "DSU-"];
+/// Time for which the panic of a device thread may be the cause of another failure: devices work asynchronously, and a
+/// failure shows when a result is read, which is at most a training step later.
+const MAX_AGE: Duration = Duration::from_mins(1);
+/// Maximum number of stored panics; later ones are mostly consequences of the first.
+const MAX_STORED: usize = 16;
 
 thread_local! {
     /// Whether [`catch_panic`] turns panics of this thread into errors, so that they need no message of their own.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// First panic message of a device thread: it names the cause, whereas the panic of a thread that waits for the device
-/// only reports that the device is gone.
-static CAUSE: Mutex<Option<String>> = Mutex::new(None);
+/// A panic of a device thread.
+#[derive(Debug)]
+struct DevicePanic {
+    at: Instant,
+    message: String,
+}
 
-/// Runs `work` and returns its result, or the message of its panic: Burn's devices report failures by panics, and some
-/// file readers panic on damaged files.
+/// Panics of device threads that no error has reported, oldest first. They name the cause, whereas the panic of a thread
+/// that waits for the device only reports that the device is gone.
+static DEVICE_PANICS: Mutex<Vec<DevicePanic>> = Mutex::new(Vec::new());
+
+fn device_panics() -> MutexGuard<'static, Vec<DevicePanic>> {
+    DEVICE_PANICS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work`, which uses no device, and returns its result, or the message of its panic: some file readers panic on
+/// damaged files.
 ///
 /// With `RUST_BACKTRACE` in the environment, the usual panic message is printed as well.
 ///
 /// # Errors
-/// The panic message of a device thread; if no device thread panicked, that of `work`.
+/// The panic message of `work`.
 pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let default_hook = take_hook();
         let shown = std::env::var_os("RUST_BACKTRACE").is_some();
         set_hook(Box::new(move |panic| {
-            let of_device = thread::current().name().is_some_and(|name| name.starts_with(DEVICE_THREAD));
-            if of_device && let Ok(mut cause) = CAUSE.lock() {
-                cause.get_or_insert_with(|| message(panic.payload()));
+            let of_device = is_device_thread(thread::current().name());
+            if of_device {
+                store(DevicePanic { at: Instant::now(), message: message(panic.payload()) });
             }
             if shown || !(of_device || GUARDED.get()) {
                 default_hook(panic);
@@ -43,20 +60,51 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
-    result.map_err(|panic| cause_of(message(&*panic)))
+    result.map_err(|panic| message(&*panic))
 }
 
-/// As [`catch_panic`], for work that may return an error itself.
+/// As [`catch_panic`], for work on devices: Burn's devices report failures by panics.
 ///
 /// # Errors
-/// As [`catch_panic`], and those of `work`.
-pub fn try_catch_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_panic(work)?.map_err(|error| cause_of(one_line(&error)))
+/// The panic message of `work`, after that of a device thread that panicked less than a minute before. An error reports
+/// the panic of a device thread once.
+pub fn catch_device_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_panic(work).map_err(with_cause)
 }
 
-/// The panic message of the device thread, which caused `message`; `message` itself if no device thread panicked.
-fn cause_of(message: String) -> String {
-    CAUSE.lock().ok().and_then(|mut cause| cause.take()).unwrap_or(message)
+/// As [`catch_device_panic`], for work that may return an error itself.
+///
+/// # Errors
+/// As [`catch_device_panic`], and those of `work`.
+pub fn try_catch_device_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_device_panic(work)?.map_err(|error| with_cause(one_line(&error)))
+}
+
+fn is_device_thread(name: Option<&str>) -> bool {
+    name.is_some_and(|name| DEVICE_THREADS.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+fn store(panic: DevicePanic) {
+    let mut panics = device_panics();
+    panics.retain(|earlier| panic.at.duration_since(earlier.at) <= MAX_AGE);
+    if panics.len() < MAX_STORED {
+        panics.push(panic);
+    }
+}
+
+/// `message` after the stored panic of a device thread that may be its cause.
+fn with_cause(message: String) -> String {
+    let panics = std::mem::take(&mut *device_panics());
+    explained(&panics, message, Instant::now())
+}
+
+/// `message`, the error of work that failed at `now`, after the first of `panics` that may be its cause.
+fn explained(panics: &[DevicePanic], message: String, now: Instant) -> String {
+    match panics.iter().find(|panic| now.duration_since(panic.at) <= MAX_AGE) {
+        Some(cause) if message.contains(&cause.message) => message,
+        Some(cause) => format!("{} (then: {message})", cause.message),
+        None => message,
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
@@ -73,21 +121,43 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    // One test, because the message of a device thread is stored for the whole process.
+    // One test, because the panics of device threads are stored for the whole process.
     #[test]
-    fn a_panic_becomes_an_error_with_the_message_of_the_device_thread_first() {
+    fn a_panic_becomes_an_error_that_names_the_failure_of_the_device_first_and_once() {
         assert_eq!(catch_panic(|| 7), Ok(7));
         assert_eq!(catch_panic(|| -> u8 { panic!("the {} is gone", "device") }), Err("the device is gone".into()));
         assert_eq!(catch_panic(|| -> u8 { panic!("gone:\n  no answer\n") }), Err("gone: no answer".into()));
 
-        let failed = catch_panic(|| {
-            let device = thread::Builder::new().name(format!("{DEVICE_THREAD}0"));
-            let device = device.spawn(|| panic!("out of memory")).unwrap();
-            device.join().expect("no answer");
-        });
+        let fail = |prefix: &str| {
+            let device = thread::Builder::new().name(format!("{prefix}0"));
+            device.spawn(|| -> u8 { panic!("out of memory") }).unwrap().join().unwrap_err();
+        };
+        for prefix in DEVICE_THREADS {
+            let failed = catch_device_panic(|| -> u8 {
+                fail(prefix);
+                panic!("no answer")
+            });
 
-        assert_eq!(failed, Err("out of memory".into()));
-        let error = try_catch_panic(|| -> Result<u8, String> { Err("no\n answer".into()) });
-        assert_eq!(error, Err("no answer".into()), "the message of the device thread is reported once");
+            assert_eq!(failed, Err("out of memory (then: no answer)".into()));
+        }
+        let error = try_catch_device_panic(|| -> Result<u8, String> { Err("no\n answer".into()) });
+        assert_eq!(error, Err("no answer".into()));
+
+        fail(DEVICE_THREADS[0]);
+        let file = catch_panic(|| -> u8 { panic!("the file is damaged") });
+        assert_eq!(file, Err("the file is damaged".into()), "no device was used");
+        let device = catch_device_panic(|| -> u8 { panic!("no answer") });
+        assert_eq!(device, Err("out of memory (then: no answer)".into()));
+    }
+
+    #[test]
+    fn the_panic_of_a_device_thread_is_the_cause_of_failures_within_a_minute_only() {
+        let at = Instant::now();
+        let panics = ["out of memory", "no such buffer"].map(|message| DevicePanic { at, message: message.into() });
+        let explained = |message: &str, after: Duration| explained(&panics, message.into(), at + after);
+
+        assert_eq!(explained("no answer", MAX_AGE), "out of memory (then: no answer)");
+        assert_eq!(explained("no answer", MAX_AGE + Duration::from_secs(1)), "no answer");
+        assert_eq!(explained("device 2: out of memory", MAX_AGE), "device 2: out of memory");
     }
 }

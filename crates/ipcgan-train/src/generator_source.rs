@@ -40,7 +40,8 @@ impl GeneratorSource {
     /// # Errors
     /// Nothing is found, or no checkpoint is intact.
     pub fn find(path: &Path, notices: &LineSink) -> Result<Self, TrainingError> {
-        if path.is_file() {
+        // A pipe is a file as well.
+        if path.exists() && !path.is_dir() {
             let folder = path.parent().filter(|folder| path.ends_with(RECORD) && is_checkpoint(folder));
             return folder.map_or_else(|| Ok(Self::File(path.into())), Self::checkpoint);
         }

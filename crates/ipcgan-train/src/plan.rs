@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipcgan_kernels::release_freed_memory;
-use ipcgan_system::catch_panic;
+use ipcgan_system::catch_device_panic;
 
 use crate::measure::Measured;
 use crate::memory::{Fit, MemoryNeed};
@@ -164,7 +164,7 @@ impl StageContext<'_> {
         let measured = || self.stage.definition().measured(self);
         release_freed_memory();
         self.device().memory_cleanup();
-        let measured = catch_panic(measured).unwrap_or_else(|reason| {
+        let measured = catch_device_panic(measured).unwrap_or_else(|reason| {
             // The batch is that of a trial, not the user's.
             Err(TrainingError::Device { step: 1, reason, checkpoint: None, retry: None })
         });

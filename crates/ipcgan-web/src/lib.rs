@@ -32,7 +32,7 @@ impl Aging {
         json(&AgesResponse::new(self.aging.age_groups(), MAX_UPLOAD_MB))
     }
 
-    /// Opens a photo; returns its size and faces as JSON.
+    /// Opens a photo; returns its size and faces as JSON, or how to rotate it if no face is found.
     ///
     /// # Errors
     /// The bytes are not an image of a readable format, or it has too many or too few pixels.
@@ -44,7 +44,7 @@ impl Aging {
         }
         let photo = photo::original(bytes, origin).map_err(|error| error.to_string())?;
         let faces = self.aging.faces(&photo.rgb());
-        let found = json(&FacesResponse::new(&photo, &faces));
+        let found = json(&FacesResponse::new(&self.aging, &photo, &faces));
         self.opened = Some((photo, faces));
         Ok(found)
     }
@@ -52,9 +52,12 @@ impl Aging {
     /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file.
     ///
     /// # Errors
-    /// No photo is open, there is no such face, `years` is not finite, or the photo cannot be encoded.
+    /// No photo is open, it shows no face or no such face, `years` is not finite, or the photo cannot be encoded.
     pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
+        if faces.is_empty() {
+            return Err(web_api::no_face(&self.aging, &photo.rgb()));
+        }
         if !years.is_finite() {
             return Err("the age is not a number".into());
         }

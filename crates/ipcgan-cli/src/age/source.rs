@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ipcgan::data::DataError;
-use ipcgan::photo;
+use ipcgan::photo::{self, MAX_FILE_BYTES};
 use serde::{Deserialize, Serialize};
 
 use crate::exit_reason::usage_error;
@@ -15,8 +15,6 @@ use crate::exit_reason::usage_error;
 /// Argument that stands for standard input.
 pub(crate) const STANDARD_INPUT: &str = "-";
 const STANDARD_INPUT_NAME: &str = "standard input";
-/// Maximum size of a photo file: more than the largest photo takes without compression.
-const MAX_BYTES: u64 = 2 << 30;
 /// Bytes from which the file type is detected.
 const HEAD_BYTES: u64 = 4096;
 /// File name extensions of videos, in lower case.
@@ -132,9 +130,9 @@ fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     {
         return Err(error.into());
     }
-    file.take(MAX_BYTES).read_to_end(&mut bytes).with_context(unreadable)?;
-    if bytes.len() as u64 >= MAX_BYTES {
-        bail!("{} is larger than {} GB, the maximum size of a photo", path.display(), MAX_BYTES >> 30);
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).with_context(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(DataError::TooLong { path: path.into(), limit: MAX_FILE_BYTES }.into());
     }
     Ok(bytes)
 }

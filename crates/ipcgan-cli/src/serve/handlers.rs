@@ -9,8 +9,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use ipcgan::rotation_advice;
-use ipcgan::web_api::{AgesResponse, FacesResponse};
+use ipcgan::web_api::{self, AgesResponse, FacesResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -84,13 +83,7 @@ async fn faces(
     request: Request,
 ) -> Result<Json<FacesResponse>, ApiError> {
     query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
-    let found = service.process(request, |aging, photo, faces| {
-        let mut found = FacesResponse::new(&photo, &faces);
-        if faces.is_empty() {
-            found.hint = rotation_advice(aging, &photo.rgb()).map(String::from);
-        }
-        Ok(found)
-    });
+    let found = service.process(request, |aging, photo, faces| Ok(FacesResponse::new(aging, &photo, &faces)));
     found.await.map(Json)
 }
 
@@ -108,8 +101,7 @@ async fn age(
     let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {
-            let advice = rotation_advice(aging, &photo.rgb()).map(|advice| format!("; {advice}")).unwrap_or_default();
-            return Err(ApiError::unprocessable(format!("no face was found in the photo{advice}")));
+            return Err(ApiError::unprocessable(web_api::no_face(aging, &photo.rgb())));
         }
         let max = format.max_side();
         if photo.image.width().max(photo.image.height()) > max {

@@ -26,9 +26,8 @@ pub(super) fn description(groups: &AgeGroups) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use ipcgan::photo::Original;
+    use ipcgan::FaceDescription;
     use ipcgan::web_api::{AgesResponse, ErrorResponse, FacesResponse, MAX_UPLOAD_MB};
-    use ipcgan::{FaceDescription, RgbImage};
 
     use super::*;
 
@@ -41,10 +40,9 @@ mod tests {
     fn the_responses_have_the_fields_that_the_description_lists() {
         let groups = AgeGroups::default();
         let schemas = &description(&groups)["components"]["schemas"];
-        let mut faces = FacesResponse::new(&Original::from(RgbImage::new(1, 1)), &[]);
-        faces.faces = vec![FaceDescription { number: 1, bounds: [0.0; 4], score: 1.0, landmarks: [[0.0; 2]; 5] }];
-        faces.warning = Some("truncated".into());
-        faces.hint = Some("rotate".into());
+        let face = FaceDescription { number: 1, bounds: [0.0; 4], score: 1.0, landmarks: [[0.0; 2]; 5] };
+        let (warning, hint) = (Some("truncated".into()), Some("rotate".into()));
+        let faces = FacesResponse { width: 1, height: 1, faces: vec![face], warning, hint };
         let [ages, faces] = [json!(AgesResponse::new(&groups, MAX_UPLOAD_MB)), json!(faces)];
 
         let group = &schemas["Ages"]["properties"]["groups"]["items"];

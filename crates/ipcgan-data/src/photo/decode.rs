@@ -10,16 +10,14 @@ use super::content::{self, Content};
 use super::end_marker::{self, EndMarker};
 use super::feature::Feature;
 use super::jpeg;
-use super::limits::MAX_PIXELS;
+use super::limits::{MAX_FILE_BYTES, MAX_PIXELS};
 use super::{DecodeFault, ImageKind, Original};
-use crate::DataError;
+use crate::{DataError, file_bytes};
 
 /// Minimum width and height of an image, in pixels.
 const MIN_SIDE: u32 = 8;
 /// Maximum memory of a decoder in bytes: `MAX_PIXELS` at 16 bits a channel.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
-/// Maximum size of a file that is read into memory, in bytes.
-const MAX_FILE: u64 = 1 << 30;
 
 /// Input of a decoder.
 pub(super) trait Source: BufRead + Seek {}
@@ -40,14 +38,8 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Source>, DataError> {
     }
 }
 
-/// All bytes of `reader`, up to `MAX_FILE`.
 fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut bytes = Vec::new();
-    reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(DataError::reading(path))?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(DataError::TooLong { path: path.into(), limit: MAX_FILE }),
-        false => Ok(bytes),
-    }
+    file_bytes::of_reader(reader, path, MAX_FILE_BYTES)
 }
 
 /// Decodes `file`.

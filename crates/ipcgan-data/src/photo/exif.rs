@@ -16,30 +16,30 @@ const IMAGE_DATA: [(u16, u16); 3] = [(0x0111, 0x0117), (0x0144, 0x0145), (0x0201
 /// Removes every image from EXIF metadata: the thumbnail with its directory, and previews in maker notes.
 ///
 /// Other data keep their place, so that offsets in maker notes stay valid.
-pub(super) fn remove_previews(notes: &mut Vec<u8>) {
+pub(super) fn remove_previews(exif: &mut Vec<u8>) {
     let mut blanked = Vec::new();
-    if let Some(directories) = Directories::of(notes) {
-        directories.detach_thumbnails(notes, &mut blanked);
+    if let Some(directories) = Directories::of(exif) {
+        directories.detach_thumbnails(exif, &mut blanked);
     }
-    blanked.extend(embedded_jpegs(notes));
+    blanked.extend(embedded_jpegs(exif));
     for range in &blanked {
-        notes[range.clone()].fill(0);
+        exif[range.clone()].fill(0);
     }
     // The thumbnail is usually at the end.
-    while let Some(range) = blanked.iter().find(|range| range.end == notes.len() && !range.is_empty()) {
-        notes.truncate(range.start);
+    while let Some(range) = blanked.iter().find(|range| range.end == exif.len() && !range.is_empty()) {
+        exif.truncate(range.start);
     }
 }
 
-/// Ranges of embedded JPEG images in `notes`.
-fn embedded_jpegs(notes: &[u8]) -> Vec<Range<usize>> {
+/// Ranges of embedded JPEG images in `exif`.
+fn embedded_jpegs(exif: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(place) =
-        notes.get(at..).and_then(|rest| rest.windows(3).position(|three| three == [0xff, 0xd8, 0xff]))
+        exif.get(at..).and_then(|rest| rest.windows(3).position(|three| three == [0xff, 0xd8, 0xff]))
     {
         let start = at + place;
-        match jpeg::length(&notes[start..]) {
+        match jpeg::length(&exif[start..]) {
             Some(length) => {
                 found.push(start..start + length);
                 at = start + length;
@@ -58,9 +58,9 @@ struct Directories {
 }
 
 impl Directories {
-    fn of(notes: &[u8]) -> Option<Self> {
-        let start = if notes.starts_with(b"Exif\0\0") { 6 } else { 0 };
-        let little_endian = match notes.get(start..start + 4)? {
+    fn of(exif: &[u8]) -> Option<Self> {
+        let start = if exif.starts_with(b"Exif\0\0") { 6 } else { 0 };
+        let little_endian = match exif.get(start..start + 4)? {
             b"II*\0" => true,
             b"MM\0*" => false,
             _ => return None,
@@ -68,42 +68,42 @@ impl Directories {
         Some(Self { start, little_endian })
     }
 
-    fn u16(&self, notes: &[u8], at: usize) -> Option<u16> {
-        let bytes = *notes.get(at..)?.first_chunk()?;
+    fn u16(&self, exif: &[u8], at: usize) -> Option<u16> {
+        let bytes = *exif.get(at..)?.first_chunk()?;
         Some(if self.little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
     }
 
-    fn u32(&self, notes: &[u8], at: usize) -> Option<usize> {
-        let bytes = *notes.get(at..)?.first_chunk()?;
+    fn u32(&self, exif: &[u8], at: usize) -> Option<usize> {
+        let bytes = *exif.get(at..)?.first_chunk()?;
         let value = if self.little_endian { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
         usize::try_from(value).ok()
     }
 
     /// Range of the entries of the directory at `at`, and the position of the offset of the next directory.
-    fn entries(&self, notes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
+    fn entries(&self, exif: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
         let first = at.checked_add(2)?;
-        let end = first + 12 * usize::from(self.u16(notes, at)?);
-        (end + 4 <= notes.len()).then_some((first..end, end))
+        let end = first + 12 * usize::from(self.u16(exif, at)?);
+        (end + 4 <= exif.len()).then_some((first..end, end))
     }
 
     /// Ends the directory chain after the first one, and adds the ranges of the others and of their images to
     /// `blanked`.
-    fn detach_thumbnails(&self, notes: &mut [u8], blanked: &mut Vec<Range<usize>>) -> Option<()> {
-        let (_, mut link) = self.entries(notes, self.start.checked_add(self.u32(notes, self.start + 4)?)?)?;
+    fn detach_thumbnails(&self, exif: &mut [u8], blanked: &mut Vec<Range<usize>>) -> Option<()> {
+        let (_, mut link) = self.entries(exif, self.start.checked_add(self.u32(exif, self.start + 4)?)?)?;
         let first_link = link;
         for _ in 0..MAX_DIRECTORIES {
-            let offset = self.u32(notes, link)?;
-            notes[first_link..first_link + 4].fill(0);
+            let offset = self.u32(exif, link)?;
+            exif[first_link..first_link + 4].fill(0);
             if offset == 0 {
                 break;
             }
-            let (entries, next) = self.entries(notes, self.start.checked_add(offset)?)?;
+            let (entries, next) = self.entries(exif, self.start.checked_add(offset)?)?;
             for (place, length) in IMAGE_DATA {
-                let places = self.values(notes, &entries, place);
-                let lengths = self.values(notes, &entries, length);
+                let places = self.values(exif, &entries, place);
+                let lengths = self.values(exif, &entries, length);
                 for (place, length) in places.into_iter().zip(lengths) {
-                    let start = self.start.saturating_add(place).min(notes.len());
-                    blanked.push(start..start.saturating_add(length).min(notes.len()));
+                    let start = self.start.saturating_add(place).min(exif.len());
+                    blanked.push(start..start.saturating_add(length).min(exif.len()));
                 }
             }
             blanked.push(entries.start - 2..next + 4);
@@ -113,20 +113,20 @@ impl Directories {
     }
 
     /// The integer values of a tag.
-    fn values(&self, notes: &[u8], entries: &Range<usize>, tag: u16) -> Vec<usize> {
-        let entry = entries.clone().step_by(12).find(|entry| self.u16(notes, *entry) == Some(tag));
+    fn values(&self, exif: &[u8], entries: &Range<usize>, tag: u16) -> Vec<usize> {
+        let entry = entries.clone().step_by(12).find(|entry| self.u16(exif, *entry) == Some(tag));
         let values = || {
             let entry = entry?;
-            let size = match self.u16(notes, entry + 2)? {
+            let size = match self.u16(exif, entry + 2)? {
                 3 => 2,
                 4 => 4,
                 _ => return None,
             };
             // At most as many as fit into the metadata.
-            let count = self.u32(notes, entry + 4)?.min(notes.len() / size);
+            let count = self.u32(exif, entry + 4)?.min(exif.len() / size);
             let first =
-                if count * size <= 4 { entry + 8 } else { self.start.checked_add(self.u32(notes, entry + 8)?)? };
-            let value = |at: usize| if size == 2 { self.u16(notes, at).map(usize::from) } else { self.u32(notes, at) };
+                if count * size <= 4 { entry + 8 } else { self.start.checked_add(self.u32(exif, entry + 8)?)? };
+            let value = |at: usize| if size == 2 { self.u16(exif, at).map(usize::from) } else { self.u32(exif, at) };
             (0..count).map(|index| value(first.checked_add(index * size)?)).collect()
         };
         values().unwrap_or_default()
@@ -153,53 +153,53 @@ pub(super) mod tests {
         let note = 46;
         let second = note + 4 + preview.len() + 4;
         let thumbnail = second + 30;
-        let mut notes = b"MM\0*\0\0\0\x08\0\x02".to_vec();
-        notes.extend(entry(0x010f, 2, 8, 38));
-        notes.extend(entry(0x927c, 7, preview.len() + 8, note));
-        notes.extend((second as u32).to_be_bytes());
-        notes.extend(b"camera\0\0note");
-        notes.extend(&preview);
-        notes.extend(b"more\0\x02");
-        notes.extend(entry(0x0201, 4, 1, thumbnail));
-        notes.extend(entry(0x0202, 4, 1, preview.len()));
-        notes.extend([0; 4]);
-        notes.extend(&preview);
-        notes
+        let mut exif = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+        exif.extend(entry(0x010f, 2, 8, 38));
+        exif.extend(entry(0x927c, 7, preview.len() + 8, note));
+        exif.extend((second as u32).to_be_bytes());
+        exif.extend(b"camera\0\0note");
+        exif.extend(&preview);
+        exif.extend(b"more\0\x02");
+        exif.extend(entry(0x0201, 4, 1, thumbnail));
+        exif.extend(entry(0x0202, 4, 1, preview.len()));
+        exif.extend([0; 4]);
+        exif.extend(&preview);
+        exif
     }
 
-    fn has(notes: &[u8], text: &[u8]) -> bool {
-        notes.windows(text.len()).any(|bytes| bytes == text)
+    fn has(exif: &[u8], text: &[u8]) -> bool {
+        exif.windows(text.len()).any(|bytes| bytes == text)
     }
 
     #[test]
     fn thumbnail_and_preview_are_removed_and_other_metadata_keeps_its_offset() {
         let before = with_previews();
-        let mut notes = before.clone();
+        let mut exif = before.clone();
 
-        remove_previews(&mut notes);
+        remove_previews(&mut exif);
 
-        assert!(!has(&notes, &[0xff, 0xd8, 0xff]), "no image is left");
-        assert_eq!(notes[34..38], [0; 4], "no second directory");
+        assert!(!has(&exif, &[0xff, 0xd8, 0xff]), "no image is left");
+        assert_eq!(exif[34..38], [0; 4], "no second directory");
         for text in [&b"camera"[..], b"note", b"more"] {
-            let place = |notes: &[u8]| notes.windows(text.len()).position(|bytes| bytes == text);
-            assert_eq!(place(&notes), place(&before));
+            let place = |exif: &[u8]| exif.windows(text.len()).position(|bytes| bytes == text);
+            assert_eq!(place(&exif), place(&before));
         }
-        assert!(notes.len() + 300 < before.len(), "the end is cut off");
+        assert!(exif.len() + 300 < before.len(), "the end is cut off");
     }
 
     #[test]
     fn an_uncompressed_thumbnail_is_removed() {
         // One strip of 6 bytes at 38, in the second directory at 44.
-        let mut notes = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x02\0\0\0C\0\0\0\x20\0\0\0".to_vec();
-        notes.resize(32, 0);
-        notes.extend(b"\x02\0\x11\x01\x04\0\x01\0\0\0\x3e\0\0\0\x17\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0pixels");
-        assert!(has(&notes, b"pixels"));
-        notes[22..26].copy_from_slice(&32u32.to_le_bytes());
+        let mut exif = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x02\0\0\0C\0\0\0\x20\0\0\0".to_vec();
+        exif.resize(32, 0);
+        exif.extend(b"\x02\0\x11\x01\x04\0\x01\0\0\0\x3e\0\0\0\x17\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0pixels");
+        assert!(has(&exif, b"pixels"));
+        exif[22..26].copy_from_slice(&32u32.to_le_bytes());
 
-        remove_previews(&mut notes);
+        remove_previews(&mut exif);
 
-        assert!(!has(&notes, b"pixels"));
-        assert!(has(&notes, b"C\0"));
+        assert!(!has(&exif, b"pixels"));
+        assert!(has(&exif, b"C\0"));
     }
 
     #[test]

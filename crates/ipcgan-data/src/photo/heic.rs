@@ -51,11 +51,11 @@ impl Heic {
         };
         let image = image.ok_or_else(|| damaged("there are too few pixels"))?;
         let profile = self.0.color_profile_raw().map(|profile| profile.data);
-        Ok(Original::of(image, ImageKind::Heic, EndMarker::Present, profile, self.notes()))
+        Ok(Original::of(image, ImageKind::Heic, EndMarker::Present, profile, self.exif()))
     }
 
     /// EXIF metadata without the four-byte offset in front.
-    fn notes(&self) -> Option<Vec<u8>> {
+    fn exif(&self) -> Option<Vec<u8>> {
         let mut ids: [ItemId; 1] = [0];
         let found = self.0.metadata_block_ids(&mut ids, b"Exif");
         let block = if found == 0 { None } else { self.0.metadata(ids[0]).ok() }?;

@@ -22,6 +22,7 @@ mod yuv;
 pub use fault::DecodeFault;
 pub use format::PhotoFormat;
 pub use kind::ImageKind;
+pub use limits::MAX_FILE_BYTES;
 pub use original::Original;
 pub use warning::PhotoWarning;
 

@@ -26,7 +26,7 @@ pub struct Original {
     kind: Option<ImageKind>,
     warning: Option<PhotoWarning>,
     colour_profile: Option<Vec<u8>>,
-    notes: Option<Vec<u8>>,
+    exif: Option<Vec<u8>>,
 }
 
 impl Original {
@@ -35,12 +35,12 @@ impl Original {
         // Unreadable metadata must not make the photo unreadable.
         let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour_profile = decoder.icc_profile().ok().flatten();
-        let mut notes = decoder.exif_metadata().ok().flatten();
-        if let Some(notes) = &mut notes {
+        let mut exif = decoder.exif_metadata().ok().flatten();
+        if let Some(exif) = &mut exif {
             // Some programs write the EXIF header of JPEG into other formats too.
-            if notes.starts_with(b"Exif\0\0") {
-                notes.drain(..6);
-                orientation = Orientation::from_exif_chunk(notes).unwrap_or(orientation);
+            if exif.starts_with(b"Exif\0\0") {
+                exif.drain(..6);
+                orientation = Orientation::from_exif_chunk(exif).unwrap_or(orientation);
             }
         }
         let mut image = DynamicImage::from_decoder(decoder)?;
@@ -48,7 +48,7 @@ impl Original {
         if kind == ImageKind::Gif && image.to_rgba8().pixels().all(|pixel| pixel.0[3] == 255) {
             image = image.into_rgb8().into();
         }
-        Ok(Self::of(image, kind, end, colour_profile, notes))
+        Ok(Self::of(image, kind, end, colour_profile, exif))
     }
 
     /// From an upright image and the metadata of its file.
@@ -57,17 +57,17 @@ impl Original {
         kind: ImageKind,
         end: EndMarker,
         colour_profile: Option<Vec<u8>>,
-        mut notes: Option<Vec<u8>>,
+        mut exif: Option<Vec<u8>>,
     ) -> Self {
-        if let Some(notes) = &mut notes {
+        if let Some(exif) = &mut exif {
             // The image is upright now: viewers must not rotate it again.
-            let _ = Orientation::remove_from_exif_chunk(notes);
-            exif::remove_previews(notes);
+            let _ = Orientation::remove_from_exif_chunk(exif);
+            exif::remove_previews(exif);
         }
         let grey = !image.color().has_color();
         let colour_profile = colour_profile.filter(|profile| is_of(profile, grey));
         let warning = (end == EndMarker::Missing).then_some(PhotoWarning::EndMissing);
-        Self { image, kind: Some(kind), warning, colour_profile, notes }
+        Self { image, kind: Some(kind), warning, colour_profile, exif }
     }
 
     /// From an upright image that is in no file; `origin` names it in errors.
@@ -76,7 +76,7 @@ impl Original {
     /// It is smaller than 8 x 8 or larger than 200 million pixels.
     pub fn from_image(image: DynamicImage, origin: &Path) -> Result<Self, DataError> {
         check_size((image.width(), image.height()), origin)?;
-        Ok(Self { image, kind: None, warning: None, colour_profile: None, notes: None })
+        Ok(Self { image, kind: None, warning: None, colour_profile: None, exif: None })
     }
 
     /// Its ICC colour profile.
@@ -86,7 +86,7 @@ impl Original {
 
     /// Its EXIF metadata, from the TIFF header on; without orientation and previews.
     pub fn exif(&self) -> Option<&[u8]> {
-        self.notes.as_deref()
+        self.exif.as_deref()
     }
 
     /// The format of the file that it was read from; `None` if it was not read from a file.
@@ -172,8 +172,8 @@ impl Original {
         {
             encoder.set_icc_profile(profile).map_err(image::ImageError::Unsupported)?;
         }
-        if let Some(notes) = self.notes.clone() {
-            encoder.set_exif_metadata(notes).map_err(image::ImageError::Unsupported)?;
+        if let Some(exif) = self.exif.clone() {
+            encoder.set_exif_metadata(exif).map_err(image::ImageError::Unsupported)?;
         }
         image.write_with_encoder(encoder)
     }
@@ -181,7 +181,7 @@ impl Original {
 
 impl From<RgbImage> for Original {
     fn from(image: RgbImage) -> Self {
-        Self { image: image.into(), kind: None, warning: None, colour_profile: None, notes: None }
+        Self { image: image.into(), kind: None, warning: None, colour_profile: None, exif: None }
     }
 }
 
@@ -230,8 +230,7 @@ mod tests {
     }
 
     /// Little-endian TIFF header and two entries: orientation 6 (rotate right by 90 degrees), and a camera name.
-    const NOTES: &[u8] =
-        b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x10\x01\x02\0\x04\0\0\0cam\0\0\0\0\0";
+    const EXIF: &[u8] = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x10\x01\x02\0\x04\0\0\0cam\0\0\0\0\0";
 
     fn profile(kind: &[u8; 4]) -> Vec<u8> {
         let mut profile = vec![0; 132];
@@ -242,11 +241,11 @@ mod tests {
     fn photo(image: impl Into<DynamicImage>) -> Original {
         let image = image.into();
         let kind = if image.color().has_color() { b"RGB " } else { b"GRAY" };
-        Original { colour_profile: Some(profile(kind)), notes: Some(NOTES.to_vec()), ..of(image) }
+        Original { colour_profile: Some(profile(kind)), exif: Some(EXIF.to_vec()), ..of(image) }
     }
 
     fn of(image: DynamicImage) -> Original {
-        Original { image, kind: None, warning: None, colour_profile: None, notes: None }
+        Original { image, kind: None, warning: None, colour_profile: None, exif: None }
     }
 
     fn colourful() -> RgbImage {
@@ -266,8 +265,8 @@ mod tests {
             assert_eq!((turned.image.width(), turned.image.height()), (12, 20), "{format}");
             let once_more = again(&turned, format);
             assert_eq!((once_more.image.width(), once_more.image.height()), (12, 20), "{format}");
-            let notes = once_more.notes.unwrap();
-            assert!(notes.windows(3).any(|bytes| bytes == b"cam"), "{format}");
+            let exif = once_more.exif.unwrap();
+            assert!(exif.windows(3).any(|bytes| bytes == b"cam"), "{format}");
         }
     }
 
@@ -276,7 +275,7 @@ mod tests {
         let deep = image::ImageBuffer::from_fn(9, 9, |x, y| Rgba([(7001 * x) as u16, (7003 * y) as u16, 5, 40_000u16]));
         let grey = image::ImageBuffer::from_fn(9, 9, |x, y| Luma([(20 * x + y) as u8]));
         for image in [DynamicImage::ImageRgba16(deep), DynamicImage::ImageLuma8(grey)] {
-            let photo = Original { notes: None, ..photo(image) };
+            let photo = Original { exif: None, ..photo(image) };
 
             let read = again(&photo, PhotoFormat::Png);
 
@@ -287,7 +286,7 @@ mod tests {
 
     #[test]
     fn webp_is_lossless_at_8_bits_and_jpeg_is_close() {
-        let before = Original { notes: None, ..photo(colourful()) };
+        let before = Original { exif: None, ..photo(colourful()) };
 
         let [webp, jpeg] = [PhotoFormat::WebP, PhotoFormat::Jpeg].map(|format| again(&before, format).rgb());
 
@@ -298,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_colour_profile_of_another_colour_space_is_left_out() {
-        let grey = Original { notes: None, ..photo(DynamicImage::from(colourful()).to_luma8()) };
+        let grey = Original { exif: None, ..photo(DynamicImage::from(colourful()).to_luma8()) };
 
         // WebP has no greyscale format.
         assert_eq!(again(&grey, PhotoFormat::WebP).colour_profile, None);
@@ -308,7 +307,7 @@ mod tests {
     #[test]
     fn a_result_has_no_thumbnail_of_the_original_face() {
         for format in PhotoFormat::ALL {
-            let with_thumbnail = Original { notes: Some(exif::tests::with_previews()), ..of(colourful().into()) };
+            let with_thumbnail = Original { exif: Some(exif::tests::with_previews()), ..of(colourful().into()) };
             let file = with_thumbnail.encoded(format).unwrap();
             assert!(contains(&file, b"camera"), "{format}");
 
@@ -326,8 +325,8 @@ mod tests {
 
     #[test]
     fn exif_with_the_jpeg_prefix_rotates_a_webp() {
-        let notes = [b"Exif\0\0", NOTES].concat();
-        let file = Original { notes: Some(notes), ..of(colourful().into()) }.encoded(PhotoFormat::WebP).unwrap();
+        let exif = [b"Exif\0\0", EXIF].concat();
+        let file = Original { exif: Some(exif), ..of(colourful().into()) }.encoded(PhotoFormat::WebP).unwrap();
 
         let upright = original(&file, "photo".as_ref()).unwrap();
 

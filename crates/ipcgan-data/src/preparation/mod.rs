@@ -61,7 +61,7 @@ pub fn prepare(
     done.retain(|name, _| folder.join(file_name(name)).is_file());
     if !done.is_empty() {
         config.check(folder)?;
-        resume::keep_duplicates(faces, &mut done, folder)?;
+        resume::remove_replaced(faces, &mut done, folder)?;
     }
     let made_before = !done.is_empty();
     config.write(folder)?;

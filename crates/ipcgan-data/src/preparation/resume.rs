@@ -15,7 +15,7 @@ use crate::{DataError, FaceSet};
 /// # Errors
 /// Most finished faces are not among `faces`, or have another source image there: the folder belongs to another data
 /// set, possibly one with the same file names.
-pub(super) fn keep_duplicates(
+pub(super) fn remove_replaced(
     faces: &dyn FaceSet,
     done: &mut HashMap<String, Done>,
     folder: &Path,

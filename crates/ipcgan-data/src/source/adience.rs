@@ -1,4 +1,4 @@
-//! Adience: images in `faces` and `aligned`, ages as ranges in five tables, `fold_0_data.txt` to `fold_4_data.txt`.
+//! Adience: images in `faces` and `aligned`, ages as ranges and genders in five tables, `fold_0_data.txt` to `fold_4_data.txt`.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,12 @@ use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::age_text::age;
 use crate::excluded::Fault;
 use crate::table_file::{TableFile, TableRow};
-use crate::{DataError, FaceLabel};
+use crate::{DataError, FaceLabel, Gender};
 
 /// Columns that identify the image, the face and its age.
 const COLUMNS: [&str; 4] = ["user_id", "original_image", "face_id", "age"];
+/// Column of genders.
+const GENDER: &str = "gender";
 /// Prefixes of file names in `faces` and in `aligned`, the preferred version first.
 const VERSIONS: [&str; 2] = ["coarse_tilt_aligned_face", "landmark_aligned_face"];
 
@@ -46,8 +48,9 @@ impl Source for Adience {
         for name in tables(tree) {
             let path = tree.folder().join(name);
             let table = TableFile::read(&path, &COLUMNS)?;
-            let places = table.columns(&path, COLUMNS)?;
-            table.rows.into_iter().for_each(|row| images.extend(row_images(tree, row, places, groups)));
+            let places =
+                Places { columns: table.columns(&path, COLUMNS)?, gender: table.optional_column(&path, GENDER)? };
+            table.rows.into_iter().for_each(|row| images.extend(row_images(tree, row, &places, groups)));
         }
         match images.is_empty() {
             true => Err(DataError::unusable(tree.folder(), format!("cannot be read as Adience: {}", missing()))),
@@ -65,14 +68,23 @@ fn tables(tree: &Tree) -> Vec<&str> {
     (0..5).filter_map(|fold| tree.named(&format!("fold_{fold}_data.txt")).first().copied()).collect()
 }
 
+/// Indices of the columns of a table.
+struct Places {
+    /// Those of [`COLUMNS`].
+    columns: [usize; 4],
+    gender: Option<usize>,
+}
+
 /// The preferred image of a row, and its other version.
-fn row_images(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups) -> Vec<SourceImage> {
+fn row_images(tree: &Tree, row: TableRow, places: &Places, groups: &AgeGroups) -> Vec<SourceImage> {
     let line = Some(row.line);
     let cells = match row.cells {
         Ok(cells) => cells,
         Err(fault) => return vec![SourceImage { file_name: String::new(), line, label: Err(fault) }],
     };
-    let [user, image, face, age] = places.map(|place| cells.get(place).unwrap_or_default());
+    let [user, image, face, age] = places.columns.map(|place| cells.get(place).unwrap_or_default());
+    // `u` is unknown.
+    let gender = places.gender.and_then(|place| cells.get(place)).and_then(Gender::by_name);
     let names = VERSIONS.map(|version| format!("{user}/{version}.{face}.{image}"));
     // The download has them in `faces` and `aligned`; a user may have unpacked only one.
     let found: BTreeSet<(usize, String)> = names
@@ -90,7 +102,8 @@ fn row_images(tree: &Tree, row: TableRow, places: [usize; 4], groups: &AgeGroups
     };
     let others: Vec<_> = found.map(|other| SourceImage::other_version(&other, &used)).collect();
     let subject = (!face.is_empty()).then(|| format!("{user}/{face}"));
-    let image = SourceImage { file_name: used, line, label: label(age, subject, groups) };
+    let label = label(age, subject, groups).map(|label| FaceLabel { gender, ..label });
+    let image = SourceImage { file_name: used, line, label };
     std::iter::once(image).chain(others).collect()
 }
 
@@ -103,15 +116,17 @@ fn label(text: &str, subject: Option<String>, groups: &AgeGroups) -> Result<Face
 
 #[cfg(test)]
 mod tests {
-    use crate::source::testing::{described, listing};
+    use crate::Gender;
+    use crate::source::testing::{described, genders, listing};
 
     const HEADER: &str =
         "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score\n";
 
     #[test]
-    fn tables_of_all_folds_hold_identities_and_age_ranges() {
+    fn tables_of_all_folds_hold_identities_age_ranges_and_genders() {
         let row = |user: &str, image: &str, face: u32, age: &str| {
-            format!("{user}\t{image}\t{face}\t{age}\tf\t0\t414\t1086\t1383\t-115\t30\t17\n")
+            let gender = if face == 2 { "u" } else { "f" };
+            format!("{user}\t{image}\t{face}\t{age}\t{gender}\t0\t414\t1086\t1383\t-115\t30\t17\n")
         };
         let first =
             [HEADER, &row("30601258@N03", "10399_o.jpg", 1, "(25, 32)"), &row("30601258@N03", "2_o.jpg", 2, "None")];
@@ -134,6 +149,8 @@ mod tests {
             "faces/9@N01/coarse_tilt_aligned_face.77.3_o.jpg: 35 9@N01/77 ?",
             "9@N01/coarse_tilt_aligned_face.77.4_o.jpg: there is no such file in the data set's folder",
         ];
-        assert_eq!(described(&listing("adience", &files)), expected);
+        let listing = listing("adience", &files);
+        assert_eq!(described(&listing), expected);
+        assert_eq!(genders(&listing), [Some(Gender::Female), None, Some(Gender::Female)]);
     }
 }

@@ -1,8 +1,9 @@
-//! CelebA: `img_align_celeba/000001.jpg`, identities in `identity_CelebA.txt`, splits in `list_eval_partition.txt`; no
-//! ages.
+//! CelebA: `img_align_celeba/000001.jpg`, identities in `identity_CelebA.txt`, splits in `list_eval_partition.txt`,
+//! genders in `list_attr_celeba.txt`; no ages.
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use ipcgan_model::AgeGroups;
 
@@ -10,12 +11,12 @@ use super::file_name::{number, parent, stem};
 use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::excluded::Fault;
-use crate::{DataError, Split};
+use crate::{DataError, FaceLabel, Gender, Split};
 
 /// Its tables of identities and of splits, in the original and the Kaggle format.
 const IDENTITIES: [&str; 2] = ["identity_CelebA.txt", "identity_CelebA.csv"];
 const SPLITS: [&str; 2] = ["list_eval_partition.txt", "list_eval_partition.csv"];
-/// Tables that identify the data set.
+/// Tables of attributes, `1` or `-1` each.
 const ATTRIBUTES: [&str; 2] = ["list_attr_celeba.txt", "list_attr_celeba.csv"];
 /// Folders of the aligned images and of the original ones.
 const FOLDERS: [&str; 3] = ["img_align_celeba", "img_align_celeba_png", "img_celeba"];
@@ -56,6 +57,7 @@ impl Source for CelebA {
     fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let identities = pairs(tree, &IDENTITIES)?;
         let splits = pairs(tree, &SPLITS)?;
+        let genders = genders(tree)?;
         let mut used: HashMap<&str, &str> = HashMap::new();
         for file in tree.images() {
             let version = used.entry(stem(file)).or_insert(file);
@@ -70,11 +72,10 @@ impl Source for CelebA {
             if used[stem(file)] != file {
                 return SourceImage::other_version(file, used[stem(file)]);
             }
-            let label = labelled(None, identities.get(stem(file)).cloned(), groups).map(|mut label| {
-                label.split = splits.get(stem(file)).and_then(|split| split_of(split));
-                label
-            });
-            SourceImage::of_file(file, label)
+            let split = splits.get(stem(file)).and_then(|split| split_of(split));
+            let gender = genders.get(stem(file)).copied();
+            let label = labelled(None, identities.get(stem(file)).cloned(), groups);
+            SourceImage::of_file(file, label.map(|label| FaceLabel { split, gender, ..label }))
         };
         let images = tree.images().map(image).collect();
         let missing = |known: &HashMap<String, String>, name: &str, what: &str| {
@@ -95,15 +96,44 @@ fn folder_rank(file: &str) -> Option<usize> {
     FOLDERS.iter().position(|folder| parent(file).split('/').any(|part| part == *folder))
 }
 
-/// The value for each image, by its number, from the first existing table of `names`.
-fn pairs(tree: &Tree, names: &[&str]) -> Result<HashMap<String, String>, DataError> {
-    let Some(file) = names.iter().find_map(|name| tree.named(name).first().copied()) else {
-        return Ok(HashMap::new());
-    };
+/// The path and the text of the first existing table of `names`.
+fn table(tree: &Tree, names: &[&str]) -> Result<Option<(PathBuf, String)>, DataError> {
+    let Some(file) = names.iter().find_map(|name| tree.named(name).first().copied()) else { return Ok(None) };
     let path = tree.folder().join(file);
     let text = fs::read_to_string(&path).map_err(DataError::reading(&path))?;
+    Ok(Some((path, text)))
+}
+
+fn cells(line: &str) -> impl Iterator<Item = &str> {
+    line.split([',', ' ', '\t', ';']).filter(|cell| !cell.is_empty())
+}
+
+/// The gender in each image, by its number, from the table of attributes.
+fn genders(tree: &Tree) -> Result<HashMap<String, Gender>, DataError> {
+    const MALE: &str = "Male";
+    let Some((path, text)) = table(tree, &ATTRIBUTES)? else { return Ok(HashMap::new()) };
+    let header = text.lines().map(|line| cells(line).collect::<Vec<_>>()).find(|header| header.contains(&MALE));
+    let Some(header) = header else { return Err(DataError::unusable(&path, "has no column Male")) };
+    let from_end = header.iter().rev().position(|name| *name == MALE);
+    let row = |line: &str| {
+        let cells: Vec<&str> = cells(line).collect();
+        let name = stem(cells.first()?);
+        // From the end, because the header of the original format does not name the first column.
+        let gender = match *cells.iter().rev().nth(from_end?)? {
+            "1" => Gender::Male,
+            "-1" | "0" => Gender::Female,
+            _ => return None,
+        };
+        number(name).is_some().then(|| (name.to_string(), gender))
+    };
+    Ok(text.lines().filter_map(row).collect())
+}
+
+/// The value for each image, by its number, from the first existing table of `names`.
+fn pairs(tree: &Tree, names: &[&str]) -> Result<HashMap<String, String>, DataError> {
+    let Some((path, text)) = table(tree, names)? else { return Ok(HashMap::new()) };
     let pair = |line: &str| {
-        let mut cells = line.split([',', ' ', '\t', ';']).filter(|cell| !cell.is_empty());
+        let mut cells = cells(line);
         let (name, value) = (cells.next()?, cells.next()?);
         number(stem(name)).is_some().then(|| (stem(name).to_string(), value.to_string()))
     };
@@ -120,7 +150,8 @@ fn split_of(number: &str) -> Option<Split> {
 
 #[cfg(test)]
 mod tests {
-    use crate::source::testing::{described, listing};
+    use crate::Gender;
+    use crate::source::testing::{described, genders, listing};
 
     #[test]
     fn identities_and_splits_come_from_the_tables() {
@@ -143,6 +174,17 @@ mod tests {
         ];
         assert_eq!(described(&listing), expected);
         assert!(listing.notes.is_empty());
+    }
+
+    #[test]
+    fn genders_come_from_the_attributes_in_the_original_format_and_in_kaggles() {
+        let original = "2\r\n5_o_Clock_Shadow Male Young \r\n000001.jpg -1  1  1\r\n000002.jpg  1 -1 -1\r\n";
+        let kaggle = "image_id,5_o_Clock_Shadow,Male,Young\n000001.jpg,-1,1,1\n000002.jpg,1,-1,-1\n";
+        for (name, table) in [("list_attr_celeba.txt", original), ("list_attr_celeba.csv", kaggle)] {
+            let files = [(name, table), ("img_celeba/000001.jpg", ""), ("img_celeba/000002.jpg", "")];
+
+            assert_eq!(genders(&listing("celeba", &files)), [Some(Gender::Male), Some(Gender::Female)], "{name}");
+        }
     }
 
     #[test]

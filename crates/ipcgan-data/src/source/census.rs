@@ -6,8 +6,8 @@ use super::evidence::Evidence;
 use super::file_name::Named;
 use crate::age_text::MAX_AGE;
 
-/// Minimum number of images for the plausibility test of identities and ages.
-const MIN_JUDGED: usize = 8;
+/// Minimum number of names for the plausibility test of identities and ages.
+const MIN_NAMES: usize = 8;
 
 /// Statistics of all image names.
 pub(super) struct Census {
@@ -58,7 +58,7 @@ impl Census {
 
     /// Why the images are unlikely to be a data set of faces.
     fn implausible(&self) -> Option<String> {
-        if self.fitting < MIN_JUDGED {
+        if self.fitting < MIN_NAMES {
             return None;
         }
         if let Some((identity, count)) = self.identities.iter().max_by_key(|(name, count)| (**count, *name))

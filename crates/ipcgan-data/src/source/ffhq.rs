@@ -1,4 +1,4 @@
-//! FFHQ: `images1024x1024/00000/00000.png`, no identities and no ages; FFHQ-Aging adds age ranges in
+//! FFHQ: `images1024x1024/00000/00000.png`, no identities and no ages; FFHQ-Aging adds age ranges and genders in
 //! `ffhq_aging_labels.csv`.
 
 use std::collections::HashMap;
@@ -9,15 +9,16 @@ use ipcgan_model::AgeGroups;
 use super::file_name::{number, parent, stem};
 use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
-use crate::DataError;
 use crate::age_text::age;
 use crate::excluded::Fault;
 use crate::table_file::TableFile;
+use crate::{DataError, FaceLabel, Gender};
 
-/// The table of FFHQ-Aging, and its columns of image numbers and age ranges.
+/// The table of FFHQ-Aging, and its columns of image numbers, age ranges and genders.
 const TABLE: &str = "ffhq_aging_labels.csv";
 pub(super) const NUMBER: &str = "image_number";
 pub(super) const AGE: &str = "age_group";
+const GENDER: &str = "gender";
 /// Folders of its versions, the preferred one first.
 const FOLDERS: [&str; 3] = ["images1024x1024", "in-the-wild-images", "thumbnails128x128"];
 /// Number of images per folder.
@@ -65,7 +66,7 @@ impl Source for Ffhq {
     fn images(&self, tree: &Tree, table: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let in_tree = || tree.named(TABLE).first().map(|file| tree.folder().join(file));
         let path: Option<PathBuf> = table.path.clone().or_else(in_tree);
-        let ages = path.as_deref().map(ages).transpose()?;
+        let labels = path.as_deref().map(labels).transpose()?.unwrap_or_default();
         let rank = |file: &str| {
             FOLDERS
                 .iter()
@@ -87,21 +88,32 @@ impl Source for Ffhq {
             if used[&number] != file {
                 return SourceImage::other_version(file, used[&number]);
             }
-            let age = ages.as_ref().and_then(|ages| ages.get(&number).cloned()).transpose();
-            SourceImage::of_file(file, age.and_then(|age| labelled(age, None, groups)))
+            let Labels { age, gender } = labels.get(&number).cloned().unwrap_or_default();
+            let label = age.transpose().and_then(|age| labelled(age, None, groups));
+            SourceImage::of_file(file, label.map(|label| FaceLabel { gender, ..label }))
         };
         Ok(tree.images().map(image).collect::<Vec<_>>().into())
     }
 }
 
-/// The age of each image by its number, or why it has none, from the table `path`.
-fn ages(path: &Path) -> Result<HashMap<u32, Result<u32, Fault>>, DataError> {
+/// Labels of an image in the table.
+#[derive(Clone, Default)]
+struct Labels {
+    /// The age, or why it cannot be read.
+    age: Option<Result<u32, Fault>>,
+    gender: Option<Gender>,
+}
+
+/// The labels of each image by its number, from the table `path`.
+fn labels(path: &Path) -> Result<HashMap<u32, Labels>, DataError> {
     let table = TableFile::read(path, &[NUMBER, AGE])?;
     let [numbers, ages] = table.columns(path, [NUMBER, AGE])?;
+    let genders = table.optional_column(path, GENDER)?;
     let rows = table.rows.into_iter().filter_map(|row| row.cells.ok());
     let row = |cells: csv::StringRecord| {
-        let text = cells.get(ages).filter(|text| !text.is_empty())?;
-        Some((number(cells.get(numbers)?)?, age(text)))
+        let age = cells.get(ages).filter(|text| !text.is_empty()).map(age);
+        let gender = genders.and_then(|place| cells.get(place)).and_then(Gender::by_name);
+        Some((number(cells.get(numbers)?)?, Labels { age, gender }))
     };
     Ok(rows.filter_map(row).collect())
 }
@@ -119,13 +131,14 @@ fn is_placed(file: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::source::testing::{described, listing};
+    use crate::Gender;
+    use crate::source::testing::{described, genders, listing};
 
     const LABELS: &str =
         "image_number,age_group,age_group_confidence,gender\n0,0-2,1.0,male\n1,20-29,0.9,female\n2,70-120,1,male\n";
 
     #[test]
-    fn ages_come_from_the_table_of_ffhq_aging_and_the_largest_version_is_used() {
+    fn ages_and_genders_come_from_the_table_of_ffhq_aging_and_the_largest_version_is_used() {
         let files = [
             ("ffhq_aging_labels.csv", LABELS),
             ("images1024x1024/00000/00000.png", ""),
@@ -142,6 +155,8 @@ mod tests {
             "thumbnails128x128/00000/00002.png: 95 ? ?",
             "thumbnails128x128/00000/00003.png: ? ? ?",
         ];
-        assert_eq!(described(&listing("ffhq", &files)), expected);
+        let listing = listing("ffhq", &files);
+        assert_eq!(described(&listing), expected);
+        assert_eq!(genders(&listing), [Some(Gender::Female), Some(Gender::Male), None]);
     }
 }

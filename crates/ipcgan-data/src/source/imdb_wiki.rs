@@ -11,9 +11,9 @@ use super::file_name::{Named, number, stem};
 use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, labelled};
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
-use crate::DataError;
 use crate::calendar::Date;
 use crate::excluded::{Cause, Fault};
+use crate::{DataError, FaceLabel, Gender};
 
 /// The variables with the labels, each in a `.mat` file of that name.
 pub(super) const VARIABLES: [&str; 2] = ["imdb", "wiki"];
@@ -65,8 +65,9 @@ impl Source for ImdbWiki {
                 Some(Labels { face_score, .. }) if *face_score == f64::NEG_INFINITY => {
                     Err(Fault::new(Cause::NoFace, "the data set's table says that no face was found"))
                 }
-                Some(Labels { named: Named { age: Some(age), identity, .. }, .. }) => {
-                    labelled(Some(*age), identity.clone(), groups)
+                Some(Labels { named: Named { age: Some(age), identity, gender }, .. }) => {
+                    let label = labelled(Some(*age), identity.clone(), groups);
+                    label.map(|label| FaceLabel { gender: *gender, ..label })
                 }
                 _ => {
                     by_name += 1;
@@ -108,15 +109,29 @@ fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
     let paths = columns.texts("full_path")?;
     let [births, years, scores] =
         [columns.numbers("dob")?, columns.numbers("photo_taken")?, columns.numbers("face_score")?];
-    columns.check_lengths(&[paths.len(), births.len(), years.len(), scores.len()])?;
+    let genders = columns.optional_numbers("gender")?;
+    let lengths = [births, years, scores].into_iter().chain(genders).map(<[f64]>::len);
+    columns.check_lengths(&lengths.chain([paths.len()]).collect::<Vec<_>>())?;
     let labels = paths.iter().enumerate().filter_map(|(index, path)| {
         let Value::Text(path) = path else { return None };
         let birth = Date::of_matlab(births[index] as i64);
         let age = age(birth.year, birth.month, years[index] as i64);
-        let named = Named { age, identity: person(stem(path)).map(String::from), gender: None };
+        let gender = genders.and_then(|genders| gender(genders[index]));
+        let named = Named { age, identity: person(stem(path)).map(String::from), gender };
         Some((path.clone(), Labels { named, face_score: scores[index] }))
     });
     Ok(labels.collect())
+}
+
+/// The gender that the tables code as a number; unknown ones are not a number (NaN).
+fn gender(code: f64) -> Option<Gender> {
+    if code == 0.0 {
+        Some(Gender::Female)
+    } else if code == 1.0 {
+        Some(Gender::Male)
+    } else {
+        None
+    }
 }
 
 fn read(file_name: &str) -> Option<Named> {
@@ -157,7 +172,7 @@ fn age(year: i64, month: u32, taken: i64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::{described, listing, tree};
+    use crate::source::testing::{described, genders, listing, tree};
 
     #[test]
     fn the_age_follows_from_the_dates_in_the_name() {
@@ -183,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mat_file_has_dates_and_images_without_faces() {
+    fn the_mat_file_has_dates_genders_and_images_without_faces() {
         let (folder, _) = tree(&[
             "wiki_crop/17/10000217_1981-05-05_2009.jpg",
             "wiki_crop/48/10000548_1925-04-04_1964.jpg",
@@ -203,6 +218,10 @@ mod tests {
         let mut described = described(&listing);
         described.sort();
         assert_eq!(described, [expected[0], expected[1], expected[2]].map(String::from));
+        let mut genders = genders(&listing);
+        genders.sort_by_key(Option::is_none);
+        assert_eq!(genders, [Some(Gender::Male), None]);
+        assert_eq!([0.0, 1.0, f64::NAN].map(gender), [Some(Gender::Female), Some(Gender::Male), None]);
         assert_eq!(listing.notes, ["1 images are in no .mat file, and read by their names"]);
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use flate2::read::ZlibDecoder;
 
-use crate::DataError;
+use crate::{DataError, file_bytes};
 
 /// Maximum size of a file and of its decompressed data, in bytes: CACD has 30 million, IMDB-WIKI 200 million.
 const MAX_BYTES: u64 = 1 << 29;
@@ -54,6 +54,11 @@ impl<'a> LabelColumns<'a> {
         }
     }
 
+    /// The numeric column `name`, if the table has it.
+    pub(super) fn optional_numbers(&self, name: &str) -> Result<Option<&'a [f64]>, DataError> {
+        self.fields.contains_key(name).then(|| self.numbers(name)).transpose()
+    }
+
     /// The text column `name`.
     pub(super) fn texts(&self, name: &str) -> Result<&'a [Value], DataError> {
         match self.fields.get(name) {
@@ -90,9 +95,7 @@ pub(super) fn is_in(path: &Path) -> Result<bool, DataError> {
 
 /// The variables in the file `path`, by name.
 pub(super) fn read(path: &Path) -> Result<HashMap<String, Value>, DataError> {
-    let read_error = |source| DataError::Read { path: path.into(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(read_error)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+    let bytes = file_bytes::of_file(path, MAX_BYTES)?;
     variables(&bytes).map_err(|reason| DataError::unusable(path, reason))
 }
 

@@ -6,6 +6,7 @@ use ipcgan_model::AgeGroups;
 use tempfile::TempDir;
 
 use super::{Listing, Table, Tree, by_name};
+use crate::Gender;
 
 /// A folder with these files and their contents.
 pub(super) fn tree_with(files: &[(&str, &str)]) -> (TempDir, Tree) {
@@ -42,4 +43,9 @@ pub(super) fn described(listing: &Listing) -> Vec<String> {
         Err(fault) => format!("{}: {}", image.file_name, fault.reason),
     };
     listing.images.iter().map(text).collect()
+}
+
+/// The gender of each image that has a label.
+pub(super) fn genders(listing: &Listing) -> Vec<Option<Gender>> {
+    listing.images.iter().filter_map(|image| image.label.as_ref().ok()).map(|label| label.gender).collect()
 }

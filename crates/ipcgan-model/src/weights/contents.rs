@@ -1,7 +1,8 @@
 //! Contents of a weights file before they are loaded into a network.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::path::Path;
 
 use burn::module::Module;
@@ -11,12 +12,18 @@ use burn::store::{
     PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
+use ipcgan_system::catch_panic;
 use safetensors::SafeTensors;
 
 use super::format::WeightsFormat;
 use super::pytorch;
 use super::tensors::{check_names, check_values, one_line};
 use crate::ModelError;
+
+/// Number of first bytes that show the format.
+const HEAD_BYTES: u64 = 16;
+/// Maximum number of bytes that are read from a pipe or a device, some of which never end.
+const MAX_STREAMED: u64 = 4 << 30;
 
 /// Metadata and tensors of a weights file.
 pub(super) struct Contents {
@@ -34,23 +41,42 @@ pub(super) enum Tensors {
 
 impl Contents {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
-        let bytes = fs::read(path).map_err(|source| ModelError::Access { path: path.into(), source })?;
-        match WeightsFormat::detect(&bytes) {
-            // Its reader reads from a path, not from bytes.
-            WeightsFormat::Pytorch => {
-                let (metadata, bytes) = pytorch::decoded(path).map_err(damaged(WeightsFormat::Pytorch, path))?;
-                Ok(Self { metadata, tensors: Tensors::Pytorchs(bytes) })
-            }
-            WeightsFormat::Safetensors | WeightsFormat::Burnpack => Self::of_bytes(bytes, path),
+        let access = |source| ModelError::Access { path: path.into(), source };
+        let mut file = File::open(path).map_err(access)?;
+        let kind = file.metadata().map_err(access)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes).map_err(access)?;
+        let format = WeightsFormat::detect(&bytes);
+        if format == WeightsFormat::Pytorch {
+            return Self::of_pytorch(path, &kind).map_err(damaged(format, path));
         }
+        let limit = if kind.is_file() { u64::MAX } else { MAX_STREAMED };
+        file.take(limit).read_to_end(&mut bytes).map_err(access)?;
+        if bytes.len() as u64 > limit {
+            let reason = format!("it does not end after {} GB; save it as a regular file", MAX_STREAMED >> 30);
+            return Err(damaged(format, path)(reason));
+        }
+        Self::of_bytes(bytes, path)
+    }
+
+    /// From the PyTorch file `path` of `kind`. Its reader opens it by its path, and reads the tensors where they are.
+    fn of_pytorch(path: &Path, kind: &Metadata) -> Result<Self, String> {
+        if !kind.is_file() {
+            return Err("files of this format cannot be read from a pipe; save it as a regular file".into());
+        }
+        let (metadata, bytes) = parsed(|| pytorch::decoded(path, kind.len()))?;
+        Ok(Self { metadata, tensors: Tensors::Pytorchs(bytes) })
     }
 
     pub(super) fn of_bytes(bytes: Vec<u8>, origin: &Path) -> Result<Self, ModelError> {
         let format = WeightsFormat::detect(&bytes);
-        let contents = match format {
+        let contents = parsed(|| match format {
+            WeightsFormat::Safetensors => Self::of_safetensors(bytes),
             WeightsFormat::Burnpack => Self::of_burnpack(bytes),
-            _ => Self::of_safetensors(bytes),
-        };
+            WeightsFormat::Pytorch => {
+                Err("files of this format can be read by their path only; use a safetensors file".into())
+            }
+        });
         contents.map_err(damaged(format, origin))
     }
 
@@ -70,6 +96,14 @@ impl Contents {
 }
 
 impl Tensors {
+    /// Size of the file in bytes.
+    pub(super) fn byte_len(&self) -> u64 {
+        match self {
+            Self::Pytorchs(bytes) => bytes.len() as u64,
+            Self::Burns(bytes) => bytes.len() as u64,
+        }
+    }
+
     /// Replaces the parameters of `network` by the tensors, whose names and shapes must be those of the network and
     /// whose values must be finite.
     pub(super) fn fill<N: Module>(self, network: &mut N) -> Result<(), String> {
@@ -89,7 +123,7 @@ impl Tensors {
 }
 
 fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network: &mut N) -> Result<(), String> {
-    check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values())?;
+    parsed(|| check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values()))?;
     network.load_from(&mut store).map_err(|error| one_line(&error))?;
     check_values(network)
 }
@@ -97,8 +131,10 @@ fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network
 /// Replaces the parameters of `network` by the tensors of the burnpack file `path` whose names begin with `part` and a
 /// dot; the same conditions as for [`Tensors::fill`] hold.
 pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut N) -> Result<(), String> {
-    let reader = Reader::from_file_exact(path).map_err(|error| one_line(&error))?;
-    let tensors = reader.into_tensors().map_err(|error| one_line(&error))?;
+    let tensors = parsed(|| {
+        let reader = Reader::from_file_exact(path).map_err(|error| one_line(&error))?;
+        reader.into_tensors().map_err(|error| one_line(&error))
+    })?;
     let prefix = format!("{part}.");
     let of_part = |mut tensor: PackTensor| {
         tensor.name = tensor.name.strip_prefix(&prefix)?.into();
@@ -111,6 +147,11 @@ pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut
         Some(error) => Err(one_line(error)),
         None => check_values(network),
     }
+}
+
+/// The result of `read`, a reader of another library: if it panics on a damaged file, that is an error of the file too.
+fn parsed<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_panic(read).unwrap_or_else(Err)
 }
 
 fn damaged(format: WeightsFormat, path: &Path) -> impl FnOnce(String) -> ModelError {

@@ -14,7 +14,7 @@ const CONFIG: &str = "config";
 /// Metadata of a weights file.
 pub(super) struct Metadata<'a> {
     origin: &'a Path,
-    entries: BTreeMap<String, String>,
+    entries: &'a BTreeMap<String, String>,
 }
 
 /// Metadata entries of a network of kind `N`.
@@ -44,7 +44,7 @@ pub(super) fn complete(entries: &mut BTreeMap<String, String>, like: BTreeMap<St
 }
 
 impl<'a> Metadata<'a> {
-    pub(super) fn new(origin: &'a Path, entries: BTreeMap<String, String>) -> Self {
+    pub(super) fn new(origin: &'a Path, entries: &'a BTreeMap<String, String>) -> Self {
         Self { origin, entries }
     }
 
@@ -56,7 +56,7 @@ impl<'a> Metadata<'a> {
         ModelError::MissingMetadata { path: self.origin.into(), key, reason }
     }
 
-    pub(super) fn entry(&self, key: &'static str) -> Result<&str, ModelError> {
+    pub(super) fn entry(&self, key: &'static str) -> Result<&'a str, ModelError> {
         let entry = self.entries.get(key).map(String::as_str);
         entry.ok_or_else(|| self.missing(key, "is missing, so this is not a weights file of this program".into()))
     }

@@ -8,6 +8,7 @@
 //! | `age_groups` | first age of each group, in years, as JSON |
 
 mod contents;
+mod file;
 mod format;
 mod metadata;
 mod networks;
@@ -15,8 +16,8 @@ mod pytorch;
 mod tensors;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use burn::module::Module;
 use burn::store::burn_pack::{Tensor as PackTensor, Writer};
@@ -28,9 +29,11 @@ use ipcgan_system::write_atomic;
 
 use crate::{AgeGroups, ModelError};
 use contents::{Contents, fill_from_record};
+pub use file::WeightsFile;
 pub use format::WeightsFormat;
-use metadata::{Metadata, complete, entries_of};
+use metadata::entries_of;
 pub use networks::Network;
+use networks::allocated;
 use tensors::{check_values, counted};
 
 /// Contents of a weights file.
@@ -178,43 +181,15 @@ fn unwritable(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-/// The kind of network in the weights file `path`, as [`Network::KIND`].
-///
-/// # Errors
-/// The file cannot be read, or is no weights file of ours.
-pub fn kind(path: &Path) -> Result<String, ModelError> {
-    let contents = Contents::read(path)?;
-    Ok(Metadata::new(path, contents.metadata).entry("network")?.into())
-}
-
-/// The metadata of the weights file `path`, of any [`WeightsFormat`].
-///
-/// # Errors
-/// The file cannot be read, or is damaged.
-pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
-    Ok(Contents::read(path)?.metadata)
-}
-
 /// Reads the network in the weights file `path`, of any [`WeightsFormat`], onto `device`.
 ///
 /// Half-precision weights are widened. Tensors that the network does not have are an error, except for PyTorch's
 /// `num_batches_tracked`, which is ignored.
 ///
 /// # Errors
-/// The file cannot be read, is damaged, or holds another kind of network; its settings or tensors are not those of the
-/// network, or its numbers not finite.
+/// As [`WeightsFile::read`] and [`WeightsFile::load`].
 pub fn load<N: Network>(path: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
-    network_in(Contents::read(path)?, path, device)
-}
-
-/// Like [`load`]; metadata that `path` lacks (a file of another program) come from the weights file `like`.
-///
-/// # Errors
-/// As [`load`], for either file.
-pub fn load_like<N: Network>(path: &Path, like: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
-    let mut contents = Contents::read(path)?;
-    complete(&mut contents.metadata, Contents::read(like)?.metadata);
-    network_in(contents, path, device)
+    WeightsFile::read(path)?.load(device)
 }
 
 /// Reads a network from the bytes of a safetensors or burnpack file; `origin` names them in errors.
@@ -222,7 +197,7 @@ pub fn load_like<N: Network>(path: &Path, like: &Path, device: &Device) -> Resul
 /// # Errors
 /// The bytes are damaged, or hold another kind of network.
 pub fn from_bytes<N: Network>(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
-    network_in(Contents::of_bytes(bytes, origin)?, origin, device)
+    WeightsFile { path: origin.into(), contents: Contents::of_bytes(bytes, origin)? }.load(device)
 }
 
 /// Reads the network whose tensors are named `part.*` in the model record of a checkpoint, the burnpack file `path`.
@@ -237,19 +212,9 @@ pub fn from_record<N: Network>(
     device: &Device,
 ) -> Result<Weights<N>, ModelError> {
     let mismatch = |reason| ModelError::Mismatch { path: path.into(), reason };
-    let mut network = N::of_config(&config, &age_groups, device).map_err(mismatch)?;
+    let file_bytes = fs::metadata(path).map_err(|source| ModelError::Access { path: path.into(), source })?.len();
+    let mut network = allocated::<N>(&config, &age_groups, file_bytes, device).map_err(mismatch)?;
     fill_from_record(path, part, &mut network).map_err(mismatch)?;
-    Ok(Weights { network, config, age_groups })
-}
-
-fn network_in<N: Network>(contents: Contents, origin: &Path, device: &Device) -> Result<Weights<N>, ModelError> {
-    let Contents { metadata, tensors } = contents;
-    let metadata = Metadata::new(origin, metadata);
-    metadata.check_kind(N::KIND)?;
-    let config: N::Config = metadata.config::<N>()?;
-    let age_groups: AgeGroups = metadata.json("age_groups")?;
-    let mut network = N::of_config(&config, &age_groups, device).map_err(|reason| metadata.error("config", reason))?;
-    tensors.fill(&mut network).map_err(|reason| ModelError::Mismatch { path: origin.into(), reason })?;
     Ok(Weights { network, config, age_groups })
 }
 

@@ -24,11 +24,37 @@ pub trait Network: Module {
     /// The published configuration.
     fn published() -> Self::Config;
 
-    /// The network with weights that are about to be replaced.
+    /// Number of parameters with this configuration.
     ///
     /// # Errors
     /// A size that no network has; what is wrong, in words.
-    fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Result<Self, String>;
+    fn num_params_of(config: &Self::Config, groups: &AgeGroups) -> Result<usize, String>;
+
+    /// The network with weights that are about to be replaced; the configuration is one that
+    /// [`Network::num_params_of`] accepts.
+    fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Self;
+}
+
+/// Maximum ratio of a network's parameters to those for which its file has room: an incomplete file gets an error that
+/// names the missing tensors, but a small file cannot take the memory of a large network.
+const MAX_EXPANSION: u64 = 4;
+
+/// The network of a file of `file_bytes`, with weights that are about to be replaced.
+///
+/// # Errors
+/// A size that no network has, or that the file has no room for; what is wrong, in words.
+pub(super) fn allocated<N: Network>(
+    config: &N::Config,
+    groups: &AgeGroups,
+    file_bytes: u64,
+    device: &Device,
+) -> Result<N, String> {
+    let params = N::num_params_of(config, groups)?;
+    // A number has two bytes or four.
+    if params as u64 > MAX_EXPANSION * (file_bytes / 2) {
+        return Err(format!("has {params} parameters, for which a file of {file_bytes} bytes has no room"));
+    }
+    Ok(N::of_config(config, groups, device))
 }
 
 impl Network for Generator {
@@ -39,9 +65,13 @@ impl Network for Generator {
         GeneratorConfig::new()
     }
 
-    fn of_config(config: &GeneratorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
+    fn num_params_of(config: &GeneratorConfig, groups: &AgeGroups) -> Result<usize, String> {
         config.check().map_err(|invalid| invalid.to_string())?;
-        Ok(config.init(groups, 0, device))
+        Ok(config.num_params(groups.count()))
+    }
+
+    fn of_config(config: &GeneratorConfig, groups: &AgeGroups, device: &Device) -> Self {
+        config.init(groups, 0, device)
     }
 }
 
@@ -53,9 +83,13 @@ impl Network for Discriminator {
         DiscriminatorConfig::new()
     }
 
-    fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
+    fn num_params_of(config: &DiscriminatorConfig, groups: &AgeGroups) -> Result<usize, String> {
         config.check().map_err(|invalid| invalid.to_string())?;
-        Ok(config.init(groups, 0, device))
+        Ok(config.num_params(groups.count()))
+    }
+
+    fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Self {
+        config.init(groups, 0, device)
     }
 }
 
@@ -67,9 +101,13 @@ impl Network for AlexNet {
         AlexNetConfig::new(1)
     }
 
-    fn of_config(config: &AlexNetConfig, groups: &AgeGroups, device: &Device) -> Result<Self, String> {
+    fn num_params_of(config: &AlexNetConfig, groups: &AgeGroups) -> Result<usize, String> {
         config.check().map_err(|invalid| invalid.to_string())?;
-        Ok(config.init(groups, 0, device))
+        Ok(config.num_params(groups.count()))
+    }
+
+    fn of_config(config: &AlexNetConfig, groups: &AgeGroups, device: &Device) -> Self {
+        config.init(groups, 0, device)
     }
 }
 
@@ -78,7 +116,7 @@ mod tests {
     use super::*;
 
     fn refused<N: Network>(config: &N::Config) -> String {
-        N::of_config(config, &AgeGroups::default(), &Device::flex()).err().unwrap()
+        allocated::<N>(config, &AgeGroups::default(), u64::MAX / 8, &Device::flex()).err().unwrap()
     }
 
     #[test]
@@ -90,5 +128,14 @@ mod tests {
         for dropout in [-0.1, 1.0, f64::NAN] {
             assert!(refused::<AlexNet>(&AlexNetConfig::new(1).with_dropout(dropout)).contains("dropout"));
         }
+    }
+
+    #[test]
+    fn a_network_far_larger_than_its_file_is_refused_before_memory_is_allocated() {
+        let config = GeneratorConfig::new().with_width(512).with_residual_blocks(64);
+
+        let refused = allocated::<Generator>(&config, &AgeGroups::default(), 1000, &Device::flex()).err().unwrap();
+
+        assert!(refused.contains("a file of 1000 bytes has no room"), "{refused}");
     }
 }

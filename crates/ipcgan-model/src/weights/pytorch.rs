@@ -22,8 +22,12 @@ const FOLDER: &str = "ipcgan";
 /// Alignment of tensor data in the file, in bytes, so that PyTorch can memory-map it.
 const ALIGNMENT: u16 = 64;
 
-/// The strings of the file `path` (its metadata), and its tensors as a safetensors file.
-pub(super) fn decoded(path: &Path) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
+/// Maximum ratio of the size of all tensors to that of the file, which stores them uncompressed: a tensor may repeat
+/// values of its storage, so a small file may state tensors that fit into no memory.
+const MAX_EXPANSION: u64 = 4;
+
+/// The strings of the file `path` of `file_bytes` (its metadata), and its tensors as a safetensors file.
+pub(super) fn decoded(path: &Path, file_bytes: u64) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
     let PickleValue::Dict(entries) = PytorchReader::read_pickle_data(path, None).map_err(|error| one_line(&error))?
     else {
         return Err("it holds no dictionary of tensors".into());
@@ -39,7 +43,16 @@ pub(super) fn decoded(path: &Path) -> Result<(BTreeMap<String, String>, Vec<u8>)
         None => PytorchReader::new(path),
     };
     let tensors = reader.map_err(|error| one_line(&error))?.into_tensors();
+    check_expansion(tensors.values().map(Tensor::byte_len), file_bytes)?;
     Ok((metadata, as_safetensors(tensors)?))
+}
+
+fn check_expansion(tensors: impl Iterator<Item = usize>, file_bytes: u64) -> Result<(), String> {
+    let bytes = tensors.fold(0_u64, |sum, bytes| sum.saturating_add(bytes as u64));
+    match bytes > MAX_EXPANSION.saturating_mul(file_bytes) {
+        true => Err(format!("its tensors state {bytes} bytes, but the file has {file_bytes}")),
+        false => Ok(()),
+    }
 }
 
 fn as_safetensors(tensors: HashMap<String, Tensor>) -> Result<Vec<u8>, String> {
@@ -85,7 +98,8 @@ pub(super) fn encoded(safetensors: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).with_alignment(ALIGNMENT);
     let mut file = |name: &str, bytes: &[u8]| {
-        archive.start_file(format!("{FOLDER}/{name}"), options)?;
+        let is_large = u32::try_from(bytes.len()).is_err();
+        archive.start_file(format!("{FOLDER}/{name}"), options.large_file(is_large))?;
         archive.write_all(bytes)
     };
     let mut pickle = Pickle::new();
@@ -124,6 +138,7 @@ impl Pickle {
         self.0
     }
 
+    /// A text; metadata and names come from the header of a safetensors file, which has at most 100 MB.
     fn text(&mut self, text: &str) {
         self.0.push(b'X');
         self.0.extend((text.len() as u32).to_le_bytes());
@@ -131,9 +146,17 @@ impl Pickle {
     }
 
     fn integer(&mut self, value: usize) {
-        let value = i32::try_from(value).expect("no network has tensors so large");
-        self.0.push(b'J');
-        self.0.extend(value.to_le_bytes());
+        match i32::try_from(value) {
+            Ok(value) => {
+                self.0.push(b'J');
+                self.0.extend(value.to_le_bytes());
+            }
+            Err(_) => {
+                // A signed number of eight bytes; no size of memory has the sign bit.
+                self.0.extend(b"\x8a\x08");
+                self.0.extend((value as u64).to_le_bytes());
+            }
+        }
     }
 
     fn name(&mut self, module: &str, name: &str) {
@@ -177,5 +200,30 @@ impl Pickle {
             pickle.0.extend(b")R");
         });
         self.0.push(b'R');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_of_any_size_is_pickled() {
+        let pickled = |value: usize| {
+            let mut pickle = Pickle(Vec::new());
+            pickle.integer(value);
+            pickle.0
+        };
+
+        assert_eq!(pickled(7), b"J\x07\0\0\0");
+        assert_eq!(pickled(1 << 31), b"\x8a\x08\0\0\0\x80\0\0\0\0");
+    }
+
+    #[test]
+    fn tensors_that_are_far_larger_than_their_file_are_refused() {
+        assert_eq!(check_expansion([3000, 900].into_iter(), 1000), Ok(()));
+        let error = check_expansion([3000, 2000].into_iter(), 1000).unwrap_err();
+        assert_eq!(error, "its tensors state 5000 bytes, but the file has 1000");
+        assert!(check_expansion([usize::MAX, usize::MAX].into_iter(), 1000).is_err());
     }
 }

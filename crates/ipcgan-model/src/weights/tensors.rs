@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::store::burn_pack::Tensor as PackTensor;
 use burn::tensor::Tensor;
+
+use crate::{NamedVisitor, visit_named};
 
 /// Maximum number of names that an error lists; further ones are only counted.
 const LISTED: usize = 5;
@@ -52,8 +54,7 @@ pub(super) fn check_names<'a>(
 /// # Errors
 /// Number and names of the tensors with other values.
 pub(super) fn check_values<N: Module>(network: &N) -> Result<(), String> {
-    let mut numbers = ValueCheck::default();
-    network.visit(&mut numbers);
+    let numbers = visit_named(network, ValueCheck::default());
     let faults = [(numbers.not_finite, "not finite (NaN or infinite)"), (numbers.negative, "below zero")];
     let faults = faults.into_iter().filter(|(names, _)| !names.is_empty());
     let faults: Vec<String> = faults.map(|(names, what)| counted(&names, &format!("{what} in places"))).collect();
@@ -62,28 +63,17 @@ pub(super) fn check_values<N: Module>(network: &N) -> Result<(), String> {
 
 #[derive(Default)]
 struct ValueCheck {
-    path: Vec<String>,
     not_finite: Vec<String>,
     negative: Vec<String>,
 }
 
-impl ModuleVisitor for ValueCheck {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+impl NamedVisitor for ValueCheck {
+    fn visit<const D: usize>(&mut self, name: &[String], parameter: &Param<Tensor<D>>) {
         let values = parameter.val().without_autodiff().into_data();
         if !values.iter::<f32>().all(f32::is_finite) {
-            self.not_finite.push(self.path.join("."));
-        } else if self.path.last().is_some_and(|name| name == "running_var")
-            && values.iter::<f32>().any(|var| var < 0.0)
-        {
-            self.negative.push(self.path.join("."));
+            self.not_finite.push(name.join("."));
+        } else if name.last().is_some_and(|name| name == "running_var") && values.iter::<f32>().any(|var| var < 0.0) {
+            self.negative.push(name.join("."));
         }
     }
 }

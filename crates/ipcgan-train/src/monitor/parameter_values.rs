@@ -1,33 +1,21 @@
 //! Values of the trainable parameters of a model.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use ipcgan_model::{NamedVisitor, visit_named};
 
-/// Every trainable parameter of `model` by its path, read from the device.
+/// Every trainable parameter of `model` by its name, read from the device.
 pub(crate) fn parameter_values<M: Module>(model: &M) -> Vec<(String, Vec<f32>)> {
-    let mut reader = Reader { path: Vec::new(), weights: Vec::new() };
-    model.visit(&mut reader);
-    reader.weights
+    visit_named(model, ParameterValues(Vec::new())).0
 }
 
-struct Reader {
-    path: Vec<String>,
-    weights: Vec<(String, Vec<f32>)>,
-}
+struct ParameterValues(Vec<(String, Vec<f32>)>);
 
-impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+impl NamedVisitor for ParameterValues {
+    fn visit<const D: usize>(&mut self, name: &[String], parameter: &Param<Tensor<D>>) {
         if parameter.is_require_grad() {
             let values = parameter.val().without_autodiff().into_data();
-            self.weights.push((self.path.join("."), values.iter::<f32>().collect()));
+            self.0.push((name.join("."), values.iter::<f32>().collect()));
         }
     }
 }

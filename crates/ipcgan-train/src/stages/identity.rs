@@ -223,8 +223,8 @@ impl IdentityModel {
     fn step_gradients(&self, batch: LabelledBatch) -> StepGradients {
         let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces.clone(), epsilon, |faces| {
-            let judged = Self { alexnet: self.alexnet.clone().no_grad(), ..self.clone() };
-            judged.objective(faces, &batch).0
+            let frozen = Self { alexnet: self.alexnet.clone().no_grad(), ..self.clone() };
+            frozen.objective(faces, &batch).0
         });
         let (loss, metrics) = self.objective(faces, &batch);
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::thread;
 
 use burn::data::dataloader::DataLoader;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
-use ipcgan_system::catch_panic;
+use ipcgan_model::{NamedVisitor, visit_named};
+use ipcgan_system::catch_device_panic;
 
 use crate::step::update::StepGradients;
 
@@ -95,7 +96,7 @@ impl DeviceGroup {
             let begin = |(device, assigned)| {
                 // A deep copy: a clone would share the running statistics.
                 let replica = model.valid().train();
-                scope.spawn(move || catch_panic(|| work(device, replica, assigned)))
+                scope.spawn(move || catch_device_panic(|| work(device, replica, assigned)))
             };
             let threads: Vec<_> = self.devices.iter().zip(assignments).map(begin).collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
@@ -137,15 +138,12 @@ struct Statistics {
     // Used as a map from id to tensors of any rank.
     tensors: GradientsParams,
     ids: Vec<ParamId>,
-    path: Vec<String>,
     device: Option<Device>,
 }
 
 impl Statistics {
     fn of<M: Module>(network: &M, device: &Device) -> Self {
-        let mut statistics = Self { device: Some(device.clone()), ..Self::default() };
-        network.visit(&mut statistics);
-        statistics
+        visit_named(network, Self { device: Some(device.clone()), ..Self::default() })
     }
 
     /// Their mean, on `device`. All are vectors, one value per channel.
@@ -167,24 +165,11 @@ impl Statistics {
         // Clones share their running statistics.
         let _ = network.clone().map(&mut self);
     }
-
-    /// Whether the visited parameter is a running statistic.
-    fn is_running_statistic(&self) -> bool {
-        self.path.last().is_some_and(|name| name.starts_with("running_"))
-    }
 }
 
-impl ModuleVisitor for Statistics {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        if self.is_running_statistic() {
+impl NamedVisitor for Statistics {
+    fn visit<const D: usize>(&mut self, name: &[String], parameter: &Param<Tensor<D>>) {
+        if name.last().is_some_and(|name| name.starts_with("running_")) {
             let tensor = parameter.val().without_autodiff();
             let tensor = match &self.device {
                 Some(device) => tensor.to_device(device),

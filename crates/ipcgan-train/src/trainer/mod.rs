@@ -19,7 +19,7 @@ use burn::train::{
     Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
     TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
-use ipcgan_system::{catch_panic, try_catch_panic};
+use ipcgan_system::{catch_device_panic, try_catch_device_panic};
 
 pub(crate) use checkpoints::CheckpointSchedule;
 pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
@@ -90,10 +90,13 @@ impl<M: StepModel> Trainer<M> {
         iterator: &mut dyn DataLoaderIterator<<M as TrainStep>::Input>,
         state: &LoopState<M>,
     ) -> Option<Vec<<M as TrainStep>::Input>> {
-        let count = self.plan.micro_batches_per_step;
-        match iterator.take(count).collect::<Result<Vec<_>, _>>() {
-            Ok(batches) if batches.len() == count => Some(batches),
-            Ok(_) => None,
+        match self.plan.next_batches(iterator) {
+            Ok(Ok(batches)) => Some(batches),
+            Ok(Err(reason)) => {
+                let error = TrainingError::Stopped { step: state.step, reason };
+                self.stop("the training data ended early", error, state);
+                None
+            }
             Err(error) => {
                 state.interrupter.fail(error);
                 None
@@ -110,7 +113,7 @@ impl<M: StepModel> Trainer<M> {
         let before = several.then(|| state.learner.clone());
         self.device_group.main().seed(self.plan.seed_of(state.step + 1));
         state.learner.lr_step();
-        let result = try_catch_panic(|| {
+        let result = try_catch_device_panic(|| {
             let metrics = M::learn(&mut state.learner, &self.device_group, batches);
             // Devices work asynchronously and report failures when a result is read; the gradient norm depends on all
             // devices.
@@ -140,7 +143,7 @@ impl<M: StepModel> Trainer<M> {
         self.report_pending(state);
         let rate = state.learner.lr_current();
         state.pending = Some(Pending { step: state.step, metrics, progress, rate });
-        match catch_panic(|| state.monitors.observe(state.step, &state.learner)) {
+        match catch_device_panic(|| state.monitors.observe(state.step, &state.learner)) {
             Ok(Ok(())) => (),
             Ok(Err(error)) => self.stop("a sample grid could not be written", error, state),
             Err(reason) => {
@@ -159,7 +162,7 @@ impl<M: StepModel> Trainer<M> {
     /// Reads the losses of the newest unread step, and reports them.
     fn report_pending(&self, state: &mut LoopState<M>) {
         let Some(Pending { step, metrics, progress, rate }) = state.pending.take() else { return };
-        let metrics = match try_catch_panic(|| metrics.read().map_err(|error| error.to_string())) {
+        let metrics = match try_catch_device_panic(|| metrics.read().map_err(|error| error.to_string())) {
             Ok(metrics) => metrics,
             Err(reason) => return self.stop_on_device_failure(&reason, None, state),
         };

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use burn::data::dataset::DatasetError;
+
 /// The steps of a stage.
 ///
 /// The loader yields the items of the whole stage in a fixed order, so a run resumed after step `k` reads from item
@@ -22,6 +24,26 @@ impl StepPlan {
     pub(super) fn epoch_ends(self) -> Vec<usize> {
         let epochs = self.validations.clamp(1, self.steps.max(1));
         (1..=epochs).map(|epoch| epoch * self.steps / epochs).collect()
+    }
+
+    /// The micro-batches of the next step. The inner error is that `batches` ended early: an incomplete step would have
+    /// other gradients, and an epoch without it fewer steps than a run resumed in it.
+    ///
+    /// # Errors
+    /// A batch cannot be read.
+    pub(super) fn next_batches<B>(
+        self,
+        batches: impl Iterator<Item = Result<B, DatasetError>>,
+    ) -> Result<Result<Vec<B>, String>, DatasetError> {
+        let count = self.micro_batches_per_step;
+        let batches: Vec<B> = batches.take(count).collect::<Result<_, _>>()?;
+        Ok(match batches.len() == count {
+            true => Ok(batches),
+            false => Err(format!(
+                "the training data ended after {} of {count} micro-batches of the next step",
+                batches.len()
+            )),
+        })
     }
 
     /// The items of `steps`.
@@ -53,5 +75,16 @@ mod tests {
 
         assert_eq!(plan.items(4..6), 12..18);
         assert_ne!(plan.seed_of(4), plan.seed_of(5));
+    }
+
+    #[test]
+    fn data_that_end_before_the_last_step_are_an_error() {
+        let plan = StepPlan { seed: 7, steps: 2, validations: 1, micro_batches_per_step: 2, faces_per_step: 4 };
+        let mut batches = [10, 11, 12].into_iter().map(Ok);
+
+        let [first, second] = [(); 2].map(|()| plan.next_batches(&mut batches).unwrap());
+
+        assert_eq!(first, Ok(vec![10, 11]));
+        assert_eq!(second.unwrap_err(), "the training data ended after 1 of 2 micro-batches of the next step");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::train::ValidLoader;
 use ipcgan_kernels::release_freed_memory;
-use ipcgan_system::catch_panic;
+use ipcgan_system::catch_device_panic;
 
 use super::Trainer;
 use super::state::LoopState;
@@ -24,7 +24,7 @@ impl<M: StepModel> Trainer<M> {
         state.progress.loss_scale = state.learner.model().loss_scale().state();
         self.checkpoints.checkpoints.begin(state.step, state.progress.clone());
         // If the main device failed there is nothing to save; that stops the loop.
-        let saved = catch_panic(|| {
+        let saved = catch_device_panic(|| {
             // Batch norm defers its last running-statistics update, which a record would miss; this applies it.
             let _ = state.learner.model().valid();
             if let Some(checkpointer) = &mut state.components.checkpointer {
@@ -38,7 +38,7 @@ impl<M: StepModel> Trainer<M> {
 
     /// Validates, and updates the best checkpoint; whether early stopping ends the stage.
     pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) -> bool {
-        if let Err(reason) = catch_panic(|| state.validate(epoch, loader)) {
+        if let Err(reason) = catch_device_panic(|| state.validate(epoch, loader)) {
             self.stop_on_device_failure(&reason, None, state);
             return false;
         }

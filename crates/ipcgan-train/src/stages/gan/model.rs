@@ -80,9 +80,9 @@ impl AgingModel {
         let real = self.augmented(batch.real.clone(), batch, View::Real);
         let generated = self.augmented(generated.detach(), batch, View::Generated);
         let features = self.discriminator.stem_features([real, generated]);
-        let judgements =
+        let evaluations =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
-        let scores = self.discriminator.conditional_scores(features, judgements);
+        let scores = self.discriminator.conditional_scores(features, evaluations);
         let outputs = DiscriminatorOutputs { scores, mismatched_weight: self.config.weights.mismatched };
         let (loss, metrics) = discriminator_objective(&self.config).training(&outputs, metrics(batch));
         StepGradients { metrics, gradients: gradients(loss, &self.discriminator, &self.loss_scale) }
@@ -96,11 +96,11 @@ impl AgingModel {
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
         let diversity = diversity(generated.clone(), batch.source.clone());
-        let augmented = self.augmented(generated.clone(), batch, View::Judged);
+        let augmented = self.augmented(generated.clone(), batch, View::GeneratorUpdate);
         let scores = discriminator.forward(augmented.clone(), batch.target.clone());
-        let source = self.augmented(batch.source.clone(), batch, View::Judged);
-        let judged = [augmented, source].map(|faces| self.shifted_window(faces));
-        let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, judged);
+        let source = self.augmented(batch.source.clone(), batch, View::GeneratorUpdate);
+        let windows = [augmented, source].map(|faces| self.shifted_window(faces));
+        let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, windows);
         let (loss, metrics) = generator_objective(&self.config).training(&outputs, metrics(batch));
         let metrics =
             metrics.with("age accuracy", accuracy(outputs.age_logits, batch.target.clone())).with(DIVERSITY, diversity);
@@ -299,8 +299,8 @@ impl InferenceStep for AgingModel {
         let alexnet = self.alexnet.on(&batch.source.device());
         let generated = self.ema_generator().forward(batch.source.clone(), batch.target.clone());
         let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
-        let judged = [generated.clone(), batch.source.clone()];
-        let outputs = GeneratorOutputs::new(&batch, generated, scores, &alexnet, judged);
+        let windows = [generated.clone(), batch.source.clone()];
+        let outputs = GeneratorOutputs::new(&batch, generated, scores, &alexnet, windows);
         let metrics = generator_objective(&self.config).validation(&outputs, metrics(&batch));
         let GeneratorOutputs { maps: [.., features], age_logits, .. } = outputs;
         let real_features = alexnet.features(batch.real.clone());

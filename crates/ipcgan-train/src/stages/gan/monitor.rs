@@ -6,12 +6,38 @@ use crate::step::metrics::StepMetrics;
 
 /// Window of the running means, in steps, and number of steps before the first warning.
 const WINDOW: f64 = 200.0;
+
+/// Limits of a running mean with hysteresis, so that a mean that fluctuates around one limit is reported once.
+struct Limits {
+    /// Where a symptom begins.
+    begins: f64,
+    /// Where a symptom that was reported has ceased.
+    ceases: f64,
+}
+
 /// Below this loss the discriminator is almost never wrong; chance is 0.25.
-const MIN_DISCRIMINATOR_LOSS: f64 = 0.02;
+const MIN_DISCRIMINATOR_LOSS: Limits = Limits { begins: 0.02, ceases: 0.03 };
 /// Above this adversarial loss of the generator, its faces are almost always recognised as generated (0.5).
-const MAX_ADVERSARIAL_LOSS: f64 = 0.4;
+const MAX_ADVERSARIAL_LOSS: Limits = Limits { begins: 0.4, ceases: 0.35 };
 /// Mode collapse: below this ratio of the diversity of generated faces to that of their sources.
-const MIN_DIVERSITY: f64 = 0.5;
+const MIN_DIVERSITY: Limits = Limits { begins: 0.5, ceases: 0.6 };
+
+/// A symptom, and whether it was reported and has not ceased since.
+#[derive(Default)]
+struct Symptom {
+    reported: bool,
+}
+
+impl Symptom {
+    fn limit(&self, limits: &Limits) -> f64 {
+        if self.reported { limits.ceases } else { limits.begins }
+    }
+
+    /// Whether it begins now, if it is `present` now.
+    fn begins(&mut self, present: bool) -> bool {
+        !std::mem::replace(&mut self.reported, present) && present
+    }
+}
 
 /// Warns when the running means over [`WINDOW`] steps show a symptom; again only after the symptom has ceased.
 pub(super) struct GanMonitor {
@@ -20,12 +46,14 @@ pub(super) struct GanMonitor {
     discriminator: f64,
     adversarial: f64,
     diversity: f64,
-    warned: [bool; 2],
+    overpowered: Symptom,
+    collapsed: Symptom,
 }
 
 impl GanMonitor {
     pub(super) fn new(notices: LineSink) -> Self {
-        Self { notices, steps: 0.0, discriminator: 0.0, adversarial: 0.0, diversity: 0.0, warned: [false; 2] }
+        let (overpowered, collapsed) = (Symptom::default(), Symptom::default());
+        Self { notices, steps: 0.0, discriminator: 0.0, adversarial: 0.0, diversity: 0.0, overpowered, collapsed }
     }
 
     /// Updates the running means with the metrics of step `step`.
@@ -49,9 +77,10 @@ impl GanMonitor {
         if self.steps < WINDOW {
             return;
         }
-        let discriminator_wins = self.discriminator < MIN_DISCRIMINATOR_LOSS && self.adversarial > MAX_ADVERSARIAL_LOSS;
-        let mode_collapse = self.diversity < MIN_DIVERSITY;
-        if discriminator_wins && !self.warned[0] {
+        let overpowered = self.discriminator < self.overpowered.limit(&MIN_DISCRIMINATOR_LOSS)
+            && self.adversarial > self.overpowered.limit(&MAX_ADVERSARIAL_LOSS);
+        let collapsed = self.diversity < self.collapsed.limit(&MIN_DIVERSITY);
+        if self.overpowered.begins(overpowered) {
             (self.notices)(&format!(
                 "warning: at step {step} the discriminator has been almost never wrong for {WINDOW} steps (its loss is {:.3}, the \
                  generator's adversarial loss {:.2}), so the generator gets little gradient from it; try a lower \
@@ -59,14 +88,13 @@ impl GanMonitor {
                 self.discriminator, self.adversarial,
             ));
         }
-        if mode_collapse && !self.warned[1] {
+        if self.collapsed.begins(collapsed) {
             (self.notices)(&format!(
                 "warning: at step {step} possible mode collapse: the diversity of generated faces is {:.0}% of that of \
                  their sources; try a larger aging.weights.identity or lower learning rates",
                 100.0 * self.diversity,
             ));
         }
-        self.warned = [discriminator_wins, mode_collapse];
     }
 }
 
@@ -77,10 +105,15 @@ mod tests {
     use super::*;
 
     fn warnings(steps: usize, discriminator: f64, adversarial: f64, diversity: f64) -> Vec<String> {
+        warnings_of(std::iter::repeat_n([discriminator, adversarial, diversity], steps))
+    }
+
+    /// The warnings of steps with these losses of the discriminator, adversarial losses and diversities.
+    fn warnings_of(steps: impl Iterator<Item = [f64; 3]>) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = lines.clone();
         let mut monitor = GanMonitor::new(Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_string())));
-        for step in 0..steps {
+        for (step, [discriminator, adversarial, diversity]) in steps.enumerate() {
             let metrics = StepMetrics::new(1).with_number(DISCRIMINATOR, discriminator);
             monitor.observe(step, &metrics.with_number(ADVERSARIAL, adversarial).with_number(DIVERSITY, diversity));
         }
@@ -99,5 +132,19 @@ mod tests {
 
         assert_eq!(lines.len(), 2);
         assert!(lines[0].contains("almost never wrong") && lines[1].contains("is 20% of"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_mean_that_fluctuates_around_a_limit_is_reported_once_and_again_after_it_has_recovered() {
+        let steps = |diversity: [f64; 2], count: usize| {
+            let turns = (0..count).map(move |step| diversity[step / 200 % 2]);
+            turns.map(|diversity| [0.2, 0.2, diversity])
+        };
+
+        let fluctuating = warnings_of(steps([0.44, 0.58], 4000));
+        let recovered = warnings_of(steps([0.3, 0.9], 400).chain(steps([0.9, 0.9], 400)).chain(steps([0.3, 0.3], 800)));
+
+        assert_eq!(fluctuating.len(), 1, "{fluctuating:?}");
+        assert_eq!(recovered.len(), 2, "{recovered:?}");
     }
 }

@@ -72,16 +72,16 @@ pub(super) struct GeneratorOutputs {
 }
 
 impl GeneratorOutputs {
-    /// The outputs for the `generated` faces of `batch`, with their `scores`. `judged` are the generated and the source
+    /// The outputs for the `generated` faces of `batch`, with their `scores`. `windows` are the generated and the source
     /// faces, augmented and cropped for AlexNet.
     pub(super) fn new(
         batch: &AgingBatch,
         generated: Tensor<4>,
         scores: Tensor<4>,
         alexnet: &FrozenAlexNet,
-        judged: [Tensor<4>; 2],
+        windows: [Tensor<4>; 2],
     ) -> Self {
-        let [maps, source_maps] = judged.map(|faces| alexnet.feature_maps(faces));
+        let [maps, source_maps] = windows.map(|faces| alexnet.feature_maps(faces));
         let [.., features] = maps.clone();
         let age_logits = alexnet.age_logits(features);
         Self { batch: batch.clone(), generated, scores, maps, source_maps, age_logits }

@@ -1,4 +1,4 @@
-//! Ctrl-C and termination signals during training.
+//! Ctrl-C and termination signals while a run is trained or a clip is aged.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ const INTERRUPTED: i32 = 130;
 /// in it.
 const REPEAT_WINDOW: Duration = Duration::from_millis(500);
 
-/// The first Ctrl-C (or SIGTERM, or SIGHUP) stops with a checkpoint; the second exits immediately, after restoring
-/// the terminal.
-pub(crate) fn on_signals() -> Result<Interrupter> {
+/// The first Ctrl-C (or SIGTERM, or SIGHUP) stops in order and prints how, such as `stopping after this step with a
+/// checkpoint`; the second exits immediately, after restoring the terminal.
+pub(crate) fn on_signals(stopping: &'static str) -> Result<Interrupter> {
     let interrupter = Interrupter::new();
     let stop = interrupter.clone();
     let mut first: Option<Instant> = None;
@@ -23,8 +23,8 @@ pub(crate) fn on_signals() -> Result<Interrupter> {
             first = Some(Instant::now());
             forget_lost_terminal();
             stop.stop(Some("interrupted"));
-            let text = "stopping after this step with a checkpoint; press Ctrl-C again to exit immediately";
-            if !show_above_dashboard(text) {
+            let text = format!("{stopping}; press Ctrl-C again to exit immediately");
+            if !show_above_dashboard(&text) {
                 info!("{text}");
             }
         }

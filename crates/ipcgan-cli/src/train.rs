@@ -50,7 +50,10 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         display,
         notices: if dashboard { notices.sink() } else { Arc::new(|line| warn!("{line}")) },
         // A dry run has nothing to save.
-        interrupter: if request.dry_run { Interrupter::new() } else { interrupt::on_signals()? },
+        interrupter: match request.dry_run {
+            true => Interrupter::new(),
+            false => interrupt::on_signals("stopping after this step with a checkpoint")?,
+        },
         resume: request.resume,
         device_memory,
     };

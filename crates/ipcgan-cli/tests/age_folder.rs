@@ -99,7 +99,7 @@ fn skipped_files_are_counted_and_reported() {
 
     let (results, stderr) = age(0, folder.path(), &["photos", "--to", "51+", "--json"]);
 
-    assert!(stderr.contains("not read: 1 camera RAW: develop it") && stderr.contains("--video"), "{stderr}");
+    assert!(stderr.contains("not read: 1 camera RAW: develop it") && stderr.contains("1 video: name it"), "{stderr}");
     let last: Value = serde_json::from_str(results.lines().last().unwrap()).unwrap();
     let summary = &last["summary"];
     assert_eq!(summary["aged"], 1);
@@ -254,19 +254,6 @@ fn frames_are_written_in_numerical_order_without_damaged_ones() {
         stderr.contains("error: f2.png is ") && stderr.contains("error: 1 of 3 photos could not be aged"),
         "{stderr}"
     );
-}
-
-#[test]
-fn a_video_file_is_rejected_with_advice_to_extract_frames() {
-    let folder = folder(&["frames/1.png"]);
-    fs::write(folder.path().join("clip.mp4"), b"\0\0\0\x20ftypisom").unwrap();
-    fs::write(folder.path().join("renamed.jpg"), b"\0\0\0\x20ftypmp42").unwrap();
-
-    for name in ["clip.mp4", "renamed.jpg"] {
-        let (_, stderr) = age(1, folder.path(), &[name]);
-        assert!(stderr.contains(&format!("error: {name} is a video")), "{stderr}");
-        assert!(stderr.contains("ffmpeg") && stderr.contains("--video"), "{stderr}");
-    }
 }
 
 #[test]

@@ -20,8 +20,7 @@ use tempfile::NamedTempFile;
 /// # Errors
 /// The folder does not exist, the disk is full, or the folder is not writable; the error does not name the file.
 pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
-    temporary(path, contents)?.persist(path)?;
-    Ok(())
+    with_contents(path, contents)?.persist(path)
 }
 
 /// Like [`write_atomic`], but never replaces a file, not even one that another process creates at `path` meanwhile.
@@ -29,26 +28,77 @@ pub fn write_atomic(path: &Path, contents: &[u8]) -> io::Result<()> {
 /// # Errors
 /// As [`write_atomic`], and [`io::ErrorKind::AlreadyExists`].
 pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let error = match temporary(path, contents)?.persist_noclobber(path) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    if error.error.kind() == io::ErrorKind::AlreadyExists {
-        return Err(error.error);
-    }
-    // File systems without hard links (FAT, some network drives) cannot rename without replacing: an empty file
-    // reserves the name first.
-    OpenOptions::new().write(true).create_new(true).open(path)?;
-    if let Err(error) = error.file.persist(path) {
-        // Nothing is left behind; a failure to remove it is less important than the first one.
-        let _ = fs::remove_file(path);
-        return Err(error.error);
-    }
-    Ok(())
+    with_contents(path, contents)?.persist_new(path)
 }
 
-/// A temporary file with `contents`, synced to disk, in the folder of `path`.
-fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
+/// A temporary file with `contents` in the folder of `path`.
+fn with_contents(path: &Path, contents: &[u8]) -> io::Result<TemporaryFile> {
+    let mut file = locked(path)?;
+    file.write_all(contents)?;
+    Ok(TemporaryFile(file))
+}
+
+/// A file under a temporary name in its final folder, for content that another program writes.
+///
+/// It is removed if it is dropped before it gets its name.
+#[derive(Debug)]
+pub struct TemporaryFile(NamedTempFile);
+
+impl TemporaryFile {
+    /// An empty file in the folder of `path`.
+    ///
+    /// # Errors
+    /// As [`write_atomic`].
+    pub fn beside(path: &Path) -> io::Result<Self> {
+        let file = locked(path)?;
+        // The lock of Windows keeps other programs from writing; there, an open file cannot be removed as stale either.
+        #[cfg(windows)]
+        file.as_file().unlock()?;
+        Ok(Self(file))
+    }
+
+    /// Its temporary name.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Syncs the file to disk and renames it to `path`, replacing an existing file.
+    ///
+    /// # Errors
+    /// As [`write_atomic`].
+    pub fn persist(self, path: &Path) -> io::Result<()> {
+        self.0.as_file().sync_all()?;
+        self.0.persist(path)?;
+        Ok(())
+    }
+
+    /// Like [`TemporaryFile::persist`], but never replaces a file.
+    ///
+    /// # Errors
+    /// As [`write_new`].
+    pub fn persist_new(self, path: &Path) -> io::Result<()> {
+        self.0.as_file().sync_all()?;
+        let error = match self.0.persist_noclobber(path) {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        if error.error.kind() == io::ErrorKind::AlreadyExists {
+            return Err(error.error);
+        }
+        // File systems without hard links (FAT, some network drives) cannot rename without replacing: an empty file
+        // reserves the name first.
+        OpenOptions::new().write(true).create_new(true).open(path)?;
+        if let Err(error) = error.file.persist(path) {
+            // Nothing is left behind; a failure to remove it is less important than the first one.
+            let _ = fs::remove_file(path);
+            return Err(error.error);
+        }
+        Ok(())
+    }
+}
+
+/// An empty, locked temporary file in the folder of `path`.
+fn locked(path: &Path) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -64,17 +114,14 @@ fn temporary(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     loop {
-        let mut file = builder.tempfile_in(folder)?;
+        let file = builder.tempfile_in(folder)?;
         // Another process may have removed it as stale before it was locked: try again with a new file. On file systems
         // without locks, no process removes files.
         match file.as_file().try_lock() {
             Err(TryLockError::WouldBlock) => continue,
             Ok(()) if !file.path().exists() => continue,
-            _ => (),
+            _ => return Ok(file),
         }
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        return Ok(file);
     }
 }
 
@@ -183,6 +230,26 @@ mod tests {
         });
 
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn what_another_program_writes_gets_its_name_when_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("clip.mp4");
+        let started = || {
+            let file = TemporaryFile::beside(&path).unwrap();
+            std::fs::write(file.path(), b"frames").unwrap();
+            file
+        };
+
+        drop(started());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a dropped file is removed");
+        started().persist_new(&path).unwrap();
+
+        assert_eq!(std::fs::read(&path).unwrap(), b"frames");
+        assert_eq!(started().persist_new(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        started().persist(&path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

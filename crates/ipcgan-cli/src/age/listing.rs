@@ -26,6 +26,13 @@ pub(crate) struct Photo {
     pub(crate) given: Given,
 }
 
+impl Photo {
+    /// Whether it is a video file by its name, which is aged as a whole.
+    pub(crate) fn is_clip(&self) -> bool {
+        matches!(&self.source, Source::File(path) if is_video(path))
+    }
+}
+
 /// How a photo was selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
@@ -351,7 +358,7 @@ mod tests {
         let text = listing.skipped_text().unwrap();
         assert_eq!(text, "2 camera RAW, 1 Photoshop, 1 video, 2 other files, 2 hidden files or folders");
         let advice = listing.advice().unwrap();
-        assert!(advice.starts_with("2 camera RAW: develop it") && advice.contains("--video"), "{advice}");
+        assert!(advice.starts_with("2 camera RAW: develop it") && advice.contains("1 video: name it"), "{advice}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! `ipcgan age`: ages the people in photos.
+//! `ipcgan age`: ages the people in photos and videos.
 //!
 //! In order of execution: [`listing`] finds the photos, [`selection`] parses ages and faces, [`output_names`] names all
-//! results before anything is written, [`photo`] ages one photo after the other, and [`resume_log`] records what is done.
+//! results before anything is written, [`photo`] ages one photo after the other and [`video`] a video file, and
+//! [`resume_log`] records what is done.
 
 mod aging;
 mod animation;
@@ -18,14 +19,17 @@ mod source;
 mod summary;
 mod video;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use ipcgan::PhotoAging;
+use ipcgan::system::JsonPath;
 use log::{debug, error, info, warn};
 
 use crate::devices;
+use crate::exit_reason::ExitReason;
 use crate::output::{in_one_line, print_error, print_line, print_path};
 use crate::progress::Progress;
 use crate::weights::face_aging;
@@ -40,6 +44,7 @@ use resume_log::{PhotoId, ResumeLog};
 pub(crate) use selection::{Age, DEFAULT_STRENGTH, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;
 use summary::Summary;
+use video::{AgedClip, ClipAging, Container};
 
 /// Maximum number of renamed results that are listed.
 const MAX_RENAMED: usize = 5;
@@ -50,6 +55,7 @@ pub(crate) fn run(request: &AgeRequest) -> Result<()> {
         listing.sort();
     }
     report_skipped(&listing, request.report);
+    let clips = ClipAging::of(request, &listing.photos)?;
     let device = devices::open(&request.device)?;
     let face_aging = face_aging(request.weights.as_deref(), &device)?;
     debug!("loaded weights");
@@ -60,6 +66,9 @@ pub(crate) fn run(request: &AgeRequest) -> Result<()> {
     fs::create_dir_all(&request.out).with_context(|| format!("cannot create the folder {}", request.out.display()))?;
     let log = ResumeLog::open(&request.out)?;
     let suffixes = Suffixes::new(&ages, &face_aging.age_groups().names(), request.format);
+    let clip_paths = listing.photos.iter().filter(|photo| photo.is_clip()).map(|photo| photo.source.path());
+    let containers: HashSet<Container> = clip_paths.map(Container::of).collect();
+    let suffixes = suffixes.with_clips(&ages, containers);
     let on_conflict = match request.sequence {
         Sequence::Video => NameConflict::Refuse,
         Sequence::Photos => NameConflict::Rename,
@@ -69,8 +78,8 @@ pub(crate) fn run(request: &AgeRequest) -> Result<()> {
     let aging =
         Aging { photo_aging: PhotoAging::new(face_aging, &device), ages, suffixes, settings, out: request.out.clone() };
     match request.sequence {
-        Sequence::Video => video::run(&aging, &listing, &names.bases, log),
-        Sequence::Photos => age_all(&aging, &listing, &names, log, request),
+        Sequence::Video => video::frames::run(&aging, &listing, &names.bases, log),
+        Sequence::Photos => age_all(&Tools { aging, clips }, &listing, &names, log, request),
     }
 }
 
@@ -96,9 +105,21 @@ fn report_renamed(photos: &[Photo], names: &OutputNames) {
     }
 }
 
+/// What ages photos and, if there are any, clips.
+struct Tools {
+    aging: Aging,
+    clips: Option<ClipAging>,
+}
+
+/// A photo or a clip that was aged.
+enum Aged {
+    Photo(AgedPhoto),
+    Clip(AgedClip),
+}
+
 /// Ages each photo, continues after failures, and skips photos that are up to date.
 fn age_all(
-    aging: &Aging,
+    tools: &Tools,
     listing: &Listing,
     names: &OutputNames,
     mut log: ResumeLog,
@@ -106,13 +127,22 @@ fn age_all(
 ) -> Result<()> {
     let is_one = listing.photos.len() == 1 && listing.photos[0].given == Given::ByName && listing.unreadable.is_empty();
     let mut summary = Summary::new(listing);
-    let progress = Progress::new("ageing photos");
+    let mut progress = None;
     for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
-        progress.show(index, listing.photos.len());
-        match age(aging, photo, base, &mut log, request) {
+        if tools.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
+            let text = "interrupted; the same command with the photos and videos that are left continues";
+            return Err(ExitReason::Stopped(text.into()).into());
+        }
+        if photo.is_clip() {
+            // A clip shows its own progress.
+            progress = None;
+        } else {
+            progress.get_or_insert_with(|| Progress::new("ageing photos")).show(index, listing.photos.len());
+        }
+        match age(tools, photo, base, &mut log, request) {
             Ok(Some(aged)) => {
                 summary.aged += 1;
-                summary.replaced += aged.replaced;
+                summary.replaced += aged.replaced();
                 print_aged(&aged, request.report);
             }
             Ok(None) => summary.aged_before += 1,
@@ -121,14 +151,14 @@ fn age_all(
                 if request.report == Report::Json {
                     print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
                 }
-                if is_one {
+                if is_one || matches!(error.downcast_ref(), Some(ExitReason::Stopped(_))) {
                     return Err(error);
                 }
                 print_error(&error);
             }
         }
     }
-    progress.finish();
+    drop(progress);
     summary.report_replaced();
     if is_one {
         return Ok(());
@@ -140,14 +170,17 @@ fn age_all(
     summary.result()
 }
 
-/// Ages a photo; none if its results are up to date.
+/// Ages a photo or a clip; none if its results are up to date.
 fn age(
-    aging: &Aging,
+    Tools { aging, clips }: &Tools,
     photo: &Photo,
     base: &Path,
     log: &mut ResumeLog,
     request: &AgeRequest,
-) -> Result<Option<AgedPhoto>> {
+) -> Result<Option<Aged>> {
+    if let Some(clips) = clips.as_ref().filter(|_| photo.is_clip()) {
+        return clips.age(aging, photo, base, log).map(Aged::Clip).map(Some);
+    }
     let bytes = photo.source.read()?;
     let id = PhotoId { path: photo.location.as_path().into(), content: Content::of(&bytes) };
     if photo.given == Given::InFolder && !request.reprocess && log.has(&id, base, &aging.settings) {
@@ -155,14 +188,32 @@ fn age(
     }
     let aged = aging.age(&Job { id: &id, source: &photo.source, bytes: &bytes, base }, log)?;
     log.note(aged.record.clone())?;
-    Ok(Some(aged))
+    Ok(Some(Aged::Photo(aged)))
+}
+
+impl Aged {
+    fn files(&self) -> &[JsonPath] {
+        match self {
+            Self::Photo(photo) => &photo.files,
+            Self::Clip(clip) => &clip.files,
+        }
+    }
+
+    /// Number of replaced results of earlier runs.
+    fn replaced(&self) -> usize {
+        match self {
+            Self::Photo(photo) => photo.replaced,
+            Self::Clip(clip) => clip.replaced,
+        }
+    }
 }
 
 /// Prints the written files, or all results as JSON.
-fn print_aged(aged: &AgedPhoto, report: Report) {
-    match report {
-        Report::Json => print_json(&AgeResult::Aged(aged)),
-        Report::Files => aged.files.iter().for_each(|file| print_path(file.as_path())),
+fn print_aged(aged: &Aged, report: Report) {
+    match (report, aged) {
+        (Report::Files, _) => aged.files().iter().for_each(|file| print_path(file.as_path())),
+        (Report::Json, Aged::Photo(photo)) => print_json(&AgeResult::Aged(photo)),
+        (Report::Json, Aged::Clip(clip)) => print_json(&AgeResult::AgedClip(clip)),
     }
 }
 

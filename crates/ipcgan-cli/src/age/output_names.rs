@@ -14,6 +14,7 @@ use super::listing::Photo;
 use super::output_format::OutputFormat;
 use super::resume_log::ResumeLog;
 use super::selection::Age;
+use super::video::Container;
 
 /// Maximum length, in bytes, of the ages in the name of a contact sheet.
 const MAX_STRIP_AGES: usize = 60;
@@ -65,7 +66,21 @@ impl Suffixes {
         Self { all, strip }
     }
 
-    /// Suffix of the photo, or a face, at an age.
+    /// Adds the suffixes of clips at `ages` in `containers`.
+    pub(crate) fn with_clips(mut self, ages: &[Age], containers: impl IntoIterator<Item = Container>) -> Self {
+        for container in containers {
+            let end = container.extension();
+            self.all.extend(ages.iter().flat_map(|age| [Self::image(&age.name, end), Self::partial(&age.name, end)]));
+        }
+        self
+    }
+
+    /// Suffix of an interrupted clip at an age.
+    pub(crate) fn partial(age: &str, extension: &str) -> String {
+        format!("-{age}-partial.{extension}")
+    }
+
+    /// Suffix of the photo, a face or a clip at an age.
     pub(crate) fn image(age: &str, format: impl std::fmt::Display) -> String {
         format!("-{age}.{format}")
     }

@@ -18,6 +18,7 @@ use super::request::OutputKind;
 use super::resume_log::{PhotoId, PhotoRecord, ResumeLog, Written};
 use super::source::Source;
 use super::summary::Summary;
+use super::video::AgedClip;
 
 /// Minimum ratio of the face size to the crop size of an aligned crop; below it the crop is a whole photo.
 const MIN_CROP_RATIO: f32 = 0.5;
@@ -49,6 +50,7 @@ pub(crate) struct AgedPhoto {
 #[serde(untagged)]
 pub(crate) enum AgeResult<'a> {
     Aged(&'a AgedPhoto),
+    AgedClip(&'a AgedClip),
     Failed { path: JsonPath, error: String },
     Summary { summary: &'a Summary },
 }

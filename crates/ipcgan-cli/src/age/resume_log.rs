@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::system::JsonPath;
+use ipcgan::system::{JsonPath, TemporaryFile};
 use serde::{Deserialize, Serialize};
 
 use super::result_settings::ResultSettings;
@@ -206,19 +206,7 @@ impl ResumeLog {
     /// # Errors
     /// The file exists and was not written for this photo, or was modified since; or the folder is not writable.
     pub(crate) fn write(&mut self, file: &Path, bytes: &[u8], photo: &PhotoId) -> Result<Written> {
-        let path = self.folder.join(file);
-        let existing = fs::symlink_metadata(&path);
-        let written = match existing {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Written::New,
-            Ok(found) if found.is_file() && self.wrote(file, photo) => Written::Replaced,
-            Ok(_) => bail!(
-                "{} already exists, and is no result of {} or was changed since; move it away, or choose another folder \
-                 with --out",
-                path.display(),
-                photo.path.as_path().display()
-            ),
-            Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
-        };
+        let (path, written) = self.destination(file, photo)?;
         self.append(Line::File(FileRecord { file: file.into(), content: Content::of(bytes), of: photo.clone() }))?;
         let result = match written {
             Written::New => ipcgan::system::write_new(&path, bytes),
@@ -226,6 +214,39 @@ impl ResumeLog {
         };
         result.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(written)
+    }
+
+    /// Like [`ResumeLog::write`], with the content of a complete temporary file.
+    pub(crate) fn persist(&mut self, file: &Path, complete: TemporaryFile, photo: &PhotoId) -> Result<Written> {
+        let (path, written) = self.destination(file, photo)?;
+        let cannot_write = || format!("cannot write {}", path.display());
+        let content = Content::of_file(complete.path()).with_context(cannot_write)?;
+        self.append(Line::File(FileRecord { file: file.into(), content, of: photo.clone() }))?;
+        let result = match written {
+            Written::New => complete.persist_new(&path),
+            Written::Replaced => complete.persist(&path),
+        };
+        result.with_context(cannot_write)?;
+        Ok(written)
+    }
+
+    /// Path of the result `file` of `photo`, and whether an earlier result is there.
+    ///
+    /// # Errors
+    /// The file exists and was not written for this photo, or was modified since.
+    pub(crate) fn destination(&self, file: &Path, photo: &PhotoId) -> Result<(PathBuf, Written)> {
+        let path = self.folder.join(file);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, Written::New)),
+            Ok(found) if found.is_file() && self.wrote(file, photo) => Ok((path, Written::Replaced)),
+            Ok(_) => bail!(
+                "{} already exists, and is no result of {} or was changed since; move it away, or choose another folder \
+                 with --out",
+                path.display(),
+                photo.path.as_path().display()
+            ),
+            Err(error) => Err(error).with_context(|| format!("cannot write {}", path.display())),
+        }
     }
 
     /// Records that a photo is complete.

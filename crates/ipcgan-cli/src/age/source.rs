@@ -21,9 +21,10 @@ const HEAD_BYTES: u64 = 4096;
 const VIDEO_EXTENSIONS: [&str; 16] =
     ["3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "ogv", "vob", "webm", "wmv"];
 
-/// Advice for videos.
-pub(crate) const VIDEO_ADVICE: &str =
-    "extract its frames first (ffmpeg -i VIDEO frames/%05d.png), then age them with `ipcgan age frames --video`";
+/// Advice for videos among photos.
+pub(crate) const VIDEO_ADVICE: &str = "name it on the command line to age it: ipcgan age clip.mp4";
+/// Advice for a video that is not a file with the name of one.
+const NAME_ADVICE: &str = "give it as a file whose name ends as a video's (.mp4, .mov, .webm, .mkv, .avi)";
 
 /// Where a photo comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +123,7 @@ fn read(mut file: impl Read, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes).with_context(unreadable)?;
     if is_video(path) || holds_video(&bytes) {
-        bail!("{} is a video; {VIDEO_ADVICE}", path.display());
+        bail!("{} is a video, not a photo; {NAME_ADVICE}", path.display());
     }
     use DataError::{NotAnImage, UnknownFormat, UnreadableKind};
     if let Err(error @ (UnknownFormat { .. } | UnreadableKind { .. } | NotAnImage { .. })) =

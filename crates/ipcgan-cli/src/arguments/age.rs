@@ -17,13 +17,15 @@ Examples:
   ipcgan age photo.jpg --to 35,45 --strength 1.3
   ipcgan age photo.jpg --animate                also a GIF through all ages and back
   ipcgan age holidays --out older --to 51+      all photos of a folder; a second run ages only new photos
-  ipcgan age frames --video --to 51+            video frames with temporal smoothing (ffmpeg -i clip.mp4 frames/%05d.png)
+  ipcgan age clip.mp4 --to 60                   a video, with its sound; needs ffmpeg
+  ipcgan age frames --video --to 51+            video frames that are photos, with temporal smoothing
   ipcgan age - --to 60 --out aged < photo.jpg   a photo from standard input
   ipcgan age photo.jpg --json                   face locations and output files as JSON
   ipcgan age face.png --aligned --weights run/weights/generator.safetensors")]
 pub(crate) struct AgeArguments {
-    /// Photos (JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP), folders of photos, or `-` for a photo from standard input.
-    #[arg(required = true, value_name = "PHOTO|FOLDER|-")]
+    /// Photos (JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP), folders of photos, videos (.mp4, .mov, .webm, .mkv, .avi;
+    /// ffmpeg must be installed), or `-` for a photo from standard input.
+    #[arg(required = true, value_name = "PHOTO|FOLDER|VIDEO|-")]
     photos: Vec<PathBuf>,
     /// Target ages, separated by commas: `all` groups, groups by name (31-40, 51+), or years (45), from the first age
     /// of the youngest group to 120.

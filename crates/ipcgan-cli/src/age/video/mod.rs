@@ -1,0 +1,20 @@
+//! Ages videos with face tracking and temporal smoothing.
+//!
+//! In reading order: [`tracked_faces`] smooths residuals over time; [`frames`] ages frames that are photos. A *clip* is a
+//! video file, which `ffmpeg` decodes and encodes: [`program`] runs it, [`probe`] describes a clip and [`timing`] its frame
+//! rate, [`container`] and [`colours`] say how the result is stored, [`decoder`] and [`encoder`] are pipes of frames, and
+//! [`clip`] ages one.
+
+mod clip;
+mod colours;
+mod container;
+mod decoder;
+mod encoder;
+pub(super) mod frames;
+mod probe;
+mod program;
+mod timing;
+mod tracked_faces;
+
+pub(super) use clip::{AgedClip, ClipAging};
+pub(super) use container::Container;

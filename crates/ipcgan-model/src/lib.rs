@@ -37,5 +37,7 @@ pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenera
 pub use ipcgan_kernels::Adam;
 pub use judge::{AgeEstimator, Recogniser};
 pub use network_size::InvalidSize;
-pub use operation::{CpuKernels, Precision, SquareSum, adam_update, can_adam_update, ema_tensor_update, is_cpu};
+pub use operation::{
+    CpuKernels, KernelLaunches, Precision, SquareSum, adam_update, can_adam_update, ema_tensor_update, is_cpu,
+};
 pub use yunet::Yunet;

@@ -21,6 +21,7 @@ mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "no_gpu.rs"]
 mod gpu;
+mod kernel_launches;
 mod linear;
 mod mean_squared_error;
 mod nhwc_tensor;
@@ -39,6 +40,7 @@ pub use cpu_kernels::CpuKernels;
 pub use ema::ema_tensor_update;
 pub use engine::is_cpu;
 pub(crate) use frozen::FrozenConv;
+pub use kernel_launches::KernelLaunches;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, weighted_squared_error};
 pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};

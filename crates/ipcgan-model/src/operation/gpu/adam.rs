@@ -94,8 +94,9 @@ fn adam_kernel<N: Size>(
 mod tests {
     use burn::tensor::Device;
 
-    use super::super::tests::{largest_share, launches, test_gpu};
+    use super::super::tests::{largest_share, test_gpu};
     use super::*;
+    use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
 
     const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, time: 0 };
@@ -141,8 +142,8 @@ mod tests {
         // The memory of new tensors is filled when it is first asked for.
         let adam = Adam { time: 1, ..ADAM };
 
-        let counted = launches(|| drop(adam_update(adam, parameter, gradient, moments)));
+        let counted = KernelLaunches::of(|| drop(adam_update(adam, parameter, gradient, moments)));
 
-        assert_eq!(counted.values().sum::<usize>(), 1, "{counted:?}");
+        assert_eq!(counted.total(), 1, "{counted}");
     }
 }

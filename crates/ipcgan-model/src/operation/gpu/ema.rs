@@ -52,8 +52,9 @@ fn ema_kernel<N: Size>(
 #[cfg(test)]
 mod tests {
 
-    use super::super::tests::{largest_share, launches, test_gpu};
+    use super::super::tests::{largest_share, test_gpu};
     use super::*;
+    use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
 
     #[test]
@@ -65,10 +66,10 @@ mod tests {
         let on_gpu = average.clone().to_device(&gpu);
 
         let mut found = None;
-        let counted = launches(|| found = Some(ema_tensor_update(on_gpu, permuted, 0.9)));
+        let counted = KernelLaunches::of(|| found = Some(ema_tensor_update(on_gpu, permuted, 0.9)));
 
         assert!(largest_share(found.unwrap(), average * 0.9 + value * 0.1) < 1e-6);
-        assert_eq!(counted.values().sum::<usize>(), 1, "{counted:?}");
+        assert_eq!(counted.total(), 1, "{counted}");
     }
 
     #[test]

@@ -10,12 +10,14 @@ mod adam;
 mod ema;
 mod grouped_convolution;
 pub(super) mod kernel;
+mod observed;
 mod square_sum;
 pub(super) mod sums;
 pub(super) mod weight_gradient;
 
 pub(super) use adam::adam_update;
 pub(super) use ema::ema_tensor_update;
+pub(super) use observed::{observed_launches, without_executing};
 pub(super) use square_sum::SquareTerms;
 
 use burn::backend::tensor::FloatTensor;
@@ -81,11 +83,7 @@ pub(super) fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
     use burn::tensor::Device;
-    use cubecl::logging::{LaunchObservation, LaunchObserver};
 
     use super::*;
 
@@ -96,31 +94,6 @@ pub(super) mod tests {
             #[cfg(feature = "wgpu")]
             Ok("wgpu:software") => Some(Device::wgpu(burn::tensor::DeviceKind::Cpu)),
             Ok(_) => Some(Device::default()),
-        }
-    }
-
-    /// Number of launches of each kernel by `run` in this thread.
-    pub(in crate::operation) fn launches(run: impl FnOnce()) -> BTreeMap<&'static str, usize> {
-        // The observer is one for the whole process.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _turn: MutexGuard<()> = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = Arc::new(Counts { thread: std::thread::current().id(), of_kernels: Mutex::default() });
-        let observation = LaunchObservation::new(counts.clone());
-        run();
-        drop(observation);
-        counts.of_kernels.lock().unwrap().clone()
-    }
-
-    struct Counts {
-        thread: std::thread::ThreadId,
-        of_kernels: Mutex<BTreeMap<&'static str, usize>>,
-    }
-
-    impl LaunchObserver for Counts {
-        fn launched(&self, kernel: &'static str) {
-            if std::thread::current().id() == self.thread {
-                *self.of_kernels.lock().unwrap().entry(kernel).or_default() += 1;
-            }
         }
     }
 

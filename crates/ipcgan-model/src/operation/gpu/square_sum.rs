@@ -120,8 +120,9 @@ fn sum_kernel(partial: &[f32], total: &mut [f32], iterations: usize, #[comptime]
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{launches, test_gpu};
+    use super::super::tests::test_gpu;
     use super::*;
+    use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
 
     #[test]
@@ -134,7 +135,7 @@ mod tests {
         let on_gpu = tensors.map(|tensor| tensor.to_device(&gpu).swap_dims(0, 1));
 
         let mut found = None;
-        let counted = launches(|| {
+        let counted = KernelLaunches::of(|| {
             let mut terms = SquareTerms::default();
             assert!(on_gpu.iter().all(|tensor| terms.take(tensor)));
             found = terms.sum();
@@ -142,6 +143,6 @@ mod tests {
 
         let found: f32 = found.unwrap().into_scalar();
         assert!((f64::from(found) / expected - 1.0).abs() < 1e-6, "{found} instead of {expected}");
-        assert_eq!(counted.values().sum::<usize>(), 5, "{counted:?}");
+        assert_eq!(counted.total(), 5, "{counted}");
     }
 }

@@ -38,6 +38,7 @@ pub use ipcgan_kernels::Adam;
 pub use judge::{AgeEstimator, Recogniser};
 pub use network_size::InvalidSize;
 pub use operation::{
-    CpuKernels, KernelLaunches, Precision, SquareSum, adam_update, can_adam_update, ema_tensor_update, is_cpu,
+    CpuKernels, KernelLaunches, Precision, ScaleTogether, SquareSum, adam_update, can_adam_update, ema_tensor_update,
+    is_cpu, update_together,
 };
 pub use yunet::Yunet;

@@ -29,10 +29,11 @@ mod packed_conv;
 mod pool;
 mod precision;
 mod resize;
+mod scale;
 mod square_sum;
 mod tanh;
 
-pub use adam::{adam_update, can_adam_update};
+pub use adam::{adam_update, can_adam_update, update_together};
 pub(crate) use batch_norm::{BatchNormPass, batch_norm};
 pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use convolution::{convolution, transposed_convolution};
@@ -47,5 +48,6 @@ pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_n
 pub(crate) use pool::{local_response_norm, max_pool};
 pub use precision::Precision;
 pub(crate) use resize::{ResizeSpec, resize};
+pub use scale::ScaleTogether;
 pub use square_sum::SquareSum;
 pub(crate) use tanh::{tanh, tanh_offset};

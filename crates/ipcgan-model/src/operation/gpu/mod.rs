@@ -4,21 +4,26 @@
 //! a bias, or the mean of a batch norm. That leaves most of a GPU idle, and is wrong on Mesa's software drivers, which end
 //! loops after 65,535 iterations. Here such reductions are split into parts, each with its own threads.
 //!
-//! Optimizers update dozens of small tensors, where the launches dominate, so each update is one kernel.
+//! Optimizers update dozens of small tensors, where the launches dominate, so many updates share a launch.
 
 mod adam;
 mod ema;
 mod grouped_convolution;
 pub(super) mod kernel;
 mod observed;
+mod scale;
 mod square_sum;
 pub(super) mod sums;
+mod tensor_list;
+mod together;
 pub(super) mod weight_gradient;
 
 pub(super) use adam::adam_update;
 pub(super) use ema::ema_tensor_update;
 pub(super) use observed::{observed_launches, without_executing};
+pub(super) use scale::ScaleTerms;
 pub(super) use square_sum::SquareTerms;
+pub(super) use together::together;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchDevice, TensorMetadata};

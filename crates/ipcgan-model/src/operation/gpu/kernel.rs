@@ -32,6 +32,13 @@ pub(in crate::operation) fn uploaded(client: &Client, device: &CubeDevice, value
     CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([values.len()]), handle, DType::F32)
 }
 
+/// `indices` on the device.
+pub(in crate::operation) fn uploaded_indices(client: &Client, device: &CubeDevice, indices: &[usize]) -> CubeTensor {
+    let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
+    let handle = client.create_from_slice(u32::as_bytes(&indices));
+    CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([indices.len()]), handle, DType::U32)
+}
+
 /// `tensor`, to be written to: a copy if another tensor shares its memory.
 pub(in crate::operation) fn owned(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() && tensor.is_nonoverlapping() { tensor } else { tensor.copy() }

@@ -8,12 +8,10 @@
 
 mod adam;
 mod ema;
-mod grouped_convolution;
 pub(super) mod kernel;
 mod observed;
 mod scale;
 mod square_sum;
-pub(super) mod sums;
 mod tensor_list;
 mod together;
 pub(super) mod weight_gradient;
@@ -25,9 +23,11 @@ pub(super) use scale::ScaleTerms;
 pub(super) use square_sum::SquareTerms;
 pub(super) use together::together;
 
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, DispatchDevice, TensorMetadata};
-use burn::tensor::{DType, Device, FloatDType, Shape, Slice, Tensor};
+use burn::backend::{Backend, Cube, DispatchDevice, TensorMetadata};
+use burn::tensor::{DType, Device, FloatDType, Shape, Tensor};
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{ElemType, FloatKind};
 
 /// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
@@ -67,15 +67,23 @@ pub(super) fn reshaped<B: Backend, const D: usize>(x: FloatTensor<B>, shape: [us
     B::float_reshape(x, Shape::new(shape))
 }
 
-/// All `length` of an axis.
-fn whole(length: usize) -> Slice {
-    Slice::new(0, Some(length as isize), 1)
-}
-
 /// `[batch, channels, height, width]` as `[batch * height * width, channels]`, as convolutions leave it in memory.
 pub(super) fn channels_last<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [batch, channels, height, width] = dims::<B, 4>(&x);
     reshaped::<B, 2>(B::float_permute(x, &[0, 2, 3, 1]), [batch * height * width, channels])
+}
+
+/// `tensors`, of one shape: maps as `[batch, height, width, channels]`, as convolutions leave them in memory; and what
+/// undoes it.
+pub(super) fn channels_last_order<const N: usize>(
+    tensors: [CubeTensor; N],
+) -> ([CubeTensor; N], impl FnOnce(CubeTensor) -> CubeTensor) {
+    let are_maps = tensors[0].meta.num_dims() == 4;
+    let permuted = move |tensor: CubeTensor, axes: [usize; 4]| match are_maps {
+        true => Cube::float_permute(tensor, &axes),
+        false => tensor,
+    };
+    (tensors.map(|tensor| permuted(tensor, [0, 2, 3, 1])), move |tensor| permuted(tensor, [0, 3, 1, 2]))
 }
 
 /// For long sums.

@@ -16,13 +16,14 @@ mod timing;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::CpuKernels;
+use ipcgan::model::{CpuKernels, KernelLaunches};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
@@ -158,11 +159,28 @@ fn training_step(criterion: &mut Criterion<Rate>) {
         let (name, device) = (&backend.name, backend.selected());
         for batch in TRAINING_BATCHES {
             let mut step = step::training_step(preset, 100, batch, device);
+            print_launches(&format!("{name}, {batch} faces"), device, || drop(black_box(step())));
             group.throughput(Throughput::Elements(batch as u64));
             group.bench_function(BenchmarkId::new(name, batch), |bencher| {
                 until_done(bencher, device, || drop(black_box(step())));
             });
         }
+    }
+}
+
+/// Prints how many kernels a step launches on a GPU, how long the host takes to submit them, and when they are done.
+fn print_launches(name: &str, device: &Device, mut step: impl FnMut()) {
+    let wait = || device.sync().expect("the device works");
+    // Kernels are compiled and the optimizers' state is initialized.
+    step();
+    wait();
+    let start = Instant::now();
+    let launches = KernelLaunches::of(&mut step).total();
+    let submitted = start.elapsed().as_secs_f64() * 1e3;
+    wait();
+    let done = start.elapsed().as_secs_f64() * 1e3;
+    if launches > 0 {
+        println!("{name}: {launches} kernel launches a step, submitted in {submitted:.1} ms, done after {done:.1} ms");
     }
 }
 

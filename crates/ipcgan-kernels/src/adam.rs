@@ -10,7 +10,7 @@ use crate::output::PIECE_VALUES;
 /// Hyperparameters of Adam and the number of the step.
 ///
 /// Source: Kingma and Ba, *Adam: A Method for Stochastic Optimization*, 2015.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// The learning rate.
     pub learning_rate: f32,

@@ -17,6 +17,13 @@ pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<
     plain(parameter) && plain(gradient) || gpu::updates(parameter) && gpu::updates(gradient)
 }
 
+/// Runs `run`, at the end of which all updates on GPUs are launched that [`adam_update`] and
+/// [`ema_tensor_update`](super::ema_tensor_update) were called for meanwhile in this thread: many share a launch, where each
+/// alone takes one. What they return is not to be read before that.
+pub fn update_together<R>(run: impl FnOnce() -> R) -> R {
+    gpu::together(run)
+}
+
 /// `parameter` and the state of Adam after one step; `adam.time` is taken from the state.
 ///
 /// # Panics

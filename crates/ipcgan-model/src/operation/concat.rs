@@ -1,5 +1,8 @@
 //! Concatenation of feature maps, with each other and with condition planes.
 
+#[cfg(feature = "gpu")]
+mod gpu;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -43,6 +46,10 @@ pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, condit
         Engine::Cpu(_) => {
             let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
             Tensor::from_dispatch(<Dispatch as ConcatOps>::concat_conditions(features, conditions, gather))
+        }
+        #[cfg(feature = "gpu")]
+        Engine::Gpu if features.dtype() == burn::tensor::DType::F32 => {
+            gpu::concat_conditions(features, gather, conditions)
         }
         Engine::Gpu | Engine::Burn => {
             let [_, _, height, width] = features.dims();

@@ -21,6 +21,7 @@ mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "no_gpu.rs"]
 mod gpu;
+mod kernel_launches;
 mod linear;
 mod mean_squared_error;
 mod nhwc_tensor;
@@ -28,10 +29,11 @@ mod packed_conv;
 mod pool;
 mod precision;
 mod resize;
+mod scale;
 mod square_sum;
 mod tanh;
 
-pub use adam::{adam_update, can_adam_update};
+pub use adam::{adam_update, can_adam_update, update_together};
 pub(crate) use batch_norm::{BatchNormPass, batch_norm};
 pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use convolution::{convolution, transposed_convolution};
@@ -39,11 +41,13 @@ pub use cpu_kernels::CpuKernels;
 pub use ema::ema_tensor_update;
 pub use engine::is_cpu;
 pub(crate) use frozen::FrozenConv;
+pub use kernel_launches::KernelLaunches;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, weighted_squared_error};
 pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};
 pub(crate) use pool::{local_response_norm, max_pool};
 pub use precision::Precision;
 pub(crate) use resize::{ResizeSpec, resize};
+pub use scale::ScaleTogether;
 pub use square_sum::SquareSum;
 pub(crate) use tanh::{tanh, tanh_offset};

@@ -1,5 +1,8 @@
 //! Max pooling, and AlexNet's local response norm.
 
+#[cfg(feature = "gpu")]
+mod gpu;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -27,6 +30,8 @@ pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
 pub(crate) fn local_response_norm(layer: &LocalResponseNorm, x: Tensor<4>, alpha: f32) -> Tensor<4> {
     match engine(&x) {
         Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as PoolOps>::local_response_norm(x.into_dispatch(), alpha)),
+        #[cfg(feature = "gpu")]
+        Engine::Gpu if x.dtype() == burn::tensor::DType::F32 => gpu::local_response_norm(x, alpha),
         Engine::Gpu | Engine::Burn => layer.forward(x),
     }
 }

@@ -1,5 +1,8 @@
 //! Faces resized for AlexNet.
 
+#[cfg(feature = "gpu")]
+mod gpu;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -31,6 +34,8 @@ pub(crate) fn resize(faces: &Tensor<4>, spec: ResizeSpec) -> Option<Tensor<4>> {
             let faces = faces.clone().into_dispatch();
             Some(Tensor::from_dispatch(<Dispatch as ResizeOps>::resize(faces, spec)))
         }
+        #[cfg(feature = "gpu")]
+        Engine::Gpu if faces.dtype() == burn::tensor::DType::F32 => Some(gpu::resize(faces.clone(), spec)),
         Engine::Gpu | Engine::Burn => None,
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{LabelledBatch, group_labels};
 use ipcgan_model::loss::age_loss;
-use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig};
+use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::aged_faces::{aged_faces, check_aged_faces};
@@ -169,7 +169,7 @@ impl TrainStep for AgeModel {
     }
 
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
-        let model = optimizer.step(rate, self, gradients);
+        let model = update_together(|| optimizer.step(rate, self, gradients));
         Self { steps: model.steps + 1, ..model }
     }
 }

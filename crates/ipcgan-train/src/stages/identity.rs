@@ -8,8 +8,8 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, check_identities};
-use ipcgan_model::AlexNet;
 use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
+use ipcgan_model::{AlexNet, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::labelled::{train_loader, valid_loader};
@@ -214,7 +214,7 @@ impl TrainStep for IdentityModel {
     }
 
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
-        let model = optimizer.step(rate, self, gradients);
+        let model = update_together(|| optimizer.step(rate, self, gradients));
         Self { steps: model.steps + 1, ..model }
     }
 }

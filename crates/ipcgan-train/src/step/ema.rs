@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use ipcgan_model::ema_tensor_update;
+use ipcgan_model::{ema_tensor_update, update_together};
 
 /// One EMA update: `decay * ema + (1 - decay) * network`, for two networks of the same architecture.
 ///
@@ -11,7 +11,7 @@ use ipcgan_model::ema_tensor_update;
 pub(crate) fn ema_update<M: Module>(ema: M, network: &M, decay: f64) -> M {
     let mut values = Values::default();
     network.visit(&mut values);
-    ema.map(&mut Blend { values: values.tensors, order: values.order.into_iter(), decay })
+    update_together(|| ema.map(&mut Blend { values: values.tensors, order: values.order.into_iter(), decay }))
 }
 
 /// The floating-point tensors of a network, in visiting order.

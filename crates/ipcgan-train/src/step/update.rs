@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use ipcgan_model::SquareSum;
+use ipcgan_model::{ScaleTogether, SquareSum};
 
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
@@ -60,12 +60,15 @@ impl Update {
             0.0 => Factor::Fixed(scale),
             limit => {
                 let clip_factor = (norm.clone() + EPSILON).recip().mul_scalar(limit).clamp_max(1.0);
-                Factor::Measured(Box::new(clip_factor * scale))
+                Factor::Measured(Box::new(ScaleTogether::by(clip_factor * scale)))
             }
         };
         let mut scaled = Scale { gradients: sum.total, factor };
         if !matches!(scaled.factor, Factor::Fixed(1.0)) {
             module.visit(&mut scaled);
+        }
+        if let Factor::Measured(factor) = scaled.factor {
+            factor.finish();
         }
         Self { gradients: Some(scaled.gradients), norm }
     }
@@ -90,7 +93,7 @@ impl ModuleVisitor for Sum {
 enum Factor {
     Fixed(f64),
     /// Computed on the device.
-    Measured(Box<Tensor<1>>),
+    Measured(Box<ScaleTogether>),
 }
 
 /// Multiplies gradients by a factor.
@@ -102,9 +105,9 @@ struct Scale {
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
         let Some(gradient) = self.gradients.remove::<D>(parameter.id) else { return };
-        let scaled = match &self.factor {
+        let scaled = match &mut self.factor {
             Factor::Fixed(factor) => gradient * *factor,
-            Factor::Measured(factor) => gradient * (**factor).clone().reshape([1; D]),
+            Factor::Measured(factor) => factor.scaled(gradient),
         };
         self.gradients.register(parameter.id, scaled);
     }

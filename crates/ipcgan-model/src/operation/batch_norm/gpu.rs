@@ -126,7 +126,8 @@ mod tests {
 
     use super::super as norm_layer;
     use super::*;
-    use crate::operation::gpu::tests::{launches, test_gpu};
+    use crate::operation::KernelLaunches;
+    use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
 
     struct Found {
@@ -217,11 +218,11 @@ mod tests {
         let (parameters, running) = ([of_channels(), of_channels()], [of_channels(), of_channels()]);
 
         let mut saved = None;
-        let forwards = launches(|| saved = Some(SavedForBackward::of(x, parameters, running, spec).0));
-        let backwards = launches(|| drop(saved.unwrap().gradients(gradient)));
+        let forwards = KernelLaunches::of(|| saved = Some(SavedForBackward::of(x, parameters, running, spec).0));
+        let backwards = KernelLaunches::of(|| drop(saved.unwrap().gradients(gradient)));
 
-        assert_eq!(forwards.values().sum::<usize>(), 3, "{forwards:?}");
-        assert_eq!(backwards.values().sum::<usize>(), 3, "{backwards:?}");
+        assert_eq!(forwards.total(), 3, "{forwards}");
+        assert_eq!(backwards.total(), 3, "{backwards}");
     }
 
     fn cube(device: &Device) -> burn_cubecl::CubeDevice {

@@ -1,4 +1,4 @@
-//! Convolutions on GPUs: forward and input gradient by Burn; weight and bias gradients by split reductions.
+//! Convolutions on GPUs: forward and input gradient by Burn; gradients of weights and bias by a kernel of our own.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -7,26 +7,27 @@ use burn::backend::ops::{ConvOptions, ConvTransposeOptions, FloatTensorOps, Modu
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, Dispatch, TensorMetadata, backend_extension};
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
-use burn::tensor::ops::PadMode;
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Slice, Tensor};
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward};
 use ipcgan_kernels::ConvParams;
 
 use super::UPSAMPLE_PARAMS;
 use crate::operation::Precision;
-use crate::operation::gpu::{channels_last, dims, in_float32, reshaped, sums::sums, weight_gradient::weight_gradient};
+use crate::operation::gpu::dims;
+use crate::operation::gpu::weight_gradient::{BiasGradient, ParameterGradients, parameter_gradients};
 
 /// As [`super::convolution`], without activation.
 pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>, params: ConvParams, precision: Precision) -> Tensor<4> {
-    let weight = layer.weight.val().into_dispatch();
-    let y = <Dispatch as GpuConvOps>::convolve(x.into_dispatch(), weight, params, precision);
+    let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
     Tensor::from_dispatch(match &layer.bias {
-        Some(bias) => <Dispatch as GpuConvOps>::add_bias(y, bias.val().into_dispatch()),
-        None => y,
+        None => <Dispatch as GpuConvOps>::convolve(x, weight, params, precision),
+        Some(bias) => {
+            <Dispatch as GpuConvOps>::convolve_biased(x, weight, bias.val().into_dispatch(), params, precision)
+        }
     })
 }
 
-/// `layer`, the adjoint of a convolution with [`UPSAMPLE_PARAMS`], with the row and column that Burn gives too many.
+/// `layer`, the adjoint of a convolution with [`UPSAMPLE_PARAMS`].
 pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, precision: Precision) -> Tensor<4> {
     let weight = layer.weight.val().into_dispatch();
     Tensor::from_dispatch(<Dispatch as GpuConvOps>::transpose(x.into_dispatch(), weight, precision))
@@ -43,11 +44,17 @@ trait GpuConvOps: Backend {
         precision: Precision,
     ) -> FloatTensor<Self>;
 
+    /// The same, with a bias of each output.
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        params: ConvParams,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+
     /// The adjoint of the convolution with [`UPSAMPLE_PARAMS`], with `[inputs, outputs, kernel, kernel]`.
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self>;
-
-    /// `x` with a bias of each channel.
-    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl GpuConvOps for Cube {
@@ -57,15 +64,21 @@ impl GpuConvOps for Cube {
         params: ConvParams,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        forward(x, weight, options(&params), precision)
+        forward(x, weight, None, options(&params), precision)
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        params: ConvParams,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        forward(x, weight, Some(bias), options(&params), precision)
     }
 
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, _: Precision) -> FloatTensor<Self> {
         transpose(x, weight)
-    }
-
-    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        biased(x, bias)
     }
 }
 
@@ -78,9 +91,25 @@ impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
     ) -> FloatTensor<Self> {
         let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let output = forward(x.clone(), weight.clone(), options(&params), precision);
+        let output = forward(x.clone(), weight.clone(), None, options(&params), precision);
         match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish((x, weight, params, precision), output),
+            OpsKind::Tracked(prepared) => prepared.finish(SavedForBackward { x, weight, params, precision }, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        params: ConvParams,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), Some(bias.into_primitive()));
+        let output = forward(x.clone(), weight.clone(), bias, options(&params), precision);
+        match prepared {
+            OpsKind::Tracked(prepared) => prepared.finish(SavedForBackward { x, weight, params, precision }, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -93,15 +122,6 @@ impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
             OpsKind::UnTracked(prepared) => prepared.finish(transpose(x, weight)),
         }
     }
-
-    fn add_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
-        let prepared = BiasBackward.prepare::<C>([x.node(), bias.node()]).compute_bound().stateful();
-        let (x, bias) = (x.into_primitive(), bias.into_primitive());
-        match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish((), biased(x, bias)),
-            OpsKind::UnTracked(prepared) => prepared.finish(biased(x, bias)),
-        }
-    }
 }
 
 /// Whether convolutions of `x` are to run on matrix units as implicit GEMM, which rounds float32 to TF32.
@@ -112,17 +132,18 @@ fn by_matrix_units(x: &FloatTensor<Cube>, options: &ConvOptions<2>, precision: P
 fn forward(
     x: FloatTensor<Cube>,
     weight: FloatTensor<Cube>,
+    bias: Option<FloatTensor<Cube>>,
     options: ConvOptions<2>,
     precision: Precision,
 ) -> FloatTensor<Cube> {
     if by_matrix_units(&x, &options, precision) {
         let strategy = ConvStrategy::ImplicitGemm;
         // Sizes for which there are no tiles go the other way.
-        if let Ok(y) = conv_forward::<2>(x.clone(), weight.clone(), None, options.clone(), strategy) {
+        if let Ok(y) = conv_forward::<2>(x.clone(), weight.clone(), bias.clone(), options.clone(), strategy) {
             return y;
         }
     }
-    Cube::conv2d(x, weight, None, options)
+    Cube::conv2d(x, weight, bias, options)
 }
 
 /// The gradient towards `x` of [`forward`].
@@ -144,13 +165,13 @@ fn grad_input(
     Cube::conv2d_x_backward(x, weight, gradient, options)
 }
 
+/// The row and the column are cut off that the adjoint has too many, because SAME pads right and below only.
 fn transpose(x: FloatTensor<Cube>, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
-    Cube::conv_transpose2d(x, weight, None, up_options())
-}
-
-fn biased(x: FloatTensor<Cube>, bias: FloatTensor<Cube>) -> FloatTensor<Cube> {
-    let [channels] = dims::<Cube, 1>(&bias);
-    Cube::float_add(x, reshaped::<Cube, 4>(bias, [1, channels, 1, 1]))
+    let [batch, _, height, width] = dims::<Cube, 4>(&x);
+    let y = Cube::conv_transpose2d(x, weight, None, up_options());
+    let [_, channels, ..] = dims::<Cube, 4>(&y);
+    let first = |length: usize| Slice::new(0, Some(length as isize), 1);
+    Cube::float_slice(y, &[batch, channels, 2 * height, 2 * width].map(first))
 }
 
 fn options(params: &ConvParams) -> ConvOptions<2> {
@@ -162,23 +183,65 @@ fn up_options() -> ConvTransposeOptions<2> {
     ConvTransposeOptions::new([UPSAMPLE_PARAMS.stride; 2], [UPSAMPLE_PARAMS.pad_before; 2], [0; 2], [1; 2], 1)
 }
 
+/// Tensors saved for the backward pass of a convolution, and how it was computed.
+#[derive(Clone, Debug)]
+struct SavedForBackward {
+    x: FloatTensor<Cube>,
+    weight: FloatTensor<Cube>,
+    params: ConvParams,
+    precision: Precision,
+}
+
+impl SavedForBackward {
+    /// Gradients of weight and bias from that of the output.
+    fn parameter_gradients(&self, gradient: FloatTensor<Cube>, bias: BiasGradient) -> ParameterGradients {
+        let ParameterGradients { weight, bias } = parameter_gradients(self.x.clone(), gradient, &self.params, bias);
+        let cast = |gradient| Cube::float_cast(gradient, float(self.weight.dtype()));
+        ParameterGradients { weight: cast(weight), bias: bias.map(cast) }
+    }
+
+    fn grad_input(self, gradient: FloatTensor<Cube>) -> FloatTensor<Cube> {
+        grad_input(self.x, self.weight, gradient, options(&self.params), self.precision)
+    }
+}
+
 #[derive(Debug)]
 struct ConvolveBackward;
 
 impl Backward<Cube, 2> for ConvolveBackward {
-    type State = (FloatTensor<Cube>, FloatTensor<Cube>, ConvParams, Precision);
+    type State = SavedForBackward;
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight] = ops.parents;
-        let (x, weight, params, precision) = ops.state;
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = grad_weight {
-            let weights = weight_gradient::<Cube>(padded(x.clone(), &params), gradient.clone(), &params);
-            gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
+            let of_parameters = ops.state.parameter_gradients(gradient.clone(), BiasGradient::None);
+            gradients.register::<Cube>(node.id, of_parameters.weight);
         }
         if let Some(node) = grad_x {
-            let grad_x = grad_input(x, weight, gradient, options(&params), precision);
-            gradients.register::<Cube>(node.id, grad_x);
+            gradients.register::<Cube>(node.id, ops.state.grad_input(gradient));
+        }
+    }
+}
+
+/// With a bias.
+impl Backward<Cube, 3> for ConvolveBackward {
+    type State = SavedForBackward;
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [grad_x, grad_weight, grad_bias] = ops.parents;
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        if grad_weight.is_some() || grad_bias.is_some() {
+            let of_parameters = ops.state.parameter_gradients(gradient.clone(), BiasGradient::Computed);
+            if let Some(node) = grad_weight {
+                gradients.register::<Cube>(node.id, of_parameters.weight);
+            }
+            if let (Some(node), Some(bias)) = (grad_bias, of_parameters.bias) {
+                gradients.register::<Cube>(node.id, bias);
+            }
+        }
+        if let Some(node) = grad_x {
+            gradients.register::<Cube>(node.id, ops.state.grad_input(gradient));
         }
     }
 }
@@ -192,17 +255,14 @@ impl Backward<Cube, 2> for TransposeBackward {
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight] = ops.parents;
         let (x, weight, precision) = ops.state;
+        // The adjoint's output is the convolution's input, and the other way round.
         let gradient = gradients.consume::<Cube>(&ops.node);
         if let Some(node) = grad_weight {
-            // The adjoint's output is the convolution's input, and the other way round. It already has the row and the
-            // column that SAME padding adds.
-            let weights = weight_gradient::<Cube>(gradient.clone(), x, &UPSAMPLE_PARAMS);
-            gradients.register::<Cube>(node.id, Cube::float_cast(weights, float(weight.dtype())));
+            let of_parameters = parameter_gradients(gradient.clone(), x, &UPSAMPLE_PARAMS, BiasGradient::None);
+            gradients.register::<Cube>(node.id, Cube::float_cast(of_parameters.weight, float(weight.dtype())));
         }
         if let Some(node) = grad_x {
-            let up = up_options();
-            let options = ConvOptions::new(up.stride, up.padding, up.dilation, up.groups);
-            let grad_x = forward(gradient, weight, options, precision);
+            let grad_x = forward(gradient, weight, None, options(&UPSAMPLE_PARAMS), precision);
             gradients.register::<Cube>(node.id, grad_x);
         }
     }
@@ -210,36 +270,6 @@ impl Backward<Cube, 2> for TransposeBackward {
 
 fn float(dtype: DType) -> FloatDType {
     dtype.into()
-}
-
-fn padded(x: FloatTensor<Cube>, params: &ConvParams) -> FloatTensor<Cube> {
-    match (params.pad_before, params.pad_after) {
-        (0, 0) => x,
-        sides => Cube::float_pad(x, &[(0, 0), (0, 0), sides, sides], PadMode::Constant(0.0)),
-    }
-}
-
-#[derive(Debug)]
-struct BiasBackward;
-
-impl Backward<Cube, 2> for BiasBackward {
-    type State = ();
-
-    fn backward(self, ops: Ops<(), 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let [grad_x, grad_bias] = ops.parents;
-        let gradient = gradients.consume::<Cube>(&ops.node);
-        if let Some(node) = grad_bias {
-            let [_, channels, ..] = dims::<Cube, 4>(&gradient);
-            let places = channels_last::<Cube>(in_float32::<Cube>(gradient.clone()));
-            let [count, _] = dims::<Cube, 2>(&places);
-            let sums = sums::<Cube>(reshaped::<Cube, 3>(places, [1, count, channels]));
-            let sums = Cube::float_cast(reshaped::<Cube, 1>(sums, [channels]), float(gradient.dtype()));
-            gradients.register::<Cube>(node.id, sums);
-        }
-        if let Some(node) = grad_x {
-            gradients.register::<Cube>(node.id, gradient);
-        }
-    }
 }
 
 #[cfg(test)]

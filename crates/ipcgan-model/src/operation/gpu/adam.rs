@@ -1,15 +1,22 @@
-//! Adam's update on GPUs, in one launch a parameter.
+//! Adam's updates on GPUs, of several parameters in one launch.
+//!
+//! The learning rate and the bias corrections are in a tensor of the device, so that launches of different steps have the
+//! same arguments. Parameters are written to new memory: Burn's learner keeps the previous ones until all are updated.
 
 use burn::backend::Cube;
 use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
 use ipcgan_kernels::Adam;
 
-use super::kernel::{elementwise, owned, vector_size};
+use super::kernel::{contiguous, empty_like, uploaded};
+use super::tensor_list::{Grid, owned_buffer, tensors_per_launch, thread_stride};
+use super::together;
 
-/// `parameter`, and both moments, one step on.
+/// Buffers of a parameter: itself before and after, its gradient and both moments.
+const BUFFERS: usize = 5;
+
+/// The updated `parameter` and both moments, which are computed at the end of [`together::together`], or at once outside of it.
 ///
 /// # Panics
 /// If one of them is not on a GPU, without gradients.
@@ -20,82 +27,110 @@ pub(in super::super) fn adam_update<const D: usize>(
     moments: [Tensor<D>; 2],
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
     let primitive = |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
-    let [first, second] = moments.map(primitive);
-    let updated = update(adam, primitive(gradient), [primitive(parameter), first, second]);
-    let [parameter, first, second] = updated.map(Tensor::from_primitive::<Cube>);
-    (parameter, [first, second])
+    let [parameter, gradient] = [parameter, gradient].map(|tensor| contiguous(primitive(tensor)));
+    let moments = moments.map(|moment| owned_buffer(primitive(moment)));
+    let updated = empty_like(&parameter);
+    let update = AdamUpdate { adam, parameter, updated: updated.clone(), gradient, moments: moments.clone() };
+    together::add(|waiting| waiting.adam.push(update));
+    (Tensor::from_primitive::<Cube>(updated), moments.map(Tensor::from_primitive::<Cube>))
 }
 
-/// `[parameter, first moment, second moment]` one step on.
-fn update(adam: Adam, gradient: CubeTensor, updated: [CubeTensor; 3]) -> [CubeTensor; 3] {
-    let [parameter, first, second] = updated.map(owned);
-    let vector = vector_size(&[&parameter, &gradient, &first, &second]);
-    let client = parameter.client.clone();
-    let (count, dim) = elementwise(&client, parameter.meta.num_elements() / vector);
-    let Adam { learning_rate, beta_1, beta_2, epsilon, time } = adam;
-    adam_kernel::launch(
-        &client,
-        count,
-        dim,
-        parameter.required_address_type(),
-        vector,
-        parameter.clone().into_linear_view(),
-        gradient.into_linear_view(),
-        first.clone().into_linear_view(),
-        second.clone().into_linear_view(),
-        AdamFactorsLaunch::new(
-            beta_1,
-            1.0 - beta_1,
-            beta_2,
-            1.0 - beta_2,
-            // Both moments begin at zero, which this makes up for.
-            learning_rate / (1.0 - beta_1.powi(time)),
-            (1.0 - beta_2.powi(time)).sqrt().recip(),
-            epsilon,
-        ),
-    );
-    [parameter, first, second]
+/// An update of one parameter; all tensors are contiguous.
+pub(super) struct AdamUpdate {
+    adam: Adam,
+    parameter: CubeTensor,
+    updated: CubeTensor,
+    gradient: CubeTensor,
+    /// Updated in place.
+    moments: [CubeTensor; 2],
+}
+
+impl AdamUpdate {
+    /// Launches `updates`; neighbours with equal hyperparameters on one device share launches.
+    pub(super) fn launch(updates: Vec<Self>) {
+        let alike = |a: &Self, b: &Self| a.adam == b.adam && a.gradient.device == b.gradient.device;
+        for updates in updates.chunk_by(alike) {
+            let client = &updates[0].gradient.client;
+            let factors = uploaded(client, &updates[0].gradient.device, &factors(&updates[0].adam));
+            for updates in updates.chunks(tensors_per_launch(client, BUFFERS)) {
+                let grid = Grid::over(client, updates.iter().map(|update| update.gradient.meta.num_elements()));
+                adam_kernel::launch(
+                    client,
+                    grid.count(),
+                    grid.dim(),
+                    updates.iter().map(Self::argument).collect(),
+                    factors.clone().into_buffer_arg(),
+                    grid.threads,
+                );
+            }
+        }
+    }
+
+    fn argument(&self) -> AdamTensorsLaunch {
+        let Self { parameter, updated, gradient, moments: [first, second], .. } = self;
+        let [parameter, updated, gradient, first, second] =
+            [parameter, updated, gradient, first, second].map(|tensor| tensor.clone().into_buffer_arg());
+        AdamTensorsLaunch::new(parameter, updated, gradient, first, second, self.gradient.meta.num_elements())
+    }
+}
+
+/// What [`adam_kernel`] reads, in this order.
+fn factors(adam: &Adam) -> [f32; 7] {
+    let Adam { learning_rate, beta_1, beta_2, epsilon, time } = *adam;
+    // Both moments begin at zero, which the last two make up for.
+    let rate = learning_rate / (1.0 - beta_1.powi(time));
+    let correction = (1.0 - beta_2.powi(time)).sqrt().recip();
+    [beta_1, 1.0 - beta_1, beta_2, 1.0 - beta_2, epsilon, rate, correction]
 }
 
 #[derive(CubeLaunch, CubeType)]
-struct AdamFactors {
-    beta_1: f32,
-    new_1: f32,
-    beta_2: f32,
-    new_2: f32,
-    rate: f32,
-    correction: f32,
-    epsilon: f32,
+struct AdamTensors {
+    parameter: Box<[f32]>,
+    updated: Box<[f32]>,
+    gradient: Box<[f32]>,
+    first: Box<[f32]>,
+    second: Box<[f32]>,
+    length: usize,
 }
 
-#[cube(launch, address_type = "dynamic")]
-fn adam_kernel<N: Size>(
-    mut parameter: LinearViewMut<'_, Vector<f32, N>>,
-    gradient: LinearView<'_, Vector<f32, N>>,
-    mut first: LinearViewMut<'_, Vector<f32, N>>,
-    mut second: LinearViewMut<'_, Vector<f32, N>>,
-    factors: &AdamFactors,
-) {
-    if !parameter.is_in_bounds(ABSOLUTE_POS) {
-        terminate!();
+#[cube(launch)]
+fn adam_kernel(tensors: &mut Sequence<AdamTensors>, factors: &[f32], #[comptime] threads: usize) {
+    let count = comptime![tensors.len()];
+    #[unroll]
+    for index in 0..count {
+        if CUBE_POS_Y as usize == index {
+            let tensor = tensors.index_mut(index);
+            update(tensor, factors, threads);
+        }
     }
-    let gradient = gradient.read(ABSOLUTE_POS);
-    let mean = Vector::new(factors.beta_1) * first.read(ABSOLUTE_POS) + Vector::new(factors.new_1) * gradient;
-    let square =
-        Vector::new(factors.beta_2) * second.read(ABSOLUTE_POS) + Vector::new(factors.new_2) * (gradient * gradient);
-    let scale = square.sqrt() * Vector::new(factors.correction) + Vector::new(factors.epsilon);
-    let change = Vector::new(factors.rate) * mean / scale;
-    first.write(ABSOLUTE_POS, mean);
-    second.write(ABSOLUTE_POS, square);
-    parameter.write(ABSOLUTE_POS, parameter.read(ABSOLUTE_POS) - change);
+}
+
+#[cube]
+fn update(tensors: &mut AdamTensors, factors: &[f32], #[comptime] threads: usize) {
+    let stride = thread_stride(tensors.length, threads);
+    for iteration in 0..stride.iterations {
+        let place = stride.first + iteration * stride.step;
+        if place < tensors.length {
+            let gradient = tensors.gradient[place];
+            let mean = factors[0] * tensors.first[place] + factors[1] * gradient;
+            let square = factors[2] * tensors.second[place] + factors[3] * (gradient * gradient);
+            let scale = square.sqrt() * factors[6] + factors[4];
+            let change = factors[5] * mean / scale;
+            tensors.first[place] = mean;
+            tensors.second[place] = square;
+            let updated = tensors.parameter[place] - change;
+            tensors.updated[place] = updated;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
 
-    use super::super::tests::{largest_share, launches, test_gpu};
+    use super::super::tests::{largest_share, test_gpu};
     use super::*;
+    use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
 
     const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, time: 0 };
@@ -133,16 +168,40 @@ mod tests {
         }
     }
 
+    /// Parameters of `lengths` with a gradient and moments of ones.
+    fn parameters(lengths: &[usize], gpu: &Device) -> Vec<[Tensor<1>; 4]> {
+        let tensor = |length: usize| Tensor::<1>::ones([length], gpu) * 1.0;
+        lengths.iter().map(|&length| [(); 4].map(|()| tensor(length))).collect()
+    }
+
     #[test]
-    fn an_update_is_one_launch() {
+    fn updates_together_equal_single_ones_in_a_fraction_of_the_launches() {
         let Some(gpu) = test_gpu() else { return };
-        let tensor = || Tensor::<2>::ones([8, 8], &gpu);
-        let (parameter, gradient, moments) = (tensor(), tensor(), [tensor(), tensor()]);
-        // The memory of new tensors is filled when it is first asked for.
-        let adam = Adam { time: 1, ..ADAM };
+        let lengths: Vec<usize> = (1..=40).map(|index| index * index).chain([300_000]).collect();
+        let step = |index: usize, [parameter, gradient, first, second]: [Tensor<1>; 4]| {
+            // Two networks with rates of their own.
+            let adam = Adam { time: 1, learning_rate: if index < 20 { 1e-3 } else { 1e-2 }, ..ADAM };
+            adam_update(adam, parameter, gradient, [first, second]).0
+        };
+        let run = |parameters: Vec<[Tensor<1>; 4]>| -> Vec<_> {
+            parameters.into_iter().enumerate().map(|(index, parameter)| step(index, parameter)).collect()
+        };
+        let (alone, grouped) = (parameters(&lengths, &gpu), parameters(&lengths, &gpu));
 
-        let counted = launches(|| drop(adam_update(adam, parameter, gradient, moments)));
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        let launches_alone = KernelLaunches::of(|| expected = run(alone)).total();
+        let launches = KernelLaunches::of(|| found = together::together(|| run(grouped)));
 
-        assert_eq!(counted.values().sum::<usize>(), 1, "{counted:?}");
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert_eq!(found.into_data(), expected.into_data());
+        }
+        assert_eq!(launches_alone, lengths.len());
+        let at_once = gpu_tensors_per_launch(&gpu);
+        assert_eq!(launches.total(), 20usize.div_ceil(at_once) + 21usize.div_ceil(at_once), "{launches}");
+    }
+
+    fn gpu_tensors_per_launch(gpu: &Device) -> usize {
+        let tensor = Tensor::<1>::ones([1], gpu).try_into_primitive::<Cube>().unwrap();
+        tensors_per_launch(&tensor.client, BUFFERS)
     }
 }

@@ -1,13 +1,19 @@
-//! The exponential moving average (EMA) of weights on GPUs, in one launch a tensor.
+//! The exponential moving average (EMA) of weights on GPUs, of several tensors in one launch.
 
 use burn::backend::Cube;
 use burn::tensor::Tensor;
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
 
-use super::kernel::{elementwise, owned, vector_size};
+use super::kernel::{contiguous, empty_like, uploaded};
+use super::tensor_list::{Grid, tensors_per_launch, thread_stride};
+use super::together;
 
-/// `average * decay + value * (1 - decay)`.
+/// Buffers of an update: the average before and after, and the value.
+const BUFFERS: usize = 3;
+
+/// `average * decay + value * (1 - decay)`, computed at the end of [`together::together`], or at once outside of it. In new
+/// memory: Burn's learner keeps the previous average until all are updated.
 ///
 /// # Panics
 /// If one of them is not on a GPU, without gradients.
@@ -17,58 +23,115 @@ pub(in super::super) fn ema_tensor_update<const D: usize>(
     decay: f64,
 ) -> Tensor<D> {
     let primitive = |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
-    let (average, value) = (owned(primitive(average)), primitive(value));
-    let vector = vector_size(&[&average, &value]);
-    let client = average.client.clone();
-    let (count, dim) = elementwise(&client, average.meta.num_elements() / vector);
-    ema_kernel::launch(
-        &client,
-        count,
-        dim,
-        average.required_address_type(),
-        vector,
-        average.clone().into_linear_view(),
-        value.into_linear_view(),
-        decay as f32,
-        (1.0 - decay) as f32,
-    );
-    Tensor::from_primitive::<Cube>(average)
+    let [average, value] = [average, value].map(|tensor| contiguous(primitive(tensor)));
+    let updated = empty_like(&average);
+    let update = EmaUpdate { average, updated: updated.clone(), value, decay };
+    together::add(|waiting| waiting.ema.push(update));
+    Tensor::from_primitive::<Cube>(updated)
 }
 
-#[cube(launch, address_type = "dynamic")]
-fn ema_kernel<N: Size>(
-    mut average: LinearViewMut<'_, Vector<f32, N>>,
-    value: LinearView<'_, Vector<f32, N>>,
-    decay: f32,
-    new: f32,
-) {
-    if !average.is_in_bounds(ABSOLUTE_POS) {
-        terminate!();
+/// An update of one average; all tensors are contiguous.
+pub(super) struct EmaUpdate {
+    average: CubeTensor,
+    updated: CubeTensor,
+    value: CubeTensor,
+    decay: f64,
+}
+
+impl EmaUpdate {
+    /// Launches `updates`; neighbours with equal decay on one device share launches.
+    pub(super) fn launch(updates: Vec<Self>) {
+        let alike = |a: &Self, b: &Self| a.decay == b.decay && a.average.device == b.average.device;
+        for updates in updates.chunk_by(alike) {
+            let EmaUpdate { average, decay, .. } = &updates[0];
+            let client = &average.client;
+            let factors = uploaded(client, &average.device, &[*decay as f32, (1.0 - decay) as f32]);
+            for updates in updates.chunks(tensors_per_launch(client, BUFFERS)) {
+                let grid = Grid::over(client, updates.iter().map(|update| update.average.meta.num_elements()));
+                ema_kernel::launch(
+                    client,
+                    grid.count(),
+                    grid.dim(),
+                    updates.iter().map(Self::argument).collect(),
+                    factors.clone().into_buffer_arg(),
+                    grid.threads,
+                );
+            }
+        }
     }
-    let moved = average.read(ABSOLUTE_POS) * Vector::new(decay) + value.read(ABSOLUTE_POS) * Vector::new(new);
-    average.write(ABSOLUTE_POS, moved);
+
+    fn argument(&self) -> EmaTensorsLaunch {
+        let [average, updated, value] =
+            [&self.average, &self.updated, &self.value].map(|tensor| tensor.clone().into_buffer_arg());
+        EmaTensorsLaunch::new(average, updated, value, self.average.meta.num_elements())
+    }
+}
+
+#[derive(CubeLaunch, CubeType)]
+struct EmaTensors {
+    average: Box<[f32]>,
+    updated: Box<[f32]>,
+    value: Box<[f32]>,
+    length: usize,
+}
+
+#[cube(launch)]
+fn ema_kernel(tensors: &mut Sequence<EmaTensors>, factors: &[f32], #[comptime] threads: usize) {
+    let count = comptime![tensors.len()];
+    #[unroll]
+    for index in 0..count {
+        if CUBE_POS_Y as usize == index {
+            let tensor = tensors.index_mut(index);
+            update(tensor, factors, threads);
+        }
+    }
+}
+
+#[cube]
+fn update(tensors: &mut EmaTensors, factors: &[f32], #[comptime] threads: usize) {
+    let stride = thread_stride(tensors.length, threads);
+    for iteration in 0..stride.iterations {
+        let place = stride.first + iteration * stride.step;
+        if place < tensors.length {
+            let updated = tensors.average[place] * factors[0] + tensors.value[place] * factors[1];
+            tensors.updated[place] = updated;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-
-    use super::super::tests::{largest_share, launches, test_gpu};
+    use super::super::tests::{largest_share, test_gpu};
     use super::*;
+    use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
 
     #[test]
-    fn an_ema_update_equals_that_of_the_cpu_in_one_launch() {
+    fn an_ema_update_equals_that_of_the_cpu_for_any_memory_layout() {
         let Some(gpu) = test_gpu() else { return };
         let mut random_tensors = RandomTensors::new(0);
         let [average, value] = [(); 2].map(|()| random_tensors.uniform([4, 5, 12], -2.0..2.0));
         let permuted = value.clone().permute([0, 2, 1]).to_device(&gpu).permute([0, 2, 1]);
         let on_gpu = average.clone().to_device(&gpu);
 
-        let mut found = None;
-        let counted = launches(|| found = Some(ema_tensor_update(on_gpu, permuted, 0.9)));
+        let found = ema_tensor_update(on_gpu, permuted, 0.9);
 
-        assert!(largest_share(found.unwrap(), average * 0.9 + value * 0.1) < 1e-6);
-        assert_eq!(counted.values().sum::<usize>(), 1, "{counted:?}");
+        assert!(largest_share(found, average * 0.9 + value * 0.1) < 1e-6);
+    }
+
+    #[test]
+    fn ema_updates_together_share_launches() {
+        let Some(gpu) = test_gpu() else { return };
+        let pairs: Vec<_> = (1..=7).map(|length| [(); 2].map(|()| Tensor::<1>::ones([length], &gpu) * 3.0)).collect();
+
+        let mut found = Vec::new();
+        let launches = KernelLaunches::of(|| {
+            let update = |[average, value]: [Tensor<1>; 2]| ema_tensor_update(average, value, 0.25);
+            found = together::together(|| pairs.into_iter().map(update).collect());
+        });
+
+        assert!(found.into_iter().all(|average| average.into_data().iter::<f32>().all(|value| value == 3.0)));
+        assert!(launches.total() <= 4, "{launches}");
     }
 
     #[test]

@@ -19,6 +19,26 @@ pub(in crate::operation) fn empty(client: &Client, device: &CubeDevice, shape: &
     CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, DType::F32)
 }
 
+/// Uninitialized float32 values in the shape of `tensor`, contiguous.
+pub(in crate::operation) fn empty_like(tensor: &CubeTensor) -> CubeTensor {
+    let handle = tensor.client.empty(tensor.meta.num_elements() * FLOAT);
+    let shape = tensor.meta.shape().clone();
+    CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, DType::F32)
+}
+
+/// `values` on the device.
+pub(in crate::operation) fn uploaded(client: &Client, device: &CubeDevice, values: &[f32]) -> CubeTensor {
+    let handle = client.create_from_slice(f32::as_bytes(values));
+    CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([values.len()]), handle, DType::F32)
+}
+
+/// `indices` on the device.
+pub(in crate::operation) fn uploaded_indices(client: &Client, device: &CubeDevice, indices: &[usize]) -> CubeTensor {
+    let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
+    let handle = client.create_from_slice(u32::as_bytes(&indices));
+    CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([indices.len()]), handle, DType::U32)
+}
+
 /// `tensor`, to be written to: a copy if another tensor shares its memory.
 pub(in crate::operation) fn owned(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() && tensor.is_nonoverlapping() { tensor } else { tensor.copy() }

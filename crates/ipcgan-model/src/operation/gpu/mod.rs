@@ -4,23 +4,30 @@
 //! a bias, or the mean of a batch norm. That leaves most of a GPU idle, and is wrong on Mesa's software drivers, which end
 //! loops after 65,535 iterations. Here such reductions are split into parts, each with its own threads.
 //!
-//! Optimizers update dozens of small tensors, where the launches dominate, so each update is one kernel.
+//! Optimizers update dozens of small tensors, where the launches dominate, so many updates share a launch.
 
 mod adam;
 mod ema;
-mod grouped_convolution;
 pub(super) mod kernel;
+mod observed;
+mod scale;
 mod square_sum;
-pub(super) mod sums;
+mod tensor_list;
+mod together;
 pub(super) mod weight_gradient;
 
 pub(super) use adam::adam_update;
 pub(super) use ema::ema_tensor_update;
+pub(super) use observed::{observed_launches, without_executing};
+pub(super) use scale::ScaleTerms;
 pub(super) use square_sum::SquareTerms;
+pub(super) use together::together;
 
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, DispatchDevice, TensorMetadata};
-use burn::tensor::{DType, Device, FloatDType, Shape, Slice, Tensor};
+use burn::backend::{Backend, Cube, DispatchDevice, TensorMetadata};
+use burn::tensor::{DType, Device, FloatDType, Shape, Tensor};
+use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{ElemType, FloatKind};
 
 /// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
@@ -60,15 +67,23 @@ pub(super) fn reshaped<B: Backend, const D: usize>(x: FloatTensor<B>, shape: [us
     B::float_reshape(x, Shape::new(shape))
 }
 
-/// All `length` of an axis.
-fn whole(length: usize) -> Slice {
-    Slice::new(0, Some(length as isize), 1)
-}
-
 /// `[batch, channels, height, width]` as `[batch * height * width, channels]`, as convolutions leave it in memory.
 pub(super) fn channels_last<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [batch, channels, height, width] = dims::<B, 4>(&x);
     reshaped::<B, 2>(B::float_permute(x, &[0, 2, 3, 1]), [batch * height * width, channels])
+}
+
+/// `tensors`, of one shape: maps as `[batch, height, width, channels]`, as convolutions leave them in memory; and what
+/// undoes it.
+pub(super) fn channels_last_order<const N: usize>(
+    tensors: [CubeTensor; N],
+) -> ([CubeTensor; N], impl FnOnce(CubeTensor) -> CubeTensor) {
+    let are_maps = tensors[0].meta.num_dims() == 4;
+    let permuted = move |tensor: CubeTensor, axes: [usize; 4]| match are_maps {
+        true => Cube::float_permute(tensor, &axes),
+        false => tensor,
+    };
+    (tensors.map(|tensor| permuted(tensor, [0, 2, 3, 1])), move |tensor| permuted(tensor, [0, 3, 1, 2]))
 }
 
 /// For long sums.
@@ -81,11 +96,7 @@ pub(super) fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
     use burn::tensor::Device;
-    use cubecl::logging::{LaunchObservation, LaunchObserver};
 
     use super::*;
 
@@ -96,31 +107,6 @@ pub(super) mod tests {
             #[cfg(feature = "wgpu")]
             Ok("wgpu:software") => Some(Device::wgpu(burn::tensor::DeviceKind::Cpu)),
             Ok(_) => Some(Device::default()),
-        }
-    }
-
-    /// Number of launches of each kernel by `run` in this thread.
-    pub(in crate::operation) fn launches(run: impl FnOnce()) -> BTreeMap<&'static str, usize> {
-        // The observer is one for the whole process.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _turn: MutexGuard<()> = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = Arc::new(Counts { thread: std::thread::current().id(), of_kernels: Mutex::default() });
-        let observation = LaunchObservation::new(counts.clone());
-        run();
-        drop(observation);
-        counts.of_kernels.lock().unwrap().clone()
-    }
-
-    struct Counts {
-        thread: std::thread::ThreadId,
-        of_kernels: Mutex<BTreeMap<&'static str, usize>>,
-    }
-
-    impl LaunchObserver for Counts {
-        fn launched(&self, kernel: &'static str) {
-            if std::thread::current().id() == self.thread {
-                *self.of_kernels.lock().unwrap().entry(kernel).or_default() += 1;
-            }
         }
     }
 

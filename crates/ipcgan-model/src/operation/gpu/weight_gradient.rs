@@ -1,145 +1,420 @@
-//! Weight gradient of a convolution.
+//! Gradients of a convolution towards its weights and bias: an implicit GEMM with split-K, in two launches.
 //!
-//! Mostly by matrix products (im2col): the gradient of the output times the input pixels in the window. On an H200 this is
-//! two to eight times as fast as the grouped convolution, which remains for groups and for outputs that are too few to fill
-//! the tiles of a product.
+//! The product of the gradient of the outputs, `[outputs, positions]`, and the input pixels in the window of each position,
+//! `[positions, taps * inputs]`, which are read where they are instead of being copied into a matrix (im2col). Positions are
+//! many and weights few, so parts of the positions (K) have workgroups of their own, whose products are then added up.
+//!
+//! A workgroup computes a tile of weights: it loads a few positions of both factors into shared memory at a time, and each
+//! thread adds their products to a few weights in registers.
 
-use burn::backend::Backend;
+#![expect(clippy::manual_div_ceil, reason = "CubeCL translates the operators of a kernel")]
+
+use burn::backend::Cube;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::Slice;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+use cubecl::std::FastDivmod;
 use ipcgan_kernels::ConvParams;
 
-use super::grouped_convolution::by_grouped_convolution;
-use super::sums::sums;
-use super::{dims, in_float32, reshaped, whole};
+use super::kernel::{contiguous, elementwise, empty};
+use super::{dims, in_float32};
 
-/// Maximum iterations of a thread's loop in a grouped convolution.
-const MAX_ITERATIONS: usize = 2048;
-/// Minimum outputs for matrix products.
-const MIN_OUTPUTS: usize = 8;
-/// Maximum positions that one product sums.
-const MAX_POSITIONS: usize = 1024;
-/// Maximum values of an im2col matrix: 128 MiB, the smallest buffer limit of the drivers.
-const MAX_VALUES: usize = 1 << 25;
+/// Threads of a workgroup, which every GPU permits.
+const THREADS: usize = 256;
+/// Outputs of a thread.
+const THREAD_ROWS: usize = 4;
+/// Workgroups in all, approximately.
+const WORKGROUPS: usize = 512;
+/// Minimum number of positions of a part, if there are so many.
+const MIN_POSITIONS: usize = 256;
+/// Maximum number of positions of a part: Mesa's software drivers end loops after 65,535 iterations.
+const MAX_POSITIONS: usize = 262_144;
 
-/// `[outputs, inputs of a group, kernel, kernel]`, of padded `x` `[batch, inputs, ...]` and the gradient `y` of the outputs
-/// `[batch, outputs, height, width]`; in float32, because the sums are long.
-pub(in crate::operation) fn weight_gradient<B: Backend>(
-    x: FloatTensor<B>,
-    y: FloatTensor<B>,
+/// Gradients of a convolution's parameters.
+pub(in crate::operation) struct ParameterGradients {
+    /// `[outputs, inputs of a group, kernel, kernel]`, contiguous.
+    pub(in crate::operation) weight: CubeTensor,
+    /// `[outputs]`, if it is computed.
+    pub(in crate::operation) bias: Option<CubeTensor>,
+}
+
+/// Whether the gradient of the bias is computed too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::operation) enum BiasGradient {
+    Computed,
+    None,
+}
+
+/// Of `x` `[batch, inputs, ..]`, without padding, and the gradient `y` of the outputs `[batch, outputs, height, width]`; in
+/// float32, because the sums are long.
+pub(in crate::operation) fn parameter_gradients(
+    x: FloatTensor<Cube>,
+    y: FloatTensor<Cube>,
     params: &ConvParams,
-) -> FloatTensor<B> {
-    let (x, y) = (in_float32::<B>(x), in_float32::<B>(y));
-    let [_, outputs, ..] = dims::<B, 4>(&y);
-    if params.groups == 1 && outputs >= MIN_OUTPUTS {
-        by_matmul::<B>(x, y, params, [MAX_POSITIONS, MAX_VALUES])
-    } else {
-        by_grouped_convolution::<B>(x, y, params, MAX_ITERATIONS)
+    bias: BiasGradient,
+) -> ParameterGradients {
+    let (x, y) = (in_float32::<Cube>(x), in_float32::<Cube>(y));
+    let ([_, inputs, height, width], [batch, outputs, rows, columns]) = (dims::<Cube, 4>(&x), dims::<Cube, 4>(&y));
+    let nhwc = |maps: CubeTensor| contiguous(Cube::float_permute(maps, &[0, 2, 3, 1]));
+    let (x, y) = (nhwc(x), nhwc(y));
+    let ConvParams { kernel, stride, pad_before, groups, .. } = *params;
+    let [inputs, group_outputs] = [inputs, outputs].map(|channels| channels / groups);
+    let weights = kernel * kernel * inputs;
+    // A bias is the weight of an input that is one everywhere.
+    let terms = weights + usize::from(bias == BiasGradient::Computed);
+    let tile = Tile::of(group_outputs);
+    let positions = batch * rows * columns;
+    let tiles = terms.div_ceil(tile.columns()) * group_outputs.div_ceil(tile.rows());
+    let part = part_of(positions, tiles * groups);
+    let parts = positions.div_ceil(part);
+    let (client, device) = (x.client.clone(), x.device.clone());
+
+    let partial = empty(&client, &device, &[parts, outputs, terms]);
+    products_kernel::launch(
+        &client,
+        CubeCount::new_3d(tiles as u32, groups as u32, parts as u32),
+        CubeDim::new_1d(THREADS as u32),
+        x.into_buffer_arg(),
+        y.into_buffer_arg(),
+        partial.clone().into_buffer_arg(),
+        WindowLaunch::new(
+            positions,
+            part,
+            group_outputs,
+            inputs,
+            groups,
+            kernel,
+            stride,
+            pad_before,
+            height,
+            width,
+            terms,
+        ),
+        (rows * columns) as u32,
+        columns as u32,
+        tile.row_threads,
+        tile.thread_columns,
+        tile.depth,
+    );
+    let weight = empty(&client, &device, &[outputs, inputs, kernel, kernel]);
+    let grad_bias = empty(&client, &device, &[outputs]);
+    let (count, dim) = elementwise(&client, outputs * terms);
+    sums_kernel::launch(
+        &client,
+        count,
+        dim,
+        partial.into_buffer_arg(),
+        weight.clone().into_buffer_arg(),
+        grad_bias.clone().into_buffer_arg(),
+        outputs,
+        inputs,
+        kernel * kernel,
+        terms,
+        parts,
+    );
+    ParameterGradients { weight, bias: (bias == BiasGradient::Computed).then_some(grad_bias) }
+}
+
+/// Number of positions of a part, if there are `tiles` tiles of each.
+fn part_of(positions: usize, tiles: usize) -> usize {
+    let parts = (WORKGROUPS / tiles).clamp(1, positions.div_ceil(MIN_POSITIONS).max(1));
+    positions.div_ceil(parts).clamp(1, MAX_POSITIONS)
+}
+
+/// How a workgroup's tile of weights is distributed over its threads.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    /// Threads along the outputs, of [`THREAD_ROWS`] each.
+    row_threads: usize,
+    /// Weights of an output that a thread computes.
+    thread_columns: usize,
+    /// Positions that are loaded at a time.
+    depth: usize,
+}
+
+impl Tile {
+    /// For `outputs` outputs. Both factors together take less than 16 KiB, which every GPU has.
+    fn of(outputs: usize) -> Self {
+        match outputs {
+            0..=4 => Self { row_threads: 1, thread_columns: 1, depth: 8 },
+            5..=32 => Self { row_threads: 4, thread_columns: 4, depth: 8 },
+            _ => Self { row_threads: 16, thread_columns: 4, depth: 16 },
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.row_threads * THREAD_ROWS
+    }
+
+    fn columns(&self) -> usize {
+        THREADS / self.row_threads * self.thread_columns
     }
 }
 
-/// By matrix products over `max_positions`, with at most `max_values` in an im2col matrix.
-fn by_matmul<B: Backend>(
-    x: FloatTensor<B>,
-    y: FloatTensor<B>,
-    params: &ConvParams,
-    [max_positions, max_values]: [usize; 2],
-) -> FloatTensor<B> {
-    let ([batch, inputs, ..], [_, outputs, height, width]) = (dims::<B, 4>(&x), dims::<B, 4>(&y));
-    let ConvParams { kernel, stride, .. } = *params;
-    let values_per_tap = height * width * inputs;
-    let maps = divisor(batch, max_values / values_per_tap);
-    let taps = (max_values / (maps * values_per_tap)).clamp(1, kernel * kernel);
-    let places = divisor(height * width, max_positions);
-    let parts = maps * height * width / places;
-
-    let (x, y) = (B::float_permute(x, &[0, 2, 3, 1]), B::float_permute(y, &[0, 2, 3, 1]));
-    let along = |first: usize, length: usize| {
-        Slice::new(first as isize, Some((first + (length - 1) * stride + 1) as isize), stride as isize)
-    };
-    let of_maps = |first: usize| {
-        let maps = Slice::new(first as isize, Some((first + maps) as isize), 1);
-        let y = B::float_slice(y.clone(), &[maps, whole(height), whole(width), whole(outputs)]);
-        let y = B::float_swap_dims(reshaped::<B, 3>(y, [parts, places, outputs]), 1, 2);
-        // The input pixels at position `tap` of the window, for all outputs.
-        let pixels = |tap: usize| {
-            let [row, column] = [tap / kernel, tap % kernel];
-            B::float_slice(x.clone(), &[maps, along(row, height), along(column, width), whole(inputs)])
-        };
-        let of_taps = (0..kernel * kernel).step_by(taps).map(|first| {
-            let together = taps.min(kernel * kernel - first);
-            let columns = B::float_cat((first..first + together).map(pixels).collect(), 3);
-            let products = B::float_matmul(y.clone(), reshaped::<B, 3>(columns, [parts, places, together * inputs]));
-            let sums = sums::<B>(reshaped::<B, 3>(products, [1, parts, outputs * together * inputs]));
-            reshaped::<B, 3>(sums, [outputs, together, inputs])
-        });
-        B::float_cat(of_taps.collect(), 1)
-    };
-    let of_all = (0..batch).step_by(maps).map(of_maps).reduce(B::float_add).expect("a batch has a map");
-    B::float_permute(reshaped::<B, 4>(of_all, [outputs, kernel, kernel, inputs]), &[0, 3, 1, 2])
+/// Sizes of the convolution: of a group where groups differ in them.
+#[derive(CubeLaunch, CubeType)]
+struct Window {
+    positions: usize,
+    part: usize,
+    outputs: usize,
+    inputs: usize,
+    groups: usize,
+    kernel: usize,
+    stride: usize,
+    pad: usize,
+    height: usize,
+    width: usize,
+    terms: usize,
 }
 
-/// The largest divisor of `count` that is at most `max`; one at least.
-fn divisor(count: usize, max: usize) -> usize {
-    (1..=max.clamp(1, count)).rev().find(|divisor| count.is_multiple_of(*divisor)).unwrap_or(1)
+/// The products over the positions of each part, `[parts, groups * outputs, terms]`.
+#[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
+#[cube(launch)]
+fn products_kernel(
+    x: &[f32],
+    y: &[f32],
+    partial: &mut [f32],
+    window: &Window,
+    map: FastDivmod<u32>,
+    map_row: FastDivmod<u32>,
+    #[comptime] row_threads: usize,
+    #[comptime] thread_columns: usize,
+    #[comptime] depth: usize,
+) {
+    let threads = comptime![THREADS];
+    let thread_rows = comptime![THREAD_ROWS];
+    let column_threads = comptime![THREADS / row_threads];
+    let rows = comptime![row_threads * THREAD_ROWS];
+    let columns = comptime![column_threads * thread_columns];
+    let left_loads = comptime![(rows * depth).div_ceil(THREADS)];
+    let right_step = comptime![THREADS / columns];
+    let right_loads = comptime![depth / right_step];
+    let unit = UNIT_POS as usize;
+    let group = CUBE_POS_Y as usize;
+    let part = CUBE_POS_Z as usize;
+    let column_tiles = (window.terms + columns - 1) / columns;
+    let first_output = CUBE_POS_X as usize / column_tiles * rows;
+    let first_term = CUBE_POS_X as usize % column_tiles * columns;
+
+    // The term of the right factor that the thread loads.
+    let right_column = unit % columns;
+    let term = first_term + right_column;
+    let tap = term / window.inputs;
+    let channel = group * window.inputs + term % window.inputs;
+    let tap_row = tap / window.kernel;
+    let tap_column = tap % window.kernel;
+    let is_bias = tap >= window.kernel * window.kernel;
+
+    let mut left = Shared::<[f32]>::new_slice(comptime![rows * depth]);
+    let mut right = Shared::<[f32]>::new_slice(comptime![columns * depth]);
+    let mut sums = Array::<f32>::new(comptime![THREAD_ROWS * thread_columns]);
+    #[unroll]
+    for index in 0..comptime![THREAD_ROWS * thread_columns] {
+        sums[index] = 0.0f32;
+    }
+    let row = unit / column_threads * thread_rows;
+    let column = unit % column_threads;
+    let first = part * window.part;
+    let mut last = first + window.part;
+    if last > window.positions {
+        last = window.positions;
+    }
+    let iterations = (last - first + depth - 1) / depth;
+    for iteration in 0..iterations {
+        let start = first + iteration * depth;
+        #[unroll]
+        for load in 0..left_loads {
+            let place = load * threads + unit;
+            if place < rows * depth {
+                let output = first_output + place % rows;
+                let position = start + place / rows;
+                let mut value = 0.0f32;
+                if output < window.outputs && position < last {
+                    value = y[(position * window.groups + group) * window.outputs + output];
+                }
+                left[place] = value;
+            }
+        }
+        #[unroll]
+        for load in 0..right_loads {
+            let offset = unit / columns + load * right_step;
+            let position = start + offset;
+            let mut value = 0.0f32;
+            if term < window.terms && position < last {
+                if is_bias {
+                    value = 1.0f32;
+                } else {
+                    let (image, place) = map.div_mod(position as u32);
+                    let (map_y, map_x) = map_row.div_mod(place);
+                    let pixel_y = map_y as usize * window.stride + tap_row;
+                    let pixel_x = map_x as usize * window.stride + tap_column;
+                    let inside_y = pixel_y >= window.pad && pixel_y < window.height + window.pad;
+                    let inside_x = pixel_x >= window.pad && pixel_x < window.width + window.pad;
+                    if inside_y && inside_x {
+                        let line = image as usize * window.height + pixel_y - window.pad;
+                        let pixel = line * window.width + pixel_x - window.pad;
+                        value = x[pixel * window.groups * window.inputs + channel];
+                    }
+                }
+            }
+            right[offset * columns + right_column] = value;
+        }
+        sync_cube();
+        for offset in 0..depth {
+            let mut of_outputs = Array::<f32>::new(thread_rows);
+            #[unroll]
+            for index in 0..thread_rows {
+                of_outputs[index] = left[offset * rows + row + index];
+            }
+            #[unroll]
+            for index in 0..thread_columns {
+                let pixel = right[offset * columns + column + index * column_threads];
+                #[unroll]
+                for output in 0..thread_rows {
+                    sums[output * thread_columns + index] += of_outputs[output] * pixel;
+                }
+            }
+        }
+        // The next positions take the place of these.
+        sync_cube();
+    }
+    #[unroll]
+    for index in 0..thread_columns {
+        let term = first_term + column + index * column_threads;
+        #[unroll]
+        for thread_row in 0..thread_rows {
+            let output = first_output + row + thread_row;
+            if output < window.outputs && term < window.terms {
+                let line = (part * window.groups + group) * window.outputs + output;
+                partial[line * window.terms + term] = sums[thread_row * thread_columns + index];
+            }
+        }
+    }
+}
+
+/// The sums of the parts, as the convolution has its parameters.
+#[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
+#[cube(launch)]
+fn sums_kernel(
+    partial: &[f32],
+    weight: &mut [f32],
+    bias: &mut [f32],
+    outputs: usize,
+    inputs: usize,
+    taps: usize,
+    terms: usize,
+    parts: usize,
+) {
+    if ABSOLUTE_POS >= outputs * terms {
+        terminate!();
+    }
+    let mut sum = 0.0f32;
+    for part in 0..parts {
+        sum += partial[part * outputs * terms + ABSOLUTE_POS];
+    }
+    let output = ABSOLUTE_POS / terms;
+    let term = ABSOLUTE_POS % terms;
+    let tap = term / inputs;
+    let input = term % inputs;
+    if tap < taps {
+        weight[(output * inputs + input) * taps + tap] = sum;
+    } else {
+        bias[output] = sum;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::backend::Flex;
-    use burn::backend::ops::{ConvOptions, FloatTensorOps, ModuleOps};
-    use burn::tensor::{FloatDType, Shape, Tensor};
-    use burn_flex::FlexTensor;
+    use burn::backend::ops::{ConvOptions, ModuleOps};
+    use burn::tensor::{Device, FloatDType, Shape, Tensor};
 
+    use super::super::tests::test_gpu;
     use super::*;
+    use crate::operation::KernelLaunches;
     use crate::operation::convolution::UPSAMPLE_PARAMS;
     use crate::random_tensors::RandomTensors;
 
-    const WINDOWS: [ConvParams; 4] = [
-        ConvParams { kernel: 7, stride: 1, pad_before: 3, pad_after: 3, groups: 1 },
-        ConvParams { kernel: 4, stride: 2, pad_before: 1, pad_after: 1, groups: 1 },
-        ConvParams { kernel: 3, stride: 2, pad_before: 0, pad_after: 0, groups: 2 },
-        UPSAMPLE_PARAMS,
-    ];
+    /// Sums in another order.
+    const TOLERANCE: f32 = 1e-5;
 
-    fn primitive(x: &Tensor<4>) -> FlexTensor {
-        x.clone().try_into_primitive::<Flex>().unwrap()
+    const STEM: ConvParams = ConvParams { kernel: 7, stride: 1, pad_before: 3, pad_after: 3, groups: 1 };
+    const DOWN: ConvParams = ConvParams { kernel: 4, stride: 2, pad_before: 1, pad_after: 1, groups: 1 };
+    const GROUPED: ConvParams = ConvParams { kernel: 3, stride: 2, pad_before: 0, pad_after: 0, groups: 2 };
+    const POINTWISE: ConvParams = ConvParams { kernel: 1, stride: 1, pad_before: 0, pad_after: 0, groups: 1 };
+
+    /// Weight gradient by Burn on the CPU, and bias gradient.
+    fn expected(x: &Tensor<4>, y: &Tensor<4>, params: &ConvParams) -> (Tensor<4>, Tensor<1>) {
+        let primitive = |x: &Tensor<4>| x.clone().try_into_primitive::<Flex>().unwrap();
+        let ([_, inputs, ..], [_, outputs, ..]) = (x.dims(), y.dims());
+        let shape = Shape::new([outputs, inputs / params.groups, params.kernel, params.kernel]);
+        let weight = Flex::float_empty(shape, &Default::default(), FloatDType::F32);
+        let padding = [(params.pad_before, params.pad_after); 2];
+        let options = ConvOptions { padding, ..ConvOptions::new([params.stride; 2], [0; 2], [1; 2], params.groups) };
+        let weight = Flex::conv2d_weight_backward(primitive(x), weight, primitive(y), options);
+        (Tensor::from_primitive::<Flex>(weight), y.clone().sum_dims(&[0, 2, 3]).reshape([outputs]))
+    }
+
+    fn found(x: &Tensor<4>, y: &Tensor<4>, params: &ConvParams, gpu: &Device) -> (Tensor<4>, Tensor<1>) {
+        let primitive = |x: &Tensor<4>| x.clone().to_device(gpu).try_into_primitive::<Cube>().unwrap();
+        let gradients = parameter_gradients(primitive(x), primitive(y), params, BiasGradient::Computed);
+        let weight = Tensor::<4>::from_primitive::<Cube>(gradients.weight);
+        (
+            weight.to_device(&Device::flex()),
+            Tensor::<1>::from_primitive::<Cube>(gradients.bias.unwrap()).to_device(&Device::flex()),
+        )
+    }
+
+    fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
+        let largest = expected.clone().abs().max().into_scalar::<f32>();
+        (found - expected).abs().max().into_scalar::<f32>() / largest
     }
 
     #[test]
-    fn weight_gradients_in_parts_equal_those_of_one_sum() {
-        for params in WINDOWS {
-            let side = params.output_side(16);
+    fn gradients_equal_those_of_burns_cpu_kernels_for_all_windows_and_tiles() {
+        let Some(gpu) = test_gpu() else { return };
+        // Few, some and many outputs, each with sizes that do not fill a tile; parts that end within a map.
+        for (params, [batch, inputs, outputs, side]) in [
+            (STEM, [2, 8, 16, 32]),
+            (STEM, [1, 5, 3, 16]),
+            (DOWN, [3, 29, 40, 16]),
+            (UPSAMPLE_PARAMS, [2, 6, 12, 18]),
+            (GROUPED, [2, 12, 140, 17]),
+            (POINTWISE, [5, 70, 1, 4]),
+        ] {
+            let output_side = params.output_side(side);
             let mut random = RandomTensors::new(0);
-            let [x, y] = [[6, 4, 16, 16], [6, 8, side, side]].map(|shape| random.uniform(shape, -1.0..1.0));
-            let kernel = params.kernel;
-            let weight = Flex::float_empty(
-                Shape::new([8, 4 / params.groups, kernel, kernel]),
-                &Default::default(),
-                FloatDType::F32,
-            );
-            let padding = [(params.pad_before, params.pad_after); 2];
-            let options =
-                ConvOptions { padding, ..ConvOptions::new([params.stride; 2], [0; 2], [1; 2], params.groups) };
-            let whole = Flex::conv2d_weight_backward(primitive(&x), weight, primitive(&y), options);
-            let whole = Tensor::<4>::from_primitive::<Flex>(whole);
-            let padded = x.pad([(params.pad_before, params.pad_after); 2], 0.0);
-            let check = |found: FlexTensor, way: &str| {
-                let found = Tensor::<4>::from_primitive::<Flex>(found);
-                let difference = (found - whole.clone()).abs().max().into_scalar::<f32>();
-                assert!(difference < 1e-4, "{params:?}, {way}: {difference}");
-            };
-            for max_iterations in [usize::MAX, 500, 100, 20] {
-                let found = by_grouped_convolution::<Flex>(primitive(&padded), primitive(&y), &params, max_iterations);
-                check(found, &format!("loops of {max_iterations}"));
-            }
-            // All taps at once, some, one, one of some maps, and one of one.
-            for max in [usize::MAX, 20_000, 7000, 3000, 1000].map(|values| [64, values]) {
-                if params.groups == 1 {
-                    let found = by_matmul::<Flex>(primitive(&padded), primitive(&y), &params, max);
-                    check(found, &format!("products of {max:?}"));
-                }
-            }
+            let x = random.uniform([batch, inputs, side, side], -1.0..1.0);
+            let y = random.uniform([batch, outputs, output_side, output_side], -1.0..1.0);
+
+            let (weight, bias) = found(&x, &y, &params, &gpu);
+
+            let (expected_weight, expected_bias) = expected(&x, &y, &params);
+            let shares = [largest_share(weight, expected_weight), largest_share(bias, expected_bias)];
+            assert!(shares.into_iter().all(|share| share < TOLERANCE), "{params:?}, {outputs} outputs: {shares:?}");
         }
+    }
+
+    #[test]
+    fn gradients_of_channels_last_maps_take_two_launches() {
+        let Some(gpu) = test_gpu() else { return };
+        let maps = |channels: usize| {
+            let maps = Tensor::<4>::ones([2, 8, 8, channels], &gpu).permute([0, 3, 1, 2]);
+            maps.try_into_primitive::<Cube>().unwrap()
+        };
+        let (x, y) = (maps(4), maps(16));
+
+        let launches = KernelLaunches::of(|| drop(parameter_gradients(x, y, &STEM, BiasGradient::Computed)));
+
+        assert_eq!(launches.total(), 2, "{launches}");
+    }
+
+    #[test]
+    fn parts_are_as_many_as_fill_a_gpu_and_their_loops_end() {
+        assert_eq!(part_of(524_288, 2), 2048);
+        assert_eq!(part_of(1000, 10_000), 1000);
+        assert_eq!(part_of(100, 1), 100);
+        assert_eq!(part_of(10_000_000, 10_000), MAX_POSITIONS);
     }
 }

@@ -6,7 +6,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
-use ipcgan_model::{AlexNet, Discriminator, Generator};
+use ipcgan_model::{AlexNet, Discriminator, Generator, update_together};
 
 use super::objective::{
     DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
@@ -278,7 +278,7 @@ impl TrainStep for AgingModel {
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
         let of_generator = first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some());
         let skipped = gradients.is_empty();
-        let mut model = optimizer.step(rate, self, gradients);
+        let mut model = update_together(|| optimizer.step(rate, self, gradients));
         model.updates += usize::from(of_generator || skipped);
         if of_generator && model.config.suppress_checkerboard {
             model.generator = model.generator.without_checkerboard();

@@ -53,6 +53,85 @@ fn frames_are_written_in_numerical_order_without_damaged_ones() {
     );
 }
 
+/// A TIFF of 64 x 64 zero pixels with these values of BitsPerSample, Compression and PhotometricInterpretation.
+fn tiff(bits: u16, compression: u16, colours: u16) -> Vec<u8> {
+    let tags =
+        [(256, 64), (257, 64), (258, bits), (259, compression), (262, colours), (273, 200), (278, 64), (279, 4096)];
+    let mut bytes = b"II*\0\x08\0\0\0\x08\0".to_vec();
+    for (tag, value) in tags {
+        bytes.extend([u16::to_le_bytes(tag), u16::to_le_bytes(3)].concat());
+        bytes.extend([1u32.to_le_bytes(), u32::from(value).to_le_bytes()].concat());
+    }
+    bytes.resize(200 + 4096, 0);
+    bytes
+}
+
+/// Files that cannot be aged, each with a part of the reason.
+///
+/// `data/grace-hopper.avif` is the photo of `assets/photos` at 256 x 300 pixels, saved by Pillow with quality 60.
+fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    let whole = |format| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        portrait("grace-hopper.jpg").write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    };
+    let cut = |format| {
+        let bytes: Vec<u8> = whole(format);
+        bytes[..bytes.len() / 2].to_vec()
+    };
+    let damaged = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 200].fill(0xff);
+        bytes
+    };
+    let huge = {
+        let mut bytes = whole(Bmp);
+        bytes[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
+        bytes
+    };
+    let lzw = damaged(include_bytes!("../../../ipcgan-data/tests/data/lzw.tif").to_vec());
+    let avif = include_bytes!("../data/grace-hopper.avif").to_vec();
+    // Damage the AV1 header: damage after it only changes pixels.
+    let mut headless = avif.clone();
+    let data = avif.windows(4).position(|kind| kind == b"mdat").unwrap() + 4;
+    headless[data..data + 40].fill(0xff);
+    let wall = |side| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        RgbImage::new(side, side).write_to(&mut bytes, Png).unwrap();
+        bytes.into_inner()
+    };
+    vec![
+        ("empty.jpg", Vec::new(), "is an empty file; copy or download it again"),
+        ("text.jpg", b"no photo".to_vec(), "is a text, not an image"),
+        ("page.jpg", b"<!DOCTYPE html><html>404".to_vec(), "is a web page (HTML), not an image"),
+        ("document.png", b"%PDF-1.7".to_vec(), "is a PDF document, not an image"),
+        ("zeros.jpg", vec![0; 9000], "is a file of zeros, not an image"),
+        ("unknown.png", b"\x01\x02\x03\x04\x05\x06".to_vec(), "is not an image of a supported format"),
+        ("phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), "HEIC"),
+        ("film.jpg", b"\0\0\0\x20ftypisom".to_vec(), "is a video"),
+        ("cut.jpg", cut(Jpeg), "is a JPEG that is cut short; copy or download it again"),
+        ("damaged.jpg", damaged(whole(Jpeg)), "JPEG"),
+        ("cut.png", cut(Png), "is a PNG that is cut short; copy or download it again"),
+        ("damaged.png", damaged(whole(Png)), "is a damaged PNG; copy or download it again"),
+        ("cut.gif", cut(Gif), "GIF"),
+        ("damaged.gif", damaged(whole(Gif)), "GIF"),
+        ("cut.webp", cut(WebP), "is a WebP that is cut short; copy or download it again"),
+        ("cut.bmp", cut(Bmp), "is a BMP that is cut short; copy or download it again"),
+        ("huge.bmp", huge, "60000 x 60000 pixels"),
+        ("cut.tiff", cut(Tiff), "is a TIFF that is cut short; copy or download it again"),
+        ("damaged.tiff", lzw, "is a damaged TIFF; copy or download it again"),
+        ("palette.tif", tiff(8, 1, 3), "is a TIFF with a colour palette, which cannot be read; save it in RGB"),
+        ("lab.tif", tiff(8, 1, 8), "is a TIFF with CIELab colours, which cannot be read; save it in RGB"),
+        ("zstd.tif", tiff(8, 50000, 1), "is a TIFF with ZSTD compression, which cannot be read; save it with LZW"),
+        ("lzma.tif", tiff(8, 34925, 1), "is a TIFF with LZMA compression, which cannot be read; save it with LZW"),
+        ("cut.avif", avif[..avif.len() / 2].to_vec(), "AVIF"),
+        ("damaged.avif", headless, "AVIF"),
+        ("dot.png", wall(1), "has only 1 x 1 pixels"),
+        ("wall.png", wall(64), "no face found in"),
+    ]
+}
+
 #[test]
 fn intact_photos_of_every_format_are_aged_and_all_other_files_are_reported() {
     let mut good = vec!["a.jpg", "b.png", "c.webp", "d.gif", "e.tif", "f.bmp", "g.jfif", "h.JPE"];

@@ -44,8 +44,12 @@ pub(super) fn ema_tensor_update<const D: usize>(_: Tensor<D>, _: Tensor<D>, _: f
 pub(super) struct ScaleTerms;
 
 impl ScaleTerms {
-    pub(super) fn take<const D: usize>(&mut self, tensor: Tensor<D>, _: &Tensor<1>) -> Result<Tensor<D>, Tensor<D>> {
-        Err(tensor)
+    pub(super) fn takes<const D: usize>(_: &Tensor<D>, _: &Tensor<1>) -> bool {
+        false
+    }
+
+    pub(super) fn scaled<const D: usize>(&mut self, _: Tensor<D>) -> Tensor<D> {
+        unreachable!("no tensor is on a GPU")
     }
 
     pub(super) fn launch(self, _: Tensor<1>) {}

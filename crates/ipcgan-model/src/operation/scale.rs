@@ -20,9 +20,9 @@ impl ScaleTogether {
 
     /// `tensor` times the factor; not to be read before [`ScaleTogether::finish`].
     pub fn scaled<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
-        match self.on_gpu.take(tensor, &self.factor) {
-            Ok(scaled) => scaled,
-            Err(tensor) => tensor * self.factor.clone().reshape([1; D]),
+        match ScaleTerms::takes(&tensor, &self.factor) {
+            true => self.on_gpu.scaled(tensor),
+            false => tensor * self.factor.clone().reshape([1; D]),
         }
     }
 

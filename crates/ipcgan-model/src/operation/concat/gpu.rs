@@ -1,5 +1,7 @@
 //! Concatenation of feature maps with condition planes on GPUs, in one launch forwards and one backwards.
 
+#![expect(clippy::needless_range_loop, reason = "CubeCL has no iterators")]
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};

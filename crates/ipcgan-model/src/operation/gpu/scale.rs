@@ -13,18 +13,16 @@ use super::updates;
 pub(in super::super) struct ScaleTerms(Vec<CubeTensor>);
 
 impl ScaleTerms {
-    /// `tensor`, which is multiplied by [`ScaleTerms::launch`]; or unchanged if it is not on the GPU of `factor`.
-    pub(in super::super) fn take<const D: usize>(
-        &mut self,
-        tensor: Tensor<D>,
-        factor: &Tensor<1>,
-    ) -> Result<Tensor<D>, Tensor<D>> {
-        if !updates(&tensor) || !updates(factor) || tensor.device() != factor.device() {
-            return Err(tensor);
-        }
+    /// Whether [`ScaleTerms::scaled`] takes `tensor`: it is on the GPU of `factor`.
+    pub(in super::super) fn takes<const D: usize>(tensor: &Tensor<D>, factor: &Tensor<1>) -> bool {
+        updates(tensor) && updates(factor) && tensor.device() == factor.device()
+    }
+
+    /// `tensor`, which [`ScaleTerms::launch`] multiplies.
+    pub(in super::super) fn scaled<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
         let scaled = owned_buffer(primitive(tensor));
         self.0.push(scaled.clone());
-        Ok(Tensor::from_primitive::<Cube>(scaled))
+        Tensor::from_primitive::<Cube>(scaled)
     }
 
     /// Multiplies all tensors by `factor`.
@@ -89,7 +87,7 @@ mod tests {
         let mut found: Vec<Tensor<1>> = Vec::new();
         let launches = KernelLaunches::of(|| {
             let mut terms = ScaleTerms::default();
-            found = tensors.into_iter().map(|tensor| terms.take(tensor, &factor).unwrap()).collect();
+            found = tensors.into_iter().map(|tensor| terms.scaled(tensor)).collect();
             terms.launch(factor);
         });
 

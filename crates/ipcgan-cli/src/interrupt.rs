@@ -15,7 +15,7 @@ use crate::exit_reason::INTERRUPTED;
 const REPEAT_WINDOW: Duration = Duration::from_millis(500);
 
 /// An interrupter that a signal stops, as [`stop_on_signal`] describes.
-pub(crate) fn on_signals(stopping: &'static str) -> Result<Interrupter> {
+pub(crate) fn interrupter_on_signal(stopping: &'static str) -> Result<Interrupter> {
     let interrupter = Interrupter::new();
     let stopped = interrupter.clone();
     stop_on_signal(stopping, move || stopped.stop(Some("interrupted")))?;
@@ -23,7 +23,7 @@ pub(crate) fn on_signals(stopping: &'static str) -> Result<Interrupter> {
 }
 
 /// A flag that a signal sets, as [`stop_on_signal`] describes.
-pub(crate) fn stop_flag(stopping: &'static str) -> Result<Arc<AtomicBool>> {
+pub(crate) fn flag_on_signal(stopping: &'static str) -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let stopped = flag.clone();
     stop_on_signal(stopping, move || stopped.store(true, Ordering::Relaxed))?;

@@ -34,7 +34,7 @@ pub(crate) fn run(request: &PrepareRequest) -> Result<()> {
         }
     };
     let progress = Progress::new("preparing faces");
-    let stop = interrupt::stop_flag("stopping after the current images")?;
+    let stop = interrupt::flag_on_signal("stopping after the current images")?;
     let mut options =
         PrepareOptions { progress: &|done, all| progress.show(done, all), stop: &stop, ..PrepareOptions::default() };
     options.threads = request.threads.unwrap_or(options.threads);

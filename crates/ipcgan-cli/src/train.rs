@@ -52,7 +52,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         // A dry run has nothing to save.
         interrupter: match request.dry_run {
             true => Interrupter::new(),
-            false => interrupt::on_signals("stopping after this step with a checkpoint")?,
+            false => interrupt::interrupter_on_signal("stopping after this step with a checkpoint")?,
         },
         resume: request.resume,
         device_memory,

@@ -130,7 +130,7 @@ fn age_all(
     let mut progress = None;
     for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
         if tools.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
-            let text = "interrupted; the same command with the photos and videos that are left continues";
+            let text = "interrupted; run the command again with the photos and videos that are not aged yet";
             return Err(ExitReason::Stopped(text.into()).into());
         }
         if photo.is_clip() {

@@ -9,6 +9,7 @@
 
 mod optical_flow;
 mod plane;
+mod transition;
 
 use burn::config::Config;
 use image::RgbImage;
@@ -16,24 +17,18 @@ use ipcgan_model::AgeGroups;
 use rayon::prelude::*;
 
 use crate::{DataError, FaceSet, Gender, check_groups, photo};
-use optical_flow::{REFERENCE_SIDE, optical_flow};
+use optical_flow::REFERENCE_SIDE;
 use plane::{Plane, ordered_sum};
+use transition::Transition;
 
 /// Standard deviations of the Gaussians between the frequency bands, in pixels at a side of 128.
 const BANDS: [f32; 3] = [1.0, 2.0, 4.0];
-/// Standard deviations, at a side of 128, of the blurs of magnitudes and of colours.
+/// Standard deviation, at a side of 128, of the blur of magnitudes.
 const MAGNITUDE_BLUR: f32 = 2.0;
-const COLOUR_BLUR: f32 = 1.5;
 /// Weights of red, green and blue in luminance (ITU-R BT.601).
 const LUMINANCE: [f32; 3] = [0.299, 0.587, 0.114];
 /// Added to magnitudes before the logarithm: half a level, as flat areas have no detail.
 const FLAT: f32 = 0.5;
-/// Limits of the factor of a frequency band.
-const DETAIL_LIMITS: [f32; 2] = [0.4, 2.5];
-/// Limits of the factor of a colour channel: means differ most where some faces show teeth.
-const COLOUR_LIMITS: [f32; 2] = [0.85, 1.25];
-/// Standard deviation, at a side of 128, of the blur that leaves the light of a photo, which does not depend on age.
-const LIGHT_BLUR: f32 = 20.0;
 
 /// Strength of each part of prototype ageing; 0 is no change, 1 the mean difference.
 ///
@@ -58,17 +53,6 @@ pub struct PrototypeAging {
     groups: usize,
     /// By gender: female, male, and all faces (for faces of unknown gender); then by target group.
     transitions: Vec<Option<Transition>>,
-}
-
-/// The change to an age group.
-struct Transition {
-    flow: [Plane; 2],
-    /// Factor of each frequency band.
-    detail: Vec<Plane>,
-    /// Factor of each colour channel.
-    colour: [Plane; 3],
-    /// Saturation of the prototype of all ages; less saturated faces keep their hue.
-    saturation: f32,
 }
 
 /// Statistics of the faces of an age group and gender.
@@ -99,22 +83,6 @@ fn frequency_bands(luminance: &Plane) -> Vec<Plane> {
 fn channels(face: &RgbImage) -> [Plane; 3] {
     let side = face.width() as usize;
     [0, 1, 2].map(|channel| Plane::of(face.pixels().map(|pixel| f32::from(pixel[channel])).collect(), side))
-}
-
-/// Saturation of the face, in [0, 1]: range of the channels relative to the largest, averaged over the face.
-fn saturation(channels: &[Plane; 3]) -> f32 {
-    /// Added to the largest channel: noise is no saturation in black areas.
-    const DARK: f32 = 8.0;
-    let [red, green, blue] = channels;
-    let mask = face_mask(red.side);
-    let (mut sum, mut weight) = (0.0, 0.0);
-    for (index, mask) in mask.values.iter().enumerate() {
-        let [r, g, b] = [red, green, blue].map(|channel| channel.values[index]);
-        let (largest, smallest) = (r.max(g).max(b), r.min(g).min(b));
-        sum += mask * (largest - smallest) / (largest + DARK);
-        weight += mask;
-    }
-    sum / weight
 }
 
 fn luminance(channels: &[Plane; 3]) -> Plane {
@@ -245,83 +213,6 @@ impl Prototype {
             magnitudes: (0..BANDS.len()).map(magnitude).collect(),
         }
     }
-}
-
-impl Transition {
-    fn new(from: &Prototype, to: &Prototype, strength: &PrototypeStrength) -> Self {
-        /// A tenth of a level, so that black areas have ratios.
-        const EPSILON: f32 = 0.1;
-        let side = from.mean[0].side;
-        let blur = COLOUR_BLUR * side as f32 / REFERENCE_SIDE;
-        let flow = optical_flow(&luminance(&from.mean), &luminance(&to.mean));
-        let mask = face_mask(side);
-        let flow = flow.map(|flow| flow.zip(&mask, |flow, mask| flow * mask));
-        let power = |exponent: f64| move |to: f32, from: f32| ((to + EPSILON) / (from + EPSILON)).powf(exponent as f32);
-        let [low, high] = DETAIL_LIMITS;
-        let detail = to.magnitudes.iter().zip(&from.magnitudes).map(|(to, from)| {
-            let factor = to.zip(from, power(strength.detail));
-            factor.zip(&mask, |factor, mask| 1.0 + (factor.clamp(low, high) - 1.0) * mask)
-        });
-        // Means of the same shape, so that a moved edge is not a change of colour.
-        let colour = std::array::from_fn(|channel| {
-            let from = from.mean[channel].warped(&flow).blurred(blur);
-            let ratio = to.mean[channel].blurred(blur).zip(&from, power(strength.colour));
-            local_colour(ratio, &mask)
-        });
-        Self {
-            detail: detail.collect(),
-            colour,
-            saturation: saturation(&from.mean),
-            flow: flow.map(|flow| flow.map(|value| strength.shape as f32 * value)),
-        }
-    }
-
-    fn applied(&self, face: &RgbImage) -> RgbImage {
-        let channels = channels(face).map(|channel| channel.warped(&self.flow));
-        let mut added = Plane::zeros(channels[0].side);
-        for (band, factor) in frequency_bands(&luminance(&channels)).iter().zip(&self.detail) {
-            let more = band.zip(factor, |band, factor| band * (factor - 1.0));
-            added = added.zip(&more, |sum, more| sum + more);
-        }
-        let chroma = (saturation(&channels) / self.saturation.max(f32::EPSILON)).min(1.0);
-        let brightness = luminance(&self.colour);
-        let [red, green, blue] = std::array::from_fn(|channel| {
-            let detailed = channels[channel].zip(&added, |value, added| value + added);
-            let factor = self.colour[channel].zip(&brightness, |factor, grey| grey + chroma * (factor - grey));
-            detailed.zip(&factor, |value, factor| value * factor)
-        });
-        let colours = [&red, &green, &blue];
-        let value = |index: usize| colours.map(|channel: &Plane| channel.values[index].round().clamp(0.0, 255.0) as u8);
-        RgbImage::from_fn(face.width(), face.height(), |x, y| image::Rgb(value((y * face.width() + x) as usize)))
-    }
-}
-
-/// `ratio` in the face, divided by its geometric means in the face and nearby, and limited; 1 outside of the face.
-fn local_colour(ratio: Plane, mask: &Plane) -> Plane {
-    let [low, high] = COLOUR_LIMITS;
-    let sum = |plane: &Plane| plane.values.iter().sum::<f32>();
-    let logarithms = ratio.zip(mask, |ratio, mask| ratio.ln() * mask);
-    let mean = sum(&logarithms) / sum(mask);
-    let balanced = logarithms.zip(mask, |logarithm, mask| logarithm - mean * mask);
-    let light = balanced.blurred(LIGHT_BLUR * mask.side as f32 / REFERENCE_SIDE);
-    let local = balanced.zip(&light, |logarithm, light| logarithm - light);
-    local.zip(mask, |logarithm, mask| (logarithm * mask).exp().clamp(low, high))
-}
-
-/// 1 in the face, falling to 0 before the border: hair and background at the border vary for other reasons than age.
-fn face_mask(side: usize) -> Plane {
-    /// Half axes and centre of the ellipse, as fractions of the side, and the width of its edge.
-    const AXES: [f32; 2] = [0.4375, 0.484];
-    const CENTRE: [f32; 2] = [0.496, 0.516];
-    const INNER: f32 = 0.7;
-    const OUTER: f32 = 1.05;
-    let value = |index: usize| {
-        let position = [index % side, index / side].map(|position| position as f32 / side as f32);
-        let [x, y]: [f32; 2] = std::array::from_fn(|axis| (position[axis] - CENTRE[axis]) / AXES[axis]);
-        ((OUTER - x.hypot(y)) / (OUTER - INNER)).clamp(0.0, 1.0)
-    };
-    let mask = Plane::of((0..side * side).map(value).collect(), side);
-    mask.zip(&mask.flipped(), |one, other| (one + other) / 2.0)
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use super::gpu;
 pub struct KernelLaunches(BTreeMap<&'static str, usize>);
 
 impl KernelLaunches {
-    /// Launches of `run` in this thread. One count at a time: others wait for it.
+    /// Launches of `run` in this thread. One count at a time: others wait for it, so `run` must
+    /// not count by itself.
     pub fn of(run: impl FnOnce()) -> Self {
         Self(gpu::observed_launches(run))
     }

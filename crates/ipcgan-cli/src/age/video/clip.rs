@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::container::Container;
 use super::decoder::Decoder;
-use super::encoder::{Encoder, Written, check_encoders, cut};
+use super::encoder::{Encoder, FrameWrite, check_encoders, truncated};
 use super::probe::{ClipInfo, MAX_PIXELS_AT_ONCE};
 use super::tracked_faces::TrackedFaces;
 use crate::age::aging::Aging;
@@ -80,11 +80,14 @@ impl ClipAging {
             (request.shown == OutputKind::Aligned, "--aligned"),
             (request.animate, "--animate"),
             (request.format != OutputFormat::Same, "--format"),
+            (request.reprocess, "--reprocess, as videos are always aged again"),
         ];
         if let Some((_, option)) = photos_alone.iter().find(|(given, _)| *given) {
             return Err(usage_error(format!("{name} is a video: leave out {option}")));
         }
-        let interrupter = interrupt::on_signals("stopping; the frames aged so far are kept as a partial result")?;
+        let interrupter = interrupt::interrupter_on_signal(
+            "stopping; frames of a video that are already aged are kept as a partial result",
+        )?;
         Ok(Some(Self { interrupter }))
     }
 
@@ -192,7 +195,7 @@ impl ClipAging {
             for index in 0..encoders.len() {
                 let mut aged = DynamicImage::from(frame.clone());
                 frames.faces.age(current, &mut aged, index);
-                if encoders[index].write(aged.as_bytes()) == Written::Ended {
+                if encoders[index].write(aged.as_bytes()) == FrameWrite::Ended {
                     let reason = encoders.swap_remove(index).finish().err();
                     let reason = reason.unwrap_or_else(|| anyhow!("ffmpeg ended before the last frame"));
                     return Err(reason.context(clip.path.display().to_string()));
@@ -264,7 +267,7 @@ impl Clip<'_> {
         for (age, whole) in aging.ages.iter().zip(files) {
             let file = self.partial_file(&age.name);
             let path = aging.out.join(&file);
-            log.persist(&file, cut(&whole, seconds, self.container, &path)?, &self.id)?;
+            log.persist(&file, truncated(&whole, seconds, self.container, &path)?, &self.id)?;
             kept.push(path.display().to_string());
         }
         Ok(ExitReason::Stopped(format!(

@@ -3,7 +3,7 @@
 /// Height from which untagged clips have the matrix of high definition.
 const HIGH_DEFINITION: u32 = 720;
 /// What ffprobe says of a property that a clip does not tell.
-const UNTOLD: [&str; 3] = ["unknown", "reserved", "unspecified"];
+const UNSPECIFIED: [&str; 3] = ["unknown", "reserved", "unspecified"];
 
 /// Colour properties as ffprobe names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,15 +84,15 @@ impl Colours {
             true => Some(if height >= HIGH_DEFINITION { "bt709" } else { "smpte170m" }),
             false => self.matrix.as_deref(),
         };
-        let told = [
+        let tags = [
             ("-colorspace", matrix),
             ("-color_primaries", self.primaries.as_deref()),
             ("-color_trc", self.transfer.as_deref()),
             ("-color_range", Some(if self.is_full_range() { "pc" } else { "tv" })),
         ];
-        let told = told.into_iter().filter_map(|(option, value)| Some((option, value?)));
-        let told = told.filter(|(_, value)| !UNTOLD.contains(value));
-        told.flat_map(|(option, value)| [String::from(option), value.into()]).collect()
+        let tags = tags.into_iter().filter_map(|(option, value)| Some((option, value?)));
+        let tags = tags.filter(|(_, value)| !UNSPECIFIED.contains(value));
+        tags.flat_map(|(option, value)| [String::from(option), value.into()]).collect()
     }
 }
 

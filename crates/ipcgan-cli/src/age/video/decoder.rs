@@ -22,7 +22,7 @@ pub(super) struct Decoder {
     frames: ChildStdout,
     width: u32,
     height: u32,
-    /// What ffmpeg said of a clip that it decoded.
+    /// Messages of ffmpeg on a clip that it decoded.
     messages: String,
 }
 
@@ -57,7 +57,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// What ffmpeg said, after the last frame, of damage that it concealed; empty for an intact clip.
+    /// Messages of ffmpeg, after the last frame, on damage that it concealed; empty for an intact clip.
     pub(super) fn messages(&self) -> &str {
         &self.messages
     }

@@ -38,9 +38,9 @@ impl Encoder {
     }
 
     /// Writes the pixels of a frame.
-    pub(super) fn write(&mut self, pixels: &[u8]) -> Written {
+    pub(super) fn write(&mut self, pixels: &[u8]) -> FrameWrite {
         let frames = self.frames.as_mut().expect("a frame is written before the last one");
-        if frames.write_all(pixels).is_ok() { Written::Whole } else { Written::Ended }
+        if frames.write_all(pixels).is_ok() { FrameWrite::Whole } else { FrameWrite::Ended }
     }
 
     /// Ends the stream of frames.
@@ -64,7 +64,7 @@ impl Encoder {
 
 /// Whether an encoder took a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum FrameWrite {
     Whole,
     /// It has ended, and [`Encoder::finish`] says why.
     Ended,
@@ -88,7 +88,12 @@ pub(super) fn check_encoders(info: &ClipInfo, container: Container) -> Result<()
 }
 
 /// The first `seconds` of the complete result `whole`, as a file that gets the name `path` later.
-pub(super) fn cut(whole: &TemporaryFile, seconds: f64, container: Container, path: &Path) -> Result<TemporaryFile> {
+pub(super) fn truncated(
+    whole: &TemporaryFile,
+    seconds: f64,
+    container: Container,
+    path: &Path,
+) -> Result<TemporaryFile> {
     let file = TemporaryFile::beside(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut command = Program::Ffmpeg.command();
     command.args(["-y", "-i"]).arg(file_url(whole.path()));

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::colours::Colours;
 use super::program::{MissingProgram, Program, file_url, input};
-use super::timing::{Rate, Timing};
+use super::timing::{OwnRate, Rate, Timing};
 
 /// Maximum number of pixels of a frame, times the number of ages: 4K at five ages, or 8K at one. An encoder holds dozens
 /// of frames.
@@ -191,17 +191,19 @@ impl Probed {
         })
     }
 
+    /// Audio streams that ffmpeg can copy or decode.
     fn audio(&self) -> Vec<AudioStream> {
-        let audio = self.streams.iter().filter(|stream| stream.codec_type == "audio");
+        let audio = self.streams.iter().filter(|stream| stream.has_known_audio());
         audio.map(|stream| AudioStream { index: stream.index, codec: stream.codec_name.clone() }).collect()
     }
 
     /// Kinds of the streams that a result does not hold, besides the one `aged`.
     fn left_out(&self, aged: &Stream) -> Vec<String> {
-        let others = self.streams.iter().filter(|stream| stream.codec_type != "audio" && stream.index != aged.index);
+        let others = self.streams.iter().filter(|stream| !stream.has_known_audio() && stream.index != aged.index);
         let kinds = others.map(|stream| match (stream.codec_type.as_str(), stream.disposition.attached_pic) {
             ("video", 0) => "another video stream".into(),
             ("video", _) => "a cover picture".into(),
+            ("audio", _) => "audio of an unknown codec".into(),
             ("subtitle", _) => "subtitles".into(),
             ("", _) => "unknown data".into(),
             (kind, _) => String::from(kind),
@@ -211,6 +213,11 @@ impl Probed {
 }
 
 impl Stream {
+    /// Whether it is audio of a codec that ffprobe knows by name.
+    fn has_known_audio(&self) -> bool {
+        self.codec_type == "audio" && !self.codec_name.is_empty()
+    }
+
     fn colours(&self) -> Colours {
         Colours {
             pixel_format: self.pix_fmt.clone(),
@@ -229,10 +236,15 @@ impl Stream {
 /// Reports what the result will not hold.
 fn report(path: &Path, probed: &Probed, stream: &Stream, info: &ClipInfo) {
     let name = path.display();
-    let Timing { rate, is_variable, .. } = info.timing;
-    if is_variable {
+    let Timing { rate, own_rate, .. } = info.timing;
+    let why = match own_rate {
+        OwnRate::Constant => None,
+        OwnRate::Variable => Some("varies"),
+        OwnRate::TooHigh => Some("is too high"),
+    };
+    if let Some(why) = why {
         let rate = (rate.per_second() * 1000.0).round() / 1000.0;
-        info!("{name}: the frame rate varies; results have {rate} frames per second, and the same duration");
+        info!("{name}: the frame rate {why}; results have {rate} frames per second, and the same duration");
     }
     let left_out = probed.left_out(stream);
     if !left_out.is_empty() {
@@ -320,7 +332,8 @@ mod tests {
             {"index": 1, "codec_type": "video", "codec_name": "mjpeg", "disposition": {"attached_pic": 1}},
             {"index": 2, "codec_type": "video", "codec_name": "h264", "color_space": "bt709", "field_order": "tt"},
             {"index": 3, "codec_type": "audio", "codec_name": "opus"},
-            {"index": 4, "codec_type": "subtitle"}, {"index": 5, "codec_type": "data"}, {"index": 6}"#,
+            {"index": 4, "codec_type": "subtitle"}, {"index": 5, "codec_type": "data"}, {"index": 6},
+            {"index": 7, "codec_type": "audio"}"#,
         );
 
         let stream = probed.video("a.mp4".as_ref()).unwrap();
@@ -331,7 +344,10 @@ mod tests {
         let audio: Vec<(usize, String)> =
             probed.audio().into_iter().map(|stream| (stream.index, stream.codec)).collect();
         assert_eq!(audio, [(0, "aac".into()), (3, "opus".into())]);
-        assert_eq!(probed.left_out(stream), ["a cover picture", "data", "subtitles", "unknown data"]);
+        assert_eq!(
+            probed.left_out(stream),
+            ["a cover picture", "audio of an unknown codec", "data", "subtitles", "unknown data"]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Maximum rate in frames per second; what claims more (a clock of 1000 ticks) is no frame rate.
+/// Maximum rate of results in frames per second; a container that states more gives the ticks of its clock.
 const MAX_RATE: f64 = 240.0;
 /// Rate if nothing in the clip says one: that of a single frame.
 const DEFAULT_RATE: Rate = Rate { frames: 25, seconds: 1 };
@@ -50,11 +50,12 @@ impl Rate {
         STANDARD_RATES.contains(&(self.frames, self.seconds))
     }
 
-    /// The standard rate nearest to `per_second`, or a fraction near it.
+    /// The standard rate nearest to `per_second`, or a fraction near it; at most [`MAX_RATE`].
     fn near(per_second: f64) -> Option<Self> {
-        if !(per_second > 0.0 && per_second <= MAX_RATE) {
+        if !(per_second > 0.0) {
             return None;
         }
+        let per_second = per_second.min(MAX_RATE);
         let standard = STANDARD_RATES.map(|(frames, seconds)| Self { frames, seconds });
         let distance = |rate: &Self| (rate.per_second() / per_second - 1.0).abs();
         let nearest = standard.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -83,19 +84,28 @@ impl fmt::Display for Rate {
     }
 }
 
+/// The frame rate of a clip before it is decoded at a constant one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnRate {
+    Constant,
+    Variable,
+    /// Constant, but higher than that of results.
+    TooHigh,
+}
+
 /// When the frames of a clip are shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timing {
     /// The constant rate at which the clip is decoded.
     pub(super) rate: Rate,
-    /// Whether the clip's own frame rate varies.
-    pub(super) is_variable: bool,
+    /// The clip's own frame rate.
+    pub(super) own_rate: OwnRate,
     /// Estimated number of frames at that rate.
     pub(super) frames: usize,
 }
 
 impl Timing {
-    /// Timing of frames shown at `times` (seconds, in any order; possibly unknown), of which the container says the
+    /// Timing of frames shown at `times` (seconds, in any order; possibly unknown), whose container states the
     /// rates `base` (the lowest that represents all times) and `average`.
     pub(super) fn of(mut times: Vec<f64>, packets: usize, base: Option<Rate>, average: Option<Rate>) -> Self {
         times.sort_by(f64::total_cmp);
@@ -105,17 +115,21 @@ impl Timing {
         let usual = usual_interval(&intervals);
         let measured = usual.and_then(|usual| Rate::near(1.0 / usual));
         let agrees = |rate: &Rate| usual.is_none_or(|usual| (rate.per_second() * usual - 1.0).abs() < 0.1);
-        // Containers with a coarse clock say 289/12 for 24/1.
-        let mut said: Vec<Rate> = [base, average].into_iter().flatten().filter(agrees).collect();
-        said.sort_by_key(|rate| !rate.is_standard());
-        let rate = said.first().copied().or(measured).or(average).unwrap_or(DEFAULT_RATE);
+        // Containers with a coarse clock state 289/12 for 24/1.
+        let mut stated: Vec<Rate> = [base, average].into_iter().flatten().filter(agrees).collect();
+        stated.sort_by_key(|rate| !rate.is_standard());
+        let rate = stated.first().copied().or(measured).or(average).unwrap_or(DEFAULT_RATE);
         let is_regular = |step: &&f64| (**step * rate.per_second() - 1.0).abs() < 0.5;
         let irregular = intervals.iter().filter(|step| !is_regular(step)).count();
         let seconds = times.last().zip(times.first()).map(|(last, first)| last - first);
         let spanned = seconds.map(|seconds| (seconds * rate.per_second()).round() as usize + 1);
         Self {
             rate,
-            is_variable: irregular as f64 > MAX_IRREGULAR * intervals.len() as f64,
+            own_rate: match () {
+                () if usual.is_some_and(|usual| usual * MAX_RATE < 1.0 - TOLERANCE) => OwnRate::TooHigh,
+                () if irregular as f64 > MAX_IRREGULAR * intervals.len() as f64 => OwnRate::Variable,
+                () => OwnRate::Constant,
+            },
             frames: spanned.unwrap_or(packets).max(1),
         }
     }
@@ -163,7 +177,17 @@ mod tests {
         let timing = timing(times, "30000/1001", "30000/1001");
 
         assert_eq!(timing.rate.to_string(), "30000/1001");
-        assert_eq!((timing.is_variable, timing.frames), (false, 90));
+        assert_eq!((timing.own_rate, timing.frames), (OwnRate::Constant, 90));
+    }
+
+    #[test]
+    fn slow_motion_is_reduced_to_the_maximum_rate() {
+        let times = (0..=480).map(|frame| f64::from(frame) / 480.0).collect();
+
+        let timing = timing(times, "480/1", "480/1");
+
+        assert_eq!((timing.rate.to_string().as_str(), timing.frames), ("240000/1000", 241));
+        assert_eq!(timing.own_rate, OwnRate::TooHigh);
     }
 
     #[test]
@@ -174,7 +198,7 @@ mod tests {
         let timing = timing(times, "30/1", "20/1");
 
         assert_eq!((timing.rate.to_string().as_str(), timing.frames), ("30/1", 90));
-        assert!(timing.is_variable);
+        assert_eq!(timing.own_rate, OwnRate::Variable);
     }
 
     #[test]

@@ -206,27 +206,33 @@ impl ResumeLog {
     /// # Errors
     /// The file exists and was not written for this photo, or was modified since; or the folder is not writable.
     pub(crate) fn write(&mut self, file: &Path, bytes: &[u8], photo: &PhotoId) -> Result<Written> {
-        let (path, written) = self.destination(file, photo)?;
-        self.append(Line::File(FileRecord { file: file.into(), content: Content::of(bytes), of: photo.clone() }))?;
-        let result = match written {
-            Written::New => ipcgan::system::write_new(&path, bytes),
-            Written::Replaced => ipcgan::system::write_atomic(&path, bytes),
-        };
-        result.with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(written)
+        self.put(file, Content::of(bytes), photo, |path, written| match written {
+            Written::New => ipcgan::system::write_new(path, bytes),
+            Written::Replaced => ipcgan::system::write_atomic(path, bytes),
+        })
     }
 
     /// Like [`ResumeLog::write`], with the content of a complete temporary file.
     pub(crate) fn persist(&mut self, file: &Path, complete: TemporaryFile, photo: &PhotoId) -> Result<Written> {
+        let content = Content::of_file(complete.path())
+            .with_context(|| format!("cannot write {}", self.folder.join(file).display()))?;
+        self.put(file, content, photo, |path, written| match written {
+            Written::New => complete.persist_new(path),
+            Written::Replaced => complete.persist(path),
+        })
+    }
+
+    /// Records that `file` has this `content`, and lets `write` write it.
+    fn put(
+        &mut self,
+        file: &Path,
+        content: Content,
+        photo: &PhotoId,
+        write: impl FnOnce(&Path, Written) -> io::Result<()>,
+    ) -> Result<Written> {
         let (path, written) = self.destination(file, photo)?;
-        let cannot_write = || format!("cannot write {}", path.display());
-        let content = Content::of_file(complete.path()).with_context(cannot_write)?;
         self.append(Line::File(FileRecord { file: file.into(), content, of: photo.clone() }))?;
-        let result = match written {
-            Written::New => complete.persist_new(&path),
-            Written::Replaced => complete.persist(&path),
-        };
-        result.with_context(cannot_write)?;
+        write(&path, written).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(written)
     }
 

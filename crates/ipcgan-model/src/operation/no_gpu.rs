@@ -41,7 +41,7 @@ pub(super) fn ema_tensor_update<const D: usize>(_: Tensor<D>, _: Tensor<D>, _: f
 }
 
 #[derive(Default)]
-pub(super) struct ScaleTerms;
+pub(super) struct ScaleTerms(());
 
 impl ScaleTerms {
     pub(super) fn takes<const D: usize>(_: &Tensor<D>, _: &Tensor<1>) -> bool {

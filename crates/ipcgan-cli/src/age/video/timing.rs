@@ -52,7 +52,7 @@ impl Rate {
 
     /// The standard rate nearest to `per_second`, or a fraction near it; at most [`MAX_RATE`].
     fn near(per_second: f64) -> Option<Self> {
-        if !(per_second > 0.0) {
+        if per_second.is_nan() || per_second <= 0.0 {
             return None;
         }
         let per_second = per_second.min(MAX_RATE);

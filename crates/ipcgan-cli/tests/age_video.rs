@@ -2,18 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod age_command;
+
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
 use image::RgbImage;
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn asset(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/photos").join(name)
-}
+use age_command::{age, asset, ended, ipcgan};
 
 /// Whether ffmpeg is installed; a test without it says that it checks nothing, past the capture of test output.
 fn has_ffmpeg() -> bool {
@@ -51,25 +51,6 @@ fn folder_with(name: &str, frames: u32, options: &[&str]) -> TempDir {
 }
 
 const H264: [&str; 4] = ["-c:v", "libx264", "-c:a", "aac"];
-
-fn ipcgan(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
-    command.current_dir(folder).args(["age", "--device", "CPU"]).args(arguments);
-    command
-}
-
-/// Standard output and standard error of a command that must exit with `code`.
-fn ended(code: i32, output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (results, diagnostics) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{results}{diagnostics}");
-    assert!(!diagnostics.contains("panicked"), "{diagnostics}");
-    (results, diagnostics)
-}
-
-fn age(code: i32, folder: &Path, arguments: &[&str]) -> (String, String) {
-    ended(code, &ipcgan(folder, arguments).output().unwrap())
-}
 
 /// What ffprobe says of a stream (`v:0`, `a:0`).
 fn stream(path: &Path, which: &str) -> Value {

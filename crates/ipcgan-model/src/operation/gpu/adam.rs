@@ -10,7 +10,7 @@ use cubecl::prelude::*;
 use ipcgan_kernels::Adam;
 
 use super::kernel::{contiguous, empty_like, uploaded};
-use super::tensor_list::{Grid, owned_buffer, tensors_per_launch, thread_stride};
+use super::tensor_list::{for_each_launch, owned_buffer, thread_stride};
 use super::together;
 
 /// Buffers of a parameter: itself before and after, its gradient and both moments.
@@ -52,8 +52,8 @@ impl AdamUpdate {
         for updates in updates.chunk_by(alike) {
             let client = &updates[0].gradient.client;
             let factors = uploaded(client, &updates[0].gradient.device, &factors(&updates[0].adam));
-            for updates in updates.chunks(tensors_per_launch(client, BUFFERS)) {
-                let grid = Grid::over(client, updates.iter().map(|update| update.gradient.meta.num_elements()));
+            let length = |update: &Self| update.gradient.meta.num_elements();
+            for_each_launch(client, updates, BUFFERS, length, |grid, updates| {
                 adam_kernel::launch(
                     client,
                     grid.count(),
@@ -62,7 +62,7 @@ impl AdamUpdate {
                     factors.clone().into_buffer_arg(),
                     grid.threads,
                 );
-            }
+            });
         }
     }
 
@@ -128,6 +128,7 @@ fn update(tensors: &mut AdamTensors, factors: &[f32], #[comptime] threads: usize
 mod tests {
     use burn::tensor::Device;
 
+    use super::super::tensor_list::tensors_per_launch;
     use super::super::tests::{largest_share, test_gpu};
     use super::*;
     use crate::operation::KernelLaunches;

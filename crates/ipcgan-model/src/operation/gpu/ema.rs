@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::kernel::{contiguous, empty_like, uploaded};
-use super::tensor_list::{Grid, tensors_per_launch, thread_stride};
+use super::tensor_list::{for_each_launch, thread_stride};
 use super::together;
 
 /// Buffers of an update: the average before and after, and the value.
@@ -46,8 +46,8 @@ impl EmaUpdate {
             let EmaUpdate { average, decay, .. } = &updates[0];
             let client = &average.client;
             let factors = uploaded(client, &average.device, &[*decay as f32, (1.0 - decay) as f32]);
-            for updates in updates.chunks(tensors_per_launch(client, BUFFERS)) {
-                let grid = Grid::over(client, updates.iter().map(|update| update.average.meta.num_elements()));
+            let length = |update: &Self| update.average.meta.num_elements();
+            for_each_launch(client, updates, BUFFERS, length, |grid, updates| {
                 ema_kernel::launch(
                     client,
                     grid.count(),
@@ -56,7 +56,7 @@ impl EmaUpdate {
                     factors.clone().into_buffer_arg(),
                     grid.threads,
                 );
-            }
+            });
         }
     }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::tensor_list::{Grid, Values, owned_buffer, tensors_per_launch, thread_stride, values};
+use super::tensor_list::{Values, for_each_launch, owned_buffer, thread_stride, values};
 use super::updates;
 
 /// Contiguous tensors that are to be multiplied by a factor.
@@ -29,8 +29,8 @@ impl ScaleTerms {
     pub(in super::super) fn launch(self, factor: Tensor<1>) {
         let Some(first) = self.0.first() else { return };
         let (client, factor) = (first.client.clone(), primitive(factor));
-        for tensors in self.0.chunks(tensors_per_launch(&client, 1)) {
-            let grid = Grid::over(&client, tensors.iter().map(|tensor| tensor.meta.num_elements()));
+        let length = |tensor: &CubeTensor| tensor.meta.num_elements();
+        for_each_launch(&client, &self.0, 1, length, |grid, tensors| {
             scale_kernel::launch(
                 &client,
                 grid.count(),
@@ -39,7 +39,7 @@ impl ScaleTerms {
                 factor.clone().into_buffer_arg(),
                 grid.threads,
             );
-        }
+        });
     }
 }
 

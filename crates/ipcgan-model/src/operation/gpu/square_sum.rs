@@ -93,8 +93,8 @@ fn square_sum(tensor: &Values, #[comptime] threads: usize) -> f32 {
 #[cube(launch)]
 fn sum_kernel(partial: &[f32], total: &mut [f32], iterations: usize, #[comptime] threads: usize) {
     let mut sum = 0.0f32;
-    for turn in 0..iterations {
-        let place = turn * threads + UNIT_POS as usize;
+    for iteration in 0..iterations {
+        let place = iteration * threads + UNIT_POS as usize;
         if place < partial.len() {
             sum += partial[place];
         }

@@ -25,6 +25,20 @@ pub(super) fn tensors_per_launch(client: &Client, buffers: usize) -> usize {
     (permitted.min(MAX_BUFFERS).saturating_sub(OTHER_BUFFERS) / buffers).max(1)
 }
 
+/// Calls `launch` for as many of `items` at a time as a launch can take, with its grid; an item has `buffers` buffers of
+/// `length` values each.
+pub(super) fn for_each_launch<T>(
+    client: &Client,
+    items: &[T],
+    buffers: usize,
+    length: impl Fn(&T) -> usize,
+    mut launch: impl FnMut(Grid, &[T]),
+) {
+    for items in items.chunks(tensors_per_launch(client, buffers)) {
+        launch(Grid::over(client, items.iter().map(&length)), items);
+    }
+}
+
 /// The workgroups of a launch over several tensors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {

@@ -54,7 +54,7 @@ for (const [name, open] of Object.entries(sites)) {
       await choose(page, EILEEN);
 
       await said(page, "One face found.");
-      await page.getByRole("img", { name: "The photo at 56 years" }).waitFor();
+      await shown(page, "The photo at 56 years");
       await keep(page, "aged");
       await shot(page, name, "wide");
       await keepAsItWas(page, "before");
@@ -71,7 +71,7 @@ for (const [name, open] of Object.entries(sites)) {
       await choose(page, await sideBySide(page, [EILEEN, GRACE]));
 
       await said(page, "2 faces found.");
-      await page.getByRole("img", { name: /years/ }).waitFor();
+      await shown(page, /years/);
       await keepAsItWas(page, "before");
       const second = page.getByRole("button", { name: "Person 2 from the left" });
       await second.click();
@@ -97,20 +97,20 @@ for (const [name, open] of Object.entries(sites)) {
       await page.waitForFunction(() => document.activeElement.id === "age");
 
       await page.keyboard.press("ArrowLeft");
-      await page.getByRole("img", { name: "The photo at 55 years" }).waitFor();
+      await shown(page, "The photo at 55 years");
       await page.keyboard.press("Home");
-      await page.getByRole("img", { name: "The photo at 16 years" }).waitFor();
+      await shown(page, "The photo at 16 years");
       assert.equal(await page.getByRole("slider", { name: "Age" }).getAttribute("aria-valuetext"), "16 years");
       await page.keyboard.press("Tab");
       await page.keyboard.press("Space");
-      await page.getByRole("img", { name: "The photo as it was" }).waitFor();
+      await shown(page, "The photo as it was");
       await page.keyboard.press("Tab");
       assert.equal(await page.evaluate(() => document.activeElement.textContent), "Download");
     });
 
     onPage("fits a narrow screen, with targets for a finger", NARROW, async (page) => {
       await choose(page, GRACE);
-      await page.getByRole("img", { name: /years/ }).waitFor();
+      await shown(page, /years/);
 
       await shot(page, name, "narrow");
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "it is wider than the screen");
@@ -160,13 +160,12 @@ for (const [name, open] of Object.entries(sites)) {
 
       for (let press = 0; press < 20; press++) await page.keyboard.press("ArrowLeft");
 
-      await page.getByRole("img", { name: "The photo at 36 years" }).waitFor();
-      await idle(page);
+      await shown(page, "The photo at 36 years");
       await keep(page, "at once");
       await slider.press("ArrowLeft");
-      await page.getByRole("img", { name: "The photo at 35 years" }).waitFor();
+      await shown(page, "The photo at 35 years");
       await slider.press("ArrowRight");
-      await page.getByRole("img", { name: "The photo at 36 years" }).waitFor();
+      await shown(page, "The photo at 36 years");
       await keep(page, "slowly");
       assert.equal(await different(page, "at once", "slowly"), 0);
     });
@@ -174,7 +173,7 @@ for (const [name, open] of Object.entries(sites)) {
     onPage("takes whatever the browser can show, upright", WIDE, async (page) => {
       // A format that the program does not read, of a photo that lies on its side and says so.
       await choose(page, data("sideways.avif"));
-      await said(page, "One face found.");
+      await shown(page, /years/);
       const [width, height] = await page.locator("#picture").evaluate((picture) => [picture.naturalWidth, picture.naturalHeight]);
       assert.ok(height > width, `${width} x ${height}`);
 
@@ -198,7 +197,7 @@ for (const [name, open] of Object.entries(sites)) {
         await check();
         await shot(page, name, `${colorScheme}-problem`);
         await choose(page, await sideBySide(page, [EILEEN, GRACE]));
-        await page.getByRole("img", { name: /years/ }).waitFor();
+        await shown(page, /years/);
         await check();
         await shot(page, name, `${colorScheme}-two`);
       });
@@ -223,7 +222,7 @@ test("the page says when the program is gone, and goes on when it is back", asyn
     const page = await context.newPage();
     await page.goto(site.address);
     await choose(page, EILEEN);
-    await page.getByRole("img", { name: "The photo at 56 years" }).waitFor();
+    await shown(page, "The photo at 56 years");
 
     await site.close();
     await page.getByRole("slider", { name: "Age" }).press("Home");
@@ -231,7 +230,7 @@ test("the page says when the program is gone, and goes on when it is back", asyn
     await shot(page, "gone", "wide");
     site = await served(new URL(site.address).port);
 
-    await page.getByRole("img", { name: "The photo at 16 years" }).waitFor();
+    await shown(page, "The photo at 16 years");
     await said(page, "Reconnected.");
   } finally {
     await context.close();
@@ -262,13 +261,23 @@ const choose = (page, chosen) => page.locator("#file").setInputFiles(chosen);
 
 const said = (page, words) => page.getByRole("status").filter({ hasText: words }).waitFor();
 
-const idle = (page) => page.waitForFunction(() => !document.querySelector("#stage").classList.contains("working") && document.querySelector("#picture").complete);
+/** Waits until nothing is being aged and the picture has been loaded. */
+const idle = (page) => page.waitForFunction(() => {
+  const picture = document.querySelector("#picture");
+  return !document.querySelector("#stage").classList.contains("working") && picture.complete && picture.naturalWidth > 0;
+});
+
+/** Waits for a picture with an alternative text of `name`, and until it has been loaded. */
+async function shown(page, name) {
+  await page.getByRole("img", { name }).waitFor();
+  await idle(page);
+}
 
 /** Keeps the photo as it was, in the page, as `name`. */
 async function keepAsItWas(page, name) {
   const box = page.getByRole("checkbox", { name: "Show the photo as it was" });
   await box.check();
-  await page.getByRole("img", { name: "The photo as it was" }).waitFor();
+  await shown(page, "The photo as it was");
   await keep(page, name);
   await box.uncheck();
   await idle(page);

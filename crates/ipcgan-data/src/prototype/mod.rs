@@ -7,6 +7,7 @@
 //! Burt and Perrett, "Prototyping and transforming facial textures for perception research" (2001), for the detail that
 //! means lack: each frequency band of the face is scaled by the ratio of its magnitudes in the two groups.
 
+mod glasses;
 mod optical_flow;
 mod plane;
 mod transition;
@@ -17,6 +18,7 @@ use ipcgan_model::AgeGroups;
 use rayon::prelude::*;
 
 use crate::{DataError, FaceSet, Gender, check_groups, photo};
+use glasses::weight_without_glasses;
 use optical_flow::REFERENCE_SIDE;
 use plane::{Plane, ordered_sum};
 use transition::Transition;
@@ -59,8 +61,8 @@ pub struct PrototypeAging {
 #[derive(Clone)]
 struct Prototype {
     mean: [Plane; 3],
-    /// Geometric mean of the magnitude of each frequency band of luminance. It hardly depends on the few faces with a beard
-    /// or glasses, whose bands are many times stronger there.
+    /// Geometric mean of the magnitude of each frequency band of luminance. It hardly depends on the few faces with a beard,
+    /// whose bands are many times stronger there.
     magnitudes: Vec<Plane>,
 }
 
@@ -99,7 +101,7 @@ impl PrototypeAging {
 
     /// Statistics of `faces` at `side` x `side` pixels, for changes of `strength`.
     ///
-    /// Faces without an age group do not contribute. Statistics are those of the faces and of their mirror images, so
+    /// Faces without an age group do not contribute, and faces that seem to wear glasses hardly. Statistics are those of the faces and of their mirror images, so
     /// that ageing a flipped face flips the result. Takes about a millisecond per face and a few seconds besides.
     ///
     /// # Errors
@@ -116,25 +118,26 @@ impl PrototypeAging {
             mean: [0, 1, 2].map(|_| Plane::zeros(side)),
             magnitudes: BANDS.iter().map(|_| Plane::zeros(side)).collect(),
         };
-        let mut sums = vec![(0_usize, zero); Self::CLASSES * count];
+        let mut sums = vec![(0.0, zero); Self::CLASSES * count];
         let statistics = |index: usize| -> Result<_, DataError> {
             let label = faces.label(index);
             let Some(group) = label.group.filter(|group| *group < count) else { return Ok(None) };
             let face = photo::resized(&photo::centred_square(&faces.image(index)?), side as u32);
             let channels = channels(&face);
-            let bands = frequency_bands(&luminance(&channels));
-            Ok(Some((class_of(label.gender), group, channels, bands)))
+            let luminance = luminance(&channels);
+            let weight = weight_without_glasses(&luminance);
+            Ok(Some((class_of(label.gender), group, weight, channels, frequency_bands(&luminance))))
         };
         ordered_sum(faces.len(), statistics, |statistics| {
-            let Some((class, group, channels, bands)) = statistics else { return };
+            let Some((class, group, weight, channels, bands)) = statistics else { return };
             let classes = if class == Self::ALL { vec![class] } else { vec![class, Self::ALL] };
             for class in classes {
-                let (faces, sum) = &mut sums[class * count + group];
-                *faces += 1;
-                sum.add(&channels, &bands);
+                let (weights, sum) = &mut sums[class * count + group];
+                *weights += weight;
+                sum.add(weight, &channels, &bands);
             }
         })?;
-        let prototypes: Vec<Option<Prototype>> = sums.into_iter().map(|(faces, sum)| sum.averaged(faces)).collect();
+        let prototypes: Vec<Option<Prototype>> = sums.into_iter().map(|(weights, sum)| sum.averaged(weights)).collect();
         let transitions = prototypes.chunks_exact(count).flat_map(|groups| {
             // A gender that lacks an age group has no mean of all ages.
             let groups: Option<Vec<_>> = groups.iter().map(Option::as_ref).collect();
@@ -180,22 +183,22 @@ fn class_of(gender: Option<Gender>) -> usize {
 }
 
 impl Prototype {
-    fn add(&mut self, channels: &[Plane; 3], bands: &[Plane]) {
+    fn add(&mut self, weight: f32, channels: &[Plane; 3], bands: &[Plane]) {
         let add = |sum: &mut Plane, other: &Plane, f: fn(f32) -> f32| {
-            sum.values.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += f(*value));
+            sum.values.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += weight * f(*value));
         };
         self.mean.iter_mut().zip(channels).for_each(|(sum, channel)| add(sum, channel, |value| value));
         self.magnitudes.iter_mut().zip(bands).for_each(|(sum, band)| add(sum, band, |value| (value.abs() + FLAT).ln()));
     }
 
-    /// Means of `faces` faces from their sums, made symmetric; none without faces.
-    fn averaged(self, faces: usize) -> Option<Self> {
-        let symmetric = |sum: Plane| sum.zip(&sum.flipped(), |one, other| (one + other) / (2.0 * faces as f32));
+    /// Means from weighted sums and the sum of the weights, made symmetric; none without faces.
+    fn averaged(self, weights: f32) -> Option<Self> {
+        let symmetric = |sum: Plane| sum.zip(&sum.flipped(), |one, other| (one + other) / (2.0 * weights));
         let magnitude = |sum: Plane| {
             let blur = MAGNITUDE_BLUR * sum.side as f32 / REFERENCE_SIDE;
             symmetric(sum).map(f32::exp).blurred(blur)
         };
-        (faces > 0).then(|| Self {
+        (weights > 0.0).then(|| Self {
             mean: self.mean.map(symmetric),
             magnitudes: self.magnitudes.into_iter().map(magnitude).collect(),
         })
@@ -279,6 +282,23 @@ mod tests {
         assert!((at(16, 16) / at(16, 8) - 0.91).abs() < 0.02, "{} {}", at(16, 16), at(16, 8));
         assert!((at(8, 16) - 100.0).abs() <= 2.0, "{}", at(8, 16));
         assert_eq!(at(0, 0), 100.0, "outside of the face nothing changes");
+    }
+
+    #[test]
+    fn eyes_keep_their_colour() {
+        fn young(_: u32, _: u32) -> u8 {
+            100
+        }
+        // Brighter in the eye at the left and on the cheek below it.
+        fn old(x: u32, y: u32) -> u8 {
+            if (9..11).contains(&x) && ((9..11).contains(&y) || (18..20).contains(&y)) { 140 } else { 100 }
+        }
+        let prototypes = prototypes(vec![labelled(None, 0, young), labelled(None, 1, old)], [0.0, 1.0, 0.0]);
+
+        let aged = prototypes.age(&face(|_, _| 100), None, 1);
+
+        let at = |y: u32| i32::from(aged.get_pixel(10, y)[0]);
+        assert!((at(9) - 100).abs() <= 1 && at(19) > 105, "{} {}", at(9), at(19));
     }
 
     #[test]

@@ -15,6 +15,10 @@ const COLOUR_LIMITS: [f32; 2] = [0.85, 1.25];
 /// Standard deviation, at a side of 128, of the blur that leaves the light of a photo, which does not depend on age.
 const LIGHT_BLUR: f32 = 20.0;
 
+/// Share of the change of hue: prototypes of older faces are greyer around the mouth, where many men have a beard, and means
+/// of eyes are lighter than any eye.
+const HUE: f32 = 0.6;
+
 /// The change to an age group.
 pub(super) struct Transition {
     flow: [Plane; 2],
@@ -42,11 +46,13 @@ impl Transition {
             factor.zip(&mask, |factor, mask| 1.0 + (factor.clamp(low, high) - 1.0) * mask)
         });
         // Means of the same shape, so that a moved edge is not a change of colour.
-        let colour = std::array::from_fn(|channel| {
+        let colour: [Plane; 3] = std::array::from_fn(|channel| {
             let from = from.mean[channel].warped(&flow).blurred(blur);
             let ratio = to.mean[channel].blurred(blur).zip(&from, power(strength.colour));
             local_colour(ratio, &mask)
         });
+        let brightness = luminance(&colour);
+        let colour = colour.map(|factor| factor.zip(&brightness, |factor, grey| grey + HUE * (factor - grey)));
         Self {
             detail: detail.collect(),
             colour,
@@ -84,7 +90,25 @@ fn local_colour(ratio: Plane, mask: &Plane) -> Plane {
     let balanced = logarithms.zip(mask, |logarithm, mask| logarithm - mean * mask);
     let light = balanced.blurred(LIGHT_BLUR * mask.side as f32 / REFERENCE_SIDE);
     let local = balanced.zip(&light, |logarithm, light| logarithm - light);
-    local.zip(mask, |logarithm, mask| (logarithm * mask).exp().clamp(low, high))
+    let colour = local.zip(mask, |logarithm, mask| (logarithm * mask).exp().clamp(low, high));
+    colour.zip(&eyes(mask.side), |colour, eyes| colour.powf(1.0 - eyes))
+}
+
+/// 1 in the eyes, falling to 0 on the lids: irises keep their colour. (Means of eyes that differ in gaze and colour are
+/// lighter at older ages, where lids and glasses hide more of the iris.)
+fn eyes(side: usize) -> Plane {
+    /// Half axes and centre of the eye at the left, as fractions of the side, and the width of the edge.
+    const AXES: [f32; 2] = [0.078, 0.039];
+    const CENTRE: [f32; 2] = [0.31, 0.304];
+    const INNER: f32 = 0.6;
+    const OUTER: f32 = 1.4;
+    let value = |index: usize| {
+        let position = [index % side, index / side].map(|position| (position as f32 + 0.5) / side as f32);
+        let [x, y]: [f32; 2] = std::array::from_fn(|axis| (position[axis] - CENTRE[axis]) / AXES[axis]);
+        ((OUTER - x.hypot(y)) / (OUTER - INNER)).clamp(0.0, 1.0)
+    };
+    let left = Plane::of((0..side * side).map(value).collect(), side);
+    left.zip(&left.flipped(), f32::max)
 }
 
 /// 1 in the face, falling to 0 before the border: hair and background at the border vary for other reasons than age.

@@ -9,6 +9,7 @@ use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::system::JsonPath;
 use ipcgan::{FaceDescription, PhotoFace, RgbImage, rotation_advice};
 use log::{debug, info, warn};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::aging::Aging;
@@ -170,14 +171,17 @@ impl Aging {
         faces: &[AgedFace],
         files: &mut Results<'_>,
     ) -> Result<()> {
-        for (index, age) in self.ages.iter().enumerate() {
-            let mut photo = original.clone();
-            for face in faces {
-                paste_back(&mut photo.image, &face.place, &face.residuals[index]);
-            }
-            files.image("", &age.name, &photo)?;
-        }
-        self.write_strips(faces, files)?;
+        let photos = self.ages.iter().enumerate().map(|(index, age)| {
+            let photo = move || {
+                let mut photo = original.clone();
+                for face in faces {
+                    paste_back(&mut photo.image, &face.place, &face.residuals[index]);
+                }
+                photo
+            };
+            Output::image("", &age.name, photo)
+        });
+        files.write_all(photos.chain(self.strips(faces)).collect())?;
         if self.settings.animate {
             let faces: Vec<_> = faces.iter().map(|face| (&face.before, face.place)).collect();
             files.animation("", &animation::of_photo(self, rgb, &faces)?)?;
@@ -198,24 +202,43 @@ impl Aging {
     /// Writes face crops at the size of the generator.
     fn write_faces(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
         for face in faces {
-            for (age, residual) in self.ages.iter().zip(&face.residuals) {
-                files.image(&face.label, &age.name, &residual.added_to(&face.before).into())?;
-            }
+            let images = self.ages.iter().zip(&face.residuals).map(|(age, residual)| {
+                Output::image(&face.label, &age.name, || residual.added_to(&face.before).into())
+            });
+            files.write_all(images.collect())?;
             if self.settings.animate {
                 files.animation(&face.label, &animation::of_face(self, &face.before)?)?;
             }
         }
-        self.write_strips(faces, files)
+        files.write_all(self.strips(faces).collect())
     }
 
-    fn write_strips(&self, faces: &[AgedFace], files: &mut Results<'_>) -> Result<()> {
-        let names: Vec<String> = self.ages.iter().map(|age| age.name.clone()).collect();
-        for face in faces {
-            let aged = face.residuals.iter().map(|residual| residual.added_to(&face.before));
-            let strip = std::iter::once(face.before.clone()).chain(aged).collect();
-            files.strip(&face.label, aged_sheet(&[strip], &names))?;
-        }
-        Ok(())
+    /// The contact sheet of each face.
+    fn strips<'a>(&'a self, faces: &'a [AgedFace]) -> impl Iterator<Item = Output<'a>> {
+        faces.iter().map(|face| {
+            let strip = || {
+                let names: Vec<String> = self.ages.iter().map(|age| age.name.clone()).collect();
+                let aged = face.residuals.iter().map(|residual| residual.added_to(&face.before));
+                let strip = std::iter::once(face.before.clone()).chain(aged).collect();
+                aged_sheet(&[strip], &names).into()
+            };
+            Output { label: &face.label, age: None, render: Box::new(strip) }
+        })
+    }
+}
+
+/// An image of the results, rendered when it is written.
+struct Output<'a> {
+    /// Label of the face in the file name.
+    label: &'a str,
+    /// Name of the age; none for the contact sheet.
+    age: Option<&'a str>,
+    render: Box<dyn Fn() -> Original + Send + Sync + 'a>,
+}
+
+impl<'a> Output<'a> {
+    fn image(label: &'a str, age: &'a str, render: impl Fn() -> Original + Send + Sync + 'a) -> Self {
+        Self { label, age: Some(age), render: Box::new(render) }
     }
 }
 
@@ -225,6 +248,8 @@ pub(crate) struct Results<'a> {
     job: &'a Job<'a>,
     log: &'a mut ResumeLog,
     format: PhotoFormat,
+    /// Number of images that are rendered and encoded at once.
+    at_once: usize,
     /// Relative to the output folder.
     pub(crate) written: Vec<PathBuf>,
     by_age: BTreeMap<String, PathBuf>,
@@ -233,30 +258,45 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
+        /// Pixels of all images that are rendered at once: about 1 GB.
+        const PIXELS_AT_ONCE: u64 = 100_000_000;
+        let pixels = u64::from(photo.image.width()) * u64::from(photo.image.height());
+        let at_once = (PIXELS_AT_ONCE / pixels.max(1)).clamp(1, rayon::current_num_threads() as u64) as usize;
         let format = aging.settings.format.of(photo);
-        Self { aging, job, log, format, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
+        Self { aging, job, log, format, at_once, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }
 
-    /// Writes the photo, or a face, at an age.
-    pub(crate) fn image(&mut self, label: &str, age: &str, image: &Original) -> Result<()> {
-        let (width, height, max) = (image.image.width(), image.image.height(), self.format.max_side());
-        if width.max(height) > max {
-            let (name, format) = (self.job.source.name().display(), self.format);
-            bail!("{name} has {width} x {height} pixels, and a {format} at most {max} a side; choose another --format");
+    /// Renders and encodes `outputs` in parallel, and writes them in order. Writes the images before the first that
+    /// cannot be encoded.
+    fn write_all(&mut self, outputs: Vec<Output<'_>>) -> Result<()> {
+        let source = self.job.source.name();
+        for outputs in outputs.chunks(self.at_once) {
+            let encoded: Vec<Result<Vec<u8>>> =
+                outputs.par_iter().map(|output| encoded(&(output.render)(), self.format_of(output), source)).collect();
+            for (output, bytes) in outputs.iter().zip(encoded) {
+                match output.age {
+                    Some(age) => self.write_image(output.label, age, &bytes?)?,
+                    None => drop(self.write(output.label, &self.aging.suffixes.strip, &bytes?)?),
+                }
+            }
         }
-        let end = Suffixes::image(age, self.format);
-        let bytes = image
-            .encoded(self.format)
-            .with_context(|| format!("cannot encode {}", self.job.source.name().display()))?;
-        let file = self.write(label, &end, &bytes)?;
-        self.by_age.insert(format!("{label}-{age}").trim_start_matches('-').into(), file);
         Ok(())
     }
 
-    fn strip(&mut self, label: &str, strip: RgbImage) -> Result<()> {
-        let bytes = Original::from(strip).encoded(PhotoFormat::Png).context("cannot encode a contact sheet")?;
-        let end = self.aging.suffixes.strip.clone();
-        self.write(label, &end, &bytes).map(drop)
+    fn format_of(&self, output: &Output<'_>) -> PhotoFormat {
+        if output.age.is_some() { self.format } else { PhotoFormat::Png }
+    }
+
+    /// Writes an image at an age.
+    pub(crate) fn image(&mut self, label: &str, age: &str, image: &Original) -> Result<()> {
+        let bytes = encoded(image, self.format, self.job.source.name())?;
+        self.write_image(label, age, &bytes)
+    }
+
+    fn write_image(&mut self, label: &str, age: &str, bytes: &[u8]) -> Result<()> {
+        let file = self.write(label, &Suffixes::image(age, self.format), bytes)?;
+        self.by_age.insert(format!("{label}-{age}").trim_start_matches('-').into(), file);
+        Ok(())
     }
 
     fn animation(&mut self, label: &str, bytes: &[u8]) -> Result<()> {
@@ -274,4 +314,14 @@ impl<'a> Results<'a> {
         self.written.push(file.clone());
         Ok(file)
     }
+}
+
+/// The bytes of `image` in `format`; `source` names its photo in errors.
+fn encoded(image: &Original, format: PhotoFormat, source: &Path) -> Result<Vec<u8>> {
+    let (width, height, max) = (image.image.width(), image.image.height(), format.max_side());
+    let name = source.display();
+    if width.max(height) > max {
+        bail!("{name} has {width} x {height} pixels, and a {format} at most {max} a side; choose another --format");
+    }
+    image.encoded(format).with_context(|| format!("cannot encode {name}"))
 }

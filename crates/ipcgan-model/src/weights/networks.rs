@@ -71,7 +71,7 @@ impl Network for Generator {
     }
 
     fn of_config(config: &GeneratorConfig, groups: &AgeGroups, device: &Device) -> Self {
-        config.init(groups, 0, device)
+        config.without_weights(groups.count(), device)
     }
 }
 
@@ -89,7 +89,7 @@ impl Network for Discriminator {
     }
 
     fn of_config(config: &DiscriminatorConfig, groups: &AgeGroups, device: &Device) -> Self {
-        config.init(groups, 0, device)
+        config.without_weights(groups.count(), device)
     }
 }
 
@@ -107,7 +107,7 @@ impl Network for AlexNet {
     }
 
     fn of_config(config: &AlexNetConfig, groups: &AgeGroups, device: &Device) -> Self {
-        config.init(groups, 0, device)
+        config.without_weights(groups.count(), device)
     }
 }
 

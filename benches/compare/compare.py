@@ -15,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -39,16 +40,24 @@ class Contestant:
         counts = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
         environment = os.environ | {name: str(threads) for name in counts} | {"OMP_WAIT_POLICY": "PASSIVE"}
         pipe = subprocess.PIPE
+        self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+            command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=self.errors, text=True
         )
         self.seconds: list[float] = []
 
     def turn(self, repetitions: int) -> float:
         """Gives the seconds of a repetition."""
-        self.process.stdin.write(f"{repetitions}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        try:
+            self.process.stdin.write(f"{repetitions}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It has ended; its output says so too.
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            sys.exit(f"{' '.join(self.process.args)} failed:\n{self.errors.read().decode(errors='replace')}")
+        return float(line)
 
     def finish(self) -> float:
         """Gives the peak memory in megabytes."""

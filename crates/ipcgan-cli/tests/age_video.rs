@@ -317,7 +317,8 @@ fn ctrl_c_keeps_the_frames_aged_so_far_as_a_playable_partial_result() {
     }
     // Long enough not to end before the signal.
     let folder = folder_with("clip.mp4", 240, &H264);
-    let mut command = ipcgan(folder.path(), &["clip.mp4", "--to", "51+"]);
+    fs::copy(folder.path().join("clip.mp4"), folder.path().join("next.mp4")).unwrap();
+    let mut command = ipcgan(folder.path(), &["clip.mp4", "next.mp4", "--to", "51+", "--json"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let aged = folder.path().join("aged");
     let start = Instant::now();
@@ -334,7 +335,11 @@ fn ctrl_c_keeps_the_frames_aged_so_far_as_a_playable_partial_result() {
 
     let (results, stderr) = ended(130, &child.wait_with_output().unwrap());
 
-    assert_eq!(results, "");
+    let results: Vec<Value> = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [clip, summary] = &results[..] else { panic!("{results:?}") };
+    assert_eq!(clip["files"], serde_json::json!(["aged/clip-51+-partial.mp4"]));
+    assert!(clip["interrupted_after"].as_f64().is_some_and(|seconds| seconds > 0.0), "{clip}");
+    assert_eq!((&summary["summary"]["aged"], &summary["summary"]["failed"]), (&0.into(), &0.into()));
     assert!(stderr.contains("kept aged/clip-51+-partial.mp4"), "{stderr}");
     assert_eq!(files_of(&aged), ["aged.jsonl", "clip-51+-partial.mp4"]);
     let partial = aged.join("clip-51+-partial.mp4");

@@ -79,7 +79,7 @@ pub(crate) fn run(request: &AgeRequest) -> Result<()> {
         Aging { photo_aging: PhotoAging::new(face_aging, &device), ages, suffixes, settings, out: request.out.clone() };
     match request.sequence {
         Sequence::Video => video::frames::run(&aging, &listing, &names.bases, log),
-        Sequence::Photos => age_all(&Tools { aging, clips }, &listing, &names, log, request),
+        Sequence::Photos => age_all(&MediaAging { photos: aging, clips }, &listing, &names, log, request),
     }
 }
 
@@ -105,9 +105,9 @@ fn report_renamed(photos: &[Photo], names: &OutputNames) {
     }
 }
 
-/// What ages photos and, if there are any, clips.
-struct Tools {
-    aging: Aging,
+/// Ages photos and, if there are any, clips.
+struct MediaAging {
+    photos: Aging,
     clips: Option<ClipAging>,
 }
 
@@ -117,9 +117,9 @@ enum Aged {
     Clip(AgedClip),
 }
 
-/// Ages each photo, continues after failures, and skips photos that are up to date.
+/// Ages each photo, continues after failures, and skips photos that are up to date. A signal stops it with a summary.
 fn age_all(
-    tools: &Tools,
+    media: &MediaAging,
     listing: &Listing,
     names: &OutputNames,
     mut log: ResumeLog,
@@ -128,10 +128,14 @@ fn age_all(
     let is_one = listing.photos.len() == 1 && listing.photos[0].given == Given::ByName && listing.unreadable.is_empty();
     let mut summary = Summary::new(listing);
     let mut progress = None;
+    let mut stopped = None;
     for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
-        if tools.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
+        if media.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
             let text = "interrupted; run the command again with the photos and videos that are not aged yet";
-            return Err(ExitReason::Stopped(text.into()).into());
+            stopped = Some(ExitReason::Stopped(text.into()).into());
+        }
+        if stopped.is_some() {
+            break;
         }
         if photo.is_clip() {
             // A clip shows its own progress.
@@ -139,40 +143,47 @@ fn age_all(
         } else {
             progress.get_or_insert_with(|| Progress::new("ageing photos")).show(index, listing.photos.len());
         }
-        match age(tools, photo, base, &mut log, request) {
+        match age(media, photo, base, &mut log, request) {
             Ok(Some(aged)) => {
-                summary.aged += 1;
-                summary.replaced += aged.replaced();
                 print_aged(&aged, request.report);
+                summary.replaced += aged.replaced();
+                stopped = aged.interruption().map(Into::into);
+                summary.aged += usize::from(stopped.is_none());
             }
             Ok(None) => summary.aged_before += 1,
             Err(error) => {
-                summary.failed += 1;
                 if request.report == Report::Json {
                     print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
                 }
-                if is_one || matches!(error.downcast_ref(), Some(ExitReason::Stopped(_))) {
+                if matches!(error.downcast_ref(), Some(ExitReason::Stopped(_))) {
+                    stopped = Some(error);
+                } else if is_one {
                     return Err(error);
+                } else {
+                    summary.failed += 1;
+                    print_error(&error);
                 }
-                print_error(&error);
             }
         }
     }
     drop(progress);
     summary.report_replaced();
-    if is_one {
-        return Ok(());
+    if !is_one {
+        if request.report == Report::Json {
+            print_json(&AgeResult::Summary { summary: &summary });
+        }
+        info!("{summary}");
     }
-    if request.report == Report::Json {
-        print_json(&AgeResult::Summary { summary: &summary });
+    match stopped {
+        Some(reason) => Err(reason),
+        None if is_one => Ok(()),
+        None => summary.result(),
     }
-    info!("{summary}");
-    summary.result()
 }
 
 /// Ages a photo or a clip; none if its results are up to date.
 fn age(
-    Tools { aging, clips }: &Tools,
+    MediaAging { photos: aging, clips }: &MediaAging,
     photo: &Photo,
     base: &Path,
     log: &mut ResumeLog,
@@ -196,6 +207,14 @@ impl Aged {
         match self {
             Self::Photo(photo) => &photo.files,
             Self::Clip(clip) => &clip.files,
+        }
+    }
+
+    /// Why the results are partial; none if they are complete.
+    fn interruption(&self) -> Option<ExitReason> {
+        match self {
+            Self::Photo(_) => None,
+            Self::Clip(clip) => clip.interruption(),
         }
     }
 

@@ -50,7 +50,7 @@ mod tests {
 
     fn aged(years: &[[f64; 2]]) -> AgedFaces {
         AgedFaces {
-            images: vec![vec![RgbImage::new(2, 2); 2]; years.len()],
+            images: vec![vec![RgbImage::new(2, 2); 2].into(); years.len()],
             estimates: years.iter().map(|years| years.map(estimate).to_vec()).collect(),
             back: None,
             perceptual: vec![0.0; years.len()],

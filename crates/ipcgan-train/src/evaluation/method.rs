@@ -1,5 +1,7 @@
 //! Metrics of one ageing method.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 use ipcgan_data::source::sharpness;
 use ipcgan_model::AgeGroups;
@@ -15,8 +17,8 @@ use super::subject::{RealFace, age};
 
 /// Outputs of an ageing method.
 pub(super) struct AgedFaces {
-    /// Each face at each age.
-    pub(super) images: Vec<Vec<RgbImage>>,
+    /// Each face at each age; shared by the subsets.
+    pub(super) images: Vec<Arc<[RgbImage]>>,
     /// Estimates for them.
     pub(super) estimates: Vec<Vec<FaceEstimate>>,
     /// Each face aged and brought back, with its estimate, if the method supports it.
@@ -140,7 +142,7 @@ impl MethodFaces<'_> {
     }
 
     fn own_group_change(&self) -> Option<Interval> {
-        let own = |(face, images): (&RealFace, &Vec<RgbImage>)| difference(&face.image, &images[face.group]);
+        let own = |(face, images): (&RealFace, &Arc<[RgbImage]>)| difference(&face.image, &images[face.group]);
         Interval::of(&self.real.iter().zip(&self.aged.images).map(own).collect::<Vec<_>>())
     }
 

@@ -26,6 +26,7 @@ pub use report::report;
 pub use statistics::Interval;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor};
 use image::RgbImage;
@@ -89,7 +90,7 @@ pub fn evaluate(
     let strips = strips(&real, &ours);
     let groups = subject.groups.count();
     let unchanged = AgedFaces {
-        images: real.iter().map(|face| vec![face.image.clone(); groups]).collect(),
+        images: real.iter().map(|face| vec![face.image.clone(); groups].into()).collect(),
         estimates: real.iter().map(|face| vec![face.estimate.clone(); groups]).collect(),
         back: None,
         perceptual: vec![0.0; real.len()],
@@ -105,7 +106,7 @@ pub fn evaluate(
         let own: Vec<&RgbImage> = real.iter().zip(&images).map(|(face, aged)| &aged[face.group]).collect();
         let sources: Vec<&RgbImage> = real.iter().map(|face| &face.image).collect();
         let perceptual = judges.perceptual_distances(&sources, &own);
-        AgedFaces { images, estimates, back, perceptual }
+        AgedFaces { images: images.into_iter().map(Arc::from).collect(), estimates, back, perceptual }
     };
     let ways = [
         ("generator", judged(ours, Some(back), real.len())),

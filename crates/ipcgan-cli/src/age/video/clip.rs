@@ -7,11 +7,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use image::DynamicImage;
 use ipcgan::RgbImage;
 use ipcgan::data::detection::DetectedFace;
-use ipcgan::system::{JsonPath, TemporaryFile};
+use ipcgan::system::TemporaryFile;
 use ipcgan::train::Interrupter;
 use log::{info, warn};
-use serde::Serialize;
 
+use super::aged_clip::AgedClip;
 use super::container::Container;
 use super::decoder::Decoder;
 use super::encoder::{Encoder, FrameWrite, check_encoders, truncated};
@@ -22,7 +22,7 @@ use crate::age::listing::Photo;
 use crate::age::output_format::OutputFormat;
 use crate::age::output_names::Suffixes;
 use crate::age::request::{AgeRequest, OutputKind, Sequence};
-use crate::age::resume_log::{self, PhotoId, ResumeLog};
+use crate::age::resume_log::{PhotoId, ResumeLog};
 use crate::age::selection::Age;
 use crate::age::source::Content;
 use crate::exit_reason::{ExitReason, usage_error};
@@ -31,26 +31,6 @@ use crate::progress::Progress;
 
 /// Maximum number of ages: each has an encoder of its own.
 const MAX_AGES: usize = 16;
-
-/// Results for a clip.
-#[derive(Debug, Serialize)]
-pub(crate) struct AgedClip {
-    path: JsonPath,
-    width: u32,
-    height: u32,
-    frames: usize,
-    /// Frames per second as a fraction.
-    frame_rate: String,
-    /// Number of tracked people.
-    people: usize,
-    /// Results by age.
-    videos: BTreeMap<String, JsonPath>,
-    /// All results.
-    pub(crate) files: Vec<JsonPath>,
-    /// Number of replaced results of earlier runs.
-    #[serde(skip)]
-    pub(crate) replaced: usize,
-}
 
 /// Ages clips until a signal arrives.
 pub(crate) struct ClipAging {
@@ -98,8 +78,10 @@ impl ClipAging {
 
     /// Ages `photo`, which is a clip, to all ages.
     ///
+    /// After a signal, the results are of the frames that were aged before it.
+    ///
     /// # Errors
-    /// The clip cannot be decoded, shows no face, or cannot be encoded; or it was interrupted.
+    /// The clip cannot be decoded, shows no face, or cannot be encoded; or a signal arrived before a frame was aged.
     pub(crate) fn age(&self, aging: &Aging, photo: &Photo, base: &Path, log: &mut ResumeLog) -> Result<AgedClip> {
         let path = photo.source.path();
         let info = ClipInfo::of(path)?;
@@ -171,7 +153,7 @@ impl ClipAging {
         let files = encoders.into_iter().map(Encoder::finish).collect::<Result<Vec<_>>>();
         let files = files.with_context(|| clip.path.display().to_string())?;
         if done < count {
-            return Err(clip.keep_partial(aging, files, done, count, log)?.into());
+            return clip.keep_partial(aging, files, people, [done, count], log);
         }
         clip.keep(aging, files, people, count, log)
     }
@@ -232,48 +214,49 @@ impl Clip<'_> {
         frames: usize,
         log: &mut ResumeLog,
     ) -> Result<AgedClip> {
-        let mut aged = AgedClip {
+        let mut aged = self.result(people, frames);
+        for (age, complete) in aging.ages.iter().zip(files) {
+            aged.add(aging, age, self.file(&age.name), complete, &self.id, log)?;
+        }
+        Ok(aged)
+    }
+
+    /// Keeps the first `done` of `count` frames, with their audio, under another name than a complete result.
+    fn keep_partial(
+        &self,
+        aging: &Aging,
+        files: Vec<TemporaryFile>,
+        people: usize,
+        [done, count]: [usize; 2],
+        log: &mut ResumeLog,
+    ) -> Result<AgedClip> {
+        let [seconds, duration] = [done, count].map(|frames| self.info.timing.seconds(frames));
+        let mut aged = self.result(people, done);
+        for (age, whole) in aging.ages.iter().zip(files) {
+            let file = self.partial_file(&age.name);
+            let partial = truncated(&whole, seconds, self.container, &aging.out.join(&file))?;
+            aged.add(aging, age, file, partial, &self.id, log)?;
+        }
+        aged.interrupted_after = Some(seconds);
+        aged.duration = duration;
+        Ok(aged)
+    }
+
+    /// The result of `frames` frames, without files.
+    fn result(&self, people: usize, frames: usize) -> AgedClip {
+        AgedClip {
             path: self.path.into(),
             width: self.info.width,
             height: self.info.height,
             frames,
             frame_rate: self.info.timing.rate.to_string(),
             people,
+            interrupted_after: None,
             videos: BTreeMap::new(),
             files: Vec::new(),
             replaced: 0,
-        };
-        for (age, complete) in aging.ages.iter().zip(files) {
-            let file = self.file(&age.name);
-            aged.replaced += usize::from(log.persist(&file, complete, &self.id)? == resume_log::Written::Replaced);
-            let path = JsonPath::from(aging.out.join(file));
-            aged.videos.insert(age.name.clone(), path.clone());
-            aged.files.push(path);
+            duration: self.info.timing.seconds(frames),
         }
-        Ok(aged)
-    }
-
-    /// Keeps the first `done` frames, with their audio, under another name than a complete result.
-    fn keep_partial(
-        &self,
-        aging: &Aging,
-        files: Vec<TemporaryFile>,
-        done: usize,
-        count: usize,
-        log: &mut ResumeLog,
-    ) -> Result<ExitReason> {
-        let [seconds, all] = [done, count].map(|frames| self.info.timing.seconds(frames));
-        let mut kept = Vec::new();
-        for (age, whole) in aging.ages.iter().zip(files) {
-            let file = self.partial_file(&age.name);
-            let path = aging.out.join(&file);
-            log.persist(&file, truncated(&whole, seconds, self.container, &path)?, &self.id)?;
-            kept.push(path.display().to_string());
-        }
-        Ok(ExitReason::Stopped(format!(
-            "interrupted after {seconds:.1} of {all:.1} seconds: kept {}; the same command starts again at the first frame",
-            kept.join(", ")
-        )))
     }
 
     fn nothing_kept(&self) -> ExitReason {

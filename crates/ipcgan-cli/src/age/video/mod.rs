@@ -3,8 +3,9 @@
 //! In reading order: [`tracked_faces`] smooths residuals over time; [`frames`] ages frames that are photos. A *clip* is a
 //! video file, which `ffmpeg` decodes and encodes: [`program`] runs it, [`probe`] describes a clip and [`timing`] its frame
 //! rate, [`container`] and [`colours`] say how the result is stored, [`decoder`] and [`encoder`] are pipes of frames, and
-//! [`clip`] ages one.
+//! [`clip`] ages one, with an [`aged_clip`] as result.
 
+mod aged_clip;
 mod clip;
 mod colours;
 mod container;
@@ -16,5 +17,6 @@ mod program;
 mod timing;
 mod tracked_faces;
 
-pub(super) use clip::{AgedClip, ClipAging};
+pub(super) use aged_clip::AgedClip;
+pub(super) use clip::ClipAging;
 pub(super) use container::Container;

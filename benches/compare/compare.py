@@ -4,7 +4,8 @@
     cargo bench --bench compare --no-run
     python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] [--device cuda] > table.md
 
-Every program is a process of its own that waits until its turn, so that all see the same machine in the same minutes:
+The work is a training step, the generator and the age classifier, each of the published size, and the generator of the
+embedded weights, which PyTorch does not run. Every program is a process of its own that waits until its turn, so that all see the same machine in the same minutes:
 in each round each of them does the work as often as ours can in about half a second. A ratio is the median, over the
 rounds, of their time by ours. On a GPU PyTorch runs twice: as it comes, with convolutions in TF32, and in full float32.
 """
@@ -19,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WORK = ["step:1", "step:2", "step:4", "step:8", "step:16", "generator:1", "generator:8", "alexnet:1", "alexnet:8"]
+STEPS = ["step:1", "step:2", "step:4", "step:8", "step:16"]
+WORK = [*STEPS, "generator:1", "generator:8", "embedded:1", "embedded:8", "alexnet:1", "alexnet:8"]
 WARM_UP = 2
 # Seconds of our work in a turn: short work is repeated, so that nobody is timed while waking up.
 TURN = 0.5
@@ -79,6 +81,11 @@ def commands(work: str, batch: int, options: argparse.Namespace, program: str) -
     }
     if work != "step":
         found["ONNX Runtime"] = [*theirs, "onnxruntime", work, str(batch), str(options.threads), "cpu"]
+    if work == "embedded":
+        del found["PyTorch"]
+        file = str(Path(options.folder) / "embedded.onnx")
+        subprocess.run([program, "onnx", file], cwd=ROOT, check=True)
+        found["ONNX Runtime"].append(file)
     return found
 
 
@@ -103,6 +110,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu, or GPUs as `ipcgan devices` names them: cuda,vulkan (default: cpu)")
     parser.add_argument("--program", help="the compiled `compare` bench (default: what cargo builds)")
     options = parser.parse_args()
+    folder = tempfile.TemporaryDirectory()
+    options.folder = folder.name
     program = options.program or our_program()
     print("| work | batch | program | ms (median) | faces/s | relative time | peak MB |")
     print("|---|---|---|---|---|---|---|")

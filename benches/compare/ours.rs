@@ -2,7 +2,7 @@
 //!
 //! `compare.py` starts it as `ours WORK BATCH [DEVICE [KERNELS]]` and writes lines to its standard input, each a number of
 //! repetitions; it responds to each with the seconds per repetition. At the end of its input it prints its peak memory
-//! in kilobytes.
+//! in kilobytes. `ours onnx FILE` exports the embedded weights for the others.
 
 #![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
 
@@ -14,7 +14,8 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use ipcgan::model::CpuKernels;
+use ipcgan::model::weights::{self, Weights};
+use ipcgan::model::{CpuKernels, Generator, ModelError, onnx};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice};
@@ -32,15 +33,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     retain_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
-        println!("usage: ours step|generator|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
+        println!("usage: ours step|generator|embedded|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
         return Ok(());
     };
+    if work == "onnx" {
+        let weights = embedded(&DeviceChoice::Cpu.resolve()?)?;
+        std::fs::write(batch, onnx::generator(&weights.network, &weights.config, &weights.age_groups))?;
+        return Ok(());
+    }
     let choice = rest.first().map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
     if let Some(kernels) = rest.get(1) {
         kernels.parse::<CpuKernels>()?.select();
     }
     let device = choice.resolve()?;
-    let mut repeat = work_of(work, batch.parse()?, &device).ok_or("the work is step, generator or alexnet")?;
+    let mut repeat = work_of(work, batch.parse()?, &device)?;
     for line in std::io::stdin().lock().lines() {
         let repetitions: u32 = line?.trim().parse()?;
         let start = Instant::now();
@@ -52,12 +58,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn work_of(work: &str, batch: usize, device: &Device) -> Option<Box<dyn FnMut()>> {
+/// The embedded weights.
+fn embedded(device: &Device) -> Result<Weights<Generator>, ModelError> {
+    weights::load(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/weights/generator.safetensors").as_ref(), device)
+}
+
+fn work_of(work: &str, batch: usize, device: &Device) -> Result<Box<dyn FnMut()>, Box<dyn Error>> {
     let (preset, all) = (Preset::Paper, AgeGroups::default());
     let size = preset.generator().image_size;
-    Some(match work {
-        "generator" => {
-            let generator = preset.generator().init(&all, 0, device).into_inference();
+    Ok(match work {
+        "generator" | "embedded" => {
+            let generator = match work {
+                "embedded" => embedded(device)?.network,
+                _ => preset.generator().init(&all, 0, device),
+            };
+            let generator = generator.into_inference();
             let (source, target) = (faces(batch, size, device), groups(batch, 0, device));
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }
@@ -70,7 +85,7 @@ fn work_of(work: &str, batch: usize, device: &Device) -> Option<Box<dyn FnMut()>
             let mut step = training_step(preset, IDENTITIES, batch, device);
             Box::new(move || drop(step()))
         }
-        _ => return None,
+        _ => return Err("the work is step, generator, embedded or alexnet".into()),
     })
 }
 

@@ -1,7 +1,7 @@
 """PyTorch's and ONNX Runtime's side of the comparison; answers as `ours.rs` does.
 
-compare.py starts it as `theirs.py pytorch|onnxruntime step|generator|alexnet BATCH THREADS DEVICE [full]`; with `full`,
-a GPU does not round the factors of convolutions to TF32, which is PyTorch's default there.
+compare.py starts it as `theirs.py pytorch|onnxruntime step|generator|alexnet|embedded BATCH THREADS DEVICE [full|FILE]`;
+FILE is the ONNX file of the embedded weights; with `full`, a GPU does not round the factors of convolutions to TF32, which is PyTorch's default there.
 """
 
 import io
@@ -104,18 +104,26 @@ def pytorch(work: str, batch: int):
     return run
 
 
-def onnxruntime(work: str, batch: int, threads: int):
-    import onnxruntime as runtime
-
+def onnx(work: str, batch: int):
+    """An ONNX file, and its inputs by name."""
+    if work == "embedded":
+        weights = F.one_hot(groups(batch), reference.AGE_GROUPS).float()
+        return Path(sys.argv[6]).read_bytes(), {"face": faces(batch).numpy(), "group_weights": weights.numpy()}
     net, inputs = network(work, batch)
     file = io.BytesIO()
     names = [f"x{index}" for index in range(len(inputs))]
     with torch.no_grad():
         torch.onnx.export(net, inputs, file, input_names=names, output_names=["y"], opset_version=17, dynamo=False)
+    return file.getvalue(), {name: x.numpy() for name, x in zip(names, inputs)}
+
+
+def onnxruntime(work: str, batch: int, threads: int):
+    import onnxruntime as runtime
+
+    file, feed = onnx(work, batch)
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = runtime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
-    feed = {name: x.numpy() for name, x in zip(names, inputs)}
+    session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feed)
 
 

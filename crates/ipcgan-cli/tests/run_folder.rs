@@ -301,7 +301,10 @@ fn a_run_has_the_settings_of_a_preset_file_and_resumes_with_the_same_command() {
     let expected = "settings file mine.json: setting `identity.stepz`: unknown setting `stepz`; did you mean `steps`?";
     assert!(report.contains(expected), "{report}");
     let report = ended(&mut small_run(folder.path(), &["--preset", "mine"]), MISUSED);
-    assert!(report.contains("unknown preset `mine`; use one of paper, natural, compact, tiny, or"), "{report}");
+    assert!(
+        report.contains("`mine` is neither a preset (paper, natural, compact, tiny) nor an existing settings file"),
+        "{report}"
+    );
     assert!(!folder.path().join("run").exists());
 
     write(r#"{"preset": "tiny", "description": "mine", "valid_faces": 7, "identity": {"learning_rate": 0.002}}"#);

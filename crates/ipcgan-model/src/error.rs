@@ -16,6 +16,14 @@ pub enum ModelError {
         /// Why the system refused.
         source: std::io::Error,
     },
+    /// The weights cannot be stored in the format.
+    #[error("cannot write weights {path}: {reason}")]
+    Unrepresentable {
+        /// The weights file.
+        path: PathBuf,
+        /// Which tensors, why, and what to do.
+        reason: String,
+    },
     /// The file is damaged, or is not a weights file.
     #[error("{path} is not a valid {format} file: {reason}")]
     Damaged {

@@ -55,15 +55,20 @@ impl Serialize for JsonPath {
 impl<'de> Deserialize<'de> for JsonPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let path = match Encoding::deserialize(deserializer)? {
-            Encoding::Text(text) => Some(text.into()),
-            Encoding::Bytes { bytes, .. } => bytes_of(&bytes).and_then(os_string),
+            Encoding::Text(text) => text.into(),
+            Encoding::Bytes { bytes, .. } => {
+                let bytes = bytes_of(&bytes)
+                    .ok_or_else(|| serde::de::Error::custom("`bytes` must be pairs of hexadecimal digits"))?;
+                os_string(bytes).ok_or_else(|| {
+                    serde::de::Error::custom("a path that is not UTF-8 can be read on Unix only; rename the file")
+                })?
+            }
         };
-        let path = path.ok_or_else(|| serde::de::Error::custom("these bytes are no path here"))?;
         Ok(Self(path.into()))
     }
 }
 
-/// The bytes that `hexadecimal` encodes; `None` if it is no hexadecimal number.
+/// The bytes that `hexadecimal` encodes; `None` if they are not hexadecimal.
 fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
     let digits = hexadecimal.as_bytes();
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {

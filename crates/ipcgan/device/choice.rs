@@ -47,6 +47,16 @@ pub enum DeviceError {
     /// Unknown device name.
     #[error("unknown device `{0}`; valid are {names}, and GPUs by number such as cuda:1", names = DeviceKind::names())]
     Unknown(String),
+    /// What follows the colon of a device name, or its absence, is invalid.
+    #[error("device `{given}`: {kind} {expected}")]
+    InvalidSelector {
+        /// The device as it was given.
+        given: String,
+        /// The name of its kind.
+        kind: &'static str,
+        /// What is valid.
+        expected: &'static str,
+    },
     /// The feature of the device was not enabled at build time.
     #[error("this program was built without the feature `{0}`")]
     NotCompiled(&'static str),
@@ -185,6 +195,8 @@ impl FromStr for DeviceChoice {
     type Err = DeviceError;
 
     fn from_str(name: &str) -> Result<Self, DeviceError> {
+        const NUMBERED: &str = "takes a number, as in `:1`";
+        const GPU: &str = "takes the number of a discrete GPU (`:1`) or of an integrated one (`:i0`), or `:software`";
         let unknown = || DeviceError::Unknown(name.into());
         let (kind, given) = match name.trim().split_once(':') {
             Some((kind, which)) => (kind, Some(which)),
@@ -195,17 +207,19 @@ impl FromStr for DeviceChoice {
             DeviceKind::ALL.into_iter().find(|known| known.name.eq_ignore_ascii_case(kind)).ok_or_else(unknown)?;
         let lower = given.map(str::to_ascii_lowercase);
         let which = lower.as_deref();
-        let number = |text: &str| text.parse::<usize>().map_err(|_| unknown());
-        let index = || which.map_or(Ok(0), number);
+        let invalid =
+            |expected: &'static str| DeviceError::InvalidSelector { given: name.into(), kind: kind.name, expected };
+        let number = |text: &str, expected| text.parse::<usize>().map_err(|_| invalid(expected));
+        let index = || which.map_or(Ok(0), |text| number(text, NUMBERED));
         let gpu = || match which {
             None => Ok(Gpu::Default),
             Some("software") => Ok(Gpu::Software),
             Some(text) => match text.strip_prefix('i') {
-                Some(text) => number(text).map(Gpu::Integrated),
-                None => number(text).map(Gpu::Discrete),
+                Some(text) => number(text, GPU).map(Gpu::Integrated),
+                None => number(text, GPU).map(Gpu::Discrete),
             },
         };
-        match (kind.first, which) {
+        match (kind.first.clone(), which) {
             (Self::Cuda(_), _) => index().map(Self::Cuda),
             (Self::Rocm(_), _) => index().map(Self::Rocm),
             (Self::Wgpu(_), _) => gpu().map(Self::Wgpu),
@@ -214,9 +228,9 @@ impl FromStr for DeviceChoice {
             (Self::Remote(_), _) => given
                 .filter(|address| !address.is_empty())
                 .map(|address| Self::Remote(address.into()))
-                .ok_or_else(unknown),
+                .ok_or_else(|| invalid("needs the address of a worker, as remote:ws://HOST:PORT")),
             (only, None) => Ok(only),
-            (_, Some(_)) => Err(unknown()),
+            (_, Some(_)) => Err(invalid("takes nothing after its name")),
         }
     }
 }
@@ -250,6 +264,16 @@ mod tests {
         for name in ["gpu", "cpu:1", "cuda:x", "wgpu:", "remote", ""] {
             assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_invalid_selector_is_an_error_that_says_what_is_valid() {
+        let error = |name: &str| name.parse::<DeviceChoice>().unwrap_err().to_string();
+
+        assert_eq!(error("cpu:1"), "device `cpu:1`: cpu takes nothing after its name");
+        assert_eq!(error("remote"), "device `remote`: remote needs the address of a worker, as remote:ws://HOST:PORT");
+        assert_eq!(error("cuda:x"), "device `cuda:x`: cuda takes a number, as in `:1`");
+        assert!(error("wgpu:fast").contains(":i0"));
     }
 
     #[test]

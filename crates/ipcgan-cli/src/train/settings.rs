@@ -18,13 +18,15 @@ enum PresetChoice {
 impl PresetChoice {
     /// The shipped preset `choice`, else the settings file at that path.
     fn of(choice: &Path) -> Result<Self> {
-        let unknown = match choice.to_string_lossy().parse() {
-            Ok(preset) => return Ok(Self::Shipped(preset)),
-            Err(unknown) => unknown,
-        };
+        if let Ok(preset) = choice.to_string_lossy().parse() {
+            return Ok(Self::Shipped(preset));
+        }
         match SettingsFile::read(choice) {
             Err(TrainingError::Access { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                Err(usage_error(format!("--preset: {unknown}, or a settings file")))
+                let (choice, presets) = (choice.display(), Preset::ALL.map(|preset| preset.to_string()).join(", "));
+                Err(usage_error(format!(
+                    "--preset: `{choice}` is neither a preset ({presets}) nor an existing settings file"
+                )))
             }
             file => file.map(Self::File).map_err(usage_error),
         }

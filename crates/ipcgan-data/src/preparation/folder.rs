@@ -35,23 +35,27 @@ pub(super) fn check_foreign_files(folder: &Path) -> Result<(), DataError> {
 
 /// Paths that did not exist before the preparation.
 pub(super) struct CreatedPaths {
-    folder: PathBuf,
-    folder_is_new: bool,
+    files: Vec<PathBuf>,
+    /// Innermost first.
+    folders: Vec<PathBuf>,
 }
 
 impl CreatedPaths {
     pub(super) fn of(folder: &Path) -> Self {
-        Self { folder: folder.into(), folder_is_new: !folder.exists() }
+        let new = |paths: [PathBuf; 2]| paths.into_iter().filter(|path| !path.exists()).collect();
+        Self {
+            files: new([folder.join(config::NAME), folder.join(journal::NAME)]),
+            folders: new([folder.join(IMAGES), folder.into()]),
+        }
     }
 
     /// Removes them after a call that prepared no face; failures are ignored.
     pub(super) fn remove(self) {
-        for name in [config::NAME, journal::NAME] {
-            let _ = fs::remove_file(self.folder.join(name));
+        for file in self.files {
+            let _ = fs::remove_file(file);
         }
-        let _ = fs::remove_dir(self.folder.join(IMAGES));
-        if self.folder_is_new {
-            let _ = fs::remove_dir(&self.folder);
+        for folder in self.folders {
+            let _ = fs::remove_dir(folder);
         }
     }
 }

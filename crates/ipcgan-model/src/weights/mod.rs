@@ -60,32 +60,36 @@ pub enum FloatWidth {
 /// Atomically writes `network` to `path` as safetensors; an existing file is replaced.
 ///
 /// # Errors
-/// The file cannot be written.
+/// As [`Weights::write`].
 pub fn save<N: Network>(
     network: &N,
     config: &N::Config,
     age_groups: &AgeGroups,
     path: &Path,
 ) -> Result<(), ModelError> {
-    safetensors(network, config, age_groups, FloatWidth::Float32)
-        .and_then(|bytes| write_atomic(path, &bytes))
-        .map_err(|source| ModelError::Access { path: path.into(), source })
+    write_bytes(safetensors(network, config, age_groups, FloatWidth::Float32), path)
+}
+
+/// Writes the bytes of a weights file, unless the weights could not be stored in its format.
+fn write_bytes(bytes: io::Result<Vec<u8>>, path: &Path) -> Result<(), ModelError> {
+    bytes.and_then(|bytes| write_atomic(path, &bytes)).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidData => ModelError::Unrepresentable { path: path.into(), reason: source.to_string() },
+        _ => ModelError::Access { path: path.into(), source },
+    })
 }
 
 impl<N: Network> Weights<N> {
     /// Atomically writes the weights to `path` in `format`; an existing file is replaced.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written; or a weight is not finite, or too large for half precision.
     pub fn write(&self, format: WeightsFormat, numbers: FloatWidth, path: &Path) -> Result<(), ModelError> {
         let bytes = match format {
             WeightsFormat::Safetensors => self.safetensors(numbers),
             WeightsFormat::Pytorch => self.safetensors(numbers).and_then(|bytes| pytorch::encoded(&bytes)),
             WeightsFormat::Burnpack => self.burnpack(numbers),
         };
-        bytes
-            .and_then(|bytes| write_atomic(path, &bytes))
-            .map_err(|source| ModelError::Access { path: path.into(), source })
+        write_bytes(bytes, path)
     }
 
     /// The bytes of a safetensors file with the weights.
@@ -173,7 +177,10 @@ fn bytes_of(tensors: &[PackTensor]) -> io::Result<Vec<Vec<u8>>> {
     }
     match too_large.is_empty() {
         true => Ok(all),
-        false => Err(unwritable(counted(&too_large, "too large for half precision (above 65504) in places"))),
+        false => Err(unwritable(counted(
+            &too_large,
+            "too large for half precision (above 65504) in places; write 32-bit weights",
+        ))),
     }
 }
 

@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::{TrainingConfig, TrainingError};
 
-/// Settings that are derived from others or from the data.
-const DERIVED: [&str; 2] = [IDENTITIES, "preset"];
 /// The setting that is taken from the data.
 pub(crate) const IDENTITIES: &str = "alexnet.identities";
+/// The setting that names what all others start from.
+const PRESET: &str = "preset";
 /// Minimum Jaro-Winkler similarity of a suggested name.
 const MIN_SIMILARITY: f64 = 0.8;
 
@@ -28,8 +28,10 @@ impl TrainingConfig {
 
     fn with_setting(self, setting: &str) -> Result<Self, String> {
         let (key, text) = setting.split_once('=').ok_or("must have the form key=value")?;
-        if DERIVED.contains(&key) {
-            return Err("is derived from the preset or from the data and cannot be set".into());
+        match key {
+            IDENTITIES => return Err("is the number of identities in the data; leave it out".into()),
+            PRESET => return Err("is chosen when a run is created, before other settings are; leave it out".into()),
+            _ => (),
         }
         let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
         let value = match (serde_json::from_str(text), place_of(&mut whole, key)?) {
@@ -57,13 +59,16 @@ impl TrainingConfig {
 
 /// Where the setting `key` is in the configuration `whole`.
 fn place_of<'a>(whole: &'a mut Value, key: &str) -> Result<&'a mut Value, String> {
+    let mut parent = "";
     key.split('.').try_fold(whole, |place, name| {
         let names = names_in(place);
         let field = match place {
             Value::Object(fields) => fields.get_mut(name),
             _ => None,
         };
-        field.ok_or_else(|| unknown_name(name, &names))
+        let field = field.ok_or_else(|| unknown_name(parent, name, &names))?;
+        parent = name;
+        Ok(field)
     })
 }
 
@@ -74,9 +79,9 @@ fn names_in(place: &Value) -> Vec<String> {
     }
 }
 
-fn unknown_name(name: &str, names: &[String]) -> String {
+fn unknown_name(parent: &str, name: &str, names: &[String]) -> String {
     match names {
-        [] => format!("this setting has no field `{name}`"),
+        [] => format!("`{parent}` is a single value; leave out `.{name}`"),
         names => {
             let similarity = |other: &&String| strsim::jaro_winkler(name, other);
             let nearest = names.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
@@ -132,6 +137,14 @@ mod tests {
 
     #[test]
     fn a_derived_setting_cannot_be_set() {
-        assert!(set("alexnet.identities=5").is_err());
+        assert!(set("alexnet.identities=5").unwrap_err().contains("number of identities in the data"));
+        assert!(set("preset=compact").unwrap_err().contains("when a run is created"));
+    }
+
+    #[test]
+    fn a_field_of_a_single_value_is_an_error_that_names_both() {
+        let error = set("aging.steps.many=3").unwrap_err();
+
+        assert!(error.contains("`steps` is a single value; leave out `.many`"), "{error}");
     }
 }

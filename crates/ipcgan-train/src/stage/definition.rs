@@ -25,7 +25,7 @@ pub(crate) trait StageDefinition: Sync {
     /// Names of the networks whose weights it writes.
     fn networks(&self) -> &'static [&'static str];
 
-    /// Settings that a resumed run must not change, besides those of all stages.
+    /// Settings, or whole groups of settings, that a resumed run must not change, besides those of all stages.
     fn fixed_settings(&self) -> &'static [&'static str] {
         &[]
     }

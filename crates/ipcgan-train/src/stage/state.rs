@@ -96,7 +96,7 @@ pub(crate) fn check_stage(
 /// Rejects changed settings that make the networks of `stage` incompatible or change its validation faces.
 fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
     // Another seed or fraction of validation identities would move training faces into the validation split.
-    const OF_ALL: [&str; 7] = [
+    const FIXED_IN_ALL_STAGES: [&str; 7] = [
         "age_groups",
         "alexnet.width",
         "alexnet.input_size",
@@ -109,21 +109,45 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
     let now = serde_json::to_value(config).expect("plain data turn into JSON");
     let at = |config: &Value, setting: &str| config.pointer(&format!("/{}", setting.replace('.', "/"))).cloned();
     let definition = stage.definition();
-    for setting in OF_ALL.iter().chain(definition.fixed_settings()) {
+    let fixed = FIXED_IN_ALL_STAGES.iter().chain(definition.fixed_settings());
+    let fixed = fixed.flat_map(|setting| single_settings(&now, setting)).map(|setting| (setting, Fixed::Value));
+    let switches = definition.fixed_switches().iter().map(|setting| ((*setting).to_string(), Fixed::Switch));
+    for (setting, fixed) in fixed.chain(switches) {
         // A run of an older version lacks new settings.
-        let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
-        if was != now {
-            let (was, now) = (was.to_string(), now.to_string());
-            return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
-        }
-    }
-    let is_on = |value: &Value| value.as_f64().map(|value| value > 0.0);
-    for setting in definition.fixed_switches() {
-        let (Some(was), Some(now)) = (at(&saved, setting), at(&now, setting)) else { continue };
-        if is_on(&was).is_some() && is_on(&was) != is_on(&now) {
-            let (was, now) = (was.to_string(), now.to_string());
-            return Err(TrainingError::FixedSetting { setting: (*setting).into(), was, now, stage });
+        let (Some(was), Some(now)) = (at(&saved, &setting), at(&now, &setting)) else { continue };
+        if !fixed.holds(&was, &now) {
+            return Err(TrainingError::FixedSetting { setting, was: was.to_string(), now: now.to_string(), stage });
         }
     }
     Ok(())
+}
+
+/// What of a setting must stay.
+#[derive(Clone, Copy)]
+enum Fixed {
+    /// Its value.
+    Value,
+    /// Whether it is above zero, which enables something.
+    Switch,
+}
+
+impl Fixed {
+    fn holds(self, was: &Value, now: &Value) -> bool {
+        let is_on = |value: &Value| value.as_f64().map(|value| value > 0.0);
+        match self {
+            Self::Value => was == now,
+            Self::Switch => is_on(was).is_none() || is_on(was) == is_on(now),
+        }
+    }
+}
+
+/// The setting, or all settings of a group but the size of images, with which the shapes of weights do not change.
+fn single_settings(config: &Value, setting: &str) -> Vec<String> {
+    const CHANGEABLE: &str = "image_size";
+    match config.get(setting) {
+        Some(Value::Object(group)) => {
+            group.keys().filter(|name| *name != CHANGEABLE).map(|name| format!("{setting}.{name}")).collect()
+        }
+        _ => vec![setting.into()],
+    }
 }

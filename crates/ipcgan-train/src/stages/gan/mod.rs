@@ -47,14 +47,7 @@ impl StageDefinition for GanStage {
     }
 
     fn fixed_settings(&self) -> &'static [&'static str] {
-        &[
-            "generator.width",
-            "generator.residual_blocks",
-            "generator.output",
-            "discriminator.width",
-            "discriminator.batch_norm",
-            "discriminator.score_channels",
-        ]
+        &["generator", "discriminator"]
     }
 
     fn fixed_switches(&self) -> &'static [&'static str] {

@@ -132,7 +132,7 @@ for (const [name, open] of Object.entries(sites)) {
       await said(page, "One face found.");
     });
 
-    onPage("says that a photo has no face, is no photo, or is too large, and goes on", WIDE, async (page) => {
+    onPage("says that a photo has no face, is not a photo, or is too large, and goes on", WIDE, async (page) => {
       await choose(page, await drawn(page, 640, 480));
       await said(page, "This did not work: no face found in the photo.");
       await choose(page, { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture at all") });
@@ -333,7 +333,7 @@ async function turned(page, path) {
   return fileOf(url, "turned.png");
 }
 
-/** A file with a drawing that is no face. */
+/** A file with a drawing that is not a face. */
 async function drawn(page, width, height) {
   const url = await page.evaluate(([width, height]) => {
     const canvas = document.createElement("canvas");

@@ -232,10 +232,10 @@ fn a_file_that_is_no_usable_clip_is_an_error_that_names_it_and_leaves_nothing() 
 
     for (name, reason) in [
         ("empty.mp4", "is an empty file"),
-        ("text.mov", "is no video that can be read"),
+        ("text.mov", "is not a readable video"),
         ("cut.mp4", "moov atom not found"),
         ("playlist.mp4", "ffmpeg recognises it as hls"),
-        ("photo.avi", "is no video of a supported format"),
+        ("photo.avi", "is not a video of a supported format"),
         ("folder.mp4", "no photo in the folder"),
         ("none.webm", "cannot read none.webm"),
         ("song.mp4", "has no video stream: it holds only audio"),

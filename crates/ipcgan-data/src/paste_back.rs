@@ -54,7 +54,7 @@ impl Residual {
         after
     }
 
-    /// Scales the residual by `strength`; 0 is no change.
+    /// Scales the residual by `strength`; 0 leaves the photo unchanged.
     pub fn scaled(mut self, strength: f32) -> Self {
         self.levels.iter_mut().flatten().for_each(|level| *level *= strength);
         self

@@ -58,12 +58,12 @@ impl<'de> Deserialize<'de> for JsonPath {
             Encoding::Text(text) => Some(text.into()),
             Encoding::Bytes { bytes, .. } => bytes_of(&bytes).and_then(os_string),
         };
-        let path = path.ok_or_else(|| serde::de::Error::custom("these bytes are no path here"))?;
+        let path = path.ok_or_else(|| serde::de::Error::custom("these bytes are not a valid path on this system"))?;
         Ok(Self(path.into()))
     }
 }
 
-/// The bytes that `hexadecimal` encodes; `None` if it is no hexadecimal number.
+/// The bytes that `hexadecimal` encodes; `None` if it is not a hexadecimal number.
 fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
     let digits = hexadecimal.as_bytes();
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {

@@ -1,4 +1,4 @@
-//! Contents of a prepared folder, and files that must not be in it.
+//! Writes the tables and the report of a prepared folder, rejects foreign files in it and removes partial ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};

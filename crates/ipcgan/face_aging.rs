@@ -69,8 +69,8 @@ impl FaceAging {
 
     /// `face` at every age group, youngest first, each with the group's name.
     ///
-    /// The image shows one face, aligned to the landmarks of [`TEMPLATE`](ipcgan_data::alignment::TEMPLATE). It may have any size;
-    /// the results are [`FaceAging::image_size`] pixels wide and high.
+    /// The image shows one face, aligned to the landmarks of [`TEMPLATE`](ipcgan_data::alignment::TEMPLATE). It may
+    /// have any size; the results are [`FaceAging::image_size`] pixels wide and high.
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].

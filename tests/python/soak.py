@@ -98,12 +98,12 @@ class Service:
 
 def gives_back(service: Service) -> None:
     """What a large photo takes comes back when nobody asks any more."""
-    most = service.holds()[0] + 20
+    limit = service.holds()[0] + 20
     if service.ask("POST", "/api/faces", large_photo())[0] != 200:
         raise SystemExit("the large photo was refused")
     held = service.holds()[0]
     for _ in range(60):
-        if service.holds()[0] <= most:
+        if service.holds()[0] <= limit:
             print(f"a large photo: {held:.0f} MB after it, {service.holds()[0]:.0f} a while later")
             return
         time.sleep(1)

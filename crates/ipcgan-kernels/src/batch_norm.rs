@@ -9,8 +9,8 @@ use crate::{Activation, InstructionSet, Nhwc};
 
 /// Parameters of a batch norm of feature maps.
 ///
-/// With `chunks` above 1 it is a ghost batch normalization: each of `chunks` equal parts of the batch (ghost batches) is
-/// normalized with its own statistics, as if it were the whole batch.
+/// With `chunks` above 1 it is a ghost batch normalization: each of `chunks` equal parts of the batch (ghost batches)
+/// is normalized with its own statistics, as if it were the whole batch.
 ///
 /// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 #[derive(Clone, Copy, Debug)]

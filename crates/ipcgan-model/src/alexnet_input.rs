@@ -4,8 +4,8 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::operation::{ResizeSpec, resize};
 
-/// Mean of each channel in 0..255 that the official code subtracts: the means of ImageNet in BGR order (Caffe's), although
-/// its faces are RGB. We keep that order, because the published weights were trained with it.
+/// Mean of each channel in 0..255 that the official code subtracts: the means of ImageNet in BGR order (Caffe's),
+/// although its faces are RGB. We keep that order, because the published weights were trained with it.
 const OFFICIAL_CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
 
 /// Half the range of a channel: faces come in [-1, 1].

@@ -24,7 +24,8 @@ const LOGITS_SIGMA: f32 = 0.01;
 pub(crate) enum InitialWeights {
     /// Normal with sigma 0.02, truncated at two sigma except in transposed convolutions, as the official code.
     Gan,
-    /// He (Kaiming) initialization: normal with standard deviation `sqrt(2 / fan_in)`; 0.01 for the layers called `logits`.
+    /// He (Kaiming) initialization: normal with standard deviation `sqrt(2 / fan_in)`; 0.01 for the layers called
+    /// `logits`.
     He,
 }
 

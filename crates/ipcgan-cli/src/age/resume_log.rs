@@ -246,8 +246,8 @@ impl ResumeLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, Written::New)),
             Ok(found) if found.is_file() && self.wrote(file, photo) => Ok((path, Written::Replaced)),
             Ok(_) => bail!(
-                "{} already exists, and is not a result of {} or was changed since; move it away, or choose another folder \
-                 with --out",
+                "{} already exists, and is not a result of {} or was changed since; move it away, or choose another \
+                 folder with --out",
                 path.display(),
                 photo.path.as_path().display()
             ),

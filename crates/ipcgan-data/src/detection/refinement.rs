@@ -1,9 +1,10 @@
 //! Landmark refinement: every face is detected again in an aligned crop.
 //!
 //! The network's landmarks are limited by its stride, and in a head rotated by 90 degrees they are off by a fifth of
-//! the distance between the eyes. Each face is therefore aligned by its landmarks, cropped, and detected again in the crop
-//! and its mirror image (test-time augmentation by a horizontal flip), until the landmarks converge. The candidates of a
-//! crop are averaged as in weighted box fusion. A face that is not found in its crop was a false positive.
+//! the distance between the eyes. Each face is therefore aligned by its landmarks, cropped, and detected again in the
+//! crop and its mirror image (test-time augmentation by a horizontal flip), until the landmarks converge. The
+//! candidates of a crop are averaged as in weighted box fusion. A face that is not found in its crop was a false
+//! positive.
 //!
 //! Source: Solovyev et al., "Weighted boxes fusion: Ensembling boxes from different object detection models", 2021.
 
@@ -101,8 +102,8 @@ fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
     TensorData::new(values, [2, SIDE, SIDE, 3])
 }
 
-/// The landmarks of the face in a crop, by weighted box fusion: the mean over the candidates that overlap the one of the
-/// highest score, weighted by the squares of their scores.
+/// The landmarks of the face in a crop, by weighted box fusion: the mean over the candidates that overlap the one of
+/// the highest score, weighted by the squares of their scores.
 fn fused_landmarks(candidates: &[DetectedFace]) -> Option<[[f32; 2]; 5]> {
     const SAME_FACE: f32 = 0.5;
     let near = || candidates.iter().filter(|face| face.bounds.iou(&EXPECTED) > MIN_IOU);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipcgan_system::{remove_unfinished as remove_unfinished_in, write_atomic};
+use ipcgan_system::{remove_stale_temporary_files as remove_unfinished_in, write_atomic};
 use walkdir::WalkDir;
 
 use super::{PreparationConfig, Prepared, config, journal, report};

@@ -11,8 +11,8 @@ use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Gradient with respect to the weights, `[outputs][inputs per group][kernel][kernel]`, from the gradient with respect to the
-/// output.
+/// Gradient with respect to the weights, `[outputs][inputs per group][kernel][kernel]`, from the gradient with respect
+/// to the output.
 pub(crate) fn weight_gradient(
     instructions: InstructionSet,
     input: (&[f32], Nhwc),

@@ -35,8 +35,8 @@ pub(crate) enum WeightState {
     Transformed,
 }
 
-/// Whether this module supports a convolution with `outputs` and `inputs` channels per group and its adjoint, and both have
-/// enough channels to gain from it.
+/// Whether this module supports a convolution with `outputs` and `inputs` channels per group and its adjoint, and both
+/// have enough channels to gain from it.
 pub(crate) fn is_supported(params: &ConvParams, [outputs, inputs]: [usize; 2]) -> bool {
     let wide = inputs >= MIN_CHANNELS && outputs >= MIN_CHANNELS;
     params.stride == 1 && matches!(params.kernel, 3 | 4) && params.pad_before < params.kernel && wide
@@ -199,8 +199,8 @@ impl Winograd {
     }
 }
 
-/// Distance between planes of `values` values: not a power of two, because the same place in all planes would then map to
-/// the same few cache sets.
+/// Distance between planes of `values` values: not a power of two, because the same place in all planes would then map
+/// to the same few cache sets.
 fn plane(values: usize) -> usize {
     values.next_multiple_of(16) + 80
 }

@@ -12,8 +12,9 @@ use pulp::Simd;
 /// Outputs of a tile along one axis.
 pub(crate) const OUTPUTS: usize = 4;
 
-/// Interpolation points, of which the first `A - 1` are used. Their magnitudes are near one, so that rounding errors stay
-/// small: about 3e-6 of the outputs (root mean square) for 3x3 kernels and 5e-6 for 4x4, where a direct sum has 5e-7.
+/// Interpolation points, of which the first `A - 1` are used. Their magnitudes are near one, so that rounding errors
+/// stay small: about 3e-6 of the outputs (root mean square) for 3x3 kernels and 5e-6 for 4x4, where a direct sum has
+/// 5e-7.
 const POINTS: [f64; 6] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5];
 
 /// A linear map from `Q` to `P` values, applied to rows and columns alike.

@@ -44,8 +44,8 @@ impl InferenceGenerator {
     /// [`Generator::forward_blended`] in inference: each face is processed independently.
     ///
     /// # Panics
-    /// If `source` does not have three channels, its sides are not multiples of 4, or `group_weights` has another number
-    /// of groups than the generator.
+    /// If `source` does not have three channels, its sides are not multiples of 4, or `group_weights` has another
+    /// number of groups than the generator.
     pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         let Some(layers) = &self.layers else {
             return self.generator.forward_blended(source, group_weights);

@@ -18,11 +18,11 @@ pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<
 }
 
 /// Runs `run` and collects the GPU updates that it requests in this thread by [`adam_update`] and
-/// [`ema_tensor_update`](super::ema_tensor_update). When `run` returns, they are launched together: many tensors share one
-/// launch, where each would take its own (a multi-tensor update). Until then `run` must not read the tensors that these
-/// functions returned.
+/// [`ema_tensor_update`](super::ema_tensor_update). When `run` returns, they are launched together: many tensors share
+/// one launch, where each would take its own (a multi-tensor update). Until then `run` must not read the tensors that
+/// these functions returned.
 pub fn update_together<R>(run: impl FnOnce() -> R) -> R {
-    gpu::together(run)
+    gpu::update_together(run)
 }
 
 /// `parameter` and the state of Adam after one step; the state, not `adam.step`, gives the number of the step.

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 use super::gpu::SquareTerms;
 
-/// Accumulates the sum of the squares of all values of some tensors, such as the gradients of a network (whose norm is its
-/// root).
+/// Accumulates the sum of the squares of all values of some tensors, such as the gradients of a network (whose norm is
+/// its root).
 #[derive(Default)]
 pub struct SquareSum {
     on_gpu: SquareTerms,

@@ -155,8 +155,8 @@ pub struct AgingTraining {
     pub sample_every: usize,
 }
 
-/// Weights of the terms of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours has a
-/// reconstruction loss besides).
+/// Weights of the losses of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds
+/// a reconstruction loss and a prototype loss).
 #[derive(Config, Debug)]
 pub struct LossWeights {
     /// Weight `λ1` of the adversarial loss, of generator and discriminator. Default: 75, as in the official code.

@@ -10,13 +10,14 @@ use cubecl::prelude::*;
 use ipcgan_kernels::Adam;
 
 use super::kernel::{contiguous, empty_like, uploaded};
+use super::multi_tensor;
 use super::tensor_list::{for_each_launch, owned_buffer, thread_stride};
-use super::together;
 
 /// Buffers of a parameter: itself before and after, its gradient and both moments.
 const BUFFERS: usize = 5;
 
-/// The updated `parameter` and both moments, which are computed at the end of [`together::together`], or at once outside of it.
+/// The updated `parameter` and both moments, which are computed at the end of [`multi_tensor::update_together`], or at
+/// once outside of it.
 ///
 /// # Panics
 /// If one of them is not on a GPU, without gradients.
@@ -31,7 +32,7 @@ pub(in super::super) fn adam_update<const D: usize>(
     let moments = moments.map(|moment| owned_buffer(primitive(moment)));
     let updated = empty_like(&parameter);
     let update = AdamUpdate { adam, parameter, updated: updated.clone(), gradient, moments: moments.clone() };
-    together::add(|waiting| waiting.adam.push(update));
+    multi_tensor::add(|waiting| waiting.adam.push(update));
     (Tensor::from_primitive::<Cube>(updated), moments.map(Tensor::from_primitive::<Cube>))
 }
 
@@ -191,7 +192,7 @@ mod tests {
 
         let (mut expected, mut found) = (Vec::new(), Vec::new());
         let launches_alone = KernelLaunches::of(|| expected = run(alone)).total();
-        let launches = KernelLaunches::of(|| found = together::together(|| run(grouped)));
+        let launches = KernelLaunches::of(|| found = multi_tensor::update_together(|| run(grouped)));
 
         for (found, expected) in found.into_iter().zip(expected) {
             assert_eq!(found.into_data(), expected.into_data());

@@ -205,7 +205,8 @@ fn data_loading(criterion: &mut Criterion<Rate>) {
     synthetic.render_all(&|_, _| {});
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let prepared = PreparationConfig::new("synthetic".into()).with_size(size);
-    prepare(&synthetic, Vec::new(), folder.path(), &prepared, &PrepareOptions::default()).expect("faces can be written");
+    prepare(&synthetic, Vec::new(), folder.path(), &prepared, &PrepareOptions::default())
+        .expect("faces can be written");
     let (faces, _) = PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
     let dataset =
         AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, Augmentation::mirrored(), 0, 1_000_000)

@@ -139,8 +139,8 @@ pub struct AgingTraining {
     #[config(default = "DifferentiableAugmentation::new()")]
     pub differentiable_augmentation: DifferentiableAugmentation,
     /// Number of one-pixel shifts, in each direction, of AlexNet's input window, which cycles through them, one per
-    /// step; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a fixed window the
-    /// generator learns to reproduce its grid. Default: 1.
+    /// generator update; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a
+    /// fixed window the generator learns to reproduce its grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
     /// Whether the kernels of the generator's last layer are projected, after each update, so that they cannot pass

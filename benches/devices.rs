@@ -8,7 +8,7 @@
 //!
 //! A device works asynchronously, and each measurement waits for it once, at its end.
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 mod step;
 mod timing;
@@ -201,15 +201,16 @@ fn data_loading(criterion: &mut Criterion<Rate>) {
 
     let size = preset().generator().image_size as u32;
     let config = SyntheticConfig::new().with_identities(10).with_size(size);
-    let drawn = SyntheticFaces::new(config, &AgeGroups::default());
-    drawn.render_all(&|_, _| {});
+    let synthetic = SyntheticFaces::new(config, &AgeGroups::default());
+    synthetic.render_all(&|_, _| {});
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let prepared = PreparationConfig::new("synthetic".into()).with_size(size);
-    prepare(&drawn, Vec::new(), folder.path(), &prepared, &PrepareOptions::default()).expect("faces can be written");
+    prepare(&synthetic, Vec::new(), folder.path(), &prepared, &PrepareOptions::default())
+        .expect("faces can be written");
     let (faces, _) = PreparedFolder::open(folder.path(), &AgeGroups::default()).expect("what was written is there");
     let dataset =
         AgingDataset::stream(Arc::new(faces), &AgeGroups::default(), size, Augmentation::mirrored(), 0, 1_000_000)
-            .expect("every group is drawn");
+            .expect("every group has synthetic faces");
     let mut group = criterion.benchmark_group("data loading");
     // Each item is a source and a real face, whichever device learns from them.
     const ITEMS: usize = 32;

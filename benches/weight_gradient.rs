@@ -1,10 +1,11 @@
-//! Three ways to a convolution's gradient towards its weights, on every device: as Burn computes it without autotune, a
-//! convolution whose kernel is a whole map; the same with the batch in parts; and as products of matrices over parts of the
-//! maps. GPUs train by none of them, but by a kernel of their own (`operation/gpu/weight_gradient.rs`).
+//! Three ways to compute a convolution's gradient with respect to its weights, on every device: as Burn computes it
+//! without autotune, a convolution whose kernel is a whole map; the same with the batch in parts; and as products of
+//! matrices over parts of the maps. GPUs train by none of them, but by a kernel of their own
+//! (`operation/gpu/weight_gradient.rs`).
 //!
 //! `cargo bench --bench weight_gradient`. On the CPU the networks use none of them (`ipcgan-kernels`).
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 mod timing;
 

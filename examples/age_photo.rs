@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example age_photo -- assets/photos/grace-hopper.jpg`
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::error::Error;
 

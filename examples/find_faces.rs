@@ -3,7 +3,7 @@
 //! Writes a line of JSON for each photo: its path, and of each face the box (left, top, width, height), the score and
 //! the five landmarks (eyes, nose, corners of the mouth), in pixels.
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example step_by_hand`
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};

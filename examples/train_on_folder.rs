@@ -4,7 +4,7 @@
 //!
 //! FACES contains images and `metadata.csv` with the columns `file_name`, `age` and, if known, `identity`.
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).map(PathBuf::from);
     let faces = match arguments.next() {
         Some(folder) => folder,
-        None => drawn_faces()?,
+        None => synthetic_faces()?,
     };
     let run = RunFolder::at(&arguments.next().unwrap_or("run".into()));
 
@@ -42,8 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A small example of a prepared folder.
-fn drawn_faces() -> Result<PathBuf, Box<dyn Error>> {
-    let folder = std::env::temp_dir().join("ipcgan-drawn-faces");
+fn synthetic_faces() -> Result<PathBuf, Box<dyn Error>> {
+    let folder = std::env::temp_dir().join("ipcgan-synthetic-faces");
     let faces = SyntheticFaces::new(SyntheticConfig::new().with_identities(30), &AgeGroups::default());
     let config = PreparationConfig::new("synthetic".into()).with_size(64);
     prepare(&faces, Vec::new(), &folder, &config, &PrepareOptions::default())?;

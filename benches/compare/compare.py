@@ -1,13 +1,14 @@
-"""Times ipcgan, PyTorch and ONNX Runtime on the same work, in turn, and writes one table with ratios.
+"""Times ipcgan, PyTorch and ONNX Runtime on the same work, in alternating rounds, and writes one table with ratios.
 
     pip install torch onnx onnxruntime safetensors numpy
     cargo bench --bench compare --no-run
     python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] [--device cuda] > table.md
 
 The work is a training step, the generator and the age classifier, each of the published size, and the generator of the
-embedded weights, which PyTorch does not run. Every program is a process of its own that waits until its turn, so that all see the same machine in the same minutes:
-in each round each of them does the work as often as ours can in about half a second. A ratio is the median, over the
-rounds, of their time by ours. On a GPU PyTorch runs twice: as it comes, with convolutions in TF32, and in full float32.
+embedded weights, which PyTorch does not run. Every program is a process of its own that waits for its round, so that
+all see the same machine in the same minutes: in each round each of them does the work as often as ours can in about half
+a second. A ratio is the median, over the rounds, of their time divided by ours. On a GPU PyTorch runs twice: with its
+defaults (convolutions in TF32), and in full float32.
 """
 
 import argparse
@@ -23,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 STEPS = ["step:1", "step:2", "step:4", "step:8", "step:16"]
 WORK = [*STEPS, "generator:1", "generator:8", "embedded:1", "embedded:8", "alexnet:1", "alexnet:8"]
 WARM_UP = 2
-# Seconds of our work in a turn: short work is repeated, so that nobody is timed while waking up.
-TURN = 0.5
+# Seconds of our work in a round: short work is repeated, so that no program is timed while its threads wake up.
+ROUND_SECONDS = 0.5
 
 
 def our_program() -> str:
@@ -48,8 +49,8 @@ class Contestant:
         )
         self.seconds: list[float] = []
 
-    def turn(self, repetitions: int) -> float:
-        """Gives the seconds of a repetition."""
+    def round(self, repetitions: int) -> float:
+        """Runs one round and returns the seconds per repetition."""
         try:
             self.process.stdin.write(f"{repetitions}\n")
             self.process.stdin.flush()
@@ -94,11 +95,11 @@ def contest(work: str, batch: int, options: argparse.Namespace, program: str) ->
     contestants = [(name, Contestant(command, options.threads)) for name, command in started]
     (_, ours), *_ = contestants
     for _, contestant in contestants:
-        contestant.turn(WARM_UP)
-    repetitions = max(1, round(TURN / ours.turn(WARM_UP)))
+        contestant.round(WARM_UP)
+    repetitions = max(1, round(ROUND_SECONDS / ours.round(WARM_UP)))
     for _ in range(options.rounds):
         for _, contestant in contestants:
-            contestant.seconds.append(contestant.turn(repetitions))
+            contestant.seconds.append(contestant.round(repetitions))
     return contestants
 
 

@@ -4,7 +4,7 @@
 //! repetitions; it responds to each with the seconds per repetition. At the end of its input it prints its peak memory
 //! in kilobytes. `ours onnx FILE` exports the embedded weights for the others.
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 #[path = "../step/mod.rs"]
 mod step;

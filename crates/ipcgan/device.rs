@@ -163,7 +163,7 @@ fn remote_name(debugged: &str) -> Option<String> {
     Some(format!("the device of {host}:{port}"))
 }
 
-/// The first GPU, in the order of [`DeviceChoice::compiled`], that is no software renderer and works.
+/// The first GPU, in the order of [`DeviceChoice::compiled`], that is not a software renderer, and works.
 fn automatic() -> Option<Device> {
     let kinds = DeviceChoice::compiled();
     let mut gpus = kinds.iter().filter_map(DeviceChoice::device_type).flat_map(|kind| enumerated(&kind));

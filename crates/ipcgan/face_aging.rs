@@ -69,9 +69,8 @@ impl FaceAging {
 
     /// `face` at every age group, youngest first, each with the group's name.
     ///
-    /// The image shows one aligned face: eyes at 0.30 and 0.68 of the width and 0.30 of the height,
-    /// corners of the mouth at 0.70. It may have any size; the results are
-    /// [`FaceAging::image_size`] pixels wide and high.
+    /// The image shows one face, aligned to the landmarks of [`TEMPLATE`](ipcgan_data::alignment::TEMPLATE). It may
+    /// have any size; the results are [`FaceAging::image_size`] pixels wide and high.
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].

@@ -75,7 +75,7 @@ def errors_of_page(page: Path, program: Program) -> list[str]:
 
 def commands(script: str) -> Iterator[list[str]]:
     """The words of each command of a shell script, without variables set for it and redirections."""
-    # A hash within a word is no comment.
+    # A hash within a word is not a comment.
     for line in re.sub(r"(^|\s)#[^\n]*", r"\1", script.replace("\\\n", " ")).split("\n"):
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
         lexer.whitespace_split, lexer.commenters = True, ""

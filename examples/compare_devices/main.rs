@@ -8,7 +8,7 @@
 //! `OUT_DIR` gets `devices.md` and `devices.svg`. The share of a device's peak is the arithmetic of the work, two operations
 //! for a product and its sum, over the rate of the largest matrix product that was measured on it.
 
-#![allow(clippy::print_stdout, reason = "it answers whoever runs it")]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 mod chart;
 mod measured;

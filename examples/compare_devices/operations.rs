@@ -4,7 +4,7 @@ use ipcgan::AgeGroups;
 use ipcgan::model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, GeneratorOutput};
 use ipcgan::train::Preset;
 
-/// Operations for one face of the benchmark `group`, as `generator, compact`; none if it is no network.
+/// Operations for one face of the benchmark `group`, as `generator, compact`; none if it is not a network.
 pub(crate) fn of(group: &str) -> Option<f64> {
     let (work, preset) = group.split_once(", ")?;
     let preset: Preset = preset.parse().ok()?;
@@ -78,8 +78,8 @@ fn alexnet(config: &AlexNetConfig) -> AlexNet {
     AlexNet { trunk, heads }
 }
 
-/// One update of the discriminator and one of the generator. A gradient towards inputs or towards weights costs what the
-/// way forwards does.
+/// One update of the discriminator and one of the generator. A gradient with respect to inputs or to weights costs what
+/// the way forwards does.
 fn step(generator: f64, discriminator: f64, trunk: f64, heads: f64) -> f64 {
     // Real, mismatched and generated faces: forwards, and back to the weights and through the layers.
     let judging = 3.0 * 3.0 * discriminator;

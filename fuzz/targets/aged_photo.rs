@@ -11,7 +11,7 @@ use ipcgan::{AgeBlend, PhotoAging};
 use libfuzzer_sys::fuzz_target;
 
 /// Searching takes as long as there are pixels.
-const MOST_PIXELS: u64 = 1 << 14;
+const MAX_PIXELS: u64 = 1 << 14;
 
 /// The smallest generator with the detector of the command.
 static AGING: LazyLock<PhotoAging> = LazyLock::new(|| {
@@ -25,7 +25,7 @@ static AGING: LazyLock<PhotoAging> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let origin = Path::new("photo");
-    if photo::pixels_of(bytes, origin).is_ok_and(|pixels| pixels > MOST_PIXELS) {
+    if photo::pixels_of(bytes, origin).is_ok_and(|pixels| pixels > MAX_PIXELS) {
         return;
     }
     let Ok(mut original) = photo::original(bytes, origin) else { return };

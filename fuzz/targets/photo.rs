@@ -7,11 +7,11 @@ use ipcgan::photo::{self, PhotoFormat};
 use libfuzzer_sys::fuzz_target;
 
 /// Larger ones take too long.
-const MOST_PIXELS: u64 = 1 << 20;
+const MAX_PIXELS: u64 = 1 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
     let origin = Path::new("photo");
-    if photo::pixels_of(bytes, origin).is_ok_and(|pixels| pixels > MOST_PIXELS) {
+    if photo::pixels_of(bytes, origin).is_ok_and(|pixels| pixels > MAX_PIXELS) {
         return;
     }
     let Ok(original) = photo::original(bytes, origin) else { return };

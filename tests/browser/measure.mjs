@@ -1,4 +1,4 @@
-// Time to the first picture and memory of the page in a browser alone: node measure.mjs [PHOTO...]
+// Time to the first image and memory of the page in a browser alone: node measure.mjs [PHOTO...]
 
 import { readFileSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
@@ -33,7 +33,7 @@ for (const path of photos) {
   await page.getByRole("img", { name: "The photo at 55 years" }).waitFor();
   const again = performance.now();
   const seconds = (from, to) => ((to - from) / 1000).toFixed(2);
-  console.log(`${basename(path)}: ready ${seconds(began, ready)} s, first picture ${seconds(ready, shown)} s, next age ${seconds(shown, again)} s, ${peak().toFixed(0)} MB at most`);
+  console.log(`${basename(path)}: ready ${seconds(began, ready)} s, first image ${seconds(ready, shown)} s, next age ${seconds(shown, again)} s, ${peak().toFixed(0)} MB at most`);
   await browser.close();
 }
 site.close();

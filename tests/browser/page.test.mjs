@@ -28,21 +28,21 @@ for (const [name, open] of Object.entries(sites)) {
     before(async () => { site = await open(); });
     after(() => site.close());
 
-    /** Runs `body` on a new page, and checks that the page asked nobody else and met no error. */
+    /** Runs `body` on a new page, and checks that the page sent no request elsewhere and met no error. */
     const onPage = (title, viewport, body) => test(title, async () => {
       const context = await browser.newContext({ viewport, acceptDownloads: true });
       const page = await context.newPage();
       page.setDefaultTimeout(60_000);
       // Listened to from the beginning: a chooser that opens before the browser knows that somebody listens is lost.
       page.on("filechooser", () => {});
-      const [asked, errors] = [[], []];
-      page.on("request", (request) => asked.push(request.url()));
+      const [requests, errors] = [[], []];
+      page.on("request", (request) => requests.push(request.url()));
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => { if (/Content.Security.Policy/.test(message.text())) errors.push(message.text()); });
       try {
         await page.goto(site.address);
         await body(page, title);
-        const elsewhere = asked.filter((url) => !url.startsWith(site.address) && !/^(blob|data):/.test(url));
+        const elsewhere = requests.filter((url) => !url.startsWith(site.address) && !/^(blob|data):/.test(url));
         assert.deepEqual(elsewhere, []);
         assert.deepEqual(errors, []);
       } finally {
@@ -53,7 +53,7 @@ for (const [name, open] of Object.entries(sites)) {
     onPage("ages the one person of a photo, shows the photo before, and gives the file", WIDE, async (page) => {
       await choose(page, EILEEN);
 
-      await said(page, "One face found.");
+      await waitForStatus(page, "One face found.");
       await shown(page, "The photo at 56 years");
       await keep(page, "aged");
       await shot(page, name, "wide");
@@ -70,7 +70,7 @@ for (const [name, open] of Object.entries(sites)) {
     onPage("frames every face, and ages the one that is chosen alone", WIDE, async (page) => {
       await choose(page, await sideBySide(page, [EILEEN, GRACE]));
 
-      await said(page, "2 faces found.");
+      await waitForStatus(page, "2 faces found.");
       await shown(page, /years/);
       await keepAsItWas(page, "before");
       const second = page.getByRole("button", { name: "Person 2 from the left" });
@@ -83,8 +83,8 @@ for (const [name, open] of Object.entries(sites)) {
       await shot(page, name, "two");
       assert.equal(await different(page, "before", "aged", [0, 0.5]), 0, "the other person was changed");
       assert.ok(await different(page, "before", "aged", [0.5, 1]) > 1000, "the chosen person was not changed");
-      const [frame, picture] = [await second.boundingBox(), await page.locator("#picture").boundingBox()];
-      assert.ok(frame.x > picture.x + picture.width / 2 && frame.x + frame.width < picture.x + picture.width + 1, "the frame is elsewhere");
+      const [frame, image] = [await second.boundingBox(), await page.locator("#image").boundingBox()];
+      assert.ok(frame.x > image.x + image.width / 2 && frame.x + frame.width < image.x + image.width + 1, "the frame is elsewhere");
     });
 
     onPage("can be used by keyboard alone", WIDE, async (page) => {
@@ -93,7 +93,7 @@ for (const [name, open] of Object.entries(sites)) {
       const choosing = page.waitForEvent("filechooser");
       await page.keyboard.press("Space");
       await (await choosing).setFiles(EILEEN);
-      await said(page, "One face found.");
+      await waitForStatus(page, "One face found.");
       await page.waitForFunction(() => document.activeElement.id === "age");
 
       await page.keyboard.press("ArrowLeft");
@@ -129,32 +129,32 @@ for (const [name, open] of Object.entries(sites)) {
       }, bytes);
       await page.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
 
-      await said(page, "One face found.");
+      await waitForStatus(page, "One face found.");
     });
 
-    onPage("says that a photo has no face, is no photo, or is too large, and goes on", WIDE, async (page) => {
+    onPage("says that a photo has no face, is not a photo, or is too large, and goes on", WIDE, async (page) => {
       await choose(page, await drawn(page, 640, 480));
-      await said(page, "This did not work: no face found in the photo.");
-      await choose(page, { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture at all") });
-      await said(page, "This did not work: this browser cannot show notes.jpg; convert it to JPEG or PNG.");
+      await waitForStatus(page, "This did not work: no face found in the photo.");
+      await choose(page, { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no image at all") });
+      await waitForStatus(page, "This did not work: this browser cannot show notes.jpg; convert it to JPEG or PNG.");
       await choose(page, await drawn(page, 9000, 6000));
-      await said(page, "This did not work: photos are limited to 50 million pixels.");
+      await waitForStatus(page, "This did not work: photos are limited to 50 million pixels.");
       await choose(page, { name: "huge.jpg", mimeType: "image/jpeg", buffer: Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(40 << 20, 7)]) });
-      await said(page, "This did not work: photos are limited to 32 MB.");
+      await waitForStatus(page, "This did not work: photos are limited to 32 MB.");
 
       await choose(page, EILEEN);
-      await said(page, "One face found.");
+      await waitForStatus(page, "One face found.");
     });
 
     onPage("says how to rotate a photo that is not upright", WIDE, async (page) => {
       await choose(page, await turned(page, GRACE));
-      await said(page, "This did not work: no face found in the photo; a face is found after rotating by 90 degrees " +
+      await waitForStatus(page, "This did not work: no face found in the photo; a face is found after rotating by 90 degrees " +
         "counterclockwise: save the photo upright first.");
     });
 
     onPage("shows the age at which the slider stops, however fast it was moved", WIDE, async (page) => {
       await choose(page, EILEEN);
-      await said(page, "One face found.");
+      await waitForStatus(page, "One face found.");
       const slider = page.getByRole("slider", { name: "Age" });
       await slider.focus();
 
@@ -174,12 +174,12 @@ for (const [name, open] of Object.entries(sites)) {
       // A format that the program does not read, of a photo that lies on its side and says so.
       await choose(page, data("sideways.avif"));
       await shown(page, /years/);
-      const [width, height] = await page.locator("#picture").evaluate((picture) => [picture.naturalWidth, picture.naturalHeight]);
+      const [width, height] = await page.locator("#image").evaluate((image) => [image.naturalWidth, image.naturalHeight]);
       assert.ok(height > width, `${width} x ${height}`);
 
       const svg = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>";
       await choose(page, { name: "drawing.svg", mimeType: "image/svg+xml", buffer: Buffer.from(svg) });
-      await said(page, "This did not work: an SVG file is not a photo.");
+      await waitForStatus(page, "This did not work: an SVG file is not a photo.");
     });
 
     for (const colorScheme of ["light", "dark"]) {
@@ -193,7 +193,7 @@ for (const [name, open] of Object.entries(sites)) {
         await page.waitForFunction(() => document.querySelector("#age").max === "56");
         await check();
         await choose(page, { name: `${"long".repeat(40)}.jpg`, mimeType: "image/jpeg", buffer: Buffer.from("none") });
-        await said(page, /^This did not work/);
+        await waitForStatus(page, /^This did not work/);
         await check();
         await shot(page, name, `${colorScheme}-problem`);
         await choose(page, await sideBySide(page, [EILEEN, GRACE]));
@@ -209,7 +209,7 @@ for (const [name, open] of Object.entries(sites)) {
       await page.getByRole("button", { name: "Take the photo" }).click();
 
       // The browser's camera for tests sees a clock.
-      await said(page, "This did not work: no face found in the photo.");
+      await waitForStatus(page, "This did not work: no face found in the photo.");
       assert.ok(await page.getByRole("region", { name: "Camera" }).isHidden());
     });
   });
@@ -226,12 +226,12 @@ test("the page says when the program is gone, and goes on when it is back", asyn
 
     await site.close();
     await page.getByRole("slider", { name: "Age" }).press("Home");
-    await said(page, "This did not work: the server is unreachable; restart `ipcgan serve`, and this page reconnects automatically.");
+    await waitForStatus(page, "This did not work: the server is unreachable; restart `ipcgan serve`, and this page reconnects automatically.");
     await shot(page, "gone", "wide");
     site = await served(new URL(site.address).port);
 
     await shown(page, "The photo at 16 years");
-    await said(page, "Reconnected.");
+    await waitForStatus(page, "Reconnected.");
   } finally {
     await context.close();
     await site.close();
@@ -259,15 +259,15 @@ test("a browser reads why a body of 40 MB is refused", async () => {
 
 const choose = (page, chosen) => page.locator("#file").setInputFiles(chosen);
 
-const said = (page, words) => page.getByRole("status").filter({ hasText: words }).waitFor();
+const waitForStatus = (page, words) => page.getByRole("status").filter({ hasText: words }).waitFor();
 
-/** Waits until nothing is being aged and the picture has been loaded. */
+/** Waits until nothing is being aged and the image has been loaded. */
 const idle = (page) => page.waitForFunction(() => {
-  const picture = document.querySelector("#picture");
-  return !document.querySelector("#stage").classList.contains("working") && picture.complete && picture.naturalWidth > 0;
+  const image = document.querySelector("#image");
+  return !document.querySelector("#stage").classList.contains("working") && image.complete && image.naturalWidth > 0;
 });
 
-/** Waits for a picture with an alternative text of `name`, and until it has been loaded. */
+/** Waits for a image with an alternative text of `name`, and until it has been loaded. */
 async function shown(page, name) {
   await page.getByRole("img", { name }).waitFor();
   await idle(page);
@@ -283,16 +283,16 @@ async function keepAsItWas(page, name) {
   await idle(page);
 }
 
-/** Keeps the picture that is shown, in the page, as `name`. */
+/** Keeps the image that is shown, in the page, as `name`. */
 const keep = (page, name) => page.evaluate(async (name) => {
-  const picture = document.querySelector("#picture");
-  await picture.decode();
-  const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
-  canvas.getContext("2d").drawImage(picture, 0, 0);
+  const image = document.querySelector("#image");
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  canvas.getContext("2d").drawImage(image, 0, 0);
   (window.kept ??= {})[name] = canvas;
 }, name);
 
-/** How many numbers of two pictures that were kept differ, from the share `from` of their width to the share `to`. */
+/** How many numbers of two images that were kept differ, from the share `from` of their width to the share `to`. */
 const different = (page, one, other, [from, to] = [0, 1]) => page.evaluate(([one, other, from, to]) => {
   const [a, b] = [one, other].map((name) => {
     const { [name]: canvas } = window.kept;
@@ -307,12 +307,12 @@ async function sideBySide(page, paths) {
   const files = await Promise.all(paths.map(async (path) => (await readFile(path)).toString("base64")));
   const url = await page.evaluate(async (files) => {
     const load = async (file) => createImageBitmap(new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
-    const pictures = await Promise.all(files.map(load));
-    const high = Math.max(...pictures.map((picture) => picture.height));
-    const wide = Math.max(...pictures.map((picture) => picture.width));
+    const images = await Promise.all(files.map(load));
+    const high = Math.max(...images.map((image) => image.height));
+    const wide = Math.max(...images.map((image) => image.width));
     const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [wide * pictures.length, high];
-    pictures.forEach((picture, place) => canvas.getContext("2d").drawImage(picture, place * wide, 0));
+    [canvas.width, canvas.height] = [wide * images.length, high];
+    images.forEach((image, place) => canvas.getContext("2d").drawImage(image, place * wide, 0));
     return canvas.toDataURL("image/png");
   }, files);
   return fileOf(url, "two.png");
@@ -333,7 +333,7 @@ async function turned(page, path) {
   return fileOf(url, "turned.png");
 }
 
-/** A file with a drawing that is no face. */
+/** A file with a drawing that is not a face. */
 async function drawn(page, width, height) {
   const url = await page.evaluate(([width, height]) => {
     const canvas = document.createElement("canvas");
@@ -351,7 +351,7 @@ async function drawn(page, width, height) {
 
 const fileOf = (url, name) => ({ name, mimeType: "image/png", buffer: Buffer.from(url.split(",")[1], "base64") });
 
-/** Keeps a picture of the page, for eyes; SCREENSHOTS is the folder. */
+/** Keeps a image of the page, for eyes; SCREENSHOTS is the folder. */
 async function shot(page, site, name) {
   if (!SCREENSHOTS) return;
   await mkdir(SCREENSHOTS, { recursive: true });

@@ -2,7 +2,7 @@
 
     python tests/python/soak.py --requests 10000 --out soak.csv
 
-Every tenth request is hostile: damaged photos, wrong questions, bodies that end early, bytes that are no HTTP. An answer
+Every tenth request is hostile: damaged photos, wrong questions, bodies that end early, bytes that are not HTTP. An answer
 must be the photo or a refusal, in JSON where the photo or the question is at fault, never a failure of the service, and the
 photo after all that is the photo at the start, byte for byte. Every hundred requests a row is written: memory (MB), threads and open files.
 At the end one large photo is searched for faces, and a while later the service must hold no more than before it.
@@ -98,12 +98,12 @@ class Service:
 
 def gives_back(service: Service) -> None:
     """What a large photo takes comes back when nobody asks any more."""
-    most = service.holds()[0] + 20
+    limit = service.holds()[0] + 20
     if service.ask("POST", "/api/faces", large_photo())[0] != 200:
         raise SystemExit("the large photo was refused")
     held = service.holds()[0]
     for _ in range(60):
-        if service.holds()[0] <= most:
+        if service.holds()[0] <= limit:
             print(f"a large photo: {held:.0f} MB after it, {service.holds()[0]:.0f} a while later")
             return
         time.sleep(1)

@@ -19,7 +19,7 @@ use crate::exit_reason::ExitReason;
 use crate::output::{print_line, print_path, shows_progress};
 use crate::progress::Progress;
 use crate::{devices, interrupt};
-pub(crate) use request::{DEFAULT_PRESET, Layout, TrainRequest};
+pub(crate) use request::{DEFAULT_PRESET, ProgressDisplay, TrainRequest};
 use settings::config;
 
 /// Maximum number of excluded images that are listed.
@@ -134,7 +134,7 @@ fn print_excluded(excluded: &[ipcgan::data::Excluded]) {
 fn display(request: &TrainRequest) -> Display {
     let streams = [stdin().is_terminal(), stdout().is_terminal(), stderr().is_terminal()];
     let terminal = cfg!(unix) && streams == [true; 3];
-    match terminal && request.layout == Layout::DashboardIfPossible && shows_progress() {
+    match terminal && request.progress_display == ProgressDisplay::DashboardIfPossible && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(|line| info!("{line}"))),
     }

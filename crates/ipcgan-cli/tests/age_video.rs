@@ -98,7 +98,7 @@ fn a_clip_is_aged_at_each_age_with_its_frames_rate_and_sound() {
     let (results, stderr) = age(0, folder.path(), &["clip.mp4", "--to", "60,15"]);
 
     assert_eq!(results, "aged/clip-60.mp4\naged/clip-15.mp4\n");
-    assert!(stderr.contains("people: 1, frames: 12"), "{stderr}");
+    assert!(stderr.contains("faces: 1, frames: 12"), "{stderr}");
     assert_eq!(files_of(&folder.path().join("aged")), ["aged.jsonl", "clip-15.mp4", "clip-60.mp4"]);
     assert_eq!(fs::read(&source).unwrap(), before);
     let aged = folder.path().join("aged/clip-60.mp4");
@@ -178,7 +178,7 @@ fn a_clip_that_is_stored_on_its_side_is_aged_upright() {
     let (json, _) = age(0, folder.path(), &["clip.mp4", "--to", "51+", "--json"]);
 
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["width"], &json["height"], &json["people"]), (&240.into(), &280.into(), &1.into()));
+    assert_eq!((&json["width"], &json["height"], &json["faces"]), (&240.into(), &280.into(), &1.into()));
     let aged = folder.path().join("aged/clip-51+.mp4");
     assert_eq!((&stream(&aged, "v:0")["width"], &stream(&aged, "v:0")["height"]), (&240.into(), &280.into()));
     assert!(difference(&frame(&aged, 1), &frame(&folder.path().join("upright.mp4"), 1), 0..20) < 6.0);
@@ -232,10 +232,10 @@ fn a_file_that_is_no_usable_clip_is_an_error_that_names_it_and_leaves_nothing() 
 
     for (name, reason) in [
         ("empty.mp4", "is an empty file"),
-        ("text.mov", "is no video that can be read"),
+        ("text.mov", "is not a readable video"),
         ("cut.mp4", "moov atom not found"),
         ("playlist.mp4", "ffmpeg recognises it as hls"),
-        ("photo.avi", "is no video of a supported format"),
+        ("photo.avi", "is not a video of a supported format"),
         ("folder.mp4", "no photo in the folder"),
         ("none.webm", "cannot read none.webm"),
         ("song.mp4", "has no video stream: it holds only audio"),

@@ -30,7 +30,7 @@ fn ipcgan(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Standard output of the command, which must succeed.
-fn answer(folder: &Path, arguments: &[&str]) -> String {
+fn stdout(folder: &Path, arguments: &[&str]) -> String {
     let output = ipcgan(folder, arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -69,7 +69,7 @@ fn given_a_selected_face_no_other_face_changes() {
     let both = both();
     both.save(folder.path().join("both.png")).unwrap();
 
-    answer(folder.path(), &["both.png", "--to", "51+", "--face", "2"]);
+    stdout(folder.path(), &["both.png", "--to", "51+", "--face", "2"]);
 
     let aged = image::open(folder.path().join("aged/both-51+.png")).unwrap().into_rgb8();
     assert!(changed_columns(&both, &aged).unwrap().0 > 512, "the left one is changed");
@@ -84,7 +84,7 @@ fn an_age_between_groups_can_be_strengthened() {
     let before = portrait("grace-hopper.jpg");
     before.save(folder.path().join("grace.png")).unwrap();
     let distance = |strength: &str| {
-        answer(folder.path(), &["grace.png", "--to", "53", "--strength", strength]);
+        stdout(folder.path(), &["grace.png", "--to", "53", "--strength", strength]);
         let after = image::open(folder.path().join("aged/grace-53.png")).unwrap().into_rgb8();
         let pairs = before.as_raw().iter().zip(after.as_raw());
         pairs.map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>()
@@ -101,7 +101,7 @@ fn json_lists_face_locations_and_written_files() {
     let folder = tempfile::tempdir().unwrap();
     both().save(folder.path().join("both.png")).unwrap();
 
-    let stderr: Value = serde_json::from_str(&answer(folder.path(), &["both.png", "--json", "--to", "51+"])).unwrap();
+    let stderr: Value = serde_json::from_str(&stdout(folder.path(), &["both.png", "--json", "--to", "51+"])).unwrap();
 
     assert_eq!(stderr["width"], 1024);
     let faces = stderr["faces"].as_array().unwrap();
@@ -122,10 +122,10 @@ fn an_animation_goes_through_the_ages_and_back() {
         let file = std::io::BufReader::new(fs::File::open(folder.path().join("aged/grace.gif")).unwrap());
         image::codecs::gif::GifDecoder::new(file).unwrap().dimensions()
     };
-    answer(folder.path(), &["grace.png", "--to", "51+", "--animate", "--crops"]);
+    stdout(folder.path(), &["grace.png", "--to", "51+", "--animate", "--crops"]);
     assert_eq!(dimensions(), (128, 128), "of the face alone");
 
-    answer(folder.path(), &["grace.png", "--to", "51+", "--animate"]);
+    stdout(folder.path(), &["grace.png", "--to", "51+", "--animate"]);
 
     let (width, height) = dimensions();
     assert_eq!(width.max(height), 480);
@@ -156,7 +156,7 @@ fn each_video_frame_gets_a_result_even_without_a_face() {
     let output = ipcgan(folder.path(), &["frames", "--video", "--to", "51+"]);
 
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.contains("people: 1, frames: 8"), "{stderr}");
+    assert!(output.status.success() && stderr.contains("faces: 1, frames: 8"), "{stderr}");
     for frame in 0..8 {
         assert!(folder.path().join(format!("aged/{frame:03}-51+.png")).is_file(), "{frame}");
     }

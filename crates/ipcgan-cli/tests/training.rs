@@ -14,10 +14,10 @@ use small_run::{recorded, resumed, small_run_on, succeeded, text, trained};
 fn training_on_synthetic_faces_ends_with_weights_that_age_a_photo() {
     let folder = tempfile::tempdir().unwrap();
 
-    let (answer, report) = succeeded(trained(folder.path(), &["--set", "aging.steps=4"]));
+    let (stdout, report) = succeeded(trained(folder.path(), &["--set", "aging.steps=4"]));
 
-    assert!(answer.contains("000004.png"), "names no sample grid: {answer}");
-    assert!(answer.contains("age PHOTO --weights"), "names no next command: {answer}");
+    assert!(stdout.contains("000004.png"), "names no sample grid: {stdout}");
+    assert!(stdout.contains("age PHOTO --weights"), "names no next command: {stdout}");
     for line in ["identity  after step 4", "age  after step 4", "aging  after step 4"] {
         assert!(report.contains(line), "no `{line}` in {report}");
     }
@@ -147,12 +147,12 @@ fn early_stopping_ends_a_stage_and_keeps_its_best_checkpoint() {
 fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
 
-    let (answer, _) = succeeded(trained(folder.path(), &["--dry-run", "--set", "aging.steps=7"]));
+    let (stdout, _) = succeeded(trained(folder.path(), &["--dry-run", "--set", "aging.steps=7"]));
 
     for stage in ["identity", "age", "aging"] {
-        assert!(answer.lines().any(|line| line.starts_with(stage)), "no {stage} in {answer}");
+        assert!(stdout.lines().any(|line| line.starts_with(stage)), "no {stage} in {stdout}");
     }
-    assert!(answer.contains("all stages:"), "{answer}");
+    assert!(stdout.contains("all stages:"), "{stdout}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

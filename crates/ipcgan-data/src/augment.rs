@@ -128,8 +128,8 @@ mod tests {
             let change = |image: &RgbImage| {
                 image.iter().zip(gradient().iter()).map(|(new, old)| new.abs_diff(*old)).max().unwrap()
             };
-            let most = images.iter().map(change).max().unwrap();
-            assert!((1..=limit).contains(&most), "{augmentation:?}: {most}");
+            let largest = images.iter().map(change).max().unwrap();
+            assert!((1..=limit).contains(&largest), "{augmentation:?}: {largest}");
         }
     }
 }

@@ -27,9 +27,9 @@ pub fn check_groups(faces: &dyn FaceSet, groups: &AgeGroups, what: &str) -> Resu
 /// # Errors
 /// [`DataError::TooFewIdentities`] if not.
 pub fn check_identities(faces: &dyn FaceSet, what: &str) -> Result<(), DataError> {
-    let people: HashSet<_> = (0..faces.len()).filter_map(|index| faces.label(index).identity.as_deref()).collect();
-    if people.len() < 2 {
-        return Err(DataError::TooFewIdentities { what: what.into(), count: people.len() });
+    let identities: HashSet<_> = (0..faces.len()).filter_map(|index| faces.label(index).identity.as_deref()).collect();
+    if identities.len() < 2 {
+        return Err(DataError::TooFewIdentities { what: what.into(), count: identities.len() });
     }
     Ok(())
 }

@@ -212,7 +212,7 @@ impl ColumnIndices {
         };
         let split = cell(self.split)
             .map(|name| {
-                let fault = || Fault::label(format!("split `{name}` is none of train, valid, test"));
+                let fault = || Fault::label(format!("split `{name}` is not one of train, valid, test"));
                 Split::by_name(name).ok_or_else(fault)
             })
             .transpose()?;
@@ -223,7 +223,7 @@ impl ColumnIndices {
 
 fn group(text: &str, groups: &AgeGroups) -> Result<usize, Fault> {
     let index = text.parse().ok().filter(|&index| index < groups.count());
-    index.ok_or_else(|| Fault::label(format!("group `{text}` is none of the indices 0 to {}", groups.count() - 1)))
+    index.ok_or_else(|| Fault::label(format!("group `{text}` is not one of the indices 0 to {}", groups.count() - 1)))
 }
 
 /// The age group of `age`.
@@ -297,8 +297,8 @@ mod tests {
         let expected = [
             "age `-3` is not a number of years between 0 and 125 or a range of them",
             "age 5 is below the first age group 11-20",
-            "group `5` is none of the indices 0 to 4",
-            "split `best` is none of train, valid, test",
+            "group `5` is not one of the indices 0 to 4",
+            "split `best` is not one of train, valid, test",
             "names no image",
         ];
         assert_eq!(reasons, expected);

@@ -22,7 +22,7 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// Maximum strength that users choose; 1 is the change that the network learned.
+    /// Maximum strength that users choose; 1 is the residual that the network learned.
     pub const MAX_STRENGTH: f64 = 3.0;
 
     /// The residual from `before` to `after`.
@@ -44,7 +44,7 @@ impl Residual {
     /// # Panics
     /// If the face does not have the size of the residual.
     pub fn added_to(&self, before: &RgbImage) -> RgbImage {
-        assert_eq!(before.dimensions(), (self.size, self.size), "a face is of its change's size");
+        assert_eq!(before.dimensions(), (self.size, self.size), "a face has the size of its residual");
         let mut after = before.clone();
         for (pixel, levels) in after.pixels_mut().zip(&self.levels) {
             for (sample, level) in pixel.0.iter_mut().zip(levels) {
@@ -54,7 +54,7 @@ impl Residual {
         after
     }
 
-    /// Scales the residual by `strength`; 0 is no change.
+    /// Scales the residual by `strength`; 0 leaves the photo unchanged.
     pub fn scaled(mut self, strength: f32) -> Self {
         self.levels.iter_mut().flatten().for_each(|level| *level *= strength);
         self
@@ -65,10 +65,10 @@ impl Residual {
     /// # Panics
     /// If there is none, or if they differ in size.
     pub fn weighted_sum(residuals: &[(&Self, f32)]) -> Self {
-        let (first, _) = residuals.first().expect("there is at least one change");
+        let (first, _) = residuals.first().expect("there is at least one residual");
         let mut sum = Self { size: first.size, levels: vec![[0.0; 3]; first.levels.len()] };
         for (residual, weight) in residuals {
-            assert_eq!(residual.size, sum.size, "changes of one size");
+            assert_eq!(residual.size, sum.size, "residuals of one size");
             for (sum, levels) in sum.levels.iter_mut().zip(&residual.levels) {
                 sum.iter_mut().zip(levels).for_each(|(sum, level)| *sum += weight * level);
             }

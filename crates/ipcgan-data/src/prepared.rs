@@ -1,4 +1,4 @@
-//! Prepared folders: images and a `metadata.csv` (the image-folder convention).
+//! A [`FaceSet`] that reads a prepared folder: images and a `metadata.csv` (the image-folder convention).
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};

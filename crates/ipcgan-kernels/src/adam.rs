@@ -21,7 +21,7 @@ pub struct Adam {
     /// Added to the root of the mean square.
     pub epsilon: f32,
     /// Number of this step, from one on.
-    pub time: i32,
+    pub step: i32,
 }
 
 impl Adam {
@@ -59,13 +59,13 @@ impl WithSimd for Update<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Adam { learning_rate, beta_1, beta_2, epsilon, time } = *self.adam;
+        let Adam { learning_rate, beta_1, beta_2, epsilon, step } = *self.adam;
         let splat = |value: f32| simd.splat_f32s(value);
         let (kept_1, kept_2) = (splat(beta_1), splat(beta_2));
         let (new_1, new_2) = (splat(1.0 - beta_1), splat(1.0 - beta_2));
         // Bias correction: both moments start at zero.
-        let rate = splat(learning_rate / (1.0 - beta_1.powi(time)));
-        let correction = splat((1.0 - beta_2.powi(time)).sqrt().recip());
+        let rate = splat(learning_rate / (1.0 - beta_1.powi(step)));
+        let correction = splat((1.0 - beta_2.powi(step)).sqrt().recip());
         let epsilon = splat(epsilon);
         let moments = self.first.chunks_mut(S::F32_LANES).zip(self.second.chunks_mut(S::F32_LANES));
         let pieces = self.values.chunks_mut(S::F32_LANES).zip(self.gradient.chunks(S::F32_LANES));

@@ -9,8 +9,10 @@ use crate::{Activation, InstructionSet, Nhwc};
 
 /// Parameters of a batch norm of feature maps.
 ///
-/// The batch may consist of several batches: each of `chunks` equal parts is normalized with its own statistics, as if
-/// it were the whole batch.
+/// With `chunks` above 1 it is a ghost batch normalization: each of `chunks` equal parts of the batch (ghost batches)
+/// is normalized with its own statistics, as if it were the whole batch.
+///
+/// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormParams<'a> {
     /// Scale of each channel.
@@ -19,13 +21,13 @@ pub struct BatchNormParams<'a> {
     pub beta: &'a [f32],
     /// Added to the variance.
     pub epsilon: f32,
-    /// Number of equal parts of the batch with statistics of their own.
+    /// Number of ghost batches: equal parts of the batch with statistics of their own.
     pub chunks: usize,
     /// Activation that follows the norm.
     pub activation: Activation,
 }
 
-/// Mean and (biased) variance of each channel, `[chunks][channels]`.
+/// Mean and (biased) variance of each channel in each ghost batch, `[chunks][channels]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchStatistics {
     /// Means.
@@ -49,7 +51,7 @@ impl BatchStatistics {
     /// Statistics of the values of `shape`.
     ///
     /// # Panics
-    /// If the batch is no multiple of `chunks`, or `input` does not hold the values of `shape`.
+    /// If the batch is not a multiple of `chunks`, or `input` does not hold the values of `shape`.
     pub fn new(instructions: InstructionSet, input: &[f32], shape: Nhwc, chunks: usize) -> Self {
         assert!(shape.batch.is_multiple_of(chunks), "a batch of {} in {chunks} parts", shape.batch);
         assert_eq!(input.len(), shape.num_elements(), "values of the input");

@@ -42,7 +42,7 @@ impl Resize<'_> {
     /// The resized values.
     ///
     /// # Panics
-    /// If there are not the values or the shifts of `shape`.
+    /// If `input` does not hold the values of `shape`, or `shift` not one value per channel.
     pub fn run(&self, input: &[f32], shape: Nhwc) -> Vec<f32> {
         let Self { sides: [height, width], scale, shift } = *self;
         let channels = shape.channels;
@@ -72,7 +72,7 @@ impl Resize<'_> {
     /// Gradient with respect to an input of `shape`, from that of the output.
     ///
     /// # Panics
-    /// If there are not the values of the output.
+    /// If `gradient` does not hold the values of the output.
     pub fn gradient(&self, gradient: &[f32], shape: Nhwc) -> Vec<f32> {
         let Self { sides: [height, width], scale, .. } = *self;
         let channels = shape.channels;

@@ -62,19 +62,19 @@ fn an_adam_update_follows_the_published_formula() {
     for instructions in InstructionSet::available() {
         let (mut found, mut first, mut second) = (start.clone(), vec![0.0; 37], vec![0.0; 37]);
 
-        for (gradient, time) in gradients.iter().zip(1..) {
-            let adam = Adam { learning_rate: 0.1, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, time };
+        for (gradient, step) in gradients.iter().zip(1..) {
+            let adam = Adam { learning_rate: 0.1, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, step };
             adam.update(instructions, &mut found, gradient, [&mut first, &mut second]);
         }
 
         let expected: Vec<f64> = (0..37)
             .map(|index| {
                 let (mut value, mut mean, mut square) = (f64::from(start[index]), 0.0, 0.0);
-                for (gradient, time) in gradients.iter().zip(1..) {
+                for (gradient, step) in gradients.iter().zip(1..) {
                     let gradient = f64::from(gradient[index]);
                     mean = 0.5 * mean + 0.5 * gradient;
                     square = 0.999 * square + 0.001 * gradient * gradient;
-                    let (mean, square) = (mean / (1.0 - 0.5f64.powi(time)), square / (1.0 - 0.999f64.powi(time)));
+                    let (mean, square) = (mean / (1.0 - 0.5f64.powi(step)), square / (1.0 - 0.999f64.powi(step)));
                     value -= 0.1 * mean / (square.sqrt() + 1e-8);
                 }
                 value

@@ -4,8 +4,9 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::operation::{ResizeSpec, resize};
 
-/// Mean of each channel in 0..255 that the official code subtracts, in its order.
-const CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
+/// Mean of each channel in 0..255 that the official code subtracts: the means of ImageNet in BGR order (Caffe's),
+/// although its faces are RGB. We keep that order, because the published weights were trained with it.
+const OFFICIAL_CHANNEL_MEANS: [f32; 3] = [104.0, 117.0, 124.0];
 
 /// Half the range of a channel: faces come in [-1, 1].
 const HALF_RANGE: f32 = 127.5;
@@ -22,7 +23,8 @@ const HALF_RANGE: f32 = 127.5;
 /// If `faces` does not have three channels.
 pub fn alexnet_input(faces: Tensor<4>, size: usize) -> Tensor<4> {
     assert_shape!(faces, [_, 3, _, _]);
-    let spec = ResizeSpec { side: size, scale: HALF_RANGE, shift: CHANNEL_MEANS.map(|mean| HALF_RANGE - mean) };
+    let spec =
+        ResizeSpec { side: size, scale: HALF_RANGE, shift: OFFICIAL_CHANNEL_MEANS.map(|mean| HALF_RANGE - mean) };
     resize(&faces, spec).unwrap_or_else(|| resize_by_matmul(faces, spec))
 }
 
@@ -66,7 +68,7 @@ mod tests {
 
         let seen = alexnet_input(faces, 6);
 
-        let expected = CHANNEL_MEANS.map(|mean| 255.0 - mean);
+        let expected = OFFICIAL_CHANNEL_MEANS.map(|mean| 255.0 - mean);
         for (channel, value) in expected.into_iter().enumerate() {
             let plane = seen.clone().narrow(1, channel, 1);
             assert!((plane - value).abs().max().into_scalar::<f32>() < 1e-3);

@@ -24,7 +24,8 @@ const LOGITS_SIGMA: f32 = 0.01;
 pub(crate) enum InitialWeights {
     /// Normal with sigma 0.02, truncated at two sigma except in transposed convolutions, as the official code.
     Gan,
-    /// He's normal distribution: sigma is the root of 2 / inputs of a unit; 0.01 for the layers called `logits`.
+    /// He (Kaiming) initialization: normal with standard deviation `sqrt(2 / fan_in)`; 0.01 for the layers called
+    /// `logits`.
     He,
 }
 
@@ -65,12 +66,12 @@ impl WeightSampler {
             InitialWeights::Gan => (GAN_SIGMA, 2.0 * GAN_SIGMA),
             InitialWeights::He if self.path.iter().any(|name| name == "logits") => (LOGITS_SIGMA, f32::INFINITY),
             InitialWeights::He => {
-                // Linear layers hold `[inputs, outputs]`, convolutions `[outputs, inputs, ..]`.
-                let inputs = match shape {
-                    [inputs, _] => *inputs,
+                // Linear layers hold `[inputs, outputs]`, convolutions `[outputs, inputs, height, width]`.
+                let fan_in = match shape {
+                    [fan_in, _] => *fan_in,
                     _ => shape[1..].iter().product(),
                 };
-                ((2.0 / inputs as f32).sqrt(), f32::INFINITY)
+                ((2.0 / fan_in as f32).sqrt(), f32::INFINITY)
             }
         };
         let normal = Normal::new(0.0, sigma).expect("sigma is positive and finite");

@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// The discriminator loss for one constant score per kind of face.
-    fn judged(real_right: f32, real_mismatched: f32, generated: f32) -> f32 {
+    fn loss_of_scores(real_right: f32, real_mismatched: f32, generated: f32) -> f32 {
         value(discriminator_loss(Tensor::cat([real_right, real_mismatched, generated].map(scores).to_vec(), 0), 1.0))
     }
 
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     fn a_perfect_discriminator_has_zero_loss() {
-        assert_eq!(judged(1.0, 0.0, 0.0), 0.0);
+        assert_eq!(loss_of_scores(1.0, 0.0, 0.0), 0.0);
     }
 
     #[test]
     fn real_faces_weigh_as_much_as_mismatched_and_generated_faces_together() {
-        assert_eq!(judged(0.0, 0.0, 0.0), 0.5);
-        assert_eq!(judged(1.0, 1.0, 0.0), 0.25);
-        assert_eq!(judged(1.0, 0.0, 1.0), 0.25);
+        assert_eq!(loss_of_scores(0.0, 0.0, 0.0), 0.5);
+        assert_eq!(loss_of_scores(1.0, 1.0, 0.0), 0.25);
+        assert_eq!(loss_of_scores(1.0, 0.0, 1.0), 0.25);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn locked(path: &Path) -> io::Result<NamedTempFile> {
         let reason = format!("there is no folder {}", folder.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, reason));
     }
-    remove_unfinished_once(folder);
+    remove_stale_temporary_files_once(folder);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LETTERS);
     // A temporary file is private by default; the final file must not be.
@@ -135,7 +135,7 @@ const RANDOM_LETTERS: usize = 6;
 /// Removes stale temporary files in `folder`: those with our names that no process has locked.
 ///
 /// Files that cannot be inspected or removed are ignored.
-pub fn remove_unfinished(folder: &Path) {
+pub fn remove_stale_temporary_files(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
@@ -150,16 +150,16 @@ pub fn remove_unfinished(folder: &Path) {
     }
 }
 
-/// [`remove_unfinished`], once per process and folder: the process's own files are never stale, and reading a large
-/// folder at every write would be slow.
-fn remove_unfinished_once(folder: &Path) {
+/// [`remove_stale_temporary_files`], once per process and folder: the process's own files are never stale, and reading
+/// a large folder at every write would be slow.
+fn remove_stale_temporary_files_once(folder: &Path) {
     static DONE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let is_first = {
         let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
         done.get_or_insert_default().insert(folder.into())
     };
     if is_first {
-        remove_unfinished(folder);
+        remove_stale_temporary_files(folder);
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
                 let path = folder.path().join(format!("{writer}"));
                 scope.spawn(move || (0..40).for_each(|_| write_atomic(&path, b"whole").unwrap()));
             }
-            scope.spawn(|| (0..400).for_each(|_| remove_unfinished(folder.path())));
+            scope.spawn(|| (0..400).for_each(|_| remove_stale_temporary_files(folder.path())));
         });
 
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);

@@ -18,6 +18,6 @@ mod atomic_file;
 mod json_path;
 mod panic_guard;
 
-pub use atomic_file::{TemporaryFile, remove_unfinished, write_atomic, write_new};
+pub use atomic_file::{TemporaryFile, remove_stale_temporary_files, write_atomic, write_new};
 pub use json_path::JsonPath;
 pub use panic_guard::{catch_device_panic, catch_panic, try_catch_device_panic};

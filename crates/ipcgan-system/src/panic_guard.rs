@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 /// Prefixes of the names of the threads that run Burn's devices: those that compute, and those that fuse operations.
 const DEVICE_THREADS: [&str; 2] = ["DSD-", "DSU-"];
-/// Time for which the panic of a device thread may be the cause of another failure: devices work asynchronously, and a
+/// Time for which a device thread's panic may be the cause of another failure: devices work asynchronously, and a
 /// failure shows when a result is read, which is at most a training step later.
-const MAX_AGE: Duration = Duration::from_mins(1);
+const PANIC_LIFETIME: Duration = Duration::from_mins(1);
 /// Maximum number of stored panics; later ones are mostly consequences of the first.
 const MAX_STORED: usize = 16;
 
@@ -86,7 +86,7 @@ fn is_device_thread(name: Option<&str>) -> bool {
 
 fn store(panic: DevicePanic) {
     let mut panics = device_panics();
-    panics.retain(|earlier| panic.at.duration_since(earlier.at) <= MAX_AGE);
+    panics.retain(|earlier| panic.at.duration_since(earlier.at) <= PANIC_LIFETIME);
     if panics.len() < MAX_STORED {
         panics.push(panic);
     }
@@ -100,7 +100,7 @@ fn with_cause(message: String) -> String {
 
 /// `message`, the error of work that failed at `now`, after the first of `panics` that may be its cause.
 fn explained(panics: &[DevicePanic], message: String, now: Instant) -> String {
-    match panics.iter().find(|panic| now.duration_since(panic.at) <= MAX_AGE) {
+    match panics.iter().find(|panic| now.duration_since(panic.at) <= PANIC_LIFETIME) {
         Some(cause) if message.contains(&cause.message) => message,
         Some(cause) => format!("{} (then: {message})", cause.message),
         None => message,
@@ -156,8 +156,8 @@ mod tests {
         let panics = ["out of memory", "no such buffer"].map(|message| DevicePanic { at, message: message.into() });
         let explained = |message: &str, after: Duration| explained(&panics, message.into(), at + after);
 
-        assert_eq!(explained("no answer", MAX_AGE), "out of memory (then: no answer)");
-        assert_eq!(explained("no answer", MAX_AGE + Duration::from_secs(1)), "no answer");
-        assert_eq!(explained("device 2: out of memory", MAX_AGE), "device 2: out of memory");
+        assert_eq!(explained("no answer", PANIC_LIFETIME), "out of memory (then: no answer)");
+        assert_eq!(explained("no answer", PANIC_LIFETIME + Duration::from_secs(1)), "no answer");
+        assert_eq!(explained("device 2: out of memory", PANIC_LIFETIME), "device 2: out of memory");
     }
 }

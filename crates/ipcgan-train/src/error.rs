@@ -49,7 +49,7 @@ pub enum TrainingError {
         /// The file.
         path: PathBuf,
     },
-    /// The folder is no run, but contains files that a run would overwrite.
+    /// The folder is not a run, but contains files that a run would overwrite.
     #[error("{path} contains {found} but no config.json, so it is not a run")]
     NoRunFolder {
         /// The folder.

@@ -32,13 +32,13 @@ function finish(response) {
   finished?.settle(response);
 }
 
-function ask(request) {
+function send(request) {
   if (!worker) start();
   return new Promise((resolve, reject) => {
-    const settle = ({ answer, error, unreachable }) => {
+    const settle = ({ result, error, unreachable }) => {
       if (unreachable) reject(new Unreachable());
       else if (error) reject(new Error(error));
-      else resolve(answer);
+      else resolve(result);
     };
     next?.settle({ error: "superseded by a newer request" });
     if (current) next = { request, settle };
@@ -56,11 +56,11 @@ export async function reachable(pause) {
 }
 
 /** Age groups and upload limit. */
-export const about = async () => JSON.parse(await ask({ name: "about" }));
+export const about = async () => JSON.parse(await send({ name: "about" }));
 
 /** Size and faces of a photo. */
-export const faces = async (photo) => JSON.parse(await ask({ name: "open", photo }));
+export const faces = async (photo) => JSON.parse(await send({ name: "open", photo }));
 
 /** The photo that was opened last with `face` (a number or `all`) at `age` years, as an image file. */
 export const aged = async (photo, age, face) =>
-  new Blob([await ask({ name: "aged", age: Number(age), face: face === "all" ? undefined : Number(face) })], { type: "image/png" });
+  new Blob([await send({ name: "aged", age: Number(age), face: face === "all" ? undefined : Number(face) })], { type: "image/png" });

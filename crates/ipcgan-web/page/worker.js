@@ -12,7 +12,7 @@ function loaded() {
   return aging;
 }
 
-async function answer(networks, { name, photo, age, face }) {
+async function run(networks, { name, photo, age, face }) {
   switch (name) {
     case "about": return networks.about();
     case "open": return networks.open(new Uint8Array(await photo.arrayBuffer()));
@@ -28,7 +28,7 @@ addEventListener("message", async ({ data }) => {
     return postMessage({ unreachable: true });
   }
   try {
-    postMessage({ answer: await answer(networks, data) });
+    postMessage({ result: await run(networks, data) });
   } catch (error) {
     const broken = error instanceof WebAssembly.RuntimeError;
     postMessage({ error: broken ? "the WebAssembly module crashed; reload the page" : error.message ?? String(error) });

@@ -145,8 +145,8 @@ impl Aging {
             self.photo_aging.faces(crop).into_iter().map(|face| size / face.aligned.placement.from_photo.scale());
         if let Some(largest) = sides.max_by(f32::total_cmp).filter(|largest| *largest < MIN_CROP_RATIO * side) {
             bail!(
-                "{} is no aligned face: the detected face is {largest:.0} pixels wide, and the photo {side:.0}; leave out \
-                 --aligned to detect faces",
+                "{} is not an aligned face: the detected face is {largest:.0} pixels wide, and the photo {side:.0}; \
+                 leave out --aligned to detect faces",
                 path.display()
             );
         }

@@ -98,7 +98,7 @@ impl ResumeLog {
         };
         let Some(mut log) = Self::parsed(&text) else {
             bail!(
-                "{} is no resume log of this version of ipcgan; move it away, or choose another folder with --out",
+                "{} is not a resume log of this version of ipcgan; move it away, or choose another folder with --out",
                 path.display()
             );
         };
@@ -246,8 +246,8 @@ impl ResumeLog {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, Written::New)),
             Ok(found) if found.is_file() && self.wrote(file, photo) => Ok((path, Written::Replaced)),
             Ok(_) => bail!(
-                "{} already exists, and is no result of {} or was changed since; move it away, or choose another folder \
-                 with --out",
+                "{} already exists, and is not a result of {} or was changed since; move it away, or choose another \
+                 folder with --out",
                 path.display(),
                 photo.path.as_path().display()
             ),
@@ -272,7 +272,7 @@ impl ResumeLog {
         // In one write, so that two processes do not mix their lines.
         let file = OpenOptions::new().append(true).create(true).open(&path);
         let written = file.and_then(|mut file| match (file.write_all(text.as_bytes()), start) {
-            // On a full disk, a part of the first line may have been written; without all of it the file is no log.
+            // On a full disk, a part of the first line may have been written; without all of it the file is not a log.
             (Err(error), None) => file.set_len(0).and(Err(error)),
             (written, _) => written,
         });
@@ -466,7 +466,7 @@ mod tests {
 
         let error = ResumeLog::open(folder.path()).unwrap_err().to_string();
 
-        assert!(error.contains("aged.jsonl is no resume log"), "{error}");
+        assert!(error.contains("aged.jsonl is not a resume log"), "{error}");
         assert!(ResumeLog::results_in(folder.path()).is_empty());
     }
 }

@@ -55,10 +55,10 @@ pub(crate) struct PrepareArguments {
     min_face: Option<u32>,
     /// Skip blurred faces: minimum variance of the Laplacian of the aligned face, at 128 pixels about 100 for a blurred
     /// and 1000 for a sharp one.
-    #[arg(long, value_name = "VARIANCE", conflicts_with = "aligned", value_parser = amount)]
+    #[arg(long, value_name = "VARIANCE", conflicts_with = "aligned", value_parser = non_negative)]
     min_sharpness: Option<f64>,
     /// Skip heads turned to a side, for example above 0.4: 0 is frontal, 1 has the nose below an eye.
-    #[arg(long, value_name = "YAW", conflicts_with = "aligned", value_parser = amount)]
+    #[arg(long, value_name = "YAW", conflicts_with = "aligned", value_parser = non_negative)]
     max_yaw: Option<f64>,
     /// First age of each age group.
     #[arg(long, value_name = "YEARS", value_delimiter = ',', value_parser = years, default_value = AGE_GROUPS.as_str())]
@@ -137,9 +137,9 @@ fn fraction(text: &str) -> Result<f64, String> {
     fraction.ok_or_else(|| "must be at least 0 and below 1".into())
 }
 
-fn amount(text: &str) -> Result<f64, String> {
-    let amount = text.parse().ok().filter(|amount: &f64| *amount >= 0.0 && amount.is_finite());
-    amount.ok_or_else(|| "must be 0 or above".into())
+fn non_negative(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| *value >= 0.0 && value.is_finite());
+    value.ok_or_else(|| "must be 0 or above".into())
 }
 
 impl PrepareArguments {

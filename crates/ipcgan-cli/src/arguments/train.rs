@@ -7,7 +7,7 @@ use ipcgan::DeviceChoice;
 use ipcgan::train::{Preset, Stage};
 
 use super::device::KernelsArgument;
-use crate::train::{DEFAULT_PRESET, Layout, TrainRequest};
+use crate::train::{DEFAULT_PRESET, ProgressDisplay, TrainRequest};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -85,7 +85,7 @@ impl TrainArguments {
             resume: self.resume,
             dry_run: self.dry_run,
             overrides: seed.into_iter().chain(self.settings).collect(),
-            layout: if self.plain { Layout::Lines } else { Layout::DashboardIfPossible },
+            progress_display: if self.plain { ProgressDisplay::Lines } else { ProgressDisplay::DashboardIfPossible },
             devices: self.device,
             cpu_kernels: self.kernels.cpu_kernels,
         }

@@ -113,7 +113,7 @@ async fn age(
             let residuals = aging.try_residuals(&face.aligned.image, &ages);
             let residual =
                 residuals.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-            let residual = residual.into_iter().next().expect("one age gives one change").scaled(strength);
+            let residual = residual.into_iter().next().expect("one age gives one residual").scaled(strength);
             face.paste_back(&mut photo.image, &residual);
         }
         photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))

@@ -31,7 +31,7 @@ pub(crate) struct TrainRequest {
     pub(crate) dry_run: bool,
     /// Settings that differ from the preset or the run, as `key=value`.
     pub(crate) overrides: Vec<String>,
-    pub(crate) layout: Layout,
+    pub(crate) progress_display: ProgressDisplay,
     #[serde(serialize_with = "texts")]
     pub(crate) devices: Vec<DeviceChoice>,
     #[serde(serialize_with = "text")]
@@ -41,7 +41,7 @@ pub(crate) struct TrainRequest {
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Layout {
+pub(crate) enum ProgressDisplay {
     /// The dashboard where the terminal can show it, else lines.
     DashboardIfPossible,
     Lines,

@@ -65,7 +65,7 @@ fn an_aligned_crop_keeps_its_size_and_a_whole_photo_is_rejected() {
     assert_eq!(aged.dimensions(), (256, 256));
     assert!(aged.get_pixel(128, 128) != crop.get_pixel(128, 128) || aged != crop, "nothing changed");
     assert_eq!(aged.get_pixel(0, 0), crop.get_pixel(0, 0), "outside the face");
-    assert!(stderr.contains("photo.jpg is no aligned face") && stderr.contains("leave out --aligned"), "{stderr}");
+    assert!(stderr.contains("photo.jpg is not an aligned face") && stderr.contains("leave out --aligned"), "{stderr}");
     assert!(!folder.path().join("aged/photo-51+.jpg").exists());
 }
 

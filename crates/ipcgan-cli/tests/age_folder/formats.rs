@@ -1,4 +1,4 @@
-//! Files of every format, damaged ones, and files that are no photos.
+//! Files of every format, damaged ones, and files that are not photos.
 
 use super::*;
 

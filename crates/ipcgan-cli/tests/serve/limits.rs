@@ -175,8 +175,8 @@ fn a_disconnected_client_frees_its_slot() {
 fn waited_for(server: &Server) -> TcpStream {
     let headers = format!("Expect: 100-continue\r\nContent-Length: {}\r\n", photo().len());
     let mut connection = server.begin("POST /api/faces", &headers);
-    let mut told = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
-    connection.read_exact(&mut told).unwrap();
+    let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut interim).unwrap();
     connection
 }
 

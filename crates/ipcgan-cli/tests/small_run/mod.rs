@@ -84,9 +84,9 @@ pub(crate) fn ended(command: &mut Command, code: i32) -> String {
 
 /// Standard output and standard error of the command, which must succeed.
 pub(crate) fn succeeded(output: Output) -> (String, String) {
-    let (answer, report) = (text(&output.stdout), text(&output.stderr));
+    let (stdout, report) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{report}");
-    (answer, report)
+    (stdout, report)
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

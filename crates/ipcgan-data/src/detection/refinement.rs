@@ -1,8 +1,12 @@
 //! Landmark refinement: every face is detected again in an aligned crop.
 //!
 //! The network's landmarks are limited by its stride, and in a head rotated by 90 degrees they are off by a fifth of
-//! the distance between the eyes. Each face is therefore aligned by its landmarks, cropped together with its mirror
-//! image, and detected again, until the landmarks converge. A face that is not found in its crop was a false positive.
+//! the distance between the eyes. Each face is therefore aligned by its landmarks, cropped, and detected again in the
+//! crop and its mirror image (test-time augmentation by a horizontal flip), until the landmarks converge. The
+//! candidates of a crop are averaged as in weighted box fusion. A face that is not found in its crop was a false
+//! positive.
+//!
+//! Source: Solovyev et al., "Weighted boxes fusion: Ensembling boxes from different object detection models", 2021.
 
 use burn::tensor::TensorData;
 use image::RgbImage;
@@ -21,8 +25,8 @@ const EXPECTED: BoundingBox = BoundingBox { left: 32.0, top: 26.0, right: 288.0,
 const MIN_IOU: f32 = 0.4;
 /// Maximum number of refinement rounds.
 const MAX_ROUNDS: usize = 3;
-/// Landmarks that moved less than this fraction of the distance between the eyes have converged.
-const SETTLED: f32 = 0.1;
+/// Maximum shift of landmarks that have converged, as a fraction of the distance between the eyes.
+const MAX_CONVERGED_SHIFT: f32 = 0.1;
 /// Maximum number of samples per pixel and axis.
 const MAX_SAMPLES: f32 = 4.0;
 
@@ -31,35 +35,35 @@ type Predict<'a> = dyn Fn(TensorData) -> Vec<Vec<DetectedFace>> + 'a;
 
 /// `face` with refined landmarks; `None` if its first crop shows no face.
 pub(super) fn refined(predict: &Predict<'_>, photo: &RgbImage, face: DetectedFace) -> Option<DetectedFace> {
-    let mut landmarks = close_up(predict, photo, &face.landmarks)?;
+    let mut landmarks = landmarks_in_crop(predict, photo, &face.landmarks)?;
     let mut before = face.landmarks;
     for _ in 1..MAX_ROUNDS {
-        if moved(&before, &landmarks) <= SETTLED {
+        if max_shift(&before, &landmarks) <= MAX_CONVERGED_SHIFT {
             break;
         }
-        let Some(seen) = close_up(predict, photo, &landmarks) else { break };
+        let Some(seen) = landmarks_in_crop(predict, photo, &landmarks) else { break };
         before = std::mem::replace(&mut landmarks, seen);
     }
     Some(DetectedFace { landmarks, ..face })
 }
 
-/// Largest correction of a landmark, as a fraction of the distance between the eyes.
-fn moved(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
+/// Largest shift of a landmark, as a fraction of the distance between the eyes.
+fn max_shift(before: &[[f32; 2]; 5], after: &[[f32; 2]; 5]) -> f32 {
     let distance = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
-    let ways = before.iter().zip(after).map(|(&before, &after)| distance(before, after));
-    ways.fold(0.0, f32::max) / distance(after[0], after[1])
+    let shifts = before.iter().zip(after).map(|(&before, &after)| distance(before, after));
+    shifts.fold(0.0, f32::max) / distance(after[0], after[1])
 }
 
 /// The landmarks in an aligned crop of a face whose landmarks are roughly known.
-fn close_up(predict: &Predict<'_>, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
+fn landmarks_in_crop(predict: &Predict<'_>, photo: &RgbImage, landmarks: &[[f32; 2]; 5]) -> Option<[[f32; 2]; 5]> {
     let margin = (SIDE as f32 - FACE_SIDE) / 2.0;
     let template = TEMPLATE.map(|place| place.map(|fraction| margin + fraction * FACE_SIDE));
     let from_photo = SimilarityTransform::estimate(landmarks, &template)?;
     let to_photo = from_photo.inverse();
 
     let seen = predict(images(photo, &to_photo));
-    let straight = voted(&seen[0]);
-    let mirrored = voted(&seen[1]).map(|landmarks| {
+    let straight = fused_landmarks(&seen[0]);
+    let mirrored = fused_landmarks(&seen[1]).map(|landmarks| {
         let [right, left, nose, mouth_right, mouth_left] = landmarks.map(|[x, y]| [SIDE as f32 - x, y]);
         [left, right, nose, mouth_left, mouth_right]
     });
@@ -98,16 +102,16 @@ fn images(photo: &RgbImage, to_photo: &SimilarityTransform) -> TensorData {
     TensorData::new(values, [2, SIDE, SIDE, 3])
 }
 
-/// The landmarks of the face in a crop: the mean over the candidates that overlap the highest score, weighted by the
-/// squares of their scores.
-fn voted(candidates: &[DetectedFace]) -> Option<[[f32; 2]; 5]> {
+/// The landmarks of the face in a crop, by weighted box fusion: the mean over the candidates that overlap the one of
+/// the highest score, weighted by the squares of their scores.
+fn fused_landmarks(candidates: &[DetectedFace]) -> Option<[[f32; 2]; 5]> {
     const SAME_FACE: f32 = 0.5;
     let near = || candidates.iter().filter(|face| face.bounds.iou(&EXPECTED) > MIN_IOU);
     let best = near().max_by(|a, b| a.score.total_cmp(&b.score))?;
-    let voters = || near().filter(|face| face.bounds.iou(&best.bounds) > SAME_FACE);
-    let weights: f32 = voters().map(|face| face.score * face.score).sum();
+    let overlapping = || near().filter(|face| face.bounds.iou(&best.bounds) > SAME_FACE);
+    let weights: f32 = overlapping().map(|face| face.score * face.score).sum();
     let mut landmarks = [[0.0; 2]; 5];
-    for face in voters() {
+    for face in overlapping() {
         let weight = face.score * face.score / weights;
         for (sum, place) in landmarks.as_flattened_mut().iter_mut().zip(face.landmarks.as_flattened()) {
             *sum += weight * place;
@@ -127,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn candidates_of_a_face_vote_by_the_squares_of_their_scores() {
+    fn candidates_of_a_face_are_averaged_with_the_squares_of_their_scores_as_weights() {
         let elsewhere = DetectedFace { bounds: BoundingBox { right: 60.0, ..EXPECTED }, ..candidate(1.0, 900.0) };
 
-        let landmarks = voted(&[candidate(0.8, 10.0), candidate(0.4, 20.0), elsewhere]).unwrap();
+        let landmarks = fused_landmarks(&[candidate(0.8, 10.0), candidate(0.4, 20.0), elsewhere]).unwrap();
 
         assert!(landmarks.as_flattened().iter().all(|value| (value - 12.0).abs() < 1e-4));
-        assert_eq!(voted(&[]), None);
+        assert_eq!(fused_landmarks(&[]), None);
     }
 
     #[test]

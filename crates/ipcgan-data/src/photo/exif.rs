@@ -50,7 +50,7 @@ fn embedded_jpegs(exif: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// The TIFF structure of EXIF metadata.
+/// The image file directories (IFD) of EXIF metadata, in the structure of TIFF.
 struct Directories {
     /// Base of all offsets.
     start: usize,

@@ -39,9 +39,9 @@ impl Heic {
         let bytes: Vec<u8> = rows.flat_map(|row| row.iter().take(bytes_a_row).copied()).collect();
         // Scale samples of 10 or 12 bits to 16 bits.
         let bits = u32::from(plane.bits_per_pixel.clamp(8, 16));
-        let most = (1u32 << bits) - 1;
+        let max = (1u32 << bits) - 1;
         let sample =
-            |pair: &[u8]| (u32::from(u16::from_le_bytes([pair[0], pair[1]])) * 65_535 / most).min(65_535) as u16;
+            |pair: &[u8]| (u32::from(u16::from_le_bytes([pair[0], pair[1]])) * 65_535 / max).min(65_535) as u16;
         let wide = || bytes.chunks_exact(2).map(sample).collect::<Vec<u16>>();
         let image = match (clear, deep) {
             (false, false) => ImageBuffer::from_raw(width, height, bytes).map(DynamicImage::ImageRgb8),

@@ -1,9 +1,9 @@
-//! Contents of a prepared folder, and files that must not be in it.
+//! Writes the tables and the report of a prepared folder, rejects foreign files in it and removes partial ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipcgan_system::{remove_unfinished as remove_unfinished_in, write_atomic};
+use ipcgan_system::{remove_stale_temporary_files as remove_stale_temporary_files_in, write_atomic};
 use walkdir::WalkDir;
 
 use super::{PreparationConfig, Prepared, config, journal, report};
@@ -62,14 +62,14 @@ impl CreatedPaths {
 
 /// Removes partial files of a killed run at the top of `folder` and in every folder below its images.
 pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
-    remove_unfinished_in(folder);
+    remove_stale_temporary_files_in(folder);
     for entry in WalkDir::new(folder.join(IMAGES)) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).into();
             DataError::Read { path, source: error.into() }
         })?;
         if entry.file_type().is_dir() {
-            remove_unfinished_in(entry.path());
+            remove_stale_temporary_files_in(entry.path());
         }
     }
     Ok(())

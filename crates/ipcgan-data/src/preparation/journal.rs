@@ -55,7 +55,10 @@ impl Journal {
         let write_error = |source| DataError::Write { path: path.clone(), source };
         // Reading a pipe would block forever.
         if path.exists() && !path.is_file() {
-            return Err(DataError::unusable(&path, "is no file; move it away, or prepare into another folder"));
+            return Err(DataError::unusable(
+                &path,
+                "is not a regular file; move it away, or prepare into another folder",
+            ));
         }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(write_error)?;
         file.try_lock().map_err(|error| match error {
@@ -160,7 +163,7 @@ mod tests {
 
         let error = Journal::open(folder.path()).err().unwrap().to_string();
 
-        assert!(error.contains("fingerprints.csv is no file; move it away"), "{error}");
+        assert!(error.contains("fingerprints.csv is not a regular file; move it away"), "{error}");
     }
 
     #[test]

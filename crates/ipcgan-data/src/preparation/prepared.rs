@@ -1,9 +1,9 @@
-//! Contents of a prepared folder.
+//! The result of a preparation: faces, excluded images and near-duplicates.
 
 use crate::FaceLabel;
 use crate::excluded::Excluded;
 
-/// Contents of a prepared folder.
+/// The result of a preparation, which becomes the tables of the prepared folder.
 pub struct Prepared {
     /// File name and label of each face.
     pub faces: Vec<(String, FaceLabel)>,

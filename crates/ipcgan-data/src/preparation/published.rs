@@ -54,7 +54,7 @@ impl PublishedSplit {
             let cell = |column: Option<usize>| cells.get(column?).filter(|text| !text.is_empty()).map(String::from);
             let name = cell(Some(split)).unwrap_or_default();
             let other =
-                || unusable(format!("names split `{name}` in line {line}, which is none of train, valid, test"));
+                || unusable(format!("names split `{name}` in line {line}, which is not one of train, valid, test"));
             let assigned = Split::by_name(&name).ok_or_else(other)?;
             if let Some(name) = cell(file_name) {
                 list.by_file_name.insert(name, assigned);

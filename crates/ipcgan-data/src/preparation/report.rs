@@ -84,7 +84,7 @@ fn histogram(prepared: &Prepared, groups: &AgeGroups) -> Markup {
     const FOOT: usize = 24;
     let mut counts = BTreeMap::<u32, usize>::new();
     prepared.faces.iter().filter_map(|(_, label)| label.age).for_each(|age| *counts.entry(age).or_default() += 1);
-    let (Some((&last, _)), Some(&most)) = (counts.last_key_value(), counts.values().max()) else {
+    let (Some((&last, _)), Some(&max)) = (counts.last_key_value(), counts.values().max()) else {
         return html! { p { "No age is known." } };
     };
     let x = |age: u32| age as usize * BAR;
@@ -92,7 +92,7 @@ fn histogram(prepared: &Prepared, groups: &AgeGroups) -> Markup {
     html! {
         svg viewBox={ "0 0 " (x(last + 2)) " " (HEIGHT + FOOT) } role="img" aria-label="Faces of each age" {
             @for (&age, &count) in &counts {
-                @let height = (count * HEIGHT).div_ceil(most);
+                @let height = (count * HEIGHT).div_ceil(max);
                 rect x=(x(age)) y=(HEIGHT - height) width=(BAR - 1) height=(height) fill=(colour(age)) {
                     title { (age) " years: " (count) }
                 }
@@ -101,7 +101,7 @@ fn histogram(prepared: &Prepared, groups: &AgeGroups) -> Markup {
                 text x=(x(age) + BAR / 2) y=(HEIGHT + 16) font-size="11" text-anchor="middle" fill="currentColor" { (age) }
             }
         }
-        p.muted { "Years; the highest bar is " (most) " faces. Colours change from group to group." }
+        p.muted { "Years; the highest bar is " (max) " faces. Colours change from group to group." }
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn weight_without_glasses(luminance: &Plane) -> f32 {
 
 /// Contrast of the strongest horizontal edges on the bridge of the nose, relative to the brightness of its surroundings.
 fn bar_contrast(luminance: &Plane) -> f32 {
-    /// Added to the brightness: noise is no contrast in black areas.
+    /// Added to the brightness: so that noise in black areas has no contrast.
     const DARK: f32 = 8.0;
     let scale = luminance.side as f32 / REFERENCE_SIDE;
     let smooth = luminance.blurred(BLUR * scale);

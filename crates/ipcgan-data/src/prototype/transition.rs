@@ -129,7 +129,7 @@ fn face_mask(side: usize) -> Plane {
 
 /// Saturation of the face, in [0, 1]: range of the channels relative to the largest, averaged over the face.
 fn saturation(channels: &[Plane; 3]) -> f32 {
-    /// Added to the largest channel: noise is no saturation in black areas.
+    /// Added to the largest channel: so that noise in black areas has no saturation.
     const DARK: f32 = 8.0;
     let [red, green, blue] = channels;
     let mask = face_mask(red.side);

@@ -55,8 +55,8 @@ impl Source for AgeFolders {
         let may_count = values.first().is_some_and(|first| *first < MIN_AGE_ALONE) || values.len() < MIN_DIFFERENT;
         match ranges + numbers {
             0 => Evidence::None,
-            fitting if 3 * fitting < all => Evidence::None,
-            fitting if 10 * fitting < 9 * all => Evidence::Doubtful(seen),
+            matching if 3 * matching < all => Evidence::None,
+            matching if 10 * matching < 9 * all => Evidence::Doubtful(seen),
             _ if numbers > ranges && may_count => {
                 Evidence::Doubtful(format!("{seen}, which may be ages or the numbers of people or classes"))
             }

@@ -35,7 +35,7 @@ impl Source for CelebA {
     }
 
     fn unknown_age_reason(&self) -> &'static str {
-        "CelebA says who is young, which is no age"
+        "CelebA says who is young, which is not an age"
     }
 
     fn evidence(&self, tree: &Tree) -> Evidence {

@@ -1,4 +1,4 @@
-//! What defines a kind of data set.
+//! The trait that each supported kind of data set implements, and the label table that a user may name.
 
 use std::path::PathBuf;
 

@@ -40,21 +40,21 @@ impl Source for Lag {
 
     /// Folders of numbered images are common: only identities with young and old images are evidence for LAG.
     fn evidence(&self, tree: &Tree) -> Evidence {
-        let mut people: HashMap<String, [usize; 2]> = HashMap::new();
+        let mut identities: HashMap<String, [usize; 2]> = HashMap::new();
         for file in tree.images() {
             if let Some(Named { identity: Some(identity), .. }) = read(file) {
-                people.entry(identity).or_default()[usize::from(is_young(file))] += 1;
+                identities.entry(identity).or_default()[usize::from(is_young(file))] += 1;
             }
         }
-        let both = people.values().filter(|counts| counts.iter().all(|count| *count > 0)).count();
-        let most = people.values().map(|[old, young]| old + young).max().unwrap_or_default();
+        let both = identities.values().filter(|counts| counts.iter().all(|count| *count > 0)).count();
+        let max_images = identities.values().map(|[old, young]| old + young).max().unwrap_or_default();
         match NAMES.evidence(tree) {
-            _ if both == 0 || 4 * both < people.len() => Evidence::None,
-            Evidence::Names(seen) if most > MAX_OF_ONE => {
-                Evidence::Doubtful(format!("{seen}, but one person would have {most} of them"))
+            _ if both == 0 || 4 * both < identities.len() => Evidence::None,
+            Evidence::Names(seen) if max_images > MAX_OF_ONE => {
+                Evidence::Doubtful(format!("{seen}, but one identity would have {max_images} of them"))
             }
             Evidence::Names(seen) => {
-                Evidence::Names(format!("{seen}; {both} of {} people are young and old", people.len()))
+                Evidence::Names(format!("{seen}; {both} of {} identities are young and old", identities.len()))
             }
             evidence => evidence,
         }

@@ -11,7 +11,6 @@ mod appa_real;
 mod autodetect;
 mod cacd;
 mod celeba;
-mod census;
 mod definition;
 mod evidence;
 mod face_quality;
@@ -27,6 +26,7 @@ mod lag;
 mod listing;
 mod matlab;
 mod morph;
+mod name_statistics;
 mod names;
 mod table;
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::census::Census;
 use super::file_name::Named;
+use super::name_statistics::NameStatistics;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::age_text::MAX_AGE;
 use crate::excluded::Fault;
@@ -48,7 +48,7 @@ impl Source for NameSource {
     }
 
     fn evidence(&self, tree: &Tree) -> Evidence {
-        Census::of(tree.images(), self.read).evidence(self.form)
+        NameStatistics::of(tree.images(), self.read).evidence(self.form)
     }
 
     fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {

@@ -11,7 +11,8 @@ use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
-/// Gradient with respect to the weights `[outputs][inputs of a group][kernel][kernel]`, from that of the output.
+/// Gradient with respect to the weights, `[outputs][inputs per group][kernel][kernel]`, from the gradient with respect
+/// to the output.
 pub(crate) fn weight_gradient(
     instructions: InstructionSet,
     input: (&[f32], Nhwc),
@@ -19,12 +20,14 @@ pub(crate) fn weight_gradient(
     params: &ConvParams,
 ) -> Vec<f32> {
     match params.kernel {
-        3 => with::<6, 3>(instructions, input, gradient, params),
-        _ => with::<7, 4>(instructions, input, gradient, params),
+        3 => weight_gradient_of_kernel::<6, 3>(instructions, input, gradient, params),
+        4 => weight_gradient_of_kernel::<7, 4>(instructions, input, gradient, params),
+        kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
     }
 }
 
-fn with<const A: usize, const R: usize>(
+/// The weight gradient for kernels of side `R`, with tiles of side `A`.
+fn weight_gradient_of_kernel<const A: usize, const R: usize>(
     instructions: InstructionSet,
     (input, input_shape): (&[f32], Nhwc),
     (gradient, shape): (&[f32], Nhwc),
@@ -64,16 +67,17 @@ fn with<const A: usize, const R: usize>(
             }
         });
         weights.par_chunks_mut(lanes * inputs * R * R).enumerate().for_each(|(block, weights)| {
-            instructions.run(Finish::<A, R> { sums: &sums, plane, inputs, width, first: block * lanes, weights });
+            let first = block * lanes;
+            instructions.run(InverseTransform::<A, R> { sums: &sums, plane, inputs, width, first, weights });
         });
     }
     weights
 }
 
-/// The weights of a vector of outputs.
-struct Finish<'a, const A: usize, const R: usize> {
+/// Transforms the sums into the weight gradient, for one SIMD vector of outputs.
+struct InverseTransform<'a, const A: usize, const R: usize> {
     sums: &'a [f32],
-    /// From one position in a tile to the next.
+    /// Distance from one position in a tile to the next.
     plane: usize,
     inputs: usize,
     width: usize,
@@ -82,7 +86,7 @@ struct Finish<'a, const A: usize, const R: usize> {
     weights: &'a mut [f32],
 }
 
-impl<const A: usize, const R: usize> WithSimd for Finish<'_, A, R> {
+impl<const A: usize, const R: usize> WithSimd for InverseTransform<'_, A, R> {
     type Output = ();
 
     #[inline(always)]

@@ -35,17 +35,17 @@ pub(crate) enum WeightState {
     Transformed,
 }
 
-/// Whether a convolution of `outputs` and `inputs` channels a group, and its adjoint, are supported, and have enough
-/// channels for it.
+/// Whether this module supports a convolution with `outputs` and `inputs` channels per group and its adjoint, and both
+/// have enough channels to gain from it.
 pub(crate) fn is_supported(params: &ConvParams, [outputs, inputs]: [usize; 2]) -> bool {
     let wide = inputs >= MIN_CHANNELS && outputs >= MIN_CHANNELS;
     params.stride == 1 && matches!(params.kernel, 3 | 4) && params.pad_before < params.kernel && wide
 }
 
-/// Whether it is faster than a direct convolution for an output of `shape`.
+/// Whether Winograd is faster than direct convolution for an output of `shape`.
 pub(crate) fn is_faster(kernel: usize, shape: Nhwc, weights: WeightState) -> bool {
     let side = kernel + OUTPUTS - 1;
-    // Measured as the number of tiles whose products take as long.
+    // Overhead of the transforms, as a number of tiles whose products take as long (measured).
     let overhead = match weights {
         WeightState::Raw => 150,
         WeightState::Transformed => 27,
@@ -67,7 +67,7 @@ pub(crate) struct Winograd {
 }
 
 impl Winograd {
-    /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`.
+    /// Convolution with `weights`, `[outputs][inputs per group][kernel][kernel]`.
     pub(crate) fn forward(
         instructions: InstructionSet,
         weights: &[f32],
@@ -82,7 +82,7 @@ impl Winograd {
         })
     }
 
-    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: a convolution with
+    /// Adjoint of the convolution with `weights`, `[outputs][inputs per group][kernel][kernel]`: a convolution with
     /// kernels rotated by 180 degrees.
     pub(crate) fn adjoint(
         instructions: InstructionSet,
@@ -114,7 +114,8 @@ impl Winograd {
                 let outputs = outputs - first;
                 match params.kernel {
                     3 => instructions.run(TransformWeights::<_, 6, 3> { panel, first, outputs, width, inputs, copy }),
-                    _ => instructions.run(TransformWeights::<_, 7, 4> { panel, first, outputs, width, inputs, copy }),
+                    4 => instructions.run(TransformWeights::<_, 7, 4> { panel, first, outputs, width, inputs, copy }),
+                    kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
                 }
             })
         };
@@ -138,7 +139,8 @@ impl Winograd {
     ) {
         match self.kernel {
             3 => self.run_with::<6>(input, input_shape, sides, epilogue, output),
-            _ => self.run_with::<7>(input, input_shape, sides, epilogue, output),
+            4 => self.run_with::<7>(input, input_shape, sides, epilogue, output),
+            kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
         }
     }
 
@@ -197,8 +199,8 @@ impl Winograd {
     }
 }
 
-/// Distance between planes of `values` values: no power of two, because the same place in all planes would then map to
-/// the same few cache sets.
+/// Distance between planes of `values` values: not a power of two, because the same place in all planes would then map
+/// to the same few cache sets.
 fn plane(values: usize) -> usize {
     values.next_multiple_of(16) + 80
 }
@@ -296,7 +298,7 @@ impl Sink for ProductRows<'_> {
 /// One row of tiles.
 struct InverseTransform<'a, const A: usize> {
     products: &'a [f32],
-    /// From one position in a tile to the next.
+    /// Distance from one position in a tile to the next.
     plane: usize,
     /// First tile of the row.
     first: usize,

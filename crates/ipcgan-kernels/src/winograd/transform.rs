@@ -1,9 +1,9 @@
-//! Winograd's minimal filtering: the matrices, and how they are applied.
+//! Winograd's minimal filtering: the transform matrices and their application.
 //!
-//! `F(4, R)` gives four outputs of a filter of `R` taps from a tile of `A = R + 3` inputs with `A`
-//! multiplications instead of `4 R`; in two dimensions `A * A` instead of `16 R * R`. The matrices hold
-//! values of polynomials at `A - 1` points and at infinity (Toom and Cook):
-//! `outputs = Output ((Weights w) * (Input x))`, element by element in the middle.
+//! `F(4, R)` computes four outputs of a filter of `R` taps from a tile of `A = R + 3` inputs with `A`
+//! multiplications instead of `4 R`; in two dimensions with `A * A` instead of `16 R * R`. The matrices
+//! evaluate polynomials at `A - 1` points and at infinity (Toom-Cook algorithm):
+//! `outputs = Output ((Weights w) * (Input x))`, where `*` multiplies element by element.
 //!
 //! Source: Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, 2015.
 
@@ -12,8 +12,9 @@ use pulp::Simd;
 /// Outputs of a tile along one axis.
 pub(crate) const OUTPUTS: usize = 4;
 
-/// Points, of which the first `A - 1` count; near one, so that roundings stay small: about 3e-6 of the
-/// outputs (root mean square) for 3x3 windows and 5e-6 for 4x4, where a direct sum has 5e-7.
+/// Interpolation points, of which the first `A - 1` are used. Their magnitudes are near one, so that rounding errors
+/// stay small: about 3e-6 of the outputs (root mean square) for 3x3 kernels and 5e-6 for 4x4, where a direct sum has
+/// 5e-7.
 const POINTS: [f64; 6] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5];
 
 /// A linear map from `Q` to `P` values, applied to rows and columns alike.

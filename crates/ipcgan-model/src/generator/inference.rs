@@ -36,7 +36,7 @@ impl InferenceGenerator {
     /// [`Generator::forward`] in inference: each face is processed independently.
     ///
     /// # Panics
-    /// If `source` does not have three channels, or its sides are no multiples of 4.
+    /// If `source` does not have three channels, or its sides are not multiples of 4.
     pub fn forward(&self, source: Tensor<4>, target_groups: Tensor<1, Int>) -> Tensor<4> {
         self.forward_blended(source, conditions(target_groups, self.generator.age_groups))
     }
@@ -44,8 +44,8 @@ impl InferenceGenerator {
     /// [`Generator::forward_blended`] in inference: each face is processed independently.
     ///
     /// # Panics
-    /// If `source` does not have three channels, its sides are no multiples of 4, or `group_weights` has another number
-    /// of groups than the generator.
+    /// If `source` does not have three channels, its sides are not multiples of 4, or `group_weights` has another
+    /// number of groups than the generator.
     pub fn forward_blended(&self, source: Tensor<4>, group_weights: Tensor<2>) -> Tensor<4> {
         let Some(layers) = &self.layers else {
             return self.generator.forward_blended(source, group_weights);

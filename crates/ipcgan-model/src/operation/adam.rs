@@ -17,14 +17,15 @@ pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<
     plain(parameter) && plain(gradient) || gpu::updates(parameter) && gpu::updates(gradient)
 }
 
-/// Runs `run`, at the end of which all updates on GPUs are launched that [`adam_update`] and
-/// [`ema_tensor_update`](super::ema_tensor_update) were called for meanwhile in this thread: many share a launch, where each
-/// alone takes one. What they return is not to be read before that.
+/// Runs `run` and collects the GPU updates that it requests in this thread by [`adam_update`] and
+/// [`ema_tensor_update`](super::ema_tensor_update). When `run` returns, they are launched together: many tensors share
+/// one launch, where each would take its own (a multi-tensor update). Until then `run` must not read the tensors that
+/// these functions returned.
 pub fn update_together<R>(run: impl FnOnce() -> R) -> R {
-    gpu::together(run)
+    gpu::update_together(run)
 }
 
-/// `parameter` and the state of Adam after one step; `adam.time` is taken from the state.
+/// `parameter` and the state of Adam after one step; the state, not `adam.step`, gives the number of the step.
 ///
 /// # Panics
 /// If not [`can_adam_update`].
@@ -34,14 +35,14 @@ pub fn adam_update<const D: usize>(
     gradient: Tensor<D>,
     state: Option<AdamState<D>>,
 ) -> (Tensor<D>, AdamState<D>) {
-    let (time, moments) = match state {
+    let (step, moments) = match state {
         Some(AdamState { momentum }) => (momentum.time + 1, [momentum.moment_1, momentum.moment_2]),
         None => (1, [gradient.zeros_like(), gradient.zeros_like()]),
     };
-    let adam = Adam { time: time as i32, ..adam };
+    let adam = Adam { step: step as i32, ..adam };
     if gpu::updates(&parameter) {
         let (parameter, [first, second]) = gpu::adam_update(adam, parameter, gradient, moments);
-        return (parameter, AdamState::new(AdaptiveMomentumState::new(time, first, second)));
+        return (parameter, AdamState::new(AdaptiveMomentumState::new(step, first, second)));
     }
     let [mut parameter, gradient] = [parameter, gradient].map(primitive);
     let [mut first, mut second] = moments.map(primitive);
@@ -52,7 +53,7 @@ pub fn adam_update<const D: usize>(
         [values_mut(&mut first), values_mut(&mut second)],
     );
     let [parameter, first, second] = [parameter, first, second].map(Tensor::from_primitive::<Flex>);
-    (parameter, AdamState::new(AdaptiveMomentumState::new(time, first, second)))
+    (parameter, AdamState::new(AdaptiveMomentumState::new(step, first, second)))
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {

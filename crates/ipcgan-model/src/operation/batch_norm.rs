@@ -19,7 +19,7 @@ use super::engine::{Engine, engine};
 /// A pass of a batch norm over a batch in training.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchNormPass {
-    /// Number of equal parts of the batch, each of which is normalized by its own statistics.
+    /// Number of ghost batches: equal parts of the batch, each of which is normalized by its own statistics.
     pub(crate) chunks: usize,
     /// Share of each part in the running statistics.
     pub(crate) momentum: f64,
@@ -28,7 +28,9 @@ pub(crate) struct BatchNormPass {
 /// Applies `layer` to each part of the batch, then an activation; `pass.momentum` replaces the layer's momentum.
 ///
 /// In training, each part is normalized by its own statistics and updates the running ones, in order, as if the parts
-/// came one after another.
+/// came one after another (ghost batch normalization).
+///
+/// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 ///
 /// `[batch, channels, height, width]` to the same shape.
 pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {

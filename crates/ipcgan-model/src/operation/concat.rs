@@ -75,16 +75,16 @@ pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
     }
 }
 
-/// Residual connection: `x + change(x)`.
-pub(crate) fn residual_add(x: Tensor<4>, change: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+/// Residual connection: `x + residual(x)`.
+pub(crate) fn residual_add(x: Tensor<4>, residual: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
     match engine(&x) {
         Engine::Cpu(_) => {
             // Channels last, as in memory: this sum, and that of the two gradients, then read memory contiguously.
             let x = x.permute([0, 2, 3, 1]);
-            let change = change(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
-            (x + change).permute([0, 3, 1, 2])
+            let residual = residual(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);
+            (x + residual).permute([0, 3, 1, 2])
         }
-        Engine::Gpu | Engine::Burn => x.clone() + change(x),
+        Engine::Gpu | Engine::Burn => x.clone() + residual(x),
     }
 }
 

@@ -10,9 +10,9 @@ use crate::ModelError;
 
 /// Kernels for the CPU, selected for the whole process.
 ///
-/// The choice is for diagnosis and benchmarks: results agree to rounding. Unlike [`Precision`](crate::Precision) it is no
-/// value of a network, because losses, optimizers and detectors compute on the kernels as well, and a device of Burn cannot
-/// carry it. The command selects once, before the first operation; nothing else in the library does.
+/// The choice is for diagnosis and benchmarks: results agree to rounding. Unlike [`Precision`](crate::Precision) it is
+/// not a value of a network, because losses, optimizers and detectors compute on the kernels as well, and a device of
+/// Burn cannot carry it. The command selects once, before the first operation; nothing else in the library does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CpuKernels {

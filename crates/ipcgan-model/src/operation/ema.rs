@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::gpu;
 
-/// `average * decay + value * (1 - decay)`; of tensors that nothing is recorded of for gradients.
+/// `average * decay + value * (1 - decay)`; both tensors must be without autodiff.
 pub fn ema_tensor_update<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> Tensor<D> {
     if gpu::updates(&average) && gpu::updates(&value) {
         gpu::ema_tensor_update(average, value, decay)

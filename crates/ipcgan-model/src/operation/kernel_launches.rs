@@ -19,8 +19,8 @@ use super::gpu;
 pub struct KernelLaunches(BTreeMap<&'static str, usize>);
 
 impl KernelLaunches {
-    /// Launches of `run` in this thread. One count at a time: others wait for it, so `run` must
-    /// not count by itself.
+    /// Launches of `run` in this thread. Only one count runs at a time; `run` must not call `KernelLaunches::of`, which
+    /// would deadlock.
     pub fn of(run: impl FnOnce()) -> Self {
         Self(gpu::observed_launches(run))
     }

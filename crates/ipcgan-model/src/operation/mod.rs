@@ -48,6 +48,6 @@ pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_n
 pub(crate) use pool::{local_response_norm, max_pool};
 pub use precision::Precision;
 pub(crate) use resize::{ResizeSpec, resize};
-pub use scale::ScaleTogether;
+pub use scale::MultiTensorScale;
 pub use square_sum::SquareSum;
 pub(crate) use tanh::{tanh, tanh_offset};

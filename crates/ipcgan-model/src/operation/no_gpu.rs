@@ -19,7 +19,7 @@ pub(super) fn without_executing<R>(run: impl FnOnce() -> R) -> R {
     run()
 }
 
-pub(super) fn together<R>(run: impl FnOnce() -> R) -> R {
+pub(super) fn update_together<R>(run: impl FnOnce() -> R) -> R {
     run()
 }
 

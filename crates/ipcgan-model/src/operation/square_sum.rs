@@ -1,10 +1,11 @@
-//! The sum of all squares of many tensors.
+//! Sum of the squares of all values of many tensors.
 
 use burn::tensor::Tensor;
 
 use super::gpu::SquareTerms;
 
-/// Adds up the squares of all values of tensors, such as the gradients of a network.
+/// Accumulates the sum of the squares of all values of some tensors, such as the gradients of a network (whose norm is
+/// its root).
 #[derive(Default)]
 pub struct SquareSum {
     on_gpu: SquareTerms,
@@ -12,7 +13,7 @@ pub struct SquareSum {
 }
 
 impl SquareSum {
-    /// Adds those of `tensor`.
+    /// Adds the squares of `tensor`.
     pub fn add<const D: usize>(&mut self, tensor: &Tensor<D>) {
         if !self.on_gpu.take(tensor) {
             let squares = tensor.clone().square().sum();
@@ -23,7 +24,7 @@ impl SquareSum {
         }
     }
 
-    /// Their sum, `[1]`, if there was a tensor.
+    /// The sum, `[1]`; `None` if no tensor was added.
     pub fn sum(self) -> Option<Tensor<1>> {
         match (self.on_gpu.sum(), self.elsewhere) {
             (Some(sum), Some(other)) => Some(sum + other),

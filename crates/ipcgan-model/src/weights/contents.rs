@@ -34,9 +34,9 @@ pub(super) struct Contents {
 /// The tensors of a weights file by name.
 pub(super) enum Tensors {
     /// With PyTorch's names and layout: the bytes of a safetensors file.
-    Pytorchs(Vec<u8>),
+    PytorchLayout(Vec<u8>),
     /// With Burn's names and layout: the bytes of a burnpack file.
-    Burns(Bytes),
+    BurnLayout(Bytes),
 }
 
 impl Contents {
@@ -64,13 +64,13 @@ impl Contents {
         if !kind.is_file() {
             return Err("files of this format cannot be read from a pipe; save it as a regular file".into());
         }
-        let (metadata, bytes) = parsed(|| pytorch::decoded(path, kind.len()))?;
-        Ok(Self { metadata, tensors: Tensors::Pytorchs(bytes) })
+        let (metadata, bytes) = catch_reader_panic(|| pytorch::decoded(path, kind.len()))?;
+        Ok(Self { metadata, tensors: Tensors::PytorchLayout(bytes) })
     }
 
     pub(super) fn of_bytes(bytes: Vec<u8>, origin: &Path) -> Result<Self, ModelError> {
         let format = WeightsFormat::detect(&bytes);
-        let contents = parsed(|| match format {
+        let contents = catch_reader_panic(|| match format {
             WeightsFormat::Safetensors => Self::of_safetensors(bytes),
             WeightsFormat::Burnpack => Self::of_burnpack(bytes),
             WeightsFormat::Pytorch => {
@@ -85,13 +85,13 @@ impl Contents {
         SafeTensors::deserialize(&bytes).map_err(|error| one_line(&error))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| one_line(&error))?;
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        Ok(Self { metadata, tensors: Tensors::Pytorchs(bytes) })
+        Ok(Self { metadata, tensors: Tensors::PytorchLayout(bytes) })
     }
 
     fn of_burnpack(bytes: Vec<u8>) -> Result<Self, String> {
         let bytes = Bytes::from_bytes_vec(bytes);
         let reader = Reader::from_bytes(bytes.clone()).map_err(|error| one_line(&error))?;
-        Ok(Self { metadata: reader.metadata().clone(), tensors: Tensors::Burns(bytes) })
+        Ok(Self { metadata: reader.metadata().clone(), tensors: Tensors::BurnLayout(bytes) })
     }
 }
 
@@ -99,8 +99,8 @@ impl Tensors {
     /// Size of the file in bytes.
     pub(super) fn byte_len(&self) -> u64 {
         match self {
-            Self::Pytorchs(bytes) => bytes.len() as u64,
-            Self::Burns(bytes) => bytes.len() as u64,
+            Self::PytorchLayout(bytes) => bytes.len() as u64,
+            Self::BurnLayout(bytes) => bytes.len() as u64,
         }
     }
 
@@ -109,12 +109,12 @@ impl Tensors {
     pub(super) fn fill<N: Module>(self, network: &mut N) -> Result<(), String> {
         let float32 = FloatCastAdapter::to(DType::F32);
         match self {
-            Self::Pytorchs(bytes) => {
+            Self::PytorchLayout(bytes) => {
                 let expected = network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), false);
                 let adapter = PyTorchToBurnAdapter.chain(float32);
                 fill(SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(adapter), &expected, network)
             }
-            Self::Burns(bytes) => {
+            Self::BurnLayout(bytes) => {
                 let expected = network.collect(None, None, false);
                 fill(BurnpackStore::from_bytes(Some(bytes)).with_from_adapter(float32), &expected, network)
             }
@@ -123,7 +123,7 @@ impl Tensors {
 }
 
 fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network: &mut N) -> Result<(), String> {
-    parsed(|| check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values()))?;
+    catch_reader_panic(|| check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values()))?;
     network.load_from(&mut store).map_err(|error| one_line(&error))?;
     check_values(network)
 }
@@ -131,7 +131,7 @@ fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network
 /// Replaces the parameters of `network` by the tensors of the burnpack file `path` whose names begin with `part` and a
 /// dot; the same conditions as for [`Tensors::fill`] hold.
 pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut N) -> Result<(), String> {
-    let tensors = parsed(|| {
+    let tensors = catch_reader_panic(|| {
         let reader = Reader::from_file_exact(path).map_err(|error| one_line(&error))?;
         reader.into_tensors().map_err(|error| one_line(&error))
     })?;
@@ -149,8 +149,8 @@ pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut
     }
 }
 
-/// The result of `read`, a reader of another library: if it panics on a damaged file, that is an error of the file too.
-fn parsed<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+/// The result of `read`, a reader of another library; a panic on a damaged file becomes an error.
+fn catch_reader_panic<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_panic(read).unwrap_or_else(Err)
 }
 

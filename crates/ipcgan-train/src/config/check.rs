@@ -27,7 +27,7 @@ fn count(setting: impl Into<String>, value: usize, max: usize) -> Rule {
 }
 
 /// A rule that `value` is finite and not negative.
-fn amount(setting: impl Into<String>, value: f64) -> Rule {
+fn non_negative(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value >= 0.0 && value.is_finite(), "0 or above")
 }
 
@@ -89,7 +89,7 @@ impl TrainingConfig {
             ),
             count("checkpoints_kept", self.checkpoints_kept, usize::MAX),
             count("validations", self.validations, 100_000),
-            amount("trunk_age_weight", self.trunk_age_weight),
+            non_negative("trunk_age_weight", self.trunk_age_weight),
         ]
     }
 
@@ -131,7 +131,7 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
         count(name("batch_size"), training.batch_size, 1_000_000),
         count(name("gradient_accumulation"), training.gradient_accumulation, 10_000),
         learning_rate(name("learning_rate"), training.learning_rate),
-        amount(name("gradient_clip_norm"), training.gradient_clip_norm),
+        non_negative(name("gradient_clip_norm"), training.gradient_clip_norm),
         at_most(name("adversarial_epsilon"), training.adversarial_epsilon, 255.0),
         rule(name("adversarial_start"), training.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
         at_most(name("augmentation.shift"), augmentation.shift.into(), 0.5),
@@ -161,7 +161,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         count("aging.generator_updates", aging.generator_updates, 1000),
         learning_rate("aging.generator_learning_rate", aging.generator_learning_rate),
         learning_rate("aging.discriminator_learning_rate", aging.discriminator_learning_rate),
-        amount("aging.gradient_clip_norm", aging.gradient_clip_norm),
+        non_negative("aging.gradient_clip_norm", aging.gradient_clip_norm),
         rule("aging.adam_beta_2", (0.0..1.0).contains(&aging.adam_beta_2), "at least 0 and below 1"),
         count("aging.window_shifts", aging.window_shifts, 16),
         rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
@@ -182,7 +182,7 @@ fn weight_rules(weights: &LossWeights) -> Vec<Rule> {
     let weights = weights.as_object().expect("a struct is a JSON object");
     // JSON has no number for an infinite weight.
     let of = |(name, weight): (&String, &Value)| {
-        amount(format!("aging.weights.{name}"), weight.as_f64().unwrap_or(f64::NAN))
+        non_negative(format!("aging.weights.{name}"), weight.as_f64().unwrap_or(f64::NAN))
     };
     weights.iter().map(of).collect()
 }

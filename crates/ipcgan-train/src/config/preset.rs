@@ -17,8 +17,8 @@ pub enum Preset {
     Paper,
     /// Trains on two CPU cores in one to two and a half hours, at 128 pixels.
     Compact,
-    /// The recipe of the embedded weights, 128 pixels: larger networks than [`Preset::Compact`], a residual of luminance
-    /// and saturation.
+    /// The recipe of the embedded weights, 128 pixels: larger networks than [`Preset::Compact`]; the generator
+    /// outputs a residual of all colour channels.
     Natural,
     /// For tests and a first look, 64 pixels, minutes on a CPU.
     Tiny,

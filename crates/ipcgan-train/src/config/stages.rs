@@ -139,8 +139,8 @@ pub struct AgingTraining {
     #[config(default = "DifferentiableAugmentation::new()")]
     pub differentiable_augmentation: DifferentiableAugmentation,
     /// Number of one-pixel shifts, in each direction, of AlexNet's input window, which cycles through them, one per
-    /// step; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a fixed window the
-    /// generator learns to reproduce its grid. Default: 1.
+    /// generator update; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a
+    /// fixed window the generator learns to reproduce its grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
     /// Whether the kernels of the generator's last layer are projected, after each update, so that they cannot pass
@@ -155,8 +155,8 @@ pub struct AgingTraining {
     pub sample_every: usize,
 }
 
-/// Weights of the terms of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours has a
-/// reconstruction loss besides).
+/// Weights of the losses of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds
+/// a reconstruction loss and a prototype loss).
 #[derive(Config, Debug)]
 pub struct LossWeights {
     /// Weight `λ1` of the adversarial loss, of generator and discriminator. Default: 75, as in the official code.

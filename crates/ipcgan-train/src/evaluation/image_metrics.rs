@@ -1,4 +1,4 @@
-//! Pixel metrics: change.
+//! Pixel differences between a face and its aged version.
 
 use image::RgbImage;
 
@@ -11,7 +11,7 @@ pub(super) fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
     sum / a.as_raw().len() as f64
 }
 
-/// The same in the upper corners, where an aligned face shows background.
+/// As [`difference`], in the upper corners only, where an aligned face shows background.
 pub(super) fn background_difference(a: &RgbImage, b: &RgbImage) -> f64 {
     let side = ((f64::from(a.width()) * CORNER) as u32).max(1);
     let corner = |left: u32| {

@@ -96,8 +96,8 @@ pub fn evaluate(
         perceptual: vec![0.0; real.len()],
     };
     let prototypes = Prototypes::of(known, subject)?;
-    let moved = real.iter().map(|face| prototypes.at_every_age(&face.image, face.group)).collect();
-    let judged = |images: Vec<Vec<RgbImage>>, back, done: usize| {
+    let mean_difference = real.iter().map(|face| prototypes.at_every_age(&face.image, face.group)).collect();
+    let with_estimates = |images: Vec<Vec<RgbImage>>, back, done: usize| {
         let mut estimates = Vec::new();
         for aged in &images {
             estimates.push(judges.estimates(aged));
@@ -109,9 +109,9 @@ pub fn evaluate(
         AgedFaces { images: images.into_iter().map(Arc::from).collect(), estimates, back, perceptual }
     };
     let ways = [
-        ("generator", judged(ours, Some(back), real.len())),
+        ("generator", with_estimates(ours, Some(back), real.len())),
         ("unchanged source", unchanged),
-        ("mean difference x 2.5", judged(moved, None, 2 * real.len())),
+        ("mean difference x 2.5", with_estimates(mean_difference, None, 2 * real.len())),
     ];
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
     let regression = regression.as_ref();

@@ -38,7 +38,7 @@ struct Judgement {
 pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     let mut not_defined = Vec::new();
     let mut judgements = Vec::new();
-    for judged in [
+    for judgement in [
         identity(method),
         detail(method),
         two_sample_accuracy(method),
@@ -48,7 +48,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
         regressed_rise(method, real),
         target_group(method, real),
     ] {
-        match judged {
+        match judgement {
             Ok(judgement) => judgements.push(judgement),
             Err(what) if not_defined.contains(&what) => (),
             Err(what) => not_defined.push(what),

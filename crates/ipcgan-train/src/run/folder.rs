@@ -75,7 +75,7 @@ impl RunFolder {
         }
     }
 
-    /// Checks that the folder can be used for training: it is not locked by another process, and a folder that is no
+    /// Checks that the folder can be used for training: it is not locked by another process, and a folder that is not a
     /// run contains no files that a run would overwrite. A new folder is not created.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use ipcgan_model::loss::age_loss;
 use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
-use super::aged_faces::{aged_faces, check_aged_faces};
+use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
@@ -46,11 +46,11 @@ impl StageDefinition for AgeStage {
     }
 
     fn faces(&self, data: &TrainingData) -> TrainingData {
-        aged_faces(data)
+        age_labelled_faces(data)
     }
 
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError> {
-        check_aged_faces(Stage::Age, config, data)
+        check_age_labelled_faces(Stage::Age, config, data)
     }
 
     fn footprint(&self, config: &TrainingConfig) -> Footprint {

@@ -2,7 +2,7 @@
 
 mod adversarial_examples;
 mod age;
-mod aged_faces;
+mod age_labelled_faces;
 mod frozen;
 pub(crate) mod gan;
 mod identity;

@@ -45,8 +45,8 @@ struct FusedAdam {
 impl FusedAdam {
     fn new(beta_1: f32, beta_2: f32) -> Self {
         let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(beta_2).with_epsilon(ADAM_EPSILON);
-        // Learning rate and time are set at each step.
-        let settings = Adam { learning_rate: 0.0, beta_1, beta_2, epsilon: ADAM_EPSILON, time: 0 };
+        // Learning rate and step number are set at each update.
+        let settings = Adam { learning_rate: 0.0, beta_1, beta_2, epsilon: ADAM_EPSILON, step: 0 };
         Self { settings, elsewhere: config.build() }
     }
 }

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use ipcgan_model::{ScaleTogether, SquareSum};
+use ipcgan_model::{MultiTensorScale, SquareSum};
 
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
@@ -60,7 +60,7 @@ impl Update {
             0.0 => Factor::Fixed(scale),
             limit => {
                 let clip_factor = (norm.clone() + EPSILON).recip().mul_scalar(limit).clamp_max(1.0);
-                Factor::Measured(Box::new(ScaleTogether::by(clip_factor * scale)))
+                Factor::Measured(Box::new(MultiTensorScale::by(clip_factor * scale)))
             }
         };
         let mut scaled = Scale { gradients: sum.total, factor };
@@ -93,7 +93,7 @@ impl ModuleVisitor for Sum {
 enum Factor {
     Fixed(f64),
     /// Computed on the device.
-    Measured(Box<ScaleTogether>),
+    Measured(Box<MultiTensorScale>),
 }
 
 /// Multiplies gradients by a factor.

@@ -21,8 +21,8 @@ pub(crate) struct AgedClip {
     pub(super) frames: usize,
     /// Frames per second as a fraction.
     pub(super) frame_rate: String,
-    /// Number of tracked people.
-    pub(super) people: usize,
+    /// Number of tracked faces.
+    pub(super) faces: usize,
     /// The seconds of the clip that were aged before an interrupt, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) interrupted_after: Option<f64>,

@@ -103,7 +103,7 @@ impl ClipAging {
         }
         let found = self.faces(aging, &clip)?;
         let faces = TrackedFaces::of(aging, &found).with_context(|| path.display().to_string())?;
-        info!("{}: people: {}, frames: {}", path.display(), faces.count(), found.len());
+        info!("{}: faces: {}, frames: {}", path.display(), faces.count(), found.len());
         self.aged(aging, &clip, faces, found.len(), log)
     }
 
@@ -142,7 +142,7 @@ impl ClipAging {
         let start =
             |age: &Age| Encoder::start(clip.path, &clip.info, clip.container, &aging.out.join(clip.file(&age.name)));
         let mut encoders: Vec<Encoder> = aging.ages.iter().map(start).collect::<Result<_>>()?;
-        let people = faces.count();
+        let face_count = faces.count();
         let mut frames = Frames { decoder: Decoder::start(clip.path, &clip.info)?, faces, ahead: VecDeque::new() };
         let done = self.encode(clip, &mut frames, count, &mut encoders)?;
         if done == 0 {
@@ -153,9 +153,9 @@ impl ClipAging {
         let files = encoders.into_iter().map(Encoder::finish).collect::<Result<Vec<_>>>();
         let files = files.with_context(|| clip.path.display().to_string())?;
         if done < count {
-            return clip.keep_partial(aging, files, people, [done, count], log);
+            return clip.keep_partial(aging, files, face_count, [done, count], log);
         }
-        clip.keep(aging, files, people, count, log)
+        clip.keep(aging, files, face_count, count, log)
     }
 
     /// Ages and encodes frames until the last one or a signal; returns their number.
@@ -210,11 +210,11 @@ impl Clip<'_> {
         &self,
         aging: &Aging,
         files: Vec<TemporaryFile>,
-        people: usize,
+        faces: usize,
         frames: usize,
         log: &mut ResumeLog,
     ) -> Result<AgedClip> {
-        let mut aged = self.result(people, frames);
+        let mut aged = self.result(faces, frames);
         for (age, complete) in aging.ages.iter().zip(files) {
             aged.add(aging, age, self.file(&age.name), complete, &self.id, log)?;
         }
@@ -226,12 +226,12 @@ impl Clip<'_> {
         &self,
         aging: &Aging,
         files: Vec<TemporaryFile>,
-        people: usize,
+        faces: usize,
         [done, count]: [usize; 2],
         log: &mut ResumeLog,
     ) -> Result<AgedClip> {
         let [seconds, duration] = [done, count].map(|frames| self.info.timing.seconds(frames));
-        let mut aged = self.result(people, done);
+        let mut aged = self.result(faces, done);
         for (age, whole) in aging.ages.iter().zip(files) {
             let file = self.partial_file(&age.name);
             let partial = truncated(&whole, seconds, self.container, &aging.out.join(&file))?;
@@ -243,14 +243,14 @@ impl Clip<'_> {
     }
 
     /// The result of `frames` frames, without files.
-    fn result(&self, people: usize, frames: usize) -> AgedClip {
+    fn result(&self, faces: usize, frames: usize) -> AgedClip {
         AgedClip {
             path: self.path.into(),
             width: self.info.width,
             height: self.info.height,
             frames,
             frame_rate: self.info.timing.rate.to_string(),
-            people,
+            faces,
             interrupted_after: None,
             videos: BTreeMap::new(),
             files: Vec::new(),

@@ -38,7 +38,7 @@ pub(crate) fn run(aging: &Aging, listing: &Listing, bases: &[PathBuf], log: Resu
     }
     progress.finish();
     let faces = TrackedFaces::of(aging, &found)?;
-    info!("people: {}, frames: {}", faces.count(), frames.len());
+    info!("faces: {}, frames: {}", faces.count(), frames.len());
     let mut video = Video { aging, frames, bases, faces, near: BTreeMap::new(), log };
     let progress = Progress::new("ageing frames");
     for frame in 0..frames.len() {

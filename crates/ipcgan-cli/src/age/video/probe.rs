@@ -169,8 +169,8 @@ fn unreadable(path: &Path, error: &anyhow::Error) -> anyhow::Error {
     let message = error.to_string().replace(&*format!("{}: ", file_url(path).to_string_lossy()), "");
     let (name, format) = (path.display(), refused_format(&message));
     match format {
-        Some(format) => anyhow!("{name} is no video of a supported format: ffmpeg recognises it as {format}"),
-        None => anyhow!("{name} is no video that can be read; copy or download it again ({message})"),
+        Some(format) => anyhow!("{name} is not a video of a supported format: ffmpeg recognises it as {format}"),
+        None => anyhow!("{name} is not a readable video; copy or download it again ({message})"),
     }
 }
 
@@ -180,7 +180,7 @@ fn refused_format(message: &str) -> Option<&str> {
 }
 
 impl Probed {
-    /// The video stream to age: the first one that is no cover picture.
+    /// The video stream to age: the first one that is not a cover picture.
     fn video(&self, path: &Path) -> Result<&Stream> {
         let mut videos = self.streams.iter().filter(|stream| stream.codec_type == "video");
         videos.find(|stream| stream.disposition.attached_pic == 0).ok_or_else(|| {
@@ -377,7 +377,7 @@ mod tests {
         let error = |message: &str| unreadable("a.mp4".as_ref(), &anyhow!("{message}")).to_string();
 
         let playlist = error("ffprobe: [hls] Format not on whitelist 'mov'; file:a.mp4: Invalid argument");
-        assert_eq!(playlist, "a.mp4 is no video of a supported format: ffmpeg recognises it as hls");
+        assert_eq!(playlist, "a.mp4 is not a video of a supported format: ffmpeg recognises it as hls");
         let cut = error("ffprobe: [mov] moov atom not found; file:a.mp4: Invalid data");
         assert!(cut.ends_with("copy or download it again (ffprobe: [mov] moov atom not found; Invalid data)"), "{cut}");
         let missing = unreadable("a.mp4".as_ref(), &MissingProgram("ffprobe").into()).to_string();

@@ -181,7 +181,7 @@ pub(super) fn input(path: &Path) -> [OsString; 6] {
     [protocols, "file,pipe".into(), formats, FORMATS.into(), input, file_url(path)]
 }
 
-/// A path that is no option, no address and no pipe: `file:-odd name.mp4`.
+/// A path that `ffmpeg` takes neither for an option nor for an address or a pipe: `file:-odd name.mp4`.
 pub(super) fn file_url(path: &Path) -> OsString {
     let mut url = OsString::from("file:");
     url.push(path);

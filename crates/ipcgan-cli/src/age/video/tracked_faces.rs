@@ -14,7 +14,7 @@ use crate::age::selection::FaceSelection;
 /// Tracked faces, with their residuals in the frames near the current one.
 pub(super) struct TrackedFaces<'a> {
     aging: &'a Aging,
-    people: Vec<Track>,
+    tracks: Vec<Track>,
     /// By frame: residuals of each track at each age.
     near: BTreeMap<usize, Vec<Option<Vec<Residual>>>>,
 }
@@ -25,13 +25,13 @@ impl<'a> TrackedFaces<'a> {
     /// # Errors
     /// There is no face, or not the selected one.
     pub(super) fn of(aging: &'a Aging, found: &[Vec<DetectedFace>]) -> Result<Self> {
-        let people = selected_tracks(track_faces(found), aging.settings.face)?;
-        Ok(Self { aging, people: people.iter().map(Track::smoothed).collect(), near: BTreeMap::new() })
+        let tracks = selected_tracks(track_faces(found), aging.settings.face)?;
+        Ok(Self { aging, tracks: tracks.iter().map(Track::smoothed).collect(), near: BTreeMap::new() })
     }
 
     /// Number of tracks.
     pub(super) fn count(&self) -> usize {
-        self.people.len()
+        self.tracks.len()
     }
 
     /// Frames whose residuals must have been added before `frame` is aged, out of `count`; older ones are forgotten.
@@ -44,7 +44,7 @@ impl<'a> TrackedFaces<'a> {
     /// Adds the residuals of a frame; those of an unreadable one (`None`) are left out of the smoothing.
     pub(super) fn add(&mut self, frame: usize, image: Option<&RgbImage>) -> Result<()> {
         let size = self.aging.photo_aging.face_aging().image_size();
-        let residuals = self.people.iter().map(|person| {
+        let residuals = self.tracks.iter().map(|person| {
             let face = image.and_then(|image| aligned(image, &person.at(frame)?, size));
             face.map(|face| self.aging.residuals(&face.image)).transpose()
         });
@@ -56,7 +56,7 @@ impl<'a> TrackedFaces<'a> {
     /// Ages the tracked faces of a frame, in place, to one of the ages.
     pub(super) fn age(&self, frame: usize, photo: &mut DynamicImage, age: usize) {
         let size = self.aging.photo_aging.face_aging().image_size();
-        for (person, track) in self.people.iter().enumerate() {
+        for (person, track) in self.tracks.iter().enumerate() {
             let Some(landmarks) = track.at(frame) else { continue };
             let residuals = smoothing_weights(frame, track.first..track.end()).into_iter();
             let residuals: Vec<(&Residual, f32)> =
@@ -76,14 +76,14 @@ impl<'a> TrackedFaces<'a> {
 }
 
 /// The selected tracks.
-fn selected_tracks(people: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
-    let count = people.len();
+fn selected_tracks(tracks: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
+    let count = tracks.len();
     let chosen: Vec<Track> = match faces {
-        FaceSelection::All => people,
+        FaceSelection::All => tracks,
         FaceSelection::Largest => {
-            people.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect()
+            tracks.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect()
         }
-        FaceSelection::Number(number) => people.into_iter().skip(number.get() - 1).take(1).collect(),
+        FaceSelection::Number(number) => tracks.into_iter().skip(number.get() - 1).take(1).collect(),
     };
     match (count, chosen.len()) {
         (0, _) => bail!("no face found in any frame"),

@@ -4,14 +4,14 @@ import * as service from "./service.js";
 const part = (id) => document.getElementById(id);
 const [file, drop, camera, viewfinder, live, take, stop] =
   ["file", "drop", "camera", "viewfinder", "live", "take", "stop"].map(part);
-const [where, status, result, stage, picture, boxes, caption, people, who, age, years, before, download] =
-  ["where", "status", "result", "stage", "picture", "boxes", "caption", "people", "who", "age", "years", "before", "download"].map(part);
+const [where, status, result, stage, image, boxes, caption, faceChoice, faceSelect, age, years, before, download] =
+  ["where", "status", "result", "stage", "image", "boxes", "caption", "face-choice", "face", "age", "years", "before", "download"].map(part);
 
 let limits = null; // age groups and upload limit
 let photo = null; // the selected file, in a format that the server reads
 let original = null; // its object URL
 let made = new Map(); // object URLs of aged photos by age and person
-let turn = 0; // responses to older requests are ignored
+let attempts = 0; // responses to older attempts are ignored
 let request = new AbortController(); // the newest one; older ones are aborted
 
 /** Abort signal of a new request; aborts the previous one. */
@@ -34,8 +34,8 @@ function failed(error) {
 
 /** Runs `work` and shows its error; if the server is unreachable, retries when it is reachable again. */
 async function attempt(work, pause = 1) {
-  const mine = ++turn;
-  const isNewest = () => mine === turn;
+  const mine = ++attempts;
+  const isNewest = () => mine === attempts;
   try {
     await work(isNewest);
   } catch (error) {
@@ -77,7 +77,7 @@ function choose(chosen) {
     original = URL.createObjectURL(photo);
     frame(found);
     report((found.faces.length === 1 ? "One face found." : `${found.faces.length} faces found.`) + note);
-    picture.src = original;
+    image.src = original;
     result.hidden = false;
     age.focus();
     show();
@@ -88,8 +88,8 @@ const called = (face) => `Person ${face.number} from the left`;
 
 /** Draws clickable boxes around the faces. */
 function frame({ width, height, faces }) {
-  who.replaceChildren(new Option("Everybody", "all"), ...faces.map((face) => new Option(called(face), face.number)));
-  people.hidden = faces.length < 2;
+  faceSelect.replaceChildren(new Option("Everybody", "all"), ...faces.map((face) => new Option(called(face), face.number)));
+  faceChoice.hidden = faces.length < 2;
   boxes.replaceChildren(...faces.map((face) => {
     const [left, top, wide, high] = face.box;
     const box = document.createElement("button");
@@ -99,7 +99,7 @@ function frame({ width, height, faces }) {
     const share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(box.style, { left: share(left, width), top: share(top, height), width: share(wide, width), height: share(high, height) });
     box.addEventListener("click", () => {
-      who.value = who.value === box.dataset.number ? "all" : box.dataset.number;
+      faceSelect.value = faceSelect.value === box.dataset.number ? "all" : box.dataset.number;
       show();
     });
     return box;
@@ -111,17 +111,17 @@ function show() {
   years.textContent = `${age.value} years`;
   age.setAttribute("aria-valuetext", years.textContent);
   for (const box of boxes.children) {
-    box.setAttribute("aria-pressed", String(who.value === "all" || who.value === box.dataset.number));
+    box.setAttribute("aria-pressed", String(faceSelect.value === "all" || faceSelect.value === box.dataset.number));
   }
   return attempt(async (isNewest) => {
     const signal = newest();
     if (before.checked) {
       stage.classList.remove("working");
-      picture.src = original;
-      picture.alt = caption.textContent = "The photo as it was";
+      image.src = original;
+      image.alt = caption.textContent = "The photo as it was";
       return;
     }
-    const [shown, face] = [age.value, who.value];
+    const [shown, face] = [age.value, faceSelect.value];
     const key = `${shown} ${face}`;
     if (!made.has(key)) {
       stage.classList.add("working");
@@ -131,8 +131,8 @@ function show() {
     }
     stage.classList.remove("working");
     if (status.classList.contains("problem")) report("");
-    picture.src = download.href = made.get(key);
-    picture.alt = caption.textContent = `The photo at ${shown} years`;
+    image.src = download.href = made.get(key);
+    image.alt = caption.textContent = `The photo at ${shown} years`;
     download.download = `${photo.name.replace(/\.[^.]*$/, "")}-${shown}.png`;
   });
 }
@@ -169,7 +169,7 @@ camera.addEventListener("click", look);
 take.addEventListener("click", photograph);
 stop.addEventListener("click", lookAway);
 age.addEventListener("input", show);
-who.addEventListener("change", show);
+faceSelect.addEventListener("change", show);
 before.addEventListener("change", show);
 drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));

@@ -21,12 +21,12 @@ async function isDrawing(file) {
 
 /** The decoded image in `file`, upright. */
 async function decoded(file) {
-  const picture = new Image();
+  const image = new Image();
   const address = URL.createObjectURL(file);
   try {
-    picture.src = address;
-    await picture.decode();
-    return picture;
+    image.src = address;
+    await image.decode();
+    return image;
   } catch {
     throw new Error(`this browser cannot show ${file.name || "the photo"}; convert it to JPEG or PNG`);
   } finally {
@@ -40,17 +40,17 @@ const encoded = (canvas, type) => new Promise((resolve) => canvas.toBlob(resolve
 export async function readable(chosen, maxBytes) {
   if (await isReadByAll(chosen)) return { photo: chosen, note: "" };
   if (await isDrawing(chosen)) throw new Error("an SVG file is not a photo");
-  const picture = await decoded(chosen);
-  const pixels = picture.naturalWidth * picture.naturalHeight;
+  const image = await decoded(chosen);
+  const pixels = image.naturalWidth * image.naturalHeight;
   const scale = Math.min(1, Math.sqrt(MAX_CANVAS_PIXELS / pixels));
   const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.floor(picture.naturalWidth * scale));
-  canvas.height = Math.max(1, Math.floor(picture.naturalHeight * scale));
+  canvas.width = Math.max(1, Math.floor(image.naturalWidth * scale));
+  canvas.height = Math.max(1, Math.floor(image.naturalHeight * scale));
   const context = canvas.getContext("2d");
   // JPEG has no transparency; the server uses a white background as well.
   context.fillStyle = "white";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
   let blob = await encoded(canvas, "image/png");
   if (blob && blob.size > maxBytes) blob = await encoded(canvas, "image/jpeg");
   if (!blob) throw new Error("this browser cannot convert the photo; convert it to JPEG or PNG");

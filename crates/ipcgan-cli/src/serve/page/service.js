@@ -9,13 +9,13 @@ export class Unreachable extends Error {
   }
 }
 
-async function answered(path, options) {
+async function request(path, options) {
   const response = await fetch(path, options).catch((error) => {
     throw error.name === "AbortError" ? error : new Unreachable();
   });
   if (response.ok) return response;
-  const answer = await response.json().catch(() => ({}));
-  throw new Error(answer.error || `the server returned status ${response.status}`);
+  const body = await response.json().catch(() => ({}));
+  throw new Error(body.error || `the server returned status ${response.status}`);
 }
 
 /** Resolves when the server is reachable again; polls every `pause` seconds. */
@@ -28,12 +28,12 @@ export async function reachable(pause) {
 }
 
 /** Age groups and upload limit. */
-export const about = async () => (await answered("api/ages")).json();
+export const about = async () => (await request("api/ages")).json();
 
 /** Size and faces of a photo. */
 export const faces = async (photo, signal) =>
-  (await answered("api/faces", { method: "POST", body: photo, signal })).json();
+  (await request("api/faces", { method: "POST", body: photo, signal })).json();
 
 /** The photo with `face` (a number or `all`) at `age` years, as an image file. */
 export const aged = async (photo, age, face, signal) =>
-  (await answered(`api/age?age=${age}&face=${face}`, { method: "POST", body: photo, signal })).blob();
+  (await request(`api/age?age=${age}&face=${face}`, { method: "POST", body: photo, signal })).blob();

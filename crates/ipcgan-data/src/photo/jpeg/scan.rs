@@ -86,13 +86,13 @@ impl Frame {
 
     /// Number of blocks of a non-interleaved component, across and down.
     fn blocks(&self, component: &Component) -> (usize, usize) {
-        let of = |length: u32, factor: u32, most: u32| (length * factor).div_ceil(most).div_ceil(8) as usize;
+        let of = |length: u32, factor: u32, max: u32| (length * factor).div_ceil(max).div_ceil(8) as usize;
         (of(self.width, component.across, self.max_across()), of(self.height, component.down, self.max_down()))
     }
 
     /// Number of minimum coded units (MCU) of an interleaved scan.
     fn groups(&self) -> usize {
-        let of = |length: u32, most: u32| length.div_ceil(8 * most) as usize;
+        let of = |length: u32, max: u32| length.div_ceil(8 * max) as usize;
         of(self.width, self.max_across()) * of(self.height, self.max_down())
     }
 }

@@ -228,7 +228,7 @@ mod tests {
     fn cube(device: &Device) -> burn_cubecl::CubeDevice {
         match device.as_dispatch() {
             burn::backend::DispatchDevice::Cube(device) => device.clone(),
-            _ => panic!("the test device is no GPU"),
+            _ => panic!("the test device is not a GPU"),
         }
     }
 

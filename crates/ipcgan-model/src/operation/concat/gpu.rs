@@ -96,7 +96,7 @@ fn concatenated(features: CubeTensor, conditions: CubeTensor, gather: &BatchGath
     restore(output)
 }
 
-/// The gradient towards features of `[batch, channels]`.
+/// The gradient with respect to features of `[batch, channels]`.
 fn concat_gradient(gradient: CubeTensor, [batch, channels]: [usize; 2], gather: &BatchGather) -> CubeTensor {
     let ([gradient], restore) = channels_last_order([gradient]);
     let gradient = contiguous(gradient);

@@ -146,7 +146,7 @@ fn forward(
     Cube::conv2d(x, weight, bias, options)
 }
 
-/// The gradient towards `x` of [`forward`].
+/// The gradient with respect to `x` of [`forward`].
 fn grad_input(
     x: FloatTensor<Cube>,
     weight: FloatTensor<Cube>,

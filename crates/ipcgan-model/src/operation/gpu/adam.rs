@@ -10,13 +10,14 @@ use cubecl::prelude::*;
 use ipcgan_kernels::Adam;
 
 use super::kernel::{contiguous, empty_like, uploaded};
+use super::multi_tensor;
 use super::tensor_list::{for_each_launch, owned_buffer, thread_stride};
-use super::together;
 
 /// Buffers of a parameter: itself before and after, its gradient and both moments.
 const BUFFERS: usize = 5;
 
-/// The updated `parameter` and both moments, which are computed at the end of [`together::together`], or at once outside of it.
+/// The updated `parameter` and both moments, which are computed at the end of [`multi_tensor::update_together`], or at
+/// once outside of it.
 ///
 /// # Panics
 /// If one of them is not on a GPU, without gradients.
@@ -31,7 +32,7 @@ pub(in super::super) fn adam_update<const D: usize>(
     let moments = moments.map(|moment| owned_buffer(primitive(moment)));
     let updated = empty_like(&parameter);
     let update = AdamUpdate { adam, parameter, updated: updated.clone(), gradient, moments: moments.clone() };
-    together::add(|waiting| waiting.adam.push(update));
+    multi_tensor::add(|waiting| waiting.adam.push(update));
     (Tensor::from_primitive::<Cube>(updated), moments.map(Tensor::from_primitive::<Cube>))
 }
 
@@ -76,10 +77,10 @@ impl AdamUpdate {
 
 /// What [`adam_kernel`] reads, in this order.
 fn factors(adam: &Adam) -> [f32; 7] {
-    let Adam { learning_rate, beta_1, beta_2, epsilon, time } = *adam;
+    let Adam { learning_rate, beta_1, beta_2, epsilon, step } = *adam;
     // Both moments begin at zero, which the last two make up for.
-    let rate = learning_rate / (1.0 - beta_1.powi(time));
-    let correction = (1.0 - beta_2.powi(time)).sqrt().recip();
+    let rate = learning_rate / (1.0 - beta_1.powi(step));
+    let correction = (1.0 - beta_2.powi(step)).sqrt().recip();
     [beta_1, 1.0 - beta_1, beta_2, 1.0 - beta_2, epsilon, rate, correction]
 }
 
@@ -134,7 +135,7 @@ mod tests {
     use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
 
-    const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, time: 0 };
+    const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, step: 0 };
 
     #[test]
     fn updates_equal_those_of_the_cpu_for_any_memory_layout() {
@@ -144,11 +145,11 @@ mod tests {
             let mut random = || random_tensors.uniform(shape, -2.0..2.0);
             let mut cpu = [random(), Tensor::zeros(shape, &Device::flex()), Tensor::zeros(shape, &Device::flex())];
             let mut found = cpu.clone().map(|tensor| tensor.to_device(&gpu));
-            for time in 1..4 {
+            for step in 1..4 {
                 let gradient = random();
                 // The gradient of a convolution's weights has another memory layout than the weights.
                 let permuted = gradient.clone().permute([0, 2, 3, 1]).to_device(&gpu).permute([0, 3, 1, 2]);
-                let adam = Adam { time, ..ADAM };
+                let adam = Adam { step, ..ADAM };
 
                 let [parameter, first, second] = found;
                 let (parameter, [first, second]) = adam_update(adam, parameter, permuted, [first, second]);
@@ -181,7 +182,7 @@ mod tests {
         let lengths: Vec<usize> = (1..=40).map(|index| index * index).chain([300_000]).collect();
         let step = |index: usize, [parameter, gradient, first, second]: [Tensor<1>; 4]| {
             // Two networks with rates of their own.
-            let adam = Adam { time: 1, learning_rate: if index < 20 { 1e-3 } else { 1e-2 }, ..ADAM };
+            let adam = Adam { step: 1, learning_rate: if index < 20 { 1e-3 } else { 1e-2 }, ..ADAM };
             adam_update(adam, parameter, gradient, [first, second]).0
         };
         let run = |parameters: Vec<[Tensor<1>; 4]>| -> Vec<_> {
@@ -191,7 +192,7 @@ mod tests {
 
         let (mut expected, mut found) = (Vec::new(), Vec::new());
         let launches_alone = KernelLaunches::of(|| expected = run(alone)).total();
-        let launches = KernelLaunches::of(|| found = together::together(|| run(grouped)));
+        let launches = KernelLaunches::of(|| found = multi_tensor::update_together(|| run(grouped)));
 
         for (found, expected) in found.into_iter().zip(expected) {
             assert_eq!(found.into_data(), expected.into_data());

@@ -6,14 +6,14 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::kernel::{contiguous, empty_like, uploaded};
+use super::multi_tensor;
 use super::tensor_list::{for_each_launch, thread_stride};
-use super::together;
 
 /// Buffers of an update: the average before and after, and the value.
 const BUFFERS: usize = 3;
 
-/// `average * decay + value * (1 - decay)`, computed at the end of [`together::together`], or at once outside of it. In new
-/// memory: Burn's learner keeps the previous average until all are updated.
+/// `average * decay + value * (1 - decay)`, computed at the end of [`multi_tensor::update_together`], or at once
+/// outside of it. In new memory: Burn's learner keeps the previous average until all are updated.
 ///
 /// # Panics
 /// If one of them is not on a GPU, without gradients.
@@ -26,7 +26,7 @@ pub(in super::super) fn ema_tensor_update<const D: usize>(
     let [average, value] = [average, value].map(|tensor| contiguous(primitive(tensor)));
     let updated = empty_like(&average);
     let update = EmaUpdate { average, updated: updated.clone(), value, decay };
-    together::add(|waiting| waiting.ema.push(update));
+    multi_tensor::add(|waiting| waiting.ema.push(update));
     Tensor::from_primitive::<Cube>(updated)
 }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut found = Vec::new();
         let launches = KernelLaunches::of(|| {
             let update = |[average, value]: [Tensor<1>; 2]| ema_tensor_update(average, value, 0.25);
-            found = together::together(|| pairs.into_iter().map(update).collect());
+            found = multi_tensor::update_together(|| pairs.into_iter().map(update).collect());
         });
 
         assert!(found.into_iter().all(|average| average.into_data().iter::<f32>().all(|value| value == 3.0)));

@@ -67,8 +67,8 @@ pub(in crate::operation) fn elementwise(client: &Client, units: usize) -> (CubeC
 
 /// Threads of a workgroup that sums up, a power of two.
 pub(in crate::operation) fn summing_threads(client: &Client) -> usize {
-    let most = client.properties().hardware.max_units_per_cube.clamp(1, MAX_THREADS);
-    1 << most.ilog2()
+    let max = client.properties().hardware.max_units_per_cube.clamp(1, MAX_THREADS);
+    1 << max.ilog2()
 }
 
 /// Adds up the `threads` values of a workgroup, a power of two; the sum is the first.

@@ -9,19 +9,19 @@
 mod adam;
 mod ema;
 pub(super) mod kernel;
+mod multi_tensor;
 mod observed;
 mod scale;
 mod square_sum;
 mod tensor_list;
-mod together;
 pub(super) mod weight_gradient;
 
 pub(super) use adam::adam_update;
 pub(super) use ema::ema_tensor_update;
+pub(super) use multi_tensor::update_together;
 pub(super) use observed::{observed_launches, without_executing};
 pub(super) use scale::ScaleTerms;
 pub(super) use square_sum::SquareTerms;
-pub(super) use together::together;
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;

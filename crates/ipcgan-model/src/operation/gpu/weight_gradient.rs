@@ -1,4 +1,4 @@
-//! Gradients of a convolution towards its weights and bias: an implicit GEMM with split-K, in two launches.
+//! Gradients of a convolution with respect to its weights and bias: an implicit GEMM with split-K, in two launches.
 //!
 //! The product of the gradient of the outputs, `[outputs, positions]`, and the input pixels in the window of each position,
 //! `[positions, taps * inputs]`, which are read where they are instead of being copied into a matrix (im2col). Positions are

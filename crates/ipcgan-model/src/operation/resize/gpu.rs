@@ -82,7 +82,7 @@ fn resized(faces: CubeTensor, ResizeSpec { side, scale, shift }: ResizeSpec) -> 
     restore(output)
 }
 
-/// The gradient towards faces of `[height, width]`.
+/// The gradient with respect to faces of `[height, width]`.
 fn resize_gradient(
     gradient: CubeTensor,
     [height, width]: [usize; 2],

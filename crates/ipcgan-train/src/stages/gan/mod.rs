@@ -16,7 +16,7 @@ use monitor::GanMonitor;
 use objective::{DIVERSITY, discriminator_objective, generator_objective};
 use samples::SampleGrids;
 
-use super::aged_faces::{aged_faces, check_aged_faces};
+use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use crate::config::{CommonSettings, SelectionMetric, StageSettings};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::realism::REALISM_AND_AGE;
@@ -55,11 +55,11 @@ impl StageDefinition for GanStage {
     }
 
     fn faces(&self, data: &TrainingData) -> TrainingData {
-        aged_faces(data)
+        age_labelled_faces(data)
     }
 
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError> {
-        check_aged_faces(Stage::Aging, config, data)
+        check_age_labelled_faces(Stage::Aging, config, data)
     }
 
     fn footprint(&self, config: &TrainingConfig) -> Footprint {

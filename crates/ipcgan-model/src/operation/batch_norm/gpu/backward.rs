@@ -11,7 +11,7 @@ use super::forward::Parameters;
 use crate::operation::gpu::kernel::{elementwise, empty, sum_of_threads};
 
 /// The sums over a part of the gradient, before the activation, and of it times the normalized values, `[2, parts, channels]`; and
-/// the gradients towards `gamma` and `beta`.
+/// the gradients with respect to `gamma` and `beta`.
 pub(super) fn gradient_sums(
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -50,7 +50,7 @@ pub(super) fn gradient_sums(
     (sums, gamma, beta)
 }
 
-/// The gradient towards `x`, from that of the output and its [`gradient_sums`].
+/// The gradient with respect to `x`, from that of the output and its [`gradient_sums`].
 pub(super) fn gradient_of_input(
     x: &CubeTensor,
     gradient: &CubeTensor,

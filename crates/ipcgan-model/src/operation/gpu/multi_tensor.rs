@@ -1,4 +1,4 @@
-//! Updates of many tensors that are launched together.
+//! Multi-tensor updates: the updates of many tensors share launches.
 
 use std::cell::RefCell;
 
@@ -6,7 +6,7 @@ use super::adam::AdamUpdate;
 use super::ema::EmaUpdate;
 
 thread_local! {
-    /// Updates of this thread that wait, inside [`together`].
+    /// Updates of this thread that wait, inside [`update_together`].
     static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) };
 }
 
@@ -24,8 +24,8 @@ impl Waiting {
     }
 }
 
-/// `run`, at the end of which all updates are launched that this thread added meanwhile.
-pub(in super::super) fn together<R>(run: impl FnOnce() -> R) -> R {
+/// Runs `run`, then launches all updates that this thread added meanwhile.
+pub(in super::super) fn update_together<R>(run: impl FnOnce() -> R) -> R {
     let is_nested = WAITING.with_borrow_mut(|waiting| {
         let is_nested = waiting.is_some();
         waiting.get_or_insert_default();
@@ -49,7 +49,7 @@ impl Drop for Discard {
     }
 }
 
-/// Adds an update to those that wait, or launches it at once outside of [`together`].
+/// Adds an update to those that wait, or launches it at once outside of [`update_together`].
 pub(super) fn add(to: impl FnOnce(&mut Waiting)) {
     let alone = WAITING.with_borrow_mut(|waiting| match waiting {
         Some(waiting) => {

@@ -10,44 +10,47 @@ use crate::age_text::MAX_AGE;
 const MIN_NAMES: usize = 8;
 
 /// Statistics of all image names.
-pub(super) struct Census {
-    /// All images.
+pub(super) struct NameStatistics {
+    /// Number of all images.
     pub(super) images: usize,
-    /// Number of names that match the pattern.
-    pub(super) fitting: usize,
+    /// Number of names that match the pattern with an age up to [`MAX_AGE`], or without one.
+    pub(super) matching: usize,
     identities: HashMap<String, usize>,
     ages: BTreeMap<u32, usize>,
 }
 
-impl Census {
+impl NameStatistics {
     /// Statistics of `images`, whose names `read` parses.
     pub(super) fn of<'a>(images: impl Iterator<Item = &'a str>, read: impl Fn(&str) -> Option<Named>) -> Self {
-        let mut census = Self { images: 0, fitting: 0, identities: HashMap::new(), ages: BTreeMap::new() };
+        let mut statistics = Self { images: 0, matching: 0, identities: HashMap::new(), ages: BTreeMap::new() };
         for file_name in images {
-            census.images += 1;
+            statistics.images += 1;
             let Some(Named { age, identity, .. }) = read(file_name) else { continue };
             if age.is_some_and(|age| age > MAX_AGE) {
                 continue;
             }
-            census.fitting += 1;
+            statistics.matching += 1;
             if let Some(identity) = identity {
-                *census.identities.entry(identity).or_default() += 1;
+                *statistics.identities.entry(identity).or_default() += 1;
             }
             if let Some(age) = age {
-                *census.ages.entry(age).or_default() += 1;
+                *statistics.ages.entry(age).or_default() += 1;
             }
         }
-        census
+        statistics
     }
 
-    /// Evidence for the name pattern `form`: nine of ten names must match, with a plausible distribution of identities
-    /// and ages.
+    /// Evidence for the name pattern `form`.
+    ///
+    /// None if no name or less than a third of the names match; doubtful if less than nine tenths match, or if the
+    /// distribution of identities and ages is implausible: one identity in more than half of the matching names, or the
+    /// same age in all of them. The distribution is tested from [`MIN_NAMES`] matching names on.
     pub(super) fn evidence(&self, form: &str) -> Evidence {
-        let seen = format!("{} of {} images are called {form}", self.fitting, self.images);
-        if 3 * self.fitting < self.images || self.fitting == 0 {
+        let seen = format!("{} of {} images are called {form}", self.matching, self.images);
+        if 3 * self.matching < self.images || self.matching == 0 {
             return Evidence::None;
         }
-        if 10 * self.fitting < 9 * self.images {
+        if 10 * self.matching < 9 * self.images {
             return Evidence::Doubtful(seen);
         }
         match self.implausible() {
@@ -56,13 +59,13 @@ impl Census {
         }
     }
 
-    /// Why the images are unlikely to be a data set of faces.
+    /// Why the names are implausible for a data set of faces; `None` if they are plausible, or too few for a test.
     fn implausible(&self) -> Option<String> {
-        if self.fitting < MIN_NAMES {
+        if self.matching < MIN_NAMES {
             return None;
         }
         if let Some((identity, count)) = self.identities.iter().max_by_key(|(name, count)| (**count, *name))
-            && 2 * count > self.fitting
+            && 2 * count > self.matching
         {
             return Some(format!("{count} of them would show one identity, `{identity}`"));
         }

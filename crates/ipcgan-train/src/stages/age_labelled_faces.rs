@@ -5,12 +5,12 @@ use ipcgan_data::check_groups;
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The faces of `data` with an age.
-pub(super) fn aged_faces(data: &TrainingData) -> TrainingData {
+pub(super) fn age_labelled_faces(data: &TrainingData) -> TrainingData {
     data.selected(|label| label.group.is_some())
 }
 
-/// Rejects data without a face of every age group in both splits.
-pub(super) fn check_aged_faces(
+/// Rejects data in which a split lacks a face of some age group.
+pub(super) fn check_age_labelled_faces(
     stage: Stage,
     config: &TrainingConfig,
     data: &TrainingData,

@@ -130,7 +130,7 @@ fn age_all(
     let mut progress = None;
     let mut stopped = None;
     for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
-        if media.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
+        if stopped.is_none() && media.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
             let text = "interrupted; run the command again with the photos and videos that are not aged yet";
             stopped = Some(ExitReason::Stopped(text.into()).into());
         }

@@ -248,8 +248,8 @@ pub(crate) struct Results<'a> {
     job: &'a Job<'a>,
     log: &'a mut ResumeLog,
     format: PhotoFormat,
-    /// Number of images that are rendered and encoded at once.
-    at_once: usize,
+    /// Number of images that are rendered and encoded concurrently.
+    concurrency: usize,
     /// Relative to the output folder.
     pub(crate) written: Vec<PathBuf>,
     by_age: BTreeMap<String, PathBuf>,
@@ -258,19 +258,21 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
-        /// Pixels of all images that are rendered at once: about 1 GB.
-        const PIXELS_AT_ONCE: u64 = 100_000_000;
+        /// Maximum number of pixels of all images that are rendered concurrently: at most 0.8 GB, as a pixel has up to 8
+        /// bytes.
+        const MAX_CONCURRENT_PIXELS: u64 = 100_000_000;
         let pixels = u64::from(photo.image.width()) * u64::from(photo.image.height());
-        let at_once = (PIXELS_AT_ONCE / pixels.max(1)).clamp(1, rayon::current_num_threads() as u64) as usize;
+        let concurrency =
+            (MAX_CONCURRENT_PIXELS / pixels.max(1)).clamp(1, rayon::current_num_threads() as u64) as usize;
         let format = aging.settings.format.of(photo);
-        Self { aging, job, log, format, at_once, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
+        Self { aging, job, log, format, concurrency, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }
 
     /// Renders and encodes `outputs` in parallel, and writes them in order. Writes the images before the first that
     /// cannot be encoded.
     fn write_all(&mut self, outputs: Vec<Output<'_>>) -> Result<()> {
         let source = self.job.source.name();
-        for outputs in outputs.chunks(self.at_once) {
+        for outputs in outputs.chunks(self.concurrency) {
             let encoded: Vec<Result<Vec<u8>>> =
                 outputs.par_iter().map(|output| encoded(&(output.render)(), self.format_of(output), source)).collect();
             for (output, bytes) in outputs.iter().zip(encoded) {

@@ -10,44 +10,21 @@
 mod glasses;
 mod optical_flow;
 mod plane;
+mod statistics;
+mod strength;
 mod transition;
 
-use burn::config::Config;
+pub use strength::PrototypeStrength;
+
 use image::RgbImage;
 use ipcgan_model::AgeGroups;
 use rayon::prelude::*;
 
 use crate::{DataError, FaceSet, Gender, check_groups, photo};
 use glasses::weight_without_glasses;
-use optical_flow::REFERENCE_SIDE;
-use plane::{Plane, ordered_sum};
+use plane::ordered_sum;
+use statistics::{Prototype, channels, frequency_bands, luminance};
 use transition::Transition;
-
-/// Standard deviations of the Gaussians between the frequency bands, in pixels at a side of 128.
-const BANDS: [f32; 3] = [1.0, 2.0, 4.0];
-/// Standard deviation, at a side of 128, of the blur of magnitudes.
-const MAGNITUDE_BLUR: f32 = 2.0;
-/// Weights of red, green and blue in luminance (ITU-R BT.601).
-const LUMINANCE: [f32; 3] = [0.299, 0.587, 0.114];
-/// Added to magnitudes before the logarithm: half a level, as flat areas have no detail.
-const FLAT: f32 = 0.5;
-
-/// Strength of each part of prototype ageing; 0 is no change, 1 the mean difference.
-///
-/// The defaults age faces of FairFace about as far as real faces of the groups; more shape makes them easier to tell from
-/// real ones (docs/experiments.md).
-#[derive(Config, Debug, PartialEq)]
-pub struct PrototypeStrength {
-    /// Factor of the displacements. Default: 0.7.
-    #[config(default = 0.7)]
-    pub shape: f64,
-    /// Exponent of the ratio of colours. Default: 4.5.
-    #[config(default = 4.5)]
-    pub colour: f64,
-    /// Exponent of the ratio of magnitudes of each frequency band. Default: 5.
-    #[config(default = 5.0)]
-    pub detail: f64,
-}
 
 /// Ages faces by prototypes: statistics of a set of labelled faces, by age group and gender.
 pub struct PrototypeAging {
@@ -55,43 +32,6 @@ pub struct PrototypeAging {
     groups: usize,
     /// By gender: female, male, and all faces (for faces of unknown gender); then by target group.
     transitions: Vec<Option<Transition>>,
-}
-
-/// Statistics of the faces of an age group and gender.
-#[derive(Clone)]
-struct Prototype {
-    mean: [Plane; 3],
-    /// Geometric mean of the magnitude of each frequency band of luminance. It hardly depends on the few faces with a beard,
-    /// whose bands are many times stronger there.
-    magnitudes: Vec<Plane>,
-}
-
-/// Frequency bands of `luminance` (differences of Gaussians), finest first.
-fn frequency_bands(luminance: &Plane) -> Vec<Plane> {
-    let scale = luminance.side as f32 / REFERENCE_SIDE;
-    let mut upper = luminance.clone();
-    BANDS
-        .iter()
-        .map(|sigma| {
-            let lower = luminance.blurred(sigma * scale);
-            let band = upper.zip(&lower, |upper, lower| upper - lower);
-            upper = lower;
-            band
-        })
-        .collect()
-}
-
-/// The colour channels of `face`, in [0, 255].
-fn channels(face: &RgbImage) -> [Plane; 3] {
-    let side = face.width() as usize;
-    [0, 1, 2].map(|channel| Plane::of(face.pixels().map(|pixel| f32::from(pixel[channel])).collect(), side))
-}
-
-fn luminance(channels: &[Plane; 3]) -> Plane {
-    let [red, green, blue] = channels;
-    let [r, g, b] = LUMINANCE;
-    let both = red.zip(green, |red, green| r * red + g * green);
-    both.zip(blue, |both, blue| both + b * blue)
 }
 
 impl PrototypeAging {
@@ -114,11 +54,7 @@ impl PrototypeAging {
     ) -> Result<Self, DataError> {
         check_groups(faces, groups, "the set of faces for prototypes")?;
         let (side, count) = (side as usize, groups.count());
-        let zero = Prototype {
-            mean: [0, 1, 2].map(|_| Plane::zeros(side)),
-            magnitudes: BANDS.iter().map(|_| Plane::zeros(side)).collect(),
-        };
-        let mut sums = vec![(0.0, zero); Self::CLASSES * count];
+        let mut sums = vec![(0.0, Prototype::zeros(side)); Self::CLASSES * count];
         let statistics = |index: usize| -> Result<_, DataError> {
             let label = faces.label(index);
             let Some(group) = label.group.filter(|group| *group < count) else { return Ok(None) };
@@ -179,42 +115,6 @@ fn class_of(gender: Option<Gender>) -> usize {
         Some(Gender::Female) => 0,
         Some(Gender::Male) => 1,
         None => PrototypeAging::ALL,
-    }
-}
-
-impl Prototype {
-    fn add(&mut self, weight: f32, channels: &[Plane; 3], bands: &[Plane]) {
-        let add = |sum: &mut Plane, other: &Plane, f: fn(f32) -> f32| {
-            sum.values.iter_mut().zip(&other.values).for_each(|(sum, value)| *sum += weight * f(*value));
-        };
-        self.mean.iter_mut().zip(channels).for_each(|(sum, channel)| add(sum, channel, |value| value));
-        self.magnitudes.iter_mut().zip(bands).for_each(|(sum, band)| add(sum, band, |value| (value.abs() + FLAT).ln()));
-    }
-
-    /// Means from weighted sums and the sum of the weights, made symmetric; none without faces.
-    fn averaged(self, weights: f32) -> Option<Self> {
-        let symmetric = |sum: Plane| sum.zip(&sum.flipped(), |one, other| (one + other) / (2.0 * weights));
-        let magnitude = |sum: Plane| {
-            let blur = MAGNITUDE_BLUR * sum.side as f32 / REFERENCE_SIDE;
-            symmetric(sum).map(f32::exp).blurred(blur)
-        };
-        (weights > 0.0).then(|| Self {
-            mean: self.mean.map(symmetric),
-            magnitudes: self.magnitudes.into_iter().map(magnitude).collect(),
-        })
-    }
-
-    /// Mean of `groups`, each with the same weight; magnitudes are geometric means.
-    fn mean_of(groups: &[&Self]) -> Self {
-        let mean = |plane: &dyn Fn(&Self) -> Plane| {
-            let sum = groups.iter().map(|group| plane(group)).reduce(|sum, plane| sum.zip(&plane, |a, b| a + b));
-            sum.expect("there are age groups").map(|sum| sum / groups.len() as f32)
-        };
-        let magnitude = |band: usize| mean(&|group: &Self| group.magnitudes[band].map(f32::ln)).map(f32::exp);
-        Self {
-            mean: std::array::from_fn(|channel| mean(&|group: &Self| group.mean[channel].clone())),
-            magnitudes: (0..BANDS.len()).map(magnitude).collect(),
-        }
     }
 }
 

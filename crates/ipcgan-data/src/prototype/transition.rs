@@ -4,7 +4,8 @@ use image::RgbImage;
 
 use super::optical_flow::{REFERENCE_SIDE, optical_flow};
 use super::plane::Plane;
-use super::{Prototype, PrototypeStrength, channels, frequency_bands, luminance};
+use super::statistics::{Prototype, channels, frequency_bands, luminance};
+use super::strength::PrototypeStrength;
 
 /// Standard deviation, at a side of 128, of the blur of colours.
 const COLOUR_BLUR: f32 = 1.5;

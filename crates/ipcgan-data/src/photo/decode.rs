@@ -10,12 +10,10 @@ use super::content::{self, Content};
 use super::end_marker::{self, EndMarker};
 use super::feature::Feature;
 use super::jpeg;
-use super::limits::{MAX_FILE_BYTES, MAX_PIXELS};
+use super::limits::{MAX_FILE_BYTES, MAX_PIXELS, check_size};
 use super::{DecodeFault, ImageKind, Original};
 use crate::{DataError, file_bytes};
 
-/// Minimum width and height of an image, in pixels.
-const MIN_SIDE: u32 = 8;
 /// Maximum memory of a decoder in bytes: `MAX_PIXELS` at 16 bits a channel.
 const MAX_MEMORY: u64 = 8 * MAX_PIXELS;
 
@@ -191,16 +189,6 @@ fn reader<S: Source>(file: S, format: ImageFormat) -> ImageReader<S> {
     limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits);
     reader
-}
-
-pub(super) fn check_size((width, height): (u32, u32), path: &Path) -> Result<(), DataError> {
-    if width < MIN_SIDE || height < MIN_SIDE {
-        return Err(DataError::TooSmall { path: path.into(), width, height, min: MIN_SIDE });
-    }
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(DataError::TooLarge { path: path.into(), width, height, limit: MAX_PIXELS });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

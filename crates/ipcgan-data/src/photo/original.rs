@@ -10,8 +10,8 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageResult, Rgb, RgbImage, RgbaImage};
 use ipcgan_system::write_atomic;
 
-use super::decode::check_size;
 use super::end_marker::EndMarker;
+use super::limits::check_size;
 use super::{ImageKind, PhotoFormat, PhotoWarning, exif};
 use crate::DataError;
 

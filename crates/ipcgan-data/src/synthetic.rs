@@ -12,6 +12,7 @@ mod eyes;
 mod hair;
 mod head;
 mod lines;
+mod look;
 mod mouth;
 mod nose;
 mod person;

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::canvas::{Canvas, MIDDLE, Position, Shape, on_side};
 use super::colour::{BLACK, Colour, WHITE};
-use super::render::Look;
+use super::look::Look;
 use crate::random::random;
 
 /// Height of the eyes in the image.

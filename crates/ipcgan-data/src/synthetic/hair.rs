@@ -4,8 +4,8 @@ use rand::RngExt;
 
 use super::canvas::{Canvas, MIDDLE, Position, Shape, both_sides};
 use super::colour::Colour;
+use super::look::Look;
 use super::person::HairStyle;
-use super::render::Look;
 use crate::random::random;
 
 /// Height of the top of the hair, above the image.

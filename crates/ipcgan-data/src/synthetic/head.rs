@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::canvas::{Canvas, MIDDLE, Position, Shape, both_sides, on_side};
 use super::colour::{Colour, WHITE};
-use super::render::Look;
+use super::look::Look;
 use crate::random::random;
 
 /// Top of the skull, above the image.

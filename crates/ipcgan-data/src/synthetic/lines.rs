@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 
 use super::canvas::{Canvas, MIDDLE, Position, on_side};
 use super::colour::{Colour, WHITE};
-use super::render::Look;
+use super::look::Look;
 use crate::random::random;
 
 /// Draws the lines of this age, along paths that are fixed for this person.

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::canvas::{Canvas, MIDDLE, Shape, both_sides, on_side};
 use super::colour::{Colour, WHITE};
-use super::render::Look;
+use super::look::Look;
 use crate::random::random;
 
 /// Height of the corners of the mouth in the image.

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, MIDDLE, Shape, on_side};
 use super::colour::{Colour, WHITE};
-use super::render::Look;
+use super::look::Look;
 
 /// Draws the nose.
 pub(super) fn draw(canvas: &mut Canvas, look: &Look) {

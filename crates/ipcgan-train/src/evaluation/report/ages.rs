@@ -5,7 +5,7 @@ use ipcgan_data::page::data_url;
 use maud::{Markup, html};
 
 use super::super::{Comparison, Interval, Method, Pair};
-use super::{number, optional, shown};
+use super::format::{number, optional, shown};
 
 pub(super) fn years(comparison: &Comparison, groups: &[String]) -> Markup {
     html! {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::{Comparison, Distribution, FALSE_ACCEPT_RATES, Realism, Teachers, TwoSample};
-use super::{number, optional, shown};
+use super::format::{number, optional, shown};
 
 pub(super) fn teachers_section(teachers: &Teachers, majority_class_rate: f64) -> Markup {
     html! {

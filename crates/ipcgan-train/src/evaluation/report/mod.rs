@@ -1,6 +1,7 @@
 //! HTML report of an evaluation, self-contained.
 
 mod ages;
+mod format;
 mod images;
 
 use image::RgbImage;
@@ -8,7 +9,7 @@ use ipcgan_data::aged_sheet;
 use ipcgan_data::page::{data_url, page};
 use maud::{Markup, html};
 
-use super::{Evaluation, GenderMetrics, Interval};
+use super::{Evaluation, GenderMetrics};
 use ages::{ageing, by_pair, confusion, regressed_ages, years, years_plot};
 use images::{identity, quality, realism, teachers_section};
 
@@ -82,19 +83,4 @@ fn gender(metrics: &GenderMetrics, groups: &[String]) -> Markup {
         (identity(comparison, groups))
         (realism(comparison, groups, "recogniser's embeddings", |realism| &realism.recogniser))
     }
-}
-
-fn number(value: f64, digits: usize) -> String {
-    format!("{value:.digits$}")
-}
-
-fn optional(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "–".into(), |value| number(value, digits))
-}
-
-fn shown(interval: Option<&Interval>, digits: usize) -> String {
-    let text = |interval: &Interval| {
-        format!("{:.digits$} [{:.digits$}, {:.digits$}]", interval.value, interval.low, interval.high)
-    };
-    interval.map_or_else(|| "–".into(), text)
 }

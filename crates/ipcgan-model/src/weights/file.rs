@@ -7,8 +7,7 @@ use burn::tensor::Device;
 
 use super::contents::Contents;
 use super::metadata::{Metadata, complete};
-use super::networks::allocated;
-use super::{Network, Weights};
+use super::networks::{Network, Weights, allocated};
 use crate::{AgeGroups, ModelError};
 
 /// A weights file, read once, of any [`WeightsFormat`](super::WeightsFormat): its metadata name the network to load.

@@ -32,20 +32,9 @@ use contents::{Contents, fill_from_record};
 pub use file::WeightsFile;
 pub use format::WeightsFormat;
 use metadata::entries_of;
-pub use networks::Network;
 use networks::allocated;
+pub use networks::{Network, Weights};
 use tensors::{check_values, counted};
-
-/// Contents of a weights file.
-#[derive(Debug)]
-pub struct Weights<N: Network> {
-    /// The network with its weights.
-    pub network: N,
-    /// The configuration that it was trained with.
-    pub config: N::Config,
-    /// The age groups that it was trained for.
-    pub age_groups: AgeGroups,
-}
 
 /// Floating-point format of a weights file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The networks that weights files can hold.
+//! The networks that weights files can hold, and the contents of a file with one.
 //!
 //! A file may name any size, so sizes are checked before the memory for them is taken.
 
@@ -33,6 +33,17 @@ pub trait Network: Module {
     /// The network with weights that are about to be replaced; the configuration is one that
     /// [`Network::num_params_of`] accepts.
     fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Self;
+}
+
+/// Contents of a weights file.
+#[derive(Debug)]
+pub struct Weights<N: Network> {
+    /// The network with its weights.
+    pub network: N,
+    /// The configuration that it was trained with.
+    pub config: N::Config,
+    /// The age groups that it was trained for.
+    pub age_groups: AgeGroups,
 }
 
 /// Maximum ratio of a network's parameters to those for which its file has room: an incomplete file gets an error that

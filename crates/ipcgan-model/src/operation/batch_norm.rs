@@ -3,6 +3,9 @@
 mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod spec;
+
+pub(crate) use spec::BatchNormPass;
 
 #[cfg(feature = "gpu")]
 use burn::backend::Cube;
@@ -15,15 +18,7 @@ use ipcgan_kernels::Activation;
 
 use super::activation::activate;
 use super::engine::{Engine, engine};
-
-/// A pass of a batch norm over a batch in training.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BatchNormPass {
-    /// Number of ghost batches: equal parts of the batch, each of which is normalized by its own statistics.
-    pub(crate) chunks: usize,
-    /// Share of each part in the running statistics.
-    pub(crate) momentum: f64,
-}
+use spec::{BatchNormOutput, BatchNormSpec};
 
 /// Applies `layer` to each part of the batch, then an activation; `pass.momentum` replaces the layer's momentum.
 ///
@@ -66,14 +61,6 @@ fn by_burn(layer: &BatchNorm, x: Tensor<4>, BatchNormPass { chunks, momentum }: 
     Tensor::cat(x.chunk(chunks, 0).into_iter().map(|part| layer.forward(part)).collect(), 0)
 }
 
-/// Arguments of a batch norm that are not tensors.
-#[derive(Clone, Copy, Debug)]
-struct BatchNormSpec {
-    epsilon: f32,
-    pass: BatchNormPass,
-    activation: Activation,
-}
-
 /// Batch norm on the CPU and on GPUs.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait BatchNormOps: Backend {
@@ -88,9 +75,6 @@ trait BatchNormOps: Backend {
         spec: BatchNormSpec,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
-
-/// Output, running mean and running variance.
-type BatchNormOutput<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>);
 
 impl BatchNormOps for Flex {
     fn batch_norm(

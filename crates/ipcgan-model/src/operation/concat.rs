@@ -2,6 +2,9 @@
 
 #[cfg(feature = "gpu")]
 mod gpu;
+mod spec;
+
+pub(crate) use spec::BatchGather;
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -14,28 +17,6 @@ use ipcgan_kernels::{ConditionConcat, Nhwc};
 
 use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
-
-/// Gathers equal parts of a batch by index.
-#[derive(Clone, Debug)]
-pub(crate) struct BatchGather {
-    /// Number of parts of the batch.
-    pub(crate) parts: usize,
-    /// Indices of the parts that make up the output.
-    pub(crate) indices: Vec<usize>,
-}
-
-impl BatchGather {
-    /// The whole batch, unchanged.
-    pub(crate) fn identity() -> Self {
-        Self { parts: 1, indices: vec![0] }
-    }
-
-    /// For each image of the output, the index of its image in the input.
-    fn images(&self, batch: usize) -> Vec<usize> {
-        let part = batch / self.parts;
-        self.indices.iter().flat_map(|index| index * part..(index + 1) * part).collect()
-    }
-}
 
 /// Gathers parts of `features` and appends `conditions` as channels that are constant over
 /// all pixels; conditions have no gradient.

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "gpu")]
 mod gpu;
+mod spec;
+
+pub(crate) use spec::ResizeSpec;
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -14,17 +17,6 @@ use ipcgan_kernels::{Nhwc, Resize};
 
 use super::engine::{Engine, engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
-
-/// How to resize three channels to squares, and what happens to their values.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ResizeSpec {
-    /// Side of the output.
-    pub(crate) side: usize,
-    /// Factor of the values.
-    pub(crate) scale: f32,
-    /// Added to each channel after scaling.
-    pub(crate) shift: [f32; 3],
-}
 
 /// `faces` resized bilinearly, with half-pixel centres, as `spec` says: `[batch, 3, height, width]` to
 /// `[batch, 3, side, side]`; none if kernels do not apply.

@@ -8,7 +8,7 @@ use burn::backend::{Autodiff, AutodiffBackend, Flex};
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{BatchNormGradients, BatchNormParams, BatchStatistics, InstructionSet};
 
-use super::{BatchNormOutput, BatchNormPass, BatchNormSpec};
+use super::spec::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
 /// The output, and the running mean and variance after each part.

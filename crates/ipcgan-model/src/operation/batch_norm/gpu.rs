@@ -17,7 +17,7 @@ use ipcgan_kernels::Activation;
 use self::backward::{gradient_of_input, gradient_sums};
 use self::blocks::Blocks;
 use self::forward::{Parameters, apply, statistics};
-use super::{BatchNormOutput, BatchNormPass, BatchNormSpec};
+use super::spec::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::gpu::{channels_last, dims, kernel, reshaped};
 
 /// Output, and the running mean and variance after it.

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::BatchGather;
+use super::spec::BatchGather;
 use crate::operation::gpu::kernel::{contiguous, elementwise, empty, uploaded_indices};
 use crate::operation::gpu::{channels_last_order, dims};
 

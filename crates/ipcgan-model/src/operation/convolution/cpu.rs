@@ -14,7 +14,7 @@ use ipcgan_kernels::{
     channel_sums, weight_gradient,
 };
 
-use super::UPSAMPLE_PARAMS;
+use super::spec::UPSAMPLE_PARAMS;
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, tensor, values};
 
 /// [`super::convolution`] on the CPU.

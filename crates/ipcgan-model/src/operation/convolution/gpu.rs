@@ -11,7 +11,7 @@ use burn::tensor::{DType, FloatDType, Slice, Tensor};
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward};
 use ipcgan_kernels::ConvParams;
 
-use super::UPSAMPLE_PARAMS;
+use super::spec::UPSAMPLE_PARAMS;
 use crate::operation::Precision;
 use crate::operation::gpu::dims;
 use crate::operation::gpu::weight_gradient::{BiasGradient, ParameterGradients, parameter_gradients};

@@ -10,31 +10,10 @@ use cubecl::prelude::*;
 use ipcgan_kernels::Adam;
 
 use super::kernel::{contiguous, empty_like, uploaded};
-use super::multi_tensor;
 use super::tensor_list::{for_each_launch, owned_buffer, thread_stride};
 
 /// Buffers of a parameter: itself before and after, its gradient and both moments.
 const BUFFERS: usize = 5;
-
-/// The updated `parameter` and both moments, which are computed at the end of [`multi_tensor::update_together`], or at
-/// once outside of it.
-///
-/// # Panics
-/// If one of them is not on a GPU, without gradients.
-pub(in super::super) fn adam_update<const D: usize>(
-    adam: Adam,
-    parameter: Tensor<D>,
-    gradient: Tensor<D>,
-    moments: [Tensor<D>; 2],
-) -> (Tensor<D>, [Tensor<D>; 2]) {
-    let primitive = |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
-    let [parameter, gradient] = [parameter, gradient].map(|tensor| contiguous(primitive(tensor)));
-    let moments = moments.map(|moment| owned_buffer(primitive(moment)));
-    let updated = empty_like(&parameter);
-    let update = AdamUpdate { adam, parameter, updated: updated.clone(), gradient, moments: moments.clone() };
-    multi_tensor::add(|waiting| waiting.adam.push(update));
-    (Tensor::from_primitive::<Cube>(updated), moments.map(Tensor::from_primitive::<Cube>))
-}
 
 /// An update of one parameter; all tensors are contiguous.
 pub(super) struct AdamUpdate {
@@ -47,6 +26,25 @@ pub(super) struct AdamUpdate {
 }
 
 impl AdamUpdate {
+    /// The update, the updated parameter and both moments; the tensors are computed by [`AdamUpdate::launch`].
+    ///
+    /// # Panics
+    /// If one of them is not on a GPU, without gradients.
+    pub(super) fn of<const D: usize>(
+        adam: Adam,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        moments: [Tensor<D>; 2],
+    ) -> (Self, Tensor<D>, [Tensor<D>; 2]) {
+        let primitive =
+            |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
+        let [parameter, gradient] = [parameter, gradient].map(|tensor| contiguous(primitive(tensor)));
+        let moments = moments.map(|moment| owned_buffer(primitive(moment)));
+        let updated = empty_like(&parameter);
+        let update = Self { adam, parameter, updated: updated.clone(), gradient, moments: moments.clone() };
+        (update, Tensor::from_primitive::<Cube>(updated), moments.map(Tensor::from_primitive::<Cube>))
+    }
+
     /// Launches `updates`; neighbours with equal hyperparameters on one device share launches.
     pub(super) fn launch(updates: Vec<Self>) {
         let alike = |a: &Self, b: &Self| a.adam == b.adam && a.gradient.device == b.gradient.device;
@@ -129,6 +127,7 @@ fn update(tensors: &mut AdamTensors, factors: &[f32], #[comptime] threads: usize
 mod tests {
     use burn::tensor::Device;
 
+    use super::super::multi_tensor::{adam_update, update_together};
     use super::super::tensor_list::tensors_per_launch;
     use super::super::tests::{largest_share, test_gpu};
     use super::*;
@@ -192,7 +191,7 @@ mod tests {
 
         let (mut expected, mut found) = (Vec::new(), Vec::new());
         let launches_alone = KernelLaunches::of(|| expected = run(alone)).total();
-        let launches = KernelLaunches::of(|| found = multi_tensor::update_together(|| run(grouped)));
+        let launches = KernelLaunches::of(|| found = update_together(|| run(grouped)));
 
         for (found, expected) in found.into_iter().zip(expected) {
             assert_eq!(found.into_data(), expected.into_data());

@@ -6,29 +6,10 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::kernel::{contiguous, empty_like, uploaded};
-use super::multi_tensor;
 use super::tensor_list::{for_each_launch, thread_stride};
 
 /// Buffers of an update: the average before and after, and the value.
 const BUFFERS: usize = 3;
-
-/// `average * decay + value * (1 - decay)`, computed at the end of [`multi_tensor::update_together`], or at once
-/// outside of it. In new memory: Burn's learner keeps the previous average until all are updated.
-///
-/// # Panics
-/// If one of them is not on a GPU, without gradients.
-pub(in super::super) fn ema_tensor_update<const D: usize>(
-    average: Tensor<D>,
-    value: Tensor<D>,
-    decay: f64,
-) -> Tensor<D> {
-    let primitive = |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
-    let [average, value] = [average, value].map(|tensor| contiguous(primitive(tensor)));
-    let updated = empty_like(&average);
-    let update = EmaUpdate { average, updated: updated.clone(), value, decay };
-    multi_tensor::add(|waiting| waiting.ema.push(update));
-    Tensor::from_primitive::<Cube>(updated)
-}
 
 /// An update of one average; all tensors are contiguous.
 pub(super) struct EmaUpdate {
@@ -39,6 +20,21 @@ pub(super) struct EmaUpdate {
 }
 
 impl EmaUpdate {
+    /// The update, and the updated average, which is computed by [`EmaUpdate::launch`].
+    ///
+    /// In new memory: Burn's learner keeps the previous average until all are updated.
+    ///
+    /// # Panics
+    /// If one of them is not on a GPU, without gradients.
+    pub(super) fn of<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> (Self, Tensor<D>) {
+        let primitive =
+            |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
+        let [average, value] = [average, value].map(|tensor| contiguous(primitive(tensor)));
+        let updated = empty_like(&average);
+        let update = Self { average, updated: updated.clone(), value, decay };
+        (update, Tensor::from_primitive::<Cube>(updated))
+    }
+
     /// Launches `updates`; neighbours with equal decay on one device share launches.
     pub(super) fn launch(updates: Vec<Self>) {
         let alike = |a: &Self, b: &Self| a.decay == b.decay && a.average.device == b.average.device;
@@ -101,6 +97,7 @@ fn update(tensors: &mut EmaTensors, factors: &[f32], #[comptime] threads: usize)
 
 #[cfg(test)]
 mod tests {
+    use super::super::multi_tensor::{ema_tensor_update, update_together};
     use super::super::tests::{largest_share, test_gpu};
     use super::*;
     use crate::operation::KernelLaunches;
@@ -127,7 +124,7 @@ mod tests {
         let mut found = Vec::new();
         let launches = KernelLaunches::of(|| {
             let update = |[average, value]: [Tensor<1>; 2]| ema_tensor_update(average, value, 0.25);
-            found = multi_tensor::update_together(|| pairs.into_iter().map(update).collect());
+            found = update_together(|| pairs.into_iter().map(update).collect());
         });
 
         assert!(found.into_iter().all(|average| average.into_data().iter::<f32>().all(|value| value == 3.0)));

@@ -16,9 +16,7 @@ mod square_sum;
 mod tensor_list;
 pub(super) mod weight_gradient;
 
-pub(super) use adam::adam_update;
-pub(super) use ema::ema_tensor_update;
-pub(super) use multi_tensor::update_together;
+pub(super) use multi_tensor::{adam_update, ema_tensor_update, update_together};
 pub(super) use observed::{observed_launches, without_executing};
 pub(super) use scale::ScaleTerms;
 pub(super) use square_sum::SquareTerms;

@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 
+use burn::tensor::Tensor;
+use ipcgan_kernels::Adam;
+
 use super::adam::AdamUpdate;
 use super::ema::EmaUpdate;
 
@@ -12,9 +15,9 @@ thread_local! {
 
 /// Updates of each kind, which do not depend on one another.
 #[derive(Default)]
-pub(super) struct Waiting {
-    pub(super) adam: Vec<AdamUpdate>,
-    pub(super) ema: Vec<EmaUpdate>,
+struct Waiting {
+    adam: Vec<AdamUpdate>,
+    ema: Vec<EmaUpdate>,
 }
 
 impl Waiting {
@@ -22,6 +25,36 @@ impl Waiting {
         AdamUpdate::launch(self.adam);
         EmaUpdate::launch(self.ema);
     }
+}
+
+/// The updated `parameter` and both moments, which are computed at the end of [`update_together`], or at once outside
+/// of it.
+///
+/// # Panics
+/// If one of them is not on a GPU, without gradients.
+pub(in super::super) fn adam_update<const D: usize>(
+    adam: Adam,
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let (update, parameter, moments) = AdamUpdate::of(adam, parameter, gradient, moments);
+    add(|waiting| waiting.adam.push(update));
+    (parameter, moments)
+}
+
+/// `average * decay + value * (1 - decay)`, computed at the end of [`update_together`], or at once outside of it.
+///
+/// # Panics
+/// If one of them is not on a GPU, without gradients.
+pub(in super::super) fn ema_tensor_update<const D: usize>(
+    average: Tensor<D>,
+    value: Tensor<D>,
+    decay: f64,
+) -> Tensor<D> {
+    let (update, average) = EmaUpdate::of(average, value, decay);
+    add(|waiting| waiting.ema.push(update));
+    average
 }
 
 /// Runs `run`, then launches all updates that this thread added meanwhile.
@@ -50,7 +83,7 @@ impl Drop for Discard {
 }
 
 /// Adds an update to those that wait, or launches it at once outside of [`update_together`].
-pub(super) fn add(to: impl FnOnce(&mut Waiting)) {
+fn add(to: impl FnOnce(&mut Waiting)) {
     let alone = WAITING.with_borrow_mut(|waiting| match waiting {
         Some(waiting) => {
             to(waiting);

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::ResizeSpec;
+use super::spec::ResizeSpec;
 use crate::operation::gpu::kernel::{contiguous, elementwise, empty};
 use crate::operation::gpu::{channels_last_order, dims};
 

@@ -74,6 +74,8 @@ def commands(work: str, batch: int, options: argparse.Namespace, program: str) -
     pytorch = [*theirs, "pytorch", work, str(batch), str(options.threads)]
     if options.device != "cpu":
         ours = {f"ipcgan, {device}": [program, work, str(batch), device] for device in options.device.split(",")}
+        if work == "embedded":
+            return ours
         return ours | {"PyTorch": [*pytorch, "cuda"], "PyTorch, full float32": [*pytorch, "cuda", "full"]}
     found = {
         "ipcgan": [program, work, str(batch)],

@@ -1,7 +1,8 @@
-"""PyTorch's and ONNX Runtime's side of the comparison; answers as `ours.rs` does.
+"""PyTorch's and ONNX Runtime's side of the comparison; prints what `ours.rs` prints.
 
-compare.py starts it as `theirs.py pytorch|onnxruntime step|generator|alexnet|embedded BATCH THREADS DEVICE [full|FILE]`;
-FILE is the ONNX file of the embedded weights; with `full`, a GPU does not round the factors of convolutions to TF32, which is PyTorch's default there.
+compare.py starts it as `theirs.py pytorch step|generator|alexnet BATCH THREADS DEVICE [full]`, where with `full` a GPU
+does not round the factors of convolutions to TF32, which is PyTorch's default there; or as `theirs.py onnxruntime
+generator|alexnet|embedded BATCH THREADS cpu [FILE]`, where FILE is the ONNX file of the embedded weights.
 """
 
 import io
@@ -73,7 +74,9 @@ def network(work: str, batch: int):
     if work == "generator":
         planes = F.one_hot(groups(batch), reference.AGE_GROUPS).float()[:, :, None, None]
         return PlanesGenerator().eval(), (faces(batch), planes.expand(-1, -1, 128, 128).contiguous())
-    return AgeNet().eval(), (faces(batch),)
+    if work == "alexnet":
+        return AgeNet().eval(), (faces(batch),)
+    raise ValueError(f"PyTorch does not run {work}")
 
 
 class PlanesGenerator(reference.Generator):

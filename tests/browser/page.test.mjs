@@ -267,7 +267,7 @@ const idle = (page) => page.waitForFunction(() => {
   return !document.querySelector("#stage").classList.contains("working") && image.complete && image.naturalWidth > 0;
 });
 
-/** Waits for a image with an alternative text of `name`, and until it has been loaded. */
+/** Waits for an image with an alternative text of `name`, and until it has been loaded. */
 async function shown(page, name) {
   await page.getByRole("img", { name }).waitFor();
   await idle(page);
@@ -351,7 +351,7 @@ async function drawn(page, width, height) {
 
 const fileOf = (url, name) => ({ name, mimeType: "image/png", buffer: Buffer.from(url.split(",")[1], "base64") });
 
-/** Keeps a image of the page, for eyes; SCREENSHOTS is the folder. */
+/** Keeps an image of the page, for eyes; SCREENSHOTS is the folder. */
 async function shot(page, site, name) {
   if (!SCREENSHOTS) return;
   await mkdir(SCREENSHOTS, { recursive: true });

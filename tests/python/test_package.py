@@ -351,6 +351,7 @@ class Errors(PackageTest):
 
     def test_devices_that_are_unknown_or_missing_are_rejected(self) -> None:
         self.assertIn("unknown device `warp`", self.message(ValueError, lambda: ipcgan.Aging(device="warp")))
+        self.assertIn("cuda takes a number", self.message(ValueError, lambda: ipcgan.Aging(device="cuda:x")))
         self.assertIn("--features cuda", self.message(ipcgan.Error, lambda: ipcgan.Aging(device="cuda")))
         self.assertIn("does not work here", self.message(ipcgan.Error, lambda: ipcgan.Aging(device="wgpu:99")))
         self.message(TypeError, lambda: ipcgan.Aging(device=0))

@@ -92,7 +92,7 @@ impl From<TrainingError> for Failure {
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {
-            DeviceError::Unknown(_) => Self::Argument(error.to_string()),
+            DeviceError::Unknown(_) | DeviceError::InvalidSelector { .. } => Self::Argument(error.to_string()),
             DeviceError::NotCompiled(feature) => Self::Other(format!(
                 "this package was built without the feature `{feature}`; build it with `maturin build --release --features \
                  {feature}`"

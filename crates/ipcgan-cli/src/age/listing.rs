@@ -167,6 +167,11 @@ impl Listing {
         self.photos.sort_by(|a, b| natural_order::paths(a.source.path(), b.source.path()));
     }
 
+    /// Whether there is one photo alone, named on the command line: its failure is that of the command.
+    pub(crate) fn is_one_named_photo(&self) -> bool {
+        self.unreadable.is_empty() && matches!(&self.photos[..], [Photo { given: Given::ByName, .. }])
+    }
+
     fn skip(&mut self, why: Skipped) {
         *self.skipped.entry(why).or_default() += 1;
     }

@@ -122,20 +122,39 @@ fn age_all(
     media: &MediaAging,
     listing: &Listing,
     names: &OutputNames,
-    mut log: ResumeLog,
+    log: ResumeLog,
     request: &AgeRequest,
 ) -> Result<()> {
-    let is_one = listing.photos.len() == 1 && listing.photos[0].given == Given::ByName && listing.unreadable.is_empty();
     let mut summary = Summary::new(listing);
+    let ended = age_each(media, listing, names, log, request, &mut summary);
+    summary.report_replaced();
+    if listing.is_one_named_photo() {
+        return ended;
+    }
+    if request.report == Report::Json {
+        print_json(&AgeResult::Summary { summary: &summary });
+    }
+    info!("{summary}");
+    ended.and_then(|()| summary.result())
+}
+
+/// Ages each photo, and counts and prints the results.
+///
+/// # Errors
+/// A signal has stopped it, or the only photo that was given failed.
+fn age_each(
+    media: &MediaAging,
+    listing: &Listing,
+    names: &OutputNames,
+    mut log: ResumeLog,
+    request: &AgeRequest,
+    summary: &mut Summary,
+) -> Result<()> {
     let mut progress = None;
-    let mut stopped = None;
     for (index, (photo, base)) in listing.photos.iter().zip(&names.bases).enumerate() {
-        if stopped.is_none() && media.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
+        if media.clips.as_ref().is_some_and(ClipAging::is_interrupted) {
             let text = "interrupted; run the command again with the photos and videos that are not aged yet";
-            stopped = Some(ExitReason::Stopped(text.into()).into());
-        }
-        if stopped.is_some() {
-            break;
+            return Err(ExitReason::Stopped(text.into()).into());
         }
         if photo.is_clip() {
             // A clip shows its own progress.
@@ -147,38 +166,26 @@ fn age_all(
             Ok(Some(aged)) => {
                 print_aged(&aged, request.report);
                 summary.replaced += aged.replaced();
-                stopped = aged.interruption().map(Into::into);
-                summary.aged += usize::from(stopped.is_none());
+                if let Some(reason) = aged.interruption() {
+                    return Err(reason.into());
+                }
+                summary.aged += 1;
             }
             Ok(None) => summary.aged_before += 1,
+            Err(error) if matches!(error.downcast_ref(), Some(ExitReason::Stopped(_))) => return Err(error),
             Err(error) => {
+                summary.failed += 1;
                 if request.report == Report::Json {
                     print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
                 }
-                if matches!(error.downcast_ref(), Some(ExitReason::Stopped(_))) {
-                    stopped = Some(error);
-                } else if is_one {
+                if listing.is_one_named_photo() {
                     return Err(error);
-                } else {
-                    summary.failed += 1;
-                    print_error(&error);
                 }
+                print_error(&error);
             }
         }
     }
-    drop(progress);
-    summary.report_replaced();
-    if !is_one {
-        if request.report == Report::Json {
-            print_json(&AgeResult::Summary { summary: &summary });
-        }
-        info!("{summary}");
-    }
-    match stopped {
-        Some(reason) => Err(reason),
-        None if is_one => Ok(()),
-        None => summary.result(),
-    }
+    Ok(())
 }
 
 /// Ages a photo or a clip; none if its results are up to date.

@@ -258,12 +258,12 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     pub(crate) fn new(aging: &'a Aging, job: &'a Job<'a>, photo: &Original, log: &'a mut ResumeLog) -> Self {
-        /// Maximum number of pixels of all images that are rendered concurrently: at most 0.8 GB, as a pixel has up to 8
-        /// bytes.
-        const MAX_CONCURRENT_PIXELS: u64 = 100_000_000;
+        /// Maximum memory of all images that are rendered concurrently, each in its own pixel format and converted for
+        /// the encoder, in bytes.
+        const MAX_BYTES: u64 = 1 << 30;
         let pixels = u64::from(photo.image.width()) * u64::from(photo.image.height());
-        let concurrency =
-            (MAX_CONCURRENT_PIXELS / pixels.max(1)).clamp(1, rayon::current_num_threads() as u64) as usize;
+        let bytes = 2 * pixels * u64::from(photo.image.color().bytes_per_pixel());
+        let concurrency = (MAX_BYTES / bytes.max(1)).clamp(1, rayon::current_num_threads() as u64) as usize;
         let format = aging.settings.format.of(photo);
         Self { aging, job, log, format, concurrency, written: Vec::new(), by_age: BTreeMap::new(), replaced: 0 }
     }

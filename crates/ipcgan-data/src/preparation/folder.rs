@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ipcgan_system::{remove_stale_temporary_files as remove_stale_temporary_files_in, write_atomic};
+use ipcgan_system::{remove_stale_temporary_files, write_atomic};
 use walkdir::WalkDir;
 
 use super::{PreparationConfig, Prepared, config, journal, report};
@@ -61,15 +61,15 @@ impl CreatedPaths {
 }
 
 /// Removes partial files of a killed run at the top of `folder` and in every folder below its images.
-pub(super) fn remove_unfinished(folder: &Path) -> Result<(), DataError> {
-    remove_stale_temporary_files_in(folder);
+pub(super) fn remove_stale_files(folder: &Path) -> Result<(), DataError> {
+    remove_stale_temporary_files(folder);
     for entry in WalkDir::new(folder.join(IMAGES)) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).into();
             DataError::Read { path, source: error.into() }
         })?;
         if entry.file_type().is_dir() {
-            remove_stale_temporary_files_in(entry.path());
+            remove_stale_temporary_files(entry.path());
         }
     }
     Ok(())

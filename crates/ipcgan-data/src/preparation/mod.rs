@@ -32,13 +32,13 @@ use crate::excluded::Excluded;
 use crate::split::HeldOut;
 use crate::{DataError, FaceLabel, FaceSet};
 use fingerprint::{Fingerprint, duplicate_pairs};
-use folder::{CreatedPaths, IMAGES, check_foreign_files, file_name, remove_unfinished};
+use folder::{CreatedPaths, IMAGES, check_foreign_files, file_name, remove_stale_files};
 use journal::Journal;
 
 /// Prepares `faces` in `folder`; `excluded` are images that were excluded before.
 ///
 /// Existing faces of an earlier call are kept. `metadata.csv` is written last, so a folder that has one is complete.
-/// Returns `None` if it was stopped. A call that prepares no face leaves no files.
+/// Returns `None` if it was stopped. A call that prepares no face removes the files that it created.
 ///
 /// # Errors
 /// No face is usable; the folder was prepared with other settings or from another data set, is being prepared by
@@ -65,7 +65,7 @@ pub fn prepare(
     }
     let made_before = !done.is_empty();
     config.write(folder)?;
-    remove_unfinished(folder)?;
+    remove_stale_files(folder)?;
 
     let outcomes = crops::write_crops(faces, &done, folder, &journal, options)?;
     let Some(outcomes) = outcomes else { return Ok(None) };
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preparation_without_faces_leaves_no_files() {
+    fn a_preparation_without_faces_leaves_no_new_files() {
         let folder = tempfile::tempdir().unwrap();
         let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
         fs::create_dir(&old).unwrap();
@@ -342,6 +342,13 @@ mod tests {
 
         assert!(!new.exists());
         assert_eq!(fs::read_dir(&old).unwrap().count(), 0);
+
+        // Files of an earlier preparation whose faces were deleted.
+        config().write(&old).unwrap();
+        let before = fs::read(old.join(config::NAME)).unwrap();
+        let none = Unreadable(FaceLabel::default());
+        assert!(prepare(&none, Vec::new(), &old, &config(), &PrepareOptions::default()).is_err());
+        assert!(fs::read(old.join(config::NAME)).unwrap() == before);
     }
 
     #[test]

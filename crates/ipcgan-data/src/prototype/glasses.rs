@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_weight_depends_little_on_size_and_brightness() {
+    fn the_contrast_depends_little_on_size_and_brightness() {
         let frame = |side: usize, light: f32| {
             let value = |index: usize| {
                 let y = (index / side) as f32 / side as f32;

@@ -41,8 +41,8 @@ impl PrototypeAging {
 
     /// Statistics of `faces` at `side` x `side` pixels, for changes of `strength`.
     ///
-    /// Faces without an age group do not contribute, and faces that seem to wear glasses hardly. Statistics are those of the faces and of their mirror images, so
-    /// that ageing a flipped face flips the result. Takes about a millisecond per face and a few seconds besides.
+    /// Faces without an age group do not contribute, and faces that seem to wear glasses contribute little. Statistics are
+    /// those of the faces and of their mirror images, so that ageing a flipped face flips the result. Takes about a millisecond per face and a few seconds besides.
     ///
     /// # Errors
     /// An age group has no face, or an image cannot be read.
@@ -182,6 +182,26 @@ mod tests {
         assert!((at(16, 16) / at(16, 8) - 0.91).abs() < 0.02, "{} {}", at(16, 16), at(16, 8));
         assert!((at(8, 16) - 100.0).abs() <= 2.0, "{}", at(8, 16));
         assert_eq!(at(0, 0), 100.0, "outside of the face nothing changes");
+    }
+
+    #[test]
+    fn frames_of_glasses_hardly_count_unless_all_faces_wear_them() {
+        fn bare(_: u32, _: u32) -> u8 {
+            250
+        }
+        fn glasses(_: u32, y: u32) -> u8 {
+            if (9..11).contains(&y) { 0 } else { 250 }
+        }
+        // Brightness on the bridge of the nose of a face of 200, aged by these older faces.
+        let bridge = |older: &[fn(u32, u32) -> u8]| {
+            let older = older.iter().map(|face| labelled(None, 1, *face));
+            let faces = std::iter::once(labelled(None, 0, bare)).chain(older).collect();
+            prototypes(faces, [0.0, 1.0, 0.0]).age(&face(|_, _| 200), None, 1).get_pixel(16, 9)[0]
+        };
+
+        let [some, all] = [bridge(&[bare, glasses]), bridge(&[glasses])];
+
+        assert!(some > 190 && all < 180, "{some} {all}");
     }
 
     #[test]

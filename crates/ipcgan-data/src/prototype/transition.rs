@@ -16,8 +16,8 @@ const COLOUR_LIMITS: [f32; 2] = [0.85, 1.25];
 /// Standard deviation, at a side of 128, of the blur that leaves the light of a photo, which does not depend on age.
 const LIGHT_BLUR: f32 = 20.0;
 
-/// Share of the change of hue: prototypes of older faces are greyer around the mouth, where many men have a beard, and means
-/// of eyes are lighter than any eye.
+/// Fraction of the change of hue: prototypes of older faces are grey around the mouth, which bright faces would show as a
+/// stain.
 const HUE: f32 = 0.6;
 
 /// The change to an age group.
@@ -142,4 +142,29 @@ fn saturation(channels: &[Plane; 3]) -> f32 {
         weight += mask;
     }
     sum / weight
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hue_changes_by_a_fraction_of_the_difference_and_brightness_by_all_of_it() {
+        const SIDE: usize = 32;
+        let at_the_centre = 16 * SIDE + 16;
+        let grey = Plane::zeros(SIDE).map(|_| 100.0);
+        let mut red = grey.clone();
+        red.values[at_the_centre] = 140.0;
+        let from = Prototype { mean: [grey.clone(), grey.clone(), grey.clone()], ..Prototype::zeros(SIDE) };
+        let to = Prototype { mean: [red, grey.clone(), grey], ..Prototype::zeros(SIDE) };
+
+        let strength = PrototypeStrength { shape: 0.0, colour: 1.0, detail: 0.0 };
+        let transition = Transition::new(&from, &to, &strength);
+
+        let [r, g, b] = transition.colour.map(|factor| f64::from(factor.values[at_the_centre]));
+        let brightness = 0.299 * r + 0.587 * g + 0.114 * b;
+        assert!(brightness > 1.005 && (g - b).abs() < 1e-5, "{r} {g} {b}");
+        // If red alone is `1 + c`, the brightness is `1 + 0.299 c`, and red exceeds green by `0.6 c`.
+        assert!(((r - g) / (brightness - 1.0) - 0.6 / 0.299).abs() < 0.02, "{r} {g}");
+    }
 }

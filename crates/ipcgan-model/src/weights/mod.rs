@@ -71,7 +71,7 @@ impl<N: Network> Weights<N> {
     /// Atomically writes the weights to `path` in `format`; an existing file is replaced.
     ///
     /// # Errors
-    /// The file cannot be written; or a weight is not finite, or too large for half precision.
+    /// The file cannot be written, or the device failed; or a weight is not finite, or too large for half precision.
     pub fn write(&self, format: WeightsFormat, numbers: FloatWidth, path: &Path) -> Result<(), ModelError> {
         let bytes = match format {
             WeightsFormat::Safetensors => self.safetensors(numbers),
@@ -90,7 +90,7 @@ impl<N: Network> Weights<N> {
     }
 
     fn burnpack(&self, numbers: FloatWidth) -> io::Result<Vec<u8>> {
-        check_values(&self.network).map_err(unwritable)?;
+        check_values(&self.network).map_err(unrepresentable)?;
         let mut tensors = self.network.collect(None, Some(Box::new(numbers.cast())), false);
         // Ids are drawn at random for each network; with them, files of the same weights would differ.
         tensors.iter_mut().for_each(|tensor| tensor.param_id = None);
@@ -119,7 +119,7 @@ fn safetensors<N: Network>(
     age_groups: &AgeGroups,
     numbers: FloatWidth,
 ) -> io::Result<Vec<u8>> {
-    check_values(network).map_err(unwritable)?;
+    check_values(network).map_err(unrepresentable)?;
     let adapter = BurnToPyTorchAdapter.chain(numbers.cast());
     let tensors = network.collect(None, Some(Box::new(adapter)), false);
     let bytes = bytes_of(&tensors)?;
@@ -166,15 +166,21 @@ fn bytes_of(tensors: &[PackTensor]) -> io::Result<Vec<Vec<u8>>> {
     }
     match too_large.is_empty() {
         true => Ok(all),
-        false => Err(unwritable(counted(
-            &too_large,
-            "too large for half precision (above 65504) in places; write 32-bit weights",
-        ))),
+        false => {
+            let large = counted(&too_large, "too large for half precision (above 65504) in places");
+            Err(unrepresentable(format!("{large}; write 32-bit weights")))
+        }
     }
 }
 
+/// The error of values that the format cannot store.
+fn unrepresentable(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// The error of a device or of a writer.
 fn unwritable(error: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+    io::Error::other(error.to_string())
 }
 
 /// Reads the network in the weights file `path`, of any [`WeightsFormat`], onto `device`.

@@ -30,8 +30,8 @@ pub trait Network: Module {
     /// A size that no network has; what is wrong, in words.
     fn num_params_of(config: &Self::Config, groups: &AgeGroups) -> Result<usize, String>;
 
-    /// The network with weights that are about to be replaced; the configuration is one that
-    /// [`Network::num_params_of`] accepts.
+    /// The network for its weights to be filled: all are zero and take no memory yet, so a clone would share their later
+    /// allocation. The configuration is one that [`Network::num_params_of`] accepts.
     fn of_config(config: &Self::Config, groups: &AgeGroups, device: &Device) -> Self;
 }
 

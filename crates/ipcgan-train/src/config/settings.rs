@@ -81,7 +81,7 @@ fn names_in(place: &Value) -> Vec<String> {
 
 fn unknown_name(parent: &str, name: &str, names: &[String]) -> String {
     match names {
-        [] => format!("`{parent}` is a single value; leave out `.{name}`"),
+        [] => format!("`{parent}` has no fields; leave out `.{name}`"),
         names => {
             let similarity = |other: &&String| strsim::jaro_winkler(name, other);
             let nearest = names.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
@@ -145,6 +145,6 @@ mod tests {
     fn a_field_of_a_single_value_is_an_error_that_names_both() {
         let error = set("aging.steps.many=3").unwrap_err();
 
-        assert!(error.contains("`steps` is a single value; leave out `.many`"), "{error}");
+        assert!(error.contains("`steps` has no fields; leave out `.many`"), "{error}");
     }
 }

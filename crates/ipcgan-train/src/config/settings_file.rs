@@ -300,7 +300,7 @@ mod tests {
                 "`aging.stepz`: unknown setting `stepz`; did you mean `steps`?",
             ),
             (r#"{"preset": "tiny", "agging": {}}"#, "unknown setting `agging`; did you mean `aging`?"),
-            (r#"{"preset": "tiny", "seed": {"of": 1}}"#, "`seed.of`: `seed` is a single value; leave out `.of`"),
+            (r#"{"preset": "tiny", "seed": {"of": 1}}"#, "`seed.of`: `seed` has no fields; leave out `.of`"),
             (r#"{"preset": "tiny", "seed": {}}"#, "setting `seed`"),
             (r#"{"preset": "tiny", "aging": 3}"#, "setting `aging`"),
             (r#"{"preset": "tiny", "aging.steps": "many"}"#, "setting `aging.steps`: invalid type"),

@@ -30,6 +30,11 @@ pub(crate) trait StageDefinition: Sync {
         &[]
     }
 
+    /// Settings of those groups that may change nevertheless.
+    fn changeable_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Settings that a resumed run must not change to or from zero.
     fn fixed_switches(&self) -> &'static [&'static str] {
         &[]

@@ -110,7 +110,9 @@ fn check_fixed(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Result
     let at = |config: &Value, setting: &str| config.pointer(&format!("/{}", setting.replace('.', "/"))).cloned();
     let definition = stage.definition();
     let fixed = FIXED_IN_ALL_STAGES.iter().chain(definition.fixed_settings());
-    let fixed = fixed.flat_map(|setting| single_settings(&now, setting)).map(|setting| (setting, Fixed::Value));
+    let fixed = fixed.flat_map(|setting| single_settings(&now, setting));
+    let fixed = fixed.filter(|setting| !definition.changeable_settings().contains(&setting.as_str()));
+    let fixed = fixed.map(|setting| (setting, Fixed::Value));
     let switches = definition.fixed_switches().iter().map(|setting| ((*setting).to_string(), Fixed::Switch));
     for (setting, fixed) in fixed.chain(switches) {
         // A run of an older version lacks new settings.
@@ -141,13 +143,10 @@ impl Fixed {
     }
 }
 
-/// The setting, or all settings of a group but the size of images, with which the shapes of weights do not change.
-fn single_settings(config: &Value, setting: &str) -> Vec<String> {
-    const CHANGEABLE: &str = "image_size";
-    match config.get(setting) {
-        Some(Value::Object(group)) => {
-            group.keys().filter(|name| *name != CHANGEABLE).map(|name| format!("{setting}.{name}")).collect()
-        }
-        _ => vec![setting.into()],
+/// The setting `name`, or all settings of the group `name`.
+fn single_settings(config: &Value, name: &str) -> Vec<String> {
+    match config.get(name) {
+        Some(Value::Object(group)) => group.keys().map(|setting| format!("{name}.{setting}")).collect(),
+        _ => vec![name.into()],
     }
 }

@@ -44,8 +44,8 @@ impl<'a> TrackedFaces<'a> {
     /// Adds the residuals of a frame; those of an unreadable one (`None`) are left out of the smoothing.
     pub(super) fn add(&mut self, frame: usize, image: Option<&RgbImage>) -> Result<()> {
         let size = self.aging.photo_aging.face_aging().image_size();
-        let residuals = self.tracks.iter().map(|person| {
-            let face = image.and_then(|image| aligned(image, &person.at(frame)?, size));
+        let residuals = self.tracks.iter().map(|track| {
+            let face = image.and_then(|image| aligned(image, &track.at(frame)?, size));
             face.map(|face| self.aging.residuals(&face.image)).transpose()
         });
         let residuals = residuals.collect::<Result<_>>()?;

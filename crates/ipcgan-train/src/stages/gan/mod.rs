@@ -50,6 +50,11 @@ impl StageDefinition for GanStage {
         &["generator", "discriminator"]
     }
 
+    fn changeable_settings(&self) -> &'static [&'static str] {
+        // Both networks are convolutional.
+        &["generator.image_size"]
+    }
+
     fn fixed_switches(&self) -> &'static [&'static str] {
         &["aging.ema_decay"]
     }

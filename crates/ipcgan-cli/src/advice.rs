@@ -37,9 +37,6 @@ fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
 
 fn of_model(cause: &(dyn Error + 'static)) -> Option<String> {
     match cause.downcast_ref::<ModelError>()? {
-        ModelError::Unrepresentable { reason, .. } if reason.contains("half precision") => {
-            Some("leave out --half".into())
-        }
         ModelError::MissingMetadata { .. } => {
             Some("`ipcgan convert --metadata-from FILE` copies them from other weights".into())
         }

@@ -15,7 +15,7 @@ use super::aged_clip::AgedClip;
 use super::container::Container;
 use super::decoder::Decoder;
 use super::encoder::{Encoder, FrameWrite, check_encoders, truncated};
-use super::probe::{ClipInfo, MAX_PIXELS_AT_ONCE};
+use super::probe::{ClipInfo, MAX_CONCURRENT_PIXELS};
 use super::tracked_faces::TrackedFaces;
 use crate::age::aging::Aging;
 use crate::age::listing::Photo;
@@ -292,8 +292,8 @@ fn check_size(path: &Path, info: &ClipInfo, ages: usize) -> Result<()> {
         bail!("{name} is a video, which is aged to at most {MAX_AGES} ages at once; give fewer ages with --to");
     }
     let pixels = u64::from(width) * u64::from(height);
-    if pixels * ages as u64 > MAX_PIXELS_AT_ONCE {
-        let possible = MAX_PIXELS_AT_ONCE / pixels;
+    if pixels * ages as u64 > MAX_CONCURRENT_PIXELS {
+        let possible = MAX_CONCURRENT_PIXELS / pixels;
         bail!(
             "{name} has {width} x {height} pixels, and {ages} ages of them at once would fill the memory; give at most \
              {possible} with --to, or scale it down first"

@@ -14,7 +14,7 @@ use super::timing::{OwnRate, Rate, Timing};
 
 /// Maximum number of pixels of a frame, times the number of ages: 4K at five ages, or 8K at one. An encoder holds dozens
 /// of frames.
-pub(super) const MAX_PIXELS_AT_ONCE: u64 = 45_000_000;
+pub(super) const MAX_CONCURRENT_PIXELS: u64 = 45_000_000;
 
 /// What is needed to decode a clip and to encode it again.
 #[derive(Clone, Debug)]
@@ -144,11 +144,11 @@ fn check_file(path: &Path) -> Result<()> {
 }
 
 fn check_pixels(path: &Path, width: u32, height: u32) -> Result<()> {
-    if u64::from(width) * u64::from(height) > MAX_PIXELS_AT_ONCE {
+    if u64::from(width) * u64::from(height) > MAX_CONCURRENT_PIXELS {
         bail!(
             "{} has {width} x {height} pixels, and at most {} megapixels are supported; scale it down first",
             path.display(),
-            MAX_PIXELS_AT_ONCE / 1_000_000
+            MAX_CONCURRENT_PIXELS / 1_000_000
         );
     }
     Ok(())

@@ -56,11 +56,11 @@ impl<'a> TrackedFaces<'a> {
     /// Ages the tracked faces of a frame, in place, to one of the ages.
     pub(super) fn age(&self, frame: usize, photo: &mut DynamicImage, age: usize) {
         let size = self.aging.photo_aging.face_aging().image_size();
-        for (person, track) in self.tracks.iter().enumerate() {
+        for (face, track) in self.tracks.iter().enumerate() {
             let Some(landmarks) = track.at(frame) else { continue };
             let residuals = smoothing_weights(frame, track.first..track.end()).into_iter();
             let residuals: Vec<(&Residual, f32)> =
-                residuals.filter_map(|(near, weight)| Some((self.residual(near, person, age)?, weight))).collect();
+                residuals.filter_map(|(near, weight)| Some((self.residual(near, face, age)?, weight))).collect();
             // Renormalize the weights without unreadable frames.
             let sum: f32 = residuals.iter().map(|(_, weight)| weight).sum();
             let residuals: Vec<_> = residuals.into_iter().map(|(residual, weight)| (residual, weight / sum)).collect();
@@ -70,8 +70,8 @@ impl<'a> TrackedFaces<'a> {
         }
     }
 
-    fn residual(&self, frame: usize, person: usize, age: usize) -> Option<&Residual> {
-        Some(&self.near.get(&frame)?[person].as_ref()?[age])
+    fn residual(&self, frame: usize, face: usize, age: usize) -> Option<&Residual> {
+        Some(&self.near.get(&frame)?[face].as_ref()?[age])
     }
 }
 
@@ -87,8 +87,8 @@ fn selected_tracks(tracks: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track
     };
     match (count, chosen.len()) {
         (0, _) => bail!("no face found in any frame"),
-        (1, 0) => bail!("there is no such person: one was found"),
-        (_, 0) => bail!("there is no such person: {count} were found, numbered as they appear, from left to right"),
+        (1, 0) => bail!("there is no such face: one was found"),
+        (_, 0) => bail!("there is no such face: {count} were found, numbered as they appear, from left to right"),
         _ => Ok(chosen),
     }
 }

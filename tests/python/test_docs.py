@@ -161,7 +161,7 @@ class Commands(unittest.TestCase):
 
     def test_an_unknown_setting_or_preset_is_found(self) -> None:
         for command, message in {
-            "ipcgan train --preset huge": "unknown preset `huge`",
+            "ipcgan train --preset huge": "`huge` is neither a preset",
             "ipcgan train --set aging.steps=1 --set aging.stops=1": "unknown setting `stops`",
         }.items():
             (error,) = commands.errors_of(command.split(), self.program)

@@ -152,7 +152,10 @@ fn a_stage_whose_result_a_later_stage_used_cannot_be_continued() {
     let report =
         ended(&mut train(folder.path(), &["--resume", "--set", "generator.width=4", "--set", "aging.steps=3"]), FAILED);
     assert!(report.contains("`generator.width` was 2"), "{report}");
-    let report = ended(&mut train(folder.path(), &["--resume", "--set", "discriminator.score_channels=3"]), FAILED);
+    let report = ended(
+        &mut train(folder.path(), &["--resume", "--set", "discriminator.score_channels=3", "--set", "aging.steps=3"]),
+        FAILED,
+    );
     assert!(report.contains("`discriminator.score_channels` was"), "{report}");
 
     assert!(fs::read(&alexnet).unwrap() == before);

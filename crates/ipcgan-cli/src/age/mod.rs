@@ -1,8 +1,8 @@
 //! `ipcgan age`: ages the people in photos and videos.
 //!
 //! In order of execution: [`listing`] finds the photos, [`selection`] parses ages and faces, [`output_names`] names all
-//! results before anything is written, [`photo`] ages one photo after the other and [`video`] a video file, and
-//! [`resume_log`] records what is done.
+//! results before anything is written, [`photo`] ages one photo after the other and writes its [`results`], [`video`] a
+//! video file, and [`resume_log`] records what is done.
 
 mod aging;
 mod animation;
@@ -13,8 +13,10 @@ mod output_names;
 mod photo;
 mod request;
 mod result_settings;
+mod results;
 mod resume_log;
 mod selection;
+mod skipped;
 mod source;
 mod summary;
 mod video;
@@ -37,9 +39,10 @@ use aging::Aging;
 use listing::{Given, Listing, Photo, Unreadable};
 pub(crate) use output_format::OutputFormat;
 use output_names::{NameConflict, OutputNames, Suffixes};
-use photo::{AgeResult, AgedPhoto, Job};
+use photo::{AgeResult, AgedPhoto};
 pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
 use result_settings::ResultSettings;
+use results::Job;
 use resume_log::{PhotoId, ResumeLog};
 pub(crate) use selection::{Age, DEFAULT_STRENGTH, FaceSelection, MAX_AGE, MAX_STRENGTH, strength};
 use source::Content;

@@ -98,34 +98,42 @@ fn local_colour(ratio: Plane, mask: &Plane) -> Plane {
 /// 1 in the eyes, falling to 0 on the lids: irises keep their colour. (Means of eyes that differ in gaze and colour are
 /// lighter at older ages, where lids and glasses hide more of the iris.)
 fn eyes(side: usize) -> Plane {
-    /// Half axes and centre of the eye at the left, as fractions of the side, and the width of the edge.
-    const AXES: [f32; 2] = [0.078, 0.039];
-    const CENTRE: [f32; 2] = [0.31, 0.304];
-    const INNER: f32 = 0.6;
-    const OUTER: f32 = 1.4;
-    let value = |index: usize| {
-        let position = [index % side, index / side].map(|position| (position as f32 + 0.5) / side as f32);
-        let [x, y]: [f32; 2] = std::array::from_fn(|axis| (position[axis] - CENTRE[axis]) / AXES[axis]);
-        ((OUTER - x.hypot(y)) / (OUTER - INNER)).clamp(0.0, 1.0)
-    };
-    let left = Plane::of((0..side * side).map(value).collect(), side);
+    const LEFT: Ellipse = Ellipse { axes: [0.078, 0.039], centre: [0.31, 0.304], edge: [0.6, 1.4], pixel_centre: 0.5 };
+    let left = LEFT.plane(side);
     left.zip(&left.flipped(), f32::max)
 }
 
 /// 1 in the face, falling to 0 before the border: hair and background at the border vary for other reasons than age.
 fn face_mask(side: usize) -> Plane {
-    /// Half axes and centre of the ellipse, as fractions of the side, and the width of its edge.
-    const AXES: [f32; 2] = [0.4375, 0.484];
-    const CENTRE: [f32; 2] = [0.496, 0.516];
-    const INNER: f32 = 0.7;
-    const OUTER: f32 = 1.05;
-    let value = |index: usize| {
-        let position = [index % side, index / side].map(|position| position as f32 / side as f32);
-        let [x, y]: [f32; 2] = std::array::from_fn(|axis| (position[axis] - CENTRE[axis]) / AXES[axis]);
-        ((OUTER - x.hypot(y)) / (OUTER - INNER)).clamp(0.0, 1.0)
-    };
-    let mask = Plane::of((0..side * side).map(value).collect(), side);
+    const FACE: Ellipse =
+        Ellipse { axes: [0.4375, 0.484], centre: [0.496, 0.516], edge: [0.7, 1.05], pixel_centre: 0.0 };
+    let mask = FACE.plane(side);
     mask.zip(&mask.flipped(), |one, other| (one + other) / 2.0)
+}
+
+/// An ellipse with a soft edge; lengths are fractions of the side.
+struct Ellipse {
+    /// Half axes.
+    axes: [f32; 2],
+    centre: [f32; 2],
+    /// Where the edge begins and ends, relative to the half axes.
+    edge: [f32; 2],
+    /// Coordinate of the centre of the first pixel, in pixels.
+    pixel_centre: f32,
+}
+
+impl Ellipse {
+    /// 1 inside, falling to 0 across the edge.
+    fn plane(&self, side: usize) -> Plane {
+        let [inner, outer] = self.edge;
+        let value = |index: usize| {
+            let position =
+                [index % side, index / side].map(|position| (position as f32 + self.pixel_centre) / side as f32);
+            let [x, y]: [f32; 2] = std::array::from_fn(|axis| (position[axis] - self.centre[axis]) / self.axes[axis]);
+            ((outer - x.hypot(y)) / (outer - inner)).clamp(0.0, 1.0)
+        };
+        Plane::of((0..side * side).map(value).collect(), side)
+    }
 }
 
 /// Saturation of the face, in [0, 1]: range of the channels relative to the largest, averaged over the face.

@@ -11,7 +11,7 @@ use log::info;
 use super::tracked_faces::TrackedFaces;
 use crate::age::aging::Aging;
 use crate::age::listing::{Listing, Photo};
-use crate::age::photo::{Job, Results};
+use crate::age::results::{Job, Output, Results};
 use crate::age::resume_log::{PhotoId, ResumeLog};
 use crate::age::source::Content;
 use crate::age::summary::Summary;
@@ -93,11 +93,16 @@ impl Video<'_> {
         let id = PhotoId { path: location.as_path().into(), content: Content::of(&bytes) };
         let job = Job { id: &id, source, bytes: &bytes, base: &self.bases[frame] };
         let mut results = Results::new(self.aging, &job, &photo, &mut self.log);
-        for (index, age) in self.aging.ages.iter().enumerate() {
-            let mut aged = photo.clone();
-            self.faces.age(frame, &mut aged.image, index);
-            results.image("", &age.name, &aged)?;
-        }
+        let (photo, faces) = (&photo, &self.faces);
+        let aged = self.aging.ages.iter().enumerate().map(|(index, age)| {
+            let aged = move || {
+                let mut aged = photo.clone();
+                faces.age(frame, &mut aged.image, index);
+                aged
+            };
+            Output::image("", &age.name, aged)
+        });
+        results.write_all(aged.collect())?;
         results.written.iter().for_each(|file| print_path(&self.aging.out.join(file)));
         Ok(Some(results.replaced))
     }

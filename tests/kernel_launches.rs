@@ -36,8 +36,8 @@ fn a_training_step_on_a_gpu_stays_within_its_budget_of_launches() {
     let step = |preset, batch| launches(step::training_step(preset, 100, batch, &device));
     let run_step = |preset, batch| launches(step::preset_step(preset, batch, &device));
 
-    check("compact, 4 faces", 541, &step(Preset::Compact, 4));
-    check("compact, 32 faces", 541, &step(Preset::Compact, 32));
-    check("a run of compact, 32 faces", 570, &run_step(Preset::Compact, 32));
-    check("a run of tiny, 8 faces", 822, &run_step(Preset::Tiny, 8));
+    check("compact, 4 faces", 384, &step(Preset::Compact, 4));
+    check("compact, 32 faces", 384, &step(Preset::Compact, 32));
+    check("a run of compact, 32 faces", 415, &run_step(Preset::Compact, 32));
+    check("a run of tiny, 8 faces", 672, &run_step(Preset::Tiny, 8));
 }

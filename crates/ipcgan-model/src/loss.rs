@@ -3,7 +3,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use crate::operation::{Target, weighted_squared_error};
+use crate::operation::{self, Target, squared_distance, weighted_squared_error};
 
 /// Loss of the discriminator (`L_D`, least-squares GAN):
 /// `1/2 [ E(D(x|right) - 1)^2 + 1/(1 + w) (w E D(x|wrong)^2 + E D(G(y|right)|right)^2) ]`; the published one has `w = 1`.
@@ -44,9 +44,7 @@ pub fn adversarial_loss(generated: Tensor<4>) -> Tensor<1> {
 pub fn identity_loss(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     assert_eq!(generated.dims(), source.dims(), "features of the generated and of the source faces");
     let [batch, ..] = generated.dims();
-    // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
-    let [generated, source] = [generated, source].map(|features| features.permute([0, 2, 3, 1]));
-    (generated - source).square().sum() / batch as f64
+    squared_distance(generated, source) / batch as f64
 }
 
 /// Perceptual identity loss: squared distance of unit-length feature vectors at each depth and position, averaged over
@@ -139,8 +137,7 @@ pub fn age_loss(logits: Tensor<2>, target_groups: Tensor<1, Int>) -> Tensor<1> {
 /// - `labels`: `[batch]`
 /// - returns: `[1]`
 pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let [batch] = labels.dims();
-    -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean()
+    operation::cross_entropy(logits, labels)
 }
 
 /// [`cross_entropy`] of the rows with a `known` label; zero if there is none.

@@ -12,6 +12,7 @@ use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::module::{Module, ModuleMapper, Param, RunningState};
 use burn::nn::BatchNorm;
 use burn::tensor::{DType, Tensor};
 use ipcgan_kernels::Activation;
@@ -40,19 +41,30 @@ pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, a
 }
 
 fn by_kernels(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
-    let [_, channels, _, _] = x.dims();
     let [gamma, beta] = [&layer.gamma, &layer.beta].map(|parameter| parameter.val().into_dispatch());
     let running = [&layer.running_mean, &layer.running_var];
     let [mean, variance] = running.map(|running| running.value_sync().autodiff().into_dispatch());
     let spec = BatchNormSpec { epsilon: layer.epsilon as f32, pass, activation };
     let (output, mean, variance) =
         <Dispatch as BatchNormOps>::batch_norm(x.into_dispatch(), gamma, beta, mean, variance, spec);
-    for (running, new) in running.into_iter().zip([mean, variance]) {
-        // One update for each part, as if the parts came one after another.
-        let new = Tensor::<1>::from_dispatch(new);
-        new.split(channels, 0).into_iter().for_each(|new| running.update(new));
-    }
+    running.into_iter().zip([mean, variance]).for_each(|(running, new)| replace(running, Tensor::from_dispatch(new)));
     Tensor::from_dispatch(output)
+}
+
+/// Sets the value of a running statistic. `RunningState::update` would divide it by the number of threads that updated
+/// it, which is a launch for each statistic; here each thread has a network of its own.
+fn replace(running: &RunningState<Tensor<1>>, new: Tensor<1>) {
+    struct Replace(Option<Tensor<1>>);
+
+    impl ModuleMapper for Replace {
+        fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let Some(new) = self.0.take() else { return parameter };
+            parameter.map(|old| new.reshape(old.shape()))
+        }
+    }
+
+    // The clone shares the value.
+    drop(running.clone().map(&mut Replace(Some(new))));
 }
 
 fn by_burn(layer: &BatchNorm, x: Tensor<4>, BatchNormPass { chunks, momentum }: BatchNormPass) -> Tensor<4> {
@@ -64,8 +76,8 @@ fn by_burn(layer: &BatchNorm, x: Tensor<4>, BatchNormPass { chunks, momentum }: 
 /// Batch norm on the CPU and on GPUs.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait BatchNormOps: Backend {
-    /// Batch norm of each part of the batch, then an activation. Also returns the running mean and variance after each
-    /// part (concatenated), on GPUs after the last part only.
+    /// Batch norm of each part of the batch, then an activation. Also returns the running mean and variance after the
+    /// last part.
     fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

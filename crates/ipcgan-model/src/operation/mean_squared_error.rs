@@ -1,10 +1,15 @@
-//! Least-squares losses of parts of a batch.
+//! Least-squares losses of parts of a batch, and squared distances.
+
+#[cfg(feature = "gpu")]
+mod gpu;
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+#[cfg(feature = "gpu")]
+use burn::tensor::DType;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
@@ -26,11 +31,26 @@ pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Targe
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
             Tensor::from_dispatch(sum)
         }
+        #[cfg(feature = "gpu")]
+        Engine::Gpu if x.dtype() == DType::F32 => gpu::weighted_squared_error(x, parts.to_vec()),
         Engine::Gpu | Engine::Burn => {
             let terms = x.chunk(N, 0).into_iter().zip(parts);
             let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
             let first = terms.next().expect("a batch has at least one part");
             terms.fold(first, |sum, term| sum + term)
+        }
+    }
+}
+
+/// Sum of the squared differences of two tensors of one shape, `[1]`.
+pub(crate) fn squared_distance(x: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
+    match engine(&x) {
+        #[cfg(feature = "gpu")]
+        Engine::Gpu if x.dtype() == DType::F32 && other.dtype() == DType::F32 => gpu::squared_distance(x, other),
+        _ => {
+            // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
+            let [x, other] = [x, other].map(|maps| maps.permute([0, 2, 3, 1]));
+            (x - other).square().sum()
         }
     }
 }

@@ -1,10 +1,15 @@
 //! `tanh` outputs of the generator.
 
+#[cfg(feature = "gpu")]
+mod gpu;
+
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+#[cfg(feature = "gpu")]
+use burn::tensor::DType;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, tanh_gradient};
@@ -27,6 +32,8 @@ pub(crate) fn tanh_offset(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
             let (head, source) = (head.into_dispatch(), source.into_dispatch());
             Tensor::from_dispatch(<Dispatch as TanhOps>::tanh_offset(head, source))
         }
+        #[cfg(feature = "gpu")]
+        Engine::Gpu if head.dtype() == DType::F32 && source.dtype() == DType::F32 => gpu::tanh_offset(head, source),
         Engine::Gpu | Engine::Burn => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
     }
 }

@@ -11,7 +11,7 @@ use ipcgan_kernels::{BatchNormGradients, BatchNormParams, BatchStatistics, Instr
 use super::spec::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
-/// The output, and the running mean and variance after each part.
+/// The output, and the running mean and variance after the last part.
 pub(super) fn batch_norm(
     x: FlexTensor,
     [gamma, beta]: [FlexTensor; 2],
@@ -72,23 +72,21 @@ impl SavedForBackward {
         nhwc_tensor(output, self.x.shape)
     }
 
-    /// The running mean and variance after each part, `[parts * channels]`.
+    /// The running mean and variance after the last part.
     fn updated(&self, running: [FlexTensor; 2]) -> [FlexTensor; 2] {
         let [mean, variance] = running.map(contiguous);
         let BatchStatistics { means, variances } = &self.statistics;
         let (new, kept) = (self.spec.pass.momentum as f32, (1.0 - self.spec.pass.momentum) as f32);
         [(mean, means), (variance, variances)].map(|(running, of_parts)| {
             let mut running = values(&running).to_vec();
-            let mut after_parts = Vec::with_capacity(of_parts.len());
             for of_part in of_parts.chunks_exact(running.len()) {
                 running
                     .iter_mut()
                     .zip(of_part)
                     .for_each(|(running, of_part)| *running = *running * kept + of_part * new);
-                after_parts.extend_from_slice(&running);
             }
-            let count = [after_parts.len()];
-            tensor(after_parts, &count)
+            let count = [running.len()];
+            tensor(running, &count)
         })
     }
 }

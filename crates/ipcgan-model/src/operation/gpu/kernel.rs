@@ -71,6 +71,57 @@ pub(in crate::operation) fn summing_threads(client: &Client) -> usize {
     1 << max.ilog2()
 }
 
+/// The largest of the `threads` values of a workgroup, a power of two; it is the first.
+#[cube]
+pub(in crate::operation) fn max_of_threads(values: &mut Shared<[f32]>, #[comptime] threads: usize) {
+    let unit = UNIT_POS as usize;
+    sync_cube();
+    let mut active = threads.runtime();
+    while active > 1 {
+        active /= 2;
+        if unit < active {
+            let other = values[unit + active];
+            values[unit] = max(values[unit], other);
+        }
+        sync_cube();
+    }
+}
+
+/// The sum of all of `partial`, `[1]`, by one workgroup.
+pub(in crate::operation) fn total(partial: CubeTensor) -> CubeTensor {
+    let (client, threads) = (partial.client.clone(), summing_threads(&partial.client));
+    let sum = empty(&client, &partial.device, &[1]);
+    let count = partial.meta.num_elements();
+    total_kernel::launch(
+        &client,
+        CubeCount::new_single(),
+        CubeDim::new_1d(threads as u32),
+        partial.into_buffer_arg(),
+        sum.clone().into_buffer_arg(),
+        count,
+        count.div_ceil(threads),
+        threads,
+    );
+    sum
+}
+
+#[cube(launch)]
+fn total_kernel(partial: &[f32], total: &mut [f32], count: usize, iterations: usize, #[comptime] threads: usize) {
+    let mut sum = 0.0f32;
+    for iteration in 0..iterations {
+        let place = iteration * threads + UNIT_POS as usize;
+        if place < count {
+            sum += partial[place];
+        }
+    }
+    let mut shared = Shared::<[f32]>::new_slice(threads);
+    shared[UNIT_POS as usize] = sum;
+    sum_of_threads(&mut shared, threads);
+    if UNIT_POS == 0 {
+        total[0] = shared[0];
+    }
+}
+
 /// Adds up the `threads` values of a workgroup, a power of two; the sum is the first.
 #[cube]
 pub(in crate::operation) fn sum_of_threads(values: &mut Shared<[f32]>, #[comptime] threads: usize) {

@@ -13,7 +13,7 @@ mod multi_tensor;
 mod observed;
 mod scale;
 mod square_sum;
-mod tensor_list;
+pub(super) mod tensor_list;
 pub(super) mod weight_gradient;
 
 pub(super) use multi_tensor::{adam_update, ema_tensor_update, update_together};

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::kernel::{contiguous, empty, sum_of_threads};
+use super::kernel::{contiguous, empty, sum_of_threads, total};
 use super::tensor_list::{Grid, Values, tensors_per_launch, thread_stride, values};
 use super::updates;
 
@@ -40,17 +40,7 @@ impl SquareTerms {
                 grid.threads,
             );
         }
-        let sum = empty(&client, &device, &[1]);
-        sum_kernel::launch(
-            &client,
-            CubeCount::new_single(),
-            grid.dim(),
-            partial.into_buffer_arg(),
-            sum.clone().into_buffer_arg(),
-            count.div_ceil(grid.threads),
-            grid.threads,
-        );
-        Some(Tensor::from_primitive::<Cube>(sum))
+        Some(Tensor::from_primitive::<Cube>(total(partial)))
     }
 }
 
@@ -87,24 +77,6 @@ fn square_sum(tensor: &Values, #[comptime] threads: usize) -> f32 {
         }
     }
     sum
-}
-
-/// The sum of all of `partial`, by one workgroup.
-#[cube(launch)]
-fn sum_kernel(partial: &[f32], total: &mut [f32], iterations: usize, #[comptime] threads: usize) {
-    let mut sum = 0.0f32;
-    for iteration in 0..iterations {
-        let place = iteration * threads + UNIT_POS as usize;
-        if place < partial.len() {
-            sum += partial[place];
-        }
-    }
-    let mut shared = Shared::<[f32]>::new_slice(threads);
-    shared[UNIT_POS as usize] = sum;
-    sum_of_threads(&mut shared, threads);
-    if UNIT_POS == 0 {
-        total[0] = shared[0];
-    }
 }
 
 #[cfg(test)]

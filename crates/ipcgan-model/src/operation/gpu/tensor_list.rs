@@ -41,26 +41,26 @@ pub(super) fn for_each_launch<T>(
 
 /// The workgroups of a launch over several tensors.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Grid {
+pub(in crate::operation) struct Grid {
     /// Workgroups of each tensor.
-    pub(super) groups: usize,
+    pub(in crate::operation) groups: usize,
     tensors: usize,
-    pub(super) threads: usize,
+    pub(in crate::operation) threads: usize,
 }
 
 impl Grid {
     /// Over tensors with these numbers of values.
-    pub(super) fn over(client: &Client, lengths: impl ExactSizeIterator<Item = usize>) -> Self {
+    pub(in crate::operation) fn over(client: &Client, lengths: impl ExactSizeIterator<Item = usize>) -> Self {
         let (threads, tensors) = (summing_threads(client), lengths.len());
         let groups = lengths.max().unwrap_or(0).div_ceil(threads * MIN_ITERATIONS).clamp(1, MAX_GROUPS);
         Self { groups, tensors, threads }
     }
 
-    pub(super) fn count(&self) -> CubeCount {
+    pub(in crate::operation) fn count(&self) -> CubeCount {
         CubeCount::new_2d(self.groups as u32, self.tensors as u32)
     }
 
-    pub(super) fn dim(&self) -> CubeDim {
+    pub(in crate::operation) fn dim(&self) -> CubeDim {
         CubeDim::new_1d(self.threads as u32)
     }
 }
@@ -84,16 +84,16 @@ pub(super) fn values(tensor: &CubeTensor) -> ValuesLaunch {
 
 /// The values of its tensor that the calling thread processes.
 #[derive(CubeType)]
-pub(super) struct Stride {
-    pub(super) first: usize,
-    pub(super) step: usize,
+pub(in crate::operation) struct Stride {
+    pub(in crate::operation) first: usize,
+    pub(in crate::operation) step: usize,
     /// An upper bound: the last place can be beyond the end.
-    pub(super) iterations: usize,
+    pub(in crate::operation) iterations: usize,
 }
 
 /// The places of the calling thread in a tensor of `length` values.
 #[cube]
-pub(super) fn thread_stride(length: usize, #[comptime] threads: usize) -> Stride {
+pub(in crate::operation) fn thread_stride(length: usize, #[comptime] threads: usize) -> Stride {
     let step = CUBE_COUNT_X as usize * threads;
     Stride { first: CUBE_POS_X as usize * threads + UNIT_POS as usize, step, iterations: (length + step - 1) / step }
 }

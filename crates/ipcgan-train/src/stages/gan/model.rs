@@ -6,7 +6,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
-use ipcgan_model::{AlexNet, Discriminator, Generator, update_together};
+use ipcgan_model::{AlexNet, Discriminator, Generator, diversity, update_together};
 
 use super::objective::{
     DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
@@ -144,17 +144,6 @@ impl AgingModel {
 fn metrics(batch: &AgingBatch) -> StepMetrics {
     let [size] = batch.target.dims();
     StepMetrics::new(size)
-}
-
-/// Diversity of the generated faces relative to their sources: ratio of the mean absolute deviations of pixels from
-/// their batch mean. 1 for a batch of one face. Falls with mode collapse.
-fn diversity(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
-    let deviation = |faces: Tensor<4>| {
-        let faces = faces.without_autodiff();
-        (faces.clone() - faces.mean_dim(0)).abs().mean()
-    };
-    const EPSILON: f64 = 1e-6;
-    (deviation(generated) + EPSILON) / (deviation(source) + EPSILON)
 }
 
 impl StepModel for AgingModel {

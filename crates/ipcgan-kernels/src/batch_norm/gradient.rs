@@ -11,16 +11,16 @@ use crate::{InstructionSet, Nhwc};
 /// Gradients of a batch norm.
 #[derive(Clone, Debug)]
 pub struct BatchNormGradients {
-    /// With respect to the input.
+    /// With respect to the input, in its shape.
     pub input: Vec<f32>,
-    /// With respect to `gamma`.
+    /// With respect to `gamma`: `[channels]`.
     pub gamma: Vec<f32>,
-    /// With respect to `beta`.
+    /// With respect to `beta`: `[channels]`.
     pub beta: Vec<f32>,
 }
 
 impl BatchNormParams<'_> {
-    /// Gradients of the batch norm, from the gradient of its output.
+    /// Gradients of the batch norm, from its input and the gradient of its output, both in `shape`.
     ///
     /// # Panics
     /// If the lengths do not match the shapes and statistics.

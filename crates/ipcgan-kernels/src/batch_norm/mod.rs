@@ -19,13 +19,13 @@ use crate::{Activation, InstructionSet, Nhwc};
 /// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormParams<'a> {
-    /// Scale of each channel.
+    /// Scale of each channel: `[channels]`.
     pub gamma: &'a [f32],
-    /// Shift of each channel.
+    /// Shift of each channel: `[channels]`.
     pub beta: &'a [f32],
-    /// Added to the variance.
+    /// Added to the variance; positive.
     pub epsilon: f32,
-    /// Number of ghost batches: equal parts of the batch with statistics of their own.
+    /// Number of ghost batches, at least 1: equal parts of the batch with statistics of their own.
     pub chunks: usize,
     /// Activation that follows the norm.
     pub activation: Activation,
@@ -41,7 +41,7 @@ pub struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    /// Statistics of the values of `shape`.
+    /// Statistics of the values of `shape`, in each of `chunks` equal parts of the batch.
     ///
     /// # Panics
     /// If the batch is not a multiple of `chunks`, or `input` does not hold the values of `shape`.
@@ -76,7 +76,7 @@ impl BatchStatistics {
 }
 
 impl BatchNormParams<'_> {
-    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`.
+    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`, in the shape of the input.
     ///
     /// # Panics
     /// If the lengths do not match the shapes and statistics.
@@ -120,7 +120,9 @@ impl BatchNormParams<'_> {
     }
 }
 
-/// Sum over all pixels for each channel: the gradient of a bias.
+/// Sum over all pixels for each channel, `[channels]`: the gradient of a bias.
+///
+/// The channels of each pixel of `values` are side by side.
 ///
 /// # Panics
 /// If `values` do not consist of whole pixels.

@@ -92,8 +92,8 @@ impl AgingDataset {
         Ok(Self { faces, sources, by_group, size, augmentation, prototypes: None, seed, items })
     }
 
-    /// With [`AgingItem::expected`] by `prototypes`, which have the size of the images; the augmentation should be flips
-    /// alone, as prototypes are aligned.
+    /// With [`AgingItem::expected`] by `prototypes`, which have the size and the age groups of the data set; the
+    /// augmentation should be flips alone, as prototypes are aligned.
     pub fn with_prototypes(self, prototypes: Option<Arc<PrototypeAging>>) -> Self {
         Self { prototypes, ..self }
     }
@@ -136,7 +136,8 @@ impl Dataset<AgingItem> for AgingDataset {
 pub struct AgingBatch {
     /// Faces that the generator ages: `[batch, 3, size, size]`, RGB, in [-1, 1].
     pub source: Tensor<4>,
-    /// Source faces aged by prototypes; without prototypes, the source faces themselves: `[batch, 3, size, size]`, RGB, in [-1, 1].
+    /// Source faces aged by prototypes; without prototypes, the source faces themselves: `[batch, 3, size, size]`, RGB,
+    /// in [-1, 1].
     pub expected: Tensor<4>,
     /// Real faces of the target groups: `[batch, 3, size, size]`, RGB, in [-1, 1].
     pub real: Tensor<4>,

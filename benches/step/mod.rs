@@ -58,7 +58,7 @@ fn noise(preset: Preset, batch: usize, device: &Device) -> AgingBatch {
         source: faces(batch, size, device),
         expected: faces(batch, size, device),
         real: faces(batch, size, device),
-        source_group: groups(batch, 0, device),
+        own_group: Tensor::ones([batch], device),
         target: groups(batch, 0, device),
         mismatched: groups(batch, 1, device),
         augmentation: Tensor::zeros([batch, 3, AUGMENTATION_DRAWS], device),

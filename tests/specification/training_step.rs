@@ -30,7 +30,7 @@ fn batch(step: usize, device: &Device) -> AgingBatch {
         source: input(&format!("step{step}.source"), BATCH, device),
         expected: input(&format!("step{step}.source"), BATCH, device),
         real: input(&format!("step{step}.real"), BATCH, device),
-        source_group: Tensor::from_data([0, 0], device),
+        own_group: Tensor::zeros([2], device),
         target: Tensor::from_data([2, 4], device),
         mismatched: Tensor::from_data([0, 3], device),
         augmentation: Tensor::zeros([2, 3, 6], device),

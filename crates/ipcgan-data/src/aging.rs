@@ -92,8 +92,8 @@ impl AgingDataset {
         Ok(Self { faces, sources, by_group, size, augmentation, prototypes: None, seed, items })
     }
 
-    /// With [`AgingItem::expected`] by `prototypes`, which have the size of the images; the augmentation should be flips
-    /// alone, as prototypes are aligned.
+    /// With [`AgingItem::expected`] by `prototypes`, which have the size and the age groups of the data set; the
+    /// augmentation should be flips alone, as prototypes are aligned.
     pub fn with_prototypes(self, prototypes: Option<Arc<PrototypeAging>>) -> Self {
         Self { prototypes, ..self }
     }
@@ -136,12 +136,13 @@ impl Dataset<AgingItem> for AgingDataset {
 pub struct AgingBatch {
     /// Faces that the generator ages: `[batch, 3, size, size]`, RGB, in [-1, 1].
     pub source: Tensor<4>,
-    /// Source faces aged by prototypes; without prototypes, the source faces themselves: `[batch, 3, size, size]`, RGB, in [-1, 1].
+    /// Source faces aged by prototypes; without prototypes, the source faces themselves: `[batch, 3, size, size]`, RGB,
+    /// in [-1, 1].
     pub expected: Tensor<4>,
     /// Real faces of the target groups: `[batch, 3, size, size]`, RGB, in [-1, 1].
     pub real: Tensor<4>,
-    /// Age groups of the source faces: `[batch]`.
-    pub source_group: Tensor<1, Int>,
+    /// One where the target is the group of the source face, else zero: `[batch]`.
+    pub own_group: Tensor<1>,
     /// Age groups to which the source faces are aged: `[batch]`.
     pub target: Tensor<1, Int>,
     /// Age groups other than the targets: `[batch]`.
@@ -164,7 +165,8 @@ pub struct AgingBatcher;
 
 impl Batcher<AgingItem, AgingBatch> for AgingBatcher {
     fn batch(&self, items: Vec<AgingItem>, device: &Device) -> AgingBatch {
-        let source_group = indices_tensor(items.iter().map(|item| item.source_group), device);
+        let own_group = items.iter().map(|item| f32::from(u8::from(item.source_group == item.target)));
+        let own_group: Vec<f32> = own_group.collect();
         let target = indices_tensor(items.iter().map(|item| item.target), device);
         let mismatched = indices_tensor(items.iter().map(|item| item.mismatched), device);
         let draws: Vec<f32> = items.iter().flat_map(|item| item.augmentation.into_iter().flatten()).collect();
@@ -177,7 +179,7 @@ impl Batcher<AgingItem, AgingBatch> for AgingBatcher {
             expected: expected.map_or_else(|| source.clone(), |expected| pixels::faces_tensor(&expected, device)),
             source,
             real: pixels::faces_tensor(&real, device),
-            source_group,
+            own_group: Tensor::from_data(&own_group[..], device),
             target,
             mismatched,
             augmentation: Tensor::from_data(augmentation, device),
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_two_images_and_three_groups_of_each_item() {
+    fn a_batch_holds_two_images_and_two_groups_of_each_item() {
         let items = stream(3);
         let [first, second] = [0, 1].map(|index| items.get(index).unwrap());
 
@@ -280,12 +282,19 @@ mod tests {
 
         assert_eq!((batch.source.dims(), batch.real.dims()), ([2, 3, 2, 2], [2, 3, 2, 2]));
         assert_eq!(pixels::images(batch.real)[0], first.real);
-        for (groups, expected) in [
-            (batch.source_group, first.source_group),
-            (batch.target, first.target),
-            (batch.mismatched, first.mismatched),
-        ] {
+        for (groups, expected) in [(batch.target, first.target), (batch.mismatched, first.mismatched)] {
             assert_eq!(groups.try_into_vec_as::<i32>().unwrap()[0] as usize, expected);
         }
+    }
+
+    #[test]
+    fn the_mask_of_a_batch_has_the_faces_whose_target_is_their_own_group() {
+        let item = stream(1).get(0).unwrap();
+        let own = AgingItem { source_group: item.target, ..item.clone() };
+        let other = AgingItem { source_group: item.mismatched, ..item };
+
+        let batch = AgingBatcher.batch(vec![own, other], &Device::flex());
+
+        assert_eq!(batch.own_group.try_into_vec_as::<f32>().unwrap(), [1.0, 0.0]);
     }
 }

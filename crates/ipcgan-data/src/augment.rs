@@ -12,19 +12,19 @@ pub struct Augmentation {
     /// Whether half of the faces are flipped horizontally. Default: yes.
     #[config(default = true)]
     pub flip: bool,
-    /// Maximum shift, as a fraction of the width. Default: 0.04.
+    /// Maximum shift, as a fraction of the width, 0 to 0.5. Default: 0.04.
     #[config(default = 0.04)]
     pub shift: f32,
-    /// Maximum change of scale, as a fraction of the size. Default: 0.06.
+    /// Maximum change of scale, as a fraction of the size, 0 to 0.5. Default: 0.06.
     #[config(default = 0.06)]
     pub scale: f32,
-    /// Maximum change of brightness, as a fraction of the range of a byte. Default: 0.08.
+    /// Maximum change of brightness, as a fraction of the range of a byte, 0 to 1. Default: 0.08.
     #[config(default = 0.08)]
     pub brightness: f32,
-    /// Maximum relative change of contrast. Default: 0.15.
+    /// Maximum relative change of contrast, 0 to 1. Default: 0.15.
     #[config(default = 0.15)]
     pub contrast: f32,
-    /// Maximum change of each colour channel, as a fraction of the range of a byte. Default: 0.
+    /// Maximum change of each colour channel, as a fraction of the range of a byte, 0 to 1. Default: 0.
     ///
     /// Without it, a classifier learns that old photographs have a tint, and the generator that it trains adds one.
     #[config(default = 0.0)]

@@ -7,7 +7,8 @@ use crate::caption;
 /// White pixels between images.
 const GAP: u32 = 2;
 
-/// Contact sheet with one row per face: the source, then the face at each age group, with captions.
+/// Contact sheet with one row per face: the source, then the face at each age group, with captions; `groups` are the
+/// names of the age groups.
 pub fn aged_sheet(rows: &[Vec<RgbImage>], groups: &[String]) -> RgbImage {
     let captions = [&["source".to_string()], groups].concat();
     with_captions(rows, &captions, GAP)

@@ -71,7 +71,7 @@ impl fmt::Display for Gender {
 /// Labels of a face; each may be unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaceLabel {
-    /// Index of the age group.
+    /// Index of the age group, from 0 for the youngest.
     pub group: Option<usize>,
     /// Age in years.
     pub age: Option<u32>,

@@ -54,7 +54,7 @@ impl Residual {
         after
     }
 
-    /// Scales the residual by `strength`; 0 leaves the photo unchanged.
+    /// Scales the residual by `strength`, at least 0; 0 leaves the photo unchanged.
     pub fn scaled(mut self, strength: f32) -> Self {
         self.levels.iter_mut().flatten().for_each(|level| *level *= strength);
         self
@@ -150,7 +150,8 @@ impl Sample for u16 {
 
 /// Adds `residual` to the face at `place` in `photo`, blended with the mask.
 ///
-/// Pixels outside the mask keep their exact values, and so does transparency. A grey photo stays grey.
+/// `residual` has the size of the crop that `place` describes. Pixels outside the mask keep their exact values, and so
+/// does transparency. A grey photo stays grey; one of floating-point numbers becomes RGB of 16 bits a channel.
 pub fn paste_back(photo: &mut DynamicImage, place: &FacePlacement, residual: &Residual) {
     match photo {
         DynamicImage::ImageLuma8(image) => add(image, place, residual),

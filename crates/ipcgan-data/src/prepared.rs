@@ -15,7 +15,8 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 ///
 /// Columns, in any order: `file_name` (relative to the folder; the only required one), `age` (years, or a range such as
 /// `40-49` or `70+`), `group` (index of the age group; determined by the age if empty, and a fault if the age
-/// contradicts it), `identity`, `split` (`train`, `valid` or `test`) and `gender` (`female` or `male`). Other columns are ignored.
+/// contradicts it), `identity`, `split` (`train`, `valid` or `test`) and `gender` (`female` or `male`). Other columns
+/// are ignored.
 #[derive(Clone, Debug)]
 pub struct PreparedFolder {
     folder: PathBuf,

@@ -82,8 +82,8 @@ impl FaceSet for Subset {
 /// Splits `faces` into training and validation sets that share no identity.
 ///
 /// An identity with a published `split` is in that split with all its images, and in neither set if it is
-/// [`Split::Test`]. The others are split by a hash of `seed` and the identity, about `valid_fraction` of them for
-/// validation; a face without identity counts as an identity of its own.
+/// [`Split::Test`]. The others are split by a hash of `seed` and the identity, about `valid_fraction` (0 to 1) of them
+/// for validation; a face without identity counts as an identity of its own.
 ///
 /// # Errors
 /// [`DataError::IdentityInTwoSplits`] if the images of one identity have several splits.

@@ -41,7 +41,7 @@ pub struct SyntheticConfig {
     /// Images of each identity in each age group. Default: 2.
     #[config(default = 2)]
     pub faces_per_group: usize,
-    /// Width and height in pixels. Default: 64.
+    /// Width and height in pixels, at least 8. Default: 64.
     #[config(default = 64)]
     pub size: u32,
     /// Random seed. Default: 0.
@@ -90,7 +90,7 @@ impl SyntheticFaces {
         Self { config, labels, images }
     }
 
-    /// Renders all images in parallel; `progress` receives the number done and the total.
+    /// Renders all images in parallel; `progress` receives the number done and the total, in no particular order.
     pub fn render_all(&self, progress: &(dyn Fn(usize, usize) + Sync)) {
         let done = AtomicUsize::new(0);
         (0..self.len()).into_par_iter().for_each(|index| {
@@ -139,7 +139,9 @@ impl FaceSet for SyntheticFaces {
     /// Covers everything that determines an image in addition to its name.
     fn source_checksum(&self, index: usize) -> Option<u32> {
         let SyntheticConfig { size, seed, .. } = self.config;
-        Some(crc32c::crc32c(format!("{seed} {size} {:?}", self.labels[index].age).as_bytes()))
+        let age = self.labels[index].age.expect("a synthetic face has an age");
+        // `Some` keeps the checksums of folders that were prepared with it.
+        Some(crc32c::crc32c(format!("{seed} {size} Some({age})").as_bytes()))
     }
 }
 

@@ -14,18 +14,18 @@ use crate::output::PIECE_VALUES;
 pub struct Adam {
     /// The learning rate.
     pub learning_rate: f32,
-    /// Decay of the first moment (mean of the gradients).
+    /// Decay of the first moment (mean of the gradients), in [0, 1).
     pub beta_1: f32,
-    /// Decay of the second moment (mean of the squared gradients).
+    /// Decay of the second moment (mean of the squared gradients), in [0, 1).
     pub beta_2: f32,
-    /// Added to the root of the mean square.
+    /// Added to the root of the mean square; positive.
     pub epsilon: f32,
     /// Number of this step, from one on.
     pub step: i32,
 }
 
 impl Adam {
-    /// Updates `values` and both moments with `gradient`.
+    /// Updates `values` and both moments, which are zeros before the first step, with `gradient`.
     ///
     /// # Panics
     /// If they are not of one length.

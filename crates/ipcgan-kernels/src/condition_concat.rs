@@ -15,10 +15,15 @@ pub struct ConditionConcat<'a> {
 }
 
 impl ConditionConcat<'_> {
-    /// Features of each output followed by its `conditions` (`[outputs][conditions]`) as channels.
+    /// Features of each output followed by its `conditions` as channels.
+    ///
+    /// # Shapes
+    /// - `features`: the values of `shape`
+    /// - `conditions`: `[outputs][conditions]`
+    /// - returns: `[outputs][height][width][channels + conditions]`
     ///
     /// # Panics
-    /// If the lengths do not match the shapes.
+    /// If the lengths do not match the shapes, or there is no image of an index.
     pub fn run(&self, features: &[f32], conditions: &[f32]) -> Vec<f32> {
         let Self { shape, images, conditions: count } = *self;
         let Nhwc { height, width, channels, .. } = shape;
@@ -37,6 +42,10 @@ impl ConditionConcat<'_> {
     }
 
     /// Gradient with respect to the features, from that of the outputs.
+    ///
+    /// # Shapes
+    /// - `gradient`: `[outputs][height][width][channels + conditions]`
+    /// - returns: the values of `shape`
     ///
     /// # Panics
     /// If `gradient` does not have the shape of the output.

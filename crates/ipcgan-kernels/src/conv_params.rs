@@ -3,15 +3,15 @@
 /// Kernel size, stride, padding and groups of a convolution with a square kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvParams {
-    /// Kernel size in pixels.
+    /// Kernel size in pixels, at least 1.
     pub kernel: usize,
-    /// Stride in pixels.
+    /// Stride in pixels, at least 1.
     pub stride: usize,
     /// Zero padding above and left of the input.
     pub pad_before: usize,
     /// Zero padding below and right of the input.
     pub pad_after: usize,
-    /// Number of channel groups.
+    /// Number of channel groups, at least 1.
     pub groups: usize,
 }
 

@@ -44,6 +44,9 @@ enum Direct {
 impl Convolution {
     /// Convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`; `channels` are the outputs and the
     /// inputs of a group, `once` the shape of the output if the convolution runs only once.
+    ///
+    /// # Panics
+    /// If there are more or fewer weights, or the groups do not divide the outputs.
     pub fn new(
         instructions: InstructionSet,
         algorithm: ConvAlgorithm,
@@ -72,6 +75,9 @@ impl Convolution {
     /// Adjoint of [`Convolution::new`] with the same arguments: from the shape of its output to the shape of its input.
     ///
     /// That is the gradient with respect to a convolution's input, and the forward pass of a transposed convolution.
+    ///
+    /// # Panics
+    /// As [`Convolution::new`].
     pub fn adjoint(
         instructions: InstructionSet,
         algorithm: ConvAlgorithm,

@@ -6,7 +6,8 @@ use crate::lanes::{load, store};
 use crate::output::{PIECE_VALUES, in_chunks};
 use crate::{Activation, InstructionSet};
 
-/// Gradient with respect to the input of an activation, from its output and the gradient of the output.
+/// Gradient with respect to the input of an activation, from its output and the gradient of the output, which are of
+/// one shape.
 ///
 /// # Panics
 /// If there are fewer gradients than outputs.
@@ -22,7 +23,7 @@ pub fn activation_gradient(
     })
 }
 
-/// `tanh(head)`, or with `source` the offset form `tanh(head + atanh(source))`.
+/// `tanh(head)`, or with `source`, in [-1, 1] and of the shape of `head`, the offset form `tanh(head + atanh(source))`.
 ///
 /// # Panics
 /// If there are fewer values in `source` than in `head`.
@@ -34,7 +35,8 @@ pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) 
     })
 }
 
-/// Gradient with respect to the head of [`tanh`], from that of its output.
+/// Gradient with respect to the head of [`tanh`], from its output and the gradient of the output, which are of one
+/// shape.
 ///
 /// # Panics
 /// If there are fewer gradients than outputs.

@@ -43,7 +43,7 @@ impl Linear<'_> {
         values.len() / each
     }
 
-    /// `activation(input * weights + bias)`, `[batch][inputs]` to `[batch][outputs]`.
+    /// `activation(input * weights + bias)`, `[batch][inputs]` to `[batch][outputs]`; the bias is `[outputs]`.
     ///
     /// # Panics
     /// If the lengths do not match the shapes.
@@ -74,7 +74,8 @@ impl Linear<'_> {
         })
     }
 
-    /// Gradient with respect to the input, from that of the output (before the activation).
+    /// Gradient with respect to the input, from that of the output (before the activation): `[batch][outputs]` to
+    /// `[batch][inputs]`.
     ///
     /// # Panics
     /// If the lengths do not match the shapes.
@@ -95,7 +96,8 @@ impl Linear<'_> {
         result
     }
 
-    /// Gradient with respect to the weights, from the input and the gradient of the output.
+    /// Gradient with respect to the weights, from the input and the gradient of the output (before the activation):
+    /// `[batch][inputs]` and `[batch][outputs]` to `[inputs][outputs]`.
     ///
     /// # Panics
     /// If the lengths do not match the shapes.

@@ -34,7 +34,7 @@ impl MaxPoolParams {
     }
 }
 
-/// The largest value of each channel in each window of `pooling`.
+/// The largest value of each channel in each window of `pooling`, in the shape of [`MaxPoolParams::output_shape`].
 ///
 /// # Panics
 /// If `input` does not hold the values of `shape`, or the maps are smaller than a pooling window.
@@ -51,6 +51,11 @@ pub fn max_pool(instructions: InstructionSet, pooling: MaxPoolParams, input: &[f
 }
 
 /// Gradient with respect to the input of [`max_pool`]; ties go to the first maximum.
+///
+/// # Shapes
+/// - `input`: the values of `shape`
+/// - `output`, `gradient`: the output of [`max_pool`], and its gradient
+/// - returns: the values of `shape`
 ///
 /// # Panics
 /// If the lengths do not match the shapes.
@@ -151,7 +156,8 @@ const RADIUS: usize = 2;
 /// Number of pixels of a task.
 const PIECE_PIXELS: usize = 64;
 
-/// Local response norm over five neighbouring channels: `x / (1 + alpha * sum of squares)^0.75`.
+/// Local response norm over five neighbouring channels: `x / (1 + alpha * sum of squares)^0.75`, with `alpha` of at
+/// least 0; the channels of each pixel of `input` are side by side.
 ///
 /// Source: Krizhevsky et al., *ImageNet Classification with Deep Convolutional Neural Networks*, 2012.
 ///
@@ -165,7 +171,8 @@ pub fn local_response_norm(instructions: InstructionSet, input: &[f32], channels
     })
 }
 
-/// Gradient with respect to the input of [`local_response_norm`].
+/// Gradient with respect to the input of [`local_response_norm`], from that input and the gradient of the output, which
+/// are of one shape.
 ///
 /// # Panics
 /// If `input` does not consist of whole pixels, or there are not as many gradients.

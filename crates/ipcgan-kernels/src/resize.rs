@@ -39,7 +39,7 @@ impl Interpolation {
 }
 
 impl Resize<'_> {
-    /// The resized values.
+    /// The resized values, `[batch][output height][output width][channels]`.
     ///
     /// # Panics
     /// If `input` does not hold the values of `shape`, or `shift` not one value per channel.
@@ -69,7 +69,7 @@ impl Resize<'_> {
         })
     }
 
-    /// Gradient with respect to an input of `shape`, from that of the output.
+    /// Gradient with respect to an input of `shape`, from that of the output, in the shape of the resized values.
     ///
     /// # Panics
     /// If `gradient` does not hold the values of the output.

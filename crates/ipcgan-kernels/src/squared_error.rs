@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::output::PIECE_VALUES;
 
-/// Mean squared error of `values` against `target`.
+/// Mean squared error of `values` against `target`; not a number (NaN) without values.
 pub fn mean_squared_error(values: &[f32], target: f32) -> f64 {
     let pieces: Vec<f64> = values
         .par_chunks(PIECE_VALUES)

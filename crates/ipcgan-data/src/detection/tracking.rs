@@ -62,7 +62,8 @@ impl Track {
     }
 }
 
-/// Gaussian weights, which sum to one, of the frames in `within` up to [`SMOOTHING_RADIUS`] before and after `frame`.
+/// Gaussian weights, which sum to one, of the frames in `within` up to [`SMOOTHING_RADIUS`] before and after `frame`;
+/// empty if there are none.
 pub fn smoothing_weights(frame: usize, within: Range<usize>) -> Vec<(usize, f32)> {
     const SPREAD: f32 = 1.2;
     let near = frame.saturating_sub(SMOOTHING_RADIUS).max(within.start)..(frame + SMOOTHING_RADIUS + 1).min(within.end);

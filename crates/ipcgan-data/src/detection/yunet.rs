@@ -25,8 +25,8 @@ pub struct YunetConfig {
     pub max_pixels: u32,
     /// Minimum score of a face, from 0 to 1. Default: 0.6.
     pub score_threshold: f32,
-    /// Intersection over union above which the face with the lower score is suppressed (non-maximum suppression).
-    /// Default: 0.3.
+    /// Intersection over union, from 0 to 1, above which the face with the lower score is suppressed (non-maximum
+    /// suppression). Default: 0.3.
     pub nms_threshold: f32,
     /// Source of the landmarks. Default: refinement.
     pub landmarks: LandmarkSource,

@@ -10,7 +10,7 @@ use zenavif_parse::{AvifParser, ColorInformation};
 
 use super::end_marker::EndMarker;
 use super::limits::MAX_PIXELS;
-use super::yuv::{Matrix, Plane, Yuv};
+use super::yuv::{AlphaKind, Matrix, Plane, SampleRange, Yuv};
 use super::{ImageKind, Original};
 
 /// Maximum number of polls of the decoder.
@@ -68,7 +68,11 @@ impl<'a> Avif<'a> {
         if let Some(alpha) = self.0.alpha_data() {
             let alpha = decoded(&alpha.map_err(container)?)?;
             let planes = planes(&alpha, None)?;
-            image = planes.as_alpha_of(image, self.0.premultiplied_alpha()).map_err(damaged)?;
+            let kind = match self.0.premultiplied_alpha() {
+                true => AlphaKind::Premultiplied,
+                false => AlphaKind::Straight,
+            };
+            image = planes.as_alpha_of(image, kind).map_err(damaged)?;
         }
         Ok(image)
     }
@@ -181,7 +185,8 @@ fn planes(frame: &Picture, container: Option<&ColorInformation>) -> ImageResult<
         }
     };
     let matrix = Matrix::of(matrix).ok_or_else(|| unsupported(format!("colours by the matrix {matrix}")))?;
-    Ok(Yuv { luminance, chrominance, depth, full_range, matrix })
+    let range = if full_range { SampleRange::Full } else { SampleRange::Limited };
+    Ok(Yuv { luminance, chrominance, depth, range, matrix })
 }
 
 fn hint() -> ImageFormatHint {

@@ -64,8 +64,8 @@ impl Original {
             let _ = Orientation::remove_from_exif_chunk(exif);
             exif::remove_previews(exif);
         }
-        let grey = !image.color().has_color();
-        let colour_profile = colour_profile.filter(|profile| is_of(profile, grey));
+        let space = ColourSpace::of(&image);
+        let colour_profile = colour_profile.filter(|profile| describes(profile, space));
         let warning = (end == EndMarker::Missing).then_some(PhotoWarning::EndMissing);
         Self { image, kind: Some(kind), warning, colour_profile, exif }
     }
@@ -168,8 +168,8 @@ impl Original {
     }
 
     fn write_with(&self, mut encoder: impl ImageEncoder, image: &DynamicImage) -> ImageResult<()> {
-        if let Some(profile) = self.colour_profile.clone().filter(|profile| is_of(profile, !image.color().has_color()))
-        {
+        let space = ColourSpace::of(image);
+        if let Some(profile) = self.colour_profile.clone().filter(|profile| describes(profile, space)) {
             encoder.set_icc_profile(profile).map_err(image::ImageError::Unsupported)?;
         }
         if let Some(exif) = self.exif.clone() {
@@ -185,10 +185,27 @@ impl From<RgbImage> for Original {
     }
 }
 
-/// Whether a colour profile applies to grey (`grey`) or to RGB images. A CMYK photo is neither: its profile does not
-/// describe the RGB image converted from it.
-fn is_of(profile: &[u8], grey: bool) -> bool {
-    profile.get(16..20) == Some(if grey { b"GRAY" } else { b"RGB " })
+/// The colour space of an image.
+#[derive(Clone, Copy)]
+enum ColourSpace {
+    Grey,
+    Rgb,
+}
+
+impl ColourSpace {
+    fn of(image: &DynamicImage) -> Self {
+        if image.color().has_color() { Self::Rgb } else { Self::Grey }
+    }
+}
+
+/// Whether a colour profile describes `space`. That of a CMYK photo describes neither, because it does not apply to the
+/// RGB image converted from it.
+fn describes(profile: &[u8], space: ColourSpace) -> bool {
+    let signature: &[u8] = match space {
+        ColourSpace::Grey => b"GRAY",
+        ColourSpace::Rgb => b"RGB ",
+    };
+    profile.get(16..20) == Some(signature)
 }
 
 impl PhotoFormat {
@@ -301,7 +318,7 @@ mod tests {
 
         // WebP has no greyscale format.
         assert_eq!(again(&grey, PhotoFormat::WebP).colour_profile, None);
-        assert!(!is_of(&profile(b"CMYK"), false));
+        assert!(!describes(&profile(b"CMYK"), ColourSpace::Rgb));
     }
 
     #[test]

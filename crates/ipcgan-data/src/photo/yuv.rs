@@ -18,9 +18,26 @@ pub(super) struct Yuv {
     pub(super) chrominance: Option<[Plane; 2]>,
     /// Bits per sample.
     pub(super) depth: u32,
-    /// Whether samples use the full range, or only 16 to 235 (240) of 255.
-    pub(super) full_range: bool,
+    pub(super) range: SampleRange,
     pub(super) matrix: Matrix,
+}
+
+/// Range of the samples.
+#[derive(Clone, Copy)]
+pub(super) enum SampleRange {
+    /// All values.
+    Full,
+    /// Of 255: 16 to 235 for luma, 16 to 240 for chroma.
+    Limited,
+}
+
+/// How colours relate to the alpha channel.
+#[derive(Clone, Copy)]
+pub(super) enum AlphaKind {
+    /// Independent of it.
+    Straight,
+    /// Multiplied by it.
+    Premultiplied,
 }
 
 /// Matrix coefficients of the colour conversion.
@@ -99,7 +116,7 @@ impl Yuv {
     }
 
     /// Adds these samples to `image` as its alpha channel.
-    pub(super) fn as_alpha_of(&self, image: DynamicImage, premultiplied: bool) -> Result<DynamicImage, String> {
+    pub(super) fn as_alpha_of(&self, image: DynamicImage, kind: AlphaKind) -> Result<DynamicImage, String> {
         if (image.width() as usize, image.height() as usize) != (self.luminance.width, self.luminance.height) {
             return Err("transparency has another size than the image".into());
         }
@@ -108,10 +125,10 @@ impl Yuv {
         let mut clear = image.into_rgba16();
         for (pixel, alpha) in clear.pixels_mut().zip(alpha) {
             let [red, green, blue, _] = pixel.0;
-            let share = |colour: u16| match (premultiplied, alpha) {
-                (false, _) => colour,
-                (true, 0) => 0,
-                (true, alpha) => (u32::from(colour) * 65_535 / u32::from(alpha)).min(65_535) as u16,
+            let share = |colour: u16| match (kind, alpha) {
+                (AlphaKind::Straight, _) => colour,
+                (AlphaKind::Premultiplied, 0) => 0,
+                (AlphaKind::Premultiplied, alpha) => (u32::from(colour) * 65_535 / u32::from(alpha)).min(65_535) as u16,
             };
             pixel.0 = [share(red), share(green), share(blue), alpha];
         }
@@ -121,9 +138,9 @@ impl Yuv {
 
     /// The lowest luma value, and the range from there to the highest.
     fn luminance_range(&self) -> (f32, f32) {
-        match self.full_range {
-            true => (0.0, ((1u32 << self.depth) - 1) as f32),
-            false => ((16 << (self.depth - 8)) as f32, (219 << (self.depth - 8)) as f32),
+        match self.range {
+            SampleRange::Full => (0.0, ((1u32 << self.depth) - 1) as f32),
+            SampleRange::Limited => ((16 << (self.depth - 8)) as f32, (219 << (self.depth - 8)) as f32),
         }
     }
 
@@ -135,11 +152,11 @@ impl Yuv {
     fn colours<S: Send>(&self, planes: &[Plane; 2], sample: fn(f32) -> S) -> Vec<S> {
         let (low, range) = self.luminance_range();
         let middle = (1u32 << (self.depth - 1)) as f32;
-        let [middle, spread] = match (self.matrix, self.full_range) {
+        let [middle, spread] = match (self.matrix, self.range) {
             // Red and blue are coded with the range of luma.
             (Matrix::Identity, _) => [low + range / 2.0, range],
-            (_, true) => [middle, range],
-            (_, false) => [middle, (224 << (self.depth - 8)) as f32],
+            (_, SampleRange::Full) => [middle, range],
+            (_, SampleRange::Limited) => [middle, (224 << (self.depth - 8)) as f32],
         };
         let (width, height) = (self.luminance.width, self.luminance.height);
         let factor = |whole: usize, part: usize| if part < whole { 2.0 } else { 1.0 };
@@ -169,19 +186,22 @@ fn u16_of(value: f32) -> u16 {
 mod tests {
     use super::*;
 
-    fn of(samples: [u16; 3], depth: u32, full_range: bool, matrix: u16) -> DynamicImage {
+    fn of(samples: [u16; 3], depth: u32, range: SampleRange, matrix: u16) -> DynamicImage {
         let plane = |sample| Plane { samples: vec![sample; 4], width: 2, height: 2 };
         let [y, u, v] = samples.map(plane);
-        Yuv { luminance: y, chrominance: Some([u, v]), depth, full_range, matrix: Matrix::of(matrix).unwrap() }.to_rgb()
+        Yuv { luminance: y, chrominance: Some([u, v]), depth, range, matrix: Matrix::of(matrix).unwrap() }.to_rgb()
     }
 
     #[test]
     fn red_of_each_matrix_and_range_is_red() {
         // Computed with H.273 from R = 1, G = B = 0.
-        for (samples, full, matrix) in
-            [([76, 85, 255], true, 6), ([81, 90, 240], false, 6), ([63, 102, 240], false, 1), ([0, 0, 255], true, 0)]
-        {
-            let [red, green, blue] = of(samples, 8, full, matrix).to_rgb8().get_pixel(1, 1).0;
+        for (samples, range, matrix) in [
+            ([76, 85, 255], SampleRange::Full, 6),
+            ([81, 90, 240], SampleRange::Limited, 6),
+            ([63, 102, 240], SampleRange::Limited, 1),
+            ([0, 0, 255], SampleRange::Full, 0),
+        ] {
+            let [red, green, blue] = of(samples, 8, range, matrix).to_rgb8().get_pixel(1, 1).0;
 
             assert!(red > 252 && green < 4 && blue < 4, "{samples:?}: {red} {green} {blue}");
         }
@@ -189,7 +209,7 @@ mod tests {
 
     #[test]
     fn ten_bits_become_sixteen() {
-        let white = of([1023, 512, 512], 10, true, 1);
+        let white = of([1023, 512, 512], 10, SampleRange::Full, 1);
 
         assert_eq!(white.as_rgb16().unwrap().get_pixel(0, 0).0, [65_535; 3]);
     }
@@ -203,7 +223,7 @@ mod tests {
             luminance,
             chrominance: Some(chrominance),
             depth: 8,
-            full_range: true,
+            range: SampleRange::Full,
             matrix: Matrix::of(6).unwrap(),
         };
 

@@ -20,7 +20,7 @@ pub(super) const NAME: &str = "prepare.json";
 pub struct PreparationConfig {
     /// Kind of data set that the faces come from, such as `utkface`.
     pub source: String,
-    /// Width and height of a face in pixels. Default: 128, as the published networks.
+    /// Width and height of a face in pixels, at least 8. Default: 128, as the published networks.
     #[config(default = 128)]
     pub size: u32,
     /// Whether the images are aligned faces already, so that detection is skipped. Default: no.
@@ -42,10 +42,10 @@ pub struct PreparationConfig {
     /// Seed of the assignment of identities to splits. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
-    /// Fraction of identities held out for validation. Default: 0.1.
+    /// Fraction of identities held out for validation, 0 to 1; with that of the test below 1. Default: 0.1.
     #[config(default = 0.1)]
     pub valid_fraction: f64,
-    /// Fraction of identities held out for the test. Default: 0.1.
+    /// Fraction of identities held out for the test, 0 to 1. Default: 0.1.
     #[config(default = 0.1)]
     pub test_fraction: f64,
 }

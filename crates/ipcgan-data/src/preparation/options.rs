@@ -9,7 +9,7 @@ pub struct PrepareOptions<'a> {
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
     /// Stops the preparation when true; the same call resumes it.
     pub stop: &'a AtomicBool,
-    /// Number of worker threads.
+    /// Number of worker threads, at least 1.
     pub threads: usize,
 }
 

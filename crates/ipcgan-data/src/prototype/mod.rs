@@ -42,7 +42,8 @@ impl PrototypeAging {
     /// Statistics of `faces` at `side` x `side` pixels, for changes of `strength`.
     ///
     /// Faces without an age group do not contribute, and faces that seem to wear glasses contribute little. Statistics are
-    /// those of the faces and of their mirror images, so that ageing a flipped face flips the result. Takes about a millisecond per face and a few seconds besides.
+    /// those of the faces and of their mirror images, so that ageing a flipped face flips the result. Takes about a
+    /// millisecond per face and a few seconds besides.
     ///
     /// # Errors
     /// An age group has no face, or an image cannot be read.

@@ -8,7 +8,7 @@ use ipcgan_model::AgeGroups;
 use super::file_name::{Named, number, stem};
 use super::names::NameSource;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
-use crate::DataError;
+use crate::{DataError, Gender};
 
 pub(super) struct AllAgeFaces;
 
@@ -54,13 +54,24 @@ impl Source for AllAgeFaces {
 
 fn read(file_name: &str) -> Option<Named> {
     let (individual, age) = stem(file_name).split_once('A')?;
-    number(individual)?;
-    (individual.len() == 5 && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None, gender: None })
+    let gender = gender(number(individual)?);
+    (individual.len() == 5 && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None, gender })
+}
+
+/// Gender of an individual. The data set's README: "Individuals from serial number 00000 to 07380 are all female, from
+/// 07381 to 13321 are male."
+fn gender(individual: u32) -> Option<Gender> {
+    match individual {
+        0..=7380 => Some(Gender::Female),
+        7381..=13_321 => Some(Gender::Male),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::source::testing::{described, listing};
+    use super::*;
+    use crate::source::testing::{described, genders, listing};
 
     #[test]
     fn the_name_is_individual_and_age_and_the_original_image_is_used() {
@@ -74,5 +85,15 @@ mod tests {
             "x.jpg: is not called NNNNNAYY.jpg",
         ];
         assert_eq!(described(&listing("all-age-faces", &files.map(|file| (file, "")))), expected);
+    }
+
+    #[test]
+    fn the_individuals_up_to_number_7380_are_female_and_the_others_male() {
+        let files = ["00000A32.jpg", "07380A80.jpg", "07381A12.jpg", "13321A33.jpg", "13322A33.jpg"];
+
+        let genders = genders(&listing("all-age-faces", &files.map(|file| (file, ""))));
+
+        let [female, male] = [Some(Gender::Female), Some(Gender::Male)];
+        assert_eq!(genders, [female, female, male, male, None], "the data set has no individual 13322");
     }
 }

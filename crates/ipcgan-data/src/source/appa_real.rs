@@ -1,11 +1,15 @@
 //! APPA-REAL: photos in `train`, `valid` and `test`, a table of real ages for each; `000000.jpg_face.jpg` is the
-//! labelled face, cropped from the photo `000000.jpg`.
+//! labelled face, cropped from the photo `000000.jpg`. Genders are in `allcategories_train.csv` and so on, which are a
+//! download of their own.
+
+use std::collections::HashMap;
 
 use ipcgan_model::AgeGroups;
 
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree, table};
 use crate::metadata::Columns;
-use crate::{DataError, Split};
+use crate::table_file::{TableFile, TableRow};
+use crate::{DataError, Gender, Split};
 
 /// Its tables, with the folder and the split of each.
 const TABLES: [(&str, &str, Split); 3] = [
@@ -13,6 +17,8 @@ const TABLES: [(&str, &str, Split); 3] = [
     ("gt_avg_valid.csv", "valid", Split::Valid),
     ("gt_avg_test.csv", "test", Split::Test),
 ];
+/// Columns of the tables of genders: the photo, and the gender of the labelled face in it.
+const GENDER_COLUMNS: [&str; 2] = ["file", "gender"];
 /// Suffix that the file name of a face adds to that of its photo.
 const FACE: &str = "_face.jpg";
 
@@ -42,6 +48,7 @@ impl Source for AppaReal {
     fn images(&self, tree: &Tree, _: &Table, groups: &AgeGroups) -> Result<Listing, DataError> {
         let mut listing = Listing::default();
         for (path, folder, split) in tables(tree) {
+            let genders = genders(tree, folder)?;
             // Rows name images without their folder, which has the name of the split.
             let folder = path.rsplit_once('/').map_or(format!("{folder}/"), |(above, _)| format!("{above}/{folder}/"));
             let columns = Columns::default().with("file_name", "file_name").with("age", "real_age");
@@ -54,6 +61,7 @@ impl Source for AppaReal {
             for mut image in rows.images {
                 if let Ok(label) = &mut image.label {
                     label.split = Some(split);
+                    label.gender = genders.get(photo_name(&image.file_name)).copied();
                 }
                 listing.images.push(image);
             }
@@ -66,6 +74,27 @@ impl Source for AppaReal {
         listing.images.extend(photos);
         Ok(listing)
     }
+}
+
+/// The gender of the labelled face in each photo of `folder`; empty without the table.
+fn genders(tree: &Tree, folder: &str) -> Result<HashMap<String, Gender>, DataError> {
+    let name = format!("allcategories_{folder}.csv");
+    let Some(file) = tree.named(&name).first().copied() else { return Ok(HashMap::new()) };
+    let path = tree.folder().join(file);
+    let table = TableFile::read(&path, &GENDER_COLUMNS)?;
+    let places = table.columns(&path, GENDER_COLUMNS)?;
+    let row = |row: TableRow| {
+        let cells = row.cells.ok()?;
+        let [photo, gender] = places.map(|place| cells.get(place).unwrap_or_default());
+        Some((photo.to_string(), Gender::by_name(gender)?))
+    };
+    Ok(table.rows.into_iter().filter_map(row).collect())
+}
+
+/// The name, without folders, of the photo that the image `file` is or was cropped from.
+fn photo_name(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.strip_suffix(FACE).unwrap_or(name)
 }
 
 /// The photo from which the face was cropped; it may show several people.
@@ -87,7 +116,8 @@ fn tables(tree: &Tree) -> Vec<(&str, &'static str, Split)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::source::testing::{described, listing};
+    use crate::Gender;
+    use crate::source::testing::{described, genders, listing};
 
     const HEADER: &str = "file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age\n";
 
@@ -115,5 +145,29 @@ mod tests {
             "appa-real-release/train/000000.jpg: appa-real-release/train/000000.jpg_face.jpg is another version of it, and used",
         ];
         assert_eq!(described, expected);
+    }
+
+    #[test]
+    fn genders_come_from_the_table_of_the_split() {
+        let ages = format!("{HEADER}000000.jpg,37,5.7,0.94,24\n000001.jpg,39,69.0,5.6,69\n");
+        let train = "file,gender\n000000.jpg,male\n000001.jpg,female\n";
+        let test = "file,gender\n000001.jpg,male\n";
+        let files = [
+            ("gt_avg_train.csv", ages.as_str()),
+            ("gt_avg_valid.csv", ages.as_str()),
+            ("gt_avg_test.csv", ages.as_str()),
+            ("allcategories_train.csv", train),
+            ("categories/allcategories_test.csv", test),
+            ("train/000000.jpg_face.jpg", ""),
+            ("train/000001.jpg", ""),
+            ("valid/000000.jpg_face.jpg", ""),
+            ("test/000000.jpg_face.jpg", ""),
+            ("test/000001.jpg_face.jpg", ""),
+        ];
+
+        let genders = genders(&listing("appa-real", &files));
+
+        let [female, male] = [Some(Gender::Female), Some(Gender::Male)];
+        assert_eq!(genders, [male, female, None, None, male]);
     }
 }

@@ -101,28 +101,10 @@ pub(super) struct Person {
 impl Person {
     /// A random person.
     pub(super) fn random(random: &mut impl Rng) -> Self {
-        // Sturdy faces have a broad jaw, strong brows and thin lips together, and only they have beards.
-        let sturdy = random.random::<f32>();
+        let build = Build::random(random);
+        let Complexion { darkness, skin, hair, iris } = Complexion::random(random);
         let mut between = |from: f32, to: f32| random.random_range(from..to);
-        let mut sturdier = |from: f32, to: f32, spread: f32| {
-            let share = sturdy + spread * between(-1.0, 1.0);
-            from + share.clamp(0.0, 1.0) * (to - from)
-        };
-        let jaw_width = sturdier(0.70, 0.90, 0.5);
-        let chin_width = sturdier(0.20, 0.42, 0.5);
-        let brow_thickness = sturdier(0.013, 0.036, 0.4);
-        let brow_height = sturdier(0.122, 0.088, 0.5);
-        let nose_width = sturdier(0.058, 0.092, 0.5);
-        let upper_lip = sturdier(0.036, 0.017, 0.6);
-        let lower_lip = sturdier(0.052, 0.026, 0.6);
-        let long_hair = sturdier(1.0, 0.0, 0.5) > 0.55;
-        let darkness = between(0.0, 1.0);
-        let skin = Colour::along(&SKINS, darkness).mixed(Colour::hex(0xd08a70), between(0.0, 0.22));
-        // Light hair and eyes occur only with light skin; otherwise most people would look artificial.
-        let lightest = 1.0 - 0.85 * darkness;
-        let hair = Colour::along(&HAIRS, lightest * between(0.0, 1.0));
-        let iris = IRISES[(lightest * between(0.0, IRISES.len() as f32)) as usize % IRISES.len()];
-        let hair_style = match (long_hair, between(0.0, 3.0) as u32) {
+        let hair_style = match (build.has_long_hair, between(0.0, 3.0) as u32) {
             (true, 0 | 1) => HairStyle::Long,
             (_, 0) => HairStyle::Curly,
             (true, _) => HairStyle::Fringe,
@@ -143,8 +125,8 @@ impl Person {
             hair_volume: between(0.0, 0.05),
             hairline: between(0.035, 0.105),
             head_width: between(0.345, 0.405),
-            jaw_width,
-            chin_width,
+            jaw_width: build.jaw_width,
+            chin_width: build.chin_width,
             chin: between(0.925, 0.995),
             ears: between(0.75, 1.2),
             eye_width: between(0.060, 0.079),
@@ -152,26 +134,84 @@ impl Person {
             eye_tilt: between(-0.012, 0.016),
             eye_distance: between(0.177, 0.203),
             eye_lid: between(0.018, 0.034),
-            brow_height,
-            brow_thickness,
+            brow_height: build.brow_height,
+            brow_thickness: build.brow_thickness,
             brow_arch: between(0.004, 0.032),
             brow_tilt: between(-0.018, 0.018),
-            nose_width,
+            nose_width: build.nose_width,
             nose_foot: between(0.505, 0.560),
             nose_bridge: between(0.018, 0.034),
             mouth_width: between(0.115, 0.160),
-            upper_lip,
-            lower_lip,
-            beard: if sturdy > 0.62 && between(0.0, 1.0) < 0.5 { between(0.2, 0.75) } else { 0.0 },
-            stubble: ((sturdy - 0.45) / 0.2).clamp(0.0, 1.0) * between(0.5, 1.0),
-            makeup: ((0.6 - sturdy) / 0.2).clamp(0.0, 1.0) * between(0.4, 1.0),
+            upper_lip: build.upper_lip,
+            lower_lip: build.lower_lip,
+            beard: if build.sturdiness > 0.62 && between(0.0, 1.0) < 0.5 { between(0.2, 0.75) } else { 0.0 },
+            stubble: ((build.sturdiness - 0.45) / 0.2).clamp(0.0, 1.0) * between(0.5, 1.0),
+            makeup: ((0.6 - build.sturdiness) / 0.2).clamp(0.0, 1.0) * between(0.4, 1.0),
             freckles: if darkness < 0.4 && between(0.0, 1.0) < 0.25 { between(0.3, 1.0) } else { 0.0 },
             moles,
             glasses,
             years_ahead: between(-2.0, 2.0),
             grey_ahead: between(-3.0, 3.0),
-            balding: sturdy * between(0.2, 1.0),
+            balding: build.sturdiness * between(0.2, 1.0),
             details: (f64::from(between(0.0, 1.0)) * 2f64.powi(52)) as u64,
         }
+    }
+}
+
+/// Features that come together: sturdy faces have a broad jaw, strong brows and thin lips, and only they have beards.
+struct Build {
+    /// 0 to 1.
+    sturdiness: f32,
+    jaw_width: f32,
+    chin_width: f32,
+    brow_thickness: f32,
+    brow_height: f32,
+    nose_width: f32,
+    upper_lip: f32,
+    lower_lip: f32,
+    has_long_hair: bool,
+}
+
+impl Build {
+    fn random(random: &mut impl Rng) -> Self {
+        let sturdiness = random.random::<f32>();
+        let mut between = |from: f32, to: f32| random.random_range(from..to);
+        let mut sturdier = |from: f32, to: f32, spread: f32| {
+            let share = sturdiness + spread * between(-1.0, 1.0);
+            from + share.clamp(0.0, 1.0) * (to - from)
+        };
+        Self {
+            sturdiness,
+            jaw_width: sturdier(0.70, 0.90, 0.5),
+            chin_width: sturdier(0.20, 0.42, 0.5),
+            brow_thickness: sturdier(0.013, 0.036, 0.4),
+            brow_height: sturdier(0.122, 0.088, 0.5),
+            nose_width: sturdier(0.058, 0.092, 0.5),
+            upper_lip: sturdier(0.036, 0.017, 0.6),
+            lower_lip: sturdier(0.052, 0.026, 0.6),
+            has_long_hair: sturdier(1.0, 0.0, 0.5) > 0.55,
+        }
+    }
+}
+
+/// Colours that come together: light hair and eyes occur only with light skin; otherwise most people would look
+/// artificial.
+struct Complexion {
+    /// Of the skin, 0 to 1.
+    darkness: f32,
+    skin: Colour,
+    hair: Colour,
+    iris: Colour,
+}
+
+impl Complexion {
+    fn random(random: &mut impl Rng) -> Self {
+        let mut between = |from: f32, to: f32| random.random_range(from..to);
+        let darkness = between(0.0, 1.0);
+        let skin = Colour::along(&SKINS, darkness).mixed(Colour::hex(0xd08a70), between(0.0, 0.22));
+        let lightest = 1.0 - 0.85 * darkness;
+        let hair = Colour::along(&HAIRS, lightest * between(0.0, 1.0));
+        let iris = IRISES[(lightest * between(0.0, IRISES.len() as f32)) as usize % IRISES.len()];
+        Self { darkness, skin, hair, iris }
     }
 }

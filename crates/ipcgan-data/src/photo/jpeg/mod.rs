@@ -7,11 +7,13 @@
 //!
 //! Source: ITU-T T.81, "Digital compression and coding of continuous-tone still images".
 
+mod frame;
 mod huffman;
 mod scan;
 
+use frame::{Component, Frame, Process};
 use huffman::Table;
-use scan::{Component, Frame, Scan, ScanFault};
+use scan::{Scan, ScanFault};
 
 use super::end_marker::EndMarker;
 
@@ -124,10 +126,10 @@ impl<'a> Walk<'a> {
     fn take(&mut self, marker: u8, segment: &[u8]) -> Result<(), Fault> {
         match marker {
             0xc0..=0xc2 => {
-                let progressive = marker == 0xc2;
+                let process = if marker == 0xc2 { Process::Progressive } else { Process::Sequential };
                 // Ignore a second frame.
                 if self.frame.is_none() {
-                    self.frame = Frame::parsed(segment, progressive);
+                    self.frame = Frame::parsed(segment, process);
                     self.known &= self.frame.is_some();
                 }
             }

@@ -1,5 +1,6 @@
 //! Counts the blocks of a JPEG scan.
 
+use super::frame::{Frame, Process};
 use super::huffman::{BitFault, Bits, Table};
 
 /// Why the blocks of a scan cannot be counted to the end.
@@ -19,81 +20,6 @@ impl From<BitFault> for ScanFault {
             BitFault::Ended => Self::Ended,
             BitFault::NoSuchCode => Self::NoSuchCode,
         }
-    }
-}
-
-/// A frame: an image's size and components.
-pub(super) struct Frame {
-    progressive: bool,
-    width: u32,
-    height: u32,
-    pub(super) components: Vec<Component>,
-}
-
-/// Luminance, one of the two chrominances, or another colour channel.
-pub(super) struct Component {
-    id: u8,
-    across: u32,
-    down: u32,
-    /// For each coefficient: the lowest bit that has been coded; `None` before its first scan.
-    lowest_bits: [Option<u8>; 64],
-    /// Progressive images: one bit per coefficient of each block, set if it is not zero.
-    nonzero: Vec<u64>,
-}
-
-impl Component {
-    /// Whether any of its data have been seen.
-    pub(super) fn is_seen(&self) -> bool {
-        self.lowest_bits[0].is_some()
-    }
-
-    /// Whether it is complete, to the last bit of each coefficient.
-    pub(super) fn is_whole(&self) -> bool {
-        self.lowest_bits.iter().all(|bit| *bit == Some(0))
-    }
-}
-
-impl Frame {
-    /// Parses a segment; `None` for unsupported frames.
-    pub(super) fn parsed(segment: &[u8], progressive: bool) -> Option<Self> {
-        let (&[precision, height_high, height_low, width_high, width_low, count], rest) =
-            segment.split_first_chunk()?;
-        let height = u32::from(height_high) << 8 | u32::from(height_low);
-        let width = u32::from(width_high) << 8 | u32::from(width_low);
-        // A height of 0 is defined after the first scan (DNL).
-        if precision != 8 || width == 0 || height == 0 || !(1..=4).contains(&count) {
-            return None;
-        }
-        let component = |three: &[u8]| Component {
-            id: three[0],
-            across: u32::from(three[1] >> 4),
-            down: u32::from(three[1] & 15),
-            lowest_bits: [None; 64],
-            nonzero: Vec::new(),
-        };
-        let components: Vec<_> = rest.get(..3 * usize::from(count))?.chunks_exact(3).map(component).collect();
-        let usual = |component: &Component| (1..=4).contains(&component.across) && (1..=4).contains(&component.down);
-        components.iter().all(usual).then_some(Self { progressive, width, height, components })
-    }
-
-    fn max_across(&self) -> u32 {
-        self.components.iter().map(|component| component.across).max().unwrap_or(1)
-    }
-
-    fn max_down(&self) -> u32 {
-        self.components.iter().map(|component| component.down).max().unwrap_or(1)
-    }
-
-    /// Number of blocks of a non-interleaved component, across and down.
-    fn blocks(&self, component: &Component) -> (usize, usize) {
-        let of = |length: u32, factor: u32, max: u32| (length * factor).div_ceil(max).div_ceil(8) as usize;
-        (of(self.width, component.across, self.max_across()), of(self.height, component.down, self.max_down()))
-    }
-
-    /// Number of minimum coded units (MCU) of an interleaved scan.
-    fn groups(&self) -> usize {
-        let of = |length: u32, max: u32| length.div_ceil(8 * max) as usize;
-        of(self.width, self.max_across()) * of(self.height, self.max_down())
     }
 }
 
@@ -139,7 +65,10 @@ impl Scan {
         };
         let parts: Vec<_> = parts.chunks_exact(2).map(part).collect::<Option<_>>()?;
         let &[first, last, bits] = rest.first_chunk()?;
-        let (first, last, bits) = if frame.progressive { (first, last, bits) } else { (0, 63, 0) };
+        let (first, last, bits) = match frame.process {
+            Process::Sequential => (0, 63, 0),
+            Process::Progressive => (first, last, bits),
+        };
         let scan = Self {
             parts,
             first: first.into(),
@@ -152,7 +81,7 @@ impl Scan {
         let band = if first == 0 { last == 0 } else { first <= last && last < 64 && scan.parts.len() == 1 };
         let sound = !scan.parts.is_empty()
             && scan.parts.iter().all(|part| part.dc < 4 && part.ac < 4)
-            && (band || !frame.progressive);
+            && (band || frame.process == Process::Sequential);
         sound.then_some(scan)
     }
 
@@ -173,7 +102,7 @@ impl Scan {
             if self.first > 0 {
                 component.nonzero.resize(groups, 0);
             }
-            codings.push((self.coding(part, frame.progressive, dc, ac)?, part.component, blocks));
+            codings.push((self.coding(part, frame.process, dc, ac)?, part.component, blocks));
         }
         let interval = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval as usize };
         let (mut bits, mut run) = (Bits::new(data), 0);
@@ -201,18 +130,18 @@ impl Scan {
     fn coding<'a>(
         &self,
         part: &Part,
-        progressive: bool,
+        process: Process,
         dc: &'a [Option<Table>; 4],
         ac: &'a [Option<Table>; 4],
     ) -> Result<Coding<'a>, ScanFault> {
         let dc = || dc[part.dc].as_ref().ok_or(ScanFault::NoTable);
         let ac = || ac[part.ac].as_ref().ok_or(ScanFault::NoTable);
-        Ok(match (progressive, self.first > 0, self.refines) {
-            (false, ..) => Coding::Sequential { dc: dc()?, ac: ac()? },
-            (true, false, false) => Coding::First(dc()?),
-            (true, false, true) => Coding::FirstRefined,
-            (true, true, false) => Coding::Band(ac()?),
-            (true, true, true) => Coding::BandRefined(ac()?),
+        Ok(match (process, self.first > 0, self.refines) {
+            (Process::Sequential, ..) => Coding::Sequential { dc: dc()?, ac: ac()? },
+            (Process::Progressive, false, false) => Coding::First(dc()?),
+            (Process::Progressive, false, true) => Coding::FirstRefined,
+            (Process::Progressive, true, false) => Coding::Band(ac()?),
+            (Process::Progressive, true, true) => Coding::BandRefined(ac()?),
         })
     }
 

@@ -16,7 +16,7 @@ impl Batch for AgingBatch {
             source: self.source.to_device(device),
             expected: self.expected.to_device(device),
             real: self.real.to_device(device),
-            source_group: self.source_group.to_device(device),
+            own_group: self.own_group.to_device(device),
             target: self.target.to_device(device),
             mismatched: self.mismatched.to_device(device),
             augmentation: self.augmentation.to_device(device),

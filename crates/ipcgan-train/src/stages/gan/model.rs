@@ -346,7 +346,7 @@ mod tests {
             source: faces.clone(),
             expected: faces.clone() * 0.5,
             real: faces.flip([3]),
-            source_group: labels([0, 1]),
+            own_group: Tensor::from_data([0.0f32, 1.0], &device),
             target: labels([4, 1]),
             mismatched: labels([2, 3]),
             augmentation: Tensor::ones([2, 3, AUGMENTATION_DRAWS], &device) * 0.5,

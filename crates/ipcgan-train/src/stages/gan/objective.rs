@@ -105,8 +105,7 @@ impl GeneratorOutputs {
     }
 
     fn reconstruction(&self) -> Tensor<1> {
-        let own_group = self.batch.source_group.clone().equal(self.batch.target.clone()).float();
-        reconstruction_loss(self.generated.clone(), self.batch.source.clone(), own_group)
+        reconstruction_loss(self.generated.clone(), self.batch.source.clone(), self.batch.own_group.clone())
     }
 
     fn prototype(&self) -> Tensor<1> {

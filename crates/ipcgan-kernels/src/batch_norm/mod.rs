@@ -1,5 +1,9 @@
 //! Batch norm with the statistics of the batch, fused with the activation that follows it.
 
+mod gradient;
+
+pub use gradient::BatchNormGradients;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -15,13 +19,13 @@ use crate::{Activation, InstructionSet, Nhwc};
 /// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNormParams<'a> {
-    /// Scale of each channel.
+    /// Scale of each channel: `[channels]`.
     pub gamma: &'a [f32],
-    /// Shift of each channel.
+    /// Shift of each channel: `[channels]`.
     pub beta: &'a [f32],
-    /// Added to the variance.
+    /// Added to the variance; positive.
     pub epsilon: f32,
-    /// Number of ghost batches: equal parts of the batch with statistics of their own.
+    /// Number of ghost batches, at least 1: equal parts of the batch with statistics of their own.
     pub chunks: usize,
     /// Activation that follows the norm.
     pub activation: Activation,
@@ -36,19 +40,8 @@ pub struct BatchStatistics {
     pub variances: Vec<f32>,
 }
 
-/// Gradients of a batch norm.
-#[derive(Clone, Debug)]
-pub struct BatchNormGradients {
-    /// With respect to the input.
-    pub input: Vec<f32>,
-    /// With respect to `gamma`.
-    pub gamma: Vec<f32>,
-    /// With respect to `beta`.
-    pub beta: Vec<f32>,
-}
-
 impl BatchStatistics {
-    /// Statistics of the values of `shape`.
+    /// Statistics of the values of `shape`, in each of `chunks` equal parts of the batch.
     ///
     /// # Panics
     /// If the batch is not a multiple of `chunks`, or `input` does not hold the values of `shape`.
@@ -83,7 +76,7 @@ impl BatchStatistics {
 }
 
 impl BatchNormParams<'_> {
-    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`.
+    /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`, in the shape of the input.
     ///
     /// # Panics
     /// If the lengths do not match the shapes and statistics.
@@ -107,68 +100,6 @@ impl BatchNormParams<'_> {
         })
     }
 
-    /// Gradients of the batch norm, from the gradient of its output.
-    ///
-    /// # Panics
-    /// If the lengths do not match the shapes and statistics.
-    pub fn gradients(
-        &self,
-        instructions: InstructionSet,
-        input: &[f32],
-        gradient: &[f32],
-        shape: Nhwc,
-        statistics: &BatchStatistics,
-    ) -> BatchNormGradients {
-        self.check([input, gradient], shape, statistics);
-        let channels = shape.channels;
-        let (part, piece) = (shape.num_elements() / self.chunks, piece_values(channels));
-        let slope = self.activation.slope();
-        let (mut grad_gamma, mut grad_beta) = (vec![0.0; channels], vec![0.0; channels]);
-        let mut input_gradients = Vec::new();
-        for index in 0..self.chunks {
-            let affine = self.affine(statistics, index);
-            let means = &statistics.means[index * channels..][..channels];
-            let [input, gradient] = [input, gradient].map(|values| values[index * part..][..part].par_chunks(piece));
-            let sums: Vec<Vec<f32>> = input
-                .zip(gradient)
-                .map(|(input, gradient)| {
-                    instructions.run(GradientSums { input, gradient, affine: &affine, means, slope })
-                })
-                .collect();
-            let total = |index: usize| sums.iter().map(|sums| f64::from(sums[index])).sum::<f64>();
-
-            // dx = scale (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))
-            let count = (part / channels) as f64;
-            let mut input_gradient = InputGradient { affine, mean: vec![], product: vec![] };
-            for channel in 0..channels {
-                let (sum, product) = (total(channel), total(channels + channel));
-                let variance = f64::from(statistics.variances[index * channels + channel]) + f64::from(self.epsilon);
-                grad_beta[channel] += sum as f32;
-                grad_gamma[channel] += (product / variance.sqrt()) as f32;
-                input_gradient.mean.push((sum / count) as f32);
-                input_gradient.product.push((product / count / variance) as f32);
-            }
-            input_gradients.push(input_gradient);
-        }
-        let grad_input = in_chunks(shape.num_elements(), shape.image_elements(), |image, output| {
-            let index = image * self.chunks / shape.batch;
-            let means = &statistics.means[index * channels..][..channels];
-            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
-                let start = image * shape.image_elements() + number * piece;
-                let [input, gradient] = [input, gradient].map(|values| &values[start..][..output.len()]);
-                instructions.run(GradientApply {
-                    input,
-                    gradient,
-                    means,
-                    slope,
-                    input_gradient: &input_gradients[index],
-                    output,
-                });
-            });
-        });
-        BatchNormGradients { input: grad_input, gamma: grad_gamma, beta: grad_beta }
-    }
-
     fn check<const N: usize>(&self, values: [&[f32]; N], shape: Nhwc, statistics: &BatchStatistics) {
         assert!(values.iter().all(|values| values.len() == shape.num_elements()), "values of the maps");
         assert_eq!([self.gamma.len(), self.beta.len()], [shape.channels; 2], "factors and shifts of the channels");
@@ -189,7 +120,9 @@ impl BatchNormParams<'_> {
     }
 }
 
-/// Sum over all pixels for each channel: the gradient of a bias.
+/// Sum over all pixels for each channel, `[channels]`: the gradient of a bias.
+///
+/// The channels of each pixel of `values` are side by side.
 ///
 /// # Panics
 /// If `values` do not consist of whole pixels.
@@ -208,13 +141,6 @@ fn piece_values(channels: usize) -> usize {
 struct Affine {
     scale: Vec<f32>,
     shift: Vec<f32>,
-}
-
-/// The gradient with respect to the input: `scale * (g - mean - product * (x - mean of x))`.
-struct InputGradient {
-    affine: Affine,
-    mean: Vec<f32>,
-    product: Vec<f32>,
 }
 
 struct Sums<'a> {
@@ -297,85 +223,6 @@ impl WithSimd for Apply<'_> {
                 let shift = load(simd, &self.affine.shift[range.clone()]);
                 let value = simd.mul_add_e_f32s(load(simd, &input[range]), scale, shift);
                 store(simd, output, simd.max_f32s(value, simd.mul_f32s(value, slope)));
-            }
-        }
-    }
-}
-
-/// Gradient with respect to the input `value` of the activation.
-#[inline(always)]
-fn before_activation<S: Simd>(simd: S, gradient: S::f32s, value: S::f32s, slope: S::f32s) -> S::f32s {
-    let positive = simd.greater_than_f32s(value, simd.splat_f32s(0.0));
-    simd.select_f32s(positive, gradient, simd.mul_f32s(gradient, slope))
-}
-
-/// Sums of the gradient `g`, then of `g (x - mean)`.
-struct GradientSums<'a> {
-    input: &'a [f32],
-    gradient: &'a [f32],
-    affine: &'a Affine,
-    means: &'a [f32],
-    slope: f32,
-}
-
-impl WithSimd for GradientSums<'_> {
-    type Output = Vec<f32>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let channels = self.means.len();
-        let slope = simd.splat_f32s(self.slope);
-        let mut sums = vec![0.0; 2 * channels];
-        let (plain, products) = sums.split_at_mut(channels);
-        for (input, gradient) in self.input.chunks_exact(channels).zip(self.gradient.chunks_exact(channels)) {
-            let vectors = plain.chunks_mut(S::F32_LANES).zip(products.chunks_mut(S::F32_LANES));
-            for (index, (plain, products)) in vectors.enumerate() {
-                let range = index * S::F32_LANES..index * S::F32_LANES + plain.len();
-                let input = load(simd, &input[range.clone()]);
-                let scale = load(simd, &self.affine.scale[range.clone()]);
-                let shift = load(simd, &self.affine.shift[range.clone()]);
-                let value = simd.mul_add_e_f32s(input, scale, shift);
-                let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
-                let difference = simd.sub_f32s(input, load(simd, &self.means[range]));
-                store(simd, plain, simd.add_f32s(load(simd, plain), gradient));
-                store(simd, products, simd.mul_add_e_f32s(gradient, difference, load(simd, products)));
-            }
-        }
-        sums
-    }
-}
-
-struct GradientApply<'a> {
-    input: &'a [f32],
-    gradient: &'a [f32],
-    means: &'a [f32],
-    slope: f32,
-    input_gradient: &'a InputGradient,
-    output: &'a mut [f32],
-}
-
-impl WithSimd for GradientApply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let channels = self.means.len();
-        let slope = simd.splat_f32s(self.slope);
-        for (pixel, output) in self.output.chunks_exact_mut(channels).enumerate() {
-            let input = &self.input[pixel * channels..][..channels];
-            let gradient = &self.gradient[pixel * channels..][..channels];
-            for (index, output) in output.chunks_mut(S::F32_LANES).enumerate() {
-                let range = index * S::F32_LANES..index * S::F32_LANES + output.len();
-                let input = load(simd, &input[range.clone()]);
-                let scale = load(simd, &self.input_gradient.affine.scale[range.clone()]);
-                let shift = load(simd, &self.input_gradient.affine.shift[range.clone()]);
-                let value = simd.mul_add_e_f32s(input, scale, shift);
-                let gradient = before_activation(simd, load(simd, &gradient[range.clone()]), value, slope);
-                let difference = simd.sub_f32s(input, load(simd, &self.means[range.clone()]));
-                let centred = simd.sub_f32s(gradient, load(simd, &self.input_gradient.mean[range.clone()]));
-                let product = load(simd, &self.input_gradient.product[range]);
-                let rest = simd.sub_f32s(centred, simd.mul_f32s(difference, product));
-                store(simd, output, simd.mul_f32s(rest, scale));
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::exit_reason::ExitReason;
 use crate::interrupt;
 use crate::output::print_path;
 use crate::progress::Progress;
-pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SYNTHETIC_IDENTITIES, SplitChoice, UnknownAges};
+pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SplitChoice, UnknownAges};
 
 pub(crate) fn run(request: &PrepareRequest) -> Result<()> {
     let mut config = request.config.clone();

@@ -5,9 +5,10 @@ use std::mem::discriminant;
 use std::str::FromStr;
 
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The fastest kind that works: a GPU if there is one, else the CPU.
+    #[default]
     Auto,
     /// The CPU, with Burn's `flex` backend.
     Cpu,

@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 use anyhow::Result;
 use clap::{Args, value_parser};
 use ipcgan::AgeGroups;
-use ipcgan::data::Columns;
 use ipcgan::data::preparation::PreparationConfig;
 use ipcgan::data::source::{SOURCES, TableUse};
+use ipcgan::data::{Columns, SyntheticConfig};
 
 use super::device::DeviceArgument;
 use crate::exit_reason::usage_error;
-use crate::prepare::{DataSet, PrepareRequest, SYNTHETIC, SYNTHETIC_IDENTITIES, SplitChoice, UnknownAges};
+use crate::prepare::{DataSet, PrepareRequest, SYNTHETIC, SplitChoice, UnknownAges};
 
 #[derive(Debug, Args)]
 #[command(after_help = prepare_help())]
@@ -84,6 +84,11 @@ fn defaults() -> PreparationConfig {
     PreparationConfig::new(SYNTHETIC.into())
 }
 
+/// The library's default number of synthetic identities.
+fn default_identities() -> usize {
+    SyntheticConfig::new().identities
+}
+
 /// The first age of each of the default groups, as the argument has them.
 static AGE_GROUPS: LazyLock<String> = LazyLock::new(|| {
     let groups = AgeGroups::default();
@@ -91,7 +96,8 @@ static AGE_GROUPS: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn identities_help() -> String {
-    format!("Number of synthetic identities, with `--source {SYNTHETIC}` [default: {SYNTHETIC_IDENTITIES}]")
+    let default = default_identities();
+    format!("Number of synthetic identities, with `--source {SYNTHETIC}` [default: {default}]")
 }
 
 fn min_face_help() -> String {
@@ -174,7 +180,7 @@ impl PrepareArguments {
         });
         Ok(PrepareRequest {
             data_set,
-            identities: self.identities.unwrap_or(SYNTHETIC_IDENTITIES) as usize,
+            identities: self.identities.map_or_else(default_identities, |count| count as usize),
             split: SplitChoice::of(self.split),
             out: self.out,
             config,

@@ -13,7 +13,7 @@ use ipcgan::web_api::{self, AgesResponse, FacesResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::age_query::{AgeQuery, AgeRequest};
+use super::age_query::{AgeParameters, AgeQuery};
 use super::api_error::ApiError;
 use super::openapi;
 use super::photo_service::PhotoService;
@@ -98,7 +98,7 @@ async fn age(
         let reason = reason.trim_start_matches("Failed to deserialize query string: ");
         ApiError::bad_request(format!("parameters: {reason}"))
     })?;
-    let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
+    let AgeParameters { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {
             return Err(ApiError::unprocessable(web_api::no_face(aging, &photo.rgb())));

@@ -4,6 +4,9 @@ mod choice;
 #[cfg(all(feature = "wgpu", target_os = "linux"))]
 mod gpu_memory;
 
+use burn::backend::DispatchDevice;
+#[cfg(feature = "wgpu")]
+use burn::backend::{CubeDevice, WgpuDeviceKind};
 use burn::tensor::{Device, DeviceType, Tensor};
 use ipcgan_system::{catch_device_panic, try_catch_device_panic};
 
@@ -68,10 +71,13 @@ impl DeviceChoice {
         if let Some(identity) = device.identity() {
             return identity.name;
         }
-        match format!("{device:?}") {
-            name if name.contains("Flex") => "the CPU, by flex".into(),
-            name if name.contains("NdArray") => "the CPU, by ndarray".into(),
-            name => remote_name(&name).unwrap_or(name),
+        match device.as_dispatch() {
+            DispatchDevice::Flex(_) => "the CPU, by flex".into(),
+            #[cfg(feature = "ndarray")]
+            DispatchDevice::NdArray(_) => "the CPU, by ndarray".into(),
+            #[cfg(feature = "remote")]
+            DispatchDevice::Remote(_) => "the device of another machine".into(),
+            _ => "a device of another kind".into(),
         }
     }
 
@@ -81,7 +87,7 @@ impl DeviceChoice {
     #[allow(unused_variables, reason = "a CPU-only build has no GPU to query")]
     pub fn memory(device: &Device) -> Option<u64> {
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-        if let burn::backend::DispatchDevice::Cube(device) = device.as_dispatch() {
+        if let DispatchDevice::Cube(device) = device.as_dispatch() {
             let client = device.client();
             let properties = client.properties();
             let reported = properties.memory.max_memory();
@@ -156,13 +162,6 @@ impl DeviceChoice {
     }
 }
 
-/// Name of a remote device from its debug format, which alone contains the address.
-fn remote_name(debugged: &str) -> Option<String> {
-    let between = |start: &str, end: char| Some(debugged.split_once(start)?.1.split_once(end)?.0);
-    let (host, port) = (between("host: \"", '"')?, between("port: Some(", ')')?);
-    Some(format!("the device of {host}:{port}"))
-}
-
 /// The first GPU, in the order of [`DeviceChoice::compiled`], that is not a software renderer, and works.
 fn automatic() -> Option<Device> {
     let kinds = DeviceChoice::compiled();
@@ -176,18 +175,19 @@ fn enumerated(kind: &DeviceType) -> Vec<Device> {
     catch_device_panic(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
 }
 
-/// Which GPU of its API `device` is; Burn exposes this only in its debug format.
+/// Which GPU of its graphics API `device` is.
+#[allow(unused_variables, reason = "a build without wgpu has no such GPU")]
 fn gpu_of(device: &Device) -> Gpu {
-    let name = format!("{device:?}");
-    let number = |kind: &str| -> Option<usize> {
-        let (_, rest) = name.split_once(kind)?;
-        rest.trim_start_matches('(').split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    if name.contains("Cpu") {
-        return Gpu::Software;
+    #[cfg(feature = "wgpu")]
+    if let DispatchDevice::Cube(CubeDevice::Wgpu(device)) = device.as_dispatch() {
+        return match device.kind {
+            WgpuDeviceKind::DiscreteGpu(index) => Gpu::Discrete(index),
+            WgpuDeviceKind::IntegratedGpu(index) => Gpu::Integrated(index),
+            WgpuDeviceKind::Cpu => Gpu::Software,
+            _ => Gpu::Default,
+        };
     }
-    let discrete = number("DiscreteGpu").map(Gpu::Discrete);
-    discrete.or_else(|| number("IntegratedGpu").map(Gpu::Integrated)).unwrap_or(Gpu::Default)
+    Gpu::Default
 }
 
 /// Multiplies two small matrices and checks the result: some drivers fail only when they compute.
@@ -222,13 +222,25 @@ mod tests {
         assert!(DeviceChoice::Cpu.resolve().is_ok());
     }
 
-    #[cfg(feature = "remote")]
     #[test]
-    fn a_remote_device_is_named_by_its_address() {
-        let host = burn::remote::RemoteHost::websocket("ws://there:7171");
-        let device = format!("{:?}", burn::tensor::Device::remote_options(&host));
+    fn the_cpu_is_described_with_its_backend() {
+        assert_eq!(DeviceChoice::describe(&Device::flex()), "the CPU, by flex");
+    }
 
-        assert_eq!(remote_name(&device).unwrap(), "the device of there:7171", "{device}");
-        assert_eq!(remote_name("Device<Flex>"), None);
+    #[cfg(feature = "wgpu")]
+    #[test]
+    fn each_gpu_of_a_graphics_api_is_recognised() {
+        use burn::tensor::DeviceKind;
+
+        // Nothing is opened.
+        for (kind, gpu) in [
+            (DeviceKind::DiscreteGpu(1), Gpu::Discrete(1)),
+            (DeviceKind::IntegratedGpu(0), Gpu::Integrated(0)),
+            (DeviceKind::Cpu, Gpu::Software),
+            (DeviceKind::DefaultDevice, Gpu::Default),
+        ] {
+            assert_eq!(gpu_of(&Device::wgpu(kind)), gpu);
+        }
+        assert_eq!(gpu_of(&Device::flex()), Gpu::Default);
     }
 }

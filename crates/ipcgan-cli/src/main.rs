@@ -9,6 +9,7 @@ mod devices;
 mod evaluate;
 mod exit_reason;
 mod interrupt;
+mod invalid_value;
 mod judges;
 mod listen;
 mod manual;

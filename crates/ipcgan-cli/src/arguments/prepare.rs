@@ -12,6 +12,7 @@ use ipcgan::data::{Columns, SyntheticConfig};
 
 use super::device::DeviceArgument;
 use crate::exit_reason::usage_error;
+use crate::invalid_value::InvalidValue;
 use crate::prepare::{DataSet, PrepareRequest, SYNTHETIC, SplitChoice, UnknownAges};
 
 #[derive(Debug, Args)]
@@ -129,23 +130,26 @@ The prepared folder holds images/, metadata.csv, report.html, excluded.csv (skip
 their reasons), duplicates.csv (duplicates), fingerprints.csv and prepare.json."
 }
 
-fn source(name: &str) -> Result<String, String> {
+fn source(name: &str) -> Result<String, InvalidValue> {
     let known: Vec<&str> = SOURCES.iter().map(|source| source.name()).chain([SYNTHETIC]).collect();
-    if known.contains(&name) { Ok(name.into()) } else { Err(format!("must be one of {}", known.join(", "))) }
+    match known.contains(&name) {
+        true => Ok(name.into()),
+        false => Err(InvalidValue::new(format!("must be one of {}", known.join(", ")))),
+    }
 }
 
-fn years(text: &str) -> Result<u32, String> {
-    text.trim().parse().map_err(|_| "an age is a whole number of years".into())
+fn years(text: &str) -> Result<u32, InvalidValue> {
+    text.trim().parse().map_err(|_| InvalidValue::new("an age is a whole number of years"))
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, InvalidValue> {
     let fraction = text.parse().ok().filter(|fraction| (0.0..1.0).contains(fraction));
-    fraction.ok_or_else(|| "must be at least 0 and below 1".into())
+    fraction.ok_or_else(|| InvalidValue::new("must be at least 0 and below 1"))
 }
 
-fn non_negative(text: &str) -> Result<f64, String> {
+fn non_negative(text: &str) -> Result<f64, InvalidValue> {
     let value = text.parse().ok().filter(|value: &f64| *value >= 0.0 && value.is_finite());
-    value.ok_or_else(|| "must be 0 or above".into())
+    value.ok_or_else(|| InvalidValue::new("must be 0 or above"))
 }
 
 impl PrepareArguments {

@@ -167,8 +167,8 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
             ));
             Ok(())
         }
-        Err(reason) => {
-            print_line(&format!("does not work: {name}; {reason}"));
+        Err(error) => {
+            print_line(&format!("does not work: {name}; {error}"));
             bail!("{choice} does not work")
         }
     }

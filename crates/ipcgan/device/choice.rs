@@ -70,6 +70,9 @@ pub enum DeviceError {
         /// What went wrong.
         reason: String,
     },
+    /// The device fails in its self-test, or computes wrong results.
+    #[error("the self-test failed: {0}")]
+    SelfTest(String),
     /// The device cannot be served to other machines.
     #[error("the device cannot be served: {0}")]
     NotServed(String),

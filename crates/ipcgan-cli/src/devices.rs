@@ -71,7 +71,7 @@ pub(crate) fn worker(request: &WorkerRequest) -> Result<()> {
     let listeners = request.listen.bind()?;
     let addresses = listeners.iter().map(|listener| Ok(format!("remote:ws://{}", listener.local_addr()?)));
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
-    info!("serving it as {}; press Ctrl-C to stop", addresses.join(" and "));
+    info!("serving the device as {}; press Ctrl-C to stop", addresses.join(" and "));
     Ok(ipcgan::serve_device(device, listeners)?)
 }
 
@@ -146,7 +146,7 @@ fn ended(mut child: Child, limit: Duration) -> Result<Option<(ExitStatus, String
 
 /// Tests one device in this process and prints the result.
 fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
-    let [choice] = devices else { bail!("give exactly one device") };
+    let [choice] = devices else { bail!("--in-process takes exactly one device") };
     let device = match choice.resolve() {
         Ok(device) if *choice == DeviceChoice::Auto => {
             print_line(&format!("selects {}", described(choice, &device)));

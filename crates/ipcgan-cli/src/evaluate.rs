@@ -65,7 +65,7 @@ pub(crate) fn run(request: &EvaluateRequest) -> Result<()> {
     progress.finish();
     let evaluation = evaluation?;
 
-    fs::create_dir_all(&request.out).with_context(|| format!("cannot make {}", request.out.display()))?;
+    fs::create_dir_all(&request.out).with_context(|| format!("cannot create the folder {}", request.out.display()))?;
     let page = report(&evaluation, &weights, &request.data.display().to_string());
     let metrics = serde_json::to_string_pretty(&evaluation.metrics)?;
     for (name, text) in [("index.html", page), ("metrics.json", metrics)] {

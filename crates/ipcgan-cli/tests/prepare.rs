@@ -309,7 +309,7 @@ fn options_without_effect_are_rejected() {
         &["--allow-unknown-ages"],
     ] {
         assert!(
-            refused(&[&synthetic[..], option].concat()).contains("is not read with --source synthetic"),
+            refused(&[&synthetic[..], option].concat()).contains("has no effect with --source synthetic"),
             "{option:?}"
         );
     }
@@ -317,9 +317,9 @@ fn options_without_effect_are_rejected() {
     assert!(refused(&[&data[..], &["--identities", "3"]].concat()).contains("only with --source synthetic"));
     assert!(refused(&[&data[..], &["--aligned", "--min-face", "32"]].concat()).contains("--min-face"));
     let cacd = refused(&[&data[..], &["--source", "cacd", "--column", "age=Years"]].concat());
-    assert!(cacd.contains("--column is not read with --source cacd; it is with csv"), "{cacd}");
+    assert!(cacd.contains("--column has no effect with --source cacd; it is used with csv"), "{cacd}");
     let fgnet = refused(&[&data[..], &["--source", "fgnet", "--table", "data/labels.csv"]].concat());
-    assert!(fgnet.contains("--table is not read with --source fgnet; it is with csv, cacd"), "{fgnet}");
+    assert!(fgnet.contains("--table has no effect with --source fgnet; it is used with csv, cacd"), "{fgnet}");
     let twice = ["--source", "csv", "--column", "age=A", "--column", "age=B"];
     assert!(refused(&[&data[..], &twice].concat()).contains("is `A` already"));
     assert!(!folder.path().join("out").exists());

@@ -220,7 +220,7 @@ impl PrepareArguments {
             ("--allow-unknown-ages", self.allow_unknown_ages && is_synthetic),
         ];
         if let Some((option, _)) = unread.into_iter().find(|(_, given)| *given) {
-            let reason = if is_synthetic { "is not read with" } else { "is read only with" };
+            let reason = if is_synthetic { "has no effect with" } else { "is used only with" };
             return Err(usage_error(format!("{option} {reason} --source {SYNTHETIC}")));
         }
         match &self.folder {

@@ -82,7 +82,7 @@ async fn faces(
     query: Result<Query<NoParameters>, QueryRejection>,
     request: Request,
 ) -> Result<Json<FacesResponse>, ApiError> {
-    query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
+    query.map_err(|_| ApiError::bad_request("this resource takes no query parameters"))?;
     let found = service.process(request, |aging, photo, faces| Ok(FacesResponse::new(aging, &photo, &faces)));
     found.await.map(Json)
 }
@@ -105,7 +105,7 @@ async fn age(
         }
         let max = format.max_side();
         if photo.image.width().max(photo.image.height()) > max {
-            let reason = format!("a {format} may have {max} pixels a side at most; ask for another format");
+            let reason = format!("a {format} may have {max} pixels a side at most; choose another format");
             return Err(ApiError::unprocessable(reason));
         }
         let ages = [age];

@@ -162,8 +162,9 @@ impl ClipAging {
                 return Ok(current);
             }
             progress.show(current, count);
-            let frame = frames.next(current, count)?;
-            let Some(frame) = frame else { bail!("{} changed while it was aged", clip.path.display()) };
+            let Some(frame) = frames.next(current, count)? else {
+                bail!("{} changed while it was aged; run the command again", clip.path.display())
+            };
             for index in 0..encoders.len() {
                 let mut aged = DynamicImage::from(frame.clone());
                 frames.faces.age(current, &mut aged, index);

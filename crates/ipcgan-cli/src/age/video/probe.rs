@@ -159,7 +159,7 @@ fn probed(path: &Path) -> Result<Probed> {
     let mut command = Program::Ffprobe.command();
     command.args(["-show_streams", "-of", "json"]).args(input(path));
     let (json, _) = Program::Ffprobe.output(&mut command).map_err(|error| unreadable(path, &error))?;
-    serde_json::from_slice(&json).with_context(|| format!("cannot understand what ffprobe says of {}", path.display()))
+    serde_json::from_slice(&json).with_context(|| format!("cannot parse the output of ffprobe for {}", path.display()))
 }
 
 /// An error of ffmpeg about a clip; it does not repeat its name.

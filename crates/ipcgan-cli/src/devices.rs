@@ -163,7 +163,8 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
         Ok(SelfTest { max_difference, first, faces_per_second }) => {
             let first = first.as_secs_f64();
             print_line(&format!(
-                "works: {name}; maximum difference {max_difference} of 255 levels, {faces_per_second:.0} faces/s, first face after {first:.1} s"
+                "works: {name}; maximum difference {max_difference} of 255 levels, {faces_per_second:.0} faces/s, \
+                 first face after {first:.1} s"
             ));
             Ok(())
         }

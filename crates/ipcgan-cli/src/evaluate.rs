@@ -132,7 +132,8 @@ fn print_metrics(metrics: &Metrics) {
     if metrics.all.real.thresholds[0].is_none() {
         let pairs = metrics.all.real.impostor_pairs;
         info!(
-            "not defined: the verification rate, because {pairs} pairs of different identities are too few for a threshold"
+            "not defined: the verification rate, because {pairs} pairs of different identities are too few for a \
+             threshold"
         );
     }
 }

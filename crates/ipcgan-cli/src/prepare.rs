@@ -135,8 +135,8 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
     let missing_column = listing.notes.iter().find(|note| note.contains("no column `age`"));
     let missing_column = missing_column.map(|note| format!(" ({note})")).unwrap_or_default();
     bail!(
-        "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column age=NAME), \
-         or use --allow-unknown-ages for faces that only the identity stage uses"
+        "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column \
+         age=NAME), or use --allow-unknown-ages for faces that only the identity stage uses"
     )
 }
 

@@ -134,8 +134,8 @@ impl OutputNames {
             let mut candidates = candidates(photo, extension).take(tries);
             let Some(base) = candidates.find(|base| planner.reserve(photo, base)) else {
                 bail!(
-                    "results of {} would have the names of other files in {}, or of results of another photo; choose another \
-                     folder with --out",
+                    "results of {} would have the names of other files in {}, or of results of another photo; choose \
+                     another folder with --out",
                     photo.source.name().display(),
                     out.display()
                 );

@@ -46,7 +46,12 @@ pub(crate) struct PrepareArguments {
     #[arg(long)]
     allow_unknown_ages: bool,
     /// Width and height of a prepared face in pixels.
-    #[arg(long, value_name = "PIXELS", default_value_t = defaults().size, value_parser = value_parser!(u32).range(16..=1024))]
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        default_value_t = defaults().size,
+        value_parser = value_parser!(u32).range(16..=1024)
+    )]
     size: u32,
     /// The images are already aligned face crops, so face detection is skipped: eyes at 0.30 and 0.68 of the width
     /// and 0.30 of the height, mouth at 0.70.

@@ -13,8 +13,8 @@ use super::first_frame::FirstFrame;
 use super::program::{MissingProgram, Program, file_url, input};
 use super::timing::{OwnRate, Rate, Timing};
 
-/// Maximum number of pixels of a frame, times the number of ages: 4K at five ages, or 8K at one. An encoder holds dozens
-/// of frames.
+/// Maximum number of pixels of a frame, times the number of ages: 4K at five ages, or 8K at one. An encoder holds
+/// dozens of frames.
 pub(super) const MAX_CONCURRENT_PIXELS: u64 = 45_000_000;
 
 /// What is needed to decode a clip and to encode it again.
@@ -98,7 +98,8 @@ impl ClipInfo {
         let colours = stream.colours();
         if let Some(name) = colours.high_dynamic_range() {
             bail!(
-                "{} has high dynamic range ({name}), which is not supported; convert it to standard dynamic range first",
+                "{} has high dynamic range ({name}), which is not supported; convert it to standard dynamic range \
+                 first",
                 path.display()
             );
         }

@@ -1,52 +1,24 @@
 //! Compute devices: selected by name, and checked before use.
 
 mod choice;
+mod driver;
 #[cfg(all(feature = "wgpu", target_os = "linux"))]
 mod gpu_memory;
+mod kind;
 
-use burn::tensor::{Device, DeviceType, Tensor};
-use ipcgan_system::{catch_device_panic, try_catch_device_panic};
+use burn::backend::DispatchDevice;
+use burn::tensor::{Device, Tensor};
+use ipcgan_system::try_catch_device_panic;
 
-pub use choice::{DeviceChoice, DeviceError, DeviceKind, Gpu};
+pub use choice::{DeviceChoice, DeviceError, Gpu};
+pub use kind::DeviceKind;
 
 impl DeviceChoice {
     /// All devices found, fastest kind first: each GPU by each API of the build, and the CPU.
     ///
     /// A kind without a device is listed once, by its name; opening it reports what is missing.
     pub fn visible() -> Vec<Self> {
-        Self::compiled().into_iter().flat_map(Self::seen).collect()
-    }
-
-    /// All devices of this kind.
-    fn seen(self) -> Vec<Self> {
-        let found = self.device_type().map(|kind| enumerated(&kind)).unwrap_or_default();
-        let numbered = (0..).zip(&found).map(|(index, device)| match &self {
-            Self::Cuda(_) => Self::Cuda(index),
-            Self::Rocm(_) => Self::Rocm(index),
-            Self::Metal(_) => Self::Metal(gpu_of(device)),
-            Self::Vulkan(_) => Self::Vulkan(gpu_of(device)),
-            Self::Wgpu(_) => Self::Wgpu(gpu_of(device)),
-            other => other.clone(),
-        });
-        let seen: Vec<Self> = numbered.collect();
-        if seen.is_empty() { vec![self] } else { seen }
-    }
-
-    /// Burn's name for GPUs of this kind; `None` for other kinds, and without their feature.
-    fn device_type(&self) -> Option<DeviceType> {
-        match self {
-            #[cfg(feature = "cuda")]
-            Self::Cuda(_) => Some(DeviceType::Cuda),
-            #[cfg(feature = "rocm")]
-            Self::Rocm(_) => Some(DeviceType::Rocm),
-            #[cfg(feature = "metal")]
-            Self::Metal(_) => Some(DeviceType::Metal),
-            #[cfg(feature = "vulkan")]
-            Self::Vulkan(_) => Some(DeviceType::Vulkan),
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu(_) => Some(DeviceType::Wgpu),
-            _ => None,
-        }
+        DeviceKind::ALL.into_iter().filter(DeviceKind::is_local).flat_map(|kind| kind.visible()).collect()
     }
 
     /// Opens the device, and checks it with a small computation.
@@ -54,12 +26,9 @@ impl DeviceChoice {
     /// # Errors
     /// It is not part of this build, does not exist, or does not work.
     pub fn resolve(&self) -> Result<Device, DeviceError> {
-        match self {
-            Self::Auto => Ok(automatic().unwrap_or_else(Device::flex)),
-            choice => {
-                choice.open().and_then(|device| check(&device).map(|()| device).map_err(|reason| self.unusable(reason)))
-            }
-        }
+        let device = self.open()?;
+        check(&device).map_err(|reason| self.unusable(reason))?;
+        Ok(device)
     }
 
     /// Human-readable name of a device that [`DeviceChoice::resolve`] returned.
@@ -68,10 +37,13 @@ impl DeviceChoice {
         if let Some(identity) = device.identity() {
             return identity.name;
         }
-        match format!("{device:?}") {
-            name if name.contains("Flex") => "the CPU, by flex".into(),
-            name if name.contains("NdArray") => "the CPU, by ndarray".into(),
-            name => remote_name(&name).unwrap_or(name),
+        match device.as_dispatch() {
+            DispatchDevice::Flex(_) => "the CPU, by flex".into(),
+            #[cfg(feature = "ndarray")]
+            DispatchDevice::NdArray(_) => "the CPU, by ndarray".into(),
+            #[cfg(feature = "remote")]
+            DispatchDevice::Remote(_) => "the device of another machine".into(),
+            _ => "a device of another kind".into(),
         }
     }
 
@@ -81,7 +53,7 @@ impl DeviceChoice {
     #[allow(unused_variables, reason = "a CPU-only build has no GPU to query")]
     pub fn memory(device: &Device) -> Option<u64> {
         #[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
-        if let burn::backend::DispatchDevice::Cube(device) = device.as_dispatch() {
+        if let DispatchDevice::Cube(device) = device.as_dispatch() {
             let client = device.client();
             let properties = client.properties();
             let reported = properties.memory.max_memory();
@@ -95,99 +67,6 @@ impl DeviceChoice {
     fn unusable(&self, reason: String) -> DeviceError {
         DeviceError::Unusable { device: self.clone(), reason }
     }
-
-    #[allow(unused_variables, reason = "used parameters depend on the features")]
-    fn open(&self) -> Result<Device, DeviceError> {
-        match self {
-            Self::Auto | Self::Cpu => Ok(Device::flex()),
-            #[cfg(feature = "ndarray")]
-            Self::NdArray => Ok(Device::ndarray()),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(index) => self.catch_device_panic(|| Device::cuda(*index)),
-            #[cfg(feature = "rocm")]
-            Self::Rocm(index) => self.catch_device_panic(|| Device::rocm(*index)),
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu(gpu) => self.graphics(*gpu, None, Device::wgpu),
-            #[cfg(feature = "vulkan")]
-            Self::Vulkan(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Vulkan), Device::vulkan),
-            #[cfg(feature = "metal")]
-            Self::Metal(gpu) => self.graphics(*gpu, Some(burn::tensor::wgpu::WgpuBackend::Metal), Device::metal),
-            #[cfg(feature = "remote")]
-            Self::Remote(address) => {
-                let host = burn::remote::RemoteHost::websocket(address);
-                Device::remote_options(&host).init().map_err(|error| self.unusable(error.to_string()))
-            }
-            #[allow(unreachable_patterns, reason = "with every feature nothing is left")]
-            missing => Err(DeviceError::NotCompiled(missing.kind().name)),
-        }
-    }
-
-    /// Opens a graphics device. A device that is open cannot be initialized again; `opened` returns it.
-    #[cfg(feature = "wgpu")]
-    fn graphics(
-        &self,
-        gpu: Gpu,
-        interface: Option<burn::tensor::wgpu::WgpuBackend>,
-        opened: impl Fn(burn::tensor::DeviceKind) -> Device,
-    ) -> Result<Device, DeviceError> {
-        use burn::tensor::DeviceKind;
-
-        let kind = match gpu {
-            Gpu::Default => DeviceKind::DefaultDevice,
-            Gpu::Discrete(index) => DeviceKind::DiscreteGpu(index),
-            Gpu::Integrated(index) => DeviceKind::IntegratedGpu(index),
-            Gpu::Software => DeviceKind::Cpu,
-        };
-        let options = Device::wgpu_options().device_kind(kind.clone());
-        let options = match interface {
-            Some(interface) => options.graphics_api(interface),
-            None => options,
-        };
-        options.init().or_else(|error| match catch_device_panic(|| opened(kind.clone())) {
-            Ok(device) if check(&device).is_ok() => Ok(device),
-            _ => Err(self.unusable(error.to_string())),
-        })
-    }
-
-    /// These constructors panic if the driver is missing.
-    #[cfg(any(feature = "cuda", feature = "rocm"))]
-    fn catch_device_panic(&self, open: impl Fn() -> Device) -> Result<Device, DeviceError> {
-        catch_device_panic(open).map_err(|reason| self.unusable(reason))
-    }
-}
-
-/// Name of a remote device from its debug format, which alone contains the address.
-fn remote_name(debugged: &str) -> Option<String> {
-    let between = |start: &str, end: char| Some(debugged.split_once(start)?.1.split_once(end)?.0);
-    let (host, port) = (between("host: \"", '"')?, between("port: Some(", ')')?);
-    Some(format!("the device of {host}:{port}"))
-}
-
-/// The first GPU, in the order of [`DeviceChoice::compiled`], that is not a software renderer, and works.
-fn automatic() -> Option<Device> {
-    let kinds = DeviceChoice::compiled();
-    let mut gpus = kinds.iter().filter_map(DeviceChoice::device_type).flat_map(|kind| enumerated(&kind));
-    // Software renderers are slower than the CPU backend.
-    gpus.find(|device| gpu_of(device) != Gpu::Software && check(device).is_ok())
-}
-
-/// Devices of `kind` that the driver reports.
-fn enumerated(kind: &DeviceType) -> Vec<Device> {
-    catch_device_panic(|| Device::enumerate(kind.clone()).into_vec()).unwrap_or_default()
-}
-
-/// Which GPU of its API `device` is; Burn exposes this only in its debug format.
-fn gpu_of(device: &Device) -> Gpu {
-    let name = format!("{device:?}");
-    let number = |kind: &str| -> Option<usize> {
-        let (_, rest) = name.split_once(kind)?;
-        rest.trim_start_matches('(').split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    if name.contains("Cpu") {
-        return Gpu::Software;
-    }
-    let discrete = number("DiscreteGpu").map(Gpu::Discrete);
-    discrete.or_else(|| number("IntegratedGpu").map(Gpu::Integrated)).unwrap_or(Gpu::Default)
 }
 
 /// Multiplies two small matrices and checks the result: some drivers fail only when they compute.
@@ -222,13 +101,8 @@ mod tests {
         assert!(DeviceChoice::Cpu.resolve().is_ok());
     }
 
-    #[cfg(feature = "remote")]
     #[test]
-    fn a_remote_device_is_named_by_its_address() {
-        let host = burn::remote::RemoteHost::websocket("ws://there:7171");
-        let device = format!("{:?}", burn::tensor::Device::remote_options(&host));
-
-        assert_eq!(remote_name(&device).unwrap(), "the device of there:7171", "{device}");
-        assert_eq!(remote_name("Device<Flex>"), None);
+    fn the_cpu_is_described_with_its_backend() {
+        assert_eq!(DeviceChoice::describe(&Device::flex()), "the CPU, by flex");
     }
 }

@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use ipcgan_model::AgeBlend;
 use ipcgan_system::try_catch_device_panic;
 
-use crate::FaceAging;
+use crate::{DeviceError, FaceAging};
 
 /// Maximum pixel difference in levels of 255: sums in a different order round differently.
 const TOLERANCE: u8 = 2;
@@ -31,9 +31,9 @@ impl SelfTest {
     /// Ages a face on `device` and on the CPU, and measures the throughput for two seconds.
     ///
     /// # Errors
-    /// The device fails, or its result differs.
-    pub fn of(device: &Device) -> Result<Self, String> {
-        try_catch_device_panic(|| {
+    /// [`DeviceError::SelfTest`] if the device fails, or its result differs.
+    pub fn of(device: &Device) -> Result<Self, DeviceError> {
+        let test = try_catch_device_panic(|| {
             let expected = aged(&opened(&Device::flex())?);
             let start = Instant::now();
             let aging = opened(device)?;
@@ -47,7 +47,8 @@ impl SelfTest {
                 ));
             }
             Ok(Self { max_difference, first, faces_per_second: speed(&aging) })
-        })
+        });
+        test.map_err(DeviceError::SelfTest)
     }
 }
 

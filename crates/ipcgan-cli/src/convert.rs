@@ -24,7 +24,7 @@ pub(crate) struct ConvertRequest {
     /// Output file; its extension names the file format.
     #[serde(serialize_with = "path")]
     pub(crate) to: PathBuf,
-    pub(crate) content: Content,
+    pub(crate) content: OutputContent,
     /// Weights file with the metadata that `from` lacks.
     #[serde(serialize_with = "optional_path")]
     pub(crate) metadata_from: Option<PathBuf>,
@@ -35,7 +35,7 @@ pub(crate) struct ConvertRequest {
 /// What the output file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Content {
+pub(crate) enum OutputContent {
     /// Weights in single precision.
     Float32,
     /// Weights in half precision.
@@ -70,7 +70,7 @@ fn convert_file(file: WeightsFile, from: &Path, request: &ConvertRequest) -> Res
     let device = Device::flex();
     match file.kind()? {
         Generator::KIND => convert_generator(file.load(&device)?, from, request),
-        kind if request.content == Content::Onnx => {
+        kind if request.content == OutputContent::Onnx => {
             Err(usage_error(format!("only a generator can be written as ONNX, and this is {kind}")))
         }
         kind if request.strength.is_some() => {
@@ -91,13 +91,13 @@ fn convert_generator(mut found: Weights<Generator>, from: &Path, request: &Conve
         found.network = stronger;
     }
     match request.content {
-        Content::Onnx => save_onnx(&found, &request.to),
+        OutputContent::Onnx => save_onnx(&found, &request.to),
         _ => save(&found, request),
     }
 }
 
 fn save<N: Network>(weights: &Weights<N>, request: &ConvertRequest) -> Result<()> {
-    let floats = if request.content == Content::Float16 { FloatWidth::Float16 } else { FloatWidth::Float32 };
+    let floats = if request.content == OutputContent::Float16 { FloatWidth::Float16 } else { FloatWidth::Float32 };
     Ok(weights.write(WeightsFormat::from_path(&request.to), floats, &request.to)?)
 }
 

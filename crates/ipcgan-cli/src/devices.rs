@@ -55,7 +55,7 @@ pub(crate) fn open(request: &DeviceRequest) -> Result<Device> {
 pub(crate) fn open_all(choices: &[DeviceChoice], cpu_kernels: CpuKernels) -> Result<Vec<Device>> {
     cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
-    let names: Vec<String> = devices.iter().map(described).collect();
+    let names: Vec<String> = choices.iter().zip(&devices).map(|(choice, device)| described(choice, device)).collect();
     let compiles = if devices.iter().all(is_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
     info!("computing on {}{compiles}", names.join(" and "));
     debug!("CPU kernels: {}", cpu_kernels);
@@ -71,7 +71,7 @@ pub(crate) fn worker(request: &WorkerRequest) -> Result<()> {
     let listeners = request.listen.bind()?;
     let addresses = listeners.iter().map(|listener| Ok(format!("remote:ws://{}", listener.local_addr()?)));
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
-    info!("serving it as {}; press Ctrl-C to stop", addresses.join(" and "));
+    info!("serving the device as {}; press Ctrl-C to stop", addresses.join(" and "));
     Ok(ipcgan::serve_device(device, listeners)?)
 }
 
@@ -146,10 +146,10 @@ fn ended(mut child: Child, limit: Duration) -> Result<Option<(ExitStatus, String
 
 /// Tests one device in this process and prints the result.
 fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
-    let [choice] = devices else { bail!("give exactly one device") };
+    let [choice] = devices else { bail!("--in-process takes exactly one device") };
     let device = match choice.resolve() {
         Ok(device) if *choice == DeviceChoice::Auto => {
-            print_line(&format!("selects {}", described(&device)));
+            print_line(&format!("selects {}", described(choice, &device)));
             return Ok(());
         }
         Ok(device) => device,
@@ -158,27 +158,30 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
             bail!("{choice} does not work");
         }
     };
-    let name = described(&device);
+    let name = described(choice, &device);
     match SelfTest::of(&device) {
         Ok(SelfTest { max_difference, first, faces_per_second }) => {
             let first = first.as_secs_f64();
             print_line(&format!(
-                "works: {name}; maximum difference {max_difference} of 255 levels, {faces_per_second:.0} faces/s, first face after {first:.1} s"
+                "works: {name}; maximum difference {max_difference} of 255 levels, {faces_per_second:.0} faces/s, \
+                 first face after {first:.1} s"
             ));
             Ok(())
         }
-        Err(reason) => {
-            print_line(&format!("does not work: {name}; {reason}"));
+        Err(error) => {
+            print_line(&format!("does not work: {name}; {error}"));
             bail!("{choice} does not work")
         }
     }
 }
 
-/// Name of `device`, and its memory if that is known.
-fn described(device: &Device) -> String {
+/// Name of the `device` that `choice` opened, and its memory if that is known.
+fn described(choice: &DeviceChoice, device: &Device) -> String {
     let name = DeviceChoice::describe(device);
-    match DeviceChoice::memory(device) {
-        Some(bytes) => format!("{name} of {:.1} GB", bytes as f64 / 1e9),
-        None => name,
+    match (choice, DeviceChoice::memory(device)) {
+        // Burn does not tell the address of an open device.
+        (DeviceChoice::Remote(_), _) => format!("{name} ({choice})"),
+        (_, Some(bytes)) => format!("{name} of {:.1} GB", bytes as f64 / 1e9),
+        (_, None) => name,
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(request: &EvaluateRequest) -> Result<()> {
     progress.finish();
     let evaluation = evaluation?;
 
-    fs::create_dir_all(&request.out).with_context(|| format!("cannot make {}", request.out.display()))?;
+    fs::create_dir_all(&request.out).with_context(|| format!("cannot create the folder {}", request.out.display()))?;
     let page = report(&evaluation, &weights, &request.data.display().to_string());
     let metrics = serde_json::to_string_pretty(&evaluation.metrics)?;
     for (name, text) in [("index.html", page), ("metrics.json", metrics)] {
@@ -132,7 +132,8 @@ fn print_metrics(metrics: &Metrics) {
     if metrics.all.real.thresholds[0].is_none() {
         let pairs = metrics.all.real.impostor_pairs;
         info!(
-            "not defined: the verification rate, because {pairs} pairs of different identities are too few for a threshold"
+            "not defined: the verification rate, because {pairs} pairs of different identities are too few for a \
+             threshold"
         );
     }
 }

@@ -30,8 +30,8 @@ pub(crate) fn flag_on_signal(stopping: &'static str) -> Result<Arc<AtomicBool>> 
     Ok(flag)
 }
 
-/// The first Ctrl-C (or SIGTERM, or SIGHUP) calls `stop` and prints how the program is `stopping`, such as `stopping after
-/// this step with a checkpoint`; the second exits immediately, after restoring the terminal.
+/// The first Ctrl-C (or SIGTERM, or SIGHUP) calls `stop` and prints how the program is `stopping`, such as `stopping
+/// after this step with a checkpoint`; the second exits immediately, after restoring the terminal.
 fn stop_on_signal(stopping: &'static str, stop: impl Fn() + Send + 'static) -> Result<()> {
     let mut first: Option<Instant> = None;
     let handler = move || match first {

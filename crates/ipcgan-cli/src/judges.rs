@@ -72,8 +72,8 @@ impl JudgesSource {
 fn judges_advice() -> String {
     let [recogniser, estimator] = Judges::FILES;
     format!(
-        "{recogniser} and {estimator} are in {IN_CLONE} of the source code: pass that folder with --judges or {VARIABLE}, copy \
-         it to `judges` beside the program, or build with `--features judges` to embed them"
+        "{recogniser} and {estimator} are in {IN_CLONE} of the source code: pass that folder with --judges or \
+         {VARIABLE}, copy it to `judges` beside the program, or build with `--features judges` to embed them"
     )
 }
 

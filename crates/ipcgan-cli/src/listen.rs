@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
-
 use serde::Serialize;
+
+use crate::invalid_value::InvalidValue;
 
 /// A host name or address to listen on, optionally with a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +18,14 @@ pub(crate) struct ListenHost {
 }
 
 impl FromStr for ListenHost {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || {
-            format!(
-                "`{text}` is not a host: use a name or an address such as localhost, 0.0.0.0, localhost:8080 or [::1]:8080"
-            )
+            InvalidValue::new(format!(
+                "`{text}` is not a host: use a name or an address such as localhost, 0.0.0.0, localhost:8080 or \
+                 [::1]:8080"
+            ))
         };
         if text.parse::<IpAddr>().is_ok() {
             return Ok(Self { name: text.into(), port: None });
@@ -91,7 +93,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>> {
 mod tests {
     use super::*;
 
-    fn host(name: &str, port: Option<u16>) -> Result<ListenHost, String> {
+    fn host(name: &str, port: Option<u16>) -> Result<ListenHost, InvalidValue> {
         Ok(ListenHost { name: name.into(), port })
     }
 
@@ -118,7 +120,7 @@ mod tests {
             "[localhost]",
             "a b",
         ] {
-            let error = text.parse::<ListenHost>().unwrap_err();
+            let error = text.parse::<ListenHost>().unwrap_err().to_string();
 
             assert!(error.contains("localhost:8080"), "{text}: {error}");
         }

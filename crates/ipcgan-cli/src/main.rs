@@ -1,5 +1,5 @@
-//! The `ipcgan` command: age photos, prepare data sets, train, evaluate, convert weights, serve a web page, list devices
-//! and serve them to other machines.
+//! The `ipcgan` command: age photos, prepare data sets, train, evaluate, convert weights, serve a web page, list
+//! devices and serve them to other machines.
 
 mod advice;
 mod age;
@@ -9,6 +9,7 @@ mod devices;
 mod evaluate;
 mod exit_reason;
 mod interrupt;
+mod invalid_value;
 mod judges;
 mod listen;
 mod manual;
@@ -56,8 +57,8 @@ fn main() -> ExitCode {
             return Err(ExitReason::Stopped(text.into()).into());
         }
         Err(anyhow::anyhow!(
-            "{reason}; this is a bug in the device, its driver or this program: try --device cpu, and set RUST_BACKTRACE=1 for \
-             a backtrace"
+            "{reason}; this is a bug in the device, its driver or this program: try --device cpu, and set \
+             RUST_BACKTRACE=1 for a backtrace"
         ))
     });
     debug!("exiting");
@@ -96,9 +97,9 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 /// Sets environment variables that libraries read.
 ///
-/// Burn first loads optimizer states to its default device, which in a program built for GPUs is a GPU, even on a machine
-/// without one; every other use names its device. And where `XDG_RUNTIME_DIR` is not set, enumerating GPUs through OpenGL
-/// prints an irrelevant error of the window system.
+/// Burn first loads optimizer states to its default device, which in a program built for GPUs is a GPU, even on a
+/// machine without one; every other use names its device. And where `XDG_RUNTIME_DIR` is not set, enumerating GPUs
+/// through OpenGL prints an irrelevant error of the window system.
 #[allow(unsafe_code, reason = "the environment is changed before any thread starts")]
 fn prepare_environment() {
     let sockets = "XDG_RUNTIME_DIR";

@@ -19,7 +19,7 @@ pub(crate) fn completions(program: &mut Command, shell: Shell) -> Result<()> {
 
 /// Writes `ipcgan.1`, and one page per command, such as `ipcgan-age.1`.
 pub(crate) fn pages(program: Command, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     clap_mangen::generate_to(program, folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     print_path(&folder.join("ipcgan.1"));
     Ok(())

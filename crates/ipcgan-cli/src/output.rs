@@ -57,7 +57,8 @@ impl Verbosity {
 }
 
 impl Log for Logger {
-    /// Messages of libraries (Burn, wgpu) are for debugging, without their own debug output, which describes each kernel.
+    /// Messages of libraries (Burn, wgpu) are for debugging, without their own debug output, which describes each
+    /// kernel.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         match metadata.target().starts_with(OWN_TARGETS) {
             true => metadata.level() <= log::max_level(),

@@ -17,7 +17,7 @@ use crate::exit_reason::ExitReason;
 use crate::interrupt;
 use crate::output::print_path;
 use crate::progress::Progress;
-pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SYNTHETIC_IDENTITIES, SplitChoice, UnknownAges};
+pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SplitChoice, UnknownAges};
 
 pub(crate) fn run(request: &PrepareRequest) -> Result<()> {
     let mut config = request.config.clone();
@@ -112,7 +112,9 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {
-        let Some((image, fault)) = faults().next() else { bail!("{} names no image", source.name()) };
+        let Some((image, fault)) = faults().next() else {
+            bail!("the data set has no image if it is read as {}; select its kind with --source", source.name())
+        };
         let line = image.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         bail!(
             "none of {} can be used; the first one: {line}{}: {}",
@@ -133,8 +135,8 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
     let missing_column = listing.notes.iter().find(|note| note.contains("no column `age`"));
     let missing_column = missing_column.map(|note| format!(" ({note})")).unwrap_or_default();
     bail!(
-        "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column age=NAME), \
-         or use --allow-unknown-ages for faces that only the identity stage uses"
+        "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column \
+         age=NAME), or use --allow-unknown-ages for faces that only the identity stage uses"
     )
 }
 
@@ -147,7 +149,7 @@ fn remove_splits(listing: &mut Listing) {
 fn set_splits(listing: &mut Listing, published: &PublishedSplit) -> Result<()> {
     let applied = published.apply(&mut listing.images)?;
     info!(
-        "--split says the split of {}; {} split by seed; {} no usable image",
+        "--split lists {}; {} split by seed; {} no usable image",
         counted(applied.listed, "image", "images"),
         counted(applied.unlisted, "other is", "others are"),
         counted(applied.unused_entries, "of its entries names", "of its entries name")

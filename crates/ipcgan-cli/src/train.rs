@@ -218,8 +218,8 @@ fn print_best_checkpoint(summary: &Summary, run: &RunFolder) {
         return info!("step {best} was better on held-out faces, but its checkpoint is missing");
     }
     info!(
-        "the weights are those of the last step; step {best} was better on held-out faces: `{} convert {} best.safetensors` \
-         extracts its generator",
+        "the weights are those of the last step; step {best} was better on held-out faces: `{} convert {} \
+         best.safetensors` extracts its generator",
         program(),
         folder.display()
     );

@@ -49,18 +49,16 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
-#[test]
-fn real_faces_are_detected_aligned_and_split_and_other_files_are_reported() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("Data, \"mine\"");
+/// Writes photos of two people, files without a usable face, and their table, `labels.csv`.
+fn write_photos_and_other_files(data: &Path) {
     fs::create_dir_all(data.join("x.jpg")).unwrap();
     let collins = portrait("eileen-collins.jpg");
-    save(&collins, &data, "collins.jpg");
-    save(&resize(&collins, 380, 380, image::imageops::FilterType::Triangle), &data, "again.jpg");
-    save(&portrait("grace-hopper.jpg"), &data, "x.jpg/höpper.jpg");
+    save(&collins, data, "collins.jpg");
+    save(&resize(&collins, 380, 380, image::imageops::FilterType::Triangle), data, "again.jpg");
+    save(&portrait("grace-hopper.jpg"), data, "x.jpg/höpper.jpg");
     // The face is partly outside of the image.
-    save(&crop_imm(&collins, 205, 0, collins.width() - 205, collins.height()).to_image(), &data, "cut.png");
-    save(&RgbImage::from_pixel(300, 300, Rgb([90; 3])), &data, "wall.png");
+    save(&crop_imm(&collins, 205, 0, collins.width() - 205, collins.height()).to_image(), data, "cut.png");
+    save(&RgbImage::from_pixel(300, 300, Rgb([90; 3])), data, "wall.png");
     fs::write(data.join("empty.jpg"), "").unwrap();
     let mut bomb = std::io::Cursor::new(Vec::new());
     RgbImage::new(8, 8).write_to(&mut bomb, ImageFormat::Bmp).unwrap();
@@ -81,6 +79,12 @@ fn real_faces_are_detected_aligned_and_split_and_other_files_are_reported() {
         gone.jpg,30,Nobody\n\
         collins.jpg,5,Nobody\n";
     fs::write(data.join("labels.csv"), table).unwrap();
+}
+
+#[test]
+fn real_faces_are_detected_aligned_and_split_and_other_files_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    write_photos_and_other_files(&folder.path().join("Data, \"mine\""));
 
     let columns = ["--column", "file_name=path", "--column", "age=Years", "--column", "identity=who"];
     let arguments = [&["Data, \"mine\"", "--source", "csv", "--out", "out"], &columns[..]].concat();
@@ -305,7 +309,7 @@ fn options_without_effect_are_rejected() {
         &["--allow-unknown-ages"],
     ] {
         assert!(
-            refused(&[&synthetic[..], option].concat()).contains("is not read with --source synthetic"),
+            refused(&[&synthetic[..], option].concat()).contains("has no effect with --source synthetic"),
             "{option:?}"
         );
     }
@@ -313,9 +317,9 @@ fn options_without_effect_are_rejected() {
     assert!(refused(&[&data[..], &["--identities", "3"]].concat()).contains("only with --source synthetic"));
     assert!(refused(&[&data[..], &["--aligned", "--min-face", "32"]].concat()).contains("--min-face"));
     let cacd = refused(&[&data[..], &["--source", "cacd", "--column", "age=Years"]].concat());
-    assert!(cacd.contains("--column is not read with --source cacd; it is with csv"), "{cacd}");
+    assert!(cacd.contains("--column has no effect with --source cacd; it is used with csv"), "{cacd}");
     let fgnet = refused(&[&data[..], &["--source", "fgnet", "--table", "data/labels.csv"]].concat());
-    assert!(fgnet.contains("--table is not read with --source fgnet; it is with csv, cacd"), "{fgnet}");
+    assert!(fgnet.contains("--table has no effect with --source fgnet; it is used with csv, cacd"), "{fgnet}");
     let twice = ["--source", "csv", "--column", "age=A", "--column", "age=B"];
     assert!(refused(&[&data[..], &twice].concat()).contains("is `A` already"));
     assert!(!folder.path().join("out").exists());

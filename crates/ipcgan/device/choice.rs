@@ -1,13 +1,15 @@
-//! Devices by name, and the table of their kinds.
+//! Devices by name.
 
 use std::fmt;
-use std::mem::discriminant;
 use std::str::FromStr;
 
+use super::kind::{Access, DeviceKind};
+
 /// A device by name: `auto`, `cpu`, `cuda:1`, `wgpu`, `vulkan:i0`, `remote:ws://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The fastest kind that works: a GPU if there is one, else the CPU.
+    #[default]
     Auto,
     /// The CPU, with Burn's `flex` backend.
     Cpu,
@@ -68,103 +70,33 @@ pub enum DeviceError {
         /// What went wrong.
         reason: String,
     },
+    /// The device fails in its self-test, or computes wrong results.
+    #[error("the self-test failed: {0}")]
+    SelfTest(String),
     /// The device cannot be served to other machines.
     #[error("the device cannot be served: {0}")]
     NotServed(String),
 }
 
-/// A kind of device: a row of the table that names, parsing, errors, help and documentation are derived from.
-#[derive(Debug)]
-pub struct DeviceKind {
-    /// Its name, with which the text of a [`DeviceChoice`] starts.
-    pub name: &'static str,
-    /// What computes.
-    pub meaning: &'static str,
-    /// The Cargo feature that enables it; `None` if every build has it.
-    pub feature: Option<&'static str>,
-    /// Whether this build has it.
-    pub is_compiled: bool,
-    /// The first device of this kind.
-    first: DeviceChoice,
-}
-
-impl DeviceKind {
-    /// All kinds: `auto`, then local ones, fastest first, and `remote`.
-    pub const ALL: [Self; 9] = [
-        Self::built_in("auto", "the fastest of the kinds below that works: a GPU, else the CPU", DeviceChoice::Auto),
-        Self {
-            name: "cuda",
-            meaning: "an NVIDIA GPU, with CUDA",
-            feature: Some("cuda"),
-            is_compiled: cfg!(feature = "cuda"),
-            first: DeviceChoice::Cuda(0),
-        },
-        Self {
-            name: "rocm",
-            meaning: "an AMD GPU, with ROCm",
-            feature: Some("rocm"),
-            is_compiled: cfg!(feature = "rocm"),
-            first: DeviceChoice::Rocm(0),
-        },
-        Self {
-            name: "metal",
-            meaning: "a GPU of Apple, with Metal",
-            feature: Some("metal"),
-            is_compiled: cfg!(feature = "metal"),
-            first: DeviceChoice::Metal(Gpu::Default),
-        },
-        Self {
-            name: "vulkan",
-            meaning: "any GPU, with Vulkan and SPIR-V",
-            feature: Some("vulkan"),
-            is_compiled: cfg!(feature = "vulkan"),
-            first: DeviceChoice::Vulkan(Gpu::Default),
-        },
-        Self {
-            name: "wgpu",
-            meaning: "any GPU, with the graphics API that wgpu selects",
-            feature: Some("wgpu"),
-            is_compiled: cfg!(feature = "wgpu"),
-            first: DeviceChoice::Wgpu(Gpu::Default),
-        },
-        Self::built_in("cpu", "the CPU", DeviceChoice::Cpu),
-        Self {
-            name: "ndarray",
-            meaning: "the CPU, with Burn's older backend, for comparison",
-            feature: Some("ndarray"),
-            is_compiled: cfg!(feature = "ndarray"),
-            first: DeviceChoice::NdArray,
-        },
-        Self {
-            name: "remote",
-            meaning: "the device of another machine, as remote:ws://HOST:PORT",
-            feature: Some("remote"),
-            is_compiled: cfg!(feature = "remote"),
-            first: DeviceChoice::Remote(String::new()),
-        },
-    ];
-
-    const fn built_in(name: &'static str, meaning: &'static str, first: DeviceChoice) -> Self {
-        Self { name, meaning, feature: None, is_compiled: true, first }
-    }
-
-    /// The names of all kinds, separated by commas.
-    pub fn names() -> String {
-        Self::ALL.map(|kind| kind.name).join(", ")
-    }
+/// What selects a device among those of its kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Selector<'a> {
+    /// Its kind alone.
+    Nothing,
+    Number(usize),
+    Gpu(Gpu),
+    Address(&'a str),
 }
 
 impl DeviceChoice {
-    /// The first device of each local kind of this build, fastest first.
-    pub fn compiled() -> Vec<Self> {
-        let local = |kind: &DeviceKind| !matches!(kind.first, Self::Auto | Self::Remote(_));
-        DeviceKind::ALL.into_iter().filter(|kind| kind.is_compiled && local(kind)).map(|kind| kind.first).collect()
-    }
-
-    /// Its row of the table.
-    pub(super) fn kind(&self) -> DeviceKind {
-        let is_same = |kind: &DeviceKind| discriminant(&kind.first) == discriminant(self);
-        DeviceKind::ALL.into_iter().find(is_same).expect("the table has every kind")
+    /// What follows its kind.
+    pub(super) fn selector(&self) -> Selector<'_> {
+        match self {
+            Self::Auto | Self::Cpu | Self::NdArray => Selector::Nothing,
+            Self::Cuda(index) | Self::Rocm(index) => Selector::Number(*index),
+            Self::Wgpu(gpu) | Self::Vulkan(gpu) | Self::Metal(gpu) => Selector::Gpu(*gpu),
+            Self::Remote(address) => Selector::Address(address),
+        }
     }
 }
 
@@ -182,11 +114,11 @@ impl fmt::Display for Gpu {
 impl fmt::Display for DeviceChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.kind().name)?;
-        match self {
-            Self::Cuda(index) | Self::Rocm(index) if *index > 0 => write!(formatter, ":{index}"),
-            Self::Wgpu(gpu) | Self::Vulkan(gpu) | Self::Metal(gpu) => write!(formatter, "{gpu}"),
-            Self::Remote(address) => write!(formatter, ":{address}"),
-            _ => Ok(()),
+        match self.selector() {
+            Selector::Nothing | Selector::Number(0) => Ok(()),
+            Selector::Number(index) => write!(formatter, ":{index}"),
+            Selector::Gpu(gpu) => gpu.fmt(formatter),
+            Selector::Address(address) => write!(formatter, ":{address}"),
         }
     }
 }
@@ -219,18 +151,15 @@ impl FromStr for DeviceChoice {
                 None => number(text, GPU).map(Gpu::Discrete),
             },
         };
-        match (kind.first.clone(), which) {
-            (Self::Cuda(_), _) => index().map(Self::Cuda),
-            (Self::Rocm(_), _) => index().map(Self::Rocm),
-            (Self::Wgpu(_), _) => gpu().map(Self::Wgpu),
-            (Self::Vulkan(_), _) => gpu().map(Self::Vulkan),
-            (Self::Metal(_), _) => gpu().map(Self::Metal),
-            (Self::Remote(_), _) => given
+        match (&kind.access, which) {
+            (Access::Numbered { choice, .. }, _) => index().map(choice),
+            (Access::Graphics { choice, .. }, _) => gpu().map(choice),
+            (Access::Remote { choice, .. }, _) => given
                 .filter(|address| !address.is_empty())
-                .map(|address| Self::Remote(address.into()))
+                .map(|address| choice(address.into()))
                 .ok_or_else(|| invalid("needs the address of a worker, as remote:ws://HOST:PORT")),
-            (only, None) => Ok(only),
-            (_, Some(_)) => Err(invalid("takes nothing after its name")),
+            (Access::Auto | Access::Single { .. }, None) => Ok(kind.first()),
+            (Access::Auto | Access::Single { .. }, Some(_)) => Err(invalid("takes nothing after its name")),
         }
     }
 }
@@ -274,23 +203,5 @@ mod tests {
         assert_eq!(error("remote"), "device `remote`: remote needs the address of a worker, as remote:ws://HOST:PORT");
         assert_eq!(error("cuda:x"), "device `cuda:x`: cuda takes a number, as in `:1`");
         assert!(error("wgpu:fast").contains(":i0"));
-    }
-
-    #[test]
-    fn the_table_documents_every_kind_of_device() {
-        let page = include_str!("../../../docs/devices.md");
-        for kind in DeviceKind::ALL {
-            assert!(page.contains(&format!("| `{}` |", kind.name)), "{}", kind.name);
-            assert!(page.contains(kind.meaning), "{}", kind.meaning);
-            assert_eq!(kind.first.kind().name, kind.name);
-        }
-        let unknown = "gpu".parse::<DeviceChoice>().unwrap_err().to_string();
-        assert!(unknown.contains(&DeviceKind::names()) && unknown.contains("ndarray"), "{unknown}");
-    }
-
-    #[test]
-    fn a_build_without_gpus_still_has_the_cpu() {
-        assert!(DeviceChoice::compiled().contains(&DeviceChoice::Cpu));
-        assert!(!DeviceChoice::compiled().contains(&DeviceChoice::Auto));
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use ipcgan::photo::{Original, PhotoFormat};
 use serde::{Deserialize, Serialize};
 
+use crate::invalid_value::InvalidValue;
+
 /// File format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputFormat {
@@ -42,14 +44,14 @@ impl fmt::Display for OutputFormat {
 }
 
 impl FromStr for OutputFormat {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.trim().to_ascii_lowercase().as_str() {
             "same" => Ok(Self::Same),
-            name => {
-                name.parse().map(Self::Fixed).map_err(|error| format!("{error}; `same` keeps the format of the photo"))
-            }
+            name => name.parse().map(Self::Fixed).map_err(|error| {
+                InvalidValue::new(format!("{error}; `same` keeps the format of the photo"))
+            }),
         }
     }
 }
@@ -77,6 +79,6 @@ mod tests {
         }
         assert_eq!("PNG".parse(), Ok(OutputFormat::Fixed(PhotoFormat::Png)));
         assert_eq!("Same".parse(), Ok(OutputFormat::Same));
-        assert!("heic".parse::<OutputFormat>().unwrap_err().contains("png"));
+        assert!("heic".parse::<OutputFormat>().unwrap_err().to_string().contains("png"));
     }
 }

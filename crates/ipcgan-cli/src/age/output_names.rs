@@ -4,7 +4,7 @@
 //! photo. Names that differ only in case count as equal, as on the file systems of Windows and macOS.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -129,13 +129,13 @@ impl OutputNames {
         let mut renamed = Vec::new();
         for (index, photo) in photos.iter().enumerate().filter(|(index, _)| bases[*index].is_none()).collect::<Vec<_>>()
         {
-            let with_extension = alike[&key(&photo.stem)].len() > 1;
-            let mut candidates =
-                candidates(photo, with_extension).take(if on_conflict == NameConflict::Rename { MAX_TRIES } else { 1 });
+            let extension = photo.source.path().extension().filter(|_| alike[&key(&photo.stem)].len() > 1);
+            let tries = if on_conflict == NameConflict::Rename { MAX_TRIES } else { 1 };
+            let mut candidates = candidates(photo, extension).take(tries);
             let Some(base) = candidates.find(|base| planner.reserve(photo, base)) else {
                 bail!(
-                    "results of {} would have the names of other files in {}, or of results of another photo; choose another \
-                     folder with --out",
+                    "results of {} would have the names of other files in {}, or of results of another photo; choose \
+                     another folder with --out",
                     photo.source.name().display(),
                     out.display()
                 );
@@ -159,16 +159,16 @@ fn extensions_by_stem(photos: &[Photo]) -> HashMap<String, HashSet<OsString>> {
     found
 }
 
-/// Base names for a photo, best first: `IMG_1`, `IMG_1-jpg`, `IMG_1-2`, `IMG_1-3`.
-fn candidates(photo: &Photo, with_extension: bool) -> impl Iterator<Item = PathBuf> {
-    let with = |end: &std::ffi::OsStr| {
+/// Base names for a photo, best first: `IMG_1`, `IMG_1-jpg`, `IMG_1-2`, `IMG_1-3`; the second one if it has an
+/// `extension` that distinguishes it from other photos of its name.
+fn candidates(photo: &Photo, extension: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
+    let with = |end: &OsStr| {
         let mut name = photo.stem.clone().into_os_string();
         name.push("-");
         name.push(end);
         PathBuf::from(name)
     };
-    let extension =
-        photo.source.path().extension().filter(|_| with_extension).map(|end| with(&end.to_ascii_lowercase()));
+    let extension = extension.map(|end| with(&end.to_ascii_lowercase()));
     let numbered = (2..).map(move |number: usize| with(number.to_string().as_ref()));
     std::iter::once(photo.stem.clone()).chain(extension).chain(numbered)
 }

@@ -3,6 +3,8 @@
 //! It has three purposes: an interrupted command can be resumed, results are not mistaken for photos, and only files
 //! that this program wrote are replaced.
 
+mod lines;
+
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -10,56 +12,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ipcgan::system::{JsonPath, TemporaryFile};
-use serde::{Deserialize, Serialize};
 
 use super::result_settings::ResultSettings;
 use super::source::{Content, STANDARD_INPUT};
+use lines::{FileRecord, Line, Text, text_of};
+pub(crate) use lines::{PhotoId, PhotoRecord};
 
 /// File name in the output folder.
 const NAME: &str = "aged.jsonl";
-const PROGRAM: &str = "ipcgan age";
-const VERSION: u32 = 1;
-
-/// A line of the log.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Line {
-    Log {
-        program: String,
-        version: u32,
-    },
-    /// Written before the file, so that the log lists every file.
-    File(FileRecord),
-    Photo(PhotoRecord),
-}
-
-/// Identifies a photo by location and content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PhotoId {
-    pub(crate) path: JsonPath,
-    #[serde(flatten)]
-    pub(crate) content: Content,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct FileRecord {
-    /// Relative to the log.
-    file: JsonPath,
-    #[serde(flatten)]
-    content: Content,
-    of: PhotoId,
-}
-
-/// A completed photo.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PhotoRecord {
-    pub(crate) photo: PhotoId,
-    /// Base name of its results.
-    pub(crate) base: JsonPath,
-    pub(crate) request: ResultSettings,
-    /// Its results, relative to the log.
-    pub(crate) files: Vec<JsonPath>,
-}
 
 #[derive(Debug)]
 struct DonePhoto {
@@ -126,12 +86,7 @@ impl ResumeLog {
         }
         // A truncated line is ignored; the next one must start on a new line.
         log.start = Some(if text.ends_with(b"\n") { "" } else { "\n" });
-        let mut lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line>);
-        match lines.next()? {
-            Ok(Line::Log { program, version: VERSION }) if program == PROGRAM => (),
-            _ => return None,
-        }
-        lines.flatten().for_each(|line| log.remember(line));
+        Line::after_first(text)?.for_each(|line| log.remember(line));
         Some(log)
     }
 
@@ -265,10 +220,10 @@ impl ResumeLog {
         let mut text = String::new();
         let start = self.start;
         match start {
-            None => text = json(&Line::Log { program: PROGRAM.into(), version: VERSION }),
+            None => text = Line::first().json(),
             Some(start) => text.push_str(start),
         }
-        text += &json(&line);
+        text += &line.json();
         // In one write, so that two processes do not mix their lines.
         let file = OpenOptions::new().append(true).create(true).open(&path);
         let written = file.and_then(|mut file| match (file.write_all(text.as_bytes()), start) {
@@ -287,29 +242,6 @@ impl ResumeLog {
     }
 }
 
-/// Contents of the path of a log.
-enum Text {
-    /// Text of a log; empty if there is none yet.
-    Read(Vec<u8>),
-    /// Not a regular file, such as `a folder`; reading a pipe would block forever.
-    NoFile(&'static str),
-}
-
-fn text_of(path: &Path) -> io::Result<Text> {
-    let found = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let is_link = fs::symlink_metadata(path).is_ok();
-            return Ok(if is_link { Text::NoFile("a link to nothing") } else { Text::Read(Vec::new()) });
-        }
-        found => found?,
-    };
-    match (found.is_file(), found.is_dir()) {
-        (true, _) => fs::read(path).map(Text::Read),
-        (_, true) => Ok(Text::NoFile("a folder")),
-        _ => Ok(Text::NoFile("a pipe or a device")),
-    }
-}
-
 /// Whether a result is new or replaced an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
@@ -320,10 +252,6 @@ pub(crate) enum Written {
 /// Whether two photos are the same file; standard input never is.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other && one != Path::new(STANDARD_INPUT)
-}
-
-fn json(line: &Line) -> String {
-    serde_json::to_string(line).expect("plain data turn into JSON") + "\n"
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
 use serde::{Deserialize, Serialize};
 
 use crate::exit_reason::usage_error;
+use crate::invalid_value::InvalidValue;
 
 /// A target age.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +32,8 @@ impl Age {
     ///
     /// # Errors
     /// It is neither, or these networks do not support the age.
-    pub(crate) fn parse(name: &str, groups: &AgeGroups) -> Result<Self, String> {
-        let blend = AgeBlend::parse(name, groups)?;
+    pub(crate) fn parse(name: &str, groups: &AgeGroups) -> Result<Self, InvalidValue> {
+        let blend = AgeBlend::parse(name, groups).map_err(InvalidValue::new)?;
         // One age has one name, which results are named after: `025` is `25`.
         let name = name.parse::<u32>().map_or_else(|_| name.into(), |years| years.to_string());
         Ok(Self { name, blend })
@@ -49,10 +50,10 @@ impl Age {
 ///
 /// # Errors
 /// It is not a number from 0 to [`MAX_STRENGTH`].
-pub(crate) fn strength(text: &str) -> Result<f32, String> {
+pub(crate) fn strength(text: &str) -> Result<f32, InvalidValue> {
+    let invalid = || InvalidValue::new(format!("a strength is a number from 0 (no change) to {MAX_STRENGTH}"));
     let strength = text.parse::<f64>().ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
-    let strength = strength.ok_or_else(|| format!("a strength is a number from 0 (no change) to {MAX_STRENGTH}"))?;
-    Ok(strength as f32)
+    Ok(strength.ok_or_else(invalid)? as f32)
 }
 
 /// Parses `to` (`all` groups, groups by name, years); also returns notices.
@@ -120,13 +121,14 @@ impl FaceSelection {
 }
 
 impl FromStr for FaceSelection {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let invalid = || InvalidValue::new("must be all, largest, or a number from 1");
         match text.trim().to_ascii_lowercase().as_str() {
             "all" => Ok(Self::All),
             "largest" => Ok(Self::Largest),
-            text => text.parse().map(Self::Number).map_err(|_| "must be all, largest, or a number from 1".into()),
+            text => text.parse().map(Self::Number).map_err(|_| invalid()),
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::age::strength;
-use crate::convert::{Content, ConvertRequest};
+use crate::convert::{ConvertRequest, OutputContent};
 use crate::exit_reason::usage_error;
 
 #[derive(Debug, Args)]
@@ -46,9 +46,9 @@ impl ConvertArguments {
     pub(crate) fn request(self) -> Result<ConvertRequest> {
         let content = match (is_onnx(&self.to), self.half) {
             (true, true) => return Err(usage_error("ONNX files are always float32; leave out --half")),
-            (true, false) => Content::Onnx,
-            (false, true) => Content::Float16,
-            (false, false) => Content::Float32,
+            (true, false) => OutputContent::Onnx,
+            (false, true) => OutputContent::Float16,
+            (false, false) => OutputContent::Float32,
         };
         let Self { from, to, metadata_from, strength, .. } = self;
         Ok(ConvertRequest { from, to, content, metadata_from, strength })

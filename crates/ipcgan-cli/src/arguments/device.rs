@@ -8,7 +8,7 @@ use crate::devices::DeviceRequest;
 
 #[derive(Debug, Args)]
 pub(super) struct DeviceArgument {
-    #[arg(long, default_value_t = DeviceChoice::Auto, value_name = "DEVICE", help = device_help())]
+    #[arg(long, default_value_t = DeviceChoice::default(), value_name = "DEVICE", help = device_help())]
     device: DeviceChoice,
     #[command(flatten)]
     kernels: KernelsArgument,

@@ -36,8 +36,9 @@ Examples:
 Devices:
 ",
     );
-    for DeviceKind { name, meaning, feature, is_compiled, .. } in DeviceKind::ALL {
-        let missing = feature.filter(|_| !is_compiled);
+    for kind in DeviceKind::ALL {
+        let (name, meaning) = (kind.name, kind.meaning);
+        let missing = kind.feature.filter(|_| !kind.is_compiled());
         let missing =
             missing.map(|feature| format!(" (not in this build; `--features {feature}`)")).unwrap_or_default();
         help += &format!("  {name:<8} {meaning}{missing}\n");

@@ -3,8 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::devices::WORKER_PORT;
 use crate::exit_reason::usage_error;
 use crate::listen::{ListenHost, ListenRequest};
+use crate::serve::PORT;
 
 #[derive(Debug, Args)]
 pub(super) struct ListenArguments {
@@ -12,9 +14,12 @@ pub(super) struct ListenArguments {
     /// 192.168.0.7:9000.
     #[arg(long, visible_alias = "listen", value_name = "HOST", default_value = "127.0.0.1")]
     host: ListenHost,
-    /// Port to listen on, 0 for any free port [default: 8080 for `serve`, 7171 for `worker`].
-    #[arg(long)]
+    #[arg(long, help = port_help())]
     port: Option<u16>,
+}
+
+fn port_help() -> String {
+    format!("Port to listen on, 0 for any free port [default: {PORT} for `serve`, {WORKER_PORT} for `worker`]")
 }
 
 impl ListenArguments {

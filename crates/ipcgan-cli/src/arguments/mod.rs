@@ -119,6 +119,8 @@ Example:
 
 #[cfg(test)]
 mod tests {
+    use ipcgan::data::SyntheticConfig;
+    use ipcgan::data::preparation::PreparationConfig;
     use serde_json::{Value, json};
 
     use super::*;
@@ -164,11 +166,10 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_library() {
-        let prepared = &request("prepare --source synthetic --out out")["config"];
+        let prepared = request("prepare --source synthetic --out out");
 
-        let default = serde_json::to_value(ipcgan::data::preparation::PreparationConfig::new("synthetic".into()));
-        let mut default = default.unwrap();
-        default["find_duplicates"] = false.into();
-        assert_eq!(*prepared, default);
+        let config = PreparationConfig::new("synthetic".into()).with_find_duplicates(false);
+        assert_eq!(prepared["config"], json!(config));
+        assert_eq!(prepared["identities"], SyntheticConfig::new().identities);
     }
 }

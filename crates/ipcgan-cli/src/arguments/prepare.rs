@@ -6,13 +6,14 @@ use std::sync::LazyLock;
 use anyhow::Result;
 use clap::{Args, value_parser};
 use ipcgan::AgeGroups;
-use ipcgan::data::Columns;
 use ipcgan::data::preparation::PreparationConfig;
 use ipcgan::data::source::{SOURCES, TableUse};
+use ipcgan::data::{Columns, SyntheticConfig};
 
 use super::device::DeviceArgument;
 use crate::exit_reason::usage_error;
-use crate::prepare::{DataSet, PrepareRequest, SYNTHETIC, SYNTHETIC_IDENTITIES, SplitChoice, UnknownAges};
+use crate::invalid_value::InvalidValue;
+use crate::prepare::{DataSet, PrepareRequest, SYNTHETIC, SplitChoice, UnknownAges};
 
 #[derive(Debug, Args)]
 #[command(after_help = prepare_help())]
@@ -45,7 +46,12 @@ pub(crate) struct PrepareArguments {
     #[arg(long)]
     allow_unknown_ages: bool,
     /// Width and height of a prepared face in pixels.
-    #[arg(long, value_name = "PIXELS", default_value_t = defaults().size, value_parser = value_parser!(u32).range(16..=1024))]
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        default_value_t = defaults().size,
+        value_parser = value_parser!(u32).range(16..=1024)
+    )]
     size: u32,
     /// The images are already aligned face crops, so face detection is skipped: eyes at 0.30 and 0.68 of the width
     /// and 0.30 of the height, mouth at 0.70.
@@ -84,6 +90,11 @@ fn defaults() -> PreparationConfig {
     PreparationConfig::new(SYNTHETIC.into())
 }
 
+/// The library's default number of synthetic identities.
+fn default_identities() -> usize {
+    SyntheticConfig::new().identities
+}
+
 /// The first age of each of the default groups, as the argument has them.
 static AGE_GROUPS: LazyLock<String> = LazyLock::new(|| {
     let groups = AgeGroups::default();
@@ -91,7 +102,8 @@ static AGE_GROUPS: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn identities_help() -> String {
-    format!("Number of synthetic identities, with `--source {SYNTHETIC}` [default: {SYNTHETIC_IDENTITIES}]")
+    let default = default_identities();
+    format!("Number of synthetic identities, with `--source {SYNTHETIC}` [default: {default}]")
 }
 
 fn min_face_help() -> String {
@@ -123,23 +135,26 @@ The prepared folder holds images/, metadata.csv, report.html, excluded.csv (skip
 their reasons), duplicates.csv (duplicates), fingerprints.csv and prepare.json."
 }
 
-fn source(name: &str) -> Result<String, String> {
+fn source(name: &str) -> Result<String, InvalidValue> {
     let known: Vec<&str> = SOURCES.iter().map(|source| source.name()).chain([SYNTHETIC]).collect();
-    if known.contains(&name) { Ok(name.into()) } else { Err(format!("must be one of {}", known.join(", "))) }
+    match known.contains(&name) {
+        true => Ok(name.into()),
+        false => Err(InvalidValue::new(format!("must be one of {}", known.join(", ")))),
+    }
 }
 
-fn years(text: &str) -> Result<u32, String> {
-    text.trim().parse().map_err(|_| "an age is a whole number of years".into())
+fn years(text: &str) -> Result<u32, InvalidValue> {
+    text.trim().parse().map_err(|_| InvalidValue::new("an age is a whole number of years"))
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, InvalidValue> {
     let fraction = text.parse().ok().filter(|fraction| (0.0..1.0).contains(fraction));
-    fraction.ok_or_else(|| "must be at least 0 and below 1".into())
+    fraction.ok_or_else(|| InvalidValue::new("must be at least 0 and below 1"))
 }
 
-fn non_negative(text: &str) -> Result<f64, String> {
+fn non_negative(text: &str) -> Result<f64, InvalidValue> {
     let value = text.parse().ok().filter(|value: &f64| *value >= 0.0 && value.is_finite());
-    value.ok_or_else(|| "must be 0 or above".into())
+    value.ok_or_else(|| InvalidValue::new("must be 0 or above"))
 }
 
 impl PrepareArguments {
@@ -174,7 +189,7 @@ impl PrepareArguments {
         });
         Ok(PrepareRequest {
             data_set,
-            identities: self.identities.unwrap_or(SYNTHETIC_IDENTITIES) as usize,
+            identities: self.identities.map_or_else(default_identities, |count| count as usize),
             split: SplitChoice::of(self.split),
             out: self.out,
             config,
@@ -210,7 +225,7 @@ impl PrepareArguments {
             ("--allow-unknown-ages", self.allow_unknown_ages && is_synthetic),
         ];
         if let Some((option, _)) = unread.into_iter().find(|(_, given)| *given) {
-            let reason = if is_synthetic { "is not read with" } else { "is read only with" };
+            let reason = if is_synthetic { "has no effect with" } else { "is used only with" };
             return Err(usage_error(format!("{option} {reason} --source {SYNTHETIC}")));
         }
         match &self.folder {

@@ -29,7 +29,12 @@ pub(crate) struct ServeArguments {
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     /// Maximum size of an uploaded photo in megabytes.
-    #[arg(long, default_value_t = MAX_UPLOAD_MB as u16, value_name = "MEGABYTES", value_parser = value_parser!(u16).range(1..=4096))]
+    #[arg(
+        long,
+        default_value_t = MAX_UPLOAD_MB as u16,
+        value_name = "MEGABYTES",
+        value_parser = value_parser!(u16).range(1..=4096)
+    )]
     max_upload_mb: u16,
     /// Seconds within which an upload must complete.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u16).range(1..=3600))]

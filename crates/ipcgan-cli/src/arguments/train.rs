@@ -59,7 +59,7 @@ pub(crate) struct TrainArguments {
     plain: bool,
     /// Devices to train on, as for the other commands. Several devices (cuda:0,cuda:1 or remote:ws://host:7171,cpu)
     /// each process a part of every batch (data parallelism); the first one holds the networks.
-    #[arg(long, default_value = "auto", value_name = "DEVICES", value_delimiter = ',')]
+    #[arg(long, default_values_t = [DeviceChoice::default()], value_name = "DEVICES", value_delimiter = ',')]
     device: Vec<DeviceChoice>,
     #[command(flatten)]
     kernels: KernelsArgument,

@@ -28,7 +28,7 @@ pub(super) fn check_table(source: &dyn Source, data_set: &DataSet) -> Result<()>
     };
     let refused = |option: &str, needed: &[TableUse]| {
         let (name, readers) = (source.name(), readers(needed));
-        Err(usage_error(format!("{option} is not read with --source {name}; it is with {readers}")))
+        Err(usage_error(format!("{option} has no effect with --source {name}; it is used with {readers}")))
     };
     if data_set.table.is_some() && source.table_use() == TableUse::Nothing {
         return refused("--table", &[TableUse::File, TableUse::Columns]);

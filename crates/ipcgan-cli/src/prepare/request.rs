@@ -11,8 +11,6 @@ use crate::request::{optional_path, path, text};
 
 /// Name of the source that generates synthetic faces.
 pub(crate) const SYNTHETIC: &str = "synthetic";
-/// Default number of synthetic identities.
-pub(crate) const SYNTHETIC_IDENTITIES: u32 = 300;
 
 /// What `ipcgan prepare` does.
 #[derive(Debug, Serialize)]

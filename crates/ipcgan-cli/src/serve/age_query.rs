@@ -23,7 +23,7 @@ pub(super) struct AgeQuery {
 
 /// Checked parameters.
 #[derive(Debug)]
-pub(super) struct AgeRequest {
+pub(super) struct AgeParameters {
     pub(super) age: AgeBlend,
     pub(super) faces: FaceSelection,
     pub(super) strength: f32,
@@ -35,7 +35,7 @@ impl AgeQuery {
     ///
     /// # Errors
     /// A parameter is invalid.
-    pub(super) fn checked(&self, groups: &AgeGroups) -> Result<AgeRequest, ApiError> {
+    pub(super) fn checked(&self, groups: &AgeGroups) -> Result<AgeParameters, ApiError> {
         let refused = |name: &'static str| move |reason| ApiError::bad_request(format!("{name}: {reason}"));
         let age = Age::parse(&self.age, groups).map_err(refused("age"))?.blend;
         let faces = self.face.as_deref().unwrap_or("all").parse().map_err(refused("face"))?;
@@ -46,7 +46,7 @@ impl AgeQuery {
             let names = FORMATS.map(|(name, _)| name).join(", ");
             ApiError::bad_request(format!("format must be one of {names}"))
         })?;
-        Ok(AgeRequest { age, faces, strength, format: *format })
+        Ok(AgeParameters { age, faces, strength, format: *format })
     }
 }
 
@@ -54,7 +54,7 @@ impl AgeQuery {
 mod tests {
     use super::*;
 
-    fn checked(age: &str, face: &str, strength: &str, format: &str) -> Result<AgeRequest, ApiError> {
+    fn checked(age: &str, face: &str, strength: &str, format: &str) -> Result<AgeParameters, ApiError> {
         let [face, strength, format] = [face, strength, format].map(|text| Some(text.to_string()));
         AgeQuery { age: age.into(), face, strength, format }.checked(&AgeGroups::default())
     }

@@ -13,7 +13,7 @@ use ipcgan::web_api::{self, AgesResponse, FacesResponse};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::age_query::{AgeQuery, AgeRequest};
+use super::age_query::{AgeParameters, AgeQuery};
 use super::api_error::ApiError;
 use super::openapi;
 use super::photo_service::PhotoService;
@@ -82,7 +82,7 @@ async fn faces(
     query: Result<Query<NoParameters>, QueryRejection>,
     request: Request,
 ) -> Result<Json<FacesResponse>, ApiError> {
-    query.map_err(|_| ApiError::bad_request("this resource has no parameters in its address"))?;
+    query.map_err(|_| ApiError::bad_request("this resource takes no query parameters"))?;
     let found = service.process(request, |aging, photo, faces| Ok(FacesResponse::new(aging, &photo, &faces)));
     found.await.map(Json)
 }
@@ -98,14 +98,14 @@ async fn age(
         let reason = reason.trim_start_matches("Failed to deserialize query string: ");
         ApiError::bad_request(format!("parameters: {reason}"))
     })?;
-    let AgeRequest { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
+    let AgeParameters { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {
             return Err(ApiError::unprocessable(web_api::no_face(aging, &photo.rgb())));
         }
         let max = format.max_side();
         if photo.image.width().max(photo.image.height()) > max {
-            let reason = format!("a {format} may have {max} pixels a side at most; ask for another format");
+            let reason = format!("a {format} may have {max} pixels a side at most; choose another format");
             return Err(ApiError::unprocessable(reason));
         }
         let ages = [age];

@@ -72,7 +72,8 @@ async fn photo_in_form(request: Request) -> Result<Bytes, ApiError> {
         let name = field.name().unwrap_or_default();
         if field.file_name().is_none() && name != "photo" {
             return Err(ApiError::bad_request(format!(
-                "unexpected form field `{name}`: a form contains only the photo; pass options in the query, such as ?age=60"
+                "unexpected form field `{name}`: a form contains only the photo; pass options in the query, such \
+                 as ?age=60"
             )));
         }
         if photo.is_some() {

@@ -39,14 +39,21 @@ impl PresetChoice {
         }
     }
 
-    /// Checks that a run with the settings `run` was started with this preset, whose settings are `config`.
-    fn check_same(&self, config: &TrainingConfig, run: &TrainingConfig) -> Result<(), String> {
+    /// Checks that the run in `folder`, with the settings `run`, was started with this preset, whose settings are
+    /// `config`.
+    fn check_same(&self, config: &TrainingConfig, folder: &Path, run: &TrainingConfig) -> Result<()> {
+        let refused = |reason: String| {
+            let folder = folder.display();
+            usage_error(format!("the run in {folder} {reason}, or choose another folder with --run"))
+        };
         let (new, existing) = (config.preset, run.preset);
         match self {
-            _ if new != existing => Err(format!("was started with --preset {existing}, not {new}; use that one")),
+            _ if new != existing => {
+                Err(refused(format!("was started with --preset {existing}, not {new}; use that one")))
+            }
             Self::Shipped(_) => Ok(()),
             Self::File(file) => file.check_same(config, run).map_err(|error| {
-                format!("has other settings: {error}; omit --preset and change the run's setting with --set")
+                refused(format!("has other settings: {error}; omit --preset and change the run's setting with --set"))
             }),
         }
     }
@@ -59,13 +66,10 @@ pub(super) fn config(request: &TrainRequest, existing: Option<TrainingConfig>) -
     let of_preset = preset.as_ref().map(|preset| with_overrides(preset.config()?)).transpose()?;
     let existing = existing.map(with_overrides).transpose()?;
     match (existing, preset, of_preset) {
-        (Some(existing), Some(preset), Some(of_preset)) => match preset.check_same(&of_preset, &existing) {
-            Ok(()) => Ok(existing),
-            Err(reason) => {
-                let run = request.run.display();
-                Err(usage_error(format!("the run in {run} {reason}, or choose another folder with --run")))
-            }
-        },
+        (Some(existing), Some(preset), Some(of_preset)) => {
+            preset.check_same(&of_preset, &request.run, &existing)?;
+            Ok(existing)
+        }
         (Some(config), ..) | (None, _, Some(config)) => Ok(config),
         (None, _, None) => with_overrides(TrainingConfig::of(DEFAULT_PRESET)),
     }

@@ -71,13 +71,14 @@ fn tiff(bits: u16, compression: u16, colours: u16) -> Vec<u8> {
 /// `data/grace-hopper.avif` is the photo of `assets/photos` at 256 x 300 pixels, saved by Pillow with quality 60.
 fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
-    let whole = |format| {
+    let encoded = |photo: RgbImage, format| -> Vec<u8> {
         let mut bytes = std::io::Cursor::new(Vec::new());
-        portrait("grace-hopper.jpg").write_to(&mut bytes, format).unwrap();
+        photo.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
     };
+    let whole = |format| encoded(portrait("grace-hopper.jpg"), format);
     let cut = |format| {
-        let bytes: Vec<u8> = whole(format);
+        let bytes = whole(format);
         bytes[..bytes.len() / 2].to_vec()
     };
     let damaged = |mut bytes: Vec<u8>| {
@@ -96,11 +97,7 @@ fn broken_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let mut headless = avif.clone();
     let data = avif.windows(4).position(|kind| kind == b"mdat").unwrap() + 4;
     headless[data..data + 40].fill(0xff);
-    let wall = |side| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        RgbImage::new(side, side).write_to(&mut bytes, Png).unwrap();
-        bytes.into_inner()
-    };
+    let wall = |side| encoded(RgbImage::new(side, side), Png);
     vec![
         ("empty.jpg", Vec::new(), "is an empty file; copy or download it again"),
         ("text.jpg", b"no photo".to_vec(), "is a text, not an image"),

@@ -61,7 +61,8 @@ impl AgedClip {
         let seconds = self.interrupted_after?;
         let kept: Vec<_> = self.files.iter().map(|file| file.as_path().display().to_string()).collect();
         Some(ExitReason::Stopped(format!(
-            "interrupted after {seconds:.1} of {:.1} seconds: kept {}; the same command starts again at the first frame",
+            "interrupted after {seconds:.1} of {:.1} seconds: kept {}; the same command starts again at the first \
+             frame",
             self.duration,
             kept.join(", ")
         )))

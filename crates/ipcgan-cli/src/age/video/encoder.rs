@@ -79,8 +79,8 @@ pub(super) fn check_encoders(info: &ClipInfo, container: Container) -> Result<()
     let needed = [Some(container.video_encoder().0), audio.then(|| container.audio_encoder())];
     match needed.into_iter().flatten().find(|name| !has(name)) {
         Some(missing) => bail!(
-            "results in .{} need the encoder {missing}, which this ffmpeg was built without; install a complete build, or \
-             convert the clip to another container",
+            "results in .{} need the encoder {missing}, which this ffmpeg was built without; install a complete build, \
+             or convert the clip to another container",
             container.extension()
         ),
         None => Ok(()),

@@ -9,11 +9,12 @@ use log::{info, warn};
 use serde::Deserialize;
 
 use super::colours::Colours;
+use super::first_frame::FirstFrame;
 use super::program::{MissingProgram, Program, file_url, input};
 use super::timing::{OwnRate, Rate, Timing};
 
-/// Maximum number of pixels of a frame, times the number of ages: 4K at five ages, or 8K at one. An encoder holds dozens
-/// of frames.
+/// Maximum number of pixels of a frame, times the number of ages: 4K at five ages, or 8K at one. An encoder holds
+/// dozens of frames.
 pub(super) const MAX_CONCURRENT_PIXELS: u64 = 45_000_000;
 
 /// What is needed to decode a clip and to encode it again.
@@ -97,7 +98,8 @@ impl ClipInfo {
         let colours = stream.colours();
         if let Some(name) = colours.high_dynamic_range() {
             bail!(
-                "{} has high dynamic range ({name}), which is not supported; convert it to standard dynamic range first",
+                "{} has high dynamic range ({name}), which is not supported; convert it to standard dynamic range \
+                 first",
                 path.display()
             );
         }
@@ -158,11 +160,11 @@ fn probed(path: &Path) -> Result<Probed> {
     let mut command = Program::Ffprobe.command();
     command.args(["-show_streams", "-of", "json"]).args(input(path));
     let (json, _) = Program::Ffprobe.output(&mut command).map_err(|error| unreadable(path, &error))?;
-    serde_json::from_slice(&json).with_context(|| format!("cannot understand what ffprobe says of {}", path.display()))
+    serde_json::from_slice(&json).with_context(|| format!("cannot parse the output of ffprobe for {}", path.display()))
 }
 
 /// An error of ffmpeg about a clip; it does not repeat its name.
-fn unreadable(path: &Path, error: &anyhow::Error) -> anyhow::Error {
+pub(super) fn unreadable(path: &Path, error: &anyhow::Error) -> anyhow::Error {
     if error.is::<MissingProgram>() {
         return anyhow!("{error}");
     }
@@ -276,47 +278,6 @@ fn parsed_times(lines: &str) -> Vec<Option<f64>> {
     lines.map(|line| line.split(',').next()?.parse().ok().filter(|time: &f64| time.is_finite())).collect()
 }
 
-/// Size and pixel aspect of a frame as ffmpeg turns it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FirstFrame {
-    width: u32,
-    height: u32,
-    pixel_aspect: Option<(u32, u32)>,
-}
-
-impl FirstFrame {
-    /// Decodes the first frame of a stream.
-    fn of(path: &Path, stream: usize) -> Result<Self> {
-        let mut command = Program::Ffmpeg.command();
-        command.args(input(path)).args(["-map", &format!("0:{stream}"), "-frames:v", "1", "-pix_fmt", "yuv420p"]);
-        let (frame, messages) = Program::Ffmpeg
-            .output(command.args(["-f", "yuv4mpegpipe", "pipe:1"]))
-            .map_err(|error| unreadable(path, &error))?;
-        let header = frame.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Self::parsed(&String::from_utf8_lossy(header)).ok_or_else(|| {
-            let messages = if messages.is_empty() { messages } else { format!(" (ffmpeg: {messages})") };
-            anyhow!("{} has no frame that can be decoded; copy or download it again{messages}", path.display())
-        })
-    }
-
-    /// Parses the header of YUV4MPEG2: `YUV4MPEG2 W480 H360 F30:1 Ip A1:1`.
-    fn parsed(header: &str) -> Option<Self> {
-        let mut words = header.split(' ');
-        words.next().filter(|magic| *magic == "YUV4MPEG2")?;
-        let words: Vec<&str> = words.collect();
-        let value = |tag: char| words.iter().find_map(|word| word.strip_prefix(tag));
-        let aspect = value('A').and_then(|aspect| {
-            let (width, height) = aspect.split_once(':')?;
-            Some((width.parse::<u32>().ok()?, height.parse::<u32>().ok()?))
-        });
-        Some(Self {
-            width: value('W')?.parse().ok()?,
-            height: value('H')?.parse().ok()?,
-            pixel_aspect: aspect.filter(|(width, height)| *width > 0 && *height > 0 && width != height),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,17 +348,6 @@ mod tests {
     #[test]
     fn times_are_parsed_with_unknown_ones_and_side_data() {
         assert_eq!(parsed_times("0.5\nN/A\n\n0.25,side\n"), [Some(0.5), None, Some(0.25)]);
-    }
-
-    #[test]
-    fn size_and_pixel_aspect_are_those_of_the_turned_frame() {
-        let parsed = |header| FirstFrame::parsed(header).map(|frame| (frame.width, frame.height, frame.pixel_aspect));
-
-        assert_eq!(parsed("YUV4MPEG2 W576 H720 F25:1 Ip A45:64 C420"), Some((576, 720, Some((45, 64)))));
-        assert_eq!(parsed("YUV4MPEG2 W8 H6 F30:1 Ip A1:1"), Some((8, 6, None)));
-        assert_eq!(parsed("YUV4MPEG2 W8 H6 F30:1 Ip A0:0"), Some((8, 6, None)));
-        assert_eq!(parsed(""), None);
-        assert_eq!(parsed("YUV4MPEG2 W8"), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Runs `ffmpeg` and `ffprobe`: without a shell, with paths that cannot be taken for options, and with their messages in
-//! our errors.
+//! Runs `ffmpeg` and `ffprobe`: without a shell, with paths that cannot be taken for options, and with their messages
+//! in our errors.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -85,8 +85,8 @@ impl fmt::Display for MissingProgram {
         let name = self.0;
         write!(
             formatter,
-            "videos need the program {name}, which was not found: install FFmpeg (Debian, Ubuntu: apt install ffmpeg; macOS: \
-             brew install ffmpeg; Windows: winget install ffmpeg) and check that {name} is on the PATH"
+            "videos need the program {name}, which was not found: install FFmpeg (Debian, Ubuntu: apt install ffmpeg; \
+             macOS: brew install ffmpeg; Windows: winget install ffmpeg) and check that {name} is on the PATH"
         )
     }
 }

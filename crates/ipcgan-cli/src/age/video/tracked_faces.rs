@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use image::{DynamicImage, RgbImage};
 use ipcgan::data::alignment::aligned;
 use ipcgan::data::detection::{DetectedFace, SMOOTHING_RADIUS, Track, smoothing_weights, track_faces};
-use ipcgan::data::{FacePlacement, Residual, paste_back};
+use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
 
 use crate::age::aging::Aging;
 use crate::age::selection::FaceSelection;
@@ -78,17 +78,20 @@ impl<'a> TrackedFaces<'a> {
 /// The selected tracks.
 fn selected_tracks(tracks: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
     let count = tracks.len();
-    let chosen: Vec<Track> = match faces {
-        FaceSelection::All => tracks,
+    if count == 0 {
+        bail!("no face found in any frame");
+    }
+    match faces {
+        FaceSelection::All => Ok(tracks),
         FaceSelection::Largest => {
-            tracks.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect()
+            Ok(tracks.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect())
         }
-        FaceSelection::Number(number) => tracks.into_iter().skip(number.get() - 1).take(1).collect(),
-    };
-    match (count, chosen.len()) {
-        (0, _) => bail!("no face found in any frame"),
-        (1, 0) => bail!("there is no such face: one was found"),
-        (_, 0) => bail!("there is no such face: {count} were found, numbered as they appear, from left to right"),
-        _ => Ok(chosen),
+        FaceSelection::Number(number) => match tracks.into_iter().nth(number.get() - 1) {
+            Some(track) => Ok(vec![track]),
+            None => {
+                let found = counted(count, "was", "were");
+                bail!("there is no face {number}: {found} found, numbered as they appear, from left to right")
+            }
+        },
     }
 }

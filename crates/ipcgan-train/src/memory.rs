@@ -37,60 +37,53 @@ pub(crate) enum Fit {
     TooLarge(TrainingError),
 }
 
-impl StageContext<'_> {
-    /// Lower bound from the network sizes: weights, gradients, optimizer state, and for each face of a batch the
-    /// activations kept for the backward pass.
-    pub(crate) fn min_memory(&self) -> MemoryNeed {
-        let size = self.config.generator.image_size;
-        let Footprint { weights, activations } = self.stage.definition().footprint(&self.config);
-        let faces_at_once = self.micro_batch_size() as f64;
-        let networks = FLOAT * (weights as f64 + faces_at_once * activations as f64);
-        // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
-        // stage.
-        let loaded = (2 * 3 * size * size) as f64 * self.faces_per_step() as f64;
-        if self.on_the_cpu() {
-            MemoryNeed { host: networks + loaded, device: 0.0 }
-        } else {
-            MemoryNeed { host: loaded, device: networks }
-        }
+/// Lower bound from the network sizes: weights, gradients, optimizer state, and for each face of a batch the
+/// activations kept for the backward pass.
+pub(crate) fn min_memory(context: &StageContext) -> MemoryNeed {
+    let size = context.config.generator.image_size;
+    let Footprint { weights, activations } = context.stage.definition().footprint(&context.config);
+    let faces_at_once = context.micro_batch_size() as f64;
+    let networks = FLOAT * (weights as f64 + faces_at_once * activations as f64);
+    // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
+    // stage.
+    let loaded = (2 * 3 * size * size) as f64 * context.faces_per_step() as f64;
+    if is_cpu(&context.device()) {
+        MemoryNeed { host: networks + loaded, device: 0.0 }
+    } else {
+        MemoryNeed { host: loaded, device: networks }
     }
+}
 
-    /// Whether `needed` fits into the available memory, as far as it is known.
-    pub(crate) fn fit(&self, needed: MemoryNeed) -> Fit {
-        let advice = || {
-            let stage = self.stage;
-            format!(
-                "lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the effective batch size"
-            )
-        };
-        let too_large = |needed: f64, total: f64, place| {
-            let (needed, total) = (needed / 1e9, total / 1e9);
-            Fit::TooLarge(TrainingError::Memory { stage: self.stage, needed, total, place, advice: advice() })
-        };
-        if let Some(total) = self.session.device_memory
-            && needed.device > total as f64
-        {
-            return too_large(needed.device, total as f64, "the device");
-        }
-        let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
-        // The requirement includes the process's resident memory, which is not free any more.
-        let free = machine.free + resident_bytes();
-        if needed.host > machine.total {
-            too_large(needed.host, machine.total, "this machine")
-        } else if needed.host > free {
-            let (stage, needed, free) = (self.stage, needed.host / 1e9, free / 1e9);
-            Fit::Tight(format!(
-                "the {stage} stage needs about {needed:.1} GB of memory, and {free:.1} GB are free; {}",
-                advice()
-            ))
-        } else {
-            Fit::Fits
-        }
+/// Whether `needed` fits into the available memory, as far as it is known.
+pub(crate) fn fit(context: &StageContext, needed: MemoryNeed) -> Fit {
+    let advice = || {
+        let stage = context.stage;
+        format!(
+            "lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the effective batch size"
+        )
+    };
+    let too_large = |needed: f64, total: f64, place| {
+        let (needed, total) = (needed / 1e9, total / 1e9);
+        Fit::TooLarge(TrainingError::Memory { stage: context.stage, needed, total, place, advice: advice() })
+    };
+    if let Some(total) = context.session.device_memory
+        && needed.device > total as f64
+    {
+        return too_large(needed.device, total as f64, "the device");
     }
-
-    /// Whether the main device uses host memory.
-    pub(crate) fn on_the_cpu(&self) -> bool {
-        is_cpu(&self.device())
+    let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
+    // The requirement includes the process's resident memory, which is not free any more.
+    let free = machine.free + resident_bytes();
+    if needed.host > machine.total {
+        too_large(needed.host, machine.total, "this machine")
+    } else if needed.host > free {
+        let (stage, needed, free) = (context.stage, needed.host / 1e9, free / 1e9);
+        Fit::Tight(format!(
+            "the {stage} stage needs about {needed:.1} GB of memory, and {free:.1} GB are free; {}",
+            advice()
+        ))
+    } else {
+        Fit::Fits
     }
 }
 

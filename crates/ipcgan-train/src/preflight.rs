@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::memory::Fit;
+use crate::memory::{Fit, fit, min_memory};
+use crate::plan::estimated_memory;
 use crate::run::checkpoint::Checkpoints;
 use crate::session::{Session, check_precision};
 use crate::stage::context::StageContext;
@@ -92,8 +93,8 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
         let large = context.settings().batch_size > MEASURED_ABOVE * context.device_group.count();
-        let needed = if large { context.estimated_memory()? } else { context.min_memory() };
-        match context.fit(needed) {
+        let needed = if large { estimated_memory(context)? } else { min_memory(context) };
+        match fit(context, needed) {
             Fit::Fits => (),
             Fit::Tight(warning) => (context.session.notices)(&format!("warning: {warning}")),
             Fit::TooLarge(error) => return Err(error),

@@ -72,7 +72,7 @@ fn run_stage<'a>(
     let mut retries = 0;
     loop {
         let Some(context) = StageContext::new(&config, stage, data, run, session, resumed)? else { return Ok(None) };
-        match stage.definition().run(&context) {
+        match stage.definition().train(&context) {
             Err(TrainingError::Diverged { metric, step, .. })
                 if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {

@@ -42,6 +42,7 @@ pub(crate) enum Pretrained {
 }
 
 /// One stage of a run and everything it needs.
+#[derive(Clone)]
 pub(crate) struct StageContext<'a> {
     pub(crate) stage: Stage,
     pub(crate) config: TrainingConfig,
@@ -135,12 +136,9 @@ impl<'a> StageContext<'a> {
 
     /// The stage with batch size `faces`, without gradient accumulation.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
-        let mut config = self.config.clone();
-        self.stage.definition().settings_mut(&mut config).set_batches(faces);
-        let (data, device_group, checkpoints) =
-            (self.data.clone(), self.device_group.clone(), self.checkpoints.clone());
-        let (stage, run, session, progress) = (self.stage, self.run, self.session, self.progress.clone());
-        Self { stage, config, data, run, session, device_group, checkpoints, done: self.done, progress }
+        let mut context = self.clone();
+        self.stage.definition().settings_mut(&mut context.config).set_batches(faces);
+        context
     }
 
     /// The settings that the training loop reads.

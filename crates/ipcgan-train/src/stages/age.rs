@@ -14,11 +14,12 @@ use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::measure::{Measured, measure};
 use crate::metric::set::MetricSet;
+use crate::run::summary::StageResult;
 use crate::stage::context::{Pretrained, StageContext};
 use crate::stage::definition::{Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
-use crate::stage::training::TrainingStage;
 use crate::step::devices::DeviceGroup;
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
@@ -26,13 +27,17 @@ use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update
 use crate::step::objective::{Loss, Objective};
 use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
 use crate::step::update::{StepGradients, gradients};
-use crate::trainer::MonitoredMetric;
+use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The age stage.
 pub(super) struct AgeStage;
 
 impl StageDefinition for AgeStage {
+    fn name(&self) -> &'static str {
+        "age"
+    }
+
     fn settings(&self, config: &TrainingConfig) -> CommonSettings {
         config.age.common()
     }
@@ -58,39 +63,42 @@ impl StageDefinition for AgeStage {
         // The trunk is frozen, so few activations are kept.
         Footprint { weights, activations: 3 * config.alexnet.input_size.pow(2) }
     }
+
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
+        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        let config = model.alexnet_config.clone();
+        context.save("alexnet", &model.into_alexnet(), &config)?;
+        Ok(result)
+    }
+
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
+        measure(context, parts(context, Pretrained::Untrained)?)
+    }
 }
 
-impl TrainingStage for AgeStage {
-    type Model = AgeModel;
-
-    fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
-        let training = &context.config.age;
-        let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
-        let labels = group_labels(context.data.train().as_ref())?;
-        let held_out = group_labels(context.data.valid().as_ref())?;
-        let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
-        let metrics = |metrics: MetricSet<AgeModel>| {
-            let metrics = metrics.losses(age_objective().training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
-            let metrics = metrics.valid_losses(age_objective().validation_metrics());
-            metrics.valid_accuracy("accuracy").valid_accuracy("within one group")
-        };
-        Ok(StageParts {
-            model: model.after(context.done),
-            optimizer: classifier_optimizer(),
-            lr_scheduler: classifier_lr_scheduler(training),
-            train: train_loader(context, labels, training),
-            valid: valid_loader(context, held_out, training),
-            metrics: Box::new(metrics),
-            selection_metric: MonitoredMetric { name: "accuracy", higher_is_better: true },
-            observer: None,
-            monitor: None,
-        })
-    }
-
-    fn save(&self, model: AgeModel, context: &StageContext) -> Result<(), TrainingError> {
-        let config = model.alexnet_config.clone();
-        context.save("alexnet", &model.into_alexnet(), &config)
-    }
+/// Model, optimizer, learning-rate schedule, data loaders and metrics.
+fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
+    let training = &context.config.age;
+    let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
+    let labels = group_labels(context.data.train().as_ref())?;
+    let held_out = group_labels(context.data.valid().as_ref())?;
+    let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
+    let metrics = |metrics: MetricSet<AgeModel>| {
+        let metrics = metrics.losses(age_objective().training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
+        let metrics = metrics.valid_losses(age_objective().validation_metrics());
+        metrics.valid_accuracy("accuracy").valid_accuracy("within one group")
+    };
+    Ok(StageParts {
+        model: model.after(context.done),
+        optimizer: classifier_optimizer(),
+        lr_scheduler: classifier_lr_scheduler(training),
+        train: train_loader(context, labels, training),
+        valid: valid_loader(context, held_out, training),
+        metrics: Box::new(metrics),
+        selection_metric: MonitoredMetric { name: "accuracy", higher_is_better: true },
+        observer: None,
+        monitor: None,
+    })
 }
 
 /// Objective of the age classifier, from logits of the age groups `[batch, groups]` and labels `[batch]`.

@@ -14,13 +14,14 @@ use ipcgan_model::{AlexNet, update_together};
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::set::MetricSet;
 use crate::metric::verification::{IdentityValidation, VERIFICATION_AUC};
-use crate::stage::context::{Pretrained, StageContext};
+use crate::run::summary::StageResult;
+use crate::stage::context::StageContext;
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
-use crate::stage::training::TrainingStage;
 use crate::step::devices::DeviceGroup;
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
@@ -28,13 +29,17 @@ use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update
 use crate::step::objective::{Loss, Objective};
 use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
 use crate::step::update::{StepGradients, gradients};
-use crate::trainer::MonitoredMetric;
+use crate::trainer::{MonitoredMetric, launch};
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
 /// The identity stage.
 pub(super) struct IdentityStage;
 
 impl StageDefinition for IdentityStage {
+    fn name(&self) -> &'static str {
+        "identity"
+    }
+
     fn settings(&self, config: &TrainingConfig) -> CommonSettings {
         config.identity.common()
     }
@@ -78,49 +83,52 @@ impl StageDefinition for IdentityStage {
         let weights = COPIES_OF_WEIGHTS * config.alexnet.num_params(config.age_groups.count());
         Footprint { weights, activations: config.alexnet.num_activations() }
     }
-}
 
-impl TrainingStage for IdentityStage {
-    type Model = IdentityModel;
-
-    fn parts(&self, context: &StageContext, _: Pretrained) -> Result<StageParts<IdentityModel>, TrainingError> {
-        let config = &context.config;
-        let training = &config.identity;
-        let labels = IdentityLabels::of(context.data.train().as_ref()).labels;
-        let held_out = IdentityLabels::of(context.data.valid().as_ref());
-        // Verification needs two images of one identity.
-        let recognisable = held_out.count < context.data.valid().len();
-        let age_weight = config.trunk_age_weight;
-        let metrics = move |metrics: MetricSet<IdentityModel>| {
-            let losses = identity_objective(age_weight);
-            let metrics = metrics.losses(losses.training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
-            if !recognisable {
-                return metrics;
-            }
-            metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
-        };
-        let alexnet = config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device());
-        Ok(StageParts {
-            model: IdentityModel {
-                alexnet: alexnet.with_precision(config.precision),
-                config: training.clone(),
-                age_weight,
-                steps: context.done,
-                loss_scale: LossScale::of(config.precision),
-            },
-            optimizer: classifier_optimizer(),
-            lr_scheduler: classifier_lr_scheduler(training),
-            train: train_loader(context, labels, training),
-            valid: valid_loader(context, held_out.labels, training),
-            metrics: Box::new(metrics),
-            selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
-            observer: None,
-            monitor: None,
-        })
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
+        let (model, result) = launch(context, parts(context))?;
+        context.save("alexnet", &model.alexnet, &context.config.alexnet)?;
+        Ok(result)
     }
 
-    fn save(&self, model: IdentityModel, context: &StageContext) -> Result<(), TrainingError> {
-        context.save("alexnet", &model.alexnet, &context.config.alexnet)
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
+        measure(context, parts(context))
+    }
+}
+
+/// Model, optimizer, learning-rate schedule, data loaders and metrics.
+fn parts(context: &StageContext) -> StageParts<IdentityModel> {
+    let config = &context.config;
+    let training = &config.identity;
+    let labels = IdentityLabels::of(context.data.train().as_ref()).labels;
+    let held_out = IdentityLabels::of(context.data.valid().as_ref());
+    // Verification needs two images of one identity.
+    let recognisable = held_out.count < context.data.valid().len();
+    let age_weight = config.trunk_age_weight;
+    let metrics = move |metrics: MetricSet<IdentityModel>| {
+        let losses = identity_objective(age_weight);
+        let metrics = metrics.losses(losses.training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
+        if !recognisable {
+            return metrics;
+        }
+        metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
+    };
+    let alexnet = config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device());
+    StageParts {
+        model: IdentityModel {
+            alexnet: alexnet.with_precision(config.precision),
+            config: training.clone(),
+            age_weight,
+            steps: context.done,
+            loss_scale: LossScale::of(config.precision),
+        },
+        optimizer: classifier_optimizer(),
+        lr_scheduler: classifier_lr_scheduler(training),
+        train: train_loader(context, labels, training),
+        valid: valid_loader(context, held_out.labels, training),
+        metrics: Box::new(metrics),
+        selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
+        observer: None,
+        monitor: None,
     }
 }
 

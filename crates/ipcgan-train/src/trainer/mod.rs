@@ -22,6 +22,7 @@ use burn::train::{
 use ipcgan_system::{catch_device_panic, try_catch_device_panic};
 
 pub(crate) use checkpoints::CheckpointSchedule;
+pub(crate) use launch::launch;
 pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
 pub(crate) use retry_hint::RetryHint;
 pub(crate) use selection::{MonitoredMetric, Selection};

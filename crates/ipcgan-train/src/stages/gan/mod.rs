@@ -18,22 +18,27 @@ use samples::SampleGrids;
 
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use crate::config::{CommonSettings, SelectionMetric, StageSettings};
+use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::realism::REALISM_AND_AGE;
 use crate::metric::set::MetricSet;
+use crate::run::summary::StageResult;
 use crate::stage::context::{Pretrained, StageContext};
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
-use crate::stage::training::TrainingStage;
 use crate::step::objective::OBJECTIVE;
 use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
-use crate::trainer::MonitoredMetric;
+use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The ageing stage.
 pub(super) struct GanStage;
 
 impl StageDefinition for GanStage {
+    fn name(&self) -> &'static str {
+        "aging"
+    }
+
     fn settings(&self, config: &TrainingConfig) -> CommonSettings {
         config.aging.common()
     }
@@ -75,64 +80,67 @@ impl StageDefinition for GanStage {
             activations: config.generator.num_activations() + config.discriminator.num_activations(size),
         }
     }
+
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
+        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        context.save("generator", &recalibrated(context, model.ema_generator())?, &context.config.generator)?;
+        context.save("discriminator", &model.discriminator, &context.config.discriminator)?;
+        Ok(result)
+    }
+
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
+        measure(context, parts(context, Pretrained::Untrained)?)
+    }
 }
 
-impl TrainingStage for GanStage {
-    type Model = AgingModel;
-
-    fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
-        // Costs are measured with full steps, which need more memory than the pretraining, and without prototypes, whose
-        // statistics take a pass over all faces and do not change the cost of a step.
-        let mut training = context.config.aging.clone();
-        let prototypes = match pretrained {
-            Pretrained::Untrained => {
-                training.pretraining_steps = 0;
-                None
-            }
-            Pretrained::FromRun => prototypes(context)?,
-        };
-        let training = &training;
-        let (alexnet, _) = context.alexnet(pretrained)?;
-        let samples =
-            SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
-        let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
-        let precision = context.config.precision;
-        let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
-        let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
-        let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
-        let model = match training.ema_decay {
-            0.0 => model,
-            _ => model.with_ema(generator()),
-        };
-        let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
-        let metrics = move |metrics: MetricSet<AgingModel>| {
-            let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
-            let metrics = metrics.accuracy("age accuracy").detail(DIVERSITY);
-            let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
-            let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
-            metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
-        };
-        let mut monitor = GanMonitor::new(context.session.notices.clone());
-        Ok(StageParts {
-            model,
-            optimizer: gan_optimizer(training),
-            lr_scheduler: gan_lr_scheduler(training),
-            train: train_loader(context, prototypes.clone())?,
-            valid: valid_loader(context, prototypes)?,
-            metrics: Box::new(metrics),
-            selection_metric: match training.selection_metric {
-                SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
-                SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
-            },
-            observer: Some(Arc::new(samples)),
-            monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
-        })
-    }
-
-    fn save(&self, model: AgingModel, context: &StageContext) -> Result<(), TrainingError> {
-        context.save("generator", &recalibrated(context, model.ema_generator())?, &context.config.generator)?;
-        context.save("discriminator", &model.discriminator, &context.config.discriminator)
-    }
+/// Model, optimizers, learning-rate schedules, data loaders and metrics.
+fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
+    // Costs are measured with full steps, which need more memory than the pretraining, and without prototypes, whose
+    // statistics take a pass over all faces and do not change the cost of a step.
+    let mut training = context.config.aging.clone();
+    let prototypes = match pretrained {
+        Pretrained::Untrained => {
+            training.pretraining_steps = 0;
+            None
+        }
+        Pretrained::FromRun => prototypes(context)?,
+    };
+    let training = &training;
+    let (alexnet, _) = context.alexnet(pretrained)?;
+    let samples =
+        SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
+    let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
+    let precision = context.config.precision;
+    let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
+    let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
+    let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
+    let model = match training.ema_decay {
+        0.0 => model,
+        _ => model.with_ema(generator()),
+    };
+    let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
+    let metrics = move |metrics: MetricSet<AgingModel>| {
+        let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
+        let metrics = metrics.accuracy("age accuracy").detail(DIVERSITY);
+        let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
+        let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
+        metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
+    };
+    let mut monitor = GanMonitor::new(context.session.notices.clone());
+    Ok(StageParts {
+        model,
+        optimizer: gan_optimizer(training),
+        lr_scheduler: gan_lr_scheduler(training),
+        train: train_loader(context, prototypes.clone())?,
+        valid: valid_loader(context, prototypes)?,
+        metrics: Box::new(metrics),
+        selection_metric: match training.selection_metric {
+            SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
+            SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
+        },
+        observer: Some(Arc::new(samples)),
+        monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
+    })
 }
 
 /// `generator` after batch-norm recalibration on the first faces of the stage, if it is enabled.

@@ -11,6 +11,7 @@ use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
+use super::classifier::{GRADIENT_NORM, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
@@ -23,9 +24,8 @@ use crate::stage::parts::StageParts;
 use crate::step::devices::DeviceGroup;
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
-use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::model::{StepModel, accuracy};
 use crate::step::objective::{Loss, Objective};
-use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
 use crate::step::update::{StepGradients, gradients};
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};

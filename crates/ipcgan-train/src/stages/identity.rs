@@ -12,6 +12,7 @@ use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 use ipcgan_model::{AlexNet, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::classifier::{GRADIENT_NORM, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update};
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
 use crate::measure::{Measured, measure};
@@ -25,9 +26,8 @@ use crate::stage::parts::StageParts;
 use crate::step::devices::DeviceGroup;
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
-use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::model::{StepModel, accuracy};
 use crate::step::objective::{Loss, Objective};
-use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
 use crate::step::update::{StepGradients, gradients};
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{TrainingConfig, TrainingData, TrainingError};

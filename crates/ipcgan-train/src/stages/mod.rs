@@ -3,13 +3,14 @@
 mod adversarial_examples;
 mod age;
 mod age_labelled_faces;
+mod classifier;
 mod frozen;
 pub(crate) mod gan;
 mod identity;
 mod labelled;
 
 pub use age::AgeModel;
-pub use gan::AgingModel;
+pub use gan::{AgingModel, gan_lr_scheduler, gan_optimizer};
 pub use identity::IdentityModel;
 
 use std::fmt;

@@ -4,9 +4,11 @@ mod loaders;
 mod model;
 mod monitor;
 mod objective;
+mod optimizer;
 mod samples;
 
 pub use model::AgingModel;
+pub use optimizer::{gan_lr_scheduler, gan_optimizer};
 
 use std::sync::Arc;
 
@@ -27,7 +29,6 @@ use crate::stage::context::{Pretrained, StageContext};
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
 use crate::step::objective::OBJECTIVE;
-use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 

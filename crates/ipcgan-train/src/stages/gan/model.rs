@@ -245,7 +245,7 @@ fn update_generator(learner: &mut Learner<AgingModel>, step_gradients: Vec<StepG
     let clip = model.config.gradient_clip_norm;
     let norm = "generator gradient norm";
     let (gradients, metrics) = mean_update(model, |model| &model.generator, step_gradients, clip, norm);
-    // A skipped update counts as a step, as in `learn_in_one_update`.
+    // A skipped update counts as a step, because a checkpoint stores only the number of steps.
     learner.optimizer_step(gradients.unwrap_or_default());
     metrics
 }
@@ -333,8 +333,7 @@ mod tests {
     use ipcgan_model::{AUGMENTATION_DRAWS, AlexNetConfig, Precision};
 
     use super::*;
-    use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
-    use crate::{Preset, TrainingConfig};
+    use crate::{Preset, TrainingConfig, gan_lr_scheduler, gan_optimizer};
 
     /// Metrics of three steps of small networks in `precision`; `step` is called before each.
     fn steps(precision: Precision, step: impl Fn()) -> Vec<(&'static str, f64)> {

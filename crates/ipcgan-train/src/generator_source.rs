@@ -5,22 +5,19 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use ipcgan_model::weights::{self, Weights};
+use ipcgan_model::weights::{self, Network, Weights};
 use ipcgan_model::{Generator, Precision};
 
 use crate::monitor::lines::LineSink;
-use crate::run::checkpoint::{Checkpoints, check, is_checkpoint};
+use crate::run::checkpoint::{Checkpoints, RecordKind, check, is_checkpoint};
+use crate::run::folder::weights_file;
 use crate::session::{Display, Session};
 use crate::stage::context::{StageContext, check_face_count};
-use crate::stages::gan::recalibrated;
+use crate::stages::gan::{EMA_FIELD, GENERATOR_FIELD, recalibrated};
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The stage that trains generators.
 const STAGE: Stage = Stage::Aging;
-/// Record with the weights in a checkpoint.
-const RECORD: &str = "model.bpk";
-/// File name of a generator's weights in a run.
-const WEIGHTS: &str = "generator.safetensors";
 
 /// Location of a trained generator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +39,14 @@ impl GeneratorSource {
     pub fn find(path: &Path, notices: &LineSink) -> Result<Self, TrainingError> {
         // A pipe is a file as well.
         if path.exists() && !path.is_dir() {
-            let folder = path.parent().filter(|folder| path.ends_with(RECORD) && is_checkpoint(folder));
+            let folder = path.parent().filter(|folder| path.ends_with(record_file()) && is_checkpoint(folder));
             return folder.map_or_else(|| Ok(Self::File(path.into())), Self::checkpoint);
         }
         let no_generator = |reason: &str| TrainingError::NoGenerator { path: path.into(), reason: reason.into() };
         if !path.exists() {
             return Err(no_generator("no such file or folder"));
         }
-        let finished = [path.join(WEIGHTS), RunFolder::at(path).weights("generator")];
+        let finished = [path.join(weights_file(Generator::KIND)), RunFolder::at(path).weights(Generator::KIND)];
         if let Some(file) = finished.into_iter().find(|file| file.is_file()) {
             return Ok(Self::File(file));
         }
@@ -93,7 +90,7 @@ impl GeneratorSource {
     pub fn file(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
-            Self::Checkpoint(folder) => folder.join(RECORD),
+            Self::Checkpoint(folder) => folder.join(record_file()),
         }
     }
 
@@ -128,10 +125,15 @@ impl GeneratorSource {
                 };
                 let run = self.run().ok_or_else(without_run)?;
                 let config = run.config_of(STAGE)?.ok_or_else(without_run)?;
-                load_checkpoint(&folder.join(RECORD), &run, &config, device, notices)
+                load_checkpoint(&folder.join(record_file()), &run, &config, device, notices)
             }
         }
     }
+}
+
+/// Name of the file in a checkpoint that contains the weights.
+fn record_file() -> &'static str {
+    RecordKind::Model.file_name()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, TrainingError> {
@@ -146,7 +148,7 @@ fn load_checkpoint(
     device: &Device,
     notices: &LineSink,
 ) -> Result<Weights<Generator>, TrainingError> {
-    let part = if config.aging.ema_decay > 0.0 { "ema" } else { "generator" };
+    let part = if config.aging.ema_decay > 0.0 { EMA_FIELD } else { GENERATOR_FIELD };
     let read = |device: &Device| {
         weights::from_record(record, part, config.generator.clone(), config.age_groups.clone(), device)
     };

@@ -114,7 +114,7 @@ impl RunFolder {
 
     /// Weights file of the network `network`.
     pub fn weights(&self, network: &str) -> PathBuf {
-        self.path.join("weights").join(format!("{network}.safetensors"))
+        self.path.join("weights").join(weights_file(network))
     }
 
     /// Sample grid of step `step`.
@@ -212,6 +212,11 @@ impl RunFolder {
         self.write(CONFIG, config)?;
         self.write(&format!("log/{stage}/{CONFIG}"), config)
     }
+}
+
+/// Name of the weights file of the network `network`.
+pub(crate) fn weights_file(network: &str) -> String {
+    format!("{network}.safetensors")
 }
 
 /// Merges `saved` into `config`, field by field.

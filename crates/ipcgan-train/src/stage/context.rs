@@ -198,7 +198,7 @@ impl<'a> StageContext<'a> {
                 Ok((alexnet.with_precision(self.config.precision), config))
             }
             Pretrained::FromRun => {
-                let path = self.run.weights("alexnet");
+                let path = self.run.weights(AlexNet::KIND);
                 if !path.exists() {
                     return Err(TrainingError::MissingWeights { stage: self.stage, path });
                 }
@@ -209,8 +209,8 @@ impl<'a> StageContext<'a> {
     }
 
     /// Writes the weights of `network`.
-    pub(crate) fn save<N: Network>(&self, name: &str, network: &N, config: &N::Config) -> Result<(), TrainingError> {
-        let path = self.run.weights(name);
+    pub(crate) fn save<N: Network>(&self, network: &N, config: &N::Config) -> Result<(), TrainingError> {
+        let path = self.run.weights(N::KIND);
         Ok(weights::save(&network.valid(), config, &self.config.age_groups, &path)?)
     }
 

@@ -1,5 +1,7 @@
 //! State of a stage in a run, and which transitions are allowed.
 
+use ipcgan_model::AlexNet;
+use ipcgan_model::weights::Network;
 use serde_json::Value;
 
 use crate::run::checkpoint::Checkpoints;
@@ -85,7 +87,7 @@ pub(crate) fn check_stage(
             return Err(TrainingError::MissingStage { stage, needs, path: run.path().into() });
         }
         check_fixed(config, needs, run)?;
-        let path = run.weights("alexnet");
+        let path = run.weights(AlexNet::KIND);
         if !path.exists() {
             return Err(TrainingError::MissingWeights { stage, path });
         }

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Int, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{LabelledBatch, group_labels};
 use ipcgan_model::loss::age_loss;
+use ipcgan_model::weights::Network;
 use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
@@ -47,7 +48,7 @@ impl StageDefinition for AgeStage {
     }
 
     fn networks(&self) -> &'static [&'static str] {
-        &["alexnet"]
+        &[AlexNet::KIND]
     }
 
     fn faces(&self, data: &TrainingData) -> TrainingData {
@@ -67,7 +68,7 @@ impl StageDefinition for AgeStage {
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
         let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
         let config = model.alexnet_config.clone();
-        context.save("alexnet", &model.into_alexnet(), &config)?;
+        context.save(&model.into_alexnet(), &config)?;
         Ok(result)
     }
 

@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, check_identities};
 use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
+use ipcgan_model::weights::Network;
 use ipcgan_model::{AlexNet, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
@@ -49,7 +50,7 @@ impl StageDefinition for IdentityStage {
     }
 
     fn networks(&self) -> &'static [&'static str] {
-        &["alexnet"]
+        &[AlexNet::KIND]
     }
 
     /// Faces with an identity label if there are any, else all.
@@ -86,7 +87,7 @@ impl StageDefinition for IdentityStage {
 
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
         let (model, result) = launch(context, parts(context))?;
-        context.save("alexnet", &model.alexnet, &context.config.alexnet)?;
+        context.save(&model.alexnet, &context.config.alexnet)?;
         Ok(result)
     }
 

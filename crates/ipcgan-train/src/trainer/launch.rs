@@ -15,7 +15,7 @@ use crate::monitor::Recorder;
 use crate::monitor::dashboard::dashboard;
 use crate::monitor::lines::ProgressLines;
 use crate::monitor::validation_logger::ValidationLogger;
-use crate::run::checkpoint::SaveAlways;
+use crate::run::checkpoint::{RecordKind, SaveAlways};
 use crate::run::summary::StageResult;
 use crate::session::Display;
 use crate::stage::context::StageContext;
@@ -43,9 +43,9 @@ pub(crate) fn launch<M: StepModel>(
         .with_metric_logger(ValidationLogger::default())
         .with_checkpointing_strategy(SaveAlways)
         .with_custom_checkpointers(
-            context.checkpoints.record("model"),
-            context.checkpoints.record("optimizer"),
-            context.checkpoints.record("scheduler"),
+            context.checkpoints.record(RecordKind::Model),
+            context.checkpoints.record(RecordKind::Optimizer),
+            context.checkpoints.record(RecordKind::Scheduler),
         )
         .label(context.stage.name());
     let training = match &context.session.display {
@@ -136,8 +136,8 @@ fn resumed<M: StepModel>(
     }
     let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
     let mut learner = Learner::new(load_model(context, model, context.done)?, optimizer, lr_scheduler);
-    learner.load_optim(context.checkpoints.record("optimizer").load(context.done).map_err(damaged)?);
-    learner.load_scheduler(context.checkpoints.record("scheduler").load(context.done).map_err(damaged)?);
+    learner.load_optim(context.checkpoints.record(RecordKind::Optimizer).load(context.done).map_err(damaged)?);
+    learner.load_scheduler(context.checkpoints.record(RecordKind::Scheduler).load(context.done).map_err(damaged)?);
     learner.model().loss_scale().restore(context.progress.loss_scale);
     Ok(learner)
 }
@@ -145,7 +145,7 @@ fn resumed<M: StepModel>(
 /// `model` with the weights of the checkpoint at `step`.
 fn load_model<M: StepModel>(context: &StageContext, model: M, step: usize) -> Result<M, TrainingError> {
     let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
-    let record = context.checkpoints.record("model").load::<ModuleRecord>(step).map_err(damaged)?;
+    let record = context.checkpoints.record(RecordKind::Model).load::<ModuleRecord>(step).map_err(damaged)?;
     model.try_load_record(record).map_err(|error| TrainingError::Checkpoint {
         path: context.run.checkpoints(context.stage),
         reason: format!("does not fit this configuration: {error}"),

@@ -10,14 +10,12 @@ use std::{fs, io};
 
 use ipcgan_system::write_atomic;
 
-pub(crate) use record_files::SaveAlways;
+pub(crate) use record_files::{RecordKind, SaveAlways};
 pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
 use state::{STATE, State, checksum, state};
 
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
-/// Records of a checkpoint: model, optimizer, scheduler.
-const RECORDS: usize = 3;
 /// Extension of a checkpoint folder that is being written.
 const PART: &str = "part";
 
@@ -146,7 +144,7 @@ impl Checkpoints {
         state(&path).map(|state| state.progress).map_err(|reason| TrainingError::Checkpoint { path, reason })
     }
 
-    /// Starts the checkpoint of `step`; its three records follow.
+    /// Starts the checkpoint of `step`; its records follow.
     pub(crate) fn begin(&self, step: usize, progress: StageProgress) {
         let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
         incomplete.insert(step, State { step, progress, checksums: BTreeMap::new() });
@@ -184,7 +182,7 @@ impl Checkpoints {
         let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
         let Some(state) = incomplete.get_mut(&step) else { return Ok(()) };
         state.checksums.insert(name, checksum);
-        if state.checksums.len() == RECORDS {
+        if state.checksums.len() == RecordKind::ALL.len() {
             let text = serde_json::to_vec_pretty(state).expect("numbers and names turn into JSON");
             let best = state.progress.best.as_ref().map(|best| best.step);
             incomplete.remove(&step);

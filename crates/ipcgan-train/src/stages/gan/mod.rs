@@ -8,11 +8,13 @@ mod optimizer;
 mod samples;
 
 pub use model::AgingModel;
+pub(crate) use model::{EMA_FIELD, GENERATOR_FIELD};
 pub use optimizer::{gan_lr_scheduler, gan_optimizer};
 
 use std::sync::Arc;
 
-use ipcgan_model::Generator;
+use ipcgan_model::weights::Network;
+use ipcgan_model::{Discriminator, Generator};
 use loaders::{prototypes, train_loader, valid_loader};
 use monitor::GanMonitor;
 use objective::{DIVERSITY, discriminator_objective, generator_objective};
@@ -49,7 +51,7 @@ impl StageDefinition for GanStage {
     }
 
     fn networks(&self) -> &'static [&'static str] {
-        &["generator", "discriminator"]
+        &[Generator::KIND, Discriminator::KIND]
     }
 
     fn fixed_settings(&self) -> &'static [&'static str] {
@@ -84,8 +86,8 @@ impl StageDefinition for GanStage {
 
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
         let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
-        context.save("generator", &recalibrated(context, model.ema_generator())?, &context.config.generator)?;
-        context.save("discriminator", &model.discriminator, &context.config.discriminator)?;
+        context.save(&recalibrated(context, model.ema_generator())?, &context.config.generator)?;
+        context.save(&model.discriminator, &context.config.discriminator)?;
         Ok(result)
     }
 

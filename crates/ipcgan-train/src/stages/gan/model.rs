@@ -22,6 +22,11 @@ use crate::step::metrics::StepMetrics;
 use crate::step::model::{StepModel, accuracy, largest, mean_update};
 use crate::step::update::{StepGradients, gradients};
 
+/// Fields of [`AgingModel`], which name its networks in parameter groups and checkpoints.
+pub(crate) const GENERATOR_FIELD: &str = "generator";
+pub(super) const DISCRIMINATOR_FIELD: &str = "discriminator";
+pub(crate) const EMA_FIELD: &str = "ema";
+
 /// The networks of IPCGAN in training.
 #[derive(Module, Debug)]
 pub struct AgingModel {

@@ -1,20 +1,16 @@
 //! Locates a trained generator: a weights file, or a checkpoint of a run.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use burn::tensor::Device;
-use burn::train::Interrupter;
+use ipcgan_model::Generator;
 use ipcgan_model::weights::{self, Network, Weights};
-use ipcgan_model::{Generator, Precision};
 
 use crate::monitor::lines::LineSink;
 use crate::run::checkpoint::{Checkpoints, RecordKind, check, is_checkpoint};
 use crate::run::folder::weights_file;
-use crate::session::{Display, Session};
-use crate::stage::context::{StageContext, check_face_count};
-use crate::stages::gan::{EMA_FIELD, GENERATOR_FIELD, recalibrated};
-use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+use crate::stages::gan::load_saved_generator;
+use crate::{RunFolder, Stage, TrainingError};
 
 /// The stage that trains generators.
 const STAGE: Stage = Stage::Aging;
@@ -125,7 +121,7 @@ impl GeneratorSource {
                 };
                 let run = self.run().ok_or_else(without_run)?;
                 let config = run.config_of(STAGE)?.ok_or_else(without_run)?;
-                load_checkpoint(&folder.join(record_file()), &run, &config, device, notices)
+                load_saved_generator(&folder.join(record_file()), &run, &config, device, notices)
             }
         }
     }
@@ -139,49 +135,4 @@ fn record_file() -> &'static str {
 fn absolute(path: &Path) -> Result<PathBuf, TrainingError> {
     // Canonical, so that the folders above it are those of the run.
     path.canonicalize().map_err(|source| TrainingError::Access { path: path.into(), source })
-}
-
-fn load_checkpoint(
-    record: &Path,
-    run: &RunFolder,
-    config: &TrainingConfig,
-    device: &Device,
-    notices: &LineSink,
-) -> Result<Weights<Generator>, TrainingError> {
-    let part = if config.aging.ema_decay > 0.0 { EMA_FIELD } else { GENERATOR_FIELD };
-    let read = |device: &Device| {
-        weights::from_record(record, part, config.generator.clone(), config.age_groups.clone(), device)
-    };
-    if config.aging.recalibration_batches == 0 {
-        return Ok(read(device)?);
-    }
-    let data = data_of(run, config, notices)?;
-    let session = Session {
-        devices: vec![device.clone()],
-        display: Display::Lines(Arc::new(|_| ())),
-        notices: notices.clone(),
-        interrupter: Interrupter::new(),
-        resume: false,
-        device_memory: None,
-    };
-    let context = StageContext::planned(config, STAGE, &data, run, &session)?;
-    check_face_count(&context.data, STAGE, run)?;
-    let mut weights = read(&context.autodiff_device())?;
-    let generator = weights.network.with_precision(config.precision);
-    weights.network = recalibrated(&context, &generator)?.with_precision(Precision::Float32);
-    Ok(weights)
-}
-
-/// The training faces of the run.
-fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Result<TrainingData, TrainingError> {
-    let folder = run.data_folder()?;
-    let what = folder.as_ref().map_or("synthetic faces".into(), |folder| folder.display().to_string());
-    notices(&format!(
-        "recalibrating batch norm on {} batches of {what}, as at the end of the stage; convert the run to a weights file to do this once",
-        config.aging.recalibration_batches
-    ));
-    match folder {
-        None => TrainingData::synthetic(config, &|_, _| ()),
-        Some(folder) => TrainingData::prepared(&folder, config, &|_, _| ()).map(|(data, _)| data),
-    }
 }

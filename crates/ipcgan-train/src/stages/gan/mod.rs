@@ -6,10 +6,11 @@ mod monitor;
 mod objective;
 mod optimizer;
 mod samples;
+mod saved_generator;
 
 pub use model::AgingModel;
-pub(crate) use model::{EMA_FIELD, GENERATOR_FIELD};
 pub use optimizer::{gan_lr_scheduler, gan_optimizer};
+pub(crate) use saved_generator::load_saved_generator;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use loaders::{prototypes, train_loader, valid_loader};
 use monitor::GanMonitor;
 use objective::{DIVERSITY, discriminator_objective, generator_objective};
 use samples::SampleGrids;
+use saved_generator::saved_generator;
 
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use crate::config::{CommonSettings, SelectionMetric, StageSettings};
@@ -86,7 +88,7 @@ impl StageDefinition for GanStage {
 
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
         let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
-        context.save(&recalibrated(context, model.ema_generator())?, &context.config.generator)?;
+        context.save(&saved_generator(context, &model)?, &context.config.generator)?;
         context.save(&model.discriminator, &context.config.discriminator)?;
         Ok(result)
     }
@@ -144,28 +146,4 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         observer: Some(Arc::new(samples)),
         monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
     })
-}
-
-/// `generator` after batch-norm recalibration on the first faces of the stage, if it is enabled.
-pub(crate) fn recalibrated(context: &StageContext, generator: &Generator) -> Result<Generator, TrainingError> {
-    let training = &context.config.aging;
-    if training.recalibration_batches == 0 {
-        return Ok(generator.clone());
-    }
-    let stream = train_loader(context, None)?.to_device(&context.autodiff_device());
-    let stream = stream.slice(0, training.recalibration_batches * training.batch_size);
-    let mut failed = None;
-    // Stops at the first batch that cannot be read, and returns the error.
-    let batches = stream.iter().map_while(|batch| match batch {
-        Ok(batch) => Some((batch.source, batch.target)),
-        Err(error) => {
-            failed = Some(error.to_string());
-            None
-        }
-    });
-    let generator = generator.clone().recalibrate_batch_norm(batches);
-    match failed {
-        None => Ok(generator),
-        Some(reason) => Err(TrainingError::Stopped { step: training.steps, reason }),
-    }
 }

@@ -23,9 +23,9 @@ use crate::step::model::{StepModel, accuracy, largest, mean_update};
 use crate::step::update::{StepGradients, gradients};
 
 /// Fields of [`AgingModel`], which name its networks in parameter groups and checkpoints.
-pub(crate) const GENERATOR_FIELD: &str = "generator";
+pub(super) const GENERATOR_FIELD: &str = "generator";
 pub(super) const DISCRIMINATOR_FIELD: &str = "discriminator";
-pub(crate) const EMA_FIELD: &str = "ema";
+const EMA_FIELD: &str = "ema";
 
 /// The networks of IPCGAN in training.
 #[derive(Module, Debug)]
@@ -71,6 +71,11 @@ impl AgingModel {
     /// The EMA of the generator, or the generator itself without EMA; used for validation and saved weights.
     pub fn ema_generator(&self) -> &Generator {
         self.ema.as_ref().unwrap_or(&self.generator)
+    }
+
+    /// Field of a model with the settings `config` that holds its [`AgingModel::ema_generator`].
+    pub(super) fn ema_generator_field(config: &AgingTraining) -> &'static str {
+        if config.ema_decay > 0.0 { EMA_FIELD } else { GENERATOR_FIELD }
     }
 
     /// The source faces of `batch` aged to their target groups.

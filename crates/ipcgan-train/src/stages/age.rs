@@ -12,7 +12,9 @@ use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
-use super::classifier::{GRADIENT_NORM, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update};
+use super::classifier::{
+    ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
+};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
@@ -30,6 +32,9 @@ use crate::step::objective::{Loss, Objective};
 use crate::step::update::{StepGradients, gradients};
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// Name of the fraction of faces whose predicted group is at most one group off.
+const WITHIN_ONE_GROUP: &str = "within one group";
 
 /// The age stage.
 pub(super) struct AgeStage;
@@ -85,9 +90,9 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
     let held_out = group_labels(context.data.valid().as_ref())?;
     let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
     let metrics = |metrics: MetricSet<AgeModel>| {
-        let metrics = metrics.losses(age_objective().training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
+        let metrics = metrics.losses(age_objective().training_metrics()).accuracy(ACCURACY).detail(GRADIENT_NORM);
         let metrics = metrics.valid_losses(age_objective().validation_metrics());
-        metrics.valid_accuracy("accuracy").valid_accuracy("within one group")
+        metrics.valid_accuracy(ACCURACY).valid_accuracy(WITHIN_ONE_GROUP)
     };
     Ok(StageParts {
         model: model.after(context.done),
@@ -96,7 +101,7 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         train: train_loader(context, labels, training),
         valid: valid_loader(context, held_out, training),
         metrics: Box::new(metrics),
-        selection_metric: MonitoredMetric { name: "accuracy", higher_is_better: true },
+        selection_metric: MonitoredMetric { name: ACCURACY, higher_is_better: true },
         observer: None,
         monitor: None,
     })
@@ -104,7 +109,7 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
 
 /// Objective of the age classifier, from logits of the age groups `[batch, groups]` and labels `[batch]`.
 fn age_objective() -> Objective<(Tensor<2>, Tensor<1, Int>)> {
-    Objective::new([Loss::new("loss", 1.0, |(logits, labels): &(Tensor<2>, Tensor<1, Int>)| {
+    Objective::new([Loss::new(LOSS, 1.0, |(logits, labels): &(Tensor<2>, Tensor<1, Int>)| {
         age_loss(logits.clone(), labels.clone())
     })])
 }
@@ -163,7 +168,7 @@ impl AgeModel {
         let accuracy = accuracy(logits.clone(), batch.labels.clone());
         let [size] = batch.labels.dims();
         let (loss, metrics) = age_objective().training(&(logits, batch.labels), StepMetrics::new(size));
-        let metrics = metrics.with("accuracy", accuracy);
+        let metrics = metrics.with(ACCURACY, accuracy);
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
     }
 }
@@ -191,8 +196,8 @@ impl InferenceStep for AgeModel {
         let logits = self.logits(batch.faces);
         let [size] = batch.labels.dims();
         let metrics = StepMetrics::new(size)
-            .with("accuracy", accuracy(logits.clone(), batch.labels.clone()))
-            .with("within one group", within_one_group(logits.clone(), batch.labels.clone()));
+            .with(ACCURACY, accuracy(logits.clone(), batch.labels.clone()))
+            .with(WITHIN_ONE_GROUP, within_one_group(logits.clone(), batch.labels.clone()));
         age_objective().validation(&(logits, batch.labels), metrics)
     }
 }

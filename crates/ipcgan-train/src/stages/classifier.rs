@@ -1,4 +1,4 @@
-//! What the two classifiers share: optimizer, learning-rate schedule, and a step of one update.
+//! What the two classifiers share: optimizer, learning-rate schedule, names of metrics, and a step of one update.
 
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -17,7 +17,9 @@ const BETA_1: f32 = 0.9;
 /// Adam beta 2 (Adam's default).
 const BETA_2: f32 = 0.999;
 
-/// Name of the gradient norm.
+/// Names of the metrics.
+pub(super) const LOSS: &str = "loss";
+pub(super) const ACCURACY: &str = "accuracy";
 pub(super) const GRADIENT_NORM: &str = "gradient norm";
 
 /// Adam of a classifier.

@@ -13,7 +13,9 @@ use ipcgan_model::weights::Network;
 use ipcgan_model::{AlexNet, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
-use super::classifier::{GRADIENT_NORM, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update};
+use super::classifier::{
+    ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
+};
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
 use crate::measure::{Measured, measure};
@@ -107,7 +109,7 @@ fn parts(context: &StageContext) -> StageParts<IdentityModel> {
     let age_weight = config.trunk_age_weight;
     let metrics = move |metrics: MetricSet<IdentityModel>| {
         let losses = identity_objective(age_weight);
-        let metrics = metrics.losses(losses.training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
+        let metrics = metrics.losses(losses.training_metrics()).accuracy(ACCURACY).detail(GRADIENT_NORM);
         if !recognisable {
             return metrics;
         }
@@ -170,7 +172,7 @@ fn has_pairs(faces: &dyn FaceSet) -> bool {
 /// Objective of the identity network: the identity loss, and with `age_weight` the age loss on the same trunk.
 fn identity_objective(age_weight: f64) -> Objective<IdentityOutputs> {
     Objective::new([
-        Loss::new("loss", 1.0, IdentityOutputs::identity),
+        Loss::new(LOSS, 1.0, IdentityOutputs::identity),
         Loss::new("age", age_weight, IdentityOutputs::age).optional(),
     ])
 }
@@ -248,7 +250,7 @@ impl IdentityModel {
         let [size] = batch.labels.dims();
         let outputs = IdentityOutputs { batch: batch.clone(), logits, age_logits };
         let (loss, metrics) = identity_objective(self.age_weight).training(&outputs, StepMetrics::new(size));
-        (loss, metrics.with("accuracy", accuracy))
+        (loss, metrics.with(ACCURACY, accuracy))
     }
 }
 

@@ -18,7 +18,10 @@ use ipcgan_model::weights::Network;
 use ipcgan_model::{Discriminator, Generator};
 use loaders::{prototypes, train_loader, valid_loader};
 use monitor::GanMonitor;
-use objective::{DIVERSITY, discriminator_objective, generator_objective};
+use objective::{
+    AGE_ACCURACY, DISCRIMINATOR_GRADIENT_NORM, DIVERSITY, GENERATOR_GRADIENT_NORM, discriminator_objective,
+    generator_objective,
+};
 use samples::SampleGrids;
 use saved_generator::saved_generator;
 
@@ -126,9 +129,9 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
     let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
     let metrics = move |metrics: MetricSet<AgingModel>| {
         let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
-        let metrics = metrics.accuracy("age accuracy").detail(DIVERSITY);
-        let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
-        let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
+        let metrics = metrics.accuracy(AGE_ACCURACY).detail(DIVERSITY);
+        let metrics = metrics.detail(DISCRIMINATOR_GRADIENT_NORM).detail(GENERATOR_GRADIENT_NORM);
+        let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy(AGE_ACCURACY);
         metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
     };
     let mut monitor = GanMonitor::new(context.session.notices.clone());

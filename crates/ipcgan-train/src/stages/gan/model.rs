@@ -9,8 +9,8 @@ use ipcgan_data::{AgingBatch, View};
 use ipcgan_model::{AlexNet, Discriminator, Generator, update_together};
 
 use super::objective::{
-    DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
-    pretraining_objective,
+    AGE_ACCURACY, DISCRIMINATOR_GRADIENT_NORM, DIVERSITY, DiscriminatorOutputs, GENERATOR_GRADIENT_NORM,
+    GeneratorOutputs, discriminator_objective, generator_objective, pretraining_objective,
 };
 use crate::config::AgingTraining;
 use crate::metric::realism::AgingValidation;
@@ -113,7 +113,7 @@ impl AgingModel {
         let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, windows);
         let (loss, metrics) = generator_objective(&self.config).training(&outputs, metrics(batch));
         let metrics =
-            metrics.with("age accuracy", accuracy(outputs.age_logits, batch.target.clone())).with(DIVERSITY, diversity);
+            metrics.with(AGE_ACCURACY, accuracy(outputs.age_logits, batch.target.clone())).with(DIVERSITY, diversity);
         StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
     }
 }
@@ -242,7 +242,7 @@ fn update_discriminator(
         model.discriminator_gradients(&batch, generated)
     });
     let clip = model.config.gradient_clip_norm;
-    let norm = "discriminator gradient norm";
+    let norm = DISCRIMINATOR_GRADIENT_NORM;
     let (gradients, metrics) = mean_update(model, |model| &model.discriminator, step_gradients, clip, norm);
     if let Some(gradients) = gradients {
         learner.optimizer_step(gradients);
@@ -253,7 +253,7 @@ fn update_discriminator(
 fn update_generator(learner: &mut Learner<AgingModel>, step_gradients: Vec<StepGradients>) -> StepMetrics {
     let model = learner.model();
     let clip = model.config.gradient_clip_norm;
-    let norm = "generator gradient norm";
+    let norm = GENERATOR_GRADIENT_NORM;
     let (gradients, metrics) = mean_update(model, |model| &model.generator, step_gradients, clip, norm);
     // A skipped update counts as a step, because a checkpoint stores only the number of steps.
     learner.optimizer_step(gradients.unwrap_or_default());
@@ -314,7 +314,7 @@ impl InferenceStep for AgingModel {
         let metrics = generator_objective(&self.config).validation(&outputs, metrics(&batch));
         let GeneratorOutputs { maps: [.., features], age_logits, .. } = outputs;
         let real_features = alexnet.features(batch.real.clone());
-        let metrics = metrics.with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()));
+        let metrics = metrics.with(AGE_ACCURACY, accuracy(age_logits.clone(), batch.target.clone()));
         let [_, groups] = age_logits.dims();
         AgingValidation {
             metrics,

@@ -161,15 +161,20 @@ impl AgeModel {
     fn step_gradients(&self, batch: LabelledBatch) -> StepGradients {
         let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces, epsilon, |faces| {
-            let head = self.head.clone().no_grad();
-            age_loss(head.forward(self.trunk.on(&faces.device()).features(faces)), batch.labels.clone())
+            let frozen = Self { head: self.head.clone().no_grad(), ..self.clone() };
+            frozen.objective(faces, batch.labels.clone()).0
         });
-        let logits = self.logits(faces);
-        let accuracy = accuracy(logits.clone(), batch.labels.clone());
-        let [size] = batch.labels.dims();
-        let (loss, metrics) = age_objective().training(&(logits, batch.labels), StepMetrics::new(size));
-        let metrics = metrics.with(ACCURACY, accuracy);
+        let (loss, metrics) = self.objective(faces, batch.labels);
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
+    }
+
+    /// Objective and metrics of `faces` with these labels.
+    fn objective(&self, faces: Tensor<4>, labels: Tensor<1, Int>) -> (Tensor<1>, StepMetrics) {
+        let logits = self.logits(faces);
+        let accuracy = accuracy(logits.clone(), labels.clone());
+        let [size] = labels.dims();
+        let (loss, metrics) = age_objective().training(&(logits, labels), StepMetrics::new(size));
+        (loss, metrics.with(ACCURACY, accuracy))
     }
 }
 

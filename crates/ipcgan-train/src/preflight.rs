@@ -31,7 +31,7 @@ pub(crate) fn check<'a>(
     let mut before = Vec::new();
     let mut unfinished = Vec::new();
     for &stage in stages {
-        let state = check_stage(config, stage, run, &before, session.resume)?;
+        let state = check_stage(config, stage, run, &before, session.start_mode())?;
         before.push(stage);
         if state == StageState::Complete {
             if let Some(notice) = lost_checkpoints_notice(config, stage, run) {

@@ -32,6 +32,22 @@ pub struct Session {
     pub device_memory: Option<u64>,
 }
 
+/// How a stage starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartMode {
+    /// From its first step; a stage that has progress is refused.
+    New,
+    /// From its newest checkpoint, if there is one.
+    Resume,
+}
+
+impl Session {
+    /// How the stages start.
+    pub(crate) fn start_mode(&self) -> StartMode {
+        if self.resume { StartMode::Resume } else { StartMode::New }
+    }
+}
+
 /// Checks that all devices support the precision.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use ipcgan_model::{AlexNet, AlexNetConfig};
 use crate::config::CommonSettings;
 use crate::run::checkpoint::{Checkpoints, Found, StageProgress};
 use crate::run::summary::{StageResult, Summary};
-use crate::session::Session;
+use crate::session::{Session, StartMode};
 use crate::stage::state::{StageState, check_stage};
 use crate::step::devices::DeviceGroup;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
@@ -68,9 +68,9 @@ impl<'a> StageContext<'a> {
         data: &TrainingData,
         run: &'a RunFolder,
         session: &'a Session,
-        resumed: bool,
+        mode: StartMode,
     ) -> Result<Option<Self>, TrainingError> {
-        let state = check_stage(config, stage, run, &[], resumed)?;
+        let state = check_stage(config, stage, run, &[], mode)?;
         if state == StageState::Complete {
             return Ok(None);
         }

@@ -188,6 +188,7 @@ impl<M: StepModel> Trainer<M> {
             progress,
             pending: None,
             diverged: false,
+            stopped_early: false,
             saved: Instant::now(),
             stepped: Instant::now(),
             monitors: self.monitors.lock().expect("no holder panics").take().expect("a trainer runs once"),
@@ -199,7 +200,7 @@ impl<M: StepModel> Trainer<M> {
     }
 
     /// Waits for logs and checkpoints, and stores the result of the loop.
-    fn finish(&self, stopped_early: bool, state: &mut LoopState<M>) {
+    fn finish(&self, state: &mut LoopState<M>) {
         let recorded = state.monitors.recorder.finish();
         // Waits for the last checkpoint, which reports errors through the interrupter; the dashboard resets that when
         // the training ends.
@@ -212,7 +213,7 @@ impl<M: StepModel> Trainer<M> {
             self.stop.stop(Some("stopped"));
         }
         outcome.steps_done = state.step;
-        outcome.stopped_early = stopped_early;
+        outcome.stopped_early = state.stopped_early;
         outcome.progress = state.progress.clone();
         if let Some(error) = failed {
             let (step, reason) = (state.step, error.to_string());
@@ -237,7 +238,6 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for Trainer<M> {
         let valid = valid.to_device(&self.device_group.main().clone().inner());
         learner.fork(self.device_group.main());
         let mut state = self.initial_state(components, learner);
-        let mut stopped_early = false;
         for (index, end) in self.plan.epoch_ends().into_iter().enumerate() {
             let epoch = index + 1;
             if state.step < end {
@@ -247,12 +247,14 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for Trainer<M> {
                 break;
             }
             // Also after a run that was interrupted between the last step of an epoch and its validation.
-            if state.progress.validated < end && self.validate(epoch, &valid, &mut state) {
-                stopped_early = true;
+            if state.progress.validated < end {
+                self.validate(epoch, &valid, &mut state);
+            }
+            if state.stopped_early {
                 break;
             }
         }
-        self.finish(stopped_early, &mut state);
+        self.finish(&mut state);
         (state.learner.model(), state.components.event_processor)
     }
 }

@@ -253,8 +253,8 @@ pub enum TrainingError {
         step: usize,
         /// The last good checkpoint.
         checkpoint: Option<PathBuf>,
-        /// A setting that should help, as `key=value`: a lower learning rate.
-        retry: String,
+        /// A setting that should help: a lower learning rate.
+        retry: crate::RetryHint,
         /// Whether it was trained in float16, whose range is small.
         float16: bool,
     },
@@ -284,8 +284,8 @@ pub enum TrainingError {
         reason: String,
         /// The last checkpoint.
         checkpoint: Option<PathBuf>,
-        /// A setting that helps if the device ran out of memory, as `key=value`: a smaller batch size, if there is one.
-        retry: Option<String>,
+        /// A setting that helps if the device ran out of memory: a smaller batch size, if there is one.
+        retry: Option<crate::RetryHint>,
     },
     /// A run was resumed with different data.
     #[error(

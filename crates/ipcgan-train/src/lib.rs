@@ -50,3 +50,4 @@ pub use stages::{AgeModel, AgingModel, IdentityModel, Stage, gan_lr_scheduler, g
 pub use step::metrics::StepMetrics;
 pub use step::update::StepGradients;
 pub use train::{TrainingOutcome, train};
+pub use trainer::RetryHint;

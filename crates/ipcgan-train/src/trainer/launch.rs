@@ -9,7 +9,6 @@ use burn::store::ModuleRecord;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 
 use crate::TrainingError;
-use crate::config::CommonSettings;
 use crate::metric::set::MetricSet;
 use crate::monitor::Recorder;
 use crate::monitor::dashboard::dashboard;
@@ -22,7 +21,7 @@ use crate::stage::context::StageContext;
 use crate::stage::parts::StageParts;
 use crate::step::model::StepModel;
 use crate::trainer::{
-    CheckpointSchedule, FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHint, Selection, StepPlan,
+    CheckpointSchedule, FACES_PER_SECOND, MEMORY, MonitoredMetric, Monitors, Outcome, RetryHints, Selection, StepPlan,
     Trainer,
 };
 
@@ -96,7 +95,6 @@ fn trainer<M: StepModel>(
     outcome: Arc<Mutex<Outcome>>,
 ) -> Trainer<M> {
     let settings = context.settings();
-    let CommonSettings { learning_rate: (rate, value), .. } = settings;
     Trainer {
         device_group: context.device_group.clone(),
         plan: StepPlan {
@@ -112,11 +110,7 @@ fn trainer<M: StepModel>(
             max_interval: Duration::from_secs_f64(60.0 * context.config.checkpoint_minutes),
         },
         selection: Selection { metric, patience: settings.patience, validation_metrics },
-        retry_hint: RetryHint {
-            rate: format!("{}.{rate}={}", context.stage, value / 2.0),
-            batch: (settings.batch_size > 1)
-                .then(|| format!("{}.batch_size={}", context.stage, settings.batch_size.div_ceil(2))),
-        },
+        retry_hints: RetryHints::of(context.stage, &settings),
         resumed: (context.done, context.progress.clone()),
         stop: context.session.interrupter.clone(),
         monitors: Mutex::new(Some(monitors)),

@@ -24,7 +24,8 @@ use ipcgan_system::{catch_device_panic, try_catch_device_panic};
 pub(crate) use checkpoints::CheckpointSchedule;
 pub(crate) use launch::launch;
 pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
-pub(crate) use retry_hint::RetryHint;
+pub use retry_hint::RetryHint;
+pub(crate) use retry_hint::RetryHints;
 pub(crate) use selection::{MonitoredMetric, Selection};
 use state::{LoopState, Pending};
 pub(crate) use steps::StepPlan;
@@ -49,7 +50,7 @@ pub(crate) struct Trainer<M> {
     pub(crate) plan: StepPlan,
     pub(crate) checkpoints: CheckpointSchedule,
     pub(crate) selection: Selection,
-    pub(crate) retry_hint: RetryHint,
+    pub(crate) retry_hints: RetryHints,
     /// Steps done before this run, and the progress after them.
     pub(crate) resumed: (usize, StageProgress),
     /// Stops the whole training. (Burn's own interrupter of the stage is reset by its dashboard.)

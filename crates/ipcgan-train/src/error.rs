@@ -153,19 +153,8 @@ pub enum TrainingError {
         advice: &'static str,
     },
     /// A stage needs more memory than the machine or device has.
-    #[error("the {stage} stage needs about {needed:.1} GB of memory, and {place} has {total:.1} GB; {advice}")]
-    Memory {
-        /// The stage.
-        stage: crate::Stage,
-        /// Required gigabytes.
-        needed: f64,
-        /// Available gigabytes in total.
-        total: f64,
-        /// Whose memory, as `this machine`.
-        place: &'static str,
-        /// What to change.
-        advice: String,
-    },
+    #[error("{0}")]
+    Memory(crate::MemoryShortage),
     /// A stage needs weights that an earlier stage writes.
     #[error("the {stage} stage needs {path}, which an earlier stage writes")]
     MissingWeights {

@@ -37,6 +37,7 @@ pub use config::{
 pub use data::TrainingData;
 pub use error::TrainingError;
 pub use generator_source::GeneratorSource;
+pub use memory::{MemoryLimit, MemoryShortage};
 pub use metric::realism::AgingValidation;
 pub use metric::verification::IdentityValidation;
 pub use monitor::dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard};

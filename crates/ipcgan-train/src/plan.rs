@@ -6,7 +6,7 @@ use ipcgan_kernels::release_freed_memory;
 use ipcgan_system::catch_device_panic;
 
 use crate::measure::Measured;
-use crate::memory::{Fit, MemoryNeed, fit, min_memory};
+use crate::memory::{Fit, MemoryNeed, MemoryShortage, fit, min_memory};
 use crate::session::Session;
 use crate::stage::context::StageContext;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
@@ -43,9 +43,9 @@ pub struct StagePlan {
     /// Whether time and memory are extrapolated from smaller batches.
     pub estimated: bool,
     /// Warning: the stage needs more memory than is free.
-    pub warning: Option<String>,
+    pub warning: Option<MemoryShortage>,
     /// Error: the stage needs more memory than there is.
-    pub impossible: Option<String>,
+    pub impossible: Option<MemoryShortage>,
 }
 
 /// Runs a few steps of each of `stages` and estimates the cost of the whole training; nothing is written. Large
@@ -71,8 +71,8 @@ pub fn plan(
 
 /// Cost of the stage after `done` steps.
 fn stage_plan(context: &StageContext, done: usize) -> Result<StagePlan, TrainingError> {
-    if let Fit::TooLarge(error) = fit(context, min_memory(context)) {
-        return Err(error);
+    if let Fit::TooLarge(shortage) = fit(context, min_memory(context)) {
+        return Err(TrainingError::Memory(shortage));
     }
     let (measured, estimated) = measured_or_estimated(context)?;
     let steps = context.settings().steps.saturating_sub(done);
@@ -89,8 +89,8 @@ fn stage_plan(context: &StageContext, done: usize) -> Result<StagePlan, Training
         + measured.sample * samples as f64;
     let (warning, impossible) = match fit(context, measured.memory) {
         Fit::Fits => (None, None),
-        Fit::Tight(warning) => (Some(warning), None),
-        Fit::TooLarge(error) => (None, Some(error.to_string())),
+        Fit::Tight(shortage) => (Some(shortage), None),
+        Fit::TooLarge(shortage) => (None, Some(shortage)),
     };
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     Ok(StagePlan {

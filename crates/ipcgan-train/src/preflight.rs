@@ -96,8 +96,8 @@ pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError>
         let needed = if large { estimated_memory(context)? } else { min_memory(context) };
         match fit(context, needed) {
             Fit::Fits => (),
-            Fit::Tight(warning) => (context.session.notices)(&format!("warning: {warning}")),
-            Fit::TooLarge(error) => return Err(error),
+            Fit::Tight(shortage) => (context.session.notices)(&format!("warning: {shortage}")),
+            Fit::TooLarge(shortage) => return Err(TrainingError::Memory(shortage)),
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ipcgan_data::DataError;
+use ipcgan_data::{DataError, Split};
 use ipcgan_model::ModelError;
 
 /// Error of a training run or an evaluation.
@@ -133,24 +133,27 @@ pub enum TrainingError {
     },
     /// No face has an age, which the stage requires.
     #[error(
-        "none of the {count} faces to {purpose} has an age, which the {stage} stage requires; fill in the column `age` of \
-         metadata.csv"
+        "none of the {count} faces to {} has an age, which the {stage} stage requires; fill in the column `age` of \
+         metadata.csv",
+        purpose(.split)
     )]
     NoAges {
         /// The stage.
         stage: crate::Stage,
-        /// What the faces are for, as `train on`.
-        purpose: &'static str,
+        /// The split.
+        split: Split,
         /// How many faces there are.
         count: usize,
     },
     /// A split has no faces.
-    #[error("there are no faces to {purpose}; {advice}")]
+    #[error(
+        "there are no faces to {}; add photos of more identities, or {} valid_fraction",
+        purpose(.split),
+        more(.split)
+    )]
     NoFaces {
-        /// What the faces are for, as `train on`.
-        purpose: &'static str,
-        /// What to change.
-        advice: &'static str,
+        /// The split.
+        split: Split,
     },
     /// A stage needs more memory than the machine or device has.
     #[error("{0}")]
@@ -164,12 +167,14 @@ pub enum TrainingError {
         path: PathBuf,
     },
     /// The label of a face is invalid.
-    #[error("face `{name}`: {reason}")]
+    #[error("face `{name}`: its group index {group} is not in 0 to {}", .groups - 1)]
     Label {
         /// The face.
         name: String,
-        /// What is wrong with its label.
-        reason: String,
+        /// Its group index.
+        group: usize,
+        /// Number of age groups.
+        groups: usize,
     },
     /// No generator was found.
     #[error("{path}: {reason}")]
@@ -177,7 +182,13 @@ pub enum TrainingError {
         /// Where it was looked for.
         path: PathBuf,
         /// Why there is none.
-        reason: String,
+        reason: crate::NoGenerator,
+    },
+    /// No stage has this name.
+    #[error("unknown stage `{name}`; valid are {}", crate::Stage::ALL.map(crate::Stage::name).join(", "))]
+    UnknownStage {
+        /// The name.
+        name: String,
     },
     /// A setting is unknown or has an invalid value.
     #[error("setting `{setting}`: {reason}")]
@@ -188,12 +199,10 @@ pub enum TrainingError {
         reason: String,
     },
     /// No preset has this name.
-    #[error("unknown preset `{name}`; use one of {valid}")]
+    #[error("unknown preset `{name}`; use one of {}", crate::Preset::names())]
     UnknownPreset {
         /// The name.
         name: String,
-        /// The names of all presets.
-        valid: String,
     },
     /// A settings file is invalid.
     #[error("settings file {path}: {reason}")]
@@ -288,6 +297,19 @@ pub enum TrainingError {
         /// Number of training faces now.
         now: usize,
     },
+    /// The training data ended before the last step: an incomplete step would have other gradients.
+    #[error(
+        "training stopped at step {step}: the training data ended after {found} of {expected} micro-batches of the \
+         next step"
+    )]
+    DataEnded {
+        /// Steps done.
+        step: usize,
+        /// Micro-batches that were left.
+        found: usize,
+        /// Micro-batches of a step.
+        expected: usize,
+    },
     /// The training loop stopped with an error.
     #[error("training stopped at step {step}: {reason}")]
     Stopped {
@@ -296,6 +318,23 @@ pub enum TrainingError {
         /// What went wrong.
         reason: String,
     },
+}
+
+/// What the faces of `split` are for.
+fn purpose(split: &Split) -> &'static str {
+    match split {
+        Split::Train => "train on",
+        Split::Valid => "validate on",
+        Split::Test => "test on",
+    }
+}
+
+/// Which change of `valid_fraction` gives `split` more faces.
+fn more(split: &Split) -> &'static str {
+    match split {
+        Split::Train => "lower",
+        Split::Valid | Split::Test => "raise",
+    }
 }
 
 fn last_good(checkpoint: Option<&Path>) -> String {

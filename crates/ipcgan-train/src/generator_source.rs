@@ -15,6 +15,27 @@ use crate::{RunFolder, Stage, TrainingError};
 /// The stage that trains generators.
 const STAGE: Stage = Stage::Aging;
 
+/// Why a path names no generator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoGenerator {
+    /// The path does not exist.
+    #[error("no such file or folder")]
+    NoPath,
+    /// The folder is a run without a checkpoint of the stage that trains generators.
+    #[error("this run has no checkpoint of the {STAGE} stage yet")]
+    NoCheckpoint,
+    /// The folder is a checkpoint of another stage.
+    #[error("this is a checkpoint of the {0} stage; only those of the {STAGE} stage contain a generator")]
+    OtherStage(Stage),
+    /// The folder contains no weights.
+    #[error(
+        "it contains no weights; give a weights file, a run folder, or a checkpoint such as \
+         RUN/checkpoints/aging/000500"
+    )]
+    NoWeights,
+}
+
 /// Location of a trained generator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GeneratorSource {
@@ -38,9 +59,9 @@ impl GeneratorSource {
             let folder = path.parent().filter(|folder| path.ends_with(record_file()) && is_checkpoint(folder));
             return folder.map_or_else(|| Ok(Self::File(path.into())), Self::checkpoint);
         }
-        let no_generator = |reason: &str| TrainingError::NoGenerator { path: path.into(), reason: reason.into() };
+        let no_generator = |reason| TrainingError::NoGenerator { path: path.into(), reason };
         if !path.exists() {
-            return Err(no_generator("no such file or folder"));
+            return Err(no_generator(NoGenerator::NoPath));
         }
         let finished = [path.join(weights_file(Generator::KIND)), RunFolder::at(path).weights(Generator::KIND)];
         if let Some(file) = finished.into_iter().find(|file| file.is_file()) {
@@ -61,23 +82,18 @@ impl GeneratorSource {
             }
         }
         if absolute.join("checkpoints").is_dir() || absolute.join("config.json").is_file() {
-            return Err(no_generator("this run has no checkpoint of the aging stage yet"));
+            return Err(no_generator(NoGenerator::NoCheckpoint));
         }
-        Err(no_generator(
-            "it contains no weights; give a weights file, a run folder, or a checkpoint such as RUN/checkpoints/aging/000500",
-        ))
+        Err(no_generator(NoGenerator::NoWeights))
     }
 
     fn checkpoint(folder: &Path) -> Result<Self, TrainingError> {
         let folder = absolute(folder)?;
         let stage = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<Stage>().ok());
         match stage {
-            Some(stage) if stage != STAGE => Err(TrainingError::NoGenerator {
-                path: folder,
-                reason: format!(
-                    "this is a checkpoint of the {stage} stage; only those of the {STAGE} stage contain a generator"
-                ),
-            }),
+            Some(stage) if stage != STAGE => {
+                Err(TrainingError::NoGenerator { path: folder, reason: NoGenerator::OtherStage(stage) })
+            }
             _ => Ok(Self::Checkpoint(folder)),
         }
     }

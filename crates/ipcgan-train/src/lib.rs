@@ -36,7 +36,7 @@ pub use config::{
 };
 pub use data::TrainingData;
 pub use error::TrainingError;
-pub use generator_source::GeneratorSource;
+pub use generator_source::{GeneratorSource, NoGenerator};
 pub use memory::{MemoryLimit, MemoryShortage};
 pub use metric::realism::AgingValidation;
 pub use metric::verification::IdentityValidation;

@@ -72,8 +72,8 @@ impl fmt::Display for MemoryShortage {
         }
         write!(
             formatter,
-            "; lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the effective \
-             batch size"
+            "; lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the \
+             effective batch size"
         )
     }
 }

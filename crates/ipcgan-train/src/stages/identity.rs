@@ -7,7 +7,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
-use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, check_identities};
+use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, Split, check_identities};
 use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 use ipcgan_model::weights::Network;
 use ipcgan_model::{AlexNet, update_together};
@@ -68,8 +68,7 @@ impl StageDefinition for IdentityStage {
             check_identities(faces, "the training split")?;
         }
         if data.valid().is_empty() {
-            let advice = "add photos of more identities, or raise valid_fraction";
-            return Err(TrainingError::NoFaces { purpose: "validate on", advice });
+            return Err(TrainingError::NoFaces { split: Split::Valid });
         }
         config.alexnet.identities = identities;
         config.alexnet.check().map_err(|invalid| TrainingError::Setting {

@@ -16,6 +16,7 @@ pub use identity::IdentityModel;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::TrainingError;
 use crate::stage::definition::StageDefinition;
 
 /// A training stage; each requires the one before it.
@@ -55,10 +56,10 @@ impl fmt::Display for Stage {
 }
 
 impl FromStr for Stage {
-    type Err = String;
+    type Err = TrainingError;
 
-    fn from_str(name: &str) -> Result<Self, String> {
+    fn from_str(name: &str) -> Result<Self, TrainingError> {
         let found = Self::ALL.into_iter().find(|stage| stage.name() == name);
-        found.ok_or_else(|| format!("unknown stage `{name}`; valid are {}", Self::ALL.map(Self::name).join(", ")))
+        found.ok_or_else(|| TrainingError::UnknownStage { name: name.into() })
     }
 }

@@ -94,8 +94,9 @@ impl<M: StepModel> Trainer<M> {
     ) -> Option<Vec<<M as TrainStep>::Input>> {
         match self.plan.next_batches(iterator) {
             Ok(Ok(batches)) => Some(batches),
-            Ok(Err(reason)) => {
-                let error = TrainingError::Stopped { step: state.step, reason };
+            Ok(Err(found)) => {
+                let expected = self.plan.micro_batches_per_step;
+                let error = TrainingError::DataEnded { step: state.step, found, expected };
                 self.stop("the training data ended early", error, state);
                 None
             }

@@ -230,15 +230,17 @@ pub enum TrainingError {
         /// The checkpoint's folder.
         path: PathBuf,
         /// What went wrong.
-        reason: String,
+        reason: crate::CheckpointFault,
     },
     /// All checkpoints of a stage are damaged.
-    #[error("checkpoint {path}: {reason}; restore one, or start a new run in another folder")]
+    #[error("checkpoint {path}: {reason}; {}; restore one, or start a new run in another folder", others(.older))]
     NoIntactCheckpoint {
         /// The newest checkpoint.
         path: PathBuf,
-        /// What is wrong with it, and with older ones.
-        reason: String,
+        /// What is wrong with it.
+        reason: crate::CheckpointFault,
+        /// Number of older checkpoints, which are damaged as well.
+        older: usize,
     },
     /// A loss diverged: it is not finite (NaN or infinite), or above 1e9.
     #[error("loss `{metric}` diverged: it is {value} after step {step}; {}", last_good(.checkpoint.as_deref()))]
@@ -334,6 +336,13 @@ fn more(split: &Split) -> &'static str {
     match split {
         Split::Train => "lower",
         Split::Valid | Split::Test => "raise",
+    }
+}
+
+fn others(older: &usize) -> String {
+    match *older {
+        0 => "there is no other checkpoint of this stage".into(),
+        _ => format!("the older ones ({older}) are damaged as well"),
     }
 }
 

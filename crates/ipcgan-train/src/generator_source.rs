@@ -7,7 +7,7 @@ use ipcgan_model::Generator;
 use ipcgan_model::weights::{self, Network, Weights};
 
 use crate::monitor::lines::LineSink;
-use crate::run::checkpoint::{Checkpoints, RecordKind, check, is_checkpoint};
+use crate::run::checkpoint::{CheckpointFault, Checkpoints, RecordKind, check, is_checkpoint};
 use crate::run::folder::weights_file;
 use crate::stages::gan::load_saved_generator;
 use crate::{RunFolder, Stage, TrainingError};
@@ -129,12 +129,7 @@ impl GeneratorSource {
             Self::File(path) => Ok(weights::load(path, device)?),
             Self::Checkpoint(folder) => {
                 check(folder).map_err(|reason| TrainingError::Checkpoint { path: folder.clone(), reason })?;
-                let without_run = || TrainingError::Checkpoint {
-                    path: folder.clone(),
-                    reason:
-                        "is not in a run folder, whose config.json has its settings; use it in its original location"
-                            .into(),
-                };
+                let without_run = || TrainingError::Checkpoint { path: folder.clone(), reason: CheckpointFault::NoRun };
                 let run = self.run().ok_or_else(without_run)?;
                 let config = run.config_of(STAGE)?.ok_or_else(without_run)?;
                 load_saved_generator(&folder.join(record_file()), &run, &config, device, notices)

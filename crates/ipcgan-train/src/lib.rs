@@ -43,6 +43,7 @@ pub use metric::verification::IdentityValidation;
 pub use monitor::dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard};
 pub use monitor::lines::{LineSink, human_duration};
 pub use plan::{StagePlan, plan};
+pub use run::checkpoint::CheckpointFault;
 pub use run::folder::{RunFolder, TENSORBOARD_FOLDER};
 pub use run::summary::Summary;
 pub use samples::at_every_age;

@@ -14,7 +14,7 @@ use crate::monitor::Recorder;
 use crate::monitor::dashboard::dashboard;
 use crate::monitor::lines::ProgressLines;
 use crate::monitor::validation_logger::ValidationLogger;
-use crate::run::checkpoint::{RecordKind, SaveAlways};
+use crate::run::checkpoint::{CheckpointFault, RecordKind, SaveAlways};
 use crate::run::summary::StageResult;
 use crate::session::Display;
 use crate::stage::context::StageContext;
@@ -128,20 +128,18 @@ fn resumed<M: StepModel>(
     if context.done == 0 {
         return Ok(Learner::new(model, optimizer, lr_scheduler));
     }
-    let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
     let mut learner = Learner::new(load_model(context, model, context.done)?, optimizer, lr_scheduler);
-    learner.load_optim(context.checkpoints.record(RecordKind::Optimizer).load(context.done).map_err(damaged)?);
-    learner.load_scheduler(context.checkpoints.record(RecordKind::Scheduler).load(context.done).map_err(damaged)?);
+    learner.load_optim(context.checkpoints.record(RecordKind::Optimizer).load(context.done)?);
+    learner.load_scheduler(context.checkpoints.record(RecordKind::Scheduler).load(context.done)?);
     learner.model().loss_scale().restore(context.progress.loss_scale);
     Ok(learner)
 }
 
 /// `model` with the weights of the checkpoint at `step`.
 fn load_model<M: StepModel>(context: &StageContext, model: M, step: usize) -> Result<M, TrainingError> {
-    let damaged = |(path, reason)| TrainingError::Checkpoint { path, reason };
-    let record = context.checkpoints.record(RecordKind::Model).load::<ModuleRecord>(step).map_err(damaged)?;
+    let record = context.checkpoints.record(RecordKind::Model).load::<ModuleRecord>(step)?;
     model.try_load_record(record).map_err(|error| TrainingError::Checkpoint {
         path: context.run.checkpoints(context.stage),
-        reason: format!("does not fit this configuration: {error}"),
+        reason: CheckpointFault::Mismatch(error.to_string()),
     })
 }

@@ -11,6 +11,7 @@ use std::{fs, io};
 use ipcgan_system::write_atomic;
 
 pub(crate) use record_files::{RecordKind, SaveAlways};
+pub use state::CheckpointFault;
 pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
 use state::{STATE, State, checksum, state};
 
@@ -53,7 +54,7 @@ pub(crate) struct Found {
     /// Step of the newest intact checkpoint; zero if there is none.
     pub(crate) step: usize,
     /// Newer damaged checkpoints, with the reason.
-    pub(crate) damaged: Vec<(PathBuf, String)>,
+    pub(crate) damaged: Vec<(PathBuf, CheckpointFault)>,
 }
 
 impl Checkpoints {
@@ -95,7 +96,7 @@ impl Checkpoints {
             }
         }
         let mut complete = self.complete();
-        let mut damaged: Vec<(PathBuf, String)> = Vec::new();
+        let mut damaged: Vec<(PathBuf, CheckpointFault)> = Vec::new();
         while let Some(step) = complete.pop() {
             let folder = self.at(step);
             let Err(reason) = check(&folder) else {
@@ -203,14 +204,10 @@ impl Checkpoints {
 }
 
 /// The error if no checkpoint is intact; `damaged` lists all of them, newest first.
-fn none_intact(damaged: Vec<(PathBuf, String)>) -> TrainingError {
+fn none_intact(damaged: Vec<(PathBuf, CheckpointFault)>) -> TrainingError {
     let older = damaged.len() - 1;
     let (path, reason) = damaged.into_iter().next().expect("a checkpoint is damaged");
-    let left = match older {
-        0 => "there is no other checkpoint of this stage".into(),
-        _ => format!("the older ones ({older}) are damaged as well"),
-    };
-    TrainingError::NoIntactCheckpoint { path, reason: format!("{reason}; {left}") }
+    TrainingError::NoIntactCheckpoint { path, reason, older }
 }
 
 /// Renames the complete checkpoint `part` to `folder`, replacing an older one of the same step.
@@ -286,8 +283,9 @@ mod tests {
         let Found { step, damaged } = checkpoints.find().unwrap();
 
         assert_eq!(step, 5);
-        assert_eq!(damaged[0], (checkpoints.at(15), "model.bpk is damaged: its checksum does not match".into()));
-        assert!(damaged[1].1.starts_with("optimizer.bpk cannot be read"));
+        assert_eq!(damaged[0].0, checkpoints.at(15));
+        assert_eq!(damaged[0].1.to_string(), "model.bpk is damaged: its checksum does not match");
+        assert!(damaged[1].1.to_string().starts_with("optimizer.bpk cannot be read"));
         assert_eq!(checkpoints.complete(), [5]);
     }
 

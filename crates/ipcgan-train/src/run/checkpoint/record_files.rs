@@ -9,7 +9,8 @@ use burn::train::checkpoint::{
 };
 use burn::train::metric::store::EventStoreClient;
 
-use super::Checkpoints;
+use super::{CheckpointFault, Checkpoints};
+use crate::TrainingError;
 
 /// A record of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +56,15 @@ impl RecordFiles {
     }
 
     /// The record of the checkpoint at `step`.
-    pub(crate) fn load<R: Checkpoint>(&self, step: usize) -> Result<R, (PathBuf, String)> {
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub(crate) fn load<R: Checkpoint>(&self, step: usize) -> Result<R, TrainingError> {
         let path = self.path(step);
-        R::load(path.clone()).map_err(|error| (path, error.to_string()))
+        R::load(path.clone()).map_err(|error| {
+            let reason = CheckpointFault::Record(error.to_string());
+            TrainingError::Checkpoint { path, reason }
+        })
     }
 }
 

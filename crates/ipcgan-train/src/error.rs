@@ -63,7 +63,7 @@ pub enum TrainingError {
         /// The `config.json`.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: crate::ConfigFault,
     },
     /// A stage was trained, but its checkpoints are missing.
     #[error(
@@ -129,7 +129,7 @@ pub enum TrainingError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: serde_json::Error,
     },
     /// No face has an age, which the stage requires.
     #[error(
@@ -196,7 +196,7 @@ pub enum TrainingError {
         /// The setting as given, `key=value`.
         setting: String,
         /// What is wrong with it.
-        reason: String,
+        reason: crate::SettingFault,
     },
     /// No preset has this name.
     #[error("unknown preset `{name}`; use one of {}", crate::Preset::names())]
@@ -210,7 +210,7 @@ pub enum TrainingError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: crate::SettingsFileFault,
     },
     /// A run has other settings than the settings file.
     #[error("setting `{setting}` is {run} in the run and {file} in {path}")]

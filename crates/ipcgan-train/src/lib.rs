@@ -31,8 +31,8 @@ mod trainer;
 pub use burn::train::Interrupter;
 pub use config::schedule::Schedule;
 pub use config::{
-    AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, OnDivergence, Preset, SelectionMetric, SettingsFile,
-    TrainingConfig,
+    AgingTraining, ClassifierTraining, ConfigFault, IdentityLoss, LossWeights, OnDivergence, Preset, SelectionMetric,
+    SettingFault, SettingsFile, SettingsFileFault, TrainingConfig,
 };
 pub use data::TrainingData;
 pub use error::TrainingError;

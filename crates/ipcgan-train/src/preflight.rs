@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::config::settings::IDENTITIES;
 use crate::memory::{Fit, fit, min_memory};
 use crate::plan::estimated_memory;
 use crate::run::checkpoint::Checkpoints;
@@ -78,14 +79,13 @@ fn check_unchanged(config: &TrainingConfig, run: &RunFolder) -> Result<(), Train
 
 /// Path of the first value below `path` that differs.
 fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
-    // Derived from the data of a stage, not set by the user.
-    const DERIVED: &str = "alexnet.identities";
     match (saved, now) {
         (Value::Object(saved), Value::Object(now)) => now.iter().find_map(|(name, now)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             changed_setting(&path, saved.get(name).unwrap_or(&Value::Null), now)
         }),
-        _ => (saved != now && path != DERIVED).then(|| path.into()),
+        // Derived from the data of a stage, not set by the user.
+        _ => (saved != now && path != IDENTITIES).then(|| path.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use ipcgan_model::InvalidSize;
 use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, StageSettings};
+use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
 use crate::{TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
@@ -19,7 +19,7 @@ const MAX_COUNT: usize = 1_000_000_000;
 type Rule = (String, bool, String);
 
 fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) -> Rule {
-    (setting.into(), holds, format!("must be {}", expected.into()))
+    (setting.into(), holds, expected.into())
 }
 
 fn count(setting: impl Into<String>, value: usize, max: usize) -> Rule {
@@ -56,16 +56,18 @@ impl TrainingConfig {
         ];
         match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
             None => Ok(()),
-            Some((setting, _, reason)) => Err(TrainingError::Setting { setting, reason }),
+            Some((setting, _, expected)) => {
+                Err(TrainingError::Setting { setting, reason: SettingFault::Range(expected) })
+            }
         }
     }
 
     /// Checks the network sizes: limits of weights files, and further limits of training.
     fn check_networks(&self) -> Result<(), TrainingError> {
         let of = |network: &'static str| {
-            move |InvalidSize { name, value, expected }: InvalidSize| TrainingError::Setting {
-                setting: format!("{network}.{name}"),
-                reason: format!("is {value} and must be {expected}"),
+            move |invalid: InvalidSize| TrainingError::Setting {
+                setting: format!("{network}.{}", invalid.name),
+                reason: SettingFault::Size(invalid),
             }
         };
         self.generator.check().map_err(of("generator"))?;
@@ -73,7 +75,7 @@ impl TrainingConfig {
         self.alexnet.check().map_err(of("alexnet"))?;
         // The discriminator downsamples by a factor of 8.
         if self.generator.image_size < 16 || !self.generator.image_size.is_multiple_of(8) {
-            let reason = "must be a multiple of 8, at least 16, to train".into();
+            let reason = SettingFault::Range("a multiple of 8, at least 16, to train".into());
             return Err(TrainingError::Setting { setting: "generator.image_size".into(), reason });
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::run::summary::{StageResult, Summary};
 use crate::session::{Session, StartMode};
 use crate::stage::state::{StageState, check_stage};
 use crate::step::devices::DeviceGroup;
-use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+use crate::{RunFolder, SettingFault, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Rejects data with another number of faces than `stage` was started with: their order would differ.
 pub(crate) fn check_face_count(data: &TrainingData, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
@@ -116,9 +116,8 @@ impl<'a> StageContext<'a> {
         definition.check_faces(&mut config, &data)?;
         let device_group = DeviceGroup::new(&session.devices);
         if !definition.settings(&config).batch_size.is_multiple_of(device_group.count()) {
-            let (setting, count) = (format!("{stage}.batch_size"), device_group.count());
-            let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
-            return Err(TrainingError::Setting { setting, reason });
+            let reason = SettingFault::Devices(device_group.count());
+            return Err(TrainingError::Setting { setting: format!("{stage}.batch_size"), reason });
         }
         let checkpoints = Checkpoints::of(run, stage, &config);
         Ok(Self {

@@ -17,7 +17,8 @@ use super::classifier::{
     ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
 };
 use super::labelled::{train_loader, valid_loader};
-use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::config::settings::IDENTITIES;
+use crate::config::{ClassifierTraining, CommonSettings, SettingFault, StageSettings};
 use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::set::MetricSet;
@@ -72,8 +73,8 @@ impl StageDefinition for IdentityStage {
         }
         config.alexnet.identities = identities;
         config.alexnet.check().map_err(|invalid| TrainingError::Setting {
-            setting: "alexnet.identities".into(),
-            reason: format!("for the identities of the data {invalid}"),
+            setting: IDENTITIES.into(),
+            reason: SettingFault::Identities(invalid),
         })
     }
 

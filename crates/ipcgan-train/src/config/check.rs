@@ -1,6 +1,6 @@
 //! Validation of settings.
 
-use ipcgan_model::InvalidSize;
+use ipcgan_model::{AgeBlend, InvalidSize};
 use serde_json::Value;
 
 use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
@@ -10,8 +10,6 @@ use crate::{TrainingConfig, TrainingError};
 const MAX_ITEMS: f64 = 9e15;
 /// Maximum memory of synthetic faces, in bytes.
 const MAX_SYNTHETIC_BYTES: f64 = 16e9;
-/// Maximum first age of an age group, in years.
-const MAX_AGE: u32 = 150;
 /// Maximum of counts that take memory or time.
 const MAX_COUNT: usize = 1_000_000_000;
 
@@ -103,7 +101,8 @@ impl TrainingConfig {
         vec![
             count("valid_faces", self.valid_faces, usize::MAX),
             rule("valid_fraction", self.valid_fraction > 0.0 && self.valid_fraction < 1.0, "between 0 and 1"),
-            rule("age_groups", oldest <= MAX_AGE, format!("of first ages up to {MAX_AGE} years")),
+            // A face could not be aged to a group that begins later.
+            rule("age_groups", oldest <= AgeBlend::MAX_AGE, format!("of first ages up to {} years", AgeBlend::MAX_AGE)),
             count("synthetic.identities", synthetic.identities, MAX_COUNT),
             count("synthetic.faces_per_group", synthetic.faces_per_group, MAX_COUNT),
             rule("synthetic.size", (8..=4096).contains(&synthetic.size), "in 8 to 4096"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipcgan_kernels::release_freed_memory;
 use ipcgan_system::catch_device_panic;
 
+use crate::config::CommonSettings;
 use crate::measure::Measured;
 use crate::memory::{Fit, MemoryNeed, MemoryShortage, fit, min_memory};
 use crate::session::Session;
@@ -32,7 +33,7 @@ pub struct StagePlan {
     pub faces_per_step: usize,
     /// Number of trainable parameters.
     pub parameters: usize,
-    /// Time per step.
+    /// Mean time of the remaining steps; of a full step if there are none.
     pub step: Duration,
     /// Total time of steps, validations, checkpoints and sample grids.
     pub time: Duration,
@@ -74,15 +75,22 @@ fn stage_plan(context: &StageContext, done: usize) -> Result<StagePlan, Training
     if let Fit::TooLarge(shortage) = fit(context, min_memory(context)) {
         return Err(TrainingError::Memory(shortage));
     }
-    let (measured, estimated) = measured_or_estimated(context)?;
-    let steps = context.settings().steps.saturating_sub(done);
+    let settings = context.settings();
+    let remaining = RemainingSteps::of(&settings, done);
+    let steps = remaining.pretraining + remaining.full;
+    let (measured, mut estimated) = measured_or_estimated(&full_steps(context))?;
+    let mut learning = measured.step * remaining.full as f64;
+    if remaining.pretraining > 0 {
+        let (pretraining, extrapolated) = measured_or_estimated(&context.with_pretraining_steps(settings.steps))?;
+        learning += pretraining.step * remaining.pretraining as f64;
+        estimated |= extrapolated;
+    }
     let config = &context.config;
     let validations = config.validations.min(steps);
-    let batches = context.data.valid().len().div_ceil(context.settings().batch_size);
-    let learning = measured.step * steps as f64;
+    let batches = context.data.valid().len().div_ceil(settings.batch_size);
     let by_time = (learning / (60.0 * config.checkpoint_minutes)) as usize;
     let checkpoints = validations + (steps / config.checkpoint_every).max(by_time);
-    let samples = context.settings().sample_every.map_or(0, |every| steps / every + 1);
+    let samples = settings.sample_every.map_or(0, |every| steps / every + 1);
     let time = learning
         + measured.validation * (batches * validations) as f64
         + measured.checkpoint * checkpoints as f64
@@ -98,7 +106,7 @@ fn stage_plan(context: &StageContext, done: usize) -> Result<StagePlan, Training
         steps,
         faces_per_step: context.faces_per_step(),
         parameters: measured.parameters,
-        step: seconds(measured.step),
+        step: seconds(if steps == 0 { measured.step } else { learning / steps as f64 }),
         time: seconds(time),
         memory: measured.memory.host / 1e6,
         device_memory: measured.memory.device / 1e6,
@@ -108,6 +116,28 @@ fn stage_plan(context: &StageContext, done: usize) -> Result<StagePlan, Training
     })
 }
 
+/// The remaining steps of a stage, by their cost.
+#[derive(Debug, PartialEq, Eq)]
+struct RemainingSteps {
+    /// Pretraining steps of the GAN, in which neither discriminator nor AlexNet runs.
+    pretraining: usize,
+    full: usize,
+}
+
+impl RemainingSteps {
+    /// Those after `done` steps; the pretraining comes first.
+    fn of(settings: &CommonSettings, done: usize) -> Self {
+        let steps = settings.steps.saturating_sub(done);
+        let pretraining = settings.pretraining_steps.saturating_sub(done).min(steps);
+        Self { pretraining, full: steps - pretraining }
+    }
+}
+
+/// The stage with full steps alone, which need the most memory.
+fn full_steps<'a>(context: &StageContext<'a>) -> StageContext<'a> {
+    context.with_pretraining_steps(0)
+}
+
 /// Memory of the stage, extrapolated from small batches.
 pub(crate) fn estimated_memory(context: &StageContext) -> Result<MemoryNeed, TrainingError> {
     let min = min_memory(context);
@@ -115,7 +145,7 @@ pub(crate) fn estimated_memory(context: &StageContext) -> Result<MemoryNeed, Tra
     if matches!(fit(context, min), Fit::TooLarge(_)) {
         return Ok(min);
     }
-    Ok(estimated(context)?.memory)
+    Ok(estimated(&full_steps(context))?.memory)
 }
 
 /// Measured cost of the stage, or extrapolated from smaller batches (true).
@@ -169,4 +199,22 @@ fn measured(context: &StageContext) -> Result<Measured, TrainingError> {
     });
     release_freed_memory();
     measured
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Preset;
+
+    #[test]
+    fn the_pretraining_comes_before_the_full_steps() {
+        let mut config = TrainingConfig::of(Preset::Tiny);
+        (config.aging.steps, config.aging.pretraining_steps) = (10, 4);
+        let settings = Stage::Aging.definition().settings(&config);
+
+        let remaining = [0, 3, 7, 12].map(|done| RemainingSteps::of(&settings, done));
+
+        let expected = [(4, 6), (1, 6), (0, 3), (0, 0)];
+        assert_eq!(remaining, expected.map(|(pretraining, full)| RemainingSteps { pretraining, full }));
+    }
 }

@@ -140,6 +140,13 @@ impl<'a> StageContext<'a> {
         context
     }
 
+    /// The stage with `steps` pretraining steps, if it has any.
+    pub(crate) fn with_pretraining_steps(&self, steps: usize) -> Self {
+        let mut context = self.clone();
+        self.stage.definition().settings_mut(&mut context.config).set_pretraining_steps(steps);
+        context
+    }
+
     /// The settings that the training loop reads.
     pub(crate) fn settings(&self) -> CommonSettings {
         self.stage.definition().settings(&self.config)

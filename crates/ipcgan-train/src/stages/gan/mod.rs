@@ -103,17 +103,12 @@ impl StageDefinition for GanStage {
 
 /// Model, optimizers, learning-rate schedules, data loaders and metrics.
 fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
-    // Costs are measured with full steps, which need more memory than the pretraining, and without prototypes, whose
-    // statistics take a pass over all faces and do not change the cost of a step.
-    let mut training = context.config.aging.clone();
+    let training = &context.config.aging;
     let prototypes = match pretrained {
-        Pretrained::Untrained => {
-            training.pretraining_steps = 0;
-            None
-        }
+        // Their statistics take a pass over all faces and do not change the cost of a step.
+        Pretrained::Untrained => None,
         Pretrained::FromRun => prototypes(context)?,
     };
-    let training = &training;
     let (alexnet, _) = context.alexnet(pretrained)?;
     let samples =
         SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;

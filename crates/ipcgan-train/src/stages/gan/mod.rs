@@ -7,6 +7,7 @@ mod objective;
 mod optimizer;
 mod samples;
 mod saved_generator;
+mod step;
 
 pub use model::AgingModel;
 pub use optimizer::{gan_lr_scheduler, gan_optimizer};

@@ -93,7 +93,7 @@ mod tests {
     use std::path::PathBuf;
 
     use anyhow::Context;
-    use ipcgan::train::Stage;
+    use ipcgan::train::{RetryHint, Stage};
 
     use super::*;
 
@@ -112,7 +112,7 @@ mod tests {
         let exists = TrainingError::RunExists { path: "run".into(), stage: Stage::Age };
         assert!(advice(&exists.into()).unwrap().contains("--resume"));
         let checkpoint = Some(PathBuf::from("run/checkpoints/age/000500"));
-        let retry = String::from("age.learning_rate=0.001");
+        let retry = RetryHint { stage: Stage::Age, setting: "learning_rate", value: 0.001 };
         let diverged = TrainingError::Diverged {
             metric: "age".into(),
             value: f64::NAN,

@@ -93,8 +93,7 @@ impl TrainingData {
         let groups = config.age_groups.count();
         for index in 0..faces.len() {
             if let Some(group) = faces.label(index).group.filter(|group| *group >= groups) {
-                let reason = format!("its group index {group} is not in 0 to {}", groups - 1);
-                return Err(TrainingError::Label { name: faces.name(index), reason });
+                return Err(TrainingError::Label { name: faces.name(index), group, groups });
             }
         }
         Self::split(faces, None, config)

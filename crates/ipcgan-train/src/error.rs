@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ipcgan_data::DataError;
+use ipcgan_data::{DataError, Split};
 use ipcgan_model::ModelError;
 
 /// Error of a training run or an evaluation.
@@ -63,7 +63,7 @@ pub enum TrainingError {
         /// The `config.json`.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: crate::ConfigFault,
     },
     /// A stage was trained, but its checkpoints are missing.
     #[error(
@@ -129,43 +129,35 @@ pub enum TrainingError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: serde_json::Error,
     },
     /// No face has an age, which the stage requires.
     #[error(
-        "none of the {count} faces to {purpose} has an age, which the {stage} stage requires; fill in the column `age` of \
-         metadata.csv"
+        "none of the {count} faces to {} has an age, which the {stage} stage requires; fill in the column `age` of \
+         metadata.csv",
+        purpose(.split)
     )]
     NoAges {
         /// The stage.
         stage: crate::Stage,
-        /// What the faces are for, as `train on`.
-        purpose: &'static str,
+        /// The split.
+        split: Split,
         /// How many faces there are.
         count: usize,
     },
     /// A split has no faces.
-    #[error("there are no faces to {purpose}; {advice}")]
+    #[error(
+        "there are no faces to {}; add photos of more identities, or {} valid_fraction",
+        purpose(.split),
+        more(.split)
+    )]
     NoFaces {
-        /// What the faces are for, as `train on`.
-        purpose: &'static str,
-        /// What to change.
-        advice: &'static str,
+        /// The split.
+        split: Split,
     },
     /// A stage needs more memory than the machine or device has.
-    #[error("the {stage} stage needs about {needed:.1} GB of memory, and {place} has {total:.1} GB; {advice}")]
-    Memory {
-        /// The stage.
-        stage: crate::Stage,
-        /// Required gigabytes.
-        needed: f64,
-        /// Available gigabytes in total.
-        total: f64,
-        /// Whose memory, as `this machine`.
-        place: &'static str,
-        /// What to change.
-        advice: String,
-    },
+    #[error("{0}")]
+    Memory(crate::MemoryShortage),
     /// A stage needs weights that an earlier stage writes.
     #[error("the {stage} stage needs {path}, which an earlier stage writes")]
     MissingWeights {
@@ -175,12 +167,14 @@ pub enum TrainingError {
         path: PathBuf,
     },
     /// The label of a face is invalid.
-    #[error("face `{name}`: {reason}")]
+    #[error("face `{name}`: its group index {group} is not in 0 to {}", .groups - 1)]
     Label {
         /// The face.
         name: String,
-        /// What is wrong with its label.
-        reason: String,
+        /// Its group index.
+        group: usize,
+        /// Number of age groups.
+        groups: usize,
     },
     /// No generator was found.
     #[error("{path}: {reason}")]
@@ -188,7 +182,13 @@ pub enum TrainingError {
         /// Where it was looked for.
         path: PathBuf,
         /// Why there is none.
-        reason: String,
+        reason: crate::NoGenerator,
+    },
+    /// No stage has this name.
+    #[error("unknown stage `{name}`; valid are {}", crate::Stage::ALL.map(crate::Stage::name).join(", "))]
+    UnknownStage {
+        /// The name.
+        name: String,
     },
     /// A setting is unknown or has an invalid value.
     #[error("setting `{setting}`: {reason}")]
@@ -196,15 +196,13 @@ pub enum TrainingError {
         /// The setting as given, `key=value`.
         setting: String,
         /// What is wrong with it.
-        reason: String,
+        reason: crate::SettingFault,
     },
     /// No preset has this name.
-    #[error("unknown preset `{name}`; use one of {valid}")]
+    #[error("unknown preset `{name}`; use one of {}", crate::Preset::names())]
     UnknownPreset {
         /// The name.
         name: String,
-        /// The names of all presets.
-        valid: String,
     },
     /// A settings file is invalid.
     #[error("settings file {path}: {reason}")]
@@ -212,7 +210,7 @@ pub enum TrainingError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: crate::SettingsFileFault,
     },
     /// A run has other settings than the settings file.
     #[error("setting `{setting}` is {run} in the run and {file} in {path}")]
@@ -232,15 +230,17 @@ pub enum TrainingError {
         /// The checkpoint's folder.
         path: PathBuf,
         /// What went wrong.
-        reason: String,
+        reason: crate::CheckpointFault,
     },
     /// All checkpoints of a stage are damaged.
-    #[error("checkpoint {path}: {reason}; restore one, or start a new run in another folder")]
+    #[error("checkpoint {path}: {reason}; {}; restore one, or start a new run in another folder", others(.older))]
     NoIntactCheckpoint {
         /// The newest checkpoint.
         path: PathBuf,
-        /// What is wrong with it, and with older ones.
-        reason: String,
+        /// What is wrong with it.
+        reason: crate::CheckpointFault,
+        /// Number of older checkpoints, which are damaged as well.
+        older: usize,
     },
     /// A loss diverged: it is not finite (NaN or infinite), or above 1e9.
     #[error("loss `{metric}` diverged: it is {value} after step {step}; {}", last_good(.checkpoint.as_deref()))]
@@ -253,8 +253,8 @@ pub enum TrainingError {
         step: usize,
         /// The last good checkpoint.
         checkpoint: Option<PathBuf>,
-        /// A setting that should help, as `key=value`: a lower learning rate.
-        retry: String,
+        /// A setting that should help: a lower learning rate.
+        retry: crate::RetryHint,
         /// Whether it was trained in float16, whose range is small.
         float16: bool,
     },
@@ -284,8 +284,8 @@ pub enum TrainingError {
         reason: String,
         /// The last checkpoint.
         checkpoint: Option<PathBuf>,
-        /// A setting that helps if the device ran out of memory, as `key=value`: a smaller batch size, if there is one.
-        retry: Option<String>,
+        /// A setting that helps if the device ran out of memory: a smaller batch size, if there is one.
+        retry: Option<crate::RetryHint>,
     },
     /// A run was resumed with different data.
     #[error(
@@ -299,6 +299,19 @@ pub enum TrainingError {
         /// Number of training faces now.
         now: usize,
     },
+    /// The training data ended before the last step: an incomplete step would have other gradients.
+    #[error(
+        "training stopped at step {step}: the training data ended after {found} of {expected} micro-batches of the \
+         next step"
+    )]
+    DataEnded {
+        /// Steps done.
+        step: usize,
+        /// Micro-batches that were left.
+        found: usize,
+        /// Micro-batches of a step.
+        expected: usize,
+    },
     /// The training loop stopped with an error.
     #[error("training stopped at step {step}: {reason}")]
     Stopped {
@@ -307,6 +320,30 @@ pub enum TrainingError {
         /// What went wrong.
         reason: String,
     },
+}
+
+/// What the faces of `split` are for.
+fn purpose(split: &Split) -> &'static str {
+    match split {
+        Split::Train => "train on",
+        Split::Valid => "validate on",
+        Split::Test => "test on",
+    }
+}
+
+/// Which change of `valid_fraction` gives `split` more faces.
+fn more(split: &Split) -> &'static str {
+    match split {
+        Split::Train => "lower",
+        Split::Valid | Split::Test => "raise",
+    }
+}
+
+fn others(older: &usize) -> String {
+    match *older {
+        0 => "there is no other checkpoint of this stage".into(),
+        _ => format!("the older ones ({older}) are damaged as well"),
+    }
 }
 
 fn last_good(checkpoint: Option<&Path>) -> String {

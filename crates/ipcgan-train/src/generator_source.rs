@@ -1,26 +1,40 @@
 //! Locates a trained generator: a weights file, or a checkpoint of a run.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use burn::tensor::Device;
-use burn::train::Interrupter;
-use ipcgan_model::weights::{self, Weights};
-use ipcgan_model::{Generator, Precision};
+use ipcgan_model::Generator;
+use ipcgan_model::weights::{self, Network, Weights};
 
 use crate::monitor::lines::LineSink;
-use crate::run::checkpoint::{Checkpoints, check, is_checkpoint};
-use crate::session::{Display, Session};
-use crate::stage::context::{StageContext, check_face_count};
-use crate::stages::gan::recalibrated;
-use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+use crate::run::checkpoint::{CheckpointFault, Checkpoints, RecordKind, check, is_checkpoint};
+use crate::run::folder::weights_file;
+use crate::stages::gan::load_saved_generator;
+use crate::{RunFolder, Stage, TrainingError};
 
 /// The stage that trains generators.
 const STAGE: Stage = Stage::Aging;
-/// Record with the weights in a checkpoint.
-const RECORD: &str = "model.bpk";
-/// File name of a generator's weights in a run.
-const WEIGHTS: &str = "generator.safetensors";
+
+/// Why a path names no generator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoGenerator {
+    /// The path does not exist.
+    #[error("no such file or folder")]
+    NoPath,
+    /// The folder is a run without a checkpoint of the stage that trains generators.
+    #[error("this run has no checkpoint of the {STAGE} stage yet")]
+    NoCheckpoint,
+    /// The folder is a checkpoint of another stage.
+    #[error("this is a checkpoint of the {0} stage; only those of the {STAGE} stage contain a generator")]
+    OtherStage(Stage),
+    /// The folder contains no weights.
+    #[error(
+        "it contains no weights; give a weights file, a run folder, or a checkpoint such as \
+         RUN/checkpoints/aging/000500"
+    )]
+    NoWeights,
+}
 
 /// Location of a trained generator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +56,14 @@ impl GeneratorSource {
     pub fn find(path: &Path, notices: &LineSink) -> Result<Self, TrainingError> {
         // A pipe is a file as well.
         if path.exists() && !path.is_dir() {
-            let folder = path.parent().filter(|folder| path.ends_with(RECORD) && is_checkpoint(folder));
+            let folder = path.parent().filter(|folder| path.ends_with(record_file()) && is_checkpoint(folder));
             return folder.map_or_else(|| Ok(Self::File(path.into())), Self::checkpoint);
         }
-        let no_generator = |reason: &str| TrainingError::NoGenerator { path: path.into(), reason: reason.into() };
+        let no_generator = |reason| TrainingError::NoGenerator { path: path.into(), reason };
         if !path.exists() {
-            return Err(no_generator("no such file or folder"));
+            return Err(no_generator(NoGenerator::NoPath));
         }
-        let finished = [path.join(WEIGHTS), RunFolder::at(path).weights("generator")];
+        let finished = [path.join(weights_file(Generator::KIND)), RunFolder::at(path).weights(Generator::KIND)];
         if let Some(file) = finished.into_iter().find(|file| file.is_file()) {
             return Ok(Self::File(file));
         }
@@ -68,23 +82,18 @@ impl GeneratorSource {
             }
         }
         if absolute.join("checkpoints").is_dir() || absolute.join("config.json").is_file() {
-            return Err(no_generator("this run has no checkpoint of the aging stage yet"));
+            return Err(no_generator(NoGenerator::NoCheckpoint));
         }
-        Err(no_generator(
-            "it contains no weights; give a weights file, a run folder, or a checkpoint such as RUN/checkpoints/aging/000500",
-        ))
+        Err(no_generator(NoGenerator::NoWeights))
     }
 
     fn checkpoint(folder: &Path) -> Result<Self, TrainingError> {
         let folder = absolute(folder)?;
         let stage = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<Stage>().ok());
         match stage {
-            Some(stage) if stage != STAGE => Err(TrainingError::NoGenerator {
-                path: folder,
-                reason: format!(
-                    "this is a checkpoint of the {stage} stage; only those of the {STAGE} stage contain a generator"
-                ),
-            }),
+            Some(stage) if stage != STAGE => {
+                Err(TrainingError::NoGenerator { path: folder, reason: NoGenerator::OtherStage(stage) })
+            }
             _ => Ok(Self::Checkpoint(folder)),
         }
     }
@@ -93,7 +102,7 @@ impl GeneratorSource {
     pub fn file(&self) -> PathBuf {
         match self {
             Self::File(path) => path.clone(),
-            Self::Checkpoint(folder) => folder.join(RECORD),
+            Self::Checkpoint(folder) => folder.join(record_file()),
         }
     }
 
@@ -120,66 +129,21 @@ impl GeneratorSource {
             Self::File(path) => Ok(weights::load(path, device)?),
             Self::Checkpoint(folder) => {
                 check(folder).map_err(|reason| TrainingError::Checkpoint { path: folder.clone(), reason })?;
-                let without_run = || TrainingError::Checkpoint {
-                    path: folder.clone(),
-                    reason:
-                        "is not in a run folder, whose config.json has its settings; use it in its original location"
-                            .into(),
-                };
+                let without_run = || TrainingError::Checkpoint { path: folder.clone(), reason: CheckpointFault::NoRun };
                 let run = self.run().ok_or_else(without_run)?;
                 let config = run.config_of(STAGE)?.ok_or_else(without_run)?;
-                load_checkpoint(&folder.join(RECORD), &run, &config, device, notices)
+                load_saved_generator(&folder.join(record_file()), &run, &config, device, notices)
             }
         }
     }
 }
 
+/// Name of the file in a checkpoint that contains the weights.
+fn record_file() -> &'static str {
+    RecordKind::Model.file_name()
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, TrainingError> {
     // Canonical, so that the folders above it are those of the run.
     path.canonicalize().map_err(|source| TrainingError::Access { path: path.into(), source })
-}
-
-fn load_checkpoint(
-    record: &Path,
-    run: &RunFolder,
-    config: &TrainingConfig,
-    device: &Device,
-    notices: &LineSink,
-) -> Result<Weights<Generator>, TrainingError> {
-    let part = if config.aging.ema_decay > 0.0 { "ema" } else { "generator" };
-    let read = |device: &Device| {
-        weights::from_record(record, part, config.generator.clone(), config.age_groups.clone(), device)
-    };
-    if config.aging.recalibration_batches == 0 {
-        return Ok(read(device)?);
-    }
-    let data = data_of(run, config, notices)?;
-    let session = Session {
-        devices: vec![device.clone()],
-        display: Display::Lines(Arc::new(|_| ())),
-        notices: notices.clone(),
-        interrupter: Interrupter::new(),
-        resume: false,
-        device_memory: None,
-    };
-    let context = StageContext::planned(config, STAGE, &data, run, &session)?;
-    check_face_count(&context.data, STAGE, run)?;
-    let mut weights = read(&context.autodiff_device())?;
-    let generator = weights.network.with_precision(config.precision);
-    weights.network = recalibrated(&context, &generator)?.with_precision(Precision::Float32);
-    Ok(weights)
-}
-
-/// The training faces of the run.
-fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Result<TrainingData, TrainingError> {
-    let folder = run.data_folder()?;
-    let what = folder.as_ref().map_or("synthetic faces".into(), |folder| folder.display().to_string());
-    notices(&format!(
-        "recalibrating batch norm on {} batches of {what}, as at the end of the stage; convert the run to a weights file to do this once",
-        config.aging.recalibration_batches
-    ));
-    match folder {
-        None => TrainingData::synthetic(config, &|_, _| ()),
-        Some(folder) => TrainingData::prepared(&folder, config, &|_, _| ()).map(|(data, _)| data),
-    }
 }

@@ -31,24 +31,25 @@ mod trainer;
 pub use burn::train::Interrupter;
 pub use config::schedule::Schedule;
 pub use config::{
-    AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, OnDivergence, Preset, SelectionMetric, SettingsFile,
-    TrainingConfig,
+    AgingTraining, ClassifierTraining, ConfigFault, IdentityLoss, LossWeights, OnDivergence, Preset, SelectionMetric,
+    SettingFault, SettingsFile, SettingsFileFault, TrainingConfig,
 };
 pub use data::TrainingData;
 pub use error::TrainingError;
-pub use generator_source::GeneratorSource;
+pub use generator_source::{GeneratorSource, NoGenerator};
+pub use memory::{MemoryLimit, MemoryShortage};
 pub use metric::realism::AgingValidation;
 pub use metric::verification::IdentityValidation;
 pub use monitor::dashboard::{forget_lost_terminal, leave_dashboard, show_above_dashboard};
 pub use monitor::lines::{LineSink, human_duration};
 pub use plan::{StagePlan, plan};
+pub use run::checkpoint::CheckpointFault;
 pub use run::folder::{RunFolder, TENSORBOARD_FOLDER};
 pub use run::summary::Summary;
 pub use samples::at_every_age;
 pub use session::{Display, Session};
-pub use stage::Stage;
-pub use stages::{AgeModel, AgingModel, IdentityModel};
+pub use stages::{AgeModel, AgingModel, IdentityModel, Stage, gan_lr_scheduler, gan_optimizer};
 pub use step::metrics::StepMetrics;
-pub use step::optimizers::{gan_lr_scheduler, gan_optimizer};
 pub use step::update::StepGradients;
 pub use train::{TrainingOutcome, train};
+pub use trainer::RetryHint;

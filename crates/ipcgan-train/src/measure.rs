@@ -52,53 +52,51 @@ impl Measured {
     }
 }
 
-impl StageContext<'_> {
-    /// Measures a few steps, validation batches, a checkpoint and a sample grid. The weights do not affect the time.
-    pub(crate) fn measure<M: StepModel>(&self, parts: StageParts<M>) -> Result<Measured, TrainingError> {
-        let StageParts { model, optimizer, lr_scheduler, train, valid, observer, .. } = parts;
-        let failed = |reason: String| TrainingError::Stopped { step: 0, reason };
-        let mut learner = Learner::new(model, optimizer, lr_scheduler);
-        learner.fork(self.device_group.main());
-        let train = self.device_group.prepare_loader(train);
-        let mut batches = train.iter();
-        let step = median(|| {
-            let micro_batches = batches.by_ref().take(self.micro_batches_per_step()).collect::<Result<Vec<_>, _>>();
-            let micro_batches = micro_batches.map_err(|error| failed(error.to_string()))?;
-            if micro_batches.len() < self.micro_batches_per_step() {
-                return Ok(None);
-            }
-            let start = Instant::now();
-            learner.lr_step();
-            let metrics = M::learn(&mut learner, &self.device_group, micro_batches);
-            metrics.read().map_err(|error| failed(error.to_string()))?;
-            Ok(Some(start.elapsed()))
-        })?;
-        let host = resident_bytes();
-        let device = self.device().memory_pool_usage().map_or(0.0, |usage| usage.bytes_reserved as f64);
-        drop(batches);
-        let model = learner.model();
-        let inference_model = model.valid();
-        let valid = valid.to_device(&self.device());
-        let mut batches = valid.iter();
-        let validation = median(|| {
-            let start = Instant::now();
-            let Some(batch) = batches.next() else { return Ok(None) };
-            let _ = InferenceStep::step(&inference_model, batch.map_err(|error| failed(error.to_string()))?);
-            self.device().sync().map_err(|error| failed(error.to_string()))?;
-            Ok(Some(start.elapsed()))
-        })?;
-        let start = Instant::now();
-        let record = model.clone().into_record();
-        record.checkpoint_into_bytes().map_err(|error| failed(error.to_string()))?;
-        let checkpoint = RECORDS * start.elapsed().as_secs_f64();
-        let start = Instant::now();
-        if let Some(observer) = observer {
-            observer.dry_run(&model);
+/// Measures a few steps, validation batches, a checkpoint and a sample grid. The weights do not affect the time.
+pub(crate) fn measure<M: StepModel>(context: &StageContext, parts: StageParts<M>) -> Result<Measured, TrainingError> {
+    let StageParts { model, optimizer, lr_scheduler, train, valid, observer, .. } = parts;
+    let failed = |reason: String| TrainingError::Stopped { step: 0, reason };
+    let mut learner = Learner::new(model, optimizer, lr_scheduler);
+    learner.fork(context.device_group.main());
+    let train = context.device_group.prepare_loader(train);
+    let mut batches = train.iter();
+    let step = median(|| {
+        let micro_batches = batches.by_ref().take(context.micro_batches_per_step()).collect::<Result<Vec<_>, _>>();
+        let micro_batches = micro_batches.map_err(|error| failed(error.to_string()))?;
+        if micro_batches.len() < context.micro_batches_per_step() {
+            return Ok(None);
         }
-        let sample = start.elapsed().as_secs_f64();
-        let memory = MemoryNeed { host, device };
-        Ok(Measured { parameters: model.num_params(), step, validation, checkpoint, sample, memory })
+        let start = Instant::now();
+        learner.lr_step();
+        let metrics = M::learn(&mut learner, &context.device_group, micro_batches);
+        metrics.read().map_err(|error| failed(error.to_string()))?;
+        Ok(Some(start.elapsed()))
+    })?;
+    let host = resident_bytes();
+    let device = context.device().memory_pool_usage().map_or(0.0, |usage| usage.bytes_reserved as f64);
+    drop(batches);
+    let model = learner.model();
+    let inference_model = model.valid();
+    let valid = valid.to_device(&context.device());
+    let mut batches = valid.iter();
+    let validation = median(|| {
+        let start = Instant::now();
+        let Some(batch) = batches.next() else { return Ok(None) };
+        let _ = InferenceStep::step(&inference_model, batch.map_err(|error| failed(error.to_string()))?);
+        context.device().sync().map_err(|error| failed(error.to_string()))?;
+        Ok(Some(start.elapsed()))
+    })?;
+    let start = Instant::now();
+    let record = model.clone().into_record();
+    record.checkpoint_into_bytes().map_err(|error| failed(error.to_string()))?;
+    let checkpoint = RECORDS * start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    if let Some(observer) = observer {
+        observer.dry_run(&model);
     }
+    let sample = start.elapsed().as_secs_f64();
+    let memory = MemoryNeed { host, device };
+    Ok(Measured { parameters: model.num_params(), step, validation, checkpoint, sample, memory })
 }
 
 /// Median time in seconds of a few calls of `work` after the warm-up, until it returns `None`; zero if the first call

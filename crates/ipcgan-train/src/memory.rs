@@ -1,11 +1,11 @@
 //! Memory requirements of a stage, and available memory.
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 use ipcgan_model::is_cpu;
 
-use crate::TrainingError;
+use crate::Stage;
 use crate::stage::context::StageContext;
 use crate::stage::definition::Footprint;
 
@@ -32,65 +32,89 @@ struct MachineMemory {
 pub(crate) enum Fit {
     Fits,
     /// It needs more than the free memory.
-    Tight(String),
+    Tight(MemoryShortage),
     /// It needs more than the total memory.
-    TooLarge(TrainingError),
+    TooLarge(MemoryShortage),
 }
 
-impl StageContext<'_> {
-    /// Lower bound from the network sizes: weights, gradients, optimizer state, and for each face of a batch the
-    /// activations kept for the backward pass.
-    pub(crate) fn min_memory(&self) -> MemoryNeed {
-        let size = self.config.generator.image_size;
-        let Footprint { weights, activations } = self.stage.definition().footprint(&self.config);
-        let faces_at_once = self.micro_batch_size() as f64;
-        let networks = FLOAT * (weights as f64 + faces_at_once * activations as f64);
-        // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
-        // stage.
-        let loaded = (2 * 3 * size * size) as f64 * self.faces_per_step() as f64;
-        if self.on_the_cpu() {
-            MemoryNeed { host: networks + loaded, device: 0.0 }
-        } else {
-            MemoryNeed { host: loaded, device: networks }
-        }
-    }
+/// A stage that needs more memory than there is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemoryShortage {
+    /// The stage.
+    pub stage: Stage,
+    /// Required gigabytes.
+    pub needed: f64,
+    /// Available gigabytes.
+    pub available: f64,
+    /// Which memory is limited.
+    pub limit: MemoryLimit,
+}
 
-    /// Whether `needed` fits into the available memory, as far as it is known.
-    pub(crate) fn fit(&self, needed: MemoryNeed) -> Fit {
-        let advice = || {
-            let stage = self.stage;
-            format!(
-                "lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the effective batch size"
-            )
-        };
-        let too_large = |needed: f64, total: f64, place| {
-            let (needed, total) = (needed / 1e9, total / 1e9);
-            Fit::TooLarge(TrainingError::Memory { stage: self.stage, needed, total, place, advice: advice() })
-        };
-        if let Some(total) = self.session.device_memory
-            && needed.device > total as f64
-        {
-            return too_large(needed.device, total as f64, "the device");
-        }
-        let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
-        // The requirement includes the process's resident memory, which is not free any more.
-        let free = machine.free + resident_bytes();
-        if needed.host > machine.total {
-            too_large(needed.host, machine.total, "this machine")
-        } else if needed.host > free {
-            let (stage, needed, free) = (self.stage, needed.host / 1e9, free / 1e9);
-            Fit::Tight(format!(
-                "the {stage} stage needs about {needed:.1} GB of memory, and {free:.1} GB are free; {}",
-                advice()
-            ))
-        } else {
-            Fit::Fits
-        }
-    }
+/// A limit of the memory of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// The free memory of this machine.
+    Free,
+    /// The total memory of this machine.
+    Machine,
+    /// The total memory of the device.
+    Device,
+}
 
-    /// Whether the main device uses host memory.
-    pub(crate) fn on_the_cpu(&self) -> bool {
-        is_cpu(&self.device())
+impl fmt::Display for MemoryShortage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stage, needed, available, limit } = self;
+        write!(formatter, "the {stage} stage needs about {needed:.1} GB of memory, and ")?;
+        match limit {
+            MemoryLimit::Free => write!(formatter, "{available:.1} GB are free")?,
+            MemoryLimit::Machine => write!(formatter, "this machine has {available:.1} GB")?,
+            MemoryLimit::Device => write!(formatter, "the device has {available:.1} GB")?,
+        }
+        write!(
+            formatter,
+            "; lower {stage}.batch_size, and raise {stage}.gradient_accumulation by the same factor to keep the \
+             effective batch size"
+        )
+    }
+}
+
+/// Lower bound from the network sizes: weights, gradients, optimizer state, and for each face of a batch the
+/// activations kept for the backward pass.
+pub(crate) fn min_memory(context: &StageContext) -> MemoryNeed {
+    let size = context.config.generator.image_size;
+    let Footprint { weights, activations } = context.stage.definition().footprint(&context.config);
+    let faces_at_once = context.micro_batch_size() as f64;
+    let networks = FLOAT * (weights as f64 + faces_at_once * activations as f64);
+    // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
+    // stage.
+    let loaded = (2 * 3 * size * size) as f64 * context.faces_per_step() as f64;
+    if is_cpu(&context.device()) {
+        MemoryNeed { host: networks + loaded, device: 0.0 }
+    } else {
+        MemoryNeed { host: loaded, device: networks }
+    }
+}
+
+/// Whether `needed` fits into the available memory, as far as it is known.
+pub(crate) fn fit(context: &StageContext, needed: MemoryNeed) -> Fit {
+    let shortage = |needed: f64, available: f64, limit| {
+        let (needed, available) = (needed / 1e9, available / 1e9);
+        MemoryShortage { stage: context.stage, needed, available, limit }
+    };
+    if let Some(total) = context.session.device_memory
+        && needed.device > total as f64
+    {
+        return Fit::TooLarge(shortage(needed.device, total as f64, MemoryLimit::Device));
+    }
+    let Some(machine) = MachineMemory::of_this_machine() else { return Fit::Fits };
+    // The requirement includes the process's resident memory, which is not free any more.
+    let free = machine.free + resident_bytes();
+    if needed.host > machine.total {
+        Fit::TooLarge(shortage(needed.host, machine.total, MemoryLimit::Machine))
+    } else if needed.host > free {
+        Fit::Tight(shortage(needed.host, free, MemoryLimit::Free))
+    } else {
+        Fit::Fits
     }
 }
 
@@ -143,6 +167,19 @@ mod tests {
     use super::*;
 
     const INFO: &str = "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:  600 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n";
+
+    #[test]
+    fn a_shortage_names_the_limit_and_the_settings_that_help() {
+        let shortage = |limit| MemoryShortage { stage: Stage::Aging, needed: 12.34, available: 8.0, limit }.to_string();
+
+        assert_eq!(
+            shortage(MemoryLimit::Machine),
+            "the aging stage needs about 12.3 GB of memory, and this machine has 8.0 GB; lower aging.batch_size, and \
+             raise aging.gradient_accumulation by the same factor to keep the effective batch size"
+        );
+        assert!(shortage(MemoryLimit::Device).contains(" and the device has 8.0 GB; lower"));
+        assert!(shortage(MemoryLimit::Free).contains(" and 8.0 GB are free; lower"));
+    }
 
     #[test]
     fn available_memory_is_limited_by_the_control_groups_of_the_process() {

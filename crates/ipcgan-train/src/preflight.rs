@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::memory::Fit;
+use crate::config::settings::IDENTITIES;
+use crate::memory::{Fit, fit, min_memory};
+use crate::plan::estimated_memory;
 use crate::run::checkpoint::Checkpoints;
 use crate::session::{Session, check_precision};
 use crate::stage::context::StageContext;
@@ -30,7 +32,7 @@ pub(crate) fn check<'a>(
     let mut before = Vec::new();
     let mut unfinished = Vec::new();
     for &stage in stages {
-        let state = check_stage(config, stage, run, &before, session.resume)?;
+        let state = check_stage(config, stage, run, &before, session.start_mode())?;
         before.push(stage);
         if state == StageState::Complete {
             if let Some(notice) = lost_checkpoints_notice(config, stage, run) {
@@ -77,14 +79,13 @@ fn check_unchanged(config: &TrainingConfig, run: &RunFolder) -> Result<(), Train
 
 /// Path of the first value below `path` that differs.
 fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
-    // Derived from the data of a stage, not set by the user.
-    const DERIVED: &str = "alexnet.identities";
     match (saved, now) {
         (Value::Object(saved), Value::Object(now)) => now.iter().find_map(|(name, now)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             changed_setting(&path, saved.get(name).unwrap_or(&Value::Null), now)
         }),
-        _ => (saved != now && path != DERIVED).then(|| path.into()),
+        // Derived from the data of a stage, not set by the user.
+        _ => (saved != now && path != IDENTITIES).then(|| path.into()),
     }
 }
 
@@ -92,11 +93,11 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
         let large = context.settings().batch_size > MEASURED_ABOVE * context.device_group.count();
-        let needed = if large { context.estimated_memory()? } else { context.min_memory() };
-        match context.fit(needed) {
+        let needed = if large { estimated_memory(context)? } else { min_memory(context) };
+        match fit(context, needed) {
             Fit::Fits => (),
-            Fit::Tight(warning) => (context.session.notices)(&format!("warning: {warning}")),
-            Fit::TooLarge(error) => return Err(error),
+            Fit::Tight(shortage) => (context.session.notices)(&format!("warning: {shortage}")),
+            Fit::TooLarge(shortage) => return Err(TrainingError::Memory(shortage)),
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use burn::train::Interrupter;
 
 use crate::monitor::lines::LineSink;
-use crate::{TrainingConfig, TrainingError};
+use crate::{SettingFault, TrainingConfig, TrainingError};
 
 /// How progress is displayed.
 #[derive(Clone)]
@@ -32,17 +32,29 @@ pub struct Session {
     pub device_memory: Option<u64>,
 }
 
+/// How a stage starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StartMode {
+    /// From its first step; a stage that has progress is refused.
+    New,
+    /// From its newest checkpoint, if there is one.
+    Resume,
+}
+
+impl Session {
+    /// How the stages start.
+    pub(crate) fn start_mode(&self) -> StartMode {
+        if self.resume { StartMode::Resume } else { StartMode::New }
+    }
+}
+
 /// Checks that all devices support the precision.
 ///
 /// # Errors
 /// The first device that does not.
 pub(crate) fn check_precision(config: &TrainingConfig, session: &Session) -> Result<(), TrainingError> {
     if let Some(index) = session.devices.iter().position(|device| !config.precision.is_supported_by(device)) {
-        let which = format!("device {} of {}", index + 1, session.devices.len());
-        let reason = format!(
-            "{which} does not support it; float32 works everywhere, float16 and bfloat16 where the device has them, tf32 on NVIDIA \
-             GPUs from Ampere on, by CUDA"
-        );
+        let reason = SettingFault::Precision { device: index + 1, count: session.devices.len() };
         return Err(TrainingError::Setting { setting: format!("precision={}", config.precision), reason });
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use crate::config::OnDivergence;
 use crate::run::summary::{StageResult, Summary};
-use crate::session::Session;
+use crate::session::{Session, StartMode};
 use crate::stage::context::StageContext;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError, preflight};
 
@@ -68,11 +68,11 @@ fn run_stage<'a>(
     session: &'a Session,
 ) -> Result<Option<(StageContext<'a>, StageResult)>, TrainingError> {
     let mut config = config.clone();
-    let mut resumed = session.resume;
+    let mut mode = session.start_mode();
     let mut retries = 0;
     loop {
-        let Some(context) = StageContext::new(&config, stage, data, run, session, resumed)? else { return Ok(None) };
-        match stage.definition().run(&context) {
+        let Some(context) = StageContext::new(&config, stage, data, run, session, mode)? else { return Ok(None) };
+        match stage.definition().train(&context) {
             Err(TrainingError::Diverged { metric, step, .. })
                 if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {
@@ -80,7 +80,7 @@ fn run_stage<'a>(
                     "warning: {metric} diverged after step {step}; retrying from the last checkpoint with half the learning rate"
                 ));
                 stage.definition().settings_mut(&mut config).halve_learning_rates();
-                resumed = true;
+                mode = StartMode::Resume;
                 retries += 1;
             }
             result => return Ok(Some((context, result?))),

@@ -1,17 +1,15 @@
 //! Validation of settings.
 
-use ipcgan_model::InvalidSize;
+use ipcgan_model::{AgeBlend, InvalidSize};
 use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, StageSettings};
+use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
 use crate::{TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
 const MAX_ITEMS: f64 = 9e15;
 /// Maximum memory of synthetic faces, in bytes.
 const MAX_SYNTHETIC_BYTES: f64 = 16e9;
-/// Maximum first age of an age group, in years.
-const MAX_AGE: u32 = 150;
 /// Maximum of counts that take memory or time.
 const MAX_COUNT: usize = 1_000_000_000;
 
@@ -19,7 +17,7 @@ const MAX_COUNT: usize = 1_000_000_000;
 type Rule = (String, bool, String);
 
 fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) -> Rule {
-    (setting.into(), holds, format!("must be {}", expected.into()))
+    (setting.into(), holds, expected.into())
 }
 
 fn count(setting: impl Into<String>, value: usize, max: usize) -> Rule {
@@ -56,16 +54,18 @@ impl TrainingConfig {
         ];
         match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
             None => Ok(()),
-            Some((setting, _, reason)) => Err(TrainingError::Setting { setting, reason }),
+            Some((setting, _, expected)) => {
+                Err(TrainingError::Setting { setting, reason: SettingFault::Range(expected) })
+            }
         }
     }
 
     /// Checks the network sizes: limits of weights files, and further limits of training.
     fn check_networks(&self) -> Result<(), TrainingError> {
         let of = |network: &'static str| {
-            move |InvalidSize { name, value, expected }: InvalidSize| TrainingError::Setting {
-                setting: format!("{network}.{name}"),
-                reason: format!("is {value} and must be {expected}"),
+            move |invalid: InvalidSize| TrainingError::Setting {
+                setting: format!("{network}.{}", invalid.name),
+                reason: SettingFault::Size(invalid),
             }
         };
         self.generator.check().map_err(of("generator"))?;
@@ -73,7 +73,7 @@ impl TrainingConfig {
         self.alexnet.check().map_err(of("alexnet"))?;
         // The discriminator downsamples by a factor of 8.
         if self.generator.image_size < 16 || !self.generator.image_size.is_multiple_of(8) {
-            let reason = "must be a multiple of 8, at least 16, to train".into();
+            let reason = SettingFault::Range("a multiple of 8, at least 16, to train".into());
             return Err(TrainingError::Setting { setting: "generator.image_size".into(), reason });
         }
         Ok(())
@@ -101,7 +101,8 @@ impl TrainingConfig {
         vec![
             count("valid_faces", self.valid_faces, usize::MAX),
             rule("valid_fraction", self.valid_fraction > 0.0 && self.valid_fraction < 1.0, "between 0 and 1"),
-            rule("age_groups", oldest <= MAX_AGE, format!("of first ages up to {MAX_AGE} years")),
+            // A face could not be aged to a group that begins later.
+            rule("age_groups", oldest <= AgeBlend::MAX_AGE, format!("of first ages up to {} years", AgeBlend::MAX_AGE)),
             count("synthetic.identities", synthetic.identities, MAX_COUNT),
             count("synthetic.faces_per_group", synthetic.faces_per_group, MAX_COUNT),
             rule("synthetic.size", (8..=4096).contains(&synthetic.size), "in 8 to 4096"),

@@ -1,6 +1,7 @@
 //! Training configuration and its defaults.
 
 mod check;
+mod fault;
 mod preset;
 pub(crate) mod schedule;
 pub(crate) mod settings;
@@ -8,6 +9,7 @@ mod settings_file;
 mod stages;
 mod training;
 
+pub use fault::{ConfigFault, SettingFault, SettingsFileFault};
 pub use preset::Preset;
 pub use settings_file::SettingsFile;
 pub use stages::{AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, SelectionMetric};

@@ -65,7 +65,7 @@ impl FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self, TrainingError> {
         let found = Self::ALL.into_iter().find(|preset| preset.name() == name);
-        found.ok_or_else(|| TrainingError::UnknownPreset { name: name.into(), valid: Self::names() })
+        found.ok_or_else(|| TrainingError::UnknownPreset { name: name.into() })
     }
 }
 

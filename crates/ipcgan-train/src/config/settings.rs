@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::fault::SettingFault;
 use crate::{TrainingConfig, TrainingError};
 
 /// The setting that is taken from the data.
@@ -26,11 +27,11 @@ impl TrainingConfig {
         Ok(config)
     }
 
-    fn with_setting(self, setting: &str) -> Result<Self, String> {
-        let (key, text) = setting.split_once('=').ok_or("must have the form key=value")?;
+    fn with_setting(self, setting: &str) -> Result<Self, SettingFault> {
+        let (key, text) = setting.split_once('=').ok_or(SettingFault::NoValue)?;
         match key {
-            IDENTITIES => return Err("is the number of identities in the data; leave it out".into()),
-            PRESET => return Err("is chosen when a run is created, before other settings are; leave it out".into()),
+            IDENTITIES => return Err(SettingFault::Derived),
+            PRESET => return Err(SettingFault::Preset),
             _ => (),
         }
         let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
@@ -46,19 +47,19 @@ impl TrainingConfig {
     }
 
     /// The configuration with the setting `key` at `value`; an empty object leaves a group of settings as it is.
-    pub(crate) fn with_value(self, key: &str, value: Value) -> Result<Self, String> {
+    pub(crate) fn with_value(self, key: &str, value: Value) -> Result<Self, SettingFault> {
         let mut whole = serde_json::to_value(&self).expect("plain data turn into JSON");
         let place = place_of(&mut whole, key)?;
         if place.is_object() && value == Value::Object(Map::new()) {
             return Ok(self);
         }
         *place = value;
-        serde_json::from_value(whole).map_err(|error| error.to_string())
+        serde_json::from_value(whole).map_err(SettingFault::Type)
     }
 }
 
 /// Where the setting `key` is in the configuration `whole`.
-fn place_of<'a>(whole: &'a mut Value, key: &str) -> Result<&'a mut Value, String> {
+fn place_of<'a>(whole: &'a mut Value, key: &str) -> Result<&'a mut Value, SettingFault> {
     let mut parent = "";
     key.split('.').try_fold(whole, |place, name| {
         let names = names_in(place);
@@ -66,7 +67,7 @@ fn place_of<'a>(whole: &'a mut Value, key: &str) -> Result<&'a mut Value, String
             Value::Object(fields) => fields.get_mut(name),
             _ => None,
         };
-        let field = field.ok_or_else(|| unknown_name(parent, name, &names))?;
+        let field = field.ok_or_else(|| unknown_name(parent, name, names))?;
         parent = name;
         Ok(field)
     })
@@ -79,17 +80,15 @@ fn names_in(place: &Value) -> Vec<String> {
     }
 }
 
-fn unknown_name(parent: &str, name: &str, names: &[String]) -> String {
-    match names {
-        [] => format!("`{parent}` has no fields; leave out `.{name}`"),
-        names => {
-            let similarity = |other: &&String| strsim::jaro_winkler(name, other);
-            let nearest = names.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
-            let meant = nearest.filter(|nearest| similarity(nearest) >= MIN_SIMILARITY);
-            let meant = meant.map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
-            format!("unknown setting `{name}`{meant}; valid are {}", names.join(", "))
-        }
+/// The fault of the field `name` of `parent`, whose fields are `names`.
+fn unknown_name(parent: &str, name: &str, names: Vec<String>) -> SettingFault {
+    if names.is_empty() {
+        return SettingFault::NoFields { parent: parent.into(), name: name.into() };
     }
+    let similarity = |other: &&String| strsim::jaro_winkler(name, other);
+    let nearest = names.iter().max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
+    let similar = nearest.filter(|nearest| similarity(nearest) >= MIN_SIMILARITY).cloned();
+    SettingFault::Unknown { name: name.into(), similar, valid: names }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use ipcgan_model::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::fault::SettingsFileFault;
 use super::preset::Preset;
 use super::settings::IDENTITIES;
 use super::training::TrainingConfig;
@@ -41,14 +42,14 @@ impl SettingsFile {
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut text));
         read.map_err(|source| TrainingError::Access { path: path.into(), source })?;
-        let invalid = |reason: String| TrainingError::SettingsFile { path: path.into(), reason };
+        let invalid = |reason| TrainingError::SettingsFile { path: path.into(), reason };
         if text.len() as u64 > MAX_BYTES {
-            return Err(invalid(format!("it is larger than {MAX_BYTES} bytes")));
+            return Err(invalid(SettingsFileFault::TooLarge(MAX_BYTES)));
         }
         let settings = Settings::try_from(&text[..]).map_err(invalid)?;
         match settings.preset {
             Some(_) => Ok(Self { path: path.into(), settings }),
-            None => Err(invalid(format!("it needs \"preset\" to start from, one of {}", Preset::names()))),
+            None => Err(invalid(SettingsFileFault::NoPreset)),
         }
     }
 
@@ -59,7 +60,10 @@ impl SettingsFile {
     pub fn config(&self) -> Result<TrainingConfig, TrainingError> {
         let config = self.settings.config();
         let config = config.and_then(|config| config.check().map(|()| config));
-        config.map_err(|error| TrainingError::SettingsFile { path: self.path.clone(), reason: error.to_string() })
+        config.map_err(|error| {
+            let reason = SettingsFileFault::Setting(Box::new(error));
+            TrainingError::SettingsFile { path: self.path.clone(), reason }
+        })
     }
 
     /// Checks that each setting of the file has in `run` the value that it has in `config`.
@@ -135,29 +139,31 @@ impl Settings {
 }
 
 impl TryFrom<&[u8]> for Settings {
-    type Error = String;
+    type Error = SettingsFileFault;
 
-    fn try_from(text: &[u8]) -> Result<Self, String> {
-        let entry: Entry = serde_json::from_slice(text).map_err(|error| format!("it is not valid JSON: {error}"))?;
+    fn try_from(text: &[u8]) -> Result<Self, SettingsFileFault> {
+        let entry: Entry = serde_json::from_slice(text).map_err(SettingsFileFault::Json)?;
         if matches!(entry, Entry::Value(_)) {
-            return Err("it must be a JSON object of settings, as { \"preset\": \"compact\" }".into());
+            return Err(SettingsFileFault::NoObject);
         }
         let mut values = Vec::new();
         entry.flatten(String::new(), &mut values);
         for (place, (key, _)) in values.iter().enumerate() {
             if values[..place].iter().any(|(other, _)| overlaps(other, key)) {
-                return Err(format!("setting `{key}` is given twice"));
+                return Err(SettingsFileFault::Twice(key.clone()));
             }
         }
         let mut take = |name: &str| values.iter().position(|(key, _)| key == name).map(|place| values.remove(place).1);
         match take("description") {
             None | Some(Value::String(_)) => (),
-            Some(_) => return Err("`description` must be a text".into()),
+            Some(_) => return Err(SettingsFileFault::Description),
         }
         let preset = match take("preset") {
             None => None,
-            Some(Value::String(name)) => Some(name.parse().map_err(|error: TrainingError| error.to_string())?),
-            Some(_) => return Err(format!("`preset` must be one of {}", Preset::names())),
+            Some(Value::String(name)) => {
+                Some(name.parse::<Preset>().map_err(|error| SettingsFileFault::Setting(Box::new(error)))?)
+            }
+            Some(_) => return Err(SettingsFileFault::PresetName),
         };
         Ok(Self { preset, values })
     }

@@ -186,6 +186,8 @@ pub struct LossWeights {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CommonSettings {
     pub(crate) steps: usize,
+    /// First steps that are pretraining, which costs less.
+    pub(crate) pretraining_steps: usize,
     /// Batch size, over all devices.
     pub(crate) batch_size: usize,
     /// Batches whose gradients are averaged for one update.
@@ -212,12 +214,16 @@ pub(crate) trait StageSettings {
 
     /// Sets the batch size to `faces`, without gradient accumulation.
     fn set_batches(&mut self, faces: usize);
+
+    /// Sets the number of pretraining steps, if the stage has any.
+    fn set_pretraining_steps(&mut self, steps: usize);
 }
 
 impl StageSettings for ClassifierTraining {
     fn common(&self) -> CommonSettings {
         CommonSettings {
             steps: self.steps,
+            pretraining_steps: 0,
             batch_size: self.batch_size,
             gradient_accumulation: self.gradient_accumulation,
             batches_per_step: self.gradient_accumulation,
@@ -234,12 +240,15 @@ impl StageSettings for ClassifierTraining {
     fn set_batches(&mut self, faces: usize) {
         (self.batch_size, self.gradient_accumulation) = (faces, 1);
     }
+
+    fn set_pretraining_steps(&mut self, _steps: usize) {}
 }
 
 impl StageSettings for AgingTraining {
     fn common(&self) -> CommonSettings {
         CommonSettings {
             steps: self.steps,
+            pretraining_steps: self.pretraining_steps,
             batch_size: self.batch_size,
             gradient_accumulation: self.gradient_accumulation,
             batches_per_step: self.gradient_accumulation * self.generator_updates.max(self.discriminator_updates),
@@ -256,5 +265,9 @@ impl StageSettings for AgingTraining {
 
     fn set_batches(&mut self, faces: usize) {
         (self.batch_size, self.gradient_accumulation) = (faces, 1);
+    }
+
+    fn set_pretraining_steps(&mut self, steps: usize) {
+        self.pretraining_steps = steps;
     }
 }

@@ -34,6 +34,37 @@ struct Judgement {
     reason: String,
 }
 
+/// A metric that is not defined, and why.
+#[derive(Debug, thiserror::Error)]
+enum NotDefined {
+    #[error("the identity, without faces")]
+    Identity,
+    #[error("the Laplacian variance ratio, without faces")]
+    LaplacianRatio,
+    #[error("the classifier two-sample test, because the first and last group need ten faces each")]
+    TwoSampleAccuracy,
+    #[error(
+        "the kernel distance to real faces, because that of the unchanged sources of the first and last group is not \
+         above chance"
+    )]
+    KernelDistance,
+    #[error("the mean age error, without real faces of a group")]
+    AgeError,
+    #[error("the rise of the estimated age, without faces")]
+    Rise,
+    #[error("the age by the second estimator, without faces of known age in the training split")]
+    RegressedAge,
+    #[error("the accuracy in the target group, without faces")]
+    TargetGroup,
+    #[error("the ages, because a group has no real faces to compare with")]
+    Ages,
+    #[error(
+        "the ages{by_estimator}, because it puts real faces of the last group only {rise:.1} years above those of the \
+         first"
+    )]
+    AgesBy { by_estimator: &'static str, rise: f64 },
+}
+
 /// Verdict on `method`, relative to `real` faces.
 pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     let mut not_defined = Vec::new();
@@ -48,7 +79,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
         regressed_rise(method, real),
         target_group(method, real),
     ] {
-        match judgement {
+        match judgement.map_err(|what| what.to_string()) {
             Ok(judgement) => judgements.push(judgement),
             Err(what) if not_defined.contains(&what) => (),
             Err(what) => not_defined.push(what),
@@ -68,7 +99,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     Verdict { quality, reasons: shown.map(|judgement| judgement.reason).collect(), not_defined }
 }
 
-fn identity(method: &Method) -> Result<Judgement, String> {
+fn identity(method: &Method) -> Result<Judgement, NotDefined> {
     if let Some(rate) = &method.verification_rate[0] {
         let quality = match rate.value {
             rate if rate < MIN_VERIFICATION_RATES[1] => Quality::Unusable,
@@ -84,15 +115,15 @@ fn identity(method: &Method) -> Result<Judgement, String> {
     let distances: Vec<f64> = method.distance_by_gap.iter().flatten().copied().collect();
     let farthest =
         distances.into_iter().fold(None, |max: Option<f64>, distance| Some(max.unwrap_or(0.0).max(distance)));
-    let farthest = farthest.ok_or("the identity, without faces")?;
+    let farthest = farthest.ok_or(NotDefined::Identity)?;
     let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Unusable } else { Quality::Good };
     let reason =
         format!("mean distance to the source {farthest:.2} (same person is at most {MAX_SAME_PERSON_DISTANCE})");
     Ok(Judgement { quality, reason })
 }
 
-fn detail(method: &Method) -> Result<Judgement, String> {
-    let ratio = value(method.laplacian_variance_ratio.as_ref()).ok_or("the Laplacian variance ratio, without faces")?;
+fn detail(method: &Method) -> Result<Judgement, NotDefined> {
+    let ratio = value(method.laplacian_variance_ratio.as_ref()).ok_or(NotDefined::LaplacianRatio)?;
     let is_in = |[low, high]: [f64; 2]| (low..=high).contains(&ratio);
     let quality = match () {
         () if is_in(LAPLACIAN_RATIOS[0]) => Quality::Good,
@@ -111,10 +142,9 @@ fn worse_of_first_and_last_group(method: &Method, number: fn(&TwoSample) -> Opti
     of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
 }
 
-fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
+fn two_sample_accuracy(method: &Method) -> Result<Judgement, NotDefined> {
     let accuracy = worse_of_first_and_last_group(method, |sample| sample.two_sample_accuracy);
-    let accuracy =
-        accuracy.ok_or("the classifier two-sample test, because the first and last group need ten faces each")?;
+    let accuracy = accuracy.ok_or(NotDefined::TwoSampleAccuracy)?;
     let quality = if accuracy <= MAX_TWO_SAMPLE_ACCURACY { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "classifier two-sample test: accuracy {accuracy:.2} on aged and real faces of the first and last group (chance 0.5; good is at most {MAX_TWO_SAMPLE_ACCURACY})"
@@ -122,11 +152,9 @@ fn two_sample_accuracy(method: &Method) -> Result<Judgement, String> {
     Ok(Judgement { quality, reason })
 }
 
-fn kernel_distance(method: &Method) -> Result<Judgement, String> {
+fn kernel_distance(method: &Method) -> Result<Judgement, NotDefined> {
     let ratio = worse_of_first_and_last_group(method, |sample| sample.relative_to_unchanged);
-    let ratio = ratio.ok_or(
-        "the kernel distance to real faces, because that of the unchanged sources of the first and last group is not above chance",
-    )?;
+    let ratio = ratio.ok_or(NotDefined::KernelDistance)?;
     let quality = if ratio <= MAX_RELATIVE_KERNEL_DISTANCE { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "kernel distance to real faces of the first and last group {ratio:.2} relative to the unchanged sources (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
@@ -134,27 +162,30 @@ fn kernel_distance(method: &Method) -> Result<Judgement, String> {
     Ok(Judgement { quality, reason })
 }
 
-fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, NotDefined> {
     rise_of(BY_FIRST, &real.years)?;
-    let error = method.mean_age_error.ok_or("the mean age error, without real faces of a group")?;
+    let error = method.mean_age_error.ok_or(NotDefined::AgeError)?;
     let quality = if error <= MAX_AGE_ERROR { Quality::Good } else { Quality::Weak };
     Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {MAX_AGE_ERROR})") })
 }
 
 /// Rise of the age by the second estimator.
-fn regressed_rise(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+fn regressed_rise(method: &Method, real: &RealFaces) -> Result<Judgement, NotDefined> {
     let ages = method.regressed_ages.as_ref().zip(real.regressed_ages.as_ref());
-    let (aged, real) =
-        ages.ok_or("the age by the second estimator, without faces of known age in the training split")?;
+    let (aged, real) = ages.ok_or(NotDefined::RegressedAge)?;
     rise(BY_SECOND, &aged.years, &real.years)
 }
 
 /// Rise of the age `by_estimator` of `aged` faces, relative to that of `real` ones.
-fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]) -> Result<Judgement, String> {
+fn rise(
+    by_estimator: &'static str,
+    aged: &[Option<Interval>],
+    real: &[Option<Interval>],
+) -> Result<Judgement, NotDefined> {
     let of_real = rise_of(by_estimator, real)?;
     let years = |group: Option<&Option<Interval>>| value(group?.as_ref());
     let rise = years(aged.last()).zip(years(aged.first())).map(|(last, first)| last - first);
-    let rise = rise.ok_or("the rise of the estimated age, without faces")?;
+    let rise = rise.ok_or(NotDefined::Rise)?;
     let quality = if rise >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "estimated age{by_estimator} rises by {rise:.1} years from the first to the last group (real faces: {of_real:.1}; good is at least {:.1})",
@@ -163,10 +194,10 @@ fn rise(by_estimator: &str, aged: &[Option<Interval>], real: &[Option<Interval>]
     Ok(Judgement { quality, reason })
 }
 
-fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> {
+fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, NotDefined> {
     rise_of(BY_FIRST, &real.years)?;
     let accuracies = value(method.accuracy.as_ref()).zip(value(real.accuracy.as_ref()));
-    let (accuracy, of_real) = accuracies.ok_or("the accuracy in the target group, without faces")?;
+    let (accuracy, of_real) = accuracies.ok_or(NotDefined::TargetGroup)?;
     let quality = if accuracy >= MIN_RATIO_TO_REAL * of_real { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "{accuracy:.2} of the faces are in the target group by estimated age (real faces: {of_real:.2}; good is at least {:.2})",
@@ -176,15 +207,13 @@ fn target_group(method: &Method, real: &RealFaces) -> Result<Judgement, String> 
 }
 
 /// Rise of the estimated age of real faces from the first to the last group.
-fn rise_of(by_estimator: &str, years: &[Option<Interval>]) -> Result<f64, String> {
+fn rise_of(by_estimator: &'static str, years: &[Option<Interval>]) -> Result<f64, NotDefined> {
     let years: Option<Vec<f64>> = years.iter().map(|years| value(years.as_ref())).collect();
-    let years = years.ok_or("the ages, because a group has no real faces to compare with")?;
+    let years = years.ok_or(NotDefined::Ages)?;
     let rise = years[years.len() - 1] - years[0];
     match rise >= MIN_RISE_OF_REAL {
         true => Ok(rise),
-        false => Err(format!(
-            "the ages{by_estimator}, because it puts real faces of the last group only {rise:.1} years above those of the first"
-        )),
+        false => Err(NotDefined::AgesBy { by_estimator, rise }),
     }
 }
 

@@ -108,8 +108,9 @@ impl EpochOutputs for Embeddings {
     }
 }
 
-/// Name of the metric that selects the best identity network.
+/// Names of the two metrics; the first selects the best identity network.
 pub(crate) const VERIFICATION_AUC: &str = "verification AUC";
+const RANK_1_ACCURACY: &str = "rank-1 accuracy";
 
 /// Why the metrics are not defined.
 const NO_PAIRS: &str = "the held-out faces need two images of one identity, and two identities";
@@ -120,7 +121,7 @@ impl EpochMetric<Embeddings> {
     }
 
     pub(crate) fn rank_1_accuracy() -> Self {
-        Self::higher("rank-1 accuracy", NO_PAIRS, |set| rank_1_accuracy(&set.embeddings, &set.identities))
+        Self::higher(RANK_1_ACCURACY, NO_PAIRS, |set| rank_1_accuracy(&set.embeddings, &set.identities))
     }
 }
 

@@ -145,12 +145,12 @@ impl Plots {
         }
         {
             let area = BitMapBackend::with_buffer(&mut self.image, (width, height)).into_drawing_area();
-            let drawn = area.fill(&WHITE).map_err(|error| error.to_string()).and_then(|()| {
+            let drawn = area.fill(&WHITE).and_then(|()| {
                 let places = area.split_evenly((rows, COLUMNS));
                 let panels = self.names.iter().zip(places);
                 panels.into_iter().try_for_each(|(name, place)| draw_panel(&place, name, &self.panels[name]))
             });
-            drawn.map_err(|reason| TrainingError::Plot { stage: self.stage, reason })?;
+            drawn.map_err(|error| TrainingError::Plot { stage: self.stage, reason: error.to_string() })?;
         }
         Ok(photo::write_png(&self.path, &self.image)?)
     }
@@ -169,8 +169,9 @@ impl Sink for Plots {
 }
 
 type Place<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
+type DrawingError = DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>;
 
-fn draw_panel(place: &Place<'_>, name: &str, panel: &Panel) -> Result<(), String> {
+fn draw_panel(place: &Place<'_>, name: &str, panel: &Panel) -> Result<(), DrawingError> {
     const TRAIN: RGBColor = RGBColor(31, 99, 160);
     const VALID: RGBColor = RGBColor(200, 80, 30);
     let points = || panel.train.points.iter().chain(&panel.valid.points);
@@ -181,14 +182,12 @@ fn draw_panel(place: &Place<'_>, name: &str, panel: &Panel) -> Result<(), String
         return Ok(());
     }
     let [across, margin] = [(to - from).max(1.0), ((high - low) * 0.05).max(high.abs() * 1e-3).max(1e-9)];
-    let failed = |error: DrawingAreaErrorKind<_>| error.to_string();
     let mut chart = ChartBuilder::on(place)
         .caption(name, (FONT, 18))
         .margin(8)
         .x_label_area_size(24)
         .y_label_area_size(56)
-        .build_cartesian_2d(from..from + across, low - margin..high + margin)
-        .map_err(failed)?;
+        .build_cartesian_2d(from..from + across, low - margin..high + margin)?;
     chart
         .configure_mesh()
         .x_labels(5)
@@ -196,16 +195,15 @@ fn draw_panel(place: &Place<'_>, name: &str, panel: &Panel) -> Result<(), String
         .label_style((FONT, 13))
         .light_line_style(TRANSPARENT)
         .x_label_formatter(&|step| format!("{step:.0}"))
-        .draw()
-        .map_err(failed)?;
+        .draw()?;
     let pale = TRAIN.mix(0.25);
-    chart.draw_series(LineSeries::new(panel.train.points.iter().copied(), pale)).map_err(failed)?;
+    chart.draw_series(LineSeries::new(panel.train.points.iter().copied(), pale))?;
     let smooth = TRAIN.stroke_width(2);
-    chart.draw_series(LineSeries::new(panel.train.smooth(), smooth)).map_err(failed)?;
+    chart.draw_series(LineSeries::new(panel.train.smooth(), smooth))?;
     let dots = panel.valid.points.iter().map(|point| Circle::new(*point, 4, VALID.filled()));
-    chart.draw_series(dots).map_err(failed)?;
+    chart.draw_series(dots)?;
     let line = VALID.stroke_width(1);
-    chart.draw_series(LineSeries::new(panel.valid.points.iter().copied(), line)).map_err(failed)?;
+    chart.draw_series(LineSeries::new(panel.valid.points.iter().copied(), line))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Stage, TrainingConfig, TrainingError};
+use crate::{ConfigFault, Stage, TrainingConfig, TrainingError};
 
 /// Name of the file that marks a folder as a run and contains its settings.
 const CONFIG: &str = "config.json";
@@ -114,7 +114,7 @@ impl RunFolder {
 
     /// Weights file of the network `network`.
     pub fn weights(&self, network: &str) -> PathBuf {
-        self.path.join("weights").join(format!("{network}.safetensors"))
+        self.path.join("weights").join(weights_file(network))
     }
 
     /// Sample grid of step `step`.
@@ -161,12 +161,12 @@ impl RunFolder {
 
     fn config_in(&self, name: &str) -> Result<Option<TrainingConfig>, TrainingError> {
         let Some(saved) = self.read::<Value>(name)? else { return Ok(None) };
-        let invalid = |reason: String| TrainingError::NoConfig { path: self.path.join(name), reason };
-        let preset = saved.get("preset").cloned().ok_or_else(|| invalid("it names no preset".into()))?;
-        let preset = serde_json::from_value(preset).map_err(|error| invalid(error.to_string()))?;
+        let invalid = |reason| TrainingError::NoConfig { path: self.path.join(name), reason };
+        let preset = saved.get("preset").cloned().ok_or_else(|| invalid(ConfigFault::NoPreset))?;
+        let preset = serde_json::from_value(preset).map_err(|error| invalid(ConfigFault::Type(error)))?;
         let mut config = serde_json::to_value(TrainingConfig::of(preset)).expect("plain data turn into JSON");
         merge(&mut config, saved);
-        serde_json::from_value(config).map(Some).map_err(|error| invalid(error.to_string()))
+        serde_json::from_value(config).map(Some).map_err(|error| invalid(ConfigFault::Type(error)))
     }
 
     /// Configuration that `stage` was last run with, as JSON, if it exists.
@@ -195,8 +195,7 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainingError::Access { path, source }),
         };
-        let damaged = |error: serde_json::Error| TrainingError::DamagedFile { path, reason: error.to_string() };
-        serde_json::from_slice(&text).map(Some).map_err(damaged)
+        serde_json::from_slice(&text).map(Some).map_err(|reason| TrainingError::DamagedFile { path, reason })
     }
 
     /// Writes the JSON file `name`.
@@ -212,6 +211,11 @@ impl RunFolder {
         self.write(CONFIG, config)?;
         self.write(&format!("log/{stage}/{CONFIG}"), config)
     }
+}
+
+/// Name of the weights file of the network `network`.
+pub(crate) fn weights_file(network: &str) -> String {
+    format!("{network}.safetensors")
 }
 
 /// Merges `saved` into `config`, field by field.

@@ -13,10 +13,10 @@ use ipcgan_model::{AlexNet, AlexNetConfig};
 use crate::config::CommonSettings;
 use crate::run::checkpoint::{Checkpoints, Found, StageProgress};
 use crate::run::summary::{StageResult, Summary};
-use crate::session::Session;
+use crate::session::{Session, StartMode};
 use crate::stage::state::{StageState, check_stage};
 use crate::step::devices::DeviceGroup;
-use crate::{RunFolder, Stage, TrainingConfig, TrainingData, TrainingError};
+use crate::{RunFolder, SettingFault, Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// Rejects data with another number of faces than `stage` was started with: their order would differ.
 pub(crate) fn check_face_count(data: &TrainingData, stage: Stage, run: &RunFolder) -> Result<(), TrainingError> {
@@ -42,6 +42,7 @@ pub(crate) enum Pretrained {
 }
 
 /// One stage of a run and everything it needs.
+#[derive(Clone)]
 pub(crate) struct StageContext<'a> {
     pub(crate) stage: Stage,
     pub(crate) config: TrainingConfig,
@@ -67,9 +68,9 @@ impl<'a> StageContext<'a> {
         data: &TrainingData,
         run: &'a RunFolder,
         session: &'a Session,
-        resumed: bool,
+        mode: StartMode,
     ) -> Result<Option<Self>, TrainingError> {
-        let state = check_stage(config, stage, run, &[], resumed)?;
+        let state = check_stage(config, stage, run, &[], mode)?;
         if state == StageState::Complete {
             return Ok(None);
         }
@@ -115,9 +116,8 @@ impl<'a> StageContext<'a> {
         definition.check_faces(&mut config, &data)?;
         let device_group = DeviceGroup::new(&session.devices);
         if !definition.settings(&config).batch_size.is_multiple_of(device_group.count()) {
-            let (setting, count) = (format!("{stage}.batch_size"), device_group.count());
-            let reason = format!("must be a multiple of {count}, because {count} devices share each batch");
-            return Err(TrainingError::Setting { setting, reason });
+            let reason = SettingFault::Devices(device_group.count());
+            return Err(TrainingError::Setting { setting: format!("{stage}.batch_size"), reason });
         }
         let checkpoints = Checkpoints::of(run, stage, &config);
         Ok(Self {
@@ -135,12 +135,16 @@ impl<'a> StageContext<'a> {
 
     /// The stage with batch size `faces`, without gradient accumulation.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
-        let mut config = self.config.clone();
-        self.stage.definition().settings_mut(&mut config).set_batches(faces);
-        let (data, device_group, checkpoints) =
-            (self.data.clone(), self.device_group.clone(), self.checkpoints.clone());
-        let (stage, run, session, progress) = (self.stage, self.run, self.session, self.progress.clone());
-        Self { stage, config, data, run, session, device_group, checkpoints, done: self.done, progress }
+        let mut context = self.clone();
+        self.stage.definition().settings_mut(&mut context.config).set_batches(faces);
+        context
+    }
+
+    /// The stage with `steps` pretraining steps, if it has any.
+    pub(crate) fn with_pretraining_steps(&self, steps: usize) -> Self {
+        let mut context = self.clone();
+        self.stage.definition().settings_mut(&mut context.config).set_pretraining_steps(steps);
+        context
     }
 
     /// The settings that the training loop reads.
@@ -200,7 +204,7 @@ impl<'a> StageContext<'a> {
                 Ok((alexnet.with_precision(self.config.precision), config))
             }
             Pretrained::FromRun => {
-                let path = self.run.weights("alexnet");
+                let path = self.run.weights(AlexNet::KIND);
                 if !path.exists() {
                     return Err(TrainingError::MissingWeights { stage: self.stage, path });
                 }
@@ -211,8 +215,8 @@ impl<'a> StageContext<'a> {
     }
 
     /// Writes the weights of `network`.
-    pub(crate) fn save<N: Network>(&self, name: &str, network: &N, config: &N::Config) -> Result<(), TrainingError> {
-        let path = self.run.weights(name);
+    pub(crate) fn save<N: Network>(&self, network: &N, config: &N::Config) -> Result<(), TrainingError> {
+        let path = self.run.weights(N::KIND);
         Ok(weights::save(&network.valid(), config, &self.config.age_groups, &path)?)
     }
 

@@ -1,6 +1,9 @@
-//! Definition of a stage without its training: settings, faces, files, memory.
+//! Definition of a stage: what a module of `stages` implements.
 
 use crate::config::{CommonSettings, StageSettings};
+use crate::measure::Measured;
+use crate::run::summary::StageResult;
+use crate::stage::context::StageContext;
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
 /// Copies of trained weights in memory: weights, gradients, and two Adam moments.
@@ -14,8 +17,12 @@ pub(crate) struct Footprint {
     pub(crate) activations: usize,
 }
 
-/// Settings, faces, files and memory of a stage.
+/// A training stage: settings, faces, files, memory, and its training. A run and a dry run start from the same
+/// [`StageParts`](crate::stage::parts::StageParts).
 pub(crate) trait StageDefinition: Sync {
+    /// Name on the command line and in the run folder.
+    fn name(&self) -> &'static str;
+
     /// The part of `config` that its training loop reads.
     fn settings(&self, config: &TrainingConfig) -> CommonSettings;
 
@@ -56,4 +63,16 @@ pub(crate) trait StageDefinition: Sync {
 
     /// Lower bound of its size, from the network sizes.
     fn footprint(&self, config: &TrainingConfig) -> Footprint;
+
+    /// Trains the stage and writes its weights once it is complete or interrupted.
+    ///
+    /// # Errors
+    /// Weights of an earlier stage are missing, the training failed, or a file cannot be written.
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError>;
+
+    /// Measures a few steps; nothing is written.
+    ///
+    /// # Errors
+    /// The faces are unsuitable, or a step failed.
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError>;
 }

@@ -1,8 +1,11 @@
 //! State of a stage in a run, and which transitions are allowed.
 
+use ipcgan_model::AlexNet;
+use ipcgan_model::weights::Network;
 use serde_json::Value;
 
 use crate::run::checkpoint::Checkpoints;
+use crate::session::StartMode;
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
 /// State of a stage in a run.
@@ -53,17 +56,17 @@ impl RunFolder {
 /// Checks whether `stage` can run in `run`, from the files of the run. `before` are the stages that run before it.
 ///
 /// # Errors
-/// The stage exists and `resume` is false, its checkpoints or an earlier stage are missing, a later stage was trained
+/// The stage has progress and is not resumed, its checkpoints or an earlier stage are missing, a later stage was trained
 /// with its result, or a setting changed that must not change.
 pub(crate) fn check_stage(
     config: &TrainingConfig,
     stage: Stage,
     run: &RunFolder,
     before: &[Stage],
-    resume: bool,
+    mode: StartMode,
 ) -> Result<StageState, TrainingError> {
     let state = StageState::of(run, stage, config)?;
-    if state != StageState::NotStarted && !resume {
+    if state != StageState::NotStarted && mode == StartMode::New {
         return Err(TrainingError::RunExists { path: run.path().into(), stage });
     }
     if state == StageState::Complete {
@@ -85,7 +88,7 @@ pub(crate) fn check_stage(
             return Err(TrainingError::MissingStage { stage, needs, path: run.path().into() });
         }
         check_fixed(config, needs, run)?;
-        let path = run.weights("alexnet");
+        let path = run.weights(AlexNet::KIND);
         if !path.exists() {
             return Err(TrainingError::MissingWeights { stage, path });
         }

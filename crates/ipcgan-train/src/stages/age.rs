@@ -7,32 +7,43 @@ use burn::tensor::{Device, Int, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 use ipcgan_data::{LabelledBatch, group_labels};
 use ipcgan_model::loss::age_loss;
+use ipcgan_model::weights::Network;
 use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
+use super::classifier::{
+    ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
+};
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
 use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::measure::{Measured, measure};
 use crate::metric::set::MetricSet;
+use crate::run::summary::StageResult;
 use crate::stage::context::{Pretrained, StageContext};
 use crate::stage::definition::{Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
-use crate::stage::training::TrainingStage;
 use crate::step::devices::DeviceGroup;
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
-use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::model::{StepModel, accuracy};
 use crate::step::objective::{Loss, Objective};
-use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
 use crate::step::update::{StepGradients, gradients};
-use crate::trainer::MonitoredMetric;
+use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
+
+/// Name of the fraction of faces whose predicted group is at most one group off.
+const WITHIN_ONE_GROUP: &str = "within one group";
 
 /// The age stage.
 pub(super) struct AgeStage;
 
 impl StageDefinition for AgeStage {
+    fn name(&self) -> &'static str {
+        "age"
+    }
+
     fn settings(&self, config: &TrainingConfig) -> CommonSettings {
         config.age.common()
     }
@@ -42,7 +53,7 @@ impl StageDefinition for AgeStage {
     }
 
     fn networks(&self) -> &'static [&'static str] {
-        &["alexnet"]
+        &[AlexNet::KIND]
     }
 
     fn faces(&self, data: &TrainingData) -> TrainingData {
@@ -58,44 +69,47 @@ impl StageDefinition for AgeStage {
         // The trunk is frozen, so few activations are kept.
         Footprint { weights, activations: 3 * config.alexnet.input_size.pow(2) }
     }
+
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
+        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        let config = model.alexnet_config.clone();
+        context.save(&model.into_alexnet(), &config)?;
+        Ok(result)
+    }
+
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
+        measure(context, parts(context, Pretrained::Untrained)?)
+    }
 }
 
-impl TrainingStage for AgeStage {
-    type Model = AgeModel;
-
-    fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
-        let training = &context.config.age;
-        let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
-        let labels = group_labels(context.data.train().as_ref())?;
-        let held_out = group_labels(context.data.valid().as_ref())?;
-        let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
-        let metrics = |metrics: MetricSet<AgeModel>| {
-            let metrics = metrics.losses(age_objective().training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
-            let metrics = metrics.valid_losses(age_objective().validation_metrics());
-            metrics.valid_accuracy("accuracy").valid_accuracy("within one group")
-        };
-        Ok(StageParts {
-            model: model.after(context.done),
-            optimizer: classifier_optimizer(),
-            lr_scheduler: classifier_lr_scheduler(training),
-            train: train_loader(context, labels, training),
-            valid: valid_loader(context, held_out, training),
-            metrics: Box::new(metrics),
-            selection_metric: MonitoredMetric { name: "accuracy", higher_is_better: true },
-            observer: None,
-            monitor: None,
-        })
-    }
-
-    fn save(&self, model: AgeModel, context: &StageContext) -> Result<(), TrainingError> {
-        let config = model.alexnet_config.clone();
-        context.save("alexnet", &model.into_alexnet(), &config)
-    }
+/// Model, optimizer, learning-rate schedule, data loaders and metrics.
+fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
+    let training = &context.config.age;
+    let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
+    let labels = group_labels(context.data.train().as_ref())?;
+    let held_out = group_labels(context.data.valid().as_ref())?;
+    let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
+    let metrics = |metrics: MetricSet<AgeModel>| {
+        let metrics = metrics.losses(age_objective().training_metrics()).accuracy(ACCURACY).detail(GRADIENT_NORM);
+        let metrics = metrics.valid_losses(age_objective().validation_metrics());
+        metrics.valid_accuracy(ACCURACY).valid_accuracy(WITHIN_ONE_GROUP)
+    };
+    Ok(StageParts {
+        model: model.after(context.done),
+        optimizer: classifier_optimizer(),
+        lr_scheduler: classifier_lr_scheduler(training),
+        train: train_loader(context, labels, training),
+        valid: valid_loader(context, held_out, training),
+        metrics: Box::new(metrics),
+        selection_metric: MonitoredMetric { name: ACCURACY, higher_is_better: true },
+        observer: None,
+        monitor: None,
+    })
 }
 
 /// Objective of the age classifier, from logits of the age groups `[batch, groups]` and labels `[batch]`.
 fn age_objective() -> Objective<(Tensor<2>, Tensor<1, Int>)> {
-    Objective::new([Loss::new("loss", 1.0, |(logits, labels): &(Tensor<2>, Tensor<1, Int>)| {
+    Objective::new([Loss::new(LOSS, 1.0, |(logits, labels): &(Tensor<2>, Tensor<1, Int>)| {
         age_loss(logits.clone(), labels.clone())
     })])
 }
@@ -147,15 +161,20 @@ impl AgeModel {
     fn step_gradients(&self, batch: LabelledBatch) -> StepGradients {
         let epsilon = adversarial_epsilon(&self.config, self.steps);
         let faces = adversarial_examples(batch.faces, epsilon, |faces| {
-            let head = self.head.clone().no_grad();
-            age_loss(head.forward(self.trunk.on(&faces.device()).features(faces)), batch.labels.clone())
+            let frozen = Self { head: self.head.clone().no_grad(), ..self.clone() };
+            frozen.objective(faces, batch.labels.clone()).0
         });
-        let logits = self.logits(faces);
-        let accuracy = accuracy(logits.clone(), batch.labels.clone());
-        let [size] = batch.labels.dims();
-        let (loss, metrics) = age_objective().training(&(logits, batch.labels), StepMetrics::new(size));
-        let metrics = metrics.with("accuracy", accuracy);
+        let (loss, metrics) = self.objective(faces, batch.labels);
         StepGradients { gradients: gradients(loss, self, &self.loss_scale), metrics }
+    }
+
+    /// Objective and metrics of `faces` with these labels.
+    fn objective(&self, faces: Tensor<4>, labels: Tensor<1, Int>) -> (Tensor<1>, StepMetrics) {
+        let logits = self.logits(faces);
+        let accuracy = accuracy(logits.clone(), labels.clone());
+        let [size] = labels.dims();
+        let (loss, metrics) = age_objective().training(&(logits, labels), StepMetrics::new(size));
+        (loss, metrics.with(ACCURACY, accuracy))
     }
 }
 
@@ -182,8 +201,8 @@ impl InferenceStep for AgeModel {
         let logits = self.logits(batch.faces);
         let [size] = batch.labels.dims();
         let metrics = StepMetrics::new(size)
-            .with("accuracy", accuracy(logits.clone(), batch.labels.clone()))
-            .with("within one group", within_one_group(logits.clone(), batch.labels.clone()));
+            .with(ACCURACY, accuracy(logits.clone(), batch.labels.clone()))
+            .with(WITHIN_ONE_GROUP, within_one_group(logits.clone(), batch.labels.clone()));
         age_objective().validation(&(logits, batch.labels), metrics)
     }
 }

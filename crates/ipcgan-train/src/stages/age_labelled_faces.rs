@@ -1,6 +1,6 @@
 //! Faces with an age, for the age and the ageing stage.
 
-use ipcgan_data::check_groups;
+use ipcgan_data::{Split, check_groups};
 
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
@@ -15,20 +15,17 @@ pub(super) fn check_age_labelled_faces(
     config: &TrainingConfig,
     data: &TrainingData,
 ) -> Result<(), TrainingError> {
-    for (faces, all, purpose, split) in [
-        (data.train(), data.all_train(), "train on", "the training split"),
-        (data.valid(), data.all_valid(), "validate on", "the validation split"),
+    for (faces, all, split, name) in [
+        (data.train(), data.all_train(), Split::Train, "the training split"),
+        (data.valid(), data.all_valid(), Split::Valid, "the validation split"),
     ] {
         if faces.is_empty() {
             return Err(match all {
-                0 => TrainingError::NoFaces {
-                    purpose,
-                    advice: "add photos of more identities, or change valid_fraction",
-                },
-                count => TrainingError::NoAges { stage, purpose, count },
+                0 => TrainingError::NoFaces { split },
+                count => TrainingError::NoAges { stage, split, count },
             });
         }
-        check_groups(faces.as_ref(), &config.age_groups, split)?;
+        check_groups(faces.as_ref(), &config.age_groups, name)?;
     }
     Ok(())
 }

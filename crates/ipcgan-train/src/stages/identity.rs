@@ -7,34 +7,43 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
-use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, check_identities};
+use ipcgan_data::{FaceSet, IdentityLabels, LabelledBatch, Split, check_identities};
 use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
+use ipcgan_model::weights::Network;
 use ipcgan_model::{AlexNet, update_together};
 
 use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::classifier::{
+    ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
+};
 use super::labelled::{train_loader, valid_loader};
-use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::config::settings::IDENTITIES;
+use crate::config::{ClassifierTraining, CommonSettings, SettingFault, StageSettings};
+use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::set::MetricSet;
 use crate::metric::verification::{IdentityValidation, VERIFICATION_AUC};
-use crate::stage::context::{Pretrained, StageContext};
+use crate::run::summary::StageResult;
+use crate::stage::context::StageContext;
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
-use crate::stage::training::TrainingStage;
 use crate::step::devices::DeviceGroup;
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
-use crate::step::model::{GRADIENT_NORM, StepModel, accuracy, learn_in_one_update};
+use crate::step::model::{StepModel, accuracy};
 use crate::step::objective::{Loss, Objective};
-use crate::step::optimizers::{classifier_lr_scheduler, classifier_optimizer};
 use crate::step::update::{StepGradients, gradients};
-use crate::trainer::MonitoredMetric;
+use crate::trainer::{MonitoredMetric, launch};
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
 /// The identity stage.
 pub(super) struct IdentityStage;
 
 impl StageDefinition for IdentityStage {
+    fn name(&self) -> &'static str {
+        "identity"
+    }
+
     fn settings(&self, config: &TrainingConfig) -> CommonSettings {
         config.identity.common()
     }
@@ -44,7 +53,7 @@ impl StageDefinition for IdentityStage {
     }
 
     fn networks(&self) -> &'static [&'static str] {
-        &["alexnet"]
+        &[AlexNet::KIND]
     }
 
     /// Faces with an identity label if there are any, else all.
@@ -60,13 +69,12 @@ impl StageDefinition for IdentityStage {
             check_identities(faces, "the training split")?;
         }
         if data.valid().is_empty() {
-            let advice = "add photos of more identities, or raise valid_fraction";
-            return Err(TrainingError::NoFaces { purpose: "validate on", advice });
+            return Err(TrainingError::NoFaces { split: Split::Valid });
         }
         config.alexnet.identities = identities;
         config.alexnet.check().map_err(|invalid| TrainingError::Setting {
-            setting: "alexnet.identities".into(),
-            reason: format!("for the identities of the data {invalid}"),
+            setting: IDENTITIES.into(),
+            reason: SettingFault::Identities(invalid),
         })
     }
 
@@ -78,49 +86,52 @@ impl StageDefinition for IdentityStage {
         let weights = COPIES_OF_WEIGHTS * config.alexnet.num_params(config.age_groups.count());
         Footprint { weights, activations: config.alexnet.num_activations() }
     }
-}
 
-impl TrainingStage for IdentityStage {
-    type Model = IdentityModel;
-
-    fn parts(&self, context: &StageContext, _: Pretrained) -> Result<StageParts<IdentityModel>, TrainingError> {
-        let config = &context.config;
-        let training = &config.identity;
-        let labels = IdentityLabels::of(context.data.train().as_ref()).labels;
-        let held_out = IdentityLabels::of(context.data.valid().as_ref());
-        // Verification needs two images of one identity.
-        let recognisable = held_out.count < context.data.valid().len();
-        let age_weight = config.trunk_age_weight;
-        let metrics = move |metrics: MetricSet<IdentityModel>| {
-            let losses = identity_objective(age_weight);
-            let metrics = metrics.losses(losses.training_metrics()).accuracy("accuracy").detail(GRADIENT_NORM);
-            if !recognisable {
-                return metrics;
-            }
-            metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
-        };
-        let alexnet = config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device());
-        Ok(StageParts {
-            model: IdentityModel {
-                alexnet: alexnet.with_precision(config.precision),
-                config: training.clone(),
-                age_weight,
-                steps: context.done,
-                loss_scale: LossScale::of(config.precision),
-            },
-            optimizer: classifier_optimizer(),
-            lr_scheduler: classifier_lr_scheduler(training),
-            train: train_loader(context, labels, training),
-            valid: valid_loader(context, held_out.labels, training),
-            metrics: Box::new(metrics),
-            selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
-            observer: None,
-            monitor: None,
-        })
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
+        let (model, result) = launch(context, parts(context))?;
+        context.save(&model.alexnet, &context.config.alexnet)?;
+        Ok(result)
     }
 
-    fn save(&self, model: IdentityModel, context: &StageContext) -> Result<(), TrainingError> {
-        context.save("alexnet", &model.alexnet, &context.config.alexnet)
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
+        measure(context, parts(context))
+    }
+}
+
+/// Model, optimizer, learning-rate schedule, data loaders and metrics.
+fn parts(context: &StageContext) -> StageParts<IdentityModel> {
+    let config = &context.config;
+    let training = &config.identity;
+    let labels = IdentityLabels::of(context.data.train().as_ref()).labels;
+    let held_out = IdentityLabels::of(context.data.valid().as_ref());
+    // Verification needs two images of one identity.
+    let recognisable = held_out.count < context.data.valid().len();
+    let age_weight = config.trunk_age_weight;
+    let metrics = move |metrics: MetricSet<IdentityModel>| {
+        let losses = identity_objective(age_weight);
+        let metrics = metrics.losses(losses.training_metrics()).accuracy(ACCURACY).detail(GRADIENT_NORM);
+        if !recognisable {
+            return metrics;
+        }
+        metrics.valid_epoch(EpochMetric::verification_auc()).valid_epoch(EpochMetric::rank_1_accuracy())
+    };
+    let alexnet = config.alexnet.init(&config.age_groups, config.seed, &context.autodiff_device());
+    StageParts {
+        model: IdentityModel {
+            alexnet: alexnet.with_precision(config.precision),
+            config: training.clone(),
+            age_weight,
+            steps: context.done,
+            loss_scale: LossScale::of(config.precision),
+        },
+        optimizer: classifier_optimizer(),
+        lr_scheduler: classifier_lr_scheduler(training),
+        train: train_loader(context, labels, training),
+        valid: valid_loader(context, held_out.labels, training),
+        metrics: Box::new(metrics),
+        selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
+        observer: None,
+        monitor: None,
     }
 }
 
@@ -161,7 +172,7 @@ fn has_pairs(faces: &dyn FaceSet) -> bool {
 /// Objective of the identity network: the identity loss, and with `age_weight` the age loss on the same trunk.
 fn identity_objective(age_weight: f64) -> Objective<IdentityOutputs> {
     Objective::new([
-        Loss::new("loss", 1.0, IdentityOutputs::identity),
+        Loss::new(LOSS, 1.0, IdentityOutputs::identity),
         Loss::new("age", age_weight, IdentityOutputs::age).optional(),
     ])
 }
@@ -239,7 +250,7 @@ impl IdentityModel {
         let [size] = batch.labels.dims();
         let outputs = IdentityOutputs { batch: batch.clone(), logits, age_logits };
         let (loss, metrics) = identity_objective(self.age_weight).training(&outputs, StepMetrics::new(size));
-        (loss, metrics.with("accuracy", accuracy))
+        (loss, metrics.with(ACCURACY, accuracy))
     }
 }
 

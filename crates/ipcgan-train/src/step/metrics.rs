@@ -173,22 +173,18 @@ pub(crate) struct ScalarMetric {
 impl ScalarMetric {
     /// A metric where lower is better.
     pub(crate) fn loss(key: &'static str) -> Self {
-        Self::new(key, false)
+        let (name, state) = (Arc::new(key.to_string()), NumericMetricState::new());
+        Self { key, name, higher_is_better: false, detail: false, state, updated: false }
     }
 
     /// A metric where higher is better.
     pub(crate) fn accuracy(key: &'static str) -> Self {
-        Self::new(key, true)
+        Self { higher_is_better: true, ..Self::loss(key) }
     }
 
     /// A diagnostic metric without a better direction, only shown where there is room.
     pub(crate) fn detail(key: &'static str) -> Self {
-        Self { detail: true, ..Self::new(key, true) }
-    }
-
-    fn new(key: &'static str, higher_is_better: bool) -> Self {
-        let name = Arc::new(key.to_string());
-        Self { key, name, higher_is_better, detail: false, state: NumericMetricState::new(), updated: false }
+        Self { detail: true, ..Self::accuracy(key) }
     }
 
     fn format(&self) -> FormatOptions {

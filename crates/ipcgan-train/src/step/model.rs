@@ -10,9 +10,6 @@ use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
 use crate::step::update::{StepGradients, Update};
 
-/// Name of the gradient norm of a classifier.
-pub(crate) const GRADIENT_NORM: &str = "gradient norm";
-
 /// A model that is trained in steps.
 pub(crate) trait StepModel: LearnerModel + TrainStep<Input: Batch, Output = StepMetrics> {
     /// One step on `micro_batches`: all updates, in order. Returns the metrics.
@@ -41,22 +38,6 @@ pub(crate) fn mean_update<M: StepModel, N: Module>(
         step_gradients.into_iter().map(|step| (step.gradients, step.metrics)).unzip();
     let update = Update::mean(network(&model), gradients, gradient_clip_norm, model.loss_scale());
     (update.gradients, StepMetrics::mean(metrics).with(norm, update.norm))
-}
-
-/// One update from the mean gradient of all micro-batches: the step of both classifiers.
-pub(crate) fn learn_in_one_update<M: StepModel, B: Batch>(
-    learner: &mut Learner<M>,
-    device_group: &DeviceGroup,
-    micro_batches: Vec<B>,
-    gradient_clip_norm: f64,
-    compute: impl Fn(&M, B) -> StepGradients + Sync,
-) -> StepMetrics {
-    let model = learner.model();
-    let step_gradients = device_group.step_gradients(&model, micro_batches, compute);
-    let (gradients, metrics) = mean_update(model, |model| model, step_gradients, gradient_clip_norm, GRADIENT_NORM);
-    // A skipped update counts as a step without gradients, because a checkpoint stores only the number of steps.
-    learner.optimizer_step(gradients.unwrap_or_default());
-    metrics
 }
 
 /// Accuracy of `logits` `[batch, classes]`.

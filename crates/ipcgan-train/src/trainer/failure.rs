@@ -19,7 +19,7 @@ impl<M: StepModel> Trainer<M> {
             value,
             step,
             checkpoint: self.checkpoints.checkpoints.newest(),
-            retry: self.retry_hint.rate.clone(),
+            retry: self.retry_hints.rate.clone(),
             float16: state.learner.model().loss_scale().state().is_some(),
         };
         self.stop("a loss diverged", error, state);
@@ -37,7 +37,7 @@ impl<M: StepModel> Trainer<M> {
             step,
             reason: reason.into(),
             checkpoint: self.checkpoints.checkpoints.newest(),
-            retry: self.retry_hint.batch.clone(),
+            retry: self.retry_hints.batch.clone(),
         };
         self.stop("a device failed", error, state);
     }

@@ -22,8 +22,10 @@ use burn::train::{
 use ipcgan_system::{catch_device_panic, try_catch_device_panic};
 
 pub(crate) use checkpoints::CheckpointSchedule;
+pub(crate) use launch::launch;
 pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
-pub(crate) use retry_hint::RetryHint;
+pub use retry_hint::RetryHint;
+pub(crate) use retry_hint::RetryHints;
 pub(crate) use selection::{MonitoredMetric, Selection};
 use state::{LoopState, Pending};
 pub(crate) use steps::StepPlan;
@@ -48,7 +50,7 @@ pub(crate) struct Trainer<M> {
     pub(crate) plan: StepPlan,
     pub(crate) checkpoints: CheckpointSchedule,
     pub(crate) selection: Selection,
-    pub(crate) retry_hint: RetryHint,
+    pub(crate) retry_hints: RetryHints,
     /// Steps done before this run, and the progress after them.
     pub(crate) resumed: (usize, StageProgress),
     /// Stops the whole training. (Burn's own interrupter of the stage is reset by its dashboard.)
@@ -92,8 +94,9 @@ impl<M: StepModel> Trainer<M> {
     ) -> Option<Vec<<M as TrainStep>::Input>> {
         match self.plan.next_batches(iterator) {
             Ok(Ok(batches)) => Some(batches),
-            Ok(Err(reason)) => {
-                let error = TrainingError::Stopped { step: state.step, reason };
+            Ok(Err(found)) => {
+                let expected = self.plan.micro_batches_per_step;
+                let error = TrainingError::DataEnded { step: state.step, found, expected };
                 self.stop("the training data ended early", error, state);
                 None
             }
@@ -187,6 +190,7 @@ impl<M: StepModel> Trainer<M> {
             progress,
             pending: None,
             diverged: false,
+            stopped_early: false,
             saved: Instant::now(),
             stepped: Instant::now(),
             monitors: self.monitors.lock().expect("no holder panics").take().expect("a trainer runs once"),
@@ -198,7 +202,7 @@ impl<M: StepModel> Trainer<M> {
     }
 
     /// Waits for logs and checkpoints, and stores the result of the loop.
-    fn finish(&self, stopped_early: bool, state: &mut LoopState<M>) {
+    fn finish(&self, state: &mut LoopState<M>) {
         let recorded = state.monitors.recorder.finish();
         // Waits for the last checkpoint, which reports errors through the interrupter; the dashboard resets that when
         // the training ends.
@@ -211,7 +215,7 @@ impl<M: StepModel> Trainer<M> {
             self.stop.stop(Some("stopped"));
         }
         outcome.steps_done = state.step;
-        outcome.stopped_early = stopped_early;
+        outcome.stopped_early = state.stopped_early;
         outcome.progress = state.progress.clone();
         if let Some(error) = failed {
             let (step, reason) = (state.step, error.to_string());
@@ -236,7 +240,6 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for Trainer<M> {
         let valid = valid.to_device(&self.device_group.main().clone().inner());
         learner.fork(self.device_group.main());
         let mut state = self.initial_state(components, learner);
-        let mut stopped_early = false;
         for (index, end) in self.plan.epoch_ends().into_iter().enumerate() {
             let epoch = index + 1;
             if state.step < end {
@@ -246,12 +249,14 @@ impl<M: StepModel> SupervisedLearningStrategy<M> for Trainer<M> {
                 break;
             }
             // Also after a run that was interrupted between the last step of an epoch and its validation.
-            if state.progress.validated < end && self.validate(epoch, &valid, &mut state) {
-                stopped_early = true;
+            if state.progress.validated < end {
+                self.validate(epoch, &valid, &mut state);
+            }
+            if state.stopped_early {
                 break;
             }
         }
-        self.finish(stopped_early, &mut state);
+        self.finish(&mut state);
         (state.learner.model(), state.components.event_processor)
     }
 }

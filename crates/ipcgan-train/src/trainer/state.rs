@@ -25,6 +25,8 @@ pub(super) struct LoopState<M: StepModel> {
     pub(super) pending: Option<Pending>,
     /// Whether a loss diverged or a device failed, so that no further checkpoint is written.
     pub(super) diverged: bool,
+    /// Whether early stopping ends the stage.
+    pub(super) stopped_early: bool,
     /// Time of the last checkpoint.
     pub(super) saved: Instant,
     /// End of the last step.

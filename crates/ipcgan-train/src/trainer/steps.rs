@@ -26,23 +26,20 @@ impl StepPlan {
         (1..=epochs).map(|epoch| epoch * self.steps / epochs).collect()
     }
 
-    /// The micro-batches of the next step. The inner error is that `batches` ended early: an incomplete step would have
-    /// other gradients, and an epoch without it fewer steps than a run resumed in it.
+    /// The micro-batches of the next step. The inner error is how many were left where `batches` ended early: an
+    /// incomplete step would have other gradients, and an epoch without it fewer steps than a run resumed in it.
     ///
     /// # Errors
     /// A batch cannot be read.
     pub(super) fn next_batches<B>(
         self,
         batches: impl Iterator<Item = Result<B, DatasetError>>,
-    ) -> Result<Result<Vec<B>, String>, DatasetError> {
+    ) -> Result<Result<Vec<B>, usize>, DatasetError> {
         let count = self.micro_batches_per_step;
         let batches: Vec<B> = batches.take(count).collect::<Result<_, _>>()?;
-        Ok(match batches.len() == count {
-            true => Ok(batches),
-            false => Err(format!(
-                "the training data ended after {} of {count} micro-batches of the next step",
-                batches.len()
-            )),
+        Ok(match batches.len() {
+            found if found < count => Err(found),
+            _ => Ok(batches),
         })
     }
 
@@ -85,6 +82,6 @@ mod tests {
         let [first, second] = [(); 2].map(|()| plan.next_batches(&mut batches).unwrap());
 
         assert_eq!(first, Ok(vec![10, 11]));
-        assert_eq!(second.unwrap_err(), "the training data ended after 1 of 2 micro-batches of the next step");
+        assert_eq!(second, Err(1));
     }
 }

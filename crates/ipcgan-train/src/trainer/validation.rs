@@ -36,20 +36,18 @@ impl<M: StepModel> Trainer<M> {
         }
     }
 
-    /// Validates, and updates the best checkpoint; whether early stopping ends the stage.
-    pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) -> bool {
+    /// Validates, updates the best checkpoint, and decides on early stopping.
+    pub(super) fn validate(&self, epoch: usize, loader: &ValidLoader<M>, state: &mut LoopState<M>) {
         if let Err(reason) = catch_device_panic(|| state.validate(epoch, loader)) {
-            self.stop_on_device_failure(&reason, None, state);
-            return false;
+            return self.stop_on_device_failure(&reason, None, state);
         }
         if state.should_stop() {
-            self.checkpoint(state);
-            return false;
+            return self.checkpoint(state);
         }
         let metrics = state.validation_metrics(&self.selection.validation_metrics, epoch);
         state.monitors.recorder.validation(state.step, metrics.iter().map(|(name, value)| (*name, *value)));
         self.selection.update(&mut state.progress, state.step, metrics);
         self.checkpoint(state);
-        self.selection.stops(&state.progress)
+        state.stopped_early = self.selection.stops(&state.progress);
     }
 }

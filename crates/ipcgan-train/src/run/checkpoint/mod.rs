@@ -10,14 +10,13 @@ use std::{fs, io};
 
 use ipcgan_system::write_atomic;
 
-pub(crate) use record_files::SaveAlways;
+pub(crate) use record_files::{RecordKind, SaveAlways};
+pub use state::CheckpointFault;
 pub(crate) use state::{Best, StageProgress, check, is_checkpoint};
 use state::{STATE, State, checksum, state};
 
 use crate::{RunFolder, Stage, TrainingConfig, TrainingError};
 
-/// Records of a checkpoint: model, optimizer, scheduler.
-const RECORDS: usize = 3;
 /// Extension of a checkpoint folder that is being written.
 const PART: &str = "part";
 
@@ -55,7 +54,7 @@ pub(crate) struct Found {
     /// Step of the newest intact checkpoint; zero if there is none.
     pub(crate) step: usize,
     /// Newer damaged checkpoints, with the reason.
-    pub(crate) damaged: Vec<(PathBuf, String)>,
+    pub(crate) damaged: Vec<(PathBuf, CheckpointFault)>,
 }
 
 impl Checkpoints {
@@ -97,7 +96,7 @@ impl Checkpoints {
             }
         }
         let mut complete = self.complete();
-        let mut damaged: Vec<(PathBuf, String)> = Vec::new();
+        let mut damaged: Vec<(PathBuf, CheckpointFault)> = Vec::new();
         while let Some(step) = complete.pop() {
             let folder = self.at(step);
             let Err(reason) = check(&folder) else {
@@ -146,7 +145,7 @@ impl Checkpoints {
         state(&path).map(|state| state.progress).map_err(|reason| TrainingError::Checkpoint { path, reason })
     }
 
-    /// Starts the checkpoint of `step`; its three records follow.
+    /// Starts the checkpoint of `step`; its records follow.
     pub(crate) fn begin(&self, step: usize, progress: StageProgress) {
         let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
         incomplete.insert(step, State { step, progress, checksums: BTreeMap::new() });
@@ -184,7 +183,7 @@ impl Checkpoints {
         let mut incomplete = self.incomplete.lock().expect("no save panics while it holds the lock");
         let Some(state) = incomplete.get_mut(&step) else { return Ok(()) };
         state.checksums.insert(name, checksum);
-        if state.checksums.len() == RECORDS {
+        if state.checksums.len() == RecordKind::ALL.len() {
             let text = serde_json::to_vec_pretty(state).expect("numbers and names turn into JSON");
             let best = state.progress.best.as_ref().map(|best| best.step);
             incomplete.remove(&step);
@@ -205,14 +204,10 @@ impl Checkpoints {
 }
 
 /// The error if no checkpoint is intact; `damaged` lists all of them, newest first.
-fn none_intact(damaged: Vec<(PathBuf, String)>) -> TrainingError {
+fn none_intact(damaged: Vec<(PathBuf, CheckpointFault)>) -> TrainingError {
     let older = damaged.len() - 1;
     let (path, reason) = damaged.into_iter().next().expect("a checkpoint is damaged");
-    let left = match older {
-        0 => "there is no other checkpoint of this stage".into(),
-        _ => format!("the older ones ({older}) are damaged as well"),
-    };
-    TrainingError::NoIntactCheckpoint { path, reason: format!("{reason}; {left}") }
+    TrainingError::NoIntactCheckpoint { path, reason, older }
 }
 
 /// Renames the complete checkpoint `part` to `folder`, replacing an older one of the same step.
@@ -288,8 +283,9 @@ mod tests {
         let Found { step, damaged } = checkpoints.find().unwrap();
 
         assert_eq!(step, 5);
-        assert_eq!(damaged[0], (checkpoints.at(15), "model.bpk is damaged: its checksum does not match".into()));
-        assert!(damaged[1].1.starts_with("optimizer.bpk cannot be read"));
+        assert_eq!(damaged[0].0, checkpoints.at(15));
+        assert_eq!(damaged[0].1.to_string(), "model.bpk is damaged: its checksum does not match");
+        assert!(damaged[1].1.to_string().starts_with("optimizer.bpk cannot be read"));
         assert_eq!(checkpoints.complete(), [5]);
     }
 

@@ -12,6 +12,38 @@ use crate::step::loss_scale::LossScaleState;
 /// File that marks a checkpoint as complete and stores the checksums of its records.
 pub(super) const STATE: &str = "state.json";
 
+/// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointFault {
+    /// A file cannot be read.
+    #[error("{file} cannot be read: {error}")]
+    Unreadable {
+        /// Name of the file.
+        file: String,
+        /// The I/O error.
+        error: io::Error,
+    },
+    /// The checksum of a record does not match.
+    #[error("{file} is damaged: its checksum does not match")]
+    Checksum {
+        /// Name of the file.
+        file: String,
+    },
+    /// The state file is not valid JSON.
+    #[error("{STATE} is damaged: {0}")]
+    State(serde_json::Error),
+    /// A record cannot be loaded, for the reason that Burn gives.
+    #[error("{0}")]
+    Record(String),
+    /// The weights are those of another configuration.
+    #[error("does not fit this configuration: {0}")]
+    Mismatch(String),
+    /// The settings of its run are missing.
+    #[error("is not in a run folder, whose config.json has its settings; use it in its original location")]
+    NoRun,
+}
+
 /// Progress of a stage, stored with its records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StageProgress {
@@ -56,21 +88,25 @@ pub(crate) fn is_checkpoint(folder: &Path) -> bool {
     folder.join(STATE).is_file()
 }
 
-/// Verifies the checksums of all records; the error names the fault.
-pub(crate) fn check(folder: &Path) -> Result<(), String> {
-    for (name, expected) in state(folder)?.checksums {
-        match checksum(&folder.join(&name)) {
-            Err(error) => return Err(format!("{name} cannot be read: {error}")),
-            Ok(found) if found != expected => return Err(format!("{name} is damaged: its checksum does not match")),
+/// Verifies the checksums of all records.
+///
+/// # Errors
+/// The first fault.
+pub(crate) fn check(folder: &Path) -> Result<(), CheckpointFault> {
+    for (file, expected) in state(folder)?.checksums {
+        match checksum(&folder.join(&file)) {
+            Err(error) => return Err(CheckpointFault::Unreadable { file, error }),
+            Ok(found) if found != expected => return Err(CheckpointFault::Checksum { file }),
             Ok(_) => (),
         }
     }
     Ok(())
 }
 
-pub(super) fn state(folder: &Path) -> Result<State, String> {
-    let text = fs::read(folder.join(STATE)).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&text).map_err(|error| format!("{STATE} is damaged: {error}"))
+pub(super) fn state(folder: &Path) -> Result<State, CheckpointFault> {
+    let unreadable = |error| CheckpointFault::Unreadable { file: STATE.into(), error };
+    let text = fs::read(folder.join(STATE)).map_err(unreadable)?;
+    serde_json::from_slice(&text).map_err(CheckpointFault::State)
 }
 
 pub(super) fn checksum(file: &Path) -> io::Result<u32> {

@@ -4,36 +4,50 @@ mod loaders;
 mod model;
 mod monitor;
 mod objective;
+mod optimizer;
 mod samples;
+mod saved_generator;
+mod step;
 
 pub use model::AgingModel;
+pub use optimizer::{gan_lr_scheduler, gan_optimizer};
+pub(crate) use saved_generator::load_saved_generator;
 
 use std::sync::Arc;
 
-use ipcgan_model::Generator;
+use ipcgan_model::weights::Network;
+use ipcgan_model::{Discriminator, Generator};
 use loaders::{prototypes, train_loader, valid_loader};
 use monitor::GanMonitor;
-use objective::{DIVERSITY, discriminator_objective, generator_objective};
+use objective::{
+    AGE_ACCURACY, DISCRIMINATOR_GRADIENT_NORM, DIVERSITY, GENERATOR_GRADIENT_NORM, discriminator_objective,
+    generator_objective,
+};
 use samples::SampleGrids;
+use saved_generator::saved_generator;
 
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use crate::config::{CommonSettings, SelectionMetric, StageSettings};
+use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::realism::REALISM_AND_AGE;
 use crate::metric::set::MetricSet;
+use crate::run::summary::StageResult;
 use crate::stage::context::{Pretrained, StageContext};
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
-use crate::stage::training::TrainingStage;
 use crate::step::objective::OBJECTIVE;
-use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
-use crate::trainer::MonitoredMetric;
+use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
 
 /// The ageing stage.
 pub(super) struct GanStage;
 
 impl StageDefinition for GanStage {
+    fn name(&self) -> &'static str {
+        "aging"
+    }
+
     fn settings(&self, config: &TrainingConfig) -> CommonSettings {
         config.aging.common()
     }
@@ -43,7 +57,7 @@ impl StageDefinition for GanStage {
     }
 
     fn networks(&self) -> &'static [&'static str] {
-        &["generator", "discriminator"]
+        &[Generator::KIND, Discriminator::KIND]
     }
 
     fn fixed_settings(&self) -> &'static [&'static str] {
@@ -75,86 +89,60 @@ impl StageDefinition for GanStage {
             activations: config.generator.num_activations() + config.discriminator.num_activations(size),
         }
     }
-}
 
-impl TrainingStage for GanStage {
-    type Model = AgingModel;
-
-    fn parts(&self, context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
-        // Costs are measured with full steps, which need more memory than the pretraining, and without prototypes, whose
-        // statistics take a pass over all faces and do not change the cost of a step.
-        let mut training = context.config.aging.clone();
-        let prototypes = match pretrained {
-            Pretrained::Untrained => {
-                training.pretraining_steps = 0;
-                None
-            }
-            Pretrained::FromRun => prototypes(context)?,
-        };
-        let training = &training;
-        let (alexnet, _) = context.alexnet(pretrained)?;
-        let samples =
-            SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
-        let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
-        let precision = context.config.precision;
-        let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
-        let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
-        let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
-        let model = match training.ema_decay {
-            0.0 => model,
-            _ => model.with_ema(generator()),
-        };
-        let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
-        let metrics = move |metrics: MetricSet<AgingModel>| {
-            let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
-            let metrics = metrics.accuracy("age accuracy").detail(DIVERSITY);
-            let metrics = metrics.detail("discriminator gradient norm").detail("generator gradient norm");
-            let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy("age accuracy");
-            metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
-        };
-        let mut monitor = GanMonitor::new(context.session.notices.clone());
-        Ok(StageParts {
-            model,
-            optimizer: gan_optimizer(training),
-            lr_scheduler: gan_lr_scheduler(training),
-            train: train_loader(context, prototypes.clone())?,
-            valid: valid_loader(context, prototypes)?,
-            metrics: Box::new(metrics),
-            selection_metric: match training.selection_metric {
-                SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
-                SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
-            },
-            observer: Some(Arc::new(samples)),
-            monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
-        })
+    fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
+        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        context.save(&saved_generator(context, &model)?, &context.config.generator)?;
+        context.save(&model.discriminator, &context.config.discriminator)?;
+        Ok(result)
     }
 
-    fn save(&self, model: AgingModel, context: &StageContext) -> Result<(), TrainingError> {
-        context.save("generator", &recalibrated(context, model.ema_generator())?, &context.config.generator)?;
-        context.save("discriminator", &model.discriminator, &context.config.discriminator)
+    fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
+        measure(context, parts(context, Pretrained::Untrained)?)
     }
 }
 
-/// `generator` after batch-norm recalibration on the first faces of the stage, if it is enabled.
-pub(crate) fn recalibrated(context: &StageContext, generator: &Generator) -> Result<Generator, TrainingError> {
+/// Model, optimizers, learning-rate schedules, data loaders and metrics.
+fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
     let training = &context.config.aging;
-    if training.recalibration_batches == 0 {
-        return Ok(generator.clone());
-    }
-    let stream = train_loader(context, None)?.to_device(&context.autodiff_device());
-    let stream = stream.slice(0, training.recalibration_batches * training.batch_size);
-    let mut failed = None;
-    // Stops at the first batch that cannot be read, and returns the error.
-    let batches = stream.iter().map_while(|batch| match batch {
-        Ok(batch) => Some((batch.source, batch.target)),
-        Err(error) => {
-            failed = Some(error.to_string());
-            None
-        }
-    });
-    let generator = generator.clone().recalibrate_batch_norm(batches);
-    match failed {
-        None => Ok(generator),
-        Some(reason) => Err(TrainingError::Stopped { step: training.steps, reason }),
-    }
+    let prototypes = match pretrained {
+        // Their statistics take a pass over all faces and do not change the cost of a step.
+        Pretrained::Untrained => None,
+        Pretrained::FromRun => prototypes(context)?,
+    };
+    let (alexnet, _) = context.alexnet(pretrained)?;
+    let samples =
+        SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
+    let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
+    let precision = context.config.precision;
+    let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
+    let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
+    let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
+    let model = match training.ema_decay {
+        0.0 => model,
+        _ => model.with_ema(generator()),
+    };
+    let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
+    let metrics = move |metrics: MetricSet<AgingModel>| {
+        let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
+        let metrics = metrics.accuracy(AGE_ACCURACY).detail(DIVERSITY);
+        let metrics = metrics.detail(DISCRIMINATOR_GRADIENT_NORM).detail(GENERATOR_GRADIENT_NORM);
+        let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy(AGE_ACCURACY);
+        metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
+    };
+    let mut monitor = GanMonitor::new(context.session.notices.clone());
+    Ok(StageParts {
+        model,
+        optimizer: gan_optimizer(training),
+        lr_scheduler: gan_lr_scheduler(training),
+        train: train_loader(context, prototypes.clone())?,
+        valid: valid_loader(context, prototypes)?,
+        metrics: Box::new(metrics),
+        selection_metric: match training.selection_metric {
+            SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
+            SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
+        },
+        observer: Some(Arc::new(samples)),
+        monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
+    })
 }

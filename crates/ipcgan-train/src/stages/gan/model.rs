@@ -4,23 +4,27 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
-use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
+use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
 use ipcgan_model::{AlexNet, Discriminator, Generator, diversity, update_together};
 
 use super::objective::{
-    DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
+    AGE_ACCURACY, DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
     pretraining_objective,
 };
 use crate::config::AgingTraining;
 use crate::metric::realism::AgingValidation;
 use crate::stages::frozen::Frozen;
-use crate::step::devices::DeviceGroup;
 use crate::step::ema::{ema_decay, ema_update, first_parameter};
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
-use crate::step::model::{StepModel, accuracy, largest, mean_update};
+use crate::step::model::{accuracy, largest};
 use crate::step::update::{StepGradients, gradients};
+
+/// Fields of [`AgingModel`], which name its networks in parameter groups and checkpoints.
+pub(super) const GENERATOR_FIELD: &str = "generator";
+pub(super) const DISCRIMINATOR_FIELD: &str = "discriminator";
+const EMA_FIELD: &str = "ema";
 
 /// The networks of IPCGAN in training.
 #[derive(Module, Debug)]
@@ -35,12 +39,12 @@ pub struct AgingModel {
     #[module(skip)]
     alexnet: Frozen,
     #[module(skip)]
-    config: AgingTraining,
+    pub(crate) config: AgingTraining,
     /// Number of generator updates done.
     #[module(skip)]
     updates: usize,
     #[module(skip)]
-    loss_scale: LossScale,
+    pub(crate) loss_scale: LossScale,
 }
 
 impl AgingModel {
@@ -66,6 +70,11 @@ impl AgingModel {
     /// The EMA of the generator, or the generator itself without EMA; used for validation and saved weights.
     pub fn ema_generator(&self) -> &Generator {
         self.ema.as_ref().unwrap_or(&self.generator)
+    }
+
+    /// Field of a model with the settings `config` that holds its [`AgingModel::ema_generator`].
+    pub(super) fn ema_generator_field(config: &AgingTraining) -> &'static str {
+        if config.ema_decay > 0.0 { EMA_FIELD } else { GENERATOR_FIELD }
     }
 
     /// The source faces of `batch` aged to their target groups.
@@ -103,19 +112,19 @@ impl AgingModel {
         let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, windows);
         let (loss, metrics) = generator_objective(&self.config).training(&outputs, metrics(batch));
         let metrics =
-            metrics.with("age accuracy", accuracy(outputs.age_logits, batch.target.clone())).with(DIVERSITY, diversity);
+            metrics.with(AGE_ACCURACY, accuracy(outputs.age_logits, batch.target.clone())).with(DIVERSITY, diversity);
         StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
     }
 }
 
 impl AgingModel {
     /// Whether the next step belongs to the pretraining of the generator.
-    fn is_pretraining(&self) -> bool {
+    pub(super) fn is_pretraining(&self) -> bool {
         self.updates < self.config.pretraining_steps * self.config.generator_updates
     }
 
     /// Gradients of the generator's pretraining: the prototype loss alone, so that neither discriminator nor AlexNet runs.
-    fn pretraining_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
+    pub(super) fn pretraining_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         let (loss, metrics) = pretraining_objective(&self.config).training(&(batch.clone(), generated), metrics(batch));
         StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
     }
@@ -146,6 +155,7 @@ fn metrics(batch: &AgingBatch) -> StepMetrics {
     StepMetrics::new(size)
 }
 
+<<<<<<< HEAD
 impl StepModel for AgingModel {
     fn learn(learner: &mut Learner<Self>, device_group: &DeviceGroup, micro_batches: Vec<AgingBatch>) -> StepMetrics {
         let config = learner.model().config;
@@ -246,6 +256,17 @@ impl AgingModel {
         let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
         <Self as StepModel>::learn(learner, &device_group, vec![batch])
     }
+=======
+/// Diversity of the generated faces relative to their sources: ratio of the mean absolute deviations of pixels from
+/// their batch mean. 1 for a batch of one face. Falls with mode collapse.
+fn diversity(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
+    let deviation = |faces: Tensor<4>| {
+        let faces = faces.without_autodiff();
+        (faces.clone() - faces.mean_dim(0)).abs().mean()
+    };
+    const EPSILON: f64 = 1e-6;
+    (deviation(generated) + EPSILON) / (deviation(source) + EPSILON)
+>>>>>>> h-train
 }
 
 impl TrainStep for AgingModel {
@@ -293,7 +314,7 @@ impl InferenceStep for AgingModel {
         let metrics = generator_objective(&self.config).validation(&outputs, metrics(&batch));
         let GeneratorOutputs { maps: [.., features], age_logits, .. } = outputs;
         let real_features = alexnet.features(batch.real.clone());
-        let metrics = metrics.with("age accuracy", accuracy(age_logits.clone(), batch.target.clone()));
+        let metrics = metrics.with(AGE_ACCURACY, accuracy(age_logits.clone(), batch.target.clone()));
         let [_, groups] = age_logits.dims();
         AgingValidation {
             metrics,
@@ -319,11 +340,11 @@ mod tests {
     use std::thread;
 
     use burn::tensor::{Device, Int};
+    use burn::train::Learner;
     use ipcgan_model::{AUGMENTATION_DRAWS, AlexNetConfig, Precision};
 
     use super::*;
-    use crate::step::optimizers::{gan_lr_scheduler, gan_optimizer};
-    use crate::{Preset, TrainingConfig};
+    use crate::{Preset, TrainingConfig, gan_lr_scheduler, gan_optimizer};
 
     /// Metrics of three steps of small networks in `precision`; `step` is called before each.
     fn steps(precision: Precision, step: impl Fn()) -> Vec<(&'static str, f64)> {

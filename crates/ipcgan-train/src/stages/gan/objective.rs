@@ -15,7 +15,12 @@ use crate::step::objective::{Loss, Objective};
 pub(super) const DISCRIMINATOR: &str = "discriminator";
 pub(super) const ADVERSARIAL: &str = "adversarial";
 pub(super) const DIVERSITY: &str = "diversity";
-/// Name of the prototype loss, the only one of the pretraining.
+/// Names of the other metrics of a step.
+pub(super) const AGE_ACCURACY: &str = "age accuracy";
+pub(super) const DISCRIMINATOR_GRADIENT_NORM: &str = "discriminator gradient norm";
+pub(super) const GENERATOR_GRADIENT_NORM: &str = "generator gradient norm";
+/// Names of losses of the generator; the prototype loss is the only one of the pretraining.
+const IDENTITY: &str = "identity";
 const PROTOTYPE: &str = "prototype";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
@@ -41,8 +46,8 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
         // The discriminator learns as well, so its scores of held-out faces at different steps cannot be compared.
         Loss::new(ADVERSARIAL, weights.adversarial, GeneratorOutputs::adversarial).without_validation(),
         match config.identity_loss {
-            IdentityLoss::Conv5 => Loss::new("identity", weights.identity, GeneratorOutputs::identity),
-            IdentityLoss::Perceptual => Loss::new("identity", weights.identity, GeneratorOutputs::perceptual_identity),
+            IdentityLoss::Conv5 => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::identity),
+            IdentityLoss::Perceptual => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::perceptual_identity),
         },
         Loss::new("age", weights.age, GeneratorOutputs::age),
         Loss::new("reconstruction", weights.reconstruction, GeneratorOutputs::reconstruction).optional(),

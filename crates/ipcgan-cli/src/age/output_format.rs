@@ -49,9 +49,10 @@ impl FromStr for OutputFormat {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.trim().to_ascii_lowercase().as_str() {
             "same" => Ok(Self::Same),
-            name => name.parse().map(Self::Fixed).map_err(|error| {
-                InvalidValue::new(format!("{error}; `same` keeps the format of the photo"))
-            }),
+            name => name
+                .parse()
+                .map(Self::Fixed)
+                .map_err(|error| InvalidValue::new(format!("{error}; `same` keeps the format of the photo"))),
         }
     }
 }

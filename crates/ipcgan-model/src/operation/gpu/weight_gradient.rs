@@ -22,8 +22,6 @@ use super::{dims, in_float32};
 
 /// Threads of a workgroup, which every GPU permits.
 const THREADS: usize = 256;
-/// Outputs of a thread.
-const THREAD_ROWS: usize = 4;
 /// Workgroups in all, approximately.
 const WORKGROUPS: usize = 512;
 /// Minimum number of positions of a part, if there are so many.
@@ -94,6 +92,7 @@ pub(in crate::operation) fn parameter_gradients(
         (rows * columns) as u32,
         columns as u32,
         tile.row_threads,
+        tile.thread_rows,
         tile.thread_columns,
         tile.depth,
     );
@@ -125,8 +124,10 @@ fn part_of(positions: usize, tiles: usize) -> usize {
 /// How a workgroup's tile of weights is distributed over its threads.
 #[derive(Clone, Copy, Debug)]
 struct Tile {
-    /// Threads along the outputs, of [`THREAD_ROWS`] each.
+    /// Threads along the outputs.
     row_threads: usize,
+    /// Outputs of a thread.
+    thread_rows: usize,
     /// Weights of an output that a thread computes.
     thread_columns: usize,
     /// Positions that are loaded at a time.
@@ -137,14 +138,14 @@ impl Tile {
     /// For `outputs` outputs. Both factors together take less than 16 KiB, which every GPU has.
     fn of(outputs: usize) -> Self {
         match outputs {
-            0..=4 => Self { row_threads: 1, thread_columns: 1, depth: 8 },
-            5..=32 => Self { row_threads: 4, thread_columns: 4, depth: 8 },
-            _ => Self { row_threads: 16, thread_columns: 4, depth: 16 },
+            0..=4 => Self { row_threads: 1, thread_rows: 4, thread_columns: 1, depth: 8 },
+            5..=32 => Self { row_threads: 4, thread_rows: 8, thread_columns: 8, depth: 4 },
+            _ => Self { row_threads: 8, thread_rows: 8, thread_columns: 8, depth: 8 },
         }
     }
 
     fn rows(&self) -> usize {
-        self.row_threads * THREAD_ROWS
+        self.row_threads * self.thread_rows
     }
 
     fn columns(&self) -> usize {
@@ -179,17 +180,17 @@ fn products_kernel(
     map: FastDivmod<u32>,
     map_row: FastDivmod<u32>,
     #[comptime] row_threads: usize,
+    #[comptime] thread_rows: usize,
     #[comptime] thread_columns: usize,
     #[comptime] depth: usize,
 ) {
     let threads = comptime![THREADS];
-    let thread_rows = comptime![THREAD_ROWS];
     let column_threads = comptime![THREADS / row_threads];
-    let rows = comptime![row_threads * THREAD_ROWS];
+    let rows = comptime![row_threads * thread_rows];
     let columns = comptime![column_threads * thread_columns];
     let left_loads = comptime![(rows * depth).div_ceil(THREADS)];
-    let right_step = comptime![THREADS / columns];
-    let right_loads = comptime![depth / right_step];
+    let right_step = comptime![(THREADS / columns).max(1)];
+    let right_terms = comptime![columns.div_ceil(THREADS)];
     let unit = UNIT_POS as usize;
     let group = CUBE_POS_Y as usize;
     let part = CUBE_POS_Z as usize;
@@ -197,20 +198,25 @@ fn products_kernel(
     let first_output = CUBE_POS_X as usize / column_tiles * rows;
     let first_term = CUBE_POS_X as usize % column_tiles * columns;
 
-    // The term of the right factor that the thread loads.
+    // The terms of the right factor that the thread loads.
     let right_column = unit % columns;
-    let term = first_term + right_column;
-    let tap = term / window.inputs;
-    let channel = group * window.inputs + term % window.inputs;
-    let tap_row = tap / window.kernel;
-    let tap_column = tap % window.kernel;
-    let is_bias = tap >= window.kernel * window.kernel;
+    let mut channels = Array::<usize>::new(right_terms);
+    let mut tap_rows = Array::<usize>::new(right_terms);
+    let mut tap_columns = Array::<usize>::new(right_terms);
+    #[unroll]
+    for index in 0..right_terms {
+        let term = first_term + right_column + index * threads;
+        let tap = term / window.inputs;
+        channels[index] = group * window.inputs + term % window.inputs;
+        tap_rows[index] = tap / window.kernel;
+        tap_columns[index] = tap % window.kernel;
+    }
 
     let mut left = Shared::<[f32]>::new_slice(comptime![rows * depth]);
     let mut right = Shared::<[f32]>::new_slice(comptime![columns * depth]);
-    let mut sums = Array::<f32>::new(comptime![THREAD_ROWS * thread_columns]);
+    let mut sums = Array::<f32>::new(comptime![thread_rows * thread_columns]);
     #[unroll]
-    for index in 0..comptime![THREAD_ROWS * thread_columns] {
+    for index in 0..comptime![thread_rows * thread_columns] {
         sums[index] = 0.0f32;
     }
     let row = unit / column_threads * thread_rows;
@@ -237,28 +243,33 @@ fn products_kernel(
             }
         }
         #[unroll]
-        for load in 0..right_loads {
+        for load in 0..comptime![depth / right_step] {
             let offset = unit / columns + load * right_step;
             let position = start + offset;
-            let mut value = 0.0f32;
-            if term < window.terms && position < last {
-                if is_bias {
-                    value = 1.0f32;
-                } else {
-                    let (image, place) = map.div_mod(position as u32);
-                    let (map_y, map_x) = map_row.div_mod(place);
-                    let pixel_y = map_y as usize * window.stride + tap_row;
-                    let pixel_x = map_x as usize * window.stride + tap_column;
-                    let inside_y = pixel_y >= window.pad && pixel_y < window.height + window.pad;
-                    let inside_x = pixel_x >= window.pad && pixel_x < window.width + window.pad;
-                    if inside_y && inside_x {
-                        let line = image as usize * window.height + pixel_y - window.pad;
-                        let pixel = line * window.width + pixel_x - window.pad;
-                        value = x[pixel * window.groups * window.inputs + channel];
+            let (image, place) = map.div_mod(position as u32);
+            let (map_y, map_x) = map_row.div_mod(place);
+            #[unroll]
+            for index in 0..right_terms {
+                let right_column = right_column + index * threads;
+                let mut value = 0.0f32;
+                if first_term + right_column < window.terms && position < last {
+                    // The bias is the term after the last tap.
+                    if tap_rows[index] >= window.kernel {
+                        value = 1.0f32;
+                    } else {
+                        let pixel_y = map_y as usize * window.stride + tap_rows[index];
+                        let pixel_x = map_x as usize * window.stride + tap_columns[index];
+                        let inside_y = pixel_y >= window.pad && pixel_y < window.height + window.pad;
+                        let inside_x = pixel_x >= window.pad && pixel_x < window.width + window.pad;
+                        if inside_y && inside_x {
+                            let line = image as usize * window.height + pixel_y - window.pad;
+                            let pixel = line * window.width + pixel_x - window.pad;
+                            value = x[pixel * window.groups * window.inputs + channels[index]];
+                        }
                     }
                 }
+                right[offset * columns + right_column] = value;
             }
-            right[offset * columns + right_column] = value;
         }
         sync_cube();
         for offset in 0..depth {

@@ -1,0 +1,422 @@
+//! Convolutions and their adjoints in float32 as implicit GEMM, one launch each.
+//!
+//! A convolution is the product of the input pixels in the window of each position, `[positions, taps * inputs]`, which are
+//! read where they are instead of being copied into a matrix (im2col), and the weights, `[taps * inputs, outputs]`. A
+//! workgroup computes a tile of positions and outputs: it loads a few terms of both factors into shared memory at a time,
+//! and each thread adds their products to a few outputs in registers. The epilogue adds the bias and applies the activation.
+//!
+//! In the adjoint (the gradient by the input, or a transposed convolution), the pixels of a phase, whose row and column have
+//! the same remainders by the stride, share the taps that reach them; each phase has workgroups of its own.
+//!
+//! Maps and weights are read in any memory layout; outputs are channels last.
+
+#![expect(clippy::manual_div_ceil, reason = "CubeCL translates the operators of a kernel")]
+
+use burn::backend::Cube;
+use burn::backend::ops::FloatTensorOps;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+use cubecl::std::FastDivmod;
+use ipcgan_kernels::ConvParams;
+
+use super::dims;
+use super::kernel::{contiguous, empty};
+
+/// Threads of a workgroup, which every GPU permits.
+const THREADS: usize = 256;
+/// Workgroups that occupy a GPU, approximately.
+const WORKGROUPS: usize = 256;
+
+/// What follows the product.
+#[derive(Clone, Debug, Default)]
+pub(in crate::operation) struct Epilogue {
+    /// `[outputs]`.
+    pub(in crate::operation) bias: Option<CubeTensor>,
+    /// Slope of the activation below zero.
+    pub(in crate::operation) slope: Option<f32>,
+}
+
+/// The convolution of `x` `[batch, inputs, height, width]` with `weight` `[outputs, inputs of a group, kernel, kernel]`.
+pub(in crate::operation) fn convolve(
+    x: &CubeTensor,
+    weight: &CubeTensor,
+    params: &ConvParams,
+    epilogue: Epilogue,
+) -> CubeTensor {
+    let [_, _, height, width] = dims::<Cube, 4>(x);
+    let [outputs, inputs, ..] = dims::<Cube, 4>(weight);
+    let sides = [height, width].map(|side| params.output_side(side));
+    let channels = Channels { outputs: outputs / params.groups, inputs };
+    launch(x, weight, params, Direction::Forward, channels, sides, epilogue)
+}
+
+/// The adjoint of the convolution with `weight`: of `y` `[batch, outputs, ..]`, to `[batch, inputs, height, width]`.
+pub(in crate::operation) fn convolve_adjoint(
+    y: &CubeTensor,
+    weight: &CubeTensor,
+    params: &ConvParams,
+    sides: [usize; 2],
+) -> CubeTensor {
+    let [outputs, inputs, ..] = dims::<Cube, 4>(weight);
+    let channels = Channels { outputs: inputs, inputs: outputs / params.groups };
+    launch(y, weight, params, Direction::Adjoint, channels, sides, Epilogue::default())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Adjoint,
+}
+
+/// Channels of a group that a product writes and reads.
+#[derive(Clone, Copy, Debug)]
+struct Channels {
+    outputs: usize,
+    inputs: usize,
+}
+
+/// From `x` to maps of `sides`.
+fn launch(
+    x: &CubeTensor,
+    weight: &CubeTensor,
+    params: &ConvParams,
+    direction: Direction,
+    Channels { outputs, inputs }: Channels,
+    sides: [usize; 2],
+    epilogue: Epilogue,
+) -> CubeTensor {
+    let ConvParams { kernel, stride, pad_before, groups, .. } = *params;
+    let [batch, _, height, width] = dims::<Cube, 4>(x);
+    let is_adjoint = direction == Direction::Adjoint;
+    let phases = if is_adjoint { stride } else { 1 };
+    let [rows, columns] = sides.map(|side| side.div_ceil(phases));
+    let positions = batch * rows * columns;
+    let tile = Tile::of(outputs, positions * groups * phases * phases);
+    let tiles = positions.div_ceil(tile.rows()) * outputs.div_ceil(tile.columns());
+    let (client, device) = (x.client.clone(), x.device.clone());
+    let output = empty(&client, &device, &[batch, sides[0], sides[1], groups * outputs]);
+    let [of_output, of_input, of_tap_row, of_tap_column] = strides(weight);
+    let (group_stride, output_stride, input_stride) = match direction {
+        Direction::Forward => (outputs * of_output, of_output, of_input),
+        Direction::Adjoint => (inputs * of_output, of_input, of_output),
+    };
+    let [image_stride, channel_stride, row_stride, column_stride] = strides(x);
+    let Epilogue { bias, slope } = epilogue;
+    let has_bias = bias.is_some();
+    // Without a bias the kernel does not read it.
+    let bias = bias.map_or_else(|| empty(&client, &device, &[1]), contiguous);
+    products_kernel::launch(
+        &client,
+        CubeCount::new_3d(tiles as u32, groups as u32, (phases * phases) as u32),
+        CubeDim::new_1d(THREADS as u32),
+        x.clone().into_buffer_arg(),
+        weight.clone().into_buffer_arg(),
+        bias.into_buffer_arg(),
+        output.clone().into_buffer_arg(),
+        MapsLaunch::new(height, width, image_stride, channel_stride, row_stride, column_stride),
+        WeightsLaunch::new(group_stride, output_stride, input_stride, of_tap_row, of_tap_column),
+        WindowLaunch::new(positions, outputs, groups, kernel, stride, pad_before, sides[0], sides[1]),
+        (rows * columns) as u32,
+        columns as u32,
+        inputs as u32,
+        slope.unwrap_or(1.0),
+        KernelKind { is_adjoint, has_bias, has_slope: slope.is_some() },
+        tile,
+    );
+    Cube::float_permute(output, &[0, 3, 1, 2])
+}
+
+fn strides(tensor: &CubeTensor) -> [usize; 4] {
+    let strides = tensor.meta.strides();
+    std::array::from_fn(|axis| strides[axis])
+}
+
+/// What a kernel is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct KernelKind {
+    is_adjoint: bool,
+    has_bias: bool,
+    has_slope: bool,
+}
+
+/// How a workgroup's tile of positions and outputs is distributed over its threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Tile {
+    /// Threads along the positions.
+    row_threads: usize,
+    /// Positions of a thread.
+    thread_rows: usize,
+    /// Outputs of a thread.
+    thread_columns: usize,
+    /// Terms that are loaded at a time.
+    depth: usize,
+}
+
+impl Tile {
+    /// For `outputs` outputs of each of `positions`. Both factors together take less than 16 KiB, which every GPU has.
+    fn of(outputs: usize, positions: usize) -> Self {
+        let large = match outputs {
+            0..=4 => Self { row_threads: 256, thread_rows: 2, thread_columns: 4, depth: 4 },
+            5..=32 => Self { row_threads: 64, thread_rows: 8, thread_columns: 8, depth: 4 },
+            _ => Self { row_threads: 32, thread_rows: 8, thread_columns: 8, depth: 8 },
+        };
+        let workgroups = positions.div_ceil(large.rows()) * outputs.div_ceil(large.columns());
+        match workgroups < WORKGROUPS && outputs > 4 {
+            true => Self { row_threads: 32, thread_rows: 2, thread_columns: 4, depth: 8 },
+            false => large,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.row_threads * self.thread_rows
+    }
+
+    fn columns(&self) -> usize {
+        THREADS / self.row_threads * self.thread_columns
+    }
+}
+
+/// Sizes of the input maps, and distances in memory.
+#[derive(CubeLaunch, CubeType)]
+struct Maps {
+    height: usize,
+    width: usize,
+    image: usize,
+    channel: usize,
+    row: usize,
+    column: usize,
+}
+
+/// Distances of weights in memory.
+#[derive(CubeLaunch, CubeType)]
+struct Weights {
+    group: usize,
+    output: usize,
+    input: usize,
+    tap_row: usize,
+    tap_column: usize,
+}
+
+/// Sizes of the product; `height` and `width` are those of the output maps.
+#[derive(CubeLaunch, CubeType)]
+struct Window {
+    positions: usize,
+    /// Of a group.
+    outputs: usize,
+    groups: usize,
+    kernel: usize,
+    stride: usize,
+    pad: usize,
+    height: usize,
+    width: usize,
+}
+
+/// The taps along one side that reach the pixels of a phase, in steps of the stride.
+#[derive(CubeType)]
+struct Taps {
+    first: usize,
+    count: usize,
+    /// What the position in the other maps is ahead of that in the phase, for the first tap.
+    ahead: usize,
+}
+
+#[cube]
+fn taps_of_phase(phase: usize, window: &Window) -> Taps {
+    let first = (phase + window.pad) % window.stride;
+    let mut count = 0usize;
+    if first < window.kernel {
+        count = (window.kernel - first + window.stride - 1) / window.stride;
+    }
+    Taps { first, count, ahead: (phase + window.pad - first) / window.stride }
+}
+
+#[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
+#[cube(launch)]
+fn products_kernel(
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    output: &mut [f32],
+    maps: &Maps,
+    weights: &Weights,
+    window: &Window,
+    map: FastDivmod<u32>,
+    map_row: FastDivmod<u32>,
+    inputs: FastDivmod<u32>,
+    slope: f32,
+    #[comptime] kind: KernelKind,
+    #[comptime] tile: Tile,
+) {
+    let threads = comptime![THREADS];
+    let thread_rows = comptime![tile.thread_rows];
+    let thread_columns = comptime![tile.thread_columns];
+    let depth = comptime![tile.depth];
+    let column_threads = comptime![THREADS / tile.row_threads];
+    let rows = comptime![tile.rows()];
+    let columns = comptime![tile.columns()];
+    let row_loads = comptime![tile.rows().div_ceil(THREADS)];
+    let row_step = comptime![(THREADS / tile.rows()).max(1)];
+    let column_loads = comptime![(tile.columns() * tile.depth).div_ceil(THREADS)];
+    let unit = UNIT_POS as usize;
+    let group = CUBE_POS_Y as usize;
+    let column_tiles = (window.outputs + columns - 1) / columns;
+    let first_position = CUBE_POS_X as usize / column_tiles * rows;
+    let first_output = CUBE_POS_X as usize % column_tiles * columns;
+
+    let phase_row = CUBE_POS_Z as usize / window.stride;
+    let phase_column = CUBE_POS_Z as usize % window.stride;
+    let of_row = taps_of_phase(phase_row, window);
+    let of_column = taps_of_phase(phase_column, window);
+    let mut tap_columns = window.kernel;
+    let mut taps = window.kernel * window.kernel;
+    if comptime![kind.is_adjoint] {
+        tap_columns = of_column.count;
+        taps = of_row.count * of_column.count;
+    }
+    let channels = inputs.divisor() as usize;
+    let terms = taps * channels;
+
+    // The positions whose pixels the thread loads: image, row and column of the first tap.
+    let load_row = unit % rows;
+    let mut images = Array::<usize>::new(row_loads);
+    let mut pixel_rows = Array::<usize>::new(row_loads);
+    let mut pixel_columns = Array::<usize>::new(row_loads);
+    #[unroll]
+    for index in 0..row_loads {
+        let position = first_position + load_row + index * threads;
+        let (image, place) = map.div_mod(position as u32);
+        let (map_y, map_x) = map_row.div_mod(place);
+        images[index] = image as usize * maps.image + group * channels * maps.channel;
+        if comptime![kind.is_adjoint] {
+            pixel_rows[index] = map_y as usize + of_row.ahead;
+            pixel_columns[index] = map_x as usize + of_column.ahead;
+        } else {
+            pixel_rows[index] = map_y as usize * window.stride;
+            pixel_columns[index] = map_x as usize * window.stride;
+        }
+    }
+
+    let mut left = Shared::<[f32]>::new_slice(comptime![tile.rows() * tile.depth]);
+    let mut right = Shared::<[f32]>::new_slice(comptime![tile.columns() * tile.depth]);
+    let mut sums = Array::<f32>::new(comptime![tile.thread_rows * tile.thread_columns]);
+    #[unroll]
+    for index in 0..comptime![tile.thread_rows * tile.thread_columns] {
+        sums[index] = 0.0f32;
+    }
+    let row = unit / column_threads * thread_rows;
+    let column = unit % column_threads;
+    let iterations = (terms + depth - 1) / depth;
+    for iteration in 0..iterations {
+        let start = iteration * depth;
+        #[unroll]
+        for load in 0..comptime![tile.depth / row_step] {
+            let offset = unit / rows + load * row_step;
+            let term = start + offset;
+            let (tap, channel) = inputs.div_mod(term as u32);
+            let tap_row = tap as usize / tap_columns;
+            let tap_column = tap as usize % tap_columns;
+            #[unroll]
+            for index in 0..row_loads {
+                let load_row = load_row + index * threads;
+                let mut value = 0.0f32;
+                if term < terms && first_position + load_row < window.positions {
+                    let pixel = images[index] + channel as usize * maps.channel;
+                    if comptime![kind.is_adjoint] {
+                        let inside_row = pixel_rows[index] >= tap_row && pixel_rows[index] < maps.height + tap_row;
+                        let inside_column =
+                            pixel_columns[index] >= tap_column && pixel_columns[index] < maps.width + tap_column;
+                        if inside_row && inside_column {
+                            let place = (pixel_rows[index] - tap_row) * maps.row
+                                + (pixel_columns[index] - tap_column) * maps.column;
+                            value = x[pixel + place];
+                        }
+                    } else {
+                        let pixel_row = pixel_rows[index] + tap_row;
+                        let pixel_column = pixel_columns[index] + tap_column;
+                        let inside_row = pixel_row >= window.pad && pixel_row < maps.height + window.pad;
+                        let inside_column = pixel_column >= window.pad && pixel_column < maps.width + window.pad;
+                        if inside_row && inside_column {
+                            let place =
+                                (pixel_row - window.pad) * maps.row + (pixel_column - window.pad) * maps.column;
+                            value = x[pixel + place];
+                        }
+                    }
+                }
+                left[offset * rows + load_row] = value;
+            }
+        }
+        #[unroll]
+        for load in 0..column_loads {
+            let place = load * threads + unit;
+            if place < columns * depth {
+                let out = first_output + place % columns;
+                let term = start + place / columns;
+                let mut value = 0.0f32;
+                if out < window.outputs && term < terms {
+                    let (tap, channel) = inputs.div_mod(term as u32);
+                    let mut tap_row = tap as usize / tap_columns;
+                    let mut tap_column = tap as usize % tap_columns;
+                    if comptime![kind.is_adjoint] {
+                        tap_row = of_row.first + tap_row * window.stride;
+                        tap_column = of_column.first + tap_column * window.stride;
+                    }
+                    let of_channels =
+                        group * weights.group + out * weights.output + channel as usize * weights.input;
+                    value = weight[of_channels + tap_row * weights.tap_row + tap_column * weights.tap_column];
+                }
+                right[place] = value;
+            }
+        }
+        sync_cube();
+        for offset in 0..depth {
+            let mut of_rows = Array::<f32>::new(thread_rows);
+            #[unroll]
+            for index in 0..thread_rows {
+                of_rows[index] = left[offset * rows + row + index];
+            }
+            #[unroll]
+            for index in 0..thread_columns {
+                let factor = right[offset * columns + column + index * column_threads];
+                #[unroll]
+                for thread_row in 0..thread_rows {
+                    sums[thread_row * thread_columns + index] += of_rows[thread_row] * factor;
+                }
+            }
+        }
+        // The next terms take the place of these.
+        sync_cube();
+    }
+
+    #[unroll]
+    for thread_row in 0..thread_rows {
+        let position = first_position + row + thread_row;
+        let (image, place) = map.div_mod(position as u32);
+        let (map_y, map_x) = map_row.div_mod(place);
+        let mut pixel_row = map_y as usize;
+        let mut pixel_column = map_x as usize;
+        if comptime![kind.is_adjoint] {
+            pixel_row = pixel_row * window.stride + phase_row;
+            pixel_column = pixel_column * window.stride + phase_column;
+        }
+        if position < window.positions && pixel_row < window.height && pixel_column < window.width {
+            let pixel = (image as usize * window.height + pixel_row) * window.width + pixel_column;
+            #[unroll]
+            for index in 0..thread_columns {
+                let out = first_output + column + index * column_threads;
+                if out < window.outputs {
+                    let channel = group * window.outputs + out;
+                    let mut value = sums[thread_row * thread_columns + index];
+                    if comptime![kind.has_bias] {
+                        value += bias[channel];
+                    }
+                    if comptime![kind.has_slope] {
+                        if value <= 0.0f32 {
+                            value *= slope;
+                        }
+                    }
+                    output[pixel * window.groups * window.outputs + channel] = value;
+                }
+            }
+        }
+    }
+}

@@ -46,7 +46,7 @@ fn photos_that_cannot_be_aged_are_rejected_with_the_reason() {
         ("/api/faces", &photo[..photo.len() / 2], 422, "the photo is a JPEG that is cut short; copy or download it"),
         ("/api/faces", &damaged, 422, "the photo is a damaged PNG; copy or download it"),
         ("/api/faces", &vec![0; 2 << 20], 413, "1 MB"),
-        ("/api/faces?age=60", &photo, 400, "no parameters"),
+        ("/api/faces?age=60", &photo, 400, "no query parameters"),
         ("/api/age", &photo, 400, "age"),
         ("/api/age?age=60", wall.get_ref(), 422, "no face"),
         ("/api/age?age=60&face=2", &photo, 422, "there is no face 2"),

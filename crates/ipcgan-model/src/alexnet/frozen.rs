@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 use ipcgan_kernels::Activation;
 
@@ -13,8 +12,7 @@ use crate::operation::{FrozenConv, algorithm_for, convolution};
 
 /// An AlexNet with frozen weights; gradients still flow through it to the faces.
 ///
-/// On the CPU the weights of its convolutions are packed once, on GPUs they are stored channels last, as Burn's kernels
-/// read them.
+/// On the CPU the weights of its convolutions are packed once; on other devices the network is unchanged.
 #[derive(Clone, Debug)]
 pub struct FrozenAlexNet {
     net: AlexNet,
@@ -34,7 +32,6 @@ impl FrozenAlexNet {
         let convolutions = algorithm_for(conv1, net.precision()).map(|algorithm| {
             Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| FrozenConv::new(conv, Activation::Relu, algorithm)))
         });
-        let net = if convolutions.is_some() { net } else { with_channels_last_weights(net) };
         Self { net: net.freeze(), convolutions }
     }
 
@@ -78,22 +75,6 @@ impl FrozenAlexNet {
     pub fn age_logits(&self, features: Tensor<4>) -> Tensor<2> {
         self.net.age_logits(features)
     }
-}
-
-/// `net`, whose convolutions have weights that are channels last in memory. Burn would order them so at each use.
-fn with_channels_last_weights(net: AlexNet) -> AlexNet {
-    let ordered = |conv: Conv2d| {
-        let weight = conv.weight.map(|weight| {
-            let [outputs, inputs, height, width] = weight.dims();
-            // A permuted tensor becomes contiguous when it is flattened.
-            let flat: Tensor<1> = weight.permute([0, 2, 3, 1]).flatten(0, 3);
-            flat.reshape([outputs, height, width, inputs]).permute([0, 3, 1, 2])
-        });
-        Conv2d { weight, ..conv }
-    };
-    let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = net.trunk.clone();
-    let [conv1, conv2, conv3, conv4, conv5] = [conv1, conv2, conv3, conv4, conv5].map(ordered);
-    AlexNet { trunk: Trunk { conv1, conv2, conv3, conv4, conv5, ..net.trunk }, ..net }
 }
 
 #[cfg(test)]

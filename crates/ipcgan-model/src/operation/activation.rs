@@ -1,7 +1,7 @@
 //! Activations.
 
 #[cfg(feature = "gpu")]
-mod gpu;
+pub(super) mod gpu;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu};

@@ -23,8 +23,13 @@ pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation, 
     match (product_engine(&x, precision), conv_params(layer, [height, width])) {
         (Engine::Cpu(algorithm), Some(params)) => cpu::convolution(layer, x, params, activation, algorithm),
         #[cfg(feature = "gpu")]
+        (Engine::Gpu, Some(params)) if gpu::fuses(layer, &x, precision) => {
+            gpu::convolution(layer, x, params, activation, precision)
+        }
+        #[cfg(feature = "gpu")]
         (Engine::Gpu, Some(params)) => {
-            activate(precision.run(layer, x, |layer, x| gpu::convolution(layer, x, params, precision)), activation)
+            let convolve = |layer: &Conv2d, x| gpu::convolution(layer, x, params, Activation::None, precision);
+            activate(precision.run(layer, x, convolve), activation)
         }
         _ => activate(precision.run(layer, x, Conv2d::forward), activation),
     }

@@ -30,7 +30,7 @@ pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -
 }
 
 /// Slope of the activation below zero. Not a negative one: then the output would not have the sign of the input.
-fn slope_of(activation: Activation) -> Option<f32> {
+pub(in crate::operation) fn slope_of(activation: Activation) -> Option<f32> {
     match activation {
         Activation::None => None,
         Activation::Relu => Some(0.0),
@@ -80,7 +80,7 @@ impl Backward<Cube, 1> for SlopedBackward {
 }
 
 /// `x` where `sign` is above zero, and `slope * x` elsewhere, in the memory layout of convolutions.
-fn sloped(sign: CubeTensor, x: CubeTensor, slope: f32) -> CubeTensor {
+pub(in crate::operation) fn sloped(sign: CubeTensor, x: CubeTensor, slope: f32) -> CubeTensor {
     let ([sign, x], restore) = channels_last_order([sign, x]);
     let output = empty_like(&x);
     let vector = vector_size(&[&sign, &x, &output]);

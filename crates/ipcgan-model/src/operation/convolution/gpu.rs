@@ -1,4 +1,5 @@
-//! Convolutions on GPUs: forward and input gradient by Burn; gradients of weights and bias by a kernel of our own.
+//! Convolutions on GPUs: in float32 by kernels of our own, in other number formats by Burn, but for the gradients of
+//! weights and bias.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -9,22 +10,44 @@ use burn::backend::{Autodiff, Backend, Cube, Dispatch, TensorMetadata, backend_e
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, FloatDType, Slice, Tensor};
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward};
-use ipcgan_kernels::ConvParams;
+use burn_cubecl::tensor::CubeTensor;
+use ipcgan_kernels::{Activation, ConvParams};
 
 use super::spec::UPSAMPLE_PARAMS;
 use crate::operation::Precision;
+use crate::operation::activation::activate;
+use crate::operation::activation::gpu::{slope_of, sloped};
 use crate::operation::gpu::dims;
+use crate::operation::gpu::implicit_gemm::{self, Epilogue};
 use crate::operation::gpu::weight_gradient::{BiasGradient, ParameterGradients, parameter_gradients};
 
-/// As [`super::convolution`], without activation.
-pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>, params: ConvParams, precision: Precision) -> Tensor<4> {
+/// Whether [`convolution`] computes the activation too, as the kernels of our own do.
+pub(super) fn fuses(layer: &Conv2d, x: &Tensor<4>, precision: Precision) -> bool {
+    let [outputs, ..] = layer.weight.dims();
+    Products::of(x.dtype(), outputs / layer.groups, layer.groups, precision) == Products::ImplicitGemm
+}
+
+/// As [`super::convolution`].
+///
+/// # Panics
+/// If there is an activation, but it is not computed too ([`fuses`]).
+pub(super) fn convolution(
+    layer: &Conv2d,
+    x: Tensor<4>,
+    params: ConvParams,
+    activation: Activation,
+    precision: Precision,
+) -> Tensor<4> {
+    let slope = slope_of(activation);
+    assert!(slope.is_none() || fuses(layer, &x, precision), "the activation is computed elsewhere");
+    let fused = slope.is_some() || activation == Activation::None;
+    let spec = ConvSpec { params, slope, precision };
     let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
-    Tensor::from_dispatch(match &layer.bias {
-        None => <Dispatch as GpuConvOps>::convolve(x, weight, params, precision),
-        Some(bias) => {
-            <Dispatch as GpuConvOps>::convolve_biased(x, weight, bias.val().into_dispatch(), params, precision)
-        }
-    })
+    let y = Tensor::from_dispatch(match &layer.bias {
+        None => <Dispatch as GpuConvOps>::convolve(x, weight, spec),
+        Some(bias) => <Dispatch as GpuConvOps>::convolve_biased(x, weight, bias.val().into_dispatch(), spec),
+    });
+    if fused { y } else { activate(y, activation) }
 }
 
 /// `layer`, the adjoint of a convolution with [`UPSAMPLE_PARAMS`].
@@ -37,63 +60,55 @@ pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, prec
 #[backend_extension(Cube, Autodiff)]
 trait GpuConvOps: Backend {
     /// Convolution of a square window with `[outputs, inputs of a group, kernel, kernel]`.
-    fn convolve(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        params: ConvParams,
-        precision: Precision,
-    ) -> FloatTensor<Self>;
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self>;
 
     /// The same, with a bias of each output.
     fn convolve_biased(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        params: ConvParams,
-        precision: Precision,
+        spec: ConvSpec,
     ) -> FloatTensor<Self>;
 
     /// The adjoint of the convolution with [`UPSAMPLE_PARAMS`], with `[inputs, outputs, kernel, kernel]`.
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self>;
 }
 
+/// How to convolve.
+#[derive(Clone, Copy, Debug)]
+struct ConvSpec {
+    params: ConvParams,
+    /// Slope of the activation below zero, if one follows.
+    slope: Option<f32>,
+    precision: Precision,
+}
+
 impl GpuConvOps for Cube {
-    fn convolve(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        params: ConvParams,
-        precision: Precision,
-    ) -> FloatTensor<Self> {
-        forward(x, weight, None, options(&params), precision)
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
+        forward(x, weight, None, &spec)
     }
 
     fn convolve_biased(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        params: ConvParams,
-        precision: Precision,
+        spec: ConvSpec,
     ) -> FloatTensor<Self> {
-        forward(x, weight, Some(bias), options(&params), precision)
+        forward(x, weight, Some(bias), &spec)
     }
 
-    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, _: Precision) -> FloatTensor<Self> {
-        transpose(x, weight)
+    fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
+        transpose(x, weight, precision)
     }
 }
 
 impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
-    fn convolve(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        params: ConvParams,
-        precision: Precision,
-    ) -> FloatTensor<Self> {
+    fn convolve(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
         let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let output = forward(x.clone(), weight.clone(), None, options(&params), precision);
+        let output = forward(x.clone(), weight.clone(), None, &spec);
         match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish(SavedForBackward { x, weight, params, precision }, output),
+            OpsKind::Tracked(prepared) => prepared.finish(SavedForBackward::new(x, weight, &output, spec), output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -102,14 +117,13 @@ impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        params: ConvParams,
-        precision: Precision,
+        spec: ConvSpec,
     ) -> FloatTensor<Self> {
         let prepared = ConvolveBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
-        let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), Some(bias.into_primitive()));
-        let output = forward(x.clone(), weight.clone(), bias, options(&params), precision);
+        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let output = forward(x.clone(), weight.clone(), Some(bias.into_primitive()), &spec);
         match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish(SavedForBackward { x, weight, params, precision }, output),
+            OpsKind::Tracked(prepared) => prepared.finish(SavedForBackward::new(x, weight, &output, spec), output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -117,61 +131,90 @@ impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
     fn transpose(x: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
         let prepared = TransposeBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful();
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let output = transpose(x.clone(), weight.clone(), precision);
         match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish((x.clone(), weight.clone(), precision), transpose(x, weight)),
-            OpsKind::UnTracked(prepared) => prepared.finish(transpose(x, weight)),
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight, precision), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
 }
 
-/// Whether convolutions of `x` are to run on matrix units as implicit GEMM, which rounds float32 to TF32.
-fn by_matrix_units(x: &FloatTensor<Cube>, options: &ConvOptions<2>, precision: Precision) -> bool {
-    precision == Precision::Tf32 && x.dtype() == DType::F32 && options.groups == 1
+/// The implementation of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Products {
+    /// Ours, in float32.
+    ImplicitGemm,
+    /// Burn's on matrix units, which rounds float32 to TF32.
+    MatrixUnits,
+    /// Burn's direct convolution, in any number format and for few outputs.
+    Direct,
 }
 
-fn forward(
-    x: FloatTensor<Cube>,
-    weight: FloatTensor<Cube>,
-    bias: Option<FloatTensor<Cube>>,
-    options: ConvOptions<2>,
-    precision: Precision,
-) -> FloatTensor<Cube> {
-    if by_matrix_units(&x, &options, precision) {
-        let strategy = ConvStrategy::ImplicitGemm;
-        // Sizes for which there are no tiles go the other way.
-        if let Ok(y) = conv_forward::<2>(x.clone(), weight.clone(), bias.clone(), options.clone(), strategy) {
-            return y;
+impl Products {
+    /// For so many outputs of each of the groups.
+    fn of(dtype: DType, outputs: usize, groups: usize, precision: Precision) -> Self {
+        match precision {
+            Precision::Float32 if dtype == DType::F32 && outputs >= implicit_gemm::MIN_OUTPUTS => Self::ImplicitGemm,
+            Precision::Tf32 if dtype == DType::F32 && groups == 1 => Self::MatrixUnits,
+            _ => Self::Direct,
         }
     }
-    Cube::conv2d(x, weight, bias, options)
 }
 
-/// The gradient with respect to `x` of [`forward`].
-fn grad_input(
-    x: FloatTensor<Cube>,
-    weight: FloatTensor<Cube>,
-    gradient: FloatTensor<Cube>,
-    options: ConvOptions<2>,
-    precision: Precision,
-) -> FloatTensor<Cube> {
-    let simple = options.stride == [1; 2] && !options.is_asymmetric();
-    if simple && by_matrix_units(&x, &options, precision) {
-        let (gradient, weight, shape) = (gradient.clone(), weight.clone(), x.shape());
-        let found = conv_data_backward::<2>(gradient, weight, shape, options.clone(), ConvStrategy::ImplicitGemm);
-        if let Ok(found) = found {
-            return found;
+/// With the activation only if the product is ours ([`fuses`]).
+fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, spec: &ConvSpec) -> CubeTensor {
+    let ConvSpec { params, slope, precision } = spec;
+    let [outputs, ..] = dims::<Cube, 4>(&weight);
+    match Products::of(x.dtype(), outputs / params.groups, params.groups, *precision) {
+        Products::ImplicitGemm => {
+            return implicit_gemm::convolve(&x, &weight, params, Epilogue { bias, slope: *slope });
         }
+        Products::MatrixUnits => {
+            let strategy = ConvStrategy::ImplicitGemm;
+            let found = conv_forward::<2>(x.clone(), weight.clone(), bias.clone(), options(params), strategy);
+            // Sizes for which there are no tiles go the other way.
+            if let Ok(y) = found {
+                return y;
+            }
+        }
+        Products::Direct => {}
+    }
+    Cube::conv2d(x, weight, bias, options(params))
+}
+
+/// The gradient with respect to `x` of [`forward`], without its activation.
+fn grad_input(x: CubeTensor, weight: CubeTensor, gradient: CubeTensor, spec: &ConvSpec) -> CubeTensor {
+    let ConvSpec { params, precision, .. } = spec;
+    let options = options(params);
+    let [_, inputs, ..] = dims::<Cube, 4>(&weight);
+    match Products::of(gradient.dtype(), inputs, params.groups, *precision) {
+        Products::ImplicitGemm => {
+            let [_, _, height, width] = dims::<Cube, 4>(&x);
+            return implicit_gemm::convolve_adjoint(&gradient, &weight, params, [height, width]);
+        }
+        Products::MatrixUnits if options.stride == [1; 2] && !options.is_asymmetric() => {
+            let (gradient, weight, shape) = (gradient.clone(), weight.clone(), x.shape());
+            let found = conv_data_backward::<2>(gradient, weight, shape, options.clone(), ConvStrategy::ImplicitGemm);
+            if let Ok(found) = found {
+                return found;
+            }
+        }
+        Products::MatrixUnits | Products::Direct => {}
     }
     Cube::conv2d_x_backward(x, weight, gradient, options)
 }
 
-/// The row and the column are cut off that the adjoint has too many, because SAME pads right and below only.
-fn transpose(x: FloatTensor<Cube>, weight: FloatTensor<Cube>) -> FloatTensor<Cube> {
-    let [batch, _, height, width] = dims::<Cube, 4>(&x);
+fn transpose(x: CubeTensor, weight: CubeTensor, precision: Precision) -> CubeTensor {
+    let ([batch, _, height, width], [_, outputs, ..]) = (dims::<Cube, 4>(&x), dims::<Cube, 4>(&weight));
+    let sides = [2 * height, 2 * width];
+    if Products::of(x.dtype(), outputs, 1, precision) == Products::ImplicitGemm {
+        return implicit_gemm::convolve_adjoint(&x, &weight, &UPSAMPLE_PARAMS, sides);
+    }
     let y = Cube::conv_transpose2d(x, weight, None, up_options());
     let [_, channels, ..] = dims::<Cube, 4>(&y);
+    // The adjoint has a row and a column too many, because SAME pads right and below only.
     let first = |length: usize| Slice::new(0, Some(length as isize), 1);
-    Cube::float_slice(y, &[batch, channels, 2 * height, 2 * width].map(first))
+    Cube::float_slice(y, &[batch, channels, sides[0], sides[1]].map(first))
 }
 
 fn options(params: &ConvParams) -> ConvOptions<2> {
@@ -186,22 +229,36 @@ fn up_options() -> ConvTransposeOptions<2> {
 /// Tensors saved for the backward pass of a convolution, and how it was computed.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
-    x: FloatTensor<Cube>,
-    weight: FloatTensor<Cube>,
-    params: ConvParams,
-    precision: Precision,
+    x: CubeTensor,
+    weight: CubeTensor,
+    /// Tells where the activation was not the identity, if there was one.
+    output: Option<CubeTensor>,
+    spec: ConvSpec,
 }
 
 impl SavedForBackward {
+    fn new(x: CubeTensor, weight: CubeTensor, output: &CubeTensor, spec: ConvSpec) -> Self {
+        Self { x, weight, output: spec.slope.map(|_| output.clone()), spec }
+    }
+
+    /// The gradient before the activation.
+    fn before_activation(&self, gradient: CubeTensor) -> CubeTensor {
+        match (&self.output, self.spec.slope) {
+            (Some(output), Some(slope)) => sloped(output.clone(), gradient, slope),
+            _ => gradient,
+        }
+    }
+
     /// Gradients of weight and bias from that of the output.
-    fn parameter_gradients(&self, gradient: FloatTensor<Cube>, bias: BiasGradient) -> ParameterGradients {
-        let ParameterGradients { weight, bias } = parameter_gradients(self.x.clone(), gradient, &self.params, bias);
+    fn parameter_gradients(&self, gradient: CubeTensor, bias: BiasGradient) -> ParameterGradients {
+        let params = &self.spec.params;
+        let ParameterGradients { weight, bias } = parameter_gradients(self.x.clone(), gradient, params, bias);
         let cast = |gradient| Cube::float_cast(gradient, float(self.weight.dtype()));
         ParameterGradients { weight: cast(weight), bias: bias.map(cast) }
     }
 
-    fn grad_input(self, gradient: FloatTensor<Cube>) -> FloatTensor<Cube> {
-        grad_input(self.x, self.weight, gradient, options(&self.params), self.precision)
+    fn grad_input(self, gradient: CubeTensor) -> CubeTensor {
+        grad_input(self.x, self.weight, gradient, &self.spec)
     }
 }
 
@@ -213,7 +270,7 @@ impl Backward<Cube, 2> for ConvolveBackward {
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight] = ops.parents;
-        let gradient = gradients.consume::<Cube>(&ops.node);
+        let gradient = ops.state.before_activation(gradients.consume::<Cube>(&ops.node));
         if let Some(node) = grad_weight {
             let of_parameters = ops.state.parameter_gradients(gradient.clone(), BiasGradient::None);
             gradients.register::<Cube>(node.id, of_parameters.weight);
@@ -230,7 +287,7 @@ impl Backward<Cube, 3> for ConvolveBackward {
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight, grad_bias] = ops.parents;
-        let gradient = gradients.consume::<Cube>(&ops.node);
+        let gradient = ops.state.before_activation(gradients.consume::<Cube>(&ops.node));
         if grad_weight.is_some() || grad_bias.is_some() {
             let of_parameters = ops.state.parameter_gradients(gradient.clone(), BiasGradient::Computed);
             if let Some(node) = grad_weight {
@@ -250,7 +307,7 @@ impl Backward<Cube, 3> for ConvolveBackward {
 struct TransposeBackward;
 
 impl Backward<Cube, 2> for TransposeBackward {
-    type State = (FloatTensor<Cube>, FloatTensor<Cube>, Precision);
+    type State = (CubeTensor, CubeTensor, Precision);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [grad_x, grad_weight] = ops.parents;
@@ -262,8 +319,8 @@ impl Backward<Cube, 2> for TransposeBackward {
             gradients.register::<Cube>(node.id, Cube::float_cast(of_parameters.weight, float(weight.dtype())));
         }
         if let Some(node) = grad_x {
-            let grad_x = forward(gradient, weight, None, options(&UPSAMPLE_PARAMS), precision);
-            gradients.register::<Cube>(node.id, grad_x);
+            let spec = ConvSpec { params: UPSAMPLE_PARAMS, slope: None, precision };
+            gradients.register::<Cube>(node.id, forward(gradient, weight, None, &spec));
         }
     }
 }
@@ -278,7 +335,6 @@ mod tests {
     use burn::nn::PaddingConfig2d;
     use burn::nn::conv::{Conv2dConfig, ConvTranspose2dConfig};
     use burn::tensor::Device;
-    use ipcgan_kernels::Activation;
 
     use super::super::{convolution, transposed_convolution};
     use super::*;

@@ -24,8 +24,10 @@ use super::kernel::{contiguous, empty};
 
 /// Threads of a workgroup, which every GPU permits.
 const THREADS: usize = 256;
-/// Workgroups that occupy a GPU, approximately.
-const WORKGROUPS: usize = 256;
+/// Fewest outputs for which the tiles are not mostly empty.
+pub(in crate::operation) const MIN_OUTPUTS: usize = 5;
+/// Multiprocessors of a GPU that does not tell.
+const MULTIPROCESSORS: u32 = 16;
 
 /// What follows the product.
 #[derive(Clone, Debug, Default)]
@@ -91,9 +93,10 @@ fn launch(
     let phases = if is_adjoint { stride } else { 1 };
     let [rows, columns] = sides.map(|side| side.div_ceil(phases));
     let positions = batch * rows * columns;
-    let tile = Tile::of(outputs, positions * groups * phases * phases);
-    let tiles = positions.div_ceil(tile.rows()) * outputs.div_ceil(tile.columns());
     let (client, device) = (x.client.clone(), x.device.clone());
+    let multiprocessors = client.properties().hardware.num_streaming_multiprocessors.unwrap_or(MULTIPROCESSORS);
+    let tile = Tile::of(outputs, positions * groups * phases * phases, multiprocessors as usize);
+    let tiles = positions.div_ceil(tile.rows()) * outputs.div_ceil(tile.columns());
     let output = empty(&client, &device, &[batch, sides[0], sides[1], groups * outputs]);
     let [of_output, of_input, of_tap_row, of_tap_column] = strides(weight);
     let (group_stride, output_stride, input_stride) = match direction {
@@ -105,7 +108,7 @@ fn launch(
     let has_bias = bias.is_some();
     // Without a bias the kernel does not read it.
     let bias = bias.map_or_else(|| empty(&client, &device, &[1]), contiguous);
-    products_kernel::launch(
+    implicit_gemm_kernel::launch(
         &client,
         CubeCount::new_3d(tiles as u32, groups as u32, (phases * phases) as u32),
         CubeDim::new_1d(THREADS as u32),
@@ -115,7 +118,7 @@ fn launch(
         output.clone().into_buffer_arg(),
         MapsLaunch::new(height, width, image_stride, channel_stride, row_stride, column_stride),
         WeightsLaunch::new(group_stride, output_stride, input_stride, of_tap_row, of_tap_column),
-        WindowLaunch::new(positions, outputs, groups, kernel, stride, pad_before, sides[0], sides[1]),
+        WindowLaunch::new(positions, outputs, inputs, groups, kernel, stride, pad_before, sides[0], sides[1]),
         (rows * columns) as u32,
         columns as u32,
         inputs as u32,
@@ -153,17 +156,19 @@ struct Tile {
 }
 
 impl Tile {
-    /// For `outputs` outputs of each of `positions`. Both factors together take less than 16 KiB, which every GPU has.
-    fn of(outputs: usize, positions: usize) -> Self {
+    /// For `outputs` outputs of each of `positions`: the largest that leaves a workgroup for each multiprocessor. Both
+    /// factors together take less than 16 KiB, which every GPU has.
+    fn of(outputs: usize, positions: usize, multiprocessors: usize) -> Self {
         let large = match outputs {
-            0..=4 => Self { row_threads: 256, thread_rows: 2, thread_columns: 4, depth: 4 },
-            5..=32 => Self { row_threads: 64, thread_rows: 8, thread_columns: 8, depth: 4 },
+            0..=16 => Self { row_threads: 128, thread_rows: 4, thread_columns: 8, depth: 4 },
+            17..=32 => Self { row_threads: 64, thread_rows: 8, thread_columns: 8, depth: 4 },
             _ => Self { row_threads: 32, thread_rows: 8, thread_columns: 8, depth: 8 },
         };
         let workgroups = positions.div_ceil(large.rows()) * outputs.div_ceil(large.columns());
-        match workgroups < WORKGROUPS && outputs > 4 {
-            true => Self { row_threads: 32, thread_rows: 2, thread_columns: 4, depth: 8 },
-            false => large,
+        match (workgroups < multiprocessors, outputs) {
+            (true, 0..=16) => Self { row_threads: 64, thread_rows: 4, thread_columns: 4, depth: 8 },
+            (true, _) => Self { row_threads: 32, thread_rows: 4, thread_columns: 4, depth: 8 },
+            (false, _) => large,
         }
     }
 
@@ -203,6 +208,8 @@ struct Window {
     positions: usize,
     /// Of a group.
     outputs: usize,
+    /// Of a group.
+    inputs: usize,
     groups: usize,
     kernel: usize,
     stride: usize,
@@ -232,7 +239,7 @@ fn taps_of_phase(phase: usize, window: &Window) -> Taps {
 
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
-fn products_kernel(
+fn implicit_gemm_kernel(
     x: &[f32],
     weight: &[f32],
     bias: &[f32],
@@ -273,7 +280,7 @@ fn products_kernel(
         tap_columns = of_column.count;
         taps = of_row.count * of_column.count;
     }
-    let channels = inputs.divisor() as usize;
+    let channels = window.inputs;
     let terms = taps * channels;
 
     // The positions whose pixels the thread loads: image, row and column of the first tap.
@@ -336,8 +343,7 @@ fn products_kernel(
                         let inside_row = pixel_row >= window.pad && pixel_row < maps.height + window.pad;
                         let inside_column = pixel_column >= window.pad && pixel_column < maps.width + window.pad;
                         if inside_row && inside_column {
-                            let place =
-                                (pixel_row - window.pad) * maps.row + (pixel_column - window.pad) * maps.column;
+                            let place = (pixel_row - window.pad) * maps.row + (pixel_column - window.pad) * maps.column;
                             value = x[pixel + place];
                         }
                     }
@@ -360,8 +366,7 @@ fn products_kernel(
                         tap_row = of_row.first + tap_row * window.stride;
                         tap_column = of_column.first + tap_column * window.stride;
                     }
-                    let of_channels =
-                        group * weights.group + out * weights.output + channel as usize * weights.input;
+                    let of_channels = group * weights.group + out * weights.output + channel as usize * weights.input;
                     value = weight[of_channels + tap_row * weights.tap_row + tap_column * weights.tap_column];
                 }
                 right[place] = value;
@@ -416,6 +421,109 @@ fn products_kernel(
                     }
                     output[pixel * window.groups * window.outputs + channel] = value;
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Flex;
+    use burn::backend::ops::{ConvOptions, ModuleOps};
+    use burn::tensor::activation::leaky_relu;
+    use burn::tensor::{Device, Tensor};
+
+    use super::super::tests::test_gpu;
+    use super::*;
+    use crate::operation::KernelLaunches;
+    use crate::operation::convolution::UPSAMPLE_PARAMS;
+    use crate::random_tensors::RandomTensors;
+
+    /// Sums in another order.
+    const TOLERANCE: f32 = 1e-5;
+
+    const STEM: ConvParams = ConvParams { kernel: 7, stride: 1, pad_before: 3, pad_after: 3, groups: 1 };
+    const DOWN: ConvParams = ConvParams { kernel: 4, stride: 2, pad_before: 1, pad_after: 1, groups: 1 };
+    const GROUPED: ConvParams = ConvParams { kernel: 5, stride: 1, pad_before: 2, pad_after: 2, groups: 2 };
+    const FIRST: ConvParams = ConvParams { kernel: 11, stride: 4, pad_before: 0, pad_after: 0, groups: 1 };
+    const SPARSE: ConvParams = ConvParams { kernel: 1, stride: 3, pad_before: 0, pad_after: 0, groups: 1 };
+    /// Few, some and many outputs and positions, each with sizes that do not fill a tile.
+    const CASES: [(ConvParams, [usize; 4]); 7] = [
+        (STEM, [2, 8, 16, 64]),
+        (STEM, [1, 5, 3, 16]),
+        (DOWN, [3, 29, 140, 64]),
+        (UPSAMPLE_PARAMS, [2, 6, 12, 18]),
+        (GROUPED, [2, 12, 40, 13]),
+        (FIRST, [2, 3, 48, 67]),
+        (SPARSE, [2, 7, 5, 11]),
+    ];
+
+    fn options(params: &ConvParams) -> ConvOptions<2> {
+        let padding = [(params.pad_before, params.pad_after); 2];
+        ConvOptions { padding, ..ConvOptions::new([params.stride; 2], [0; 2], [1; 2], params.groups) }
+    }
+
+    fn on_cpu(x: &Tensor<4>) -> burn::backend::tensor::FloatTensor<Flex> {
+        x.clone().try_into_primitive::<Flex>().unwrap()
+    }
+
+    fn on_gpu<const D: usize>(x: &Tensor<D>, gpu: &Device) -> CubeTensor {
+        x.clone().to_device(gpu).try_into_primitive::<Cube>().unwrap()
+    }
+
+    fn share(found: CubeTensor, expected: Tensor<4>) -> f32 {
+        let found = Tensor::<4>::from_primitive::<Cube>(found).to_device(&Device::flex());
+        let largest = expected.clone().abs().max().into_scalar::<f32>();
+        (found - expected).abs().max().into_scalar::<f32>() / largest
+    }
+
+    /// Random `x`, weights and gradient of the output.
+    fn random(params: &ConvParams, [batch, inputs, outputs, side]: [usize; 4]) -> [Tensor<4>; 3] {
+        let (mut random, output_side) = (RandomTensors::new(0), params.output_side(side));
+        let weights = [outputs, inputs / params.groups, params.kernel, params.kernel];
+        [[batch, inputs, side, side], weights, [batch, outputs, output_side, output_side]]
+            .map(|shape| random.uniform(shape, -1.0..1.0))
+    }
+
+    #[test]
+    fn outputs_equal_those_of_burns_cpu_kernels_for_all_windows_and_tiles() {
+        let Some(gpu) = test_gpu() else { return };
+        for (params, sizes) in CASES {
+            let [x, weight, _] = random(&params, sizes);
+            let bias: Tensor<1> = RandomTensors::new(1).uniform([sizes[2]], -1.0..1.0);
+            let of_flex = bias.clone().try_into_primitive::<Flex>().unwrap();
+            let expected = Flex::conv2d(on_cpu(&x), on_cpu(&weight), Some(of_flex), options(&params));
+            let expected = leaky_relu(Tensor::<4>::from_primitive::<Flex>(expected), 0.2);
+            let epilogue = Epilogue { bias: Some(on_gpu(&bias, &gpu)), slope: Some(0.2) };
+
+            let mut found = None;
+            let (x, weight) = (on_gpu(&x, &gpu), on_gpu(&weight, &gpu));
+            let launches = KernelLaunches::of(|| found = Some(convolve(&x, &weight, &params, epilogue)));
+
+            let share = share(found.unwrap(), expected);
+            assert!(share < TOLERANCE, "{params:?}, {sizes:?}: {share}");
+            assert_eq!(launches.total(), 1, "{launches}");
+        }
+    }
+
+    #[test]
+    fn adjoints_equal_the_input_gradients_of_burns_cpu_kernels_for_any_memory_layout() {
+        let Some(gpu) = test_gpu() else { return };
+        for (params, sizes) in CASES {
+            let [x, weight, y] = random(&params, sizes);
+            let expected = Flex::conv2d_x_backward(on_cpu(&x), on_cpu(&weight), on_cpu(&y), options(&params));
+            let expected = Tensor::<4>::from_primitive::<Flex>(expected);
+            let channels_last = |maps: &Tensor<4>| {
+                let maps = maps.clone().permute([0, 2, 3, 1]).to_device(&gpu).permute([0, 3, 1, 2]);
+                maps.try_into_primitive::<Cube>().unwrap()
+            };
+
+            for (y, weight) in [(on_gpu(&y, &gpu), on_gpu(&weight, &gpu)), (channels_last(&y), channels_last(&weight))]
+            {
+                let found = convolve_adjoint(&y, &weight, &params, [sizes[3]; 2]);
+
+                let share = share(found, expected.clone());
+                assert!(share < TOLERANCE, "{params:?}, {sizes:?}: {share}");
             }
         }
     }

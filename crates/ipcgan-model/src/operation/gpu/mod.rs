@@ -8,6 +8,7 @@
 
 mod adam;
 mod ema;
+pub(super) mod implicit_gemm;
 pub(super) mod kernel;
 mod multi_tensor;
 mod observed;

@@ -17,6 +17,7 @@ mod cross_entropy;
 mod diversity;
 mod ema;
 mod engine;
+mod folded_conv;
 mod frozen;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -44,6 +45,7 @@ pub(crate) use cross_entropy::cross_entropy;
 pub use diversity::diversity;
 pub use ema::ema_tensor_update;
 pub use engine::is_cpu;
+pub(crate) use folded_conv::FoldedConv;
 pub(crate) use frozen::FrozenConv;
 pub use kernel_launches::KernelLaunches;
 pub(crate) use linear::linear;

@@ -9,6 +9,7 @@ use ipcgan_kernels::{Activation, ConvAlgorithm, ConvParams, Convolution, Epilogu
 use super::Precision;
 use super::convolution::{UPSAMPLE_PARAMS, conv_params};
 use super::engine::{Engine, product_engine};
+use super::folded_conv::Folded;
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// How to compute on the CPU in `precision`, if the weights of `layer` are there and kernels may be used.
@@ -48,9 +49,7 @@ impl PackedConv {
         let [outputs, inputs, kernel, _] = layer.weight.dims();
         let side = kernel * layer.stride[0];
         let params = conv_params(layer, [side, side]).expect("the networks have square windows only");
-        let bias = layer.bias.as_ref().map_or(vec![0.0; outputs], |bias| numbers(bias.val()));
-        let weights = numbers(layer.weight.val());
-        let Folded { weights, bias } = Folded::new(weights, bias, norm, |index| index / (inputs * kernel * kernel));
+        let Folded { weights, bias } = Folded::conv(layer, norm);
         let instructions = InstructionSet::best();
         let convolution = Convolution::new(instructions, algorithm, &weights, [outputs, inputs], &params, None);
         Self { convolution, bias, params, direction: Direction::Forward, activation }
@@ -63,10 +62,8 @@ impl PackedConv {
         activation: Activation,
         algorithm: ConvAlgorithm,
     ) -> Self {
-        let [inputs, outputs, kernel, _] = layer.weight.dims();
-        let weights = numbers(layer.weight.val());
-        let Folded { weights, bias } =
-            Folded::new(weights, vec![0.0; outputs], Some(norm), |index| index / (kernel * kernel) % outputs);
+        let [inputs, outputs, ..] = layer.weight.dims();
+        let Folded { weights, bias } = Folded::up(layer, norm);
         let instructions = InstructionSet::best();
         // To the convolution whose adjoint this is, its inputs are outputs.
         let convolution =
@@ -85,43 +82,6 @@ impl PackedConv {
         self.convolution.run_into(input, shape, sides, &epilogue, output);
         Nhwc { height: sides[0], width: sides[1], channels: self.bias.len(), ..shape }
     }
-}
-
-/// Weights and bias with the norm that follows them.
-struct Folded {
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Folded {
-    /// `output(index)` is the output of a weight.
-    fn new(
-        mut weights: Vec<f32>,
-        mut bias: Vec<f32>,
-        norm: Option<&BatchNorm>,
-        output: impl Fn(usize) -> usize,
-    ) -> Self {
-        let Some(norm) = norm else { return Self { weights, bias } };
-        let (gamma, beta) = (numbers(norm.gamma.val()), numbers(norm.beta.val()));
-        let (mean, variance) = (numbers(norm.running_mean.value()), numbers(norm.running_var.value()));
-        let scale: Vec<f32> = gamma
-            .iter()
-            .zip(&variance)
-            .map(|(gamma, variance)| gamma / (variance + norm.epsilon as f32).sqrt())
-            .collect();
-        for (index, bias) in bias.iter_mut().enumerate() {
-            *bias = (*bias - mean[index]) * scale[index] + beta[index];
-        }
-        for (index, weight) in weights.iter_mut().enumerate() {
-            *weight *= scale[output(index)];
-        }
-        Self { weights, bias }
-    }
-}
-
-/// The values of a tensor in the CPU's memory.
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().expect("the CPU's memory can be read")
 }
 
 /// The values of `x` on the CPU, channels last, and their sizes.

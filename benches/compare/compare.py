@@ -7,8 +7,9 @@
 The work is a training step, the generator and the age classifier, each of the published size, and the generator of the
 embedded weights, which PyTorch does not run. Every program is a process of its own that waits for its round, so that
 all see the same machine in the same minutes: in each round each of them does the work as often as ours can in about half
-a second. A ratio is the median, over the rounds, of their time divided by ours. On a GPU PyTorch runs twice: with its
-defaults (convolutions in TF32), and in full float32.
+a second. A ratio is the median, over the rounds, of their time divided by ours. On a GPU PyTorch runs with its
+defaults (convolutions in TF32) and in full float32, and a training step also in mixed precision (bfloat16, channels
+last), as it is and by `torch.compile` with CUDA graphs.
 """
 
 import argparse
@@ -59,7 +60,7 @@ class Contestant:
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            sys.exit(f"{' '.join(self.process.args)} failed:\n{self.errors.read().decode(errors='replace')}")
+            raise RuntimeError(f"{' '.join(self.process.args)} failed:\n{self.errors.read().decode(errors='replace')}")
         return float(line)
 
     def finish(self) -> float:
@@ -76,7 +77,11 @@ def commands(work: str, batch: int, options: argparse.Namespace, program: str) -
         ours = {f"ipcgan, {device}": [program, work, str(batch), device] for device in options.device.split(",")}
         if work == "embedded":
             return ours
-        return ours | {"PyTorch": [*pytorch, "cuda"], "PyTorch, full float32": [*pytorch, "cuda", "full"]}
+        theirs = {"PyTorch": [*pytorch, "cuda"], "PyTorch, full float32": [*pytorch, "cuda", "full"]}
+        if work == "step":
+            theirs["PyTorch, mixed precision"] = [*pytorch, "cuda", "amp"]
+            theirs["PyTorch, mixed precision, compiled"] = [*pytorch, "cuda", "compiled"]
+        return ours | theirs
     found = {
         "ipcgan": [program, work, str(batch)],
         "PyTorch": [*pytorch, "cpu"],
@@ -92,12 +97,22 @@ def commands(work: str, batch: int, options: argparse.Namespace, program: str) -
     return found
 
 
+def starts(name: str, contestant: Contestant) -> bool:
+    """Whether it warms up; what does not run on this machine is left out of the table, with its error."""
+    try:
+        contestant.round(WARM_UP)
+    except RuntimeError as error:
+        print(f"left out: {name}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
 def contest(work: str, batch: int, options: argparse.Namespace, program: str) -> list[tuple[str, Contestant]]:
     started = commands(work, batch, options, program).items()
     contestants = [(name, Contestant(command, options.threads)) for name, command in started]
     (_, ours), *_ = contestants
-    for _, contestant in contestants:
-        contestant.round(WARM_UP)
+    contestants = [entry for entry in contestants if entry[1] is ours or starts(*entry)]
+    ours.round(WARM_UP)
     repetitions = max(1, round(ROUND_SECONDS / ours.round(WARM_UP)))
     for _ in range(options.rounds):
         for _, contestant in contestants:

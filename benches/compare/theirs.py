@@ -1,7 +1,8 @@
 """PyTorch's and ONNX Runtime's side of the comparison; prints what `ours.rs` prints.
 
-compare.py starts it as `theirs.py pytorch step|generator|alexnet BATCH THREADS DEVICE [full]`, where with `full` a GPU
-does not round the factors of convolutions to TF32, which is PyTorch's default there; or as `theirs.py onnxruntime
+compare.py starts it as `theirs.py pytorch step|generator|alexnet BATCH THREADS DEVICE [full|amp|compiled]`. With `full`
+a GPU does not round the factors of convolutions to TF32, which is PyTorch's default there; `amp` is automatic mixed
+precision in bfloat16 with channels-last maps, `compiled` is that by `torch.compile` with CUDA graphs; or as `theirs.py onnxruntime
 generator|alexnet|embedded BATCH THREADS cpu [FILE]`, where FILE is the ONNX file of the embedded weights.
 """
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 DEVICE = sys.argv[5]
+OPTION = sys.argv[6] if sys.argv[1] == "pytorch" and len(sys.argv) > 6 else None
 # Before the reference makes its constants.
 torch.set_default_device(DEVICE)
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "reference"))
@@ -27,6 +29,21 @@ def faces(batch: int) -> torch.Tensor:
 
 def groups(batch: int, first: int = 0) -> torch.Tensor:
     return (torch.arange(batch) + first) % reference.AGE_GROUPS
+
+
+def prepared(network: torch.nn.Module) -> torch.nn.Module:
+    """The network of a training step as OPTION wants it."""
+    if OPTION in ("amp", "compiled"):
+        network = network.to(memory_format=torch.channels_last)
+    # Compiled in place, so that the losses find the layers where they are.
+    if OPTION == "compiled":
+        network.compile(mode="reduce-overhead")
+    return network
+
+
+def precision():
+    """What the forward passes of a training step run in."""
+    return torch.autocast(DEVICE.split(":")[0], torch.bfloat16, enabled=OPTION in ("amp", "compiled"))
 
 
 class AgeNet(torch.nn.Module):
@@ -42,21 +59,24 @@ class AgeNet(torch.nn.Module):
 
 def training_step(batch: int):
     """Both updates; the generator runs once, frozen networks learn nothing, as on our side."""
-    generator, discriminator, alexnet = reference.Generator(), reference.Discriminator(), reference.AlexNet()
+    networks = reference.Generator(), reference.Discriminator(), reference.AlexNet()
+    generator, discriminator, alexnet = (prepared(network) for network in networks)
     alexnet.requires_grad_(False)
     adam = lambda network: torch.optim.Adam(network.parameters(), 1e-4, betas=(0.5, 0.999))
     generator_adam, discriminator_adam = adam(generator), adam(discriminator)
     source, real, target, mismatched = faces(batch), faces(batch), groups(batch), groups(batch, 1)
 
     def step() -> None:
-        generated = generator(source, target)
-        loss = reference.discriminator_loss(discriminator, real, generated.detach(), target, mismatched)
+        with precision():
+            generated = generator(source, target)
+            loss = reference.discriminator_loss(discriminator, real, generated.detach(), target, mismatched)
         discriminator_adam.zero_grad()
         (loss * reference.ADVERSARIAL_WEIGHT).backward()
         discriminator_adam.step()
 
         discriminator.requires_grad_(False)
-        losses = reference.generator_losses(discriminator, alexnet, source, generated, target)
+        with precision():
+            losses = reference.generator_losses(discriminator, alexnet, source, generated, target)
         generator_adam.zero_grad()
         (
             reference.ADVERSARIAL_WEIGHT * losses["gan"]
@@ -134,7 +154,7 @@ def main() -> None:
     library, work, batch, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.manual_seed(0)
     torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = "full" not in sys.argv[6:]
+    torch.backends.cudnn.allow_tf32 = OPTION != "full"
     # As every program here, it may look for its fastest kernels first.
     torch.backends.cudnn.benchmark = True
     repeat = pytorch(work, batch) if library == "pytorch" else onnxruntime(work, batch, threads)

@@ -26,8 +26,8 @@ for line in sys.stdin:
         print(message["target"]["name"], message["executable"])'
     }
     programs test --release --workspace --lib --test specification --test half_precision --test kernel_launches >"$folder/list"
-    programs bench --bench devices --bench compare >>"$folder/list"
-    cargo build --release --features "$feature" -p ipcgan-cli
+    programs bench --workspace --bench devices --bench compare >>"$folder/list"
+    cargo build --release --workspace --bins --features "$feature"
     cp "${CARGO_TARGET_DIR:-target}/release/ipcgan" "$folder/ipcgan"
     while read -r name path; do
         case "$name" in ipcgan_model | specification | half_precision | kernel_launches | devices | compare)

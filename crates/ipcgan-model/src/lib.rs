@@ -28,7 +28,7 @@ pub mod weights;
 mod yunet;
 
 pub use age_blend::AgeBlend;
-pub use age_group::AgeGroups;
+pub use age_group::{AgeGroups, InvalidAgeGroups};
 pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, FrozenAlexNet, IdentityHead, Trunk};
 pub use alexnet_input::alexnet_input;
 pub use differentiable_augmentation::{AUGMENTATION_DRAWS, DifferentiableAugmentation};

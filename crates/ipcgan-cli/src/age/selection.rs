@@ -19,8 +19,6 @@ pub(crate) struct Age {
     pub(crate) blend: AgeBlend,
 }
 
-/// Maximum target age in years.
-pub(crate) const MAX_AGE: u32 = AgeBlend::MAX_AGE;
 /// Strength of the ageing effect that is used by default: what the network learned.
 pub(crate) const DEFAULT_STRENGTH: f32 = 1.0;
 /// Maximum strength; 1 is the change that the network learned.

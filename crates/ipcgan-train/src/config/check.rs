@@ -1,6 +1,6 @@
 //! Validation of settings.
 
-use ipcgan_model::{AgeBlend, InvalidSize};
+use ipcgan_model::InvalidSize;
 use serde_json::Value;
 
 use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
@@ -97,12 +97,9 @@ impl TrainingConfig {
         let synthetic = &self.synthetic;
         let faces = synthetic.identities as f64 * synthetic.faces_per_group as f64 * self.age_groups.count() as f64;
         let bytes = faces * 3.0 * f64::from(synthetic.size).powi(2);
-        let oldest = self.age_groups.ages(self.age_groups.count() - 1).0;
         vec![
             count("valid_faces", self.valid_faces, usize::MAX),
             rule("valid_fraction", self.valid_fraction > 0.0 && self.valid_fraction < 1.0, "between 0 and 1"),
-            // A face could not be aged to a group that begins later.
-            rule("age_groups", oldest <= AgeBlend::MAX_AGE, format!("of first ages up to {} years", AgeBlend::MAX_AGE)),
             count("synthetic.identities", synthetic.identities, MAX_COUNT),
             count("synthetic.faces_per_group", synthetic.faces_per_group, MAX_COUNT),
             rule("synthetic.size", (8..=4096).contains(&synthetic.size), "in 8 to 4096"),

@@ -19,7 +19,7 @@ use crate::exit_reason::ExitReason;
 use crate::output::{print_line, print_path, shows_progress};
 use crate::progress::Progress;
 use crate::{devices, interrupt};
-pub(crate) use request::{DEFAULT_PRESET, ProgressDisplay, TrainRequest};
+pub(crate) use request::{ProgressDisplay, TrainRequest};
 use settings::config;
 
 /// Maximum number of excluded images that are listed.

@@ -5,8 +5,9 @@ use std::fmt;
 use crate::calendar::Date;
 use crate::excluded::{Cause, Fault};
 
-/// Maximum age in years: the oldest person on record died at 122.
-pub(crate) const MAX_AGE: u32 = 125;
+/// Oldest plausible age of a label, in years: the oldest person on record died at 122. Targets of the generator have a
+/// lower limit, [`AgeBlend::MAX_TARGET_AGE`](ipcgan_model::AgeBlend::MAX_TARGET_AGE).
+pub(crate) const MAX_LABEL_AGE: u32 = 125;
 
 /// Prefixes of the names of months in the languages of spreadsheets (English, German, French, Spanish, Italian, Portuguese).
 const MONTHS: [&[&str]; 12] = [
@@ -74,9 +75,9 @@ pub(crate) fn age_range(text: &str) -> Result<AgeRange, Fault> {
                  the range again"
             ),
         },
-        None => {
-            Fault::label(format!("age `{text}` is not a number of years between 0 and {MAX_AGE} or a range of them"))
-        }
+        None => Fault::label(format!(
+            "age `{text}` is not a number of years between 0 and {MAX_LABEL_AGE} or a range of them"
+        )),
     })
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn range(text: &str) -> Option<AgeRange> {
 /// `70+`, `>70` and `more than 70`.
 pub(crate) fn open_range(text: &str) -> Option<AgeRange> {
     let first = text.strip_suffix('+').or_else(|| text.strip_prefix('>')).or_else(|| text.strip_prefix("more than "));
-    first.and_then(years).map(|first| AgeRange { first, last: MAX_AGE, open: true })
+    first.and_then(years).map(|first| AgeRange { first, last: MAX_LABEL_AGE, open: true })
 }
 
 /// Parses a number of years with a decimal point or comma.
@@ -107,7 +108,7 @@ fn years(text: &str) -> Option<u32> {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, decimals) = text.split_once(['.', ',']).unwrap_or((text, "0"));
     let years = (digits(whole) && digits(decimals)).then(|| whole.parse().ok()).flatten();
-    years.filter(|years| *years <= MAX_AGE)
+    years.filter(|years| *years <= MAX_LABEL_AGE)
 }
 
 /// The range that a spreadsheet converted to the date `text`: `10-19` for `19-Oct`, `Oct-19`, `2019-10-19` and `45218`.

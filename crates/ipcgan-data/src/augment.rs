@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 use image::RgbImage;
+use ipcgan_model::InvalidConfig;
 use rand::{Rng, RngExt};
 
 use crate::resample::{self, Region};
@@ -32,6 +33,18 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
+    /// Checks that all maxima are in their ranges.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        InvalidConfig::check_range("shift", self.shift, 0.0..=0.5)?;
+        InvalidConfig::check_range("scale", self.scale, 0.0..=0.5)?;
+        InvalidConfig::check_range("brightness", self.brightness, 0.0..=1.0)?;
+        InvalidConfig::check_range("contrast", self.contrast, 0.0..=1.0)?;
+        InvalidConfig::check_range("colour", self.colour, 0.0..=1.0)
+    }
+
     /// No augmentation.
     pub fn none() -> Self {
         Self { flip: false, shift: 0.0, scale: 0.0, brightness: 0.0, contrast: 0.0, colour: 0.0 }
@@ -93,6 +106,14 @@ mod tests {
 
     fn differing(augmentation: &Augmentation) -> Vec<RgbImage> {
         (0..20).map(|index| augmentation.apply(&gradient(), 16, &mut random(1, 0, index))).collect()
+    }
+
+    #[test]
+    fn a_maximum_out_of_its_range_is_refused_by_its_name() {
+        let refused = Augmentation { shift: -0.1, ..Augmentation::none() }.check().unwrap_err();
+
+        assert_eq!(refused.to_string(), "has shift -0.1; it must be in 0 to 0.5");
+        assert_eq!(Augmentation::new().check(), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Errors of images and data sets.
 
-use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -327,16 +326,10 @@ impl DataError {
     /// The message with its causes on one line, separated by colons; without the decoder's error, which does not help
     /// users.
     pub fn in_one_line(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = match self {
-            Self::Decode { .. } => None,
-            error => error.source(),
-        };
-        while let Some(error) = cause {
-            text += &format!(": {error}").replace('\n', " ");
-            cause = error.source();
+        match self {
+            Self::Decode { .. } => self.to_string(),
+            error => ipcgan_system::in_one_line(error),
         }
-        text
     }
 
     /// The decoder's error, which [`DataError::in_one_line`] omits.

@@ -22,7 +22,9 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// Maximum strength that users choose; 1 is the residual that the network learned.
+    /// Strength by default: the residual that the network learned.
+    pub const DEFAULT_STRENGTH: f64 = 1.0;
+    /// Maximum strength that users choose.
     pub const MAX_STRENGTH: f64 = 3.0;
 
     /// The residual from `before` to `after`.

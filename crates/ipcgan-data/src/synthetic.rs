@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::config::Config;
 use image::RgbImage;
-use ipcgan_model::AgeGroups;
+use ipcgan_model::{AgeGroups, InvalidConfig};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
@@ -35,13 +35,13 @@ use person::Person;
 /// Configuration of the synthetic faces.
 #[derive(Config, Debug, PartialEq, Eq)]
 pub struct SyntheticConfig {
-    /// Number of identities. Default: 200.
+    /// Number of identities, at least 1. Default: 200.
     #[config(default = 200)]
     pub identities: usize,
-    /// Images of each identity in each age group. Default: 2.
+    /// Images of each identity in each age group, at least 1. Default: 2.
     #[config(default = 2)]
     pub faces_per_group: usize,
-    /// Width and height in pixels, at least 8. Default: 64.
+    /// Width and height in pixels, 8 to 4096. Default: 64.
     #[config(default = 64)]
     pub size: u32,
     /// Random seed. Default: 0.
@@ -49,8 +49,24 @@ pub struct SyntheticConfig {
     pub seed: u64,
 }
 
+/// Maximum number of identities, and of faces of each in an age group.
+const MAX_COUNT: usize = 1_000_000_000;
+/// Minimum width and height in pixels: readers of photos reject smaller images.
+const MIN_SIZE: u32 = 8;
 /// Number of years that the last, open-ended age group covers.
 const LAST_GROUP_YEARS: u32 = 25;
+
+impl SyntheticConfig {
+    /// Checks that all numbers are in their ranges.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        InvalidConfig::check_range("identities", self.identities, 1..=MAX_COUNT)?;
+        InvalidConfig::check_range("faces_per_group", self.faces_per_group, 1..=MAX_COUNT)?;
+        InvalidConfig::check_range("size", self.size, MIN_SIZE..=4096)
+    }
+}
 
 /// Synthetic faces of several identities, each in every age group.
 ///
@@ -68,7 +84,11 @@ impl SyntheticFaces {
     /// # Panics
     /// If images are smaller than 8 x 8 pixels, which readers of photos reject.
     pub fn new(config: SyntheticConfig, groups: &AgeGroups) -> Self {
-        assert!(config.size >= 8, "a face is drawn with at least 8 x 8 pixels, not {}", config.size);
+        assert!(
+            config.size >= MIN_SIZE,
+            "a face is drawn with at least {MIN_SIZE} x {MIN_SIZE} pixels, not {}",
+            config.size
+        );
         let mut labels = Vec::new();
         for identity in 0..config.identities {
             for group in groups.indices() {

@@ -11,8 +11,9 @@ pub struct AgeBlend {
 }
 
 impl AgeBlend {
-    /// Maximum target age in years.
-    pub const MAX_AGE: u32 = 120;
+    /// Maximum target age in years, and maximum first age of an age group. Labels of faces may be a few years older: a
+    /// label is what a data set says of a person, a target what a user asks the generator for.
+    pub const MAX_TARGET_AGE: u32 = 120;
 
     /// One-hot weights of group `index`.
     ///
@@ -43,7 +44,7 @@ impl AgeBlend {
     }
 
     /// Parses a group name (`31-40`, `51+`), or an age in years (`45`) between the first age of the youngest group and
-    /// [`AgeBlend::MAX_AGE`].
+    /// [`AgeBlend::MAX_TARGET_AGE`].
     ///
     /// # Errors
     /// `text` is neither; the message names the groups and the range.
@@ -52,7 +53,8 @@ impl AgeBlend {
             return Ok(Self::from_group(group, groups));
         }
         let (youngest, _) = groups.ages(0);
-        let known = format!("ages are {}, and years from {youngest} to {}", groups.names().join(", "), Self::MAX_AGE);
+        let known =
+            format!("ages are {}, and years from {youngest} to {}", groups.names().join(", "), Self::MAX_TARGET_AGE);
         if text.is_empty() {
             return Err(format!("an age is missing; {known}"));
         }
@@ -60,7 +62,7 @@ impl AgeBlend {
             return Err(format!("these weights know no age group `{text}`; {known}"));
         }
         match text.parse::<u32>() {
-            Ok(years) if (youngest..=Self::MAX_AGE).contains(&years) => Ok(Self::from_age(years as f32, groups)),
+            Ok(years) if (youngest..=Self::MAX_TARGET_AGE).contains(&years) => Ok(Self::from_age(years as f32, groups)),
             _ => Err(format!("these weights cannot show the age {text}; {known}")),
         }
     }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::AgeBlend;
+
 /// Age groups, each given by its first age in years; the last one has no end.
 ///
 /// The default is the paper's: 11-20, 21-30, 31-40, 41-50 and 51+.
@@ -13,17 +15,35 @@ pub struct AgeGroups {
     first_ages: Vec<u32>,
 }
 
+/// First ages that age groups cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidAgeGroups {
+    /// There are fewer than two groups.
+    #[error("there must be at least two age groups")]
+    TooFew,
+    /// The ages do not rise.
+    #[error("first ages of age groups must be increasing: {0:?}")]
+    NotIncreasing(Vec<u32>),
+    /// A group begins above [`AgeBlend::MAX_TARGET_AGE`], so no face could be aged to it.
+    #[error("first ages of age groups must be at most {} years: {:?}", AgeBlend::MAX_TARGET_AGE, .0)]
+    TooOld(Vec<u32>),
+}
+
 impl AgeGroups {
     /// Age groups that begin at `first_ages`, in years.
     ///
     /// # Errors
-    /// Fewer than two groups, or ages that do not rise.
-    pub fn new(first_ages: Vec<u32>) -> Result<Self, String> {
+    /// Fewer than two groups, ages that do not rise, or ages above [`AgeBlend::MAX_TARGET_AGE`].
+    pub fn new(first_ages: Vec<u32>) -> Result<Self, InvalidAgeGroups> {
         if first_ages.len() < 2 {
-            return Err("there must be at least two age groups".into());
+            return Err(InvalidAgeGroups::TooFew);
         }
         if !first_ages.is_sorted_by(|a, b| a < b) {
-            return Err(format!("first ages of age groups must be increasing: {first_ages:?}"));
+            return Err(InvalidAgeGroups::NotIncreasing(first_ages));
+        }
+        if first_ages.iter().any(|&age| age > AgeBlend::MAX_TARGET_AGE) {
+            return Err(InvalidAgeGroups::TooOld(first_ages));
         }
         Ok(Self { first_ages })
     }
@@ -94,9 +114,9 @@ impl Default for AgeGroups {
 }
 
 impl TryFrom<Vec<u32>> for AgeGroups {
-    type Error = String;
+    type Error = InvalidAgeGroups;
 
-    fn try_from(first_ages: Vec<u32>) -> Result<Self, String> {
+    fn try_from(first_ages: Vec<u32>) -> Result<Self, InvalidAgeGroups> {
         Self::new(first_ages)
     }
 }
@@ -136,7 +156,15 @@ mod tests {
 
     #[test]
     fn age_groups_that_are_not_ascending_are_refused() {
-        assert!(AgeGroups::new(vec![11, 31, 21]).is_err());
-        assert!(AgeGroups::new(vec![11]).is_err());
+        assert_eq!(AgeGroups::new(vec![11, 31, 21]), Err(InvalidAgeGroups::NotIncreasing(vec![11, 31, 21])));
+        assert_eq!(AgeGroups::new(vec![11]), Err(InvalidAgeGroups::TooFew));
+    }
+
+    #[test]
+    fn age_groups_that_begin_above_the_maximum_target_age_are_refused() {
+        let refused = AgeGroups::new(vec![11, 121]).unwrap_err();
+
+        assert_eq!(refused.to_string(), "first ages of age groups must be at most 120 years: [11, 121]");
+        assert!(AgeGroups::new(vec![11, 120]).is_ok());
     }
 }

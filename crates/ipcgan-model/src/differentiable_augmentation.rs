@@ -6,6 +6,8 @@
 use burn::config::Config;
 use burn::tensor::{Int, Tensor, assert_shape};
 
+use crate::InvalidConfig;
+
 /// Number of random values for the augmentation of one face.
 pub const AUGMENTATION_DRAWS: usize = 7;
 
@@ -17,24 +19,36 @@ pub struct DifferentiableAugmentation {
     /// A classifier may look at one side of a face only; without flips the generator then changes only that side.
     #[config(default = false)]
     pub flip: bool,
-    /// Maximum shift in either direction, as a fraction of the side. Default: 0.
+    /// Maximum shift in either direction, as a fraction of the side, 0 to 0.5. Default: 0.
     #[config(default = 0.0)]
     pub translation: f64,
-    /// Maximum relative change of the scale. Default: 0.
+    /// Maximum relative change of the scale, 0 to 0.5. Default: 0.
     #[config(default = 0.0)]
     pub scale: f64,
-    /// Maximum change of brightness, of a range of 2. Default: 0.
+    /// Maximum change of brightness, of a range of 2, 0 to 1. Default: 0.
     #[config(default = 0.0)]
     pub brightness: f64,
-    /// Maximum relative change of contrast (the distance from mean grey). Default: 0.
+    /// Maximum relative change of contrast (the distance from mean grey), 0 to 1. Default: 0.
     #[config(default = 0.0)]
     pub contrast: f64,
-    /// Maximum relative change of saturation (the distance from the pixel's own grey). Default: 0.
+    /// Maximum relative change of saturation (the distance from the pixel's own grey), 0 to 1. Default: 0.
     #[config(default = 0.0)]
     pub saturation: f64,
 }
 
 impl DifferentiableAugmentation {
+    /// Checks that all maxima are in their ranges.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
+        InvalidConfig::check_range("translation", self.translation, 0.0..=0.5)?;
+        InvalidConfig::check_range("scale", self.scale, 0.0..=0.5)?;
+        InvalidConfig::check_range("brightness", self.brightness, 0.0..=1.0)?;
+        InvalidConfig::check_range("contrast", self.contrast, 0.0..=1.0)?;
+        InvalidConfig::check_range("saturation", self.saturation, 0.0..=1.0)
+    }
+
     /// Whether nothing is augmented.
     pub fn is_identity(&self) -> bool {
         *self == Self::new()
@@ -129,6 +143,15 @@ mod tests {
 
     fn values(faces: Tensor<4>) -> Vec<f32> {
         faces.narrow(1, 0, 1).into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn a_maximum_out_of_its_range_is_refused_by_its_name() {
+        let refused = DifferentiableAugmentation::new().with_scale(0.6).check().unwrap_err();
+
+        assert_eq!(refused.to_string(), "has scale 0.6; it must be in 0 to 0.5");
+        assert!(DifferentiableAugmentation::new().with_saturation(f64::NAN).check().is_err());
+        assert_eq!(DifferentiableAugmentation::new().check(), Ok(()));
     }
 
     #[test]

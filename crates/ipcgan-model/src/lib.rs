@@ -15,6 +15,7 @@ mod discriminator;
 mod error;
 mod generator;
 mod initialization;
+mod invalid_config;
 mod judge;
 mod layers;
 pub mod loss;
@@ -28,17 +29,17 @@ pub mod weights;
 mod yunet;
 
 pub use age_blend::AgeBlend;
-pub use age_group::AgeGroups;
+pub use age_group::{AgeGroups, InvalidAgeGroups};
 pub use alexnet::{AgeHead, AlexNet, AlexNetConfig, FrozenAlexNet, IdentityHead, Trunk};
 pub use alexnet_input::alexnet_input;
 pub use differentiable_augmentation::{AUGMENTATION_DRAWS, DifferentiableAugmentation};
 pub use discriminator::{Discriminator, DiscriminatorConfig};
 pub use error::ModelError;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
+pub use invalid_config::InvalidConfig;
 pub use ipcgan_kernels::Adam;
 pub use judge::{AgeEstimator, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
-pub use network_size::InvalidSize;
 pub use operation::{
     CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, adam_update, can_adam_update, diversity,
     ema_tensor_update, is_cpu, update_together,

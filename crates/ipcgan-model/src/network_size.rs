@@ -2,45 +2,25 @@
 //!
 //! Settings and weights files go through the same checks, so that whatever is trained can be loaded.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::layers::{ConvNorm, Layer};
-use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig};
+use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, InvalidConfig};
 
-/// A size that a network cannot have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSize {
-    /// Name of the field.
-    pub name: &'static str,
-    /// Its value.
-    pub value: String,
-    /// What it must be.
-    pub expected: String,
-}
-
-impl fmt::Display for InvalidSize {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "has {} {}; it must be {}", self.name, self.value, self.expected)
-    }
-}
-
-impl std::error::Error for InvalidSize {}
-
-fn in_range(name: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), InvalidSize> {
+fn in_range(name: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), InvalidConfig> {
     let expected = format!("between {} and {}", range.start(), range.end());
     check(range.contains(&value), name, value, &expected)
 }
 
-fn multiple_of(name: &'static str, value: usize, factor: usize) -> Result<(), InvalidSize> {
+fn multiple_of(name: &'static str, value: usize, factor: usize) -> Result<(), InvalidConfig> {
     check(value.is_multiple_of(factor), name, value, &format!("a multiple of {factor}"))
 }
 
-fn check(holds: bool, name: &'static str, value: impl ToString, expected: &str) -> Result<(), InvalidSize> {
-    if holds { Ok(()) } else { Err(InvalidSize { name, value: value.to_string(), expected: expected.into() }) }
+fn check(holds: bool, name: &'static str, value: impl ToString, expected: &str) -> Result<(), InvalidConfig> {
+    if holds { Ok(()) } else { Err(InvalidConfig { name, value: value.to_string(), expected: expected.into() }) }
 }
 
 impl GeneratorConfig {
@@ -48,7 +28,7 @@ impl GeneratorConfig {
     ///
     /// # Errors
     /// The first field that is out of its range.
-    pub fn check(&self) -> Result<(), InvalidSize> {
+    pub fn check(&self) -> Result<(), InvalidConfig> {
         in_range("image_size", self.image_size, 1..=4096)?;
         multiple_of("image_size", self.image_size, 4)?;
         in_range("width", self.width, 1..=512)?;
@@ -72,9 +52,19 @@ impl DiscriminatorConfig {
     ///
     /// # Errors
     /// The first field that is out of its range.
-    pub fn check(&self) -> Result<(), InvalidSize> {
+    pub fn check(&self) -> Result<(), InvalidConfig> {
         in_range("width", self.width, 1..=512)?;
         in_range("score_channels", self.score_channels, 0..=4096)
+    }
+
+    /// Whether a discriminator can score faces of `image_size` x `image_size` pixels, which it downsamples by a factor
+    /// of 8.
+    ///
+    /// # Errors
+    /// `image_size` is not a multiple of 8, or below 16.
+    pub fn check_image_size(image_size: usize) -> Result<(), InvalidConfig> {
+        let holds = image_size >= 16 && image_size.is_multiple_of(8);
+        check(holds, "image_size", image_size, "a multiple of 8, at least 16")
     }
 
     /// Number of parameters for `groups` age groups.
@@ -114,7 +104,7 @@ impl AlexNetConfig {
     ///
     /// # Errors
     /// The first field that is out of its range.
-    pub fn check(&self) -> Result<(), InvalidSize> {
+    pub fn check(&self) -> Result<(), InvalidConfig> {
         in_range("identities", self.identities, 1..=1_000_000)?;
         in_range("input_size", self.input_size, 67..=1024)?;
         in_range("width", self.width, 1..=128)?;
@@ -182,5 +172,15 @@ mod tests {
         let refused = AlexNetConfig::new(1).with_width(3).check().unwrap_err();
 
         assert_eq!(refused.to_string(), "has width 3; it must be a multiple of 2");
+    }
+
+    #[test]
+    fn faces_that_cannot_be_downsampled_to_two_scores_a_side_are_refused() {
+        for image_size in [8, 20] {
+            let refused = DiscriminatorConfig::check_image_size(image_size).unwrap_err();
+
+            assert_eq!(refused.expected, "a multiple of 8, at least 16", "{image_size}");
+        }
+        assert_eq!(DiscriminatorConfig::check_image_size(24), Ok(()));
     }
 }

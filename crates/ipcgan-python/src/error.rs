@@ -1,13 +1,12 @@
 //! Conversion of errors to Python exceptions.
 
-use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::OnceLock;
 
 use ipcgan::data::DataError;
-use ipcgan::system::catch_device_panic;
+use ipcgan::system::{catch_device_panic, in_one_line};
 use ipcgan::train::TrainingError;
 use ipcgan::{DeviceError, ModelError};
 use pyo3::exceptions::{
@@ -100,17 +99,6 @@ impl From<DeviceError> for Failure {
             error => Self::Other(in_one_line(&error)),
         }
     }
-}
-
-/// The message with its causes.
-fn in_one_line(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}").replace('\n', " ");
-        cause = error.source();
-    }
-    text
 }
 
 impl From<Failure> for PyErr {

@@ -28,4 +28,7 @@ mod native {
     use crate::generator::load_generator;
     #[pymodule_export]
     use crate::photo::Photo;
+
+    #[pymodule_export]
+    const DEFAULT_STRENGTH: f64 = ipcgan::data::Residual::DEFAULT_STRENGTH;
 }

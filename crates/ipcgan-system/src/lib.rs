@@ -1,4 +1,5 @@
-//! Files and processes, for all packages of IPCGAN: atomic file writes, paths in JSON, and panics as errors.
+//! Files and processes, for all packages of IPCGAN: atomic file writes, paths in JSON, panics as errors, and errors on
+//! one line.
 //!
 //! ```
 //! use ipcgan_system::{catch_device_panic, write_atomic};
@@ -16,8 +17,10 @@
 
 mod atomic_file;
 mod json_path;
+mod one_line;
 mod panic_guard;
 
 pub use atomic_file::{TemporaryFile, remove_stale_temporary_files, write_atomic, write_new};
 pub use json_path::JsonPath;
+pub use one_line::{in_one_line, one_line};
 pub use panic_guard::{catch_device_panic, catch_panic, try_catch_device_panic};

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::one_line;
+
 /// Prefixes of the names of the threads that run Burn's devices: those that compute, and those that fuse operations.
 const DEVICE_THREADS: [&str; 2] = ["DSD-", "DSU-"];
 /// Time for which a device thread's panic may be the cause of another failure: devices work asynchronously, and a
@@ -111,10 +113,6 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it failed without a message");
     one_line(text)
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

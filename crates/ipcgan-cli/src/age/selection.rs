@@ -19,11 +19,9 @@ pub(crate) struct Age {
     pub(crate) blend: AgeBlend,
 }
 
-/// Maximum target age in years.
-pub(crate) const MAX_AGE: u32 = AgeBlend::MAX_AGE;
-/// Strength of the ageing effect that is used by default: what the network learned.
-pub(crate) const DEFAULT_STRENGTH: f32 = 1.0;
-/// Maximum strength; 1 is the change that the network learned.
+/// Strength of the ageing effect that is used by default.
+pub(crate) const DEFAULT_STRENGTH: f32 = Residual::DEFAULT_STRENGTH as f32;
+/// Maximum strength.
 pub(crate) const MAX_STRENGTH: f64 = Residual::MAX_STRENGTH;
 
 impl Age {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ipcgan::train::evaluation::DEFAULT_MAX_FACES;
 
 use super::device::DeviceArgument;
 use crate::evaluate::EvaluateRequest;
@@ -29,7 +30,7 @@ pub(crate) struct EvaluateArguments {
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
     /// Maximum number of faces, balanced over the age groups.
-    #[arg(long, value_name = "COUNT", default_value_t = 500)]
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_MAX_FACES)]
     max_faces: usize,
     /// AlexNet weights file to evaluate as well: the identity network and age classifier that the generator was
     /// trained with. Default: that of the run folder, if one is given.

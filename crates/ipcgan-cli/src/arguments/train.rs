@@ -7,7 +7,7 @@ use ipcgan::DeviceChoice;
 use ipcgan::train::{Preset, Stage};
 
 use super::device::KernelsArgument;
-use crate::train::{DEFAULT_PRESET, ProgressDisplay, TrainRequest};
+use crate::train::{ProgressDisplay, TrainRequest};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -70,7 +70,8 @@ fn preset_help() -> String {
     let presets = Preset::ALL.map(Preset::name).join(", ");
     format!(
         "Network sizes and recipe: {presets} (natural is that of the embedded weights), or a settings file of your own \
-         (JSON, as config.json) [default: {DEFAULT_PRESET}]. An existing run keeps its own"
+         (JSON, as config.json) [default: {}]. An existing run keeps its own",
+        Preset::default()
     )
 }
 

@@ -1,11 +1,11 @@
 //! OpenAPI description of the HTTP API.
 
-use ipcgan::AgeGroups;
 use ipcgan::photo::PhotoFormat;
+use ipcgan::{AgeBlend, AgeGroups};
 use serde_json::{Value, json};
 
 use super::age_query::FORMATS;
-use crate::age::{DEFAULT_STRENGTH, MAX_AGE, MAX_STRENGTH};
+use crate::age::{DEFAULT_STRENGTH, MAX_STRENGTH};
 
 /// The description for networks with the age groups `groups`.
 pub(super) fn description(groups: &AgeGroups) -> Value {
@@ -14,7 +14,7 @@ pub(super) fn description(groups: &AgeGroups) -> Value {
     let schemas = &mut description["components"]["schemas"];
     schemas["AgeGroup"]["enum"] = json!(groups.names());
     schemas["Years"]["minimum"] = json!(groups.ages(0).0);
-    schemas["Years"]["maximum"] = json!(MAX_AGE);
+    schemas["Years"]["maximum"] = json!(AgeBlend::MAX_TARGET_AGE);
     schemas["Strength"]["maximum"] = json!(MAX_STRENGTH);
     schemas["Strength"]["default"] = json!(DEFAULT_STRENGTH);
     schemas["Format"]["enum"] = json!(FORMATS.map(|(name, _)| name));

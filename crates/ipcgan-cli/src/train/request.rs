@@ -4,13 +4,10 @@ use std::path::PathBuf;
 
 use ipcgan::DeviceChoice;
 use ipcgan::model::CpuKernels;
-use ipcgan::train::{Preset, Stage};
+use ipcgan::train::Stage;
 use serde::Serialize;
 
 use crate::request::{optional_path, path, text, texts};
-
-/// Preset of a new run that names none.
-pub(crate) const DEFAULT_PRESET: Preset = Preset::Tiny;
 
 /// What `ipcgan train` does.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use ipcgan::train::{Preset, SettingsFile, TrainingConfig, TrainingError};
 
-use super::request::{DEFAULT_PRESET, TrainRequest};
+use super::request::TrainRequest;
 use crate::exit_reason::usage_error;
 
 /// The preset of a run: a shipped one, or a user's settings file.
@@ -71,6 +71,6 @@ pub(super) fn config(request: &TrainRequest, existing: Option<TrainingConfig>) -
             Ok(existing)
         }
         (Some(config), ..) | (None, _, Some(config)) => Ok(config),
-        (None, _, None) => with_overrides(TrainingConfig::of(DEFAULT_PRESET)),
+        (None, _, None) => with_overrides(TrainingConfig::of(Preset::default())),
     }
 }

@@ -8,7 +8,7 @@ use super::file_name::{number, parent, split_of_folders};
 use super::names::labelled;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::DataError;
-use crate::age_text::{MAX_AGE, open_range, range};
+use crate::age_text::{MAX_LABEL_AGE, open_range, range};
 use crate::excluded::Fault;
 
 /// Folder numbers from this value on are unlikely to be indices of identities or classes.
@@ -123,7 +123,7 @@ fn folder_age(folder: &str) -> Option<FolderAge> {
     if let Some(ages) = range(name).or_else(|| open_range(name)).or_else(|| open_range(&with_spaces)) {
         return Some(FolderAge::Certain(ages.middle()));
     }
-    let years = number(name).filter(|years| name.len() <= 3 && !name.is_empty() && *years <= MAX_AGE)?;
+    let years = number(name).filter(|years| name.len() <= 3 && !name.is_empty() && *years <= MAX_LABEL_AGE)?;
     Some(if is_called_age || is_called_years { FolderAge::Certain(years) } else { FolderAge::Number(years) })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::evidence::Evidence;
 use super::file_name::Named;
-use crate::age_text::MAX_AGE;
+use crate::age_text::MAX_LABEL_AGE;
 
 /// Minimum number of names for the plausibility test of identities and ages.
 const MIN_NAMES: usize = 8;
@@ -13,7 +13,7 @@ const MIN_NAMES: usize = 8;
 pub(super) struct NameStatistics {
     /// Number of all images.
     pub(super) images: usize,
-    /// Number of names that match the pattern with an age up to [`MAX_AGE`], or without one.
+    /// Number of names that match the pattern with an age up to [`MAX_LABEL_AGE`], or without one.
     pub(super) matching: usize,
     identities: HashMap<String, usize>,
     ages: BTreeMap<u32, usize>,
@@ -26,7 +26,7 @@ impl NameStatistics {
         for file_name in images {
             statistics.images += 1;
             let Some(Named { age, identity, .. }) = read(file_name) else { continue };
-            if age.is_some_and(|age| age > MAX_AGE) {
+            if age.is_some_and(|age| age > MAX_LABEL_AGE) {
                 continue;
             }
             statistics.matching += 1;

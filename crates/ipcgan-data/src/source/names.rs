@@ -5,7 +5,7 @@ use ipcgan_model::AgeGroups;
 use super::file_name::Named;
 use super::name_statistics::NameStatistics;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
-use crate::age_text::MAX_AGE;
+use crate::age_text::MAX_LABEL_AGE;
 use crate::excluded::Fault;
 use crate::metadata::group_of;
 use crate::{DataError, FaceLabel};
@@ -31,8 +31,8 @@ impl NameSource {
 
 /// The label for an age and an identity.
 pub(super) fn labelled(age: Option<u32>, identity: Option<String>, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
-    if let Some(age) = age.filter(|age| *age > MAX_AGE) {
-        return Err(Fault::label(format!("age {age} is above {MAX_AGE}")));
+    if let Some(age) = age.filter(|age| *age > MAX_LABEL_AGE) {
+        return Err(Fault::label(format!("age {age} is above {MAX_LABEL_AGE}")));
     }
     let group = age.map(|age| group_of(age, groups)).transpose()?;
     Ok(FaceLabel { group, age, identity, ..FaceLabel::default() })

@@ -12,12 +12,12 @@ use burn::store::{
     PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
-use ipcgan_system::catch_panic;
+use ipcgan_system::{catch_panic, one_line};
 use safetensors::SafeTensors;
 
 use super::format::WeightsFormat;
 use super::pytorch;
-use super::tensors::{check_names, check_values, one_line};
+use super::tensors::{check_names, check_values};
 use crate::ModelError;
 
 /// Number of first bytes that show the format.

@@ -7,13 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use ipcgan_system::one_line;
 use pytorch_reader::{DType, PickleValue, PytorchReader, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-use super::tensors::one_line;
 
 /// Key of the tensors in a file that also has metadata.
 const TENSORS: &str = "state_dict";

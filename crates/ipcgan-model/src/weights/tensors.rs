@@ -90,11 +90,6 @@ pub(super) fn counted(names: &[String], what: &str) -> String {
     format!("{count} {are} {what}: {listed}{more}")
 }
 
-/// The message of `error` without the line breaks of its lists of tensors.
-pub(super) fn one_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use burn::store::burn_pack::Bytes;

@@ -15,6 +15,7 @@ import PIL.Image
 from ipcgan import _native
 from ipcgan._device import quiet_enumeration
 from ipcgan._image import Image, Path, array_of, opened
+from ipcgan._native import DEFAULT_STRENGTH
 from ipcgan._notices import log
 
 Age = Union[SupportsIndex, str]
@@ -88,13 +89,15 @@ class Aging:
 
     @overload
     def age(
-        self, image: npt.NDArray[np.uint8], to: Age, *, faces: Sequence[Face] | None = None, strength: float = 1.0
+        self, image: npt.NDArray[np.uint8], to: Age, *, faces: Sequence[Face] | None = None, strength: float = ...
     ) -> npt.NDArray[np.uint8]: ...
     @overload
     def age(
-        self, image: Path | PIL.Image.Image, to: Age, *, faces: Sequence[Face] | None = None, strength: float = 1.0
+        self, image: Path | PIL.Image.Image, to: Age, *, faces: Sequence[Face] | None = None, strength: float = ...
     ) -> PIL.Image.Image: ...
-    def age(self, image: Image, to: Age, *, faces: Sequence[Face] | None = None, strength: float = 1.0) -> Any:
+    def age(
+        self, image: Image, to: Age, *, faces: Sequence[Face] | None = None, strength: float = DEFAULT_STRENGTH
+    ) -> Any:
         """`image` with its faces aged, at its own size.
 
         `to` is an age in years, or an age group by name; see `age_groups`. `faces` are those to age, found in this image by
@@ -116,7 +119,7 @@ class Aging:
         ages: Iterable[Age],
         *,
         faces: Sequence[Face] | None = None,
-        strength: float = 1.0,
+        strength: float = ...,
     ) -> list[npt.NDArray[np.uint8]]: ...
     @overload
     def at_ages(
@@ -125,10 +128,15 @@ class Aging:
         ages: Iterable[Age],
         *,
         faces: Sequence[Face] | None = None,
-        strength: float = 1.0,
+        strength: float = ...,
     ) -> list[PIL.Image.Image]: ...
     def at_ages(
-        self, image: Image, ages: Iterable[Age], *, faces: Sequence[Face] | None = None, strength: float = 1.0
+        self,
+        image: Image,
+        ages: Iterable[Age],
+        *,
+        faces: Sequence[Face] | None = None,
+        strength: float = DEFAULT_STRENGTH,
     ) -> list[Any]:
         """`image` at each of `ages`, as by `age`; it is read, and its faces are detected, only once."""
         if isinstance(ages, str):
@@ -146,14 +154,14 @@ class Aging:
 
 @overload
 def age(
-    image: npt.NDArray[np.uint8], to: Age, *, weights: Path | None = None, device: str = "auto", strength: float = 1.0
+    image: npt.NDArray[np.uint8], to: Age, *, weights: Path | None = None, device: str = "auto", strength: float = ...
 ) -> npt.NDArray[np.uint8]: ...
 @overload
 def age(
-    image: Path | PIL.Image.Image, to: Age, *, weights: Path | None = None, device: str = "auto", strength: float = 1.0
+    image: Path | PIL.Image.Image, to: Age, *, weights: Path | None = None, device: str = "auto", strength: float = ...
 ) -> PIL.Image.Image: ...
 def age(
-    image: Image, to: Age, *, weights: Path | None = None, device: str = "auto", strength: float = 1.0
+    image: Image, to: Age, *, weights: Path | None = None, device: str = "auto", strength: float = DEFAULT_STRENGTH
 ) -> Any:
     """`image` with its faces at the age `to`: a PIL image for a path or a PIL image, an array for an array.
 

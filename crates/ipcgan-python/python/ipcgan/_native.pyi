@@ -1,5 +1,7 @@
 """The native module, written in Rust. Not for users: `ipcgan` is."""
 
+DEFAULT_STRENGTH: float
+
 class Error(Exception):
     """A photo, weights file or device cannot be used."""
 

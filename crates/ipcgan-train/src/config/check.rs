@@ -1,6 +1,8 @@
 //! Validation of settings.
 
-use ipcgan_model::{AgeBlend, InvalidSize};
+use std::fmt::Display;
+
+use ipcgan_model::{DiscriminatorConfig, InvalidConfig};
 use serde_json::Value;
 
 use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
@@ -33,6 +35,14 @@ fn at_most(setting: impl Into<String>, value: f64, max: f64) -> Rule {
     rule(setting, (0.0..=max).contains(&value), format!("in 0 to {max}"))
 }
 
+/// A rule that the group of settings at `path` passes its own check.
+fn rule_of(path: impl Display, checked: Result<(), InvalidConfig>) -> Rule {
+    match checked {
+        Ok(()) => rule(path.to_string(), true, ""),
+        Err(invalid) => rule(format!("{path}.{}", invalid.name), false, invalid.expected),
+    }
+}
+
 fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value > 0.0 && value <= 1.0, "above 0 and at most 1")
 }
@@ -63,7 +73,7 @@ impl TrainingConfig {
     /// Checks the network sizes: limits of weights files, and further limits of training.
     fn check_networks(&self) -> Result<(), TrainingError> {
         let of = |network: &'static str| {
-            move |invalid: InvalidSize| TrainingError::Setting {
+            move |invalid: InvalidConfig| TrainingError::Setting {
                 setting: format!("{network}.{}", invalid.name),
                 reason: SettingFault::Size(invalid),
             }
@@ -71,12 +81,10 @@ impl TrainingConfig {
         self.generator.check().map_err(of("generator"))?;
         self.discriminator.check().map_err(of("discriminator"))?;
         self.alexnet.check().map_err(of("alexnet"))?;
-        // The discriminator downsamples by a factor of 8.
-        if self.generator.image_size < 16 || !self.generator.image_size.is_multiple_of(8) {
-            let reason = SettingFault::Range("a multiple of 8, at least 16, to train".into());
-            return Err(TrainingError::Setting { setting: "generator.image_size".into(), reason });
-        }
-        Ok(())
+        DiscriminatorConfig::check_image_size(self.generator.image_size).map_err(|invalid| TrainingError::Setting {
+            setting: format!("generator.{}", invalid.name),
+            reason: SettingFault::Range(format!("{}, to train", invalid.expected)),
+        })
     }
 
     fn run_rules(&self) -> Vec<Rule> {
@@ -97,15 +105,10 @@ impl TrainingConfig {
         let synthetic = &self.synthetic;
         let faces = synthetic.identities as f64 * synthetic.faces_per_group as f64 * self.age_groups.count() as f64;
         let bytes = faces * 3.0 * f64::from(synthetic.size).powi(2);
-        let oldest = self.age_groups.ages(self.age_groups.count() - 1).0;
         vec![
             count("valid_faces", self.valid_faces, usize::MAX),
             rule("valid_fraction", self.valid_fraction > 0.0 && self.valid_fraction < 1.0, "between 0 and 1"),
-            // A face could not be aged to a group that begins later.
-            rule("age_groups", oldest <= AgeBlend::MAX_AGE, format!("of first ages up to {} years", AgeBlend::MAX_AGE)),
-            count("synthetic.identities", synthetic.identities, MAX_COUNT),
-            count("synthetic.faces_per_group", synthetic.faces_per_group, MAX_COUNT),
-            rule("synthetic.size", (8..=4096).contains(&synthetic.size), "in 8 to 4096"),
+            rule_of("synthetic", synthetic.check()),
             rule(
                 "synthetic.identities",
                 bytes <= MAX_SYNTHETIC_BYTES,
@@ -126,7 +129,6 @@ fn length(stage: &str, settings: CommonSettings) -> Rule {
 
 fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
     let name = |field: &str| format!("{stage}.{field}");
-    let augmentation = &training.augmentation;
     vec![
         count(name("steps"), training.steps, MAX_COUNT),
         count(name("batch_size"), training.batch_size, 1_000_000),
@@ -135,11 +137,7 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
         non_negative(name("gradient_clip_norm"), training.gradient_clip_norm),
         at_most(name("adversarial_epsilon"), training.adversarial_epsilon, 255.0),
         rule(name("adversarial_start"), training.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
-        at_most(name("augmentation.shift"), augmentation.shift.into(), 0.5),
-        at_most(name("augmentation.scale"), augmentation.scale.into(), 0.5),
-        at_most(name("augmentation.brightness"), augmentation.brightness.into(), 1.0),
-        at_most(name("augmentation.contrast"), augmentation.contrast.into(), 1.0),
-        at_most(name("augmentation.colour"), augmentation.colour.into(), 1.0),
+        rule_of(name("augmentation"), training.augmentation.check()),
         length(stage, training.common()),
     ]
 }
@@ -153,9 +151,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
             aging.pretraining_steps == 0 || aging.weights.prototype > 0.0,
             "0 without aging.weights.prototype, the loss of the pretraining",
         ),
-        at_most("aging.prototype.shape", aging.prototype.shape, 10.0),
-        at_most("aging.prototype.colour", aging.prototype.colour, 10.0),
-        at_most("aging.prototype.detail", aging.prototype.detail, 10.0),
+        rule_of("aging.prototype", aging.prototype.check()),
         count("aging.batch_size", aging.batch_size, 1_000_000),
         count("aging.gradient_accumulation", aging.gradient_accumulation, 10_000),
         count("aging.discriminator_updates", aging.discriminator_updates, 1000),
@@ -168,11 +164,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
         rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),
         count("aging.sample_every", aging.sample_every, usize::MAX),
-        at_most("aging.differentiable_augmentation.translation", aging.differentiable_augmentation.translation, 0.5),
-        at_most("aging.differentiable_augmentation.scale", aging.differentiable_augmentation.scale, 0.5),
-        at_most("aging.differentiable_augmentation.brightness", aging.differentiable_augmentation.brightness, 1.0),
-        at_most("aging.differentiable_augmentation.contrast", aging.differentiable_augmentation.contrast, 1.0),
-        at_most("aging.differentiable_augmentation.saturation", aging.differentiable_augmentation.saturation, 1.0),
+        rule_of("aging.differentiable_augmentation", aging.differentiable_augmentation.check()),
         length("aging", aging.common()),
     ]
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with settings, and with files of settings.
 
-use ipcgan_model::InvalidSize;
+use ipcgan_model::InvalidConfig;
 
 use super::preset::Preset;
 use crate::TrainingError;
@@ -44,10 +44,10 @@ pub enum SettingFault {
     Range(String),
     /// No network can have this size.
     #[error("is {} and must be {}", .0.value, .0.expected)]
-    Size(InvalidSize),
+    Size(InvalidConfig),
     /// No network can have as many outputs as the data have identities.
     #[error("for the identities of the data {0}")]
-    Identities(InvalidSize),
+    Identities(InvalidConfig),
     /// The batch size cannot be divided by this number of devices.
     #[error("must be a multiple of {0}, because {0} devices share each batch")]
     Devices(usize),

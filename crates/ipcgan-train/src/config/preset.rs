@@ -10,7 +10,7 @@ use crate::TrainingError;
 /// A shipped preset: sizes of all networks and a training recipe that go together.
 ///
 /// Each is a settings file in `presets/`, as a user can write one ([`SettingsFile`](crate::SettingsFile)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// The published networks, 128 pixels.
@@ -20,7 +20,8 @@ pub enum Preset {
     /// The recipe of the embedded weights, 128 pixels: larger networks than [`Preset::Compact`]; the generator
     /// outputs a residual of all colour channels.
     Natural,
-    /// For tests and a first look, 64 pixels, minutes on a CPU.
+    /// For tests and a first look, 64 pixels, minutes on a CPU. The default.
+    #[default]
     Tiny,
 }
 

@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn age_groups_that_no_face_can_be_aged_to_are_an_error() {
+        let error = set("age_groups=20,121").unwrap_err();
+
+        assert!(error.contains("age_groups") && error.contains("at most 120 years: [20, 121]"), "{error}");
+    }
+
+    #[test]
     fn a_derived_setting_cannot_be_set() {
         assert!(set("alexnet.identities=5").unwrap_err().contains("number of identities in the data"));
         assert!(set("preset=compact").unwrap_err().contains("when a run is created"));

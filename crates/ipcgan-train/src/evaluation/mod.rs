@@ -44,6 +44,9 @@ pub use subject::EvaluatedGenerator;
 use subject::{RealFace, age};
 use teachers::teachers;
 
+/// Maximum number of faces of an evaluation by default, the `count` of [`evaluate`].
+pub const DEFAULT_MAX_FACES: usize = 500;
+
 /// Progress callback: done, total.
 type Progress<'a> = &'a dyn Fn(usize, usize);
 

@@ -1,7 +1,7 @@
 //! Detects the faces in photos: `cargo run --release --example find_faces -- assets/photos/grace-hopper.jpg`.
 //!
-//! Writes a line of JSON for each photo: its path, and of each face the box (left, top, width, height), the score and
-//! the five landmarks (eyes, nose, corners of the mouth), in pixels.
+//! Writes a line of JSON for each photo: its path, and of each face the bounds (left, top, width, height), the score
+//! and the five landmarks (eyes, nose, corners of the mouth), in pixels.
 
 #![allow(clippy::print_stdout, reason = "an example prints its result")]
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let faces = faces.iter().map(|face| {
             let bounds = face.bounds;
             let bounds = [bounds.left, bounds.top, bounds.width(), bounds.height()];
-            json!({ "box": bounds, "score": face.score, "landmarks": face.landmarks })
+            json!({ "bounds": bounds, "score": face.score, "landmarks": face.landmarks })
         });
         println!("{}", json!({ "photo": path, "faces": faces.collect::<Vec<_>>() }));
     }

@@ -44,7 +44,7 @@ pub use ipcgan_train as train;
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::serve_device;
 pub use self_test::SelfTest;
-pub use upright::rotation_advice;
+pub use upright::{Rotation, rotation_advice};
 
 /// Atomic writing of files, paths in JSON, panics as errors, and the memory of the process.
 pub mod system {

@@ -149,7 +149,6 @@ pub struct FaceDescription {
     /// Number from left to right, starting at one.
     pub number: usize,
     /// Left, top, width and height in pixels of the photo.
-    #[serde(rename = "box")]
     pub bounds: [f32; 4],
     /// Detection confidence, from 0 to 1.
     pub score: f32,

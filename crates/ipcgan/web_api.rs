@@ -66,20 +66,21 @@ impl AgesResponse {
 impl FacesResponse {
     /// The response for `faces`, which `aging` found in `photo`.
     pub fn new(aging: &PhotoAging, photo: &Original, faces: &[PhotoFace]) -> Self {
-        let hint = if faces.is_empty() { rotation_advice(aging, &photo.rgb()) } else { None };
+        let rotation = if faces.is_empty() { rotation_advice(aging, &photo.rgb()) } else { None };
         Self {
             width: photo.image.width(),
             height: photo.image.height(),
             faces: (1..).zip(faces).map(|(number, face)| face.description(number)).collect(),
             warning: photo.warning().map(|warning| warning.to_string()),
-            hint: hint.map(String::from),
+            hint: rotation.map(|rotation| rotation.advice().into()),
         }
     }
 }
 
 /// The reason to reject a `photo` in which `aging` finds no face.
 pub fn no_face(aging: &PhotoAging, photo: &RgbImage) -> String {
-    let advice = rotation_advice(aging, photo).map(|advice| format!("; {advice}")).unwrap_or_default();
+    let rotation = rotation_advice(aging, photo);
+    let advice = rotation.map(|rotation| format!("; {}", rotation.advice())).unwrap_or_default();
     format!("no face was found in the photo{advice}")
 }
 

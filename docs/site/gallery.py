@@ -62,7 +62,7 @@ class Shot:
             gifs = [path for path in found["files"] if path.endswith(".gif")]
             self.frames = animation(Path(gifs[0])) if gifs else []
         self.source = Image.open(photo).convert("RGB")
-        left, top, width, height = max(found["faces"], key=lambda face: face["box"][3])["box"]
+        left, top, width, height = max(found["faces"], key=lambda face: face["bounds"][3])["bounds"]
         self.head = square((left + width / 2, top + height / 2), HEAD * height, self.source.size)
 
     def faces(self, ages: list[str]) -> list[tuple[str, Image.Image]]:

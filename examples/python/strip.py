@@ -25,8 +25,8 @@ print(aging)
 
 # %% The surroundings of the largest face, before and at every age group
 def surroundings(photo: np.ndarray, face: ipcgan.Face) -> np.ndarray:
-    """The square around `face`, half as large again as its box, as far as the photo goes."""
-    left, top, width, height = face.box
+    """The square around `face`, half as large again as its bounds, as far as the photo goes."""
+    left, top, width, height = face.bounds
     radius = 0.75 * max(width, height)
     middle = np.array([top + height / 2, left + width / 2])
     (first_row, first_column), (last_row, last_column) = np.maximum(middle - radius, 0), middle + radius
@@ -36,7 +36,7 @@ def surroundings(photo: np.ndarray, face: ipcgan.Face) -> np.ndarray:
 rows = []
 for path in photos:
     photo = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    face = max(aging.faces(photo), key=lambda face: face.box[2] * face.box[3])
+    face = max(aging.faces(photo), key=lambda face: face.bounds[2] * face.bounds[3])
     aged = aging.at_ages(photo, aging.age_groups, faces=[face])
     rows.append([surroundings(image, face) for image in [photo, *aged]])
 

@@ -171,13 +171,13 @@ class Ageing(PackageTest):
         aged = self.aging.age(both, 60, faces=[second])
 
         self.assertEqual((first.number, second.number), (1, 2))
-        self.assertLess(first.box[0], second.box[0])
+        self.assertLess(first.bounds[0], second.bounds[0])
         self.assertEqual((first.landmarks.shape, first.landmarks.dtype), ((5, 2), np.float32))
         size = self.aging.image_size
         self.assertEqual((first.aligned.shape, first.aligned.dtype), ((size, size, 3), np.uint8))
         self.assertGreater(first.score, 0.6)
         changed = np.flatnonzero((aged != both).any(axis=(0, 2)))
-        self.assertGreater(changed.min(), first.box[0] + first.box[2])
+        self.assertGreater(changed.min(), first.bounds[0] + first.bounds[2])
         self.assert_same(self.aging.age(both, 60, faces=[first, second]), self.aging.age(both, 60))
         self.assertEqual(self.aging.faces(np.zeros((64, 64, 3), np.uint8)), [])
 
@@ -237,7 +237,7 @@ class Ageing(PackageTest):
             "image: PIL.Image.Image = ipcgan.age('photo.jpg', to=60)\n"
             "aging = ipcgan.Aging(weights=None, device='auto')\n"
             "array: npt.NDArray[np.uint8] = aging.age(np.zeros((9, 9, 3), np.uint8), '51+', faces=[])\n"
-            "boxes = [face.box[0] + 1 for face in aging.faces(image)]\n"
+            "edges = [face.bounds[0] + 1 for face in aging.faces(image)]\n"
             "tensors: dict[str, npt.NDArray[np.float32]] = ipcgan.load_generator('x').tensors\n"
         )
         wrong = self.folder / "wrong.py"
@@ -346,7 +346,7 @@ class Errors(PackageTest):
         other = portrait().resize((300, 300))
 
         self.assertIn("256 x 300", self.message(ValueError, lambda: self.aging.age(other, 60, faces=[face])))
-        self.message(TypeError, lambda: self.aging.age(portrait(), 60, faces=[face.box]))
+        self.message(TypeError, lambda: self.aging.age(portrait(), 60, faces=[face.bounds]))
         self.assert_same(self.aging.age(portrait(), 60, faces=[]), portrait())
 
     def test_devices_that_are_unknown_or_missing_are_rejected(self) -> None:

@@ -106,7 +106,7 @@ fn json_lists_face_locations_and_written_files() {
     assert_eq!(stderr["width"], 1024);
     let faces = stderr["faces"].as_array().unwrap();
     assert_eq!(faces.len(), 2);
-    assert!(faces[1]["box"][0].as_f64().unwrap() > 512.0 && faces[0]["landmarks"].as_array().unwrap().len() == 5);
+    assert!(faces[1]["bounds"][0].as_f64().unwrap() > 512.0 && faces[0]["landmarks"].as_array().unwrap().len() == 5);
     assert_eq!(stderr["images"]["51+"], "aged/both-51+.png");
     for file in stderr["files"].as_array().unwrap() {
         assert!(folder.path().join(file.as_str().unwrap()).is_file(), "{file}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ipcgan::data::Residual;
 use ipcgan::photo::Original;
-use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, PhotoAging, PhotoFace, rotation_advice};
+use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, PhotoAging, PhotoFace, Rotation, rotation_advice};
 use pyo3::{Bound, Py, PyResult, Python, pyclass, pymethods};
 
 use crate::error::{Failure, computed};
@@ -106,7 +106,8 @@ impl Aging {
         let rgb = photo.original.rgb();
         let faces = self.aging.faces(&rgb);
         if faces.is_empty() {
-            let advice = rotation_advice(&self.aging, &rgb).unwrap_or("a face must be upright and seen from the front");
+            let rotation = rotation_advice(&self.aging, &rgb);
+            let advice = rotation.map_or("a face must be upright and seen from the front", Rotation::advice);
             return Err(Failure::NoFace(format!("no face found in {}; {advice}", photo.name)));
         }
         Ok(faces)

@@ -19,7 +19,7 @@ pub(crate) struct Face {
 impl Face {
     /// Left, top, width and height in pixels of the photo.
     #[getter]
-    fn r#box(&self) -> (f32, f32, f32, f32) {
+    fn bounds(&self) -> (f32, f32, f32, f32) {
         let [left, top, width, height] = self.face.description(self.number).bounds;
         (left, top, width, height)
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use ipcgan::data::{FacePlacement, Residual, aged_sheet, counted, paste_back};
 use ipcgan::photo::{self, Original};
 use ipcgan::system::JsonPath;
-use ipcgan::{FaceDescription, PhotoFace, RgbImage, rotation_advice};
+use ipcgan::{FaceDescription, PhotoFace, RgbImage, Rotation, rotation_advice};
 use log::{debug, info, warn};
 use serde::Serialize;
 
@@ -117,8 +117,8 @@ impl Aging {
         debug!("searched for faces: {}", found.len());
         match found.len() {
             0 => {
-                let advice = rotation_advice(&self.photo_aging, photo);
-                let advice = advice.unwrap_or("if it is a face crop already, give --aligned");
+                let rotation = rotation_advice(&self.photo_aging, photo);
+                let advice = rotation.map_or("if it is a face crop already, give --aligned", Rotation::advice);
                 bail!("no face found in {}; {advice}", path.display())
             }
             1 => (),

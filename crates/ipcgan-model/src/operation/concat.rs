@@ -6,12 +6,14 @@ mod spec;
 
 pub(crate) use spec::BatchGather;
 
+#[cfg(feature = "gpu")]
+use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{ConditionConcat, Nhwc};
 
@@ -24,15 +26,11 @@ use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 /// `[batch, channels, height, width]` and `[outputs, conditions]` to `[outputs, channels + conditions, height, width]`.
 pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, conditions: Tensor<2>) -> Tensor<4> {
     match engine(&features) {
-        Engine::Cpu(_) => {
+        Engine::Cpu(_) | Engine::Gpu if features.dtype() == DType::F32 => {
             let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
             Tensor::from_dispatch(<Dispatch as ConcatOps>::concat_conditions(features, conditions, gather))
         }
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if features.dtype() == burn::tensor::DType::F32 => {
-            gpu::concat_conditions(features, gather, conditions)
-        }
-        Engine::Gpu | Engine::Burn => {
+        _ => {
             let [_, _, height, width] = features.dims();
             let [outputs, count] = conditions.dims();
             let planes = conditions.reshape([outputs, count, 1, 1]).expand([outputs, count, height, width]);
@@ -69,8 +67,8 @@ pub(crate) fn residual_add(x: Tensor<4>, residual: impl FnOnce(Tensor<4>) -> Ten
     }
 }
 
-/// Gathering parts of a batch and appending `[outputs, conditions]` as channels, on the CPU.
-#[backend_extension(Flex, Autodiff)]
+/// Gathering parts of a batch and appending `[outputs, conditions]` as channels, on the CPU and on GPUs.
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait ConcatOps: Backend {
     fn concat_conditions(
         features: FloatTensor<Self>,
@@ -89,6 +87,17 @@ impl ConcatOps for Flex {
     }
 }
 
+#[cfg(feature = "gpu")]
+impl ConcatOps for Cube {
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self> {
+        gpu::concat_conditions(features, conditions, &gather)
+    }
+}
+
 impl<C: CheckpointStrategy> ConcatOps for Autodiff<Flex, C> {
     fn concat_conditions(
         features: FloatTensor<Self>,
@@ -103,6 +112,17 @@ impl<C: CheckpointStrategy> ConcatOps for Autodiff<Flex, C> {
             OpsKind::Tracked(prepared) => prepared.finish((shape, gather, count), output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<C: CheckpointStrategy> ConcatOps for Autodiff<Cube, C> {
+    fn concat_conditions(
+        features: FloatTensor<Self>,
+        conditions: FloatTensor<Self>,
+        gather: BatchGather,
+    ) -> FloatTensor<Self> {
+        gpu::concat_conditions_autodiff::<C>(features, conditions, gather)
     }
 }
 

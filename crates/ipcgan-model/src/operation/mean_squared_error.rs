@@ -3,14 +3,14 @@
 #[cfg(feature = "gpu")]
 mod gpu;
 
+#[cfg(feature = "gpu")]
+use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-#[cfg(feature = "gpu")]
-use burn::tensor::DType;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
 
@@ -27,13 +27,11 @@ pub(crate) struct Target {
 /// Weighted sum over the equal parts of the batch of their mean squared differences from their targets, `[1]`.
 pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
     match engine(&x) {
-        Engine::Cpu(_) => {
+        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => {
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
             Tensor::from_dispatch(sum)
         }
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if x.dtype() == DType::F32 => gpu::weighted_squared_error(x, parts.to_vec()),
-        Engine::Gpu | Engine::Burn => {
+        _ => {
             let terms = x.chunk(N, 0).into_iter().zip(parts);
             let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
             let first = terms.next().expect("a batch has at least one part");
@@ -55,8 +53,8 @@ pub(crate) fn squared_distance(x: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
     }
 }
 
-/// The sum of the weighted mean squared differences on the CPU.
-#[backend_extension(Flex, Autodiff)]
+/// The sum of the weighted mean squared differences on the CPU and on GPUs.
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait SquaredErrorOps: Backend {
     fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
 }
@@ -64,6 +62,13 @@ trait SquaredErrorOps: Backend {
 impl SquaredErrorOps for Flex {
     fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
         sum(&NhwcTensor::new(x), &parts)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl SquaredErrorOps for Cube {
+    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        gpu::weighted_squared_error(x, &parts)
     }
 }
 
@@ -77,6 +82,13 @@ impl<C: CheckpointStrategy> SquaredErrorOps for Autodiff<Flex, C> {
             }
             OpsKind::UnTracked(prepared) => prepared.finish(sum(&NhwcTensor::new(x.into_primitive()), &parts)),
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<C: CheckpointStrategy> SquaredErrorOps for Autodiff<Cube, C> {
+    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
+        gpu::weighted_squared_error_autodiff::<C>(x, parts)
     }
 }
 

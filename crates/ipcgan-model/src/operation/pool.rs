@@ -3,6 +3,8 @@
 #[cfg(feature = "gpu")]
 mod gpu;
 
+#[cfg(feature = "gpu")]
+use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -10,7 +12,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::LocalResponseNorm;
 use burn::nn::pool::MaxPool2d;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, MaxPoolParams};
 
@@ -21,7 +23,7 @@ use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     let pooling = MaxPoolParams { kernel: layer.kernel_size[0], ceil_mode: layer.ceil_mode };
     match engine(&x) {
-        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as PoolOps>::max_pool(x.into_dispatch(), pooling)),
+        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool(x.into_dispatch(), pooling)),
         Engine::Gpu | Engine::Burn => layer.forward(x),
     }
 }
@@ -29,34 +31,27 @@ pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
 /// `layer`, which is `x / (1 + alpha * sum of the squares of five neighbouring channels)^0.75`.
 pub(crate) fn local_response_norm(layer: &LocalResponseNorm, x: Tensor<4>, alpha: f32) -> Tensor<4> {
     match engine(&x) {
-        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as PoolOps>::local_response_norm(x.into_dispatch(), alpha)),
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if x.dtype() == burn::tensor::DType::F32 => gpu::local_response_norm(x, alpha),
-        Engine::Gpu | Engine::Burn => layer.forward(x),
+        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => {
+            Tensor::from_dispatch(<Dispatch as LocalResponseNormOps>::local_response_norm(x.into_dispatch(), alpha))
+        }
+        _ => layer.forward(x),
     }
 }
 
-/// The operations on the CPU.
+/// Max pooling on the CPU.
 #[backend_extension(Flex, Autodiff)]
-trait PoolOps: Backend {
+trait MaxPoolOps: Backend {
     /// Max pooling.
     fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self>;
-
-    /// Local response norm over five channels.
-    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self>;
 }
 
-impl PoolOps for Flex {
+impl MaxPoolOps for Flex {
     fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
         pool(&NhwcTensor::new(x), pooling)
     }
-
-    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
-        apply_local_response_norm(&NhwcTensor::new(x), alpha)
-    }
 }
 
-impl<C: CheckpointStrategy> PoolOps for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> MaxPoolOps for Autodiff<Flex, C> {
     fn max_pool(x: FloatTensor<Self>, pooling: MaxPoolParams) -> FloatTensor<Self> {
         match PoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
@@ -67,7 +62,29 @@ impl<C: CheckpointStrategy> PoolOps for Autodiff<Flex, C> {
             OpsKind::UnTracked(prepared) => prepared.finish(pool(&NhwcTensor::new(x.into_primitive()), pooling)),
         }
     }
+}
 
+/// Local response norm on the CPU and on GPUs.
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
+trait LocalResponseNormOps: Backend {
+    /// Local response norm over five channels.
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self>;
+}
+
+impl LocalResponseNormOps for Flex {
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        apply_local_response_norm(&NhwcTensor::new(x), alpha)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl LocalResponseNormOps for Cube {
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        gpu::local_response_norm(x, alpha)
+    }
+}
+
+impl<C: CheckpointStrategy> LocalResponseNormOps for Autodiff<Flex, C> {
     fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
         match LocalResponseNormBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
@@ -79,6 +96,13 @@ impl<C: CheckpointStrategy> PoolOps for Autodiff<Flex, C> {
                 prepared.finish(apply_local_response_norm(&NhwcTensor::new(x.into_primitive()), alpha))
             }
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<C: CheckpointStrategy> LocalResponseNormOps for Autodiff<Cube, C> {
+    fn local_response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
+        gpu::local_response_norm_autodiff::<C>(x, alpha)
     }
 }
 

@@ -6,12 +6,14 @@ mod spec;
 
 pub(crate) use spec::ResizeSpec;
 
+#[cfg(feature = "gpu")]
+use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Nhwc, Resize};
 
@@ -22,18 +24,16 @@ use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 /// `[batch, 3, side, side]`; none if kernels do not apply.
 pub(crate) fn resize(faces: &Tensor<4>, spec: ResizeSpec) -> Option<Tensor<4>> {
     match engine(faces) {
-        Engine::Cpu(_) => {
+        Engine::Cpu(_) | Engine::Gpu if faces.dtype() == DType::F32 => {
             let faces = faces.clone().into_dispatch();
             Some(Tensor::from_dispatch(<Dispatch as ResizeOps>::resize(faces, spec)))
         }
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if faces.dtype() == burn::tensor::DType::F32 => Some(gpu::resize(faces.clone(), spec)),
-        Engine::Gpu | Engine::Burn => None,
+        _ => None,
     }
 }
 
-/// Bilinear resizing to squares on the CPU.
-#[backend_extension(Flex, Autodiff)]
+/// Bilinear resizing to squares on the CPU and on GPUs.
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait ResizeOps: Backend {
     fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self>;
 }
@@ -41,6 +41,13 @@ trait ResizeOps: Backend {
 impl ResizeOps for Flex {
     fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
         resize_kernel(faces, spec)
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl ResizeOps for Cube {
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
+        gpu::resize(faces, spec)
     }
 }
 
@@ -54,6 +61,13 @@ impl<C: CheckpointStrategy> ResizeOps for Autodiff<Flex, C> {
             OpsKind::Tracked(prepared) => prepared.finish((shape, spec), output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<C: CheckpointStrategy> ResizeOps for Autodiff<Cube, C> {
+    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
+        gpu::resize_autodiff::<C>(faces, spec)
     }
 }
 

@@ -3,14 +3,14 @@
 #[cfg(feature = "gpu")]
 mod gpu;
 
+#[cfg(feature = "gpu")]
+use burn::backend::Cube;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-#[cfg(feature = "gpu")]
-use burn::tensor::DType;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, tanh_gradient};
 
@@ -28,33 +28,24 @@ pub(crate) fn tanh(head: Tensor<4>) -> Tensor<4> {
 /// `tanh(head + atanh(source))`, for a source between -1 and 1.
 pub(crate) fn tanh_offset(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
     match engine(&head) {
-        Engine::Cpu(_) => {
+        Engine::Cpu(_) | Engine::Gpu if head.dtype() == DType::F32 && source.dtype() == DType::F32 => {
             let (head, source) = (head.into_dispatch(), source.into_dispatch());
-            Tensor::from_dispatch(<Dispatch as TanhOps>::tanh_offset(head, source))
+            Tensor::from_dispatch(<Dispatch as TanhOffsetOps>::tanh_offset(head, source))
         }
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if head.dtype() == DType::F32 && source.dtype() == DType::F32 => gpu::tanh_offset(head, source),
-        Engine::Gpu | Engine::Burn => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
+        _ => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
     }
 }
 
-/// The operations on the CPU.
+/// `tanh` on the CPU.
 #[backend_extension(Flex, Autodiff)]
 trait TanhOps: Backend {
     /// `tanh(head)`.
     fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// `tanh(head + atanh(source))`.
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl TanhOps for Flex {
     fn tanh(head: FloatTensor<Self>) -> FloatTensor<Self> {
         tanh_kernel(head, None)
-    }
-
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        tanh_kernel(head, Some(source))
     }
 }
 
@@ -67,7 +58,29 @@ impl<C: CheckpointStrategy> TanhOps for Autodiff<Flex, C> {
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
+}
 
+/// `tanh` of a sum, on the CPU and on GPUs.
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
+trait TanhOffsetOps: Backend {
+    /// `tanh(head + atanh(source))`.
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl TanhOffsetOps for Flex {
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        tanh_kernel(head, Some(source))
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl TanhOffsetOps for Cube {
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        gpu::tanh_offset(head, source)
+    }
+}
+
+impl<C: CheckpointStrategy> TanhOffsetOps for Autodiff<Flex, C> {
     fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
         let prepared = TanhOffsetBackward.prepare::<C>([head.node(), source.node()]).compute_bound().stateful();
         let source = NhwcTensor::new(source.into_primitive());
@@ -76,6 +89,13 @@ impl<C: CheckpointStrategy> TanhOps for Autodiff<Flex, C> {
             OpsKind::Tracked(prepared) => prepared.finish((source, NhwcTensor::new(output.clone())), output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<C: CheckpointStrategy> TanhOffsetOps for Autodiff<Cube, C> {
+    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
+        gpu::tanh_offset_autodiff::<C>(head, source)
     }
 }
 

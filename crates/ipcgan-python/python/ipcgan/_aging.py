@@ -28,7 +28,7 @@ class Face:
 
     number: int
     """From left to right, starting at one."""
-    box: tuple[float, float, float, float]
+    bounds: tuple[float, float, float, float]
     """Left, top, width and height in pixels of the image."""
     score: float
     """Detection confidence, from 0 to 1."""
@@ -39,7 +39,7 @@ class Face:
     _found: _native.Face
 
     def __repr__(self) -> str:
-        left, top, width, height = (round(length) for length in self.box)
+        left, top, width, height = (round(length) for length in self.bounds)
         return f"<ipcgan.Face {self.number}: {width} x {height} pixels at ({left}, {top}), score {self.score:.2f}>"
 
 
@@ -199,7 +199,7 @@ def _found(face: Face) -> _native.Face:
 def _face(face: _native.Face) -> Face:
     return Face(
         number=face.number,
-        box=face.box,
+        bounds=face.bounds,
         score=face.score,
         landmarks=np.array(face.landmarks, np.float32),
         aligned=array_of(face.pixels(), face.size, face.size),

@@ -91,7 +91,7 @@ function frame({ width, height, faces }) {
   faceSelect.replaceChildren(new Option("Everybody", "all"), ...faces.map((face) => new Option(called(face), face.number)));
   faceChoice.hidden = faces.length < 2;
   boxes.replaceChildren(...faces.map((face) => {
-    const [left, top, wide, high] = face.box;
+    const [left, top, wide, high] = face.bounds;
     const box = document.createElement("button");
     box.type = "button";
     box.dataset.number = face.number;

@@ -6,8 +6,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, backend_extension};
-use burn::tensor::Tensor;
+use burn::backend::{Autodiff, Cube};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -16,65 +15,7 @@ use crate::operation::gpu::kernel::{contiguous, elementwise, empty, uploaded_ind
 use crate::operation::gpu::{channels_last_order, dims};
 
 /// As [`super::concat_conditions`], in float32.
-pub(super) fn concat_conditions(features: Tensor<4>, gather: BatchGather, conditions: Tensor<2>) -> Tensor<4> {
-    let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as GpuConcatOps>::concat_conditions(features, conditions, gather))
-}
-
-/// Gathering parts of a batch and appending `[outputs, conditions]` as channels, on GPUs.
-#[backend_extension(Cube, Autodiff)]
-trait GpuConcatOps: Backend {
-    fn concat_conditions(
-        features: FloatTensor<Self>,
-        conditions: FloatTensor<Self>,
-        gather: BatchGather,
-    ) -> FloatTensor<Self>;
-}
-
-impl GpuConcatOps for Cube {
-    fn concat_conditions(
-        features: FloatTensor<Self>,
-        conditions: FloatTensor<Self>,
-        gather: BatchGather,
-    ) -> FloatTensor<Self> {
-        concatenated(features, conditions, &gather)
-    }
-}
-
-impl<C: CheckpointStrategy> GpuConcatOps for Autodiff<Cube, C> {
-    fn concat_conditions(
-        features: FloatTensor<Self>,
-        conditions: FloatTensor<Self>,
-        gather: BatchGather,
-    ) -> FloatTensor<Self> {
-        let prepared = ConcatBackward.prepare::<C>([features.node()]).compute_bound().stateful();
-        let features = features.into_primitive();
-        let [batch, channels, ..] = dims::<Cube, 4>(&features);
-        let output = concatenated(features, conditions.into_primitive(), &gather);
-        match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish(([batch, channels], gather), output),
-            OpsKind::UnTracked(prepared) => prepared.finish(output),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ConcatBackward;
-
-impl Backward<Cube, 1> for ConcatBackward {
-    /// Batch and channels of the features, and the gathered parts.
-    type State = ([usize; 2], BatchGather);
-
-    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<Cube>(&ops.node);
-        let (sizes, gather) = ops.state;
-        if let [Some(node)] = ops.parents {
-            gradients.register::<Cube>(node.id, concat_gradient(gradient, sizes, &gather));
-        }
-    }
-}
-
-fn concatenated(features: CubeTensor, conditions: CubeTensor, gather: &BatchGather) -> CubeTensor {
+pub(super) fn concat_conditions(features: CubeTensor, conditions: CubeTensor, gather: &BatchGather) -> CubeTensor {
     let ([features], restore) = channels_last_order([features]);
     let (features, conditions) = (contiguous(features), contiguous(conditions));
     let (client, device) = (features.client.clone(), features.device.clone());
@@ -94,6 +35,37 @@ fn concatenated(features: CubeTensor, conditions: CubeTensor, gather: &BatchGath
         PlanesLaunch::new(length, height * width, channels, count, batch / gather.parts),
     );
     restore(output)
+}
+
+pub(super) fn concat_conditions_autodiff<C: CheckpointStrategy>(
+    features: FloatTensor<Autodiff<Cube, C>>,
+    conditions: FloatTensor<Autodiff<Cube, C>>,
+    gather: BatchGather,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = ConcatBackward.prepare::<C>([features.node()]).compute_bound().stateful();
+    let features = features.into_primitive();
+    let [batch, channels, ..] = dims::<Cube, 4>(&features);
+    let output = concat_conditions(features, conditions.into_primitive(), &gather);
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish(([batch, channels], gather), output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
+}
+
+#[derive(Debug)]
+struct ConcatBackward;
+
+impl Backward<Cube, 1> for ConcatBackward {
+    /// Batch and channels of the features, and the gathered parts.
+    type State = ([usize; 2], BatchGather);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        let (sizes, gather) = ops.state;
+        if let [Some(node)] = ops.parents {
+            gradients.register::<Cube>(node.id, concat_gradient(gradient, sizes, &gather));
+        }
+    }
 }
 
 /// The gradient with respect to features of `[batch, channels]`.
@@ -174,7 +146,7 @@ fn concat_gradient_kernel(gradient: &[f32], indices: &[u32], output: &mut [f32],
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Tensor};
 
     use super::super::concat_conditions as concat_anywhere;
     use super::*;

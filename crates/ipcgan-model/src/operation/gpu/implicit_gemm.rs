@@ -21,9 +21,8 @@ use ipcgan_kernels::ConvParams;
 
 use super::dims;
 use super::kernel::{contiguous, empty};
+use super::tile::{MapDivisors, THREADS, Tile, accumulate, first_column, first_row, map_divisors, place_of};
 
-/// Threads of a workgroup, which every GPU permits.
-const THREADS: usize = 256;
 /// Fewest outputs for which the tiles are not mostly empty.
 pub(in crate::operation) const MIN_OUTPUTS: usize = 5;
 /// Multiprocessors of a GPU that does not tell.
@@ -95,7 +94,7 @@ fn launch(
     let positions = batch * rows * columns;
     let (client, device) = (x.client.clone(), x.device.clone());
     let multiprocessors = client.properties().hardware.num_streaming_multiprocessors.unwrap_or(MULTIPROCESSORS);
-    let tile = Tile::of(outputs, positions * groups * phases * phases, multiprocessors as usize);
+    let tile = tile_of(outputs, positions * groups * phases * phases, multiprocessors as usize);
     let tiles = positions.div_ceil(tile.rows()) * outputs.div_ceil(tile.columns());
     let output = empty(&client, &device, &[batch, sides[0], sides[1], groups * outputs]);
     let [of_output, of_input, of_tap_row, of_tap_column] = strides(weight);
@@ -116,15 +115,23 @@ fn launch(
         weight.clone().into_buffer_arg(),
         bias.into_buffer_arg(),
         output.clone().into_buffer_arg(),
-        MapsLaunch::new(height, width, image_stride, channel_stride, row_stride, column_stride),
         WeightsLaunch::new(group_stride, output_stride, input_stride, of_tap_row, of_tap_column),
-        WindowLaunch::new(positions, outputs, inputs, groups, kernel, stride, pad_before, sides[0], sides[1]),
-        (rows * columns) as u32,
-        columns as u32,
-        inputs as u32,
+        WindowLaunch::new(
+            positions,
+            outputs,
+            inputs,
+            groups,
+            kernel,
+            stride,
+            pad_before,
+            sides[0],
+            sides[1],
+            MapsLaunch::new(height, width, image_stride, channel_stride, row_stride, column_stride),
+            map_divisors(rows, columns),
+            inputs as u32,
+        ),
         slope.unwrap_or(1.0),
-        KernelKind { is_adjoint, has_bias, has_slope: slope.is_some() },
-        tile,
+        KernelKind { is_adjoint, has_bias, has_slope: slope.is_some(), tile },
     );
     Cube::float_permute(output, &[0, 3, 1, 2])
 }
@@ -140,44 +147,22 @@ struct KernelKind {
     is_adjoint: bool,
     has_bias: bool,
     has_slope: bool,
+    tile: Tile,
 }
 
-/// How a workgroup's tile of positions and outputs is distributed over its threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Tile {
-    /// Threads along the positions.
-    row_threads: usize,
-    /// Positions of a thread.
-    thread_rows: usize,
-    /// Outputs of a thread.
-    thread_columns: usize,
-    /// Terms that are loaded at a time.
-    depth: usize,
-}
-
-impl Tile {
-    /// For `outputs` outputs of each of `positions`: the largest that leaves a workgroup for each multiprocessor. Both
-    /// factors together take less than 16 KiB, which every GPU has.
-    fn of(outputs: usize, positions: usize, multiprocessors: usize) -> Self {
-        let large = match outputs {
-            0..=16 => Self { row_threads: 128, thread_rows: 4, thread_columns: 8, depth: 4 },
-            17..=32 => Self { row_threads: 64, thread_rows: 8, thread_columns: 8, depth: 4 },
-            _ => Self { row_threads: 32, thread_rows: 8, thread_columns: 8, depth: 8 },
-        };
-        let workgroups = positions.div_ceil(large.rows()) * outputs.div_ceil(large.columns());
-        match (workgroups < multiprocessors, outputs) {
-            (true, 0..=16) => Self { row_threads: 64, thread_rows: 4, thread_columns: 4, depth: 8 },
-            (true, _) => Self { row_threads: 32, thread_rows: 4, thread_columns: 4, depth: 8 },
-            (false, _) => large,
-        }
-    }
-
-    fn rows(&self) -> usize {
-        self.row_threads * self.thread_rows
-    }
-
-    fn columns(&self) -> usize {
-        THREADS / self.row_threads * self.thread_columns
+/// The tile of positions (rows) and outputs (columns) for `outputs` outputs of each of `positions`: the largest that leaves
+/// a workgroup for each multiprocessor. Both factors together take less than 16 KiB, which every GPU has.
+fn tile_of(outputs: usize, positions: usize, multiprocessors: usize) -> Tile {
+    let large = match outputs {
+        0..=16 => Tile { row_threads: 128, thread_rows: 4, thread_columns: 8, depth: 4 },
+        17..=32 => Tile { row_threads: 64, thread_rows: 8, thread_columns: 8, depth: 4 },
+        _ => Tile { row_threads: 32, thread_rows: 8, thread_columns: 8, depth: 8 },
+    };
+    let workgroups = positions.div_ceil(large.rows()) * outputs.div_ceil(large.columns());
+    match (workgroups < multiprocessors, outputs) {
+        (true, 0..=16) => Tile { row_threads: 64, thread_rows: 4, thread_columns: 4, depth: 8 },
+        (true, _) => Tile { row_threads: 32, thread_rows: 4, thread_columns: 4, depth: 8 },
+        (false, _) => large,
     }
 }
 
@@ -216,6 +201,10 @@ struct Window {
     pad: usize,
     height: usize,
     width: usize,
+    /// The input maps.
+    maps: Maps,
+    divisors: MapDivisors,
+    input_divisor: FastDivmod<u32>,
 }
 
 /// The taps along one side that reach the pixels of a phase, in steps of the stride.
@@ -237,6 +226,101 @@ fn taps_of_phase(phase: usize, window: &Window) -> Taps {
     Taps { first, count, ahead: (phase + window.pad - first) / window.stride }
 }
 
+/// The positions and outputs of a workgroup, and the terms of their sums.
+#[derive(CubeType)]
+struct Block {
+    group: usize,
+    first_position: usize,
+    first_output: usize,
+    phase_row: usize,
+    phase_column: usize,
+    row_taps: Taps,
+    column_taps: Taps,
+    /// Number of taps of a row of the kernel.
+    tap_columns: usize,
+    /// Number of terms: input channels of each tap.
+    terms: usize,
+}
+
+#[cube]
+fn block_of_workgroup(window: &Window, #[comptime] kind: KernelKind) -> Block {
+    let rows = comptime![kind.tile.rows()];
+    let columns = comptime![kind.tile.columns()];
+    let column_tiles = (window.outputs + columns - 1) / columns;
+    let phase_row = CUBE_POS_Z as usize / window.stride;
+    let phase_column = CUBE_POS_Z as usize % window.stride;
+    let row_taps = taps_of_phase(phase_row, window);
+    let column_taps = taps_of_phase(phase_column, window);
+    let mut tap_columns = window.kernel;
+    let mut taps = window.kernel * window.kernel;
+    if comptime![kind.is_adjoint] {
+        tap_columns = column_taps.count;
+        taps = row_taps.count * column_taps.count;
+    }
+    Block {
+        group: CUBE_POS_Y as usize,
+        first_position: CUBE_POS_X as usize / column_tiles * rows,
+        first_output: CUBE_POS_X as usize % column_tiles * columns,
+        phase_row,
+        phase_column,
+        row_taps,
+        column_taps,
+        tap_columns,
+        terms: taps * window.inputs,
+    }
+}
+
+/// A term of a sum: a tap and an input channel.
+#[derive(CubeType)]
+struct Term {
+    tap_row: usize,
+    tap_column: usize,
+    channel: usize,
+}
+
+/// The term with this index.
+#[cube]
+fn term_of(term: usize, window: &Window, block: &Block) -> Term {
+    let (tap, channel) = window.input_divisor.div_mod(term as u32);
+    Term {
+        tap_row: tap as usize / block.tap_columns,
+        tap_column: tap as usize % block.tap_columns,
+        channel: channel as usize,
+    }
+}
+
+/// The input pixels of the first tap of the positions that a thread loads; `images` are places in memory.
+#[derive(CubeType)]
+struct Pixels {
+    images: Array<usize>,
+    rows: Array<usize>,
+    columns: Array<usize>,
+}
+
+#[cube]
+fn pixels_of_thread(window: &Window, block: &Block, #[comptime] kind: KernelKind) -> Pixels {
+    let threads = comptime![THREADS];
+    let tile_rows = comptime![kind.tile.rows()];
+    let count = comptime![kind.tile.rows().div_ceil(THREADS)];
+    let load_row = UNIT_POS as usize % tile_rows;
+    let mut images = Array::<usize>::new(count);
+    let mut rows = Array::<usize>::new(count);
+    let mut columns = Array::<usize>::new(count);
+    #[unroll]
+    for index in 0..count {
+        let place = place_of(block.first_position + load_row + index * threads, &window.divisors);
+        images[index] = place.image * window.maps.image + block.group * window.inputs * window.maps.channel;
+        if comptime![kind.is_adjoint] {
+            rows[index] = place.row + block.row_taps.ahead;
+            columns[index] = place.column + block.column_taps.ahead;
+        } else {
+            rows[index] = place.row * window.stride;
+            columns[index] = place.column * window.stride;
+        }
+    }
+    Pixels { images, rows, columns }
+}
+
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
 fn implicit_gemm_kernel(
@@ -244,172 +328,156 @@ fn implicit_gemm_kernel(
     weight: &[f32],
     bias: &[f32],
     output: &mut [f32],
-    maps: &Maps,
     weights: &Weights,
     window: &Window,
-    map: FastDivmod<u32>,
-    map_row: FastDivmod<u32>,
-    inputs: FastDivmod<u32>,
     slope: f32,
     #[comptime] kind: KernelKind,
-    #[comptime] tile: Tile,
 ) {
-    let threads = comptime![THREADS];
-    let thread_rows = comptime![tile.thread_rows];
-    let thread_columns = comptime![tile.thread_columns];
-    let depth = comptime![tile.depth];
-    let column_threads = comptime![THREADS / tile.row_threads];
-    let rows = comptime![tile.rows()];
-    let columns = comptime![tile.columns()];
-    let row_loads = comptime![tile.rows().div_ceil(THREADS)];
-    let row_step = comptime![(THREADS / tile.rows()).max(1)];
-    let column_loads = comptime![(tile.columns() * tile.depth).div_ceil(THREADS)];
-    let unit = UNIT_POS as usize;
-    let group = CUBE_POS_Y as usize;
-    let column_tiles = (window.outputs + columns - 1) / columns;
-    let first_position = CUBE_POS_X as usize / column_tiles * rows;
-    let first_output = CUBE_POS_X as usize % column_tiles * columns;
-
-    let phase_row = CUBE_POS_Z as usize / window.stride;
-    let phase_column = CUBE_POS_Z as usize % window.stride;
-    let of_row = taps_of_phase(phase_row, window);
-    let of_column = taps_of_phase(phase_column, window);
-    let mut tap_columns = window.kernel;
-    let mut taps = window.kernel * window.kernel;
-    if comptime![kind.is_adjoint] {
-        tap_columns = of_column.count;
-        taps = of_row.count * of_column.count;
-    }
-    let channels = window.inputs;
-    let terms = taps * channels;
-
-    // The positions whose pixels the thread loads: image, row and column of the first tap.
-    let load_row = unit % rows;
-    let mut images = Array::<usize>::new(row_loads);
-    let mut pixel_rows = Array::<usize>::new(row_loads);
-    let mut pixel_columns = Array::<usize>::new(row_loads);
+    let depth = comptime![kind.tile.depth];
+    let block = block_of_workgroup(window, kind);
+    let pixels = pixels_of_thread(window, &block, kind);
+    let mut left = Shared::<[f32]>::new_slice(comptime![kind.tile.rows() * kind.tile.depth]);
+    let mut right = Shared::<[f32]>::new_slice(comptime![kind.tile.columns() * kind.tile.depth]);
+    let mut sums = Array::<f32>::new(comptime![kind.tile.thread_rows * kind.tile.thread_columns]);
     #[unroll]
-    for index in 0..row_loads {
-        let position = first_position + load_row + index * threads;
-        let (image, place) = map.div_mod(position as u32);
-        let (map_y, map_x) = map_row.div_mod(place);
-        images[index] = image as usize * maps.image + group * channels * maps.channel;
-        if comptime![kind.is_adjoint] {
-            pixel_rows[index] = map_y as usize + of_row.ahead;
-            pixel_columns[index] = map_x as usize + of_column.ahead;
-        } else {
-            pixel_rows[index] = map_y as usize * window.stride;
-            pixel_columns[index] = map_x as usize * window.stride;
-        }
-    }
-
-    let mut left = Shared::<[f32]>::new_slice(comptime![tile.rows() * tile.depth]);
-    let mut right = Shared::<[f32]>::new_slice(comptime![tile.columns() * tile.depth]);
-    let mut sums = Array::<f32>::new(comptime![tile.thread_rows * tile.thread_columns]);
-    #[unroll]
-    for index in 0..comptime![tile.thread_rows * tile.thread_columns] {
+    for index in 0..comptime![kind.tile.thread_rows * kind.tile.thread_columns] {
         sums[index] = 0.0f32;
     }
-    let row = unit / column_threads * thread_rows;
-    let column = unit % column_threads;
-    let iterations = (terms + depth - 1) / depth;
+    let iterations = (block.terms + depth - 1) / depth;
     for iteration in 0..iterations {
         let start = iteration * depth;
-        #[unroll]
-        for load in 0..comptime![tile.depth / row_step] {
-            let offset = unit / rows + load * row_step;
-            let term = start + offset;
-            let (tap, channel) = inputs.div_mod(term as u32);
-            let tap_row = tap as usize / tap_columns;
-            let tap_column = tap as usize % tap_columns;
-            #[unroll]
-            for index in 0..row_loads {
-                let load_row = load_row + index * threads;
-                let mut value = 0.0f32;
-                if term < terms && first_position + load_row < window.positions {
-                    let pixel = images[index] + channel as usize * maps.channel;
-                    if comptime![kind.is_adjoint] {
-                        let inside_row = pixel_rows[index] >= tap_row && pixel_rows[index] < maps.height + tap_row;
-                        let inside_column =
-                            pixel_columns[index] >= tap_column && pixel_columns[index] < maps.width + tap_column;
-                        if inside_row && inside_column {
-                            let place = (pixel_rows[index] - tap_row) * maps.row
-                                + (pixel_columns[index] - tap_column) * maps.column;
-                            value = x[pixel + place];
-                        }
-                    } else {
-                        let pixel_row = pixel_rows[index] + tap_row;
-                        let pixel_column = pixel_columns[index] + tap_column;
-                        let inside_row = pixel_row >= window.pad && pixel_row < maps.height + window.pad;
-                        let inside_column = pixel_column >= window.pad && pixel_column < maps.width + window.pad;
-                        if inside_row && inside_column {
-                            let place = (pixel_row - window.pad) * maps.row + (pixel_column - window.pad) * maps.column;
-                            value = x[pixel + place];
-                        }
-                    }
-                }
-                left[offset * rows + load_row] = value;
-            }
-        }
-        #[unroll]
-        for load in 0..column_loads {
-            let place = load * threads + unit;
-            if place < columns * depth {
-                let out = first_output + place % columns;
-                let term = start + place / columns;
-                let mut value = 0.0f32;
-                if out < window.outputs && term < terms {
-                    let (tap, channel) = inputs.div_mod(term as u32);
-                    let mut tap_row = tap as usize / tap_columns;
-                    let mut tap_column = tap as usize % tap_columns;
-                    if comptime![kind.is_adjoint] {
-                        tap_row = of_row.first + tap_row * window.stride;
-                        tap_column = of_column.first + tap_column * window.stride;
-                    }
-                    let of_channels = group * weights.group + out * weights.output + channel as usize * weights.input;
-                    value = weight[of_channels + tap_row * weights.tap_row + tap_column * weights.tap_column];
-                }
-                right[place] = value;
-            }
-        }
+        load_pixels(x, &mut left, window, &block, &pixels, start, kind);
+        load_weights(weight, &mut right, weights, window, &block, start, kind);
         sync_cube();
-        for offset in 0..depth {
-            let mut of_rows = Array::<f32>::new(thread_rows);
-            #[unroll]
-            for index in 0..thread_rows {
-                of_rows[index] = left[offset * rows + row + index];
-            }
-            #[unroll]
-            for index in 0..thread_columns {
-                let factor = right[offset * columns + column + index * column_threads];
-                #[unroll]
-                for thread_row in 0..thread_rows {
-                    sums[thread_row * thread_columns + index] += of_rows[thread_row] * factor;
-                }
-            }
-        }
+        accumulate(&left, &right, &mut sums, comptime![kind.tile]);
         // The next terms take the place of these.
         sync_cube();
     }
+    write_outputs(&sums, bias, output, window, &block, slope, kind);
+}
 
+/// Loads the pixels of the terms from `start`, `[depth, rows]`.
+#[cube]
+fn load_pixels(
+    x: &[f32],
+    left: &mut Shared<[f32]>,
+    window: &Window,
+    block: &Block,
+    pixels: &Pixels,
+    start: usize,
+    #[comptime] kind: KernelKind,
+) {
+    let threads = comptime![THREADS];
+    let rows = comptime![kind.tile.rows()];
+    let count = comptime![kind.tile.rows().div_ceil(THREADS)];
+    let step = comptime![(THREADS / kind.tile.rows()).max(1)];
+    let unit = UNIT_POS as usize;
+    #[unroll]
+    for load in 0..comptime![kind.tile.depth / step] {
+        let offset = unit / rows + load * step;
+        let index_of_term = start + offset;
+        let term = term_of(index_of_term, window, block);
+        #[unroll]
+        for index in 0..count {
+            let load_row = unit % rows + index * threads;
+            let mut value = 0.0f32;
+            if index_of_term < block.terms && block.first_position + load_row < window.positions {
+                let mut row = pixels.rows[index];
+                let mut column = pixels.columns[index];
+                let mut before_row = window.pad;
+                let mut before_column = window.pad;
+                if comptime![kind.is_adjoint] {
+                    before_row = term.tap_row;
+                    before_column = term.tap_column;
+                } else {
+                    row += term.tap_row;
+                    column += term.tap_column;
+                }
+                let inside_row = row >= before_row && row < window.maps.height + before_row;
+                let inside_column = column >= before_column && column < window.maps.width + before_column;
+                if inside_row && inside_column {
+                    let pixel = pixels.images[index] + term.channel * window.maps.channel;
+                    let place = (row - before_row) * window.maps.row + (column - before_column) * window.maps.column;
+                    value = x[pixel + place];
+                }
+            }
+            left[offset * rows + load_row] = value;
+        }
+    }
+}
+
+/// Loads the weights of the terms from `start`, `[depth, columns]`.
+#[cube]
+fn load_weights(
+    weight: &[f32],
+    right: &mut Shared<[f32]>,
+    weights: &Weights,
+    window: &Window,
+    block: &Block,
+    start: usize,
+    #[comptime] kind: KernelKind,
+) {
+    let threads = comptime![THREADS];
+    let columns = comptime![kind.tile.columns()];
+    let depth = comptime![kind.tile.depth];
+    let loads = comptime![(kind.tile.columns() * kind.tile.depth).div_ceil(THREADS)];
+    let unit = UNIT_POS as usize;
+    #[unroll]
+    for load in 0..loads {
+        let place = load * threads + unit;
+        if place < columns * depth {
+            let out = block.first_output + place % columns;
+            let index_of_term = start + place / columns;
+            let mut value = 0.0f32;
+            if out < window.outputs && index_of_term < block.terms {
+                let term = term_of(index_of_term, window, block);
+                let mut tap_row = term.tap_row;
+                let mut tap_column = term.tap_column;
+                if comptime![kind.is_adjoint] {
+                    tap_row = block.row_taps.first + term.tap_row * window.stride;
+                    tap_column = block.column_taps.first + term.tap_column * window.stride;
+                }
+                let of_channels = block.group * weights.group + out * weights.output + term.channel * weights.input;
+                value = weight[of_channels + tap_row * weights.tap_row + tap_column * weights.tap_column];
+            }
+            right[place] = value;
+        }
+    }
+}
+
+/// Applies the epilogue to the sums and writes the outputs.
+#[cube]
+fn write_outputs(
+    sums: &Array<f32>,
+    bias: &[f32],
+    output: &mut [f32],
+    window: &Window,
+    block: &Block,
+    slope: f32,
+    #[comptime] kind: KernelKind,
+) {
+    let thread_rows = comptime![kind.tile.thread_rows];
+    let thread_columns = comptime![kind.tile.thread_columns];
+    let column_threads = comptime![kind.tile.column_threads()];
+    let first_position = block.first_position + first_row(comptime![kind.tile]);
+    let first_output = block.first_output + first_column(comptime![kind.tile]);
     #[unroll]
     for thread_row in 0..thread_rows {
-        let position = first_position + row + thread_row;
-        let (image, place) = map.div_mod(position as u32);
-        let (map_y, map_x) = map_row.div_mod(place);
-        let mut pixel_row = map_y as usize;
-        let mut pixel_column = map_x as usize;
+        let position = first_position + thread_row;
+        let place = place_of(position, &window.divisors);
+        let mut pixel_row = place.row;
+        let mut pixel_column = place.column;
         if comptime![kind.is_adjoint] {
-            pixel_row = pixel_row * window.stride + phase_row;
-            pixel_column = pixel_column * window.stride + phase_column;
+            pixel_row = pixel_row * window.stride + block.phase_row;
+            pixel_column = pixel_column * window.stride + block.phase_column;
         }
         if position < window.positions && pixel_row < window.height && pixel_column < window.width {
-            let pixel = (image as usize * window.height + pixel_row) * window.width + pixel_column;
+            let pixel = (place.image * window.height + pixel_row) * window.width + pixel_column;
             #[unroll]
             for index in 0..thread_columns {
-                let out = first_output + column + index * column_threads;
+                let out = first_output + index * column_threads;
                 if out < window.outputs {
-                    let channel = group * window.outputs + out;
+                    let channel = block.group * window.outputs + out;
                     let mut value = sums[thread_row * thread_columns + index];
                     if comptime![kind.has_bias] {
                         value += bias[channel];

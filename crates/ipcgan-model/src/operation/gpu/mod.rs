@@ -15,6 +15,7 @@ mod observed;
 mod scale;
 mod square_sum;
 pub(super) mod tensor_list;
+mod tile;
 pub(super) mod weight_gradient;
 
 pub(super) use multi_tensor::{adam_update, ema_tensor_update, update_together};

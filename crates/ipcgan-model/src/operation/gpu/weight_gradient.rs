@@ -14,14 +14,12 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-use cubecl::std::FastDivmod;
 use ipcgan_kernels::ConvParams;
 
 use super::kernel::{contiguous, elementwise, empty};
+use super::tile::{MapDivisors, THREADS, Tile, accumulate, first_column, first_row, map_divisors, place_of};
 use super::{dims, in_float32};
 
-/// Threads of a workgroup, which every GPU permits.
-const THREADS: usize = 256;
 /// Workgroups in all, approximately.
 const WORKGROUPS: usize = 512;
 /// Minimum number of positions of a part, if there are so many.
@@ -61,7 +59,7 @@ pub(in crate::operation) fn parameter_gradients(
     let weights = kernel * kernel * inputs;
     // A bias is the weight of an input that is one everywhere.
     let terms = weights + usize::from(bias == BiasGradient::Computed);
-    let tile = Tile::of(group_outputs);
+    let tile = tile_of(group_outputs);
     let positions = batch * rows * columns;
     let tiles = terms.div_ceil(tile.columns()) * group_outputs.div_ceil(tile.rows());
     let part = part_of(positions, tiles * groups);
@@ -88,13 +86,9 @@ pub(in crate::operation) fn parameter_gradients(
             height,
             width,
             terms,
+            map_divisors(rows, columns),
         ),
-        (rows * columns) as u32,
-        columns as u32,
-        tile.row_threads,
-        tile.thread_rows,
-        tile.thread_columns,
-        tile.depth,
+        tile,
     );
     let weight = empty(&client, &device, &[outputs, inputs, kernel, kernel]);
     let grad_bias = empty(&client, &device, &[outputs]);
@@ -121,35 +115,12 @@ fn part_of(positions: usize, tiles: usize) -> usize {
     positions.div_ceil(parts).clamp(1, MAX_POSITIONS)
 }
 
-/// How a workgroup's tile of weights is distributed over its threads.
-#[derive(Clone, Copy, Debug)]
-struct Tile {
-    /// Threads along the outputs.
-    row_threads: usize,
-    /// Outputs of a thread.
-    thread_rows: usize,
-    /// Weights of an output that a thread computes.
-    thread_columns: usize,
-    /// Positions that are loaded at a time.
-    depth: usize,
-}
-
-impl Tile {
-    /// For `outputs` outputs. Both factors together take less than 16 KiB, which every GPU has.
-    fn of(outputs: usize) -> Self {
-        match outputs {
-            0..=4 => Self { row_threads: 1, thread_rows: 4, thread_columns: 1, depth: 8 },
-            5..=32 => Self { row_threads: 4, thread_rows: 8, thread_columns: 8, depth: 4 },
-            _ => Self { row_threads: 8, thread_rows: 8, thread_columns: 8, depth: 8 },
-        }
-    }
-
-    fn rows(&self) -> usize {
-        self.row_threads * self.thread_rows
-    }
-
-    fn columns(&self) -> usize {
-        THREADS / self.row_threads * self.thread_columns
+/// The tile of weights for `outputs` outputs (rows). Both factors together take less than 16 KiB, which every GPU has.
+fn tile_of(outputs: usize) -> Tile {
+    match outputs {
+        0..=4 => Tile { row_threads: 1, thread_rows: 4, thread_columns: 1, depth: 8 },
+        5..=32 => Tile { row_threads: 4, thread_rows: 8, thread_columns: 8, depth: 4 },
+        _ => Tile { row_threads: 8, thread_rows: 8, thread_columns: 8, depth: 8 },
     }
 }
 
@@ -167,137 +138,186 @@ struct Window {
     height: usize,
     width: usize,
     terms: usize,
+    divisors: MapDivisors,
 }
 
-/// The products over the positions of each part, `[parts, groups * outputs, terms]`.
-#[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
-#[cube(launch)]
-fn products_kernel(
-    x: &[f32],
-    y: &[f32],
-    partial: &mut [f32],
-    window: &Window,
-    map: FastDivmod<u32>,
-    map_row: FastDivmod<u32>,
-    #[comptime] row_threads: usize,
-    #[comptime] thread_rows: usize,
-    #[comptime] thread_columns: usize,
-    #[comptime] depth: usize,
-) {
-    let threads = comptime![THREADS];
-    let column_threads = comptime![THREADS / row_threads];
-    let rows = comptime![row_threads * thread_rows];
-    let columns = comptime![column_threads * thread_columns];
-    let left_loads = comptime![(rows * depth).div_ceil(THREADS)];
-    let right_step = comptime![(THREADS / columns).max(1)];
-    let right_terms = comptime![columns.div_ceil(THREADS)];
-    let unit = UNIT_POS as usize;
-    let group = CUBE_POS_Y as usize;
+/// The weights and positions of a workgroup.
+#[derive(CubeType)]
+struct Block {
+    group: usize,
+    part: usize,
+    first_output: usize,
+    first_term: usize,
+    first_position: usize,
+    end_position: usize,
+}
+
+#[cube]
+fn block_of_workgroup(window: &Window, #[comptime] tile: Tile) -> Block {
+    let rows = comptime![tile.rows()];
+    let columns = comptime![tile.columns()];
     let part = CUBE_POS_Z as usize;
     let column_tiles = (window.terms + columns - 1) / columns;
-    let first_output = CUBE_POS_X as usize / column_tiles * rows;
-    let first_term = CUBE_POS_X as usize % column_tiles * columns;
+    let first_position = part * window.part;
+    let mut end_position = first_position + window.part;
+    if end_position > window.positions {
+        end_position = window.positions;
+    }
+    Block {
+        group: CUBE_POS_Y as usize,
+        part,
+        first_output: CUBE_POS_X as usize / column_tiles * rows,
+        first_term: CUBE_POS_X as usize % column_tiles * columns,
+        first_position,
+        end_position,
+    }
+}
 
-    // The terms of the right factor that the thread loads.
-    let right_column = unit % columns;
-    let mut channels = Array::<usize>::new(right_terms);
-    let mut tap_rows = Array::<usize>::new(right_terms);
-    let mut tap_columns = Array::<usize>::new(right_terms);
+/// The terms of the right factor that a thread loads.
+#[derive(CubeType)]
+struct Terms {
+    channels: Array<usize>,
+    tap_rows: Array<usize>,
+    tap_columns: Array<usize>,
+}
+
+#[cube]
+fn terms_of_thread(window: &Window, block: &Block, #[comptime] tile: Tile) -> Terms {
+    let threads = comptime![THREADS];
+    let columns = comptime![tile.columns()];
+    let count = comptime![tile.columns().div_ceil(THREADS)];
+    let column = UNIT_POS as usize % columns;
+    let mut channels = Array::<usize>::new(count);
+    let mut tap_rows = Array::<usize>::new(count);
+    let mut tap_columns = Array::<usize>::new(count);
     #[unroll]
-    for index in 0..right_terms {
-        let term = first_term + right_column + index * threads;
+    for index in 0..count {
+        let term = block.first_term + column + index * threads;
         let tap = term / window.inputs;
-        channels[index] = group * window.inputs + term % window.inputs;
+        channels[index] = block.group * window.inputs + term % window.inputs;
         tap_rows[index] = tap / window.kernel;
         tap_columns[index] = tap % window.kernel;
     }
+    Terms { channels, tap_rows, tap_columns }
+}
 
-    let mut left = Shared::<[f32]>::new_slice(comptime![rows * depth]);
-    let mut right = Shared::<[f32]>::new_slice(comptime![columns * depth]);
-    let mut sums = Array::<f32>::new(comptime![thread_rows * thread_columns]);
+/// The products over the positions of each part, `[parts, groups * outputs, terms]`.
+#[cube(launch)]
+fn products_kernel(x: &[f32], y: &[f32], partial: &mut [f32], window: &Window, #[comptime] tile: Tile) {
+    let depth = comptime![tile.depth];
+    let block = block_of_workgroup(window, tile);
+    let terms = terms_of_thread(window, &block, tile);
+    let mut left = Shared::<[f32]>::new_slice(comptime![tile.rows() * tile.depth]);
+    let mut right = Shared::<[f32]>::new_slice(comptime![tile.columns() * tile.depth]);
+    let mut sums = Array::<f32>::new(comptime![tile.thread_rows * tile.thread_columns]);
     #[unroll]
-    for index in 0..comptime![thread_rows * thread_columns] {
+    for index in 0..comptime![tile.thread_rows * tile.thread_columns] {
         sums[index] = 0.0f32;
     }
-    let row = unit / column_threads * thread_rows;
-    let column = unit % column_threads;
-    let first = part * window.part;
-    let mut last = first + window.part;
-    if last > window.positions {
-        last = window.positions;
-    }
-    let iterations = (last - first + depth - 1) / depth;
+    let iterations = (block.end_position - block.first_position + depth - 1) / depth;
     for iteration in 0..iterations {
-        let start = first + iteration * depth;
-        #[unroll]
-        for load in 0..left_loads {
-            let place = load * threads + unit;
-            if place < rows * depth {
-                let output = first_output + place % rows;
-                let position = start + place / rows;
-                let mut value = 0.0f32;
-                if output < window.outputs && position < last {
-                    value = y[(position * window.groups + group) * window.outputs + output];
-                }
-                left[place] = value;
-            }
-        }
-        #[unroll]
-        for load in 0..comptime![depth / right_step] {
-            let offset = unit / columns + load * right_step;
-            let position = start + offset;
-            let (image, place) = map.div_mod(position as u32);
-            let (map_y, map_x) = map_row.div_mod(place);
-            #[unroll]
-            for index in 0..right_terms {
-                let right_column = right_column + index * threads;
-                let mut value = 0.0f32;
-                if first_term + right_column < window.terms && position < last {
-                    // The bias is the term after the last tap.
-                    if tap_rows[index] >= window.kernel {
-                        value = 1.0f32;
-                    } else {
-                        let pixel_y = map_y as usize * window.stride + tap_rows[index];
-                        let pixel_x = map_x as usize * window.stride + tap_columns[index];
-                        let inside_y = pixel_y >= window.pad && pixel_y < window.height + window.pad;
-                        let inside_x = pixel_x >= window.pad && pixel_x < window.width + window.pad;
-                        if inside_y && inside_x {
-                            let line = image as usize * window.height + pixel_y - window.pad;
-                            let pixel = line * window.width + pixel_x - window.pad;
-                            value = x[pixel * window.groups * window.inputs + channels[index]];
-                        }
-                    }
-                }
-                right[offset * columns + right_column] = value;
-            }
-        }
+        let start = block.first_position + iteration * depth;
+        load_gradients(y, &mut left, window, &block, start, tile);
+        load_pixels(x, &mut right, window, &block, &terms, start, tile);
         sync_cube();
-        for offset in 0..depth {
-            let mut of_outputs = Array::<f32>::new(thread_rows);
-            #[unroll]
-            for index in 0..thread_rows {
-                of_outputs[index] = left[offset * rows + row + index];
-            }
-            #[unroll]
-            for index in 0..thread_columns {
-                let pixel = right[offset * columns + column + index * column_threads];
-                #[unroll]
-                for output in 0..thread_rows {
-                    sums[output * thread_columns + index] += of_outputs[output] * pixel;
-                }
-            }
-        }
+        accumulate(&left, &right, &mut sums, tile);
         // The next positions take the place of these.
         sync_cube();
     }
+    write_products(&sums, partial, window, &block, tile);
+}
+
+/// Loads the gradients of the outputs at the positions from `start`, `[depth, rows]`.
+#[cube]
+fn load_gradients(
+    y: &[f32],
+    left: &mut Shared<[f32]>,
+    window: &Window,
+    block: &Block,
+    start: usize,
+    #[comptime] tile: Tile,
+) {
+    let threads = comptime![THREADS];
+    let rows = comptime![tile.rows()];
+    let depth = comptime![tile.depth];
+    let loads = comptime![(tile.rows() * tile.depth).div_ceil(THREADS)];
+    let unit = UNIT_POS as usize;
+    #[unroll]
+    for load in 0..loads {
+        let place = load * threads + unit;
+        if place < rows * depth {
+            let output = block.first_output + place % rows;
+            let position = start + place / rows;
+            let mut value = 0.0f32;
+            if output < window.outputs && position < block.end_position {
+                value = y[(position * window.groups + block.group) * window.outputs + output];
+            }
+            left[place] = value;
+        }
+    }
+}
+
+/// Loads the input pixels in the windows of the positions from `start`, `[depth, columns]`.
+#[cube]
+fn load_pixels(
+    x: &[f32],
+    right: &mut Shared<[f32]>,
+    window: &Window,
+    block: &Block,
+    terms: &Terms,
+    start: usize,
+    #[comptime] tile: Tile,
+) {
+    let threads = comptime![THREADS];
+    let columns = comptime![tile.columns()];
+    let count = comptime![tile.columns().div_ceil(THREADS)];
+    let step = comptime![(THREADS / tile.columns()).max(1)];
+    let unit = UNIT_POS as usize;
+    #[unroll]
+    for load in 0..comptime![tile.depth / step] {
+        let offset = unit / columns + load * step;
+        let position = start + offset;
+        let place = place_of(position, &window.divisors);
+        #[unroll]
+        for index in 0..count {
+            let column = unit % columns + index * threads;
+            let mut value = 0.0f32;
+            if block.first_term + column < window.terms && position < block.end_position {
+                // The bias is the term after the last tap.
+                if terms.tap_rows[index] >= window.kernel {
+                    value = 1.0f32;
+                } else {
+                    let pixel_y = place.row * window.stride + terms.tap_rows[index];
+                    let pixel_x = place.column * window.stride + terms.tap_columns[index];
+                    let inside_y = pixel_y >= window.pad && pixel_y < window.height + window.pad;
+                    let inside_x = pixel_x >= window.pad && pixel_x < window.width + window.pad;
+                    if inside_y && inside_x {
+                        let line = place.image * window.height + pixel_y - window.pad;
+                        let pixel = line * window.width + pixel_x - window.pad;
+                        value = x[pixel * window.groups * window.inputs + terms.channels[index]];
+                    }
+                }
+            }
+            right[offset * columns + column] = value;
+        }
+    }
+}
+
+#[cube]
+fn write_products(sums: &Array<f32>, partial: &mut [f32], window: &Window, block: &Block, #[comptime] tile: Tile) {
+    let thread_rows = comptime![tile.thread_rows];
+    let thread_columns = comptime![tile.thread_columns];
+    let column_threads = comptime![tile.column_threads()];
+    let first_output = block.first_output + first_row(tile);
+    let first_term = block.first_term + first_column(tile);
     #[unroll]
     for index in 0..thread_columns {
-        let term = first_term + column + index * column_threads;
+        let term = first_term + index * column_threads;
         #[unroll]
         for thread_row in 0..thread_rows {
-            let output = first_output + row + thread_row;
+            let output = first_output + thread_row;
             if output < window.outputs && term < window.terms {
-                let line = (part * window.groups + group) * window.outputs + output;
+                let line = (block.part * window.groups + block.group) * window.outputs + output;
                 partial[line * window.terms + term] = sums[thread_row * thread_columns + index];
             }
         }

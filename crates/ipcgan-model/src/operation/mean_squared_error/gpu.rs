@@ -15,53 +15,49 @@ use crate::operation::gpu::kernel::{contiguous, elementwise, empty, empty_like, 
 use crate::operation::gpu::tensor_list::{Grid, thread_stride};
 
 /// As [`super::weighted_squared_error`], in float32.
-pub(super) fn weighted_squared_error(x: Tensor<4>, parts: Vec<Target>) -> Tensor<1> {
-    Tensor::from_dispatch(<Dispatch as GpuSquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts))
+pub(super) fn weighted_squared_error(x: CubeTensor, parts: &[Target]) -> CubeTensor {
+    let ([x], _) = channels_last_order([x]);
+    error(contiguous(x), parts)
+}
+
+pub(super) fn weighted_squared_error_autodiff<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Cube, C>>,
+    parts: Vec<Target>,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = ErrorBackward.prepare::<C>([x.node()]).compute_bound().stateful();
+    let x = x.into_primitive();
+    let sum = weighted_squared_error(x.clone(), &parts);
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish((x, parts), sum),
+        OpsKind::UnTracked(prepared) => prepared.finish(sum),
+    }
 }
 
 /// As [`super::squared_distance`], in float32.
 pub(super) fn squared_distance(x: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
     let (x, other) = (x.into_dispatch(), other.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as GpuSquaredErrorOps>::squared_distance(x, other))
+    Tensor::from_dispatch(<Dispatch as SquaredDistanceOps>::squared_distance(x, other))
 }
 
-/// Squared errors on GPUs.
+/// Squared distances on GPUs.
 #[backend_extension(Cube, Autodiff)]
-trait GpuSquaredErrorOps: Backend {
-    /// The sum of the weighted mean squared differences of the parts of `x`.
-    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self>;
-
+trait SquaredDistanceOps: Backend {
     /// The sum of the squared differences of two tensors of one shape.
     fn squared_distance(x: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-impl GpuSquaredErrorOps for Cube {
-    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
-        let ([x], _) = channels_last_order([x]);
-        error(contiguous(x), &parts)
-    }
-
+impl SquaredDistanceOps for Cube {
     fn squared_distance(x: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
         let ([x, other], _) = channels_last_order([x, other]);
         distance(contiguous(x), contiguous(other))
     }
 }
 
-impl<C: CheckpointStrategy> GpuSquaredErrorOps for Autodiff<Cube, C> {
-    fn weighted_squared_error(x: FloatTensor<Self>, parts: Vec<Target>) -> FloatTensor<Self> {
-        let prepared = ErrorBackward.prepare::<C>([x.node()]).compute_bound().stateful();
-        let x = x.into_primitive();
-        let sum = <Cube as GpuSquaredErrorOps>::weighted_squared_error(x.clone(), parts.clone());
-        match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish((x, parts), sum),
-            OpsKind::UnTracked(prepared) => prepared.finish(sum),
-        }
-    }
-
+impl<C: CheckpointStrategy> SquaredDistanceOps for Autodiff<Cube, C> {
     fn squared_distance(x: FloatTensor<Self>, other: FloatTensor<Self>) -> FloatTensor<Self> {
         let prepared = DistanceBackward.prepare::<C>([x.node(), other.node()]).compute_bound().stateful();
         let [x, other] = [x, other].map(|tensor| tensor.into_primitive());
-        let sum = <Cube as GpuSquaredErrorOps>::squared_distance(x.clone(), other.clone());
+        let sum = <Cube as SquaredDistanceOps>::squared_distance(x.clone(), other.clone());
         match prepared {
             OpsKind::Tracked(prepared) => prepared.finish([x, other], sum),
             OpsKind::UnTracked(prepared) => prepared.finish(sum),

@@ -4,8 +4,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, backend_extension};
-use burn::tensor::Tensor;
+use burn::backend::{Autodiff, Cube};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -13,50 +12,7 @@ use crate::operation::gpu::kernel::{contiguous, elementwise, empty_like};
 use crate::operation::gpu::{channels_last_order, dims};
 
 /// `x / (1 + alpha * sum of the squares of five neighbouring channels)^0.75`, in float32.
-pub(super) fn local_response_norm(x: Tensor<4>, alpha: f32) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as GpuPoolOps>::response_norm(x.into_dispatch(), alpha))
-}
-
-/// The operations on GPUs.
-#[backend_extension(Cube, Autodiff)]
-trait GpuPoolOps: Backend {
-    /// Local response norm over five channels.
-    fn response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self>;
-}
-
-impl GpuPoolOps for Cube {
-    fn response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
-        response_norm(x, alpha)
-    }
-}
-
-impl<C: CheckpointStrategy> GpuPoolOps for Autodiff<Cube, C> {
-    fn response_norm(x: FloatTensor<Self>, alpha: f32) -> FloatTensor<Self> {
-        let prepared = ResponseNormBackward.prepare::<C>([x.node()]).compute_bound().stateful();
-        let x = x.into_primitive();
-        match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish((x.clone(), alpha), response_norm(x, alpha)),
-            OpsKind::UnTracked(prepared) => prepared.finish(response_norm(x, alpha)),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ResponseNormBackward;
-
-impl Backward<Cube, 1> for ResponseNormBackward {
-    type State = (CubeTensor, f32);
-
-    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<Cube>(&ops.node);
-        let (x, alpha) = ops.state;
-        if let [Some(node)] = ops.parents {
-            gradients.register::<Cube>(node.id, response_norm_gradient(x, gradient, alpha));
-        }
-    }
-}
-
-fn response_norm(x: CubeTensor, alpha: f32) -> CubeTensor {
+pub(super) fn local_response_norm(x: CubeTensor, alpha: f32) -> CubeTensor {
     let ([x], restore) = channels_last_order([x]);
     let x = contiguous(x);
     let (client, output) = (x.client.clone(), empty_like(&x));
@@ -73,6 +29,33 @@ fn response_norm(x: CubeTensor, alpha: f32) -> CubeTensor {
         alpha,
     );
     restore(output)
+}
+
+pub(super) fn local_response_norm_autodiff<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Cube, C>>,
+    alpha: f32,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = ResponseNormBackward.prepare::<C>([x.node()]).compute_bound().stateful();
+    let x = x.into_primitive();
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish((x.clone(), alpha), local_response_norm(x, alpha)),
+        OpsKind::UnTracked(prepared) => prepared.finish(local_response_norm(x, alpha)),
+    }
+}
+
+#[derive(Debug)]
+struct ResponseNormBackward;
+
+impl Backward<Cube, 1> for ResponseNormBackward {
+    type State = (CubeTensor, f32);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        let (x, alpha) = ops.state;
+        if let [Some(node)] = ops.parents {
+            gradients.register::<Cube>(node.id, response_norm_gradient(x, gradient, alpha));
+        }
+    }
 }
 
 fn response_norm_gradient(x: CubeTensor, gradient: CubeTensor, alpha: f32) -> CubeTensor {
@@ -162,9 +145,9 @@ fn response_norm_gradient_kernel(
 #[cfg(test)]
 mod tests {
     use burn::nn::LocalResponseNormConfig;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Tensor};
 
-    use super::super::local_response_norm;
+    use super::super::local_response_norm as local_response_norm_anywhere;
     use super::*;
     use crate::operation::KernelLaunches;
     use crate::operation::gpu::tests::{largest_share, test_gpu};
@@ -176,7 +159,7 @@ mod tests {
     fn results(x: &Tensor<4>, weights: &Tensor<4>, device: &Device) -> [Tensor<4>; 2] {
         let layer = LocalResponseNormConfig::new(5).init();
         let x = x.clone().to_device(device).autodiff().require_grad();
-        let output = local_response_norm(&layer, x.clone(), ALPHA);
+        let output = local_response_norm_anywhere(&layer, x.clone(), ALPHA);
         let gradients = (output.clone() * weights.clone().to_device(device).autodiff()).sum().backward();
         [output.inner(), x.grad(&gradients).unwrap()].map(|maps| maps.to_device(&Device::flex()))
     }
@@ -201,7 +184,7 @@ mod tests {
         let Some(gpu) = test_gpu() else { return };
         let x = Tensor::<4>::ones([1, 3, 4, 8], &gpu).permute([0, 3, 1, 2]).try_into_primitive::<Cube>().unwrap();
 
-        let forward = KernelLaunches::of(|| drop(response_norm(x.clone(), ALPHA)));
+        let forward = KernelLaunches::of(|| drop(local_response_norm(x.clone(), ALPHA)));
         let backward = KernelLaunches::of(|| drop(response_norm_gradient(x.clone(), x, ALPHA)));
 
         assert_eq!([forward.total(), backward.total()], [1, 1], "{forward}\n{backward}");

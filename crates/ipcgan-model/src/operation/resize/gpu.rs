@@ -6,8 +6,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, backend_extension};
-use burn::tensor::Tensor;
+use burn::backend::{Autodiff, Cube};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -16,52 +15,7 @@ use crate::operation::gpu::kernel::{contiguous, elementwise, empty};
 use crate::operation::gpu::{channels_last_order, dims};
 
 /// As [`super::resize`], in float32.
-pub(super) fn resize(faces: Tensor<4>, spec: ResizeSpec) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as GpuResizeOps>::resize(faces.into_dispatch(), spec))
-}
-
-/// Bilinear resizing to squares on GPUs.
-#[backend_extension(Cube, Autodiff)]
-trait GpuResizeOps: Backend {
-    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self>;
-}
-
-impl GpuResizeOps for Cube {
-    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
-        resized(faces, spec)
-    }
-}
-
-impl<C: CheckpointStrategy> GpuResizeOps for Autodiff<Cube, C> {
-    fn resize(faces: FloatTensor<Self>, spec: ResizeSpec) -> FloatTensor<Self> {
-        let prepared = ResizeBackward.prepare::<C>([faces.node()]).compute_bound().stateful();
-        let faces = faces.into_primitive();
-        let [.., height, width] = dims::<Cube, 4>(&faces);
-        let output = resized(faces, spec);
-        match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish(([height, width], spec), output),
-            OpsKind::UnTracked(prepared) => prepared.finish(output),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ResizeBackward;
-
-impl Backward<Cube, 1> for ResizeBackward {
-    /// Height and width of the input, and how it was resized.
-    type State = ([usize; 2], ResizeSpec);
-
-    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<Cube>(&ops.node);
-        let (sides, spec) = ops.state;
-        if let [Some(node)] = ops.parents {
-            gradients.register::<Cube>(node.id, resize_gradient(gradient, sides, spec));
-        }
-    }
-}
-
-fn resized(faces: CubeTensor, ResizeSpec { side, scale, shift }: ResizeSpec) -> CubeTensor {
+pub(super) fn resize(faces: CubeTensor, ResizeSpec { side, scale, shift }: ResizeSpec) -> CubeTensor {
     let ([faces], restore) = channels_last_order([faces]);
     let faces = contiguous(faces);
     let (client, [batch, height, width, channels]) = (faces.client.clone(), dims::<Cube, 4>(&faces));
@@ -80,6 +34,36 @@ fn resized(faces: CubeTensor, ResizeSpec { side, scale, shift }: ResizeSpec) -> 
         shift[2],
     );
     restore(output)
+}
+
+pub(super) fn resize_autodiff<C: CheckpointStrategy>(
+    faces: FloatTensor<Autodiff<Cube, C>>,
+    spec: ResizeSpec,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = ResizeBackward.prepare::<C>([faces.node()]).compute_bound().stateful();
+    let faces = faces.into_primitive();
+    let [.., height, width] = dims::<Cube, 4>(&faces);
+    let output = resize(faces, spec);
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish(([height, width], spec), output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
+}
+
+#[derive(Debug)]
+struct ResizeBackward;
+
+impl Backward<Cube, 1> for ResizeBackward {
+    /// Height and width of the input, and how it was resized.
+    type State = ([usize; 2], ResizeSpec);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Cube>(&ops.node);
+        let (sides, spec) = ops.state;
+        if let [Some(node)] = ops.parents {
+            gradients.register::<Cube>(node.id, resize_gradient(gradient, sides, spec));
+        }
+    }
 }
 
 /// The gradient with respect to faces of `[height, width]`.
@@ -256,7 +240,7 @@ fn resize_gradient_kernel(gradient: &[f32], output: &mut [f32], sides: &Sides, s
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Tensor};
 
     use super::super::resize as resize_anywhere;
     use super::*;
@@ -295,7 +279,7 @@ mod tests {
         let faces = Tensor::<4>::ones([1, 4, 4, 3], &gpu).permute([0, 3, 1, 2]).try_into_primitive::<Cube>().unwrap();
         let spec = ResizeSpec { side: 4, scale: 1.0, shift: [0.0; 3] };
 
-        let forward = KernelLaunches::of(|| drop(resized(faces.clone(), spec)));
+        let forward = KernelLaunches::of(|| drop(resize(faces.clone(), spec)));
         let backward = KernelLaunches::of(|| drop(resize_gradient(faces, [4, 4], spec)));
 
         assert_eq!([forward.total(), backward.total()], [1, 1], "{forward}\n{backward}");

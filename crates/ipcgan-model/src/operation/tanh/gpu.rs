@@ -4,8 +4,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Cube, Dispatch, backend_extension};
-use burn::tensor::Tensor;
+use burn::backend::{Autodiff, Cube};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -13,33 +12,33 @@ use crate::operation::gpu::channels_last_order;
 use crate::operation::gpu::kernel::{contiguous, elementwise, empty_like};
 
 /// As [`super::tanh_offset`], in float32.
-pub(super) fn tanh_offset(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
-    let (head, source) = (head.into_dispatch(), source.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as GpuTanhOps>::tanh_offset(head, source))
+pub(super) fn tanh_offset(head: CubeTensor, source: CubeTensor) -> CubeTensor {
+    let ([head, source], restore) = channels_last_order([head, source]);
+    let [head, source] = [head, source].map(contiguous);
+    let (client, length, output) = (head.client.clone(), head.meta.num_elements(), empty_like(&head));
+    let (count, dim) = elementwise(&client, length);
+    offset_kernel::launch(
+        &client,
+        count,
+        dim,
+        head.into_buffer_arg(),
+        source.into_buffer_arg(),
+        output.clone().into_buffer_arg(),
+        length,
+    );
+    restore(output)
 }
 
-/// The operation on GPUs.
-#[backend_extension(Cube, Autodiff)]
-trait GpuTanhOps: Backend {
-    /// `tanh(head + atanh(source))`.
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self>;
-}
-
-impl GpuTanhOps for Cube {
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        offset(head, source)
-    }
-}
-
-impl<C: CheckpointStrategy> GpuTanhOps for Autodiff<Cube, C> {
-    fn tanh_offset(head: FloatTensor<Self>, source: FloatTensor<Self>) -> FloatTensor<Self> {
-        let prepared = TanhOffsetBackward.prepare::<C>([head.node(), source.node()]).compute_bound().stateful();
-        let source = source.into_primitive();
-        let output = offset(head.into_primitive(), source.clone());
-        match prepared {
-            OpsKind::Tracked(prepared) => prepared.finish([source, output.clone()], output),
-            OpsKind::UnTracked(prepared) => prepared.finish(output),
-        }
+pub(super) fn tanh_offset_autodiff<C: CheckpointStrategy>(
+    head: FloatTensor<Autodiff<Cube, C>>,
+    source: FloatTensor<Autodiff<Cube, C>>,
+) -> FloatTensor<Autodiff<Cube, C>> {
+    let prepared = TanhOffsetBackward.prepare::<C>([head.node(), source.node()]).compute_bound().stateful();
+    let source = source.into_primitive();
+    let output = tanh_offset(head.into_primitive(), source.clone());
+    match prepared {
+        OpsKind::Tracked(prepared) => prepared.finish([source, output.clone()], output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
 }
 
@@ -61,23 +60,6 @@ impl Backward<Cube, 2> for TanhOffsetBackward {
             gradients.register::<Cube>(node.id, source_gradient(source, output, gradient));
         }
     }
-}
-
-fn offset(head: CubeTensor, source: CubeTensor) -> CubeTensor {
-    let ([head, source], restore) = channels_last_order([head, source]);
-    let [head, source] = [head, source].map(contiguous);
-    let (client, length, output) = (head.client.clone(), head.meta.num_elements(), empty_like(&head));
-    let (count, dim) = elementwise(&client, length);
-    offset_kernel::launch(
-        &client,
-        count,
-        dim,
-        head.into_buffer_arg(),
-        source.into_buffer_arg(),
-        output.clone().into_buffer_arg(),
-        length,
-    );
-    restore(output)
 }
 
 fn head_gradient(output: CubeTensor, gradient: CubeTensor) -> CubeTensor {

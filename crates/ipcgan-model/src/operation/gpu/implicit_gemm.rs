@@ -25,6 +25,8 @@ use super::tile::{MapDivisors, THREADS, Tile, accumulate, first_column, first_ro
 
 /// Fewest outputs for which the tiles are not mostly empty.
 pub(in crate::operation) const MIN_OUTPUTS: usize = 5;
+/// Maximum number of workgroups along a side of the grid, which every GPU permits. Further tiles are in further rows.
+const MAX_GRID_SIDE: usize = 65_535;
 /// Multiprocessors of a GPU that does not tell.
 const MULTIPROCESSORS: u32 = 16;
 
@@ -109,7 +111,11 @@ fn launch(
     let bias = bias.map_or_else(|| empty(&client, &device, &[1]), contiguous);
     implicit_gemm_kernel::launch(
         &client,
-        CubeCount::new_3d(tiles as u32, groups as u32, (phases * phases) as u32),
+        CubeCount::new_3d(
+            tiles.min(MAX_GRID_SIDE) as u32,
+            (tiles.div_ceil(MAX_GRID_SIDE) * groups) as u32,
+            (phases * phases) as u32,
+        ),
         CubeDim::new_1d(THREADS as u32),
         x.clone().into_buffer_arg(),
         weight.clone().into_buffer_arg(),
@@ -257,10 +263,12 @@ fn block_of_workgroup(window: &Window, #[comptime] kind: KernelKind) -> Block {
         tap_columns = column_taps.count;
         taps = row_taps.count * column_taps.count;
     }
+    let grid_row = CUBE_POS_Y as usize / window.groups;
+    let tile = grid_row * CUBE_COUNT_X as usize + CUBE_POS_X as usize;
     Block {
-        group: CUBE_POS_Y as usize,
-        first_position: CUBE_POS_X as usize / column_tiles * rows,
-        first_output: CUBE_POS_X as usize % column_tiles * columns,
+        group: CUBE_POS_Y as usize % window.groups,
+        first_position: tile / column_tiles * rows,
+        first_output: tile % column_tiles * columns,
         phase_row,
         phase_column,
         row_taps,

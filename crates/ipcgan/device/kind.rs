@@ -33,6 +33,9 @@ pub struct DeviceKind {
     pub(super) access: Access,
 }
 
+/// Opens the device at an address, or says why not.
+type OpenAddress = fn(&str) -> Result<Device, String>;
+
 /// How the devices of a kind are selected, opened and enumerated. What opens them is `None` without their feature.
 #[derive(Debug)]
 pub(super) enum Access {
@@ -45,7 +48,7 @@ pub(super) enum Access {
     /// GPUs of a graphics API: `wgpu:i0`.
     Graphics { choice: fn(Gpu) -> DeviceChoice, driver: Option<Driver<Gpu>> },
     /// Devices of other machines, by address.
-    Remote { choice: fn(String) -> DeviceChoice, open: Option<fn(&str) -> Result<Device, String>> },
+    Remote { choice: fn(String) -> DeviceChoice, open: Option<OpenAddress> },
 }
 
 /// `Some` of a value that exists only with a feature of this build, else `None`.

@@ -13,9 +13,9 @@ use super::convolution::{convolution, transposed_convolution};
 /// A convolution for inference, then an activation.
 #[derive(Debug)]
 pub(crate) enum FoldedConv {
-    Conv(Conv2d, Activation),
+    Conv(Box<Conv2d>, Activation),
     /// A transposed convolution and the bias of its outputs, `[1, outputs, 1, 1]`.
-    Up(ConvTranspose2d, Tensor<4>, Activation),
+    Up(Box<(ConvTranspose2d, Tensor<4>)>, Activation),
 }
 
 impl FoldedConv {
@@ -24,7 +24,8 @@ impl FoldedConv {
         let weight = layer.weight.val();
         let Folded { weights, bias } = Folded::conv(layer, norm);
         let bias = Param::from_tensor(Tensor::from_data(bias.as_slice(), &weight.device()));
-        Self::Conv(Conv2d { weight: weights_like(&weight, &weights), bias: Some(bias), ..layer.clone() }, activation)
+        let layer = Conv2d { weight: weights_like(&weight, &weights), bias: Some(bias), ..layer.clone() };
+        Self::Conv(Box::new(layer), activation)
     }
 
     /// The transposed convolution `layer`, then `norm` by its running statistics, then an activation.
@@ -34,14 +35,15 @@ impl FoldedConv {
         let outputs = bias.len();
         let bias = Tensor::<1>::from_data(bias.as_slice(), &weight.device()).reshape([1, outputs, 1, 1]);
         let layer = ConvTranspose2d { weight: weights_like(&weight, &weights), bias: None, ..layer.clone() };
-        Self::Up(layer, bias, activation)
+        Self::Up(Box::new((layer, bias)), activation)
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`, as the layer.
     pub(crate) fn forward(&self, x: Tensor<4>, precision: Precision) -> Tensor<4> {
         match self {
             Self::Conv(layer, activation) => convolution(layer, x, *activation, precision),
-            Self::Up(layer, bias, activation) => {
+            Self::Up(up, activation) => {
+                let (layer, bias) = &**up;
                 activate(transposed_convolution(layer, x, precision) + bias.clone(), *activation)
             }
         }

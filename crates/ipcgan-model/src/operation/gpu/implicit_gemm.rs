@@ -137,7 +137,7 @@ fn launch(
             inputs as u32,
         ),
         slope.unwrap_or(1.0),
-        KernelKind { is_adjoint, has_bias, has_slope: slope.is_some(), tile },
+        KernelKind { is_adjoint, has_bias, tile },
     );
     Cube::float_permute(output, &[0, 3, 1, 2])
 }
@@ -152,7 +152,6 @@ fn strides(tensor: &CubeTensor) -> [usize; 4] {
 struct KernelKind {
     is_adjoint: bool,
     has_bias: bool,
-    has_slope: bool,
     tile: Tile,
 }
 
@@ -490,10 +489,8 @@ fn write_outputs(
                     if comptime![kind.has_bias] {
                         value += bias[channel];
                     }
-                    if comptime![kind.has_slope] {
-                        if value <= 0.0f32 {
-                            value *= slope;
-                        }
+                    if value <= 0.0f32 {
+                        value *= slope;
                     }
                     output[pixel * window.groups * window.outputs + channel] = value;
                 }

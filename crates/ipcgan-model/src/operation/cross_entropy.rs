@@ -16,6 +16,8 @@ pub(crate) fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor
     match engine(&logits) {
         #[cfg(feature = "gpu")]
         Engine::Gpu if logits.dtype() == DType::F32 => gpu::cross_entropy(logits, labels),
-        _ => -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean(),
+        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
+            -log_softmax(logits, 1).gather(1, labels.reshape([batch, 1])).mean()
+        }
     }
 }

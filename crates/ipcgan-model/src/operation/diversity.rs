@@ -25,7 +25,7 @@ pub fn diversity(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
         Engine::Gpu if generated.dtype() == DType::F32 && source.dtype() == DType::F32 => {
             gpu::diversity(generated, source)
         }
-        _ => {
+        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
             let deviation = |faces: Tensor<4>| (faces.clone() - faces.mean_dim(0)).abs().mean();
             (deviation(generated) + EPSILON) / (deviation(source) + EPSILON)
         }

@@ -31,7 +31,7 @@ pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Targe
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
             Tensor::from_dispatch(sum)
         }
-        _ => {
+        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
             let terms = x.chunk(N, 0).into_iter().zip(parts);
             let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
             let first = terms.next().expect("a batch has at least one part");
@@ -45,7 +45,7 @@ pub(crate) fn squared_distance(x: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
     match engine(&x) {
         #[cfg(feature = "gpu")]
         Engine::Gpu if x.dtype() == DType::F32 && other.dtype() == DType::F32 => gpu::squared_distance(x, other),
-        _ => {
+        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
             // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
             let [x, other] = [x, other].map(|maps| maps.permute([0, 2, 3, 1]));
             (x - other).square().sum()

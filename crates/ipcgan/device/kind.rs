@@ -67,6 +67,7 @@ macro_rules! if_enabled {
 
 impl DeviceKind {
     /// All kinds: `auto`, then local ones, fastest first, and `remote`.
+    #[cfg_attr(feature = "ndarray", allow(deprecated, reason = "the backend stays, for comparison with the others"))]
     pub const ALL: [Self; 9] = [
         Self {
             name: "auto",

@@ -16,7 +16,7 @@ use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights};
 use crate::layers::{self, ConvNorm, Layer, Pass, ResidualBlock, UpNorm, same_conv};
-use crate::operation::{BatchGather, Precision, concat_conditions, tanh, tanh_offset};
+use crate::operation::{BatchGather, Precision, concat_conditions, constant, in_memory_of, tanh, tanh_offset};
 
 /// Source pixels are scaled by this before `atanh`, which is infinite at pure black and white.
 pub(crate) const SOURCE_SCALE: f64 = 0.98;
@@ -233,15 +233,22 @@ impl Generator {
     /// Source: Odena et al., "Deconvolution and Checkerboard Artifacts", 2016; the projection is ours.
     pub fn without_checkerboard(mut self) -> Self {
         self.head.weight = self.head.weight.map(|weight| {
-            let tracked = weight.is_require_grad();
+            let (tracked, autodiff) = (weight.is_require_grad(), weight.device().is_autodiff());
+            let weight = weight.without_autodiff();
             let [outputs, inputs, kernel, _] = weight.dims();
-            let alternating = Tensor::<1, Int>::arange(0..kernel as i64, &weight.device()).float();
-            let alternating = (alternating * std::f64::consts::PI).cos().reshape([kernel, 1]);
-            let square = alternating.clone().matmul(alternating.transpose()) / kernel as f64;
-            let projection = (Tensor::<2>::eye(kernel, &weight.device()) - square).reshape([1, kernel, kernel]);
-            let kernels = weight.reshape([outputs * inputs, kernel, kernel]);
+            // The identity minus the projection on alternating rows.
+            let projection: Vec<f32> = (0..kernel * kernel)
+                .map(|place| {
+                    let (row, column) = (place / kernel, place % kernel);
+                    let alternating = if (row + column) % 2 == 0 { 1.0 } else { -1.0 };
+                    f32::from(u8::from(row == column)) - alternating / kernel as f32
+                })
+                .collect();
+            let projection = constant(&projection, [1, kernel, kernel], &weight.device());
+            let kernels = weight.clone().reshape([outputs * inputs, kernel, kernel]);
             let kernels = projection.clone().matmul(kernels).matmul(projection);
-            kernels.reshape([outputs, inputs, kernel, kernel]).detach().set_require_grad(tracked)
+            let kernels = in_memory_of(weight, kernels.reshape([outputs, inputs, kernel, kernel]));
+            if autodiff { Tensor::from_inner(kernels).set_require_grad(tracked) } else { kernels }
         });
         self
     }

@@ -41,7 +41,7 @@ pub use ipcgan_kernels::Adam;
 pub use judge::{AgeEstimator, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
 pub use operation::{
-    CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, adam_update, can_adam_update, diversity,
-    ema_tensor_update, is_cpu, update_together,
+    CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset,
+    adam_update, can_adam_update, diversity, ema_tensor_update, is_cpu, renew_window_offset, update_together, window,
 };
 pub use yunet::Yunet;

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::capture::{Phase, Purpose, phase};
 use super::kernel::{contiguous, empty_like, uploaded};
 use super::tensor_list::{for_each_launch, thread_stride};
 
@@ -22,15 +23,22 @@ pub(super) struct EmaUpdate {
 impl EmaUpdate {
     /// The update, and the updated average, which is computed by [`EmaUpdate::launch`].
     ///
-    /// In new memory: Burn's learner keeps the previous average until all are updated.
+    /// In new memory, because Burn's learner keeps the previous average until all are updated; in place in a captured step.
     ///
     /// # Panics
     /// If one of them is not on a GPU, without gradients.
     pub(super) fn of<const D: usize>(average: Tensor<D>, value: Tensor<D>, decay: f64) -> (Self, Tensor<D>) {
         let primitive =
             |tensor: Tensor<D>| tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients");
-        let [average, value] = [average, value].map(|tensor| contiguous(primitive(tensor)));
-        let updated = empty_like(&average);
+        let [average, value] = [average, value].map(primitive);
+        let (average, updated, value) = match phase() {
+            Phase::Eager => {
+                let average = contiguous(average);
+                (average.clone(), empty_like(&average), contiguous(value))
+            }
+            Phase::WarmUp | Phase::Record => (average.clone(), average, contiguous(value)),
+            Phase::Replay => (average.clone(), average, value),
+        };
         let update = Self { average, updated: updated.clone(), value, decay };
         (update, Tensor::from_primitive::<Cube>(updated))
     }
@@ -41,7 +49,10 @@ impl EmaUpdate {
         for updates in updates.chunk_by(alike) {
             let EmaUpdate { average, decay, .. } = &updates[0];
             let client = &average.client;
-            let factors = uploaded(client, &average.device, &[*decay as f32, (1.0 - decay) as f32]);
+            let factors = uploaded(client, &average.device, &[*decay as f32, (1.0 - decay) as f32], Purpose::Ema);
+            if phase() == Phase::Replay {
+                continue;
+            }
             let length = |update: &Self| update.average.meta.num_elements();
             for_each_launch(client, updates, BUFFERS, length, |grid, updates| {
                 ema_kernel::launch(

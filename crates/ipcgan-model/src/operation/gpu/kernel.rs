@@ -8,6 +8,8 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, tensor_vector_size_parallel};
 
+use super::capture::{Purpose, upload};
+
 /// Threads of a workgroup that sums up, at most; a power of two.
 const MAX_THREADS: u32 = 256;
 const FLOAT: usize = size_of::<f32>();
@@ -26,16 +28,28 @@ pub(in crate::operation) fn empty_like(tensor: &CubeTensor) -> CubeTensor {
     CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, DType::F32)
 }
 
+/// Uninitialized values in the shape and type of `tensor`, contiguous.
+pub(super) fn empty_like_any(tensor: &CubeTensor) -> CubeTensor {
+    let handle = tensor.client.empty(tensor.meta.num_elements() * tensor.dtype.size());
+    let shape = tensor.meta.shape().clone();
+    CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, tensor.dtype)
+}
+
 /// `values` on the device.
-pub(in crate::operation) fn uploaded(client: &Client, device: &CubeDevice, values: &[f32]) -> CubeTensor {
-    let handle = client.create_from_slice(f32::as_bytes(values));
+pub(in crate::operation) fn uploaded(
+    client: &Client,
+    device: &CubeDevice,
+    values: &[f32],
+    purpose: Purpose,
+) -> CubeTensor {
+    let handle = upload(client, f32::as_bytes(values), purpose);
     CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([values.len()]), handle, DType::F32)
 }
 
 /// `indices` on the device.
 pub(in crate::operation) fn uploaded_indices(client: &Client, device: &CubeDevice, indices: &[usize]) -> CubeTensor {
     let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
-    let handle = client.create_from_slice(u32::as_bytes(&indices));
+    let handle = upload(client, u32::as_bytes(&indices), Purpose::Constant);
     CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([indices.len()]), handle, DType::U32)
 }
 

@@ -64,13 +64,7 @@ impl Copies {
                 let [from, to] = [from, to].map(|tensor| tensor.clone().into_buffer_arg());
                 CopyTensorsLaunch::new(from, to, words)
             };
-            copy_kernel::launch(
-                &client,
-                grid.count(),
-                grid.dim(),
-                copies.iter().map(argument).collect(),
-                grid.threads,
-            );
+            copy_kernel::launch(&client, grid.count(), grid.dim(), copies.iter().map(argument).collect(), grid.threads);
         });
     }
 }

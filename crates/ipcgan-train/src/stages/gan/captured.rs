@@ -25,7 +25,7 @@ const WARM_UP_STEPS: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub(super) struct CapturedStep {
     state: Arc<Mutex<State>>,
-    /// The gradients of each update of the recorded step, in order.
+    /// The gradients of each update of the step that is being recorded, in order.
     updates: Arc<Mutex<Vec<GradientsParams>>>,
 }
 
@@ -62,6 +62,8 @@ struct Capture {
 struct Recorded {
     /// Metrics of the newest replay.
     metrics: StepMetrics,
+    /// The gradients of each update, in order.
+    updates: Vec<GradientsParams>,
     /// The networks, whose memory the graph uses.
     _model: AgingModel,
 }
@@ -114,14 +116,16 @@ impl CapturedStep {
                     let metrics = capture.warm_up(learner, eagerly);
                     (State::WarmUp(capture, steps + 1), metrics)
                 } else {
-                    let recorded = capture.record(learner, eagerly);
+                    let metrics = capture.record(learner, eagerly);
+                    let updates = std::mem::take(&mut *self.updates.lock().expect("no holder panics"));
+                    let recorded = Box::new(Recorded { metrics, updates, _model: learner.model() });
                     let metrics = capture.replay(&recorded);
                     (State::Recorded(capture, recorded), metrics)
                 }
             }
             State::Recorded(mut capture, recorded) => {
                 capture.set_inputs(batches);
-                capture.renew(learner, &self.updates.lock().expect("no holder panics"));
+                capture.renew(learner, &recorded.updates);
                 let metrics = capture.replay(&recorded);
                 (State::Recorded(capture, recorded), metrics)
             }
@@ -162,11 +166,10 @@ impl Capture {
         &mut self,
         learner: &mut Learner<AgingModel>,
         step: impl FnOnce(&mut Learner<AgingModel>, Vec<AgingBatch>) -> StepMetrics,
-    ) -> Box<Recorded> {
+    ) -> StepMetrics {
         let inputs = self.inputs.clone();
         let metrics = self.graph.record(|| step(learner, inputs));
-        let metrics = metrics.unwrap_or_else(|reason| panic!("the step could not be recorded: {reason}; set aging.capture=false"));
-        Box::new(Recorded { metrics, _model: learner.model() })
+        metrics.unwrap_or_else(|reason| failed("recorded", &reason))
     }
 
     /// What the host does in a step: the updates with their rates and step counts.
@@ -185,7 +188,7 @@ impl Capture {
                 learner.optimizer_step(gradients);
             }
         });
-        renewed.unwrap_or_else(|reason| panic!("the step could not be replayed: {reason}; set aging.capture=false"));
+        renewed.unwrap_or_else(|reason| failed("replayed", &reason));
     }
 
     /// Runs the recorded step; the metrics are copies, because the next replay overwrites them.
@@ -194,7 +197,7 @@ impl Capture {
         // SAFETY: `self` keeps the inputs, `recorded` the networks and metrics, and the learner, which renewed the step, keeps the
         // moments; one thread runs all steps.
         let replayed = unsafe { self.graph.replay() };
-        replayed.unwrap_or_else(|reason| panic!("the step could not be replayed: {reason}; set aging.capture=false"));
+        replayed.unwrap_or_else(|reason| failed("replayed", &reason));
         let mut copies = TensorCopies::default();
         let metrics = recorded.metrics.duplicated(&mut copies);
         copies.launch();
@@ -215,6 +218,11 @@ impl Capture {
         }
         copies.launch();
     }
+}
+
+/// Stops the training: the host has counted the step, but the device has not run it.
+fn failed(what: &str, reason: &str) -> ! {
+    panic!("the step could not be {what}: {reason}; --set aging.capture=false trains without a graph")
 }
 
 /// `batches` in memory of their own.

@@ -6,9 +6,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
-use ipcgan_model::{
-    AlexNet, Discriminator, Generator, StepGraph, WindowOffset, diversity, update_together, window,
-};
+use ipcgan_model::{AlexNet, Discriminator, Generator, StepGraph, WindowOffset, diversity, update_together, window};
 
 use super::captured::CapturedStep;
 use super::objective::{

@@ -11,7 +11,7 @@ use cubecl::prelude::*;
 
 use super::Target;
 use crate::operation::gpu::channels_last_order;
-use crate::operation::gpu::kernel::{contiguous, elementwise, empty, empty_like, sum_of_threads, total};
+use crate::operation::gpu::kernel::{contiguous, elementwise, empty, empty_like, total, workgroup_sum};
 use crate::operation::gpu::tensor_list::{Grid, thread_stride};
 
 /// As [`super::weighted_squared_error`], in float32.
@@ -218,11 +218,9 @@ fn error_kernel(x: &[f32], partial: &mut [f32], parts: &Sequence<Part>, length: 
             sum += difference * difference;
         }
     }
-    let mut shared = Shared::<[f32]>::new_slice(threads);
-    shared[UNIT_POS as usize] = sum * part.factor;
-    sum_of_threads(&mut shared, threads);
+    let sum = workgroup_sum(sum * part.factor, threads);
     if UNIT_POS == 0 {
-        partial[row * CUBE_COUNT_X as usize + CUBE_POS_X as usize] = shared[0];
+        partial[row * CUBE_COUNT_X as usize + CUBE_POS_X as usize] = sum;
     }
 }
 
@@ -254,11 +252,9 @@ fn distance_kernel(x: &[f32], other: &[f32], partial: &mut [f32], length: usize,
             sum += difference * difference;
         }
     }
-    let mut shared = Shared::<[f32]>::new_slice(threads);
-    shared[UNIT_POS as usize] = sum;
-    sum_of_threads(&mut shared, threads);
+    let sum = workgroup_sum(sum, threads);
     if UNIT_POS == 0 {
-        partial[CUBE_POS_X as usize] = shared[0];
+        partial[CUBE_POS_X as usize] = sum;
     }
 }
 

@@ -105,8 +105,9 @@ fn ratio_kernel(partial: &[f32], output: &mut [f32], groups: usize, epsilon: f32
 mod tests {
     use super::super::diversity;
     use crate::operation::KernelLaunches;
-    use crate::operation::gpu::tests::{largest_share, test_gpu};
+    use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::componentwise_error;
 
     #[test]
     fn the_ratio_equals_that_of_the_cpu_and_is_two_launches() {
@@ -120,7 +121,7 @@ mod tests {
             let mut found = None;
             let launches = KernelLaunches::of(|| found = Some(diversity(generated, source)));
 
-            assert!(largest_share(found.unwrap(), expected) < 1e-5);
+            assert!(componentwise_error(found.unwrap(), expected) < 1e-5);
             assert_eq!(launches.total(), 2, "{launches}");
         }
     }

@@ -25,6 +25,8 @@ pub mod onnx;
 mod operation;
 #[cfg(test)]
 mod random_tensors;
+#[cfg(test)]
+mod relative_error;
 pub mod weights;
 mod yunet;
 

@@ -232,6 +232,9 @@ impl Metric for ScalarMetric {
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        if !self.updated {
+            return Ok(SerializedEntry::not_available(None));
+        }
         Ok(self.state.compute_final(self.format()))
     }
 
@@ -250,6 +253,7 @@ impl Numeric for ScalarMetric {
         self.updated.then(|| self.state.running_value())
     }
 
+    /// Burn has no absent final value: where no step had a value it is NaN, and [`Metric::compute`] is not available.
     fn final_value(&self) -> NumericEntry {
         self.state.final_value()
     }

@@ -141,10 +141,11 @@ mod tests {
 
     use super::super::multi_tensor::{adam_update, update_together};
     use super::super::tensor_list::tensors_per_launch;
-    use super::super::tests::{largest_share, test_gpu};
+    use super::super::tests::test_gpu;
     use super::*;
     use crate::operation::KernelLaunches;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::componentwise_error;
 
     const ADAM: Adam = Adam { learning_rate: 1e-3, beta_1: 0.5, beta_2: 0.999, epsilon: 1e-8, step: 0 };
 
@@ -176,7 +177,7 @@ mod tests {
                 });
             }
             for (found, expected) in found.into_iter().zip(cpu) {
-                assert!(largest_share(found, expected) < 1e-6);
+                assert!(componentwise_error(found, expected) < 1e-6);
             }
         }
     }

@@ -113,27 +113,49 @@ pub(in crate::operation) fn total(partial: CubeTensor) -> CubeTensor {
         partial.into_buffer_arg(),
         sum.clone().into_buffer_arg(),
         count,
-        count.div_ceil(threads),
         threads,
     );
     sum
 }
 
 #[cube(launch)]
-fn total_kernel(partial: &[f32], total: &mut [f32], count: usize, iterations: usize, #[comptime] threads: usize) {
+fn total_kernel(partial: &[f32], total: &mut [f32], count: usize, #[comptime] threads: usize) {
+    let sum = workgroup_sum(thread_sum(partial, 0, 1, count, threads), threads);
+    if UNIT_POS == 0 {
+        total[0] = sum;
+    }
+}
+
+/// The calling thread's part of the sum of `count` values: every `step`th of `values`, from `first` on. One workgroup of
+/// `threads` threads sums up all of them.
+#[cube]
+pub(in crate::operation) fn thread_sum(
+    values: &[f32],
+    first: usize,
+    step: usize,
+    count: usize,
+    #[comptime] threads: usize,
+) -> f32 {
     let mut sum = 0.0f32;
-    for iteration in 0..iterations {
+    for iteration in 0..count.div_ceil(threads) {
         let place = iteration * threads + UNIT_POS as usize;
         if place < count {
-            sum += partial[place];
+            sum += values[first + place * step];
         }
     }
+    sum
+}
+
+/// The sum of `value` over the `threads` threads of a workgroup, a power of two.
+#[cube]
+pub(in crate::operation) fn workgroup_sum(value: f32, #[comptime] threads: usize) -> f32 {
     let mut shared = Shared::<[f32]>::new_slice(threads);
-    shared[UNIT_POS as usize] = sum;
+    shared[UNIT_POS as usize] = value;
     sum_of_threads(&mut shared, threads);
-    if UNIT_POS == 0 {
-        total[0] = shared[0];
-    }
+    let sum = shared[0];
+    // What comes next may take its place.
+    sync_cube();
+    sum
 }
 
 /// Adds up the `threads` values of a workgroup, a power of two; the sum is the first.

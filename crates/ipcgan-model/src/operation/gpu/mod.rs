@@ -108,8 +108,6 @@ pub(super) fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 pub(super) mod tests {
     use burn::tensor::Device;
 
-    use super::*;
-
     /// The GPU that `IPCGAN_TEST_DEVICE` names; `None` if it names no GPU.
     pub(in crate::operation) fn test_gpu() -> Option<Device> {
         match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
@@ -118,12 +116,5 @@ pub(super) mod tests {
             Ok("wgpu:software") => Some(Device::wgpu(burn::tensor::DeviceKind::Cpu)),
             Ok(_) => Some(Device::default()),
         }
-    }
-
-    /// Largest difference of `found`, on any device, from `expected`, relative to each value (to one if it is smaller).
-    pub(in crate::operation) fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
-        let found = found.to_device(&expected.device());
-        let difference = (found - expected.clone()).abs() / expected.abs().clamp_min(1.0);
-        difference.max().into_scalar()
     }
 }

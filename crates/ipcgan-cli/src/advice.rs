@@ -28,6 +28,7 @@ fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
 fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
     let advice = match cause.downcast_ref::<DataError>()? {
         DataError::MissingMetadata { .. } => "`ipcgan prepare` writes it",
+        DataError::DetectorFailed { .. } => "run the same command again to continue, for example with --device cpu",
         DataError::AmbiguousTable { .. } => "select it with --table",
         DataError::AmbiguousSource { .. } => "select one with --source (ipcgan prepare --help lists all)",
         _ => return None,

@@ -178,6 +178,14 @@ pub enum DataError {
         /// The image.
         path: PathBuf,
     },
+    /// The face detector failed, as with a lost device.
+    #[error("cannot detect faces in {path}: {reason}")]
+    DetectorFailed {
+        /// The image.
+        path: PathBuf,
+        /// The message of the detector or its device.
+        reason: String,
+    },
     /// The face in an image has too few pixels for training.
     #[error("the face in {path} is only {side} pixels wide; the minimum is {min}")]
     FaceTooSmall {

@@ -58,6 +58,7 @@ mod sharded;
 mod similarity_transform;
 pub mod source;
 pub mod split;
+mod strength;
 mod synthetic;
 mod table_file;
 
@@ -78,4 +79,5 @@ pub use placement::FacePlacement;
 pub use prepared::PreparedFolder;
 pub use prototype::{PrototypeAging, PrototypeStrength};
 pub use split::Subset;
+pub use strength::InvalidStrength;
 pub use synthetic::{SyntheticConfig, SyntheticFaces};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ipcgan::data::Residual;
+use ipcgan::data::{InvalidStrength, Residual};
 use ipcgan::photo::Original;
 use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, PhotoAging, PhotoFace, Rotation, rotation_advice};
 use pyo3::{Bound, Py, PyResult, Python, pyclass, pymethods};
@@ -85,12 +85,12 @@ impl Aging {
         let photo = photo.get();
         computed(py, || {
             let ages = self.blends(&ages)?;
-            check_strength(strength)?;
+            let strength = Residual::checked_strength(strength).map_err(invalid_strength)?;
             let all = faces.is_none().then(|| self.all_faces(photo)).transpose()?.unwrap_or_default();
             let given: Vec<&Face> = faces.iter().flatten().map(Py::get).collect();
             given.iter().try_for_each(|face| self.check_face(face, photo))?;
             let faces: Vec<&PhotoFace> = given.into_iter().map(|face| &face.face).chain(&all).collect();
-            let aged = self.aged(&photo.original, &faces, &ages, strength as f32)?;
+            let aged = self.aged(&photo.original, &faces, &ages, strength)?;
             Ok(aged.into_iter().map(|original| Photo { original, name: photo.name.clone() }).collect())
         })
     }
@@ -160,12 +160,6 @@ fn loaded(path: &Path, device: &Device) -> Result<(FaceAging, Vec<String>), Fail
     Ok((FaceAging::of_weights(generator.weights, &generator.source.file(), device), generator.notices))
 }
 
-fn check_strength(strength: f64) -> Result<(), Failure> {
-    match (0.0..=Residual::MAX_STRENGTH).contains(&strength) {
-        true => Ok(()),
-        false => Err(Failure::Argument(format!(
-            "a strength is a number from 0 (no change) to {}, not {strength}",
-            Residual::MAX_STRENGTH
-        ))),
-    }
+fn invalid_strength(error: InvalidStrength) -> Failure {
+    Failure::Argument(format!("{error}, not {}", error.strength))
 }

@@ -30,5 +30,5 @@ mod native {
     use crate::photo::Photo;
 
     #[pymodule_export]
-    const DEFAULT_STRENGTH: f64 = ipcgan::data::Residual::DEFAULT_STRENGTH;
+    const DEFAULT_STRENGTH: f64 = ipcgan::data::Residual::DEFAULT_STRENGTH as f64;
 }

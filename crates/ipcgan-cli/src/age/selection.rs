@@ -19,11 +19,6 @@ pub(crate) struct Age {
     pub(crate) blend: AgeBlend,
 }
 
-/// Strength of the ageing effect that is used by default.
-pub(crate) const DEFAULT_STRENGTH: f32 = Residual::DEFAULT_STRENGTH as f32;
-/// Maximum strength.
-pub(crate) const MAX_STRENGTH: f64 = Residual::MAX_STRENGTH;
-
 impl Age {
     /// Parses the age `name`: a group of `groups` by name, or years in digits, at least the first age of the youngest
     /// group.
@@ -47,11 +42,11 @@ impl Age {
 /// Parses the strength of the ageing effect.
 ///
 /// # Errors
-/// It is not a number from 0 to [`MAX_STRENGTH`].
+/// It is not a number from 0 to [`Residual::MAX_STRENGTH`].
 pub(crate) fn strength(text: &str) -> Result<f32, InvalidValue> {
-    let invalid = || InvalidValue::new(format!("a strength is a number from 0 (no change) to {MAX_STRENGTH}"));
-    let strength = text.parse::<f64>().ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
-    Ok(strength.ok_or_else(invalid)? as f32)
+    // Other text than a number is as wrong as NaN.
+    let strength = text.parse().unwrap_or(f64::NAN);
+    Residual::checked_strength(strength).map_err(|error| InvalidValue::new(error.to_string()))
 }
 
 /// Parses `to` (`all` groups, groups by name, years); also returns notices.

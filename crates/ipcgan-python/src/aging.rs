@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use ipcgan::data::{InvalidStrength, Residual};
-use ipcgan::photo::Original;
 use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, PhotoAging, PhotoFace, Rotation, rotation_advice};
 use pyo3::{Bound, Py, PyResult, Python, pyclass, pymethods};
 
@@ -90,7 +89,7 @@ impl Aging {
             let given: Vec<&Face> = faces.iter().flatten().map(Py::get).collect();
             given.iter().try_for_each(|face| self.check_face(face, photo))?;
             let faces: Vec<&PhotoFace> = given.into_iter().map(|face| &face.face).chain(&all).collect();
-            let aged = self.aged(&photo.original, &faces, &ages, strength)?;
+            let aged = self.aging.at_ages(&photo.original, &faces, &ages, strength)?;
             Ok(aged.into_iter().map(|original| Photo { original, name: photo.name.clone() }).collect())
         })
     }
@@ -132,25 +131,6 @@ impl Aging {
             )));
         }
         Ok(())
-    }
-
-    fn aged(
-        &self,
-        photo: &Original,
-        faces: &[&PhotoFace],
-        ages: &[AgeBlend],
-        strength: f32,
-    ) -> Result<Vec<Original>, Failure> {
-        let residuals = |face: &&PhotoFace| self.aging.try_residuals(&face.aligned.image, ages);
-        let residuals: Vec<Vec<Residual>> = faces.iter().map(residuals).collect::<Result<_, _>>()?;
-        let at_age = |age: usize| {
-            let mut photo = photo.clone();
-            for (face, residuals) in faces.iter().zip(&residuals) {
-                face.paste_back(&mut photo.image, &residuals[age].clone().scaled(strength));
-            }
-            photo
-        };
-        Ok((0..ages.len()).map(at_age).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `crates/ipcgan-web/build.sh FOLDER` builds them. The photo never leaves the page.
 
+use ipcgan::data::Residual;
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::web_api::{self, AgesResponse, FacesResponse, MAX_PIXELS, MAX_UPLOAD_MB};
 use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
@@ -52,7 +53,8 @@ impl Aging {
     /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file.
     ///
     /// # Errors
-    /// No photo is open, it shows no face or no such face, `years` is not finite, or the photo cannot be encoded.
+    /// No photo is open, it shows no face or no such face, `years` or the output of the generator is not
+    /// finite, or the photo cannot be encoded.
     pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
         if faces.is_empty() {
@@ -64,11 +66,12 @@ impl Aging {
         if let Some(number) = number.filter(|number| !(1..=faces.len()).contains(number)) {
             return Err(format!("there is no face {number}; the photo has {}", faces.len()));
         }
-        let ages = [AgeBlend::from_age(years, self.aging.age_groups())];
+        let age = AgeBlend::from_age(years, self.aging.age_groups());
+        let selected = (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found));
+        let selected: Vec<&PhotoFace> = selected.map(|(_, face)| face).collect();
         let mut photo = photo.clone();
-        for (_, face) in (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found)) {
-            face.paste_back(&mut photo.image, &self.aging.residuals(face, &ages)[0]);
-        }
+        let aged = self.aging.age_faces(&mut photo, &selected, &age, Residual::DEFAULT_STRENGTH);
+        aged.map_err(|error| error.to_string())?;
         photo.encoded(PhotoFormat::Png).map_err(|error| error.to_string())
     }
 }

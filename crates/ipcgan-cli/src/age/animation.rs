@@ -49,8 +49,7 @@ fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Residual>> 
     let ages: Vec<AgeBlend> = (0..=steps)
         .map(|step| AgeBlend::from_age(first + (last - first) * step as f32 / steps as f32, groups))
         .collect();
-    let residuals = aging.photo_aging.try_residuals(face, &ages)?.into_iter();
-    Ok(residuals.map(|residual| residual.scaled(aging.settings.strength)).collect())
+    aging.residuals_at(face, &ages)
 }
 
 /// Encodes the frames forwards and backwards, repeating.

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
+use ipcgan::PhotoFace;
 use ipcgan::web_api::{self, AgesResponse, FacesResponse};
 use serde::Deserialize;
 use serde_json::Value;
@@ -108,14 +109,10 @@ async fn age(
             let reason = format!("a {format} may have {max} pixels a side at most; choose another format");
             return Err(ApiError::unprocessable(reason));
         }
-        let ages = [age];
-        for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {
-            let residuals = aging.try_residuals(&face.aligned.image, &ages);
-            let residual =
-                residuals.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-            let residual = residual.into_iter().next().expect("one age gives one residual").scaled(strength);
-            face.paste_back(&mut photo.image, &residual);
-        }
+        let faces = selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))?;
+        let faces: Vec<&PhotoFace> = faces.iter().map(|(_, face)| face).collect();
+        let aged = aging.age_faces(&mut photo, &faces, &age, strength);
+        aged.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))
     });
     Ok(([(header::CONTENT_TYPE, format.media_type())], aged.await?).into_response())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ipcgan::data::{InvalidStrength, Residual};
-use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, PhotoAging, PhotoFace, Rotation, rotation_advice};
+use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, NoFaceFound, PhotoAging, PhotoFace};
 use pyo3::{Bound, Py, PyResult, Python, pyclass, pymethods};
 
 use crate::error::{Failure, computed};
@@ -105,9 +105,12 @@ impl Aging {
         let rgb = photo.original.rgb();
         let faces = self.aging.faces(&rgb);
         if faces.is_empty() {
-            let rotation = rotation_advice(&self.aging, &rgb);
-            let advice = rotation.map_or("a face must be upright and seen from the front", Rotation::advice);
-            return Err(Failure::NoFace(format!("no face found in {}; {advice}", photo.name)));
+            let error = NoFaceFound::new(&self.aging, &rgb, &photo.name);
+            let advice = match error.rotation {
+                None => "; a face must be upright and seen from the front",
+                Some(_) => "",
+            };
+            return Err(Failure::NoFace(format!("{error}{advice}")));
         }
         Ok(faces)
     }

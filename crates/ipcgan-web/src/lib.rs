@@ -5,7 +5,7 @@
 use ipcgan::data::Residual;
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::web_api::{self, AgesResponse, FacesResponse, MAX_PIXELS, MAX_UPLOAD_MB};
-use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
+use ipcgan::{AgeBlend, Device, NoFaceFound, NoSuchFace, PhotoAging, PhotoFace};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -58,17 +58,19 @@ impl Aging {
     pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
         if faces.is_empty() {
-            return Err(web_api::no_face(&self.aging, &photo.rgb()));
+            return Err(NoFaceFound::new(&self.aging, &photo.rgb(), "the photo").to_string());
         }
         if !years.is_finite() {
             return Err("the age is not a number".into());
         }
-        if let Some(number) = number.filter(|number| !(1..=faces.len()).contains(number)) {
-            return Err(format!("there is no face {number}; the photo has {}", faces.len()));
-        }
         let age = AgeBlend::from_age(years, self.aging.age_groups());
-        let selected = (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found));
-        let selected: Vec<&PhotoFace> = selected.map(|(_, face)| face).collect();
+        let selected: Vec<&PhotoFace> = match number {
+            None => faces.iter().collect(),
+            Some(number) => {
+                let face = number.checked_sub(1).and_then(|index| faces.get(index));
+                vec![face.ok_or_else(|| NoSuchFace { number, count: faces.len() }.to_string())?]
+            }
+        };
         let mut photo = photo.clone();
         let aged = self.aging.age_faces(&mut photo, &selected, &age, Residual::DEFAULT_STRENGTH);
         aged.map_err(|error| error.to_string())?;

@@ -44,7 +44,7 @@ pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
 use result_settings::ResultSettings;
 use results::Job;
 use resume_log::{PhotoId, ResumeLog};
-pub(crate) use selection::{Age, FaceSelection, strength};
+pub(crate) use selection::{Age, FaceSelection, face_area, strength};
 use source::Content;
 use summary::Summary;
 use video::{AgedClip, ClipAging, Container};

@@ -3,9 +3,9 @@
 use std::num::NonZero;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
-use ipcgan::data::{Residual, counted};
-use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
+use anyhow::Result;
+use ipcgan::data::Residual;
+use ipcgan::{AgeBlend, AgeGroups, NoSuchFace, PhotoFace};
 use serde::{Deserialize, Serialize};
 
 use crate::exit_reason::usage_error;
@@ -94,23 +94,28 @@ pub(crate) enum FaceSelection {
 }
 
 impl FaceSelection {
-    /// The selected faces with their numbers.
-    pub(crate) fn of(self, faces: Vec<PhotoFace>) -> Result<Vec<(usize, PhotoFace)>> {
+    /// The selected ones of `faces`, which have this `area` each, with their numbers.
+    ///
+    /// # Errors
+    /// No face has the selected number.
+    pub(crate) fn of<F>(self, faces: Vec<F>, area: impl Fn(&F) -> f32) -> Result<Vec<(usize, F)>, NoSuchFace> {
         let count = faces.len();
         let mut numbered = (1..).zip(faces);
-        let area = |face: &PhotoFace| face.found.bounds.width() * face.found.bounds.height();
         match self {
             Self::All => Ok(numbered.collect()),
             Self::Largest => Ok(numbered.max_by(|(_, a), (_, b)| area(a).total_cmp(&area(b))).into_iter().collect()),
-            Self::Number(wanted) => match numbered.find(|(number, _)| *number == wanted.get()) {
-                Some(face) => Ok(vec![face]),
-                None => {
-                    let found = counted(count, "was", "were");
-                    bail!("there is no face {wanted}: {found} found, numbered from left to right")
-                }
-            },
+            Self::Number(selected) => {
+                let selected = selected.get();
+                let face = numbered.find(|(number, _)| *number == selected);
+                face.map(|face| vec![face]).ok_or(NoSuchFace { number: selected, count })
+            }
         }
     }
+}
+
+/// Area of a face in its photo, in pixels.
+pub(crate) fn face_area(face: &PhotoFace) -> f32 {
+    face.found.bounds.width() * face.found.bounds.height()
 }
 
 impl FromStr for FaceSelection {

@@ -50,20 +50,17 @@ impl Aging {
         Ok(found)
     }
 
-    /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file.
+    /// The open photo with the face `number`, or all faces, at `age`, as [`AgeBlend::parse`] reads it, as a PNG file.
     ///
     /// # Errors
-    /// No photo is open, it shows no face or no such face, `years` or the output of the generator is not
+    /// No photo is open, it shows no face or no such face, the generator does not support `age`, its output is not
     /// finite, or the photo cannot be encoded.
-    pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
+    pub fn aged(&self, age: &str, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
         if faces.is_empty() {
             return Err(NoFaceFound::new(&self.aging, &photo.rgb(), "the photo").to_string());
         }
-        if !years.is_finite() {
-            return Err("the age is not a number".into());
-        }
-        let age = AgeBlend::from_age(years, self.aging.age_groups());
+        let age = AgeBlend::parse(age, self.aging.age_groups())?;
         let selected: Vec<&PhotoFace> = match number {
             None => faces.iter().collect(),
             Some(number) => {

@@ -10,7 +10,7 @@ use ipcgan_model::AgeGroups;
 use super::file_name::{Named, number, stem};
 use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, labelled};
-use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableNote, TableUse, Tree};
 use crate::calendar::Date;
 use crate::excluded::{Cause, Fault};
 use crate::{DataError, FaceLabel, Gender};
@@ -82,9 +82,12 @@ impl Source for ImdbWiki {
         }
         let mut notes = Vec::new();
         if files.is_empty() {
-            notes.push("imdb.mat or wiki.mat is not there, so images without a face are known only by looking".into());
+            notes.push(TableNote::MissingTable {
+                table: "imdb.mat or wiki.mat",
+                consequence: "images without a face are known only by looking",
+            });
         } else if by_name > 0 {
-            notes.push(format!("{by_name} images are in no .mat file, and read by their names"));
+            notes.push(TableNote::ReadByName { images: by_name });
         }
         Ok(Listing { images, notes })
     }
@@ -222,6 +225,7 @@ mod tests {
         genders.sort_by_key(Option::is_none);
         assert_eq!(genders, [Some(Gender::Male), None]);
         assert_eq!([0.0, 1.0, f64::NAN].map(gender), [Some(Gender::Female), Some(Gender::Male), None]);
-        assert_eq!(listing.notes, ["1 images are in no .mat file, and read by their names"]);
+        assert_eq!(listing.notes, [TableNote::ReadByName { images: 1 }]);
+        assert_eq!(listing.notes[0].to_string(), "1 image is in no table, and read by name");
     }
 }

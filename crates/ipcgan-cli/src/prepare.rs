@@ -108,7 +108,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
     if let Some((image, fault)) = dates().next() {
         let line = image.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let rows = counted(dates().count(), "row is", "rows are");
-        warn!("warning: {rows} left out: {line}{}", fault.reason);
+        warn!("{rows} left out: {line}{}", fault.reason);
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {

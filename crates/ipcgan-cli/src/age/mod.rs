@@ -94,7 +94,7 @@ fn report_skipped(listing: &Listing, report: Report) {
         if report == Report::Json {
             print_json(&AgeResult::Failed { path: path.as_path().into(), error: reason.to_string() });
         }
-        error!("error: {reason}");
+        error!("{reason}");
     }
 }
 

@@ -84,7 +84,7 @@ impl PhotoService {
             work(&service.aging, photo, faces)
         });
         done.await.unwrap_or_else(|error| {
-            error!("error: a job failed: {error}");
+            error!("a job failed: {error}");
             Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be processed"))
         })
     }

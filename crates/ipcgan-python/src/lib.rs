@@ -25,7 +25,7 @@ mod native {
     #[pymodule_export]
     use crate::face::Face;
     #[pymodule_export]
-    use crate::generator::load_generator;
+    use crate::generator::{LoadedGenerator, load_generator};
     #[pymodule_export]
     use crate::photo::Photo;
 

@@ -208,18 +208,18 @@ fn print_message(line: &str) {
 
 /// Prints an error with its causes on one line; a decoder's error is shown only as debug output.
 pub(crate) fn print_error(error: &anyhow::Error) {
-    error!("{}", in_one_line(error));
+    error!("{}", with_causes_and_advice(error));
     if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
         debug!("the decoder: {cause}");
     }
 }
 
 /// An error with its causes and advice on one line.
-pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
+pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
     let mut causes = Vec::new();
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<DataError>() {
-            causes.push(error.in_one_line());
+            causes.push(error.user_message());
             break;
         }
         causes.push(cause.to_string());

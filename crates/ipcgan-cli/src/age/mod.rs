@@ -32,7 +32,7 @@ use log::{debug, error, info, warn};
 
 use crate::devices;
 use crate::exit_reason::ExitReason;
-use crate::output::{in_one_line, print_error, print_line, print_path};
+use crate::output::{print_error, print_line, print_path, with_causes_and_advice};
 use crate::progress::Progress;
 use crate::weights::face_aging;
 use aging::Aging;
@@ -179,7 +179,10 @@ fn age_each(
             Err(error) => {
                 summary.failed += 1;
                 if request.report == Report::Json {
-                    print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
+                    print_json(&AgeResult::Failed {
+                        path: photo.source.path().into(),
+                        error: with_causes_and_advice(&error),
+                    });
                 }
                 if listing.is_one_named_photo() {
                     return Err(error);

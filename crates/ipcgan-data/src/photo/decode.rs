@@ -91,7 +91,7 @@ fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataEr
         }
     })?;
     check_size(decoder.dimensions(), errors.path)?;
-    let end = jpeg::end(&bytes).map_err(|fault| match fault {
+    let end = jpeg::check_complete(&bytes).map_err(|fault| match fault {
         jpeg::Fault::Truncated => errors.fault(DecodeFault::Truncated),
         jpeg::Fault::Damaged => errors.fault(DecodeFault::Damaged),
     })?;

@@ -24,6 +24,7 @@ mod device;
 mod evaluation;
 mod face_aging;
 mod face_detection;
+mod missing_face;
 mod photo_aging;
 mod remote;
 mod self_test;
@@ -41,6 +42,7 @@ pub use ipcgan_model as model;
 pub use ipcgan_model::{AgeBlend, AgeGroups, ModelError};
 #[cfg(feature = "train")]
 pub use ipcgan_train as train;
+pub use missing_face::{NoFaceFound, NoSuchFace};
 pub use photo_aging::{FaceDescription, PhotoAging, PhotoFace};
 pub use remote::serve_device;
 pub use self_test::SelfTest;

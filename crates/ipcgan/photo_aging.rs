@@ -91,13 +91,51 @@ impl PhotoAging {
     /// ```
     pub fn age(&self, photo: &mut Original, age: &AgeBlend) -> Result<usize, ModelError> {
         let faces = self.faces(&photo.rgb());
-        let ages = std::slice::from_ref(age);
-        let residuals = faces.iter().map(|face| self.try_residuals(&face.aligned.image, ages));
-        let residuals: Vec<Vec<Residual>> = residuals.collect::<Result<_, _>>()?;
-        for (face, residual) in faces.iter().zip(residuals.iter().flatten()) {
-            face.paste_back(&mut photo.image, residual);
-        }
+        self.age_faces(photo, &faces.iter().collect::<Vec<_>>(), age, Residual::DEFAULT_STRENGTH)?;
         Ok(faces.len())
+    }
+
+    /// Ages `faces`, which are some of the faces in `photo`, to `age`, in place, with a strength of at least 0 (see
+    /// [`Residual::checked_strength`]). All other pixels keep their exact values.
+    ///
+    /// # Errors
+    /// As [`PhotoAging::age`].
+    ///
+    /// # Panics
+    /// As [`PhotoAging::age`].
+    pub fn age_faces(
+        &self,
+        photo: &mut Original,
+        faces: &[&PhotoFace],
+        age: &AgeBlend,
+        strength: f32,
+    ) -> Result<(), ModelError> {
+        let residuals = self.residuals_of_faces(faces, std::slice::from_ref(age), strength)?;
+        paste_back_at_age(photo, faces, &residuals, 0);
+        Ok(())
+    }
+
+    /// `photo` with `faces` at each of `ages`; otherwise as [`PhotoAging::age_faces`].
+    ///
+    /// # Errors
+    /// As [`PhotoAging::age`].
+    ///
+    /// # Panics
+    /// As [`PhotoAging::age`].
+    pub fn at_ages(
+        &self,
+        photo: &Original,
+        faces: &[&PhotoFace],
+        ages: &[AgeBlend],
+        strength: f32,
+    ) -> Result<Vec<Original>, ModelError> {
+        let residuals = self.residuals_of_faces(faces, ages, strength)?;
+        let at_age = |age| {
+            let mut photo = photo.clone();
+            paste_back_at_age(&mut photo, faces, &residuals, age);
+            photo
+        };
+        Ok((0..ages.len()).map(at_age).collect())
     }
 
     /// The faces in `photo`, from left to right; without those whose landmarks coincide.
@@ -125,21 +163,45 @@ impl PhotoAging {
         AlignedFace { image: self.face_aging.source(crop), placement }
     }
 
-    /// Residual of `face` at each of `ages`, for [`PhotoFace::paste_back`].
+    /// Residual of `face` at each of `ages`, at the default strength, for [`PhotoFace::paste_back`].
     ///
     /// # Panics
     /// As [`FaceAging::at_ages`].
     pub fn residuals(&self, face: &PhotoFace, ages: &[AgeBlend]) -> Vec<Residual> {
-        self.try_residuals(&face.aligned.image, ages).unwrap_or_else(|error| panic!("{error}"))
+        let residuals = self.try_residuals(&face.aligned.image, ages, Residual::DEFAULT_STRENGTH);
+        residuals.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Residual of an aligned face of [`FaceAging::image_size`] pixels at each of `ages`, for [`paste_back`].
+    /// Residual of an aligned face of [`FaceAging::image_size`] pixels at each of `ages`, scaled by `strength`, for
+    /// [`paste_back`].
     ///
     /// # Errors
     /// As [`FaceAging::try_at_ages`].
-    pub fn try_residuals(&self, face: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Residual>, ModelError> {
+    pub fn try_residuals(
+        &self,
+        face: &RgbImage,
+        ages: &[AgeBlend],
+        strength: f32,
+    ) -> Result<Vec<Residual>, ModelError> {
         let aged = self.face_aging.try_at_ages(face, ages)?;
-        Ok(aged.iter().map(|after| Residual::between(face, after)).collect())
+        Ok(aged.iter().map(|after| Residual::between(face, after).scaled(strength)).collect())
+    }
+
+    /// By face: its residual at each of `ages`.
+    fn residuals_of_faces(
+        &self,
+        faces: &[&PhotoFace],
+        ages: &[AgeBlend],
+        strength: f32,
+    ) -> Result<Vec<Vec<Residual>>, ModelError> {
+        faces.iter().map(|face| self.try_residuals(&face.aligned.image, ages, strength)).collect()
+    }
+}
+
+/// Adds to each of `faces` in `photo` its residual at the age with the index `age`.
+fn paste_back_at_age(photo: &mut Original, faces: &[&PhotoFace], residuals: &[Vec<Residual>], age: usize) {
+    for (face, residuals) in faces.iter().zip(residuals) {
+        face.paste_back(&mut photo.image, &residuals[age]);
     }
 }
 

@@ -1,6 +1,5 @@
 //! The JSON of the web page: the responses of `ipcgan serve` and of the page's WebAssembly version.
 
-use image::RgbImage;
 use ipcgan_data::photo::Original;
 use ipcgan_model::AgeGroups;
 use serde::Serialize;
@@ -75,13 +74,6 @@ impl FacesResponse {
             hint: rotation.map(|rotation| rotation.advice().into()),
         }
     }
-}
-
-/// The reason to reject a `photo` in which `aging` finds no face.
-pub fn no_face(aging: &PhotoAging, photo: &RgbImage) -> String {
-    let rotation = rotation_advice(aging, photo);
-    let advice = rotation.map(|rotation| format!("; {}", rotation.advice())).unwrap_or_default();
-    format!("no face was found in the photo{advice}")
 }
 
 /// The reason to reject a photo of too many pixels.

@@ -2,17 +2,17 @@
 
 use std::error::Error;
 
-use ipcgan::DeviceError;
 use ipcgan::data::DataError;
 use ipcgan::model::ModelError;
 use ipcgan::train::TrainingError;
+use ipcgan::{DeviceError, NoFaceFound};
 
 /// What to do about `error` with this program; `None` if the error itself says it.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         let cause = reported(cause);
         let advice = of_data(cause).or_else(|| of_model(cause)).or_else(|| of_training(cause));
-        advice.or_else(|| of_device(cause))
+        advice.or_else(|| of_device(cause)).or_else(|| of_photo(cause))
     })
 }
 
@@ -28,6 +28,7 @@ fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
 fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
     let advice = match cause.downcast_ref::<DataError>()? {
         DataError::MissingMetadata { .. } => "`ipcgan prepare` writes it",
+        DataError::DetectorFailed { .. } => "run the same command again to continue, for example with --device cpu",
         DataError::AmbiguousTable { .. } => "select it with --table",
         DataError::AmbiguousSource { .. } => "select one with --source (ipcgan prepare --help lists all)",
         _ => return None,
@@ -85,6 +86,13 @@ fn of_device(cause: &(dyn Error + 'static)) -> Option<String> {
     match cause.downcast_ref::<DeviceError>()? {
         DeviceError::NotCompiled(feature) => Some(format!("build it with `--features {feature}`")),
         _ => None,
+    }
+}
+
+fn of_photo(cause: &(dyn Error + 'static)) -> Option<String> {
+    match cause.downcast_ref::<NoFaceFound>()?.rotation {
+        None => Some("if it is a face crop already, give --aligned".into()),
+        Some(_) => None,
     }
 }
 

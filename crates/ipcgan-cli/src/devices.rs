@@ -11,7 +11,7 @@ use log::{debug, info};
 use serde::Serialize;
 
 use crate::listen::ListenRequest;
-use crate::output::{in_one_line, print_line};
+use crate::output::{print_line, with_causes_and_advice};
 use crate::request::{text, texts};
 
 /// Default port of `ipcgan worker`.
@@ -154,7 +154,7 @@ fn test_in_process(devices: &[DeviceChoice]) -> Result<()> {
         }
         Ok(device) => device,
         Err(error) => {
-            print_line(&format!("does not work: {}", in_one_line(&error.into())));
+            print_line(&format!("does not work: {}", with_causes_and_advice(&error.into())));
             bail!("{choice} does not work");
         }
     };

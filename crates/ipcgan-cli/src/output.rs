@@ -12,7 +12,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use ipcgan::data::DataError;
 use ipcgan::train::show_above_dashboard;
-use log::{Level, LevelFilter, Log, Metadata, Record, debug, error, warn};
+use log::{Level, LevelFilter, Log, Metadata, Record, debug, error};
 
 use crate::advice::advice;
 
@@ -27,8 +27,11 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-/// Prefix of the targets of our own messages, whose text is complete; those of libraries get their level and target.
+/// Prefix of the targets of our own messages. Errors and warnings among them get their level; messages of libraries get
+/// their level and target.
 const OWN_TARGETS: &str = "ipcgan";
+/// Target of the notices of a training, which say themselves whether they are warnings.
+pub(crate) const NOTICES: &str = "ipcgan::notices";
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -73,7 +76,9 @@ impl Log for Logger {
         let (message, seconds) = (record.args(), START.elapsed().as_secs_f64());
         let (level, target) = (record.level().as_str().to_ascii_lowercase(), record.target());
         match (target.starts_with(OWN_TARGETS), record.level()) {
-            (true, Level::Error | Level::Warn | Level::Info) => print_message(&message.to_string()),
+            (true, Level::Error) => print_message(&format!("error: {message}")),
+            (true, Level::Warn) if target != NOTICES => print_message(&format!("warning: {message}")),
+            (true, Level::Warn | Level::Info) => print_message(&message.to_string()),
             (true, _) => print_message(&format!("[{seconds:8.3} s] {message}")),
             (false, _) => {
                 let line = format!("[{seconds:8.3} s] {level} of {target}: {message}");
@@ -187,7 +192,7 @@ pub(crate) fn clap_message(message: &clap::Error) {
     let plain = message.render().to_string();
     // It may quote an argument that is a file name.
     if plain.lines().any(|line| line.contains(controls_terminal)) {
-        return plain.lines().for_each(|line| warn!("{line}"));
+        return plain.lines().for_each(print_message);
     }
     let printed = message.print().and_then(|()| io::stdout().flush());
     if !message.use_stderr() {
@@ -203,18 +208,18 @@ fn print_message(line: &str) {
 
 /// Prints an error with its causes on one line; a decoder's error is shown only as debug output.
 pub(crate) fn print_error(error: &anyhow::Error) {
-    error!("error: {}", in_one_line(error));
+    error!("{}", with_causes_and_advice(error));
     if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
         debug!("the decoder: {cause}");
     }
 }
 
 /// An error with its causes and advice on one line.
-pub(crate) fn in_one_line(error: &anyhow::Error) -> String {
+pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
     let mut causes = Vec::new();
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<DataError>() {
-            causes.push(error.in_one_line());
+            causes.push(error.user_message());
             break;
         }
         causes.push(cause.to_string());

@@ -7,7 +7,7 @@ mod summary;
 use anyhow::{Context, Result, bail};
 use ipcgan::data::detection::YunetConfig;
 use ipcgan::data::preparation::{PrepareOptions, PublishedSplit, prepare};
-use ipcgan::data::source::{FaceExtraction, FaceQuality, Listing, Source, SourceFaces, Table, Tree};
+use ipcgan::data::source::{FaceExtraction, FaceQuality, Listing, Source, SourceFaces, Table, TableNote, Tree};
 use ipcgan::data::{Cause, Excluded, FaceSet, SyntheticConfig, SyntheticFaces, counted};
 use ipcgan::{DeviceChoice, face_detector};
 use log::{info, warn};
@@ -108,7 +108,7 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
     if let Some((image, fault)) = dates().next() {
         let line = image.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         let rows = counted(dates().count(), "row is", "rows are");
-        warn!("warning: {rows} left out: {line}{}", fault.reason);
+        warn!("{rows} left out: {line}{}", fault.reason);
     }
     let [usable, ageless] = listing.usable_and_ageless();
     if usable == 0 {
@@ -132,7 +132,8 @@ fn check_labels(source: &dyn Source, listing: &Listing, unknown_ages: UnknownAge
         info!("note: {unknown}");
         return Ok(());
     }
-    let missing_column = listing.notes.iter().find(|note| note.contains("no column `age`"));
+    let is_of_age = |note: &&TableNote| matches!(note, TableNote::MissingColumn { ours: "age", .. });
+    let missing_column = listing.notes.iter().find(is_of_age);
     let missing_column = missing_column.map(|note| format!(" ({note})")).unwrap_or_default();
     bail!(
         "{unknown}{missing_column}; the age and aging stages need ages: give a table of them (--table FILE, --column \

@@ -16,7 +16,7 @@ use ipcgan::train::{
 use log::{info, warn};
 
 use crate::exit_reason::ExitReason;
-use crate::output::{print_line, print_path, shows_progress};
+use crate::output::{NOTICES, print_line, print_path, shows_progress};
 use crate::progress::Progress;
 use crate::{devices, interrupt};
 pub(crate) use request::{ProgressDisplay, TrainRequest};
@@ -48,7 +48,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     let session = Session {
         devices,
         display,
-        notices: if dashboard { notices.sink() } else { Arc::new(|line| warn!("{line}")) },
+        notices: if dashboard { notices.sink() } else { Arc::new(print_notice) },
         // A dry run has nothing to save.
         interrupter: match request.dry_run {
             true => Interrupter::new(),
@@ -93,7 +93,7 @@ fn print_plan(stages: &[StagePlan]) -> Result<()> {
     }
     let whole: f64 = stages.iter().map(|plan| plan.time.as_secs_f64()).sum();
     print_line(&format!("all stages: {}", human_duration(whole)));
-    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| warn!("warning: {text}"));
+    stages.iter().filter_map(|plan| plan.warning.as_ref()).for_each(|text| warn!("{text}"));
     match stages.iter().find_map(|plan| plan.impossible.clone()) {
         Some(reason) => bail!(reason),
         None => Ok(()),
@@ -140,6 +140,11 @@ fn display(request: &TrainRequest) -> Display {
     }
 }
 
+/// Prints a notice of the training, at every verbosity.
+fn print_notice(line: &str) {
+    warn!(target: NOTICES, "{line}");
+}
+
 /// Notices while the dashboard owns the terminal: shown on top of it, and printed again when it is closed.
 struct Notices {
     lines: Arc<Mutex<Vec<String>>>,
@@ -156,13 +161,13 @@ impl Notices {
             if show_above_dashboard(line) {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
             } else {
-                warn!("{line}");
+                print_notice(line);
             }
         })
     }
 
     fn flush(&self) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| warn!("{line}"));
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| print_notice(&line));
     }
 }
 

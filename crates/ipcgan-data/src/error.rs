@@ -178,6 +178,14 @@ pub enum DataError {
         /// The image.
         path: PathBuf,
     },
+    /// The face detector failed, as with a lost device.
+    #[error("cannot detect faces in {path}: {reason}")]
+    DetectorFailed {
+        /// The image.
+        path: PathBuf,
+        /// The message of the detector or its device.
+        reason: String,
+    },
     /// The face in an image has too few pixels for training.
     #[error("the face in {path} is only {side} pixels wide; the minimum is {min}")]
     FaceTooSmall {
@@ -325,14 +333,14 @@ pub enum DataError {
 impl DataError {
     /// The message with its causes on one line, separated by colons; without the decoder's error, which does not help
     /// users.
-    pub fn in_one_line(&self) -> String {
+    pub fn user_message(&self) -> String {
         match self {
             Self::Decode { .. } => self.to_string(),
-            error => ipcgan_system::in_one_line(error),
+            error => ipcgan_system::with_causes(error),
         }
     }
 
-    /// The decoder's error, which [`DataError::in_one_line`] omits.
+    /// The decoder's error, which [`DataError::user_message`] omits.
     pub fn decoder_error(&self) -> Option<&image::ImageError> {
         match self {
             Self::Decode { source, .. } => source.as_deref(),

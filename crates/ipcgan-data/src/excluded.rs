@@ -98,7 +98,7 @@ impl Fault {
             DataError::FaceTurned { yaw, max, .. } => {
                 Self::new(Cause::Turned, format!("the head is turned to a side: {yaw:.2}, maximum {max}"))
             }
-            error => Self::image(error.in_one_line()),
+            error => Self::image(error.user_message()),
         }
     }
 }

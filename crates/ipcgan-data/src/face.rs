@@ -26,7 +26,8 @@ pub trait FaceSet: Send + Sync {
     /// Image of face `index`, of any size.
     ///
     /// # Errors
-    /// The image cannot be read.
+    /// The image cannot be read or shows no usable face, so a preparation excludes it; or
+    /// [`DataError::DetectorFailed`], which ends the preparation.
     ///
     /// # Panics
     /// If there is no such face.

@@ -59,6 +59,7 @@ mod sharded;
 mod similarity_transform;
 pub mod source;
 pub mod split;
+mod strength;
 mod synthetic;
 mod table_file;
 
@@ -79,4 +80,5 @@ pub use placement::FacePlacement;
 pub use prepared::PreparedFolder;
 pub use prototype::{MeanDifference, PrototypeAging, PrototypeStrength};
 pub use split::Subset;
+pub use strength::InvalidStrength;
 pub use synthetic::{SyntheticConfig, SyntheticFaces};

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ipcgan::data::Residual;
-use ipcgan::photo::Original;
-use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, PhotoAging, PhotoFace, Rotation, rotation_advice};
+use ipcgan::data::{InvalidStrength, Residual};
+use ipcgan::{AgeBlend, Device, DeviceChoice, FaceAging, NoFaceFound, PhotoAging, PhotoFace};
 use pyo3::{Bound, Py, PyResult, Python, pyclass, pymethods};
 
 use crate::error::{Failure, computed};
@@ -85,12 +84,12 @@ impl Aging {
         let photo = photo.get();
         computed(py, || {
             let ages = self.blends(&ages)?;
-            check_strength(strength)?;
+            let strength = Residual::checked_strength(strength).map_err(invalid_strength)?;
             let all = faces.is_none().then(|| self.all_faces(photo)).transpose()?.unwrap_or_default();
             let given: Vec<&Face> = faces.iter().flatten().map(Py::get).collect();
             given.iter().try_for_each(|face| self.check_face(face, photo))?;
             let faces: Vec<&PhotoFace> = given.into_iter().map(|face| &face.face).chain(&all).collect();
-            let aged = self.aged(&photo.original, &faces, &ages, strength as f32)?;
+            let aged = self.aging.at_ages(&photo.original, &faces, &ages, strength)?;
             Ok(aged.into_iter().map(|original| Photo { original, name: photo.name.clone() }).collect())
         })
     }
@@ -106,9 +105,12 @@ impl Aging {
         let rgb = photo.original.rgb();
         let faces = self.aging.faces(&rgb);
         if faces.is_empty() {
-            let rotation = rotation_advice(&self.aging, &rgb);
-            let advice = rotation.map_or("a face must be upright and seen from the front", Rotation::advice);
-            return Err(Failure::NoFace(format!("no face found in {}; {advice}", photo.name)));
+            let error = NoFaceFound::new(&self.aging, &rgb, &photo.name);
+            let advice = match error.rotation {
+                None => "; a face must be upright and seen from the front",
+                Some(_) => "",
+            };
+            return Err(Failure::NoFace(format!("{error}{advice}")));
         }
         Ok(faces)
     }
@@ -133,25 +135,6 @@ impl Aging {
         }
         Ok(())
     }
-
-    fn aged(
-        &self,
-        photo: &Original,
-        faces: &[&PhotoFace],
-        ages: &[AgeBlend],
-        strength: f32,
-    ) -> Result<Vec<Original>, Failure> {
-        let residuals = |face: &&PhotoFace| self.aging.try_residuals(&face.aligned.image, ages);
-        let residuals: Vec<Vec<Residual>> = faces.iter().map(residuals).collect::<Result<_, _>>()?;
-        let at_age = |age: usize| {
-            let mut photo = photo.clone();
-            for (face, residuals) in faces.iter().zip(&residuals) {
-                face.paste_back(&mut photo.image, &residuals[age].clone().scaled(strength));
-            }
-            photo
-        };
-        Ok((0..ages.len()).map(at_age).collect())
-    }
 }
 
 /// The generator at `path`, and the notices of loading it.
@@ -160,12 +143,6 @@ fn loaded(path: &Path, device: &Device) -> Result<(FaceAging, Vec<String>), Fail
     Ok((FaceAging::of_weights(generator.weights, &generator.source.file(), device), generator.notices))
 }
 
-fn check_strength(strength: f64) -> Result<(), Failure> {
-    match (0.0..=Residual::MAX_STRENGTH).contains(&strength) {
-        true => Ok(()),
-        false => Err(Failure::Argument(format!(
-            "a strength is a number from 0 (no change) to {}, not {strength}",
-            Residual::MAX_STRENGTH
-        ))),
-    }
+fn invalid_strength(error: InvalidStrength) -> Failure {
+    Failure::Argument(format!("{error}, not {}", error.strength))
 }

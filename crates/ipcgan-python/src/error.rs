@@ -6,7 +6,7 @@ use std::process;
 use std::sync::OnceLock;
 
 use ipcgan::data::DataError;
-use ipcgan::system::{catch_device_panic, in_one_line};
+use ipcgan::system::{catch_device_panic, with_causes};
 use ipcgan::train::TrainingError;
 use ipcgan::{DeviceError, ModelError};
 use pyo3::exceptions::{
@@ -63,7 +63,7 @@ impl From<DataError> for Failure {
         match error {
             DataError::Read { path, source } => Self::Access { path, source },
             DataError::ImageIsFolder { path } => Self::Access { path, source: ErrorKind::IsADirectory.into() },
-            error => Self::Other(error.in_one_line()),
+            error => Self::Other(error.user_message()),
         }
     }
 }
@@ -72,7 +72,7 @@ impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         match error {
             ModelError::Access { path, source } => Self::Access { path, source },
-            error => Self::Other(in_one_line(&error)),
+            error => Self::Other(with_causes(&error)),
         }
     }
 }
@@ -83,7 +83,7 @@ impl From<TrainingError> for Failure {
             TrainingError::Data(error) => error.into(),
             TrainingError::Model(error) => error.into(),
             TrainingError::Access { path, source } => Self::Access { path, source },
-            error => Self::Other(in_one_line(&error)),
+            error => Self::Other(with_causes(&error)),
         }
     }
 }
@@ -96,7 +96,7 @@ impl From<DeviceError> for Failure {
                 "this package was built without the feature `{feature}`; build it with `maturin build --release --features \
                  {feature}`"
             )),
-            error => Self::Other(in_one_line(&error)),
+            error => Self::Other(with_causes(&error)),
         }
     }
 }

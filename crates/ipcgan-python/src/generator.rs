@@ -10,7 +10,7 @@ use ipcgan::model::Generator;
 use ipcgan::model::weights::{FloatWidth, Weights, WeightsFile};
 use ipcgan::train::{GeneratorSource, LineSink};
 use pyo3::types::PyByteArray;
-use pyo3::{Bound, PyResult, Python, pyfunction};
+use pyo3::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
 use safetensors::tensor::TensorView;
 use safetensors::{SafeTensorError, SafeTensors};
 
@@ -52,25 +52,70 @@ impl FoundGenerator {
 /// Name, shape and little-endian 32-bit numbers of a tensor.
 type NamedTensor<'py> = (String, Vec<usize>, Bound<'py, PyByteArray>);
 
-/// Metadata, the configuration as JSON, names of the age groups, tensors, and notices.
-type LoadedGenerator<'py> = (BTreeMap<String, String>, String, Vec<String>, Vec<NamedTensor<'py>>, Vec<String>);
+/// A generator that was read from a weights file, run folder or checkpoint.
+#[pyclass(frozen, module = "ipcgan._native")]
+pub(crate) struct LoadedGenerator {
+    metadata: BTreeMap<String, String>,
+    config: String,
+    age_groups: Vec<String>,
+    notices: Vec<String>,
+    /// The weights as a safetensors file of 32-bit numbers.
+    file: Vec<u8>,
+}
+
+#[pymethods]
+impl LoadedGenerator {
+    /// Metadata of its file; of a checkpoint, those that its weights file would have.
+    #[getter]
+    fn metadata(&self) -> BTreeMap<String, String> {
+        self.metadata.clone()
+    }
+
+    /// Configuration of the network as JSON.
+    #[getter]
+    fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// Names of the age groups, youngest first.
+    #[getter]
+    fn age_groups(&self) -> Vec<String> {
+        self.age_groups.clone()
+    }
+
+    /// Notices of loading the weights, such as the selected checkpoint.
+    #[getter]
+    fn notices(&self) -> Vec<String> {
+        self.notices.clone()
+    }
+
+    /// All tensors.
+    fn tensors<'py>(&self, py: Python<'py>) -> PyResult<Vec<NamedTensor<'py>>> {
+        let tensors = SafeTensors::deserialize(&self.file).map_err(invalid)?;
+        let named =
+            |(name, view): (String, TensorView<'_>)| (name, view.shape().to_vec(), PyByteArray::new(py, view.data()));
+        Ok(tensors.tensors().into_iter().map(named).collect())
+    }
+}
 
 /// Reads the generator in a weights file, run folder or checkpoint.
 #[pyfunction]
-pub(crate) fn load_generator<'py>(py: Python<'py>, path: PathBuf) -> PyResult<LoadedGenerator<'py>> {
-    let (file, generator) = computed(py, || {
-        let generator = FoundGenerator::at(&path, &Device::flex())?;
-        let file = generator.weights.safetensors(FloatWidth::Float32);
-        Ok((file.map_err(|error| Failure::Other(error.to_string()))?, generator))
-    })?;
-    let invalid = |error: SafeTensorError| Failure::Other(error.to_string());
-    let tensors = SafeTensors::deserialize(&file).map_err(invalid)?;
-    let (_, header) = SafeTensors::read_metadata(&file).map_err(invalid)?;
-    let complete: BTreeMap<_, _> = header.metadata().clone().unwrap_or_default().into_iter().collect();
-    let config = complete.get("config").cloned().unwrap_or_default();
-    let metadata = generator.metadata.unwrap_or(complete);
-    let named =
-        |(name, view): (String, TensorView<'_>)| (name, view.shape().to_vec(), PyByteArray::new(py, view.data()));
-    let named = tensors.tensors().into_iter().map(named).collect();
-    Ok((metadata, config, generator.weights.age_groups.names(), named, generator.notices))
+pub(crate) fn load_generator(py: Python<'_>, path: PathBuf) -> PyResult<LoadedGenerator> {
+    computed(py, || {
+        let FoundGenerator { weights, metadata, notices, .. } = FoundGenerator::at(&path, &Device::flex())?;
+        let file = weights.safetensors(FloatWidth::Float32).map_err(|error| Failure::Other(error.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&file).map_err(invalid)?;
+        let complete = || header.metadata().clone().unwrap_or_default().into_iter().collect();
+        Ok(LoadedGenerator {
+            metadata: metadata.unwrap_or_else(complete),
+            config: weights.config.to_string(),
+            age_groups: weights.age_groups.names(),
+            notices,
+            file,
+        })
+    })
+}
+
+fn invalid(error: SafeTensorError) -> Failure {
+    Failure::Other(error.to_string())
 }

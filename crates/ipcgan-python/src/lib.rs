@@ -25,10 +25,10 @@ mod native {
     #[pymodule_export]
     use crate::face::Face;
     #[pymodule_export]
-    use crate::generator::load_generator;
+    use crate::generator::{LoadedGenerator, load_generator};
     #[pymodule_export]
     use crate::photo::Photo;
 
     #[pymodule_export]
-    const DEFAULT_STRENGTH: f64 = ipcgan::data::Residual::DEFAULT_STRENGTH;
+    const DEFAULT_STRENGTH: f64 = ipcgan::data::Residual::DEFAULT_STRENGTH as f64;
 }

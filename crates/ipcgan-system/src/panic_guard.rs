@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::one_line;
+use crate::without_line_breaks;
 
 /// Prefixes of the names of the threads that run Burn's devices: those that compute, and those that fuse operations.
 const DEVICE_THREADS: [&str; 2] = ["DSD-", "DSU-"];
@@ -71,7 +71,7 @@ pub fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 /// The panic message of `work`, after that of a device thread that panicked less than a minute before. An error reports
 /// the panic of a device thread once.
 pub fn catch_device_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_panic(work).map_err(with_cause)
+    catch_panic(work).map_err(with_device_panic)
 }
 
 /// As [`catch_device_panic`], for work that may return an error itself.
@@ -79,7 +79,7 @@ pub fn catch_device_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 /// # Errors
 /// As [`catch_device_panic`], and those of `work`.
 pub fn try_catch_device_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_device_panic(work)?.map_err(|error| with_cause(one_line(&error)))
+    catch_device_panic(work)?.map_err(|error| with_device_panic(without_line_breaks(&error)))
 }
 
 fn is_device_thread(name: Option<&str>) -> bool {
@@ -95,7 +95,7 @@ fn store(panic: DevicePanic) {
 }
 
 /// `message` after the stored panic of a device thread that may be its cause.
-fn with_cause(message: String) -> String {
+fn with_device_panic(message: String) -> String {
     let panics = std::mem::take(&mut *device_panics());
     explained(&panics, message, Instant::now())
 }
@@ -112,7 +112,7 @@ fn explained(panics: &[DevicePanic], message: String, now: Instant) -> String {
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it failed without a message");
-    one_line(text)
+    without_line_breaks(text)
 }
 
 #[cfg(test)]

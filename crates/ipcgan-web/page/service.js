@@ -63,4 +63,4 @@ export const faces = async (photo) => JSON.parse(await send({ name: "open", phot
 
 /** The photo that was opened last with `face` (a number or `all`) at `age` years, as an image file. */
 export const aged = async (photo, age, face) =>
-  new Blob([await send({ name: "aged", age: Number(age), face: face === "all" ? undefined : Number(face) })], { type: "image/png" });
+  new Blob([await send({ name: "aged", age: String(age), face: face === "all" ? undefined : Number(face) })], { type: "image/png" });

@@ -2,9 +2,10 @@
 //!
 //! `crates/ipcgan-web/build.sh FOLDER` builds them. The photo never leaves the page.
 
+use ipcgan::data::Residual;
 use ipcgan::photo::{self, Original, PhotoFormat};
 use ipcgan::web_api::{self, AgesResponse, FacesResponse, MAX_PIXELS, MAX_UPLOAD_MB};
-use ipcgan::{AgeBlend, Device, PhotoAging, PhotoFace};
+use ipcgan::{AgeBlend, Device, NoFaceFound, NoSuchFace, PhotoAging, PhotoFace};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -49,26 +50,27 @@ impl Aging {
         Ok(found)
     }
 
-    /// The open photo with the face `number`, or all faces, aged to `years`, as a PNG file.
+    /// The open photo with the face `number`, or all faces, at `age`, as [`AgeBlend::parse`] reads it, as a PNG file.
     ///
     /// # Errors
-    /// No photo is open, it shows no face or no such face, `years` is not finite, or the photo cannot be encoded.
-    pub fn aged(&self, years: f32, number: Option<usize>) -> Result<Vec<u8>, String> {
+    /// No photo is open, it shows no face or no such face, the generator does not support `age`, its output is not
+    /// finite, or the photo cannot be encoded.
+    pub fn aged(&self, age: &str, number: Option<usize>) -> Result<Vec<u8>, String> {
         let Some((photo, faces)) = &self.opened else { return Err("no photo is open".into()) };
         if faces.is_empty() {
-            return Err(web_api::no_face(&self.aging, &photo.rgb()));
+            return Err(NoFaceFound::new(&self.aging, &photo.rgb(), "the photo").to_string());
         }
-        if !years.is_finite() {
-            return Err("the age is not a number".into());
-        }
-        if let Some(number) = number.filter(|number| !(1..=faces.len()).contains(number)) {
-            return Err(format!("there is no face {number}; the photo has {}", faces.len()));
-        }
-        let ages = [AgeBlend::from_age(years, self.aging.age_groups())];
+        let age = AgeBlend::parse(age, self.aging.age_groups())?;
+        let selected: Vec<&PhotoFace> = match number {
+            None => faces.iter().collect(),
+            Some(number) => {
+                let face = number.checked_sub(1).and_then(|index| faces.get(index));
+                vec![face.ok_or_else(|| NoSuchFace { number, count: faces.len() }.to_string())?]
+            }
+        };
         let mut photo = photo.clone();
-        for (_, face) in (1..).zip(faces).filter(|(found, _)| number.is_none_or(|number| number == *found)) {
-            face.paste_back(&mut photo.image, &self.aging.residuals(face, &ages)[0]);
-        }
+        let aged = self.aging.age_faces(&mut photo, &selected, &age, Residual::DEFAULT_STRENGTH);
+        aged.map_err(|error| error.to_string())?;
         photo.encoded(PhotoFormat::Png).map_err(|error| error.to_string())
     }
 }

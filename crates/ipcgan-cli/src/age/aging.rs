@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ipcgan::data::Residual;
-use ipcgan::{PhotoAging, RgbImage};
+use ipcgan::{AgeBlend, PhotoAging, RgbImage};
 
 use super::result_settings::ResultSettings;
 use super::selection::Age;
@@ -20,10 +20,14 @@ pub(crate) struct Aging {
 }
 
 impl Aging {
-    /// Residuals of an aligned face at each age.
+    /// Residuals of an aligned face at each age of the command.
     pub(crate) fn residuals(&self, before: &RgbImage) -> Result<Vec<Residual>> {
         let blends: Vec<_> = self.ages.iter().map(|age| age.blend.clone()).collect();
-        let residuals = self.photo_aging.try_residuals(before, &blends)?.into_iter();
-        Ok(residuals.map(|residual| residual.scaled(self.settings.strength)).collect())
+        self.residuals_at(before, &blends)
+    }
+
+    /// Residuals of an aligned face at each of `ages`.
+    pub(crate) fn residuals_at(&self, before: &RgbImage, ages: &[AgeBlend]) -> Result<Vec<Residual>> {
+        Ok(self.photo_aging.try_residuals(before, ages, self.settings.strength)?)
     }
 }

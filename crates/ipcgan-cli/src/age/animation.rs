@@ -9,8 +9,8 @@ use ipcgan::data::{FacePlacement, Residual, paste_back};
 
 use super::aging::Aging;
 
-/// Maximum length of the longer side of an animated photo.
-const LONGER_SIDE: u32 = 480;
+/// Maximum width and height of an animated photo in pixels.
+const MAX_SIDE: u32 = 480;
 /// Frames from one group's middle age to the next.
 const STEPS: usize = 6;
 /// Milliseconds per frame.
@@ -20,7 +20,7 @@ const QUANTIZATION_SPEED: i32 = 10;
 
 /// Animation of a photo with `faces`, each aligned and with its placement in the photo.
 pub(crate) fn of_photo(aging: &Aging, photo: &RgbImage, faces: &[(&RgbImage, FacePlacement)]) -> Result<Vec<u8>> {
-    let factor = (LONGER_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
+    let factor = (MAX_SIDE as f32 / photo.width().max(photo.height()) as f32).min(1.0);
     let [width, height] = [photo.width(), photo.height()].map(|side| ((side as f32 * factor).round() as u32).max(1));
     let small = if factor < 1.0 { resize(photo, width, height, FilterType::Triangle) } else { photo.clone() };
     let small = DynamicImage::from(small);
@@ -49,8 +49,7 @@ fn residuals_over_ages(aging: &Aging, face: &RgbImage) -> Result<Vec<Residual>> 
     let ages: Vec<AgeBlend> = (0..=steps)
         .map(|step| AgeBlend::from_age(first + (last - first) * step as f32 / steps as f32, groups))
         .collect();
-    let residuals = aging.photo_aging.try_residuals(face, &ages)?.into_iter();
-    Ok(residuals.map(|residual| residual.scaled(aging.settings.strength)).collect())
+    aging.residuals_at(face, &ages)
 }
 
 /// Encodes the frames forwards and backwards, repeating.

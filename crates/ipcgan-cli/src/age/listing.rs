@@ -110,7 +110,7 @@ impl Listing {
 
     /// Sorts all photos in natural order of their paths.
     pub(crate) fn sort(&mut self) {
-        self.photos.sort_by(|a, b| natural_order::paths(a.source.path(), b.source.path()));
+        self.photos.sort_by(|a, b| natural_order::compare_paths(a.source.path(), b.source.path()));
     }
 
     /// Whether there is one photo alone, named on the command line: its failure is that of the command.
@@ -148,7 +148,7 @@ impl Listing {
         let (before, skipped_before) = (self.noticed(), self.skipped.clone());
         let mut results = results_above(folder);
         let mut out_folder = None;
-        let order = |a: &DirEntry, b: &DirEntry| natural_order::names(a.file_name(), b.file_name());
+        let order = |a: &DirEntry, b: &DirEntry| natural_order::compare_names(a.file_name(), b.file_name());
         let mut walk = WalkDir::new(folder).follow_links(true).sort_by(order).into_iter();
         while let Some(entry) = walk.next() {
             let entry = match entry {

@@ -33,7 +33,7 @@ use log::{debug, error, info, warn};
 
 use crate::devices;
 use crate::exit_reason::ExitReason;
-use crate::output::{in_one_line, print_error, print_line, print_path};
+use crate::output::{print_error, print_line, print_path, with_causes_and_advice};
 use crate::progress::Progress;
 use crate::weights::face_aging;
 use aging::Aging;
@@ -45,7 +45,7 @@ pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
 use result_settings::ResultSettings;
 use results::Job;
 use resume_log::{PhotoId, ResumeLog};
-pub(crate) use selection::{Age, DEFAULT_STRENGTH, FaceSelection, MAX_STRENGTH, strength};
+pub(crate) use selection::{Age, FaceSelection, face_area, strength};
 use source::Content;
 use suffixes::Suffixes;
 use summary::Summary;
@@ -96,7 +96,7 @@ fn report_skipped(listing: &Listing, report: Report) {
         if report == Report::Json {
             print_json(&AgeResult::Failed { path: path.as_path().into(), error: reason.to_string() });
         }
-        error!("error: {reason}");
+        error!("{reason}");
     }
 }
 
@@ -181,7 +181,10 @@ fn age_each(
             Err(error) => {
                 summary.failed += 1;
                 if request.report == Report::Json {
-                    print_json(&AgeResult::Failed { path: photo.source.path().into(), error: in_one_line(&error) });
+                    print_json(&AgeResult::Failed {
+                        path: photo.source.path().into(),
+                        error: with_causes_and_advice(&error),
+                    });
                 }
                 if listing.is_one_named_photo() {
                     return Err(error);

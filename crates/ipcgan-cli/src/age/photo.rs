@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use ipcgan::data::{FacePlacement, Residual, aged_sheet, counted, paste_back};
 use ipcgan::photo::{self, Original};
 use ipcgan::system::JsonPath;
-use ipcgan::{FaceDescription, PhotoFace, RgbImage, Rotation, rotation_advice};
+use ipcgan::{FaceDescription, NoFaceFound, PhotoFace, RgbImage};
 use log::{debug, info, warn};
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::output_names::face_label;
 use super::request::OutputKind;
 use super::results::{Job, Output, Results};
 use super::resume_log::{PhotoRecord, ResumeLog};
+use super::selection::face_area;
 use super::summary::Summary;
 use super::video::AgedClip;
 
@@ -116,15 +117,11 @@ impl Aging {
         let found = self.photo_aging.faces(photo);
         debug!("searched for faces: {}", found.len());
         match found.len() {
-            0 => {
-                let rotation = rotation_advice(&self.photo_aging, photo);
-                let advice = rotation.map_or("if it is a face crop already, give --aligned", Rotation::advice);
-                bail!("no face found in {}; {advice}", path.display())
-            }
+            0 => return Err(NoFaceFound::new(&self.photo_aging, photo, path.to_string_lossy()).into()),
             1 => (),
             count => info!("{}: {count} faces, numbered from left to right", path.display()),
         }
-        self.settings.face.of(found).with_context(|| format!("{}", path.display()))
+        self.settings.face.of(found, face_area).with_context(|| format!("{}", path.display()))
     }
 
     /// A photo that is a single aligned face.

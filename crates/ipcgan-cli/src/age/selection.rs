@@ -3,9 +3,9 @@
 use std::num::NonZero;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
-use ipcgan::data::{Residual, counted};
-use ipcgan::{AgeBlend, AgeGroups, PhotoFace};
+use anyhow::Result;
+use ipcgan::data::Residual;
+use ipcgan::{AgeBlend, AgeGroups, NoSuchFace, PhotoFace};
 use serde::{Deserialize, Serialize};
 
 use crate::exit_reason::usage_error;
@@ -18,11 +18,6 @@ pub(crate) struct Age {
     pub(crate) name: String,
     pub(crate) blend: AgeBlend,
 }
-
-/// Strength of the ageing effect that is used by default.
-pub(crate) const DEFAULT_STRENGTH: f32 = Residual::DEFAULT_STRENGTH as f32;
-/// Maximum strength.
-pub(crate) const MAX_STRENGTH: f64 = Residual::MAX_STRENGTH;
 
 impl Age {
     /// Parses the age `name`: a group of `groups` by name, or years in digits, at least the first age of the youngest
@@ -47,11 +42,11 @@ impl Age {
 /// Parses the strength of the ageing effect.
 ///
 /// # Errors
-/// It is not a number from 0 to [`MAX_STRENGTH`].
+/// It is not a number from 0 to [`Residual::MAX_STRENGTH`].
 pub(crate) fn strength(text: &str) -> Result<f32, InvalidValue> {
-    let invalid = || InvalidValue::new(format!("a strength is a number from 0 (no change) to {MAX_STRENGTH}"));
-    let strength = text.parse::<f64>().ok().filter(|strength| (0.0..=MAX_STRENGTH).contains(strength));
-    Ok(strength.ok_or_else(invalid)? as f32)
+    // Other text than a number is as wrong as NaN.
+    let strength = text.parse().unwrap_or(f64::NAN);
+    Residual::checked_strength(strength).map_err(|error| InvalidValue::new(error.to_string()))
 }
 
 /// Parses `to` (`all` groups, groups by name, years); also returns notices.
@@ -99,23 +94,28 @@ pub(crate) enum FaceSelection {
 }
 
 impl FaceSelection {
-    /// The selected faces with their numbers.
-    pub(crate) fn of(self, faces: Vec<PhotoFace>) -> Result<Vec<(usize, PhotoFace)>> {
+    /// The selected ones of `faces`, which have this `area` each, with their numbers.
+    ///
+    /// # Errors
+    /// No face has the selected number.
+    pub(crate) fn of<F>(self, faces: Vec<F>, area: impl Fn(&F) -> f32) -> Result<Vec<(usize, F)>, NoSuchFace> {
         let count = faces.len();
         let mut numbered = (1..).zip(faces);
-        let area = |face: &PhotoFace| face.found.bounds.width() * face.found.bounds.height();
         match self {
             Self::All => Ok(numbered.collect()),
             Self::Largest => Ok(numbered.max_by(|(_, a), (_, b)| area(a).total_cmp(&area(b))).into_iter().collect()),
-            Self::Number(wanted) => match numbered.find(|(number, _)| *number == wanted.get()) {
-                Some(face) => Ok(vec![face]),
-                None => {
-                    let found = counted(count, "was", "were");
-                    bail!("there is no face {wanted}: {found} found, numbered from left to right")
-                }
-            },
+            Self::Number(selected) => {
+                let selected = selected.get();
+                let face = numbered.find(|(number, _)| *number == selected);
+                face.map(|face| vec![face]).ok_or(NoSuchFace { number: selected, count })
+            }
         }
     }
+}
+
+/// Area of a face in its photo, in pixels.
+pub(crate) fn face_area(face: &PhotoFace) -> f32 {
+    face.found.bounds.width() * face.found.bounds.height()
 }
 
 impl FromStr for FaceSelection {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use ipcgan::data::Residual;
 
 use super::device::DeviceArgument;
 use super::weights::WeightsArgument;
-use crate::age::{AgeRequest, DEFAULT_STRENGTH, FaceSelection, OutputFormat, OutputKind, Report, Sequence, strength};
+use crate::age::{AgeRequest, FaceSelection, OutputFormat, OutputKind, Report, Sequence, strength};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -35,7 +36,7 @@ pub(crate) struct AgeArguments {
     #[arg(long, default_value = "all", value_name = "WHICH")]
     face: FaceSelection,
     /// Strength of the ageing effect: 0 is none, 1 is what the network learned.
-    #[arg(long, default_value_t = DEFAULT_STRENGTH, value_name = "TIMES", value_parser = strength)]
+    #[arg(long, default_value_t = Residual::DEFAULT_STRENGTH, value_name = "TIMES", value_parser = strength)]
     strength: f32,
     /// Output folder; created if it does not exist. Existing files are never overwritten, except results of the same
     /// photo.

@@ -1,11 +1,12 @@
 //! Query parameters of `/api/age`.
 
+use ipcgan::data::Residual;
 use ipcgan::photo::PhotoFormat;
 use ipcgan::{AgeBlend, AgeGroups};
 use serde::Deserialize;
 
 use super::api_error::ApiError;
-use crate::age::{Age, DEFAULT_STRENGTH, FaceSelection, strength};
+use crate::age::{Age, FaceSelection, strength};
 
 /// The formats of the aged photo, by name.
 pub(super) const FORMATS: [(&str, PhotoFormat); 4] =
@@ -39,7 +40,8 @@ impl AgeQuery {
         let refused = |name: &'static str| move |reason| ApiError::bad_request(format!("{name}: {reason}"));
         let age = Age::parse(&self.age, groups).map_err(refused("age"))?.blend;
         let faces = self.face.as_deref().unwrap_or("all").parse().map_err(refused("face"))?;
-        let strength = self.strength.as_deref().map_or(Ok(DEFAULT_STRENGTH), strength).map_err(refused("strength"))?;
+        let strength = self.strength.as_deref().map_or(Ok(Residual::DEFAULT_STRENGTH), strength);
+        let strength = strength.map_err(refused("strength"))?;
         let format = self.format.as_deref().unwrap_or(PhotoFormat::default().name());
         let found = FORMATS.iter().find(|(name, _)| *name == format);
         let (_, format) = found.ok_or_else(|| {

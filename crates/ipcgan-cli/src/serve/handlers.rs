@@ -9,7 +9,8 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use ipcgan::web_api::{self, AgesResponse, FacesResponse};
+use ipcgan::web_api::{AgesResponse, FacesResponse};
+use ipcgan::{NoFaceFound, PhotoFace};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,6 +18,7 @@ use super::age_query::{AgeParameters, AgeQuery};
 use super::api_error::ApiError;
 use super::openapi;
 use super::photo_service::PhotoService;
+use crate::age::face_area;
 
 /// Methods of readable resources.
 const READ: &str = "GET, HEAD, OPTIONS";
@@ -101,21 +103,17 @@ async fn age(
     let AgeParameters { age, faces: selected, strength, format } = query.checked(service.aging.age_groups())?;
     let aged = service.process(request, move |aging, mut photo, faces| {
         if faces.is_empty() {
-            return Err(ApiError::unprocessable(web_api::no_face(aging, &photo.rgb())));
+            return Err(ApiError::unprocessable(NoFaceFound::new(aging, &photo.rgb(), "the photo").to_string()));
         }
         let max = format.max_side();
         if photo.image.width().max(photo.image.height()) > max {
             let reason = format!("a {format} may have {max} pixels a side at most; choose another format");
             return Err(ApiError::unprocessable(reason));
         }
-        let ages = [age];
-        for (_, face) in selected.of(faces).map_err(|error| ApiError::unprocessable(error.to_string()))? {
-            let residuals = aging.try_residuals(&face.aligned.image, &ages);
-            let residual =
-                residuals.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-            let residual = residual.into_iter().next().expect("one age gives one residual").scaled(strength);
-            face.paste_back(&mut photo.image, &residual);
-        }
+        let faces = selected.of(faces, face_area).map_err(|error| ApiError::unprocessable(error.to_string()))?;
+        let faces: Vec<&PhotoFace> = faces.iter().map(|(_, face)| face).collect();
+        let aged = aging.age_faces(&mut photo, &faces, &age, strength);
+        aged.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         photo.encoded(format).map_err(|error| ApiError::unprocessable(error.to_string()))
     });
     Ok(([(header::CONTENT_TYPE, format.media_type())], aged.await?).into_response())

@@ -1,11 +1,11 @@
 //! OpenAPI description of the HTTP API.
 
+use ipcgan::data::Residual;
 use ipcgan::photo::PhotoFormat;
 use ipcgan::{AgeBlend, AgeGroups};
 use serde_json::{Value, json};
 
 use super::age_query::FORMATS;
-use crate::age::{DEFAULT_STRENGTH, MAX_STRENGTH};
 
 /// The description for networks with the age groups `groups`.
 pub(super) fn description(groups: &AgeGroups) -> Value {
@@ -15,8 +15,8 @@ pub(super) fn description(groups: &AgeGroups) -> Value {
     schemas["AgeGroup"]["enum"] = json!(groups.names());
     schemas["Years"]["minimum"] = json!(groups.ages(0).0);
     schemas["Years"]["maximum"] = json!(AgeBlend::MAX_TARGET_AGE);
-    schemas["Strength"]["maximum"] = json!(MAX_STRENGTH);
-    schemas["Strength"]["default"] = json!(DEFAULT_STRENGTH);
+    schemas["Strength"]["maximum"] = json!(Residual::MAX_STRENGTH);
+    schemas["Strength"]["default"] = json!(Residual::DEFAULT_STRENGTH);
     schemas["Format"]["enum"] = json!(FORMATS.map(|(name, _)| name));
     schemas["Format"]["default"] = json!(PhotoFormat::default().name());
     description

@@ -84,7 +84,7 @@ impl PhotoService {
             work(&service.aging, photo, faces)
         });
         done.await.unwrap_or_else(|error| {
-            error!("error: a job failed: {error}");
+            error!("a job failed: {error}");
             Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the photo could not be processed"))
         })
     }
@@ -99,7 +99,7 @@ fn decode(upload: &Upload) -> Result<Original, ApiError> {
             DataError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        ApiError::new(status, error.in_one_line())
+        ApiError::new(status, error.user_message())
     };
     let origin = "the photo".as_ref();
     let pixels = photo::pixels_of(&upload.bytes, origin).map_err(refused)?;

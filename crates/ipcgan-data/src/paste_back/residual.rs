@@ -13,7 +13,7 @@ pub struct Residual {
 
 impl Residual {
     /// Strength by default: the residual that the network learned.
-    pub const DEFAULT_STRENGTH: f64 = 1.0;
+    pub const DEFAULT_STRENGTH: f32 = 1.0;
     /// Maximum strength that users choose.
     pub const MAX_STRENGTH: f64 = 3.0;
 

@@ -1,7 +1,5 @@
 //! AVIF: container by `zenavif-parse`, AV1 by `re_rav1d`, conversion from YUV to RGB here.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use image::error::{DecodingError, ImageFormatHint, LimitErrorKind, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::{Cicp, CicpColorPrimaries, CicpTransferCharacteristics, Orientation};
 use image::{ConvertColorOptions, DynamicImage, GenericImage, ImageError, ImageResult};
@@ -34,9 +32,7 @@ impl<'a> Avif<'a> {
     }
 
     pub(super) fn original(&self) -> ImageResult<Original> {
-        // A panic in the decoder must not end the process.
-        let decoded = catch_unwind(AssertUnwindSafe(|| self.image()));
-        let mut image = decoded.unwrap_or_else(|_| Err(damaged("the decoder failed".into())))?;
+        let mut image = self.image()?;
         image.apply_orientation(self.orientation());
         let profile = match self.0.color_info() {
             Some(ColorInformation::IccProfile(profile)) => Some(profile.clone()),

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
+use image::error::{DecodingError, ImageFormatHint};
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use ipcgan_system::catch_panic;
 
 use super::content::{self, Content};
 use super::end_marker::{self, EndMarker};
@@ -43,9 +45,13 @@ fn all(reader: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
 /// Decodes `file`.
 pub(super) fn original<'a>(mut file: impl Source + 'a, path: &Path) -> Result<Original, DataError> {
     let errors = Errors::of(&mut file, path)?;
-    let kind = errors.kind;
+    errors.catch_panic(|| decoded(file, &errors))
+}
+
+fn decoded<'a>(mut file: impl Source + 'a, errors: &Errors<'_>) -> Result<Original, DataError> {
+    let (path, kind) = (errors.path, errors.kind);
     let format = match kind {
-        ImageKind::Jpeg => return original_jpeg(all(file, path)?, &errors),
+        ImageKind::Jpeg => return original_jpeg(all(file, path)?, errors),
         #[cfg(feature = "avif")]
         ImageKind::Avif => {
             let bytes = all(file, path)?;
@@ -85,7 +91,7 @@ fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataEr
         }
     })?;
     check_size(decoder.dimensions(), errors.path)?;
-    let end = jpeg::end(&bytes).map_err(|fault| match fault {
+    let end = jpeg::check_complete(&bytes).map_err(|fault| match fault {
         jpeg::Fault::Truncated => errors.fault(DecodeFault::Truncated),
         jpeg::Fault::Damaged => errors.fault(DecodeFault::Damaged),
     })?;
@@ -95,20 +101,26 @@ fn original_jpeg(bytes: Vec<u8>, errors: &Errors<'_>) -> Result<Original, DataEr
 /// Width times height of the image in `file`, without decoding it.
 pub(super) fn pixels(mut file: impl Source, path: &Path) -> Result<u64, DataError> {
     let errors = Errors::of(&mut file, path)?;
-    let (width, height) = match errors.kind {
+    let (width, height) = errors.catch_panic(|| dimensions(file, &errors))?;
+    Ok(u64::from(width) * u64::from(height))
+}
+
+/// Width and height of the image in `file`, without decoding it.
+fn dimensions(file: impl Source, errors: &Errors<'_>) -> Result<(u32, u32), DataError> {
+    let path = errors.path;
+    match errors.kind {
         #[cfg(feature = "avif")]
         ImageKind::Avif => {
             let bytes = all(file, path)?;
             let dimensions = super::avif::Avif::parsed(&bytes).and_then(|avif| avif.dimensions());
-            dimensions.map_err(|error| errors.decode(error))?
+            dimensions.map_err(|error| errors.decode(error))
         }
         #[cfg(feature = "heic")]
         ImageKind::Heic => {
-            super::heic::Heic::parsed(&all(file, path)?).map_err(|error| errors.decode(error))?.dimensions()
+            Ok(super::heic::Heic::parsed(&all(file, path)?).map_err(|error| errors.decode(error))?.dimensions())
         }
-        kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(|error| errors.decode(error))?,
-    };
-    Ok(u64::from(width) * u64::from(height))
+        kind => reader(file, format_of(kind, path)?).into_dimensions().map_err(|error| errors.decode(error)),
+    }
 }
 
 /// Builds the errors of a file whose first bytes belong to a readable format.
@@ -130,6 +142,14 @@ impl<'a> Errors<'a> {
 
     fn fault(&self, fault: DecodeFault) -> DataError {
         DataError::Decode { path: self.path.into(), kind: self.kind, fault, source: None }
+    }
+
+    /// The result of `decode`, which uses the decoder; a panic of the decoder, as on some damaged files, is an error.
+    fn catch_panic<T>(&self, decode: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+        catch_panic(decode).unwrap_or_else(|reason| {
+            let hint = ImageFormatHint::Name(self.kind.to_string());
+            Err(self.decode(ImageError::Decoding(DecodingError::new(hint, reason))))
+        })
     }
 
     /// Converts an error of the decoder.
@@ -280,6 +300,16 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_panic_of_a_decoder_is_a_damaged_file_with_the_text_of_the_panic() {
+        let errors = Errors { path: "face.png".as_ref(), kind: ImageKind::Png, feature: None };
+
+        let error = errors.catch_panic(|| -> Result<(), DataError> { panic!("index out of bounds") }).unwrap_err();
+
+        assert_eq!(error.to_string(), "face.png is a damaged PNG; copy or download it again");
+        assert!(error.decoder_error().unwrap().to_string().contains("index out of bounds"));
     }
 
     #[test]

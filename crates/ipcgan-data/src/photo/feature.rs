@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use super::ImageKind;
+use super::jpeg::marker::{EOI, SOF0, SOF2, SOF3, SOF5, SOF6, SOF7, SOF9, SOF11, SOF13, SOF15, SOS, has_segment};
 
 /// An unsupported feature of a file, with advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,19 +92,21 @@ fn jpeg(file: &mut (impl BufRead + Seek)) -> io::Result<Option<Feature>> {
             [marker] = bytes(file)?;
         }
         match marker {
-            0x00 | 0x01 | 0xd0..=0xd8 => continue,
-            0xd9 | 0xda => return Ok(None),
+            EOI | SOS => return Ok(None),
+            // A data byte of 0xff is followed by zero.
+            0x00 => continue,
+            _ if !has_segment(marker) => continue,
             _ => (),
         }
         let length = u16::from_be_bytes(bytes(file)?);
         let name = match marker {
-            0xc0..=0xc2 => match bytes(file)? {
+            SOF0..=SOF2 => match bytes(file)? {
                 [8] => return Ok(None),
                 [bits] => format!("{bits} bits a sample"),
             },
-            0xc3 | 0xc7 => "lossless coding".into(),
-            0xc5 | 0xc6 => "hierarchical coding".into(),
-            0xc9..=0xcb | 0xcd..=0xcf => "arithmetic coding".into(),
+            SOF3 | SOF7 => "lossless coding".into(),
+            SOF5 | SOF6 => "hierarchical coding".into(),
+            SOF9..=SOF11 | SOF13..=SOF15 => "arithmetic coding".into(),
             _ => {
                 file.seek_relative(i64::from(length.saturating_sub(2)))?;
                 continue;

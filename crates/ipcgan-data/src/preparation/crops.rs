@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,12 +84,11 @@ fn write_crop(
 ) -> Result<Outcome, DataError> {
     // Taken before the image is read, so that an image that changes meanwhile is processed again.
     let source = faces.source_checksum(index);
-    // A decoder that panics on a malformed file must not end hours of work.
-    let image = catch_unwind(AssertUnwindSafe(|| faces.image(index)));
-    let face = match image {
-        Ok(Ok(face)) => face,
-        Ok(Err(error)) => return Ok(Err(Fault::of(&error))),
-        Err(_) => return Ok(Err(Fault::image("the decoder failed"))),
+    let face = match faces.image(index) {
+        Ok(face) => face,
+        // The detector or its device failed, so the images after this one would fail as well.
+        Err(error @ DataError::DetectorFailed { .. }) => return Err(error),
+        Err(error) => return Ok(Err(Fault::of(&error))),
     };
     let path = folder.join(file_name(name));
     let parent = path.parent().expect("an image is in a folder");

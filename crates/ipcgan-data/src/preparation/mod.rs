@@ -42,7 +42,7 @@ use journal::Journal;
 ///
 /// # Errors
 /// No face is usable; the folder was prepared with other settings or from another data set, is being prepared by
-/// another process, or holds foreign files; or the disk is full.
+/// another process, or holds foreign files; the face detector failed; or the disk is full.
 pub fn prepare(
     faces: &dyn FaceSet,
     mut excluded: Vec<Excluded>,
@@ -182,7 +182,7 @@ mod tests {
         fn image(&self, index: usize) -> Result<RgbImage, DataError> {
             match index {
                 3 => Err(DataError::NoFaceFound { path: "3".into() }),
-                7 => panic!("as a decoder might"),
+                7 => Err(DataError::EmptyFile { path: "7".into() }),
                 _ => self.set_of(index).image(index),
             }
         }
@@ -239,7 +239,7 @@ mod tests {
         let prepared = prepared(folder.path(), 3);
 
         let reasons: Vec<_> = prepared.excluded.iter().map(|excluded| excluded.fault.reason.as_str()).collect();
-        assert_eq!(reasons, ["no face found", "the decoder failed", "makes no sense"]);
+        assert_eq!(reasons, ["no face found", "7 is an empty file; copy or download it again", "makes no sense"]);
         let (opened, unusable) = PreparedFolder::open(folder.path(), &AgeGroups::default()).unwrap();
         assert!(unusable.is_empty());
         assert_eq!(opened.len(), 98);

@@ -1,6 +1,6 @@
 //! AFAD, Asian Face Age Dataset: `AFAD-Full/39/112/1004-0.jpg` is a woman (112; a man is 111) of 39.
 
-use super::file_name::{Named, number, parent};
+use super::file_name::{FileNameLabels, number, parent};
 use super::names::NameSource;
 use crate::Gender;
 
@@ -11,7 +11,7 @@ pub(super) const AFAD: NameSource = NameSource {
     read,
 };
 
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let mut folders = parent(file_name).rsplit('/');
     let sex = folders.next()?;
     let age = folders.next()?;
@@ -20,7 +20,7 @@ fn read(file_name: &str) -> Option<Named> {
         "112" => Gender::Female,
         _ => return None,
     };
-    (age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None, gender: Some(gender) })
+    (age.len() == 2).then_some(FileNameLabels { age: Some(number(age)?), identity: None, gender: Some(gender) })
 }
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn the_folder_above_that_of_the_sex_is_the_age() {
-        let named = |years, gender| Some(Named { age: Some(years), identity: None, gender: Some(gender) });
+        let named = |years, gender| Some(FileNameLabels { age: Some(years), identity: None, gender: Some(gender) });
 
         assert_eq!(read("tarball/AFAD-Full/39/112/1004-0.jpg"), named(39, Gender::Female));
         assert_eq!(read("15/111/8.jpg"), named(15, Gender::Male));

@@ -1,6 +1,6 @@
 //! AgeDB: `0_MariaCallas_35_f.jpg` is image 0, of Maria Callas at age 35; `f` and `m` are the sexes.
 
-use super::file_name::{Named, number, stem};
+use super::file_name::{FileNameLabels, number, stem};
 use super::names::NameSource;
 use crate::Gender;
 
@@ -11,13 +11,17 @@ pub(super) const AGEDB: NameSource = NameSource {
     read,
 };
 
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let (image, rest) = stem(file_name).split_once('_')?;
     let (rest, sex) = rest.rsplit_once('_')?;
     let (name, age) = rest.rsplit_once('_')?;
     number(image)?;
-    let ours = matches!(sex, "f" | "m" | "F" | "M") && name.chars().any(char::is_alphabetic);
-    ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()), gender: Gender::by_name(sex) })
+    let is_of_form = matches!(sex, "f" | "m" | "F" | "M") && name.chars().any(char::is_alphabetic);
+    is_of_form.then_some(FileNameLabels {
+        age: Some(number(age)?),
+        identity: Some(name.into()),
+        gender: Gender::by_name(sex),
+    })
 }
 
 #[cfg(test)]
@@ -26,8 +30,9 @@ mod tests {
 
     #[test]
     fn the_name_is_number_person_age_and_sex() {
-        let named =
-            |name: &str, age, gender| Some(Named { age: Some(age), identity: Some(name.into()), gender: Some(gender) });
+        let named = |name: &str, age, gender| {
+            Some(FileNameLabels { age: Some(age), identity: Some(name.into()), gender: Some(gender) })
+        };
 
         assert_eq!(read("AgeDB/0_MariaCallas_35_f.jpg"), named("MariaCallas", 35, Gender::Female));
         assert_eq!(read("16487_J_R_Tolkien_101_m.jpg"), named("J_R_Tolkien", 101, Gender::Male));

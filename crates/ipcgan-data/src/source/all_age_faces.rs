@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use ipcgan_model::AgeGroups;
 
-use super::file_name::{Named, number, stem};
+use super::file_name::{FileNameLabels, number, stem};
 use super::names::NameSource;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::{DataError, Gender};
@@ -52,10 +52,14 @@ impl Source for AllAgeFaces {
     }
 }
 
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let (individual, age) = stem(file_name).split_once('A')?;
     let gender = gender(number(individual)?);
-    (individual.len() == 5 && age.len() == 2).then_some(Named { age: Some(number(age)?), identity: None, gender })
+    (individual.len() == 5 && age.len() == 2).then_some(FileNameLabels {
+        age: Some(number(age)?),
+        identity: None,
+        gender,
+    })
 }
 
 /// Gender of an individual. The data set's README: "Individuals from serial number 00000 to 07380 are all female, from

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use ipcgan_model::AgeGroups;
 
-use super::{Evidence, Listing, Source, SourceImage, Table, Tree, table};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableNote, Tree, table};
 use crate::metadata::Columns;
 use crate::table_file::{TableFile, TableRow};
 use crate::{DataError, Gender, Split};
@@ -57,7 +57,8 @@ impl Source for AppaReal {
                 if tree.contains(&face) { face } else { format!("{folder}{name}") }
             };
             let rows = table::rows_at(tree, &tree.folder().join(path), &columns, groups, place)?;
-            listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
+            let notes = rows.notes.into_iter();
+            listing.notes.extend(notes.filter(|note| !matches!(note, TableNote::MissingColumn { .. })));
             for mut image in rows.images {
                 if let Ok(label) = &mut image.label {
                     label.split = Some(split);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ipcgan_model::AgeGroups;
 
-use super::file_name::{Named, number, stem};
+use super::file_name::{FileNameLabels, number, stem};
 use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, labelled};
 use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
@@ -58,7 +58,7 @@ impl Source for Cacd {
         let image = |file_name: &str| {
             let name = file_name.rsplit('/').next().unwrap_or(file_name);
             let label = match known.get(name) {
-                Some(Named { age, identity, .. }) => labelled(*age, identity.clone(), groups),
+                Some(FileNameLabels { age, identity, .. }) => labelled(*age, identity.clone(), groups),
                 None => NAMES.label(file_name, groups).map(|mut label| {
                     label.identity =
                         label.identity.map(|name| persons.get(&name).map_or(name, |number| (*number).into()));
@@ -72,16 +72,16 @@ impl Source for Cacd {
 }
 
 /// `41_Robert_De_Niro_0012.jpg` is Robert_De_Niro at age 41.
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let (age, rest) = stem(file_name).split_once('_')?;
     let (name, shot) = rest.rsplit_once('_')?;
     number(shot).filter(|_| shot.len() == 4)?;
-    let ours = name.chars().any(char::is_alphabetic);
-    ours.then_some(Named { age: Some(number(age)?), identity: Some(name.into()), gender: None })
+    let has_letters = name.chars().any(char::is_alphabetic);
+    has_letters.then_some(FileNameLabels { age: Some(number(age)?), identity: Some(name.into()), gender: None })
 }
 
 /// Age and identity of each image in the `.mat` file `path`.
-fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
+fn known(path: &Path) -> Result<HashMap<String, FileNameLabels>, DataError> {
     let variables = matlab::read(path)?;
     let columns = LabelColumns::of(path, &variables, &[VARIABLE])?;
     let names = columns.texts("name")?;
@@ -89,7 +89,10 @@ fn known(path: &Path) -> Result<HashMap<String, Named>, DataError> {
     columns.check_lengths(&[names.len(), ages.len(), people.len()])?;
     let faces = names.iter().zip(ages.iter().zip(people)).filter_map(|(name, (age, person))| {
         let Value::Text(name) = name else { return None };
-        Some((name.clone(), Named { age: Some(*age as u32), identity: Some(format!("{person:04}")), gender: None }))
+        Some((
+            name.clone(),
+            FileNameLabels { age: Some(*age as u32), identity: Some(format!("{person:04}")), gender: None },
+        ))
     });
     Ok(faces.collect())
 }
@@ -100,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_name_is_age_person_and_shot() {
-        let named = |age, name: &str| Some(Named { age: Some(age), identity: Some(name.into()), gender: None });
+        let named =
+            |age, name: &str| Some(FileNameLabels { age: Some(age), identity: Some(name.into()), gender: None });
 
         assert_eq!(read("CACD2000/14_Alex_D._Linz_0001.jpg"), named(14, "Alex_D._Linz"));
         assert_eq!(read("62_Penélope_Cruz_0001.jpg"), named(62, "Penélope_Cruz"));

@@ -9,7 +9,7 @@ use ipcgan_model::AgeGroups;
 
 use super::file_name::{number, parent, stem};
 use super::names::labelled;
-use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableNote, Tree};
 use crate::excluded::Fault;
 use crate::{DataError, FaceLabel, Gender, Split};
 
@@ -78,11 +78,13 @@ impl Source for CelebA {
             SourceImage::of_file(file, label.map(|label| FaceLabel { split, gender, ..label }))
         };
         let images = tree.images().map(image).collect();
-        let missing = |known: &HashMap<String, String>, name: &str, what: &str| {
-            known.is_empty().then(|| format!("{name} is not there, so {what} are unknown"))
+        let missing = |known: &HashMap<String, String>, table, consequence| {
+            known.is_empty().then_some(TableNote::MissingTable { table, consequence })
         };
-        let notes =
-            [missing(&identities, IDENTITIES[0], "identities"), missing(&splits, SPLITS[0], "the published splits")];
+        let notes = [
+            missing(&identities, IDENTITIES[0], "identities are unknown"),
+            missing(&splits, SPLITS[0], "the published splits are unknown"),
+        ];
         Ok(Listing { images, notes: notes.into_iter().flatten().collect() })
     }
 }
@@ -192,6 +194,6 @@ mod tests {
         let listing = listing("celeba", &[("img_align_celeba/000001.jpg", "")]);
 
         assert_eq!(described(&listing), ["img_align_celeba/000001.jpg: ? ? ?"]);
-        assert_eq!(listing.notes[0], "identity_CelebA.txt is not there, so identities are unknown");
+        assert_eq!(listing.notes[0].to_string(), "identity_CelebA.txt is not there, so identities are unknown");
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
 use image::RgbImage;
+use ipcgan_system::catch_device_panic;
 
 use super::SourceImage;
 use super::face_quality::{FaceQuality, sharpness, yaw};
@@ -90,7 +91,9 @@ impl FaceSet for SourceFaces {
         let FaceExtraction::Detect { detector, min_side, quality } = &self.extraction else {
             return Ok(photo::resized(&photo::centred_square(&photo), self.size));
         };
-        let found = detector.detect(&photo);
+        // Devices report failures by panics.
+        let found = catch_device_panic(|| detector.detect(&photo))
+            .map_err(|reason| DataError::DetectorFailed { path: path.clone(), reason })?;
         let face = found.iter().max_by(|a, b| prominence(a, &photo).total_cmp(&prominence(b, &photo)));
         let face = face.and_then(|face| Some((aligned(&photo, &face.landmarks, self.size)?, yaw(&face.landmarks))));
         let (face, yaw) = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
@@ -180,6 +183,7 @@ mod tests {
     use crate::alignment::TEMPLATE;
     use crate::detection::BoundingBox;
     use crate::excluded::Cause;
+    use crate::preparation::{PreparationConfig, PrepareOptions, prepare};
 
     /// Detects a face of `side` pixels in the upper left corner and, in wide images, one in the centre.
     struct Corner {
@@ -206,13 +210,29 @@ mod tests {
         faces_of_quality(side, detected, FaceQuality::default())
     }
 
+    /// A detector on a lost device.
+    struct Lost;
+
+    impl FaceDetector for Lost {
+        fn detect(&self, _: &RgbImage) -> Vec<DetectedFace> {
+            panic!("the device is lost")
+        }
+    }
+
     fn faces_of_quality(side: u32, detected: f32, quality: FaceQuality) -> (tempfile::TempDir, SourceFaces) {
+        faces_of_detector(Box::new(Corner { side: detected }), side, quality)
+    }
+
+    fn faces_of_detector(
+        detector: Box<dyn FaceDetector>,
+        side: u32,
+        quality: FaceQuality,
+    ) -> (tempfile::TempDir, SourceFaces) {
         let folder = tempfile::tempdir().unwrap();
         let photo = RgbImage::from_fn(side, side, |x, _| if x < side / 3 { Rgb([10; 3]) } else { Rgb([200; 3]) });
         photo::write_png(&folder.path().join("a.png"), &photo).unwrap();
         let image = SourceImage::of_file("a.png", Ok(FaceLabel::default()));
-        let extraction =
-            FaceExtraction::Detect { detector: Box::new(Corner { side: detected }), min_side: 10, quality };
+        let extraction = FaceExtraction::Detect { detector, min_side: 10, quality };
         let faces = SourceFaces::new(folder.path(), vec![image], extraction, 16).0;
         (folder, faces)
     }
@@ -242,6 +262,19 @@ mod tests {
         assert_eq!(cause(FaceQuality { min_sharpness: Some(1e6), ..FaceQuality::default() }), Some(Cause::Blurred));
         assert_eq!(cause(FaceQuality { max_yaw: Some(0.0), ..FaceQuality::default() }), Some(Cause::Turned));
         assert_eq!(cause(FaceQuality { min_sharpness: Some(0.0), max_yaw: Some(0.5) }), None);
+    }
+
+    #[test]
+    fn a_failure_of_the_detector_ends_the_preparation_and_excludes_no_image() {
+        let (_folder, faces) = faces_of_detector(Box::new(Lost), 60, FaceQuality::default());
+        let out = tempfile::tempdir().unwrap();
+        let config = PreparationConfig::new("folder".into()).with_size(32);
+
+        let error = prepare(&faces, Vec::new(), out.path(), &config, &PrepareOptions::default()).err().unwrap();
+
+        assert!(matches!(error, DataError::DetectorFailed { .. }), "{error}");
+        assert!(error.to_string().ends_with("a.png: the device is lost"), "{error}");
+        assert!(!out.path().join("metadata.csv").exists());
     }
 
     #[test]

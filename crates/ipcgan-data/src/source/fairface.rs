@@ -3,7 +3,7 @@
 use ipcgan_model::AgeGroups;
 
 use super::file_name::{number, parent, stem};
-use super::{Evidence, Listing, Source, Table, Tree, table};
+use super::{Evidence, Listing, Source, Table, TableNote, Tree, table};
 use crate::metadata::Columns;
 use crate::{DataError, Split};
 
@@ -57,7 +57,8 @@ impl Source for FairFace {
                 listing.images.push(image);
             }
             // Missing identities and splits are a known property of FairFace.
-            listing.notes.extend(rows.notes.into_iter().filter(|note| !note.contains("no column")));
+            let notes = rows.notes.into_iter();
+            listing.notes.extend(notes.filter(|note| !matches!(note, TableNote::MissingColumn { .. })));
         }
         if listing.images.is_empty() {
             return Err(DataError::unusable(tree.folder(), format!("cannot be read as FairFace: {}", missing())));

@@ -4,7 +4,7 @@ use crate::{Gender, Split};
 
 /// Labels in a file name.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct FileNameLabels {
     /// Age in years.
     pub(super) age: Option<u32>,
     pub(super) identity: Option<String>,

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::file_name::{Named, number, stem};
+use super::file_name::{FileNameLabels, number, stem};
 use super::matlab::{self, LabelColumns, Value};
 use super::names::{NameSource, labelled};
-use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableNote, TableUse, Tree};
 use crate::calendar::Date;
 use crate::excluded::{Cause, Fault};
 use crate::{DataError, FaceLabel, Gender};
@@ -65,7 +65,7 @@ impl Source for ImdbWiki {
                 Some(Labels { face_score, .. }) if *face_score == f64::NEG_INFINITY => {
                     Err(Fault::new(Cause::NoFace, "the data set's table says that no face was found"))
                 }
-                Some(Labels { named: Named { age: Some(age), identity, gender }, .. }) => {
+                Some(Labels { named: FileNameLabels { age: Some(age), identity, gender }, .. }) => {
                     let label = labelled(Some(*age), identity.clone(), groups);
                     label.map(|label| FaceLabel { gender: *gender, ..label })
                 }
@@ -82,9 +82,12 @@ impl Source for ImdbWiki {
         }
         let mut notes = Vec::new();
         if files.is_empty() {
-            notes.push("imdb.mat or wiki.mat is not there, so images without a face are known only by looking".into());
+            notes.push(TableNote::MissingTable {
+                table: "imdb.mat or wiki.mat",
+                consequence: "images without a face are known only by looking",
+            });
         } else if by_name > 0 {
-            notes.push(format!("{by_name} images are in no .mat file, and read by their names"));
+            notes.push(TableNote::ReadByName { images: by_name });
         }
         Ok(Listing { images, notes })
     }
@@ -92,7 +95,7 @@ impl Source for ImdbWiki {
 
 /// Labels of an image in a table.
 struct Labels {
-    named: Named,
+    named: FileNameLabels,
     /// Score of the data set's face detector; minus infinity where it detected no face.
     face_score: f64,
 }
@@ -117,7 +120,7 @@ fn labels(path: &Path) -> Result<HashMap<String, Labels>, DataError> {
         let birth = Date::of_matlab(births[index] as i64);
         let age = age(birth.year, birth.month, years[index] as i64);
         let gender = genders.and_then(|genders| gender(genders[index]));
-        let named = Named { age, identity: person(stem(path)).map(String::from), gender };
+        let named = FileNameLabels { age, identity: person(stem(path)).map(String::from), gender };
         Some((path.clone(), Labels { named, face_score: scores[index] }))
     });
     Ok(labels.collect())
@@ -134,10 +137,14 @@ fn gender(code: f64) -> Option<Gender> {
     }
 }
 
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let [year, month, _, taken] = dates(stem(file_name))?;
     let identity = person(stem(file_name))?;
-    Some(Named { age: Some(age(year.into(), month, taken.into())?), identity: Some(identity.into()), gender: None })
+    Some(FileNameLabels {
+        age: Some(age(year.into(), month, taken.into())?),
+        identity: Some(identity.into()),
+        gender: None,
+    })
 }
 
 fn is_of_form(file_name: &str) -> bool {
@@ -176,7 +183,9 @@ mod tests {
 
     #[test]
     fn the_age_follows_from_the_dates_in_the_name() {
-        let named = |age, identity: &str| Some(Named { age: Some(age), identity: Some(identity.into()), gender: None });
+        let named = |age, identity: &str| {
+            Some(FileNameLabels { age: Some(age), identity: Some(identity.into()), gender: None })
+        };
 
         assert_eq!(read("imdb_crop/01/nm0000001_rm124825600_1899-5-10_1968.jpg"), named(69, "nm0000001"));
         assert_eq!(read("wiki_crop/17/10000217_1981-05-05_2009.jpg"), named(28, "10000217"));
@@ -222,6 +231,7 @@ mod tests {
         genders.sort_by_key(Option::is_none);
         assert_eq!(genders, [Some(Gender::Male), None]);
         assert_eq!([0.0, 1.0, f64::NAN].map(gender), [Some(Gender::Female), Some(Gender::Male), None]);
-        assert_eq!(listing.notes, ["1 images are in no .mat file, and read by their names"]);
+        assert_eq!(listing.notes, [TableNote::ReadByName { images: 1 }]);
+        assert_eq!(listing.notes[0].to_string(), "1 image is in no table, and read by name");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use ipcgan_model::AgeGroups;
 
-use super::file_name::{Named, number, stem};
+use super::file_name::{FileNameLabels, number, stem};
 use super::names::NameSource;
 use super::{Evidence, Listing, Source, Table, Tree};
 use crate::DataError;
@@ -42,7 +42,7 @@ impl Source for Lag {
     fn evidence(&self, tree: &Tree) -> Evidence {
         let mut identities: HashMap<String, [usize; 2]> = HashMap::new();
         for file in tree.images() {
-            if let Some(Named { identity: Some(identity), .. }) = read(file) {
+            if let Some(FileNameLabels { identity: Some(identity), .. }) = read(file) {
                 identities.entry(identity).or_default()[usize::from(is_young(file))] += 1;
             }
         }
@@ -73,9 +73,9 @@ fn is_young(file_name: &str) -> bool {
     }
 }
 
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let person = person_of_name(stem(file_name)).or_else(|| person_of_folder(file_name))?;
-    Some(Named { age: None, identity: Some(person.into()), gender: None })
+    Some(FileNameLabels { age: None, identity: Some(person.into()), gender: None })
 }
 
 fn person_of_name(stem: &str) -> Option<&str> {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn identities_are_known_and_ages_are_not() {
-        let person = |name: &str| Some(Named { age: None, identity: Some(name.into()), gender: None });
+        let person = |name: &str| Some(FileNameLabels { age: None, identity: Some(name.into()), gender: None });
 
         assert_eq!(read("50_cent_a0.jpg"), person("50_cent"));
         assert_eq!(read("lag/aaliyah_y10.jpg"), person("aaliyah"));

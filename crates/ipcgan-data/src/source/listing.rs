@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::table_note::TableNote;
 use super::tree::Tree;
 use crate::FaceLabel;
 use crate::excluded::{Cause, Fault};
@@ -11,8 +12,8 @@ use crate::excluded::{Cause, Fault};
 pub struct Listing {
     /// The images.
     pub images: Vec<SourceImage>,
-    /// Notes on the tables, such as a missing column.
-    pub notes: Vec<String>,
+    /// Notes on the tables.
+    pub notes: Vec<TableNote>,
 }
 
 impl From<Vec<SourceImage>> for Listing {

@@ -147,10 +147,13 @@ impl Kind {
     const UINT32: u32 = 6;
     const SINGLE: u32 = 7;
     const DOUBLE: u32 = 9;
+    const INT64: u32 = 12;
+    const UINT64: u32 = 13;
     const MATRIX: u32 = 14;
     const COMPRESSED: u32 = 15;
     const UTF8: u32 = 16;
     const UTF16: u32 = 17;
+    const UTF32: u32 = 18;
 }
 
 /// Unread input.
@@ -209,23 +212,24 @@ impl Element<'_> {
         }
         let mut rest = Bytes(self.bytes);
         let class = rest.element()?.bytes.first().copied().ok_or("has a matrix without class")?;
-        let count: f64 = rest.element()?.numbers().iter().product();
-        let name = rest.element()?.text();
+        let count: f64 = rest.element()?.numbers()?.iter().product();
+        let name = rest.element()?.text()?;
         let value = match class {
             CELL => Value::Cells(rest.matrices(count, depth)?.into_iter().map(|(_, value)| value).collect()),
             RECORD if count == 1.0 => Value::Record(rest.fields(depth)?),
-            TEXT => Value::Text(rest.element()?.text()),
-            DOUBLE..=UINT64 => Value::Numbers(rest.element()?.numbers()),
+            TEXT => Value::Text(rest.element()?.text()?),
+            DOUBLE..=UINT64 => Value::Numbers(rest.element()?.numbers()?),
             _ => Value::Other,
         };
         Ok((name, value))
     }
 
-    fn numbers(&self) -> Vec<f64> {
+    /// Numbers of any type; 64-bit integers above 2^53 are rounded.
+    fn numbers(&self) -> Result<Vec<f64>, String> {
         fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
             bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
         }
-        match self.kind {
+        let numbers = match self.kind {
             Kind::INT8 => each(self.bytes, |bytes| i8::from_le_bytes(bytes).into()),
             Kind::UINT8 => each(self.bytes, |bytes| u8::from_le_bytes(bytes).into()),
             Kind::INT16 => each(self.bytes, |bytes| i16::from_le_bytes(bytes).into()),
@@ -234,19 +238,29 @@ impl Element<'_> {
             Kind::UINT32 => each(self.bytes, |bytes| u32::from_le_bytes(bytes).into()),
             Kind::SINGLE => each(self.bytes, |bytes| f32::from_le_bytes(bytes).into()),
             Kind::DOUBLE => each(self.bytes, f64::from_le_bytes),
-            _ => Vec::new(),
-        }
+            Kind::INT64 => each(self.bytes, |bytes| i64::from_le_bytes(bytes) as f64),
+            Kind::UINT64 => each(self.bytes, |bytes| u64::from_le_bytes(bytes) as f64),
+            _ if self.bytes.is_empty() => Vec::new(),
+            kind => return Err(format!("has numbers of the unknown type {kind}")),
+        };
+        Ok(numbers)
     }
 
-    fn text(&self) -> String {
-        match self.kind {
+    fn text(&self) -> Result<String, String> {
+        let text = match self.kind {
             Kind::UTF8 | Kind::INT8 | Kind::UINT8 => String::from_utf8_lossy(self.bytes).into_owned(),
             Kind::UTF16 | Kind::UINT16 => {
                 let units: Vec<u16> = self.bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
                 String::from_utf16_lossy(&units)
             }
-            _ => String::new(),
-        }
+            Kind::UTF32 => {
+                let codes = self.bytes.as_chunks().0.iter().map(|code| u32::from_le_bytes(*code));
+                codes.map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+            }
+            _ if self.bytes.is_empty() => String::new(),
+            kind => return Err(format!("has text of the unknown type {kind}")),
+        };
+        Ok(text)
     }
 }
 
@@ -262,7 +276,7 @@ impl Bytes<'_> {
 
     /// The fields of one struct.
     fn fields(&mut self, depth: usize) -> Result<HashMap<String, Value>, String> {
-        let length = self.element()?.numbers().first().copied().unwrap_or(0.0) as usize;
+        let length = self.element()?.numbers()?.first().copied().unwrap_or(0.0) as usize;
         let names = self.element()?.bytes;
         if length == 0 {
             return Err("has a record without names".into());
@@ -292,6 +306,28 @@ mod tests {
         assert_eq!(faces.numbers("age").unwrap(), [14.0, 41.0, 62.0]);
         assert_eq!(faces.numbers("identity").unwrap(), [1.0, 300.0, 300.0]);
         assert_eq!(faces.texts("name").unwrap()[1], Value::Text("41_Penélope_Cruz_0001.jpg".into()));
+    }
+
+    fn element(kind: u32, bytes: &[u8]) -> Element<'_> {
+        Element { kind, bytes }
+    }
+
+    #[test]
+    fn integers_of_64_bits_and_texts_of_32_bits_are_read() {
+        let file = variables(FILE).unwrap();
+
+        let people = LabelColumns::of(Path::new("meta.mat"), &file, &["celebrityData"]).unwrap();
+        assert_eq!(people.numbers("identity").unwrap(), [1.0, 300.0]);
+        assert_eq!(element(Kind::INT64, &(-3i64).to_le_bytes()).numbers().unwrap(), [-3.0]);
+        assert_eq!(element(Kind::UINT64, &300u64.to_le_bytes()).numbers().unwrap(), [300.0]);
+        assert_eq!(element(Kind::UTF32, b"A\0\0\0\xe9\0\0\0").text().unwrap(), "Aé");
+    }
+
+    #[test]
+    fn an_unknown_type_is_an_error_and_not_an_empty_column() {
+        assert_eq!(element(99, &[1; 8]).numbers().unwrap_err(), "has numbers of the unknown type 99");
+        assert_eq!(element(99, &[1; 8]).text().unwrap_err(), "has text of the unknown type 99");
+        assert_eq!(element(99, &[]).numbers(), Ok(Vec::new()));
     }
 
     #[test]

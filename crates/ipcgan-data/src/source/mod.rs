@@ -29,6 +29,7 @@ mod morph;
 mod name_statistics;
 mod names;
 mod table;
+mod table_note;
 #[cfg(test)]
 mod testing;
 mod tree;
@@ -41,6 +42,7 @@ pub use face_quality::{FaceQuality, sharpness};
 pub use faces::{FaceExtraction, SourceFaces};
 pub use listing::{Listing, SourceImage};
 pub use table::source_of_table;
+pub use table_note::TableNote;
 pub use tree::Tree;
 
 /// All supported data sets.

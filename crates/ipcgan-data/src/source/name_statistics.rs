@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::evidence::Evidence;
-use super::file_name::Named;
+use super::file_name::FileNameLabels;
 use crate::age_text::MAX_LABEL_AGE;
 
 /// Minimum number of names for the plausibility test of identities and ages.
@@ -21,11 +21,11 @@ pub(super) struct NameStatistics {
 
 impl NameStatistics {
     /// Statistics of `images`, whose names `read` parses.
-    pub(super) fn of<'a>(images: impl Iterator<Item = &'a str>, read: impl Fn(&str) -> Option<Named>) -> Self {
+    pub(super) fn of<'a>(images: impl Iterator<Item = &'a str>, read: impl Fn(&str) -> Option<FileNameLabels>) -> Self {
         let mut statistics = Self { images: 0, matching: 0, identities: HashMap::new(), ages: BTreeMap::new() };
         for file_name in images {
             statistics.images += 1;
-            let Some(Named { age, identity, .. }) = read(file_name) else { continue };
+            let Some(FileNameLabels { age, identity, .. }) = read(file_name) else { continue };
             if age.is_some_and(|age| age > MAX_LABEL_AGE) {
                 continue;
             }

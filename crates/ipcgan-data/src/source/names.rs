@@ -2,7 +2,7 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::file_name::Named;
+use super::file_name::FileNameLabels;
 use super::name_statistics::NameStatistics;
 use super::{Evidence, Listing, Source, SourceImage, Table, Tree};
 use crate::age_text::MAX_LABEL_AGE;
@@ -17,14 +17,14 @@ pub(super) struct NameSource {
     /// Pattern of its file names, such as `AGE_Name_NNNN.jpg`.
     pub(super) form: &'static str,
     /// Parses a path; `None` if it does not match the pattern.
-    pub(super) read: fn(&str) -> Option<Named>,
+    pub(super) read: fn(&str) -> Option<FileNameLabels>,
 }
 
 impl NameSource {
     /// The label of the face in the image `file_name`.
     pub(super) fn label(&self, file_name: &str, groups: &AgeGroups) -> Result<FaceLabel, Fault> {
         let other_form = || Fault::label(format!("is not called {}", self.form));
-        let Named { age, identity, gender } = (self.read)(file_name).ok_or_else(other_form)?;
+        let FileNameLabels { age, identity, gender } = (self.read)(file_name).ok_or_else(other_form)?;
         Ok(FaceLabel { gender, ..labelled(age, identity, groups)? })
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipcgan_model::AgeGroups;
 
-use super::{Evidence, Listing, Source, SourceImage, Table, TableUse, Tree, cacd, ffhq, imdb_wiki, matlab};
+use super::{Evidence, Listing, Source, SourceImage, Table, TableNote, TableUse, Tree, cacd, ffhq, imdb_wiki, matlab};
 use crate::DataError;
 use crate::excluded::Fault;
 use crate::metadata::{self, Columns, Row, Rows};
@@ -111,22 +111,17 @@ fn listing(tree: &Tree, path: &Path, table: Rows, place: impl Fn(&str) -> String
 }
 
 /// Notes on the table in the file `path`.
-fn notes(path: &Path, table: &Rows) -> Vec<String> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut notes: Vec<String> =
-        table.format.iter().map(|format| format!("{name} is read as a table in {format}")).collect();
+fn notes(path: &Path, table: &Rows) -> Vec<TableNote> {
+    let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let format = table.format.iter().map(|format| TableNote::Format { table: name(), format: format.clone() });
     // The age determines the group of a row without one.
     let ageless = ["age", "group"].iter().all(|ours| table.missing.iter().any(|(missing, _)| missing == ours));
-    for (ours, similar) in &table.missing {
-        match similar {
-            Some(similar) => notes.push(format!("{name} has no column `{ours}`; did you mean `{similar}`?")),
-            None if *ours == "age" && ageless => {
-                notes.push(format!("{name} has no column `age`; its columns are: {}", table.header.join(", ")));
-            }
-            None => (),
-        }
-    }
-    notes
+    let noted = table.missing.iter().filter(|(ours, similar)| similar.is_some() || (*ours == "age" && ageless));
+    let missing = noted.map(|(ours, similar)| {
+        let (similar, found) = (similar.clone(), table.header.clone());
+        TableNote::MissingColumn { table: name(), ours: *ours, similar, found }
+    });
+    format.chain(missing).collect()
 }
 
 /// The folder, with a trailing `/`, to which the names of a table are relative, and other folders with the same names.
@@ -242,7 +237,8 @@ mod tests {
             "metadata.csv is read as a table in UTF-8, separated by semicolons",
             "metadata.csv has no column `age`; did you mean `years`?",
         ];
-        assert_eq!(listing.notes, expected);
+        let notes: Vec<String> = listing.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(notes, expected);
     }
 
     #[test]

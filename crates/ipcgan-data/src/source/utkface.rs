@@ -1,6 +1,6 @@
 //! UTKFace: `AGE_GENDER_RACE_DATE.jpg`; a few of its names lack the race.
 
-use super::file_name::{Named, number};
+use super::file_name::{FileNameLabels, number};
 use super::names::NameSource;
 use crate::Gender;
 
@@ -11,7 +11,7 @@ pub(super) const UTKFACE: NameSource = NameSource {
     read,
 };
 
-fn read(file_name: &str) -> Option<Named> {
+fn read(file_name: &str) -> Option<FileNameLabels> {
     let name = file_name.rsplit('/').next()?;
     // `26_1_1_20170104.jpg.chip.jpg`
     let stem = name.split('.').next()?;
@@ -20,15 +20,15 @@ fn read(file_name: &str) -> Option<Named> {
         [age, gender, _, date] | [age, gender, date] => (age, gender, date),
         _ => return None,
     };
-    // Require a plausible date: four plain numbers may be anything.
-    let date = date.trim_end();
     let gender = match gender {
         "0" => Gender::Male,
         "1" => Gender::Female,
         _ => return None,
     };
-    let ours = date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit());
-    ours.then_some(Named { age: Some(number(age)?), identity: None, gender: Some(gender) })
+    // Four plain numbers may be anything: require a plausible date.
+    let date = date.trim_end();
+    let has_date = date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+    has_date.then_some(FileNameLabels { age: Some(number(age)?), identity: None, gender: Some(gender) })
 }
 
 #[cfg(test)]
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn the_first_numbers_are_age_and_gender() {
-        let named = |years, gender| Some(Named { age: Some(years), identity: None, gender: Some(gender) });
+        let named = |years, gender| Some(FileNameLabels { age: Some(years), identity: None, gender: Some(gender) });
 
         assert_eq!(read("part1/26_1_1_20170104023102422.jpg.chip.jpg"), named(26, Gender::Female));
         assert_eq!(read("61_1_20170109150557335.jpg.chip.jpg"), named(61, Gender::Female));

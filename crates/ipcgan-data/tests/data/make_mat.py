@@ -13,7 +13,10 @@ faces = {
     "year": numpy.array([[2004], [2005], [2013]], dtype=numpy.uint16),
     "name": names,
 }
-people = {"name": numpy.array(["Ann Lee", "Penélope Cruz"], dtype=object), "identity": numpy.array([[1], [300]])}
+people = {
+    "name": numpy.array(["Ann Lee", "Penélope Cruz"], dtype=object),
+    "identity": numpy.array([[1], [300]], dtype=numpy.int64),
+}
 scipy.io.savemat(
     Path(__file__).with_name("celebrity2000_meta.mat"),
     {"celebrityImageData": faces, "celebrityData": people},

@@ -11,7 +11,7 @@ use super::gpu;
 ///
 /// 1. [`StepGraph::prepare`], after a step that gave the optimizer its state;
 /// 2. [`StepGraph::warm_up`] for a few steps;
-/// 3. [`StepGraph::record`] for one step, which does not run, then [`StepGraph::replay`], which runs it;
+/// 3. [`StepGraph::begin_recording`] and [`StepGraph::record`] for one step, which does not run, then [`StepGraph::replay`], which runs it;
 /// 4. for each step after it [`StepGraph::renew`], in which optimizer and average are called as in a step, then
 ///    [`StepGraph::replay`].
 #[derive(Debug)]
@@ -31,7 +31,16 @@ impl StepGraph {
         self.0.warm_up(step)
     }
 
-    /// Records the launches of `step` without running them; values from the host are renewed.
+    /// Begins to record launches. A device that does not support it refuses here, before anything has changed.
+    ///
+    /// # Errors
+    /// The device does not support it; the reason.
+    pub fn begin_recording(&mut self) -> Result<(), String> {
+        self.0.begin_recording()
+    }
+
+    /// Records the launches of `step`, directly after [`StepGraph::begin_recording`], without running them; values from the
+    /// host are renewed.
     ///
     /// # Errors
     /// The step cannot be recorded; the reason.

@@ -12,7 +12,7 @@ use burn::store::{
     PyTorchToBurnAdapter, SafetensorsStore,
 };
 use burn::tensor::DType;
-use ipcgan_system::{catch_panic, one_line};
+use ipcgan_system::{catch_panic, without_line_breaks};
 use safetensors::SafeTensors;
 
 use super::format::WeightsFormat;
@@ -82,15 +82,15 @@ impl Contents {
 
     fn of_safetensors(bytes: Vec<u8>) -> Result<Self, String> {
         // Checks that the tensors fill the file, so a truncated one is found here.
-        SafeTensors::deserialize(&bytes).map_err(|error| one_line(&error))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| one_line(&error))?;
+        SafeTensors::deserialize(&bytes).map_err(|error| without_line_breaks(&error))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| without_line_breaks(&error))?;
         let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
         Ok(Self { metadata, tensors: Tensors::PytorchLayout(bytes) })
     }
 
     fn of_burnpack(bytes: Vec<u8>) -> Result<Self, String> {
         let bytes = Bytes::from_bytes_vec(bytes);
-        let reader = Reader::from_bytes(bytes.clone()).map_err(|error| one_line(&error))?;
+        let reader = Reader::from_bytes(bytes.clone()).map_err(|error| without_line_breaks(&error))?;
         Ok(Self { metadata: reader.metadata().clone(), tensors: Tensors::BurnLayout(bytes) })
     }
 }
@@ -123,8 +123,10 @@ impl Tensors {
 }
 
 fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network: &mut N) -> Result<(), String> {
-    catch_reader_panic(|| check_names(expected, store.get_all_tensors().map_err(|error| one_line(&error))?.values()))?;
-    network.load_from(&mut store).map_err(|error| one_line(&error))?;
+    catch_reader_panic(|| {
+        check_names(expected, store.get_all_tensors().map_err(|error| without_line_breaks(&error))?.values())
+    })?;
+    network.load_from(&mut store).map_err(|error| without_line_breaks(&error))?;
     check_values(network)
 }
 
@@ -132,8 +134,8 @@ fn fill<N: Module>(mut store: impl ModuleStore, expected: &[PackTensor], network
 /// dot; the same conditions as for [`Tensors::fill`] hold.
 pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut N) -> Result<(), String> {
     let tensors = catch_reader_panic(|| {
-        let reader = Reader::from_file_exact(path).map_err(|error| one_line(&error))?;
-        reader.into_tensors().map_err(|error| one_line(&error))
+        let reader = Reader::from_file_exact(path).map_err(|error| without_line_breaks(&error))?;
+        reader.into_tensors().map_err(|error| without_line_breaks(&error))
     })?;
     let prefix = format!("{part}.");
     let of_part = |mut tensor: PackTensor| {
@@ -144,7 +146,7 @@ pub(super) fn fill_from_record<N: Module>(path: &Path, part: &str, network: &mut
     check_names(&network.collect(None, None, false), tensors.iter())?;
     let applied = network.apply(tensors, None, Some(Box::new(FloatCastAdapter::to(DType::F32))), false);
     match applied.errors.first() {
-        Some(error) => Err(one_line(error)),
+        Some(error) => Err(without_line_breaks(error)),
         None => check_values(network),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use ipcgan_system::one_line;
+use ipcgan_system::without_line_breaks;
 use pytorch_reader::{DType, PickleValue, PytorchReader, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -27,7 +27,8 @@ const MAX_EXPANSION: u64 = 4;
 
 /// The strings of the file `path` of `file_bytes` (its metadata), and its tensors as a safetensors file.
 pub(super) fn decoded(path: &Path, file_bytes: u64) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
-    let PickleValue::Dict(entries) = PytorchReader::read_pickle_data(path, None).map_err(|error| one_line(&error))?
+    let PickleValue::Dict(entries) =
+        PytorchReader::read_pickle_data(path, None).map_err(|error| without_line_breaks(&error))?
     else {
         return Err("it holds no dictionary of tensors".into());
     };
@@ -41,7 +42,7 @@ pub(super) fn decoded(path: &Path, file_bytes: u64) -> Result<(BTreeMap<String, 
         Some(key) => PytorchReader::with_top_level_key(path, key),
         None => PytorchReader::new(path),
     };
-    let tensors = reader.map_err(|error| one_line(&error))?.into_tensors();
+    let tensors = reader.map_err(|error| without_line_breaks(&error))?.into_tensors();
     check_expansion(tensors.values().map(Tensor::byte_len), file_bytes)?;
     Ok((metadata, as_safetensors(tensors)?))
 }
@@ -57,15 +58,15 @@ fn check_expansion(tensors: impl Iterator<Item = usize>, file_bytes: u64) -> Res
 fn as_safetensors(tensors: HashMap<String, Tensor>) -> Result<Vec<u8>, String> {
     let mut read = Vec::new();
     for (name, tensor) in tensors {
-        let bytes = tensor.read().map_err(|error| one_line(&error))?;
+        let bytes = tensor.read().map_err(|error| without_line_breaks(&error))?;
         read.push((name, safetensors_dtype(tensor.dtype()), tensor.shape().to_vec(), bytes));
     }
     let views = read.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| one_line(&error))?;
+        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| without_line_breaks(&error))?;
         Ok((name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, String>>()?;
-    safetensors::serialize(views, None).map_err(|error| one_line(&error))
+    safetensors::serialize(views, None).map_err(|error| without_line_breaks(&error))
 }
 
 fn safetensors_dtype(dtype: DType) -> Dtype {

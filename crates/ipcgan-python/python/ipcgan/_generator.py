@@ -38,11 +38,11 @@ def load_generator(path: Path) -> GeneratorWeights:
 
     Raises FileNotFoundError or another OSError (it cannot be read), or Error (it is damaged, or another network).
     """
-    metadata, config, age_groups, tensors, notices = _native.load_generator(os.fsdecode(path))
-    log(notices)
+    generator = _native.load_generator(os.fsdecode(path))
+    log(generator.notices)
     return GeneratorWeights(
-        tensors={name: np.frombuffer(data, "<f4").reshape(shape) for name, shape, data in tensors},
-        config=json.loads(config),
-        age_groups=age_groups,
-        metadata=metadata,
+        tensors={name: np.frombuffer(data, "<f4").reshape(shape) for name, shape, data in generator.tensors()},
+        config=json.loads(generator.config),
+        age_groups=generator.age_groups,
+        metadata=generator.metadata,
     )

@@ -37,7 +37,7 @@ pub(crate) struct ClipAging {
 }
 
 impl ClipAging {
-    /// Listens for Ctrl-C, if there are clips among `photos`.
+    /// Listens for Ctrl-C; `None`, without listening, if there are no clips among `photos`.
     ///
     /// # Errors
     /// An option of `request` is for photos alone.
@@ -78,9 +78,9 @@ impl ClipAging {
         let container = Container::of(path);
         check_size(path, &info, aging.ages.len())?;
         check_encoders(&info, container).with_context(|| path.display().to_string())?;
-        if container.needs_even_sides() && (info.width % 2, info.height % 2) != (0, 0) {
-            let (width, height) = (info.width, info.height);
-            info!("{}: results lose a line, because {width} x {height} pixels are not even", path.display());
+        if let Some(edges) = cropped_edges(info.width, info.height).filter(|_| container.needs_even_sides()) {
+            let (name, width, height) = (path.display(), info.width, info.height);
+            info!("{name}: results lack {edges}, because their format needs even sides, not {width} x {height}");
         }
         let content = Content::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
         let id = PhotoId { path: photo.location.as_path().into(), content };
@@ -179,11 +179,11 @@ impl ClipAging {
     }
 }
 
-/// Frames of the second decoding, with the residuals of those ahead.
+/// Frames of the second decoding, which runs ahead of the current frame: smoothing needs the residuals of later frames.
 struct Frames<'a> {
     decoder: Decoder,
     faces: TrackedFaces<'a>,
-    /// Decoded frames from the current one.
+    /// Decoded frames, from the current one on.
     ahead: VecDeque<RgbImage>,
 }
 
@@ -196,6 +196,16 @@ impl Frames<'_> {
             self.ahead.push_back(frame);
         }
         Ok(self.ahead.pop_front())
+    }
+}
+
+/// What the encoder crops from a clip to make both sides even; `None` if they are.
+fn cropped_edges(width: u32, height: u32) -> Option<&'static str> {
+    match (width % 2, height % 2) {
+        (0, 0) => None,
+        (_, 0) => Some("the rightmost column of pixels"),
+        (0, _) => Some("the bottom row of pixels"),
+        _ => Some("the rightmost column and the bottom row of pixels"),
     }
 }
 
@@ -221,6 +231,14 @@ mod tests {
     use super::*;
     use crate::age::video::colours::Colours;
     use crate::age::video::timing::Timing;
+
+    #[test]
+    fn the_row_or_column_that_results_lack_is_named() {
+        assert_eq!(cropped_edges(64, 48), None);
+        assert_eq!(cropped_edges(65, 48), Some("the rightmost column of pixels"));
+        assert_eq!(cropped_edges(64, 49), Some("the bottom row of pixels"));
+        assert_eq!(cropped_edges(65, 49), Some("the rightmost column and the bottom row of pixels"));
+    }
 
     #[test]
     fn a_clip_that_would_fill_the_memory_is_rejected_with_what_to_do() {

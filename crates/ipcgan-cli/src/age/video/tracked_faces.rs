@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use image::{DynamicImage, RgbImage};
 use ipcgan::data::alignment::aligned;
 use ipcgan::data::detection::{DetectedFace, SMOOTHING_RADIUS, Track, smoothing_weights, track_faces};
-use ipcgan::data::{FacePlacement, Residual, counted, paste_back};
+use ipcgan::data::{FacePlacement, Residual, paste_back};
 
 use crate::age::aging::Aging;
 use crate::age::selection::FaceSelection;
@@ -77,21 +77,9 @@ impl<'a> TrackedFaces<'a> {
 
 /// The selected tracks.
 fn selected_tracks(tracks: Vec<Track>, faces: FaceSelection) -> Result<Vec<Track>> {
-    let count = tracks.len();
-    if count == 0 {
+    if tracks.is_empty() {
         bail!("no face found in any frame");
     }
-    match faces {
-        FaceSelection::All => Ok(tracks),
-        FaceSelection::Largest => {
-            Ok(tracks.into_iter().max_by(|a, b| a.largest.total_cmp(&b.largest)).into_iter().collect())
-        }
-        FaceSelection::Number(number) => match tracks.into_iter().nth(number.get() - 1) {
-            Some(track) => Ok(vec![track]),
-            None => {
-                let found = counted(count, "was", "were");
-                bail!("there is no face {number}: {found} found, numbered as they appear, from left to right")
-            }
-        },
-    }
+    let selected = faces.of(tracks, |track| track.largest).map_err(|error| anyhow!("{error} as they appear"))?;
+    Ok(selected.into_iter().map(|(_, track)| track).collect())
 }

@@ -1,5 +1,7 @@
 //! Huffman codes of a JPEG and their bit reader.
 
+use super::marker::{RST0, RST7};
+
 /// Maximum code length in bits of the lookup table; longer codes are rare.
 const FAST: u32 = 9;
 
@@ -137,7 +139,7 @@ impl<'a> Bits<'a> {
         let rest = &self.bytes[self.at..];
         let marker = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff));
         match marker {
-            Some(place) if matches!(rest[place + 1], 0xd0..=0xd7) => {
+            Some(place) if matches!(rest[place + 1], RST0..=RST7) => {
                 self.at += place + 2;
                 (self.buffer, self.count) = (0, 0);
                 Ok(())

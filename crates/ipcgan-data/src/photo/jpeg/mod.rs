@@ -9,10 +9,12 @@
 
 mod frame;
 mod huffman;
+pub(super) mod marker;
 mod scan;
 
 use frame::{Component, Frame, Process};
 use huffman::Table;
+use marker::{DHT, DRI, EOI, SOF0, SOF2, SOF3, SOF5, SOF15, SOS, has_segment, starts_frame};
 use scan::{Scan, ScanFault};
 
 use super::end_marker::EndMarker;
@@ -31,21 +33,22 @@ pub(super) enum Fault {
     Damaged,
 }
 
-/// Walks all segments of a JPEG up to the end of its first image.
+/// Checks that the first image in `bytes` is complete, and returns whether its end marker is there.
 ///
 /// A JPEG whose blocks cannot be counted (arithmetic coding, lossless, 12 bits) is checked by its end marker alone.
-pub(super) fn end(bytes: &[u8]) -> Result<EndMarker, Fault> {
+///
+/// # Errors
+/// Image data are missing or invalid.
+pub(super) fn check_complete(bytes: &[u8]) -> Result<EndMarker, Fault> {
     let mut walk = Walk::new(bytes);
     loop {
         let Some(marker) = walk.next_marker() else { return walk.without_end_marker() };
-        match marker {
-            // Start of image, misplaced restart marker, and TEM: no segment follows.
-            0xd8 | 0xd0..=0xd7 | 0x01 => (),
-            0xd9 => return walk.at_end_marker(),
-            _ => {
-                let Some(segment) = walk.segment() else { return walk.without_end_marker() };
-                walk.take(marker, segment)?;
-            }
+        if marker == EOI {
+            return walk.at_end_marker();
+        }
+        if has_segment(marker) {
+            let Some(segment) = walk.segment() else { return walk.without_end_marker() };
+            walk.interpret(marker, segment)?;
         }
     }
 }
@@ -55,20 +58,18 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let mut walk = Walk::new(bytes);
     let mut frame = false;
     while let Some(marker) = walk.next_marker() {
-        match marker {
-            0xd8 | 0xd0..=0xd7 | 0x01 => (),
-            0xd9 => return frame.then_some(walk.at),
-            _ => {
-                frame |= matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
-                if walk.segment().is_none() {
-                    break;
-                }
-            }
+        if marker == EOI {
+            return frame.then_some(walk.at);
+        }
+        frame |= starts_frame(marker);
+        if has_segment(marker) && walk.segment().is_none() {
+            break;
         }
     }
     frame.then_some(bytes.len())
 }
 
+/// A walk over the segments of a JPEG, with what the scans after them need.
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -123,30 +124,31 @@ impl<'a> Walk<'a> {
         Some(segment)
     }
 
-    fn take(&mut self, marker: u8, segment: &[u8]) -> Result<(), Fault> {
+    /// Interprets the `segment` of `marker`: a frame header, tables, a restart interval, or a scan, whose data it
+    /// checks and skips; ignores others.
+    fn interpret(&mut self, marker: u8, segment: &[u8]) -> Result<(), Fault> {
         match marker {
-            0xc0..=0xc2 => {
-                let process = if marker == 0xc2 { Process::Progressive } else { Process::Sequential };
+            SOF0..=SOF2 => {
+                let process = if marker == SOF2 { Process::Progressive } else { Process::Sequential };
                 // Ignore a second frame.
                 if self.frame.is_none() {
                     self.frame = Frame::parsed(segment, process);
                     self.known &= self.frame.is_some();
                 }
             }
-            0xc4 => {
+            DHT => {
                 self.known &= huffman::parse(segment, &mut self.dc, &mut self.ac).is_some();
             }
-            // Lossless, differential and arithmetic frames.
-            0xc3 | 0xc5..=0xcf => self.known = false,
-            0xdd => {
-                self.restart_interval = segment.get(..2).map_or(0, |two| u32::from(two[0]) << 8 | u32::from(two[1]))
-            }
-            0xda => self.scan(segment)?,
+            // Lossless, hierarchical and arithmetic coding.
+            SOF3 | SOF5..=SOF15 => self.known = false,
+            DRI => self.restart_interval = segment.get(..2).map_or(0, |two| u32::from(two[0]) << 8 | u32::from(two[1])),
+            SOS => self.scan(segment)?,
             _ => (),
         }
         Ok(())
     }
 
+    /// Counts the blocks of the scan with the header `segment`, and advances past its data.
     fn scan(&mut self, segment: &[u8]) -> Result<(), Fault> {
         self.scans += 1;
         let Some(frame) = self.frame.as_mut().filter(|_| self.known) else { return Ok(()) };
@@ -228,17 +230,17 @@ mod tests {
     #[test]
     fn a_whole_jpeg_ends_with_its_end_marker_whatever_follows() {
         for bytes in all() {
-            assert_eq!(end(&bytes), Ok(EndMarker::Present));
-            assert_eq!(end(&[&bytes[..], &[0; 300_000]].concat()), Ok(EndMarker::Present));
-            assert_eq!(end(&[&bytes[..], &bytes[..bytes.len() / 2]].concat()), Ok(EndMarker::Present));
+            assert_eq!(check_complete(&bytes), Ok(EndMarker::Present));
+            assert_eq!(check_complete(&[&bytes[..], &[0; 300_000]].concat()), Ok(EndMarker::Present));
+            assert_eq!(check_complete(&[&bytes[..], &bytes[..bytes.len() / 2]].concat()), Ok(EndMarker::Present));
         }
     }
 
     #[test]
     fn a_jpeg_that_lacks_only_its_end_marker_is_complete() {
         for bytes in all() {
-            assert_eq!(end(&bytes[..bytes.len() - 2]), Ok(EndMarker::Missing));
-            assert_eq!(end(&bytes[..bytes.len() - 1]), Ok(EndMarker::Missing));
+            assert_eq!(check_complete(&bytes[..bytes.len() - 2]), Ok(EndMarker::Missing));
+            assert_eq!(check_complete(&bytes[..bytes.len() - 1]), Ok(EndMarker::Missing));
         }
     }
 
@@ -246,7 +248,7 @@ mod tests {
     fn a_jpeg_that_ends_before_its_end_marker_is_truncated_even_with_a_thumbnail() {
         for bytes in all() {
             for length in (2..bytes.len() - 2).step_by(5).chain([bytes.len() - 3]) {
-                assert_eq!(end(&bytes[..length]), Err(Fault::Truncated), "{length} of {}", bytes.len());
+                assert_eq!(check_complete(&bytes[..length]), Err(Fault::Truncated), "{length} of {}", bytes.len());
             }
         }
     }
@@ -257,7 +259,11 @@ mod tests {
             let scan = |place: &usize| bytes[*place..].starts_with(&[0xff, 0xda]);
             let start = (0..bytes.len()).rev().find(scan).unwrap() + 20;
             for length in (start..bytes.len() - 3).step_by(5) {
-                assert!(end(&[&bytes[..length], &[0xff, 0xd9]].concat()).is_err(), "{length} of {}", bytes.len());
+                assert!(
+                    check_complete(&[&bytes[..length], &[0xff, 0xd9]].concat()).is_err(),
+                    "{length} of {}",
+                    bytes.len()
+                );
             }
         }
     }
@@ -269,7 +275,7 @@ mod tests {
             let half = bytes.len() * 3 / 4;
             cut[half..].fill(0);
 
-            assert!(end(&cut).is_err());
+            assert!(check_complete(&cut).is_err());
         }
     }
 
@@ -278,7 +284,7 @@ mod tests {
         let restart = RESTARTS.windows(2).position(|pair| pair == [0xff, 0xd1]).unwrap();
         let lost = [&RESTARTS[..restart - 6], &RESTARTS[restart..]].concat();
 
-        assert_eq!(end(&lost), Err(Fault::Truncated));
+        assert_eq!(check_complete(&lost), Err(Fault::Truncated));
     }
 
     #[test]
@@ -287,8 +293,8 @@ mod tests {
         let image = DynamicImage::from(RgbImage::new(9, 20)).to_luma8();
         image.write_with_encoder(JpegEncoder::new(&mut grey)).unwrap();
 
-        assert_eq!(end(&grey), Ok(EndMarker::Present));
-        assert_eq!(end(include_bytes!("../../../tests/data/cmyk.jpg")), Ok(EndMarker::Present));
+        assert_eq!(check_complete(&grey), Ok(EndMarker::Present));
+        assert_eq!(check_complete(include_bytes!("../../../tests/data/cmyk.jpg")), Ok(EndMarker::Present));
     }
 
     #[test]
@@ -298,7 +304,7 @@ mod tests {
                 for value in [0, 0xff, 0xd9, 0x55] {
                     let mut damaged = bytes.clone();
                     damaged[place] = value;
-                    let _ = end(&damaged);
+                    let _ = check_complete(&damaged);
                 }
             }
         }

@@ -12,6 +12,8 @@ use burn::tensor::{Bytes, Device};
 use cubecl::client::Client;
 use cubecl::server::Handle;
 
+use super::cube_device;
+
 /// What happens to the GPU work of this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::operation) enum Phase {
@@ -144,7 +146,7 @@ impl Upload {
 
 /// GPU work that is repeated: recorded once, then replayed.
 ///
-/// Call [`CapturedGraph::warm_up`] a few times, then [`CapturedGraph::record`], then [`CapturedGraph::replay`] for the
+/// Call [`CapturedGraph::warm_up`] a few times, then [`CapturedGraph::begin_recording`] and [`CapturedGraph::record`], then [`CapturedGraph::replay`] for the
 /// recorded run and each one after it; all in one thread and with the same shapes.
 pub(in crate::operation) struct CapturedGraph {
     device: DispatchDevice,
@@ -158,10 +160,8 @@ impl CapturedGraph {
     /// # Errors
     /// The device does not support it; the reason.
     pub(in crate::operation) fn prepare(device: &Device) -> Result<Self, String> {
-        let device = match device.as_dispatch() {
-            DispatchDevice::Autodiff(device) => DispatchDevice::clone(device),
-            device => device.clone(),
-        };
+        let Some(gpu) = cube_device(device) else { return Err("the device is not a GPU of this process".into()) };
+        let device = DispatchDevice::Cube(gpu.clone());
         Dispatch::graph_prepare(&device).map_err(|error| error.to_string())?;
         Ok(Self { device, uploads: Vec::new(), graph: None })
     }
@@ -171,12 +171,19 @@ impl CapturedGraph {
         self.within(Phase::WarmUp, run).0
     }
 
-    /// Records the launches of `run` without running them.
+    /// Begins to record launches.
+    ///
+    /// # Errors
+    /// The device does not support it; the reason.
+    pub(in crate::operation) fn begin_recording(&mut self) -> Result<(), String> {
+        Dispatch::graph_start_capture(&self.device).map_err(|error| error.to_string())
+    }
+
+    /// Records the launches of `run` without running them, after [`CapturedGraph::begin_recording`].
     ///
     /// # Errors
     /// It cannot be recorded; the reason.
     pub(in crate::operation) fn record<R>(&mut self, run: impl FnOnce() -> R) -> Result<R, String> {
-        Dispatch::graph_start_capture(&self.device).map_err(|error| error.to_string())?;
         let (result, fault) = self.within(Phase::Record, run);
         let graph = Dispatch::graph_stop_capture(&self.device).map_err(|error| error.to_string())?;
         if let Some(fault) = fault {

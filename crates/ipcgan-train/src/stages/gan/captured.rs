@@ -79,19 +79,10 @@ impl CapturedStep {
         device_group: &DeviceGroup,
         batches: Vec<AgingBatch>,
     ) -> StepMetrics {
-        let model = learner.model();
-        let form = Form {
-            pretraining: model.is_pretraining(),
-            batches: batches.iter().map(|batch| batch.source.dims()).collect(),
-        };
-        let supported = device_group.count() == 1 && model.loss_scale.state().is_none();
-        drop(model);
+        let form = Form::of(&learner.model(), &batches);
         let mut state = self.state.lock().expect("no holder panics");
-        if !supported {
-            if !matches!(*state, State::Unsupported) {
-                log::warn!("steps are not captured: that needs one device and no loss scaling");
-            }
-            *state = State::Unsupported;
+        if device_group.count() > 1 || learner.model().loss_scale.state().is_some() {
+            *state = std::mem::take(&mut *state).unsupported("that needs one device and no loss scaling");
         }
         let eagerly =
             |learner: &mut Learner<AgingModel>, batches| AgingModel::learn_eagerly(learner, device_group, batches);
@@ -105,16 +96,15 @@ impl CapturedStep {
                     let metrics = capture.warm_up(learner, eagerly);
                     (State::WarmUp(capture, 1), metrics)
                 }
-                Err(reason) => {
-                    log::warn!("steps are not captured: {reason}");
-                    (State::Unsupported, eagerly(learner, batches))
-                }
+                Err(reason) => (State::Fresh.unsupported(&reason), eagerly(learner, batches)),
             },
             State::WarmUp(mut capture, steps) => {
                 capture.set_inputs(batches);
                 if steps < WARM_UP_STEPS {
                     let metrics = capture.warm_up(learner, eagerly);
                     (State::WarmUp(capture, steps + 1), metrics)
+                } else if let Err(reason) = capture.graph.begin_recording() {
+                    (State::Fresh.unsupported(&reason), eagerly(learner, capture.inputs))
                 } else {
                     let metrics = capture.record(learner, eagerly);
                     let updates = std::mem::take(&mut *self.updates.lock().expect("no holder panics"));
@@ -140,7 +130,23 @@ impl CapturedStep {
     }
 }
 
+impl Form {
+    /// The form of a step on `batches`.
+    fn of(model: &AgingModel, batches: &[AgingBatch]) -> Self {
+        let batches = batches.iter().map(|batch| batch.source.dims()).collect();
+        Self { pretraining: model.is_pretraining(), batches }
+    }
+}
+
 impl State {
+    /// Steps run launch by launch; says why, once.
+    fn unsupported(self, reason: &str) -> Self {
+        if !matches!(self, Self::Unsupported) {
+            log::warn!("steps are not captured: {reason}");
+        }
+        Self::Unsupported
+    }
+
     /// The state, or a fresh one for steps of another form.
     fn unless_other_than(self, form: &Form) -> Self {
         let of_state = match &self {

@@ -303,6 +303,17 @@ mod tests {
     }
 
     #[test]
+    fn steps_that_no_gpu_can_capture_run_launch_by_launch() {
+        let config = TrainingConfig::of(Preset::Tiny);
+        let mut captured = config.clone();
+        captured.aging.capture = true;
+
+        let [expected, found] = [config, captured].map(|config| steps_with(&config, Precision::Float32, || ()));
+
+        assert_eq!(found, expected);
+    }
+
+    #[test]
     fn trainings_of_different_precision_in_one_process_do_not_influence_each_other() {
         let precisions = [Precision::Float32, Precision::Bfloat16];
         let alone = precisions.map(|precision| steps(precision, || ()));

@@ -10,13 +10,14 @@ use crate::{Activation, InstructionSet};
 /// one shape.
 ///
 /// # Panics
-/// If there are fewer gradients than outputs.
+/// If they are not of one length.
 pub fn activation_gradient(
     instructions: InstructionSet,
     activation: Activation,
     output: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
+    assert_eq!(gradient.len(), output.len(), "values of the gradient");
     in_chunks(output.len(), PIECE_VALUES, |index, result| {
         let [output, gradient] = [output, gradient].map(|values| &values[index * PIECE_VALUES..][..result.len()]);
         instructions.run(ActivationGradient { output, gradient, slope: activation.slope(), result });
@@ -26,8 +27,9 @@ pub fn activation_gradient(
 /// `tanh(head)`, or with `source`, in [-1, 1] and of the shape of `head`, the offset form `tanh(head + atanh(source))`.
 ///
 /// # Panics
-/// If there are fewer values in `source` than in `head`.
+/// If `source` is not of the length of `head`.
 pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) -> Vec<f32> {
+    assert!(source.is_none_or(|source| source.len() == head.len()), "values of the source");
     in_chunks(head.len(), PIECE_VALUES, |index, result| {
         let piece = |values| -> &[f32] { &<[f32]>::split_at(values, index * PIECE_VALUES).1[..result.len()] };
         let (head, source) = (piece(head), source.map(piece));
@@ -39,8 +41,9 @@ pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) 
 /// shape.
 ///
 /// # Panics
-/// If there are fewer gradients than outputs.
+/// If they are not of one length.
 pub fn tanh_gradient(instructions: InstructionSet, output: &[f32], gradient: &[f32]) -> Vec<f32> {
+    assert_eq!(gradient.len(), output.len(), "values of the gradient");
     in_chunks(output.len(), PIECE_VALUES, |index, result| {
         let [output, gradient] = [output, gradient].map(|values| &values[index * PIECE_VALUES..][..result.len()]);
         instructions.run(TanhGradient { output, gradient, result });

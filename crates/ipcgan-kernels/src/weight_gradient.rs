@@ -21,7 +21,8 @@ const TASK_STEPS: usize = 96;
 /// the gradient of its output, both channels last.
 ///
 /// # Panics
-/// If the lengths do not match the shapes.
+/// If the lengths do not match the shapes, `shape` is not the shape of the output for an input of `input_shape`, or the
+/// groups do not divide the channels.
 pub fn weight_gradient(
     instructions: InstructionSet,
     algorithm: ConvAlgorithm,
@@ -31,6 +32,10 @@ pub fn weight_gradient(
 ) -> Vec<f32> {
     assert_eq!(input.len(), input_shape.num_elements(), "values of the input");
     assert_eq!(gradient.len(), shape.num_elements(), "values of the gradient");
+    let sides = [input_shape.height, input_shape.width].map(|side| params.output_side(side));
+    assert_eq!((shape.batch, [shape.height, shape.width]), (input_shape.batch, sides), "batch and sides of the output");
+    let divides = [shape.channels, input_shape.channels].iter().all(|count| count.is_multiple_of(params.groups));
+    assert!(divides, "{} inputs and {} outputs in {} groups", input_shape.channels, shape.channels, params.groups);
     let channels = [shape.channels, input_shape.channels / params.groups];
     let fast = algorithm == ConvAlgorithm::Winograd && supports_winograd(channels, params);
     if fast && winograd::is_faster(params.kernel, shape, WeightState::Raw) {

@@ -96,6 +96,36 @@ fn batch_norm_of_parts_and_its_gradients_agree_with_the_formula() {
     }
 }
 
+/// A batch of three images in two ghost batches.
+const UNEVEN: Nhwc = Nhwc { batch: 3, height: 1, width: 1, channels: 1 };
+
+fn uneven_norm() -> (BatchNormParams<'static>, BatchStatistics) {
+    let norm = BatchNormParams { gamma: &[1.0], beta: &[0.0], epsilon: 1e-3, chunks: 2, activation: Activation::None };
+    (norm, BatchStatistics { means: vec![0.0; 2], variances: vec![1.0; 2] })
+}
+
+#[test]
+#[should_panic(expected = "a batch of 3 does not divide into 2 ghost batches")]
+fn a_batch_norm_refuses_a_batch_that_does_not_divide_into_ghost_batches() {
+    let (norm, statistics) = uneven_norm();
+
+    norm.run(InstructionSet::best(), &[1.0; 3], UNEVEN, &statistics);
+}
+
+#[test]
+#[should_panic(expected = "a batch of 3 does not divide into 2 ghost batches")]
+fn gradients_of_a_batch_norm_refuse_a_batch_that_does_not_divide_into_ghost_batches() {
+    let (norm, statistics) = uneven_norm();
+
+    norm.gradients(InstructionSet::best(), &[1.0; 3], &[1.0; 3], UNEVEN, &statistics);
+}
+
+#[test]
+#[should_panic(expected = "a batch of 3 does not divide into 0 ghost batches")]
+fn statistics_refuse_zero_ghost_batches() {
+    BatchStatistics::new(InstructionSet::best(), &[1.0; 3], UNEVEN, 0);
+}
+
 #[test]
 fn statistics_of_many_values_far_from_zero_are_accurate() {
     let mut random = Pcg64Mcg::seed_from_u64(2);

@@ -23,7 +23,7 @@ impl BatchNormParams<'_> {
     /// Gradients of the batch norm, from its input and the gradient of its output, both in `shape`.
     ///
     /// # Panics
-    /// If the lengths do not match the shapes and statistics.
+    /// If `chunks` is zero or does not divide the batch, or the lengths do not match the shapes and statistics.
     pub fn gradients(
         &self,
         instructions: InstructionSet,

@@ -44,9 +44,9 @@ impl BatchStatistics {
     /// Statistics of the values of `shape`, in each of `chunks` equal parts of the batch.
     ///
     /// # Panics
-    /// If the batch is not a multiple of `chunks`, or `input` does not hold the values of `shape`.
+    /// If `chunks` is zero or does not divide the batch, or `input` does not hold the values of `shape`.
     pub fn new(instructions: InstructionSet, input: &[f32], shape: Nhwc, chunks: usize) -> Self {
-        assert!(shape.batch.is_multiple_of(chunks), "a batch of {} in {chunks} parts", shape.batch);
+        assert_divides(chunks, shape);
         assert_eq!(input.len(), shape.num_elements(), "values of the input");
         let channels = shape.channels;
         let (mut means, mut variances) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ impl BatchNormParams<'_> {
     /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`, in the shape of the input.
     ///
     /// # Panics
-    /// If the lengths do not match the shapes and statistics.
+    /// If `chunks` is zero or does not divide the batch, or the lengths do not match the shapes and statistics.
     pub fn run(
         &self,
         instructions: InstructionSet,
@@ -101,6 +101,7 @@ impl BatchNormParams<'_> {
     }
 
     fn check<const N: usize>(&self, values: [&[f32]; N], shape: Nhwc, statistics: &BatchStatistics) {
+        assert_divides(self.chunks, shape);
         assert!(values.iter().all(|values| values.len() == shape.num_elements()), "values of the maps");
         assert_eq!([self.gamma.len(), self.beta.len()], [shape.channels; 2], "factors and shifts of the channels");
         let [means, variances] = [&statistics.means, &statistics.variances].map(Vec::len);
@@ -132,6 +133,11 @@ pub fn channel_sums(instructions: InstructionSet, values: &[f32], channels: usiz
         values.par_chunks(piece_values(channels)).map(|values| instructions.run(Sums { values, channels })).collect();
     let total = |channel: usize| pieces.iter().map(|sums| f64::from(sums[channel])).sum::<f64>();
     (0..channels).map(|channel| total(channel) as f32).collect()
+}
+
+fn assert_divides(chunks: usize, shape: Nhwc) {
+    let divides = chunks > 0 && shape.batch.is_multiple_of(chunks);
+    assert!(divides, "a batch of {} does not divide into {chunks} ghost batches", shape.batch);
 }
 
 fn piece_values(channels: usize) -> usize {

@@ -29,11 +29,17 @@ use spec::{BatchNormOutput, BatchNormSpec};
 /// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 ///
 /// `[batch, channels, height, width]` to the same shape.
+///
+/// # Panics
+/// If, in training, `pass.chunks` is zero or does not divide the batch.
 pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
     let learns = x.device().is_autodiff() && layer.training.is_enabled();
     if !learns {
         return activate(layer.forward(x), activation);
     }
+    let ([batch, ..], chunks) = (x.dims(), pass.chunks);
+    let divides = chunks > 0 && batch.is_multiple_of(chunks);
+    assert!(divides, "a batch of {batch} does not divide into {chunks} ghost batches");
     match engine(&x) {
         Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => by_kernels(layer, x, pass, activation),
         _ => activate(by_burn(layer, x, pass), activation),
@@ -164,6 +170,15 @@ mod tests {
         let running = [&layer.running_mean, &layer.running_var].map(|running| running.value_sync().without_autodiff());
         let [mean, variance] = running;
         [output.inner().flatten(0, 3), x.grad(&gradients).unwrap().flatten(0, 3), mean, variance]
+    }
+
+    #[test]
+    #[should_panic(expected = "a batch of 3 does not divide into 2 ghost batches")]
+    fn a_batch_that_does_not_divide_into_ghost_batches_is_refused() {
+        let layer = BatchNormConfig::new(1).init(&Device::flex().autodiff());
+        let x = Tensor::<4>::ones([3, 1, 2, 2], &Device::flex()).autodiff();
+
+        batch_norm(&layer, x, BatchNormPass { chunks: 2, momentum: 0.1 }, Activation::None);
     }
 
     #[test]

@@ -24,7 +24,12 @@ use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 /// all pixels; conditions have no gradient.
 ///
 /// `[batch, channels, height, width]` and `[outputs, conditions]` to `[outputs, channels + conditions, height, width]`.
+///
+/// # Panics
+/// If the batch does not divide into the parts of `gather`.
 pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, conditions: Tensor<2>) -> Tensor<4> {
+    let ([batch, ..], parts) = (features.dims(), gather.parts);
+    assert!(parts > 0 && batch.is_multiple_of(parts), "a batch of {batch} does not divide into {parts} parts");
     match engine(&features) {
         Engine::Cpu(_) | Engine::Gpu if features.dtype() == DType::F32 => {
             let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());

@@ -25,7 +25,12 @@ pub(crate) struct Target {
 }
 
 /// Weighted sum over the equal parts of the batch of their mean squared differences from their targets, `[1]`.
+///
+/// # Panics
+/// If there are no parts, or the batch does not divide into them.
 pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
+    let [batch, ..] = x.dims();
+    assert!(N > 0 && batch.is_multiple_of(N), "a batch of {batch} does not divide into {N} parts");
     match engine(&x) {
         Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => {
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
@@ -117,5 +122,20 @@ impl Backward<Flex, 1> for MeanSquaredErrorBackward {
             }
             gradients.register::<Flex>(node.id, nhwc_tensor(grad_x, x.shape));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a batch of 3 does not divide into 2 parts")]
+    fn a_batch_that_does_not_divide_into_parts_is_refused() {
+        let x = Tensor::<4>::ones([3, 1, 2, 2], &Device::flex());
+
+        weighted_squared_error(x, [Target { value: 1.0, weight: 0.5 }, Target { value: 0.0, weight: 0.5 }]);
     }
 }

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::lanes::{load, store};
-use crate::output::{PIECE_VALUES, in_chunks};
+use crate::output::{TASK_VALUES, in_chunks};
 use crate::{Activation, InstructionSet};
 
 /// Gradient with respect to the input of an activation, from its output and the gradient of the output, which are of
@@ -18,8 +18,8 @@ pub fn activation_gradient(
     gradient: &[f32],
 ) -> Vec<f32> {
     assert_eq!(gradient.len(), output.len(), "values of the gradient");
-    in_chunks(output.len(), PIECE_VALUES, |index, result| {
-        let [output, gradient] = [output, gradient].map(|values| &values[index * PIECE_VALUES..][..result.len()]);
+    in_chunks(output.len(), TASK_VALUES, |index, result| {
+        let [output, gradient] = [output, gradient].map(|values| &values[index * TASK_VALUES..][..result.len()]);
         instructions.run(ActivationGradient { output, gradient, slope: activation.slope(), result });
     })
 }
@@ -30,9 +30,9 @@ pub fn activation_gradient(
 /// If `source` is not of the length of `head`.
 pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) -> Vec<f32> {
     assert!(source.is_none_or(|source| source.len() == head.len()), "values of the source");
-    in_chunks(head.len(), PIECE_VALUES, |index, result| {
-        let piece = |values| -> &[f32] { &<[f32]>::split_at(values, index * PIECE_VALUES).1[..result.len()] };
-        let (head, source) = (piece(head), source.map(piece));
+    in_chunks(head.len(), TASK_VALUES, |index, result| {
+        let of_task = |values| -> &[f32] { &<[f32]>::split_at(values, index * TASK_VALUES).1[..result.len()] };
+        let (head, source) = (of_task(head), source.map(of_task));
         instructions.run(Tanh { head, source, result });
     })
 }
@@ -44,8 +44,8 @@ pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) 
 /// If they are not of one length.
 pub fn tanh_gradient(instructions: InstructionSet, output: &[f32], gradient: &[f32]) -> Vec<f32> {
     assert_eq!(gradient.len(), output.len(), "values of the gradient");
-    in_chunks(output.len(), PIECE_VALUES, |index, result| {
-        let [output, gradient] = [output, gradient].map(|values| &values[index * PIECE_VALUES..][..result.len()]);
+    in_chunks(output.len(), TASK_VALUES, |index, result| {
+        let [output, gradient] = [output, gradient].map(|values| &values[index * TASK_VALUES..][..result.len()]);
         instructions.run(TanhGradient { output, gradient, result });
     })
 }

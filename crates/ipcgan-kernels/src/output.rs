@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 /// Elements of a task: few enough that a second pass over them hits the cache.
-pub(crate) const PIECE_VALUES: usize = 1 << 14;
+pub(crate) const TASK_VALUES: usize = 1 << 14;
 
 /// Replaces the contents of `values` by `length` values; `task(index, chunk)` writes each chunk of `chunk` values.
 ///

@@ -154,7 +154,7 @@ impl WithSimd for PoolRow<'_> {
 const RADIUS: usize = 2;
 
 /// Number of pixels of a task.
-const PIECE_PIXELS: usize = 64;
+const TASK_PIXELS: usize = 64;
 
 /// Local response norm over five neighbouring channels: `x / (1 + alpha * sum of squares)^0.75`, with `alpha` of at
 /// least 0; the channels of each pixel of `input` are side by side.
@@ -165,8 +165,8 @@ const PIECE_PIXELS: usize = 64;
 /// If `input` does not consist of whole pixels.
 pub fn local_response_norm(instructions: InstructionSet, input: &[f32], channels: usize, alpha: f32) -> Vec<f32> {
     assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
-    in_chunks(input.len(), PIECE_PIXELS * channels, |piece, output| {
-        let input = &input[piece * PIECE_PIXELS * channels..];
+    in_chunks(input.len(), TASK_PIXELS * channels, |task, output| {
+        let input = &input[task * TASK_PIXELS * channels..];
         instructions.run(LocalResponseNorm { input, channels, alpha, output });
     })
 }
@@ -185,8 +185,8 @@ pub fn local_response_norm_gradient(
 ) -> Vec<f32> {
     assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
     assert_eq!(gradient.len(), input.len(), "values of the gradient");
-    in_chunks(input.len(), PIECE_PIXELS * channels, |piece, result| {
-        let [input, gradient] = [input, gradient].map(|values| &values[piece * PIECE_PIXELS * channels..]);
+    in_chunks(input.len(), TASK_PIXELS * channels, |task, result| {
+        let [input, gradient] = [input, gradient].map(|values| &values[task * TASK_PIXELS * channels..]);
         instructions.run(LocalResponseNormGradient { input, gradient, channels, alpha, result });
     })
 }

@@ -159,7 +159,7 @@ impl Discriminator {
         let x = concat_conditions(features, gather, conditions(Tensor::cat(age_groups, 0), self.age_groups));
         let [_, conditional @ ..] = self.layers();
         let pass = Pass::one_batch(self.precision);
-        layers::forward(&conditional, x, Pass { norm: BatchNormPass { chunks: N, ..pass.norm }, ..pass })
+        layers::forward(&conditional, x, Pass { norm: BatchNormPass { ghost_batches: N, ..pass.norm }, ..pass })
     }
 
     /// The network, computing in `precision`. Weights files and checkpoints do not store it.

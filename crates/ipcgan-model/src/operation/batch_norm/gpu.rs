@@ -85,10 +85,10 @@ impl SavedForBackward {
         running: [CubeTensor; 2],
         spec: BatchNormSpec,
     ) -> (Self, CubeTensor, [CubeTensor; 2]) {
-        let BatchNormSpec { epsilon, pass: BatchNormPass { chunks, momentum }, activation } = spec;
+        let BatchNormSpec { epsilon, pass: BatchNormPass { ghost_batches, momentum }, activation } = spec;
         let shape @ [batch, channels, height, width] = dims::<Cube, 4>(&x);
         let x = kernel::contiguous(channels_last::<Cube>(x));
-        let blocks = Blocks::new(&x.client, chunks, batch * height * width / chunks, channels);
+        let blocks = Blocks::new(&x.client, ghost_batches, batch * height * width / ghost_batches, channels);
         let [gamma, beta, mean, variance] =
             [gamma, beta, running[0].clone(), running[1].clone()].map(kernel::contiguous);
         let (statistics, running) = statistics(&x, gamma, [mean, variance], &blocks, [epsilon, momentum as f32]);
@@ -136,7 +136,7 @@ mod tests {
         running: [Tensor<1>; 2],
     }
 
-    /// Results of two steps of `layer` on two parts of `maps`, with the gradients of the second step.
+    /// Results of two steps of `layer` on two ghost batches of `maps`, with the gradients of the second step.
     fn found(device: &Device, maps: &Tensor<4>, weights: &Tensor<4>, activation: Activation) -> Found {
         let [_, channels, ..] = maps.dims();
         let plain = device;
@@ -148,7 +148,7 @@ mod tests {
         let layer = BatchNormConfig::new(channels).with_epsilon(1e-3).init(&device);
         let layer = BatchNorm { gamma: of_channels(0.3), beta: of_channels(-0.1), ..layer };
         let x = maps.clone().to_device(plain).autodiff().require_grad();
-        let pass = norm_layer::BatchNormPass { chunks: 2, momentum: layer.momentum };
+        let pass = norm_layer::BatchNormPass { ghost_batches: 2, momentum: layer.momentum };
         norm_layer::batch_norm(&layer, x.clone(), pass, activation);
         let output = norm_layer::batch_norm(&layer, x.clone(), pass, activation);
         let gradients = (output.clone() * weights.clone().to_device(plain).autodiff()).sum().backward();
@@ -211,7 +211,7 @@ mod tests {
         };
         let spec = BatchNormSpec {
             epsilon: 1e-3,
-            pass: BatchNormPass { chunks: 2, momentum: 0.1 },
+            pass: BatchNormPass { ghost_batches: 2, momentum: 0.1 },
             activation: Activation::Relu,
         };
         let (x, gradient) = (permuted(x.clone()), permuted(x));

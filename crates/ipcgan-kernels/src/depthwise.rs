@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::lanes::load;
 use crate::output::fill_in_chunks;
@@ -31,9 +32,10 @@ impl Depthwise {
         let places = (0..taps).flat_map(|tap| (0..channels).map(move |channel| channel * taps + tap));
         Self { instructions, params: *params, weights: places.map(|place| weights[place]).collect() }
     }
+}
 
-    /// The output's values, for an output of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for Depthwise {
+    fn run(
         &self,
         input: &[f32],
         shape: Nhwc,
@@ -49,6 +51,9 @@ impl Depthwise {
             self.instructions.run(Row { depthwise: self, image, shape, y, start, output, epilogue });
         });
     }
+
+    /// They are not in the buffer pool.
+    fn make_owned(&mut self) {}
 }
 
 /// A row of the output.

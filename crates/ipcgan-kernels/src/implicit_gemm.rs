@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::output::fill_in_chunks;
 use crate::padded_region::PaddedRegion;
@@ -138,14 +139,10 @@ impl ImplicitGemm {
             phases: phases.map(phase).collect(),
         }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.phases.iter_mut().flat_map(|phase| &mut phase.panels).for_each(Panels::make_owned);
-    }
-
-    /// The output's values, for an output of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for ImplicitGemm {
+    fn run(
         &self,
         input: &[f32],
         input_shape: Nhwc,
@@ -171,6 +168,10 @@ impl ImplicitGemm {
                 });
             });
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.phases.iter_mut().flat_map(|phase| &mut phase.panels).for_each(Panels::make_owned);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::output::fill_in_chunks;
 use crate::panels::{Panel, Panels, Sink, Windows};
@@ -31,14 +32,11 @@ impl PointwiseConv {
             Panels::new(instructions, outputs, [1, inputs], |output, _, input| weights[output * inputs + input]);
         Self { instructions, inputs, outputs, panels }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.panels.make_owned();
-    }
-
-    /// The output's values.
-    pub(crate) fn run(&self, input: &[f32], shape: Nhwc, epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
+impl PackedWeights for PointwiseConv {
+    /// Height and width of the output are those of the input.
+    fn run(&self, input: &[f32], shape: Nhwc, _: [usize; 2], epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
         let starts: Vec<usize> = (0..TASK_PIXELS).map(|pixel| pixel * self.inputs).collect();
         let chunk = TASK_PIXELS * self.outputs;
         fill_in_chunks(output, shape.pixels() * self.outputs, chunk, |index, output| {
@@ -46,6 +44,10 @@ impl PointwiseConv {
             let input = &input[index * TASK_PIXELS * self.inputs..];
             self.instructions.run(Task { layer: self, input, starts, start: index * chunk, output, epilogue });
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.panels.make_owned();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Transposed convolution with few output channels, as a sub-pixel convolution.
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::implicit_gemm::ImplicitGemm;
 use crate::output::fill_in_chunks;
@@ -53,14 +54,10 @@ impl SubPixel {
         );
         Self { sub_pixels, stride, channels: inputs }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.sub_pixels.make_owned();
-    }
-
-    /// The result's values, for a result of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for SubPixel {
+    fn run(
         &self,
         input: &[f32],
         input_shape: Nhwc,
@@ -84,5 +81,9 @@ impl SubPixel {
                 }
             }
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.sub_pixels.make_owned();
     }
 }

@@ -11,6 +11,7 @@ mod weights;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::lanes::{load, store};
 use crate::output::fill_in_chunks;
@@ -122,27 +123,7 @@ impl Winograd {
         Self { instructions, kernel: params.kernel, pad_before, inputs, outputs, panels }
     }
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.panels.iter_mut().for_each(Panels::make_owned);
-    }
-
-    /// The output's values, for an output of `sides` (height and width).
-    pub(crate) fn run(
-        &self,
-        input: &[f32],
-        input_shape: Nhwc,
-        sides: [usize; 2],
-        epilogue: &Epilogue<'_>,
-        output: &mut Vec<f32>,
-    ) {
-        match self.kernel {
-            3 => self.run_with::<6>(input, input_shape, sides, epilogue, output),
-            4 => self.run_with::<7>(input, input_shape, sides, epilogue, output),
-            kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
-        }
-    }
-
+    /// [`PackedWeights::run`] with tiles of side `A`.
     fn run_with<const A: usize>(
         &self,
         input: &[f32],
@@ -195,6 +176,20 @@ impl Winograd {
             self.instructions.run(Multiply { windows, panels, position, outputs: self.outputs, products });
         });
         products
+    }
+}
+
+impl PackedWeights for Winograd {
+    fn run(&self, input: &[f32], input_shape: Nhwc, sides: [usize; 2], epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
+        match self.kernel {
+            3 => self.run_with::<6>(input, input_shape, sides, epilogue, output),
+            4 => self.run_with::<7>(input, input_shape, sides, epilogue, output),
+            kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
+        }
+    }
+
+    fn make_owned(&mut self) {
+        self.panels.iter_mut().for_each(Panels::make_owned);
     }
 }
 

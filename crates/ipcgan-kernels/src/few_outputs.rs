@@ -56,8 +56,8 @@ impl PackedWeights for FewOutputs {
             let columns = &columns[row * wide * kernel * outputs..];
             for (pixel, values) in output.chunks_exact_mut(outputs).enumerate() {
                 for column in 0..kernel {
-                    let place = ((pixel + column) * kernel + column) * outputs;
-                    for (value, part) in values.iter_mut().zip(&columns[place..place + outputs]) {
+                    let offset = ((pixel + column) * kernel + column) * outputs;
+                    for (value, part) in values.iter_mut().zip(&columns[offset..offset + outputs]) {
                         *value += part;
                     }
                 }

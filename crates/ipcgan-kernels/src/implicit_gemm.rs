@@ -118,12 +118,12 @@ impl ImplicitGemm {
             |taps: Taps, index: usize| (taps.phase + params.pad_before) % stride + stride * (taps.count - 1 - index);
         let phase = |(row, column): (usize, usize)| {
             let (rows, columns) = (taps(row), taps(column));
-            let places: Vec<usize> = (0..rows.count * columns.count)
+            let kernel_taps: Vec<usize> = (0..rows.count * columns.count)
                 .map(|index| tap(rows, index / columns.count) * kernel + tap(columns, index % columns.count))
                 .collect();
             let panels = |group: usize| {
-                Panels::new(instructions, inputs, [places.len(), outputs], |input, index, output| {
-                    weights[((group * outputs + output) * inputs + input) * kernel * kernel + places[index]]
+                Panels::new(instructions, inputs, [kernel_taps.len(), outputs], |input, index, output| {
+                    weights[((group * outputs + output) * inputs + input) * kernel * kernel + kernel_taps[index]]
                 })
             };
             Phase { rows, columns, panels: (0..params.groups).map(panels).collect() }
@@ -225,11 +225,11 @@ impl Task<'_> {
         let pixels = (0..rows * columns).map(|index| (index / columns, index % columns));
         let starts: Vec<usize> =
             pixels.clone().map(|(row, column)| (row * region.width + column) * input_stride * inputs).collect();
-        let place = |(row, column): (usize, usize)| {
+        let offset = |(row, column): (usize, usize)| {
             let (y, x) = (row * output_stride + phase.rows.phase, column * output_stride + phase.columns.phase);
             (y * self.width + x) * channels + group * outputs
         };
-        let places: Vec<usize> = pixels.map(place).collect();
+        let offsets: Vec<usize> = pixels.map(offset).collect();
         let (start, epilogue, output) = (self.start, self.epilogue, &mut *self.output);
         let mut scratch = Scratch::new(region.height * region.width * inputs);
         region.copy(self.image, self.input_shape, group * inputs..(group + 1) * inputs, &mut scratch);
@@ -239,17 +239,17 @@ impl Task<'_> {
             row_stride: region.width * inputs,
             run: phase.columns.count * inputs,
         };
-        let mut placed = Placed { places: &places, channel: group * outputs, start, output, epilogue };
+        let mut sink = OutputSink { offsets: &offsets, channel: group * outputs, start, output, epilogue };
         for panel in phase.panels[group].of_matrix(0) {
-            windows.multiply(simd, &panel, &mut placed);
+            windows.multiply(simd, &panel, &mut sink);
         }
     }
 }
 
 /// Stores the sums of each pixel in the output.
-struct Placed<'a> {
+struct OutputSink<'a> {
     /// Where the channels of each pixel begin in `output`.
-    places: &'a [usize],
+    offsets: &'a [usize],
     /// First channel of the group.
     channel: usize,
     /// Where `output` begins in the whole output.
@@ -258,11 +258,11 @@ struct Placed<'a> {
     epilogue: &'a Epilogue<'a>,
 }
 
-impl Sink for Placed<'_> {
+impl Sink for OutputSink<'_> {
     #[inline(always)]
     fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
-        let place = self.places[pixel] + panel.first;
-        let values = &mut self.output[place..place + panel.outputs];
-        self.epilogue.store(simd, sums, self.channel + panel.first, values, self.start + place);
+        let offset = self.offsets[pixel] + panel.first;
+        let values = &mut self.output[offset..offset + panel.outputs];
+        self.epilogue.store(simd, sums, self.channel + panel.first, values, self.start + offset);
     }
 }

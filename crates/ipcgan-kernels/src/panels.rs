@@ -82,8 +82,8 @@ impl Panels {
         self.data = self.data.owned();
     }
 
-    /// Distance between the matrices in a panel of `width` outputs: not a power of two, because the same place in all
-    /// of them would then map to the same few cache sets.
+    /// Distance between the matrices in a panel of `width` outputs: not a power of two, because the same element
+    /// of all of them would then map to the same few cache sets.
     pub(crate) fn stride(matrices: usize, steps: usize, width: usize) -> usize {
         if matrices == 1 { steps * width } else { steps * width + 16 }
     }

@@ -71,26 +71,26 @@ impl WithSimd for Task<'_> {
         let Self { layer: PointwiseConv { inputs, outputs, panels, .. }, input, starts, start, output, epilogue } =
             self;
         let windows = Windows { input, starts, row_stride: 0, run: *inputs };
-        let mut placed = Placed { outputs: *outputs, start, output, epilogue };
+        let mut sink = OutputSink { outputs: *outputs, start, output, epilogue };
         for panel in panels.of_matrix(0) {
-            windows.multiply(simd, &panel, &mut placed);
+            windows.multiply(simd, &panel, &mut sink);
         }
     }
 }
 
-/// Puts the sums of each pixel in its place.
-struct Placed<'a> {
+/// Stores the sums of each pixel in the output.
+struct OutputSink<'a> {
     outputs: usize,
     start: usize,
     output: &'a mut [f32],
     epilogue: &'a Epilogue<'a>,
 }
 
-impl Sink for Placed<'_> {
+impl Sink for OutputSink<'_> {
     #[inline(always)]
     fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
-        let place = pixel * self.outputs + panel.first;
-        let values = &mut self.output[place..place + panel.outputs];
-        self.epilogue.store(simd, sums, panel.first, values, self.start + place);
+        let offset = pixel * self.outputs + panel.first;
+        let values = &mut self.output[offset..offset + panel.outputs];
+        self.epilogue.store(simd, sums, panel.first, values, self.start + offset);
     }
 }

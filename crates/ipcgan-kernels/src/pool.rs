@@ -100,15 +100,15 @@ impl WithSimd for PoolGradient<'_> {
             let (y, x) = (pixel / output_shape.width * STRIDE, pixel % output_shape.width * STRIDE);
             for first in (0..channels).step_by(S::F32_LANES) {
                 let count = S::F32_LANES.min(channels - first);
-                let place = pixel * channels + first;
-                let (output, gradient) = (&output[place..place + count], &gradient[place..place + count]);
+                let offset = pixel * channels + first;
+                let (output, gradient) = (&output[offset..offset + count], &gradient[offset..offset + count]);
                 // The first of several equal maxima takes the gradient, which is zero for the others.
                 let (output, mut gradient) = (load(simd, output), load(simd, gradient));
                 for y in y..(y + pooling.kernel).min(shape.height) {
                     for x in x..(x + pooling.kernel).min(shape.width) {
-                        let place = (y * shape.width + x) * channels + first;
-                        let hit = simd.equal_f32s(load(simd, &input[place..place + count]), output);
-                        let result = &mut result[place..place + count];
+                        let offset = (y * shape.width + x) * channels + first;
+                        let hit = simd.equal_f32s(load(simd, &input[offset..offset + count]), output);
+                        let result = &mut result[offset..offset + count];
                         let taken = simd.select_f32s(hit, gradient, simd.splat_f32s(0.0));
                         store(simd, result, simd.add_f32s(load(simd, result), taken));
                         gradient = simd.select_f32s(hit, simd.splat_f32s(0.0), gradient);

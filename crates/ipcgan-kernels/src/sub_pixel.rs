@@ -74,10 +74,10 @@ impl PackedWeights for SubPixel {
             let row = (image * rows + y / stride) * columns;
             for (x, values) in output.chunks_exact_mut(channels).enumerate() {
                 let pixel = (y % stride) * stride + x % stride;
-                let place = ((row + x / stride) * stride * stride + pixel) * channels;
+                let offset = ((row + x / stride) * stride * stride + pixel) * channels;
                 for (channel, value) in values.iter_mut().enumerate() {
                     let position = (line * width + x) * channels + channel;
-                    *value = epilogue.apply(sub_pixels[place + channel], channel, position);
+                    *value = epilogue.apply(sub_pixels[offset + channel], channel, position);
                 }
             }
         });

@@ -160,8 +160,8 @@ impl Pass<'_> {
                 let width = sums.len() / if self.swapped { outputs } else { part.length };
                 for step in 0..part.length {
                     let (column, input) = ((part.first + step) / inputs, (part.first + step) % inputs);
-                    let place = if self.swapped { output * width + step } else { step * width + output };
-                    weights[(input * kernel + part.row) * kernel + column] = sums[place];
+                    let offset = if self.swapped { output * width + step } else { step * width + output };
+                    weights[(input * kernel + part.row) * kernel + column] = sums[offset];
                 }
             }
         });

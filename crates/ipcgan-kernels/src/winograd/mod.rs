@@ -193,8 +193,8 @@ impl PackedWeights for Winograd {
     }
 }
 
-/// Distance between planes of `values` values: not a power of two, because the same place in all planes would then map
-/// to the same few cache sets.
+/// Distance between planes of `values` values: not a power of two, because the same element of all planes would then
+/// map to the same few cache sets.
 fn plane(values: usize) -> usize {
     values.next_multiple_of(16) + 80
 }
@@ -272,10 +272,10 @@ impl<const A: usize> WithSimd for InverseTransform<'_, A> {
                 let outputs = transform::<S, Output, OUTPUTS, A>(simd, &products);
                 for (y, row) in outputs.iter().enumerate().take(height) {
                     for (x, vector) in row.iter().enumerate().take(width - left) {
-                        let place = (y * width + left + x) * channels + self.channel + first;
-                        let output = &mut self.output[place..place + last - first];
+                        let offset = (y * width + left + x) * channels + self.channel + first;
+                        let output = &mut self.output[offset..offset + last - first];
                         let vector = std::slice::from_ref(vector);
-                        self.epilogue.store(simd, vector, self.channel + first, output, self.start + place);
+                        self.epilogue.store(simd, vector, self.channel + first, output, self.start + offset);
                     }
                 }
             }

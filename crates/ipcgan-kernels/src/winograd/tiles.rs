@@ -36,7 +36,7 @@ impl Tiles {
     }
 
     /// Image, row and column of a tile.
-    fn place(self, tile: usize) -> [usize; 3] {
+    fn coordinates(self, tile: usize) -> [usize; 3] {
         [tile / (self.rows * self.columns), tile / self.columns % self.rows, tile % self.columns]
     }
 }
@@ -132,13 +132,13 @@ impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, 
         let Source { values, channel, channels, .. } = self.source;
         let count = self.values.len() / (P * P * channels);
         for tile in 0..count {
-            let places = self.source.places::<Q>(self.tiles.place(self.first + tile));
+            let offsets = self.source.pixel_offsets::<Q>(self.tiles.coordinates(self.first + tile));
             for first in (0..channels).step_by(S::F32_LANES) {
                 let last = channels.min(first + S::F32_LANES);
                 let mut inputs = [[simd.splat_f32s(0.0); Q]; Q];
-                for (inputs, places) in inputs.as_flattened_mut().iter_mut().zip(places.as_flattened()) {
-                    if let &Some(place) = places {
-                        *inputs = load(simd, &values[place + channel + first..place + channel + last]);
+                for (inputs, offset) in inputs.as_flattened_mut().iter_mut().zip(offsets.as_flattened()) {
+                    if let &Some(offset) = offset {
+                        *inputs = load(simd, &values[offset + channel + first..offset + channel + last]);
                     }
                 }
                 let transformed = transform::<S, T, P, Q>(simd, &inputs);
@@ -152,8 +152,8 @@ impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, 
 }
 
 impl Source<'_> {
-    /// Indices of the pixels of a tile in `values`; `None` for pixels outside the maps.
-    fn places<const Q: usize>(&self, [image, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
+    /// Where the channels of each pixel of a tile begin in `values`; `None` for pixels outside the feature maps.
+    fn pixel_offsets<const Q: usize>(&self, [image, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
         let inside = |index: usize, offset: usize, limit: usize| {
             (index * OUTPUTS + offset).checked_sub(self.pad_before).filter(|&position| position < limit)
         };

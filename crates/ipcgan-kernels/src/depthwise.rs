@@ -68,7 +68,7 @@ struct Row<'a> {
     epilogue: &'a Epilogue<'a>,
 }
 
-/// The taps of a window that meet the input, along one axis.
+/// The taps of a kernel that meet the input, along one axis.
 #[derive(Clone, Copy)]
 struct Taps {
     /// The first of them.
@@ -98,7 +98,7 @@ impl WithSimd for Row<'_> {
         let params = self.depthwise.params;
         let rows = Taps::of(&params, self.y, height);
         let outputs = self.output.len() / channels;
-        // Outputs whose windows are inside the input.
+        // Outputs whose patches are inside the input.
         let inner = if params.stride == 1 && params.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
             params.pad_before.min(outputs)
                 ..(width + params.pad_before).saturating_sub(2).clamp(params.pad_before, outputs)
@@ -138,7 +138,7 @@ impl Row<'_> {
         }
     }
 
-    /// Output pixels whose 3x3 windows are inside the input, for whole vectors of channels: the weights of a vector
+    /// Output pixels whose 3x3 patches are inside the input, for whole vectors of channels: the weights of a vector
     /// stay in registers.
     #[inline(always)]
     fn inner<S: Simd>(&mut self, simd: S, pixels: Range<usize>, rows: Taps) {

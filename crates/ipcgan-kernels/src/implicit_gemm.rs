@@ -7,7 +7,7 @@ use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::output::fill_in_chunks;
 use crate::padded_region::PaddedRegion;
-use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::panels::{Panel, Panels, Patches, Sink};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
@@ -26,8 +26,9 @@ const MIN_PIXELS: usize = 48;
 pub(crate) struct ImplicitGemm {
     instructions: InstructionSet,
     groups: usize,
-    /// Channels of a group.
+    /// Input channels of a group.
     inputs: usize,
+    /// Output channels of a group.
     outputs: usize,
     input_stride: usize,
     output_stride: usize,
@@ -42,9 +43,9 @@ struct Phase {
     panels: Vec<Panels>,
 }
 
-/// Inputs of the outputs of one phase, along one axis: output `phase + output_stride * j` depends on `count` inputs
-/// from
-/// `first + input_stride * j` on.
+/// Inputs of the outputs of one phase, along one axis.
+///
+/// Output `phase + output_stride * j` depends on `count` inputs from `first + input_stride * j` on.
 #[derive(Clone, Copy, Debug)]
 struct Taps {
     phase: usize,
@@ -97,8 +98,8 @@ impl ImplicitGemm {
         Self { instructions, groups: 1, inputs, outputs, input_stride: 1, output_stride: 1, phases: vec![phase] }
     }
 
-    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: from maps of
-    /// its output to maps of its input.
+    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: from the shape of its
+    /// output to the shape of its input.
     pub(crate) fn adjoint(
         instructions: InstructionSet,
         weights: &[f32],
@@ -233,7 +234,7 @@ impl Task<'_> {
         let (start, epilogue, output) = (self.start, self.epilogue, &mut *self.output);
         let mut scratch = Scratch::new(region.height * region.width * inputs);
         region.copy(self.image, self.input_shape, group * inputs..(group + 1) * inputs, &mut scratch);
-        let windows = Windows {
+        let patches = Patches {
             input: &scratch,
             starts: &starts,
             row_stride: region.width * inputs,
@@ -241,7 +242,7 @@ impl Task<'_> {
         };
         let mut sink = OutputSink { offsets: &offsets, channel: group * outputs, start, output, epilogue };
         for panel in phase.panels[group].of_matrix(0) {
-            windows.multiply(simd, &panel, &mut sink);
+            patches.multiply(simd, &panel, &mut sink);
         }
     }
 }

@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::output::fill_in_chunks;
-use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::panels::{Panel, Panels, Patches, Sink};
 use crate::{ConvParams, InstructionSet, Nhwc};
 
 /// Pixels that a task computes.
@@ -70,10 +70,10 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { layer: PointwiseConv { inputs, outputs, panels, .. }, input, starts, start, output, epilogue } =
             self;
-        let windows = Windows { input, starts, row_stride: 0, run: *inputs };
+        let patches = Patches { input, starts, row_stride: 0, run: *inputs };
         let mut sink = OutputSink { outputs: *outputs, start, output, epilogue };
         for panel in panels.of_matrix(0) {
-            windows.multiply(simd, &panel, &mut sink);
+            patches.multiply(simd, &panel, &mut sink);
         }
     }
 }

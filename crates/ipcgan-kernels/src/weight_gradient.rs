@@ -49,7 +49,7 @@ pub fn weight_gradient(
     pass.assembled(&parts, &sums)
 }
 
-/// The input, padded with zeros to exactly the size that the windows cover.
+/// The input, padded with zeros to exactly the size that the patches cover.
 fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &ConvParams) -> (Cow<'a, [f32]>, Nhwc) {
     let extent = |side: usize| (side - 1) * params.stride + params.kernel;
     let (height, width) = (extent(shape.height), extent(shape.width));
@@ -67,20 +67,20 @@ fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &Con
     (Cow::Owned(padded), padded_shape)
 }
 
-/// Contiguous values in one row of the windows of one group.
+/// Contiguous values in one row of the patches of one group.
 struct Part {
     group: usize,
     row: usize,
-    /// First value, as `column * inputs + input` with the column of the window and the input channel of the group.
+    /// First value, as `column * inputs + input` with the column of the patch and the input channel of the group.
     first: usize,
     length: usize,
-    /// Distance of the first value from the window's first pixel in that row.
+    /// Distance of the first value from the patch's first pixel in that row.
     offset: usize,
 }
 
 fn parts(channels: usize, params: &ConvParams) -> Vec<Part> {
     let inputs = channels / params.groups;
-    // The columns of a window are contiguous unless channels of other groups lie between them.
+    // The columns of a patch are contiguous unless channels of other groups lie between them.
     let (runs, run) = if params.groups == 1 { (1, params.kernel * inputs) } else { (params.kernel, inputs) };
     let mut parts = Vec::new();
     for group in 0..params.groups {

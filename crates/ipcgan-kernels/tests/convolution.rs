@@ -45,7 +45,7 @@ impl Case {
         }
     }
 
-    /// The windows and channels of the networks, on smaller maps.
+    /// The kernels and channels of the networks, on smaller feature maps.
     fn of_the_networks() -> Vec<Self> {
         let case = |side, inputs, outputs, [kernel, stride, pad_before, pad_after, groups]: [usize; 5]| Self {
             input: Nhwc { batch: 2, height: side, width: side, channels: inputs },

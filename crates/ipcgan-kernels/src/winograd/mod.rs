@@ -15,7 +15,7 @@ use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::lanes::{load, store};
 use crate::output::fill_in_chunks;
-use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::panels::{Panel, Panels, Patches, Sink};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 pub(crate) use gradient::weight_gradient;
@@ -59,8 +59,9 @@ pub(crate) struct Winograd {
     instructions: InstructionSet,
     kernel: usize,
     pad_before: usize,
-    /// Channels of a group.
+    /// Input channels of a group.
     inputs: usize,
+    /// Output channels of a group.
     outputs: usize,
     /// One for each group, each with a matrix for each position in a tile.
     panels: Vec<Panels>,
@@ -172,8 +173,8 @@ impl Winograd {
         let mut products = Scratch::new(positions * plane);
         products.par_chunks_mut(plane).enumerate().for_each(|(position, products)| {
             let starts = tiles.starts(position);
-            let windows = Windows { input: &tiles.values, starts: &starts, row_stride: 0, run: self.inputs };
-            self.instructions.run(Multiply { windows, panels, position, outputs: self.outputs, products });
+            let patches = Patches { input: &tiles.values, starts: &starts, row_stride: 0, run: self.inputs };
+            self.instructions.run(Multiply { patches, panels, position, outputs: self.outputs, products });
         });
         products
     }
@@ -200,7 +201,7 @@ fn plane(values: usize) -> usize {
 }
 
 struct Multiply<'a> {
-    windows: Windows<'a>,
+    patches: Patches<'a>,
     panels: &'a Panels,
     position: usize,
     outputs: usize,
@@ -214,7 +215,7 @@ impl WithSimd for Multiply<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut rows = ProductRows { outputs: self.outputs, products: self.products };
         for panel in self.panels.of_matrix(self.position) {
-            self.windows.multiply(simd, &panel, &mut rows);
+            self.patches.multiply(simd, &panel, &mut rows);
         }
     }
 }

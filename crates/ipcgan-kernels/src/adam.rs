@@ -46,6 +46,7 @@ impl Adam {
     }
 }
 
+/// [`Adam::update`] of one task.
 struct Update<'a> {
     adam: &'a Adam,
     values: &'a mut [f32],

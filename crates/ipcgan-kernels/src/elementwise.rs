@@ -50,6 +50,7 @@ pub fn tanh_gradient(instructions: InstructionSet, output: &[f32], gradient: &[f
     })
 }
 
+/// [`activation_gradient`] of one task.
 struct ActivationGradient<'a> {
     output: &'a [f32],
     gradient: &'a [f32],
@@ -72,6 +73,7 @@ impl WithSimd for ActivationGradient<'_> {
     }
 }
 
+/// [`tanh`] of one task.
 struct Tanh<'a> {
     head: &'a [f32],
     source: Option<&'a [f32]>,
@@ -101,6 +103,7 @@ impl WithSimd for Tanh<'_> {
     }
 }
 
+/// [`tanh_gradient`] of one task.
 struct TanhGradient<'a> {
     output: &'a [f32],
     gradient: &'a [f32],

@@ -101,6 +101,7 @@ fn parts(channels: usize, params: &ConvParams) -> Vec<Part> {
     parts
 }
 
+/// The operands of a weight gradient, with a padded input.
 struct Pass<'a> {
     input: &'a [f32],
     input_shape: Nhwc,

@@ -200,6 +200,7 @@ fn plane(values: usize) -> usize {
     values.next_multiple_of(16) + 80
 }
 
+/// The products of all tiles and panels at one position in a tile.
 struct Multiply<'a> {
     patches: Patches<'a>,
     panels: &'a Panels,

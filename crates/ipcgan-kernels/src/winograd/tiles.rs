@@ -10,10 +10,11 @@ use crate::lanes::{load, store};
 use crate::scratch::Scratch;
 use crate::{InstructionSet, Nhwc};
 
-/// Number of tiles that one task transforms; they are contiguous in memory.
+/// Number of tiles of a block: one task transforms them, and they are contiguous in memory.
 const BLOCK: usize = 16;
 
-/// Maximum number of blocks in a grid: few enough that the factors of the sums over it stay in cache.
+/// Maximum number of blocks in a grid. The micro-kernel of outer products reads the tiles of a grid many times, so they
+/// must fit the cache.
 const GRID: usize = 8;
 
 /// Numbers of tiles that cover feature maps with 4 x 4 outputs each.
@@ -63,7 +64,7 @@ pub(crate) struct TransformedTiles {
 }
 
 impl TransformedTiles {
-    /// Cuts `tiles` of `Q` times `Q` pixels from `source` and transforms them.
+    /// Cuts `tiles` of `Q x Q` pixels from `source` and transforms them to `P x P` positions by the `P x Q` matrix `T`.
     pub(crate) fn new<T: Transform<P, Q>, const P: usize, const Q: usize>(
         instructions: InstructionSet,
         source: Source<'_>,
@@ -115,6 +116,7 @@ pub(crate) struct Grid {
     pub(crate) sides: [usize; 2],
 }
 
+/// Cuts the tiles of one block and transforms them.
 struct Block<'a, T, const P: usize, const Q: usize> {
     source: Source<'a>,
     tiles: Tiles,

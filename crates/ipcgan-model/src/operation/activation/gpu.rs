@@ -29,13 +29,11 @@ pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -
     Tensor::from_dispatch(<Dispatch as GpuActivationOps>::sloped(x.into_dispatch(), slope))
 }
 
-/// Slope of the activation below zero. Not a negative one: then the output would not have the sign of the input.
+/// Slope of the activation below zero, if there is one. Not a negative one: then the output would not have the sign of
+/// the input.
 pub(in crate::operation) fn slope_of(activation: Activation) -> Option<f32> {
-    match activation {
-        Activation::None => None,
-        Activation::Relu => Some(0.0),
-        Activation::LeakyRelu(slope) => (slope >= 0.0).then_some(slope),
-    }
+    let slope = activation.slope();
+    (activation != Activation::None && slope >= 0.0).then_some(slope)
 }
 
 /// Activations on GPUs.

@@ -42,6 +42,6 @@ pub use judge::{AgeEstimator, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
 pub use operation::{
     CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, adam_update, can_adam_update, diversity,
-    ema_tensor_update, is_cpu, update_together,
+    ema_tensor_update, is_flex, update_together,
 };
 pub use yunet::Yunet;

@@ -14,11 +14,11 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::module::{Module, ModuleMapper, Param, RunningState};
 use burn::nn::BatchNorm;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use ipcgan_kernels::Activation;
 
 use super::activation::activate;
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use spec::{BatchNormOutput, BatchNormSpec};
 
 /// Applies `layer` to each ghost batch, then an activation; `pass.momentum` replaces the layer's momentum.
@@ -40,9 +40,9 @@ pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, a
     let ([batch, ..], ghost_batches) = (x.dims(), pass.ghost_batches);
     let divides = ghost_batches > 0 && batch.is_multiple_of(ghost_batches);
     assert!(divides, "a batch of {batch} does not divide into {ghost_batches} ghost batches");
-    match engine(&x) {
-        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => by_kernels(layer, x, pass, activation),
-        _ => activate(by_burn(layer, x, pass), activation),
+    match f32_engine([&x]) {
+        Engine::Cpu(_) | Engine::Gpu => by_kernels(layer, x, pass, activation),
+        Engine::Burn => activate(by_burn(layer, x, pass), activation),
     }
 }
 
@@ -159,8 +159,8 @@ mod tests {
     /// Tolerance for sums in another order, relative to the largest value.
     const TOLERANCE: f32 = 1e-5;
 
-    /// Output, gradient with respect to the input, and running statistics after `run` on two ghost batches of `maps` with
-    /// a momentum of 0.3.
+    /// Output, gradient with respect to the input, and running statistics after `run` on two ghost batches of `maps`
+    /// with a momentum of 0.3.
     fn results(maps: &Tensor<4>, run: impl Fn(&BatchNorm, Tensor<4>, BatchNormPass) -> Tensor<4>) -> [Tensor<1>; 4] {
         let layer = BatchNormConfig::new(3).with_epsilon(1e-3).init(&Device::flex().autodiff());
         let gamma = Tensor::<1>::from_data([0.5, -1.0, 2.0], &Device::flex()).autodiff().require_grad();

@@ -10,11 +10,11 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
 
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
 /// Target value of a part of a batch, and the weight of the part in the loss.
@@ -31,12 +31,12 @@ pub(crate) struct Target {
 pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
     let [batch, ..] = x.dims();
     assert!(N > 0 && batch.is_multiple_of(N), "a batch of {batch} does not divide into {N} parts");
-    match engine(&x) {
-        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => {
+    match f32_engine([&x]) {
+        Engine::Cpu(_) | Engine::Gpu => {
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
             Tensor::from_dispatch(sum)
         }
-        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
+        Engine::Burn => {
             let terms = x.chunk(N, 0).into_iter().zip(parts);
             let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
             let first = terms.next().expect("a batch has at least one part");
@@ -47,15 +47,13 @@ pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Targe
 
 /// Sum of the squared differences of two tensors of one shape, `[1]`.
 pub(crate) fn squared_distance(x: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
-    match engine(&x) {
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if x.dtype() == DType::F32 && other.dtype() == DType::F32 => gpu::squared_distance(x, other),
-        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
-            // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
-            let [x, other] = [x, other].map(|maps| maps.permute([0, 2, 3, 1]));
-            (x - other).square().sum()
-        }
+    #[cfg(feature = "gpu")]
+    if matches!(f32_engine([&x, &other]), Engine::Gpu) {
+        return gpu::squared_distance(x, other);
     }
+    // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
+    let [x, other] = [x, other].map(|maps| maps.permute([0, 2, 3, 1]));
+    (x - other).square().sum()
 }
 
 /// The sum of the weighted mean squared differences on the CPU and on GPUs.

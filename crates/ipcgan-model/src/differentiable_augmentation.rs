@@ -64,7 +64,8 @@ impl DifferentiableAugmentation {
     /// - returns: as `faces`
     ///
     /// # Panics
-    /// If `faces` does not have three channels, or `draws` another shape.
+    /// If `faces` does not have three channels, `draws` has another shape, or faces of a side of one pixel are shifted,
+    /// scaled or flipped.
     pub fn apply(&self, faces: Tensor<4>, draws: Tensor<2>) -> Tensor<4> {
         assert_shape!(faces, [_, 3, _, _]);
         let [batch, ..] = faces.dims();
@@ -81,6 +82,7 @@ impl DifferentiableAugmentation {
             return faces;
         }
         let [batch, channels, height, width] = faces.dims();
+        assert!(height > 1 && width > 1, "faces of {width} x {height} pixels cannot be reflected");
         let zoom = draw(draws, 2) * self.scale + 1.0;
         let across = if self.flip { zoom.clone() * sign(draw(draws, 6)) } else { zoom.clone() };
         let columns = sampling(width, across, draw(draws, 0) * self.translation).swap_dims(1, 2);
@@ -113,15 +115,15 @@ fn sign(values: Tensor<1>) -> Tensor<1> {
 }
 
 /// Matrices `[batch, side, side]` that sample a line of `side` pixels, magnified by `zoom` `[batch]` (negative: also
-/// flipped) and shifted by `shift` `[batch]` of its length.
+/// flipped) and shifted by `shift` `[batch]` of its length; `side` is at least 2.
 fn sampling(side: usize, zoom: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
     let [batch] = zoom.dims();
     let last = (side - 1) as f64;
     let pixels = Tensor::<1, Int>::arange(0..side as i64, &zoom.device()).float();
     let centred = (pixels.clone() - last / 2.0).reshape([1, side]);
     let place = centred / zoom.reshape([batch, 1]) + shift.reshape([batch, 1]) * side as f64 + last / 2.0;
-    // Reflected at the first and at the last pixel.
-    let place = (place.abs() - last).abs().neg() + last; // [batch, side]
+    // Reflected at the first pixel, at the last, and at the first again: that is enough for the ranges of `check`.
+    let place = ((place.abs() - last).abs() - last).abs(); // [batch, side]
     let distance = place.reshape([batch, side, 1]) - pixels.reshape([1, 1, side]);
     (distance.abs().neg() + 1.0).clamp_min(0.0)
 }
@@ -136,13 +138,14 @@ mod tests {
         Tensor::from_data([values], &Device::flex())
     }
 
-    /// One face of 1 x 4 pixels with equal channels.
+    /// One face of 2 x 4 pixels with equal channels and rows.
     fn line(pixels: [f32; 4]) -> Tensor<4> {
-        Tensor::<4>::from_data([[[pixels]]], &Device::flex()).repeat_dim(1, 3)
+        Tensor::<4>::from_data([[[pixels, pixels]]], &Device::flex()).repeat_dim(1, 3)
     }
 
+    /// The first channel of the first row.
     fn values(faces: Tensor<4>) -> Vec<f32> {
-        faces.narrow(1, 0, 1).into_data().try_to_vec().unwrap()
+        faces.narrow(1, 0, 1).narrow(2, 0, 1).into_data().try_to_vec().unwrap()
     }
 
     #[test]
@@ -166,6 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_shift_with_the_smallest_scale_is_reflected_at_both_ends() {
+        let augmentation = DifferentiableAugmentation::new().with_translation(0.5).with_scale(0.5);
+        assert_eq!(augmentation.check(), Ok(()));
+
+        let sampled = values(augmentation.apply(line([0.1, 0.2, 0.3, 0.4]), draws([1., 0., -1., 0., 0., 0., 0.])));
+
+        // From 0.5, 2.5, 4.5 and 6.5, where 3 is the last pixel: reflected to 0.5, 2.5, 1.5 and 0.5.
+        let expected = [0.15, 0.35, 0.25, 0.15];
+        assert!(sampled.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{sampled:?}");
+    }
+
+    #[test]
     fn a_negative_draw_flips_a_face_and_a_positive_one_does_not() {
         let augmentation = DifferentiableAugmentation::new().with_flip(true);
         let flipped =
@@ -176,12 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn a_scale_of_two_shows_the_centre() {
-        let augmentation = DifferentiableAugmentation::new().with_scale(1.0);
+    fn a_scale_above_one_enlarges_the_centre() {
+        let augmentation = DifferentiableAugmentation::new().with_scale(0.5);
 
         let larger = values(augmentation.apply(line([0.0, 0.2, 0.4, 0.6]), draws([0., 0., 1., 0., 0., 0., 0.])));
 
-        let expected = [0.15, 0.25, 0.35, 0.45];
+        // From 0.5, 1 1/6, 1 5/6 and 2.5.
+        let expected = [0.1, 0.7 / 3.0, 1.1 / 3.0, 0.5];
         assert!(larger.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{larger:?}");
     }
 
@@ -203,7 +219,7 @@ mod tests {
     fn a_pixel_that_is_shown_twice_receives_twice_the_gradient() {
         let augmentation = DifferentiableAugmentation::new().with_translation(0.25);
         let device = Device::flex().autodiff();
-        let face = Tensor::<4>::zeros([1, 3, 1, 4], &device).require_grad();
+        let face = Tensor::<4>::zeros([1, 3, 2, 4], &device).require_grad();
         let draws = Tensor::<2>::from_data([[1.0, 0., 0., 0., 0., 0., 0.]], &device);
 
         let gradients = augmentation.apply(face.clone(), draws).sum().backward();

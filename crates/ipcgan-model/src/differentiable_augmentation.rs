@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor, assert_shape};
 use crate::InvalidConfig;
 
 /// Number of random values for the augmentation of one face.
-pub const AUGMENTATION_DRAWS: usize = 7;
+pub const AUGMENTATION_DRAWS: usize = Draw::Flip as usize + 1;
 
 /// Ranges of the augmentation of a network's inputs. All zero and no flip: no augmentation.
 #[derive(Config, Copy, Debug, PartialEq)]
@@ -60,7 +60,8 @@ impl DifferentiableAugmentation {
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
-    /// - `draws`: `[batch, AUGMENTATION_DRAWS]`, each in [-1, 1]
+    /// - `draws`: `[batch, AUGMENTATION_DRAWS]`, each in [-1, 1], in this order: horizontal shift (to the left if
+    ///   positive), vertical shift (upwards), scale, brightness, contrast, saturation, flip (if negative)
     /// - returns: as `faces`
     ///
     /// # Panics
@@ -83,11 +84,11 @@ impl DifferentiableAugmentation {
         }
         let [batch, channels, height, width] = faces.dims();
         assert!(height > 1 && width > 1, "faces of {width} x {height} pixels cannot be reflected");
-        let zoom = draw(draws, 2) * self.scale + 1.0;
-        let across = if self.flip { zoom.clone() * sign(draw(draws, 6)) } else { zoom.clone() };
-        let columns = sampling(width, across, draw(draws, 0) * self.translation).swap_dims(1, 2);
+        let zoom = column(draws, Draw::Scale) * self.scale + 1.0;
+        let across = if self.flip { zoom.clone() * sign(column(draws, Draw::Flip)) } else { zoom.clone() };
+        let columns = sampling(width, across, column(draws, Draw::HorizontalShift) * self.translation).swap_dims(1, 2);
         let x = faces.reshape([batch, channels * height, width]).matmul(columns);
-        let rows = sampling(height, zoom, draw(draws, 1) * self.translation);
+        let rows = sampling(height, zoom, column(draws, Draw::VerticalShift) * self.translation);
         let x = x.reshape([batch, channels, height, width]).swap_dims(1, 2);
         let x = rows.matmul(x.reshape([batch, height, channels * width]));
         x.reshape([batch, height, channels, width]).swap_dims(1, 2)
@@ -96,17 +97,32 @@ impl DifferentiableAugmentation {
     /// `(grey + (x - grey) saturation + brightness) contrast`.
     fn recoloured(&self, faces: Tensor<4>, draws: &Tensor<2>) -> Tensor<4> {
         let [batch, ..] = faces.dims();
-        let factor = |index, strength: f64| (draw(draws, index) * strength).reshape([batch, 1, 1, 1]);
+        let change = |draw, maximum: f64| (column(draws, draw) * maximum).reshape([batch, 1, 1, 1]);
         let grey = faces.clone().mean_dim(1);
-        let x = (faces - grey.clone()) * (factor(5, self.saturation) + 1.0) + grey;
-        (x + factor(3, self.brightness)) * (factor(4, self.contrast) + 1.0)
+        let x = (faces - grey.clone()) * (change(Draw::Saturation, self.saturation) + 1.0) + grey;
+        (x + change(Draw::Brightness, self.brightness)) * (change(Draw::Contrast, self.contrast) + 1.0)
     }
 }
 
-/// Column `index` of `draws`, `[batch]`.
-fn draw(draws: &Tensor<2>, index: usize) -> Tensor<1> {
+/// The random values for the augmentation of one face, in the order of their columns.
+#[derive(Clone, Copy)]
+enum Draw {
+    /// To the left if positive.
+    HorizontalShift,
+    /// Upwards if positive.
+    VerticalShift,
+    Scale,
+    Brightness,
+    Contrast,
+    Saturation,
+    /// Negative for a flip.
+    Flip,
+}
+
+/// The column of `draw` in `draws`, `[batch]`.
+fn column(draws: &Tensor<2>, draw: Draw) -> Tensor<1> {
     let [batch, _] = draws.dims();
-    draws.clone().narrow(1, index, 1).reshape([batch])
+    draws.clone().narrow(1, draw as usize, 1).reshape([batch])
 }
 
 /// 1 for values from zero on, -1 for others.

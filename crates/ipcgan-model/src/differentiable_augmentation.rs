@@ -1,7 +1,13 @@
-//! Differentiable augmentation: the inputs of the discriminator and of AlexNet, real and generated faces alike, are
-//! randomly shifted, scaled and recoloured.
+//! Differentiable augmentation (DiffAugment): the inputs of the discriminator and of AlexNet, real and generated faces
+//! alike, are randomly flipped, shifted, scaled and recoloured.
 //!
-//! Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020.
+//! Source: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020. Differences from
+//! its public code:
+//! - Faces are flipped and scaled as well, but nothing is cut out.
+//! - They are shifted by fractions of a pixel, before the colours change. The border is filled by reflection, where the
+//!   source fills with zeros.
+//! - The order of colours is saturation, brightness, contrast; in the source it is brightness, saturation, contrast.
+//! - Contrast scales the distance from mid-grey, which is 0; in the source, the distance from the mean of the face.
 
 use burn::config::Config;
 use burn::tensor::{Int, Tensor, assert_shape};
@@ -28,10 +34,10 @@ pub struct DifferentiableAugmentation {
     /// Maximum change of brightness, of a range of 2, 0 to 1. Default: 0.
     #[config(default = 0.0)]
     pub brightness: f64,
-    /// Maximum relative change of contrast (the distance from mean grey), 0 to 1. Default: 0.
+    /// Maximum relative change of contrast (the distance from mid-grey, which is 0), 0 to 1. Default: 0.
     #[config(default = 0.0)]
     pub contrast: f64,
-    /// Maximum relative change of saturation (the distance from the pixel's own grey), 0 to 1. Default: 0.
+    /// Maximum relative change of saturation (the distance from the mean of the pixel's channels), 0 to 1. Default: 0.
     #[config(default = 0.0)]
     pub saturation: f64,
 }
@@ -62,7 +68,8 @@ impl DifferentiableAugmentation {
     /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
     /// - `draws`: `[batch, AUGMENTATION_DRAWS]`, each in [-1, 1], in this order: horizontal shift (to the left if
     ///   positive), vertical shift (upwards), scale, brightness, contrast, saturation, flip (if negative)
-    /// - returns: as `faces`
+    /// - returns: `[batch, 3, height, width]`, RGB, in `±(1 + 4/3 saturation + brightness) (1 + contrast)` with the
+    ///   maxima of `self`: not clipped to [-1, 1], because a clipped value has no gradient
     ///
     /// # Panics
     /// If `faces` does not have three channels, `draws` has another shape, or faces of a side of one pixel are shifted,
@@ -229,6 +236,18 @@ mod tests {
         // Grey 0.1; twice the distance from it: 0.5, -0.1, -0.1; plus 0.1; times 1.5.
         let expected = [0.9, 0.0, 0.0];
         assert!(changed.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{changed:?}");
+    }
+
+    #[test]
+    fn the_largest_changes_of_colour_reach_the_documented_range() {
+        let augmentation =
+            DifferentiableAugmentation::new().with_brightness(0.5).with_contrast(1.0).with_saturation(1.0);
+        let red = Tensor::<4>::from_data([[[[1.0]], [[-1.0]], [[-1.0]]]], &Device::flex());
+
+        let changed = augmentation.apply(red, draws([0., 0., 0., 1., 1., 1., 0.])).max().into_scalar::<f32>();
+
+        // (1 + 4/3 + 0.5) * 2
+        assert!((changed - 17.0 / 3.0).abs() < 1e-5, "{changed}");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::blocks::{BlockShape, Blocks, thread_walk};
 use super::forward::Parameters;
 use crate::operation::gpu::kernel::{elementwise, empty, sum_of_threads};
 
-/// The sums over a part of the gradient, before the activation, and of it times the normalized values, `[2, parts, channels]`; and
-/// the gradients with respect to `gamma` and `beta`.
+/// The sums over each part of the gradient before the activation, and of its product with the normalized values,
+/// `[2, parts, channels]`; and the gradients with respect to `gamma` and `beta`.
 pub(super) fn gradient_sums(
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -50,7 +50,7 @@ pub(super) fn gradient_sums(
     (sums, gamma, beta)
 }
 
-/// The gradient with respect to `x`, from that of the output and its [`gradient_sums`].
+/// The gradient with respect to `x`, from the gradient with respect to the output and its [`gradient_sums`].
 pub(super) fn gradient_of_input(
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -81,7 +81,7 @@ pub(super) fn gradient_of_input(
     output
 }
 
-/// Sums of the gradient, before the activation, and of it times the normalized values, of each block.
+/// Sums over each block of the gradient before the activation, and of its product with the normalized values.
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
 fn gradient_sums_kernel(
@@ -182,8 +182,8 @@ fn joined_sums_kernel(
     }
 }
 
-/// `gamma / sqrt(variance + epsilon) * (g - mean(g) - n * mean(g n))`, where `n` are the normalized values and `g` is the
-/// gradient before the activation.
+/// `gamma / sqrt(variance + epsilon) * (g - mean(g) - n * mean(g n))`, where `n` are the normalized values and `g` is
+/// the gradient before the activation.
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
 fn gradient_kernel<N: Size>(

@@ -21,7 +21,8 @@
 //! - [`split`]: splits by identity; `check`: checks that a set suffices for a training stage
 //! - [`random`]: counter-based randomness; `augment`: data augmentation ([`Augmentation`])
 //! - `labelled`, `aging`: data sets and batches of the training stages ([`LabelledDataset`], [`AgingDataset`])
-//! - `prototype`: ageing by mean faces, as targets of the generator ([`PrototypeAging`])
+//! - `prototype`: ageing by mean faces, as targets of the generator ([`PrototypeAging`]) and as a baseline
+//!   ([`MeanDifference`])
 //! - `contact_sheet`, `caption`: contact sheets for samples and reports ([`aged_sheet`]); [`page`]: report pages
 //! - `counted`: counts with plural forms, for messages; `error`: errors ([`DataError`])
 
@@ -76,6 +77,6 @@ pub use open::open_faces;
 pub use paste_back::{Residual, paste_back};
 pub use placement::FacePlacement;
 pub use prepared::PreparedFolder;
-pub use prototype::{PrototypeAging, PrototypeStrength};
+pub use prototype::{MeanDifference, PrototypeAging, PrototypeStrength};
 pub use split::Subset;
 pub use synthetic::{SyntheticConfig, SyntheticFaces};

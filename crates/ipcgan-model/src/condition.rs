@@ -2,6 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::operation::count_from_zero;
+
 /// One pixel of the paper's condition planes `C_t`: one for the face's group, zero for the others.
 ///
 /// The planes are constant, so code that needs whole planes broadcasts this pixel.
@@ -11,7 +13,7 @@ use burn::tensor::{Int, Tensor};
 /// - returns: `[batch, count]`
 pub(crate) fn conditions(age_groups: Tensor<1, Int>, count: usize) -> Tensor<2> {
     let [batch] = age_groups.dims();
-    let plane = Tensor::<1, Int>::arange(0..count as i64, &age_groups.device());
+    let plane = count_from_zero(count, &age_groups);
     // Compared, because `one_hot` reads the indices back to the host and so stalls every step.
     age_groups.reshape([batch, 1]).equal(plane.reshape([1, count])).float()
 }

@@ -10,9 +10,10 @@
 //! - Contrast scales the distance from mid-grey, which is 0; in the source, the distance from the mean of the face.
 
 use burn::config::Config;
-use burn::tensor::{Int, Tensor, assert_shape};
+use burn::tensor::{Tensor, assert_shape};
 
 use crate::InvalidConfig;
+use crate::operation::constant;
 
 /// Number of random values for the augmentation of one face.
 pub const AUGMENTATION_DRAWS: usize = Draw::Flip as usize + 1;
@@ -142,7 +143,8 @@ fn sign(values: Tensor<1>) -> Tensor<1> {
 fn sampling(side: usize, zoom: Tensor<1>, shift: Tensor<1>) -> Tensor<3> {
     let [batch] = zoom.dims();
     let last = (side - 1) as f64;
-    let pixels = Tensor::<1, Int>::arange(0..side as i64, &zoom.device()).float();
+    let pixels: Vec<f32> = (0..side).map(|pixel| pixel as f32).collect();
+    let pixels = constant(&pixels, [side], &zoom.device());
     let centred = (pixels.clone() - last / 2.0).reshape([1, side]);
     let place = centred / zoom.reshape([batch, 1]) + shift.reshape([batch, 1]) * side as f64 + last / 2.0;
     // Reflected at the first pixel, at the last, and at the first again: that is enough for the ranges of `check`.

@@ -1,67 +1,28 @@
 //! The generator: ages a face to a target age group.
 
 mod inference;
+mod output;
 mod recalibration;
 
 pub use inference::InferenceGenerator;
+pub use output::GeneratorOutput;
+pub(crate) use output::{MAX_SATURATION_CHANGE, SOURCE_SCALE};
 
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
-use serde::{Deserialize, Serialize};
 
 use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights};
 use crate::layers::{self, ConvNorm, Layer, Pass, ResidualBlock, UpNorm, same_conv};
-use crate::operation::{BatchGather, Precision, concat_conditions, tanh, tanh_offset};
-
-/// Source pixels are scaled by this before `atanh`, which is infinite at pure black and white.
-pub(crate) const SOURCE_SCALE: f64 = 0.98;
+use crate::operation::{BatchGather, Precision, concat_conditions, constant, in_memory_of};
 
 /// Scale of the initial weights of a residual generator's last layer: at full scale the residual would start as strong
 /// noise, which training would have to remove first.
 const RESIDUAL_HEAD_SCALE: f64 = 0.1;
-
-/// Maximum decrease and increase of a face's saturation by [`GeneratorOutput::LuminanceSaturation`], as a fraction.
-pub(crate) const MAX_SATURATION_CHANGE: [f64; 2] = [0.5, 0.25];
-
-/// Output parametrization of a generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GeneratorOutput {
-    /// The face itself, `tanh(head)`, as published.
-    Direct,
-    /// A residual to the source face, `tanh(head + atanh(0.98 source))`.
-    ///
-    /// Starts as the identity, so that a short training run spends no steps on learning to copy.
-    Residual,
-    /// A residual of luminance only, equal for all three channels: [`GeneratorOutput::Residual`] with a one-channel
-    /// `head`.
-    ///
-    /// A tint is the cheapest way to satisfy a small age classifier; this parametrization cannot produce one. It can
-    /// still produce lines, folds and shadows.
-    LuminanceResidual,
-    /// A residual of luminance and saturation, `tanh(head_1 + atanh(0.98 s))`, where `s` is the source with its
-    /// distance from grey multiplied by `1 + 0.5 tanh(head_2)`, or by `1 + 0.25 tanh(head_2)` where `head_2` is positive.
-    ///
-    /// Hair can turn grey and lips pale, but no new hue can appear and no colour can become much stronger. Tints are
-    /// the cheapest way to satisfy an age classifier; red or grey patches on skin are the next.
-    LuminanceSaturation,
-}
-
-impl GeneratorOutput {
-    /// Channels of the last layer.
-    pub(crate) fn head_channels(self) -> usize {
-        match self {
-            Self::Direct | Self::Residual => 3,
-            Self::LuminanceResidual => 1,
-            Self::LuminanceSaturation => 2,
-        }
-    }
-}
 
 /// Configuration of a generator.
 #[derive(Config, Debug, PartialEq)]
@@ -78,13 +39,6 @@ pub struct GeneratorConfig {
     /// Output parametrization. Default: direct, as published.
     #[config(default = "GeneratorOutput::Direct")]
     pub output: GeneratorOutput,
-}
-
-/// Saturation factor from `head`, the saturation channel of the last layer's output.
-fn saturation_factor(head: Tensor<4>) -> Tensor<4> {
-    let [decrease, increase] = MAX_SATURATION_CHANGE;
-    let change = head.tanh();
-    change.clone() * decrease - change.clamp_min(0.0) * (decrease - increase) + 1.0
 }
 
 impl GeneratorConfig {
@@ -165,7 +119,7 @@ impl Generator {
     fn forward_pass(&self, source: Tensor<4>, group_weights: Tensor<2>, pass: Pass) -> Tensor<4> {
         let input = self.input(source.clone(), group_weights); // [batch, 3 + groups, height, width]
         let head = layers::forward(&self.layers(), input, pass); // [batch, head channels, height, width]
-        self.output(head, source)
+        self.output.faces(head, source)
     }
 
     /// The layers in order, from the faces with condition planes to the input of the output parametrization.
@@ -197,21 +151,6 @@ impl Generator {
         concat_conditions(source, BatchGather::identity(), group_weights)
     }
 
-    /// Faces from the output of the last layer.
-    fn output(&self, head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
-        match self.output {
-            GeneratorOutput::Direct => tanh(head),
-            GeneratorOutput::Residual => tanh_offset(head, source * SOURCE_SCALE),
-            GeneratorOutput::LuminanceResidual => tanh_offset(head.repeat_dim(1, 3), source * SOURCE_SCALE),
-            GeneratorOutput::LuminanceSaturation => {
-                let [luminance, saturation] = [0, 1].map(|channel| head.clone().narrow(1, channel, 1));
-                let grey = source.clone().mean_dim(1);
-                let recoloured = (source - grey.clone()) * saturation_factor(saturation) + grey;
-                tanh_offset(luminance.repeat_dim(1, 3), recoloured.clamp(-1.0, 1.0) * SOURCE_SCALE)
-            }
-        }
-    }
-
     /// Scales the residual by `factor`; `None` if the generator has no residual ([`GeneratorOutput::Direct`]).
     ///
     /// During training, the weight of the identity loss limits the size of the residual; this scales it afterwards.
@@ -233,15 +172,22 @@ impl Generator {
     /// Source: Odena et al., "Deconvolution and Checkerboard Artifacts", 2016; the projection is ours.
     pub fn without_checkerboard(mut self) -> Self {
         self.head.weight = self.head.weight.map(|weight| {
-            let tracked = weight.is_require_grad();
+            let (tracked, autodiff) = (weight.is_require_grad(), weight.device().is_autodiff());
+            let weight = weight.without_autodiff();
             let [outputs, inputs, kernel, _] = weight.dims();
-            let alternating = Tensor::<1, Int>::arange(0..kernel as i64, &weight.device()).float();
-            let alternating = (alternating * std::f64::consts::PI).cos().reshape([kernel, 1]);
-            let square = alternating.clone().matmul(alternating.transpose()) / kernel as f64;
-            let projection = (Tensor::<2>::eye(kernel, &weight.device()) - square).reshape([1, kernel, kernel]);
-            let kernels = weight.reshape([outputs * inputs, kernel, kernel]);
+            // The identity minus the projection on alternating rows.
+            let projection: Vec<f32> = (0..kernel * kernel)
+                .map(|place| {
+                    let (row, column) = (place / kernel, place % kernel);
+                    let alternating = if (row + column) % 2 == 0 { 1.0 } else { -1.0 };
+                    f32::from(u8::from(row == column)) - alternating / kernel as f32
+                })
+                .collect();
+            let projection = constant(&projection, [1, kernel, kernel], &weight.device());
+            let kernels = weight.clone().reshape([outputs * inputs, kernel, kernel]);
             let kernels = projection.clone().matmul(kernels).matmul(projection);
-            kernels.reshape([outputs, inputs, kernel, kernel]).detach().set_require_grad(tracked)
+            let kernels = in_memory_of(weight, kernels.reshape([outputs, inputs, kernel, kernel]));
+            if autodiff { Tensor::from_inner(kernels).set_require_grad(tracked) } else { kernels }
         });
         self
     }

@@ -25,6 +25,8 @@ pub mod onnx;
 mod operation;
 #[cfg(test)]
 mod random_tensors;
+#[cfg(test)]
+mod relative_error;
 pub mod weights;
 mod yunet;
 
@@ -41,7 +43,7 @@ pub use ipcgan_kernels::Adam;
 pub use judge::{AgeEstimator, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
 pub use operation::{
-    CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, adam_update, can_adam_update, diversity,
-    ema_tensor_update, is_flex, update_together,
+    CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset,
+    adam_update, can_adam_update, diversity, ema_tensor_update, is_flex, renew_window_offset, update_together, window,
 };
 pub use yunet::Yunet;

@@ -6,9 +6,9 @@ use anyhow::Result;
 use ipcgan::data::Residual;
 use ipcgan::{PhotoAging, RgbImage};
 
-use super::output_names::Suffixes;
 use super::result_settings::ResultSettings;
 use super::selection::Age;
+use super::suffixes::Suffixes;
 
 /// Parameters shared by all photos.
 pub(crate) struct Aging {

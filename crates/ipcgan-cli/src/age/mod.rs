@@ -18,6 +18,7 @@ mod resume_log;
 mod selection;
 mod skipped;
 mod source;
+mod suffixes;
 mod summary;
 mod video;
 
@@ -38,7 +39,7 @@ use crate::weights::face_aging;
 use aging::Aging;
 use listing::{Given, Listing, Photo, Unreadable};
 pub(crate) use output_format::OutputFormat;
-use output_names::{NameConflict, OutputNames, Suffixes};
+use output_names::{NameConflict, OutputNames};
 use photo::{AgeResult, AgedPhoto};
 pub(crate) use request::{AgeRequest, OutputKind, Report, Sequence};
 use result_settings::ResultSettings;
@@ -46,6 +47,7 @@ use results::Job;
 use resume_log::{PhotoId, ResumeLog};
 pub(crate) use selection::{Age, DEFAULT_STRENGTH, FaceSelection, MAX_STRENGTH, strength};
 use source::Content;
+use suffixes::Suffixes;
 use summary::Summary;
 use video::{AgedClip, ClipAging, Container};
 

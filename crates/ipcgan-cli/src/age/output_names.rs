@@ -11,24 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::listing::Photo;
-use super::output_format::OutputFormat;
 use super::resume_log::ResumeLog;
-use super::selection::Age;
-use super::video::Container;
+use super::suffixes::Suffixes;
 
-/// Maximum length, in bytes, of the ages in the name of a contact sheet.
-const MAX_STRIP_AGES: usize = 60;
 /// Maximum number of names tried per photo.
 const MAX_TRIES: usize = 10_000;
-
-/// Suffixes of the names of a photo's results.
-#[derive(Debug)]
-pub(crate) struct Suffixes {
-    /// All suffixes, without the number of the face.
-    all: Vec<String>,
-    /// Suffix of the contact sheet.
-    pub(crate) strip: String,
-}
 
 /// What to do if a name is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,55 +33,6 @@ pub(crate) struct OutputNames {
     pub(crate) bases: Vec<PathBuf>,
     /// Photos with renamed results.
     pub(crate) renamed: Vec<usize>,
-}
-
-/// Suffix of an animation.
-pub(crate) const ANIMATION_SUFFIX: &str = ".gif";
-
-impl Suffixes {
-    /// Suffixes of results at `ages` in `format`.
-    pub(crate) fn new(ages: &[Age], groups: &[String], format: OutputFormat) -> Self {
-        let names: Vec<&str> = ages.iter().map(|age| age.name.as_str()).collect();
-        let strip = match names == groups {
-            true => "-strip.png".into(),
-            false => format!("-{}-strip.png", strip_ages(&names)),
-        };
-        let mut all = vec![strip.clone(), ANIMATION_SUFFIX.into()];
-        for format in format.possible() {
-            all.extend(names.iter().map(|age| Self::image(age, format)));
-        }
-        Self { all, strip }
-    }
-
-    /// Adds the suffixes of clips at `ages` in `containers`.
-    pub(crate) fn with_clips(mut self, ages: &[Age], containers: impl IntoIterator<Item = Container>) -> Self {
-        for container in containers {
-            let end = container.extension();
-            self.all.extend(ages.iter().flat_map(|age| [Self::image(&age.name, end), Self::partial(&age.name, end)]));
-        }
-        self
-    }
-
-    /// Suffix of an interrupted clip at an age.
-    pub(crate) fn partial(age: &str, extension: &str) -> String {
-        format!("-{age}-partial.{extension}")
-    }
-
-    /// Suffix of the photo, a face or a clip at an age.
-    pub(crate) fn image(age: &str, format: impl std::fmt::Display) -> String {
-        format!("-{age}.{format}")
-    }
-}
-
-/// Ages in the name of a contact sheet without all groups, so that it does not replace one of other ages.
-fn strip_ages(names: &[&str]) -> String {
-    let all = names.join("_");
-    match (names.first(), names.last()) {
-        (Some(first), Some(last)) if all.len() > MAX_STRIP_AGES => {
-            format!("{first}_to_{last}_{:08x}", crc32c::crc32c(all.as_bytes()))
-        }
-        _ => all,
-    }
 }
 
 /// Label of the face `number` in the names of face crops.
@@ -258,6 +196,8 @@ fn key(path: &Path) -> String {
 mod tests {
     use super::*;
     use crate::age::listing::{Given, Listing};
+    use crate::age::output_format::OutputFormat;
+    use crate::age::selection::Age;
 
     const GROUPS: [&str; 2] = ["21-30", "51+"];
 
@@ -349,18 +289,6 @@ mod tests {
         assert_eq!(plan("other").unwrap(), ["1", "2"]);
         let error = plan("out").unwrap_err().to_string();
         assert!(error.contains("2.png") && error.contains("--out"), "{error}");
-    }
-
-    #[test]
-    fn a_strip_of_other_ages_is_another_file() {
-        let ages = |names: &[&str]| names.iter().map(|name| Age::named(name)).collect::<Vec<_>>();
-        let strip = |names: &[&str]| Suffixes::new(&ages(names), &GROUPS.map(String::from), OutputFormat::Same).strip;
-
-        assert_eq!(strip(&GROUPS), "-strip.png");
-        assert_eq!(strip(&["35", "45"]), "-35_45-strip.png");
-        let years: Vec<String> = (20..90).map(|age| age.to_string()).collect();
-        let years: Vec<&str> = years.iter().map(String::as_str).collect();
-        assert!(strip(&years).starts_with("-20_to_89_") && strip(&years).len() < 40, "{}", strip(&years));
     }
 
     #[test]

@@ -8,9 +8,9 @@ use ipcgan::photo::{Original, PhotoFormat};
 use rayon::prelude::*;
 
 use super::aging::Aging;
-use super::output_names::{ANIMATION_SUFFIX, Suffixes};
 use super::resume_log::{PhotoId, ResumeLog, Written};
 use super::source::Source;
+use super::suffixes::{ANIMATION_SUFFIX, Suffixes};
 
 /// A photo that has been read, with the base name of its results.
 pub(crate) struct Job<'a> {

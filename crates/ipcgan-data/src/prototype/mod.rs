@@ -8,12 +8,14 @@
 //! means lack: each frequency band of the face is scaled by the ratio of its magnitudes in the two groups.
 
 mod glasses;
+mod mean_difference;
 mod optical_flow;
 mod plane;
 mod statistics;
 mod strength;
 mod transition;
 
+pub use mean_difference::MeanDifference;
 pub use strength::PrototypeStrength;
 
 use image::RgbImage;

@@ -81,6 +81,7 @@ impl FrozenAlexNet {
 mod tests {
     use super::*;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::normwise_error;
     use crate::{AgeGroups, AlexNetConfig};
 
     #[test]
@@ -99,9 +100,8 @@ mod tests {
         let (found, found_slopes) = slopes(net.into_frozen().features(frozen.clone()), &frozen);
 
         for (found, expected) in [(found, expected), (found_slopes, expected_slopes)] {
-            let largest = expected.clone().abs().max().into_scalar::<f32>();
-            let difference = (found - expected).abs().max().into_scalar::<f32>();
-            assert!(difference <= 2e-5 * largest, "{difference} of {largest}");
+            let error = normwise_error(found, expected);
+            assert!(error <= 2e-5, "off by {error} of the largest value");
         }
     }
 }

@@ -71,7 +71,7 @@ impl InferenceGenerator {
             Layers::Packed(layers) => forward(layers, input),
             Layers::Folded(layers) => layers.iter().fold(input, |x, layer| layer.forward(x, self.generator.precision)),
         };
-        self.generator.output(head, source)
+        self.generator.output.faces(head, source)
     }
 
     /// Number of age groups that it was built for.

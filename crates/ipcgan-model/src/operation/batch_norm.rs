@@ -155,6 +155,7 @@ mod tests {
     use burn::tensor::{Device, Distribution};
 
     use super::*;
+    use crate::relative_error::normwise_error;
 
     /// Tolerance for sums in another order, relative to the largest value.
     const TOLERANCE: f32 = 1e-5;
@@ -190,9 +191,8 @@ mod tests {
         let expected = results(&maps, by_burn);
 
         for (place, (found, expected)) in found.into_iter().zip(expected).enumerate() {
-            let largest = expected.clone().abs().max().into_scalar::<f32>();
-            let difference = (found - expected).abs().max().into_scalar::<f32>();
-            assert!(difference < TOLERANCE * largest, "result {place} is off by {difference} of {largest}");
+            let error = normwise_error(found, expected);
+            assert!(error < TOLERANCE, "result {place} is off by {error} of the largest value");
         }
     }
 }

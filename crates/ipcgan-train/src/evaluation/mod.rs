@@ -8,7 +8,6 @@ mod image_metrics;
 mod judges;
 mod method;
 mod metrics;
-mod prototypes;
 mod realism;
 mod report;
 mod statistics;
@@ -30,7 +29,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Int, Tensor};
 use image::RgbImage;
-use ipcgan_data::{FaceSet, IdentityLabels, pixels};
+use ipcgan_data::{FaceSet, IdentityLabels, MeanDifference, pixels};
 use ipcgan_model::AgeGroups;
 
 use crate::TrainingError;
@@ -39,7 +38,6 @@ use age_regression::AgeRegression;
 use comparison::comparison;
 use gender::by_gender;
 use method::AgedFaces;
-use prototypes::Prototypes;
 pub use subject::EvaluatedGenerator;
 use subject::{RealFace, age};
 use teachers::teachers;
@@ -61,8 +59,8 @@ pub struct Evaluation {
 }
 
 /// Ages at most `count` of `faces`, balanced over the age groups, and measures the results, with two baselines: the
-/// unchanged face, and prototype ageing (the difference of the mean faces of the target and the source group is
-/// added). The mean faces are computed from `known`, which need not be held out.
+/// unchanged face, and ageing by the [`MeanDifference`] of the target and the source group. The mean faces are computed
+/// from `known`, which need not be held out.
 ///
 /// # Errors
 /// An image cannot be read, or there are fewer than two faces of known age.
@@ -98,8 +96,8 @@ pub fn evaluate(
         back: None,
         perceptual: vec![0.0; real.len()],
     };
-    let prototypes = Prototypes::of(known, subject)?;
-    let mean_difference = real.iter().map(|face| prototypes.at_every_age(&face.image, face.group)).collect();
+    let baseline = MeanDifference::new(known, subject.groups, subject.size)?;
+    let mean_difference = real.iter().map(|face| baseline.at_every_age(&face.image, face.group)).collect();
     let with_estimates = |images: Vec<Vec<RgbImage>>, back, done: usize| {
         let mut estimates = Vec::new();
         for aged in &images {

@@ -62,6 +62,10 @@ impl ProgressLines {
 
     fn remember(&mut self, state: MetricState) {
         let MetricState::Numeric(entry, Some(value)) = state else { return };
+        // The steps may not have computed the metric; its final value is then NaN.
+        if entry.serialized_entry.is_not_available() {
+            return;
+        }
         if let Some(name) = self.names.get(&entry.metric_id) {
             let undefined = entry.serialized_entry.formatted.find(NOT_DEFINED);
             let text = match undefined {
@@ -194,4 +198,46 @@ impl EvaluationProgressLogger for ProgressLines {
     fn end_global_progress(&mut self) {}
 
     fn log_event_evaluation(&mut self, _: String) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use burn::data::dataloader::Progress;
+    use burn::train::metric::{Metric, MetricEntry, MetricMetadata, Numeric};
+
+    use super::*;
+    use crate::step::metrics::{ScalarMetric, StepMetrics};
+
+    /// What Burn reports of `metric` at the end of a split.
+    fn at_end_of_split(metric: &mut ScalarMetric) -> MetricState {
+        let entry = MetricEntry::new(MetricId::new(metric.name()), metric.compute().unwrap());
+        MetricState::Numeric(entry, Some(metric.final_value()))
+    }
+
+    #[test]
+    fn a_loss_that_no_step_computed_is_left_out() {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let kept = lines.clone();
+        let sink: LineSink = Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_string()));
+        let mut progress = ProgressLines::new("aging", 10, 0, 4, sink);
+        let [mut computed, mut missing] = ["prototype", "adversarial"].map(ScalarMetric::loss);
+        for metric in [&computed, &missing] {
+            progress.register_metric(MetricDefinition::new(MetricId::new(metric.name()), metric));
+        }
+        let metadata = MetricMetadata { progress: Progress::new(4, 40, None), iteration: None, lr: None };
+        computed.update(&StepMetrics::new(4).with_number("prototype", 0.5), &metadata).unwrap();
+
+        progress.start_split("train", 40);
+        progress.update_split(4);
+        progress.update_train(at_end_of_split(&mut computed));
+        progress.update_train(at_end_of_split(&mut missing));
+        progress.end_split();
+
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("aging  step 1/10  prototype 0.500  "), "{lines:?}");
+        assert!(!lines[0].contains("adversarial"), "{lines:?}");
+    }
 }

@@ -9,6 +9,7 @@ use burn::train::metric::{
     Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
     SerializedEntry,
 };
+use ipcgan_model::TensorCopies;
 
 /// Losses above this have diverged: the largest of healthy runs, unweighted identity losses, stay below 1e6.
 const MAX_LOSS: f64 = 1e9;
@@ -80,6 +81,16 @@ impl StepMetrics {
             Value::Read(number) => Value::Read(*number),
         };
         let values = self.values.iter().map(|(name, value)| (*name, moved(value))).collect();
+        Self { values, batch_size: self.batch_size }
+    }
+
+    /// The metrics in memory of their own, with values after [`TensorCopies::launch`].
+    pub(crate) fn duplicated(&self, copies: &mut TensorCopies) -> Self {
+        let mut duplicate = |value: &Value| match value {
+            Value::OnDevice(tensor) => Value::OnDevice(Box::new(copies.duplicate(*tensor.clone()))),
+            Value::Read(number) => Value::Read(*number),
+        };
+        let values = self.values.iter().map(|(name, value)| (*name, duplicate(value))).collect();
         Self { values, batch_size: self.batch_size }
     }
 
@@ -221,6 +232,9 @@ impl Metric for ScalarMetric {
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        if !self.updated {
+            return Ok(SerializedEntry::not_available(None));
+        }
         Ok(self.state.compute_final(self.format()))
     }
 
@@ -239,6 +253,7 @@ impl Numeric for ScalarMetric {
         self.updated.then(|| self.state.running_value())
     }
 
+    /// Burn has no absent final value: where no step had a value it is NaN, and [`Metric::compute`] is not available.
     fn final_value(&self) -> NumericEntry {
         self.state.final_value()
     }

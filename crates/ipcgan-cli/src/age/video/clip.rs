@@ -11,8 +11,8 @@ use super::container::Container;
 use super::encoder::truncated;
 use super::probe::ClipInfo;
 use crate::age::aging::Aging;
-use crate::age::output_names::Suffixes;
 use crate::age::resume_log::{PhotoId, ResumeLog};
+use crate::age::suffixes::Suffixes;
 use crate::exit_reason::ExitReason;
 
 /// A clip with the names of its results.

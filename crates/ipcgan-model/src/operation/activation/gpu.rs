@@ -120,8 +120,9 @@ mod tests {
 
     use super::*;
     use crate::operation::KernelLaunches;
-    use crate::operation::gpu::tests::{largest_share, test_gpu};
+    use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::componentwise_error;
 
     #[test]
     fn outputs_and_gradients_equal_those_of_burns_cpu_kernels_for_any_memory_layout() {
@@ -137,9 +138,9 @@ mod tests {
 
             let expected_gradients = (expected.clone() * weights.clone().autodiff()).sum().backward();
             let gradients = (found.clone() * weights.to_device(&gpu).autodiff()).sum().backward();
-            assert!(largest_share(found.inner(), expected.inner()) < 1e-6);
+            assert!(componentwise_error(found.inner(), expected.inner()) < 1e-6);
             let [found, expected] = [on_gpu.grad(&gradients), cpu.grad(&expected_gradients)].map(Option::unwrap);
-            assert!(largest_share(found, expected) < 1e-6);
+            assert!(componentwise_error(found, expected) < 1e-6);
         }
     }
 

@@ -127,6 +127,7 @@ mod tests {
     use crate::operation::KernelLaunches;
     use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::normwise_error;
 
     struct Found {
         output: Tensor<4>,
@@ -166,12 +167,6 @@ mod tests {
         }
     }
 
-    /// Largest difference of `found` from `expected`, relative to the largest value.
-    fn share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
-        let largest: f32 = expected.clone().abs().max().into_scalar();
-        (found - expected).abs().max().into_scalar::<f32>() / largest
-    }
-
     #[test]
     fn outputs_gradients_and_running_statistics_equal_those_of_the_cpu() {
         let Some(gpu) = test_gpu() else { return };
@@ -185,13 +180,13 @@ mod tests {
                 let [expected, found] =
                     [&Device::flex(), &gpu].map(|device| found(device, &maps, &weights, activation));
 
-                assert!(share(found.output, expected.output) < 1e-5, "{shape:?}");
+                assert!(normwise_error(found.output, expected.output) < 1e-5, "{shape:?}");
                 for (place, (found, expected)) in found.gradients.into_iter().zip(expected.gradients).enumerate() {
-                    let share = share(found, expected);
-                    assert!(share < 1e-4, "{shape:?}, {activation:?}: gradient {place} is off by {share}");
+                    let error = normwise_error(found, expected);
+                    assert!(error < 1e-4, "{shape:?}, {activation:?}: gradient {place} is off by {error}");
                 }
                 for (found, expected) in found.running.into_iter().zip(expected.running) {
-                    assert!(share(found, expected) < 1e-5, "{shape:?}");
+                    assert!(normwise_error(found, expected) < 1e-5, "{shape:?}");
                 }
             }
         }

@@ -341,19 +341,10 @@ mod tests {
     use crate::operation::gpu::multiplies_in_tf32;
     use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::normwise_error;
 
     fn maps(seed: u64, shape: [usize; 4]) -> Tensor<4> {
         RandomTensors::new(seed).uniform(shape, -1.0..1.0)
-    }
-
-    /// The GPU that `IPCGAN_TEST_DEVICE` names, or the CPU.
-    fn device() -> Device {
-        match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
-            Err(_) => Device::flex(),
-            #[cfg(feature = "wgpu")]
-            Ok("wgpu:software") => Device::wgpu(burn::tensor::DeviceKind::Cpu),
-            Ok(_) => Device::default(),
-        }
     }
 
     /// The gradients by `x` and `weight` of the output of `run`, weighted by `y`.
@@ -369,8 +360,7 @@ mod tests {
 
     fn check(found: [Tensor<4>; 2], expected: [Tensor<4>; 2]) {
         for (found, expected) in found.into_iter().zip(expected) {
-            let largest = expected.clone().abs().max().into_scalar::<f32>();
-            let error = (found - expected).abs().max().into_scalar::<f32>() / largest;
+            let error = normwise_error(found, expected);
             assert!(error < 1e-4, "off by {error} of the largest value");
         }
     }
@@ -390,8 +380,7 @@ mod tests {
         let expected = gradients(given, |x, weight| with(weight).forward(x), &Device::flex());
         let tolerance = if multiplies_in_tf32(&gpu) { 5e-3 } else { 1e-4 };
         for (found, expected) in found.into_iter().zip(expected) {
-            let largest = expected.clone().abs().max().into_scalar::<f32>();
-            assert!((found - expected).abs().max().into_scalar::<f32>() < tolerance * largest);
+            assert!(normwise_error(found, expected) < tolerance);
         }
     }
 
@@ -406,13 +395,11 @@ mod tests {
         let large = [&maps(2, [8, 8, 128, 128]), &stem.weight.val(), &maps(3, [8, 16, 128, 128])];
         let enlarged = [&maps(4, [8, 16, 64, 64]), &up.weight.val(), &maps(5, [8, 8, 128, 128])];
 
-        let found = gradients(
-            large,
-            |x, weight| convolution(&with(weight), x, Activation::None, Precision::Float32),
-            &device(),
-        );
+        let device = test_gpu().unwrap_or_else(Device::flex);
+        let convolved = |x, weight| convolution(&with(weight), x, Activation::None, Precision::Float32);
+        let found = gradients(large, convolved, &device);
         let found_up =
-            gradients(enlarged, |x, weight| transposed_convolution(&up_with(weight), x, Precision::Float32), &device());
+            gradients(enlarged, |x, weight| transposed_convolution(&up_with(weight), x, Precision::Float32), &device);
 
         check(found, gradients(large, |x, weight| with(weight).forward(x), &Device::flex()));
         let cropped = |y: Tensor<4>| y.narrow(2, 0, 128).narrow(3, 0, 128);

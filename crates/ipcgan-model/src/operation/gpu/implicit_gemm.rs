@@ -175,6 +175,7 @@ mod tests {
     use crate::operation::KernelLaunches;
     use crate::operation::convolution::UPSAMPLE_PARAMS;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::normwise_error;
 
     /// Sums in another order.
     const TOLERANCE: f32 = 1e-5;
@@ -208,10 +209,8 @@ mod tests {
         x.clone().to_device(gpu).try_into_primitive::<Cube>().unwrap()
     }
 
-    fn share(found: CubeTensor, expected: Tensor<4>) -> f32 {
-        let found = Tensor::<4>::from_primitive::<Cube>(found).to_device(&Device::flex());
-        let largest = expected.clone().abs().max().into_scalar::<f32>();
-        (found - expected).abs().max().into_scalar::<f32>() / largest
+    fn error(found: CubeTensor, expected: Tensor<4>) -> f32 {
+        normwise_error(Tensor::from_primitive::<Cube>(found), expected)
     }
 
     /// Random `x`, weights and gradient of the output.
@@ -237,8 +236,8 @@ mod tests {
             let (x, weight) = (on_gpu(&x, &gpu), on_gpu(&weight, &gpu));
             let launches = KernelLaunches::of(|| found = Some(convolve(&x, &weight, &params, epilogue)));
 
-            let share = share(found.unwrap(), expected);
-            assert!(share < TOLERANCE, "{params:?}, {sizes:?}: {share}");
+            let error = error(found.unwrap(), expected);
+            assert!(error < TOLERANCE, "{params:?}, {sizes:?}: {error}");
             assert_eq!(launches.total(), 1, "{launches}");
         }
     }
@@ -259,8 +258,8 @@ mod tests {
             {
                 let found = convolve_adjoint(&y, &weight, &params, [sizes[3]; 2]);
 
-                let share = share(found, expected.clone());
-                assert!(share < TOLERANCE, "{params:?}, {sizes:?}: {share}");
+                let error = error(found, expected.clone());
+                assert!(error < TOLERANCE, "{params:?}, {sizes:?}: {error}");
             }
         }
     }

@@ -8,6 +8,8 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::{calculate_cube_count_elemwise, tensor_vector_size_parallel};
 
+use super::capture::{Purpose, upload};
+
 /// Threads of a workgroup that sums up, at most; a power of two.
 const MAX_THREADS: u32 = 256;
 const FLOAT: usize = size_of::<f32>();
@@ -26,16 +28,28 @@ pub(in crate::operation) fn empty_like(tensor: &CubeTensor) -> CubeTensor {
     CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, DType::F32)
 }
 
+/// Uninitialized values in the shape and type of `tensor`, contiguous.
+pub(super) fn empty_like_any(tensor: &CubeTensor) -> CubeTensor {
+    let handle = tensor.client.empty(tensor.meta.num_elements() * tensor.dtype.size());
+    let shape = tensor.meta.shape().clone();
+    CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, tensor.dtype)
+}
+
 /// `values` on the device.
-pub(in crate::operation) fn uploaded(client: &Client, device: &CubeDevice, values: &[f32]) -> CubeTensor {
-    let handle = client.create_from_slice(f32::as_bytes(values));
+pub(in crate::operation) fn uploaded(
+    client: &Client,
+    device: &CubeDevice,
+    values: &[f32],
+    purpose: Purpose,
+) -> CubeTensor {
+    let handle = upload(client, f32::as_bytes(values), purpose);
     CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([values.len()]), handle, DType::F32)
 }
 
 /// `indices` on the device.
 pub(in crate::operation) fn uploaded_indices(client: &Client, device: &CubeDevice, indices: &[usize]) -> CubeTensor {
     let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
-    let handle = client.create_from_slice(u32::as_bytes(&indices));
+    let handle = upload(client, u32::as_bytes(&indices), Purpose::Constant);
     CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([indices.len()]), handle, DType::U32)
 }
 
@@ -99,27 +113,49 @@ pub(in crate::operation) fn total(partial: CubeTensor) -> CubeTensor {
         partial.into_buffer_arg(),
         sum.clone().into_buffer_arg(),
         count,
-        count.div_ceil(threads),
         threads,
     );
     sum
 }
 
 #[cube(launch)]
-fn total_kernel(partial: &[f32], total: &mut [f32], count: usize, iterations: usize, #[comptime] threads: usize) {
+fn total_kernel(partial: &[f32], total: &mut [f32], count: usize, #[comptime] threads: usize) {
+    let sum = workgroup_sum(thread_sum(partial, 0, 1, count, threads), threads);
+    if UNIT_POS == 0 {
+        total[0] = sum;
+    }
+}
+
+/// The calling thread's part of the sum of `count` values: every `step`th of `values`, from `first` on. One workgroup of
+/// `threads` threads sums up all of them.
+#[cube]
+pub(in crate::operation) fn thread_sum(
+    values: &[f32],
+    first: usize,
+    step: usize,
+    count: usize,
+    #[comptime] threads: usize,
+) -> f32 {
     let mut sum = 0.0f32;
-    for iteration in 0..iterations {
+    for iteration in 0..count.div_ceil(threads) {
         let place = iteration * threads + UNIT_POS as usize;
         if place < count {
-            sum += partial[place];
+            sum += values[first + place * step];
         }
     }
+    sum
+}
+
+/// The sum of `value` over the `threads` threads of a workgroup, a power of two.
+#[cube]
+pub(in crate::operation) fn workgroup_sum(value: f32, #[comptime] threads: usize) -> f32 {
     let mut shared = Shared::<[f32]>::new_slice(threads);
-    shared[UNIT_POS as usize] = sum;
+    shared[UNIT_POS as usize] = value;
     sum_of_threads(&mut shared, threads);
-    if UNIT_POS == 0 {
-        total[0] = shared[0];
-    }
+    let sum = shared[0];
+    // What comes next may take its place.
+    sync_cube();
+    sum
 }
 
 /// Adds up the `threads` values of a workgroup, a power of two; the sum is the first.

@@ -7,6 +7,9 @@
 //! Optimizers update dozens of small tensors, where the launches dominate, so many updates share a launch.
 
 mod adam;
+pub(super) mod capture;
+mod constant;
+mod copy;
 mod ema;
 pub(super) mod implicit_gemm;
 pub(super) mod kernel;
@@ -18,6 +21,9 @@ pub(super) mod tensor_list;
 mod tile;
 pub(super) mod weight_gradient;
 
+pub(super) use capture::{CapturedGraph, is_recording, is_renewing};
+pub(super) use constant::{constant, count_from_zero};
+pub(super) use copy::{Copies, in_memory_of};
 pub(super) use multi_tensor::{adam_update, ema_tensor_update, update_together};
 pub(super) use observed::{observed_launches, without_executing};
 pub(super) use scale::ScaleTerms;
@@ -27,6 +33,7 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, DispatchDevice, TensorMetadata};
 use burn::tensor::{DType, Device, FloatDType, Shape, Tensor};
+use burn_cubecl::CubeDevice;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{ElemType, FloatKind};
 
@@ -37,23 +44,26 @@ pub(super) fn updates<const D: usize>(x: &Tensor<D>) -> bool {
 
 /// Whether `x` is on a GPU of Burn's runtime.
 fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
-    let device = x.device();
+    cube_device(&x.device()).is_some()
+}
+
+/// The GPU that `device` is, with gradients or without; `None` if it is not one of Burn's runtime.
+pub(super) fn cube_device(device: &Device) -> Option<&CubeDevice> {
     let device = match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
         device => device,
     };
-    matches!(device, DispatchDevice::Cube(_))
+    match device {
+        DispatchDevice::Cube(device) => Some(device),
+        _ => None,
+    }
 }
 
 /// Whether `device` has matrix units that multiply in TF32 and add in float32.
 pub(super) fn multiplies_in_tf32(device: &Device) -> bool {
     let tf32 = ElemType::Float(FloatKind::TF32);
     let float32 = ElemType::Float(FloatKind::F32);
-    let device = match device.as_dispatch() {
-        DispatchDevice::Autodiff(device) => device,
-        device => device,
-    };
-    let DispatchDevice::Cube(device) = device else { return false };
+    let Some(device) = cube_device(device) else { return false };
     let client = device.client();
     let configs = &client.features().matmul.cmma;
     configs.iter().any(|config| config.a_type == tf32 && config.b_type == tf32 && config.cd_type == float32)
@@ -98,8 +108,6 @@ pub(super) fn in_float32<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
 pub(super) mod tests {
     use burn::tensor::Device;
 
-    use super::*;
-
     /// The GPU that `IPCGAN_TEST_DEVICE` names; `None` if it names no GPU.
     pub(in crate::operation) fn test_gpu() -> Option<Device> {
         match std::env::var("IPCGAN_TEST_DEVICE").as_deref() {
@@ -108,12 +116,5 @@ pub(super) mod tests {
             Ok("wgpu:software") => Some(Device::wgpu(burn::tensor::DeviceKind::Cpu)),
             Ok(_) => Some(Device::default()),
         }
-    }
-
-    /// Largest difference of `found`, on any device, from `expected`, relative to each value (to one if it is smaller).
-    pub(in crate::operation) fn largest_share<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
-        let found = found.to_device(&expected.device());
-        let difference = (found - expected.clone()).abs() / expected.abs().clamp_min(1.0);
-        difference.max().into_scalar()
     }
 }

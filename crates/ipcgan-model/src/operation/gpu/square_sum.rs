@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::kernel::{contiguous, empty, sum_of_threads, total};
+use super::kernel::{contiguous, empty, total, workgroup_sum};
 use super::tensor_list::{Grid, Values, tensors_per_launch, thread_stride, values};
 use super::updates;
 
@@ -56,11 +56,9 @@ fn square_sum_kernel(tensors: &Sequence<Values>, partial: &mut [f32], offset: us
             sum = square_sum(tensor, threads);
         }
     }
-    let mut shared = Shared::<[f32]>::new_slice(threads);
-    shared[UNIT_POS as usize] = sum;
-    sum_of_threads(&mut shared, threads);
+    let sum = workgroup_sum(sum, threads);
     if UNIT_POS == 0 {
-        partial[offset + CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize] = shared[0];
+        partial[offset + CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize] = sum;
     }
 }
 

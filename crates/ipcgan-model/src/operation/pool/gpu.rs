@@ -150,8 +150,9 @@ mod tests {
     use super::super::local_response_norm as local_response_norm_anywhere;
     use super::*;
     use crate::operation::KernelLaunches;
-    use crate::operation::gpu::tests::{largest_share, test_gpu};
+    use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::componentwise_error;
 
     const ALPHA: f32 = 0.02;
 
@@ -174,7 +175,7 @@ mod tests {
             let [expected, found] = [&Device::flex(), &gpu].map(|device| results(&x, &weights, device));
 
             for (found, expected) in found.into_iter().zip(expected) {
-                assert!(largest_share(found, expected) < 1e-5, "{channels} channels");
+                assert!(componentwise_error(found, expected) < 1e-5, "{channels} channels");
             }
         }
     }

@@ -245,8 +245,9 @@ mod tests {
     use super::super::resize as resize_anywhere;
     use super::*;
     use crate::operation::KernelLaunches;
-    use crate::operation::gpu::tests::{largest_share, test_gpu};
+    use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::componentwise_error;
 
     /// Faces resized on `device`, and the gradient by them.
     fn results(faces: &Tensor<4>, weights: &Tensor<4>, spec: ResizeSpec, device: &Device) -> [Tensor<4>; 2] {
@@ -268,7 +269,7 @@ mod tests {
             let [expected, found] = [&Device::flex(), &gpu].map(|device| results(&faces, &weights, spec, device));
 
             for (found, expected) in found.into_iter().zip(expected) {
-                assert!(largest_share(found, expected) < 1e-4, "{height} x {width} to {side}");
+                assert!(componentwise_error(found, expected) < 1e-4, "{height} x {width} to {side}");
             }
         }
     }

@@ -131,8 +131,9 @@ mod tests {
     use burn::tensor::Device;
 
     use super::super::tanh_offset;
-    use crate::operation::gpu::tests::{largest_share, test_gpu};
+    use crate::operation::gpu::tests::test_gpu;
     use crate::random_tensors::RandomTensors;
+    use crate::relative_error::componentwise_error;
 
     #[test]
     fn the_output_and_both_gradients_equal_those_of_the_cpu() {
@@ -152,7 +153,7 @@ mod tests {
         let [expected, found] = [&Device::flex(), &gpu].map(results);
 
         for (found, expected) in found.into_iter().zip(expected) {
-            assert!(largest_share(found, expected) < 1e-5);
+            assert!(componentwise_error(found, expected) < 1e-5);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Third stage: adversarial training of generator and discriminator.
 
+mod captured;
 mod loaders;
 mod model;
 mod monitor;

@@ -6,8 +6,9 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
-use ipcgan_model::{AlexNet, Discriminator, Generator, diversity, update_together};
+use ipcgan_model::{AlexNet, Discriminator, Generator, StepGraph, WindowOffset, diversity, update_together, window};
 
+use super::captured::CapturedStep;
 use super::objective::{
     AGE_ACCURACY, DIVERSITY, DiscriminatorOutputs, GeneratorOutputs, discriminator_objective, generator_objective,
     pretraining_objective,
@@ -45,6 +46,9 @@ pub struct AgingModel {
     updates: usize,
     #[module(skip)]
     pub(crate) loss_scale: LossScale,
+    /// The step as a GPU graph, if it is captured.
+    #[module(skip)]
+    pub(super) captured: Option<CapturedStep>,
 }
 
 impl AgingModel {
@@ -53,7 +57,8 @@ impl AgingModel {
         let alexnet = Frozen::new(alexnet);
         let generator = if config.suppress_checkerboard { generator.without_checkerboard() } else { generator };
         let loss_scale = LossScale::of(generator.precision());
-        Self { generator, discriminator, ema: None, alexnet, config, updates: 0, loss_scale }
+        let captured = config.capture.then(CapturedStep::default);
+        Self { generator, discriminator, ema: None, alexnet, config, updates: 0, loss_scale, captured }
     }
 
     /// Enables the EMA. `ema` is a generator of the same architecture (not a clone, which would share its running
@@ -108,7 +113,7 @@ impl AgingModel {
         let augmented = self.augmented(generated.clone(), batch, View::GeneratorUpdate);
         let scores = discriminator.forward(augmented.clone(), batch.target.clone());
         let source = self.augmented(batch.source.clone(), batch, View::GeneratorUpdate);
-        let windows = [augmented, source].map(|faces| self.shifted_window(faces));
+        let windows = self.shifted_windows([augmented, source]);
         let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, windows);
         let (loss, metrics) = generator_objective(&self.config).training(&outputs, metrics(batch));
         let metrics =
@@ -121,6 +126,11 @@ impl AgingModel {
     /// Whether the next step belongs to the pretraining of the generator.
     pub(super) fn is_pretraining(&self) -> bool {
         self.updates < self.config.pretraining_steps * self.config.generator_updates
+    }
+
+    /// Whether `gradients` are the generator's.
+    pub(super) fn are_of_generator(&self, gradients: &GradientsParams) -> bool {
+        first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some())
     }
 
     /// Gradients of the generator's pretraining: the prototype loss alone, so that neither discriminator nor AlexNet runs.
@@ -138,15 +148,19 @@ impl AgingModel {
         }
     }
 
-    /// The window of `faces` that AlexNet receives in this generator update: each of `shifts x shifts` offsets in turn.
-    fn shifted_window(&self, faces: Tensor<4>) -> Tensor<4> {
+    /// The windows of `faces` that AlexNet receives in this generator update: each of `shifts x shifts` offsets in turn.
+    fn shifted_windows(&self, faces: [Tensor<4>; 2]) -> [Tensor<4>; 2] {
+        let Some(offset) = self.window_offset() else { return faces };
+        let [_, _, height, width] = faces[0].dims();
+        let sides = [height, width].map(|side| side + 1 - self.config.window_shifts);
+        let offset = WindowOffset::new(offset, &faces[0].device());
+        faces.map(|faces| window(faces, &offset, sides))
+    }
+
+    /// Offset of the windows of this generator update, down and to the right; `None` if AlexNet receives whole faces.
+    pub(super) fn window_offset(&self) -> Option<[usize; 2]> {
         let shifts = self.config.window_shifts;
-        if shifts == 1 {
-            return faces;
-        }
-        let [_, _, height, width] = faces.dims();
-        let [down, right] = [self.updates / shifts % shifts, self.updates % shifts];
-        faces.narrow(2, down, height + 1 - shifts).narrow(3, right, width + 1 - shifts)
+        (shifts > 1).then(|| [self.updates / shifts % shifts, self.updates % shifts])
     }
 }
 
@@ -172,11 +186,16 @@ impl TrainStep for AgingModel {
 
     /// Updates the EMA after each generator update.
     fn optimize(self, optimizer: &mut ModuleOptimizer, rate: ModuleLearningRate, gradients: GradientsParams) -> Self {
-        let of_generator = first_parameter(&self.generator).is_some_and(|id| gradients.get::<4>(id).is_some());
+        let of_generator = self.are_of_generator(&gradients);
         let skipped = gradients.is_empty();
+        if let Some(captured) = &self.captured
+            && StepGraph::is_recording()
+        {
+            captured.keep(&gradients, &self);
+        }
         let mut model = update_together(|| optimizer.step(rate, self, gradients));
         model.updates += usize::from(of_generator || skipped);
-        if of_generator && model.config.suppress_checkerboard {
+        if of_generator && model.config.suppress_checkerboard && !StepGraph::is_renewing() {
             model.generator = model.generator.without_checkerboard();
         }
         if of_generator && let Some(ema) = model.ema.take() {

@@ -24,6 +24,24 @@ impl AgingModel {
 
 impl StepModel for AgingModel {
     fn learn(learner: &mut Learner<Self>, device_group: &DeviceGroup, micro_batches: Vec<AgingBatch>) -> StepMetrics {
+        match learner.model().captured {
+            Some(captured) => captured.learn(learner, device_group, micro_batches),
+            None => Self::learn_eagerly(learner, device_group, micro_batches),
+        }
+    }
+
+    fn loss_scale(&self) -> &LossScale {
+        &self.loss_scale
+    }
+}
+
+impl AgingModel {
+    /// The step, launch by launch.
+    pub(super) fn learn_eagerly(
+        learner: &mut Learner<Self>,
+        device_group: &DeviceGroup,
+        micro_batches: Vec<AgingBatch>,
+    ) -> StepMetrics {
         let config = learner.model().config;
         let updates = config.discriminator_updates.max(config.generator_updates);
         let micro_batches_per_update = micro_batches.len() / updates;
@@ -72,10 +90,6 @@ impl StepModel for AgingModel {
             true => of_generator,
             false => StepMetrics::mean(of_discriminator).and(of_generator),
         }
-    }
-
-    fn loss_scale(&self) -> &LossScale {
-        &self.loss_scale
     }
 }
 

@@ -1,14 +1,12 @@
 //! The backward kernels of batch norm.
 
-#![expect(clippy::manual_div_ceil, reason = "CubeCL translates the operators of a kernel")]
-
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
 
 use super::blocks::{BlockShape, Blocks, thread_walk};
 use super::forward::Parameters;
-use crate::operation::gpu::kernel::{elementwise, empty, sum_of_threads};
+use crate::operation::gpu::kernel::{elementwise, empty, sum_of_threads, thread_sum};
 
 /// The sums over each part of the gradient before the activation, and of its product with the normalized values,
 /// `[2, parts, channels]`; and the gradients with respect to `gamma` and `beta`.
@@ -150,20 +148,10 @@ fn joined_sums_kernel(
     let mut gamma = 0.0f32;
     let mut beta = 0.0f32;
     let all = shape.parts * shape.blocks * channels;
-    let iterations = (shape.blocks + threads - 1) / threads;
     for part in 0..shape.parts {
-        let mut sum = 0.0f32;
-        let mut product = 0.0f32;
-        for iteration in 0..iterations {
-            let block = iteration * threads + unit;
-            if block < shape.blocks {
-                let place = (part * shape.blocks + block) * channels + channel;
-                sum += partial[place];
-                product += partial[all + place];
-            }
-        }
-        gradients[unit] = sum;
-        products[unit] = product;
+        let first = part * shape.blocks * channels + channel;
+        gradients[unit] = thread_sum(partial, first, channels, shape.blocks, threads);
+        products[unit] = thread_sum(partial, all + first, channels, shape.blocks, threads);
         sum_of_threads(&mut gradients, threads);
         sum_of_threads(&mut products, threads);
         if UNIT_POS == 0 {

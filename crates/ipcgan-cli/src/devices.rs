@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::model::{CpuKernels, is_cpu};
+use ipcgan::model::{CpuKernels, is_flex};
 use ipcgan::{Device, DeviceChoice, SelfTest};
 use log::{debug, info};
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub(crate) fn open_all(choices: &[DeviceChoice], cpu_kernels: CpuKernels) -> Res
     cpu_kernels.select();
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = choices.iter().zip(&devices).map(|(choice, device)| described(choice, device)).collect();
-    let compiles = if devices.iter().all(is_cpu) { "" } else { "; compiling new kernels takes seconds to a minute" };
+    let compiles = if devices.iter().all(is_flex) { "" } else { "; compiling new kernels takes seconds to a minute" };
     info!("computing on {}{compiles}", names.join(" and "));
     debug!("CPU kernels: {}", cpu_kernels);
     Ok(devices)

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use image::{Rgb, RgbImage};
-use ipcgan_model::is_cpu;
+use ipcgan_model::is_flex;
 
 /// Half of the largest byte value.
 const LEVELS: f32 = 127.5;
@@ -23,7 +23,7 @@ pub fn faces_tensor<I: Borrow<RgbImage>>(images: &[I], device: &Device) -> Tenso
     let size = images.first().expect("a batch holds at least one image").dimensions();
     let alike = images.iter().all(|image| image.dimensions() == size);
     assert!(alike, "images of one batch are of one size");
-    if is_cpu(device) { normalized(&images, device) } else { unpacked(packed(&images, device)) }
+    if is_flex(device) { normalized(&images, device) } else { unpacked(packed(&images, device)) }
 }
 
 fn normalized(images: &[&RgbImage], device: &Device) -> Tensor<4> {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::InstructionSet;
 use crate::lanes::{load, store};
-use crate::output::PIECE_VALUES;
+use crate::output::TASK_VALUES;
 
 /// Hyperparameters of Adam and the number of the step.
 ///
@@ -38,14 +38,15 @@ impl Adam {
     ) {
         let lengths = [gradient.len(), first.len(), second.len()];
         assert!(lengths.iter().all(|&length| length == values.len()), "{lengths:?} instead of {}", values.len());
-        let moments = first.par_chunks_mut(PIECE_VALUES).zip(second.par_chunks_mut(PIECE_VALUES));
-        let pieces = values.par_chunks_mut(PIECE_VALUES).zip(gradient.par_chunks(PIECE_VALUES));
-        pieces.zip(moments).for_each(|((values, gradient), (first, second))| {
+        let moments = first.par_chunks_mut(TASK_VALUES).zip(second.par_chunks_mut(TASK_VALUES));
+        let tasks = values.par_chunks_mut(TASK_VALUES).zip(gradient.par_chunks(TASK_VALUES));
+        tasks.zip(moments).for_each(|((values, gradient), (first, second))| {
             instructions.run(Update { adam: self, values, gradient, first, second });
         });
     }
 }
 
+/// [`Adam::update`] of one task.
 struct Update<'a> {
     adam: &'a Adam,
     values: &'a mut [f32],
@@ -68,8 +69,8 @@ impl WithSimd for Update<'_> {
         let correction = splat((1.0 - beta_2.powi(step)).sqrt().recip());
         let epsilon = splat(epsilon);
         let moments = self.first.chunks_mut(S::F32_LANES).zip(self.second.chunks_mut(S::F32_LANES));
-        let pieces = self.values.chunks_mut(S::F32_LANES).zip(self.gradient.chunks(S::F32_LANES));
-        for ((values, gradient), (first, second)) in pieces.zip(moments) {
+        let vectors = self.values.chunks_mut(S::F32_LANES).zip(self.gradient.chunks(S::F32_LANES));
+        for ((values, gradient), (first, second)) in vectors.zip(moments) {
             let gradient = load(simd, gradient);
             let mean = simd.mul_add_e_f32s(kept_1, load(simd, first), simd.mul_f32s(new_1, gradient));
             let new_square = simd.mul_f32s(new_2, simd.mul_f32s(gradient, gradient));

@@ -27,6 +27,7 @@ impl ConditionConcat<'_> {
     pub fn run(&self, features: &[f32], conditions: &[f32]) -> Vec<f32> {
         let Self { shape, images, conditions: count } = *self;
         let Nhwc { height, width, channels, .. } = shape;
+        self.check_images();
         assert_eq!(features.len(), shape.num_elements(), "values of the features");
         assert_eq!(conditions.len(), images.len() * count, "conditions");
         let line = width * (channels + count);
@@ -48,11 +49,12 @@ impl ConditionConcat<'_> {
     /// - returns: the values of `shape`
     ///
     /// # Panics
-    /// If `gradient` does not have the shape of the output.
+    /// If `gradient` does not have the shape of the output, or there is no image of an index.
     pub fn gradient(&self, gradient: &[f32]) -> Vec<f32> {
         let Self { shape, images, conditions: count } = *self;
         let Nhwc { height, width, channels, .. } = shape;
         let line = width * (channels + count);
+        self.check_images();
         assert_eq!(gradient.len(), images.len() * height * line, "values of the gradient");
         in_chunks(shape.num_elements(), width * channels, |index, result| {
             let (image, row) = (index / height, index % height);
@@ -64,5 +66,10 @@ impl ConditionConcat<'_> {
                 }
             }
         })
+    }
+
+    fn check_images(&self) {
+        let Self { shape: Nhwc { batch, .. }, images, .. } = *self;
+        assert!(images.iter().all(|&image| image < batch), "images {images:?} of a batch of {batch}");
     }
 }

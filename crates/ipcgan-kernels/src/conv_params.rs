@@ -19,10 +19,10 @@ impl ConvParams {
     /// Side of the output for an input's `side`.
     ///
     /// # Panics
-    /// If the window is larger than the padded input.
+    /// If the kernel is larger than the padded input.
     pub fn output_side(&self, side: usize) -> usize {
         let padded = side + self.pad_before + self.pad_after;
-        assert!(padded >= self.kernel, "a window of {} pixels does not fit an input of {padded}", self.kernel);
+        assert!(padded >= self.kernel, "a kernel of {} pixels does not fit an input of {padded}", self.kernel);
         (padded - self.kernel) / self.stride + 1
     }
 }

@@ -1,5 +1,7 @@
 //! Convolutions with packed weights.
 
+use std::fmt::Debug;
+
 use crate::depthwise::{Depthwise, is_depthwise};
 use crate::epilogue::Epilogue;
 use crate::few_outputs::FewOutputs;
@@ -22,23 +24,41 @@ pub enum ConvAlgorithm {
 /// A convolution, or the adjoint of one (transposed convolution), with packed weights.
 #[derive(Debug)]
 pub struct Convolution {
+    params: ConvParams,
+    direction: Direction,
     /// Channels of the input.
-    channels: usize,
-    kernel: usize,
-    /// `None` if the convolution runs only once, and Winograd's algorithm is faster for that output.
-    direct: Option<Direct>,
-    /// `None` if it is not supported, or if the convolution runs only once and direct summation is faster.
-    winograd: Option<Winograd>,
+    inputs: usize,
+    /// Channels of the output.
+    outputs: usize,
+    weights: Packed,
 }
 
-/// Algorithms that sum term by term.
+/// Whether the input is that of the convolution with these parameters, or the output, as for its adjoint.
+#[derive(Clone, Copy, Debug)]
+enum Direction {
+    Forward,
+    Adjoint,
+}
+
+/// The algorithms that the weights are packed for.
 #[derive(Debug)]
-enum Direct {
-    ImplicitGemm(ImplicitGemm),
-    Depthwise(Depthwise),
-    FewOutputs(FewOutputs),
-    PointwiseConv(PointwiseConv),
-    SubPixel(SubPixel),
+enum Packed {
+    Direct(Box<dyn PackedWeights>),
+    Winograd(Winograd),
+    /// The faster one depends on the size of the output.
+    Both {
+        direct: Box<dyn PackedWeights>,
+        winograd: Winograd,
+    },
+}
+
+/// Weights of a convolution, packed for one algorithm.
+pub(crate) trait PackedWeights: Debug + Send + Sync {
+    /// Replaces the contents of `output` by the values of an output of `[height, width]`.
+    fn run(&self, input: &[f32], input_shape: Nhwc, sides: [usize; 2], epilogue: &Epilogue<'_>, output: &mut Vec<f32>);
+
+    /// Copies the weights out of the buffer pool, because they outlive the call.
+    fn make_owned(&mut self);
 }
 
 impl Convolution {
@@ -56,20 +76,26 @@ impl Convolution {
         once: Option<Nhwc>,
     ) -> Self {
         check(weights, channels, params);
-        let direct = || {
+        let direct = || -> Box<dyn PackedWeights> {
             if is_depthwise(channels, params) {
-                Direct::Depthwise(Depthwise::new(instructions, weights, params))
+                Box::new(Depthwise::new(instructions, weights, params))
             } else if PointwiseConv::suits(params) {
-                Direct::PointwiseConv(PointwiseConv::new(instructions, weights, channels))
+                Box::new(PointwiseConv::new(instructions, weights, channels))
             } else if FewOutputs::suits(instructions, channels, params) {
-                Direct::FewOutputs(FewOutputs::new(instructions, weights, channels, params))
+                Box::new(FewOutputs::new(instructions, weights, channels, params))
             } else {
-                Direct::ImplicitGemm(ImplicitGemm::forward(instructions, weights, channels, params))
+                Box::new(ImplicitGemm::forward(instructions, weights, channels, params))
             }
         };
         let winograd = || Winograd::forward(instructions, weights, channels, params);
-        let from = channels[1] * params.groups;
-        Self::prepared(algorithm, (from, channels), params, once, direct, winograd)
+        let [outputs, group_inputs] = channels;
+        Self {
+            params: *params,
+            direction: Direction::Forward,
+            inputs: group_inputs * params.groups,
+            outputs,
+            weights: Packed::new(algorithm, channels, params, once, direct, winograd),
+        }
     }
 
     /// Adjoint of [`Convolution::new`] with the same arguments: from the shape of its output to the shape of its input.
@@ -87,55 +113,31 @@ impl Convolution {
         once: Option<Nhwc>,
     ) -> Self {
         check(weights, channels, params);
-        let direct = || match SubPixel::suits(instructions, channels, params) {
-            true => Direct::SubPixel(SubPixel::new(instructions, weights, channels, params)),
-            false => Direct::ImplicitGemm(ImplicitGemm::adjoint(instructions, weights, channels, params)),
+        let direct = || -> Box<dyn PackedWeights> {
+            match SubPixel::suits(instructions, channels, params) {
+                true => Box::new(SubPixel::new(instructions, weights, channels, params)),
+                false => Box::new(ImplicitGemm::adjoint(instructions, weights, channels, params)),
+            }
         };
         let winograd = || Winograd::adjoint(instructions, weights, channels, params);
-        Self::prepared(algorithm, (channels[0], channels), params, once, direct, winograd)
-    }
-
-    /// If the convolution runs once, weights are packed for the faster algorithm, in pooled memory; otherwise for both,
-    /// because the faster algorithm depends on the size of the output.
-    fn prepared(
-        algorithm: ConvAlgorithm,
-        (from, channels): (usize, [usize; 2]),
-        params: &ConvParams,
-        once: Option<Nhwc>,
-        direct: impl FnOnce() -> Direct,
-        winograd: impl FnOnce() -> Winograd,
-    ) -> Self {
-        let kernel = params.kernel;
-        let fast = algorithm == ConvAlgorithm::Winograd && supports_winograd(channels, params);
-        match once {
-            Some(shape) if fast && winograd::is_faster(kernel, shape, WeightState::Raw) => {
-                Self { channels: from, kernel, direct: None, winograd: Some(winograd()) }
-            }
-            Some(_) => Self { channels: from, kernel, direct: Some(direct()), winograd: None },
-            None => Self { channels: from, kernel, direct: Some(direct()), winograd: fast.then(winograd) }.owned(),
+        let [outputs, group_inputs] = channels;
+        Self {
+            params: *params,
+            direction: Direction::Adjoint,
+            inputs: outputs,
+            outputs: group_inputs * params.groups,
+            weights: Packed::new(algorithm, channels, params, once, direct, winograd),
         }
-    }
-
-    /// Copied out of the buffer pool.
-    fn owned(mut self) -> Self {
-        match &mut self.direct {
-            // It owns its memory.
-            None | Some(Direct::Depthwise(_)) => {}
-            Some(Direct::ImplicitGemm(direct)) => direct.make_owned(),
-            Some(Direct::FewOutputs(direct)) => direct.make_owned(),
-            Some(Direct::PointwiseConv(direct)) => direct.make_owned(),
-            Some(Direct::SubPixel(direct)) => direct.make_owned(),
-        }
-        if let Some(winograd) = &mut self.winograd {
-            winograd.make_owned();
-        }
-        self
     }
 
     /// The values of an output of `sides` (height and width), channels last.
     ///
+    /// A convolution has one output for the sides of an input, by [`ConvParams::output_side`]. Its adjoint has several
+    /// if the stride is above one: `sides` are any that the convolution maps to the sides of `shape`.
+    ///
     /// # Panics
-    /// If `input` does not hold the values of `shape`, or they have other channels than the weights.
+    /// If `input` does not hold the values of `shape`, the channels of `shape` are not those of the weights, `sides` are
+    /// not as above, or `epilogue` has a bias or residual of another size than the output.
     pub fn run(&self, input: &[f32], shape: Nhwc, sides: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f32> {
         let mut output = Vec::new();
         self.run_into(input, shape, sides, epilogue, &mut output);
@@ -145,7 +147,7 @@ impl Convolution {
     /// [`Convolution::run`], with the memory that `output` has.
     ///
     /// # Panics
-    /// If `input` does not hold the values of `shape`, or they have other channels than the weights.
+    /// As [`Convolution::run`].
     pub fn run_into(
         &self,
         input: &[f32],
@@ -155,19 +157,64 @@ impl Convolution {
         output: &mut Vec<f32>,
     ) {
         assert_eq!(input.len(), shape.num_elements(), "values of the input");
-        assert_eq!(shape.channels, self.channels, "channels of the input");
-        let output_shape = Nhwc { height: sides[0], width: sides[1], ..shape };
-        match (&self.direct, &self.winograd) {
-            (None, Some(winograd)) => winograd.run(input, shape, sides, epilogue, output),
-            (Some(_), Some(winograd)) if winograd::is_faster(self.kernel, output_shape, WeightState::Transformed) => {
-                winograd.run(input, shape, sides, epilogue, output);
+        assert_eq!(shape.channels, self.inputs, "channels of the input");
+        self.check_sides([shape.height, shape.width], sides);
+        let output_shape = Nhwc { height: sides[0], width: sides[1], channels: self.outputs, ..shape };
+        assert!(epilogue.bias.is_none_or(|bias| bias.len() == self.outputs), "values of the bias");
+        let fits = |residual: &[f32]| residual.len() == output_shape.num_elements();
+        assert!(epilogue.residual.is_none_or(fits), "values of the residual");
+        self.weights.faster(self.params.kernel, output_shape).run(input, shape, sides, epilogue, output);
+    }
+
+    fn check_sides(&self, input: [usize; 2], output: [usize; 2]) {
+        let (from, to) = match self.direction {
+            Direction::Forward => (input, output),
+            Direction::Adjoint => (output, input),
+        };
+        let expected = from.map(|side| self.params.output_side(side));
+        assert_eq!(expected, to, "height and width of an output of {output:?} from an input of {input:?}");
+    }
+}
+
+impl Packed {
+    /// If the convolution runs once, weights are packed for the faster algorithm, in pooled memory; otherwise for both,
+    /// because the faster algorithm depends on the size of the output.
+    fn new(
+        algorithm: ConvAlgorithm,
+        channels: [usize; 2],
+        params: &ConvParams,
+        once: Option<Nhwc>,
+        direct: impl FnOnce() -> Box<dyn PackedWeights>,
+        winograd: impl FnOnce() -> Winograd,
+    ) -> Self {
+        let winograd_applies = algorithm == ConvAlgorithm::Winograd && supports_winograd(channels, params);
+        if let Some(shape) = once {
+            return match winograd_applies && winograd::is_faster(params.kernel, shape, WeightState::Raw) {
+                true => Self::Winograd(winograd()),
+                false => Self::Direct(direct()),
+            };
+        }
+        let mut direct = direct();
+        direct.make_owned();
+        if !winograd_applies {
+            return Self::Direct(direct);
+        }
+        let mut winograd = winograd();
+        winograd.make_owned();
+        Self::Both { direct, winograd }
+    }
+
+    /// The weights for the faster algorithm that they are packed for.
+    fn faster(&self, kernel: usize, output_shape: Nhwc) -> &dyn PackedWeights {
+        match self {
+            Self::Direct(direct) => &**direct,
+            Self::Winograd(winograd) => winograd,
+            Self::Both { direct, winograd } => {
+                match winograd::is_faster(kernel, output_shape, WeightState::Transformed) {
+                    true => winograd,
+                    false => &**direct,
+                }
             }
-            (Some(Direct::ImplicitGemm(direct)), _) => direct.run(input, shape, sides, epilogue, output),
-            (Some(Direct::Depthwise(direct)), _) => direct.run(input, shape, sides, epilogue, output),
-            (Some(Direct::FewOutputs(direct)), _) => direct.run(input, shape, sides, epilogue, output),
-            (Some(Direct::PointwiseConv(direct)), _) => direct.run(input, shape, epilogue, output),
-            (Some(Direct::SubPixel(direct)), _) => direct.run(input, shape, sides, epilogue, output),
-            (None, None) => unreachable!("weights are packed for at least one algorithm"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::lanes::load;
 use crate::output::fill_in_chunks;
@@ -28,12 +29,13 @@ impl Depthwise {
     pub(crate) fn new(instructions: InstructionSet, weights: &[f32], params: &ConvParams) -> Self {
         let taps = params.kernel * params.kernel;
         let channels = params.groups;
-        let places = (0..taps).flat_map(|tap| (0..channels).map(move |channel| channel * taps + tap));
-        Self { instructions, params: *params, weights: places.map(|place| weights[place]).collect() }
+        let offsets = (0..taps).flat_map(|tap| (0..channels).map(move |channel| channel * taps + tap));
+        Self { instructions, params: *params, weights: offsets.map(|offset| weights[offset]).collect() }
     }
+}
 
-    /// The output's values, for an output of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for Depthwise {
+    fn run(
         &self,
         input: &[f32],
         shape: Nhwc,
@@ -49,6 +51,9 @@ impl Depthwise {
             self.instructions.run(Row { depthwise: self, image, shape, y, start, output, epilogue });
         });
     }
+
+    /// They are not in the buffer pool.
+    fn make_owned(&mut self) {}
 }
 
 /// A row of the output.
@@ -63,13 +68,13 @@ struct Row<'a> {
     epilogue: &'a Epilogue<'a>,
 }
 
-/// The taps of a window that meet the input, along one axis.
+/// The taps of a kernel that meet the input, along one axis.
 #[derive(Clone, Copy)]
 struct Taps {
     /// The first of them.
     first: usize,
     /// The input that the first one meets.
-    place: usize,
+    first_input: usize,
     count: usize,
 }
 
@@ -78,9 +83,9 @@ impl Taps {
     fn of(params: &ConvParams, output: usize, side: usize) -> Self {
         let begin = output * params.stride;
         let first = params.pad_before.saturating_sub(begin).min(params.kernel);
-        let place = (begin + first).saturating_sub(params.pad_before).min(side);
+        let first_input = (begin + first).saturating_sub(params.pad_before).min(side);
         let end = (side + params.pad_before).saturating_sub(begin).min(params.kernel);
-        Self { first, place, count: end.saturating_sub(first) }
+        Self { first, first_input, count: end.saturating_sub(first) }
     }
 }
 
@@ -93,7 +98,7 @@ impl WithSimd for Row<'_> {
         let params = self.depthwise.params;
         let rows = Taps::of(&params, self.y, height);
         let outputs = self.output.len() / channels;
-        // Outputs whose windows are inside the input.
+        // Outputs whose patches are inside the input.
         let inner = if params.stride == 1 && params.kernel == 3 && rows.count == 3 && channels % S::F32_LANES == 0 {
             params.pad_before.min(outputs)
                 ..(width + params.pad_before).saturating_sub(2).clamp(params.pad_before, outputs)
@@ -116,12 +121,12 @@ impl Row<'_> {
         let Depthwise { params, weights, .. } = self.depthwise;
         let Nhwc { width, channels, .. } = self.shape;
         let columns = Taps::of(params, x, width);
-        let place = x * channels;
-        for (index, output) in self.output[place..place + channels].chunks_mut(S::F32_LANES).enumerate() {
+        let offset = x * channels;
+        for (index, output) in self.output[offset..offset + channels].chunks_mut(S::F32_LANES).enumerate() {
             let (channel, count) = (index * S::F32_LANES, output.len());
             let mut sum = simd.splat_f32s(0.0);
             for row in 0..rows.count {
-                let values = ((rows.place + row) * width + columns.place) * channels + channel;
+                let values = ((rows.first_input + row) * width + columns.first_input) * channels + channel;
                 let taps = ((rows.first + row) * params.kernel + columns.first) * channels + channel;
                 for column in 0..columns.count {
                     let value = load(simd, &self.image[values + column * channels..][..count]);
@@ -129,11 +134,11 @@ impl Row<'_> {
                     sum = simd.mul_add_e_f32s(value, weight, sum);
                 }
             }
-            self.epilogue.store(simd, &[sum], channel, output, self.start + place + channel);
+            self.epilogue.store(simd, &[sum], channel, output, self.start + offset + channel);
         }
     }
 
-    /// Output pixels whose 3x3 windows are inside the input, for whole vectors of channels: the weights of a vector
+    /// Output pixels whose 3x3 patches are inside the input, for whole vectors of channels: the weights of a vector
     /// stay in registers.
     #[inline(always)]
     fn inner<S: Simd>(&mut self, simd: S, pixels: Range<usize>, rows: Taps) {
@@ -142,7 +147,8 @@ impl Row<'_> {
         let vectors = channels / S::F32_LANES;
         let (weights, _) = S::as_simd_f32s(weights);
         let line = |row: usize| {
-            let (values, _) = S::as_simd_f32s(&self.image[(rows.place + row) * width * channels..][..width * channels]);
+            let (values, _) =
+                S::as_simd_f32s(&self.image[(rows.first_input + row) * width * channels..][..width * channels]);
             &values[(pixels.start - params.pad_before) * vectors..(pixels.end + 2 - params.pad_before) * vectors]
         };
         let lines: [&[S::f32s]; 3] = std::array::from_fn(line);
@@ -155,9 +161,9 @@ impl Row<'_> {
                         sum = simd.mul_add_e_f32s(line[(index + column) * vectors + vector], weight, sum);
                     }
                 }
-                let place = x * channels + vector * S::F32_LANES;
-                let output = &mut self.output[place..place + S::F32_LANES];
-                self.epilogue.store(simd, &[sum], vector * S::F32_LANES, output, self.start + place);
+                let offset = x * channels + vector * S::F32_LANES;
+                let output = &mut self.output[offset..offset + S::F32_LANES];
+                self.epilogue.store(simd, &[sum], vector * S::F32_LANES, output, self.start + offset);
             }
         }
     }

@@ -3,22 +3,23 @@
 use pulp::{Simd, WithSimd};
 
 use crate::lanes::{load, store};
-use crate::output::{PIECE_VALUES, in_chunks};
+use crate::output::{TASK_VALUES, in_chunks};
 use crate::{Activation, InstructionSet};
 
 /// Gradient with respect to the input of an activation, from its output and the gradient of the output, which are of
 /// one shape.
 ///
 /// # Panics
-/// If there are fewer gradients than outputs.
+/// If they are not of one length.
 pub fn activation_gradient(
     instructions: InstructionSet,
     activation: Activation,
     output: &[f32],
     gradient: &[f32],
 ) -> Vec<f32> {
-    in_chunks(output.len(), PIECE_VALUES, |index, result| {
-        let [output, gradient] = [output, gradient].map(|values| &values[index * PIECE_VALUES..][..result.len()]);
+    assert_eq!(gradient.len(), output.len(), "values of the gradient");
+    in_chunks(output.len(), TASK_VALUES, |index, result| {
+        let [output, gradient] = [output, gradient].map(|values| &values[index * TASK_VALUES..][..result.len()]);
         instructions.run(ActivationGradient { output, gradient, slope: activation.slope(), result });
     })
 }
@@ -26,11 +27,12 @@ pub fn activation_gradient(
 /// `tanh(head)`, or with `source`, in [-1, 1] and of the shape of `head`, the offset form `tanh(head + atanh(source))`.
 ///
 /// # Panics
-/// If there are fewer values in `source` than in `head`.
+/// If `source` is not of the length of `head`.
 pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) -> Vec<f32> {
-    in_chunks(head.len(), PIECE_VALUES, |index, result| {
-        let piece = |values| -> &[f32] { &<[f32]>::split_at(values, index * PIECE_VALUES).1[..result.len()] };
-        let (head, source) = (piece(head), source.map(piece));
+    assert!(source.is_none_or(|source| source.len() == head.len()), "values of the source");
+    in_chunks(head.len(), TASK_VALUES, |index, result| {
+        let of_task = |values| -> &[f32] { &<[f32]>::split_at(values, index * TASK_VALUES).1[..result.len()] };
+        let (head, source) = (of_task(head), source.map(of_task));
         instructions.run(Tanh { head, source, result });
     })
 }
@@ -39,14 +41,16 @@ pub fn tanh(instructions: InstructionSet, head: &[f32], source: Option<&[f32]>) 
 /// shape.
 ///
 /// # Panics
-/// If there are fewer gradients than outputs.
+/// If they are not of one length.
 pub fn tanh_gradient(instructions: InstructionSet, output: &[f32], gradient: &[f32]) -> Vec<f32> {
-    in_chunks(output.len(), PIECE_VALUES, |index, result| {
-        let [output, gradient] = [output, gradient].map(|values| &values[index * PIECE_VALUES..][..result.len()]);
+    assert_eq!(gradient.len(), output.len(), "values of the gradient");
+    in_chunks(output.len(), TASK_VALUES, |index, result| {
+        let [output, gradient] = [output, gradient].map(|values| &values[index * TASK_VALUES..][..result.len()]);
         instructions.run(TanhGradient { output, gradient, result });
     })
 }
 
+/// [`activation_gradient`] of one task.
 struct ActivationGradient<'a> {
     output: &'a [f32],
     gradient: &'a [f32],
@@ -69,6 +73,7 @@ impl WithSimd for ActivationGradient<'_> {
     }
 }
 
+/// [`tanh`] of one task.
 struct Tanh<'a> {
     head: &'a [f32],
     source: Option<&'a [f32]>,
@@ -98,6 +103,7 @@ impl WithSimd for Tanh<'_> {
     }
 }
 
+/// [`tanh_gradient`] of one task.
 struct TanhGradient<'a> {
     output: &'a [f32],
     gradient: &'a [f32],

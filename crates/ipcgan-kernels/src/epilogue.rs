@@ -28,8 +28,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Factor of values below zero.
-    pub(crate) fn slope(self) -> f32 {
+    /// Factor of values below zero; 1 without an activation.
+    pub fn slope(self) -> f32 {
         match self {
             Self::None => 1.0,
             Self::Relu => 0.0,

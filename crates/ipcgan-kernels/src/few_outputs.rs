@@ -1,5 +1,6 @@
 //! Convolution with so few output channels that they would leave most of a SIMD vector empty.
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::implicit_gemm::ImplicitGemm;
 use crate::output::fill_in_chunks;
@@ -36,14 +37,10 @@ impl FewOutputs {
             });
         Self { columns, kernel, outputs }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.columns.make_owned();
-    }
-
-    /// The output's values, for an output of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for FewOutputs {
+    fn run(
         &self,
         input: &[f32],
         input_shape: Nhwc,
@@ -59,8 +56,8 @@ impl FewOutputs {
             let columns = &columns[row * wide * kernel * outputs..];
             for (pixel, values) in output.chunks_exact_mut(outputs).enumerate() {
                 for column in 0..kernel {
-                    let place = ((pixel + column) * kernel + column) * outputs;
-                    for (value, part) in values.iter_mut().zip(&columns[place..place + outputs]) {
+                    let offset = ((pixel + column) * kernel + column) * outputs;
+                    for (value, part) in values.iter_mut().zip(&columns[offset..offset + outputs]) {
                         *value += part;
                     }
                 }
@@ -69,5 +66,9 @@ impl FewOutputs {
                 }
             }
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.columns.make_owned();
     }
 }

@@ -3,10 +3,11 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::output::fill_in_chunks;
 use crate::padded_region::PaddedRegion;
-use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::panels::{Panel, Panels, Patches, Sink};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 
@@ -25,8 +26,9 @@ const MIN_PIXELS: usize = 48;
 pub(crate) struct ImplicitGemm {
     instructions: InstructionSet,
     groups: usize,
-    /// Channels of a group.
+    /// Input channels of a group.
     inputs: usize,
+    /// Output channels of a group.
     outputs: usize,
     input_stride: usize,
     output_stride: usize,
@@ -41,9 +43,9 @@ struct Phase {
     panels: Vec<Panels>,
 }
 
-/// Inputs of the outputs of one phase, along one axis: output `phase + output_stride * j` depends on `count` inputs
-/// from
-/// `first + input_stride * j` on.
+/// Inputs of the outputs of one phase, along one axis.
+///
+/// Output `phase + output_stride * j` depends on `count` inputs from `first + input_stride * j` on.
 #[derive(Clone, Copy, Debug)]
 struct Taps {
     phase: usize,
@@ -96,8 +98,8 @@ impl ImplicitGemm {
         Self { instructions, groups: 1, inputs, outputs, input_stride: 1, output_stride: 1, phases: vec![phase] }
     }
 
-    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: from maps of
-    /// its output to maps of its input.
+    /// Adjoint of the convolution with `weights` `[outputs][inputs of a group][kernel][kernel]`: from the shape of its
+    /// output to the shape of its input.
     pub(crate) fn adjoint(
         instructions: InstructionSet,
         weights: &[f32],
@@ -117,12 +119,12 @@ impl ImplicitGemm {
             |taps: Taps, index: usize| (taps.phase + params.pad_before) % stride + stride * (taps.count - 1 - index);
         let phase = |(row, column): (usize, usize)| {
             let (rows, columns) = (taps(row), taps(column));
-            let places: Vec<usize> = (0..rows.count * columns.count)
+            let kernel_taps: Vec<usize> = (0..rows.count * columns.count)
                 .map(|index| tap(rows, index / columns.count) * kernel + tap(columns, index % columns.count))
                 .collect();
             let panels = |group: usize| {
-                Panels::new(instructions, inputs, [places.len(), outputs], |input, index, output| {
-                    weights[((group * outputs + output) * inputs + input) * kernel * kernel + places[index]]
+                Panels::new(instructions, inputs, [kernel_taps.len(), outputs], |input, index, output| {
+                    weights[((group * outputs + output) * inputs + input) * kernel * kernel + kernel_taps[index]]
                 })
             };
             Phase { rows, columns, panels: (0..params.groups).map(panels).collect() }
@@ -138,14 +140,10 @@ impl ImplicitGemm {
             phases: phases.map(phase).collect(),
         }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.phases.iter_mut().flat_map(|phase| &mut phase.panels).for_each(Panels::make_owned);
-    }
-
-    /// The output's values, for an output of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for ImplicitGemm {
+    fn run(
         &self,
         input: &[f32],
         input_shape: Nhwc,
@@ -171,6 +169,10 @@ impl ImplicitGemm {
                 });
             });
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.phases.iter_mut().flat_map(|phase| &mut phase.panels).for_each(Panels::make_owned);
     }
 }
 
@@ -224,31 +226,31 @@ impl Task<'_> {
         let pixels = (0..rows * columns).map(|index| (index / columns, index % columns));
         let starts: Vec<usize> =
             pixels.clone().map(|(row, column)| (row * region.width + column) * input_stride * inputs).collect();
-        let place = |(row, column): (usize, usize)| {
+        let offset = |(row, column): (usize, usize)| {
             let (y, x) = (row * output_stride + phase.rows.phase, column * output_stride + phase.columns.phase);
             (y * self.width + x) * channels + group * outputs
         };
-        let places: Vec<usize> = pixels.map(place).collect();
+        let offsets: Vec<usize> = pixels.map(offset).collect();
         let (start, epilogue, output) = (self.start, self.epilogue, &mut *self.output);
         let mut scratch = Scratch::new(region.height * region.width * inputs);
         region.copy(self.image, self.input_shape, group * inputs..(group + 1) * inputs, &mut scratch);
-        let windows = Windows {
+        let patches = Patches {
             input: &scratch,
             starts: &starts,
             row_stride: region.width * inputs,
             run: phase.columns.count * inputs,
         };
-        let mut placed = Placed { places: &places, channel: group * outputs, start, output, epilogue };
+        let mut sink = OutputSink { offsets: &offsets, channel: group * outputs, start, output, epilogue };
         for panel in phase.panels[group].of_matrix(0) {
-            windows.multiply(simd, &panel, &mut placed);
+            patches.multiply(simd, &panel, &mut sink);
         }
     }
 }
 
 /// Stores the sums of each pixel in the output.
-struct Placed<'a> {
+struct OutputSink<'a> {
     /// Where the channels of each pixel begin in `output`.
-    places: &'a [usize],
+    offsets: &'a [usize],
     /// First channel of the group.
     channel: usize,
     /// Where `output` begins in the whole output.
@@ -257,11 +259,11 @@ struct Placed<'a> {
     epilogue: &'a Epilogue<'a>,
 }
 
-impl Sink for Placed<'_> {
+impl Sink for OutputSink<'_> {
     #[inline(always)]
     fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
-        let place = self.places[pixel] + panel.first;
-        let values = &mut self.output[place..place + panel.outputs];
-        self.epilogue.store(simd, sums, self.channel + panel.first, values, self.start + place);
+        let offset = self.offsets[pixel] + panel.first;
+        let values = &mut self.output[offset..offset + panel.outputs];
+        self.epilogue.store(simd, sums, self.channel + panel.first, values, self.start + offset);
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
     }
 }
 
-/// Writes the first `values.len()` lanes of `vector` to `values`.
+/// Writes the lanes of `vector` to the first values of `values`, as many as there are in both.
 #[inline(always)]
 pub(crate) fn store<S: Simd>(simd: S, values: &mut [f32], vector: S::f32s) {
     if values.len() >= S::F32_LANES {

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-/// Pairs of vectors whose outer products are summed: one pair for each place of a grid.
+/// Pairs of vectors whose outer products are summed: one pair for each point of a grid.
 #[derive(Clone, Copy)]
 pub(crate) struct OuterProducts<'a> {
     pub(crate) left: Operand<'a>,
@@ -101,11 +101,11 @@ impl OuterProducts<'_> {
         accumulation: Accumulation,
     ) {
         let width = self.right.length.next_multiple_of(S::F32_LANES);
-        let place = |index: usize| (row + index) * width + first;
+        let offset = |index: usize| (row + index) * width + first;
         let mut block = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         if accumulation == Accumulation::Add {
             for (index, block) in block.iter_mut().enumerate() {
-                block.copy_from_slice(S::as_simd_f32s(&sums[place(index)..][..VECTORS * S::F32_LANES]).0);
+                block.copy_from_slice(S::as_simd_f32s(&sums[offset(index)..][..VECTORS * S::F32_LANES]).0);
             }
         }
         let right_length = if WHOLE { VECTORS * S::F32_LANES } else { self.right.length - first };
@@ -133,7 +133,7 @@ impl OuterProducts<'_> {
             }
         }
         for (index, block) in block.iter().enumerate() {
-            let values = S::as_mut_simd_f32s(&mut sums[place(index)..][..VECTORS * S::F32_LANES]).0;
+            let values = S::as_mut_simd_f32s(&mut sums[offset(index)..][..VECTORS * S::F32_LANES]).0;
             values.copy_from_slice(block);
         }
     }

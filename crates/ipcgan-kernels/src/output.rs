@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use rayon::prelude::*;
 
 /// Elements of a task: few enough that a second pass over them hits the cache.
-pub(crate) const PIECE_VALUES: usize = 1 << 14;
+pub(crate) const TASK_VALUES: usize = 1 << 14;
 
 /// Replaces the contents of `values` by `length` values; `task(index, chunk)` writes each chunk of `chunk` values.
 ///
@@ -21,7 +21,7 @@ pub(crate) fn fill_in_chunks(
     values.reserve_exact(length);
     let room = &mut values.spare_capacity_mut()[..length];
     room.par_chunks_mut(chunk.max(1)).enumerate().for_each(|(index, chunk)| task(index, zeroed(chunk)));
-    // SAFETY: the chunks cover the first `length` places, and each was written by `zeroed`.
+    // SAFETY: the chunks cover the first `length` elements, and each was written by `zeroed`.
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
         values.set_len(length);
@@ -36,10 +36,10 @@ pub(crate) fn in_chunks(length: usize, chunk: usize, task: impl Fn(usize, &mut [
 }
 
 fn zeroed(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
-    for place in room.iter_mut() {
-        place.write(0.0);
+    for element in room.iter_mut() {
+        element.write(0.0);
     }
-    // SAFETY: every place was just written, and `MaybeUninit<f32>` lies in memory as `f32` does.
+    // SAFETY: every element was just written, and `MaybeUninit<f32>` lies in memory as `f32` does.
     #[allow(unsafe_code, reason = "see above")]
     unsafe {
         &mut *(std::ptr::from_mut(room) as *mut [f32])

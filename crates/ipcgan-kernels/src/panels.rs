@@ -82,8 +82,8 @@ impl Panels {
         self.data = self.data.owned();
     }
 
-    /// Distance between the matrices in a panel of `width` outputs: not a power of two, because the same place in all
-    /// of them would then map to the same few cache sets.
+    /// Distance between the matrices in a panel of `width` outputs: not a power of two, because the same element
+    /// of all of them would then map to the same few cache sets.
     pub(crate) fn stride(matrices: usize, steps: usize, width: usize) -> usize {
         if matrices == 1 { steps * width } else { steps * width + 16 }
     }
@@ -100,28 +100,29 @@ impl Panels {
     }
 }
 
-/// Takes the sums of a pixel's window.
+/// Takes the products of the patch of a pixel with panels.
 ///
-/// A trait rather than a closure: a closure is compiled without the vector instructions unless it happens to be inlined.
+/// A trait rather than a closure: a closure is compiled without the vector instructions unless it happens to be
+/// inlined.
 pub(crate) trait Sink {
     /// Takes the sums of the outputs of a panel.
     fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]);
 }
 
-/// The input windows of pixels, which are multiplied with panels row by row.
+/// The input patches of pixels (the rows of the im2col matrix), which are multiplied with panels row by row.
 #[derive(Clone, Copy)]
-pub(crate) struct Windows<'a> {
+pub(crate) struct Patches<'a> {
     pub(crate) input: &'a [f32],
-    /// Index in `input` of the window of each pixel.
+    /// Index in `input` of the patch of each pixel.
     pub(crate) starts: &'a [usize],
-    /// Distance between the rows of a window.
+    /// Distance between the rows of a patch.
     pub(crate) row_stride: usize,
-    /// Number of (contiguous) values in a row of a window.
+    /// Number of (contiguous) values in a row of a patch.
     pub(crate) run: usize,
 }
 
-impl Windows<'_> {
-    /// Multiplies every window with `panel`; `sink` takes the sums.
+impl Patches<'_> {
+    /// Multiplies every patch with `panel`; `sink` takes the sums.
     #[inline(always)]
     pub(crate) fn multiply<S: Simd>(&self, simd: S, panel: &Panel<'_>, sink: &mut impl Sink) {
         match (panel.vectors, S::REGISTER_COUNT >= 32) {

@@ -2,9 +2,10 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::output::fill_in_chunks;
-use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::panels::{Panel, Panels, Patches, Sink};
 use crate::{ConvParams, InstructionSet, Nhwc};
 
 /// Pixels that a task computes.
@@ -31,14 +32,11 @@ impl PointwiseConv {
             Panels::new(instructions, outputs, [1, inputs], |output, _, input| weights[output * inputs + input]);
         Self { instructions, inputs, outputs, panels }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.panels.make_owned();
-    }
-
-    /// The output's values.
-    pub(crate) fn run(&self, input: &[f32], shape: Nhwc, epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
+impl PackedWeights for PointwiseConv {
+    /// Height and width of the output are those of the input.
+    fn run(&self, input: &[f32], shape: Nhwc, _: [usize; 2], epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
         let starts: Vec<usize> = (0..TASK_PIXELS).map(|pixel| pixel * self.inputs).collect();
         let chunk = TASK_PIXELS * self.outputs;
         fill_in_chunks(output, shape.pixels() * self.outputs, chunk, |index, output| {
@@ -46,6 +44,10 @@ impl PointwiseConv {
             let input = &input[index * TASK_PIXELS * self.inputs..];
             self.instructions.run(Task { layer: self, input, starts, start: index * chunk, output, epilogue });
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.panels.make_owned();
     }
 }
 
@@ -68,27 +70,27 @@ impl WithSimd for Task<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { layer: PointwiseConv { inputs, outputs, panels, .. }, input, starts, start, output, epilogue } =
             self;
-        let windows = Windows { input, starts, row_stride: 0, run: *inputs };
-        let mut placed = Placed { outputs: *outputs, start, output, epilogue };
+        let patches = Patches { input, starts, row_stride: 0, run: *inputs };
+        let mut sink = OutputSink { outputs: *outputs, start, output, epilogue };
         for panel in panels.of_matrix(0) {
-            windows.multiply(simd, &panel, &mut placed);
+            patches.multiply(simd, &panel, &mut sink);
         }
     }
 }
 
-/// Puts the sums of each pixel in its place.
-struct Placed<'a> {
+/// Stores the sums of each pixel in the output.
+struct OutputSink<'a> {
     outputs: usize,
     start: usize,
     output: &'a mut [f32],
     epilogue: &'a Epilogue<'a>,
 }
 
-impl Sink for Placed<'_> {
+impl Sink for OutputSink<'_> {
     #[inline(always)]
     fn take<S: Simd>(&mut self, simd: S, pixel: usize, panel: &Panel<'_>, sums: &[S::f32s]) {
-        let place = pixel * self.outputs + panel.first;
-        let values = &mut self.output[place..place + panel.outputs];
-        self.epilogue.store(simd, sums, panel.first, values, self.start + place);
+        let offset = pixel * self.outputs + panel.first;
+        let values = &mut self.output[offset..offset + panel.outputs];
+        self.epilogue.store(simd, sums, panel.first, values, self.start + offset);
     }
 }

@@ -100,15 +100,15 @@ impl WithSimd for PoolGradient<'_> {
             let (y, x) = (pixel / output_shape.width * STRIDE, pixel % output_shape.width * STRIDE);
             for first in (0..channels).step_by(S::F32_LANES) {
                 let count = S::F32_LANES.min(channels - first);
-                let place = pixel * channels + first;
-                let (output, gradient) = (&output[place..place + count], &gradient[place..place + count]);
+                let offset = pixel * channels + first;
+                let (output, gradient) = (&output[offset..offset + count], &gradient[offset..offset + count]);
                 // The first of several equal maxima takes the gradient, which is zero for the others.
                 let (output, mut gradient) = (load(simd, output), load(simd, gradient));
                 for y in y..(y + pooling.kernel).min(shape.height) {
                     for x in x..(x + pooling.kernel).min(shape.width) {
-                        let place = (y * shape.width + x) * channels + first;
-                        let hit = simd.equal_f32s(load(simd, &input[place..place + count]), output);
-                        let result = &mut result[place..place + count];
+                        let offset = (y * shape.width + x) * channels + first;
+                        let hit = simd.equal_f32s(load(simd, &input[offset..offset + count]), output);
+                        let result = &mut result[offset..offset + count];
                         let taken = simd.select_f32s(hit, gradient, simd.splat_f32s(0.0));
                         store(simd, result, simd.add_f32s(load(simd, result), taken));
                         gradient = simd.select_f32s(hit, simd.splat_f32s(0.0), gradient);
@@ -154,7 +154,7 @@ impl WithSimd for PoolRow<'_> {
 const RADIUS: usize = 2;
 
 /// Number of pixels of a task.
-const PIECE_PIXELS: usize = 64;
+const TASK_PIXELS: usize = 64;
 
 /// Local response norm over five neighbouring channels: `x / (1 + alpha * sum of squares)^0.75`, with `alpha` of at
 /// least 0; the channels of each pixel of `input` are side by side.
@@ -165,8 +165,8 @@ const PIECE_PIXELS: usize = 64;
 /// If `input` does not consist of whole pixels.
 pub fn local_response_norm(instructions: InstructionSet, input: &[f32], channels: usize, alpha: f32) -> Vec<f32> {
     assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
-    in_chunks(input.len(), PIECE_PIXELS * channels, |piece, output| {
-        let input = &input[piece * PIECE_PIXELS * channels..];
+    in_chunks(input.len(), TASK_PIXELS * channels, |task, output| {
+        let input = &input[task * TASK_PIXELS * channels..];
         instructions.run(LocalResponseNorm { input, channels, alpha, output });
     })
 }
@@ -185,8 +185,8 @@ pub fn local_response_norm_gradient(
 ) -> Vec<f32> {
     assert!(input.len().is_multiple_of(channels), "{} values of {channels} channels", input.len());
     assert_eq!(gradient.len(), input.len(), "values of the gradient");
-    in_chunks(input.len(), PIECE_PIXELS * channels, |piece, result| {
-        let [input, gradient] = [input, gradient].map(|values| &values[piece * PIECE_PIXELS * channels..]);
+    in_chunks(input.len(), TASK_PIXELS * channels, |task, result| {
+        let [input, gradient] = [input, gradient].map(|values| &values[task * TASK_PIXELS * channels..]);
         instructions.run(LocalResponseNormGradient { input, gradient, channels, alpha, result });
     })
 }

@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use crate::output::PIECE_VALUES;
+use crate::output::TASK_VALUES;
 
 /// Mean squared error of `values` against `target`; not a number (NaN) without values.
 pub fn mean_squared_error(values: &[f32], target: f32) -> f64 {
-    let pieces: Vec<f64> = values
-        .par_chunks(PIECE_VALUES)
+    let sums_of_tasks: Vec<f64> = values
+        .par_chunks(TASK_VALUES)
         .map(|values| {
             // Sixteen sums side by side, for the compiler to keep in vectors.
             let mut sums = [0.0f32; 16];
@@ -19,7 +19,7 @@ pub fn mean_squared_error(values: &[f32], target: f32) -> f64 {
             sums.iter().copied().map(f64::from).sum()
         })
         .collect();
-    pieces.iter().sum::<f64>() / values.len() as f64
+    sums_of_tasks.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Writes `factor` times the gradient of [`mean_squared_error`] with respect to `values` to `gradient`.
@@ -29,8 +29,8 @@ pub fn mean_squared_error(values: &[f32], target: f32) -> f64 {
 pub fn mean_squared_error_gradient(values: &[f32], target: f32, factor: f32, gradient: &mut [f32]) {
     assert_eq!(gradient.len(), values.len(), "values of the gradient");
     let slope = 2.0 * factor / values.len() as f32;
-    let pieces = values.par_chunks(PIECE_VALUES);
-    gradient.par_chunks_mut(PIECE_VALUES).zip(pieces).for_each(|(gradient, values)| {
+    let tasks = values.par_chunks(TASK_VALUES);
+    gradient.par_chunks_mut(TASK_VALUES).zip(tasks).for_each(|(gradient, values)| {
         for (gradient, value) in gradient.iter_mut().zip(values) {
             *gradient = slope * (value - target);
         }

@@ -1,5 +1,6 @@
 //! Transposed convolution with few output channels, as a sub-pixel convolution.
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::implicit_gemm::ImplicitGemm;
 use crate::output::fill_in_chunks;
@@ -53,14 +54,10 @@ impl SubPixel {
         );
         Self { sub_pixels, stride, channels: inputs }
     }
+}
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.sub_pixels.make_owned();
-    }
-
-    /// The result's values, for a result of `[height, width]`.
-    pub(crate) fn run(
+impl PackedWeights for SubPixel {
+    fn run(
         &self,
         input: &[f32],
         input_shape: Nhwc,
@@ -77,12 +74,16 @@ impl SubPixel {
             let row = (image * rows + y / stride) * columns;
             for (x, values) in output.chunks_exact_mut(channels).enumerate() {
                 let pixel = (y % stride) * stride + x % stride;
-                let place = ((row + x / stride) * stride * stride + pixel) * channels;
+                let offset = ((row + x / stride) * stride * stride + pixel) * channels;
                 for (channel, value) in values.iter_mut().enumerate() {
                     let position = (line * width + x) * channels + channel;
-                    *value = epilogue.apply(sub_pixels[place + channel], channel, position);
+                    *value = epilogue.apply(sub_pixels[offset + channel], channel, position);
                 }
             }
         });
+    }
+
+    fn make_owned(&mut self) {
+        self.sub_pixels.make_owned();
     }
 }

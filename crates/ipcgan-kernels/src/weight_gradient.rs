@@ -21,7 +21,8 @@ const TASK_STEPS: usize = 96;
 /// the gradient of its output, both channels last.
 ///
 /// # Panics
-/// If the lengths do not match the shapes.
+/// If the lengths do not match the shapes, `shape` is not the shape of the output for an input of `input_shape`, or the
+/// groups do not divide the channels.
 pub fn weight_gradient(
     instructions: InstructionSet,
     algorithm: ConvAlgorithm,
@@ -31,6 +32,10 @@ pub fn weight_gradient(
 ) -> Vec<f32> {
     assert_eq!(input.len(), input_shape.num_elements(), "values of the input");
     assert_eq!(gradient.len(), shape.num_elements(), "values of the gradient");
+    let sides = [input_shape.height, input_shape.width].map(|side| params.output_side(side));
+    assert_eq!((shape.batch, [shape.height, shape.width]), (input_shape.batch, sides), "batch and sides of the output");
+    let divides = [shape.channels, input_shape.channels].iter().all(|count| count.is_multiple_of(params.groups));
+    assert!(divides, "{} inputs and {} outputs in {} groups", input_shape.channels, shape.channels, params.groups);
     let channels = [shape.channels, input_shape.channels / params.groups];
     let fast = algorithm == ConvAlgorithm::Winograd && supports_winograd(channels, params);
     if fast && winograd::is_faster(params.kernel, shape, WeightState::Raw) {
@@ -44,7 +49,7 @@ pub fn weight_gradient(
     pass.assembled(&parts, &sums)
 }
 
-/// The input, padded with zeros to exactly the size that the windows cover.
+/// The input, padded with zeros to exactly the size that the patches cover.
 fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &ConvParams) -> (Cow<'a, [f32]>, Nhwc) {
     let extent = |side: usize| (side - 1) * params.stride + params.kernel;
     let (height, width) = (extent(shape.height), extent(shape.width));
@@ -62,20 +67,20 @@ fn padded<'a>((input, input_shape): (&'a [f32], Nhwc), shape: Nhwc, params: &Con
     (Cow::Owned(padded), padded_shape)
 }
 
-/// Contiguous values in one row of the windows of one group.
+/// Contiguous values in one row of the patches of one group.
 struct Part {
     group: usize,
     row: usize,
-    /// First value, as `column * inputs + input` with the column of the window and the input channel of the group.
+    /// First value, as `column * inputs + input` with the column of the patch and the input channel of the group.
     first: usize,
     length: usize,
-    /// Distance of the first value from the window's first pixel in that row.
+    /// Distance of the first value from the patch's first pixel in that row.
     offset: usize,
 }
 
 fn parts(channels: usize, params: &ConvParams) -> Vec<Part> {
     let inputs = channels / params.groups;
-    // The columns of a window are contiguous unless channels of other groups lie between them.
+    // The columns of a patch are contiguous unless channels of other groups lie between them.
     let (runs, run) = if params.groups == 1 { (1, params.kernel * inputs) } else { (params.kernel, inputs) };
     let mut parts = Vec::new();
     for group in 0..params.groups {
@@ -96,6 +101,7 @@ fn parts(channels: usize, params: &ConvParams) -> Vec<Part> {
     parts
 }
 
+/// The operands of a weight gradient, with a padded input.
 struct Pass<'a> {
     input: &'a [f32],
     input_shape: Nhwc,
@@ -155,8 +161,8 @@ impl Pass<'_> {
                 let width = sums.len() / if self.swapped { outputs } else { part.length };
                 for step in 0..part.length {
                     let (column, input) = ((part.first + step) / inputs, (part.first + step) % inputs);
-                    let place = if self.swapped { output * width + step } else { step * width + output };
-                    weights[(input * kernel + part.row) * kernel + column] = sums[place];
+                    let offset = if self.swapped { output * width + step } else { step * width + output };
+                    weights[(input * kernel + part.row) * kernel + column] = sums[offset];
                 }
             }
         });

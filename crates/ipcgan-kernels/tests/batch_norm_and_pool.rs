@@ -43,15 +43,15 @@ fn derivatives(at: &[f64], gradient: &[f32], function: impl Fn(&[f64]) -> Vec<f6
         .collect()
 }
 
-/// Batch norm of each part, then the activation.
-fn batch_normalized(x: &[f64], gamma: &[f64], beta: &[f64], chunks: usize, slope: f64) -> Vec<f64> {
+/// Batch norm of each ghost batch, then the activation.
+fn batch_normalized(x: &[f64], gamma: &[f64], beta: &[f64], ghost_batches: usize, slope: f64) -> Vec<f64> {
     let channels = gamma.len();
-    let part = x.len() / chunks;
+    let ghost_batch = x.len() / ghost_batches;
     let mut y = vec![0.0; x.len()];
-    for (x, y) in x.chunks(part).zip(y.chunks_mut(part)) {
+    for (x, y) in x.chunks(ghost_batch).zip(y.chunks_mut(ghost_batch)) {
         for channel in 0..channels {
             let of_channel = || x.iter().skip(channel).step_by(channels);
-            let count = (part / channels) as f64;
+            let count = (ghost_batch / channels) as f64;
             let mean = of_channel().sum::<f64>() / count;
             let variance = of_channel().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
             for (x, y) in of_channel().zip(y.iter_mut().skip(channel).step_by(channels)) {
@@ -64,11 +64,11 @@ fn batch_normalized(x: &[f64], gamma: &[f64], beta: &[f64], chunks: usize, slope
 }
 
 #[test]
-fn batch_norm_of_parts_and_its_gradients_agree_with_the_formula() {
+fn batch_norm_of_ghost_batches_and_its_gradients_agree_with_the_formula() {
     let mut random = Pcg64Mcg::seed_from_u64(1);
     let cases = [(1, 1, Activation::None), (5, 2, Activation::Relu), (17, 3, Activation::LeakyRelu(0.2))];
     // Miri is a thousand times slower.
-    for &(channels, chunks, activation) in &cases[..if cfg!(miri) { 2 } else { cases.len() }] {
+    for &(channels, ghost_batches, activation) in &cases[..if cfg!(miri) { 2 } else { cases.len() }] {
         let shape = Nhwc { batch: 6, height: 3, width: 2, channels };
         let (x, gradient) = (values(&mut random, shape.num_elements()), values(&mut random, shape.num_elements()));
         let (gamma, beta) = (values(&mut random, channels), values(&mut random, channels));
@@ -77,23 +77,55 @@ fn batch_norm_of_parts_and_its_gradients_agree_with_the_formula() {
         let slope = slope.map_or(0.2, |(_, slope)| slope);
         let (x64, gamma64, beta64) = (doubles(&x), doubles(&gamma), doubles(&beta));
         for instructions in InstructionSet::available() {
-            let norm = BatchNormParams { gamma: &gamma, beta: &beta, epsilon: 1e-3, chunks, activation };
-            let statistics = BatchStatistics::new(instructions, &x, shape, chunks);
+            let norm = BatchNormParams { gamma: &gamma, beta: &beta, epsilon: 1e-3, ghost_batches, activation };
+            let statistics = BatchStatistics::new(instructions, &x, shape, ghost_batches);
 
             let y = norm.run(instructions, &x, shape, &statistics);
             let gradients = norm.gradients(instructions, &x, &gradient, shape, &statistics);
 
-            assert_near("output", &y, &batch_normalized(&x64, &gamma64, &beta64, chunks, slope));
-            let expected = derivatives(&x64, &gradient, |x| batch_normalized(x, &gamma64, &beta64, chunks, slope));
+            assert_near("output", &y, &batch_normalized(&x64, &gamma64, &beta64, ghost_batches, slope));
+            let expected =
+                derivatives(&x64, &gradient, |x| batch_normalized(x, &gamma64, &beta64, ghost_batches, slope));
             assert_near("gradient of the input", &gradients.input, &expected);
             let expected =
-                derivatives(&gamma64, &gradient, |gamma| batch_normalized(&x64, gamma, &beta64, chunks, slope));
+                derivatives(&gamma64, &gradient, |gamma| batch_normalized(&x64, gamma, &beta64, ghost_batches, slope));
             assert_near("gradient of gamma", &gradients.gamma, &expected);
             let expected =
-                derivatives(&beta64, &gradient, |beta| batch_normalized(&x64, &gamma64, beta, chunks, slope));
+                derivatives(&beta64, &gradient, |beta| batch_normalized(&x64, &gamma64, beta, ghost_batches, slope));
             assert_near("gradient of beta", &gradients.beta, &expected);
         }
     }
+}
+
+/// A batch of three images in two ghost batches.
+const UNEVEN: Nhwc = Nhwc { batch: 3, height: 1, width: 1, channels: 1 };
+
+fn uneven_norm() -> (BatchNormParams<'static>, BatchStatistics) {
+    let norm =
+        BatchNormParams { gamma: &[1.0], beta: &[0.0], epsilon: 1e-3, ghost_batches: 2, activation: Activation::None };
+    (norm, BatchStatistics { means: vec![0.0; 2], variances: vec![1.0; 2] })
+}
+
+#[test]
+#[should_panic(expected = "a batch of 3 does not divide into 2 ghost batches")]
+fn a_batch_norm_refuses_a_batch_that_does_not_divide_into_ghost_batches() {
+    let (norm, statistics) = uneven_norm();
+
+    norm.run(InstructionSet::best(), &[1.0; 3], UNEVEN, &statistics);
+}
+
+#[test]
+#[should_panic(expected = "a batch of 3 does not divide into 2 ghost batches")]
+fn gradients_of_a_batch_norm_refuse_a_batch_that_does_not_divide_into_ghost_batches() {
+    let (norm, statistics) = uneven_norm();
+
+    norm.gradients(InstructionSet::best(), &[1.0; 3], &[1.0; 3], UNEVEN, &statistics);
+}
+
+#[test]
+#[should_panic(expected = "a batch of 3 does not divide into 0 ghost batches")]
+fn statistics_refuse_zero_ghost_batches() {
+    BatchStatistics::new(InstructionSet::best(), &[1.0; 3], UNEVEN, 0);
 }
 
 #[test]

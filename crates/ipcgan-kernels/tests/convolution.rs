@@ -45,7 +45,7 @@ impl Case {
         }
     }
 
-    /// The windows and channels of the networks, on smaller maps.
+    /// The kernels and channels of the networks, on smaller feature maps.
     fn of_the_networks() -> Vec<Self> {
         let case = |side, inputs, outputs, [kernel, stride, pad_before, pad_after, groups]: [usize; 5]| Self {
             input: Nhwc { batch: 2, height: side, width: side, channels: inputs },
@@ -229,6 +229,39 @@ fn bias_residual_and_activation_follow_the_sum() {
             assert_near("output", &case, &found, &finished.collect::<Vec<_>>(), 1e-6);
         }
     }
+}
+
+/// A pointwise convolution of one channel.
+fn pointwise() -> Convolution {
+    let params = ConvParams { kernel: 1, stride: 1, pad_before: 0, pad_after: 0, groups: 1 };
+    Convolution::new(InstructionSet::best(), ConvAlgorithm::Direct, &[1.0], [1, 1], &params, None)
+}
+
+#[test]
+#[should_panic(expected = "height and width of an output of [2, 3] from an input of [2, 2]")]
+fn a_convolution_refuses_sides_that_are_not_those_of_its_output() {
+    let shape = Nhwc { batch: 1, height: 2, width: 2, channels: 1 };
+
+    pointwise().run(&[1.0; 4], shape, [2, 3], &Epilogue::default());
+}
+
+#[test]
+#[should_panic(expected = "values of the residual")]
+fn a_convolution_refuses_a_residual_of_another_size() {
+    let shape = Nhwc { batch: 1, height: 2, width: 2, channels: 1 };
+
+    pointwise().run(&[1.0; 4], shape, [2, 2], &Epilogue { residual: Some(&[1.0; 5]), ..Epilogue::default() });
+}
+
+#[test]
+fn an_adjoint_of_stride_two_has_an_output_for_every_side_that_the_convolution_maps_to_its_input() {
+    let params = ConvParams { kernel: 1, stride: 2, pad_before: 0, pad_after: 0, groups: 1 };
+    let adjoint = Convolution::adjoint(InstructionSet::best(), ConvAlgorithm::Direct, &[3.0], [1, 1], &params, None);
+    let shape = Nhwc { batch: 1, height: 1, width: 2, channels: 1 };
+    let run = |sides| adjoint.run(&[1.0, 2.0], shape, sides, &Epilogue::default());
+
+    assert_eq!(run([1, 3]), [3.0, 0.0, 6.0]);
+    assert_eq!(run([1, 4]), [3.0, 0.0, 6.0, 0.0]);
 }
 
 #[test]

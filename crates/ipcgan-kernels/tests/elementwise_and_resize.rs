@@ -70,11 +70,11 @@ fn resizing_is_bilinear_interpolation() {
         for (index, &found) in found.iter().enumerate() {
             let (pixel, channel) = (index / shape.channels, index % shape.channels);
             let (image, y, x) = (pixel / (height * width), pixel / width % height, pixel % width);
-            let place = |output: usize, outputs: usize, inputs: usize| {
+            let centre = |output: usize, outputs: usize, inputs: usize| {
                 let centre = (output as f64 + 0.5) * inputs as f64 / outputs as f64 - 0.5;
                 centre.clamp(0.0, (inputs - 1) as f64)
             };
-            let (row, column) = (place(y, height, shape.height), place(x, width, shape.width));
+            let (row, column) = (centre(y, height, shape.height), centre(x, width, shape.width));
             let mut expected = 0.0;
             for input_row in 0..shape.height {
                 for input_column in 0..shape.width {

@@ -105,8 +105,10 @@ impl Discriminator {
     /// - returns: `[batch, score channels, height / 8, width / 8]`
     ///
     /// # Panics
-    /// If `faces` does not have three channels.
+    /// If `faces` does not have three channels, or there are not as many age groups as faces.
     pub fn forward(&self, faces: Tensor<4>, age_groups: Tensor<1, Int>) -> Tensor<4> {
+        let ([batch, ..], [groups]) = (faces.dims(), age_groups.dims());
+        assert_eq!(groups, batch, "age groups of the faces");
         self.conditional_scores(self.stem_features([faces]), [(0, age_groups)])
     }
 
@@ -140,7 +142,8 @@ impl Discriminator {
     /// - returns: `[N batch, score channels, height / 8, width / 8]`
     ///
     /// # Panics
-    /// If an evaluation is of a batch that `features` do not have, or of another number of faces.
+    /// If an evaluation is of a batch that `features` do not have, or of another number of faces, or `features` do not
+    /// consist of whole batches.
     pub fn conditional_scores<const N: usize>(
         &self,
         features: Tensor<4>,
@@ -148,14 +151,15 @@ impl Discriminator {
     ) -> Tensor<4> {
         let ([faces, ..], [batch]) = (features.dims(), evaluations[0].1.dims());
         let fits = |(of, groups): &(usize, Tensor<1, Int>)| groups.dims() == [batch] && (of + 1) * batch <= faces;
-        assert!(evaluations.iter().all(fits), "evaluations of {batch} faces each, of {faces} in all");
+        let whole = faces.is_multiple_of(batch) && evaluations.iter().all(fits);
+        assert!(whole, "evaluations of {batch} faces each, of {faces} in all");
         let gather =
             BatchGather { parts: faces / batch, indices: evaluations.iter().map(|(batch, _)| *batch).collect() };
         let age_groups = evaluations.into_iter().map(|(_, age_groups)| age_groups).collect();
         let x = concat_conditions(features, gather, conditions(Tensor::cat(age_groups, 0), self.age_groups));
         let [_, conditional @ ..] = self.layers();
         let pass = Pass::one_batch(self.precision);
-        layers::forward(&conditional, x, Pass { norm: BatchNormPass { chunks: N, ..pass.norm }, ..pass })
+        layers::forward(&conditional, x, Pass { norm: BatchNormPass { ghost_batches: N, ..pass.norm }, ..pass })
     }
 
     /// The network, computing in `precision`. Weights files and checkpoints do not store it.

@@ -25,7 +25,7 @@ pub(crate) struct Pass {
 impl Pass {
     /// A pass over one batch.
     pub(crate) fn one_batch(precision: Precision) -> Self {
-        Self { norm: BatchNormPass { chunks: 1, momentum: NORM_MOMENTUM }, precision }
+        Self { norm: BatchNormPass { ghost_batches: 1, momentum: NORM_MOMENTUM }, precision }
     }
 }
 

@@ -44,6 +44,6 @@ pub use judge::{AgeEstimator, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
 pub use operation::{
     CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset,
-    adam_update, can_adam_update, diversity, ema_tensor_update, is_cpu, renew_window_offset, update_together, window,
+    adam_update, can_adam_update, diversity, ema_tensor_update, is_flex, renew_window_offset, update_together, window,
 };
 pub use yunet::Yunet;

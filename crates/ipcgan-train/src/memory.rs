@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fmt, fs};
 
-use ipcgan_model::is_cpu;
+use ipcgan_model::is_flex;
 
 use crate::Stage;
 use crate::stage::context::StageContext;
@@ -88,7 +88,7 @@ pub(crate) fn min_memory(context: &StageContext) -> MemoryNeed {
     // All batches of a step are loaded before it starts: one byte per channel value, and two faces in the ageing
     // stage.
     let loaded = (2 * 3 * size * size) as f64 * context.faces_per_step() as f64;
-    if is_cpu(&context.device()) {
+    if is_flex(&context.device()) {
         MemoryNeed { host: networks + loaded, device: 0.0 }
     } else {
         MemoryNeed { host: loaded, device: networks }

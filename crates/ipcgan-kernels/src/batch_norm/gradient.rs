@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{Affine, BatchNormParams, BatchStatistics, piece_values};
+use super::{Affine, BatchNormParams, BatchStatistics, task_values};
 use crate::lanes::{load, store};
 use crate::output::in_chunks;
 use crate::{InstructionSet, Nhwc};
@@ -23,7 +23,7 @@ impl BatchNormParams<'_> {
     /// Gradients of the batch norm, from its input and the gradient of its output, both in `shape`.
     ///
     /// # Panics
-    /// If the lengths do not match the shapes and statistics.
+    /// If `ghost_batches` is zero or does not divide the batch, or the lengths do not match the shapes and statistics.
     pub fn gradients(
         &self,
         instructions: InstructionSet,
@@ -34,28 +34,33 @@ impl BatchNormParams<'_> {
     ) -> BatchNormGradients {
         self.check([input, gradient], shape, statistics);
         let channels = shape.channels;
-        let (part, piece) = (shape.num_elements() / self.chunks, piece_values(channels));
+        // Values of one ghost batch, and of one parallel task.
+        let ghost_batch_values = shape.num_elements() / self.ghost_batches;
+        let task_values = task_values(channels);
         let slope = self.activation.slope();
         let (mut grad_gamma, mut grad_beta) = (vec![0.0; channels], vec![0.0; channels]);
         let mut input_gradients = Vec::new();
-        for index in 0..self.chunks {
-            let affine = self.affine(statistics, index);
-            let means = &statistics.means[index * channels..][..channels];
-            let [input, gradient] = [input, gradient].map(|values| values[index * part..][..part].par_chunks(piece));
-            let sums: Vec<Vec<f32>> = input
+        for ghost_batch in 0..self.ghost_batches {
+            let affine = self.affine(statistics, ghost_batch);
+            let means = &statistics.means[ghost_batch * channels..][..channels];
+            let start = ghost_batch * ghost_batch_values;
+            let [input, gradient] =
+                [input, gradient].map(|values| values[start..][..ghost_batch_values].par_chunks(task_values));
+            let sums_of_tasks: Vec<Vec<f32>> = input
                 .zip(gradient)
                 .map(|(input, gradient)| {
                     instructions.run(GradientSums { input, gradient, affine: &affine, means, slope })
                 })
                 .collect();
-            let total = |index: usize| sums.iter().map(|sums| f64::from(sums[index])).sum::<f64>();
+            let total = |index: usize| sums_of_tasks.iter().map(|sums| f64::from(sums[index])).sum::<f64>();
 
             // dx = scale (g - mean(g) - (x - mean) mean(g (x - mean)) / (variance + epsilon))
-            let count = (part / channels) as f64;
+            let count = (ghost_batch_values / channels) as f64;
             let mut input_gradient = InputGradient { affine, mean: vec![], product: vec![] };
             for channel in 0..channels {
                 let (sum, product) = (total(channel), total(channels + channel));
-                let variance = f64::from(statistics.variances[index * channels + channel]) + f64::from(self.epsilon);
+                let variance =
+                    f64::from(statistics.variances[ghost_batch * channels + channel]) + f64::from(self.epsilon);
                 grad_beta[channel] += sum as f32;
                 grad_gamma[channel] += (product / variance.sqrt()) as f32;
                 input_gradient.mean.push((sum / count) as f32);
@@ -64,17 +69,17 @@ impl BatchNormParams<'_> {
             input_gradients.push(input_gradient);
         }
         let grad_input = in_chunks(shape.num_elements(), shape.image_elements(), |image, output| {
-            let index = image * self.chunks / shape.batch;
-            let means = &statistics.means[index * channels..][..channels];
-            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
-                let start = image * shape.image_elements() + number * piece;
+            let ghost_batch = image * self.ghost_batches / shape.batch;
+            let means = &statistics.means[ghost_batch * channels..][..channels];
+            output.par_chunks_mut(task_values).enumerate().for_each(|(task, output)| {
+                let start = image * shape.image_elements() + task * task_values;
                 let [input, gradient] = [input, gradient].map(|values| &values[start..][..output.len()]);
                 instructions.run(GradientApply {
                     input,
                     gradient,
                     means,
                     slope,
-                    input_gradient: &input_gradients[index],
+                    input_gradient: &input_gradients[ghost_batch],
                     output,
                 });
             });
@@ -83,7 +88,8 @@ impl BatchNormParams<'_> {
     }
 }
 
-/// The gradient with respect to the input: `scale * (g - mean - product * (x - mean of x))`.
+/// The gradient with respect to the input of a ghost batch: `scale * (g - mean - product * (x - mean of x))`, with the
+/// gradient `g` before the activation and factors `[channels]`.
 struct InputGradient {
     affine: Affine,
     mean: Vec<f32>,
@@ -97,7 +103,7 @@ fn before_activation<S: Simd>(simd: S, gradient: S::f32s, value: S::f32s, slope:
     simd.select_f32s(positive, gradient, simd.mul_f32s(gradient, slope))
 }
 
-/// Sums of the gradient `g`, then of `g (x - mean)`.
+/// Sums of one task: of the gradient `g` before the activation, then of `g (x - mean)`, `[2][channels]`.
 struct GradientSums<'a> {
     input: &'a [f32],
     gradient: &'a [f32],
@@ -133,6 +139,7 @@ impl WithSimd for GradientSums<'_> {
     }
 }
 
+/// The gradient of one task with respect to its input, by the formula of [`InputGradient`].
 struct GradientApply<'a> {
     input: &'a [f32],
     gradient: &'a [f32],

@@ -8,13 +8,13 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::lanes::{load, store};
-use crate::output::{PIECE_VALUES, in_chunks};
+use crate::output::{TASK_VALUES, in_chunks};
 use crate::{Activation, InstructionSet, Nhwc};
 
 /// Parameters of a batch norm of feature maps.
 ///
-/// With `chunks` above 1 it is a ghost batch normalization: each of `chunks` equal parts of the batch (ghost batches)
-/// is normalized with its own statistics, as if it were the whole batch.
+/// With more than one ghost batch it is a ghost batch normalization: each of these equal parts of the batch is
+/// normalized with its own statistics, as if it were the whole batch.
 ///
 /// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +26,12 @@ pub struct BatchNormParams<'a> {
     /// Added to the variance; positive.
     pub epsilon: f32,
     /// Number of ghost batches, at least 1: equal parts of the batch with statistics of their own.
-    pub chunks: usize,
+    pub ghost_batches: usize,
     /// Activation that follows the norm.
     pub activation: Activation,
 }
 
-/// Mean and (biased) variance of each channel in each ghost batch, `[chunks][channels]`.
+/// Mean and (biased) variance of each channel in each ghost batch, `[ghost batches][channels]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchStatistics {
     /// Means.
@@ -41,30 +41,30 @@ pub struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    /// Statistics of the values of `shape`, in each of `chunks` equal parts of the batch.
+    /// Statistics of the values of `shape`, in each of `ghost_batches` equal parts of the batch.
     ///
     /// # Panics
-    /// If the batch is not a multiple of `chunks`, or `input` does not hold the values of `shape`.
-    pub fn new(instructions: InstructionSet, input: &[f32], shape: Nhwc, chunks: usize) -> Self {
-        assert!(shape.batch.is_multiple_of(chunks), "a batch of {} in {chunks} parts", shape.batch);
+    /// If `ghost_batches` is zero or does not divide the batch, or `input` does not hold the values of `shape`.
+    pub fn new(instructions: InstructionSet, input: &[f32], shape: Nhwc, ghost_batches: usize) -> Self {
+        assert_divides(ghost_batches, shape);
         assert_eq!(input.len(), shape.num_elements(), "values of the input");
         let channels = shape.channels;
         let (mut means, mut variances) = (Vec::new(), Vec::new());
-        for part in input.chunks_exact((shape.num_elements() / chunks).max(1)) {
-            let pieces: Vec<Vec<f32>> = part
-                .par_chunks(piece_values(channels))
+        for ghost_batch in input.chunks_exact((shape.num_elements() / ghost_batches).max(1)) {
+            let moments_of_tasks: Vec<Vec<f32>> = ghost_batch
+                .par_chunks(task_values(channels))
                 .map(|values| instructions.run(Moments { values, channels }))
                 .collect();
-            // Chan's formula combines the moments of the pieces; in double precision, because there may be many pieces.
+            // Chan's formula combines the moments of the tasks; in double precision, because there may be many tasks.
             let (mut count, mut mean, mut square) = (0.0, vec![0.0; channels], vec![0.0; channels]);
-            for (values, moments) in part.chunks(piece_values(channels)).zip(&pieces) {
+            for (values, moments) in ghost_batch.chunks(task_values(channels)).zip(&moments_of_tasks) {
                 let added = (values.len() / channels) as f64;
-                let (piece_means, piece_squares) = moments.split_at(channels);
+                let (task_means, task_squares) = moments.split_at(channels);
                 for channel in 0..channels {
-                    let difference = f64::from(piece_means[channel]) - mean[channel];
+                    let difference = f64::from(task_means[channel]) - mean[channel];
                     mean[channel] += difference * added / (count + added);
                     square[channel] +=
-                        f64::from(piece_squares[channel]) + difference * difference * count * added / (count + added);
+                        f64::from(task_squares[channel]) + difference * difference * count * added / (count + added);
                 }
                 count += added;
             }
@@ -79,7 +79,7 @@ impl BatchNormParams<'_> {
     /// The output, `activation(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`, in the shape of the input.
     ///
     /// # Panics
-    /// If the lengths do not match the shapes and statistics.
+    /// If `ghost_batches` is zero or does not divide the batch, or the lengths do not match the shapes and statistics.
     pub fn run(
         &self,
         instructions: InstructionSet,
@@ -88,12 +88,13 @@ impl BatchNormParams<'_> {
         statistics: &BatchStatistics,
     ) -> Vec<f32> {
         self.check([input], shape, statistics);
-        let piece = piece_values(shape.channels);
-        let affines: Vec<Affine> = (0..self.chunks).map(|part| self.affine(statistics, part)).collect();
+        let task_values = task_values(shape.channels);
+        let affines: Vec<Affine> =
+            (0..self.ghost_batches).map(|ghost_batch| self.affine(statistics, ghost_batch)).collect();
         in_chunks(shape.num_elements(), shape.image_elements(), |image, output| {
-            let affine = &affines[image * self.chunks / shape.batch];
-            output.par_chunks_mut(piece).enumerate().for_each(|(number, output)| {
-                let start = image * shape.image_elements() + number * piece;
+            let affine = &affines[image * self.ghost_batches / shape.batch];
+            output.par_chunks_mut(task_values).enumerate().for_each(|(task, output)| {
+                let start = image * shape.image_elements() + task * task_values;
                 let input = &input[start..][..output.len()];
                 instructions.run(Apply { input, affine, activation: self.activation, output });
             });
@@ -101,16 +102,22 @@ impl BatchNormParams<'_> {
     }
 
     fn check<const N: usize>(&self, values: [&[f32]; N], shape: Nhwc, statistics: &BatchStatistics) {
-        assert!(values.iter().all(|values| values.len() == shape.num_elements()), "values of the maps");
+        assert_divides(self.ghost_batches, shape);
+        assert!(values.iter().all(|values| values.len() == shape.num_elements()), "values of the feature maps");
         assert_eq!([self.gamma.len(), self.beta.len()], [shape.channels; 2], "factors and shifts of the channels");
         let [means, variances] = [&statistics.means, &statistics.variances].map(Vec::len);
-        assert_eq!([means, variances], [self.chunks * shape.channels; 2], "statistics of {} parts", self.chunks);
+        assert_eq!(
+            [means, variances],
+            [self.ghost_batches * shape.channels; 2],
+            "statistics of {} ghost batches",
+            self.ghost_batches
+        );
     }
 
-    /// The batch norm of one part as `scale * x + shift`.
-    fn affine(&self, statistics: &BatchStatistics, part: usize) -> Affine {
+    /// The batch norm of one ghost batch as `scale * x + shift`.
+    fn affine(&self, statistics: &BatchStatistics, ghost_batch: usize) -> Affine {
         let channels = self.gamma.len();
-        let values = |all: &[f32], channel: usize| all[part * channels + channel];
+        let values = |all: &[f32], channel: usize| all[ghost_batch * channels + channel];
         let scale: Vec<f32> = (0..channels)
             .map(|channel| self.gamma[channel] / (values(&statistics.variances, channel) + self.epsilon).sqrt())
             .collect();
@@ -128,21 +135,29 @@ impl BatchNormParams<'_> {
 /// If `values` do not consist of whole pixels.
 pub fn channel_sums(instructions: InstructionSet, values: &[f32], channels: usize) -> Vec<f32> {
     assert!(values.len().is_multiple_of(channels), "{} values of {channels} channels", values.len());
-    let pieces: Vec<Vec<f32>> =
-        values.par_chunks(piece_values(channels)).map(|values| instructions.run(Sums { values, channels })).collect();
-    let total = |channel: usize| pieces.iter().map(|sums| f64::from(sums[channel])).sum::<f64>();
+    let sums_of_tasks: Vec<Vec<f32>> =
+        values.par_chunks(task_values(channels)).map(|values| instructions.run(Sums { values, channels })).collect();
+    let total = |channel: usize| sums_of_tasks.iter().map(|sums| f64::from(sums[channel])).sum::<f64>();
     (0..channels).map(|channel| total(channel) as f32).collect()
 }
 
-fn piece_values(channels: usize) -> usize {
-    (PIECE_VALUES / channels).max(1) * channels
+fn assert_divides(ghost_batches: usize, shape: Nhwc) {
+    let divides = ghost_batches > 0 && shape.batch.is_multiple_of(ghost_batches);
+    assert!(divides, "a batch of {} does not divide into {ghost_batches} ghost batches", shape.batch);
 }
 
+/// Number of values of a task: whole pixels, about [`TASK_VALUES`].
+fn task_values(channels: usize) -> usize {
+    (TASK_VALUES / channels).max(1) * channels
+}
+
+/// The batch norm of a ghost batch as `scale * x + shift`, `[channels]`.
 struct Affine {
     scale: Vec<f32>,
     shift: Vec<f32>,
 }
 
+/// Sums of the values of one task over its pixels, `[channels]`.
 struct Sums<'a> {
     values: &'a [f32],
     channels: usize,
@@ -201,6 +216,7 @@ impl WithSimd for Moments<'_> {
     }
 }
 
+/// The output of one task: `activation(scale * x + shift)`.
 struct Apply<'a> {
     input: &'a [f32],
     affine: &'a Affine,

@@ -11,10 +11,11 @@ mod weights;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::convolution::PackedWeights;
 use crate::epilogue::Epilogue;
 use crate::lanes::{load, store};
 use crate::output::fill_in_chunks;
-use crate::panels::{Panel, Panels, Sink, Windows};
+use crate::panels::{Panel, Panels, Patches, Sink};
 use crate::scratch::Scratch;
 use crate::{ConvParams, InstructionSet, Nhwc};
 pub(crate) use gradient::weight_gradient;
@@ -58,8 +59,9 @@ pub(crate) struct Winograd {
     instructions: InstructionSet,
     kernel: usize,
     pad_before: usize,
-    /// Channels of a group.
+    /// Input channels of a group.
     inputs: usize,
+    /// Output channels of a group.
     outputs: usize,
     /// One for each group, each with a matrix for each position in a tile.
     panels: Vec<Panels>,
@@ -122,27 +124,7 @@ impl Winograd {
         Self { instructions, kernel: params.kernel, pad_before, inputs, outputs, panels }
     }
 
-    /// Copies the packed weights out of the buffer pool, because they outlive the call.
-    pub(crate) fn make_owned(&mut self) {
-        self.panels.iter_mut().for_each(Panels::make_owned);
-    }
-
-    /// The output's values, for an output of `sides` (height and width).
-    pub(crate) fn run(
-        &self,
-        input: &[f32],
-        input_shape: Nhwc,
-        sides: [usize; 2],
-        epilogue: &Epilogue<'_>,
-        output: &mut Vec<f32>,
-    ) {
-        match self.kernel {
-            3 => self.run_with::<6>(input, input_shape, sides, epilogue, output),
-            4 => self.run_with::<7>(input, input_shape, sides, epilogue, output),
-            kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
-        }
-    }
-
+    /// [`PackedWeights::run`] with tiles of side `A`.
     fn run_with<const A: usize>(
         &self,
         input: &[f32],
@@ -191,21 +173,36 @@ impl Winograd {
         let mut products = Scratch::new(positions * plane);
         products.par_chunks_mut(plane).enumerate().for_each(|(position, products)| {
             let starts = tiles.starts(position);
-            let windows = Windows { input: &tiles.values, starts: &starts, row_stride: 0, run: self.inputs };
-            self.instructions.run(Multiply { windows, panels, position, outputs: self.outputs, products });
+            let patches = Patches { input: &tiles.values, starts: &starts, row_stride: 0, run: self.inputs };
+            self.instructions.run(Multiply { patches, panels, position, outputs: self.outputs, products });
         });
         products
     }
 }
 
-/// Distance between planes of `values` values: not a power of two, because the same place in all planes would then map
-/// to the same few cache sets.
+impl PackedWeights for Winograd {
+    fn run(&self, input: &[f32], input_shape: Nhwc, sides: [usize; 2], epilogue: &Epilogue<'_>, output: &mut Vec<f32>) {
+        match self.kernel {
+            3 => self.run_with::<6>(input, input_shape, sides, epilogue, output),
+            4 => self.run_with::<7>(input, input_shape, sides, epilogue, output),
+            kernel => unreachable!("`is_supported` rejects kernels of {kernel} pixels"),
+        }
+    }
+
+    fn make_owned(&mut self) {
+        self.panels.iter_mut().for_each(Panels::make_owned);
+    }
+}
+
+/// Distance between planes of `values` values: not a power of two, because the same element of all planes would then
+/// map to the same few cache sets.
 fn plane(values: usize) -> usize {
     values.next_multiple_of(16) + 80
 }
 
+/// The products of all tiles and panels at one position in a tile.
 struct Multiply<'a> {
-    windows: Windows<'a>,
+    patches: Patches<'a>,
     panels: &'a Panels,
     position: usize,
     outputs: usize,
@@ -219,7 +216,7 @@ impl WithSimd for Multiply<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let mut rows = ProductRows { outputs: self.outputs, products: self.products };
         for panel in self.panels.of_matrix(self.position) {
-            self.windows.multiply(simd, &panel, &mut rows);
+            self.patches.multiply(simd, &panel, &mut rows);
         }
     }
 }
@@ -277,10 +274,10 @@ impl<const A: usize> WithSimd for InverseTransform<'_, A> {
                 let outputs = transform::<S, Output, OUTPUTS, A>(simd, &products);
                 for (y, row) in outputs.iter().enumerate().take(height) {
                     for (x, vector) in row.iter().enumerate().take(width - left) {
-                        let place = (y * width + left + x) * channels + self.channel + first;
-                        let output = &mut self.output[place..place + last - first];
+                        let offset = (y * width + left + x) * channels + self.channel + first;
+                        let output = &mut self.output[offset..offset + last - first];
                         let vector = std::slice::from_ref(vector);
-                        self.epilogue.store(simd, vector, self.channel + first, output, self.start + place);
+                        self.epilogue.store(simd, vector, self.channel + first, output, self.start + offset);
                     }
                 }
             }

@@ -10,10 +10,11 @@ use crate::lanes::{load, store};
 use crate::scratch::Scratch;
 use crate::{InstructionSet, Nhwc};
 
-/// Number of tiles that one task transforms; they are contiguous in memory.
+/// Number of tiles of a block: one task transforms them, and they are contiguous in memory.
 const BLOCK: usize = 16;
 
-/// Maximum number of blocks in a grid: few enough that the factors of the sums over it stay in cache.
+/// Maximum number of blocks in a grid. The micro-kernel of outer products reads the tiles of a grid many times, so they
+/// must fit the cache.
 const GRID: usize = 8;
 
 /// Numbers of tiles that cover feature maps with 4 x 4 outputs each.
@@ -36,7 +37,7 @@ impl Tiles {
     }
 
     /// Image, row and column of a tile.
-    fn place(self, tile: usize) -> [usize; 3] {
+    fn coordinates(self, tile: usize) -> [usize; 3] {
         [tile / (self.rows * self.columns), tile / self.columns % self.rows, tile % self.columns]
     }
 }
@@ -63,7 +64,7 @@ pub(crate) struct TransformedTiles {
 }
 
 impl TransformedTiles {
-    /// Cuts `tiles` of `Q` times `Q` pixels from `source` and transforms them.
+    /// Cuts `tiles` of `Q x Q` pixels from `source` and transforms them to `P x P` positions by the `P x Q` matrix `T`.
     pub(crate) fn new<T: Transform<P, Q>, const P: usize, const Q: usize>(
         instructions: InstructionSet,
         source: Source<'_>,
@@ -115,6 +116,7 @@ pub(crate) struct Grid {
     pub(crate) sides: [usize; 2],
 }
 
+/// Cuts the tiles of one block and transforms them.
 struct Block<'a, T, const P: usize, const Q: usize> {
     source: Source<'a>,
     tiles: Tiles,
@@ -132,13 +134,13 @@ impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, 
         let Source { values, channel, channels, .. } = self.source;
         let count = self.values.len() / (P * P * channels);
         for tile in 0..count {
-            let places = self.source.places::<Q>(self.tiles.place(self.first + tile));
+            let offsets = self.source.pixel_offsets::<Q>(self.tiles.coordinates(self.first + tile));
             for first in (0..channels).step_by(S::F32_LANES) {
                 let last = channels.min(first + S::F32_LANES);
                 let mut inputs = [[simd.splat_f32s(0.0); Q]; Q];
-                for (inputs, places) in inputs.as_flattened_mut().iter_mut().zip(places.as_flattened()) {
-                    if let &Some(place) = places {
-                        *inputs = load(simd, &values[place + channel + first..place + channel + last]);
+                for (inputs, offset) in inputs.as_flattened_mut().iter_mut().zip(offsets.as_flattened()) {
+                    if let &Some(offset) = offset {
+                        *inputs = load(simd, &values[offset + channel + first..offset + channel + last]);
                     }
                 }
                 let transformed = transform::<S, T, P, Q>(simd, &inputs);
@@ -152,8 +154,8 @@ impl<T: Transform<P, Q>, const P: usize, const Q: usize> WithSimd for Block<'_, 
 }
 
 impl Source<'_> {
-    /// Indices of the pixels of a tile in `values`; `None` for pixels outside the maps.
-    fn places<const Q: usize>(&self, [image, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
+    /// Where the channels of each pixel of a tile begin in `values`; `None` for pixels outside the feature maps.
+    fn pixel_offsets<const Q: usize>(&self, [image, row, column]: [usize; 3]) -> [[Option<usize>; Q]; Q] {
         let inside = |index: usize, offset: usize, limit: usize| {
             (index * OUTPUTS + offset).checked_sub(self.pad_before).filter(|&position| position < limit)
         };

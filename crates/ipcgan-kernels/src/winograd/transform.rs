@@ -5,6 +5,9 @@
 //! evaluate polynomials at `A - 1` points and at infinity (Toom-Cook algorithm):
 //! `outputs = Output ((Weights w) * (Input x))`, where `*` multiplies element by element.
 //!
+//! In the symbols of the source, `OUTPUTS` (four) is `m`, `R` is `r` and the side of a tile `A` is `alpha = m + r - 1`;
+//! the matrices are `B^T` (`alpha x alpha`), `G` (`alpha x r`) and `A^T` (`m x alpha`).
+//!
 //! Source: Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks*, 2015.
 
 use pulp::Simd;
@@ -17,7 +20,8 @@ pub(crate) const OUTPUTS: usize = 4;
 /// 5e-7.
 const POINTS: [f64; 6] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5];
 
-/// A linear map from `Q` to `P` values, applied to rows and columns alike.
+/// One of the matrices of the source or its transpose, of `P` rows and `Q` columns: transforms tiles of side `Q` to
+/// tiles of side `P`.
 pub(crate) trait Transform<const P: usize, const Q: usize> {
     const MATRIX: [[f32; Q]; P];
 }
@@ -137,7 +141,7 @@ const fn transposed<const P: usize, const Q: usize>(matrix: [[f32; Q]; P]) -> [[
     result
 }
 
-/// `T * tile * T^T`, for vectors of tiles that lie side by side.
+/// `T * tile * T^T` with the `P x Q` matrix `T`, for vectors of tiles that lie side by side.
 // Loops rather than closures: what closures hold is compiled without the vector instructions unless it is inlined.
 #[inline(always)]
 pub(crate) fn transform<S: Simd, T: Transform<P, Q>, const P: usize, const Q: usize>(

@@ -48,9 +48,9 @@ impl<F: Fn(usize, usize, &mut [f32]), const A: usize, const R: usize> WithSimd f
                         }
                     }
                 }
-                for (input, windows) in S::as_simd_f32s(&gathered).0.chunks_exact(R * R).take(inputs).enumerate() {
+                for (input, vectors) in S::as_simd_f32s(&gathered).0.chunks_exact(R * R).take(inputs).enumerate() {
                     let mut kernel = [[simd.splat_f32s(0.0); R]; R];
-                    kernel.as_flattened_mut().copy_from_slice(windows);
+                    kernel.as_flattened_mut().copy_from_slice(vectors);
                     let transformed = transform::<S, Weights, A, R>(simd, &kernel);
                     for (position, &vector) in transformed.as_flattened().iter().enumerate() {
                         let start = (position * BLOCK_INPUTS + input) * width + offset;

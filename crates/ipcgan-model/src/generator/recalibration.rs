@@ -19,7 +19,7 @@ impl Generator {
         let generator = self.valid().train().no_grad();
         for (index, (source, target_groups)) in batches.into_iter().enumerate() {
             // A momentum of 1 / n gives the mean over n batches: the first batch replaces the old statistics.
-            let norm = BatchNormPass { chunks: 1, momentum: 1.0 / (index + 1) as f64 };
+            let norm = BatchNormPass { ghost_batches: 1, momentum: 1.0 / (index + 1) as f64 };
             let pass = Pass { norm, precision: generator.precision };
             let _ = generator.forward_pass(source, conditions(target_groups, generator.age_groups), pass);
         }

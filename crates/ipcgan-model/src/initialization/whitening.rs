@@ -32,14 +32,14 @@ pub(crate) fn with_whitening_filters(weight: Param<Tensor<4>>, seed: u64) -> Par
 /// which patches of photographs are white, obtained from the Cholesky factor of the covariance of a patch. The
 /// covariance is modelled, with a correlation that falls exponentially with distance, so no data are needed.
 fn whitening_filters([outputs, channels, height, width]: [usize; 4], seed: u64) -> Vec<f32> {
-    let places: Vec<_> = (0..channels)
+    let coordinates: Vec<_> = (0..channels)
         .flat_map(|channel| (0..height).flat_map(move |row| (0..width).map(move |column| (channel, row, column))))
         .collect();
-    let factor = cholesky(places.len(), |a, b| covariance(places[a], places[b]));
+    let factor = cholesky(coordinates.len(), |a, b| covariance(coordinates[a], coordinates[b]));
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     (0..outputs)
         .flat_map(|_| {
-            let mut direction: Vec<f64> = places.iter().map(|_| StandardNormal.sample(&mut random)).collect();
+            let mut direction: Vec<f64> = coordinates.iter().map(|_| StandardNormal.sample(&mut random)).collect();
             let length = direction.iter().map(|value| value * value).sum::<f64>().sqrt();
             direction.iter_mut().for_each(|value| *value /= length);
             solve_transposed(&factor, direction)
@@ -91,12 +91,12 @@ mod tests {
     fn whitened_patches_have_unit_variance() {
         let filters = whitening_filters([6, 3, 4, 4], 1);
 
-        let place = |index: usize| (index / 16, index / 4 % 4, index % 4);
+        let coordinates = |index: usize| (index / 16, index / 4 % 4, index % 4);
         for filter in filters.chunks_exact(48) {
             let mut variance = 0.0;
             for (a, first) in filter.iter().enumerate() {
                 for (b, second) in filter.iter().enumerate() {
-                    variance += f64::from(first * second) * covariance(place(a), place(b));
+                    variance += f64::from(first * second) * covariance(coordinates(a), coordinates(b));
                 }
             }
             assert!((variance - 1.0).abs() < 1e-3, "{variance}");

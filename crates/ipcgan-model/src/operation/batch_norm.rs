@@ -14,29 +14,35 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::module::{Module, ModuleMapper, Param, RunningState};
 use burn::nn::BatchNorm;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use ipcgan_kernels::Activation;
 
 use super::activation::activate;
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use spec::{BatchNormOutput, BatchNormSpec};
 
-/// Applies `layer` to each part of the batch, then an activation; `pass.momentum` replaces the layer's momentum.
+/// Applies `layer` to each ghost batch, then an activation; `pass.momentum` replaces the layer's momentum.
 ///
-/// In training, each part is normalized by its own statistics and updates the running ones, in order, as if the parts
-/// came one after another (ghost batch normalization).
+/// In training, each ghost batch is normalized by its own statistics and updates the running ones, in order, as if the
+/// ghost batches came one after another (ghost batch normalization).
 ///
 /// Source: Hoffer et al., "Train longer, generalize better", NeurIPS 2017.
 ///
 /// `[batch, channels, height, width]` to the same shape.
+///
+/// # Panics
+/// If, in training, `pass.ghost_batches` is zero or does not divide the batch.
 pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, activation: Activation) -> Tensor<4> {
     let learns = x.device().is_autodiff() && layer.training.is_enabled();
     if !learns {
         return activate(layer.forward(x), activation);
     }
-    match engine(&x) {
-        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => by_kernels(layer, x, pass, activation),
-        _ => activate(by_burn(layer, x, pass), activation),
+    let ([batch, ..], ghost_batches) = (x.dims(), pass.ghost_batches);
+    let divides = ghost_batches > 0 && batch.is_multiple_of(ghost_batches);
+    assert!(divides, "a batch of {batch} does not divide into {ghost_batches} ghost batches");
+    match f32_engine([&x]) {
+        Engine::Cpu(_) | Engine::Gpu => by_kernels(layer, x, pass, activation),
+        Engine::Burn => activate(by_burn(layer, x, pass), activation),
     }
 }
 
@@ -67,17 +73,17 @@ fn replace(running: &RunningState<Tensor<1>>, new: Tensor<1>) {
     drop(running.clone().map(&mut Replace(Some(new))));
 }
 
-fn by_burn(layer: &BatchNorm, x: Tensor<4>, BatchNormPass { chunks, momentum }: BatchNormPass) -> Tensor<4> {
+fn by_burn(layer: &BatchNorm, x: Tensor<4>, BatchNormPass { ghost_batches, momentum }: BatchNormPass) -> Tensor<4> {
     // The clone shares the running statistics.
     let layer = BatchNorm { momentum, ..layer.clone() };
-    Tensor::cat(x.chunk(chunks, 0).into_iter().map(|part| layer.forward(part)).collect(), 0)
+    Tensor::cat(x.chunk(ghost_batches, 0).into_iter().map(|x| layer.forward(x)).collect(), 0)
 }
 
 /// Batch norm on the CPU and on GPUs.
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 trait BatchNormOps: Backend {
-    /// Batch norm of each part of the batch, then an activation. Also returns the running mean and variance after the
-    /// last part.
+    /// Batch norm of each ghost batch, then an activation. Also returns the running mean and variance after the last
+    /// ghost batch.
     fn batch_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
@@ -154,17 +160,27 @@ mod tests {
     /// Tolerance for sums in another order, relative to the largest value.
     const TOLERANCE: f32 = 1e-5;
 
-    /// Output, gradient by the input, and running statistics after `run` on two parts of `maps` with a momentum of 0.3.
+    /// Output, gradient with respect to the input, and running statistics after `run` on two ghost batches of `maps`
+    /// with a momentum of 0.3.
     fn results(maps: &Tensor<4>, run: impl Fn(&BatchNorm, Tensor<4>, BatchNormPass) -> Tensor<4>) -> [Tensor<1>; 4] {
         let layer = BatchNormConfig::new(3).with_epsilon(1e-3).init(&Device::flex().autodiff());
         let gamma = Tensor::<1>::from_data([0.5, -1.0, 2.0], &Device::flex()).autodiff().require_grad();
         let layer = BatchNorm { gamma: Param::from_tensor(gamma), ..layer };
         let x = maps.clone().autodiff().require_grad();
-        let output = run(&layer, x.clone(), BatchNormPass { chunks: 2, momentum: 0.3 });
+        let output = run(&layer, x.clone(), BatchNormPass { ghost_batches: 2, momentum: 0.3 });
         let gradients = output.clone().powf_scalar(3.0).sum().backward();
         let running = [&layer.running_mean, &layer.running_var].map(|running| running.value_sync().without_autodiff());
         let [mean, variance] = running;
         [output.inner().flatten(0, 3), x.grad(&gradients).unwrap().flatten(0, 3), mean, variance]
+    }
+
+    #[test]
+    #[should_panic(expected = "a batch of 3 does not divide into 2 ghost batches")]
+    fn a_batch_that_does_not_divide_into_ghost_batches_is_refused() {
+        let layer = BatchNormConfig::new(1).init(&Device::flex().autodiff());
+        let x = Tensor::<4>::ones([3, 1, 2, 2], &Device::flex()).autodiff();
+
+        batch_norm(&layer, x, BatchNormPass { ghost_batches: 2, momentum: 0.1 }, Activation::None);
     }
 
     #[test]

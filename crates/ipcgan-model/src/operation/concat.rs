@@ -13,24 +13,29 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{ConditionConcat, Nhwc};
 
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
 
 /// Gathers parts of `features` and appends `conditions` as channels that are constant over
 /// all pixels; conditions have no gradient.
 ///
 /// `[batch, channels, height, width]` and `[outputs, conditions]` to `[outputs, channels + conditions, height, width]`.
+///
+/// # Panics
+/// If the batch does not divide into the parts of `gather`.
 pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, conditions: Tensor<2>) -> Tensor<4> {
-    match engine(&features) {
-        Engine::Cpu(_) | Engine::Gpu if features.dtype() == DType::F32 => {
+    let ([batch, ..], parts) = (features.dims(), gather.parts);
+    assert!(parts > 0 && batch.is_multiple_of(parts), "a batch of {batch} does not divide into {parts} parts");
+    match f32_engine([&features]) {
+        Engine::Cpu(_) | Engine::Gpu => {
             let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
             Tensor::from_dispatch(<Dispatch as ConcatOps>::concat_conditions(features, conditions, gather))
         }
-        _ => {
+        Engine::Burn => {
             let [_, _, height, width] = features.dims();
             let [outputs, count] = conditions.dims();
             let planes = conditions.reshape([outputs, count, 1, 1]).expand([outputs, count, height, width]);
@@ -43,7 +48,7 @@ pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, condit
 
 /// Concatenates `batches`, each `[batch, channels, height, width]`, along the batch dimension.
 pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
-    match engine(&batches[0]) {
+    match f32_engine([&batches[0]]) {
         Engine::Cpu(_) => {
             // The CPU kernels' outputs are channels last in memory: in that layout, the concatenation copies contiguous
             // memory.
@@ -56,7 +61,7 @@ pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
 
 /// Residual connection: `x + residual(x)`.
 pub(crate) fn residual_add(x: Tensor<4>, residual: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
-    match engine(&x) {
+    match f32_engine([&x]) {
         Engine::Cpu(_) => {
             // Channels last, as in memory: this sum, and that of the two gradients, then read memory contiguously.
             let x = x.permute([0, 2, 3, 1]);

@@ -3,11 +3,10 @@
 #[cfg(feature = "gpu")]
 mod gpu;
 
-#[cfg(feature = "gpu")]
-use burn::tensor::DType;
 use burn::tensor::Tensor;
 
-use super::engine::{Engine, engine};
+#[cfg(feature = "gpu")]
+use super::engine::{Engine, f32_engine};
 
 /// Keeps the ratio finite for batches of equal faces.
 const EPSILON: f32 = 1e-6;
@@ -20,16 +19,12 @@ const EPSILON: f32 = 1e-6;
 /// - returns: `[1]`
 pub fn diversity(generated: Tensor<4>, source: Tensor<4>) -> Tensor<1> {
     let [generated, source] = [generated, source].map(Tensor::without_autodiff);
-    match engine(&generated) {
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if generated.dtype() == DType::F32 && source.dtype() == DType::F32 => {
-            gpu::diversity(generated, source)
-        }
-        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
-            let deviation = |faces: Tensor<4>| (faces.clone() - faces.mean_dim(0)).abs().mean();
-            (deviation(generated) + EPSILON) / (deviation(source) + EPSILON)
-        }
+    #[cfg(feature = "gpu")]
+    if matches!(f32_engine([&generated, &source]), Engine::Gpu) {
+        return gpu::diversity(generated, source);
     }
+    let deviation = |faces: Tensor<4>| (faces.clone() - faces.mean_dim(0)).abs().mean();
+    (deviation(generated) + EPSILON) / (deviation(source) + EPSILON)
 }
 
 #[cfg(test)]

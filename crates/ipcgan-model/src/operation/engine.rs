@@ -6,7 +6,7 @@ use ipcgan_kernels::ConvAlgorithm;
 
 use super::{CpuKernels, Precision};
 
-/// Implementation of an operation. Those that an operation does not have are Burn's.
+/// Implementation of an operation. Operations without a kernel for the CPU or for GPUs are Burn's there.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Engine {
     /// The project's CPU kernels.
@@ -18,33 +18,38 @@ pub(super) enum Engine {
     Burn,
 }
 
-/// The implementation for `x` and its successors.
-pub(super) fn engine<const D: usize>(x: &Tensor<D>) -> Engine {
-    match device(&x.device()) {
-        DispatchDevice::Flex(_) if x.dtype() == DType::F32 => {
-            CpuKernels::selected().algorithm().map_or(Engine::Burn, Engine::Cpu)
-        }
+/// The implementation of an operation on `tensors` of one device whose kernels support float32 only: Burn's for other
+/// types.
+pub(super) fn f32_engine<const D: usize, const N: usize>(tensors: [&Tensor<D>; N]) -> Engine {
+    match tensors.iter().all(|tensor| tensor.dtype() == DType::F32) {
+        true => device_engine(&tensors[0].device()),
+        false => Engine::Burn,
+    }
+}
+
+/// The implementation of products of `x` with weights in `precision`: on the CPU the kernels support float32 only.
+pub(super) fn product_engine<const D: usize>(x: &Tensor<D>, precision: Precision) -> Engine {
+    match device_engine(&x.device()) {
+        Engine::Cpu(_) if x.dtype() != DType::F32 || precision.reduced_dtype().is_some() => Engine::Burn,
+        engine => engine,
+    }
+}
+
+fn device_engine(device: &Device) -> Engine {
+    match without_autodiff(device) {
+        DispatchDevice::Flex(_) => CpuKernels::selected().algorithm().map_or(Engine::Burn, Engine::Cpu),
         #[cfg(feature = "gpu")]
         DispatchDevice::Cube(_) => Engine::Gpu,
         _ => Engine::Burn,
     }
 }
 
-/// The implementation for products of `x` with weights: the CPU kernels support float32 only.
-pub(super) fn product_engine<const D: usize>(x: &Tensor<D>, precision: Precision) -> Engine {
-    match engine(x) {
-        Engine::Cpu(_) if precision.reduced_dtype().is_some() => Engine::Burn,
-        engine => engine,
-    }
+/// Whether `device`, with gradients or without, is Burn's CPU backend `flex`, which the CPU kernels belong to.
+pub fn is_flex(device: &Device) -> bool {
+    matches!(without_autodiff(device), DispatchDevice::Flex(_))
 }
 
-/// Whether `device`, with gradients or without, is the CPU by Burn's `flex`.
-pub fn is_cpu(device: &Device) -> bool {
-    matches!(self::device(device), DispatchDevice::Flex(_))
-}
-
-/// The device without autodiff.
-fn device(device: &Device) -> &DispatchDevice {
+fn without_autodiff(device: &Device) -> &DispatchDevice {
     match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
         device => device,

@@ -10,11 +10,11 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{mean_squared_error, mean_squared_error_gradient};
 
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
 /// Target value of a part of a batch, and the weight of the part in the loss.
@@ -25,13 +25,18 @@ pub(crate) struct Target {
 }
 
 /// Weighted sum over the equal parts of the batch of their mean squared differences from their targets, `[1]`.
+///
+/// # Panics
+/// If there are no parts, or the batch does not divide into them.
 pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Target; N]) -> Tensor<1> {
-    match engine(&x) {
-        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => {
+    let [batch, ..] = x.dims();
+    assert!(N > 0 && batch.is_multiple_of(N), "a batch of {batch} does not divide into {N} parts");
+    match f32_engine([&x]) {
+        Engine::Cpu(_) | Engine::Gpu => {
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
             Tensor::from_dispatch(sum)
         }
-        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
+        Engine::Burn => {
             let terms = x.chunk(N, 0).into_iter().zip(parts);
             let mut terms = terms.map(|(x, target)| (x - target.value).square().mean() * target.weight);
             let first = terms.next().expect("a batch has at least one part");
@@ -42,15 +47,13 @@ pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Targe
 
 /// Sum of the squared differences of two tensors of one shape, `[1]`.
 pub(crate) fn squared_distance(x: Tensor<4>, other: Tensor<4>) -> Tensor<1> {
-    match engine(&x) {
-        #[cfg(feature = "gpu")]
-        Engine::Gpu if x.dtype() == DType::F32 && other.dtype() == DType::F32 => gpu::squared_distance(x, other),
-        Engine::Cpu(_) | Engine::Gpu | Engine::Burn => {
-            // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
-            let [x, other] = [x, other].map(|maps| maps.permute([0, 2, 3, 1]));
-            (x - other).square().sum()
-        }
+    #[cfg(feature = "gpu")]
+    if matches!(f32_engine([&x, &other]), Engine::Gpu) {
+        return gpu::squared_distance(x, other);
     }
+    // Channels last, the memory layout of the CPU kernels: the sum then reads memory contiguously.
+    let [x, other] = [x, other].map(|maps| maps.permute([0, 2, 3, 1]));
+    (x - other).square().sum()
 }
 
 /// The sum of the weighted mean squared differences on the CPU and on GPUs.
@@ -117,5 +120,20 @@ impl Backward<Flex, 1> for MeanSquaredErrorBackward {
             }
             gradients.register::<Flex>(node.id, nhwc_tensor(grad_x, x.shape));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "a batch of 3 does not divide into 2 parts")]
+    fn a_batch_that_does_not_divide_into_parts_is_refused() {
+        let x = Tensor::<4>::ones([3, 1, 2, 2], &Device::flex());
+
+        weighted_squared_error(x, [Target { value: 1.0, weight: 0.5 }, Target { value: 0.0, weight: 0.5 }]);
     }
 }

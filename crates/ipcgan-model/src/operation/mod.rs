@@ -48,7 +48,7 @@ pub use cpu_kernels::CpuKernels;
 pub(crate) use cross_entropy::cross_entropy;
 pub use diversity::diversity;
 pub use ema::ema_tensor_update;
-pub use engine::is_cpu;
+pub use engine::is_flex;
 pub(crate) use folded_conv::FoldedConv;
 pub(crate) use frozen::FrozenConv;
 pub use kernel_launches::KernelLaunches;

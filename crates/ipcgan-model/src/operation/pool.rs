@@ -12,17 +12,17 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::LocalResponseNorm;
 use burn::nn::pool::MaxPool2d;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, MaxPoolParams};
 
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// `layer`, max pooling with stride two.
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     let pooling = MaxPoolParams { kernel: layer.kernel_size[0], ceil_mode: layer.ceil_mode };
-    match engine(&x) {
+    match f32_engine([&x]) {
         Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool(x.into_dispatch(), pooling)),
         Engine::Gpu | Engine::Burn => layer.forward(x),
     }
@@ -30,11 +30,11 @@ pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
 
 /// `layer`, which is `x / (1 + alpha * sum of the squares of five neighbouring channels)^0.75`.
 pub(crate) fn local_response_norm(layer: &LocalResponseNorm, x: Tensor<4>, alpha: f32) -> Tensor<4> {
-    match engine(&x) {
-        Engine::Cpu(_) | Engine::Gpu if x.dtype() == DType::F32 => {
+    match f32_engine([&x]) {
+        Engine::Cpu(_) | Engine::Gpu => {
             Tensor::from_dispatch(<Dispatch as LocalResponseNormOps>::local_response_norm(x.into_dispatch(), alpha))
         }
-        _ => layer.forward(x),
+        Engine::Burn => layer.forward(x),
     }
 }
 

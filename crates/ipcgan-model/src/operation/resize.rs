@@ -13,22 +13,22 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Nhwc, Resize};
 
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// `faces` resized bilinearly, with half-pixel centres, as `spec` says: `[batch, 3, height, width]` to
 /// `[batch, 3, side, side]`; none if kernels do not apply.
 pub(crate) fn resize(faces: &Tensor<4>, spec: ResizeSpec) -> Option<Tensor<4>> {
-    match engine(faces) {
-        Engine::Cpu(_) | Engine::Gpu if faces.dtype() == DType::F32 => {
+    match f32_engine([faces]) {
+        Engine::Cpu(_) | Engine::Gpu => {
             let faces = faces.clone().into_dispatch();
             Some(Tensor::from_dispatch(<Dispatch as ResizeOps>::resize(faces, spec)))
         }
-        _ => None,
+        Engine::Burn => None,
     }
 }
 

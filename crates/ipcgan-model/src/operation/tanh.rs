@@ -10,16 +10,16 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{InstructionSet, tanh_gradient};
 
-use super::engine::{Engine, engine};
+use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 
 /// `tanh(head)`.
 pub(crate) fn tanh(head: Tensor<4>) -> Tensor<4> {
-    match engine(&head) {
+    match f32_engine([&head]) {
         Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as TanhOps>::tanh(head.into_dispatch())),
         Engine::Gpu | Engine::Burn => head.tanh(),
     }
@@ -27,12 +27,12 @@ pub(crate) fn tanh(head: Tensor<4>) -> Tensor<4> {
 
 /// `tanh(head + atanh(source))`, for a source between -1 and 1.
 pub(crate) fn tanh_offset(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
-    match engine(&head) {
-        Engine::Cpu(_) | Engine::Gpu if head.dtype() == DType::F32 && source.dtype() == DType::F32 => {
+    match f32_engine([&head, &source]) {
+        Engine::Cpu(_) | Engine::Gpu => {
             let (head, source) = (head.into_dispatch(), source.into_dispatch());
             Tensor::from_dispatch(<Dispatch as TanhOffsetOps>::tanh_offset(head, source))
         }
-        _ => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
+        Engine::Burn => (head + ((source.clone() + 1.0) / (-source + 1.0)).log() * 0.5).tanh(),
     }
 }
 

@@ -9,11 +9,10 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 #[cfg(feature = "gpu")]
 use burn::backend::{Autodiff, Backend, Cube, Dispatch, backend_extension};
-#[cfg(feature = "gpu")]
-use burn::tensor::DType;
 use burn::tensor::{Device, Tensor};
 
-use super::engine::{Engine, engine};
+#[cfg(feature = "gpu")]
+use super::engine::{Engine, f32_engine};
 
 /// Offset of a window, in pixels down and to the right, for any number of windows on one device.
 #[derive(Clone, Debug)]
@@ -54,17 +53,16 @@ pub fn window(faces: Tensor<4>, offset: &WindowOffset, sides: [usize; 2]) -> Ten
     let [_, _, height, width] = faces.dims();
     let [down, right] = offset.pixels;
     assert!(down + sides[0] <= height && right + sides[1] <= width, "the window reaches beyond the faces");
-    match (engine(&faces), offset) {
-        #[cfg(feature = "gpu")]
-        (Engine::Gpu, WindowOffset { on_device: Some(offset), .. }) if faces.dtype() == DType::F32 => {
-            let offset = match faces.device().is_autodiff() {
-                true => offset.clone().autodiff(),
-                false => offset.clone(),
-            };
-            Tensor::from_dispatch(<Dispatch as WindowOps>::window(faces.into_dispatch(), offset.into_dispatch(), sides))
-        }
-        (Engine::Cpu(_) | Engine::Gpu | Engine::Burn, _) => faces.narrow(2, down, sides[0]).narrow(3, right, sides[1]),
+    #[cfg(feature = "gpu")]
+    if let (Engine::Gpu, Some(offset)) = (f32_engine([&faces]), &offset.on_device) {
+        let offset = match faces.device().is_autodiff() {
+            true => offset.clone().autodiff(),
+            false => offset.clone(),
+        };
+        let output = <Dispatch as WindowOps>::window(faces.into_dispatch(), offset.into_dispatch(), sides);
+        return Tensor::from_dispatch(output);
     }
+    faces.narrow(2, down, sides[0]).narrow(3, right, sides[1])
 }
 
 /// Windows on GPUs; elsewhere they are views.

@@ -5,19 +5,19 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, Dispatch, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
 use ipcgan_kernels::Activation;
 
-use crate::operation::engine::{Engine, engine};
+use crate::operation::engine::{Engine, f32_engine};
 use crate::operation::gpu::channels_last_order;
 use crate::operation::gpu::kernel::{elementwise, empty_like, vector_size};
 
 /// Whether [`activation`] supports `x`.
 pub(super) fn applies<const D: usize>(x: &Tensor<D>, activation: Activation) -> bool {
-    slope_of(activation).is_some() && matches!(engine(x), Engine::Gpu) && x.dtype() == DType::F32
+    slope_of(activation).is_some() && matches!(f32_engine([x]), Engine::Gpu)
 }
 
 /// `x` after `activation`.
@@ -29,13 +29,11 @@ pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -
     Tensor::from_dispatch(<Dispatch as GpuActivationOps>::sloped(x.into_dispatch(), slope))
 }
 
-/// Slope of the activation below zero. Not a negative one: then the output would not have the sign of the input.
+/// Slope of the activation below zero, if there is one. Not a negative one: then the output would not have the sign of
+/// the input.
 pub(in crate::operation) fn slope_of(activation: Activation) -> Option<f32> {
-    match activation {
-        Activation::None => None,
-        Activation::Relu => Some(0.0),
-        Activation::LeakyRelu(slope) => (slope >= 0.0).then_some(slope),
-    }
+    let slope = activation.slope();
+    (activation != Activation::None && slope >= 0.0).then_some(slope)
 }
 
 /// Activations on GPUs.

@@ -11,7 +11,7 @@ use ipcgan_kernels::{BatchNormGradients, BatchNormParams, BatchStatistics, Instr
 use super::spec::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, tensor, values};
 
-/// The output, and the running mean and variance after the last part.
+/// The output, and the running mean and variance after the last ghost batch.
 pub(super) fn batch_norm(
     x: FlexTensor,
     [gamma, beta]: [FlexTensor; 2],
@@ -44,8 +44,8 @@ pub(super) fn batch_norm_autodiff<C: CheckpointStrategy>(
 
 impl BatchNormSpec {
     fn with<'a>(&self, gamma: &'a FlexTensor, beta: &'a FlexTensor) -> BatchNormParams<'a> {
-        let Self { epsilon, pass: BatchNormPass { chunks, .. }, activation } = *self;
-        BatchNormParams { gamma: values(gamma), beta: values(beta), epsilon, chunks, activation }
+        let Self { epsilon, pass: BatchNormPass { ghost_batches, .. }, activation } = *self;
+        BatchNormParams { gamma: values(gamma), beta: values(beta), epsilon, ghost_batches, activation }
     }
 }
 
@@ -62,7 +62,7 @@ struct SavedForBackward {
 impl SavedForBackward {
     fn new(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, spec: BatchNormSpec) -> Self {
         let x = NhwcTensor::new(x);
-        let statistics = BatchStatistics::new(InstructionSet::best(), x.values(), x.shape, spec.pass.chunks);
+        let statistics = BatchStatistics::new(InstructionSet::best(), x.values(), x.shape, spec.pass.ghost_batches);
         Self { x, gamma: contiguous(gamma), beta: contiguous(beta), statistics, spec }
     }
 
@@ -72,18 +72,18 @@ impl SavedForBackward {
         nhwc_tensor(output, self.x.shape)
     }
 
-    /// The running mean and variance after the last part.
+    /// The running mean and variance after the last ghost batch.
     fn updated(&self, running: [FlexTensor; 2]) -> [FlexTensor; 2] {
         let [mean, variance] = running.map(contiguous);
         let BatchStatistics { means, variances } = &self.statistics;
         let (new, kept) = (self.spec.pass.momentum as f32, (1.0 - self.spec.pass.momentum) as f32);
-        [(mean, means), (variance, variances)].map(|(running, of_parts)| {
+        [(mean, means), (variance, variances)].map(|(running, of_ghost_batches)| {
             let mut running = values(&running).to_vec();
-            for of_part in of_parts.chunks_exact(running.len()) {
+            for of_ghost_batch in of_ghost_batches.chunks_exact(running.len()) {
                 running
                     .iter_mut()
-                    .zip(of_part)
-                    .for_each(|(running, of_part)| *running = *running * kept + of_part * new);
+                    .zip(of_ghost_batch)
+                    .for_each(|(running, of_ghost_batch)| *running = *running * kept + of_ghost_batch * new);
             }
             let count = [running.len()];
             tensor(running, &count)

@@ -1,6 +1,7 @@
 //! Batch norm with its activation on GPUs: three launches forwards, three backwards.
 //!
-//! Workgroups sum up blocks of places in parallel, then one workgroup a channel joins the blocks, then each value is computed.
+//! Workgroups sum up blocks of pixels in parallel, then one workgroup a channel joins the blocks, then each value is
+//! computed.
 
 mod backward;
 mod blocks;
@@ -12,7 +13,6 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Cube};
 use burn_cubecl::tensor::CubeTensor;
-use ipcgan_kernels::Activation;
 
 use self::backward::{gradient_of_input, gradient_sums};
 use self::blocks::Blocks;
@@ -20,14 +20,14 @@ use self::forward::{Parameters, apply, statistics};
 use super::spec::{BatchNormOutput, BatchNormPass, BatchNormSpec};
 use crate::operation::gpu::{channels_last, dims, kernel, reshaped};
 
-/// Output, and the running mean and variance after it.
+/// The output, and the running mean and variance after the last ghost batch.
 pub(super) fn batch_norm(
     x: CubeTensor,
     [gamma, beta]: [CubeTensor; 2],
     running: [CubeTensor; 2],
     spec: BatchNormSpec,
 ) -> BatchNormOutput<Cube> {
-    let (_, output, [mean, variance]) = SavedForBackward::of(x, [gamma, beta], running, spec);
+    let (_, output, [mean, variance]) = SavedForBackward::forward(x, [gamma, beta], running, spec);
     (output, mean, variance)
 }
 
@@ -42,7 +42,7 @@ pub(super) fn batch_norm_autodiff<C: CheckpointStrategy>(
     let prepared = BatchNormBackward.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful();
     let parameters = [gamma, beta].map(|parameter| parameter.into_primitive());
     let running = running.map(|running| running.into_primitive());
-    let (saved, output, [mean, variance]) = SavedForBackward::of(x.into_primitive(), parameters, running, spec);
+    let (saved, output, [mean, variance]) = SavedForBackward::forward(x.into_primitive(), parameters, running, spec);
     let output = match prepared {
         OpsKind::Tracked(prepared) => prepared.finish(saved, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -69,49 +69,46 @@ impl Backward<Cube, 3> for BatchNormBackward {
 /// Tensors saved for the backward pass of a batch norm.
 #[derive(Clone, Debug)]
 struct SavedForBackward {
-    /// `[places, channels]`, of all parts.
+    /// The input, `[pixels, channels]`.
     x: CubeTensor,
     parameters: Parameters,
     blocks: Blocks,
-    /// As the maps came, `[batch, channels, height, width]`.
+    /// Shape of the input, `[batch, channels, height, width]`.
     shape: [usize; 4],
 }
 
 impl SavedForBackward {
-    /// With the output, and the running mean and variance.
-    fn of(
+    /// Runs the forward pass; returns the saved tensors, the output, and the running mean and variance after the last
+    /// ghost batch.
+    fn forward(
         x: CubeTensor,
         [gamma, beta]: [CubeTensor; 2],
         running: [CubeTensor; 2],
         spec: BatchNormSpec,
     ) -> (Self, CubeTensor, [CubeTensor; 2]) {
-        let BatchNormSpec { epsilon, pass: BatchNormPass { chunks, momentum }, activation } = spec;
+        let BatchNormSpec { epsilon, pass: BatchNormPass { ghost_batches, momentum }, activation } = spec;
         let shape @ [batch, channels, height, width] = dims::<Cube, 4>(&x);
         let x = kernel::contiguous(channels_last::<Cube>(x));
-        let blocks = Blocks::new(&x.client, chunks, batch * height * width / chunks, channels);
+        let blocks = Blocks::new(&x.client, ghost_batches, batch * height * width / ghost_batches, channels);
         let [gamma, beta, mean, variance] =
             [gamma, beta, running[0].clone(), running[1].clone()].map(kernel::contiguous);
         let (statistics, running) = statistics(&x, gamma, [mean, variance], &blocks, [epsilon, momentum as f32]);
-        let slope = match activation {
-            Activation::None => 1.0,
-            Activation::Relu => 0.0,
-            Activation::LeakyRelu(slope) => slope,
-        };
-        let saved = Self { x, parameters: Parameters { statistics, beta, slope }, blocks, shape };
-        let output = saved.maps(apply(&saved.x, &saved.parameters, &saved.blocks));
+        let parameters = Parameters { statistics, beta, slope: activation.slope() };
+        let saved = Self { x, parameters, blocks, shape };
+        let output = saved.in_input_shape(apply(&saved.x, &saved.parameters, &saved.blocks));
         (saved, output, running)
     }
 
-    /// Towards the maps, `gamma` and `beta`, from that of the output.
+    /// Gradients with respect to the input, `gamma` and `beta`, from the gradient with respect to the output.
     fn gradients(&self, gradient: CubeTensor) -> [CubeTensor; 3] {
         let gradient = kernel::contiguous(channels_last::<Cube>(gradient));
         let (sums, gamma, beta) = gradient_sums(&self.x, &gradient, &self.parameters, &self.blocks);
         let x = gradient_of_input(&self.x, &gradient, &self.parameters, sums, &self.blocks);
-        [self.maps(x), gamma, beta]
+        [self.in_input_shape(x), gamma, beta]
     }
 
-    /// `[places, channels]` as the maps came.
-    fn maps(&self, x: CubeTensor) -> CubeTensor {
+    /// `[pixels, channels]` in the shape of the input, `[batch, channels, height, width]`.
+    fn in_input_shape(&self, x: CubeTensor) -> CubeTensor {
         use burn::backend::ops::FloatTensorOps;
         let [batch, channels, height, width] = self.shape;
         Cube::float_permute(reshaped::<Cube, 4>(x, [batch, height, width, channels]), &[0, 3, 1, 2])
@@ -123,6 +120,7 @@ mod tests {
     use burn::module::Param;
     use burn::nn::{BatchNorm, BatchNormConfig};
     use burn::tensor::{Device, Tensor};
+    use ipcgan_kernels::Activation;
 
     use super::super as norm_layer;
     use super::*;
@@ -137,7 +135,7 @@ mod tests {
         running: [Tensor<1>; 2],
     }
 
-    /// Results of two steps of `layer` on two parts of `maps`, with the gradients of the second step.
+    /// Results of two steps of `layer` on two ghost batches of `maps`, with the gradients of the second step.
     fn found(device: &Device, maps: &Tensor<4>, weights: &Tensor<4>, activation: Activation) -> Found {
         let [_, channels, ..] = maps.dims();
         let plain = device;
@@ -149,7 +147,7 @@ mod tests {
         let layer = BatchNormConfig::new(channels).with_epsilon(1e-3).init(&device);
         let layer = BatchNorm { gamma: of_channels(0.3), beta: of_channels(-0.1), ..layer };
         let x = maps.clone().to_device(plain).autodiff().require_grad();
-        let pass = norm_layer::BatchNormPass { chunks: 2, momentum: layer.momentum };
+        let pass = norm_layer::BatchNormPass { ghost_batches: 2, momentum: layer.momentum };
         norm_layer::batch_norm(&layer, x.clone(), pass, activation);
         let output = norm_layer::batch_norm(&layer, x.clone(), pass, activation);
         let gradients = (output.clone() * weights.clone().to_device(plain).autodiff()).sum().backward();
@@ -206,14 +204,14 @@ mod tests {
         };
         let spec = BatchNormSpec {
             epsilon: 1e-3,
-            pass: BatchNormPass { chunks: 2, momentum: 0.1 },
+            pass: BatchNormPass { ghost_batches: 2, momentum: 0.1 },
             activation: Activation::Relu,
         };
         let (x, gradient) = (permuted(x.clone()), permuted(x));
         let (parameters, running) = ([of_channels(), of_channels()], [of_channels(), of_channels()]);
 
         let mut saved = None;
-        let forwards = KernelLaunches::of(|| saved = Some(SavedForBackward::of(x, parameters, running, spec).0));
+        let forwards = KernelLaunches::of(|| saved = Some(SavedForBackward::forward(x, parameters, running, spec).0));
         let backwards = KernelLaunches::of(|| drop(saved.unwrap().gradients(gradient)));
 
         assert_eq!(forwards.total(), 3, "{forwards}");

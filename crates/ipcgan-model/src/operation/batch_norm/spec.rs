@@ -7,8 +7,8 @@ use ipcgan_kernels::Activation;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchNormPass {
     /// Number of ghost batches: equal parts of the batch, each of which is normalized by its own statistics.
-    pub(crate) chunks: usize,
-    /// Share of each part in the running statistics.
+    pub(crate) ghost_batches: usize,
+    /// Share of each ghost batch in the running statistics.
     pub(crate) momentum: f64,
 }
 

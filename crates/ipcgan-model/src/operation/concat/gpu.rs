@@ -114,8 +114,8 @@ fn concat_kernel(features: &[f32], conditions: &[f32], indices: &[u32], output: 
     let image = pixel / planes.pixels;
     if channel < planes.channels {
         let source = indices[image / planes.part] as usize * planes.part + image % planes.part;
-        let place = source * planes.pixels + pixel % planes.pixels;
-        let value = features[place * planes.channels + channel];
+        let source_pixel = source * planes.pixels + pixel % planes.pixels;
+        let value = features[source_pixel * planes.channels + channel];
         output[ABSOLUTE_POS] = value;
     } else {
         let value = conditions[image * planes.conditions + channel - planes.channels];
@@ -137,8 +137,8 @@ fn concat_gradient_kernel(gradient: &[f32], indices: &[u32], output: &mut [f32],
     for index in 0..count {
         if indices[index] as usize == part {
             let target = index * planes.part + image % planes.part;
-            let place = target * planes.pixels + pixel % planes.pixels;
-            sum += gradient[place * all + channel];
+            let target_pixel = target * planes.pixels + pixel % planes.pixels;
+            sum += gradient[target_pixel * all + channel];
         }
     }
     output[ABSOLUTE_POS] = sum;

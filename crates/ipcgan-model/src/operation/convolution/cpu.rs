@@ -88,7 +88,7 @@ impl<C: CheckpointStrategy> CpuConvOps for Autodiff<Flex, C> {
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let (saved, output) = SavedForBackward::new(x, weight, None, spec);
+                let (saved, output) = SavedForBackward::forward(x, weight, None, spec);
                 prepared.finish(saved, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, None, spec)),
@@ -105,7 +105,7 @@ impl<C: CheckpointStrategy> CpuConvOps for Autodiff<Flex, C> {
         let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), Some(bias.into_primitive()));
         match prepared {
             OpsKind::Tracked(prepared) => {
-                let (saved, output) = SavedForBackward::new(x, weight, bias, spec);
+                let (saved, output) = SavedForBackward::forward(x, weight, bias, spec);
                 prepared.finish(saved, output)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(convolve(x, weight, bias, spec)),
@@ -189,7 +189,7 @@ struct SavedForBackward {
 
 impl SavedForBackward {
     /// Runs the convolution; returns the saved tensors and the output.
-    fn new(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: ConvSpec) -> (Self, FlexTensor) {
+    fn forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: ConvSpec) -> (Self, FlexTensor) {
         let (x, weight) = (NhwcTensor::new(x), contiguous(weight));
         let output = convolve(x.clone().into_tensor(), weight.clone(), bias, spec);
         let kept = (spec.activation != Activation::None).then(|| NhwcTensor::new(output.clone()));

@@ -384,7 +384,7 @@ mod tests {
         }
     }
 
-    /// The generator's first layer, and its last that enlarges maps: a weight sums up 131,072 and 32,768 places.
+    /// The generator's first layer, and its last that enlarges maps: a weight sums up 131,072 and 32,768 positions.
     #[test]
     fn gradients_of_large_maps_equal_those_of_burns_cpu_kernels() {
         let stem = Conv2dConfig::new([8, 16], [7, 7]).with_padding(PaddingConfig2d::Same).with_bias(false);

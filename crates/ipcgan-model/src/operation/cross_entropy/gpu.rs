@@ -31,7 +31,7 @@ trait GpuCrossEntropyOps: Backend {
 
 impl GpuCrossEntropyOps for Cube {
     fn cross_entropy(logits: FloatTensor<Self>, labels: FloatTensor<Self>) -> FloatTensor<Self> {
-        let (_, loss) = SavedForBackward::of(logits, labels);
+        let (_, loss) = SavedForBackward::forward(logits, labels);
         loss
     }
 }
@@ -39,7 +39,7 @@ impl GpuCrossEntropyOps for Cube {
 impl<C: CheckpointStrategy> GpuCrossEntropyOps for Autodiff<Cube, C> {
     fn cross_entropy(logits: FloatTensor<Self>, labels: FloatTensor<Self>) -> FloatTensor<Self> {
         let prepared = CrossEntropyBackward.prepare::<C>([logits.node()]).compute_bound().stateful();
-        let (saved, loss) = SavedForBackward::of(logits.into_primitive(), labels.into_primitive());
+        let (saved, loss) = SavedForBackward::forward(logits.into_primitive(), labels.into_primitive());
         match prepared {
             OpsKind::Tracked(prepared) => prepared.finish(saved, loss),
             OpsKind::UnTracked(prepared) => prepared.finish(loss),
@@ -57,8 +57,8 @@ struct SavedForBackward {
 }
 
 impl SavedForBackward {
-    /// With the loss.
-    fn of(logits: CubeTensor, labels: CubeTensor) -> (Self, CubeTensor) {
+    /// Runs the forward pass; returns the saved tensors and the loss.
+    fn forward(logits: CubeTensor, labels: CubeTensor) -> (Self, CubeTensor) {
         let [logits, labels] = [logits, labels].map(contiguous);
         let [batch, classes] = dims::<Cube, 2>(&logits);
         let client = logits.client.clone();

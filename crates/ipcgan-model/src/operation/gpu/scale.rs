@@ -63,10 +63,10 @@ fn scale_kernel(tensors: &mut Sequence<Values>, factor: &[f32], #[comptime] thre
 fn scale(tensor: &mut Values, factor: &[f32], #[comptime] threads: usize) {
     let stride = thread_stride(tensor.length, threads);
     for iteration in 0..stride.iterations {
-        let place = stride.first + iteration * stride.step;
-        if place < tensor.length {
-            let value = tensor.values[place];
-            tensor.values[place] = value * factor[0];
+        let index = stride.first + iteration * stride.step;
+        if index < tensor.length {
+            let value = tensor.values[index];
+            tensor.values[index] = value * factor[0];
         }
     }
 }

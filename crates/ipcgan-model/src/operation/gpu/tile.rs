@@ -93,18 +93,18 @@ pub(super) fn map_divisors(rows: usize, columns: usize) -> MapDivisorsLaunch {
     MapDivisorsLaunch::new((rows * columns) as u32, columns as u32)
 }
 
-/// A position in maps.
+/// Coordinates of a position in maps.
 #[derive(CubeType)]
-pub(super) struct Place {
+pub(super) struct Coordinates {
     pub(super) image: usize,
     pub(super) row: usize,
     pub(super) column: usize,
 }
 
-/// The place of the position with this index.
+/// The coordinates of the position with this index.
 #[cube]
-pub(super) fn place_of(position: usize, divisors: &MapDivisors) -> Place {
+pub(super) fn coordinates_of(position: usize, divisors: &MapDivisors) -> Coordinates {
     let (image, in_map) = divisors.map.div_mod(position as u32);
     let (row, column) = divisors.row.div_mod(in_map);
-    Place { image: image as usize, row: row as usize, column: column as usize }
+    Coordinates { image: image as usize, row: row as usize, column: column as usize }
 }

@@ -17,7 +17,7 @@ use cubecl::prelude::*;
 use ipcgan_kernels::ConvParams;
 
 use super::kernel::{contiguous, elementwise, empty};
-use super::tile::{MapDivisors, THREADS, Tile, accumulate, first_column, first_row, map_divisors, place_of};
+use super::tile::{MapDivisors, THREADS, Tile, accumulate, coordinates_of, first_column, first_row, map_divisors};
 use super::{dims, in_float32};
 
 /// Workgroups in all, approximately.
@@ -244,15 +244,15 @@ fn load_gradients(
     let unit = UNIT_POS as usize;
     #[unroll]
     for load in 0..loads {
-        let place = load * threads + unit;
-        if place < rows * depth {
-            let output = block.first_output + place % rows;
-            let position = start + place / rows;
+        let tile_index = load * threads + unit;
+        if tile_index < rows * depth {
+            let output = block.first_output + tile_index % rows;
+            let position = start + tile_index / rows;
             let mut value = 0.0f32;
             if output < window.outputs && position < block.end_position {
                 value = y[(position * window.groups + block.group) * window.outputs + output];
             }
-            left[place] = value;
+            left[tile_index] = value;
         }
     }
 }
@@ -277,7 +277,7 @@ fn load_pixels(
     for load in 0..comptime![tile.depth / step] {
         let offset = unit / columns + load * step;
         let position = start + offset;
-        let place = place_of(position, &window.divisors);
+        let coordinates = coordinates_of(position, &window.divisors);
         #[unroll]
         for index in 0..count {
             let column = unit % columns + index * threads;
@@ -287,12 +287,12 @@ fn load_pixels(
                 if terms.tap_rows[index] >= window.kernel {
                     value = 1.0f32;
                 } else {
-                    let pixel_y = place.row * window.stride + terms.tap_rows[index];
-                    let pixel_x = place.column * window.stride + terms.tap_columns[index];
+                    let pixel_y = coordinates.row * window.stride + terms.tap_rows[index];
+                    let pixel_x = coordinates.column * window.stride + terms.tap_columns[index];
                     let inside_y = pixel_y >= window.pad && pixel_y < window.height + window.pad;
                     let inside_x = pixel_x >= window.pad && pixel_x < window.width + window.pad;
                     if inside_y && inside_x {
-                        let line = place.image * window.height + pixel_y - window.pad;
+                        let line = coordinates.image * window.height + pixel_y - window.pad;
                         let pixel = line * window.width + pixel_x - window.pad;
                         value = x[pixel * window.groups * window.inputs + terms.channels[index]];
                     }

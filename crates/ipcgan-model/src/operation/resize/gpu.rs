@@ -110,25 +110,25 @@ struct Neighbours {
 
 /// The neighbours of pixel `output` of `outputs` in a line of `inputs` pixels, with half-pixel centres.
 ///
-/// Places are in units of `1 / (2 outputs)` pixels, so that they are whole numbers.
+/// Coordinates are in units of `1 / (2 outputs)` pixels, so that they are whole numbers.
 #[cube]
 fn neighbours(output: usize, inputs: usize, outputs: usize) -> Neighbours {
     let unit = 2 * outputs;
     let centre = (2 * output + 1) * inputs;
-    let mut place = 0usize;
+    let mut coordinate = 0usize;
     if centre > outputs {
-        place = centre - outputs;
+        coordinate = centre - outputs;
     }
     let last = (inputs - 1) * unit;
-    if place > last {
-        place = last;
+    if coordinate > last {
+        coordinate = last;
     }
-    let first = place / unit;
+    let first = coordinate / unit;
     let mut second = first + 1;
     if second >= inputs {
         second = first;
     }
-    Neighbours { first, second, share: f32::cast_from(place - first * unit) / f32::cast_from(unit) }
+    Neighbours { first, second, share: f32::cast_from(coordinate - first * unit) / f32::cast_from(unit) }
 }
 
 /// The share of input pixel `input` in an output pixel.
@@ -149,9 +149,9 @@ fn share_of(neighbours: &Neighbours, input: usize) -> f32 {
 fn first_output(input: usize, inputs: usize, outputs: usize) -> usize {
     let mut first = 0usize;
     if input > 0 {
-        let place = (2 * input - 1) * outputs / (2 * inputs);
-        if place > 1 {
-            first = place - 1;
+        let output = (2 * input - 1) * outputs / (2 * inputs);
+        if output > 1 {
+            first = output - 1;
         }
     }
     first

@@ -8,8 +8,8 @@ use super::blocks::{BlockShape, Blocks, thread_walk};
 use super::forward::Parameters;
 use crate::operation::gpu::kernel::{elementwise, empty, sum_of_threads, thread_sum};
 
-/// The sums over a part of the gradient, before the activation, and of it times the normalized values, `[2, parts, channels]`; and
-/// the gradients with respect to `gamma` and `beta`.
+/// The sums over each part of the gradient before the activation, and of its product with the normalized values,
+/// `[2, parts, channels]`; and the gradients with respect to `gamma` and `beta`.
 pub(super) fn gradient_sums(
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -48,7 +48,7 @@ pub(super) fn gradient_sums(
     (sums, gamma, beta)
 }
 
-/// The gradient with respect to `x`, from that of the output and its [`gradient_sums`].
+/// The gradient with respect to `x`, from the gradient with respect to the output and its [`gradient_sums`].
 pub(super) fn gradient_of_input(
     x: &CubeTensor,
     gradient: &CubeTensor,
@@ -57,7 +57,7 @@ pub(super) fn gradient_of_input(
     blocks: &Blocks,
 ) -> CubeTensor {
     let client = &x.client;
-    let output = empty(client, &x.device, &[blocks.parts * blocks.places, blocks.channels]);
+    let output = empty(client, &x.device, &[blocks.parts * blocks.pixels, blocks.channels]);
     let vector = blocks.vector_size(client);
     let (count, dim) = elementwise(client, blocks.values() / vector);
     gradient_kernel::launch(
@@ -74,12 +74,12 @@ pub(super) fn gradient_of_input(
         blocks.parts,
         blocks.channels / vector,
         parameters.slope,
-        1.0 / blocks.places as f32,
+        1.0 / blocks.pixels as f32,
     );
     output
 }
 
-/// Sums of the gradient, before the activation, and of it times the normalized values, of each block.
+/// Sums over each block of the gradient before the activation, and of its product with the normalized values.
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
 fn gradient_sums_kernel(
@@ -105,9 +105,9 @@ fn gradient_sums_kernel(
         let factor = statistics[2 * rows + statistic];
         let shift = beta[walk.channel];
         for index in 0..walk.count {
-            let place = walk.first + index * walk.step;
-            let centred = x[place] - mean;
-            let mut value = gradient[place];
+            let offset = walk.first + index * walk.step;
+            let centred = x[offset] - mean;
+            let mut value = gradient[offset];
             if centred * factor + shift <= 0.0f32 {
                 value *= slope;
             }
@@ -155,9 +155,9 @@ fn joined_sums_kernel(
         sum_of_threads(&mut gradients, threads);
         sum_of_threads(&mut products, threads);
         if UNIT_POS == 0 {
-            let place = part * channels + channel;
-            sums[place] = gradients[0];
-            sums[shape.parts * channels + place] = products[0];
+            let offset = part * channels + channel;
+            sums[offset] = gradients[0];
+            sums[shape.parts * channels + offset] = products[0];
             beta += gradients[0];
             gamma += products[0];
         }
@@ -170,8 +170,8 @@ fn joined_sums_kernel(
     }
 }
 
-/// `gamma / sqrt(variance + epsilon) * (g - mean(g) - n * mean(g n))`, where `n` are the normalized values and `g` is the
-/// gradient before the activation.
+/// `gamma / sqrt(variance + epsilon) * (g - mean(g) - n * mean(g n))`, where `n` are the normalized values and `g` is
+/// the gradient before the activation.
 #[allow(clippy::too_many_arguments, reason = "a kernel takes each buffer by itself")]
 #[cube(launch)]
 fn gradient_kernel<N: Size>(
@@ -191,16 +191,16 @@ fn gradient_kernel<N: Size>(
     }
     let channel = ABSOLUTE_POS % channels;
     let part = ABSOLUTE_POS / (output.shape() / parts);
-    let place = part * channels + channel;
+    let offset = part * channels + channel;
     let step = parts * channels;
-    let centred = x.read(ABSOLUTE_POS) - statistics.read(place);
-    let scale = statistics.read(step + place);
-    let factor = statistics.read(2 * step + place);
+    let centred = x.read(ABSOLUTE_POS) - statistics.read(offset);
+    let scale = statistics.read(step + offset);
+    let factor = statistics.read(2 * step + offset);
     let value = centred * factor + beta.read(channel);
     let gradient = gradient.read(ABSOLUTE_POS);
     let below = gradient * Vector::new(slope);
     let gradient = select_many(value.greater_than(&Vector::new(0.0f32)), gradient, below);
     let share = Vector::new(share);
-    let around = gradient - sums.read(place) * share - centred * scale * sums.read(step + place) * share;
+    let around = gradient - sums.read(offset) * share - centred * scale * sums.read(step + offset) * share;
     output.write(ABSOLUTE_POS, around * factor);
 }

@@ -1,7 +1,8 @@
 //! Distribution of the values of feature maps over workgroups.
 //!
-//! Maps are `[parts, places, channels]`, where a place is a pixel of an image. A workgroup loops over a block of the
-//! places of a part: its threads process different channels and, if there are few channels, also different places.
+//! Maps are `[parts, pixels, channels]`: a part is a ghost batch, its pixels are those of all its images. A workgroup
+//! loops over a block of the pixels of a part: its threads process different channels and, if there are few channels,
+//! also different pixels.
 
 #![expect(clippy::manual_div_ceil, reason = "CubeCL translates the operators of a kernel")]
 
@@ -12,35 +13,36 @@ use crate::operation::gpu::kernel::summing_threads;
 
 /// Maximum number of blocks of a part, unless loops would become too long.
 const MAX_BLOCKS: usize = 256;
-/// Minimum number of places that a thread sums, if there are so many.
+/// Minimum number of pixels that a thread sums, if there are so many.
 const MIN_ITERATIONS: usize = 8;
-/// Maximum number of places that a thread sums: Mesa's software drivers end loops after 65,535 iterations.
+/// Maximum number of pixels that a thread sums: Mesa's software drivers end loops after 65,535 iterations.
 const MAX_ITERATIONS: usize = 4096;
 /// Maximum number of threads that combine the blocks of a channel.
 const MAX_JOINING: usize = 64;
 
-/// Distribution of places and channels over workgroups.
+/// Distribution of pixels and channels over workgroups.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
+    /// Number of ghost batches.
     pub(super) parts: usize,
-    /// Number of places of a part.
-    pub(super) places: usize,
+    /// Number of pixels of a part.
+    pub(super) pixels: usize,
     pub(super) channels: usize,
-    /// Number of places of a block.
-    pub(super) chunk: usize,
+    /// Number of pixels of a block.
+    pub(super) block_pixels: usize,
     /// Number of blocks of a part.
     pub(super) blocks: usize,
     pub(super) threads: usize,
 }
 
 impl Blocks {
-    pub(super) fn new(client: &Client, parts: usize, places: usize, channels: usize) -> Self {
+    pub(super) fn new(client: &Client, parts: usize, pixels: usize, channels: usize) -> Self {
         let threads = summing_threads(client);
         let rows = (threads / channels).max(1);
-        let wanted = places.div_ceil(rows * MIN_ITERATIONS).clamp(1, MAX_BLOCKS);
-        let blocks = wanted.max(places.div_ceil(rows * MAX_ITERATIONS));
-        let chunk = places.div_ceil(blocks);
-        Self { parts, places, channels, chunk, blocks: places.div_ceil(chunk), threads }
+        let wanted = pixels.div_ceil(rows * MIN_ITERATIONS).clamp(1, MAX_BLOCKS);
+        let blocks = wanted.max(pixels.div_ceil(rows * MAX_ITERATIONS));
+        let block_pixels = pixels.div_ceil(blocks);
+        Self { parts, pixels, channels, block_pixels, blocks: pixels.div_ceil(block_pixels), threads }
     }
 
     pub(super) fn count(&self) -> CubeCount {
@@ -49,7 +51,7 @@ impl Blocks {
     }
 
     pub(super) fn shape(&self) -> BlockShapeLaunch {
-        BlockShapeLaunch::new(self.parts, self.places, self.channels, self.chunk, self.blocks)
+        BlockShapeLaunch::new(self.parts, self.pixels, self.channels, self.block_pixels, self.blocks)
     }
 
     /// One workgroup for each channel, which combines the blocks of the channel.
@@ -64,16 +66,16 @@ impl Blocks {
     }
 
     pub(super) fn values(&self) -> usize {
-        self.parts * self.places * self.channels
+        self.parts * self.pixels * self.channels
     }
 }
 
 #[derive(CubeLaunch, CubeType)]
 pub(super) struct BlockShape {
     pub(super) parts: usize,
-    pub(super) places: usize,
+    pub(super) pixels: usize,
     pub(super) channels: usize,
-    pub(super) chunk: usize,
+    pub(super) block_pixels: usize,
     pub(super) blocks: usize,
 }
 
@@ -109,8 +111,8 @@ pub(super) fn thread_walk(shape: &BlockShape, #[comptime] threads: usize) -> Wal
     let channel = CUBE_POS_Z as usize * threads + column;
     let part = CUBE_POS_Y as usize;
     let block = CUBE_POS_X as usize;
-    let start = block * shape.chunk + row;
-    let end = min_of((block + 1) * shape.chunk, shape.places);
+    let start = block * shape.block_pixels + row;
+    let end = min_of((block + 1) * shape.block_pixels, shape.pixels);
     let mut count = 0usize;
     if row < rows && channel < channels && start < end {
         count = (end - start + rows - 1) / rows;
@@ -122,7 +124,7 @@ pub(super) fn thread_walk(shape: &BlockShape, #[comptime] threads: usize) -> Wal
         column,
         rows,
         row,
-        first: (part * shape.places + start) * channels + channel,
+        first: (part * shape.pixels + start) * channels + channel,
         step: rows * channels,
         count,
         block: (part * shape.blocks + block) * channels + channel,

@@ -72,7 +72,7 @@ pub(super) fn statistics(
 /// `x`, normalized and with its activation.
 pub(super) fn apply(x: &CubeTensor, parameters: &Parameters, blocks: &Blocks) -> CubeTensor {
     let client = &x.client;
-    let output = empty(client, &x.device, &[blocks.parts * blocks.places, blocks.channels]);
+    let output = empty(client, &x.device, &[blocks.parts * blocks.pixels, blocks.channels]);
     let vector = blocks.vector_size(client);
     let (count, dim) = elementwise(client, blocks.values() / vector);
     apply_kernel::launch(
@@ -218,8 +218,8 @@ fn statistics_kernel(
             let block = iteration * threads + unit;
             if block < shape.blocks {
                 let place = (part * shape.blocks + block) * channels + channel;
-                let places = f32::cast_from(min_of(shape.chunk, shape.places - block * shape.chunk));
-                let other = Moments { mean: partial[place], squares: partial[all + place], count: places };
+                let pixels = f32::cast_from(min_of(shape.block_pixels, shape.pixels - block * shape.block_pixels));
+                let other = Moments { mean: partial[place], squares: partial[all + place], count: pixels };
                 let both = joined(Moments { mean, squares, count }, other);
                 mean = both.mean;
                 squares = both.squares;
@@ -232,7 +232,7 @@ fn statistics_kernel(
         join_threads(&mut means, &mut differences, &mut counts, threads);
         if UNIT_POS == 0 {
             let mean = means[0];
-            let variance = differences[0] / f32::cast_from(shape.places);
+            let variance = differences[0] / f32::cast_from(shape.pixels);
             let scale = 1.0f32 / (variance + epsilon).sqrt();
             let rows = shape.parts * channels;
             let place = part * channels + channel;

@@ -5,7 +5,7 @@
 use cubecl::prelude::*;
 use cubecl::std::FastDivmod;
 
-use crate::operation::gpu::tile::{MapDivisors, THREADS, Tile, accumulate, first_column, first_row, place_of};
+use crate::operation::gpu::tile::{MapDivisors, THREADS, Tile, accumulate, coordinates_of, first_column, first_row};
 
 /// What a kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,7 +140,7 @@ fn term_of(term: usize, window: &Window, block: &Block) -> Term {
     }
 }
 
-/// The input pixels of the first tap of the positions that a thread loads; `images` are places in memory.
+/// The input pixels of the first tap of the positions that a thread loads; `images` are offsets in memory.
 #[derive(CubeType)]
 struct Pixels {
     images: Array<usize>,
@@ -159,14 +159,14 @@ fn pixels_of_thread(window: &Window, block: &Block, #[comptime] kind: KernelKind
     let mut columns = Array::<usize>::new(count);
     #[unroll]
     for index in 0..count {
-        let place = place_of(block.first_position + load_row + index * threads, &window.divisors);
-        images[index] = place.image * window.maps.image + block.group * window.inputs * window.maps.channel;
+        let coordinates = coordinates_of(block.first_position + load_row + index * threads, &window.divisors);
+        images[index] = coordinates.image * window.maps.image + block.group * window.inputs * window.maps.channel;
         if comptime![kind.is_adjoint] {
-            rows[index] = place.row + block.row_taps.ahead;
-            columns[index] = place.column + block.column_taps.ahead;
+            rows[index] = coordinates.row + block.row_taps.ahead;
+            columns[index] = coordinates.column + block.column_taps.ahead;
         } else {
-            rows[index] = place.row * window.stride;
-            columns[index] = place.column * window.stride;
+            rows[index] = coordinates.row * window.stride;
+            columns[index] = coordinates.column * window.stride;
         }
     }
     Pixels { images, rows, columns }
@@ -248,8 +248,9 @@ fn load_pixels(
                 let inside_column = column >= before_column && column < window.maps.width + before_column;
                 if inside_row && inside_column {
                     let pixel = pixels.images[index] + term.channel * window.maps.channel;
-                    let place = (row - before_row) * window.maps.row + (column - before_column) * window.maps.column;
-                    value = x[pixel + place];
+                    let offset_in_map =
+                        (row - before_row) * window.maps.row + (column - before_column) * window.maps.column;
+                    value = x[pixel + offset_in_map];
                 }
             }
             left[offset * rows + load_row] = value;
@@ -275,10 +276,10 @@ fn load_weights(
     let unit = UNIT_POS as usize;
     #[unroll]
     for load in 0..loads {
-        let place = load * threads + unit;
-        if place < columns * depth {
-            let out = block.first_output + place % columns;
-            let index_of_term = start + place / columns;
+        let tile_index = load * threads + unit;
+        if tile_index < columns * depth {
+            let out = block.first_output + tile_index % columns;
+            let index_of_term = start + tile_index / columns;
             let mut value = 0.0f32;
             if out < window.outputs && index_of_term < block.terms {
                 let term = term_of(index_of_term, window, block);
@@ -291,7 +292,7 @@ fn load_weights(
                 let of_channels = block.group * weights.group + out * weights.output + term.channel * weights.input;
                 value = weight[of_channels + tap_row * weights.tap_row + tap_column * weights.tap_column];
             }
-            right[place] = value;
+            right[tile_index] = value;
         }
     }
 }
@@ -315,15 +316,15 @@ fn write_outputs(
     #[unroll]
     for thread_row in 0..thread_rows {
         let position = first_position + thread_row;
-        let place = place_of(position, &window.divisors);
-        let mut pixel_row = place.row;
-        let mut pixel_column = place.column;
+        let coordinates = coordinates_of(position, &window.divisors);
+        let mut pixel_row = coordinates.row;
+        let mut pixel_column = coordinates.column;
         if comptime![kind.is_adjoint] {
             pixel_row = pixel_row * window.stride + block.phase_row;
             pixel_column = pixel_column * window.stride + block.phase_column;
         }
         if position < window.positions && pixel_row < window.height && pixel_column < window.width {
-            let pixel = (place.image * window.height + pixel_row) * window.width + pixel_column;
+            let pixel = (coordinates.image * window.height + pixel_row) * window.width + pixel_column;
             #[unroll]
             for index in 0..thread_columns {
                 let out = first_output + index * column_threads;

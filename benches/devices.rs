@@ -23,11 +23,11 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::{CpuKernels, KernelLaunches};
+use ipcgan::model::{CpuKernels, KernelLaunches, is_flex};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
-use step::{faces, groups};
+use step::{STEPS_UNTIL_CAPTURED, faces, groups};
 use timing::rate::Rate;
 use timing::until_done;
 
@@ -162,6 +162,16 @@ fn training_step(criterion: &mut Criterion<Rate>) {
             print_launches(&format!("{name}, {batch} faces"), device, || drop(black_box(step())));
             group.throughput(Throughput::Elements(batch as u64));
             group.bench_function(BenchmarkId::new(name, batch), |bencher| {
+                until_done(bencher, device, || drop(black_box(step())));
+            });
+            drop(step);
+            if is_flex(device) {
+                continue;
+            }
+            let mut step = step::captured_step(preset, 100, batch, device);
+            (0..STEPS_UNTIL_CAPTURED).for_each(|_| drop(step()));
+            print_launches(&format!("{name}, {batch} faces, captured"), device, || drop(black_box(step())));
+            group.bench_function(BenchmarkId::new(format!("{name}-captured"), batch), |bencher| {
                 until_done(bencher, device, || drop(black_box(step())));
             });
         }

@@ -25,12 +25,13 @@ for line in sys.stdin:
     if message.get("executable"):
         print(message["target"]["name"], message["executable"])'
     }
-    programs test --release --workspace --lib --test specification --test half_precision --test kernel_launches >"$folder/list"
+    programs test --release --workspace --lib --test specification --test half_precision --test kernel_launches \
+        --test captured_step >"$folder/list"
     programs bench --workspace --bench devices --bench compare >>"$folder/list"
     cargo build --release --workspace --bins --features "$feature"
     cp "${CARGO_TARGET_DIR:-target}/release/ipcgan" "$folder/ipcgan"
     while read -r name path; do
-        case "$name" in ipcgan_model | specification | half_precision | kernel_launches | devices | compare)
+        case "$name" in ipcgan_model | specification | half_precision | kernel_launches | captured_step | devices | compare)
             cp "$path" "$folder/$name"
             ;;
         esac
@@ -71,6 +72,7 @@ run() {
     measure step 100 "$folder/devices" --bench "training step"
     IPCGAN_BENCH_PRESET=paper measure step-paper 60 "$folder/devices" --bench "training step"
     measure launches 30 "$folder/kernel_launches" --nocapture
+    measure captured-step 60 "$folder/captured_step"
     measure kernels 60 "$folder/ipcgan_model" gpu
     measure specification 90 "$folder/specification" \
         tiny_ alexnet_sees published_generator published_discriminator two_steps detection

@@ -75,6 +75,9 @@ def commands(work: str, batch: int, options: argparse.Namespace, program: str) -
     pytorch = [*theirs, "pytorch", work, str(batch), str(options.threads)]
     if options.device != "cpu":
         ours = {f"ipcgan, {device}": [program, work, str(batch), device] for device in options.device.split(",")}
+        if work == "step":
+            for device in options.device.split(","):
+                ours[f"ipcgan, {device}, captured"] = [program, "captured", str(batch), device]
         if work == "embedded":
             return ours
         theirs = {"PyTorch": [*pytorch, "cuda"], "PyTorch, full float32": [*pytorch, "cuda", "full"]}

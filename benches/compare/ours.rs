@@ -19,7 +19,7 @@ use ipcgan::model::{CpuKernels, Generator, ModelError, onnx};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice};
-use step::{faces, groups, training_step};
+use step::{STEPS_UNTIL_CAPTURED, captured_step, faces, groups, training_step};
 
 /// Size of the identity head of the reference.
 const IDENTITIES: usize = 2000;
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     retain_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
-        println!("usage: ours step|generator|embedded|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
+        println!("usage: ours step|captured|generator|embedded|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
         return Ok(());
     };
     if work == "onnx" {
@@ -85,7 +85,12 @@ fn work_of(work: &str, batch: usize, device: &Device) -> Result<Box<dyn FnMut()>
             let mut step = training_step(preset, IDENTITIES, batch, device);
             Box::new(move || drop(step()))
         }
-        _ => return Err("the work is step, generator, embedded or alexnet".into()),
+        "captured" => {
+            let mut step = captured_step(preset, IDENTITIES, batch, device);
+            (0..STEPS_UNTIL_CAPTURED).for_each(|_| drop(step()));
+            Box::new(move || drop(step()))
+        }
+        _ => return Err("the work is step, captured, generator, embedded or alexnet".into()),
     })
 }
 

@@ -20,20 +20,41 @@ pub(crate) fn groups(batch: usize, first: i64, device: &Device) -> Tensor<1, Int
 
 /// A training step of the networks of `preset` with the published losses on a fixed batch; `identities` is the size of
 /// AlexNet's identity head.
-#[allow(dead_code, reason = "not every benchmark uses both steps")]
+#[allow(dead_code, reason = "not every benchmark uses all steps")]
 pub(crate) fn training_step(
     preset: Preset,
     identities: usize,
     batch: usize,
     device: &Device,
 ) -> impl FnMut() -> StepMetrics + use<> {
-    let training = AgingTraining::new(1).with_generator_learning_rate(1e-4).with_discriminator_learning_rate(1e-4);
+    let training = published_losses();
     let model = model(preset, identities, &training, device);
     step(model, &training, noise(preset, batch, device))
 }
 
+/// As [`training_step`], as a graph of the GPU after [`STEPS_UNTIL_CAPTURED`] steps.
+#[allow(dead_code, reason = "not every benchmark uses all steps")]
+pub(crate) fn captured_step(
+    preset: Preset,
+    identities: usize,
+    batch: usize,
+    device: &Device,
+) -> impl FnMut() -> StepMetrics + use<> {
+    let training = published_losses().with_capture(true);
+    let model = model(preset, identities, &training, device);
+    step(model, &training, noise(preset, batch, device))
+}
+
+/// Steps before a captured step is replayed.
+#[allow(dead_code, reason = "not every benchmark uses all steps")]
+pub(crate) const STEPS_UNTIL_CAPTURED: usize = 5;
+
+fn published_losses() -> AgingTraining {
+    AgingTraining::new(1).with_generator_learning_rate(1e-4).with_discriminator_learning_rate(1e-4)
+}
+
 /// A training step of a run of `preset` on a fixed batch: with its losses, augmentations, gradient clipping and EMA.
-#[allow(dead_code, reason = "not every benchmark uses both steps")]
+#[allow(dead_code, reason = "not every benchmark uses all steps")]
 pub(crate) fn preset_step(preset: Preset, batch: usize, device: &Device) -> impl FnMut() -> StepMetrics + use<> {
     let training = TrainingConfig::of(preset).aging;
     let ema = preset.generator().init(&AgeGroups::default(), 0, &device.clone().autodiff());

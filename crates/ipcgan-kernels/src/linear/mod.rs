@@ -1,7 +1,9 @@
 //! Fully connected layers for small batches, where memory bandwidth of the weights dominates.
 
+mod half;
 mod product;
 
+pub use half::HalfLinear;
 use product::{Product, Weights};
 use pulp::Simd;
 

@@ -5,11 +5,12 @@
     python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] [--device cuda] > table.md
 
 The work is a training step, the generator and the age classifier, each of the published size, and the generator of the
-embedded weights, which PyTorch does not run. Every program is a process of its own that waits for its round, so that
-all see the same machine in the same minutes: in each round each of them does the work as often as ours can in about half
-a second. A ratio is the median, over the rounds, of their time divided by ours. On a GPU PyTorch runs with its
-defaults (convolutions in TF32) and in full float32, and a training step also in mixed precision (bfloat16, channels
-last), as it is and by `torch.compile` with CUDA graphs.
+embedded weights, which PyTorch does not run. `alexnet` is the age classifier with float32 weights, `alexnet-half` that
+with weights rounded to float16 numbers, in every program. Every program is a process of its own that waits for its
+round, so that all see the same machine in the same minutes: in each round each of them does the work as often as ours
+can in about half a second. A ratio is the median, over the rounds, of their time divided by ours. On a GPU PyTorch runs
+with its defaults (convolutions in TF32) and in full float32, and a training step also in mixed precision (bfloat16,
+channels last), as it is and by `torch.compile` with CUDA graphs.
 """
 
 import argparse
@@ -23,7 +24,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 STEPS = ["step:1", "step:2", "step:4", "step:8", "step:16"]
-WORK = [*STEPS, "generator:1", "generator:8", "embedded:1", "embedded:8", "alexnet:1", "alexnet:8"]
+ALEXNETS = ["alexnet:1", "alexnet:8", "alexnet-half:1", "alexnet-half:8"]
+WORK = [*STEPS, "generator:1", "generator:8", "embedded:1", "embedded:8", *ALEXNETS]
+HALF_NOTE = """
+`alexnet-half`: the weights of every program are rounded to float16 numbers, as in a file of `ipcgan convert --half`, and
+products and sums are in float32. ipcgan stores the weights of fully connected layers in 16 bits, which loses nothing;
+PyTorch and the initializers of the ONNX file hold the same kind of weights in float32."""
 WARM_UP = 2
 # Seconds of our work in a round: short work is repeated, so that no program is timed while its threads wake up.
 ROUND_SECONDS = 0.5
@@ -146,6 +152,8 @@ def main() -> None:
             memory = contestant.finish()
             cells = [work, batch, program_name, f"{median * 1e3:.0f}", f"{batch / median:.1f}", f"{ratio:.2f}", f"{memory:.0f}"]
             print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    if any(name.startswith("alexnet-half:") for name in options.only):
+        print(HALF_NOTE)
 
 
 main()

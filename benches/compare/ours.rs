@@ -2,7 +2,8 @@
 //!
 //! `compare.py` starts it as `ours WORK BATCH [DEVICE [KERNELS]]` and writes lines to its standard input, each a number of
 //! repetitions; it responds to each with the seconds per repetition. At the end of its input it prints its peak memory
-//! in kilobytes. `ours onnx FILE` exports the embedded weights for the others.
+//! in kilobytes. `ours onnx FILE` exports the embedded weights for the others. The weights of `alexnet-half` are rounded
+//! to float16 numbers, as in a half-precision weights file.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its result")]
 
@@ -13,13 +14,17 @@ use std::error::Error;
 use std::io::BufRead;
 use std::time::Instant;
 
-use burn::tensor::Device;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor};
 use ipcgan::model::weights::{self, Weights};
 use ipcgan::model::{CpuKernels, Generator, ModelError, onnx};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice};
 use step::{STEPS_UNTIL_CAPTURED, captured_step, faces, groups, training_step};
+
+/// What `WORK` can be.
+const WORKS: &str = "step|captured|generator|embedded|alexnet|alexnet-half";
 
 /// Size of the identity head of the reference.
 const IDENTITIES: usize = 2000;
@@ -33,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     retain_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
-        println!("usage: ours step|captured|generator|embedded|alexnet BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
+        println!("usage: ours {WORKS} BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
         return Ok(());
     };
     if work == "onnx" {
@@ -76,8 +81,10 @@ fn work_of(work: &str, batch: usize, device: &Device) -> Result<Box<dyn FnMut()>
             let (source, target) = (faces(batch, size, device), groups(batch, 0, device));
             Box::new(move || drop(generator.forward(source.clone(), target.clone()).into_data()))
         }
-        "alexnet" => {
-            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, device).into_frozen();
+        "alexnet" | "alexnet-half" => {
+            let alexnet = preset.alexnet(IDENTITIES).init(&all, 0, device);
+            let alexnet = if work == "alexnet-half" { alexnet.map(&mut RoundToHalf) } else { alexnet };
+            let alexnet = alexnet.into_frozen();
             let source = faces(batch, size, device);
             Box::new(move || drop(alexnet.age_logits(alexnet.features(source.clone())).into_data()))
         }
@@ -90,8 +97,20 @@ fn work_of(work: &str, batch: usize, device: &Device) -> Result<Box<dyn FnMut()>
             (0..STEPS_UNTIL_CAPTURED).for_each(|_| drop(step()));
             Box::new(move || drop(step()))
         }
-        _ => return Err("the work is step, captured, generator, embedded or alexnet".into()),
+        _ => return Err(format!("the work is one of {WORKS}").into()),
     })
+}
+
+/// Rounds weights to float16 numbers, on the CPU because not every GPU has them.
+struct RoundToHalf;
+
+impl ModuleMapper for RoundToHalf {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weights| {
+            let device = weights.device();
+            weights.to_device(&Device::flex()).cast(DType::F16).cast(DType::F32).to_device(&device)
+        })
+    }
 }
 
 /// Peak memory of this process in kilobytes.

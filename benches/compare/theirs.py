@@ -1,9 +1,11 @@
 """PyTorch's and ONNX Runtime's side of the comparison; prints what `ours.rs` prints.
 
-compare.py starts it as `theirs.py pytorch step|generator|alexnet BATCH THREADS DEVICE [full|amp|compiled]`. With `full`
-a GPU does not round the factors of convolutions to TF32, which is PyTorch's default there; `amp` is automatic mixed
-precision in bfloat16 with channels-last maps, `compiled` is that by `torch.compile` with CUDA graphs; or as `theirs.py onnxruntime
-generator|alexnet|embedded BATCH THREADS cpu [FILE]`, where FILE is the ONNX file of the embedded weights.
+compare.py starts it as `theirs.py pytorch step|generator|alexnet|alexnet-half BATCH THREADS DEVICE
+[full|amp|compiled]`. With `full` a GPU does not round the factors of convolutions to TF32, which is PyTorch's default
+there; `amp` is automatic mixed precision in bfloat16 with channels-last maps, `compiled` is that by `torch.compile`
+with CUDA graphs; or as `theirs.py onnxruntime generator|alexnet|alexnet-half|embedded BATCH THREADS cpu [FILE]`, where
+FILE is the ONNX file of the embedded weights. The weights of `alexnet-half` are rounded to float16 numbers, which
+tensors and the initializers of the ONNX file hold in float32.
 """
 
 import io
@@ -94,8 +96,11 @@ def network(work: str, batch: int):
     if work == "generator":
         planes = F.one_hot(groups(batch), reference.AGE_GROUPS).float()[:, :, None, None]
         return PlanesGenerator().eval(), (faces(batch), planes.expand(-1, -1, 128, 128).contiguous())
-    if work == "alexnet":
-        return AgeNet().eval(), (faces(batch),)
+    if work in ("alexnet", "alexnet-half"):
+        net = AgeNet().eval()
+        if work == "alexnet-half":
+            net = net.half().float()
+        return net, (faces(batch),)
     raise ValueError(f"PyTorch does not run {work}")
 
 

@@ -10,7 +10,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ipcgan_kernels::{
-    Activation, CacheAlignedAllocator, ConvAlgorithm, Convolution, Epilogue, InstructionSet, Linear, weight_gradient,
+    Activation, CacheAlignedAllocator, ConvAlgorithm, Convolution, Epilogue, HalfLinear, InstructionSet, Linear,
+    weight_gradient,
 };
 use networks::{BATCH, layers};
 use pulp::{Arch, Simd, WithSimd};
@@ -58,16 +59,25 @@ fn convolutions(criterion: &mut Criterion) {
     }
 }
 
-/// `fc6`, which is nearly all reading of weights: throughput counts their bytes.
+/// `fc6`, which is nearly all reading of weights, in single and in half precision: throughput counts weights.
 fn fully_connected(criterion: &mut Criterion) {
     let (inputs, outputs) = (9216, 4096);
-    let weights = numbers(inputs * outputs);
-    let layer = Linear { instructions: InstructionSet::best(), weights: &weights, inputs, outputs };
+    // Float16 numbers: 10 bits each.
+    let weights: Vec<f32> = numbers(inputs * outputs).iter().map(|weight| (weight * 1024.0).round() / 1024.0).collect();
+    let instructions = InstructionSet::best();
+    let layer = Linear { instructions, weights: &weights, inputs, outputs };
+    let half = HalfLinear::new(instructions, &weights, inputs, outputs).expect("16 bits hold the weights");
     let mut group = criterion.benchmark_group("alexnet fc6");
     group.sample_size(10);
-    group.throughput(Throughput::Bytes(4 * weights.len() as u64));
+    group.throughput(Throughput::Elements(weights.len() as u64));
     for batch in [1, BATCH, 2 * BATCH] {
         let (input, gradient) = (numbers(batch * inputs), numbers(batch * outputs));
+        group.bench_function(BenchmarkId::new("output, half precision", batch), |bencher| {
+            bencher.iter(|| black_box(half.run(&input, None, Activation::Relu)));
+        });
+        group.bench_function(BenchmarkId::new("input gradient, half precision", batch), |bencher| {
+            bencher.iter(|| black_box(half.input_gradient(&gradient)));
+        });
         group.bench_function(BenchmarkId::new("output", batch), |bencher| {
             bencher.iter(|| black_box(layer.run(&input, None, Activation::Relu)));
         });

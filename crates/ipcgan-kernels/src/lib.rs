@@ -40,7 +40,7 @@ pub use convolution::{ConvAlgorithm, Convolution};
 pub use elementwise::{activation_gradient, tanh, tanh_gradient};
 pub use epilogue::{Activation, Epilogue};
 pub use instruction_set::InstructionSet;
-pub use linear::Linear;
+pub use linear::{HalfLinear, Linear};
 pub use memory::{CacheAlignedAllocator, release_freed_memory, retain_freed_memory};
 pub use nhwc::Nhwc;
 pub use pool::{MaxPoolParams, local_response_norm, local_response_norm_gradient, max_pool, max_pool_gradient};

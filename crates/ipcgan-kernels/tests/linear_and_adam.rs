@@ -1,6 +1,8 @@
 //! Fully connected layers, squared differences and Adam agree with plain formulas in double precision.
 
-use ipcgan_kernels::{Activation, Adam, InstructionSet, Linear, mean_squared_error, mean_squared_error_gradient};
+use ipcgan_kernels::{
+    Activation, Adam, HalfLinear, InstructionSet, Linear, mean_squared_error, mean_squared_error_gradient,
+};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -52,6 +54,64 @@ fn a_fully_connected_layer_and_its_gradients_agree_with_plain_loops() {
             assert_near("gradient of the weights", &layer.weight_gradient(&x, &gradient), &weight_gradient);
         }
     }
+}
+
+/// Random float16 numbers below 2 in magnitude, some of them subnormal, and a negative zero.
+fn half_values(random: &mut Pcg64Mcg, count: usize) -> Vec<f32> {
+    let mut value = || f32::from(random.random_range(-2047i16..=2047)) * 2f32.powi(-random.random_range(10..=24));
+    (0..count).map(|index| if index == 0 { -0.0 } else { value() }).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn a_fully_connected_layer_computes_the_same_bits_with_packed_half_precision_weights() {
+    let mut random = Pcg64Mcg::seed_from_u64(3);
+    let sizes = [(1, 17), (3, 33), (13, 40), (67, 129), (300, 530), (520, 64)];
+    // Miri is a thousand times slower.
+    for &(inputs, outputs) in &sizes[..if cfg!(miri) { 3 } else { sizes.len() }] {
+        let (weights, bias) = (half_values(&mut random, inputs * outputs), values(&mut random, outputs));
+        for instructions in InstructionSet::available() {
+            let single = Linear { instructions, weights: &weights, inputs, outputs };
+
+            let half = HalfLinear::new(instructions, &weights, inputs, outputs).expect("16 bits hold the weights");
+
+            assert_eq!(bits(&half.weights()), bits(&weights));
+            for batch in 1..=9 {
+                let (x, gradient) = (values(&mut random, batch * inputs), values(&mut random, batch * outputs));
+                let [output, expected] =
+                    [half.run(&x, Some(&bias), Activation::Relu), single.run(&x, Some(&bias), Activation::Relu)];
+                assert_eq!(bits(&output), bits(&expected), "{batch} x {inputs} to {outputs}");
+                let [gradient, expected] = [half.input_gradient(&gradient), single.input_gradient(&gradient)];
+                assert_eq!(bits(&gradient), bits(&expected), "{batch} x {inputs} to {outputs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_are_packed_in_half_precision_if_16_bits_hold_each_exactly() {
+    const SUBNORMAL: f32 = 1.0 / (1 << 24) as f32;
+    let packs = |weight: [f32; 2], outputs: usize| {
+        let weights: Vec<f32> = weight.into_iter().cycle().take(2 * outputs).collect();
+        let packed =
+            InstructionSet::available().into_iter().map(|set| HalfLinear::new(set, &weights, 2, outputs).is_some());
+        let packed: Vec<bool> = packed.collect();
+        assert!(packed.iter().all(|&each| each == packed[0]), "the sets agree on {weight:?}");
+        packed[0]
+    };
+
+    for weight in [[0.0, -0.0], [1.0 + 1.0 / 1024.0, -SUBNORMAL], [127.9375, SUBNORMAL], [65504.0, 0.0]] {
+        assert!(packs(weight, 64), "{weight:?}");
+    }
+    let [finer, wider] = [[1.0 + 1.0 / 2048.0, 1.0], [128.0, SUBNORMAL]];
+    for weight in [finer, wider, [f32::INFINITY, 0.0], [f32::NAN, 0.0], [f32::from_bits(1 << 13), 0.0]] {
+        assert!(!packs(weight, 64), "{weight:?}");
+    }
+    // The second vector of a pair would be empty.
+    assert!(!packs([1.0, 0.5], 4));
 }
 
 #[test]

@@ -19,7 +19,8 @@ mod diversity;
 mod ema;
 mod engine;
 mod folded_conv;
-mod frozen;
+mod frozen_conv;
+mod frozen_linear;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(not(feature = "gpu"))]
@@ -50,7 +51,8 @@ pub use diversity::diversity;
 pub use ema::ema_tensor_update;
 pub use engine::is_flex;
 pub(crate) use folded_conv::FoldedConv;
-pub(crate) use frozen::FrozenConv;
+pub(crate) use frozen_conv::FrozenConv;
+pub(crate) use frozen_linear::FrozenLinear;
 pub use kernel_launches::KernelLaunches;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, squared_distance, weighted_squared_error};

@@ -149,7 +149,7 @@ impl AgeModel {
 
     /// The network with the trained age head.
     pub fn into_alexnet(self) -> AlexNet {
-        let mut alexnet = self.trunk.alexnet().clone();
+        let mut alexnet = self.trunk.to_alexnet();
         alexnet.age_head = self.head.valid();
         alexnet
     }

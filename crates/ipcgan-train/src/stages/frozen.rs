@@ -30,7 +30,7 @@ impl Frozen {
     }
 
     /// The original network.
-    pub(super) fn alexnet(&self) -> &AlexNet {
-        self.original.alexnet()
+    pub(super) fn to_alexnet(&self) -> AlexNet {
+        self.original.to_alexnet()
     }
 }

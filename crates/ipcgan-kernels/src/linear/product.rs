@@ -1,18 +1,19 @@
-//! Fully connected layers for small batches, where memory bandwidth of the weights dominates.
+//! Products with the weights of a fully connected layer, in whatever form these are stored.
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::epilogue::Epilogue;
 use crate::lanes::load;
-use crate::outer_product::{Accumulate, Accumulation, Operand, OuterProducts};
 use crate::output::in_chunks;
 use crate::scratch::Scratch;
 use crate::{Activation, InstructionSet};
 
 /// Rows of the weights, one an input, that a task multiplies.
 const TASK_ROWS: usize = 256;
-/// Inputs of a task of the gradients.
+/// Inputs of a task of the input gradient.
 const TASK_INPUTS: usize = 64;
 /// Rows of weights that are read together, so that sums are loaded and stored an eighth as often.
 const ROWS: usize = 8;
@@ -22,43 +23,41 @@ const DOT_IMAGES: usize = 4;
 /// Images whose sums grow side by side.
 const IMAGES: usize = 4;
 
-/// A fully connected layer with `weights` `[inputs][outputs]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Linear<'a> {
-    /// Which vector instructions run.
-    pub instructions: InstructionSet,
-    /// The weights.
-    pub weights: &'a [f32],
-    /// Values of an input.
-    pub inputs: usize,
-    /// Values of an output.
-    pub outputs: usize,
+/// A storage format of weights `[inputs][outputs]`.
+pub(super) trait Weights: Copy + Sync {
+    /// The weights from `input` on.
+    fn skip(self, input: usize) -> Self;
+
+    /// The weights of `input` for the SIMD vector of outputs that begins with `output`; zeros beyond the last output.
+    fn load<S: Simd>(self, simd: S, input: usize, output: usize) -> S::f32s;
 }
 
-impl Linear<'_> {
+/// The products of a fully connected layer. Their sums are in the same order whatever the storage format, so equal
+/// weights give equal bits.
+#[derive(Clone, Copy)]
+pub(super) struct Product<W> {
+    pub(super) instructions: InstructionSet,
+    pub(super) weights: W,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+}
+
+impl<W: Weights> Product<W> {
     /// Batch size of `values` with `each` values per image.
-    fn batch(&self, values: &[f32], each: usize) -> usize {
-        assert_eq!(self.weights.len(), self.inputs * self.outputs, "values of the weights");
+    pub(super) fn batch(&self, values: &[f32], each: usize) -> usize {
         assert!(values.len().is_multiple_of(each), "{} values, {each} of an image", values.len());
         values.len() / each
     }
 
     /// `activation(input * weights + bias)`, `[batch][inputs]` to `[batch][outputs]`; the bias is `[outputs]`.
-    ///
-    /// # Panics
-    /// If the lengths do not match the shapes.
-    pub fn run(&self, input: &[f32], bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
-        let Self { inputs, outputs, .. } = *self;
+    pub(super) fn run(&self, input: &[f32], bias: Option<&[f32]>, activation: Activation) -> Vec<f32> {
+        let Self { instructions, weights, inputs, outputs } = *self;
         assert!(bias.is_none_or(|bias| bias.len() == outputs), "values of the bias");
-        let (batch, lanes) = (self.batch(input, inputs), self.instructions.lanes());
+        let (batch, lanes) = (self.batch(input, inputs), instructions.lanes());
         let epilogue = Epilogue { bias, residual: None, activation };
         // Each task streams its rows of the weights; the partial sums are added in a fixed order.
-        let rows = self.weights.par_chunks(TASK_ROWS * outputs).enumerate();
-        let parts: Vec<Scratch> = rows
-            .map(|(task, weights)| {
-                let first = task * TASK_ROWS;
-                self.instructions.run(Rows { weights, input, inputs, outputs, first })
-            })
+        let parts: Vec<Scratch> = tasks(inputs, TASK_ROWS)
+            .map(|rows| instructions.run(Rows { weights, input, inputs, outputs, rows }))
             .collect();
         in_chunks(batch * outputs, outputs, |image, output| {
             for (vector, output) in output.chunks_mut(lanes).enumerate() {
@@ -76,15 +75,12 @@ impl Linear<'_> {
 
     /// Gradient with respect to the input, from that of the output (before the activation): `[batch][outputs]` to
     /// `[batch][inputs]`.
-    ///
-    /// # Panics
-    /// If the lengths do not match the shapes.
-    pub fn input_gradient(&self, gradient: &[f32]) -> Vec<f32> {
-        let Self { inputs, outputs, .. } = *self;
+    pub(super) fn input_gradient(&self, gradient: &[f32]) -> Vec<f32> {
+        let Self { instructions, weights, inputs, outputs } = *self;
         let batch = self.batch(gradient, outputs);
-        let rows = self.weights.par_chunks(TASK_INPUTS * outputs);
-        let blocks: Vec<Vec<f32>> =
-            rows.map(|weights| self.instructions.run(Dots { weights, gradient, outputs })).collect();
+        let blocks: Vec<Vec<f32>> = tasks(inputs, TASK_INPUTS)
+            .map(|rows| instructions.run(Dots { weights, gradient, outputs, rows }))
+            .collect();
         let mut result = vec![0.0; batch * inputs];
         for (block, dots) in blocks.iter().enumerate() {
             for (row, dots) in dots.chunks_exact(batch).enumerate() {
@@ -95,46 +91,23 @@ impl Linear<'_> {
         }
         result
     }
+}
 
-    /// Gradient with respect to the weights, from the input and the gradient of the output (before the activation):
-    /// `[batch][inputs]` and `[batch][outputs]` to `[inputs][outputs]`.
-    ///
-    /// # Panics
-    /// If the lengths do not match the shapes.
-    pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
-        let Self { inputs, outputs, .. } = *self;
-        let batch = self.batch(input, inputs);
-        assert_eq!(gradient.len(), batch * outputs, "values of the gradient");
-        let width = outputs.next_multiple_of(self.instructions.lanes());
-        in_chunks(inputs * outputs, TASK_INPUTS * outputs, |block, result| {
-            let rows = result.len() / outputs;
-            let left = Operand { values: &input[block * TASK_INPUTS..], strides: [0, inputs], length: rows };
-            let right = Operand { values: gradient, strides: [0, outputs], length: outputs };
-            let outer = OuterProducts { left, right, grid: [1, batch] };
-            if width == outputs {
-                self.instructions.run(Accumulate { outer, sums: result, accumulation: Accumulation::Add });
-                return;
-            }
-            let mut sums = vec![0.0; rows * width];
-            self.instructions.run(Accumulate { outer, sums: &mut sums, accumulation: Accumulation::Add });
-            for (result, sums) in result.chunks_exact_mut(outputs).zip(sums.chunks_exact(width)) {
-                result.copy_from_slice(&sums[..outputs]);
-            }
-        })
-    }
+/// The inputs in parts of at most `each`.
+fn tasks(inputs: usize, each: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
+    (0..inputs.div_ceil(each)).into_par_iter().map(move |task| task * each..inputs.min((task + 1) * each))
 }
 
 /// Sums over some rows of the weights, `[vector of outputs][batch][lanes]`: in the order in which they are visited.
-struct Rows<'a> {
-    weights: &'a [f32],
+struct Rows<'a, W> {
+    weights: W,
     input: &'a [f32],
     inputs: usize,
     outputs: usize,
-    /// First row.
-    first: usize,
+    rows: Range<usize>,
 }
 
-impl WithSimd for Rows<'_> {
+impl<W: Weights> WithSimd for Rows<'_, W> {
     type Output = Scratch;
 
     #[inline(always)]
@@ -142,13 +115,12 @@ impl WithSimd for Rows<'_> {
         let batch = self.input.len() / self.inputs;
         let mut sums = Scratch::new(self.outputs.next_multiple_of(S::F32_LANES) * batch);
         sums.fill(0.0);
-        let rows = self.weights.len() / self.outputs;
-        let mut row = 0;
-        while row + ROWS <= rows {
+        let Range { start: mut row, end } = self.rows;
+        while row + ROWS <= end {
             self.add::<S, ROWS>(simd, row, &mut sums);
             row += ROWS;
         }
-        while row < rows {
+        while row < end {
             self.add::<S, 1>(simd, row, &mut sums);
             row += 1;
         }
@@ -156,30 +128,26 @@ impl WithSimd for Rows<'_> {
     }
 }
 
-impl Rows<'_> {
+impl<W: Weights> Rows<'_, W> {
     /// Adds what `N` rows of weights contribute; each is read once for the whole batch.
     #[inline(always)]
     fn add<S: Simd, const N: usize>(&self, simd: S, row: usize, sums: &mut [f32]) {
-        let Self { weights, input, inputs, outputs, first } = *self;
-        let batch = input.len() / inputs;
-        let lines = &weights[row * outputs..];
+        let Self { weights, input, inputs, .. } = *self;
+        let (weights, batch) = (weights.skip(row), input.len() / inputs);
         let images = input.chunks_exact(inputs);
-        let factors: Vec<[f32; N]> =
-            images.map(|input| std::array::from_fn(|index| input[first + row + index])).collect();
+        let factors: Vec<[f32; N]> = images.map(|input| std::array::from_fn(|index| input[row + index])).collect();
         for (vector, sums) in sums.chunks_exact_mut(batch * S::F32_LANES).enumerate() {
-            let start = vector * S::F32_LANES;
-            let end = outputs.min(start + S::F32_LANES);
-            let mut weights = [simd.splat_f32s(0.0); N];
-            for (index, weights) in weights.iter_mut().enumerate() {
-                *weights = load(simd, &lines[index * outputs + start..index * outputs + end]);
+            let mut rows = [simd.splat_f32s(0.0); N];
+            for (index, row) in rows.iter_mut().enumerate() {
+                *row = weights.load(simd, index, vector * S::F32_LANES);
             }
             let (blocks, rest) = S::as_mut_simd_f32s(sums).0.as_chunks_mut::<IMAGES>();
             let (block_factors, rest_factors) = factors.as_chunks::<IMAGES>();
             for (sums, factors) in blocks.iter_mut().zip(block_factors) {
-                add_rows(simd, &weights, factors, sums);
+                add_rows(simd, &rows, factors, sums);
             }
             for (sum, factors) in rest.iter_mut().zip(rest_factors) {
-                add_rows(simd, &weights, std::array::from_ref(factors), std::array::from_mut(sum));
+                add_rows(simd, &rows, std::array::from_ref(factors), std::array::from_mut(sum));
             }
         }
     }
@@ -204,33 +172,35 @@ fn add_rows<S: Simd, const N: usize, const IMAGES: usize>(
 }
 
 /// Products of rows of the weights with the gradients of the batch, `[rows][batch]`.
-struct Dots<'a> {
-    weights: &'a [f32],
+struct Dots<'a, W> {
+    weights: W,
     gradient: &'a [f32],
     outputs: usize,
+    rows: Range<usize>,
 }
 
-impl WithSimd for Dots<'_> {
+impl<W: Weights> WithSimd for Dots<'_, W> {
     type Output = Vec<f32>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let (rows, batch) = (self.weights.len() / self.outputs, self.gradient.len() / self.outputs);
-        let mut dots = vec![0.0; rows * batch];
-        let mut row = 0;
-        while row + DOT_ROWS <= rows {
-            self.rows::<S, DOT_ROWS>(simd, row, &mut dots[row * batch..][..DOT_ROWS * batch]);
+        let batch = self.gradient.len() / self.outputs;
+        let mut dots = vec![0.0; self.rows.len() * batch];
+        let Range { start, end } = self.rows;
+        let mut row = start;
+        while row + DOT_ROWS <= end {
+            self.rows::<S, DOT_ROWS>(simd, row, &mut dots[(row - start) * batch..][..DOT_ROWS * batch]);
             row += DOT_ROWS;
         }
-        while row < rows {
-            self.rows::<S, 1>(simd, row, &mut dots[row * batch..][..batch]);
+        while row < end {
+            self.rows::<S, 1>(simd, row, &mut dots[(row - start) * batch..][..batch]);
             row += 1;
         }
         dots
     }
 }
 
-impl Dots<'_> {
+impl<W: Weights> Dots<'_, W> {
     #[inline(always)]
     fn rows<S: Simd, const ROWS: usize>(&self, simd: S, row: usize, dots: &mut [f32]) {
         let batch = dots.len() / ROWS;
@@ -255,7 +225,7 @@ impl Dots<'_> {
         dots: &mut [f32],
     ) {
         let (outputs, batch) = (self.outputs, dots.len() / ROWS);
-        let (weights, gradients) = (&self.weights[row * outputs..], &self.gradient[image * outputs..]);
+        let (weights, gradients) = (self.weights.skip(row), &self.gradient[image * outputs..]);
         let mut sums = [[simd.splat_f32s(0.0); IMAGES]; ROWS];
         for start in (0..outputs).step_by(S::F32_LANES) {
             let end = outputs.min(start + S::F32_LANES);
@@ -264,7 +234,7 @@ impl Dots<'_> {
                 *vector = load(simd, &gradients[index * outputs + start..index * outputs + end]);
             }
             for (index, sums) in sums.iter_mut().enumerate() {
-                let weights = load(simd, &weights[index * outputs + start..index * outputs + end]);
+                let weights = weights.load(simd, index, start);
                 for (sum, &vector) in sums.iter_mut().zip(&vectors) {
                     *sum = simd.mul_add_e_f32s(weights, vector, *sum);
                 }

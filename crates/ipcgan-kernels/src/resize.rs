@@ -1,19 +1,23 @@
 //! Bilinear resizing, fused with a scale and a shift of the values.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::Nhwc;
 use crate::output::in_chunks;
+use crate::{InstructionSet, Nhwc};
 
-/// Resizes feature maps bilinearly, with half-pixel centres and without antialiasing, then scales and shifts them.
+/// Resizes feature maps of `C` channels bilinearly, with half-pixel centres and without antialiasing, then scales and
+/// shifts them.
 #[derive(Clone, Copy, Debug)]
-pub struct Resize<'a> {
+pub struct Resize<const C: usize> {
+    /// Which vector instructions run.
+    pub instructions: InstructionSet,
     /// Height and width of the output.
     pub sides: [usize; 2],
     /// Factor of the values.
     pub scale: f32,
     /// Added to each channel after scaling.
-    pub shift: &'a [f32],
+    pub shift: [f32; C],
 }
 
 /// The two neighbouring input pixels of an output in a line, and the weight of the second.
@@ -38,66 +42,116 @@ impl Interpolation {
     }
 }
 
-impl Resize<'_> {
+impl<const C: usize> Resize<C> {
     /// The resized values, `[batch][output height][output width][channels]`.
     ///
     /// # Panics
-    /// If `input` does not hold the values of `shape`, or `shift` not one value per channel.
+    /// If `input` does not hold the values of `shape`, or that does not have `C` channels.
     pub fn run(&self, input: &[f32], shape: Nhwc) -> Vec<f32> {
-        let Self { sides: [height, width], scale, shift } = *self;
-        let channels = shape.channels;
-        assert_eq!(input.len(), shape.num_elements(), "values of the input");
-        assert_eq!(shift.len(), channels, "shifts");
+        let [height, width] = self.sides;
+        assert_eq!((input.len(), shape.channels), (shape.num_elements(), C), "values and channels of the input");
         let (rows, columns) = (Interpolation::line(shape.height, height), Interpolation::line(shape.width, width));
-        let line = shape.width * channels;
-        in_chunks(shape.batch * height * width * channels, width * channels, |index, output| {
+        let line = shape.width * C;
+        in_chunks(shape.batch * height * width * C, width * C, |index, output| {
             let (image, row) = (index / height, rows[index % height]);
-            let [first, second] =
-                [row.first, row.second].map(|row| &input[(image * shape.height + row) * line..][..line]);
-            let blended: Vec<f32> = first
-                .iter()
-                .zip(second)
-                .map(|(&first, &second)| (first + (second - first) * row.weight) * scale)
-                .collect();
-            for (output, column) in output.chunks_exact_mut(channels).zip(&columns) {
-                let [first, second] =
-                    [column.first, column.second].map(|column| &blended[column * channels..][..channels]);
-                for (channel, output) in output.iter_mut().enumerate() {
-                    *output = first[channel] + (second[channel] - first[channel]) * column.weight + shift[channel];
-                }
-            }
+            let neighbours = [row.first, row.second].map(|row| &input[(image * shape.height + row) * line..][..line]);
+            self.instructions.run(ResizedRow {
+                resize: self,
+                neighbours,
+                weight: row.weight,
+                columns: &columns,
+                output,
+            });
         })
     }
 
     /// Gradient with respect to an input of `shape`, from that of the output, in the shape of the resized values.
     ///
     /// # Panics
-    /// If `gradient` does not hold the values of the output.
+    /// If `gradient` does not hold the values of the output, or `shape` does not have `C` channels.
     pub fn gradient(&self, gradient: &[f32], shape: Nhwc) -> Vec<f32> {
-        let Self { sides: [height, width], scale, .. } = *self;
-        let channels = shape.channels;
-        assert_eq!(gradient.len(), shape.batch * height * width * channels, "values of the gradient");
+        let [height, width] = self.sides;
+        let values = shape.batch * height * width * C;
+        assert_eq!((gradient.len(), shape.channels), (values, C), "values of the gradient and channels");
         let (rows, columns) = (Interpolation::line(shape.height, height), Interpolation::line(shape.width, width));
-        let line = shape.width * channels;
         let mut result = vec![0.0; shape.num_elements()];
-        let images = gradient.par_chunks((height * width * channels).max(1));
+        let images = gradient.par_chunks((height * width * C).max(1));
         result.par_chunks_mut(shape.image_elements().max(1)).zip(images).for_each(|(result, gradient)| {
-            let mut blended = vec![0.0; line];
-            for (gradient, row) in gradient.chunks_exact(width * channels).zip(&rows) {
-                blended.fill(0.0);
-                for (gradient, column) in gradient.chunks_exact(channels).zip(&columns) {
-                    for (channel, gradient) in gradient.iter().enumerate() {
-                        let second = gradient * scale * column.weight;
-                        blended[column.first * channels + channel] += gradient * scale - second;
-                        blended[column.second * channels + channel] += second;
-                    }
-                }
-                for (row, weight) in [(row.first, 1.0 - row.weight), (row.second, row.weight)] {
-                    let result = &mut result[row * line..][..line];
-                    result.iter_mut().zip(&blended).for_each(|(result, blended)| *result += blended * weight);
-                }
-            }
+            let (rows, columns, width) = (&rows, &columns, shape.width);
+            self.instructions.run(ImageGradient { resize: self, gradient, rows, columns, width, result });
         });
         result
+    }
+}
+
+/// One row of a resized image.
+struct ResizedRow<'a, const C: usize> {
+    resize: &'a Resize<C>,
+    /// The two input rows that it lies between.
+    neighbours: [&'a [f32]; 2],
+    /// Weight of the second one.
+    weight: f32,
+    columns: &'a [Interpolation],
+    output: &'a mut [f32],
+}
+
+impl<const C: usize> WithSimd for ResizedRow<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { resize: Resize { scale, shift, .. }, neighbours: [first, second], weight, columns, output } = self;
+        let blended: Vec<f32> =
+            first.iter().zip(second).map(|(&first, &second)| (first + (second - first) * weight) * scale).collect();
+        let (blended, _) = blended.as_chunks::<C>();
+        let (output, _) = output.as_chunks_mut::<C>();
+        for (output, column) in output.iter_mut().zip(columns) {
+            let (first, second) = (&blended[column.first], &blended[column.second]);
+            for channel in 0..C {
+                output[channel] = first[channel] + (second[channel] - first[channel]) * column.weight + shift[channel];
+            }
+        }
+    }
+}
+
+/// The gradient of one image.
+struct ImageGradient<'a, const C: usize> {
+    resize: &'a Resize<C>,
+    gradient: &'a [f32],
+    rows: &'a [Interpolation],
+    columns: &'a [Interpolation],
+    /// Width of the input.
+    width: usize,
+    result: &'a mut [f32],
+}
+
+impl<const C: usize> WithSimd for ImageGradient<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { resize: &Resize { scale, .. }, gradient, rows, columns, width, result } = self;
+        let (gradient, _) = gradient.as_chunks::<C>();
+        let mut blended = vec![[0.0; C]; width];
+        for (gradient, row) in gradient.chunks_exact(columns.len().max(1)).zip(rows) {
+            blended.fill([0.0; C]);
+            for (gradient, column) in gradient.iter().zip(columns) {
+                let seconds = gradient.map(|gradient| gradient * scale * column.weight);
+                let first = &mut blended[column.first];
+                for channel in 0..C {
+                    first[channel] += gradient[channel] * scale - seconds[channel];
+                }
+                let second = &mut blended[column.second];
+                for channel in 0..C {
+                    second[channel] += seconds[channel];
+                }
+            }
+            let line = width * C;
+            for (row, weight) in [(row.first, 1.0 - row.weight), (row.second, row.weight)] {
+                let result = &mut result[row * line..][..line];
+                let blended = blended.as_flattened();
+                result.iter_mut().zip(blended).for_each(|(result, blended)| *result += blended * weight);
+            }
+        }
     }
 }

@@ -54,16 +54,18 @@ fn tanh_with_and_without_offset_and_its_gradient_agree_with_the_formula() {
 
 #[test]
 fn resizing_is_bilinear_interpolation() {
+    check_resizing::<3>(Nhwc { batch: 2, height: 5, width: 3, channels: 3 }, [8, 7]);
+    check_resizing::<2>(Nhwc { batch: 1, height: 9, width: 8, channels: 2 }, [4, 3]);
+    check_resizing::<1>(Nhwc { batch: 1, height: 1, width: 1, channels: 1 }, [3, 2]);
+}
+
+fn check_resizing<const C: usize>(shape: Nhwc, sides: [usize; 2]) {
     let mut random = Pcg64Mcg::seed_from_u64(3);
-    for (shape, sides) in [
-        (Nhwc { batch: 2, height: 5, width: 3, channels: 3 }, [8, 7]),
-        (Nhwc { batch: 1, height: 9, width: 8, channels: 2 }, [4, 3]),
-        (Nhwc { batch: 1, height: 1, width: 1, channels: 1 }, [3, 2]),
-    ] {
-        let input = values(&mut random, shape.num_elements());
-        let shift = values(&mut random, shape.channels);
-        let [height, width] = sides;
-        let found = Resize { sides, scale: 3.0, shift: &shift }.run(&input, shape);
+    let input = values(&mut random, shape.num_elements());
+    let shift: [f32; C] = values(&mut random, C).try_into().unwrap();
+    let [height, width] = sides;
+    for instructions in InstructionSet::available() {
+        let found = Resize { instructions, sides, scale: 3.0, shift }.run(&input, shape);
 
         let output_shape = Nhwc { height, width, ..shape };
         assert_eq!(found.len(), output_shape.num_elements());
@@ -94,7 +96,7 @@ fn resizing_is_bilinear_interpolation() {
 fn the_gradient_of_resizing_is_its_adjoint() {
     let mut random = Pcg64Mcg::seed_from_u64(4);
     let shape = Nhwc { batch: 2, height: 6, width: 5, channels: 3 };
-    let resize = Resize { sides: [11, 4], scale: 2.0, shift: &[0.0; 3] };
+    let resize = Resize { instructions: InstructionSet::best(), sides: [11, 4], scale: 2.0, shift: [0.0; 3] };
     let (input, gradient) = (values(&mut random, shape.num_elements()), values(&mut random, 2 * 11 * 4 * 3));
 
     let forwards = product(&resize.run(&input, shape), &gradient);

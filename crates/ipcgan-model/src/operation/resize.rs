@@ -15,7 +15,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::{Nhwc, Resize};
+use ipcgan_kernels::{InstructionSet, Nhwc, Resize};
 
 use super::engine::{Engine, f32_engine};
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
@@ -72,8 +72,9 @@ impl<C: CheckpointStrategy> ResizeOps for Autodiff<Cube, C> {
 }
 
 impl ResizeSpec {
-    fn kernel(&self) -> Resize<'_> {
-        Resize { sides: [self.side; 2], scale: self.scale, shift: &self.shift }
+    fn kernel(&self) -> Resize<3> {
+        let instructions = InstructionSet::best();
+        Resize { instructions, sides: [self.side; 2], scale: self.scale, shift: self.shift }
     }
 }
 

@@ -29,6 +29,7 @@ mod resize;
 mod scratch;
 mod squared_error;
 mod sub_pixel;
+mod thread_pool;
 mod weight_gradient;
 mod winograd;
 
@@ -46,4 +47,5 @@ pub use nhwc::Nhwc;
 pub use pool::{MaxPoolParams, local_response_norm, local_response_norm_gradient, max_pool, max_pool_gradient};
 pub use resize::Resize;
 pub use squared_error::{mean_squared_error, mean_squared_error_gradient};
+pub use thread_pool::in_thread_pool;
 pub use weight_gradient::weight_gradient;

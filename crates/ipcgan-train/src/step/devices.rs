@@ -9,7 +9,8 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
-use ipcgan_model::{NamedVisitor, visit_named};
+use ipcgan_kernels::in_thread_pool;
+use ipcgan_model::{NamedVisitor, is_flex, visit_named};
 use ipcgan_system::catch_device_panic;
 
 use crate::step::update::StepGradients;
@@ -42,6 +43,11 @@ impl DeviceGroup {
     /// The device that holds the networks.
     pub(crate) fn main(&self) -> &Device {
         &self.devices[0]
+    }
+
+    /// Runs `step`, for a single CPU in the thread pool of its kernels: a step has hundreds of them.
+    pub(crate) fn run_step<R: Send>(&self, step: impl FnOnce() -> R + Send) -> R {
+        if self.count() == 1 && is_flex(self.main()) { in_thread_pool(step) } else { step() }
     }
 
     /// `loader` for this group: with one device it delivers batches on that device, with several the CPU distributes

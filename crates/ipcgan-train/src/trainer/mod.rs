@@ -116,12 +116,14 @@ impl<M: StepModel> Trainer<M> {
         let before = several.then(|| state.learner.clone());
         self.device_group.main().seed(self.plan.seed_of(state.step + 1));
         state.learner.lr_step();
-        let result = try_catch_device_panic(|| {
-            let metrics = M::learn(&mut state.learner, &self.device_group, batches);
+        let (learner, device_group) = (&mut state.learner, &self.device_group);
+        let step = || {
+            let metrics = M::learn(learner, device_group, batches);
             // Devices work asynchronously and report failures when a result is read; the gradient norm depends on all
             // devices.
             if several { metrics.read().map_err(|error| error.to_string()) } else { Ok(metrics) }
-        });
+        };
+        let result = device_group.run_step(|| try_catch_device_panic(step));
         match result {
             Ok(metrics) => {
                 state.step += 1;

@@ -18,7 +18,7 @@ impl AgingModel {
     /// discriminator.
     pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
         let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
-        <Self as StepModel>::learn(learner, &device_group, vec![batch])
+        device_group.run_step(|| <Self as StepModel>::learn(learner, &device_group, vec![batch]))
     }
 }
 

@@ -62,7 +62,7 @@ fn resizing_is_bilinear_interpolation() {
 fn check_resizing<const C: usize>(shape: Nhwc, sides: [usize; 2]) {
     let mut random = Pcg64Mcg::seed_from_u64(3);
     let input = values(&mut random, shape.num_elements());
-    let shift: [f32; C] = values(&mut random, C).try_into().unwrap();
+    let shift: [f32; C] = values(&mut random, C).try_into().expect("as many values as channels");
     let [height, width] = sides;
     for instructions in InstructionSet::available() {
         let found = Resize { instructions, sides, scale: 3.0, shift }.run(&input, shape);

@@ -119,7 +119,7 @@ fn notes(path: &Path, table: &Rows) -> Vec<TableNote> {
     let noted = table.missing.iter().filter(|(ours, similar)| similar.is_some() || (*ours == "age" && ageless));
     let missing = noted.map(|(ours, similar)| {
         let (similar, found) = (similar.clone(), table.header.clone());
-        TableNote::MissingColumn { table: name(), ours: *ours, similar, found }
+        TableNote::MissingColumn { table: name(), ours, similar, found }
     });
     format.chain(missing).collect()
 }

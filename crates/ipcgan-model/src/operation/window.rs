@@ -38,7 +38,7 @@ impl WindowOffset {
 /// In [`StepGraph::renew`](crate::StepGraph::renew): the offset for the next replay, in place of
 /// [`WindowOffset::new`] in the recorded step.
 pub fn renew_window_offset(pixels: [usize; 2], device: &Device) {
-    drop(WindowOffset::new(pixels, device));
+    let _written = WindowOffset::new(pixels, device);
 }
 
 /// The window of `sides` (height, width) at `offset` of `faces`.

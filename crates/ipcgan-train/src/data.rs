@@ -79,7 +79,6 @@ impl TrainingData {
     /// let session = Session {
     ///     devices: vec![Device::flex()],
     ///     display: Display::Lines(Arc::new(|_| ())),
-    ///     notices: Arc::new(|line| eprintln!("{line}")),
     ///     interrupter: Interrupter::new(),
     ///     resume: false,
     ///     device_memory: None,

@@ -76,9 +76,9 @@ fn run_stage<'a>(
             Err(TrainingError::Diverged { metric, step, .. })
                 if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {
-                (session.notices)(&format!(
-                    "warning: {metric} diverged after step {step}; retrying from the last checkpoint with half the learning rate"
-                ));
+                log::warn!(
+                    "{metric} diverged after step {step}; retrying from the last checkpoint with half the learning rate"
+                );
                 stage.definition().settings_mut(&mut config).halve_learning_rates();
                 mode = StartMode::Resume;
                 retries += 1;

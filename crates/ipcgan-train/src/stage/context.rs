@@ -77,13 +77,11 @@ impl<'a> StageContext<'a> {
         let checkpoints = Checkpoints::of(run, stage, config);
         let Found { step: done, damaged } = checkpoints.find()?;
         for (path, reason) in damaged {
-            (session.notices)(&format!("checkpoint {}: {reason}; resuming from step {done}", path.display()));
+            log::warn!("checkpoint {}: {reason}; resuming from step {done}", path.display());
         }
         let newest = run.checkpoint_step(stage)?.unwrap_or(0);
         if newest > done {
-            (session.notices)(&format!(
-                "the checkpoint of step {newest} of the {stage} stage is missing; resuming from step {done}"
-            ));
+            log::warn!("the checkpoint of step {newest} of the {stage} stage is missing; resuming from step {done}");
         }
         let progress = checkpoints.progress(done)?;
         let context = Self::planned(config, stage, data, run, session)?;

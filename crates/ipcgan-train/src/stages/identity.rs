@@ -147,12 +147,12 @@ fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<Strin
             _ => "it is trained on ages as well (trunk_age_weight)",
         };
         return Some(format!(
-            "note: no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
+            "no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
              little about identity, and verification cannot be measured; {help}"
         ));
     }
     (!has_pairs(valid)).then(|| {
-        "note: no identity has two photos in the validation split, so verification cannot be measured; \
+        "no identity has two photos in the validation split, so verification cannot be measured; \
          raise valid_fraction or add photos of the same people"
             .into()
     })

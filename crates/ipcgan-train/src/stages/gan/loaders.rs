@@ -33,21 +33,21 @@ pub(super) fn prototypes(context: &StageContext) -> Result<Option<Arc<PrototypeA
     let faces = context.data.train();
     let known = (0..faces.len()).filter(|index| faces.label(*index).gender.is_some()).count();
     if known < faces.len() {
-        (context.session.notices)(&format!(
+        log::info!(
             "{} of {} training faces have no gender, so they use the prototypes of all faces; a column `gender` (female \
              or male) in metadata.csv gives women and men their own",
             faces.len() - known,
             faces.len(),
-        ));
+        );
     }
     let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
-    (context.session.notices)(&format!("computing the prototypes of {} training faces", faces.len()));
+    log::info!("computing the prototypes of {} training faces", faces.len());
     let prototypes = PrototypeAging::new(faces.as_ref(), groups, size, &training.prototype)?;
     for gender in [Gender::Female, Gender::Male] {
         if known > 0 && !prototypes.has_gender(gender) {
-            (context.session.notices)(&format!(
+            log::info!(
                 "some age group has no {gender} training face, so {gender} faces use the prototypes of all faces"
-            ));
+            );
         }
     }
     Ok(Some(Arc::new(prototypes)))

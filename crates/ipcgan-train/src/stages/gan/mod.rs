@@ -131,7 +131,7 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy(AGE_ACCURACY);
         metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
     };
-    let mut monitor = GanMonitor::new(context.session.notices.clone());
+    let mut monitor = GanMonitor::default();
     Ok(StageParts {
         model,
         optimizer: gan_optimizer(training),
@@ -144,6 +144,8 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
             SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
         },
         observer: Some(Arc::new(samples)),
-        monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
+        monitor: Some(Box::new(move |step, metrics| {
+            monitor.observe(step, metrics).iter().for_each(|symptom| log::warn!("{symptom}"));
+        })),
     })
 }

@@ -49,7 +49,6 @@ pub(crate) fn load_saved_generator(
     let session = Session {
         devices: vec![device.clone()],
         display: Display::Lines(Arc::new(|_| ())),
-        notices: notices.clone(),
         interrupter: Interrupter::new(),
         resume: false,
         device_memory: None,

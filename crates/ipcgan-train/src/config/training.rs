@@ -14,7 +14,7 @@ use super::stages::{AgingTraining, ClassifierTraining};
 pub enum OnDivergence {
     /// Stop the run and report the last good checkpoint.
     Stop,
-    /// Return to the last checkpoint and continue with half the learning rate, at most three times.
+    /// Return to the last checkpoint, or to step 0, and continue with half the learning rate, at most three times.
     LowerLearningRate,
 }
 

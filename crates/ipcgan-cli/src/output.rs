@@ -224,13 +224,18 @@ pub(crate) fn print_error(error: &anyhow::Error) {
 
 /// An error with its causes and advice on one line.
 pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
-    let mut causes = Vec::new();
+    let mut causes = Vec::<String>::new();
     for cause in error.chain() {
+        let message = cause.to_string();
+        // Burn's error of a data set has the message of its cause.
+        if causes.last() == Some(&message) {
+            causes.pop();
+        }
         if let Some(error) = cause.downcast_ref::<DataError>() {
             causes.push(error.user_message());
             break;
         }
-        causes.push(cause.to_string());
+        causes.push(message);
     }
     let message = causes.join(": ");
     match advice(error) {

@@ -7,6 +7,7 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::store::ModuleRecord;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use ipcgan_system::with_causes;
 
 use crate::TrainingError;
 use crate::metric::set::MetricSet;
@@ -74,7 +75,7 @@ pub(crate) fn launch<M: StepModel>(
         return Err(error);
     }
     if let Some(error) = result.error {
-        let (step, reason) = (outcome.steps_done, error.to_string());
+        let (step, reason) = (outcome.steps_done, with_causes(&*error));
         return Err(TrainingError::Stopped { step, reason });
     }
     let Outcome { steps_done: steps, progress, stopped_early, .. } = outcome;

@@ -19,7 +19,7 @@ use burn::train::{
     Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
     TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
-use ipcgan_system::{catch_device_panic, try_catch_device_panic};
+use ipcgan_system::{catch_device_panic, try_catch_device_panic, with_causes};
 
 pub(crate) use checkpoints::CheckpointSchedule;
 pub(crate) use launch::launch;
@@ -218,7 +218,7 @@ impl<M: StepModel> Trainer<M> {
         outcome.stopped_early = state.stopped_early;
         outcome.progress = state.progress.clone();
         if let Some(error) = failed {
-            let (step, reason) = (state.step, error.to_string());
+            let (step, reason) = (state.step, with_causes(&*error));
             outcome.error.get_or_insert(TrainingError::Stopped { step, reason });
         }
         if let Err(error) = recorded {

@@ -89,7 +89,7 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 /// Rejects stages that need more than the total memory, and warns about those that need more than the free memory.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
-        let large = context.settings().batch_size > MEASURED_ABOVE * context.device_group.count();
+        let large = context.loop_settings().batch_size > MEASURED_ABOVE * context.device_group.count();
         let needed = if large { estimated_memory(context)? } else { min_memory(context) };
         match fit(context, needed) {
             Fit::Fits => (),

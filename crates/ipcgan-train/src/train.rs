@@ -48,7 +48,7 @@ pub fn train(
             return Ok(TrainingOutcome::Interrupted { stage, step });
         }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
-            if !learned.is_complete(context.settings().steps) {
+            if !learned.is_complete(context.loop_settings().steps) {
                 return Ok(TrainingOutcome::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;
@@ -78,7 +78,7 @@ fn run_stage<'a>(
             {
                 let from = checkpoint.map_or("step 0".into(), |path| path.display().to_string());
                 log::warn!("{metric} diverged after step {step}; retrying from {from} with half the learning rate");
-                stage.definition().settings_mut(&mut config).halve_learning_rates();
+                stage.definition().editable_settings(&mut config).halve_learning_rates();
                 mode = StartMode::Resume;
                 retries += 1;
             }

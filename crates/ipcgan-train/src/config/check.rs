@@ -5,7 +5,7 @@ use std::fmt::Display;
 use ipcgan_model::{DiscriminatorConfig, InvalidConfig};
 use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
+use super::{AgingTraining, ClassifierTraining, EditableSettings, LoopSettings, LossWeights, SettingFault};
 use crate::{TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
@@ -122,7 +122,7 @@ impl TrainingConfig {
 }
 
 /// A rule that the faces that a stage reads can be counted.
-fn length(stage: &str, settings: CommonSettings) -> Rule {
+fn length(stage: &str, settings: LoopSettings) -> Rule {
     let items = settings.steps as f64 * settings.batch_size as f64 * settings.batches_per_step as f64;
     rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
 }
@@ -138,7 +138,7 @@ fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
         at_most(name("adversarial_epsilon"), training.adversarial_epsilon, 255.0),
         rule(name("adversarial_start"), training.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
         rule_of(name("augmentation"), training.augmentation.check()),
-        length(stage, training.common()),
+        length(stage, training.loop_settings()),
     ]
 }
 
@@ -165,7 +165,7 @@ fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
         rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),
         count("aging.sample_every", aging.sample_every, usize::MAX),
         rule_of("aging.differentiable_augmentation", aging.differentiable_augmentation.check()),
-        length("aging", aging.common()),
+        length("aging", aging.loop_settings()),
     ]
 }
 

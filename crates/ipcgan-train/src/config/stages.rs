@@ -187,9 +187,9 @@ pub struct LossWeights {
     pub mismatched: f64,
 }
 
-/// The settings of a stage that the training loop reads.
+/// What the training loop reads of the settings of a stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct CommonSettings {
+pub(crate) struct LoopSettings {
     pub(crate) steps: usize,
     /// First steps that are pretraining, which costs less.
     pub(crate) pretraining_steps: usize,
@@ -207,12 +207,12 @@ pub(crate) struct CommonSettings {
     pub(crate) sample_every: Option<usize>,
 }
 
-/// The settings of a stage, as the training loop reads and changes them.
+/// The settings of a stage. The training loop reads [`LoopSettings`] of them; a retry and a dry run change some.
 ///
-/// Each type of settings stores them at its own paths, so that `config.json` stays as it is.
-pub(crate) trait StageSettings {
+/// A trait, because a classifier and the GAN have different settings, such as one learning rate or two.
+pub(crate) trait EditableSettings {
     /// What the training loop reads.
-    fn common(&self) -> CommonSettings;
+    fn loop_settings(&self) -> LoopSettings;
 
     /// Halves all learning rates.
     fn halve_learning_rates(&mut self);
@@ -221,12 +221,12 @@ pub(crate) trait StageSettings {
     fn set_batches(&mut self, faces: usize);
 
     /// Sets the number of pretraining steps, if the stage has any.
-    fn set_pretraining_steps(&mut self, steps: usize);
+    fn set_pretraining_steps(&mut self, _steps: usize) {}
 }
 
-impl StageSettings for ClassifierTraining {
-    fn common(&self) -> CommonSettings {
-        CommonSettings {
+impl EditableSettings for ClassifierTraining {
+    fn loop_settings(&self) -> LoopSettings {
+        LoopSettings {
             steps: self.steps,
             pretraining_steps: 0,
             batch_size: self.batch_size,
@@ -245,13 +245,11 @@ impl StageSettings for ClassifierTraining {
     fn set_batches(&mut self, faces: usize) {
         (self.batch_size, self.gradient_accumulation) = (faces, 1);
     }
-
-    fn set_pretraining_steps(&mut self, _steps: usize) {}
 }
 
-impl StageSettings for AgingTraining {
-    fn common(&self) -> CommonSettings {
-        CommonSettings {
+impl EditableSettings for AgingTraining {
+    fn loop_settings(&self) -> LoopSettings {
+        LoopSettings {
             steps: self.steps,
             pretraining_steps: self.pretraining_steps,
             batch_size: self.batch_size,

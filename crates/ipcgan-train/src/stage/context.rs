@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
-use crate::config::CommonSettings;
+use crate::config::LoopSettings;
 use crate::run::checkpoint::{Checkpoints, Found, StageProgress};
 use crate::run::summary::{StageResult, Summary};
 use crate::session::{Session, StartMode};
@@ -113,7 +113,7 @@ impl<'a> StageContext<'a> {
         let mut config = config.clone();
         definition.check_faces(&mut config, &data)?;
         let device_group = DeviceGroup::new(&session.devices);
-        if !definition.settings(&config).batch_size.is_multiple_of(device_group.count()) {
+        if !definition.loop_settings(&config).batch_size.is_multiple_of(device_group.count()) {
             let reason = SettingFault::Devices(device_group.count());
             return Err(TrainingError::Setting { setting: format!("{stage}.batch_size"), reason });
         }
@@ -134,20 +134,20 @@ impl<'a> StageContext<'a> {
     /// The stage with batch size `faces`, without gradient accumulation.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
         let mut context = self.clone();
-        self.stage.definition().settings_mut(&mut context.config).set_batches(faces);
+        self.stage.definition().editable_settings(&mut context.config).set_batches(faces);
         context
     }
 
     /// The stage with `steps` pretraining steps, if it has any.
     pub(crate) fn with_pretraining_steps(&self, steps: usize) -> Self {
         let mut context = self.clone();
-        self.stage.definition().settings_mut(&mut context.config).set_pretraining_steps(steps);
+        self.stage.definition().editable_settings(&mut context.config).set_pretraining_steps(steps);
         context
     }
 
-    /// The settings that the training loop reads.
-    pub(crate) fn settings(&self) -> CommonSettings {
-        self.stage.definition().settings(&self.config)
+    /// What the training loop reads of the settings.
+    pub(crate) fn loop_settings(&self) -> LoopSettings {
+        self.stage.definition().loop_settings(&self.config)
     }
 
     /// The main device, with autodiff.
@@ -162,17 +162,17 @@ impl<'a> StageContext<'a> {
 
     /// Faces per step.
     pub(crate) fn faces_per_step(&self) -> usize {
-        self.settings().batch_size * self.settings().batches_per_step
+        self.loop_settings().batch_size * self.loop_settings().batches_per_step
     }
 
     /// Micro-batches per step.
     pub(crate) fn micro_batches_per_step(&self) -> usize {
-        self.device_group.count() * self.settings().batches_per_step
+        self.device_group.count() * self.loop_settings().batches_per_step
     }
 
     /// Faces per micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
-        self.settings().batch_size / self.device_group.count()
+        self.loop_settings().batch_size / self.device_group.count()
     }
 
     /// Writes the summary, which marks the stage as complete; its weights are already written.

@@ -1,6 +1,6 @@
 //! Definition of a stage: what a module of `stages` implements.
 
-use crate::config::{CommonSettings, StageSettings};
+use crate::config::{EditableSettings, LoopSettings};
 use crate::measure::Measured;
 use crate::run::summary::StageResult;
 use crate::stage::context::StageContext;
@@ -23,11 +23,11 @@ pub(crate) trait StageDefinition: Sync {
     /// Name on the command line and in the run folder.
     fn name(&self) -> &'static str;
 
-    /// The part of `config` that its training loop reads.
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings;
+    /// What its training loop reads of `config`.
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings;
 
-    /// The part of `config` that its training loop may change.
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings;
+    /// Its settings in `config`, which a retry or a dry run changes.
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings;
 
     /// Names of the networks whose weights it writes.
     fn networks(&self) -> &'static [&'static str];

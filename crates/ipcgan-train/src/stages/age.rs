@@ -17,7 +17,7 @@ use super::classifier::{
 };
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
-use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::config::{ClassifierTraining, EditableSettings, LoopSettings};
 use crate::measure::{Measured, measure};
 use crate::metric::set::MetricSet;
 use crate::run::summary::StageResult;
@@ -44,11 +44,11 @@ impl StageDefinition for AgeStage {
         "age"
     }
 
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
-        config.age.common()
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings {
+        config.age.loop_settings()
     }
 
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings {
         &mut config.age
     }
 

@@ -18,7 +18,7 @@ use super::classifier::{
 };
 use super::labelled::{train_loader, valid_loader};
 use crate::config::settings::IDENTITIES;
-use crate::config::{ClassifierTraining, CommonSettings, SettingFault, StageSettings};
+use crate::config::{ClassifierTraining, EditableSettings, LoopSettings, SettingFault};
 use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::set::MetricSet;
@@ -44,11 +44,11 @@ impl StageDefinition for IdentityStage {
         "identity"
     }
 
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
-        config.identity.common()
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings {
+        config.identity.loop_settings()
     }
 
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings {
         &mut config.identity
     }
 

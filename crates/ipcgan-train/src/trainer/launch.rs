@@ -52,7 +52,7 @@ pub(crate) fn launch<M: StepModel>(
         Display::Dashboard => training.renderer(dashboard(interrupter)),
         Display::Lines(sink) => training.renderer(Box::new(ProgressLines::new(
             context.stage.name(),
-            context.settings().steps,
+            context.loop_settings().steps,
             context.done,
             context.faces_per_step(),
             sink.clone(),
@@ -95,7 +95,7 @@ fn trainer<M: StepModel>(
     monitors: Monitors<M>,
     outcome: Arc<Mutex<Outcome>>,
 ) -> Trainer<M> {
-    let settings = context.settings();
+    let settings = context.loop_settings();
     Trainer {
         device_group: context.device_group.clone(),
         plan: StepPlan {

@@ -28,7 +28,7 @@ use samples::SampleGrids;
 use saved_generator::saved_generator;
 
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
-use crate::config::{CommonSettings, SelectionMetric, StageSettings};
+use crate::config::{EditableSettings, LoopSettings, SelectionMetric};
 use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::realism::REALISM_AND_AGE;
@@ -49,11 +49,11 @@ impl StageDefinition for GanStage {
         "aging"
     }
 
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
-        config.aging.common()
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings {
+        config.aging.loop_settings()
     }
 
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings {
         &mut config.aging
     }
 

@@ -15,7 +15,7 @@ const MAX_SYNTHETIC_BYTES: f64 = 16e9;
 /// Maximum of counts that take memory or time.
 const MAX_COUNT: usize = 1_000_000_000;
 
-/// A rule: the setting, whether it holds, and the expected value.
+/// A rule: the setting, whether it holds, and the expected value. The documentation of each setting states its range.
 type Rule = (String, bool, String);
 
 fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) -> Rule {
@@ -57,10 +57,10 @@ impl TrainingConfig {
         let rules = [
             self.run_rules(),
             self.data_rules(),
-            classifier_rules("identity", &self.identity),
-            classifier_rules("age", &self.age),
-            aging_rules(&self.aging),
-            weight_rules(&self.aging.weights),
+            in_group("identity", self.identity.rules()),
+            in_group("age", self.age.rules()),
+            in_group("aging", self.aging.rules()),
+            in_group("aging.weights", self.aging.weights.rules()),
         ];
         match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
             None => Ok(()),
@@ -122,62 +122,69 @@ impl TrainingConfig {
 }
 
 /// A rule that the faces that a stage reads can be counted.
-fn length(stage: &str, settings: LoopSettings) -> Rule {
+fn length(settings: LoopSettings) -> Rule {
     let items = settings.steps as f64 * settings.batch_size as f64 * settings.batches_per_step as f64;
-    rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
+    rule("steps", items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
 }
 
-fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
-    let name = |field: &str| format!("{stage}.{field}");
-    vec![
-        count(name("steps"), training.steps, MAX_COUNT),
-        count(name("batch_size"), training.batch_size, 1_000_000),
-        count(name("gradient_accumulation"), training.gradient_accumulation, 10_000),
-        learning_rate(name("learning_rate"), training.learning_rate),
-        non_negative(name("gradient_clip_norm"), training.gradient_clip_norm),
-        at_most(name("adversarial_epsilon"), training.adversarial_epsilon, 255.0),
-        rule(name("adversarial_start"), training.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
-        rule_of(name("augmentation"), training.augmentation.check()),
-        length(stage, training.loop_settings()),
-    ]
+/// The `rules` of the group of settings `group`.
+fn in_group(group: &str, rules: Vec<Rule>) -> Vec<Rule> {
+    rules.into_iter().map(|(name, holds, expected)| (format!("{group}.{name}"), holds, expected)).collect()
 }
 
-fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
-    vec![
-        count("aging.steps", aging.steps, MAX_COUNT),
-        rule("aging.pretraining_steps", aging.pretraining_steps <= aging.steps, "at most aging.steps"),
-        rule(
-            "aging.pretraining_steps",
-            aging.pretraining_steps == 0 || aging.weights.prototype > 0.0,
-            "0 without aging.weights.prototype, the loss of the pretraining",
-        ),
-        rule_of("aging.prototype", aging.prototype.check()),
-        count("aging.batch_size", aging.batch_size, 1_000_000),
-        count("aging.gradient_accumulation", aging.gradient_accumulation, 10_000),
-        count("aging.discriminator_updates", aging.discriminator_updates, 1000),
-        count("aging.generator_updates", aging.generator_updates, 1000),
-        learning_rate("aging.generator_learning_rate", aging.generator_learning_rate),
-        learning_rate("aging.discriminator_learning_rate", aging.discriminator_learning_rate),
-        non_negative("aging.gradient_clip_norm", aging.gradient_clip_norm),
-        rule("aging.adam_beta_2", (0.0..1.0).contains(&aging.adam_beta_2), "at least 0 and below 1"),
-        count("aging.window_shifts", aging.window_shifts, 16),
-        rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
-        rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),
-        count("aging.sample_every", aging.sample_every, usize::MAX),
-        rule_of("aging.differentiable_augmentation", aging.differentiable_augmentation.check()),
-        length("aging", aging.loop_settings()),
-    ]
+impl ClassifierTraining {
+    fn rules(&self) -> Vec<Rule> {
+        vec![
+            count("steps", self.steps, MAX_COUNT),
+            count("batch_size", self.batch_size, 1_000_000),
+            count("gradient_accumulation", self.gradient_accumulation, 10_000),
+            learning_rate("learning_rate", self.learning_rate),
+            non_negative("gradient_clip_norm", self.gradient_clip_norm),
+            at_most("adversarial_epsilon", self.adversarial_epsilon, 255.0),
+            rule("adversarial_start", self.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
+            rule_of("augmentation", self.augmentation.check()),
+            length(self.loop_settings()),
+        ]
+    }
 }
 
-/// Rules of all loss weights.
-fn weight_rules(weights: &LossWeights) -> Vec<Rule> {
-    let weights = serde_json::to_value(weights).expect("plain data turn into JSON");
-    let weights = weights.as_object().expect("a struct is a JSON object");
-    // JSON has no number for an infinite weight.
-    let of = |(name, weight): (&String, &Value)| {
-        non_negative(format!("aging.weights.{name}"), weight.as_f64().unwrap_or(f64::NAN))
-    };
-    weights.iter().map(of).collect()
+impl AgingTraining {
+    fn rules(&self) -> Vec<Rule> {
+        vec![
+            count("steps", self.steps, MAX_COUNT),
+            rule("pretraining_steps", self.pretraining_steps <= self.steps, "at most aging.steps"),
+            rule(
+                "pretraining_steps",
+                self.pretraining_steps == 0 || self.weights.prototype > 0.0,
+                "0 without aging.weights.prototype, the loss of the pretraining",
+            ),
+            rule_of("prototype", self.prototype.check()),
+            count("batch_size", self.batch_size, 1_000_000),
+            count("gradient_accumulation", self.gradient_accumulation, 10_000),
+            count("discriminator_updates", self.discriminator_updates, 1000),
+            count("generator_updates", self.generator_updates, 1000),
+            learning_rate("generator_learning_rate", self.generator_learning_rate),
+            learning_rate("discriminator_learning_rate", self.discriminator_learning_rate),
+            non_negative("gradient_clip_norm", self.gradient_clip_norm),
+            rule("adam_beta_2", (0.0..1.0).contains(&self.adam_beta_2), "at least 0 and below 1"),
+            count("window_shifts", self.window_shifts, 16),
+            rule("ema_decay", (0.0..1.0).contains(&self.ema_decay), "at least 0 and below 1"),
+            rule("recalibration_batches", self.recalibration_batches <= 1_000_000, "at most 1000000"),
+            count("sample_every", self.sample_every, usize::MAX),
+            rule_of("differentiable_augmentation", self.differentiable_augmentation.check()),
+            length(self.loop_settings()),
+        ]
+    }
+}
+
+impl LossWeights {
+    fn rules(&self) -> Vec<Rule> {
+        let weights = serde_json::to_value(self).expect("plain data turn into JSON");
+        let weights = weights.as_object().expect("a struct is a JSON object");
+        // JSON has no number for an infinite weight.
+        let of = |(name, weight): (&String, &Value)| non_negative(name, weight.as_f64().unwrap_or(f64::NAN));
+        weights.iter().map(of).collect()
+    }
 }
 
 #[cfg(test)]

@@ -42,9 +42,7 @@ pub(crate) fn check<'a>(
         if let StageState::Started(steps) = state {
             context.check_data(steps)?;
         }
-        if let Some(notice) = stage.definition().notice(config, &context.data) {
-            log::info!("{notice}");
-        }
+        stage.definition().log_limitations(config, &context.data);
         unfinished.push(context);
     }
     if unfinished.is_empty() {

@@ -47,6 +47,17 @@ fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value > 0.0 && value <= 1.0, "above 0 and at most 1")
 }
 
+/// A rule of the decay of a moving average in float32: 1 would never change the average, and Adam's bias correction would
+/// divide by zero.
+fn decay(setting: impl Into<String>, value: f64) -> Rule {
+    rule(setting, value >= 0.0 && (value as f32) < 1.0, "at least 0 and below 1 as a float32")
+}
+
+/// A rule that the warm-up ends before the stage of `steps` steps.
+fn warm_up(value: usize, steps: usize) -> Rule {
+    rule("warm_up", value == 0 || value < steps, format!("0 or below the number of steps ({steps})"))
+}
+
 impl TrainingConfig {
     /// Checks that all settings are in their valid ranges.
     ///
@@ -139,6 +150,7 @@ impl ClassifierTraining {
             count("batch_size", self.batch_size, 1_000_000),
             count("gradient_accumulation", self.gradient_accumulation, 10_000),
             learning_rate("learning_rate", self.learning_rate),
+            warm_up(self.warm_up, self.steps),
             non_negative("gradient_clip_norm", self.gradient_clip_norm),
             at_most("adversarial_epsilon", self.adversarial_epsilon, 255.0),
             rule("adversarial_start", self.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
@@ -166,9 +178,10 @@ impl AgingTraining {
             learning_rate("generator_learning_rate", self.generator_learning_rate),
             learning_rate("discriminator_learning_rate", self.discriminator_learning_rate),
             non_negative("gradient_clip_norm", self.gradient_clip_norm),
-            rule("adam_beta_2", (0.0..1.0).contains(&self.adam_beta_2), "at least 0 and below 1"),
+            decay("adam_beta_2", self.adam_beta_2),
+            warm_up(self.warm_up, self.steps),
             count("window_shifts", self.window_shifts, 16),
-            rule("ema_decay", (0.0..1.0).contains(&self.ema_decay), "at least 0 and below 1"),
+            decay("ema_decay", self.ema_decay),
             rule("recalibration_batches", self.recalibration_batches <= 1_000_000, "at most 1000000"),
             count("sample_every", self.sample_every, usize::MAX),
             rule_of("differentiable_augmentation", self.differentiable_augmentation.check()),
@@ -226,13 +239,34 @@ mod tests {
         }
     }
 
+    /// The error of the `tiny` preset with `setting`.
+    fn refused(setting: &str) -> String {
+        TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_decay_that_float32_rounds_to_one_is_refused() {
+        for name in ["aging.adam_beta_2", "aging.ema_decay"] {
+            assert!(
+                refused(&format!("{name}=0.99999999")).contains(&format!("`{name}`: must be at least 0 and below 1"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_warm_up_that_never_reaches_the_peak_learning_rate_is_refused() {
+        for stage in ["identity", "age", "aging"] {
+            let settings = [format!("{stage}.steps=5"), format!("{stage}.warm_up=5")];
+            let error = TrainingConfig::of(Preset::Tiny).with_settings(&settings).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("`{stage}.warm_up`: must be 0 or below the number of steps (5)")),
+                "{error}"
+            );
+        }
+    }
+
     #[test]
     fn network_sizes_that_could_not_be_loaded_are_refused() {
-        let refused = |setting: &str| {
-            let error = TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).unwrap_err();
-            error.to_string()
-        };
-
         assert!(refused("alexnet.width=160").contains("between 1 and 128"));
         assert!(refused("generator.width=600").contains("between 1 and 512"));
         assert!(refused("alexnet.hidden=0").contains("`alexnet.hidden`: is 0 and must be between 1 and 8192"));

@@ -24,7 +24,7 @@ pub struct ClassifierTraining {
     /// Learning-rate schedule after the warm-up. Default: cosine decay to zero.
     #[config(default = "Schedule::Cosine")]
     pub schedule: Schedule,
-    /// Learning-rate warm-up: steps in which the rate rises linearly from zero. Default: 0.
+    /// Learning-rate warm-up: steps in which the rate rises linearly from zero, fewer than those of the stage. Default: 0.
     #[config(default = 0)]
     pub warm_up: usize,
     /// Gradient clipping: maximum global norm of the gradients, 0 or above; 0 disables it. Default: 0.
@@ -108,7 +108,8 @@ pub struct AgingTraining {
     /// Learning-rate schedule of both networks after the warm-up. Default: constant.
     #[config(default = "Schedule::Constant")]
     pub schedule: Schedule,
-    /// Learning-rate warm-up: steps in which both rates rise linearly from zero. Default: 0.
+    /// Learning-rate warm-up: steps in which both rates rise linearly from zero, fewer than those of the stage.
+    /// Default: 0.
     #[config(default = 0)]
     pub warm_up: usize,
     /// Gradient clipping: maximum global norm of the gradients of one network, 0 or above; 0 disables it. Default: 0.

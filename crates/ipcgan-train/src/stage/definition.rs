@@ -56,10 +56,8 @@ pub(crate) trait StageDefinition: Sync {
     /// The faces or the settings are unsuitable.
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError>;
 
-    /// Notice of what it cannot learn or measure with `data`, its own faces.
-    fn notice(&self, _config: &TrainingConfig, _data: &TrainingData) -> Option<String> {
-        None
-    }
+    /// Logs settings that have no effect, and what it cannot learn or measure with `data`, its own faces.
+    fn log_limitations(&self, _config: &TrainingConfig, _data: &TrainingData) {}
 
     /// Lower bound of its size, from the network sizes.
     fn footprint(&self, config: &TrainingConfig) -> Footprint;

@@ -10,7 +10,7 @@ use ipcgan_model::loss::age_loss;
 use ipcgan_model::weights::Network;
 use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
-use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::adversarial_examples::{adversarial_epsilon, adversarial_examples, warn_of_missing_adversarial_training};
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use super::classifier::{
     ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
@@ -62,6 +62,10 @@ impl StageDefinition for AgeStage {
 
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError> {
         check_age_labelled_faces(Stage::Age, config, data)
+    }
+
+    fn log_limitations(&self, config: &TrainingConfig, _data: &TrainingData) {
+        warn_of_missing_adversarial_training(self.name(), &config.age);
     }
 
     fn footprint(&self, config: &TrainingConfig) -> Footprint {

@@ -12,7 +12,7 @@ use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 use ipcgan_model::weights::Network;
 use ipcgan_model::{AlexNet, update_together};
 
-use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::adversarial_examples::{adversarial_epsilon, adversarial_examples, warn_of_missing_adversarial_training};
 use super::classifier::{
     ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
 };
@@ -78,8 +78,11 @@ impl StageDefinition for IdentityStage {
         })
     }
 
-    fn notice(&self, config: &TrainingConfig, data: &TrainingData) -> Option<String> {
-        identity_notice(config, data)
+    fn log_limitations(&self, config: &TrainingConfig, data: &TrainingData) {
+        warn_of_missing_adversarial_training(self.name(), &config.identity);
+        if let Some(limitation) = limitation_of_data(config, data) {
+            log::info!("{limitation}");
+        }
     }
 
     fn footprint(&self, config: &TrainingConfig) -> Footprint {
@@ -135,8 +138,8 @@ fn parts(context: &StageContext) -> StageParts<IdentityModel> {
     }
 }
 
-/// Notice about what the identity stage cannot learn or measure with `data`.
-fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
+/// What the identity stage cannot learn or measure with `data`.
+fn limitation_of_data(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
     let (train, valid) = (data.train().as_ref(), data.valid().as_ref());
     if !is_named(train) {
         let help = match config.trunk_age_weight {

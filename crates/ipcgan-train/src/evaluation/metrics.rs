@@ -215,7 +215,7 @@ pub enum Quality {
 pub struct Verdict {
     /// Quality.
     pub quality: Quality,
-    /// Deciding metrics with the values of good weights, the worst first.
+    /// Deciding metrics with the values of good weights, in a fixed order: identity, realism, ages.
     pub reasons: Vec<String>,
     /// Undefined metrics, with reasons.
     pub not_defined: Vec<String>,

@@ -36,6 +36,9 @@ use crate::step::update::{StepGradients, gradients};
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
+/// Name of the age loss.
+const AGE_LOSS: &str = "age";
+
 /// The identity stage.
 pub(super) struct IdentityStage;
 
@@ -176,7 +179,7 @@ fn has_pairs(faces: &dyn FaceSet) -> bool {
 fn identity_objective(age_weight: f64) -> Objective<IdentityOutputs> {
     Objective::new([
         Loss::new(LOSS, 1.0, IdentityOutputs::identity),
-        Loss::new("age", age_weight, IdentityOutputs::age).optional(),
+        Loss::new(AGE_LOSS, age_weight, IdentityOutputs::age).optional(),
     ])
 }
 

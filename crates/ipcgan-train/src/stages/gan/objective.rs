@@ -19,8 +19,10 @@ pub(super) const DIVERSITY: &str = "diversity";
 pub(super) const AGE_ACCURACY: &str = "age accuracy";
 pub(super) const DISCRIMINATOR_GRADIENT_NORM: &str = "discriminator gradient norm";
 pub(super) const GENERATOR_GRADIENT_NORM: &str = "generator gradient norm";
-/// Names of losses of the generator; the prototype loss is the only one of the pretraining.
+/// Names of the other losses of the generator; the prototype loss is the only one of the pretraining.
 const IDENTITY: &str = "identity";
+const AGE: &str = "age";
+const RECONSTRUCTION: &str = "reconstruction";
 const PROTOTYPE: &str = "prototype";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
@@ -49,8 +51,8 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
             IdentityLoss::Conv5 => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::identity),
             IdentityLoss::Perceptual => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::perceptual_identity),
         },
-        Loss::new("age", weights.age, GeneratorOutputs::age),
-        Loss::new("reconstruction", weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
+        Loss::new(AGE, weights.age, GeneratorOutputs::age),
+        Loss::new(RECONSTRUCTION, weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
         Loss::new(PROTOTYPE, weights.prototype, GeneratorOutputs::prototype).optional(),
     ])
 }

@@ -106,8 +106,8 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         valid: valid_loader(context, held_out, training),
         metrics: Box::new(metrics),
         selection_metric: MonitoredMetric { name: ACCURACY, higher_is_better: true },
-        observer: None,
-        monitor: None,
+        sample_grids: None,
+        symptom_monitor: None,
     })
 }
 

@@ -136,8 +136,8 @@ fn parts(context: &StageContext) -> StageParts<IdentityModel> {
         valid: valid_loader(context, held_out.labels, training),
         metrics: Box::new(metrics),
         selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
-        observer: None,
-        monitor: None,
+        sample_grids: None,
+        symptom_monitor: None,
     }
 }
 

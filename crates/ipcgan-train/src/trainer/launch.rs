@@ -31,8 +31,17 @@ pub(crate) fn launch<M: StepModel>(
     context: &StageContext,
     parts: StageParts<M>,
 ) -> Result<(M, StageResult), TrainingError> {
-    let StageParts { model, optimizer, lr_scheduler, train, valid, metrics, selection_metric, observer, monitor } =
-        parts;
+    let StageParts {
+        model,
+        optimizer,
+        lr_scheduler,
+        train,
+        valid,
+        metrics,
+        selection_metric,
+        sample_grids,
+        symptom_monitor,
+    } = parts;
     let learner = resumed(context, model, optimizer, lr_scheduler)?;
     // A separate interrupter, because Burn's dashboard resets it when the stage ends.
     let interrupter = Interrupter::new();
@@ -63,8 +72,8 @@ pub(crate) fn launch<M: StepModel>(
     let outcome = Arc::<Mutex<Outcome>>::default();
     let monitors = Monitors {
         recorder: Recorder::new(context.run, context.stage, context.done, context.progress.validated)?,
-        symptoms: monitor,
-        observer,
+        symptom_monitor,
+        sample_grids,
         histogram_every: context.config.histogram_every,
     };
     let trainer = trainer(context, selection_metric, validation, monitors, outcome.clone());

@@ -112,7 +112,7 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         Pretrained::FromRun => prototypes(context)?,
     };
     let (alexnet, _) = context.alexnet(pretrained)?;
-    let samples =
+    let sample_grids =
         SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
     let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
     let precision = context.config.precision;
@@ -143,8 +143,8 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
             SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
             SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
         },
-        observer: Some(Arc::new(samples)),
-        monitor: Some(Box::new(move |step, metrics| {
+        sample_grids: Some(Arc::new(sample_grids)),
+        symptom_monitor: Some(Box::new(move |step, metrics| {
             monitor.observe(step, metrics).iter().for_each(|symptom| log::warn!("{symptom}"));
         })),
     })

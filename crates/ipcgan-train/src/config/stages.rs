@@ -162,6 +162,13 @@ pub struct AgingTraining {
     pub sample_every: usize,
 }
 
+impl AgingTraining {
+    /// Whether there is an exponential moving average (EMA) of the generator's weights.
+    pub(crate) fn has_ema(&self) -> bool {
+        self.ema_decay > 0.0
+    }
+}
+
 /// Weights of the losses of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds
 /// a reconstruction loss and a prototype loss), each 0 or above.
 #[derive(Config, Debug)]

@@ -32,13 +32,14 @@ fn faces_file(stage: Stage) -> String {
     format!("log/{stage}/faces.json")
 }
 
-/// Where the networks of earlier stages come from.
+/// What the parts of a stage are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pretrained {
-    /// The weights in the run folder.
-    FromRun,
-    /// Random weights, for a dry run, where only sizes matter.
-    Untrained,
+pub(crate) enum Purpose {
+    /// A training, on the networks of earlier stages in the run folder.
+    Training,
+    /// The measurements of a dry run, where only sizes matter: networks of earlier stages have random weights, and
+    /// statistics of the faces are not computed.
+    DryRun,
 }
 
 /// One stage of a run and everything it needs.
@@ -189,19 +190,20 @@ impl<'a> StageContext<'a> {
         self.run.save_summary(self.stage, &summary)
     }
 
-    /// The identity network and age classifier of the earlier stages, in the precision of the run.
+    /// The identity network and age classifier of the earlier stages, in the precision of the run; with random weights in
+    /// a dry run.
     ///
     /// # Errors
     /// They are not there, or cannot be read.
-    pub(crate) fn alexnet(&self, pretrained: Pretrained) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
+    pub(crate) fn alexnet(&self, purpose: Purpose) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
         let device = self.device();
-        match pretrained {
-            Pretrained::Untrained => {
+        match purpose {
+            Purpose::DryRun => {
                 let config = self.config.alexnet.clone();
                 let alexnet = config.init(&self.config.age_groups, self.config.seed, &device);
                 Ok((alexnet.with_precision(self.config.precision), config))
             }
-            Pretrained::FromRun => {
+            Purpose::Training => {
                 let path = self.run.weights(AlexNet::KIND);
                 if !path.exists() {
                     return Err(TrainingError::MissingWeights { stage: self.stage, path });

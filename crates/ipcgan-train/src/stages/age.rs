@@ -21,7 +21,7 @@ use crate::config::{ClassifierTraining, EditableSettings, LoopSettings};
 use crate::measure::{Measured, measure};
 use crate::metric::set::MetricSet;
 use crate::run::summary::StageResult;
-use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::context::{Purpose, StageContext};
 use crate::stage::definition::{Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
 use crate::step::devices::DeviceGroup;
@@ -75,21 +75,21 @@ impl StageDefinition for AgeStage {
     }
 
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
-        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        let (model, result) = launch(context, parts(context, Purpose::Training)?)?;
         let config = model.alexnet_config.clone();
         context.save(&model.into_alexnet(), &config)?;
         Ok(result)
     }
 
     fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
-        measure(context, parts(context, Pretrained::Untrained)?)
+        measure(context, parts(context, Purpose::DryRun)?)
     }
 }
 
 /// Model, optimizer, learning-rate schedule, data loaders and metrics.
-fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
+fn parts(context: &StageContext, purpose: Purpose) -> Result<StageParts<AgeModel>, TrainingError> {
     let training = &context.config.age;
-    let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
+    let (alexnet, alexnet_config) = context.alexnet(purpose)?;
     let labels = group_labels(context.data.train().as_ref())?;
     let held_out = group_labels(context.data.valid().as_ref())?;
     let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());

@@ -79,7 +79,7 @@ impl AgingModel {
 
     /// Field of a model with the settings `config` that holds its [`AgingModel::ema_generator`].
     pub(super) fn ema_generator_field(config: &AgingTraining) -> &'static str {
-        if config.ema_decay > 0.0 { EMA_FIELD } else { GENERATOR_FIELD }
+        if config.has_ema() { EMA_FIELD } else { GENERATOR_FIELD }
     }
 
     /// The source faces of `batch` aged to their target groups.

@@ -16,7 +16,7 @@ use crate::step::update::StepGradients;
 impl AgingModel {
     /// One step on one batch and one device: a discriminator update, then a generator update against the updated
     /// discriminator.
-    pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
+    pub fn train_step(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
         let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
         <Self as StepModel>::learn(learner, &device_group, vec![batch])
     }

@@ -35,7 +35,8 @@ pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<Discr
 
 /// Inputs of the discriminator's loss.
 pub(super) struct DiscriminatorOutputs {
-    /// Scores of real faces, of real faces with a mismatched group and of generated faces.
+    /// Scores of real faces, of real faces with a mismatched group and of generated faces,
+    /// `[3 batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
     /// Weight of the real faces with a mismatched group relative to the generated faces.
     pub(super) mismatched_weight: f64,
@@ -71,7 +72,8 @@ pub(super) struct GeneratorOutputs {
     pub(super) generated: Tensor<4>,
     /// Scores of the discriminator for the generated faces, `[batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
-    /// AlexNet's feature maps conv2 to conv5 of the generated faces, and of the source faces.
+    /// AlexNet's feature maps conv2 to conv5 of the generated faces, and of the source faces, each
+    /// `[batch, channels, height, width]`.
     pub(super) maps: [Tensor<4>; 4],
     pub(super) source_maps: [Tensor<4>; 4],
     /// Logits of the age classifier for the generated faces, `[batch, groups]`.

@@ -9,7 +9,7 @@ use crate::{TrainingConfig, TrainingData, TrainingError};
 /// Copies of trained weights in memory: weights, gradients, and two Adam moments.
 pub(crate) const COPIES_OF_WEIGHTS: usize = 4;
 
-/// Size of a stage in memory, as counts of float32 values.
+/// Memory of a stage, as counts of float32 values.
 pub(crate) struct Footprint {
     /// Weights, and for each one that is trained its gradient and optimizer state.
     pub(crate) weights: usize,
@@ -59,7 +59,7 @@ pub(crate) trait StageDefinition: Sync {
     /// Logs settings that have no effect, and what it cannot learn or measure with `data`, its own faces.
     fn log_limitations(&self, _config: &TrainingConfig, _data: &TrainingData) {}
 
-    /// Lower bound of its size, from the network sizes.
+    /// Lower bound of its memory, from the network sizes.
     fn footprint(&self, config: &TrainingConfig) -> Footprint;
 
     /// Trains the stage and writes its weights once it is complete or interrupted.

@@ -31,7 +31,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let session = Session {
         devices: vec![DeviceChoice::Auto.resolve()?],
         display: Display::Lines(Arc::new(|line| println!("{line}"))),
-        notices: Arc::new(|line| println!("{line}")),
         interrupter: Interrupter::new(),
         resume: false,
         device_memory: None,

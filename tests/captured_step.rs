@@ -86,7 +86,7 @@ const METRICS: [&str; 9] = [
 fn learn(learner: &mut Learner<AgingModel>, steps: Range<usize>, device: &Device) -> Vec<Vec<(&'static str, u32)>> {
     let learn = |step| {
         learner.lr_step();
-        let metrics = AgingModel::learn(learner, batch(step, device)).read().unwrap();
+        let metrics = AgingModel::train_step(learner, batch(step, device)).read().unwrap();
         let bits = |name| Some((name, metrics.get(name)?.into_scalar::<f32>().to_bits()));
         METRICS.into_iter().filter_map(bits).collect()
     };
@@ -136,7 +136,7 @@ fn a_replayed_step_takes_few_launches() {
     replayed.lr_step();
     let batch = batch(8, &device);
 
-    let launches = KernelLaunches::of(|| drop(AgingModel::learn(&mut replayed, batch)));
+    let launches = KernelLaunches::of(|| drop(AgingModel::train_step(&mut replayed, batch)));
 
     assert!(launches.total() <= BESIDE_A_REPLAY, "{launches}");
 }

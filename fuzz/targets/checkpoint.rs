@@ -52,9 +52,9 @@ impl Run {
         let session = Session {
             devices: vec![Device::flex()],
             display: Display::Lines(Arc::new(|_| ())),
-            notices: Arc::new(|_| ()),
             interrupter: Interrupter::new(),
             resume,
+            device_memory: None,
         };
         let run = RunFolder::at(&self.folder);
         if resume {

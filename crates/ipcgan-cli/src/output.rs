@@ -30,8 +30,9 @@ pub(crate) enum Verbosity {
 /// Prefix of the targets of our own messages. Errors and warnings among them get their level; messages of libraries get
 /// their level and target.
 const OWN_TARGETS: &str = "ipcgan";
-/// Target of the notices of a training, which say themselves whether they are warnings.
-pub(crate) const NOTICES: &str = "ipcgan::notices";
+
+/// Our own messages that were shown above the dashboard, which covers them again.
+static COVERED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -75,21 +76,28 @@ impl Log for Logger {
         }
         let (message, seconds) = (record.args(), START.elapsed().as_secs_f64());
         let (level, target) = (record.level().as_str().to_ascii_lowercase(), record.target());
-        match (target.starts_with(OWN_TARGETS), record.level()) {
-            (true, Level::Error) => print_message(&format!("error: {message}")),
-            (true, Level::Warn) if target != NOTICES => print_message(&format!("warning: {message}")),
-            (true, Level::Warn | Level::Info) => print_message(&message.to_string()),
-            (true, _) => print_message(&format!("[{seconds:8.3} s] {message}")),
-            (false, _) => {
-                let line = format!("[{seconds:8.3} s] {level} of {target}: {message}");
-                if !show_above_dashboard(&escaped(&line)) {
-                    print_message(&line);
-                }
-            }
+        let own = target.starts_with(OWN_TARGETS);
+        let line = match (own, record.level()) {
+            (true, Level::Error) => format!("error: {message}"),
+            (true, Level::Warn) => format!("warning: {message}"),
+            (true, Level::Info) => message.to_string(),
+            (true, _) => format!("[{seconds:8.3} s] {message}"),
+            (false, _) => format!("[{seconds:8.3} s] {level} of {target}: {message}"),
+        };
+        if !show_above_dashboard(&escaped(&line)) {
+            print_message(&line);
+        } else if own && record.level() <= Level::Info {
+            COVERED.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     }
 
     fn flush(&self) {}
+}
+
+/// Prints the messages that were shown above the dashboard again, after it is closed.
+pub(crate) fn print_covered_messages() {
+    let covered = std::mem::take(&mut *COVERED.lock().unwrap_or_else(PoisonError::into_inner));
+    covered.iter().for_each(|line| print_message(line));
 }
 
 /// Whether progress is shown.
@@ -216,13 +224,18 @@ pub(crate) fn print_error(error: &anyhow::Error) {
 
 /// An error with its causes and advice on one line.
 pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
-    let mut causes = Vec::new();
+    let mut causes = Vec::<String>::new();
     for cause in error.chain() {
+        let message = cause.to_string();
+        // Burn's error of a data set has the message of its cause.
+        if causes.last() == Some(&message) {
+            causes.pop();
+        }
         if let Some(error) = cause.downcast_ref::<DataError>() {
             causes.push(error.user_message());
             break;
         }
-        causes.push(cause.to_string());
+        causes.push(message);
     }
     let message = causes.join(": ");
     match advice(error) {

@@ -5,18 +5,18 @@ mod settings;
 
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use ipcgan::DeviceChoice;
 use ipcgan::train::{
-    Display, Interrupter, LineSink, RunFolder, Session, Stage, StagePlan, Summary, TENSORBOARD_FOLDER, TrainingConfig,
-    TrainingData, TrainingOutcome, human_duration, plan, show_above_dashboard, train,
+    Display, Interrupter, RunFolder, Session, Stage, StagePlan, Summary, TENSORBOARD_FOLDER, TrainingConfig,
+    TrainingData, TrainingOutcome, human_duration, plan, train,
 };
 use log::{info, warn};
 
 use crate::exit_reason::ExitReason;
-use crate::output::{NOTICES, print_line, print_path, shows_progress};
+use crate::output::{print_covered_messages, print_line, print_path, shows_progress};
 use crate::progress::Progress;
 use crate::{devices, interrupt};
 pub(crate) use request::{ProgressDisplay, TrainRequest};
@@ -42,13 +42,9 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     };
     let data = data(folder.as_deref(), &config)?;
     let device_memory = devices.iter().filter_map(DeviceChoice::memory).min();
-    let display = display(request);
-    let dashboard = matches!(display, Display::Dashboard);
-    let notices = Notices::new();
     let session = Session {
         devices,
-        display,
-        notices: if dashboard { notices.sink() } else { Arc::new(print_notice) },
+        display: display(request),
         // A dry run has nothing to save.
         interrupter: match request.dry_run {
             true => Interrupter::new(),
@@ -61,7 +57,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         return print_plan(&plan(&config, &request.stages, &data, &run, &session)?);
     }
     let outcome = train(&config, &request.stages, &data, &run, &session);
-    notices.flush();
+    print_covered_messages();
     Ok(print_results(outcome?, &run)?)
 }
 
@@ -137,37 +133,6 @@ fn display(request: &TrainRequest) -> Display {
     match terminal && request.progress_display == ProgressDisplay::DashboardIfPossible && shows_progress() {
         true => Display::Dashboard,
         false => Display::Lines(Arc::new(|line| info!("{line}"))),
-    }
-}
-
-/// Prints a notice of the training, at every verbosity.
-fn print_notice(line: &str) {
-    warn!(target: NOTICES, "{line}");
-}
-
-/// Notices while the dashboard owns the terminal: shown on top of it, and printed again when it is closed.
-struct Notices {
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Notices {
-    fn new() -> Self {
-        Self { lines: Arc::default() }
-    }
-
-    fn sink(&self) -> LineSink {
-        let lines = self.lines.clone();
-        Arc::new(move |line| {
-            if show_above_dashboard(line) {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.into());
-            } else {
-                print_notice(line);
-            }
-        })
-    }
-
-    fn flush(&self) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|line| print_notice(&line));
     }
 }
 

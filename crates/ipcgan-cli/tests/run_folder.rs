@@ -102,7 +102,7 @@ fn a_complete_run_with_missing_checkpoints_is_an_error() {
     fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
 
     let report = again();
-    assert!(report.contains("identity stage is complete, but no checkpoint of it is left"), "{report}");
+    assert!(report.contains("warning: the identity stage is complete, but no checkpoint of it is left"), "{report}");
 }
 
 #[test]
@@ -264,6 +264,10 @@ fn data_without_identities_are_reported_with_the_setting_that_helps() {
 
     assert!(report.contains("no face in this data has an identity label"), "{report}");
     assert!(report.contains("trunk_age_weight=100"), "{report}");
+
+    let quiet = [&identities_alone[..], &["--dry-run", "--quiet", "--run", "other"]].concat();
+    let report = ended(&mut small_run(folder.path(), &quiet), DONE);
+    assert!(!report.contains("no face in this data has an identity label"), "{report}");
 }
 
 #[test]

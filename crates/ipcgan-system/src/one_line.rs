@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt::Display;
 
-/// The message of `error`, followed by those of its causes, separated by colons.
+/// The message of `error`, followed by those of its causes, separated by colons; without those that are repeated, as by
+/// Burn's error of a data set, whose message is that of its cause.
 ///
 /// Only `error`'s own message can contain a line break, as part of a file name; the causes are
 /// [`without_line_breaks`].
@@ -11,8 +12,11 @@ pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text += ": ";
-        text += &without_line_breaks(error);
+        let message = without_line_breaks(error);
+        if !text.ends_with(&message) {
+            text += ": ";
+            text += &message;
+        }
         cause = error.source();
     }
     text
@@ -55,6 +59,29 @@ mod tests {
         let error = Failed(io::Error::other("the device is gone:\n  no answer\n"));
 
         assert_eq!(with_causes(&error), "it failed: the device is gone: no answer");
+    }
+
+    /// An error with the message of its cause.
+    #[derive(Debug)]
+    struct Repeated(Failed);
+
+    impl Display for Repeated {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(formatter)
+        }
+    }
+
+    impl Error for Repeated {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_message_that_repeats_its_cause_is_written_once() {
+        let error = Repeated(Failed(io::Error::other("the device is gone")));
+
+        assert_eq!(with_causes(&error), "it failed: the device is gone");
     }
 
     #[test]

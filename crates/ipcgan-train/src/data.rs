@@ -19,8 +19,9 @@ pub struct TrainingData {
     valid_faces: usize,
     /// Prepared folder; none for synthetic faces.
     folder: Option<PathBuf>,
-    /// Sizes of the two splits before the selection by stage.
-    all: [usize; 2],
+    /// Sizes of the splits before the selection by stage.
+    all_train: usize,
+    all_valid: usize,
 }
 
 impl TrainingData {
@@ -79,7 +80,6 @@ impl TrainingData {
     /// let session = Session {
     ///     devices: vec![Device::flex()],
     ///     display: Display::Lines(Arc::new(|_| ())),
-    ///     notices: Arc::new(|line| eprintln!("{line}")),
     ///     interrupter: Interrupter::new(),
     ///     resume: false,
     ///     device_memory: None,
@@ -130,8 +130,9 @@ impl TrainingData {
 
     fn split(faces: Arc<dyn FaceSet>, folder: Option<PathBuf>, config: &TrainingConfig) -> Result<Self, TrainingError> {
         let (train, valid) = by_identity(faces, config.seed, config.valid_fraction)?;
-        let all = [train.len(), valid.len()];
-        Ok(Self { train: Arc::new(train), valid: Arc::new(valid), valid_faces: config.valid_faces, folder, all })
+        let (all_train, all_valid) = (train.len(), valid.len());
+        let (train, valid) = (Arc::new(train), Arc::new(valid));
+        Ok(Self { train, valid, valid_faces: config.valid_faces, folder, all_train, all_valid })
     }
 
     /// Training faces.
@@ -146,12 +147,12 @@ impl TrainingData {
 
     /// Size of the training split, over all stages.
     pub(crate) fn all_train(&self) -> usize {
-        self.all[0]
+        self.all_train
     }
 
     /// Size of the validation split, over all stages.
     pub(crate) fn all_valid(&self) -> usize {
-        self.all[1]
+        self.all_valid
     }
 
     /// Prepared folder; none for synthetic faces.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::data::dataset::DatasetError;
 use ipcgan_data::{DataError, Split};
 use ipcgan_model::ModelError;
 
@@ -311,6 +312,12 @@ pub enum TrainingError {
         found: usize,
         /// Micro-batches of a step.
         expected: usize,
+    },
+    /// Batch norm cannot be recalibrated, because a training face cannot be read.
+    #[error("cannot recalibrate batch norm on the training faces")]
+    Recalibration {
+        /// The error of the face.
+        source: DatasetError,
     },
     /// The training loop stopped with an error.
     #[error("training stopped at step {step}: {reason}")]

@@ -123,7 +123,8 @@ impl GeneratorSource {
     /// Reports slow work to `notices`.
     ///
     /// # Errors
-    /// The file or checkpoint is damaged or no generator; or the run or its faces, which a checkpoint may need, are missing.
+    /// The file or checkpoint is damaged or no generator; or the run or its faces, which a checkpoint may need, are missing
+    /// or cannot be read.
     pub fn load(&self, device: &Device, notices: &LineSink) -> Result<Weights<Generator>, TrainingError> {
         match self {
             Self::File(path) => Ok(weights::load(path, device)?),

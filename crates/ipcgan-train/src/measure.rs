@@ -54,7 +54,7 @@ impl Measured {
 
 /// Measures a few steps, validation batches, a checkpoint and a sample grid. The weights do not affect the time.
 pub(crate) fn measure<M: StepModel>(context: &StageContext, parts: StageParts<M>) -> Result<Measured, TrainingError> {
-    let StageParts { model, optimizer, lr_scheduler, train, valid, observer, .. } = parts;
+    let StageParts { model, optimizer, lr_scheduler, train, valid, sample_grids, .. } = parts;
     let failed = |reason: String| TrainingError::Stopped { step: 0, reason };
     let mut learner = Learner::new(model, optimizer, lr_scheduler);
     learner.fork(context.device_group.main());
@@ -91,8 +91,8 @@ pub(crate) fn measure<M: StepModel>(context: &StageContext, parts: StageParts<M>
     record.checkpoint_into_bytes().map_err(|error| failed(error.to_string()))?;
     let checkpoint = RECORDS * start.elapsed().as_secs_f64();
     let start = Instant::now();
-    if let Some(observer) = observer {
-        observer.dry_run(&model);
+    if let Some(grids) = sample_grids {
+        grids.dry_run(&model);
     }
     let sample = start.elapsed().as_secs_f64();
     let memory = MemoryNeed { host, device };

@@ -145,8 +145,9 @@ impl MachineMemory {
         })
     }
 
-    /// Applies the limits of the control groups below `root`: in version 2 of the group that `group`
-    /// (`/proc/self/cgroup`) names and of its parents, in version 1 of the root, which in a container is its own group.
+    /// Applies the limits of the process's control groups, whose folders are below `root`. In version 2 these are the group
+    /// that `group`, the contents of `/proc/self/cgroup`, names, and its parents; in version 1 the root group, which in a
+    /// container is the container's own.
     fn within_groups(mut self, root: &Path, group: &str) -> Self {
         let own = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
         let version_2 = Path::new(own).ancestors().map(|group| root.join(group));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipcgan_kernels::release_freed_memory;
 use ipcgan_system::catch_device_panic;
 
-use crate::config::CommonSettings;
+use crate::config::LoopSettings;
 use crate::measure::Measured;
 use crate::memory::{Fit, MemoryNeed, MemoryShortage, fit, min_memory};
 use crate::session::Session;
@@ -75,7 +75,7 @@ fn stage_plan(context: &StageContext, done: usize) -> Result<StagePlan, Training
     if let Fit::TooLarge(shortage) = fit(context, min_memory(context)) {
         return Err(TrainingError::Memory(shortage));
     }
-    let settings = context.settings();
+    let settings = context.loop_settings();
     let remaining = RemainingSteps::of(&settings, done);
     let steps = remaining.pretraining + remaining.full;
     let (measured, mut estimated) = measured_or_estimated(&full_steps(context))?;
@@ -126,7 +126,7 @@ struct RemainingSteps {
 
 impl RemainingSteps {
     /// Those after `done` steps; the pretraining comes first.
-    fn of(settings: &CommonSettings, done: usize) -> Self {
+    fn of(settings: &LoopSettings, done: usize) -> Self {
         let steps = settings.steps.saturating_sub(done);
         let pretraining = settings.pretraining_steps.saturating_sub(done).min(steps);
         Self { pretraining, full: steps - pretraining }
@@ -151,7 +151,7 @@ pub(crate) fn estimated_memory(context: &StageContext) -> Result<MemoryNeed, Tra
 /// Measured cost of the stage, or extrapolated from smaller batches (true).
 fn measured_or_estimated(context: &StageContext) -> Result<(Measured, bool), TrainingError> {
     let largest = SMALL_BATCHES[0][1] * context.device_group.count();
-    let small = context.settings().batch_size <= largest && context.settings().gradient_accumulation == 1;
+    let small = context.loop_settings().batch_size <= largest && context.loop_settings().gradient_accumulation == 1;
     if small && surely_fits(context) {
         return Ok((measured(context)?, false));
     }
@@ -165,7 +165,7 @@ fn measured_or_estimated(context: &StageContext) -> Result<(Measured, bool), Tra
 }
 
 fn estimated(context: &StageContext) -> Result<Measured, TrainingError> {
-    let batch = context.settings().batch_size;
+    let batch = context.loop_settings().batch_size;
     let sizes = SMALL_BATCHES.map(|sizes| sizes.map(|faces| (faces * context.device_group.count()).min(batch)));
     let safe = sizes.iter().find(|[_, more]| surely_fits(&context.with_batches_of(*more)));
     let [few, more] = *safe.unwrap_or(&sizes[sizes.len() - 1]);
@@ -174,7 +174,7 @@ fn estimated(context: &StageContext) -> Result<Measured, TrainingError> {
     let _ = measured(few)?;
     let (small, large) = (measured(few)?, measured(more)?);
     let mut estimated = if few == more { large.1 } else { Measured::extrapolated(small, large, batch) };
-    estimated.step *= context.settings().gradient_accumulation as f64;
+    estimated.step *= context.loop_settings().gradient_accumulation as f64;
     let min = min_memory(context);
     let bounded = |estimate: f64, measured: f64, min: f64| estimate.clamp(min, measured + MAX_OVER_MIN * min);
     let MemoryNeed { host, device } = estimated.memory;
@@ -210,7 +210,7 @@ mod tests {
     fn the_pretraining_comes_before_the_full_steps() {
         let mut config = TrainingConfig::of(Preset::Tiny);
         (config.aging.steps, config.aging.pretraining_steps) = (10, 4);
-        let settings = Stage::Aging.definition().settings(&config);
+        let settings = Stage::Aging.definition().loop_settings(&config);
 
         let remaining = [0, 3, 7, 12].map(|done| RemainingSteps::of(&settings, done));
 

@@ -35,18 +35,14 @@ pub(crate) fn check<'a>(
         let state = check_stage(config, stage, run, &before, session.start_mode())?;
         before.push(stage);
         if state == StageState::Complete {
-            if let Some(notice) = lost_checkpoints_notice(config, stage, run) {
-                (session.notices)(&notice);
-            }
+            warn_of_lost_checkpoints(config, stage, run);
             continue;
         }
         let context = StageContext::planned(config, stage, data, run, session)?;
         if let StageState::Started(steps) = state {
             context.check_data(steps)?;
         }
-        if let Some(notice) = stage.definition().notice(config, &context.data) {
-            (session.notices)(&notice);
-        }
+        stage.definition().log_limitations(config, &context.data);
         unfinished.push(context);
     }
     if unfinished.is_empty() {
@@ -55,16 +51,15 @@ pub(crate) fn check<'a>(
     Ok(unfinished)
 }
 
-/// Notice that a complete stage has no checkpoint left, from which further steps would start.
-fn lost_checkpoints_notice(config: &TrainingConfig, stage: Stage, run: &RunFolder) -> Option<String> {
-    let checkpoints = Checkpoints::of(run, stage, config);
-    (!checkpoints.any()).then(|| {
-        format!(
-            "note: the {stage} stage is complete, but no checkpoint of it is left in {}; its weights are kept, and it cannot \
+/// Warns if a complete stage has no checkpoint left, from which further steps would start.
+fn warn_of_lost_checkpoints(config: &TrainingConfig, stage: Stage, run: &RunFolder) {
+    if !Checkpoints::of(run, stage, config).any() {
+        log::warn!(
+            "the {stage} stage is complete, but no checkpoint of it is left in {}; its weights are kept, and it cannot \
              learn more steps",
             run.checkpoints(stage).display()
-        )
-    })
+        );
+    }
 }
 
 /// Rejects changed settings of a run that is already complete.
@@ -92,11 +87,11 @@ fn changed_setting(path: &str, saved: &Value, now: &Value) -> Option<String> {
 /// Rejects stages that need more than the total memory, and warns about those that need more than the free memory.
 pub(crate) fn check_memory(stages: &[StageContext]) -> Result<(), TrainingError> {
     for context in stages {
-        let large = context.settings().batch_size > MEASURED_ABOVE * context.device_group.count();
+        let large = context.loop_settings().batch_size > MEASURED_ABOVE * context.device_group.count();
         let needed = if large { estimated_memory(context)? } else { min_memory(context) };
         match fit(context, needed) {
             Fit::Fits => (),
-            Fit::Tight(shortage) => (context.session.notices)(&format!("warning: {shortage}")),
+            Fit::Tight(shortage) => log::warn!("{shortage}"),
             Fit::TooLarge(shortage) => return Err(TrainingError::Memory(shortage)),
         }
     }

@@ -16,13 +16,13 @@ pub enum Display {
 }
 
 /// Environment of a training run: everything besides the configuration and the data.
+///
+/// Warnings and information go to the `log` crate, whatever the display.
 pub struct Session {
     /// Devices to train on: the first one holds the networks, and each processes a part of every batch.
     pub devices: Vec<Device>,
     /// How progress is displayed.
     pub display: Display,
-    /// Receives warnings and notes, whatever the display.
-    pub notices: LineSink,
     /// Stops the training with a checkpoint.
     pub interrupter: Interrupter,
     /// Whether to resume from the newest checkpoints.

@@ -48,7 +48,7 @@ pub fn train(
             return Ok(TrainingOutcome::Interrupted { stage, step });
         }
         if let Some((context, learned)) = run_stage(config, stage, data, run, session)? {
-            if !learned.is_complete(context.settings().steps) {
+            if !learned.is_complete(context.loop_settings().steps) {
                 return Ok(TrainingOutcome::Interrupted { stage, step: learned.steps });
             }
             context.summarise(learned)?;
@@ -58,8 +58,8 @@ pub fn train(
     Ok(TrainingOutcome::Completed(summaries))
 }
 
-/// Runs a stage. If a loss diverges and [`OnDivergence::LowerLearningRate`] is set, retries from the last checkpoint
-/// with half the learning rate. `None` if the stage is already complete.
+/// Runs a stage. If a loss diverges and [`OnDivergence::LowerLearningRate`] is set, retries from the last checkpoint,
+/// or from step 0 if there is none, with half the learning rate. `None` if the stage is already complete.
 fn run_stage<'a>(
     config: &TrainingConfig,
     stage: Stage,
@@ -73,13 +73,12 @@ fn run_stage<'a>(
     loop {
         let Some(context) = StageContext::new(&config, stage, data, run, session, mode)? else { return Ok(None) };
         match stage.definition().train(&context) {
-            Err(TrainingError::Diverged { metric, step, .. })
+            Err(TrainingError::Diverged { metric, step, checkpoint, .. })
                 if config.on_divergence == OnDivergence::LowerLearningRate && retries < MAX_RETRIES =>
             {
-                (session.notices)(&format!(
-                    "warning: {metric} diverged after step {step}; retrying from the last checkpoint with half the learning rate"
-                ));
-                stage.definition().settings_mut(&mut config).halve_learning_rates();
+                let from = checkpoint.map_or("step 0".into(), |path| path.display().to_string());
+                log::warn!("{metric} diverged after step {step}; retrying from {from} with half the learning rate");
+                stage.definition().editable_settings(&mut config).halve_learning_rates();
                 mode = StartMode::Resume;
                 retries += 1;
             }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use ipcgan_model::{DiscriminatorConfig, InvalidConfig};
 use serde_json::Value;
 
-use super::{AgingTraining, ClassifierTraining, CommonSettings, LossWeights, SettingFault, StageSettings};
+use super::{AgingTraining, ClassifierTraining, EditableSettings, LoopSettings, LossWeights, SettingFault};
 use crate::{TrainingConfig, TrainingError};
 
 /// Maximum number of faces that a stage may read: above this, 64-bit arithmetic on it would overflow.
@@ -15,7 +15,7 @@ const MAX_SYNTHETIC_BYTES: f64 = 16e9;
 /// Maximum of counts that take memory or time.
 const MAX_COUNT: usize = 1_000_000_000;
 
-/// A rule: the setting, whether it holds, and the expected value.
+/// A rule: the setting, whether it holds, and the expected value. The documentation of each setting states its range.
 type Rule = (String, bool, String);
 
 fn rule(setting: impl Into<String>, holds: bool, expected: impl Into<String>) -> Rule {
@@ -47,6 +47,17 @@ fn learning_rate(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value > 0.0 && value <= 1.0, "above 0 and at most 1")
 }
 
+/// A rule of the decay of a moving average in float32: 1 would never change the average, and Adam's bias correction would
+/// divide by zero.
+fn decay(setting: impl Into<String>, value: f64) -> Rule {
+    rule(setting, value >= 0.0 && (value as f32) < 1.0, "at least 0 and below 1 as a float32")
+}
+
+/// A rule that the warm-up ends before the stage of `steps` steps.
+fn warm_up(value: usize, steps: usize) -> Rule {
+    rule("warm_up", value == 0 || value < steps, format!("0 or below the number of steps ({steps})"))
+}
+
 impl TrainingConfig {
     /// Checks that all settings are in their valid ranges.
     ///
@@ -57,10 +68,10 @@ impl TrainingConfig {
         let rules = [
             self.run_rules(),
             self.data_rules(),
-            classifier_rules("identity", &self.identity),
-            classifier_rules("age", &self.age),
-            aging_rules(&self.aging),
-            weight_rules(&self.aging.weights),
+            in_group("identity", self.identity.rules()),
+            in_group("age", self.age.rules()),
+            in_group("aging", self.aging.rules()),
+            in_group("aging.weights", self.aging.weights.rules()),
         ];
         match rules.into_iter().flatten().find(|(_, holds, _)| !holds) {
             None => Ok(()),
@@ -122,62 +133,71 @@ impl TrainingConfig {
 }
 
 /// A rule that the faces that a stage reads can be counted.
-fn length(stage: &str, settings: CommonSettings) -> Rule {
+fn length(settings: LoopSettings) -> Rule {
     let items = settings.steps as f64 * settings.batch_size as f64 * settings.batches_per_step as f64;
-    rule(format!("{stage}.steps"), items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
+    rule("steps", items <= MAX_ITEMS, "lower, because so many faces cannot be counted")
 }
 
-fn classifier_rules(stage: &str, training: &ClassifierTraining) -> Vec<Rule> {
-    let name = |field: &str| format!("{stage}.{field}");
-    vec![
-        count(name("steps"), training.steps, MAX_COUNT),
-        count(name("batch_size"), training.batch_size, 1_000_000),
-        count(name("gradient_accumulation"), training.gradient_accumulation, 10_000),
-        learning_rate(name("learning_rate"), training.learning_rate),
-        non_negative(name("gradient_clip_norm"), training.gradient_clip_norm),
-        at_most(name("adversarial_epsilon"), training.adversarial_epsilon, 255.0),
-        rule(name("adversarial_start"), training.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
-        rule_of(name("augmentation"), training.augmentation.check()),
-        length(stage, training.common()),
-    ]
+/// The `rules` of the group of settings `group`.
+fn in_group(group: &str, rules: Vec<Rule>) -> Vec<Rule> {
+    rules.into_iter().map(|(name, holds, expected)| (format!("{group}.{name}"), holds, expected)).collect()
 }
 
-fn aging_rules(aging: &AgingTraining) -> Vec<Rule> {
-    vec![
-        count("aging.steps", aging.steps, MAX_COUNT),
-        rule("aging.pretraining_steps", aging.pretraining_steps <= aging.steps, "at most aging.steps"),
-        rule(
-            "aging.pretraining_steps",
-            aging.pretraining_steps == 0 || aging.weights.prototype > 0.0,
-            "0 without aging.weights.prototype, the loss of the pretraining",
-        ),
-        rule_of("aging.prototype", aging.prototype.check()),
-        count("aging.batch_size", aging.batch_size, 1_000_000),
-        count("aging.gradient_accumulation", aging.gradient_accumulation, 10_000),
-        count("aging.discriminator_updates", aging.discriminator_updates, 1000),
-        count("aging.generator_updates", aging.generator_updates, 1000),
-        learning_rate("aging.generator_learning_rate", aging.generator_learning_rate),
-        learning_rate("aging.discriminator_learning_rate", aging.discriminator_learning_rate),
-        non_negative("aging.gradient_clip_norm", aging.gradient_clip_norm),
-        rule("aging.adam_beta_2", (0.0..1.0).contains(&aging.adam_beta_2), "at least 0 and below 1"),
-        count("aging.window_shifts", aging.window_shifts, 16),
-        rule("aging.ema_decay", (0.0..1.0).contains(&aging.ema_decay), "at least 0 and below 1"),
-        rule("aging.recalibration_batches", aging.recalibration_batches <= 1_000_000, "at most 1000000"),
-        count("aging.sample_every", aging.sample_every, usize::MAX),
-        rule_of("aging.differentiable_augmentation", aging.differentiable_augmentation.check()),
-        length("aging", aging.common()),
-    ]
+impl ClassifierTraining {
+    fn rules(&self) -> Vec<Rule> {
+        vec![
+            count("steps", self.steps, MAX_COUNT),
+            count("batch_size", self.batch_size, 1_000_000),
+            count("gradient_accumulation", self.gradient_accumulation, 10_000),
+            learning_rate("learning_rate", self.learning_rate),
+            warm_up(self.warm_up, self.steps),
+            non_negative("gradient_clip_norm", self.gradient_clip_norm),
+            at_most("adversarial_epsilon", self.adversarial_epsilon, 255.0),
+            rule("adversarial_start", self.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
+            rule_of("augmentation", self.augmentation.check()),
+            length(self.loop_settings()),
+        ]
+    }
 }
 
-/// Rules of all loss weights.
-fn weight_rules(weights: &LossWeights) -> Vec<Rule> {
-    let weights = serde_json::to_value(weights).expect("plain data turn into JSON");
-    let weights = weights.as_object().expect("a struct is a JSON object");
-    // JSON has no number for an infinite weight.
-    let of = |(name, weight): (&String, &Value)| {
-        non_negative(format!("aging.weights.{name}"), weight.as_f64().unwrap_or(f64::NAN))
-    };
-    weights.iter().map(of).collect()
+impl AgingTraining {
+    fn rules(&self) -> Vec<Rule> {
+        vec![
+            count("steps", self.steps, MAX_COUNT),
+            rule("pretraining_steps", self.pretraining_steps <= self.steps, "at most aging.steps"),
+            rule(
+                "pretraining_steps",
+                self.pretraining_steps == 0 || self.weights.prototype > 0.0,
+                "0 without aging.weights.prototype, the loss of the pretraining",
+            ),
+            rule_of("prototype", self.prototype.check()),
+            count("batch_size", self.batch_size, 1_000_000),
+            count("gradient_accumulation", self.gradient_accumulation, 10_000),
+            count("discriminator_updates", self.discriminator_updates, 1000),
+            count("generator_updates", self.generator_updates, 1000),
+            learning_rate("generator_learning_rate", self.generator_learning_rate),
+            learning_rate("discriminator_learning_rate", self.discriminator_learning_rate),
+            non_negative("gradient_clip_norm", self.gradient_clip_norm),
+            decay("adam_beta_2", self.adam_beta_2),
+            warm_up(self.warm_up, self.steps),
+            count("window_shifts", self.window_shifts, 16),
+            decay("ema_decay", self.ema_decay),
+            rule("recalibration_batches", self.recalibration_batches <= 1_000_000, "at most 1000000"),
+            count("sample_every", self.sample_every, usize::MAX),
+            rule_of("differentiable_augmentation", self.differentiable_augmentation.check()),
+            length(self.loop_settings()),
+        ]
+    }
+}
+
+impl LossWeights {
+    fn rules(&self) -> Vec<Rule> {
+        let weights = serde_json::to_value(self).expect("plain data turn into JSON");
+        let weights = weights.as_object().expect("a struct is a JSON object");
+        // JSON has no number for an infinite weight.
+        let of = |(name, weight): (&String, &Value)| non_negative(name, weight.as_f64().unwrap_or(f64::NAN));
+        weights.iter().map(of).collect()
+    }
 }
 
 #[cfg(test)]
@@ -219,13 +239,34 @@ mod tests {
         }
     }
 
+    /// The error of the `tiny` preset with `setting`.
+    fn refused(setting: &str) -> String {
+        TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_decay_that_float32_rounds_to_one_is_refused() {
+        for name in ["aging.adam_beta_2", "aging.ema_decay"] {
+            assert!(
+                refused(&format!("{name}=0.99999999")).contains(&format!("`{name}`: must be at least 0 and below 1"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_warm_up_that_never_reaches_the_peak_learning_rate_is_refused() {
+        for stage in ["identity", "age", "aging"] {
+            let settings = [format!("{stage}.steps=5"), format!("{stage}.warm_up=5")];
+            let error = TrainingConfig::of(Preset::Tiny).with_settings(&settings).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("`{stage}.warm_up`: must be 0 or below the number of steps (5)")),
+                "{error}"
+            );
+        }
+    }
+
     #[test]
     fn network_sizes_that_could_not_be_loaded_are_refused() {
-        let refused = |setting: &str| {
-            let error = TrainingConfig::of(Preset::Tiny).with_settings(&[setting.into()]).unwrap_err();
-            error.to_string()
-        };
-
         assert!(refused("alexnet.width=160").contains("between 1 and 128"));
         assert!(refused("generator.width=600").contains("between 1 and 512"));
         assert!(refused("alexnet.hidden=0").contains("`alexnet.hidden`: is 0 and must be between 1 and 8192"));

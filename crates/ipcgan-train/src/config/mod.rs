@@ -13,5 +13,5 @@ pub use fault::{ConfigFault, SettingFault, SettingsFileFault};
 pub use preset::Preset;
 pub use settings_file::SettingsFile;
 pub use stages::{AgingTraining, ClassifierTraining, IdentityLoss, LossWeights, SelectionMetric};
-pub(crate) use stages::{CommonSettings, StageSettings};
+pub(crate) use stages::{EditableSettings, LoopSettings};
 pub use training::{OnDivergence, TrainingConfig};

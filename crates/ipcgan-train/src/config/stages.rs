@@ -10,24 +10,24 @@ use crate::config::schedule::Schedule;
 /// Training of a classifier: the identity network or the age classifier.
 #[derive(Config, Debug)]
 pub struct ClassifierTraining {
-    /// Number of updates.
+    /// Number of updates, 1 to 1,000,000,000.
     pub steps: usize,
-    /// Batch size. Default: 32.
+    /// Batch size, 1 to 1,000,000. Default: 32.
     #[config(default = 32)]
     pub batch_size: usize,
-    /// Gradient accumulation: batches whose gradients are averaged for one update. Default: 1.
+    /// Gradient accumulation: batches whose gradients are averaged for one update, 1 to 10,000. Default: 1.
     #[config(default = 1)]
     pub gradient_accumulation: usize,
-    /// Peak learning rate of Adam. Default: 0.0005.
+    /// Peak learning rate of Adam, above 0 and at most 1. Default: 0.0005.
     #[config(default = 5e-4)]
     pub learning_rate: f64,
     /// Learning-rate schedule after the warm-up. Default: cosine decay to zero.
     #[config(default = "Schedule::Cosine")]
     pub schedule: Schedule,
-    /// Learning-rate warm-up: steps in which the rate rises linearly from zero. Default: 0.
+    /// Learning-rate warm-up: steps in which the rate rises linearly from zero, fewer than those of the stage. Default: 0.
     #[config(default = 0)]
     pub warm_up: usize,
-    /// Gradient clipping: maximum global norm of the gradients; 0 disables it. Default: 0.
+    /// Gradient clipping: maximum global norm of the gradients, 0 or above; 0 disables it. Default: 0.
     #[config(default = 0.0)]
     pub gradient_clip_norm: f64,
     /// Early stopping: validations without improvement after which the stage ends with the weights of the best one; 0
@@ -36,14 +36,14 @@ pub struct ClassifierTraining {
     pub patience: usize,
     /// Adversarial training (fast gradient method, FGSM with an L2 norm): distance by which each face is moved along
     /// the gradient of its loss before the classifier learns from it, in levels of 255 (root mean square over the
-    /// face); 0 disables it, as published. Default: 0.
+    /// face), 0 to 255; 0 disables it, as published. Default: 0.
     ///
     /// A generator exploits patterns, tints and shadows that a classifier takes for age. A classifier trained on
     /// adversarial examples is robust against them, so the generator has to make larger changes that look like age.
     #[config(default = 0.0)]
     pub adversarial_epsilon: f64,
-    /// Steps on clean faces before adversarial training begins: most networks do not start to learn from strong
-    /// adversarial examples. Default: 0.
+    /// Steps on clean faces before adversarial training begins, 0 to 1,000,000,000: most networks do not start to learn
+    /// from strong adversarial examples. Default: 0.
     #[config(default = 0)]
     pub adversarial_start: usize,
     /// Data augmentation.
@@ -78,48 +78,50 @@ pub enum IdentityLoss {
 /// Training of the GAN: generator and discriminator.
 #[derive(Config, Debug)]
 pub struct AgingTraining {
-    /// Number of steps; each step updates both networks.
+    /// Number of steps, 1 to 1,000,000,000; each step updates both networks.
     pub steps: usize,
-    /// Pretraining of the generator: first steps that minimize the prototype loss alone, without discriminator and AlexNet,
-    /// at 1.8 times as many faces per second. Needs `weights.prototype`. Default: 0.
+    /// Pretraining of the generator: first steps, 0 to `steps`, that minimize the prototype loss alone, without
+    /// discriminator and AlexNet, at 1.8 times as many faces per second. Needs `weights.prototype`. Default: 0.
     #[config(default = 0)]
     pub pretraining_steps: usize,
-    /// Batch size. Default: 8.
+    /// Batch size, 1 to 1,000,000. Default: 8.
     #[config(default = 8)]
     pub batch_size: usize,
-    /// Gradient accumulation: batches whose gradients are averaged for one update. Default: 1.
+    /// Gradient accumulation: batches whose gradients are averaged for one update, 1 to 10,000. Default: 1.
     #[config(default = 1)]
     pub gradient_accumulation: usize,
-    /// Discriminator updates per step, each on its own batch. Default: 1.
+    /// Discriminator updates per step, each on its own batch, 1 to 1000. Default: 1.
     #[config(default = 1)]
     pub discriminator_updates: usize,
-    /// Generator updates per step, each on its own batch. Default: 1.
+    /// Generator updates per step, each on its own batch, 1 to 1000. Default: 1.
     #[config(default = 1)]
     pub generator_updates: usize,
-    /// Peak learning rate of the generator's Adam. Default: 0.001, as in the official code.
+    /// Peak learning rate of the generator's Adam, above 0 and at most 1. Default: 0.001, as in the official code.
     #[config(default = 1e-3)]
     pub generator_learning_rate: f64,
-    /// Peak learning rate of the discriminator's Adam. Default: 0.001, as in the official code.
+    /// Peak learning rate of the discriminator's Adam, above 0 and at most 1. Default: 0.001, as in the official code.
     #[config(default = 1e-3)]
     pub discriminator_learning_rate: f64,
-    /// Adam beta 2 of both networks. Default: 0.999, as in the official code.
+    /// Adam beta 2 of both networks, at least 0 and below 1. Default: 0.999, as in the official code.
     #[config(default = 0.999)]
     pub adam_beta_2: f64,
     /// Learning-rate schedule of both networks after the warm-up. Default: constant.
     #[config(default = "Schedule::Constant")]
     pub schedule: Schedule,
-    /// Learning-rate warm-up: steps in which both rates rise linearly from zero. Default: 0.
+    /// Learning-rate warm-up: steps in which both rates rise linearly from zero, fewer than those of the stage.
+    /// Default: 0.
     #[config(default = 0)]
     pub warm_up: usize,
-    /// Gradient clipping: maximum global norm of the gradients of one network; 0 disables it. Default: 0.
+    /// Gradient clipping: maximum global norm of the gradients of one network, 0 or above; 0 disables it. Default: 0.
     #[config(default = 0.0)]
     pub gradient_clip_norm: f64,
     /// Decay of the exponential moving average (EMA) of the generator's weights, which is used for validation, sample
-    /// grids and the saved weights; 0 disables it. Default: 0.
+    /// grids and the saved weights, at least 0 and below 1; 0 disables it. It is warmed up: at most `(1 + n) / (10 + n)`
+    /// at update number `n` of the generator. Default: 0.
     #[config(default = 0.0)]
     pub ema_decay: f64,
-    /// Batch-norm recalibration: batches from which the generator's running statistics are re-estimated before its
-    /// weights are saved; 0 keeps those of training. Default: 0.
+    /// Batch-norm recalibration: batches, 0 to 1,000,000, from which the generator's running statistics are re-estimated
+    /// before its weights are saved; 0 keeps those of training. Default: 0.
     #[config(default = 0)]
     pub recalibration_batches: usize,
     /// Metric that selects the best checkpoint, on held-out faces. Default: realism and age.
@@ -128,7 +130,7 @@ pub struct AgingTraining {
     /// Loss weights.
     #[config(default = "LossWeights::new()")]
     pub weights: LossWeights,
-    /// Strength of the prototypes: shape, colour, detail. Default: 0.7, 4.5, 5.
+    /// Strength of the prototypes: shape, colour, detail, each 0 to 10. Default: 0.7, 4.5, 5.
     #[config(default = "PrototypeStrength::new()")]
     pub prototype: PrototypeStrength,
     /// Form of the identity loss. Default: as published.
@@ -138,8 +140,8 @@ pub struct AgingTraining {
     /// and reward patterns at fixed pixels. Default: none, as published.
     #[config(default = "DifferentiableAugmentation::new()")]
     pub differentiable_augmentation: DifferentiableAugmentation,
-    /// Number of one-pixel shifts, in each direction, of AlexNet's input window, which cycles through them, one per
-    /// generator update; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a
+    /// Number of one-pixel shifts, 1 to 16, in each direction, of AlexNet's input window, which cycles through them, one
+    /// per generator update; 1 always uses the whole face, as published. AlexNet's first layer has stride 4, so with a
     /// fixed window the generator learns to reproduce its grid. Default: 1.
     #[config(default = 1)]
     pub window_shifts: usize,
@@ -155,13 +157,20 @@ pub struct AgingTraining {
     /// Default: no.
     #[config(default = false)]
     pub capture: bool,
-    /// Steps between sample grids. Default: 100.
+    /// Steps between sample grids, at least 1. Default: 100.
     #[config(default = 100)]
     pub sample_every: usize,
 }
 
+impl AgingTraining {
+    /// Whether there is an exponential moving average (EMA) of the generator's weights.
+    pub(crate) fn has_ema(&self) -> bool {
+        self.ema_decay > 0.0
+    }
+}
+
 /// Weights of the losses of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds
-/// a reconstruction loss and a prototype loss).
+/// a reconstruction loss and a prototype loss), each 0 or above.
 #[derive(Config, Debug)]
 pub struct LossWeights {
     /// Weight `λ1` of the adversarial loss, of generator and discriminator. Default: 75, as in the official code.
@@ -187,9 +196,9 @@ pub struct LossWeights {
     pub mismatched: f64,
 }
 
-/// The settings of a stage that the training loop reads.
+/// What the training loop reads of the settings of a stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct CommonSettings {
+pub(crate) struct LoopSettings {
     pub(crate) steps: usize,
     /// First steps that are pretraining, which costs less.
     pub(crate) pretraining_steps: usize,
@@ -207,12 +216,12 @@ pub(crate) struct CommonSettings {
     pub(crate) sample_every: Option<usize>,
 }
 
-/// The settings of a stage, as the training loop reads and changes them.
+/// The settings of a stage. The training loop reads [`LoopSettings`] of them; a retry and a dry run change some.
 ///
-/// Each type of settings stores them at its own paths, so that `config.json` stays as it is.
-pub(crate) trait StageSettings {
+/// A trait, because a classifier and the GAN have different settings, such as one learning rate or two.
+pub(crate) trait EditableSettings {
     /// What the training loop reads.
-    fn common(&self) -> CommonSettings;
+    fn loop_settings(&self) -> LoopSettings;
 
     /// Halves all learning rates.
     fn halve_learning_rates(&mut self);
@@ -221,12 +230,12 @@ pub(crate) trait StageSettings {
     fn set_batches(&mut self, faces: usize);
 
     /// Sets the number of pretraining steps, if the stage has any.
-    fn set_pretraining_steps(&mut self, steps: usize);
+    fn set_pretraining_steps(&mut self, _steps: usize) {}
 }
 
-impl StageSettings for ClassifierTraining {
-    fn common(&self) -> CommonSettings {
-        CommonSettings {
+impl EditableSettings for ClassifierTraining {
+    fn loop_settings(&self) -> LoopSettings {
+        LoopSettings {
             steps: self.steps,
             pretraining_steps: 0,
             batch_size: self.batch_size,
@@ -245,13 +254,11 @@ impl StageSettings for ClassifierTraining {
     fn set_batches(&mut self, faces: usize) {
         (self.batch_size, self.gradient_accumulation) = (faces, 1);
     }
-
-    fn set_pretraining_steps(&mut self, _steps: usize) {}
 }
 
-impl StageSettings for AgingTraining {
-    fn common(&self) -> CommonSettings {
-        CommonSettings {
+impl EditableSettings for AgingTraining {
+    fn loop_settings(&self) -> LoopSettings {
+        LoopSettings {
             steps: self.steps,
             pretraining_steps: self.pretraining_steps,
             batch_size: self.batch_size,

@@ -14,7 +14,7 @@ use super::stages::{AgingTraining, ClassifierTraining};
 pub enum OnDivergence {
     /// Stop the run and report the last good checkpoint.
     Stop,
-    /// Return to the last checkpoint and continue with half the learning rate, at most three times.
+    /// Return to the last checkpoint, or to step 0, and continue with half the learning rate, at most three times.
     LowerLearningRate,
 }
 
@@ -43,22 +43,23 @@ pub struct TrainingConfig {
     /// Random seed of weight initialization, split and data order. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
-    /// Fraction of identities held out for validation, where the data set has no split of its own. Default: 0.1.
+    /// Fraction of identities held out for validation, above 0 and below 1, where the data set has no split of its own.
+    /// Default: 0.1.
     #[config(default = 0.1)]
     pub valid_fraction: f64,
-    /// Maximum number of faces in a validation. Default: 400.
+    /// Maximum number of faces in a validation, at least 1. Default: 400.
     #[config(default = 400)]
     pub valid_faces: usize,
-    /// Number of validations per stage, evenly spaced; the last one is at the end. Default: 4.
+    /// Number of validations per stage, 1 to 100,000, evenly spaced; the last one is at the end. Default: 4.
     #[config(default = 4)]
     pub validations: usize,
-    /// Steps between checkpoints. Default: 200.
+    /// Steps between checkpoints, at least 1. Default: 200.
     #[config(default = 200)]
     pub checkpoint_every: usize,
-    /// Maximum minutes between checkpoints. Default: 1.
+    /// Maximum minutes between checkpoints, above 0 and at most 1,000,000. Default: 1.
     #[config(default = 1.0)]
     pub checkpoint_minutes: f64,
-    /// Number of newest checkpoints to keep per stage, in addition to the best one. Default: 2.
+    /// Number of newest checkpoints to keep per stage, at least 1, in addition to the best one. Default: 2.
     #[config(default = 2)]
     pub checkpoints_kept: usize,
     /// Reaction to a diverging loss. Default: stop.
@@ -68,8 +69,8 @@ pub struct TrainingConfig {
     /// Default: float32.
     #[config(default = "Precision::Float32")]
     pub precision: Precision,
-    /// Weight of the age loss in the identity stage (multi-task training of the trunk); 0 trains on identities alone,
-    /// as published. Default: 0.
+    /// Weight of the age loss in the identity stage (multi-task training of the trunk), 0 or above; 0 trains on
+    /// identities alone, as published. Default: 0.
     #[config(default = 0.0)]
     pub trunk_age_weight: f64,
     /// Steps between TensorBoard histograms of the weights; 0 disables them. Default: 0.

@@ -80,7 +80,7 @@ impl AgeRegression {
         ((row - &self.mean).component_div(&self.deviation) * &self.weights).x + self.mean_age
     }
 
-    /// Ages of faces that should be of each group: `embeddings` holds those of each.
+    /// Ages of faces that should be of each group, from `embeddings`, a list of faces for each group.
     pub(super) fn ages(&self, embeddings: &[Vec<&[f32]>], groups: &AgeGroups) -> RegressedAges {
         let years: Vec<Vec<f64>> =
             embeddings.iter().map(|faces| faces.iter().map(|embedding| self.years(embedding)).collect()).collect();

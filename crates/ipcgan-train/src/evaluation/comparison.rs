@@ -11,25 +11,30 @@ use super::statistics::{Interval, distance, threshold};
 use super::subject::{RealFace, age};
 use super::verdict::verdict;
 
-/// Metrics of `real` faces and of the faces that each of `ways` aged: the generator, the unchanged sources, and other
-/// baselines, with their names.
+/// Positions of the generator and of the baseline of unchanged sources among the compared methods; other baselines follow.
+pub(super) const GENERATOR: usize = 0;
+pub(super) const UNCHANGED: usize = 1;
+
+/// Metrics of `real` faces and of the `aged_faces` of each method, with its name: those at [`GENERATOR`], [`UNCHANGED`]
+/// and after them.
 pub(super) fn comparison(
     real: &[RealFace],
-    ways: &[(&str, AgedFaces)],
+    aged_faces: &[(&str, AgedFaces)],
     groups: &AgeGroups,
     regression: Option<&AgeRegression>,
 ) -> Comparison {
     let reference = reference(real, groups, regression);
-    let methods = ways.iter().map(|(name, aged)| method_metrics(name, real, aged, &reference, groups, regression));
-    let mut methods: Vec<_> = methods.collect();
+    let metrics = aged_faces.iter();
+    let metrics = metrics.map(|(name, aged)| method_metrics(name, real, aged, &reference, groups, regression));
+    let mut methods: Vec<_> = metrics.collect();
     relate_to_unchanged(&mut methods);
-    let verdict = verdict(&methods[0], &reference);
+    let verdict = verdict(&methods[GENERATOR], &reference);
     Comparison { verdict, faces: real.len(), real: reference, methods }
 }
 
-/// Divides kernel distances by those of the unchanged sources, the second of `methods`.
+/// Divides the kernel distances of `methods` by the kernel distance of the unchanged sources.
 fn relate_to_unchanged(methods: &mut [Method]) {
-    let unchanged = methods[1].realism.clone();
+    let unchanged = methods[UNCHANGED].realism.clone();
     let relate = |sample: &mut TwoSample, unchanged: TwoSample| {
         let distance = Some(unchanged.kernel_distance).filter(|distance| *distance > 0.0);
         sample.relative_to_unchanged = distance.map(|distance| sample.kernel_distance / distance);

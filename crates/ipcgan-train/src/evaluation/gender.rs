@@ -9,11 +9,11 @@ use super::method::AgedFaces;
 use super::metrics::GenderMetrics;
 use super::subject::RealFace;
 
-/// Metrics of women and of men: of `real` faces, and of what each of `ways` makes of them. Empty unless there are faces
-/// of both genders.
+/// Metrics of women and of men: of `real` faces, and of the `aged_faces` of each method. Empty unless there are faces of
+/// both genders.
 pub(super) fn by_gender(
     real: &[RealFace],
-    ways: &[(&str, AgedFaces)],
+    aged_faces: &[(&str, AgedFaces)],
     groups: &AgeGroups,
     regression: Option<&AgeRegression>,
 ) -> Vec<GenderMetrics> {
@@ -21,10 +21,10 @@ pub(super) fn by_gender(
         let of_gender = |index: &usize| real[*index].gender == Some(gender);
         let indices: Vec<usize> = (0..real.len()).filter(of_gender).collect();
         let faces: Vec<RealFace> = indices.iter().map(|index| real[*index].clone()).collect();
-        let ways: Vec<_> = ways.iter().map(|(name, aged)| (*name, aged.subset(&indices))).collect();
+        let aged: Vec<_> = aged_faces.iter().map(|(name, aged)| (*name, aged.subset(&indices))).collect();
         (!faces.is_empty()).then(|| GenderMetrics {
             gender: gender.to_string(),
-            comparison: comparison(&faces, &ways, groups, regression),
+            comparison: comparison(&faces, &aged, groups, regression),
         })
     };
     let both: Option<Vec<_>> = [Gender::Female, Gender::Male].into_iter().map(metrics).collect();
@@ -35,6 +35,7 @@ pub(super) fn by_gender(
 mod tests {
     use image::RgbImage;
 
+    use super::super::comparison::{GENERATOR, UNCHANGED};
     use super::super::judges::FaceEstimate;
     use super::super::statistics::Interval;
     use super::*;
@@ -61,12 +62,12 @@ mod tests {
     fn metrics_of_women_and_men_are_those_of_their_own_faces() {
         let groups = AgeGroups::new(vec![11, 41]).unwrap();
         let faces = [real(Gender::Female, 0, 20.0), real(Gender::Male, 0, 30.0), real(Gender::Female, 1, 60.0)];
-        let ways = [
+        let aged_faces = [
             ("generator", aged(&[[18.0, 50.0], [30.0, 32.0], [22.0, 70.0]])),
             ("unchanged source", aged(&[[20.0, 20.0], [30.0, 30.0], [60.0, 60.0]])),
         ];
 
-        let metrics = by_gender(&faces, &ways, &groups, None);
+        let metrics = by_gender(&faces, &aged_faces, &groups, None);
 
         let years = |years: &[Option<Interval>]| -> Vec<Option<f64>> {
             years.iter().map(|years| years.as_ref().map(|years| years.value)).collect()
@@ -74,11 +75,11 @@ mod tests {
         let [women, men] = [&metrics[0], &metrics[1]].map(|metrics| &metrics.comparison);
         assert_eq!([women.faces, men.faces], [2, 1]);
         assert_eq!(years(&women.real.years), [Some(20.0), Some(60.0)]);
-        assert_eq!(years(&women.methods[0].years), [Some(20.0), Some(60.0)]);
+        assert_eq!(years(&women.methods[GENERATOR].years), [Some(20.0), Some(60.0)]);
         assert_eq!(years(&men.real.years), [Some(30.0), None]);
-        assert_eq!(years(&men.methods[1].years), [Some(30.0), Some(30.0)]);
-        assert_eq!(men.methods[0].accuracy.as_ref().unwrap().value, 0.5);
+        assert_eq!(years(&men.methods[UNCHANGED].years), [Some(30.0), Some(30.0)]);
+        assert_eq!(men.methods[GENERATOR].accuracy.as_ref().unwrap().value, 0.5);
         let women = [faces[0].clone(), faces[2].clone()];
-        assert!(by_gender(&women, &ways, &groups, None).is_empty(), "there are no men");
+        assert!(by_gender(&women, &aged_faces, &groups, None).is_empty(), "there are no men");
     }
 }

@@ -1,4 +1,4 @@
-//! Evaluation networks: a face recogniser and an age estimator by others.
+//! Evaluation networks: a face recogniser and an age estimator that others trained.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -146,7 +146,8 @@ impl MethodFaces<'_> {
         Interval::of(&self.real.iter().zip(&self.aged.images).map(own).collect::<Vec<_>>())
     }
 
-    /// The two halves of the reference row, one of them aged: as many faces, and no identity in both.
+    /// One half of the faces, aged to the next group, compared with the other half unchanged. They are the halves of
+    /// [`RealFaces::distribution`], so that both distances are between as many faces, without a common identity.
     fn distribution(&self) -> Distribution {
         let half = |half| self.real.iter().zip(&self.aged.estimates).filter(move |(face, _)| face.is_of_half(half));
         let next = |(face, estimates): (&RealFace, &Vec<FaceEstimate>)| {

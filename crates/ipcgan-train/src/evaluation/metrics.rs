@@ -41,7 +41,7 @@ pub struct Comparison {
 pub struct GenderMetrics {
     /// `female` or `male`.
     pub gender: String,
-    /// Metrics of its faces, compared with real faces of the same gender.
+    /// Metrics of the faces of this gender, compared with real faces of the same gender.
     #[serde(flatten)]
     pub comparison: Comparison,
 }
@@ -70,7 +70,7 @@ pub struct RealFaces {
 }
 
 /// Ages by the second age estimator: ridge regression on the recogniser's embeddings, fitted to faces of the training
-/// split. It moves all ages towards their mean, those of real faces alike.
+/// split. Its penalty shrinks all ages, of aged and of real faces, towards their mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegressedAges {
     /// Age of the faces of each group (aged faces: of each target group), in years.
@@ -215,7 +215,7 @@ pub enum Quality {
 pub struct Verdict {
     /// Quality.
     pub quality: Quality,
-    /// Deciding metrics with the values of good weights, the worst first.
+    /// Deciding metrics with the values of good weights, in a fixed order: identity, realism, ages.
     pub reasons: Vec<String>,
     /// Undefined metrics, with reasons.
     pub not_defined: Vec<String>,

@@ -35,7 +35,7 @@ use ipcgan_model::AgeGroups;
 use crate::TrainingError;
 use crate::samples::at_every_age;
 use age_regression::AgeRegression;
-use comparison::comparison;
+use comparison::{GENERATOR, comparison};
 use gender::by_gender;
 use method::AgedFaces;
 pub use subject::EvaluatedGenerator;
@@ -109,17 +109,17 @@ pub fn evaluate(
         let perceptual = judges.perceptual_distances(&sources, &own);
         AgedFaces { images: images.into_iter().map(Arc::from).collect(), estimates, back, perceptual }
     };
-    let ways = [
+    let aged_faces = [
         ("generator", with_estimates(ours, Some(back), real.len())),
         ("unchanged source", unchanged),
         ("mean difference x 2.5", with_estimates(mean_difference, None, 2 * real.len())),
     ];
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
     let regression = regression.as_ref();
-    let all = comparison(&real, &ways, subject.groups, regression);
-    let genders = by_gender(&real, &ways, subject.groups, regression);
+    let all = comparison(&real, &aged_faces, subject.groups, regression);
+    let genders = by_gender(&real, &aged_faces, subject.groups, regression);
     let metrics = Metrics { groups: subject.groups.names(), all, genders, teachers };
-    let examples = examples(&ways[0].1, subject.groups);
+    let examples = examples(&aged_faces[GENERATOR].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })
 }
 

@@ -1,5 +1,7 @@
 //! Overall verdict on a generator, in one sentence.
 
+use std::ops::RangeInclusive;
+
 use super::metrics::{Method, Quality, RealFaces, Realism, TwoSample, Verdict};
 use super::statistics::Interval;
 
@@ -8,14 +10,13 @@ const MAX_AGE_ERROR: f64 = 4.0;
 /// Minimum value of good weights relative to that of real faces (accuracy in the target group, rise of the estimated
 /// age).
 const MIN_RATIO_TO_REAL: f64 = 0.8;
-/// Minimum verification rates, at a false accept rate of 1%, of good weights, and of weights that keep the identity
-/// at all.
-const MIN_VERIFICATION_RATES: [f64; 2] = [0.9, 0.5];
+/// Minimum verification rate at a false accept rate of 1%; usable weights keep the identity at all.
+const MIN_VERIFICATION_RATE: Limits<f64> = Limits { good: 0.9, usable: 0.5 };
 /// Distance threshold of dlib's recogniser, as recommended by its authors; used if there are too few pairs to compute
 /// one.
 const MAX_SAME_PERSON_DISTANCE: f64 = 0.6;
-/// Ranges of the Laplacian variance ratio of good weights, and of weights that are usable.
-const LAPLACIAN_RATIOS: [[f64; 2]; 2] = [[0.5, 2.0], [0.2, 5.0]];
+/// Range of the Laplacian variance ratio.
+const LAPLACIAN_VARIANCE_RATIO: Limits<RangeInclusive<f64>> = Limits { good: 0.5..=2.0, usable: 0.2..=5.0 };
 /// Maximum accuracy of the classifier two-sample test for good weights.
 const MAX_TWO_SAMPLE_ACCURACY: f64 = 0.75;
 /// Maximum kernel distance of good weights relative to that of the unchanged sources.
@@ -24,7 +25,13 @@ const MAX_RELATIVE_KERNEL_DISTANCE: f64 = 0.5;
 /// estimator cannot judge ages.
 const MIN_RISE_OF_REAL: f64 = 5.0;
 
-/// The two age estimators.
+/// Limits of a metric of good weights, and of weights that are usable at all.
+struct Limits<T> {
+    good: T,
+    usable: T,
+}
+
+/// Ends of the phrase "the age", which say by which estimator it is.
 const BY_FIRST: &str = " by the first estimator";
 const BY_SECOND: &str = " by the second estimator";
 
@@ -40,7 +47,7 @@ enum NotDefined {
     #[error("the identity, without faces")]
     Identity,
     #[error("the Laplacian variance ratio, without faces")]
-    LaplacianRatio,
+    LaplacianVarianceRatio,
     #[error("the classifier two-sample test, because the first and last group need ten faces each")]
     TwoSampleAccuracy,
     #[error(
@@ -71,7 +78,7 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
     let mut judgements = Vec::new();
     for judgement in [
         identity(method),
-        detail(method),
+        laplacian_variance_ratio(method),
         two_sample_accuracy(method),
         kernel_distance(method),
         age_error(method, real),
@@ -102,13 +109,13 @@ pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
 fn identity(method: &Method) -> Result<Judgement, NotDefined> {
     if let Some(rate) = &method.verification_rate[0] {
         let quality = match rate.value {
-            rate if rate < MIN_VERIFICATION_RATES[1] => Quality::Unusable,
-            rate if rate < MIN_VERIFICATION_RATES[0] => Quality::Weak,
+            rate if rate < MIN_VERIFICATION_RATE.usable => Quality::Unusable,
+            rate if rate < MIN_VERIFICATION_RATE.good => Quality::Weak,
             _ => Quality::Good,
         };
         let reason = format!(
             "verification rate {:.2} (same person, at a false accept rate of 1%; good is at least {})",
-            rate.value, MIN_VERIFICATION_RATES[0]
+            rate.value, MIN_VERIFICATION_RATE.good
         );
         return Ok(Judgement { quality, reason });
     }
@@ -122,17 +129,19 @@ fn identity(method: &Method) -> Result<Judgement, NotDefined> {
     Ok(Judgement { quality, reason })
 }
 
-fn detail(method: &Method) -> Result<Judgement, NotDefined> {
-    let ratio = value(method.laplacian_variance_ratio.as_ref()).ok_or(NotDefined::LaplacianRatio)?;
-    let is_in = |[low, high]: [f64; 2]| (low..=high).contains(&ratio);
+fn laplacian_variance_ratio(method: &Method) -> Result<Judgement, NotDefined> {
+    let ratio = value(method.laplacian_variance_ratio.as_ref()).ok_or(NotDefined::LaplacianVarianceRatio)?;
+    let Limits { good, usable } = LAPLACIAN_VARIANCE_RATIO;
     let quality = match () {
-        () if is_in(LAPLACIAN_RATIOS[0]) => Quality::Good,
-        () if is_in(LAPLACIAN_RATIOS[1]) => Quality::Weak,
+        () if good.contains(&ratio) => Quality::Good,
+        () if usable.contains(&ratio) => Quality::Weak,
         () => Quality::Unusable,
     };
-    let [low, high] = LAPLACIAN_RATIOS[0];
-    let what = if ratio < 1.0 { "blurred below" } else { "patterns above" };
-    let reason = format!("Laplacian variance ratio {ratio:.2} ({what} 1; good is {low} to {high})");
+    let reason = format!(
+        "Laplacian variance ratio {ratio:.2} (below 1: blurred, above 1: patterns; good is {} to {})",
+        good.start(),
+        good.end()
+    );
     Ok(Judgement { quality, reason })
 }
 

@@ -24,18 +24,17 @@ pub(super) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens the files of `stage` to continue after `done` training steps and validated steps; lines of later steps,
-    /// and a truncated last line, are dropped.
-    pub(super) fn open(run: &RunFolder, stage: Stage, done: [usize; 2]) -> Result<Self, TrainingError> {
+    /// Opens the files of `stage` to continue after `done` training steps and the validation after step `validated`;
+    /// lines of later steps, and a truncated last line, are dropped.
+    pub(super) fn open(run: &RunFolder, stage: Stage, done: usize, validated: usize) -> Result<Self, TrainingError> {
         let folder = run.log(stage)?;
-        let file = |split: Split| {
-            let done = done[split as usize];
+        let file = |split: Split, last: usize| {
             let path = folder.join(format!("{}.jsonl", split.name()));
-            truncate_after(&path, done).map_err(access(&path))?;
+            truncate_after(&path, last).map_err(access(&path))?;
             let file = OpenOptions::new().create(true).append(true).open(&path).map_err(access(&path))?;
             Ok::<_, TrainingError>((path, BufWriter::new(file)))
         };
-        Ok(Self { files: [file(Split::Train)?, file(Split::Valid)?], flushed: Instant::now() })
+        Ok(Self { files: [file(Split::Train, done)?, file(Split::Valid, validated)?], flushed: Instant::now() })
     }
 
     /// Existing contents of the files.
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     fn recorded(run: &RunFolder, done: usize, steps: std::ops::Range<usize>) -> Vec<usize> {
-        let mut lines = JsonLines::open(run, Stage::Age, [done, 0]).unwrap();
+        let mut lines = JsonLines::open(run, Stage::Age, done, 0).unwrap();
         for step in steps {
             let scalars = vec![("loss".into(), 0.5)];
             lines.record(&Message::Scalars { split: Split::Train, step, scalars }).unwrap();
@@ -149,7 +148,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::at(folder.path());
         let validated = |validated: usize, step: usize| {
-            let mut lines = JsonLines::open(&run, Stage::Age, [4, validated]).unwrap();
+            let mut lines = JsonLines::open(&run, Stage::Age, 4, validated).unwrap();
             lines.record(&Message::Scalars { split: Split::Valid, step, scalars: vec![("loss".into(), 0.5)] }).unwrap();
             lines.finish().unwrap();
             lines.scalars().unwrap().into_iter().map(|(_, step, _)| step).collect::<Vec<_>>()

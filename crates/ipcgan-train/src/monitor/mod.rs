@@ -38,7 +38,7 @@ impl Recorder {
     /// # Errors
     /// A file cannot be read or written.
     pub(crate) fn new(run: &RunFolder, stage: Stage, done: usize, validated: usize) -> Result<Self, TrainingError> {
-        let lines = JsonLines::open(run, stage, [done, validated])?;
+        let lines = JsonLines::open(run, stage, done, validated)?;
         let plots = Plots::new(run, stage, lines.scalars()?)?;
         let sinks: Vec<Box<dyn Sink>> =
             vec![Box::new(lines), Box::new(Events::create(run, stage, done)?), Box::new(plots)];

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use ipcgan_model::weights::{self, Network};
 use ipcgan_model::{AlexNet, AlexNetConfig};
 
-use crate::config::CommonSettings;
+use crate::config::LoopSettings;
 use crate::run::checkpoint::{Checkpoints, Found, StageProgress};
 use crate::run::summary::{StageResult, Summary};
 use crate::session::{Session, StartMode};
@@ -32,13 +32,14 @@ fn faces_file(stage: Stage) -> String {
     format!("log/{stage}/faces.json")
 }
 
-/// Where the networks of earlier stages come from.
+/// What the parts of a stage are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pretrained {
-    /// The weights in the run folder.
-    FromRun,
-    /// Random weights, for a dry run, where only sizes matter.
-    Untrained,
+pub(crate) enum Purpose {
+    /// A training, on the networks of earlier stages in the run folder.
+    Training,
+    /// The measurements of a dry run, where only sizes matter: networks of earlier stages have random weights, and
+    /// statistics of the faces are not computed.
+    DryRun,
 }
 
 /// One stage of a run and everything it needs.
@@ -77,13 +78,11 @@ impl<'a> StageContext<'a> {
         let checkpoints = Checkpoints::of(run, stage, config);
         let Found { step: done, damaged } = checkpoints.find()?;
         for (path, reason) in damaged {
-            (session.notices)(&format!("checkpoint {}: {reason}; resuming from step {done}", path.display()));
+            log::warn!("checkpoint {}: {reason}; resuming from step {done}", path.display());
         }
         let newest = run.checkpoint_step(stage)?.unwrap_or(0);
         if newest > done {
-            (session.notices)(&format!(
-                "the checkpoint of step {newest} of the {stage} stage is missing; resuming from step {done}"
-            ));
+            log::warn!("the checkpoint of step {newest} of the {stage} stage is missing; resuming from step {done}");
         }
         let progress = checkpoints.progress(done)?;
         let context = Self::planned(config, stage, data, run, session)?;
@@ -115,7 +114,7 @@ impl<'a> StageContext<'a> {
         let mut config = config.clone();
         definition.check_faces(&mut config, &data)?;
         let device_group = DeviceGroup::new(&session.devices);
-        if !definition.settings(&config).batch_size.is_multiple_of(device_group.count()) {
+        if !definition.loop_settings(&config).batch_size.is_multiple_of(device_group.count()) {
             let reason = SettingFault::Devices(device_group.count());
             return Err(TrainingError::Setting { setting: format!("{stage}.batch_size"), reason });
         }
@@ -136,20 +135,20 @@ impl<'a> StageContext<'a> {
     /// The stage with batch size `faces`, without gradient accumulation.
     pub(crate) fn with_batches_of(&self, faces: usize) -> Self {
         let mut context = self.clone();
-        self.stage.definition().settings_mut(&mut context.config).set_batches(faces);
+        self.stage.definition().editable_settings(&mut context.config).set_batches(faces);
         context
     }
 
     /// The stage with `steps` pretraining steps, if it has any.
     pub(crate) fn with_pretraining_steps(&self, steps: usize) -> Self {
         let mut context = self.clone();
-        self.stage.definition().settings_mut(&mut context.config).set_pretraining_steps(steps);
+        self.stage.definition().editable_settings(&mut context.config).set_pretraining_steps(steps);
         context
     }
 
-    /// The settings that the training loop reads.
-    pub(crate) fn settings(&self) -> CommonSettings {
-        self.stage.definition().settings(&self.config)
+    /// What the training loop reads of the settings.
+    pub(crate) fn loop_settings(&self) -> LoopSettings {
+        self.stage.definition().loop_settings(&self.config)
     }
 
     /// The main device, with autodiff.
@@ -164,17 +163,17 @@ impl<'a> StageContext<'a> {
 
     /// Faces per step.
     pub(crate) fn faces_per_step(&self) -> usize {
-        self.settings().batch_size * self.settings().batches_per_step
+        self.loop_settings().batch_size * self.loop_settings().batches_per_step
     }
 
     /// Micro-batches per step.
     pub(crate) fn micro_batches_per_step(&self) -> usize {
-        self.device_group.count() * self.settings().batches_per_step
+        self.device_group.count() * self.loop_settings().batches_per_step
     }
 
     /// Faces per micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
-        self.settings().batch_size / self.device_group.count()
+        self.loop_settings().batch_size / self.device_group.count()
     }
 
     /// Writes the summary, which marks the stage as complete; its weights are already written.
@@ -191,19 +190,20 @@ impl<'a> StageContext<'a> {
         self.run.save_summary(self.stage, &summary)
     }
 
-    /// The identity network and age classifier of the earlier stages, in the precision of the run.
+    /// The identity network and age classifier of the earlier stages, in the precision of the run; with random weights in
+    /// a dry run.
     ///
     /// # Errors
     /// They are not there, or cannot be read.
-    pub(crate) fn alexnet(&self, pretrained: Pretrained) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
+    pub(crate) fn alexnet(&self, purpose: Purpose) -> Result<(AlexNet, AlexNetConfig), TrainingError> {
         let device = self.device();
-        match pretrained {
-            Pretrained::Untrained => {
+        match purpose {
+            Purpose::DryRun => {
                 let config = self.config.alexnet.clone();
                 let alexnet = config.init(&self.config.age_groups, self.config.seed, &device);
                 Ok((alexnet.with_precision(self.config.precision), config))
             }
-            Pretrained::FromRun => {
+            Purpose::Training => {
                 let path = self.run.weights(AlexNet::KIND);
                 if !path.exists() {
                     return Err(TrainingError::MissingWeights { stage: self.stage, path });

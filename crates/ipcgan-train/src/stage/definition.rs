@@ -1,6 +1,6 @@
 //! Definition of a stage: what a module of `stages` implements.
 
-use crate::config::{CommonSettings, StageSettings};
+use crate::config::{EditableSettings, LoopSettings};
 use crate::measure::Measured;
 use crate::run::summary::StageResult;
 use crate::stage::context::StageContext;
@@ -9,7 +9,7 @@ use crate::{TrainingConfig, TrainingData, TrainingError};
 /// Copies of trained weights in memory: weights, gradients, and two Adam moments.
 pub(crate) const COPIES_OF_WEIGHTS: usize = 4;
 
-/// Size of a stage in memory, as counts of float32 values.
+/// Memory of a stage, as counts of float32 values.
 pub(crate) struct Footprint {
     /// Weights, and for each one that is trained its gradient and optimizer state.
     pub(crate) weights: usize,
@@ -23,11 +23,11 @@ pub(crate) trait StageDefinition: Sync {
     /// Name on the command line and in the run folder.
     fn name(&self) -> &'static str;
 
-    /// The part of `config` that its training loop reads.
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings;
+    /// What its training loop reads of `config`.
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings;
 
-    /// The part of `config` that its training loop may change.
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings;
+    /// Its settings in `config`, which a retry or a dry run changes.
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings;
 
     /// Names of the networks whose weights it writes.
     fn networks(&self) -> &'static [&'static str];
@@ -56,12 +56,10 @@ pub(crate) trait StageDefinition: Sync {
     /// The faces or the settings are unsuitable.
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError>;
 
-    /// Notice of what it cannot learn or measure with `data`, its own faces.
-    fn notice(&self, _config: &TrainingConfig, _data: &TrainingData) -> Option<String> {
-        None
-    }
+    /// Logs settings that have no effect, and what it cannot learn or measure with `data`, its own faces.
+    fn log_limitations(&self, _config: &TrainingConfig, _data: &TrainingData) {}
 
-    /// Lower bound of its size, from the network sizes.
+    /// Lower bound of its memory, from the network sizes.
     fn footprint(&self, config: &TrainingConfig) -> Footprint;
 
     /// Trains the stage and writes its weights once it is complete or interrupted.

@@ -9,7 +9,7 @@ use burn::train::{InferenceStep, TrainStep};
 
 use crate::metric::set::MetricSet;
 use crate::step::model::StepModel;
-use crate::trainer::{MonitoredMetric, StepMonitor, StepObserver};
+use crate::trainer::{MonitoredMetric, SampleGridRenderer, SymptomMonitor};
 
 /// Adds the metrics of a stage.
 pub(crate) type AddMetrics<M> = Box<dyn FnOnce(MetricSet<M>) -> MetricSet<M>>;
@@ -24,8 +24,6 @@ pub(crate) struct StageParts<M: StepModel> {
     pub(crate) metrics: AddMetrics<M>,
     /// Metric that selects the best checkpoint.
     pub(crate) selection_metric: MonitoredMetric,
-    /// Renders sample grids.
-    pub(crate) observer: Option<Arc<dyn StepObserver<M>>>,
-    /// Looks for symptoms in the metrics.
-    pub(crate) monitor: Option<StepMonitor>,
+    pub(crate) sample_grids: Option<Arc<dyn SampleGridRenderer<M>>>,
+    pub(crate) symptom_monitor: Option<SymptomMonitor>,
 }

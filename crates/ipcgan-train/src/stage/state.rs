@@ -26,7 +26,8 @@ impl StageState {
         let weights = stage.definition().networks().iter().all(|network| run.weights(network).exists());
         Ok(match (summary, steps) {
             (Some(summary), _)
-                if weights && (summary.stopped_early || summary.steps >= stage.definition().settings(config).steps) =>
+                if weights
+                    && (summary.stopped_early || summary.steps >= stage.definition().loop_settings(config).steps) =>
             {
                 Self::Complete
             }

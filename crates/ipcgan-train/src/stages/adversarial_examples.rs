@@ -15,6 +15,23 @@ pub(super) fn adversarial_epsilon(training: &ClassifierTraining, steps: usize) -
     if steps < training.adversarial_start { 0.0 } else { training.adversarial_epsilon }
 }
 
+/// Whether `training` ends before its adversarial training begins.
+fn ends_before_adversarial_training(training: &ClassifierTraining) -> bool {
+    training.adversarial_epsilon > 0.0 && training.adversarial_start >= training.steps
+}
+
+/// Warns if the stage `stage` ends before its adversarial training begins, as a short run does.
+pub(super) fn warn_of_missing_adversarial_training(stage: &str, training: &ClassifierTraining) {
+    if ends_before_adversarial_training(training) {
+        log::warn!(
+            "the {stage} stage ends after {} steps, before its adversarial training begins \
+             ({stage}.adversarial_start is {})",
+            training.steps,
+            training.adversarial_start
+        );
+    }
+}
+
 /// Adversarial examples: `faces` `[batch, 3, height, width]` moved by `epsilon` levels of 255 (root mean square over
 /// the face) along the normalized gradient of `loss`; unchanged if `epsilon` is zero.
 ///
@@ -78,5 +95,14 @@ mod tests {
         let epsilons = [0, 3, 4, 9].map(|steps| adversarial_epsilon(&training, steps));
 
         assert_eq!(epsilons, [0.0, 0.0, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn a_stage_of_no_more_steps_than_clean_ones_has_no_adversarial_training() {
+        let training = |steps| ClassifierTraining::new(steps).with_adversarial_epsilon(3.0).with_adversarial_start(4);
+
+        assert!(ends_before_adversarial_training(&training(4)));
+        assert!(!ends_before_adversarial_training(&training(5)));
+        assert!(!ends_before_adversarial_training(&ClassifierTraining::new(4).with_adversarial_start(4)));
     }
 }

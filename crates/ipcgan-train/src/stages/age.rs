@@ -10,18 +10,18 @@ use ipcgan_model::loss::age_loss;
 use ipcgan_model::weights::Network;
 use ipcgan_model::{AgeHead, AlexNet, AlexNetConfig, update_together};
 
-use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::adversarial_examples::{adversarial_epsilon, adversarial_examples, warn_of_missing_adversarial_training};
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
 use super::classifier::{
     ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
 };
 use super::frozen::Frozen;
 use super::labelled::{train_loader, valid_loader};
-use crate::config::{ClassifierTraining, CommonSettings, StageSettings};
+use crate::config::{ClassifierTraining, EditableSettings, LoopSettings};
 use crate::measure::{Measured, measure};
 use crate::metric::set::MetricSet;
 use crate::run::summary::StageResult;
-use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::context::{Purpose, StageContext};
 use crate::stage::definition::{Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
 use crate::step::devices::DeviceGroup;
@@ -44,11 +44,11 @@ impl StageDefinition for AgeStage {
         "age"
     }
 
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
-        config.age.common()
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings {
+        config.age.loop_settings()
     }
 
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings {
         &mut config.age
     }
 
@@ -64,6 +64,10 @@ impl StageDefinition for AgeStage {
         check_age_labelled_faces(Stage::Age, config, data)
     }
 
+    fn log_limitations(&self, config: &TrainingConfig, _data: &TrainingData) {
+        warn_of_missing_adversarial_training(self.name(), &config.age);
+    }
+
     fn footprint(&self, config: &TrainingConfig) -> Footprint {
         let weights = config.alexnet.num_params(config.age_groups.count());
         // The trunk is frozen, so few activations are kept.
@@ -71,21 +75,21 @@ impl StageDefinition for AgeStage {
     }
 
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
-        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        let (model, result) = launch(context, parts(context, Purpose::Training)?)?;
         let config = model.alexnet_config.clone();
         context.save(&model.into_alexnet(), &config)?;
         Ok(result)
     }
 
     fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
-        measure(context, parts(context, Pretrained::Untrained)?)
+        measure(context, parts(context, Purpose::DryRun)?)
     }
 }
 
 /// Model, optimizer, learning-rate schedule, data loaders and metrics.
-fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgeModel>, TrainingError> {
+fn parts(context: &StageContext, purpose: Purpose) -> Result<StageParts<AgeModel>, TrainingError> {
     let training = &context.config.age;
-    let (alexnet, alexnet_config) = context.alexnet(pretrained)?;
+    let (alexnet, alexnet_config) = context.alexnet(purpose)?;
     let labels = group_labels(context.data.train().as_ref())?;
     let held_out = group_labels(context.data.valid().as_ref())?;
     let model = AgeModel::new(alexnet, alexnet_config, training.clone(), &context.autodiff_device());
@@ -102,8 +106,8 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         valid: valid_loader(context, held_out, training),
         metrics: Box::new(metrics),
         selection_metric: MonitoredMetric { name: ACCURACY, higher_is_better: true },
-        observer: None,
-        monitor: None,
+        sample_grids: None,
+        symptom_monitor: None,
     })
 }
 

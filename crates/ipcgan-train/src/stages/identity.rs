@@ -12,13 +12,13 @@ use ipcgan_model::loss::{cross_entropy, masked_cross_entropy};
 use ipcgan_model::weights::Network;
 use ipcgan_model::{AlexNet, update_together};
 
-use super::adversarial_examples::{adversarial_epsilon, adversarial_examples};
+use super::adversarial_examples::{adversarial_epsilon, adversarial_examples, warn_of_missing_adversarial_training};
 use super::classifier::{
     ACCURACY, GRADIENT_NORM, LOSS, classifier_lr_scheduler, classifier_optimizer, learn_in_one_update,
 };
 use super::labelled::{train_loader, valid_loader};
 use crate::config::settings::IDENTITIES;
-use crate::config::{ClassifierTraining, CommonSettings, SettingFault, StageSettings};
+use crate::config::{ClassifierTraining, EditableSettings, LoopSettings, SettingFault};
 use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::set::MetricSet;
@@ -36,6 +36,9 @@ use crate::step::update::{StepGradients, gradients};
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{TrainingConfig, TrainingData, TrainingError};
 
+/// Name of the age loss.
+const AGE_LOSS: &str = "age";
+
 /// The identity stage.
 pub(super) struct IdentityStage;
 
@@ -44,11 +47,11 @@ impl StageDefinition for IdentityStage {
         "identity"
     }
 
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
-        config.identity.common()
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings {
+        config.identity.loop_settings()
     }
 
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings {
         &mut config.identity
     }
 
@@ -78,8 +81,11 @@ impl StageDefinition for IdentityStage {
         })
     }
 
-    fn notice(&self, config: &TrainingConfig, data: &TrainingData) -> Option<String> {
-        identity_notice(config, data)
+    fn log_limitations(&self, config: &TrainingConfig, data: &TrainingData) {
+        warn_of_missing_adversarial_training(self.name(), &config.identity);
+        if let Some(limitation) = limitation_of_data(config, data) {
+            log::info!("{limitation}");
+        }
     }
 
     fn footprint(&self, config: &TrainingConfig) -> Footprint {
@@ -130,13 +136,13 @@ fn parts(context: &StageContext) -> StageParts<IdentityModel> {
         valid: valid_loader(context, held_out.labels, training),
         metrics: Box::new(metrics),
         selection_metric: MonitoredMetric { name: VERIFICATION_AUC, higher_is_better: true },
-        observer: None,
-        monitor: None,
+        sample_grids: None,
+        symptom_monitor: None,
     }
 }
 
-/// Notice about what the identity stage cannot learn or measure with `data`.
-fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
+/// What the identity stage cannot learn or measure with `data`.
+fn limitation_of_data(config: &TrainingConfig, data: &TrainingData) -> Option<String> {
     let (train, valid) = (data.train().as_ref(), data.valid().as_ref());
     if !is_named(train) {
         let help = match config.trunk_age_weight {
@@ -147,12 +153,12 @@ fn identity_notice(config: &TrainingConfig, data: &TrainingData) -> Option<Strin
             _ => "it is trained on ages as well (trunk_age_weight)",
         };
         return Some(format!(
-            "note: no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
+            "no face in this data has an identity label, so each counts as its own identity: the identity stage learns \
              little about identity, and verification cannot be measured; {help}"
         ));
     }
     (!has_pairs(valid)).then(|| {
-        "note: no identity has two photos in the validation split, so verification cannot be measured; \
+        "no identity has two photos in the validation split, so verification cannot be measured; \
          raise valid_fraction or add photos of the same people"
             .into()
     })
@@ -173,7 +179,7 @@ fn has_pairs(faces: &dyn FaceSet) -> bool {
 fn identity_objective(age_weight: f64) -> Objective<IdentityOutputs> {
     Objective::new([
         Loss::new(LOSS, 1.0, IdentityOutputs::identity),
-        Loss::new("age", age_weight, IdentityOutputs::age).optional(),
+        Loss::new(AGE_LOSS, age_weight, IdentityOutputs::age).optional(),
     ])
 }
 

@@ -58,7 +58,8 @@ impl StepMetrics {
 
     /// Mean of the metrics of `micro_batches`, which have equal sizes and metric names.
     ///
-    /// # Panics If `micro_batches` is empty.
+    /// # Panics
+    /// If `micro_batches` is empty.
     pub(crate) fn mean(micro_batches: Vec<Self>) -> Self {
         let count = micro_batches.len() as f64;
         let batch_size = micro_batches.iter().map(|micro_batch| micro_batch.batch_size).sum();

@@ -7,6 +7,7 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::store::ModuleRecord;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use ipcgan_system::with_causes;
 
 use crate::TrainingError;
 use crate::metric::set::MetricSet;
@@ -30,8 +31,17 @@ pub(crate) fn launch<M: StepModel>(
     context: &StageContext,
     parts: StageParts<M>,
 ) -> Result<(M, StageResult), TrainingError> {
-    let StageParts { model, optimizer, lr_scheduler, train, valid, metrics, selection_metric, observer, monitor } =
-        parts;
+    let StageParts {
+        model,
+        optimizer,
+        lr_scheduler,
+        train,
+        valid,
+        metrics,
+        selection_metric,
+        sample_grids,
+        symptom_monitor,
+    } = parts;
     let learner = resumed(context, model, optimizer, lr_scheduler)?;
     // A separate interrupter, because Burn's dashboard resets it when the stage ends.
     let interrupter = Interrupter::new();
@@ -51,7 +61,7 @@ pub(crate) fn launch<M: StepModel>(
         Display::Dashboard => training.renderer(dashboard(interrupter)),
         Display::Lines(sink) => training.renderer(Box::new(ProgressLines::new(
             context.stage.name(),
-            context.settings().steps,
+            context.loop_settings().steps,
             context.done,
             context.faces_per_step(),
             sink.clone(),
@@ -62,8 +72,8 @@ pub(crate) fn launch<M: StepModel>(
     let outcome = Arc::<Mutex<Outcome>>::default();
     let monitors = Monitors {
         recorder: Recorder::new(context.run, context.stage, context.done, context.progress.validated)?,
-        symptoms: monitor,
-        observer,
+        symptom_monitor,
+        sample_grids,
         histogram_every: context.config.histogram_every,
     };
     let trainer = trainer(context, selection_metric, validation, monitors, outcome.clone());
@@ -74,7 +84,7 @@ pub(crate) fn launch<M: StepModel>(
         return Err(error);
     }
     if let Some(error) = result.error {
-        let (step, reason) = (outcome.steps_done, error.to_string());
+        let (step, reason) = (outcome.steps_done, with_causes(&*error));
         return Err(TrainingError::Stopped { step, reason });
     }
     let Outcome { steps_done: steps, progress, stopped_early, .. } = outcome;
@@ -94,7 +104,7 @@ fn trainer<M: StepModel>(
     monitors: Monitors<M>,
     outcome: Arc<Mutex<Outcome>>,
 ) -> Trainer<M> {
-    let settings = context.settings();
+    let settings = context.loop_settings();
     Trainer {
         device_group: context.device_group.clone(),
         plan: StepPlan {

@@ -19,11 +19,11 @@ use burn::train::{
     Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader,
     TrainStep, TrainingComponents, TrainingItem, ValidLoader,
 };
-use ipcgan_system::{catch_device_panic, try_catch_device_panic};
+use ipcgan_system::{catch_device_panic, try_catch_device_panic, with_causes};
 
 pub(crate) use checkpoints::CheckpointSchedule;
 pub(crate) use launch::launch;
-pub(crate) use monitors::{Monitors, StepMonitor, StepObserver};
+pub(crate) use monitors::{Monitors, SampleGridRenderer, SymptomMonitor};
 pub use retry_hint::RetryHint;
 pub(crate) use retry_hint::RetryHints;
 pub(crate) use selection::{MonitoredMetric, Selection};
@@ -148,7 +148,7 @@ impl<M: StepModel> Trainer<M> {
         self.report_pending(state);
         let rate = state.learner.lr_current();
         state.pending = Some(Pending { step: state.step, metrics, progress, rate });
-        match catch_device_panic(|| state.monitors.observe(state.step, &state.learner)) {
+        match catch_device_panic(|| state.monitors.render(state.step, &state.learner)) {
             Ok(Ok(())) => (),
             Ok(Err(error)) => self.stop("a sample grid could not be written", error, state),
             Err(reason) => {
@@ -220,7 +220,7 @@ impl<M: StepModel> Trainer<M> {
         outcome.stopped_early = state.stopped_early;
         outcome.progress = state.progress.clone();
         if let Some(error) = failed {
-            let (step, reason) = (state.step, error.to_string());
+            let (step, reason) = (state.step, with_causes(&*error));
             outcome.error.get_or_insert(TrainingError::Stopped { step, reason });
         }
         if let Err(error) = recorded {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Stage;
-use crate::config::CommonSettings;
+use crate::config::LoopSettings;
 
 /// A setting with a value that may avoid a failure.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,8 @@ pub(crate) struct RetryHints {
 
 impl RetryHints {
     /// Hints for `stage` with `settings`.
-    pub(crate) fn of(stage: Stage, settings: &CommonSettings) -> Self {
-        let CommonSettings { learning_rate: (rate, value), batch_size, .. } = *settings;
+    pub(crate) fn of(stage: Stage, settings: &LoopSettings) -> Self {
+        let LoopSettings { learning_rate: (rate, value), batch_size, .. } = *settings;
         let half = batch_size.div_ceil(2) as f64;
         Self {
             rate: RetryHint { stage, setting: rate, value: value / 2.0 },
@@ -52,7 +52,7 @@ mod tests {
         let mut config = TrainingConfig::of(Preset::Tiny);
         (config.aging.generator_learning_rate, config.aging.batch_size) = (0.002, 9);
 
-        let hints = RetryHints::of(Stage::Aging, &Stage::Aging.definition().settings(&config));
+        let hints = RetryHints::of(Stage::Aging, &Stage::Aging.definition().loop_settings(&config));
 
         assert_eq!(hints.rate.to_string(), "aging.generator_learning_rate=0.001");
         assert_eq!(hints.batch.unwrap().to_string(), "aging.batch_size=5");

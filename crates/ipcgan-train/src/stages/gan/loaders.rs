@@ -33,21 +33,21 @@ pub(super) fn prototypes(context: &StageContext) -> Result<Option<Arc<PrototypeA
     let faces = context.data.train();
     let known = (0..faces.len()).filter(|index| faces.label(*index).gender.is_some()).count();
     if known < faces.len() {
-        (context.session.notices)(&format!(
+        log::info!(
             "{} of {} training faces have no gender, so they use the prototypes of all faces; a column `gender` (female \
              or male) in metadata.csv gives women and men their own",
             faces.len() - known,
             faces.len(),
-        ));
+        );
     }
     let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
-    (context.session.notices)(&format!("computing the prototypes of {} training faces", faces.len()));
+    log::info!("computing the prototypes of {} training faces", faces.len());
     let prototypes = PrototypeAging::new(faces.as_ref(), groups, size, &training.prototype)?;
     for gender in [Gender::Female, Gender::Male] {
         if known > 0 && !prototypes.has_gender(gender) {
-            (context.session.notices)(&format!(
+            log::info!(
                 "some age group has no {gender} training face, so {gender} faces use the prototypes of all faces"
-            ));
+            );
         }
     }
     Ok(Some(Arc::new(prototypes)))
@@ -58,10 +58,8 @@ pub(super) fn train_loader(
     context: &StageContext,
     prototypes: Option<Arc<PrototypeAging>>,
 ) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
-    let training = &context.config.aging;
-    let items = training.steps * context.faces_per_step();
-    let augmentation = Augmentation { flip: training.flip, ..Augmentation::none() };
-    aging_loader(context, context.data.train(), augmentation, prototypes, items, context.micro_batch_size())
+    let faces = training_faces(context, context.config.aging.steps * context.faces_per_step())?;
+    Ok(context.loader(AgingBatcher, faces.with_prototypes(prototypes), context.micro_batch_size()))
 }
 
 /// Batches of all validation faces.
@@ -70,18 +68,22 @@ pub(super) fn valid_loader(
     prototypes: Option<Arc<PrototypeAging>>,
 ) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
     let faces = context.data.valid();
-    aging_loader(context, faces, Augmentation::none(), prototypes, faces.len(), context.config.aging.batch_size)
+    let faces = aging_faces(context, faces, Augmentation::none(), faces.len())?;
+    Ok(context.loader(AgingBatcher, faces.with_prototypes(prototypes), context.config.aging.batch_size))
 }
 
-fn aging_loader(
+/// The first `items` of the endless stream of training faces, without prototypes.
+pub(super) fn training_faces(context: &StageContext, items: usize) -> Result<AgingDataset, TrainingError> {
+    let augmentation = Augmentation { flip: context.config.aging.flip, ..Augmentation::none() };
+    aging_faces(context, context.data.train(), augmentation, items)
+}
+
+fn aging_faces(
     context: &StageContext,
     faces: &Arc<dyn FaceSet>,
     augmentation: Augmentation,
-    prototypes: Option<Arc<PrototypeAging>>,
     items: usize,
-    batch_size: usize,
-) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+) -> Result<AgingDataset, TrainingError> {
     let (groups, size) = (&context.config.age_groups, context.config.generator.image_size as u32);
-    let dataset = AgingDataset::stream(faces.clone(), groups, size, augmentation, context.config.seed, items)?;
-    Ok(context.loader(AgingBatcher, dataset.with_prototypes(prototypes), batch_size))
+    Ok(AgingDataset::stream(faces.clone(), groups, size, augmentation, context.config.seed, items)?)
 }

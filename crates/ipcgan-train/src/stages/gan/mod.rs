@@ -28,13 +28,13 @@ use samples::SampleGrids;
 use saved_generator::saved_generator;
 
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
-use crate::config::{CommonSettings, SelectionMetric, StageSettings};
+use crate::config::{EditableSettings, LoopSettings, SelectionMetric};
 use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::realism::REALISM_AND_AGE;
 use crate::metric::set::MetricSet;
 use crate::run::summary::StageResult;
-use crate::stage::context::{Pretrained, StageContext};
+use crate::stage::context::{Purpose, StageContext};
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
 use crate::step::objective::OBJECTIVE;
@@ -49,11 +49,11 @@ impl StageDefinition for GanStage {
         "aging"
     }
 
-    fn settings(&self, config: &TrainingConfig) -> CommonSettings {
-        config.aging.common()
+    fn loop_settings(&self, config: &TrainingConfig) -> LoopSettings {
+        config.aging.loop_settings()
     }
 
-    fn settings_mut<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn StageSettings {
+    fn editable_settings<'a>(&self, config: &'a mut TrainingConfig) -> &'a mut dyn EditableSettings {
         &mut config.aging
     }
 
@@ -92,37 +92,34 @@ impl StageDefinition for GanStage {
     }
 
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
-        let (model, result) = launch(context, parts(context, Pretrained::FromRun)?)?;
+        let (model, result) = launch(context, parts(context, Purpose::Training)?)?;
         context.save(&saved_generator(context, &model)?, &context.config.generator)?;
         context.save(&model.discriminator, &context.config.discriminator)?;
         Ok(result)
     }
 
     fn measure(&self, context: &StageContext) -> Result<Measured, TrainingError> {
-        measure(context, parts(context, Pretrained::Untrained)?)
+        measure(context, parts(context, Purpose::DryRun)?)
     }
 }
 
 /// Model, optimizers, learning-rate schedules, data loaders and metrics.
-fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<AgingModel>, TrainingError> {
+fn parts(context: &StageContext, purpose: Purpose) -> Result<StageParts<AgingModel>, TrainingError> {
     let training = &context.config.aging;
-    let prototypes = match pretrained {
+    let prototypes = match purpose {
+        Purpose::Training => prototypes(context)?,
         // Their statistics take a pass over all faces and do not change the cost of a step.
-        Pretrained::Untrained => None,
-        Pretrained::FromRun => prototypes(context)?,
+        Purpose::DryRun => None,
     };
-    let (alexnet, _) = context.alexnet(pretrained)?;
-    let samples =
+    let (alexnet, _) = context.alexnet(purpose)?;
+    let sample_grids =
         SampleGrids::new(context.run.clone(), context.data.valid().as_ref(), &context.config, &context.device())?;
     let (groups, seed, device) = (&context.config.age_groups, context.config.seed, context.autodiff_device());
     let precision = context.config.precision;
     let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
     let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
     let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
-    let model = match training.ema_decay {
-        0.0 => model,
-        _ => model.with_ema(generator()),
-    };
+    let model = if training.has_ema() { model.with_ema(generator()) } else { model };
     let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
     let metrics = move |metrics: MetricSet<AgingModel>| {
         let metrics = metrics.losses(discriminator.training_metrics()).losses(generator.training_metrics());
@@ -131,7 +128,7 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
         let metrics = metrics.valid_losses(generator.validation_metrics()).valid_accuracy(AGE_ACCURACY);
         metrics.valid_epoch(EpochMetric::kernel_distance()).valid_epoch(EpochMetric::realism_and_age())
     };
-    let mut monitor = GanMonitor::new(context.session.notices.clone());
+    let mut monitor = GanMonitor::default();
     Ok(StageParts {
         model,
         optimizer: gan_optimizer(training),
@@ -143,7 +140,9 @@ fn parts(context: &StageContext, pretrained: Pretrained) -> Result<StageParts<Ag
             SelectionMetric::RealismAndAge => MonitoredMetric { name: REALISM_AND_AGE, higher_is_better: true },
             SelectionMetric::Objective => MonitoredMetric { name: OBJECTIVE, higher_is_better: false },
         },
-        observer: Some(Arc::new(samples)),
-        monitor: Some(Box::new(move |step, metrics| monitor.observe(step, metrics))),
+        sample_grids: Some(Arc::new(sample_grids)),
+        symptom_monitor: Some(Box::new(move |step, metrics| {
+            monitor.observe(step, metrics).iter().for_each(|symptom| log::warn!("{symptom}"));
+        })),
     })
 }

@@ -63,6 +63,9 @@ impl AgingModel {
 
     /// Enables the EMA. `ema` is a generator of the same architecture (not a clone, which would share its running
     /// statistics); its weights are overwritten.
+    ///
+    /// # Panics
+    /// If `ema` has another architecture.
     pub fn with_ema(self, ema: Generator) -> Self {
         Self { ema: Some(ema_update(ema, &self.generator, 0.0).no_grad()), ..self }
     }
@@ -79,16 +82,30 @@ impl AgingModel {
 
     /// Field of a model with the settings `config` that holds its [`AgingModel::ema_generator`].
     pub(super) fn ema_generator_field(config: &AgingTraining) -> &'static str {
-        if config.ema_decay > 0.0 { EMA_FIELD } else { GENERATOR_FIELD }
+        if config.has_ema() { EMA_FIELD } else { GENERATOR_FIELD }
     }
 
     /// The source faces of `batch` aged to their target groups.
+    ///
+    /// # Shapes
+    /// - returns: as [`AgingBatch::source`], `[batch, 3, height, width]`, RGB, in [-1, 1]
+    ///
+    /// # Panics
+    /// If the batch does not have one target group for each source face.
     pub fn generated(&self, batch: &AgingBatch) -> Tensor<4> {
         self.generator.forward(batch.source.clone(), batch.target.clone())
     }
 
-    /// Gradients of the discriminator: `λ1 L_D`, with the `generated` faces detached.
+    /// Gradients of the discriminator's objective, `λ1 L_D` ([`discriminator_loss`](ipcgan_model::loss::discriminator_loss)),
+    /// and its metrics. The `generated` faces are detached.
+    ///
+    /// # Shapes
+    /// - `generated`: as [`AgingBatch::source`], `[batch, 3, height, width]`, RGB, in [-1, 1]
+    ///
+    /// # Panics
+    /// If `generated` has another shape than the source or the real faces of `batch`.
     pub fn discriminator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
+        assert_eq!(generated.dims(), batch.source.dims(), "shapes of generated and source faces");
         const REAL: usize = 0;
         const GENERATED: usize = 1;
         let real = self.augmented(batch.real.clone(), batch, View::Real);
@@ -102,10 +119,17 @@ impl AgingModel {
         StepGradients { metrics, gradients: gradients(loss, &self.discriminator, &self.loss_scale) }
     }
 
-    /// Gradients of the generator's objective: `λ1 L_G + λ2 L_identity + λ3 L_age`.
+    /// Gradients of the generator's objective, the sum of its losses weighted by [`LossWeights`](crate::LossWeights), and
+    /// its metrics.
     ///
-    /// `generated` comes from [`AgingModel::generated`] with this generator's weights.
+    /// # Shapes
+    /// - `generated`: from [`AgingModel::generated`] with this generator's weights, `[batch, 3, height, width]`, RGB, in
+    ///   [-1, 1]
+    ///
+    /// # Panics
+    /// If `generated` has another shape than the source faces of `batch`, or is smaller than the shifts of AlexNet's window.
     pub fn generator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
+        assert_eq!(generated.dims(), batch.source.dims(), "shapes of generated and source faces");
         // The discriminator is frozen in this update.
         let discriminator = self.discriminator.clone().no_grad();
         let alexnet = self.alexnet.on(&generated.device());
@@ -148,7 +172,8 @@ impl AgingModel {
         }
     }
 
-    /// The windows of `faces` that AlexNet receives in this generator update: each of `shifts x shifts` offsets in turn.
+    /// The windows of `faces` that AlexNet receives in this generator update, `shifts - 1` pixels smaller: each of
+    /// `shifts x shifts` offsets in turn.
     fn shifted_windows(&self, faces: [Tensor<4>; 2]) -> [Tensor<4>; 2] {
         let Some(offset) = self.window_offset() else { return faces };
         let [_, _, height, width] = faces[0].dims();
@@ -280,7 +305,7 @@ mod tests {
         let learn = |_| {
             step();
             learner.lr_step();
-            AgingModel::learn(&mut learner, batch.clone()).read().unwrap().numbers().collect::<Vec<_>>()
+            AgingModel::train_step(&mut learner, batch.clone()).read().unwrap().numbers().collect::<Vec<_>>()
         };
         (0..3).flat_map(learn).collect()
     }

@@ -1,7 +1,6 @@
 //! Monitors the GAN for a discriminator that overpowers the generator, and for mode collapse.
 
 use super::objective::{ADVERSARIAL, DISCRIMINATOR, DIVERSITY};
-use crate::monitor::lines::LineSink;
 use crate::step::metrics::StepMetrics;
 
 /// Window of the running means, in steps, and number of steps before the first warning.
@@ -39,9 +38,9 @@ impl Symptom {
     }
 }
 
-/// Warns when the running means over [`WINDOW`] steps show a symptom; again only after the symptom has ceased.
+/// Reports a symptom when the running means over [`WINDOW`] steps show it; again only after it has ceased.
+#[derive(Default)]
 pub(super) struct GanMonitor {
-    notices: LineSink,
     steps: f64,
     discriminator: f64,
     adversarial: f64,
@@ -51,18 +50,13 @@ pub(super) struct GanMonitor {
 }
 
 impl GanMonitor {
-    pub(super) fn new(notices: LineSink) -> Self {
-        let (overpowered, collapsed) = (Symptom::default(), Symptom::default());
-        Self { notices, steps: 0.0, discriminator: 0.0, adversarial: 0.0, diversity: 0.0, overpowered, collapsed }
-    }
-
-    /// Updates the running means with the metrics of step `step`.
-    pub(super) fn observe(&mut self, step: usize, metrics: &StepMetrics) {
+    /// Updates the running means with the metrics of step `step`. Returns a warning for each symptom that begins.
+    pub(super) fn observe(&mut self, step: usize, metrics: &StepMetrics) -> Vec<String> {
         let value = |metric: &str| metrics.numbers().find(|(name, _)| *name == metric).map(|(_, value)| value);
         let (Some(discriminator), Some(adversarial), Some(diversity)) =
             (value(DISCRIMINATOR), value(ADVERSARIAL), value(DIVERSITY))
         else {
-            return;
+            return Vec::new();
         };
         self.steps += 1.0;
         // A plain mean at first, then an exponential moving average.
@@ -74,34 +68,34 @@ impl GanMonitor {
         ] {
             *mean += (value - *mean) * weight;
         }
+        let mut warnings = Vec::new();
         if self.steps < WINDOW {
-            return;
+            return warnings;
         }
         let overpowered = self.discriminator < self.overpowered.limit(&MIN_DISCRIMINATOR_LOSS)
             && self.adversarial > self.overpowered.limit(&MAX_ADVERSARIAL_LOSS);
         let collapsed = self.diversity < self.collapsed.limit(&MIN_DIVERSITY);
         if self.overpowered.begins(overpowered) {
-            (self.notices)(&format!(
-                "warning: at step {step} the discriminator has been almost never wrong for {WINDOW} steps (its loss is {:.3}, the \
+            warnings.push(format!(
+                "at step {step} the discriminator has been almost never wrong for {WINDOW} steps (its loss is {:.3}, the \
                  generator's adversarial loss {:.2}), so the generator gets little gradient from it; try a lower \
                  aging.discriminator_learning_rate or more aging.generator_updates",
                 self.discriminator, self.adversarial,
             ));
         }
         if self.collapsed.begins(collapsed) {
-            (self.notices)(&format!(
-                "warning: at step {step} possible mode collapse: the diversity of generated faces is {:.0}% of that of \
+            warnings.push(format!(
+                "at step {step} possible mode collapse: the diversity of generated faces is {:.0}% of that of \
                  their sources; try a larger aging.weights.identity or lower learning rates",
                 100.0 * self.diversity,
             ));
         }
+        warnings
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
 
     fn warnings(steps: usize, discriminator: f64, adversarial: f64, diversity: f64) -> Vec<String> {
@@ -110,14 +104,12 @@ mod tests {
 
     /// The warnings of steps with these losses of the discriminator, adversarial losses and diversities.
     fn warnings_of(steps: impl Iterator<Item = [f64; 3]>) -> Vec<String> {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let kept = lines.clone();
-        let mut monitor = GanMonitor::new(Arc::new(move |line: &str| kept.lock().unwrap().push(line.to_string())));
-        for (step, [discriminator, adversarial, diversity]) in steps.enumerate() {
+        let mut monitor = GanMonitor::default();
+        let warnings = steps.enumerate().flat_map(|(step, [discriminator, adversarial, diversity])| {
             let metrics = StepMetrics::new(1).with_number(DISCRIMINATOR, discriminator);
-            monitor.observe(step, &metrics.with_number(ADVERSARIAL, adversarial).with_number(DIVERSITY, diversity));
-        }
-        lines.lock().unwrap().clone()
+            monitor.observe(step, &metrics.with_number(ADVERSARIAL, adversarial).with_number(DIVERSITY, diversity))
+        });
+        warnings.collect()
     }
 
     #[test]

@@ -19,8 +19,10 @@ pub(super) const DIVERSITY: &str = "diversity";
 pub(super) const AGE_ACCURACY: &str = "age accuracy";
 pub(super) const DISCRIMINATOR_GRADIENT_NORM: &str = "discriminator gradient norm";
 pub(super) const GENERATOR_GRADIENT_NORM: &str = "generator gradient norm";
-/// Names of losses of the generator; the prototype loss is the only one of the pretraining.
+/// Names of the other losses of the generator; the prototype loss is the only one of the pretraining.
 const IDENTITY: &str = "identity";
+const AGE: &str = "age";
+const RECONSTRUCTION: &str = "reconstruction";
 const PROTOTYPE: &str = "prototype";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
@@ -33,7 +35,8 @@ pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<Discr
 
 /// Inputs of the discriminator's loss.
 pub(super) struct DiscriminatorOutputs {
-    /// Scores of real faces, of real faces with a mismatched group and of generated faces.
+    /// Scores of real faces, of real faces with a mismatched group and of generated faces,
+    /// `[3 batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
     /// Weight of the real faces with a mismatched group relative to the generated faces.
     pub(super) mismatched_weight: f64,
@@ -49,8 +52,8 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
             IdentityLoss::Conv5 => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::identity),
             IdentityLoss::Perceptual => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::perceptual_identity),
         },
-        Loss::new("age", weights.age, GeneratorOutputs::age),
-        Loss::new("reconstruction", weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
+        Loss::new(AGE, weights.age, GeneratorOutputs::age),
+        Loss::new(RECONSTRUCTION, weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
         Loss::new(PROTOTYPE, weights.prototype, GeneratorOutputs::prototype).optional(),
     ])
 }
@@ -69,7 +72,8 @@ pub(super) struct GeneratorOutputs {
     pub(super) generated: Tensor<4>,
     /// Scores of the discriminator for the generated faces, `[batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
-    /// AlexNet's feature maps conv2 to conv5 of the generated faces, and of the source faces.
+    /// AlexNet's feature maps conv2 to conv5 of the generated faces, and of the source faces, each
+    /// `[batch, channels, height, width]`.
     pub(super) maps: [Tensor<4>; 4],
     pub(super) source_maps: [Tensor<4>; 4],
     /// Logits of the age classifier for the generated faces, `[batch, groups]`.

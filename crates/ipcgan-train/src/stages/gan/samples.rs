@@ -7,7 +7,7 @@ use ipcgan_model::AgeGroups;
 
 use super::model::AgingModel;
 use crate::samples::sample_grid;
-use crate::trainer::StepObserver;
+use crate::trainer::SampleGridRenderer;
 use crate::{RunFolder, TrainingConfig, TrainingError};
 
 /// Rows of a grid.
@@ -47,7 +47,7 @@ impl SampleGrids {
     }
 }
 
-impl StepObserver<AgingModel> for SampleGrids {
+impl SampleGridRenderer<AgingModel> for SampleGrids {
     fn after_step(&self, step: usize, model: &AgingModel) -> Result<Option<RgbImage>, TrainingError> {
         if !step.is_multiple_of(self.every) && step != self.steps {
             return Ok(None);

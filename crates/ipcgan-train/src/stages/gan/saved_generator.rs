@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::Dataset;
 use burn::tensor::Device;
 use burn::train::Interrupter;
+use ipcgan_data::{AgingBatch, AgingBatcher};
 use ipcgan_model::weights::{self, Weights};
 use ipcgan_model::{Generator, Precision};
 
-use super::loaders::train_loader;
+use super::loaders::training_faces;
 use super::model::AgingModel;
 use crate::monitor::lines::LineSink;
 use crate::session::{Display, Session};
@@ -30,7 +33,8 @@ pub(super) fn saved_generator(context: &StageContext, model: &AgingModel) -> Res
 /// As [`saved_generator`], of the model in the file `record` of a checkpoint of `run`, in float32 on `device`.
 ///
 /// # Errors
-/// The record is damaged or no model of the stage; or the faces of the run, which recalibration needs, are missing.
+/// The record is damaged or no model of the stage; or the faces of the run, which recalibration needs, are missing or
+/// cannot be read.
 pub(crate) fn load_saved_generator(
     record: &Path,
     run: &RunFolder,
@@ -49,7 +53,6 @@ pub(crate) fn load_saved_generator(
     let session = Session {
         devices: vec![device.clone()],
         display: Display::Lines(Arc::new(|_| ())),
-        notices: notices.clone(),
         interrupter: Interrupter::new(),
         resume: false,
         device_memory: None,
@@ -79,20 +82,81 @@ fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Resu
 /// `generator` after batch-norm recalibration on the first faces of the stage.
 fn recalibrated(context: &StageContext, generator: &Generator) -> Result<Generator, TrainingError> {
     let training = &context.config.aging;
-    let stream = train_loader(context, None)?.to_device(&context.autodiff_device());
-    let stream = stream.slice(0, training.recalibration_batches * training.batch_size);
+    // As many as configured, whatever the number of steps.
+    let count = training.recalibration_batches * training.batch_size;
+    let faces = training_faces(context, count)?;
+    let (size, device) = (context.micro_batch_size(), context.autodiff_device());
     let mut failed = None;
-    // Stops at the first batch that cannot be read, and returns the error.
-    let batches = stream.iter().map_while(|batch| match batch {
-        Ok(batch) => Some((batch.source, batch.target)),
+    // Not through a loader, whose worker reports a face that cannot be read without the cause.
+    let batches = (0..count).step_by(size).map_while(|start| match faces.get_many((start..start + size).collect()) {
+        Ok(items) => {
+            let AgingBatch { source, target, .. } = AgingBatcher.batch(items, &device);
+            Some((source, target))
+        }
         Err(error) => {
-            failed = Some(error.to_string());
+            failed = Some(error);
             None
         }
     });
     let generator = generator.clone().recalibrate_batch_norm(batches);
     match failed {
         None => Ok(generator),
-        Some(reason) => Err(TrainingError::Stopped { step: training.steps, reason }),
+        Some(source) => Err(TrainingError::Recalibration { source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use image::RgbImage;
+    use ipcgan_data::{DataError, FaceLabel, FaceSet};
+    use ipcgan_system::with_causes;
+
+    use super::*;
+    use crate::Preset;
+
+    /// Faces of every age group, whose images cannot be read.
+    struct Unreadable(Vec<FaceLabel>);
+
+    impl FaceSet for Unreadable {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn label(&self, index: usize) -> &FaceLabel {
+            &self.0[index]
+        }
+
+        fn name(&self, index: usize) -> String {
+            format!("face {index}")
+        }
+
+        fn image(&self, _index: usize) -> Result<RgbImage, DataError> {
+            Err(DataError::Read { path: "face.png".into(), source: ErrorKind::NotFound.into() })
+        }
+    }
+
+    #[test]
+    fn a_face_that_cannot_be_read_is_the_cause_of_an_error_of_the_recalibration() {
+        let settings = ["generator.image_size=32", "generator.width=2", "valid_fraction=0.5", "aging.batch_size=2"];
+        let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings.map(String::from)).unwrap();
+        let label = |index: usize| FaceLabel { group: Some(index % 5), ..FaceLabel::default() };
+        let data = TrainingData::new(Arc::new(Unreadable((0..100).map(label).collect())), &config).unwrap();
+        let run = RunFolder::at("run".as_ref());
+        let session = Session {
+            devices: vec![Device::flex()],
+            display: Display::Lines(Arc::new(|_| ())),
+            interrupter: Interrupter::new(),
+            resume: false,
+            device_memory: None,
+        };
+        let context = StageContext::planned(&config, Stage::Aging, &data, &run, &session).unwrap();
+        let generator = config.generator.init(&config.age_groups, config.seed, &context.autodiff_device());
+
+        let error = recalibrated(&context, &generator).unwrap_err();
+
+        let expected = "cannot recalibrate batch norm on the training faces: cannot read face.png: entity not found";
+        assert_eq!(with_causes(&error), expected);
     }
 }

@@ -16,7 +16,12 @@ use crate::step::update::StepGradients;
 impl AgingModel {
     /// One step on one batch and one device: a discriminator update, then a generator update against the updated
     /// discriminator.
-    pub fn learn(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
+    ///
+    /// # Panics
+    /// If the settings ask for several updates of a network per step, each of which takes a batch.
+    pub fn train_step(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
+        let config = learner.model().config;
+        assert_eq!([config.discriminator_updates, config.generator_updates], [1, 1], "updates of each network");
         let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
         device_group.run_step(|| <Self as StepModel>::learn(learner, &device_group, vec![batch]))
     }

@@ -26,7 +26,7 @@ impl StepGraph {
         gpu::CapturedGraph::prepare(device).map(Self)
     }
 
-    /// Runs `step`, in memory that stays.
+    /// Runs `step` in fixed memory: updates are in place.
     pub fn warm_up<R>(&mut self, step: impl FnOnce() -> R) -> R {
         self.0.warm_up(step)
     }
@@ -92,7 +92,7 @@ impl TensorCopies {
     /// Copies the values of `from` to the memory of `to`.
     ///
     /// # Panics
-    /// If one of them is not on a GPU, without gradients, or they differ in shape or type.
+    /// If one of them is not on a GPU, or they differ in shape or type.
     pub fn add<const D: usize>(&mut self, from: Tensor<D>, to: &Tensor<D>) {
         self.0.add(from, to);
     }
@@ -105,10 +105,10 @@ impl TensorCopies {
         self.0.add_int(from, to);
     }
 
-    /// A copy of `tensor` in new memory, with values after [`TensorCopies::launch`].
+    /// A copy of `tensor` in new memory, on the same device, with values after [`TensorCopies::launch`].
     ///
     /// # Panics
-    /// If it is not on a GPU, without gradients.
+    /// If it is not on a GPU.
     pub fn duplicate<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
         self.0.duplicate(tensor)
     }

@@ -11,7 +11,7 @@ use cubecl::prelude::*;
 use ipcgan_kernels::Adam;
 
 use super::capture::{Phase, Purpose, phase};
-use super::kernel::{contiguous, empty_like, uploaded};
+use super::kernel::{contiguous, empty_like, fixed, uploaded};
 use super::tensor_list::{for_each_launch, owned_buffer, thread_stride};
 
 /// Buffers of a parameter: itself before and after, its gradient and both moments.
@@ -47,7 +47,10 @@ impl AdamUpdate {
                 let updated = empty_like(&parameter);
                 (parameter, contiguous(gradient), updated, moments.map(owned_buffer))
             }
-            Phase::WarmUp | Phase::Record => (parameter.clone(), contiguous(gradient), parameter, moments),
+            Phase::WarmUp | Phase::Record => {
+                let parameter = fixed(parameter);
+                (parameter.clone(), contiguous(gradient), parameter, moments.map(fixed))
+            }
             Phase::Replay => (parameter.clone(), gradient, parameter, moments),
         };
         let update = Self { adam, parameter, updated: updated.clone(), gradient, moments: moments.clone() };

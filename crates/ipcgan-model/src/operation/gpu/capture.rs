@@ -2,7 +2,7 @@
 //!
 //! A recorded launch reads and writes the memory that it was recorded with, and its arguments are constants. Therefore, while
 //! a step is warmed up or recorded, weights, moments and averages are updated in place, and values from the host come
-//! from buffers that keep their places. Before a replay, the host writes the values that differ from step to step.
+//! from buffers at fixed addresses. Before a replay, the host writes the values that differ from step to step.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::cube_device;
 pub(in crate::operation) enum Phase {
     /// It runs as usual.
     Eager,
-    /// It runs, in memory that stays.
+    /// It runs in fixed memory: updates are in place.
     WarmUp,
     /// It is recorded instead of run.
     Record,

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::capture::in_place;
-use super::kernel::{contiguous, empty_like_any};
+use super::kernel::{contiguous, empty_like_any, fixed};
 use super::tensor_list::{for_each_launch, thread_stride};
 
 /// Buffers of a copy.
@@ -19,10 +19,10 @@ const WORD: usize = size_of::<u32>();
 pub(in crate::operation) struct Copies(Vec<[CubeTensor; 2]>);
 
 impl Copies {
-    /// Copies the values of `from` to the memory of `to`, which is contiguous and of the same size and type.
+    /// Copies the values of `from` to the memory of `to`, which is contiguous and of the same shape and type.
     ///
     /// # Panics
-    /// If one of them is not on a GPU, without gradients, or they differ.
+    /// If one of them is not on a GPU, or they differ.
     pub(in crate::operation) fn add<const D: usize>(&mut self, from: Tensor<D>, to: &Tensor<D>) {
         self.push(primitive(from), primitive(to.clone()));
     }
@@ -34,23 +34,27 @@ impl Copies {
 
     /// A copy of `tensor` in new memory.
     pub(in crate::operation) fn duplicate<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+        let autodiff = tensor.device().is_autodiff();
         let from = primitive(tensor);
         let to = empty_like_any(&from);
         self.push(from, to.clone());
-        Tensor::from_primitive::<Cube>(to)
+        let duplicate = Tensor::from_primitive::<Cube>(to);
+        if autodiff { duplicate.autodiff() } else { duplicate }
     }
 
     /// As [`Copies::duplicate`].
     pub(in crate::operation) fn duplicate_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+        let autodiff = tensor.device().is_autodiff();
         let from = int_primitive(tensor);
         let to = empty_like_any(&from);
         self.push(from, to.clone());
-        Tensor::from_primitive::<Cube>(to)
+        let duplicate = Tensor::from_primitive::<Cube>(to);
+        if autodiff { duplicate.autodiff() } else { duplicate }
     }
 
     fn push(&mut self, from: CubeTensor, to: CubeTensor) {
         assert!(from.dtype == to.dtype && from.meta.shape() == to.meta.shape(), "both have one shape and type");
-        self.0.push([contiguous(from), to]);
+        self.0.push([contiguous(from), fixed(to)]);
     }
 
     /// Makes the copies, in one launch where possible.
@@ -59,10 +63,9 @@ impl Copies {
         let client = first.client.clone();
         let words = |[from, _]: &[CubeTensor; 2]| (from.meta.num_elements() * from.dtype.size()).div_ceil(WORD);
         for_each_launch(&client, &self.0, BUFFERS, words, |grid, copies| {
-            let argument = |[from, to]: &[CubeTensor; 2]| {
-                let words = words(&[from.clone(), to.clone()]);
-                let [from, to] = [from, to].map(|tensor| tensor.clone().into_buffer_arg());
-                CopyTensorsLaunch::new(from, to, words)
+            let argument = |pair: &[CubeTensor; 2]| {
+                let [from, to] = pair.each_ref().map(|tensor| tensor.clone().into_buffer_arg());
+                CopyTensorsLaunch::new(from, to, words(pair))
             };
             copy_kernel::launch(&client, grid.count(), grid.dim(), copies.iter().map(argument).collect(), grid.threads);
         });
@@ -81,11 +84,11 @@ pub(in crate::operation) fn in_memory_of<const D: usize>(old: Tensor<D>, new: Te
 }
 
 fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
-    tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients")
+    tensor.without_autodiff().try_into_primitive::<Cube>().expect("it is on a GPU")
 }
 
 fn int_primitive<const D: usize>(tensor: Tensor<D, Int>) -> CubeTensor {
-    tensor.try_into_primitive::<Cube>().expect("it is on a GPU, without gradients")
+    tensor.without_autodiff().try_into_primitive::<Cube>().expect("it is on a GPU")
 }
 
 #[derive(CubeLaunch, CubeType)]

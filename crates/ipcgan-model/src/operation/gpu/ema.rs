@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::capture::{Phase, Purpose, phase};
-use super::kernel::{contiguous, empty_like, uploaded};
+use super::kernel::{contiguous, empty_like, fixed, uploaded};
 use super::tensor_list::{for_each_launch, thread_stride};
 
 /// Buffers of an update: the average before and after, and the value.
@@ -36,7 +36,10 @@ impl EmaUpdate {
                 let average = contiguous(average);
                 (average.clone(), empty_like(&average), contiguous(value))
             }
-            Phase::WarmUp | Phase::Record => (average.clone(), average, contiguous(value)),
+            Phase::WarmUp | Phase::Record => {
+                let average = fixed(average);
+                (average.clone(), average, contiguous(value))
+            }
             Phase::Replay => (average.clone(), average, value),
         };
         let update = Self { average, updated: updated.clone(), value, decay };

@@ -58,6 +58,15 @@ pub(in crate::operation) fn owned(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() && tensor.is_nonoverlapping() { tensor } else { tensor.copy() }
 }
 
+/// `tensor`, to be updated in place in a captured step, even if other tensors share its memory.
+///
+/// # Panics
+/// If it is not contiguous.
+pub(super) fn fixed(tensor: CubeTensor) -> CubeTensor {
+    assert!(tensor.is_contiguous(), "a captured step updates contiguous tensors only");
+    tensor
+}
+
 /// `tensor` with its values in order, without gaps.
 pub(in crate::operation) fn contiguous(tensor: CubeTensor) -> CubeTensor {
     into_contiguous(tensor)

@@ -1,15 +1,14 @@
 //! The step of the GAN as a graph of a GPU: recorded once, replayed from then on.
 //!
-//! The first step with its shapes runs as usual and gives the optimizer its state, the next ones run in memory that stays, one is
-//! recorded, and each later step is one replay. Beside it, the host does what it does in any step: schedules, the optimizer's
-//! step count, the decay of the EMA. So checkpoints, validations and further steps without a graph find the state of an
-//! ordinary step.
+//! The first step of some shapes runs as usual and initializes the optimizer, the next ones warm up in fixed memory, one is
+//! recorded, and each later step is one replay. The host still advances schedules, the optimizer's step count and the
+//! decay of the EMA, so checkpoints and validations find the same state as after an ordinary step.
 
 use std::sync::{Arc, Mutex};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::Tensor;
 use burn::train::Learner;
 use ipcgan_data::AgingBatch;
 use ipcgan_model::{StepGraph, TensorCopies, renew_window_offset};
@@ -18,7 +17,7 @@ use super::model::AgingModel;
 use crate::step::devices::DeviceGroup;
 use crate::step::metrics::StepMetrics;
 
-/// Steps in memory that stays, before one is recorded: the first allocates it, the second only reuses it.
+/// Steps in fixed memory before one is recorded: the first allocates it, the others reuse it.
 const WARM_UP_STEPS: usize = 3;
 
 /// The captured step of a model, shared by its clones.
@@ -34,8 +33,8 @@ enum State {
     /// No step has run with these shapes.
     #[default]
     Fresh,
-    /// The optimizer has its state.
-    Begun(Form),
+    /// One step has run, so the optimizer is initialized.
+    Initialized(Form),
     WarmUp(Box<Capture>, usize),
     Recorded(Box<Capture>, Box<Recorded>),
     /// Steps run launch by launch.
@@ -54,7 +53,7 @@ struct Form {
 struct Capture {
     form: Form,
     graph: StepGraph,
-    /// Inputs in memory that stays.
+    /// Inputs in fixed memory.
     inputs: Vec<AgingBatch>,
 }
 
@@ -72,7 +71,7 @@ impl CapturedStep {
     /// As [`AgingModel::learn_eagerly`], by a graph as soon as there is one.
     ///
     /// # Panics
-    /// If the GPU refuses a graph that it has begun; the caller reports it as a failure of the device.
+    /// If the GPU fails to record or to replay the step; the caller reports it as a failure of the device.
     pub(super) fn learn(
         &self,
         learner: &mut Learner<AgingModel>,
@@ -81,22 +80,23 @@ impl CapturedStep {
     ) -> StepMetrics {
         let form = Form::of(&learner.model(), &batches);
         let mut state = self.state.lock().expect("no holder panics");
-        if device_group.count() > 1 || learner.model().loss_scale.state().is_some() {
-            *state = std::mem::take(&mut *state).unsupported("that needs one device and no loss scaling");
+        let supported = device_group.count() == 1 && learner.model().loss_scale.state().is_none();
+        if !supported && !matches!(*state, State::Unsupported) {
+            *state = State::unsupported("that needs one device and no loss scaling");
         }
         let eagerly =
             |learner: &mut Learner<AgingModel>, batches| AgingModel::learn_eagerly(learner, device_group, batches);
         let before = std::mem::take(&mut *state);
         let (next, metrics) = match before.unless_other_than(&form) {
             State::Unsupported => (State::Unsupported, eagerly(learner, batches)),
-            State::Fresh => (State::Begun(form), eagerly(learner, batches)),
-            State::Begun(form) => match StepGraph::prepare(&batches[0].source.device()) {
+            State::Fresh => (State::Initialized(form), eagerly(learner, batches)),
+            State::Initialized(form) => match StepGraph::prepare(&batches[0].source.device()) {
                 Ok(graph) => {
-                    let mut capture = Box::new(Capture { form, graph, inputs: copies(&batches) });
+                    let mut capture = Box::new(Capture { form, graph, inputs: duplicated(&batches) });
                     let metrics = capture.warm_up(learner, eagerly);
                     (State::WarmUp(capture, 1), metrics)
                 }
-                Err(reason) => (State::Fresh.unsupported(&reason), eagerly(learner, batches)),
+                Err(reason) => (State::unsupported(&reason), eagerly(learner, batches)),
             },
             State::WarmUp(mut capture, steps) => {
                 capture.set_inputs(batches);
@@ -104,7 +104,7 @@ impl CapturedStep {
                     let metrics = capture.warm_up(learner, eagerly);
                     (State::WarmUp(capture, steps + 1), metrics)
                 } else if let Err(reason) = capture.graph.begin_recording() {
-                    (State::Fresh.unsupported(&reason), eagerly(learner, capture.inputs))
+                    (State::unsupported(&reason), eagerly(learner, capture.inputs))
                 } else {
                     let metrics = capture.record(learner, eagerly);
                     let updates = std::mem::take(&mut *self.updates.lock().expect("no holder panics"));
@@ -139,11 +139,9 @@ impl Form {
 }
 
 impl State {
-    /// Steps run launch by launch; says why, once.
-    fn unsupported(self, reason: &str) -> Self {
-        if !matches!(self, Self::Unsupported) {
-            log::warn!("steps are not captured: {reason}");
-        }
+    /// [`State::Unsupported`], with a warning that says why.
+    fn unsupported(reason: &str) -> Self {
+        log::warn!("steps are not captured: {reason}");
         Self::Unsupported
     }
 
@@ -151,7 +149,7 @@ impl State {
     fn unless_other_than(self, form: &Form) -> Self {
         let of_state = match &self {
             Self::Fresh | Self::Unsupported => return self,
-            Self::Begun(form) => form,
+            Self::Initialized(form) => form,
             Self::WarmUp(capture, _) | Self::Recorded(capture, _) => &capture.form,
         };
         if of_state == form { self } else { Self::Fresh }
@@ -213,14 +211,13 @@ impl Capture {
     fn set_inputs(&mut self, batches: Vec<AgingBatch>) {
         let mut copies = TensorCopies::default();
         for (batch, input) in batches.into_iter().zip(&self.inputs) {
-            let mut add4 = |from: Tensor<4>, to: &Tensor<4>| copies.add(plain(from), &plain(to.clone()));
-            add4(batch.source, &input.source);
-            add4(batch.expected, &input.expected);
-            add4(batch.real, &input.real);
-            copies.add(plain(batch.own_group), &plain(input.own_group.clone()));
-            copies.add(plain(batch.augmentation), &plain(input.augmentation.clone()));
-            copies.add_int(plain_int(batch.target), &plain_int(input.target.clone()));
-            copies.add_int(plain_int(batch.mismatched), &plain_int(input.mismatched.clone()));
+            copies.add(batch.source, &input.source);
+            copies.add(batch.expected, &input.expected);
+            copies.add(batch.real, &input.real);
+            copies.add(batch.own_group, &input.own_group);
+            copies.add(batch.augmentation, &input.augmentation);
+            copies.add_int(batch.target, &input.target);
+            copies.add_int(batch.mismatched, &input.mismatched);
         }
         copies.launch();
     }
@@ -232,39 +229,20 @@ fn failed(what: &str, reason: &str) -> ! {
 }
 
 /// `batches` in memory of their own.
-fn copies(batches: &[AgingBatch]) -> Vec<AgingBatch> {
+fn duplicated(batches: &[AgingBatch]) -> Vec<AgingBatch> {
     let mut copies = TensorCopies::default();
-    let mut copied = |batch: &AgingBatch| {
-        let device = batch.source.device();
-        AgingBatch {
-            source: lifted(copies.duplicate(plain(batch.source.clone())), &device),
-            expected: lifted(copies.duplicate(plain(batch.expected.clone())), &device),
-            real: lifted(copies.duplicate(plain(batch.real.clone())), &device),
-            own_group: lifted(copies.duplicate(plain(batch.own_group.clone())), &device),
-            target: lifted_int(copies.duplicate_int(plain_int(batch.target.clone())), &device),
-            mismatched: lifted_int(copies.duplicate_int(plain_int(batch.mismatched.clone())), &device),
-            augmentation: lifted(copies.duplicate(plain(batch.augmentation.clone())), &device),
-        }
+    let duplicate = |batch: &AgingBatch| AgingBatch {
+        source: copies.duplicate(batch.source.clone()),
+        expected: copies.duplicate(batch.expected.clone()),
+        real: copies.duplicate(batch.real.clone()),
+        own_group: copies.duplicate(batch.own_group.clone()),
+        target: copies.duplicate_int(batch.target.clone()),
+        mismatched: copies.duplicate_int(batch.mismatched.clone()),
+        augmentation: copies.duplicate(batch.augmentation.clone()),
     };
-    let copied = batches.iter().map(&mut copied).collect();
+    let duplicates = batches.iter().map(duplicate).collect();
     copies.launch();
-    copied
-}
-
-fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    tensor.without_autodiff()
-}
-
-fn plain_int<const D: usize>(tensor: Tensor<D, Int>) -> Tensor<D, Int> {
-    tensor.without_autodiff()
-}
-
-fn lifted<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor<D> {
-    if device.is_autodiff() { tensor.autodiff() } else { tensor }
-}
-
-fn lifted_int<const D: usize>(tensor: Tensor<D, Int>, device: &Device) -> Tensor<D, Int> {
-    if device.is_autodiff() { tensor.autodiff() } else { tensor }
+    duplicates
 }
 
 /// A clone of `gradients`, which are of parameters of `model`.

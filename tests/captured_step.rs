@@ -82,11 +82,17 @@ const METRICS: [&str; 9] = [
     "generator gradient norm",
 ];
 
-/// The bits of the metrics of each of `steps`.
-fn learn(learner: &mut Learner<AgingModel>, steps: Range<usize>, device: &Device) -> Vec<Vec<(&'static str, u32)>> {
+/// The bits of the metrics of each of `steps` on `micro_batches` each.
+fn learn(
+    learner: &mut Learner<AgingModel>,
+    steps: Range<usize>,
+    micro_batches: usize,
+    device: &Device,
+) -> Vec<Vec<(&'static str, u32)>> {
     let learn = |step| {
         learner.lr_step();
-        let metrics = AgingModel::train_step(learner, batch(step, device)).read().unwrap();
+        let batches = (0..micro_batches).map(|index| batch(step + index, device)).collect();
+        let metrics = AgingModel::train_step(learner, batches).read().unwrap();
         let bits = |name| Some((name, metrics.get(name)?.into_scalar::<f32>().to_bits()));
         METRICS.into_iter().filter_map(bits).collect()
     };
@@ -115,12 +121,21 @@ fn captured(mut config: TrainingConfig) -> TrainingConfig {
 
 #[test]
 fn replayed_steps_equal_launched_ones_bit_for_bit() {
+    check_replayed_steps(20, 1);
+}
+
+#[test]
+fn replayed_steps_on_micro_batches_equal_launched_ones_bit_for_bit() {
+    check_replayed_steps(10, 2);
+}
+
+fn check_replayed_steps(steps: usize, micro_batches: usize) {
     let Some(device) = device() else { return };
     let config = config();
     let (mut launched, mut replayed) = (learner(&config, &device), learner(&captured(config), &device));
 
-    let expected = learn(&mut launched, 0..20, &device);
-    let found = learn(&mut replayed, 0..20, &device);
+    let expected = learn(&mut launched, 0..steps, micro_batches, &device);
+    let found = learn(&mut replayed, 0..steps, micro_batches, &device);
 
     for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_eq!(found, expected, "step {step}");
@@ -132,11 +147,11 @@ fn replayed_steps_equal_launched_ones_bit_for_bit() {
 fn a_replayed_step_takes_few_launches() {
     let Some(device) = device() else { return };
     let mut replayed = learner(&captured(config()), &device);
-    learn(&mut replayed, 0..8, &device);
+    learn(&mut replayed, 0..8, 1, &device);
     replayed.lr_step();
     let batch = batch(8, &device);
 
-    let launches = KernelLaunches::of(|| drop(AgingModel::train_step(&mut replayed, batch)));
+    let launches = KernelLaunches::of(|| drop(AgingModel::train_step(&mut replayed, vec![batch])));
 
     assert!(launches.total() <= BESIDE_A_REPLAY, "{launches}");
 }

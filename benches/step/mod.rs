@@ -89,5 +89,5 @@ fn noise(preset: Preset, batch: usize, device: &Device) -> AgingBatch {
 fn step(model: AgingModel, training: &AgingTraining, batch: AgingBatch) -> impl FnMut() -> StepMetrics + use<> {
     let mut learner = Learner::new(model, gan_optimizer(training), gan_lr_scheduler(training));
     learner.lr_step();
-    move || AgingModel::train_step(&mut learner, batch.clone())
+    move || AgingModel::train_step(&mut learner, vec![batch.clone()])
 }

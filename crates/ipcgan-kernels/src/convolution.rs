@@ -33,7 +33,8 @@ pub struct Convolution {
     weights: Packed,
 }
 
-/// Whether the input is that of the convolution with these parameters, or the output, as for its adjoint.
+/// `Forward` maps the input of the convolution to its output; `Adjoint` maps the shape of its output to that of its
+/// input.
 #[derive(Clone, Copy, Debug)]
 enum Direction {
     Forward,

@@ -2,8 +2,8 @@
 
 /// Runs `run` in a thread of the pool in which the kernels run their parallel tasks, and returns its result.
 ///
-/// From any other thread each kernel wakes the pool and sleeps until it is done, which takes longer than some kernels. While
-/// `run` waits for parallel tasks, its thread runs other tasks of the pool, so `run` must not hold a lock that those need.
+/// A kernel that is called from outside the pool wakes the pool's threads and blocks its caller until they finish; for
+/// small kernels that costs more than the computation. While `run` waits for parallel tasks, its thread runs other tasks of the pool, so `run` must not hold a lock that those need.
 pub fn in_thread_pool<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| run())
 }

@@ -10,14 +10,14 @@ use std::fmt::Display;
 /// [`without_line_breaks`].
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
+    let (mut last, mut cause) = (without_line_breaks(error), error.source());
     while let Some(error) = cause {
         let message = without_line_breaks(error);
-        if !text.ends_with(&message) {
+        if message != last {
             text += ": ";
             text += &message;
         }
-        cause = error.source();
+        (last, cause) = (message, error.source());
     }
     text
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::train::checkpoint::Checkpoint;
 use burn::train::{InferenceStep, Learner};
+use ipcgan_system::catch_device_panic;
 
 use crate::TrainingError;
 use crate::memory::{MemoryNeed, resident_bytes};
@@ -68,7 +69,9 @@ pub(crate) fn measure<M: StepModel>(context: &StageContext, parts: StageParts<M>
         }
         let start = Instant::now();
         learner.lr_step();
-        let metrics = M::learn(&mut learner, &context.device_group, micro_batches);
+        let (learner, device_group) = (&mut learner, &context.device_group);
+        let step = || catch_device_panic(|| M::learn(learner, device_group, micro_batches));
+        let metrics = device_group.run_step(step).map_err(failed)?;
         metrics.read().map_err(|error| failed(error.to_string()))?;
         Ok(Some(start.elapsed()))
     })?;

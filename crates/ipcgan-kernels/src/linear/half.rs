@@ -24,8 +24,8 @@ pub struct HalfLinear {
 }
 
 impl HalfLinear {
-    /// The layer with `weights` `[inputs][outputs]`, if 16 bits hold each of them exactly, as they hold float16 numbers
-    /// below 128 in magnitude. `None` too for rows so short that padding takes what packing saves.
+    /// The layer with `weights` `[inputs][outputs]`; `None` if some weight cannot be stored exactly in 16 bits (all
+    /// float16 numbers below 128 in magnitude can), or if rows are so short that padding outweighs the saving.
     ///
     /// # Panics
     /// If the number of weights does not match the shape.

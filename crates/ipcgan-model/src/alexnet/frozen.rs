@@ -92,6 +92,9 @@ impl FrozenAlexNet {
 
     /// The same on another device.
     pub fn to_device(&self, device: &Device) -> Self {
+        if self.trunk.conv1.weight.val().device() == *device {
+            return self.clone();
+        }
         let trunk = self.trunk.clone().to_device(device).freeze();
         let moved = |head: &[FrozenLinear; 3]| head.each_ref().map(|layer| layer.to_device(device));
         Self {

@@ -8,7 +8,7 @@ use ipcgan_kernels::{Adam, InstructionSet};
 
 use super::engine::{Engine, f32_engine};
 use super::gpu;
-use super::nhwc_tensor::{contiguous, values};
+use super::nhwc_tensor::{contiguous_flex, values};
 
 /// Whether [`adam_update`] supports `parameter`: it is on a GPU, or on the CPU with the CPU kernels selected, and autodiff
 /// is off.
@@ -44,8 +44,8 @@ pub fn adam_update<const D: usize>(
         let (parameter, [first, second]) = gpu::adam_update(adam, parameter, gradient, moments);
         return (parameter, AdamState::new(AdaptiveMomentumState::new(step, first, second)));
     }
-    let [mut parameter, gradient] = [parameter, gradient].map(primitive);
-    let [mut first, mut second] = moments.map(primitive);
+    let [mut parameter, gradient] = [parameter, gradient].map(contiguous_flex);
+    let [mut first, mut second] = moments.map(contiguous_flex);
     adam.update(
         InstructionSet::best(),
         values_mut(&mut parameter),
@@ -54,10 +54,6 @@ pub fn adam_update<const D: usize>(
     );
     let [parameter, first, second] = [parameter, first, second].map(Tensor::from_primitive::<Flex>);
     (parameter, AdamState::new(AdaptiveMomentumState::new(step, first, second)))
-}
-
-fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    contiguous(tensor.try_into_primitive::<Flex>().expect("its device is the CPU, without gradients"))
 }
 
 /// The values of a contiguous tensor, copied only if another tensor shares them.

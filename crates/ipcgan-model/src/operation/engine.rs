@@ -49,7 +49,8 @@ pub fn is_flex(device: &Device) -> bool {
     matches!(without_autodiff(device), DispatchDevice::Flex(_))
 }
 
-fn without_autodiff(device: &Device) -> &DispatchDevice {
+/// `device` without gradients.
+pub(super) fn without_autodiff(device: &Device) -> &DispatchDevice {
     match device.as_dispatch() {
         DispatchDevice::Autodiff(device) => device,
         device => device,

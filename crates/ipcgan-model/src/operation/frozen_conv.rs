@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{Activation, ConvAlgorithm, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient};
 
-use super::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, values};
+use super::nhwc_tensor::{NhwcTensor, contiguous_flex, nhwc_tensor, sizes, values};
 use super::packed_conv::PackedConv;
 
 /// A layer with frozen weights: they are packed once for the output, and once for the gradient
@@ -33,9 +33,9 @@ struct Layer {
 impl FrozenConv {
     /// `layer`, whose weights are on the CPU and record nothing, then an activation.
     pub(crate) fn new(layer: &Conv2d, activation: Activation, algorithm: ConvAlgorithm) -> Self {
-        let weight = layer.weight.val().try_into_primitive::<Flex>().expect("it is on the CPU, without gradients");
+        let weight = contiguous_flex(layer.weight.val());
         let forward = PackedConv::new(layer, None, activation, algorithm);
-        Self { layer: Arc::new(Layer { forward, weight: contiguous(weight), algorithm, adjoint: OnceLock::new() }) }
+        Self { layer: Arc::new(Layer { forward, weight, algorithm, adjoint: OnceLock::new() }) }
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`.

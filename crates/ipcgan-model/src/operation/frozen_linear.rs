@@ -16,7 +16,7 @@ use ipcgan_kernels::{Activation, HalfLinear, InstructionSet, activation_gradient
 use super::Precision;
 use super::engine::{Engine, is_flex, product_engine};
 use super::linear::linear;
-use super::nhwc_tensor::{contiguous, sizes, tensor, values};
+use super::nhwc_tensor::{contiguous, contiguous_flex, sizes, tensor, values};
 
 /// A fully connected layer with frozen weights, then an activation.
 ///
@@ -91,7 +91,7 @@ impl PackedLinear {
             Engine::Cpu(_) if !weight.device().is_autodiff() => {}
             _ => return None,
         }
-        let [weight, bias] = [flex_tensor(weight), flex_tensor(bias)];
+        let [weight, bias] = [contiguous_flex(weight), contiguous_flex(bias)];
         let [inputs, outputs] = sizes(&weight);
         let kernel = HalfLinear::new(InstructionSet::best(), values(&weight), inputs, outputs)?;
         Some(Self { kernel: Arc::new(kernel), bias: values(&bias).into(), inputs })
@@ -110,11 +110,6 @@ impl PackedLinear {
         let bias = Param::from_tensor(Tensor::<1>::from_primitive::<Flex>(bias));
         Linear { weight, bias: Some(bias) }.freeze()
     }
-}
-
-/// The contiguous tensor on the CPU.
-fn flex_tensor<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    contiguous(tensor.try_into_primitive::<Flex>().expect("it is on the CPU, without gradients"))
 }
 
 /// A fully connected layer with packed weights on the CPU.

@@ -1,6 +1,7 @@
 //! Conversion between tensors of Burn's CPU backend and NHWC slices of the kernels.
 
-use burn::tensor::{Bytes, DType, Shape};
+use burn::backend::Flex;
+use burn::tensor::{Bytes, DType, Shape, Tensor};
 use burn_flex::{FlexTensor, Layout};
 use ipcgan_kernels::Nhwc;
 
@@ -43,6 +44,14 @@ pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 
 pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
+}
+
+/// The primitive of `tensor`, contiguous.
+///
+/// # Panics
+/// If it is not on the CPU, without gradients.
+pub(super) fn contiguous_flex<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    contiguous(tensor.try_into_primitive::<Flex>().expect("it is on the CPU, without gradients"))
 }
 
 /// The values of a contiguous tensor.

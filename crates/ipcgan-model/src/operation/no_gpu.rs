@@ -76,68 +76,85 @@ pub(super) fn count_from_zero(_: usize, _: &Tensor<1, Int>) -> Option<Tensor<1, 
     None
 }
 
-pub(super) fn is_recording() -> bool {
-    false
-}
-
-pub(super) fn is_renewing() -> bool {
-    false
-}
-
-pub(super) fn in_memory_of<const D: usize>(_: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+pub(crate) fn in_memory_of<const D: usize>(_: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
     new
 }
 
 /// No device of such a build records launches.
 #[derive(Debug)]
-pub(super) enum CapturedGraph {}
+pub enum StepGraph {}
 
-impl CapturedGraph {
-    pub(super) fn prepare(_: &Device) -> Result<Self, String> {
+impl StepGraph {
+    /// Nothing is recorded.
+    pub fn is_recording() -> bool {
+        false
+    }
+
+    /// Nothing is renewed.
+    pub fn is_renewing() -> bool {
+        false
+    }
+
+    /// As in builds with GPU support.
+    pub fn prepare(_: &Device) -> Result<Self, String> {
         Err("this build has no GPU support".into())
     }
 
-    pub(super) fn warm_up<R>(&mut self, _: impl FnOnce() -> R) -> R {
+    /// As in builds with GPU support.
+    pub fn warm_up<R>(&mut self, _: impl FnOnce() -> R) -> R {
         match *self {}
     }
 
-    pub(super) fn begin_recording(&mut self) -> Result<(), String> {
+    /// As in builds with GPU support.
+    pub fn begin_recording(&mut self) -> Result<(), String> {
         match *self {}
     }
 
-    pub(super) fn record<R>(&mut self, _: impl FnOnce() -> R) -> Result<R, String> {
+    /// As in builds with GPU support.
+    pub fn record<R>(&mut self, _: impl FnOnce() -> R) -> Result<R, String> {
         match *self {}
     }
 
-    pub(super) fn renew<R>(&mut self, _: impl FnOnce() -> R) -> Result<R, String> {
+    /// As in builds with GPU support.
+    pub fn renew<R>(&mut self, _: impl FnOnce() -> R) -> Result<R, String> {
         match *self {}
     }
 
+    /// As in builds with GPU support.
+    ///
+    /// # Safety
+    /// Nothing exists to replay.
     #[allow(unsafe_code, reason = "as in builds with GPU support")]
-    pub(super) unsafe fn replay(&self) -> Result<(), String> {
+    pub unsafe fn replay(&self) -> Result<(), String> {
         match *self {}
     }
 }
 
+/// No tensor of such a build is on a GPU.
 #[derive(Default)]
-pub(super) struct Copies;
+pub struct TensorCopies;
 
-impl Copies {
-    pub(super) fn add<const D: usize>(&mut self, _: Tensor<D>, _: &Tensor<D>) {
+impl TensorCopies {
+    /// As in builds with GPU support.
+    pub fn add<const D: usize>(&mut self, _: Tensor<D>, _: &Tensor<D>) {
         unreachable!("no tensor is on a GPU")
     }
 
-    pub(super) fn add_int<const D: usize>(&mut self, _: Tensor<D, Int>, _: &Tensor<D, Int>) {
+    /// As in builds with GPU support.
+    pub fn add_int<const D: usize>(&mut self, _: Tensor<D, Int>, _: &Tensor<D, Int>) {
         unreachable!("no tensor is on a GPU")
     }
 
-    pub(super) fn duplicate<const D: usize>(&mut self, _: Tensor<D>) -> Tensor<D> {
+    /// As in builds with GPU support.
+    pub fn duplicate<const D: usize>(&mut self, _: Tensor<D>) -> Tensor<D> {
         unreachable!("no tensor is on a GPU")
     }
 
-    pub(super) fn duplicate_int<const D: usize>(&mut self, _: Tensor<D, Int>) -> Tensor<D, Int> {
+    /// As in builds with GPU support.
+    pub fn duplicate_int<const D: usize>(&mut self, _: Tensor<D, Int>) -> Tensor<D, Int> {
         unreachable!("no tensor is on a GPU")
     }
 
-    pub(super) fn launch(self) {}
+    /// As in builds with GPU support.
+    pub fn launch(self) {}
 }

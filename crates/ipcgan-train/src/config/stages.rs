@@ -167,6 +167,11 @@ impl AgingTraining {
     pub(crate) fn has_ema(&self) -> bool {
         self.ema_decay > 0.0
     }
+
+    /// Updates of a step, each of which takes the same number of batches.
+    pub(crate) fn updates(&self) -> usize {
+        self.discriminator_updates.max(self.generator_updates)
+    }
 }
 
 /// Weights of the losses of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds
@@ -263,7 +268,7 @@ impl EditableSettings for AgingTraining {
             pretraining_steps: self.pretraining_steps,
             batch_size: self.batch_size,
             gradient_accumulation: self.gradient_accumulation,
-            batches_per_step: self.gradient_accumulation * self.generator_updates.max(self.discriminator_updates),
+            batches_per_step: self.gradient_accumulation * self.updates(),
             patience: 0,
             learning_rate: ("generator_learning_rate", self.generator_learning_rate),
             sample_every: Some(self.sample_every),

@@ -10,7 +10,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use burn::train::LearnerModel;
 use ipcgan_kernels::in_thread_pool;
-use ipcgan_model::{NamedVisitor, is_flex, visit_named};
+use ipcgan_model::{NamedVisitor, TensorCopies, is_flex, visit_named};
 use ipcgan_system::catch_device_panic;
 
 use crate::step::update::StepGradients;
@@ -140,7 +140,7 @@ fn is_remote(device: &Device) -> bool {
 
 /// Batch-norm running statistics of a network.
 #[derive(Default)]
-struct Statistics {
+pub(crate) struct Statistics {
     // Used as a map from id to tensors of any rank.
     tensors: GradientsParams,
     ids: Vec<ParamId>,
@@ -148,7 +148,7 @@ struct Statistics {
 }
 
 impl Statistics {
-    fn of<M: Module>(network: &M, device: &Device) -> Self {
+    pub(crate) fn of<M: Module>(network: &M, device: &Device) -> Self {
         visit_named(network, Self { device: Some(device.clone()), ..Self::default() })
     }
 
@@ -165,6 +165,19 @@ impl Statistics {
             }
         }
         first
+    }
+
+    /// Moves the current statistics of `network` to the memory of these, which they had before, on a GPU.
+    pub(crate) fn keep_memory<M: Module>(self, network: &M, device: &Device) {
+        let new = Self::of(network, device);
+        let mut copies = TensorCopies::default();
+        for id in &self.ids {
+            if let (Some(new), Some(old)) = (new.tensors.get::<1>(*id), self.tensors.get::<1>(*id)) {
+                copies.add(new, &old);
+            }
+        }
+        copies.launch();
+        self.load_into(network);
     }
 
     fn load_into<M: Module>(mut self, network: &M) {

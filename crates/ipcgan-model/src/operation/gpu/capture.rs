@@ -59,6 +59,9 @@ struct Current {
     fault: Option<&'static str>,
 }
 
+/// A fault of a recording.
+const DIFFERS: &str = "the step differs from the one before";
+
 thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
@@ -69,18 +72,8 @@ pub(in crate::operation) fn phase() -> Phase {
 }
 
 /// Whether updates must not move their tensors to other memory.
-pub(in crate::operation) fn in_place() -> bool {
+pub(super) fn in_place() -> bool {
     phase() != Phase::Eager
-}
-
-/// Whether this thread records a step.
-pub(in crate::operation) fn is_recording() -> bool {
-    phase() == Phase::Record
-}
-
-/// Whether this thread renews the values of a step.
-pub(in crate::operation) fn is_renewing() -> bool {
-    phase() == Phase::Replay
 }
 
 /// Memory of the device with `bytes`.
@@ -94,21 +87,22 @@ pub(in crate::operation) fn upload(client: &Client, bytes: &[u8], purpose: Purpo
 impl Current {
     fn upload(&mut self, client: &Client, bytes: &[u8], purpose: Purpose) -> Handle {
         if self.phase == Phase::Replay {
-            while self.uploads.get(self.next).is_some_and(|upload| upload.purpose != purpose) {
-                self.next += 1;
-            }
+            self.skip_constants();
         }
         let index = self.next;
         self.next += 1;
         let recording = self.phase == Phase::Record;
         match self.uploads.get_mut(index) {
             Some(upload) if upload.purpose == purpose && upload.bytes.len() == bytes.len() => {
+                if recording && purpose == Purpose::Constant && upload.bytes != bytes {
+                    self.fault.get_or_insert(DIFFERS);
+                }
                 upload.renew(bytes, !recording);
                 upload.handle.clone()
             }
             _ => {
                 if self.phase != Phase::WarmUp {
-                    self.fault.get_or_insert("the step differs from the one before");
+                    self.fault.get_or_insert(DIFFERS);
                 }
                 let handle = client.create_from_slice(bytes);
                 self.uploads.truncate(index);
@@ -122,6 +116,23 @@ impl Current {
                 });
                 handle
             }
+        }
+    }
+}
+
+impl Current {
+    /// A replay renews everything but constants.
+    fn skip_constants(&mut self) {
+        while self.uploads.get(self.next).is_some_and(|upload| upload.purpose == Purpose::Constant) {
+            self.next += 1;
+        }
+    }
+
+    /// Ends a replay, which must have renewed each value.
+    fn check_renewed(&mut self) {
+        self.skip_constants();
+        if self.next < self.uploads.len() {
+            self.fault.get_or_insert(DIFFERS);
         }
     }
 }
@@ -144,47 +155,55 @@ impl Upload {
     }
 }
 
-/// GPU work that is repeated: recorded once, then replayed.
+/// A training step as a graph of a GPU.
 ///
-/// Call [`CapturedGraph::warm_up`] a few times, then [`CapturedGraph::begin_recording`] and [`CapturedGraph::record`], then [`CapturedGraph::replay`] for the
-/// recorded run and each one after it; all in one thread and with the same shapes.
-pub(in crate::operation) struct CapturedGraph {
+/// Recording needs memory at fixed addresses and no values from the host, so a step is warmed up first: weights and
+/// averages are then updated in place. Use it in one thread, with the same shapes in each step:
+///
+/// 1. [`StepGraph::prepare`], after a step that initialized the optimizer;
+/// 2. [`StepGraph::warm_up`] for a few steps;
+/// 3. [`StepGraph::begin_recording`] and [`StepGraph::record`] for one step, which does not run, then
+///    [`StepGraph::replay`], which runs it;
+/// 4. for each step after it [`StepGraph::renew`], in which optimizer and average are called as in a step, then
+///    [`StepGraph::replay`].
+pub struct StepGraph {
     device: DispatchDevice,
     uploads: Vec<Upload>,
     graph: Option<DispatchGraph>,
 }
 
-impl CapturedGraph {
-    /// Prepares a capture on `device`.
+impl StepGraph {
+    /// Prepares a recording on `device`.
     ///
     /// # Errors
     /// The device does not support it; the reason.
-    pub(in crate::operation) fn prepare(device: &Device) -> Result<Self, String> {
+    pub fn prepare(device: &Device) -> Result<Self, String> {
         let Some(gpu) = cube_device(device) else { return Err("the device is not a GPU of this process".into()) };
         let device = DispatchDevice::Cube(gpu.clone());
         Dispatch::graph_prepare(&device).map_err(|error| error.to_string())?;
         Ok(Self { device, uploads: Vec::new(), graph: None })
     }
 
-    /// Runs `run` with updates in place, so that all memory exists.
-    pub(in crate::operation) fn warm_up<R>(&mut self, run: impl FnOnce() -> R) -> R {
-        self.within(Phase::WarmUp, run).0
+    /// Runs `step` in fixed memory: updates are in place.
+    pub fn warm_up<R>(&mut self, step: impl FnOnce() -> R) -> R {
+        self.within(Phase::WarmUp, step).0
     }
 
-    /// Begins to record launches.
+    /// Begins to record launches. A device that does not support it refuses here, before anything has changed.
     ///
     /// # Errors
     /// The device does not support it; the reason.
-    pub(in crate::operation) fn begin_recording(&mut self) -> Result<(), String> {
+    pub fn begin_recording(&mut self) -> Result<(), String> {
         Dispatch::graph_start_capture(&self.device).map_err(|error| error.to_string())
     }
 
-    /// Records the launches of `run` without running them, after [`CapturedGraph::begin_recording`].
+    /// Records the launches of `step`, directly after [`StepGraph::begin_recording`], without running them; values from the
+    /// host are renewed.
     ///
     /// # Errors
-    /// It cannot be recorded; the reason.
-    pub(in crate::operation) fn record<R>(&mut self, run: impl FnOnce() -> R) -> Result<R, String> {
-        let (result, fault) = self.within(Phase::Record, run);
+    /// The step cannot be recorded; the reason.
+    pub fn record<R>(&mut self, step: impl FnOnce() -> R) -> Result<R, String> {
+        let (result, fault) = self.within(Phase::Record, step);
         let graph = Dispatch::graph_stop_capture(&self.device).map_err(|error| error.to_string())?;
         if let Some(fault) = fault {
             return Err(fault.into());
@@ -194,8 +213,13 @@ impl CapturedGraph {
         Ok(result)
     }
 
-    /// Runs `renew`, in which updates only renew their values from the host.
-    pub(in crate::operation) fn renew<R>(&mut self, renew: impl FnOnce() -> R) -> Result<R, String> {
+    /// Runs `renew`, in which [`adam_update`](crate::adam_update), [`ema_tensor_update`](crate::ema_tensor_update) and
+    /// [`renew_window_offset`](crate::renew_window_offset) only write their values for the next replay to the device. They
+    /// must be called as often as in the recorded step, in the same order.
+    ///
+    /// # Errors
+    /// The calls differ from those of the recorded step.
+    pub fn renew<R>(&mut self, renew: impl FnOnce() -> R) -> Result<R, String> {
         match self.within(Phase::Replay, renew) {
             (result, None) => Ok(result),
             (_, Some(fault)) => Err(fault.into()),
@@ -208,13 +232,24 @@ impl CapturedGraph {
     /// The device refuses them, or nothing was recorded; the reason.
     ///
     /// # Safety
-    /// All tensors that were used by the recorded run and exist outside of it still exist, no other thread uses them, and
-    /// this thread recorded the run.
+    /// - All tensors that the recorded step used and that existed before it or outlive it still exist.
+    /// - No other thread uses them until the replay is complete.
+    /// - This thread recorded the step.
     #[allow(unsafe_code, reason = "the device cannot check which memory a graph uses")]
-    pub(in crate::operation) unsafe fn replay(&self) -> Result<(), String> {
+    pub unsafe fn replay(&self) -> Result<(), String> {
         let graph = self.graph.as_ref().ok_or("nothing was recorded")?;
         // SAFETY: the caller's promise.
         unsafe { Dispatch::graph_replay(&self.device, graph) }.map_err(|error| error.to_string())
+    }
+
+    /// Whether this thread records a step.
+    pub fn is_recording() -> bool {
+        phase() == Phase::Record
+    }
+
+    /// Whether this thread renews the values of a step.
+    pub fn is_renewing() -> bool {
+        phase() == Phase::Replay
     }
 
     fn within<R>(&mut self, phase: Phase, run: impl FnOnce() -> R) -> (R, Option<&'static str>) {
@@ -222,15 +257,18 @@ impl CapturedGraph {
         assert!(CURRENT.replace(Some(current)).is_none(), "a capture within a capture");
         let _reset = Reset;
         let result = run();
-        let Current { uploads, fault, .. } = CURRENT.take().expect("only `within` ends it");
-        self.uploads = uploads;
-        (result, fault)
+        let mut current = CURRENT.take().expect("only `within` ends it");
+        if phase == Phase::Replay {
+            current.check_renewed();
+        }
+        self.uploads = current.uploads;
+        (result, current.fault)
     }
 }
 
-impl fmt::Debug for CapturedGraph {
+impl fmt::Debug for StepGraph {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("CapturedGraph").field("graph", &self.graph).finish_non_exhaustive()
+        formatter.debug_struct("StepGraph").field("graph", &self.graph).finish_non_exhaustive()
     }
 }
 

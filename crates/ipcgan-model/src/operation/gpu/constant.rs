@@ -1,13 +1,12 @@
 //! Constants on GPUs, which a captured step uploads once.
 
 use burn::backend::Cube;
-use burn::tensor::{DType, Device, Int, Shape, Tensor};
-use burn_cubecl::tensor::CubeTensor;
+use burn::tensor::{DType, Device, Int, Tensor};
 use cubecl::prelude::*;
 
-use super::capture::{Purpose, upload};
+use super::capture::Purpose;
 use super::cube_device;
-use super::kernel::uploaded;
+use super::kernel::{uploaded, uploaded_as};
 
 /// `values` in the shape `shape`; `None` if `device` is not a GPU of Burn's runtime.
 pub(in crate::operation) fn constant<const D: usize>(
@@ -22,7 +21,7 @@ pub(in crate::operation) fn constant<const D: usize>(
 }
 
 /// The numbers from zero to below `count` in the type of `like`, `[count]`; `None` if it is not on a GPU of Burn's
-/// runtime, or of a type of another size than 32 bits.
+/// runtime, or its type is not `i32`.
 pub(in crate::operation) fn count_from_zero(count: usize, like: &Tensor<1, Int>) -> Option<Tensor<1, Int>> {
     let device = like.device();
     let gpu = cube_device(&device)?;
@@ -30,9 +29,7 @@ pub(in crate::operation) fn count_from_zero(count: usize, like: &Tensor<1, Int>)
         return None;
     }
     let values: Vec<i32> = (0..count as i32).collect();
-    let client = gpu.client();
-    let handle = upload(&client, i32::as_bytes(&values), Purpose::Constant);
-    let tensor = CubeTensor::new_contiguous(client, gpu.clone(), Shape::new([count]), handle, DType::I32);
+    let tensor = uploaded_as(&gpu.client(), gpu, i32::as_bytes(&values), DType::I32, Purpose::Constant);
     let tensor = Tensor::from_primitive::<Cube>(tensor);
     Some(if device.is_autodiff() { tensor.autodiff() } else { tensor })
 }

@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::capture::in_place;
-use super::kernel::{contiguous, empty_like_any, fixed};
+use super::kernel::{contiguous, empty_like, fixed};
 use super::tensor_list::{for_each_launch, thread_stride};
 
 /// Buffers of a copy.
@@ -14,42 +14,51 @@ const BUFFERS: usize = 2;
 /// Bytes that a thread copies at once.
 const WORD: usize = size_of::<u32>();
 
-/// Copies that [`Copies::launch`] makes.
+/// Copies of tensors on one GPU, in as few launches as possible.
 #[derive(Default)]
-pub(in crate::operation) struct Copies(Vec<[CubeTensor; 2]>);
+pub struct TensorCopies(Vec<[CubeTensor; 2]>);
 
-impl Copies {
-    /// Copies the values of `from` to the memory of `to`, which is contiguous and of the same shape and type.
+impl TensorCopies {
+    /// Copies the values of `from` to the memory of `to`, which is contiguous.
     ///
     /// # Panics
-    /// If one of them is not on a GPU, or they differ.
-    pub(in crate::operation) fn add<const D: usize>(&mut self, from: Tensor<D>, to: &Tensor<D>) {
+    /// If one of them is not on a GPU, or they differ in shape or type.
+    pub fn add<const D: usize>(&mut self, from: Tensor<D>, to: &Tensor<D>) {
         self.push(primitive(from), primitive(to.clone()));
     }
 
-    /// As [`Copies::add`].
-    pub(in crate::operation) fn add_int<const D: usize>(&mut self, from: Tensor<D, Int>, to: &Tensor<D, Int>) {
+    /// As [`TensorCopies::add`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn add_int<const D: usize>(&mut self, from: Tensor<D, Int>, to: &Tensor<D, Int>) {
         self.push(int_primitive(from), int_primitive(to.clone()));
     }
 
-    /// A copy of `tensor` in new memory.
-    pub(in crate::operation) fn duplicate<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
+    /// A copy of `tensor` in new memory, on the same device, with values after [`TensorCopies::launch`].
+    ///
+    /// # Panics
+    /// If it is not on a GPU.
+    pub fn duplicate<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
         let autodiff = tensor.device().is_autodiff();
-        let from = primitive(tensor);
-        let to = empty_like_any(&from);
-        self.push(from, to.clone());
-        let duplicate = Tensor::from_primitive::<Cube>(to);
+        let duplicate = Tensor::from_primitive::<Cube>(self.push_duplicate(primitive(tensor)));
         if autodiff { duplicate.autodiff() } else { duplicate }
     }
 
-    /// As [`Copies::duplicate`].
-    pub(in crate::operation) fn duplicate_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
+    /// As [`TensorCopies::duplicate`].
+    ///
+    /// # Panics
+    /// As there.
+    pub fn duplicate_int<const D: usize>(&mut self, tensor: Tensor<D, Int>) -> Tensor<D, Int> {
         let autodiff = tensor.device().is_autodiff();
-        let from = int_primitive(tensor);
-        let to = empty_like_any(&from);
-        self.push(from, to.clone());
-        let duplicate = Tensor::from_primitive::<Cube>(to);
+        let duplicate = Tensor::from_primitive::<Cube>(self.push_duplicate(int_primitive(tensor)));
         if autodiff { duplicate.autodiff() } else { duplicate }
+    }
+
+    fn push_duplicate(&mut self, from: CubeTensor) -> CubeTensor {
+        let to = empty_like(&from);
+        self.push(from, to.clone());
+        to
     }
 
     fn push(&mut self, from: CubeTensor, to: CubeTensor) {
@@ -57,8 +66,8 @@ impl Copies {
         self.0.push([contiguous(from), fixed(to)]);
     }
 
-    /// Makes the copies, in one launch where possible.
-    pub(in crate::operation) fn launch(self) {
+    /// Makes the copies.
+    pub fn launch(self) {
         let Some([first, _]) = self.0.first() else { return };
         let client = first.client.clone();
         let words = |[from, _]: &[CubeTensor; 2]| (from.meta.num_elements() * from.dtype.size()).div_ceil(WORD);
@@ -73,11 +82,11 @@ impl Copies {
 }
 
 /// `new`; in a captured step its values in the memory of `old`. Both are without gradients.
-pub(in crate::operation) fn in_memory_of<const D: usize>(old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+pub(crate) fn in_memory_of<const D: usize>(old: Tensor<D>, new: Tensor<D>) -> Tensor<D> {
     if !in_place() {
         return new;
     }
-    let mut copies = Copies::default();
+    let mut copies = TensorCopies::default();
     copies.add(new, &old);
     copies.launch();
     old
@@ -139,7 +148,7 @@ mod tests {
         let (mut copy, mut labels_copy) = (None, None);
 
         let launches = KernelLaunches::of(|| {
-            let mut copies = Copies::default();
+            let mut copies = TensorCopies::default();
             copies.add(values.clone(), &to);
             copy = Some(copies.duplicate(values.clone()));
             labels_copy = Some(copies.duplicate_int(labels));

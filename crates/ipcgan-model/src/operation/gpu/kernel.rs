@@ -21,18 +21,23 @@ pub(in crate::operation) fn empty(client: &Client, device: &CubeDevice, shape: &
     CubeTensor::new_contiguous(client.clone(), device.clone(), shape, handle, DType::F32)
 }
 
-/// Uninitialized float32 values in the shape of `tensor`, contiguous.
-pub(in crate::operation) fn empty_like(tensor: &CubeTensor) -> CubeTensor {
-    let handle = tensor.client.empty(tensor.meta.num_elements() * FLOAT);
-    let shape = tensor.meta.shape().clone();
-    CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, DType::F32)
-}
-
 /// Uninitialized values in the shape and type of `tensor`, contiguous.
-pub(super) fn empty_like_any(tensor: &CubeTensor) -> CubeTensor {
+pub(in crate::operation) fn empty_like(tensor: &CubeTensor) -> CubeTensor {
     let handle = tensor.client.empty(tensor.meta.num_elements() * tensor.dtype.size());
     let shape = tensor.meta.shape().clone();
     CubeTensor::new_contiguous(tensor.client.clone(), tensor.device.clone(), shape, handle, tensor.dtype)
+}
+
+/// The vector of `bytes`, values of `dtype`, on the device.
+pub(super) fn uploaded_as(
+    client: &Client,
+    device: &CubeDevice,
+    bytes: &[u8],
+    dtype: DType,
+    purpose: Purpose,
+) -> CubeTensor {
+    let shape = Shape::new([bytes.len() / dtype.size()]);
+    CubeTensor::new_contiguous(client.clone(), device.clone(), shape, upload(client, bytes, purpose), dtype)
 }
 
 /// `values` on the device.
@@ -42,15 +47,13 @@ pub(in crate::operation) fn uploaded(
     values: &[f32],
     purpose: Purpose,
 ) -> CubeTensor {
-    let handle = upload(client, f32::as_bytes(values), purpose);
-    CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([values.len()]), handle, DType::F32)
+    uploaded_as(client, device, f32::as_bytes(values), DType::F32, purpose)
 }
 
 /// `indices` on the device.
 pub(in crate::operation) fn uploaded_indices(client: &Client, device: &CubeDevice, indices: &[usize]) -> CubeTensor {
     let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
-    let handle = upload(client, u32::as_bytes(&indices), Purpose::Constant);
-    CubeTensor::new_contiguous(client.clone(), device.clone(), Shape::new([indices.len()]), handle, DType::U32)
+    uploaded_as(client, device, u32::as_bytes(&indices), DType::U32, Purpose::Constant)
 }
 
 /// `tensor`, to be written to: a copy if another tensor shares its memory.
@@ -135,8 +138,8 @@ fn total_kernel(partial: &[f32], total: &mut [f32], count: usize, #[comptime] th
     }
 }
 
-/// The calling thread's part of the sum of `count` values: every `step`th of `values`, from `first` on. One workgroup of
-/// `threads` threads sums up all of them.
+/// The sum of the values that the calling thread takes out of `values[first + i * step]`, `i < count`; the `threads`
+/// threads of one workgroup together take each value once.
 #[cube]
 pub(in crate::operation) fn thread_sum(
     values: &[f32],
@@ -162,7 +165,7 @@ pub(in crate::operation) fn workgroup_sum(value: f32, #[comptime] threads: usize
     shared[UNIT_POS as usize] = value;
     sum_of_threads(&mut shared, threads);
     let sum = shared[0];
-    // What comes next may take its place.
+    // All threads must have read the sum before shared memory is reused.
     sync_cube();
     sum
 }

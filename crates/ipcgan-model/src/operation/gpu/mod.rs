@@ -21,9 +21,10 @@ pub(super) mod tensor_list;
 mod tile;
 pub(super) mod weight_gradient;
 
-pub(super) use capture::{CapturedGraph, is_recording, is_renewing};
+pub use capture::StepGraph;
 pub(super) use constant::{constant, count_from_zero};
-pub(super) use copy::{Copies, in_memory_of};
+pub use copy::TensorCopies;
+pub(crate) use copy::in_memory_of;
 pub(super) use multi_tensor::{adam_update, ema_tensor_update, update_together};
 pub(super) use observed::{observed_launches, without_executing};
 pub(super) use scale::ScaleTerms;
@@ -37,6 +38,8 @@ use burn_cubecl::CubeDevice;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{ElemType, FloatKind};
 
+use super::engine::without_autodiff;
+
 /// Whether `x` is on a GPU of Burn's runtime, in float32 and not recorded for gradients.
 pub(super) fn updates<const D: usize>(x: &Tensor<D>) -> bool {
     on_a_gpu(x) && x.dtype() == DType::F32 && !x.device().is_autodiff()
@@ -49,11 +52,7 @@ fn on_a_gpu<const D: usize>(x: &Tensor<D>) -> bool {
 
 /// The GPU that `device` is, with gradients or without; `None` if it is not one of Burn's runtime.
 pub(super) fn cube_device(device: &Device) -> Option<&CubeDevice> {
-    let device = match device.as_dispatch() {
-        DispatchDevice::Autodiff(device) => device,
-        device => device,
-    };
-    match device {
+    match without_autodiff(device) {
         DispatchDevice::Cube(device) => Some(device),
         _ => None,
     }

@@ -14,7 +14,7 @@ use ipcgan_data::AgingBatch;
 use ipcgan_model::{StepGraph, TensorCopies, renew_window_offset};
 
 use super::model::AgingModel;
-use crate::step::devices::DeviceGroup;
+use crate::step::devices::{DeviceGroup, Statistics};
 use crate::step::metrics::StepMetrics;
 
 /// Steps in fixed memory before one is recorded: the first allocates it, the others reuse it.
@@ -78,9 +78,12 @@ impl CapturedStep {
         device_group: &DeviceGroup,
         batches: Vec<AgingBatch>,
     ) -> StepMetrics {
-        let form = Form::of(&learner.model(), &batches);
+        let model = learner.model();
+        let form = Form::of(&model, &batches);
+        let supported = device_group.count() == 1 && model.loss_scale.state().is_none();
+        // A clone would prevent in-place updates of the weights.
+        drop(model);
         let mut state = self.state.lock().expect("no holder panics");
-        let supported = device_group.count() == 1 && learner.model().loss_scale.state().is_none();
         if !supported && !matches!(*state, State::Unsupported) {
             *state = State::unsupported("that needs one device and no loss scaling");
         }
@@ -163,7 +166,7 @@ impl Capture {
         step: impl FnOnce(&mut Learner<AgingModel>, Vec<AgingBatch>) -> StepMetrics,
     ) -> StepMetrics {
         let inputs = self.inputs.clone();
-        self.graph.warm_up(|| step(learner, inputs))
+        self.graph.warm_up(|| with_fixed_statistics(learner, |learner| step(learner, inputs)))
     }
 
     fn record(
@@ -172,7 +175,7 @@ impl Capture {
         step: impl FnOnce(&mut Learner<AgingModel>, Vec<AgingBatch>) -> StepMetrics,
     ) -> StepMetrics {
         let inputs = self.inputs.clone();
-        let metrics = self.graph.record(|| step(learner, inputs));
+        let metrics = self.graph.record(|| with_fixed_statistics(learner, |learner| step(learner, inputs)));
         metrics.unwrap_or_else(|reason| failed("recorded", &reason))
     }
 
@@ -186,7 +189,8 @@ impl Capture {
                 if let (true, Some(offset)) = (model.are_of_generator(&gradients), model.window_offset())
                     && !model.is_pretraining()
                 {
-                    renew_window_offset(offset, &device);
+                    let micro_batches = self.inputs.len() / model.config.updates();
+                    (0..micro_batches).for_each(|_| renew_window_offset(offset, &device));
                 }
                 drop(model);
                 learner.optimizer_step(gradients);
@@ -211,16 +215,36 @@ impl Capture {
     fn set_inputs(&mut self, batches: Vec<AgingBatch>) {
         let mut copies = TensorCopies::default();
         for (batch, input) in batches.into_iter().zip(&self.inputs) {
-            copies.add(batch.source, &input.source);
-            copies.add(batch.expected, &input.expected);
-            copies.add(batch.real, &input.real);
-            copies.add(batch.own_group, &input.own_group);
-            copies.add(batch.augmentation, &input.augmentation);
-            copies.add_int(batch.target, &input.target);
-            copies.add_int(batch.mismatched, &input.mismatched);
+            // All fields by name, so that a new one is not forgotten.
+            let AgingBatch { source, expected, real, own_group, target, mismatched, augmentation } = batch;
+            copies.add(source, &input.source);
+            copies.add(expected, &input.expected);
+            copies.add(real, &input.real);
+            copies.add(own_group, &input.own_group);
+            copies.add(augmentation, &input.augmentation);
+            copies.add_int(target, &input.target);
+            copies.add_int(mismatched, &input.mismatched);
         }
         copies.launch();
     }
+}
+
+/// Runs `step`, after which the running statistics of both networks are where they were before. They are not updated in
+/// place, because the update of the discriminator normalizes by a copy of the generator that shares their memory.
+fn with_fixed_statistics(
+    learner: &mut Learner<AgingModel>,
+    step: impl FnOnce(&mut Learner<AgingModel>) -> StepMetrics,
+) -> StepMetrics {
+    let AgingModel { generator, discriminator, .. } = learner.model();
+    let device = generator.devices().remove(0).inner();
+    let before = (Statistics::of(&generator, &device), Statistics::of(&discriminator, &device));
+    // Clones would prevent in-place updates of the weights.
+    drop((generator, discriminator));
+    let metrics = step(learner);
+    let AgingModel { generator, discriminator, .. } = learner.model();
+    before.0.keep_memory(&generator, &device);
+    before.1.keep_memory(&discriminator, &device);
+    metrics
 }
 
 /// Stops the training: the host has counted the step, but the device has not run it.

@@ -305,7 +305,7 @@ mod tests {
         let learn = |_| {
             step();
             learner.lr_step();
-            AgingModel::train_step(&mut learner, batch.clone()).read().unwrap().numbers().collect::<Vec<_>>()
+            AgingModel::train_step(&mut learner, vec![batch.clone()]).read().unwrap().numbers().collect::<Vec<_>>()
         };
         (0..3).flat_map(learn).collect()
     }

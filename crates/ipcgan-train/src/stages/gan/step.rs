@@ -14,16 +14,16 @@ use crate::step::model::{StepModel, mean_update};
 use crate::step::update::StepGradients;
 
 impl AgingModel {
-    /// One step on one batch and one device: a discriminator update, then a generator update against the updated
-    /// discriminator.
+    /// One step on one device: for each update of the settings a discriminator update, then a generator update against the
+    /// updated discriminator. Each update takes the same number of `micro_batches`, whose gradients it averages.
     ///
     /// # Panics
-    /// If the settings ask for several updates of a network per step, each of which takes a batch.
-    pub fn train_step(learner: &mut Learner<Self>, batch: AgingBatch) -> StepMetrics {
-        let config = learner.model().config;
-        assert_eq!([config.discriminator_updates, config.generator_updates], [1, 1], "updates of each network");
-        let device_group = DeviceGroup::new(&[batch.source.device().inner()]);
-        device_group.run_step(|| <Self as StepModel>::learn(learner, &device_group, vec![batch]))
+    /// If the number of `micro_batches` is zero or not a multiple of the number of updates.
+    pub fn train_step(learner: &mut Learner<Self>, micro_batches: Vec<AgingBatch>) -> StepMetrics {
+        let (count, updates) = (micro_batches.len(), learner.model().config.updates());
+        assert!(count > 0 && count.is_multiple_of(updates), "{count} micro-batches for {updates} updates");
+        let device_group = DeviceGroup::new(&[micro_batches[0].source.device().inner()]);
+        device_group.run_step(|| <Self as StepModel>::learn(learner, &device_group, micro_batches))
     }
 }
 
@@ -48,7 +48,7 @@ impl AgingModel {
         micro_batches: Vec<AgingBatch>,
     ) -> StepMetrics {
         let config = learner.model().config;
-        let updates = config.discriminator_updates.max(config.generator_updates);
+        let updates = config.updates();
         let micro_batches_per_update = micro_batches.len() / updates;
         let mut micro_batches = micro_batches.into_iter();
         let mut of_discriminator = Vec::new();

@@ -11,7 +11,6 @@ use cubecl::prelude::*;
 use cubecl::std::tensor::layout::linear::{LinearView, LinearViewMut};
 
 use super::blocks::{BlockShape, Blocks, min_of, thread_walk};
-use crate::operation::gpu::capture::in_place;
 use crate::operation::gpu::kernel::{elementwise, empty};
 
 /// What values are normalized by.
@@ -45,10 +44,7 @@ pub(super) fn statistics(
         threads,
     );
     let statistics = empty(client, device, &[3, blocks.parts, blocks.channels]);
-    let new = match in_place() {
-        true => [mean.clone(), variance.clone()],
-        false => [empty(client, device, &[blocks.channels]), empty(client, device, &[blocks.channels])],
-    };
+    let new = [empty(client, device, &[blocks.channels]), empty(client, device, &[blocks.channels])];
     let (count, joining) = blocks.joining();
     statistics_kernel::launch(
         client,

@@ -132,7 +132,7 @@ impl StepGraph {
 
 /// No tensor of such a build is on a GPU.
 #[derive(Default)]
-pub struct TensorCopies;
+pub struct TensorCopies(());
 
 impl TensorCopies {
     /// As in builds with GPU support.

@@ -225,6 +225,17 @@ fn an_age_group_without_faces_is_reported_before_the_first_stage_starts() {
 }
 
 #[test]
+fn steps_that_cannot_be_captured_are_reported_once_and_before_the_first_stage_starts() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let report = ended(&mut small_run(folder.path(), &["--plain", "--set", "aging.capture=true"]), DONE);
+
+    let [warning, first_step] = ["steps are not captured: ", "identity  step"].map(|text| report.find(text).unwrap());
+    assert!(warning < first_step, "{report}");
+    assert_eq!(report.matches("steps are not captured").count(), 1, "{report}");
+}
+
+#[test]
 fn settings_that_prevent_learning_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     ended(&mut small_run(folder.path(), &[]), DONE);

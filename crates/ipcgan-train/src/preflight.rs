@@ -42,7 +42,7 @@ pub(crate) fn check<'a>(
         if let StageState::Started(steps) = state {
             context.check_data(steps)?;
         }
-        stage.definition().log_limitations(config, &context.data);
+        stage.definition().log_limitations(&context);
         unfinished.push(context);
     }
     if unfinished.is_empty() {

@@ -84,6 +84,8 @@ pub(crate) fn in_memory_of<const D: usize>(_: Tensor<D>, new: Tensor<D>) -> Tens
 #[derive(Debug)]
 pub enum StepGraph {}
 
+const NO_GPU_SUPPORT: &str = "this build has no GPU support";
+
 impl StepGraph {
     /// Nothing is recorded.
     pub fn is_recording() -> bool {
@@ -96,8 +98,13 @@ impl StepGraph {
     }
 
     /// As in builds with GPU support.
+    pub fn check_device(_: &Device) -> Result<(), String> {
+        Err(NO_GPU_SUPPORT.into())
+    }
+
+    /// As in builds with GPU support.
     pub fn prepare(_: &Device) -> Result<Self, String> {
-        Err("this build has no GPU support".into())
+        Err(NO_GPU_SUPPORT.into())
     }
 
     /// As in builds with GPU support.

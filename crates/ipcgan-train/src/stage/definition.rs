@@ -56,8 +56,8 @@ pub(crate) trait StageDefinition: Sync {
     /// The faces or the settings are unsuitable.
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError>;
 
-    /// Logs settings that have no effect, and what it cannot learn or measure with `data`, its own faces.
-    fn log_limitations(&self, _config: &TrainingConfig, _data: &TrainingData) {}
+    /// Logs settings that have no effect, and what it cannot learn or measure with the faces of `context`.
+    fn log_limitations(&self, _context: &StageContext) {}
 
     /// Lower bound of its memory, from the network sizes.
     fn footprint(&self, config: &TrainingConfig) -> Footprint;

@@ -64,8 +64,8 @@ impl StageDefinition for AgeStage {
         check_age_labelled_faces(Stage::Age, config, data)
     }
 
-    fn log_limitations(&self, config: &TrainingConfig, _data: &TrainingData) {
-        warn_of_missing_adversarial_training(self.name(), &config.age);
+    fn log_limitations(&self, context: &StageContext) {
+        warn_of_missing_adversarial_training(self.name(), &context.config.age);
     }
 
     fn footprint(&self, config: &TrainingConfig) -> Footprint {

@@ -81,9 +81,9 @@ impl StageDefinition for IdentityStage {
         })
     }
 
-    fn log_limitations(&self, config: &TrainingConfig, data: &TrainingData) {
-        warn_of_missing_adversarial_training(self.name(), &config.identity);
-        if let Some(limitation) = limitation_of_data(config, data) {
+    fn log_limitations(&self, context: &StageContext) {
+        warn_of_missing_adversarial_training(self.name(), &context.config.identity);
+        if let Some(limitation) = limitation_of_data(&context.config, &context.data) {
             log::info!("{limitation}");
         }
     }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use burn::backend::{Backend, Dispatch, DispatchDevice, DispatchGraph};
 use burn::tensor::{Bytes, Device};
+use burn_cubecl::CubeDevice;
 use cubecl::client::Client;
 use cubecl::server::Handle;
 
@@ -173,13 +174,21 @@ pub struct StepGraph {
 }
 
 impl StepGraph {
+    /// Checks, without running anything, that `device` is a GPU of this process. Some GPUs refuse later, in
+    /// [`StepGraph::prepare`] or [`StepGraph::begin_recording`].
+    ///
+    /// # Errors
+    /// It is another device; the reason.
+    pub fn check_device(device: &Device) -> Result<(), String> {
+        gpu_of_this_process(device).map(|_| ())
+    }
+
     /// Prepares a recording on `device`.
     ///
     /// # Errors
     /// The device does not support it; the reason.
     pub fn prepare(device: &Device) -> Result<Self, String> {
-        let Some(gpu) = cube_device(device) else { return Err("the device is not a GPU of this process".into()) };
-        let device = DispatchDevice::Cube(gpu.clone());
+        let device = DispatchDevice::Cube(gpu_of_this_process(device)?.clone());
         Dispatch::graph_prepare(&device).map_err(|error| error.to_string())?;
         Ok(Self { device, uploads: Vec::new(), graph: None })
     }
@@ -264,6 +273,14 @@ impl StepGraph {
         self.uploads = current.uploads;
         (result, current.fault)
     }
+}
+
+/// The GPU that `device` is.
+///
+/// # Errors
+/// It is another device; the reason.
+fn gpu_of_this_process(device: &Device) -> Result<&CubeDevice, String> {
+    cube_device(device).ok_or_else(|| "the device is not a GPU of this process".into())
 }
 
 impl fmt::Debug for StepGraph {

@@ -15,6 +15,7 @@ use ipcgan_model::{StepGraph, TensorCopies, renew_window_offset};
 
 use super::model::AgingModel;
 use crate::step::devices::{DeviceGroup, Statistics};
+use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
 
 /// Steps in fixed memory before one is recorded: the first allocates it, the others reuse it.
@@ -39,6 +40,11 @@ enum State {
     Recorded(Box<Capture>, Box<Recorded>),
     /// Steps run launch by launch.
     Unsupported,
+}
+
+/// Warns that steps run launch by launch although `aging.capture` is set, because of `reason`.
+pub(super) fn warn_of_launched_steps(reason: &str) {
+    log::warn!("steps are not captured: {reason}");
 }
 
 /// What distinguishes steps with other launches.
@@ -68,6 +74,17 @@ struct Recorded {
 }
 
 impl CapturedStep {
+    /// Checks what is known before the first step: captured steps need one GPU, and losses that are not scaled.
+    ///
+    /// # Errors
+    /// Steps on `device_group` with `loss_scale` cannot be captured; the reason.
+    pub(super) fn check(device_group: &DeviceGroup, loss_scale: &LossScale) -> Result<(), String> {
+        if device_group.count() > 1 || loss_scale.state().is_some() {
+            return Err("that needs one device and no loss scaling".into());
+        }
+        StepGraph::check_device(device_group.main())
+    }
+
     /// As [`AgingModel::learn_eagerly`], by a graph as soon as there is one.
     ///
     /// # Panics
@@ -80,12 +97,14 @@ impl CapturedStep {
     ) -> StepMetrics {
         let model = learner.model();
         let form = Form::of(&model, &batches);
-        let supported = device_group.count() == 1 && model.loss_scale.state().is_none();
+        let checked = Self::check(device_group, &model.loss_scale);
         // A clone would prevent in-place updates of the weights.
         drop(model);
         let mut state = self.state.lock().expect("no holder panics");
-        if !supported && !matches!(*state, State::Unsupported) {
-            *state = State::unsupported("that needs one device and no loss scaling");
+        if let Err(reason) = checked
+            && !matches!(*state, State::Unsupported)
+        {
+            *state = State::unsupported(&reason);
         }
         let eagerly =
             |learner: &mut Learner<AgingModel>, batches| AgingModel::learn_eagerly(learner, device_group, batches);
@@ -144,7 +163,7 @@ impl Form {
 impl State {
     /// [`State::Unsupported`], with a warning that says why.
     fn unsupported(reason: &str) -> Self {
-        log::warn!("steps are not captured: {reason}");
+        warn_of_launched_steps(reason);
         Self::Unsupported
     }
 
@@ -287,4 +306,25 @@ fn clone_of(gradients: &GradientsParams, model: &AgingModel) -> GradientsParams 
     let mut clones = Clones { of: gradients, clones: GradientsParams::new() };
     model.visit(&mut clones);
     clones.clones
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn steps_on_a_cpu_on_several_devices_or_with_loss_scaling_are_not_captured() {
+        let refused = |devices: usize, loss_scale: LossScale| {
+            let device_group = DeviceGroup::new(&vec![Device::flex(); devices]);
+            CapturedStep::check(&device_group, &loss_scale).unwrap_err()
+        };
+
+        let of_cpu = refused(1, LossScale::none());
+        let others = [refused(2, LossScale::none()), refused(1, LossScale::dynamic())];
+
+        assert!(of_cpu.contains("GPU"), "{of_cpu}");
+        assert_eq!(others, ["that needs one device and no loss scaling"; 2]);
+    }
 }

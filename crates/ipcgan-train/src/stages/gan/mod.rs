@@ -16,6 +16,7 @@ pub(crate) use saved_generator::load_saved_generator;
 
 use std::sync::Arc;
 
+use captured::{CapturedStep, warn_of_launched_steps};
 use ipcgan_model::weights::Network;
 use ipcgan_model::{Discriminator, Generator};
 use loaders::{prototypes, train_loader, valid_loader};
@@ -28,7 +29,7 @@ use samples::SampleGrids;
 use saved_generator::saved_generator;
 
 use super::age_labelled_faces::{age_labelled_faces, check_age_labelled_faces};
-use crate::config::{EditableSettings, LoopSettings, SelectionMetric};
+use crate::config::{AgingTraining, EditableSettings, LoopSettings, SelectionMetric};
 use crate::measure::{Measured, measure};
 use crate::metric::epoch::EpochMetric;
 use crate::metric::realism::REALISM_AND_AGE;
@@ -37,6 +38,7 @@ use crate::run::summary::StageResult;
 use crate::stage::context::{Purpose, StageContext};
 use crate::stage::definition::{COPIES_OF_WEIGHTS, Footprint, StageDefinition};
 use crate::stage::parts::StageParts;
+use crate::step::loss_scale::LossScale;
 use crate::step::objective::OBJECTIVE;
 use crate::trainer::{MonitoredMetric, launch};
 use crate::{Stage, TrainingConfig, TrainingData, TrainingError};
@@ -82,6 +84,12 @@ impl StageDefinition for GanStage {
         check_age_labelled_faces(Stage::Aging, config, data)
     }
 
+    fn log_limitations(&self, context: &StageContext) {
+        if let Err(reason) = check_capture(context) {
+            warn_of_launched_steps(&reason);
+        }
+    }
+
     fn footprint(&self, config: &TrainingConfig) -> Footprint {
         let (groups, size) = (config.age_groups.count(), config.generator.image_size);
         let gan = config.generator.num_params(groups) + config.discriminator.num_params(groups);
@@ -103,6 +111,17 @@ impl StageDefinition for GanStage {
     }
 }
 
+/// Checks that steps can be captured if `aging.capture` is set, as far as that is known before the first one.
+///
+/// # Errors
+/// They cannot; the reason.
+fn check_capture(context: &StageContext) -> Result<(), String> {
+    match context.config.aging.capture {
+        true => CapturedStep::check(&context.device_group, &LossScale::of(context.config.precision)),
+        false => Ok(()),
+    }
+}
+
 /// Model, optimizers, learning-rate schedules, data loaders and metrics.
 fn parts(context: &StageContext, purpose: Purpose) -> Result<StageParts<AgingModel>, TrainingError> {
     let training = &context.config.aging;
@@ -118,7 +137,10 @@ fn parts(context: &StageContext, purpose: Purpose) -> Result<StageParts<AgingMod
     let precision = context.config.precision;
     let generator = || context.config.generator.init(groups, seed, &device).with_precision(precision);
     let discriminator = context.config.discriminator.init(groups, seed, &device).with_precision(precision);
-    let model = AgingModel::new(generator(), discriminator, alexnet, training.clone()).after(context.done);
+    // If steps cannot be captured, a warning was logged before the training; the model would repeat it.
+    let capture = training.capture && check_capture(context).is_ok();
+    let settings = AgingTraining { capture, ..training.clone() };
+    let model = AgingModel::new(generator(), discriminator, alexnet, settings).after(context.done);
     let model = if training.has_ema() { model.with_ema(generator()) } else { model };
     let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
     let metrics = move |metrics: MetricSet<AgingModel>| {

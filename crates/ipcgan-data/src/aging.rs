@@ -118,7 +118,7 @@ impl AgingDataset {
 impl Dataset<AgingItem> for AgingDataset {
     fn get(&self, index: usize) -> Result<AgingItem, DatasetError> {
         assert!(index < self.items, "item {index} is outside of the {} items", self.items);
-        self.item(index).map_err(DatasetError::new)
+        self.item(index).map_err(DataError::into_dataset_error)
     }
 
     /// In parallel, so that one loader, whose batches come in order, keeps up with any device.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use burn::data::dataset::DatasetError;
+
 use crate::counted;
 use crate::photo::{DecodeFault, ImageKind, PhotoWarning};
 
@@ -346,6 +348,11 @@ impl DataError {
             Self::Decode { source, .. } => source.as_deref(),
             _ => None,
         }
+    }
+
+    /// As the error of a Burn data set, with all causes in its message: Burn's loaders pass on nothing else.
+    pub(crate) fn into_dataset_error(self) -> DatasetError {
+        DatasetError::new(io::Error::other(self.user_message()))
     }
 
     /// Converts an I/O error into [`DataError::Read`] for `path`.

@@ -89,7 +89,7 @@ impl LabelledDataset {
 impl Dataset<LabelledFace> for LabelledDataset {
     fn get(&self, index: usize) -> Result<LabelledFace, DatasetError> {
         assert!(index < self.len(), "item {index} is outside of the {} items", self.len());
-        self.item(index).map_err(DatasetError::new)
+        self.item(index).map_err(DataError::into_dataset_error)
     }
 
     /// In parallel, so that one loader, whose batches come in order, keeps up with any device.
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_an_unreadable_image_reaches_the_loader() {
+    fn the_error_of_an_unreadable_image_reaches_the_loader_with_its_cause() {
         struct Missing(crate::FaceLabel);
         impl FaceSet for Missing {
             fn len(&self) -> usize {
@@ -278,13 +278,13 @@ mod tests {
                 "missing".into()
             }
             fn image(&self, _: usize) -> Result<RgbImage, DataError> {
-                photo::read(std::path::Path::new("/missing.png"))
+                Err(DataError::Read { path: "missing.png".into(), source: std::io::ErrorKind::NotFound.into() })
             }
         }
 
         let error = LabelledDataset::once(Arc::new(Missing(Default::default())), vec![0], 4).get(0).unwrap_err();
 
-        assert_eq!(error.to_string(), "cannot read /missing.png");
+        assert_eq!(error.to_string(), "cannot read missing.png: entity not found");
     }
 
     #[test]

@@ -313,10 +313,10 @@ pub enum TrainingError {
         /// Micro-batches of a step.
         expected: usize,
     },
-    /// Batch norm cannot be recalibrated, because a training face cannot be read.
+    /// Batch norm cannot be recalibrated, because a training face cannot be read or the faces ended early.
     #[error("cannot recalibrate batch norm on the training faces")]
     Recalibration {
-        /// The error of the face.
+        /// The error of the faces.
         source: DatasetError,
     },
     /// The training loop stopped with an error.

@@ -62,6 +62,14 @@ pub(super) fn train_loader(
     Ok(context.loader(AgingBatcher, faces.with_prototypes(prototypes), context.micro_batch_size()))
 }
 
+/// Batches of the first training faces for batch-norm recalibration, as many as configured, whatever the number of
+/// steps.
+pub(super) fn recalibration_loader(context: &StageContext) -> Result<Arc<dyn DataLoader<AgingBatch>>, TrainingError> {
+    let training = &context.config.aging;
+    let faces = training_faces(context, training.recalibration_batches * training.batch_size)?;
+    Ok(context.loader(AgingBatcher, faces, context.micro_batch_size()))
+}
+
 /// Batches of all validation faces.
 pub(super) fn valid_loader(
     context: &StageContext,
@@ -73,7 +81,7 @@ pub(super) fn valid_loader(
 }
 
 /// The first `items` of the endless stream of training faces, without prototypes.
-pub(super) fn training_faces(context: &StageContext, items: usize) -> Result<AgingDataset, TrainingError> {
+fn training_faces(context: &StageContext, items: usize) -> Result<AgingDataset, TrainingError> {
     let augmentation = Augmentation { flip: context.config.aging.flip, ..Augmentation::none() };
     aging_faces(context, context.data.train(), augmentation, items)
 }

@@ -1,17 +1,17 @@
 //! The generator that the ageing stage saves: of the trained model, or of a checkpoint.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::data::dataloader::batcher::Batcher;
-use burn::data::dataset::Dataset;
+use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use ipcgan_data::{AgingBatch, AgingBatcher};
+use ipcgan_data::AgingBatch;
 use ipcgan_model::weights::{self, Weights};
 use ipcgan_model::{Generator, Precision};
 
-use super::loaders::training_faces;
+use super::loaders::recalibration_loader;
 use super::model::AgingModel;
 use crate::monitor::lines::LineSink;
 use crate::session::{Display, Session};
@@ -81,16 +81,12 @@ fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Resu
 
 /// `generator` after batch-norm recalibration on the first faces of the stage.
 fn recalibrated(context: &StageContext, generator: &Generator) -> Result<Generator, TrainingError> {
-    let training = &context.config.aging;
-    // As many as configured, whatever the number of steps.
-    let count = training.recalibration_batches * training.batch_size;
-    let faces = training_faces(context, count)?;
-    let (size, device) = (context.micro_batch_size(), context.autodiff_device());
-    let mut failed = None;
-    // Not through a loader, whose worker reports a face that cannot be read without the cause.
-    let batches = (0..count).step_by(size).map_while(|start| match faces.get_many((start..start + size).collect()) {
-        Ok(items) => {
-            let AgingBatch { source, target, .. } = AgingBatcher.batch(items, &device);
+    let loader = recalibration_loader(context)?.to_device(&context.autodiff_device());
+    let expected = loader.num_items() / context.micro_batch_size();
+    let (mut found, mut failed) = (0, None);
+    let batches = loader.iter().map_while(|batch| match batch {
+        Ok(AgingBatch { source, target, .. }) => {
+            found += 1;
             Some((source, target))
         }
         Err(error) => {
@@ -100,9 +96,15 @@ fn recalibrated(context: &StageContext, generator: &Generator) -> Result<Generat
     });
     let generator = generator.clone().recalibrate_batch_norm(batches);
     match failed {
-        None => Ok(generator),
+        None if found == expected => Ok(generator),
+        // A panic of the loader's worker ends the batches without an error.
+        None => Err(TrainingError::Recalibration { source: ended_early(found, expected) }),
         Some(source) => Err(TrainingError::Recalibration { source }),
     }
+}
+
+fn ended_early(found: usize, expected: usize) -> DatasetError {
+    DatasetError::new(io::Error::other(format!("they ended after {found} of {expected} batches")))
 }
 
 #[cfg(test)]
@@ -116,16 +118,19 @@ mod tests {
     use super::*;
     use crate::Preset;
 
-    /// Faces of every age group, whose images cannot be read.
-    struct Unreadable(Vec<FaceLabel>);
+    /// Faces of every age group, each with the same image.
+    struct Faces {
+        labels: Vec<FaceLabel>,
+        image: fn() -> Result<RgbImage, DataError>,
+    }
 
-    impl FaceSet for Unreadable {
+    impl FaceSet for Faces {
         fn len(&self) -> usize {
-            self.0.len()
+            self.labels.len()
         }
 
         fn label(&self, index: usize) -> &FaceLabel {
-            &self.0[index]
+            &self.labels[index]
         }
 
         fn name(&self, index: usize) -> String {
@@ -133,16 +138,17 @@ mod tests {
         }
 
         fn image(&self, _index: usize) -> Result<RgbImage, DataError> {
-            Err(DataError::Read { path: "face.png".into(), source: ErrorKind::NotFound.into() })
+            (self.image)()
         }
     }
 
-    #[test]
-    fn a_face_that_cannot_be_read_is_the_cause_of_an_error_of_the_recalibration() {
+    /// The error of a recalibration on faces with this image.
+    fn error_of(image: fn() -> Result<RgbImage, DataError>) -> String {
         let settings = ["generator.image_size=32", "generator.width=2", "valid_fraction=0.5", "aging.batch_size=2"];
         let config = TrainingConfig::of(Preset::Tiny).with_settings(&settings.map(String::from)).unwrap();
         let label = |index: usize| FaceLabel { group: Some(index % 5), ..FaceLabel::default() };
-        let data = TrainingData::new(Arc::new(Unreadable((0..100).map(label).collect())), &config).unwrap();
+        let faces = Faces { labels: (0..100).map(label).collect(), image };
+        let data = TrainingData::new(Arc::new(faces), &config).unwrap();
         let run = RunFolder::at("run".as_ref());
         let session = Session {
             devices: vec![Device::flex()],
@@ -154,9 +160,21 @@ mod tests {
         let context = StageContext::planned(&config, Stage::Aging, &data, &run, &session).unwrap();
         let generator = config.generator.init(&config.age_groups, config.seed, &context.autodiff_device());
 
-        let error = recalibrated(&context, &generator).unwrap_err();
+        with_causes(&recalibrated(&context, &generator).unwrap_err())
+    }
 
-        let expected = "cannot recalibrate batch norm on the training faces: cannot read face.png: entity not found";
-        assert_eq!(with_causes(&error), expected);
+    #[test]
+    fn a_face_that_cannot_be_read_is_the_cause_of_an_error_of_the_recalibration() {
+        let error = error_of(|| Err(DataError::Read { path: "face.png".into(), source: ErrorKind::NotFound.into() }));
+
+        assert!(error.starts_with("cannot recalibrate batch norm on the training faces: "), "{error}");
+        assert!(error.ends_with("cannot read face.png: entity not found"), "{error}");
+    }
+
+    #[test]
+    fn a_recalibration_on_fewer_batches_than_configured_is_an_error() {
+        let error = error_of(|| panic!("the loader fails"));
+
+        assert!(error.contains("they ended after 0 of "), "{error}");
     }
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use ipcgan::data::DataError;
+use ipcgan::system::with_causes_until;
 use ipcgan::train::show_above_dashboard;
 use log::{Level, LevelFilter, Log, Metadata, Record, debug, error};
 
@@ -224,20 +225,7 @@ pub(crate) fn print_error(error: &anyhow::Error) {
 
 /// An error with its causes and advice on one line.
 pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
-    let mut causes = Vec::<String>::new();
-    for cause in error.chain() {
-        let message = cause.to_string();
-        // Burn's error of a data set has the message of its cause.
-        if causes.last() == Some(&message) {
-            causes.pop();
-        }
-        if let Some(error) = cause.downcast_ref::<DataError>() {
-            causes.push(error.user_message());
-            break;
-        }
-        causes.push(message);
-    }
-    let message = causes.join(": ");
+    let message = with_causes_until(&**error, |cause| Some(cause.downcast_ref::<DataError>()?.user_message()));
     match advice(error) {
         Some(advice) => format!("{message}; {advice}"),
         None => message,

@@ -22,5 +22,5 @@ mod panic_guard;
 
 pub use atomic_file::{TemporaryFile, remove_stale_temporary_files, write_atomic, write_new};
 pub use json_path::JsonPath;
-pub use one_line::{with_causes, without_line_breaks};
+pub use one_line::{with_causes, with_causes_until, without_line_breaks};
 pub use panic_guard::{catch_device_panic, catch_panic, try_catch_device_panic};

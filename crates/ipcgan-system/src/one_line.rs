@@ -8,18 +8,31 @@ use std::fmt::Display;
 ///
 /// Only `error`'s own message can contain a line break, as part of a file name; the causes are
 /// [`without_line_breaks`].
-pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let (mut last, mut cause) = (without_line_breaks(error), error.source());
-    while let Some(error) = cause {
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    with_causes_until(error, |_| None)
+}
+
+/// As [`with_causes`], up to the first of these errors that has a `whole_message`, which replaces its own message and
+/// those of its causes.
+pub fn with_causes_until(
+    error: &(dyn Error + 'static),
+    whole_message: impl Fn(&(dyn Error + 'static)) -> Option<String>,
+) -> String {
+    let mut messages = Vec::<String>::new();
+    let (mut last, mut next) = (None, Some(error));
+    while let Some(error) = next {
         let message = without_line_breaks(error);
-        if message != last {
-            text += ": ";
-            text += &message;
+        if last.as_ref() == Some(&message) {
+            messages.pop();
         }
-        (last, cause) = (message, error.source());
+        if let Some(whole) = whole_message(error) {
+            messages.push(whole);
+            break;
+        }
+        messages.push(if messages.is_empty() { error.to_string() } else { message.clone() });
+        (last, next) = (Some(message), error.source());
     }
-    text
+    messages.join(": ")
 }
 
 /// `message` with its lines joined by spaces, without their indentation and without empty lines: libraries list names on
@@ -82,6 +95,15 @@ mod tests {
         let error = Repeated(Failed(io::Error::other("the device is gone")));
 
         assert_eq!(with_causes(&error), "it failed: the device is gone");
+    }
+
+    #[test]
+    fn a_whole_message_replaces_that_of_its_error_and_those_of_its_causes() {
+        let error = Repeated(Failed(io::Error::other("the device is gone")));
+
+        let message = with_causes_until(&error, |error| error.is::<Failed>().then(|| "try another device".to_string()));
+
+        assert_eq!(message, "try another device");
     }
 
     #[test]

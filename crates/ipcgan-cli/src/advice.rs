@@ -17,7 +17,7 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
 }
 
 /// The error that `error` reports in its place: an error in a transparent one is not part of the chain.
-fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+pub(crate) fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     match error.downcast_ref() {
         Some(TrainingError::Data(error)) => error,
         Some(TrainingError::Model(error)) => error,

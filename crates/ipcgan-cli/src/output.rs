@@ -3,6 +3,7 @@
 //! The only place that prints. Nothing here panics: a full or closed standard output is reported at the end.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use ipcgan::system::with_causes_until;
 use ipcgan::train::show_above_dashboard;
 use log::{Level, LevelFilter, Log, Metadata, Record, debug, error};
 
-use crate::advice::advice;
+use crate::advice::{advice, reported};
 
 /// Which messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,23 +219,49 @@ fn print_message(line: &str) {
 /// Prints an error with its causes on one line; a decoder's error is shown only as debug output.
 pub(crate) fn print_error(error: &anyhow::Error) {
     error!("{}", with_causes_and_advice(error));
-    if let Some(cause) = error.chain().find_map(|cause| cause.downcast_ref::<DataError>()?.decoder_error()) {
+    if let Some(cause) = error.chain().find_map(|cause| data_error(cause)?.decoder_error()) {
         debug!("the decoder: {cause}");
     }
 }
 
 /// An error with its causes and advice on one line.
 pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
-    let message = with_causes_until(&**error, |cause| Some(cause.downcast_ref::<DataError>()?.user_message()));
+    let message = with_causes_until(&**error, |cause| Some(data_error(cause)?.user_message()));
     match advice(error) {
         Some(advice) => format!("{message}; {advice}"),
         None => message,
     }
 }
 
+/// The error of images or data sets that `cause` is or reports.
+fn data_error(cause: &(dyn Error + 'static)) -> Option<&DataError> {
+    reported(cause).downcast_ref()
+}
+
 #[cfg(test)]
 mod tests {
+    use image::ImageError;
+    use ipcgan::photo::{DecodeFault, ImageKind};
+    use ipcgan::train::TrainingError;
+
     use super::*;
+
+    #[test]
+    fn the_error_of_a_decoder_is_left_out_of_errors_of_data_and_of_a_training() {
+        let damaged = || DataError::Decode {
+            path: "face.png".into(),
+            kind: ImageKind::Png,
+            fault: DecodeFault::Damaged,
+            source: Some(Box::new(ImageError::IoError(io::ErrorKind::InvalidData.into()))),
+        };
+        let of_data = anyhow::Error::new(damaged()).context("cannot prepare faces");
+        let of_training = anyhow::Error::new(TrainingError::from(damaged())).context("cannot prepare faces");
+
+        for error in [of_data, of_training] {
+            let expected = "cannot prepare faces: face.png is a damaged PNG; copy or download it again";
+            assert_eq!(with_causes_and_advice(&error), expected);
+        }
+    }
 
     #[test]
     fn control_characters_are_escaped_and_other_characters_unchanged() {

@@ -95,7 +95,7 @@ pub enum DataError {
         warning: PhotoWarning,
     },
     /// An image is too large to be decoded.
-    #[error("image {path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]
+    #[error("{path} has {width} x {height} pixels, above the limit of {limit}; make it smaller")]
     TooLarge {
         /// The image.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum DataError {
         limit: u64,
     },
     /// An image is too small to show a face.
-    #[error("image {path} has only {width} x {height} pixels; use one of at least {min} x {min}")]
+    #[error("{path} has only {width} x {height} pixels; use an image of at least {min} x {min}")]
     TooSmall {
         /// The image.
         path: PathBuf,

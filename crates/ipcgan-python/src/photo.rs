@@ -102,14 +102,7 @@ impl Photo {
 /// An invalid size of pixels in memory is a mistake of the caller, not of a file.
 fn unsuitable(error: DataError) -> Failure {
     match error {
-        DataError::TooSmall { path, width, height, min } => Failure::Argument(format!(
-            "{} has only {width} x {height} pixels; use an image of at least {min} x {min}",
-            path.display()
-        )),
-        DataError::TooLarge { path, width, height, limit } => Failure::Argument(format!(
-            "{} has {width} x {height} pixels, above the limit of {limit}; make it smaller",
-            path.display()
-        )),
+        DataError::TooSmall { .. } | DataError::TooLarge { .. } => Failure::Argument(error.user_message()),
         error => error.into(),
     }
 }

@@ -173,7 +173,7 @@ mod tests {
                 failed += 1;
                 explained += usize::from(matches!(error, DataError::Decode { .. }));
                 let text = error.to_string();
-                assert!(text.starts_with("photo is ") || text.starts_with("image photo has "), "{text}");
+                assert!(text.starts_with("photo is ") || text.starts_with("photo has "), "{text}");
                 assert!(text.contains("; "), "nothing to do in: {text}");
             }
         }

@@ -243,7 +243,7 @@ mod tests {
         let (_folder, path) = place("dot.png");
         write_png(&path, &gradient(20, 7)).unwrap();
 
-        assert!(message(&path).ends_with("has only 20 x 7 pixels; use one of at least 8 x 8"));
+        assert!(message(&path).ends_with("has only 20 x 7 pixels; use an image of at least 8 x 8"));
     }
 
     fn detailed() -> RgbImage {

@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(of_size(8, 9).unwrap().image, DynamicImage::new_luma8(8, 9));
         assert_eq!(
             of_size(8, 7).unwrap_err().to_string(),
-            "image the scan has only 8 x 7 pixels; use one of at least 8 x 8"
+            "the scan has only 8 x 7 pixels; use an image of at least 8 x 8"
         );
     }
 

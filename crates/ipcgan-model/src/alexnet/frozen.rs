@@ -135,28 +135,23 @@ fn through(head: &[FrozenLinear; 3], features: Tensor<4>) -> Tensor<2> {
 
 #[cfg(test)]
 mod tests {
-    use burn::module::{ModuleMapper, Param};
-    use burn::tensor::{DType, TensorData};
+    use burn::tensor::TensorData;
 
     use super::*;
     use crate::random_tensors::RandomTensors;
     use crate::relative_error::normwise_error;
+    use crate::weights::{self, FloatWidth, Weights};
     use crate::{AgeGroups, AlexNetConfig};
 
-    /// Rounds weights to float16 numbers, as a half-precision weights file does.
-    struct RoundToHalf;
-
-    impl ModuleMapper for RoundToHalf {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|weights| weights.cast(DType::F16).cast(DType::F32))
-        }
-    }
-
-    /// A network with random weights, and the same with its weights rounded to half precision.
+    /// A network with random weights, and the same from a half-precision weights file.
     fn networks() -> [AlexNet; 2] {
         let config = AlexNetConfig::new(3).with_input_size(67).with_width(2).with_hidden(40).with_embedding(20);
-        let net = config.init(&AgeGroups::default(), 0, &Device::flex());
-        [net.clone(), net.map(&mut RoundToHalf)]
+        let (age_groups, device) = (AgeGroups::default(), Device::flex());
+        let net = config.init(&age_groups, 0, &device);
+        let single = Weights { network: net.clone(), config, age_groups };
+        let file = single.safetensors(FloatWidth::Float16).unwrap();
+        let half = weights::from_bytes::<AlexNet>(file, "half.safetensors".as_ref(), &device).unwrap();
+        [net, half.network]
     }
 
     /// Random feature maps of three faces.

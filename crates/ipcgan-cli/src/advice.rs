@@ -28,7 +28,9 @@ pub(crate) fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error +
 fn of_data(cause: &(dyn Error + 'static)) -> Option<String> {
     let advice = match cause.downcast_ref::<DataError>()? {
         DataError::MissingMetadata { .. } => "`ipcgan prepare` writes it",
-        DataError::DetectorFailed { .. } => "run the same command again to continue, for example with --device cpu",
+        DataError::DetectorFailed { .. } | DataError::MostImagesFailed { .. } => {
+            "run the same command again to continue, for example with --device cpu"
+        }
         DataError::AmbiguousTable { .. } => "select it with --table",
         DataError::AmbiguousSource { .. } => "select one with --source (ipcgan prepare --help lists all)",
         _ => return None,

@@ -180,13 +180,31 @@ pub enum DataError {
         /// The image.
         path: PathBuf,
     },
-    /// The face detector failed, as with a lost device.
+    /// The face detector failed on a blank photo too, as with a lost device or a damaged network.
     #[error("cannot detect faces in {path}: {reason}")]
     DetectorFailed {
         /// The image.
         path: PathBuf,
         /// The message of the detector or its device.
         reason: String,
+    },
+    /// The preparation of an image failed (panicked), but the face detector works.
+    #[error("cannot prepare {path}: {reason}")]
+    ImageFailed {
+        /// The image.
+        path: PathBuf,
+        /// The message of the panic.
+        reason: String,
+    },
+    /// The preparation failed on most images, so the images are not the cause.
+    #[error("the preparation failed on {failed} of {}; the first one: {first}", counted(*.images, "image", "images"))]
+    MostImagesFailed {
+        /// Number of images on which it failed.
+        failed: usize,
+        /// Number of images.
+        images: usize,
+        /// The first of them, and why.
+        first: String,
     },
     /// The face in an image has too few pixels for training.
     #[error("the face in {path} is only {side} pixels wide; the minimum is {min}")]

@@ -20,6 +20,8 @@ pub enum Cause {
     OtherVersion,
     /// The image is missing or cannot be read.
     Image,
+    /// The preparation of the image failed.
+    Failed,
     /// A broken or circular link.
     Link,
     /// A folder that cannot be read.
@@ -49,6 +51,7 @@ impl fmt::Display for Cause {
             Self::Unlisted => "not listed in the tables",
             Self::OtherVersion => "other version of an image that is used",
             Self::Image => "unreadable image",
+            Self::Failed => "failed preparation",
             Self::Link => "broken or circular link",
             Self::Folder => "unreadable folder",
             Self::Hidden => "hidden file or folder",
@@ -97,6 +100,9 @@ impl Fault {
             }
             DataError::FaceTurned { yaw, max, .. } => {
                 Self::new(Cause::Turned, format!("the head is turned to a side: {yaw:.2}, maximum {max}"))
+            }
+            DataError::ImageFailed { reason, .. } => {
+                Self::new(Cause::Failed, format!("the preparation failed: {reason}"))
             }
             error => Self::image(error.user_message()),
         }

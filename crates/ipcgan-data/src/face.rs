@@ -30,7 +30,7 @@ pub trait FaceSet: Send + Sync {
     /// [`DataError::DetectorFailed`], which ends the preparation.
     ///
     /// # Panics
-    /// If there is no such face.
+    /// If there is no such face. A preparation excludes an image on which this panics for another reason.
     fn image(&self, index: usize) -> Result<RgbImage, DataError>;
 
     /// Checksum of the file of face `index`, which distinguishes it from another face of the same name without decoding;

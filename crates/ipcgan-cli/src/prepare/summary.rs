@@ -2,8 +2,8 @@
 
 use ipcgan::AgeGroups;
 use ipcgan::data::preparation::Prepared;
-use ipcgan::data::{Split, counted};
-use log::info;
+use ipcgan::data::{Cause, Split, counted};
+use log::{info, warn};
 
 /// Prints faces by age group and split, excluded images by reason, and the readiness for each training stage.
 pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
@@ -29,6 +29,11 @@ pub(super) fn report_prepared(prepared: &Prepared, groups: &AgeGroups) {
     }
     if prepared.excluded.len() > 1 {
         info!("          excluded.csv names each with its reason");
+    }
+    let failed = || prepared.excluded.iter().filter(|excluded| excluded.fault.cause == Cause::Failed);
+    if let Some(first) = failed().next() {
+        let images = counted(failed().count(), "image is", "images are");
+        warn!("{images} left out because the preparation failed, such as {first}; try --device cpu");
     }
     prepared.readiness(groups).lines().iter().for_each(|line| info!("{line}"));
 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use ipcgan_system::catch_panic;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use super::PrepareOptions;
@@ -84,8 +85,10 @@ fn write_crop(
 ) -> Result<Outcome, DataError> {
     // Taken before the image is read, so that an image that changes meanwhile is processed again.
     let source = faces.source_checksum(index);
-    let face = match faces.image(index) {
-        Ok(face) => face,
+    let made = catch_panic(|| faces.image(index).map(|face| (Fingerprint::of(&face), face)));
+    let made = made.unwrap_or_else(|reason| Err(DataError::ImageFailed { path: name.into(), reason }));
+    let (fingerprint, face) = match made {
+        Ok(made) => made,
         // The detector or its device failed, so the images after this one would fail as well.
         Err(error @ DataError::DetectorFailed { .. }) => return Err(error),
         Err(error) => return Ok(Err(Fault::of(&error))),
@@ -94,7 +97,7 @@ fn write_crop(
     let parent = path.parent().expect("an image is in a folder");
     fs::create_dir_all(parent).map_err(DataError::writing(parent))?;
     photo::write_png(&path, &face)?;
-    let done = Done { fingerprint: Fingerprint::of(&face), source };
+    let done = Done { fingerprint, source };
     journal.add(name, done)?;
     Ok(Ok(done))
 }

@@ -28,7 +28,7 @@ pub use published::{AppliedSplit, PublishedSplit};
 pub use readiness::{Readiness, StageReadiness};
 
 use crate::counted;
-use crate::excluded::Excluded;
+use crate::excluded::{Cause, Excluded};
 use crate::split::HeldOut;
 use crate::{DataError, FaceLabel, FaceSet};
 use fingerprint::{Fingerprint, duplicate_pairs};
@@ -42,7 +42,8 @@ use journal::Journal;
 ///
 /// # Errors
 /// No face is usable; the folder was prepared with other settings or from another data set, is being prepared by
-/// another process, or holds foreign files; the face detector failed; or the disk is full.
+/// another process, or holds foreign files; the face detector failed, or the preparation of most images; or the disk is
+/// full.
 pub fn prepare(
     faces: &dyn FaceSet,
     mut excluded: Vec<Excluded>,
@@ -82,9 +83,10 @@ pub fn prepare(
             Err(fault) => excluded.push(Excluded { path: name.into(), line: None, fault }),
         }
     }
-    if kept.is_empty() {
-        let error = nothing_prepared(folder, &excluded);
-        if !made_before {
+    let error = most_images_failed(&excluded, faces.len());
+    let error = error.or_else(|| kept.is_empty().then(|| nothing_prepared(folder, &excluded)));
+    if let Some(error) = error {
+        if kept.is_empty() && !made_before {
             drop(journal);
             new.remove();
         }
@@ -102,6 +104,13 @@ pub fn prepare(
     // Last, because the journal's lock keeps other processes out until then.
     journal.rewrite(names.into_iter().zip(made))?;
     Ok(Some(prepared))
+}
+
+/// The error of a preparation that failed on most of `images` images.
+fn most_images_failed(excluded: &[Excluded], images: usize) -> Option<DataError> {
+    let failed: Vec<_> = excluded.iter().filter(|excluded| excluded.fault.cause == Cause::Failed).collect();
+    let first = failed.first().filter(|_| 2 * failed.len() > images)?;
+    Some(DataError::MostImagesFailed { failed: failed.len(), images, first: first.to_string() })
 }
 
 fn nothing_prepared(folder: &Path, excluded: &[Excluded]) -> DataError {
@@ -307,6 +316,50 @@ mod tests {
         let halves = AgeGroups::new(vec![11, 41]).unwrap();
         let opened = PreparedFolder::open(folder.path(), &halves).err().unwrap();
         assert!(opened.to_string().contains("age_groups"), "{opened}");
+    }
+
+    /// Faces of which the preparation of the first `failing` panics.
+    struct Failing {
+        faces: TestFaces,
+        failing: usize,
+    }
+
+    impl FaceSet for Failing {
+        fn len(&self) -> usize {
+            self.faces.len()
+        }
+        fn label(&self, index: usize) -> &FaceLabel {
+            self.faces.label(index)
+        }
+        fn name(&self, index: usize) -> String {
+            self.faces.name(index)
+        }
+        fn image(&self, index: usize) -> Result<RgbImage, DataError> {
+            assert!(index >= self.failing, "a row is missing");
+            self.faces.image(index)
+        }
+        fn source_checksum(&self, index: usize) -> Option<u32> {
+            self.faces.source_checksum(index)
+        }
+    }
+
+    #[test]
+    fn an_image_on_which_the_preparation_fails_is_excluded_but_a_failure_on_most_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let prepare = |failing: usize| {
+            let faces = Failing { faces: faces(), failing };
+            let options = PrepareOptions { threads: 3, ..PrepareOptions::default() };
+            prepare(&faces, Vec::new(), folder.path(), &config(), &options)
+        };
+
+        let error = prepare(51).err().unwrap().to_string();
+        assert!(error.starts_with("the preparation failed on 51 of 100 images; the first one: "), "{error}");
+        assert!(error.ends_with(": the preparation failed: a row is missing"), "{error}");
+        assert!(!folder.path().join("metadata.csv").exists());
+
+        let prepared = prepare(2).unwrap().unwrap();
+        assert_eq!(prepared.faces.len(), 96);
+        assert_eq!(prepared.excluded.iter().filter(|excluded| excluded.fault.cause == Cause::Failed).count(), 2);
     }
 
     /// Faces that all cannot be read.

@@ -19,6 +19,9 @@ use crate::{DataError, FaceLabel, FaceSet, photo};
 /// Maximum number of pixels in memory at a time, over all threads; a single larger image is allowed.
 const PIXELS_AT_A_TIME: u64 = 100_000_000;
 
+/// Side of the blank photo on which a detector is tested that failed on an image: large enough for its largest input.
+const TEST_PHOTO_SIDE: u32 = 1000;
+
 /// How faces are extracted from images.
 pub enum FaceExtraction {
     /// Detect the face and align it by its landmarks.
@@ -93,7 +96,7 @@ impl FaceSet for SourceFaces {
         };
         // Devices report failures by panics.
         let found = catch_device_panic(|| detector.detect(&photo))
-            .map_err(|reason| DataError::DetectorFailed { path: path.clone(), reason })?;
+            .map_err(|reason| detection_error(detector.as_ref(), path.clone(), reason))?;
         let face = found.iter().max_by(|a, b| prominence(a, &photo).total_cmp(&prominence(b, &photo)));
         let face = face.and_then(|face| Some((aligned(&photo, &face.landmarks, self.size)?, yaw(&face.landmarks))));
         let (face, yaw) = face.ok_or_else(|| DataError::NoFaceFound { path: path.clone() })?;
@@ -115,6 +118,15 @@ impl FaceSet for SourceFaces {
 
     fn source_checksum(&self, index: usize) -> Option<u32> {
         checksum(&self.folder.join(&self.faces[index].0)).ok()
+    }
+}
+
+/// The error of `detector`, which failed on the photo `path` for `reason`: of the photo alone if a blank one works.
+fn detection_error(detector: &dyn FaceDetector, path: PathBuf, reason: String) -> DataError {
+    let blank = RgbImage::new(TEST_PHOTO_SIDE, TEST_PHOTO_SIDE);
+    match catch_device_panic(|| detector.detect(&blank)) {
+        Ok(_) => DataError::ImageFailed { path, reason },
+        Err(_) => DataError::DetectorFailed { path, reason },
     }
 }
 
@@ -219,6 +231,16 @@ mod tests {
         }
     }
 
+    /// A detector that fails on photos of this width.
+    struct FailsAtWidth(u32);
+
+    impl FaceDetector for FailsAtWidth {
+        fn detect(&self, photo: &RgbImage) -> Vec<DetectedFace> {
+            assert!(photo.width() != self.0, "a side is odd");
+            Corner { side: 20.0 }.detect(photo)
+        }
+    }
+
     fn faces_of_quality(side: u32, detected: f32, quality: FaceQuality) -> (tempfile::TempDir, SourceFaces) {
         faces_of_detector(Box::new(Corner { side: detected }), side, quality)
     }
@@ -262,6 +284,29 @@ mod tests {
         assert_eq!(cause(FaceQuality { min_sharpness: Some(1e6), ..FaceQuality::default() }), Some(Cause::Blurred));
         assert_eq!(cause(FaceQuality { max_yaw: Some(0.0), ..FaceQuality::default() }), Some(Cause::Turned));
         assert_eq!(cause(FaceQuality { min_sharpness: Some(0.0), max_yaw: Some(0.5) }), None);
+    }
+
+    #[test]
+    fn an_image_on_which_a_working_detector_fails_is_excluded_and_the_others_are_prepared() {
+        let [folder, out] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let photos = [("a.png", 60), ("b.png", 61), ("c.png", 62)];
+        for (name, side) in photos {
+            let photo = RgbImage::from_pixel(side, side, Rgb([200; 3]));
+            photo::write_png(&folder.path().join(name), &photo).unwrap();
+        }
+        let images = photos.map(|(name, _)| SourceImage::of_file(name, Ok(FaceLabel::default())));
+        let detector = Box::new(FailsAtWidth(61));
+        let extraction = FaceExtraction::Detect { detector, min_side: 10, quality: FaceQuality::default() };
+        let (faces, _) = SourceFaces::new(folder.path(), images.into(), extraction, 32);
+        let config = PreparationConfig::new("folder".into()).with_size(32);
+
+        let prepared = prepare(&faces, Vec::new(), out.path(), &config, &PrepareOptions::default()).unwrap().unwrap();
+
+        let names: Vec<_> = prepared.faces.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["images/a.png.png", "images/c.png.png"]);
+        assert_eq!(prepared.excluded.len(), 1);
+        assert_eq!(prepared.excluded[0].fault.cause, Cause::Failed);
+        assert_eq!(prepared.excluded[0].to_string(), "b.png: the preparation failed: a side is odd");
     }
 
     #[test]

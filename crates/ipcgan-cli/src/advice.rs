@@ -16,6 +16,14 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
     })
 }
 
+/// The error of a panic with the message `reason`.
+pub(crate) fn error_of_panic(reason: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{reason}; this is a bug in the device, its driver or this program: try --device cpu, and set \
+         RUST_BACKTRACE=1 for a backtrace"
+    )
+}
+
 /// The error that `error` reports in its place: an error in a transparent one is not part of the chain.
 pub(crate) fn reported<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     match error.downcast_ref() {

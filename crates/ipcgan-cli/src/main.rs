@@ -56,10 +56,7 @@ fn main() -> ExitCode {
             let text = "stopped immediately; continue from the last checkpoint with the same command and --resume";
             return Err(ExitReason::Stopped(text.into()).into());
         }
-        Err(anyhow::anyhow!(
-            "{reason}; this is a bug in the device, its driver or this program: try --device cpu, and set \
-             RUST_BACKTRACE=1 for a backtrace"
-        ))
+        Err(advice::error_of_panic(&reason))
     });
     debug!("exiting");
     exit_code(result.and_then(|()| output::check_output()))

@@ -28,9 +28,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ipcgan::PhotoAging;
-use ipcgan::system::JsonPath;
+use ipcgan::system::{JsonPath, catch_device_panic};
 use log::{debug, error, info, warn};
 
+use crate::advice::error_of_panic;
 use crate::devices;
 use crate::exit_reason::ExitReason;
 use crate::output::{print_error, print_line, print_path, with_causes_and_advice};
@@ -167,7 +168,9 @@ fn age_each(
         } else {
             progress.get_or_insert_with(|| Progress::new("ageing photos")).show(index, listing.photos.len());
         }
-        match age(media, photo, base, &mut log, request) {
+        let of_photo = |reason: String| error_of_panic(&format!("{}: {reason}", photo.source.name().display()));
+        let aged = catch_device_panic(|| age(media, photo, base, &mut log, request));
+        match aged.unwrap_or_else(|reason| Err(of_photo(reason))) {
             Ok(Some(aged)) => {
                 print_aged(&aged, request.report);
                 summary.replaced += aged.replaced();

@@ -10,6 +10,8 @@
 mod activation;
 mod adam;
 mod batch_norm;
+#[cfg(test)]
+mod burn_comparison;
 mod concat;
 mod constant;
 mod convolution;

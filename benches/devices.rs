@@ -1,9 +1,9 @@
 //! Networks, a training step, face detection and data loading on every backend of the build that works.
 //!
-//! `cargo bench --bench devices` compares the CPU with our kernels (`cpu`) and with Burn's (`cpu-burn`), and each GPU by each
-//! interface of the build; `--features ndarray` adds Burn's older CPU backend. `cargo run --release --example
-//! compare_devices` makes a table and a plot of it. `IPCGAN_BENCH_PRESET=paper` measures the published networks instead of the
-//! compact ones; `IPCGAN_BENCH_DEVICES=cpu,cuda` measures only these devices, and is required for software renderers
+//! `cargo bench --bench devices` compares the CPU and each GPU by each interface of the build; `--features ndarray` adds
+//! Burn's older CPU backend, which computes by Burn's kernels instead of ours. `cargo run --release --example
+//! compare_devices` makes a table and a plot of it. `IPCGAN_BENCH_PRESET=paper` measures the published networks instead of
+//! the compact ones; `IPCGAN_BENCH_DEVICES=cpu,cuda` measures only these devices, and is required for software renderers
 //! (`wgpu:software`). The matrix product measures the peak of a device.
 //!
 //! A device works asynchronously, and each measurement waits for it once, at its end.
@@ -23,7 +23,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ipcgan::data::detection::{FaceDetector, YunetConfig};
 use ipcgan::data::preparation::{PreparationConfig, PrepareOptions, prepare};
 use ipcgan::data::{AgingDataset, Augmentation, PreparedFolder, SyntheticConfig, SyntheticFaces};
-use ipcgan::model::{CpuKernels, KernelLaunches, is_flex};
+use ipcgan::model::{KernelLaunches, is_flex};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice, face_detector, photo};
@@ -39,27 +39,17 @@ static ALLOCATOR: CacheAlignedAllocator = CacheAlignedAllocator;
 const BATCHES: [usize; 3] = [1, 8, 32];
 const TRAINING_BATCHES: [usize; 2] = [4, 32];
 /// Size of the square matrices whose product measures the peak.
-const MATRIX_SIDES: [(&str, usize); 3] = [("cpu", 1024), ("wgpu:software", 512), ("", 4096)];
+const MATRIX_SIDES: [(&str, usize); 4] = [("cpu", 1024), ("ndarray", 1024), ("wgpu:software", 512), ("", 4096)];
 
 fn preset() -> Preset {
     let name = std::env::var("IPCGAN_BENCH_PRESET").unwrap_or("compact".into());
     name.parse().expect("IPCGAN_BENCH_PRESET is the name of a preset")
 }
 
-/// A device and its kernels.
+/// A device that works.
 struct Backend {
-    /// The device's name; `cpu-burn` is the CPU with Burn's own kernels.
     name: String,
     device: Device,
-    kernels: CpuKernels,
-}
-
-impl Backend {
-    /// Opens the device, and selects its kernels for everything that follows.
-    fn selected(&self) -> &Device {
-        self.kernels.select();
-        &self.device
-    }
 }
 
 /// Backends that work: those in `IPCGAN_BENCH_DEVICES`, else all except software renderers. Others are skipped with a
@@ -81,18 +71,11 @@ fn find_backends() -> Vec<Backend> {
     };
     let mut backends = Vec::new();
     for choice in DeviceChoice::visible() {
-        let device = choice.to_string();
-        let kernels: &[_] = match choice {
-            DeviceChoice::Cpu => &[("", CpuKernels::Fast), ("-burn", CpuKernels::Burn)],
-            _ => &[("", CpuKernels::Fast)],
-        };
-        for &(suffix, kernels) in kernels {
-            let name = format!("{device}{suffix}");
-            match is_wanted(&name).then(|| choice.resolve()) {
-                Some(Ok(device)) => backends.push(Backend { name, device, kernels }),
-                Some(Err(error)) => println!("left out: {error}"),
-                None => println!("left out: {name}; IPCGAN_BENCH_DEVICES={name} measures it"),
-            }
+        let name = choice.to_string();
+        match is_wanted(&name).then(|| choice.resolve()) {
+            Some(Ok(device)) => backends.push(Backend { name, device }),
+            Some(Err(error)) => println!("left out: {error}"),
+            None => println!("left out: {name}; IPCGAN_BENCH_DEVICES={name} measures it"),
         }
     }
     backends
@@ -102,8 +85,7 @@ fn find_backends() -> Vec<Backend> {
 fn matrix_product(criterion: &mut Criterion<Rate>) {
     let mut group = criterion.benchmark_group("matrix product");
     group.sample_size(10);
-    for backend in backends() {
-        let (name, device) = (&backend.name, backend.selected());
+    for Backend { name, device } in backends() {
         let (_, side) =
             MATRIX_SIDES.into_iter().find(|(device, _)| name.starts_with(device)).expect("the last fits all");
         let [a, b] = [(); 2].map(|()| Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), device));
@@ -118,8 +100,7 @@ fn generator(criterion: &mut Criterion<Rate>) {
     let config = preset().generator();
     let mut group = criterion.benchmark_group(format!("generator, {}", preset()));
     group.sample_size(10);
-    for backend in backends() {
-        let (name, device) = (&backend.name, backend.selected());
+    for Backend { name, device } in backends() {
         let generator = config.init(&AgeGroups::default(), 0, device).into_inference();
         for batch in BATCHES {
             let source = faces(batch, config.image_size, device);
@@ -136,8 +117,7 @@ fn alexnet(criterion: &mut Criterion<Rate>) {
     let preset = preset();
     let mut group = criterion.benchmark_group(format!("alexnet, {preset}"));
     group.sample_size(10);
-    for backend in backends() {
-        let (name, device) = (&backend.name, backend.selected());
+    for Backend { name, device } in backends() {
         let alexnet = preset.alexnet(1).init(&AgeGroups::default(), 0, device).into_frozen();
         for batch in BATCHES {
             let source = faces(batch, preset.generator().image_size, device);
@@ -155,8 +135,7 @@ fn training_step(criterion: &mut Criterion<Rate>) {
     let preset = preset();
     let mut group = criterion.benchmark_group(format!("training step, {preset}"));
     group.sample_size(10);
-    for backend in backends() {
-        let (name, device) = (&backend.name, backend.selected());
+    for Backend { name, device } in backends() {
         for batch in TRAINING_BATCHES {
             let mut step = step::training_step(preset, 100, batch, device);
             print_launches(&format!("{name}, {batch} faces"), device, || drop(black_box(step())));
@@ -199,8 +178,7 @@ fn detection(criterion: &mut Criterion<Rate>) {
     let photo = photo::read(&path).expect("the photo is part of the project");
     let mut group = criterion.benchmark_group("detection");
     group.sample_size(10).throughput(Throughput::Elements(1));
-    for backend in backends() {
-        let (name, device) = (&backend.name, backend.selected());
+    for Backend { name, device } in backends() {
         let detector = face_detector(YunetConfig::default(), device);
         group.bench_function(name, |bencher| bencher.iter(|| black_box(detector.detect(&photo))));
     }

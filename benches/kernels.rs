@@ -1,6 +1,7 @@
 //! Our CPU kernels against Burn's: each convolution of the published networks, and a whole training step.
 //!
-//! `cargo bench --bench kernels`. Each layer is measured as in training: forward pass and both gradients.
+//! `cargo bench --bench kernels`. Each layer is measured as in training: forward pass and both gradients. With
+//! `--features ndarray` the training step also runs on Burn's older CPU backend, which has kernels of its own.
 //! `cargo bench -p ipcgan-kernels` measures our kernels individually.
 
 #[path = "../crates/ipcgan-kernels/benches/networks/mod.rs"]
@@ -13,7 +14,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ipcgan::model::CpuKernels;
+use ipcgan::DeviceChoice;
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan_kernels::{ConvAlgorithm, Convolution, Epilogue, InstructionSet, weight_gradient};
@@ -74,12 +75,11 @@ fn burns(layer: &Layer) -> impl FnMut() {
 fn training_step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("training step, paper");
     group.sample_size(10).throughput(Throughput::Elements(BATCH as u64));
-    for kernels in CpuKernels::ALL {
-        kernels.select();
-        let mut step = step::training_step(Preset::Paper, 100, BATCH, &Device::flex());
-        group.bench_function(BenchmarkId::new(kernels.name(), BATCH), |bencher| {
-            bencher.iter(|| drop(black_box(step())))
-        });
+    for (name, choice) in [("ours", DeviceChoice::Cpu), ("Burn, ndarray", DeviceChoice::NdArray)] {
+        // `ndarray` only exists in builds with its feature.
+        let Ok(device) = choice.resolve() else { continue };
+        let mut step = step::training_step(Preset::Paper, 100, BATCH, &device);
+        group.bench_function(BenchmarkId::new(name, BATCH), |bencher| bencher.iter(|| drop(black_box(step()))));
     }
 }
 

@@ -2,15 +2,16 @@
 
     pip install torch onnx onnxruntime safetensors numpy
     cargo bench --bench compare --no-run
-    python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] [--device cuda] > table.md
+    python benches/compare/compare.py [--rounds 5] [--threads 2] [--only step:4] [--device cuda] [--ndarray] > table.md
 
 The work is a training step, the generator and the age classifier, each of the published size, and the generator of the
 embedded weights, which PyTorch does not run. `alexnet` is the age classifier with float32 weights, `alexnet-half` that
 with weights rounded to float16 numbers, in every program. Every program is a process of its own that waits for its
 round, so that all see the same machine in the same minutes: in each round each of them does the work as often as ours
-can in about half a second. A ratio is the median, over the rounds, of their time divided by ours. On a GPU PyTorch runs
-with its defaults (convolutions in TF32) and in full float32, and a training step also in mixed precision (bfloat16,
-channels last), as it is and by `torch.compile` with CUDA graphs.
+can in about half a second. A ratio is the median, over the rounds, of their time divided by ours. With `--ndarray` our
+program is built with that feature, and its device `ndarray`, Burn's older CPU backend, does the work as well: by Burn's
+kernels instead of ours. On a GPU PyTorch runs with its defaults (convolutions in TF32) and in full float32, and a
+training step also in mixed precision (bfloat16, channels last), as it is and by `torch.compile` with CUDA graphs.
 """
 
 import argparse
@@ -35,9 +36,10 @@ WARM_UP = 2
 ROUND_SECONDS = 0.5
 
 
-def our_program() -> str:
+def our_program(features: list[str]) -> str:
     """The path of the compiled `compare` bench, as cargo tells it."""
     command = ["cargo", "bench", "--bench", "compare", "--no-run", "--message-format=json"]
+    command += [f"--features={feature}" for feature in features]
     lines = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     messages = (json.loads(line) for line in lines if line.startswith("{"))
     return [m["executable"] for m in messages if m.get("target", {}).get("name") == "compare" and m["executable"]][-1]
@@ -91,11 +93,9 @@ def commands(work: str, batch: int, options: argparse.Namespace, program: str) -
             theirs["PyTorch, mixed precision"] = [*pytorch, "cuda", "amp"]
             theirs["PyTorch, mixed precision, compiled"] = [*pytorch, "cuda", "compiled"]
         return ours | theirs
-    found = {
-        "ipcgan": [program, work, str(batch)],
-        "PyTorch": [*pytorch, "cpu"],
-        "Burn alone": [program, work, str(batch), "cpu", "burn"],
-    }
+    found = {"ipcgan": [program, work, str(batch)], "PyTorch": [*pytorch, "cpu"]}
+    if options.ndarray:
+        found["Burn, ndarray"] = [program, work, str(batch), "ndarray"]
     if work != "step":
         found["ONNX Runtime"] = [*theirs, "onnxruntime", work, str(batch), str(options.threads), "cpu"]
     if work == "embedded":
@@ -135,11 +135,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of each program (default: 2)")
     parser.add_argument("--only", nargs="*", default=WORK, metavar="WORK:BATCH", help=f"of {' '.join(WORK)}")
     parser.add_argument("--device", default="cpu", help="cpu, or GPUs as `ipcgan devices` names them: cuda,vulkan (default: cpu)")
+    parser.add_argument("--ndarray", action="store_true", help="on the CPU, also Burn's older backend")
     parser.add_argument("--program", help="the compiled `compare` bench (default: what cargo builds)")
     options = parser.parse_args()
     folder = tempfile.TemporaryDirectory()
     options.folder = folder.name
-    program = options.program or our_program()
+    program = options.program or our_program(["ndarray"] if options.ndarray else [])
     print("| work | batch | program | ms (median) | faces/s | relative time | peak MB |")
     print("|---|---|---|---|---|---|---|")
     for name in options.only:

@@ -1,6 +1,6 @@
 //! Our side of the comparison with PyTorch and ONNX Runtime: runs a workload on request.
 //!
-//! `compare.py` starts it as `ours WORK BATCH [DEVICE [KERNELS]]` and writes lines to its standard input, each a number of
+//! `compare.py` starts it as `ours WORK BATCH [DEVICE]` and writes lines to its standard input, each a number of
 //! repetitions; it responds to each with the seconds per repetition. At the end of its input it prints its peak memory
 //! in kilobytes. `ours onnx FILE` exports the embedded weights for the others. The weights of `alexnet-half` are rounded
 //! to float16 numbers, as in a half-precision weights file.
@@ -17,7 +17,7 @@ use std::time::Instant;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor};
 use ipcgan::model::weights::{self, Weights};
-use ipcgan::model::{CpuKernels, Generator, ModelError, onnx};
+use ipcgan::model::{Generator, ModelError, onnx};
 use ipcgan::system::{CacheAlignedAllocator, retain_freed_memory};
 use ipcgan::train::Preset;
 use ipcgan::{AgeGroups, DeviceChoice};
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     retain_freed_memory();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [work, batch, rest @ ..] = arguments.as_slice() else {
-        println!("usage: ours {WORKS} BATCH [DEVICE [fast|direct|burn]]; compare.py runs it");
+        println!("usage: ours {WORKS} BATCH [DEVICE]; compare.py runs it");
         return Ok(());
     };
     if work == "onnx" {
@@ -47,9 +47,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let choice = rest.first().map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
-    if let Some(kernels) = rest.get(1) {
-        kernels.parse::<CpuKernels>()?.select();
-    }
     let device = choice.resolve()?;
     let mut repeat = work_of(work, batch.parse()?, &device)?;
     for line in std::io::stdin().lock().lines() {

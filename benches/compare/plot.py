@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-COLOURS = {"PyTorch": "#ee4c2c", "ONNX Runtime": "#5b6abf", "Burn alone": "#9a9a9a"}
+COLOURS = {"PyTorch": "#ee4c2c", "ONNX Runtime": "#5b6abf", "Burn, ndarray": "#9a9a9a"}
 ROW, BAR, LEFT, UNIT, TOP = 22, 16, 140, 95, 44
 
 
@@ -29,7 +29,8 @@ def main() -> None:
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" font-family="sans-serif" font-size="12">')
     print(f'<rect width="100%" height="100%" fill="white"/>')
     x = LEFT
-    for name, colour in COLOURS.items():
+    for name in (name for name in COLOURS if any(program == name for _, program, _ in bars)):
+        colour = COLOURS[name]
         print(f'<rect x="{x}" y="8" width="12" height="12" fill="{colour}"/><text x="{x + 16}" y="18">{name}</text>')
         x += 120
     print(f'<text x="{LEFT}" y="{TOP - 8}" fill="#555">time relative to ipcgan (dashed line: 1)</text>')

@@ -22,7 +22,7 @@ HEADER = """# Comparison of backends
 The throughput of the same networks, training step and detection on every backend of a build, in faces per second (for
 detection, in photos of 512 x 600 pixels per second). The fastest backend of a row is **bold**; the percentage is the
 arithmetic throughput relative to that of the backend's largest matrix product. `cpu` is the CPU with [our
-kernels](performance.md), `cpu-burn` with those of Burn. Data are loaded on the CPU.
+kernels](performance.md), `ndarray` (a build with that feature) the CPU with Burn's. Data are loaded on the CPU.
 
 Each section holds only measurements of the machine that it names. To add yours, or to repeat one:
 

@@ -25,14 +25,6 @@ use measured::{Measured, measured};
 /// The benchmark that shows what a device can do.
 const PEAK: &str = "matrix product";
 
-/// End of the name of a CPU with Burn's kernels instead of ours.
-const BURN_KERNELS: &str = "-burn";
-
-/// The device that a benchmark's name stands for.
-fn choice(name: &str) -> Option<DeviceChoice> {
-    name.strip_suffix(BURN_KERNELS).unwrap_or(name).parse().ok()
-}
-
 /// A line of the table.
 struct Row {
     work: String,
@@ -48,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::args().nth(1).ok_or("usage: compare_devices OUT_DIR")?);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     // Other benchmarks leave theirs beside.
-    let is_a_device = |one: &Measured| choice(&one.device).is_some();
+    let is_a_device = |one: &Measured| one.device.parse::<DeviceChoice>().is_ok();
     let found: Vec<Measured> = measured(&target.join("criterion"))?.into_iter().filter(is_a_device).collect();
     let rows = rows(&found);
     if rows.is_empty() {
@@ -87,11 +79,8 @@ fn table(found: &[Measured], rows: &[Row]) -> Result<String, Box<dyn Error>> {
     devices.sort_unstable();
     devices.dedup();
     for device in devices {
-        let opened = choice(device).and_then(|choice| choice.resolve().ok());
-        let mut name = opened.map_or("not here now".into(), |device| DeviceChoice::describe(&device));
-        if device.ends_with(BURN_KERNELS) {
-            name += ", with Burn's kernels";
-        }
+        let opened = device.parse::<DeviceChoice>().and_then(|choice| choice.resolve());
+        let name = opened.map_or("not here now".into(), |device| DeviceChoice::describe(&device));
         let Some(peak) = peak(found, device) else { continue };
         writeln!(text, "| {device} | {name} | {:.1} |", peak / 1e9)?;
     }

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ipcgan::model::{CpuKernels, is_flex};
+use ipcgan::model::is_flex;
 use ipcgan::{Device, DeviceChoice, SelfTest};
-use log::{debug, info};
+use log::info;
 use serde::Serialize;
 
 use crate::listen::ListenRequest;
@@ -16,15 +16,6 @@ use crate::request::{text, texts};
 
 /// Default port of `ipcgan worker`.
 pub(crate) const WORKER_PORT: u16 = 7171;
-
-/// The device that a command computes on.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct DeviceRequest {
-    #[serde(serialize_with = "text")]
-    pub(crate) device: DeviceChoice,
-    #[serde(serialize_with = "text")]
-    pub(crate) cpu_kernels: CpuKernels,
-}
 
 /// What `ipcgan devices` does.
 #[derive(Debug, Serialize)]
@@ -42,23 +33,22 @@ pub(crate) struct DevicesRequest {
 #[derive(Debug, Serialize)]
 pub(crate) struct WorkerRequest {
     pub(crate) listen: ListenRequest,
-    pub(crate) device: DeviceRequest,
+    #[serde(serialize_with = "text")]
+    pub(crate) device: DeviceChoice,
 }
 
 /// Opens a device and prints its name.
-pub(crate) fn open(request: &DeviceRequest) -> Result<Device> {
-    let devices = open_all(std::slice::from_ref(&request.device), request.cpu_kernels)?;
+pub(crate) fn open(choice: &DeviceChoice) -> Result<Device> {
+    let devices = open_all(std::slice::from_ref(choice))?;
     Ok(devices.into_iter().next().expect("one choice gives one device"))
 }
 
 /// Opens devices and prints their names.
-pub(crate) fn open_all(choices: &[DeviceChoice], cpu_kernels: CpuKernels) -> Result<Vec<Device>> {
-    cpu_kernels.select();
+pub(crate) fn open_all(choices: &[DeviceChoice]) -> Result<Vec<Device>> {
     let devices = choices.iter().map(DeviceChoice::resolve).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<String> = choices.iter().zip(&devices).map(|(choice, device)| described(choice, device)).collect();
     let compiles = if devices.iter().all(is_flex) { "" } else { "; compiling new kernels takes seconds to a minute" };
     info!("computing on {}{compiles}", names.join(" and "));
-    debug!("CPU kernels: {}", cpu_kernels);
     Ok(devices)
 }
 

@@ -9,15 +9,15 @@ use ipcgan::model::{AlexNet, weights};
 use ipcgan::system::write_atomic;
 use ipcgan::train::evaluation::{Interval, Metrics, report};
 use ipcgan::train::{GeneratorSource, TrainingError};
-use ipcgan::{Device, FaceAging};
+use ipcgan::{Device, DeviceChoice, FaceAging};
 use log::{info, warn};
 use serde::Serialize;
 
-use crate::devices::{self, DeviceRequest};
+use crate::devices;
 use crate::judges::JudgesSource;
 use crate::output::print_path;
 use crate::progress::Progress;
-use crate::request::{optional_path, path};
+use crate::request::{optional_path, path, text};
 use crate::weights::{face_aging_of, source};
 
 /// What `ipcgan evaluate` does.
@@ -38,7 +38,8 @@ pub(crate) struct EvaluateRequest {
     /// Folder with the evaluation networks; `None` to search for them.
     #[serde(serialize_with = "optional_path")]
     pub(crate) judges: Option<PathBuf>,
-    pub(crate) device: DeviceRequest,
+    #[serde(serialize_with = "text")]
+    pub(crate) device: DeviceChoice,
 }
 
 pub(crate) fn run(request: &EvaluateRequest) -> Result<()> {

@@ -21,7 +21,7 @@ pub(crate) use request::{DataSet, PrepareRequest, SYNTHETIC, SplitChoice, Unknow
 
 pub(crate) fn run(request: &PrepareRequest) -> Result<()> {
     let mut config = request.config.clone();
-    if request.device.device != DeviceChoice::Auto && (request.data_set.is_none() || config.aligned) {
+    if request.device != DeviceChoice::Auto && (request.data_set.is_none() || config.aligned) {
         info!("note: face detection is skipped, so --device has no effect");
     }
     let published = published_split(&request.split)?;

@@ -35,7 +35,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     }
     let existing = request.resume || run.has_started()?;
     let config = config(request, existing.then(|| run.config()).transpose()?.flatten())?;
-    let devices = devices::open_all(&request.devices, request.cpu_kernels)?;
+    let devices = devices::open_all(&request.devices)?;
     let folder = match &request.data {
         None if existing => run.data_folder()?,
         folder => folder.as_deref().map(std::path::absolute).transpose()?,

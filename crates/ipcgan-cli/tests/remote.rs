@@ -1,8 +1,9 @@
 //! Training on remote devices, here two other processes.
 //!
-//! Requires a separate build: `cargo test --release --workspace --features remote --test remote`.
+//! Requires a separate build: `cargo test --release --workspace --features remote,ndarray --test remote`. Remote devices
+//! compute by Burn's kernels, as `ndarray` does on this machine, so losses are compared on that device.
 
-#![cfg(feature = "remote")]
+#![cfg(all(feature = "remote", feature = "ndarray"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod small_run;
@@ -14,17 +15,17 @@ use std::process::{Child, Command, Stdio};
 
 use small_run::{recorded, small_run_on, text};
 
-/// A worker process that serves a CPU; killed on drop.
+/// A worker process that serves a device; killed on drop.
 struct Lender {
     process: Child,
     device: String,
 }
 
 impl Lender {
-    fn new() -> Self {
+    fn new(device: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ipcgan"));
         command
-            .args(["worker", "--device", "cpu", "--listen", "127.0.0.1:0"])
+            .args(["worker", "--device", device, "--listen", "127.0.0.1:0"])
             .stderr(Stdio::piped())
             .stdout(Stdio::null());
         let mut process = command.spawn().unwrap();
@@ -47,8 +48,7 @@ impl Drop for Lender {
 
 fn train(folder: &Path, run: &str, devices: &str, steps: usize) -> Command {
     let steps = format!("aging.steps={steps}");
-    let arguments = ["--run", run, "--cpu-kernels", "burn", "--set", &steps];
-    let mut command = small_run_on(folder, devices, &arguments);
+    let mut command = small_run_on(folder, devices, &["--run", run, "--set", &steps]);
     // Panics are reported in one sentence unless this is set.
     command.env_remove("RUST_BACKTRACE");
     command
@@ -63,10 +63,10 @@ fn losses(folder: &Path, run: &str) -> Vec<(f64, f64)> {
 #[test]
 fn two_remote_devices_have_the_losses_of_two_local_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let lenders = [Lender::new(), Lender::new()];
+    let lenders = [(); 2].map(|()| Lender::new("ndarray"));
     let devices = lenders.each_ref().map(|lender| lender.device.as_str()).join(",");
 
-    for (run, devices) in [("here", "cpu,cpu"), ("there", devices.as_str())] {
+    for (run, devices) in [("here", "ndarray,ndarray"), ("there", devices.as_str())] {
         let output = train(folder.path(), run, devices, 3).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
@@ -84,7 +84,7 @@ fn two_remote_devices_have_the_losses_of_two_local_ones() {
 #[test]
 fn a_lost_device_ends_in_a_checkpoint_and_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let lender = Lender::new();
+    let lender = Lender::new("cpu");
     let devices = format!("cpu,{}", lender.device);
     let mut command = train(folder.path(), "run", &devices, 1_000_000);
     let mut process = command.args(["--set", "checkpoint_every=1000000"]).stderr(Stdio::piped()).spawn().unwrap();

@@ -61,6 +61,8 @@ fn interpolation(inputs: usize, outputs: usize, device: &Device) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random_tensors::RandomTensors;
+    use crate::relative_error::normwise_error;
 
     #[test]
     fn a_uniform_face_becomes_its_colour_minus_the_channel_means() {
@@ -72,6 +74,27 @@ mod tests {
         for (channel, value) in expected.into_iter().enumerate() {
             let plane = seen.clone().narrow(1, channel, 1);
             assert!((plane - value).abs().max().into_scalar::<f32>() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn kernels_and_matrix_products_agree_on_resized_faces_and_their_gradient() {
+        for (height, width, side) in [(8, 9, 13), (9, 7, 5)] {
+            let spec = ResizeSpec { side, scale: 127.5, shift: [23.5, 10.5, 3.5] };
+            let faces = RandomTensors::new(0).uniform([2, 3, height, width], -1.0..1.0);
+            let results = |run: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+                let faces = faces.clone().autodiff().require_grad();
+                let output = run(faces.clone());
+                let gradients = output.clone().square().sum().backward();
+                [output.inner(), faces.grad(&gradients).unwrap()]
+            };
+
+            let found = results(&|faces| resize(&faces, spec).unwrap());
+
+            let expected = results(&|faces| resize_by_matmul(faces, spec));
+            for (found, expected) in found.into_iter().zip(expected) {
+                assert!(normwise_error(found, expected) < 1e-5);
+            }
         }
     }
 

@@ -80,7 +80,4 @@ pub enum ModelError {
         /// The weights file.
         path: PathBuf,
     },
-    /// No kernels are called that.
-    #[error("unknown kernels `{0}`; use fast, direct or burn")]
-    UnknownKernels(String),
 }

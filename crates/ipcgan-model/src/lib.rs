@@ -3,7 +3,7 @@
 #![doc = concat!("![A photo, and five age groups](data:image/webp;base64,", include_str!("../front_picture.txt"), ")")]
 //!
 //! In reading order: [`AgeGroups`], [`AgeBlend`], [`Generator`], [`Discriminator`],
-//! [`AlexNet`], [`loss`], [`weights`], [`onnx`]; [`CpuKernels`] computes on the CPU.
+//! [`AlexNet`], [`loss`], [`weights`], [`onnx`].
 
 mod age_blend;
 mod age_group;
@@ -43,7 +43,7 @@ pub use ipcgan_kernels::Adam;
 pub use judge::{AgeEstimator, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
 pub use operation::{
-    CpuKernels, KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset,
-    adam_update, can_adam_update, diversity, ema_tensor_update, is_flex, renew_window_offset, update_together, window,
+    KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset, adam_update,
+    can_adam_update, diversity, ema_tensor_update, is_flex, renew_window_offset, update_together, window,
 };
 pub use yunet::Yunet;

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use ipcgan::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
 use super::output_format::OutputFormat;
 use super::selection::FaceSelection;
-use crate::devices::DeviceRequest;
-use crate::request::{optional_path, path, paths};
+use crate::request::{optional_path, path, paths, text};
 
 /// What `ipcgan age` does.
 #[derive(Debug, Serialize)]
@@ -31,7 +31,8 @@ pub(crate) struct AgeRequest {
     /// Where the generator is; `None` for the embedded weights.
     #[serde(serialize_with = "optional_path")]
     pub(crate) weights: Option<PathBuf>,
-    pub(crate) device: DeviceRequest,
+    #[serde(serialize_with = "text")]
+    pub(crate) device: DeviceChoice,
 }
 
 /// What is written for a photo.

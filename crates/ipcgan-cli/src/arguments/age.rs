@@ -92,7 +92,7 @@ impl AgeArguments {
             report: if self.json { Report::Json } else { Report::Files },
             reprocess: self.reprocess,
             weights: self.weights.weights,
-            device: self.device.request(),
+            device: self.device.choice(),
         }
     }
 }

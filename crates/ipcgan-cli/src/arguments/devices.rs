@@ -80,6 +80,6 @@ impl WorkerArguments {
     /// # Errors
     /// The host and the port contradict each other.
     pub(crate) fn request(self) -> Result<WorkerRequest> {
-        Ok(WorkerRequest { listen: self.listen.request(WORKER_PORT)?, device: self.device.request() })
+        Ok(WorkerRequest { listen: self.listen.request(WORKER_PORT)?, device: self.device.choice() })
     }
 }

@@ -47,6 +47,6 @@ pub(crate) struct EvaluateArguments {
 impl EvaluateArguments {
     pub(crate) fn request(self) -> EvaluateRequest {
         let Self { weights, data, out, max_faces, alexnet, judges, device } = self;
-        EvaluateRequest { weights, data, out, max_faces, alexnet, judges, device: device.request() }
+        EvaluateRequest { weights, data, out, max_faces, alexnet, judges, device: device.choice() }
     }
 }

@@ -194,7 +194,7 @@ impl PrepareArguments {
             out: self.out,
             config,
             threads: self.threads.map(usize::from),
-            device: self.device.request(),
+            device: self.device.choice(),
         })
     }
 

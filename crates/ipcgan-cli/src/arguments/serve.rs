@@ -56,7 +56,7 @@ impl ServeArguments {
             max_upload_mb: self.max_upload_mb.into(),
             timeout: Duration::from_secs(self.timeout.into()),
             weights: self.weights.weights,
-            device: self.device.request(),
+            device: self.device.choice(),
         })
     }
 }

@@ -6,7 +6,6 @@ use clap::Args;
 use ipcgan::DeviceChoice;
 use ipcgan::train::{Preset, Stage};
 
-use super::device::KernelsArgument;
 use crate::train::{ProgressDisplay, TrainRequest};
 
 #[derive(Debug, Args)]
@@ -61,8 +60,6 @@ pub(crate) struct TrainArguments {
     /// each process a part of every batch (data parallelism); the first one holds the networks.
     #[arg(long, default_values_t = [DeviceChoice::default()], value_name = "DEVICES", value_delimiter = ',')]
     device: Vec<DeviceChoice>,
-    #[command(flatten)]
-    kernels: KernelsArgument,
 }
 
 /// The presets, which the library lists.
@@ -88,7 +85,6 @@ impl TrainArguments {
             overrides: seed.into_iter().chain(self.settings).collect(),
             progress_display: if self.plain { ProgressDisplay::Lines } else { ProgressDisplay::DashboardIfPossible },
             devices: self.device,
-            cpu_kernels: self.kernels.cpu_kernels,
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use ipcgan::DeviceChoice;
 use ipcgan::data::Columns;
 use ipcgan::data::preparation::PreparationConfig;
 use serde::Serialize;
 
-use crate::devices::DeviceRequest;
 use crate::request::{optional_path, path, text};
 
 /// Name of the source that generates synthetic faces.
@@ -26,7 +26,8 @@ pub(crate) struct PrepareRequest {
     pub(crate) config: PreparationConfig,
     /// Number of worker threads; `None` for one per processor.
     pub(crate) threads: Option<usize>,
-    pub(crate) device: DeviceRequest,
+    #[serde(serialize_with = "text")]
+    pub(crate) device: DeviceChoice,
 }
 
 /// A downloaded data set.

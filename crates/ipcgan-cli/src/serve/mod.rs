@@ -26,16 +26,16 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use ipcgan::PhotoAging;
+use ipcgan::{DeviceChoice, PhotoAging};
 use log::{debug, info};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::devices::{self, DeviceRequest};
+use crate::devices;
 use crate::exit_reason::ExitReason;
 use crate::listen::ListenRequest;
 use crate::output::print_line;
-use crate::request::optional_path;
+use crate::request::{optional_path, text};
 use crate::weights::face_aging;
 use access::{AccessPolicy, Reach, check_access};
 use connections::{Connection, Ended};
@@ -73,7 +73,8 @@ pub(crate) struct ServeRequest {
     /// Where the generator is; `None` for the embedded weights.
     #[serde(serialize_with = "optional_path")]
     pub(crate) weights: Option<PathBuf>,
-    pub(crate) device: DeviceRequest,
+    #[serde(serialize_with = "text")]
+    pub(crate) device: DeviceChoice,
 }
 
 pub(crate) fn run(request: &ServeRequest) -> Result<()> {

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use ipcgan::DeviceChoice;
-use ipcgan::model::CpuKernels;
 use ipcgan::train::Stage;
 use serde::Serialize;
 
-use crate::request::{optional_path, path, text, texts};
+use crate::request::{optional_path, path, texts};
 
 /// What `ipcgan train` does.
 #[derive(Debug, Serialize)]
@@ -31,8 +30,6 @@ pub(crate) struct TrainRequest {
     pub(crate) progress_display: ProgressDisplay,
     #[serde(serialize_with = "texts")]
     pub(crate) devices: Vec<DeviceChoice>,
-    #[serde(serialize_with = "text")]
-    pub(crate) cpu_kernels: CpuKernels,
 }
 
 /// How progress is shown.

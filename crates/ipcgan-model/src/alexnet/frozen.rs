@@ -9,7 +9,7 @@ use ipcgan_kernels::Activation;
 
 use super::{AgeHead, AlexNet, IdentityHead, Trunk, flat};
 use crate::alexnet_input;
-use crate::operation::{FrozenConv, FrozenLinear, algorithm_for, convolution};
+use crate::operation::{FrozenConv, FrozenLinear, convolution, is_packable};
 
 /// An AlexNet with frozen weights; gradients still flow through it to the faces.
 ///
@@ -123,9 +123,8 @@ impl FrozenAlexNet {
 /// The convolutions of `trunk` with packed weights, if it is on the CPU.
 fn packed(trunk: &Trunk) -> Option<Arc<[FrozenConv; 5]>> {
     let Trunk { conv1, conv2, conv3, conv4, conv5, .. } = trunk;
-    algorithm_for(conv1, trunk.precision).map(|algorithm| {
-        Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| FrozenConv::new(conv, Activation::Relu, algorithm)))
-    })
+    is_packable(&conv1.weight.val(), trunk.precision)
+        .then(|| Arc::new([conv1, conv2, conv3, conv4, conv5].map(|conv| FrozenConv::new(conv, Activation::Relu))))
 }
 
 /// The layers of `head` one after the other, from [`AlexNet::features`].

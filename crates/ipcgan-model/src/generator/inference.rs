@@ -9,7 +9,7 @@ use ipcgan_kernels::{Activation, Nhwc};
 use super::Generator;
 use crate::condition::conditions;
 use crate::layers::Layer;
-use crate::operation::{FoldedConv, PackedConv, Precision, algorithm_for, tensor_from_nhwc, with_nhwc_values};
+use crate::operation::{FoldedConv, PackedConv, Precision, is_packable, tensor_from_nhwc, with_nhwc_values};
 
 /// A generator for inference.
 ///
@@ -38,16 +38,10 @@ impl Generator {
 impl InferenceGenerator {
     fn new(generator: Generator) -> Self {
         let layers = generator.layers().into_iter();
-        let layers = match algorithm_for(&generator.head, generator.precision) {
-            Some(algorithm) => {
-                let conv =
-                    |layer: &_, norm: Option<&_>, activation| PackedConv::new(layer, norm, activation, algorithm);
-                let up = |layer: &_, norm: &_, activation| PackedConv::up(layer, norm, activation, algorithm);
-                Layers::Packed(layers.map(|layer| FoldedLayer::new(layer, conv, up)).collect())
-            }
-            None => {
-                Layers::Folded(layers.map(|layer| FoldedLayer::new(layer, FoldedConv::new, FoldedConv::up)).collect())
-            }
+        let layers = if is_packable(&generator.head.weight.val(), generator.precision) {
+            Layers::Packed(layers.map(|layer| FoldedLayer::new(layer, PackedConv::new, PackedConv::up)).collect())
+        } else {
+            Layers::Folded(layers.map(|layer| FoldedLayer::new(layer, FoldedConv::new, FoldedConv::up)).collect())
         };
         Self { generator, layers }
     }

@@ -10,10 +10,9 @@ use super::engine::{Engine, f32_engine};
 use super::gpu;
 use super::nhwc_tensor::{contiguous_flex, values};
 
-/// Whether [`adam_update`] supports `parameter`: it is on a GPU, or on the CPU with the CPU kernels selected, and autodiff
-/// is off.
+/// Whether [`adam_update`] supports `parameter`: it is on a GPU, or on the CPU with autodiff off.
 pub fn can_adam_update<const D: usize>(parameter: &Tensor<D>, gradient: &Tensor<D>) -> bool {
-    let plain = |tensor: &Tensor<D>| matches!(f32_engine([tensor]), Engine::Cpu(_)) && !tensor.device().is_autodiff();
+    let plain = |tensor: &Tensor<D>| matches!(f32_engine([tensor]), Engine::Cpu) && !tensor.device().is_autodiff();
     plain(parameter) && plain(gradient) || gpu::updates(parameter) && gpu::updates(gradient)
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn batch_norm(layer: &BatchNorm, x: Tensor<4>, pass: BatchNormPass, a
     let divides = ghost_batches > 0 && batch.is_multiple_of(ghost_batches);
     assert!(divides, "a batch of {batch} does not divide into {ghost_batches} ghost batches");
     match f32_engine([&x]) {
-        Engine::Cpu(_) | Engine::Gpu => by_kernels(layer, x, pass, activation),
+        Engine::Cpu | Engine::Gpu => by_kernels(layer, x, pass, activation),
         Engine::Burn => activate(by_burn(layer, x, pass), activation),
     }
 }

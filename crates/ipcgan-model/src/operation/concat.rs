@@ -31,7 +31,7 @@ pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, condit
     let ([batch, ..], parts) = (features.dims(), gather.parts);
     assert!(parts > 0 && batch.is_multiple_of(parts), "a batch of {batch} does not divide into {parts} parts");
     match f32_engine([&features]) {
-        Engine::Cpu(_) | Engine::Gpu => {
+        Engine::Cpu | Engine::Gpu => {
             let (features, conditions) = (features.into_dispatch(), conditions.into_dispatch());
             Tensor::from_dispatch(<Dispatch as ConcatOps>::concat_conditions(features, conditions, gather))
         }
@@ -49,7 +49,7 @@ pub(crate) fn concat_conditions(features: Tensor<4>, gather: BatchGather, condit
 /// Concatenates `batches`, each `[batch, channels, height, width]`, along the batch dimension.
 pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
     match f32_engine([&batches[0]]) {
-        Engine::Cpu(_) => {
+        Engine::Cpu => {
             // The CPU kernels' outputs are channels last in memory: in that layout, the concatenation copies contiguous
             // memory.
             let batches = batches.into_iter().map(|batch| batch.permute([0, 2, 3, 1])).collect();
@@ -62,7 +62,7 @@ pub(crate) fn concat_batches(batches: Vec<Tensor<4>>) -> Tensor<4> {
 /// Residual connection: `x + residual(x)`.
 pub(crate) fn residual_add(x: Tensor<4>, residual: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
     match f32_engine([&x]) {
-        Engine::Cpu(_) => {
+        Engine::Cpu => {
             // Channels last, as in memory: this sum, and that of the two gradients, then read memory contiguously.
             let x = x.permute([0, 2, 3, 1]);
             let residual = residual(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]);

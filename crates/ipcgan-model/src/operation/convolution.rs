@@ -5,7 +5,7 @@ mod cpu;
 mod gpu;
 mod spec;
 
-pub(super) use spec::{UPSAMPLE_PARAMS, conv_params};
+pub(super) use spec::{CONV_ALGORITHM, UPSAMPLE_PARAMS, conv_params};
 
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::Tensor;
@@ -21,7 +21,7 @@ use super::engine::{Engine, product_engine};
 pub(crate) fn convolution(layer: &Conv2d, x: Tensor<4>, activation: Activation, precision: Precision) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     match (product_engine(&x, precision), conv_params(layer, [height, width])) {
-        (Engine::Cpu(algorithm), Some(params)) => cpu::convolution(layer, x, params, activation, algorithm),
+        (Engine::Cpu, Some(params)) => cpu::convolution(layer, x, params, activation),
         #[cfg(feature = "gpu")]
         (Engine::Gpu, Some(params)) if gpu::fuses(layer, &x, precision) => {
             gpu::convolution(layer, x, params, activation, precision)
@@ -43,7 +43,7 @@ pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, prec
     // The adjoint of SAME padding, which pads right and below, loses the last row and column.
     let cropped = |y: Tensor<4>| y.narrow(2, 0, sides[0]).narrow(3, 0, sides[1]);
     match product_engine(&x, precision) {
-        Engine::Cpu(algorithm) => cpu::transposed_convolution(layer, x, sides, algorithm),
+        Engine::Cpu => cpu::transposed_convolution(layer, x, sides),
         #[cfg(feature = "gpu")]
         Engine::Gpu if layer.bias.is_none() => {
             precision.run(layer, x, |layer, x| gpu::transposed_convolution(layer, x, precision))

@@ -2,15 +2,14 @@
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, Tensor};
-use ipcgan_kernels::ConvAlgorithm;
 
-use super::{CpuKernels, Precision};
+use super::Precision;
 
 /// Implementation of an operation. Operations without a kernel for the CPU or for GPUs are Burn's there.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Engine {
     /// The project's CPU kernels.
-    Cpu(ConvAlgorithm),
+    Cpu,
     /// The project's GPU kernels.
     #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "builds without GPU support never select it"))]
     Gpu,
@@ -30,14 +29,21 @@ pub(super) fn f32_engine<const D: usize, const N: usize>(tensors: [&Tensor<D>; N
 /// The implementation of products of `x` with weights in `precision`: on the CPU the kernels support float32 only.
 pub(super) fn product_engine<const D: usize>(x: &Tensor<D>, precision: Precision) -> Engine {
     match device_engine(&x.device()) {
-        Engine::Cpu(_) if x.dtype() != DType::F32 || precision.reduced_dtype().is_some() => Engine::Burn,
+        Engine::Cpu if x.dtype() != DType::F32 || precision.reduced_dtype().is_some() => Engine::Burn,
         engine => engine,
     }
 }
 
+/// Whether the CPU kernels compute products with `weight` in `precision`, so that it can be packed once; not while
+/// autodiff records.
+pub(crate) fn is_packable<const D: usize>(weight: &Tensor<D>, precision: Precision) -> bool {
+    matches!(product_engine(weight, precision), Engine::Cpu) && !weight.device().is_autodiff()
+}
+
+/// The device alone decides: Burn's CPU backend `flex` has our kernels, its older one (`ndarray`) Burn's.
 fn device_engine(device: &Device) -> Engine {
     match without_autodiff(device) {
-        DispatchDevice::Flex(_) => CpuKernels::selected().algorithm().map_or(Engine::Burn, Engine::Cpu),
+        DispatchDevice::Flex(_) => Engine::Cpu,
         #[cfg(feature = "gpu")]
         DispatchDevice::Cube(_) => Engine::Gpu,
         _ => Engine::Burn,

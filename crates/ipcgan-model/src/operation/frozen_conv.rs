@@ -10,8 +10,9 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use ipcgan_kernels::{Activation, ConvAlgorithm, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient};
+use ipcgan_kernels::{Activation, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient};
 
+use super::convolution::CONV_ALGORITHM;
 use super::nhwc_tensor::{NhwcTensor, contiguous_flex, nhwc_tensor, sizes, values};
 use super::packed_conv::PackedConv;
 
@@ -26,16 +27,15 @@ pub(crate) struct FrozenConv {
 struct Layer {
     forward: PackedConv,
     weight: FlexTensor,
-    algorithm: ConvAlgorithm,
     adjoint: OnceLock<Convolution>,
 }
 
 impl FrozenConv {
     /// `layer`, whose weights are on the CPU and record nothing, then an activation.
-    pub(crate) fn new(layer: &Conv2d, activation: Activation, algorithm: ConvAlgorithm) -> Self {
+    pub(crate) fn new(layer: &Conv2d, activation: Activation) -> Self {
         let weight = contiguous_flex(layer.weight.val());
-        let forward = PackedConv::new(layer, None, activation, algorithm);
-        Self { layer: Arc::new(Layer { forward, weight, algorithm, adjoint: OnceLock::new() }) }
+        let forward = PackedConv::new(layer, None, activation);
+        Self { layer: Arc::new(Layer { forward, weight, adjoint: OnceLock::new() }) }
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ..]`.
@@ -51,11 +51,11 @@ impl FrozenConv {
 
     /// The gradient by an input of `shape` from that of the output, before the activation.
     fn grad_input(&self, gradient: &[f32], gradient_shape: Nhwc, shape: Nhwc) -> FlexTensor {
-        let Layer { forward, weight, algorithm, adjoint } = &*self.layer;
+        let Layer { forward, weight, adjoint } = &*self.layer;
         let adjoint = adjoint.get_or_init(|| {
             let [outputs, inputs, _, _] = sizes(weight);
             let (weights, channels) = (values(weight), [outputs, inputs]);
-            Convolution::adjoint(InstructionSet::best(), *algorithm, weights, channels, &forward.params, None)
+            Convolution::adjoint(InstructionSet::best(), CONV_ALGORITHM, weights, channels, &forward.params, None)
         });
         let sides = [shape.height, shape.width];
         nhwc_tensor(adjoint.run(gradient, gradient_shape, sides, &Epilogue::default()), shape)

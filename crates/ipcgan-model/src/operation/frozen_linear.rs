@@ -14,7 +14,7 @@ use burn_flex::FlexTensor;
 use ipcgan_kernels::{Activation, HalfLinear, InstructionSet, activation_gradient};
 
 use super::Precision;
-use super::engine::{Engine, is_flex, product_engine};
+use super::engine::{is_flex, is_packable};
 use super::linear::linear;
 use super::nhwc_tensor::{contiguous, contiguous_flex, sizes, tensor, values};
 
@@ -87,9 +87,8 @@ impl PackedLinear {
     /// `layer`, if it is on the CPU and half precision holds its weights exactly.
     fn new(layer: &Linear, precision: Precision) -> Option<Self> {
         let (weight, bias) = (layer.weight.val(), layer.bias.as_ref()?.val());
-        match product_engine(&weight, precision) {
-            Engine::Cpu(_) if !weight.device().is_autodiff() => {}
-            _ => return None,
+        if !is_packable(&weight, precision) {
+            return None;
         }
         let [weight, bias] = [contiguous_flex(weight), contiguous_flex(bias)];
         let [inputs, outputs] = sizes(&weight);

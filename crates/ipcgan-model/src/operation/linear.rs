@@ -22,7 +22,7 @@ pub(crate) fn linear(
     precision: Precision,
 ) -> Tensor<2> {
     match (product_engine(&x, precision), &layer.bias) {
-        (Engine::Cpu(_), Some(bias)) => {
+        (Engine::Cpu, Some(bias)) => {
             let (weight, bias) = (layer.weight.val().into_dispatch(), bias.val().into_dispatch());
             Tensor::from_dispatch(<Dispatch as LinearOps>::linear(x.into_dispatch(), weight, bias, activation))
         }

@@ -32,7 +32,7 @@ pub(crate) fn weighted_squared_error<const N: usize>(x: Tensor<4>, parts: [Targe
     let [batch, ..] = x.dims();
     assert!(N > 0 && batch.is_multiple_of(N), "a batch of {batch} does not divide into {N} parts");
     match f32_engine([&x]) {
-        Engine::Cpu(_) | Engine::Gpu => {
+        Engine::Cpu | Engine::Gpu => {
             let sum = <Dispatch as SquaredErrorOps>::weighted_squared_error(x.into_dispatch(), parts.to_vec());
             Tensor::from_dispatch(sum)
         }

@@ -1,8 +1,8 @@
 //! The operations that dominate the run time, on any device.
 //!
-//! Each function selects an [`Engine`](engine::Engine): the project's CPU kernels, its GPU kernels (`gpu`), or Burn's
-//! operations, where there are no kernels. All of them support autodiff. Networks call these functions and need not know the
-//! device; Burn's layers hold the parameters.
+//! Each function selects an [`Engine`](engine::Engine) by the device: the project's CPU kernels, its GPU kernels (`gpu`), or
+//! Burn's operations, where there are no kernels. All of them support autodiff. Networks call these functions and need not
+//! know the device; Burn's layers hold the parameters.
 //!
 //! Outputs of the CPU kernels are channels last in memory (NHWC). To Burn they are `[batch, channels, height, width]` with
 //! other strides, so its operations accept them.
@@ -10,10 +10,11 @@
 mod activation;
 mod adam;
 mod batch_norm;
+#[cfg(test)]
+mod burn_comparison;
 mod concat;
 mod constant;
 mod convolution;
-mod cpu_kernels;
 mod cross_entropy;
 mod diversity;
 mod ema;
@@ -44,11 +45,11 @@ pub(crate) use batch_norm::{BatchNormPass, batch_norm};
 pub(crate) use concat::{BatchGather, concat_batches, concat_conditions, residual_add};
 pub(crate) use constant::{constant, count_from_zero};
 pub(crate) use convolution::{convolution, transposed_convolution};
-pub use cpu_kernels::CpuKernels;
 pub(crate) use cross_entropy::cross_entropy;
 pub use diversity::diversity;
 pub use ema::ema_tensor_update;
 pub use engine::is_flex;
+pub(crate) use engine::is_packable;
 pub(crate) use folded_conv::FoldedConv;
 pub(crate) use frozen_conv::FrozenConv;
 pub(crate) use frozen_linear::FrozenLinear;
@@ -57,7 +58,7 @@ pub use gpu::{StepGraph, TensorCopies};
 pub use kernel_launches::KernelLaunches;
 pub(crate) use linear::linear;
 pub(crate) use mean_squared_error::{Target, squared_distance, weighted_squared_error};
-pub(crate) use packed_conv::{PackedConv, algorithm_for, tensor_from_nhwc, with_nhwc_values};
+pub(crate) use packed_conv::{PackedConv, tensor_from_nhwc, with_nhwc_values};
 pub(crate) use pool::{local_response_norm, max_pool};
 pub use precision::Precision;
 pub(crate) use resize::{ResizeSpec, resize};

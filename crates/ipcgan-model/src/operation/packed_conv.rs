@@ -4,22 +4,11 @@ use burn::backend::Flex;
 use burn::nn::BatchNorm;
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::Tensor;
-use ipcgan_kernels::{Activation, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc};
+use ipcgan_kernels::{Activation, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc};
 
-use super::Precision;
-use super::convolution::{UPSAMPLE_PARAMS, conv_params};
-use super::engine::{Engine, product_engine};
+use super::convolution::{CONV_ALGORITHM, UPSAMPLE_PARAMS, conv_params};
 use super::folded_conv::Folded;
 use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
-
-/// How to compute on the CPU in `precision`, if the weights of `layer` are there and kernels may be used.
-pub(crate) fn algorithm_for(layer: &Conv2d, precision: Precision) -> Option<ConvAlgorithm> {
-    let weight = layer.weight.val();
-    match product_engine(&weight, precision) {
-        Engine::Cpu(algorithm) if !weight.device().is_autodiff() => Some(algorithm),
-        _ => None,
-    }
-}
 
 /// A convolution with packed weights, for inference.
 #[derive(Debug)]
@@ -40,34 +29,24 @@ enum Direction {
 
 impl PackedConv {
     /// `layer`, then `norm` by its running statistics, then an activation; for maps whose sides the stride divides.
-    pub(crate) fn new(
-        layer: &Conv2d,
-        norm: Option<&BatchNorm>,
-        activation: Activation,
-        algorithm: ConvAlgorithm,
-    ) -> Self {
+    pub(crate) fn new(layer: &Conv2d, norm: Option<&BatchNorm>, activation: Activation) -> Self {
         let [outputs, inputs, kernel, _] = layer.weight.dims();
         let side = kernel * layer.stride[0];
         let params = conv_params(layer, [side, side]).expect("the networks have square windows only");
         let Folded { weights, bias } = Folded::conv(layer, norm);
         let instructions = InstructionSet::best();
-        let convolution = Convolution::new(instructions, algorithm, &weights, [outputs, inputs], &params, None);
+        let convolution = Convolution::new(instructions, CONV_ALGORITHM, &weights, [outputs, inputs], &params, None);
         Self { convolution, bias, params, direction: Direction::Forward, activation }
     }
 
     /// The transposed convolution `layer`, then `norm` by its running statistics, then an activation.
-    pub(crate) fn up(
-        layer: &ConvTranspose2d,
-        norm: &BatchNorm,
-        activation: Activation,
-        algorithm: ConvAlgorithm,
-    ) -> Self {
+    pub(crate) fn up(layer: &ConvTranspose2d, norm: &BatchNorm, activation: Activation) -> Self {
         let [inputs, outputs, ..] = layer.weight.dims();
         let Folded { weights, bias } = Folded::up(layer, norm);
         let instructions = InstructionSet::best();
         // To the convolution whose adjoint this is, its inputs are outputs.
         let convolution =
-            Convolution::adjoint(instructions, algorithm, &weights, [inputs, outputs], &UPSAMPLE_PARAMS, None);
+            Convolution::adjoint(instructions, CONV_ALGORITHM, &weights, [inputs, outputs], &UPSAMPLE_PARAMS, None);
         Self { convolution, bias, params: UPSAMPLE_PARAMS, direction: Direction::Up, activation }
     }
 

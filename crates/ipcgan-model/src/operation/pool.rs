@@ -23,7 +23,7 @@ use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
     let pooling = MaxPoolParams { kernel: layer.kernel_size[0], ceil_mode: layer.ceil_mode };
     match f32_engine([&x]) {
-        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool(x.into_dispatch(), pooling)),
+        Engine::Cpu => Tensor::from_dispatch(<Dispatch as MaxPoolOps>::max_pool(x.into_dispatch(), pooling)),
         Engine::Gpu | Engine::Burn => layer.forward(x),
     }
 }
@@ -31,7 +31,7 @@ pub(crate) fn max_pool(layer: &MaxPool2d, x: Tensor<4>) -> Tensor<4> {
 /// `layer`, which is `x / (1 + alpha * sum of the squares of five neighbouring channels)^0.75`.
 pub(crate) fn local_response_norm(layer: &LocalResponseNorm, x: Tensor<4>, alpha: f32) -> Tensor<4> {
     match f32_engine([&x]) {
-        Engine::Cpu(_) | Engine::Gpu => {
+        Engine::Cpu | Engine::Gpu => {
             Tensor::from_dispatch(<Dispatch as LocalResponseNormOps>::local_response_norm(x.into_dispatch(), alpha))
         }
         Engine::Burn => layer.forward(x),

@@ -24,7 +24,7 @@ use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 /// `[batch, 3, side, side]`; none if kernels do not apply.
 pub(crate) fn resize(faces: &Tensor<4>, spec: ResizeSpec) -> Option<Tensor<4>> {
     match f32_engine([faces]) {
-        Engine::Cpu(_) | Engine::Gpu => {
+        Engine::Cpu | Engine::Gpu => {
             let faces = faces.clone().into_dispatch();
             Some(Tensor::from_dispatch(<Dispatch as ResizeOps>::resize(faces, spec)))
         }

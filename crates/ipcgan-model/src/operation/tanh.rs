@@ -20,7 +20,7 @@ use super::nhwc_tensor::{NhwcTensor, nhwc_tensor};
 /// `tanh(head)`.
 pub(crate) fn tanh(head: Tensor<4>) -> Tensor<4> {
     match f32_engine([&head]) {
-        Engine::Cpu(_) => Tensor::from_dispatch(<Dispatch as TanhOps>::tanh(head.into_dispatch())),
+        Engine::Cpu => Tensor::from_dispatch(<Dispatch as TanhOps>::tanh(head.into_dispatch())),
         Engine::Gpu | Engine::Burn => head.tanh(),
     }
 }
@@ -28,7 +28,7 @@ pub(crate) fn tanh(head: Tensor<4>) -> Tensor<4> {
 /// `tanh(head + atanh(source))`, for a source between -1 and 1.
 pub(crate) fn tanh_offset(head: Tensor<4>, source: Tensor<4>) -> Tensor<4> {
     match f32_engine([&head, &source]) {
-        Engine::Cpu(_) | Engine::Gpu => {
+        Engine::Cpu | Engine::Gpu => {
             let (head, source) = (head.into_dispatch(), source.into_dispatch());
             Tensor::from_dispatch(<Dispatch as TanhOffsetOps>::tanh_offset(head, source))
         }

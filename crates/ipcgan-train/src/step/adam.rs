@@ -47,3 +47,25 @@ impl Optimizer for FusedAdam {
         burn::optim::Adam::to_device(state, device)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fused_update_on_the_cpu_equals_that_of_burns_adam() {
+        let (adam, device) = (FusedAdam::new(0.5, 0.999), Device::flex());
+        let parameter = Tensor::<1>::from_data([0.5_f32, -1.0, 2.0], &device);
+        let (mut found, mut expected) = ((parameter.clone(), None), (parameter, None));
+
+        for gradient in [[0.1_f32, -2.0, 0.0], [0.3, 1.0, -0.5]] {
+            let gradient = Tensor::<1>::from_data(gradient, &device);
+            assert!(can_adam_update(&found.0, &gradient));
+            found = adam.step(1e-3, found.0, gradient.clone(), found.1);
+            expected = adam.elsewhere.step(1e-3, expected.0, gradient, expected.1);
+        }
+
+        // Rounding of values up to two.
+        assert!((found.0 - expected.0).abs().max().into_scalar::<f32>() < 1e-6);
+    }
+}

@@ -10,22 +10,16 @@ use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 use ipcgan_kernels::{
-    Activation, ConvAlgorithm, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient,
-    channel_sums, weight_gradient,
+    Activation, ConvParams, Convolution, Epilogue, InstructionSet, Nhwc, activation_gradient, channel_sums,
+    weight_gradient,
 };
 
-use super::spec::UPSAMPLE_PARAMS;
+use super::spec::{CONV_ALGORITHM, UPSAMPLE_PARAMS};
 use crate::operation::nhwc_tensor::{NhwcTensor, contiguous, nhwc_tensor, sizes, tensor, values};
 
 /// [`super::convolution`] on the CPU.
-pub(super) fn convolution(
-    layer: &Conv2d,
-    x: Tensor<4>,
-    params: ConvParams,
-    activation: Activation,
-    algorithm: ConvAlgorithm,
-) -> Tensor<4> {
-    let spec = ConvSpec { params, activation, algorithm };
+pub(super) fn convolution(layer: &Conv2d, x: Tensor<4>, params: ConvParams, activation: Activation) -> Tensor<4> {
+    let spec = ConvSpec { params, activation };
     let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
     Tensor::from_dispatch(match &layer.bias {
         None => <Dispatch as CpuConvOps>::convolve(x, weight, spec),
@@ -34,13 +28,8 @@ pub(super) fn convolution(
 }
 
 /// [`super::transposed_convolution`] on the CPU; `sides` are height and width of the output.
-pub(super) fn transposed_convolution(
-    layer: &ConvTranspose2d,
-    x: Tensor<4>,
-    sides: [usize; 2],
-    algorithm: ConvAlgorithm,
-) -> Tensor<4> {
-    let spec = TransposeSpec { params: UPSAMPLE_PARAMS, sides, algorithm };
+pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, sides: [usize; 2]) -> Tensor<4> {
+    let spec = TransposeSpec { params: UPSAMPLE_PARAMS, sides };
     let (x, weight) = (x.into_dispatch(), layer.weight.val().into_dispatch());
     Tensor::from_dispatch(<Dispatch as CpuConvOps>::transpose(x, weight, spec))
 }
@@ -116,7 +105,7 @@ impl<C: CheckpointStrategy> CpuConvOps for Autodiff<Flex, C> {
         match TransposeBackward.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let (x, weight) = (NhwcTensor::new(x.into_primitive()), contiguous(weight.into_primitive()));
-                let output = adjoint(&x, &weight, &spec.params, spec.sides, spec.algorithm);
+                let output = adjoint(&x, &weight, &spec.params, spec.sides);
                 prepared.finish((x, weight, spec), output)
             }
             OpsKind::UnTracked(prepared) => {
@@ -131,7 +120,6 @@ impl<C: CheckpointStrategy> CpuConvOps for Autodiff<Flex, C> {
 struct ConvSpec {
     params: ConvParams,
     activation: Activation,
-    algorithm: ConvAlgorithm,
 }
 
 /// Parameters of a transposed convolution.
@@ -141,17 +129,16 @@ struct TransposeSpec {
     params: ConvParams,
     /// Height and width of the output.
     sides: [usize; 2],
-    algorithm: ConvAlgorithm,
 }
 
 fn convolve(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: ConvSpec) -> FlexTensor {
-    let ConvSpec { params, activation, algorithm } = spec;
+    let ConvSpec { params, activation } = spec;
     let (x, weight, bias) = (NhwcTensor::new(x), contiguous(weight), bias.map(contiguous));
     let [outputs, inputs, _, _] = sizes(&weight);
     let [height, width] = [x.shape.height, x.shape.width].map(|side| params.output_side(side));
     let shape = Nhwc { height, width, channels: outputs, ..x.shape };
     let (instructions, channels) = (InstructionSet::best(), [outputs, inputs]);
-    let convolution = Convolution::new(instructions, algorithm, values(&weight), channels, &params, Some(shape));
+    let convolution = Convolution::new(instructions, CONV_ALGORITHM, values(&weight), channels, &params, Some(shape));
     let epilogue = Epilogue { bias: bias.as_ref().map(values), residual: None, activation };
     nhwc_tensor(convolution.run(x.values(), x.shape, [height, width], &epilogue), shape)
 }
@@ -159,21 +146,15 @@ fn convolve(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, spec: C
 fn transpose(x: FlexTensor, weight: FlexTensor, spec: TransposeSpec) -> FlexTensor {
     let x = NhwcTensor::new(x);
     let weight = contiguous(weight);
-    adjoint(&x, &weight, &spec.params, spec.sides, spec.algorithm)
+    adjoint(&x, &weight, &spec.params, spec.sides)
 }
 
 /// Adjoint of a convolution: from feature maps of its output to feature maps of its input, of height and width `sides`.
-fn adjoint(
-    x: &NhwcTensor,
-    weight: &FlexTensor,
-    params: &ConvParams,
-    sides: [usize; 2],
-    algorithm: ConvAlgorithm,
-) -> FlexTensor {
+fn adjoint(x: &NhwcTensor, weight: &FlexTensor, params: &ConvParams, sides: [usize; 2]) -> FlexTensor {
     let [outputs, inputs, _, _] = sizes(weight);
     let shape = Nhwc { height: sides[0], width: sides[1], channels: inputs * params.groups, ..x.shape };
     let (instructions, channels) = (InstructionSet::best(), [outputs, inputs]);
-    let convolution = Convolution::adjoint(instructions, algorithm, values(weight), channels, params, Some(shape));
+    let convolution = Convolution::adjoint(instructions, CONV_ALGORITHM, values(weight), channels, params, Some(shape));
     nhwc_tensor(convolution.run(x.values(), x.shape, sides, &Epilogue::default()), shape)
 }
 
@@ -230,14 +211,12 @@ impl SavedForBackward {
     }
 
     fn grad_input(&self, gradient: &NhwcTensor) -> FlexTensor {
-        let ConvSpec { params, algorithm, .. } = self.spec;
-        adjoint(gradient, &self.weight, &params, [self.x.shape.height, self.x.shape.width], algorithm)
+        adjoint(gradient, &self.weight, &self.spec.params, [self.x.shape.height, self.x.shape.width])
     }
 
     fn grad_weight(&self, gradient: &NhwcTensor) -> FlexTensor {
-        let ConvSpec { params, algorithm, .. } = self.spec;
         let (x, gradient) = ((self.x.values(), self.x.shape), (gradient.values(), gradient.shape));
-        let weights = weight_gradient(InstructionSet::best(), algorithm, x, gradient, &params);
+        let weights = weight_gradient(InstructionSet::best(), CONV_ALGORITHM, x, gradient, &self.spec.params);
         tensor(weights, &sizes::<4>(&self.weight))
     }
 }
@@ -272,17 +251,17 @@ impl Backward<Flex, 2> for TransposeBackward {
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let [x_node, weight_node] = ops.parents;
-        let (x, weight, TransposeSpec { params, algorithm, .. }) = ops.state;
+        let (x, weight, TransposeSpec { params, .. }) = ops.state;
         // The adjoint's output is the convolution's input, and the other way round.
         let gradient = gradients.consume::<Flex>(&ops.node);
         if let Some(node) = x_node {
-            let spec = ConvSpec { params, activation: Activation::None, algorithm };
+            let spec = ConvSpec { params, activation: Activation::None };
             gradients.register::<Flex>(node.id, convolve(gradient.clone(), weight.clone(), None, spec));
         }
         if let Some(node) = weight_node {
             let gradient = NhwcTensor::new(gradient);
             let (input, output) = ((gradient.values(), gradient.shape), (x.values(), x.shape));
-            let weights = weight_gradient(InstructionSet::best(), algorithm, input, output, &params);
+            let weights = weight_gradient(InstructionSet::best(), CONV_ALGORITHM, input, output, &params);
             gradients.register::<Flex>(node.id, tensor(weights, &sizes::<4>(&weight)));
         }
     }

@@ -1,8 +1,11 @@
-//! The windows of convolutions, as kernels take them.
+//! The windows of convolutions, as kernels take them, and the algorithm of those on the CPU.
 
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
-use ipcgan_kernels::ConvParams;
+use ipcgan_kernels::{ConvAlgorithm, ConvParams};
+
+/// The algorithm of all convolutions on the CPU: Winograd's where it applies and is faster.
+pub(in super::super) const CONV_ALGORITHM: ConvAlgorithm = ConvAlgorithm::Winograd;
 
 /// The window of the convolution whose adjoint doubles the sides: SAME pads an even number of pixels for a window of
 /// three by one pixel, right and below.

@@ -234,7 +234,7 @@ pub(crate) fn with_causes_and_advice(error: &anyhow::Error) -> String {
 }
 
 /// The error of images or data sets that `cause` is or reports.
-fn data_error(cause: &(dyn Error + 'static)) -> Option<&DataError> {
+fn data_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DataError> {
     reported(cause).downcast_ref()
 }
 

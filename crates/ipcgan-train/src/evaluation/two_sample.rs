@@ -1,5 +1,7 @@
 //! Classifier two-sample test (Lopez-Paz and Oquab, 2017): can a classifier separate aged from real faces?
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 /// Folds of the cross-validation.
@@ -19,49 +21,76 @@ pub(super) struct Sample<'a> {
 }
 
 /// Cross-validated accuracy of a logistic regression on equal numbers of `aged` and `real` faces, with five folds by
-/// identity; chance is 0.5. `None` with too few faces.
+/// identity; chance is 0.5. If there are more of one kind, the mean over disjoint subsets of it. `None` with too few
+/// faces.
 pub(super) fn two_sample_accuracy(aged: &[Sample<'_>], real: &[Sample<'_>]) -> Option<f64> {
     let count = aged.len().min(real.len());
     if count < MIN_FACES {
         return None;
     }
-    let spread = |samples: &[Sample<'_>]| (0..count).map(|i| i * samples.len() / count).collect::<Vec<_>>();
-    let mut all: Vec<(&Sample<'_>, f64)> = spread(aged).into_iter().map(|i| (&aged[i], 1.0)).collect();
-    all.extend(spread(real).into_iter().map(|i| (&real[i], 0.0)));
-    let correct: Vec<(usize, usize)> = (0..FOLDS).into_par_iter().map(|fold| correct_in_fold(fold, &all)).collect();
+    let pairs: Vec<_> =
+        subsets(aged, count).flat_map(|aged| subsets(real, count).map(move |real| (aged.clone(), real))).collect();
+    let accuracies: Option<Vec<f64>> =
+        pairs.into_par_iter().map(|(aged, real)| cross_validated_accuracy(&aged, &real)).collect();
+    accuracies.map(|accuracies| accuracies.iter().sum::<f64>() / accuracies.len() as f64)
+}
+
+/// Disjoint subsets of `count` samples, each spread over all of `samples`.
+fn subsets<'a, 's>(samples: &'a [Sample<'s>], count: usize) -> impl Iterator<Item = Vec<&'a Sample<'s>>> {
+    let subsets = samples.len() / count;
+    (0..subsets).map(move |first| samples[first..].iter().step_by(subsets).take(count).collect())
+}
+
+/// Accuracy on the held-out faces of all folds; `None` if all faces are of one identity.
+fn cross_validated_accuracy(aged: &[&Sample<'_>], real: &[&Sample<'_>]) -> Option<f64> {
+    let mut folds = HashMap::new();
+    let mut all = Vec::new();
+    for (sample, label) in aged.iter().map(|sample| (sample, 1.0)).chain(real.iter().map(|sample| (sample, 0.0))) {
+        // By order among these faces, because their numbers may have a factor in common with the number of folds.
+        let next = folds.len() % FOLDS;
+        let fold = *folds.entry(sample.person).or_insert(next);
+        all.push(Labelled { features: sample.features, label, fold });
+    }
+    let correct: Vec<(usize, usize)> = (0..FOLDS).map(|fold| correct_in_fold(fold, &all)).collect();
     let [correct, total] = correct.iter().fold([0, 0], |[correct, total], fold| [correct + fold.0, total + fold.1]);
     (total > 0).then(|| correct as f64 / total as f64)
 }
 
+/// Features of a face, one if it is aged or zero if it is real, and its fold.
+struct Labelled<'a> {
+    features: &'a [f32],
+    label: f64,
+    fold: usize,
+}
+
 /// Number of correct predictions in a fold, and its size.
-fn correct_in_fold(fold: usize, all: &[(&Sample<'_>, f64)]) -> (usize, usize) {
-    let is_held_out = |sample: &Sample<'_>| sample.person % FOLDS == fold;
-    let (held_out, others): (Vec<_>, Vec<_>) = all.iter().partition(|(sample, _)| is_held_out(sample));
+fn correct_in_fold(fold: usize, all: &[Labelled<'_>]) -> (usize, usize) {
+    let (held_out, others): (Vec<_>, Vec<_>) = all.iter().partition(|sample| sample.fold == fold);
     if held_out.is_empty() || others.is_empty() {
         return (0, 0);
     }
     let scale = Scale::of(&others);
-    let rows: Vec<Vec<f64>> = others.iter().map(|(sample, _)| scale.row(sample.features)).collect();
-    let labels: Vec<f64> = others.iter().map(|(_, label)| *label).collect();
+    let rows: Vec<Vec<f64>> = others.iter().map(|sample| scale.row(sample.features)).collect();
+    let labels: Vec<f64> = others.iter().map(|sample| sample.label).collect();
     let weights = logistic_regression(&rows, &labels);
-    let correct =
-        held_out.iter().filter(|(sample, label)| (dot(&weights, &scale.row(sample.features)) > 0.0) == (*label > 0.5));
-    (correct.count(), held_out.len())
+    let is_correct =
+        |sample: &&&Labelled<'_>| (dot(&weights, &scale.row(sample.features)) > 0.0) == (sample.label > 0.5);
+    (held_out.iter().filter(is_correct).count(), held_out.len())
 }
 
 /// Mean and standard deviation of each feature.
 struct Scale(Vec<[f64; 2]>);
 
 impl Scale {
-    fn of(samples: &[&(&Sample<'_>, f64)]) -> Self {
+    fn of(samples: &[&Labelled<'_>]) -> Self {
         let count = samples.len() as f64;
         let of_feature = |index: usize| {
-            let values = || samples.iter().map(|(sample, _)| f64::from(sample.features[index]));
+            let values = || samples.iter().map(|sample| f64::from(sample.features[index]));
             let mean = values().sum::<f64>() / count;
             let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
             [mean, variance.sqrt().max(1e-9)]
         };
-        Self((0..samples[0].0.features.len()).map(of_feature).collect())
+        Self((0..samples[0].features.len()).map(of_feature).collect())
     }
 
     /// Standardized features, followed by a one for the bias.
@@ -146,5 +175,14 @@ mod tests {
         assert!((0.3..0.65).contains(&same), "{same}");
         assert!(shifted > 0.99, "{shifted}");
         assert_eq!(accuracy(&one[..5], other), None, "too few");
+    }
+
+    #[test]
+    fn any_ratio_of_aged_to_real_faces_fills_all_folds() {
+        for ratio in 1..=10 {
+            let found = accuracy(&faces(2.0, 50 * ratio), &faces(0.0, 50)).unwrap();
+
+            assert!(found > 0.98, "{ratio} times as many aged as real faces: {found}");
+        }
     }
 }

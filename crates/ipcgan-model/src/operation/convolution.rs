@@ -45,9 +45,7 @@ pub(crate) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, prec
     match product_engine(&x, precision) {
         Engine::Cpu => cpu::transposed_convolution(layer, x, sides),
         #[cfg(feature = "gpu")]
-        Engine::Gpu if layer.bias.is_none() => {
-            precision.run(layer, x, |layer, x| gpu::transposed_convolution(layer, x, precision))
-        }
+        Engine::Gpu if layer.bias.is_none() => gpu::transposed_convolution(layer, x, precision),
         _ => cropped(precision.run(layer, x, ConvTranspose2d::forward)),
     }
 }

@@ -1,5 +1,5 @@
-//! Convolutions on GPUs: in float32 by kernels of our own, in other number formats by Burn, but for the gradients of
-//! weights and bias.
+//! Convolutions on GPUs: by kernels of our own in float32 and, on tensor cores, in reduced precision; otherwise by Burn, but
+//! for the gradients of weights and bias.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -9,6 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Cube, Dispatch, TensorMetadata, backend_extension};
 use burn::nn::conv::{Conv2d, ConvTranspose2d};
 use burn::tensor::{DType, FloatDType, Slice, Tensor};
+use burn_cubecl::CubeDevice;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_data_backward, conv_forward};
 use burn_cubecl::tensor::CubeTensor;
 use ipcgan_kernels::{Activation, ConvParams};
@@ -17,14 +18,27 @@ use super::spec::UPSAMPLE_PARAMS;
 use crate::operation::Precision;
 use crate::operation::activation::activate;
 use crate::operation::activation::gpu::{slope_of, sloped};
-use crate::operation::gpu::dims;
-use crate::operation::gpu::implicit_gemm::{self, Epilogue};
+use crate::operation::gpu::implicit_gemm::{self, Channels, Direction, Epilogue, tensor_cores_compute};
 use crate::operation::gpu::weight_gradient::{BiasGradient, ParameterGradients, parameter_gradients};
+use crate::operation::gpu::{cube_device, dims};
 
-/// Whether [`convolution`] computes the activation too, as the kernels of our own do.
+/// Whether [`convolution`] takes float32 and computes the activation too, as the kernels of our own do.
 pub(super) fn fuses(layer: &Conv2d, x: &Tensor<4>, precision: Precision) -> bool {
-    let [outputs, ..] = layer.weight.dims();
-    Products::of(x.dtype(), outputs / layer.groups, layer.groups, precision) == Products::ImplicitGemm
+    let [outputs, inputs, ..] = layer.weight.dims();
+    let channels = Channels { outputs: outputs / layer.groups, inputs };
+    takes_float32(x, Direction::Forward, channels, layer.groups, precision)
+}
+
+/// Whether a kernel of our own computes the product of `x` in `precision`, without casting it first.
+fn takes_float32(x: &Tensor<4>, direction: Direction, channels: Channels, groups: usize, precision: Precision) -> bool {
+    let device = x.device();
+    let products =
+        cube_device(&device).map(|device| Products::of(x.dtype(), device, direction, channels, groups, precision));
+    match products {
+        Some(Products::TensorCores) => true,
+        Some(Products::ImplicitGemm) => precision.reduced_dtype().is_none(),
+        _ => false,
+    }
 }
 
 /// As [`super::convolution`].
@@ -52,8 +66,15 @@ pub(super) fn convolution(
 
 /// `layer`, the adjoint of a convolution with [`UPSAMPLE_PARAMS`].
 pub(super) fn transposed_convolution(layer: &ConvTranspose2d, x: Tensor<4>, precision: Precision) -> Tensor<4> {
-    let weight = layer.weight.val().into_dispatch();
-    Tensor::from_dispatch(<Dispatch as GpuConvOps>::transpose(x.into_dispatch(), weight, precision))
+    let transpose = |layer: &ConvTranspose2d, x: Tensor<4>| {
+        let weight = layer.weight.val().into_dispatch();
+        Tensor::<4>::from_dispatch(<Dispatch as GpuConvOps>::transpose(x.into_dispatch(), weight, precision))
+    };
+    let [inputs, outputs, ..] = layer.weight.dims();
+    match takes_float32(&x, Direction::Adjoint, Channels { outputs, inputs }, 1, precision) {
+        true => transpose(layer, x),
+        false => precision.run(layer, x, transpose),
+    }
 }
 
 /// Convolutions on GPUs.
@@ -144,18 +165,33 @@ impl<C: CheckpointStrategy> GpuConvOps for Autodiff<Cube, C> {
 enum Products {
     /// Ours, in float32.
     ImplicitGemm,
-    /// Burn's on matrix units, which rounds float32 to TF32.
+    /// Ours on tensor cores, with float32 tensors in reduced precision.
+    TensorCores,
+    /// Burn's on tensor cores, which rounds float32 to TF32.
     MatrixUnits,
     /// Burn's direct convolution, in any number format and for few outputs.
     Direct,
 }
 
 impl Products {
-    /// For so many outputs of each of the groups.
-    fn of(dtype: DType, outputs: usize, groups: usize, precision: Precision) -> Self {
+    /// For such channels of each of the groups.
+    fn of(
+        dtype: DType,
+        device: &CubeDevice,
+        direction: Direction,
+        channels: Channels,
+        groups: usize,
+        precision: Precision,
+    ) -> Self {
+        let has_outputs = channels.outputs >= implicit_gemm::MIN_OUTPUTS;
         match precision {
-            Precision::Float32 if dtype == DType::F32 && outputs >= implicit_gemm::MIN_OUTPUTS => Self::ImplicitGemm,
-            Precision::Tf32 if dtype == DType::F32 && groups == 1 => Self::MatrixUnits,
+            _ if dtype != DType::F32 => Self::Direct,
+            Precision::Float32 if has_outputs => Self::ImplicitGemm,
+            Precision::Float32 => Self::Direct,
+            _ if tensor_cores_compute(device, precision, direction, channels) => Self::TensorCores,
+            Precision::Tf32 if groups == 1 => Self::MatrixUnits,
+            // Tensor cores compute the other direction of the layer only, so nothing has been cast.
+            Precision::Float16 | Precision::Bfloat16 if has_outputs => Self::ImplicitGemm,
             _ => Self::Direct,
         }
     }
@@ -164,11 +200,13 @@ impl Products {
 /// With the activation only if the product is ours ([`fuses`]).
 fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, spec: &ConvSpec) -> CubeTensor {
     let ConvSpec { params, slope, precision } = spec;
-    let [outputs, ..] = dims::<Cube, 4>(&weight);
-    match Products::of(x.dtype(), outputs / params.groups, params.groups, *precision) {
+    let channels = Channels::forward(&weight, params.groups);
+    let epilogue = |bias| Epilogue { bias, slope: *slope };
+    match Products::of(x.dtype(), &x.device, Direction::Forward, channels, params.groups, *precision) {
         Products::ImplicitGemm => {
-            return implicit_gemm::convolve(&x, &weight, params, Epilogue { bias, slope: *slope });
+            return implicit_gemm::convolve(&x, &weight, params, epilogue(bias), Precision::Float32);
         }
+        Products::TensorCores => return implicit_gemm::convolve(&x, &weight, params, epilogue(bias), *precision),
         Products::MatrixUnits => {
             let strategy = ConvStrategy::ImplicitGemm;
             let found = conv_forward::<2>(x.clone(), weight.clone(), bias.clone(), options(params), strategy);
@@ -186,11 +224,15 @@ fn forward(x: CubeTensor, weight: CubeTensor, bias: Option<CubeTensor>, spec: &C
 fn grad_input(x: CubeTensor, weight: CubeTensor, gradient: CubeTensor, spec: &ConvSpec) -> CubeTensor {
     let ConvSpec { params, precision, .. } = spec;
     let options = options(params);
-    let [_, inputs, ..] = dims::<Cube, 4>(&weight);
-    match Products::of(gradient.dtype(), inputs, params.groups, *precision) {
+    let channels = Channels::adjoint(&weight, params.groups);
+    let [_, _, height, width] = dims::<Cube, 4>(&x);
+    let sides = [height, width];
+    match Products::of(gradient.dtype(), &gradient.device, Direction::Adjoint, channels, params.groups, *precision) {
         Products::ImplicitGemm => {
-            let [_, _, height, width] = dims::<Cube, 4>(&x);
-            return implicit_gemm::convolve_adjoint(&gradient, &weight, params, [height, width]);
+            return implicit_gemm::convolve_adjoint(&gradient, &weight, params, sides, Precision::Float32);
+        }
+        Products::TensorCores => {
+            return implicit_gemm::convolve_adjoint(&gradient, &weight, params, sides, *precision);
         }
         Products::MatrixUnits if options.stride == [1; 2] && !options.is_asymmetric() => {
             let (gradient, weight, shape) = (gradient.clone(), weight.clone(), x.shape());
@@ -205,10 +247,14 @@ fn grad_input(x: CubeTensor, weight: CubeTensor, gradient: CubeTensor, spec: &Co
 }
 
 fn transpose(x: CubeTensor, weight: CubeTensor, precision: Precision) -> CubeTensor {
-    let ([batch, _, height, width], [_, outputs, ..]) = (dims::<Cube, 4>(&x), dims::<Cube, 4>(&weight));
+    let [batch, _, height, width] = dims::<Cube, 4>(&x);
     let sides = [2 * height, 2 * width];
-    if Products::of(x.dtype(), outputs, 1, precision) == Products::ImplicitGemm {
-        return implicit_gemm::convolve_adjoint(&x, &weight, &UPSAMPLE_PARAMS, sides);
+    let channels = Channels::adjoint(&weight, 1);
+    let adjoint = |precision| implicit_gemm::convolve_adjoint(&x, &weight, &UPSAMPLE_PARAMS, sides, precision);
+    match Products::of(x.dtype(), &x.device, Direction::Adjoint, channels, 1, precision) {
+        Products::ImplicitGemm => return adjoint(Precision::Float32),
+        Products::TensorCores => return adjoint(precision),
+        Products::MatrixUnits | Products::Direct => {}
     }
     let y = Cube::conv_transpose2d(x, weight, None, up_options());
     let [_, channels, ..] = dims::<Cube, 4>(&y);
@@ -365,7 +411,7 @@ mod tests {
         }
     }
 
-    /// On CUDA the matrix units compute them, in TF32; elsewhere there are none, and nothing changes.
+    /// On CUDA tensor cores compute them, in TF32; elsewhere there are none, and nothing changes.
     #[test]
     fn tf32_gradients_equal_those_of_float32_to_ten_bits() {
         let Some(gpu) = test_gpu() else { return };
@@ -382,6 +428,29 @@ mod tests {
         for (found, expected) in found.into_iter().zip(expected) {
             assert!(normwise_error(found, expected) < tolerance);
         }
+    }
+
+    #[test]
+    fn products_in_reduced_precision_are_burns_where_tensor_cores_do_not_compute_them() {
+        let Some(gpu) = test_gpu() else { return };
+        let device = cube_device(&gpu).unwrap();
+        let many = Channels { outputs: 16, inputs: 16 };
+        for direction in [Direction::Forward, Direction::Adjoint] {
+            let products = |dtype, channels, precision| Products::of(dtype, device, direction, channels, 1, precision);
+            let in_tf32 = match tensor_cores_compute(device, Precision::Tf32, direction, many) {
+                true => Products::TensorCores,
+                false => Products::MatrixUnits,
+            };
+
+            assert_eq!(products(DType::F32, many, Precision::Float32), Products::ImplicitGemm);
+            assert_eq!(products(DType::F32, many, Precision::Tf32), in_tf32);
+            let few = Channels { inputs: 3, ..many };
+            assert_eq!(products(DType::F32, few, Precision::Tf32), Products::MatrixUnits);
+            assert_eq!(products(DType::F16, many, Precision::Float16), Products::Direct);
+        }
+        let layer = Conv2dConfig::new([16, 16], [3, 3]).init(&gpu);
+        let takes_float32 = fuses(&layer, &Tensor::zeros([1, 16, 8, 8], &gpu), Precision::Float16);
+        assert_eq!(takes_float32, tensor_cores_compute(device, Precision::Float16, Direction::Forward, many));
     }
 
     /// The generator's first layer, and its last that enlarges maps: a weight sums up 131,072 and 32,768 positions.

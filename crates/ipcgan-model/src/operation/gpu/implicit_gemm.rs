@@ -1,4 +1,4 @@
-//! Convolutions and their adjoints in float32 as implicit GEMM, one launch each.
+//! Convolutions and their adjoints as implicit GEMM, one launch each.
 //!
 //! A convolution is the product of the input pixels in the window of each position, `[positions, taps * inputs]`, which are
 //! read where they are instead of being copied into a matrix (im2col), and the weights, `[taps * inputs, outputs]`. A
@@ -8,9 +8,13 @@
 //! In the adjoint (the gradient by the input, or a transposed convolution), the pixels of a phase, whose row and column have
 //! the same remainders by the stride, share the taps that reach them; each phase has workgroups of its own.
 //!
-//! Maps and weights are read in any memory layout; outputs are channels last.
+//! Maps and weights are read in any memory layout; outputs are channels last. All of them are float32 in memory: in reduced
+//! precision the factors are rounded when they are loaded, tensor cores multiply them, and the sums are float32.
 
 mod kernel;
+mod tensor_core_kernel;
+mod tensor_cores;
+mod terms;
 
 use burn::backend::Cube;
 use burn::backend::ops::FloatTensorOps;
@@ -18,10 +22,14 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 use ipcgan_kernels::ConvParams;
 
-use self::kernel::{KernelKind, MapsLaunch, WeightsLaunch, WindowLaunch, implicit_gemm_kernel};
+use self::kernel::implicit_gemm_kernel;
+use self::tensor_core_kernel::WarpTile;
+pub(in crate::operation) use self::tensor_cores::computes as tensor_cores_compute;
+use self::terms::{KernelKind, MapsLaunch, WeightsLaunch, WindowLaunch};
 use super::dims;
 use super::kernel::{contiguous, empty};
 use super::tile::{THREADS, Tile, map_divisors};
+use crate::operation::Precision;
 
 /// Fewest outputs for which the tiles are not mostly empty.
 pub(in crate::operation) const MIN_OUTPUTS: usize = 5;
@@ -39,65 +47,141 @@ pub(in crate::operation) struct Epilogue {
     pub(in crate::operation) slope: Option<f32>,
 }
 
-/// The convolution of `x` `[batch, inputs, height, width]` with `weight` `[outputs, inputs of a group, kernel, kernel]`.
+/// The convolution of `x` `[batch, inputs, height, width]` with `weight` `[outputs, inputs of a group, kernel, kernel]`, in
+/// float32 or in a `precision` in which [`tensor_cores_compute`] it.
 pub(in crate::operation) fn convolve(
     x: &CubeTensor,
     weight: &CubeTensor,
     params: &ConvParams,
     epilogue: Epilogue,
+    precision: Precision,
 ) -> CubeTensor {
     let [_, _, height, width] = dims::<Cube, 4>(x);
-    let [outputs, inputs, ..] = dims::<Cube, 4>(weight);
     let sides = [height, width].map(|side| params.output_side(side));
-    let channels = Channels { outputs: outputs / params.groups, inputs };
-    launch(x, weight, params, Direction::Forward, channels, sides, epilogue)
+    let channels = Channels::forward(weight, params.groups);
+    let product = Product { direction: Direction::Forward, channels, sides, precision };
+    launch(x, weight, params, &product, epilogue, product.tile(x, params))
 }
 
-/// The adjoint of the convolution with `weight`: of `y` `[batch, outputs, ..]`, to `[batch, inputs, height, width]`.
+/// The adjoint of the convolution with `weight`: of `y` `[batch, outputs, ..]`, to `[batch, inputs, height, width]`; in a
+/// precision as [`convolve`].
 pub(in crate::operation) fn convolve_adjoint(
     y: &CubeTensor,
     weight: &CubeTensor,
     params: &ConvParams,
     sides: [usize; 2],
+    precision: Precision,
 ) -> CubeTensor {
-    let [outputs, inputs, ..] = dims::<Cube, 4>(weight);
-    let channels = Channels { outputs: inputs, inputs: outputs / params.groups };
-    launch(y, weight, params, Direction::Adjoint, channels, sides, Epilogue::default())
+    let channels = Channels::adjoint(weight, params.groups);
+    let product = Product { direction: Direction::Adjoint, channels, sides, precision };
+    launch(y, weight, params, &product, Epilogue::default(), product.tile(y, params))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
+pub(in crate::operation) enum Direction {
     Forward,
     Adjoint,
 }
 
 /// Channels of a group that a product writes and reads.
 #[derive(Clone, Copy, Debug)]
-struct Channels {
-    outputs: usize,
-    inputs: usize,
+pub(in crate::operation) struct Channels {
+    pub(in crate::operation) outputs: usize,
+    pub(in crate::operation) inputs: usize,
 }
 
-/// From `x` to maps of `sides`.
+impl Channels {
+    /// Of the convolution with `weight`.
+    pub(in crate::operation) fn forward(weight: &CubeTensor, groups: usize) -> Self {
+        let [outputs, inputs, ..] = dims::<Cube, 4>(weight);
+        Self { outputs: outputs / groups, inputs }
+    }
+
+    /// Of its adjoint.
+    pub(in crate::operation) fn adjoint(weight: &CubeTensor, groups: usize) -> Self {
+        let Self { outputs, inputs } = Self::forward(weight, groups);
+        Self { outputs: inputs, inputs: outputs }
+    }
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug)]
+struct Product {
+    direction: Direction,
+    channels: Channels,
+    /// Height and width of the maps that are written.
+    sides: [usize; 2],
+    precision: Precision,
+}
+
+impl Product {
+    /// Number of phases along a side.
+    fn phases(&self, params: &ConvParams) -> usize {
+        if self.direction == Direction::Adjoint { params.stride } else { 1 }
+    }
+
+    /// Rows and columns of the positions of a phase.
+    fn phase_sides(&self, params: &ConvParams) -> [usize; 2] {
+        self.sides.map(|side| side.div_ceil(self.phases(params)))
+    }
+
+    /// The tile for maps `x`.
+    fn tile(&self, x: &CubeTensor, params: &ConvParams) -> ProductTile {
+        let [batch, ..] = dims::<Cube, 4>(x);
+        let [rows, columns] = self.phase_sides(params);
+        let positions = batch * rows * columns * params.groups * self.phases(params).pow(2);
+        let multiprocessors = x.client.properties().hardware.num_streaming_multiprocessors.unwrap_or(MULTIPROCESSORS);
+        let multiprocessors = multiprocessors as usize;
+        match self.precision {
+            Precision::Float32 => ProductTile::Registers(tile_of(self.channels.outputs, positions, multiprocessors)),
+            _ => ProductTile::Warps(tensor_cores::tile_of(self.channels.outputs, positions, multiprocessors)),
+        }
+    }
+}
+
+/// The tile of a workgroup, in registers of its threads or in fragments of its warps.
+#[derive(Clone, Copy, Debug)]
+enum ProductTile {
+    Registers(Tile),
+    Warps(WarpTile),
+}
+
+impl ProductTile {
+    /// Rows (positions) and columns (outputs).
+    fn sides(&self) -> [usize; 2] {
+        match self {
+            Self::Registers(tile) => [tile.rows(), tile.columns()],
+            Self::Warps(tile) => [tile.rows(), tile.columns()],
+        }
+    }
+}
+
+/// Arguments of a launch.
+struct Arguments {
+    buffers: [BufferArg; 4],
+    weights: WeightsLaunch,
+    window: WindowLaunch,
+    slope: f32,
+}
+
+/// From `x`, in tiles of `tile`.
 fn launch(
     x: &CubeTensor,
     weight: &CubeTensor,
     params: &ConvParams,
-    direction: Direction,
-    Channels { outputs, inputs }: Channels,
-    sides: [usize; 2],
+    product: &Product,
     epilogue: Epilogue,
+    tile: ProductTile,
 ) -> CubeTensor {
     let ConvParams { kernel, stride, pad_before, groups, .. } = *params;
+    let Product { direction, channels: Channels { outputs, inputs }, sides, precision } = *product;
     let [batch, _, height, width] = dims::<Cube, 4>(x);
-    let is_adjoint = direction == Direction::Adjoint;
-    let phases = if is_adjoint { stride } else { 1 };
-    let [rows, columns] = sides.map(|side| side.div_ceil(phases));
+    let [rows, columns] = product.phase_sides(params);
     let positions = batch * rows * columns;
+    let [tile_rows, tile_columns] = tile.sides();
+    let tiles = positions.div_ceil(tile_rows) * outputs.div_ceil(tile_columns);
+    let count = workgroups(tiles, groups, product.phases(params));
     let (client, device) = (x.client.clone(), x.device.clone());
-    let multiprocessors = client.properties().hardware.num_streaming_multiprocessors.unwrap_or(MULTIPROCESSORS);
-    let tile = tile_of(outputs, positions * groups * phases * phases, multiprocessors as usize);
-    let tiles = positions.div_ceil(tile.rows()) * outputs.div_ceil(tile.columns());
     let output = empty(&client, &device, &[batch, sides[0], sides[1], groups * outputs]);
     let [of_output, of_input, of_tap_row, of_tap_column] = strides(weight);
     let (group_stride, output_stride, input_stride) = match direction {
@@ -106,23 +190,13 @@ fn launch(
     };
     let [image_stride, channel_stride, row_stride, column_stride] = strides(x);
     let Epilogue { bias, slope } = epilogue;
-    let has_bias = bias.is_some();
+    let kind = KernelKind { is_adjoint: direction == Direction::Adjoint, has_bias: bias.is_some() };
     // Without a bias the kernel does not read it.
     let bias = bias.map_or_else(|| empty(&client, &device, &[1]), contiguous);
-    implicit_gemm_kernel::launch(
-        &client,
-        CubeCount::new_3d(
-            tiles.min(MAX_GRID_SIDE) as u32,
-            (tiles.div_ceil(MAX_GRID_SIDE) * groups) as u32,
-            (phases * phases) as u32,
-        ),
-        CubeDim::new_1d(THREADS as u32),
-        x.clone().into_buffer_arg(),
-        weight.clone().into_buffer_arg(),
-        bias.into_buffer_arg(),
-        output.clone().into_buffer_arg(),
-        WeightsLaunch::new(group_stride, output_stride, input_stride, of_tap_row, of_tap_column),
-        WindowLaunch::new(
+    let arguments = Arguments {
+        buffers: [x.clone(), weight.clone(), bias, output.clone()].map(CubeTensor::into_buffer_arg),
+        weights: WeightsLaunch::new(group_stride, output_stride, input_stride, of_tap_row, of_tap_column),
+        window: WindowLaunch::new(
             positions,
             outputs,
             inputs,
@@ -136,10 +210,25 @@ fn launch(
             map_divisors(rows, columns),
             inputs as u32,
         ),
-        slope.unwrap_or(1.0),
-        KernelKind { is_adjoint, has_bias, tile },
-    );
+        slope: slope.unwrap_or(1.0),
+    };
+    match tile {
+        ProductTile::Registers(tile) => {
+            let Arguments { buffers: [x, weight, bias, output], weights, window, slope } = arguments;
+            let dim = CubeDim::new_1d(THREADS as u32);
+            implicit_gemm_kernel::launch(
+                &client, count, dim, x, weight, bias, output, weights, window, slope, kind, tile,
+            );
+        }
+        ProductTile::Warps(tile) => tensor_cores::launch(&client, count, arguments, precision, kind, tile),
+    }
     Cube::float_permute(output, &[0, 3, 1, 2])
+}
+
+/// For so many tiles of each group and phase.
+fn workgroups(tiles: usize, groups: usize, phases: usize) -> CubeCount {
+    let grid_rows = tiles.div_ceil(MAX_GRID_SIDE);
+    CubeCount::new_3d(tiles.min(MAX_GRID_SIDE) as u32, (grid_rows * groups) as u32, phases.pow(2) as u32)
 }
 
 fn strides(tensor: &CubeTensor) -> [usize; 4] {
@@ -234,7 +323,9 @@ mod tests {
 
             let mut found = None;
             let (x, weight) = (on_gpu(&x, &gpu), on_gpu(&weight, &gpu));
-            let launches = KernelLaunches::of(|| found = Some(convolve(&x, &weight, &params, epilogue)));
+            let launches = KernelLaunches::of(|| {
+                found = Some(convolve(&x, &weight, &params, epilogue, Precision::Float32));
+            });
 
             let error = error(found.unwrap(), expected);
             assert!(error < TOLERANCE, "{params:?}, {sizes:?}: {error}");
@@ -256,7 +347,7 @@ mod tests {
 
             for (y, weight) in [(on_gpu(&y, &gpu), on_gpu(&weight, &gpu)), (channels_last(&y), channels_last(&weight))]
             {
-                let found = convolve_adjoint(&y, &weight, &params, [sizes[3]; 2]);
+                let found = convolve_adjoint(&y, &weight, &params, [sizes[3]; 2], Precision::Float32);
 
                 let error = error(found, expected.clone());
                 assert!(error < TOLERANCE, "{params:?}, {sizes:?}: {error}");

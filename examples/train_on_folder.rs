@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         interrupter: Interrupter::new(),
         resume: false,
         device_memory: None,
+        recogniser: None,
     };
     train(&config, &Stage::ALL, &data, &run, &session)?;
     println!("everything is in {}", run.path().display());

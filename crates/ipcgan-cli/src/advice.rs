@@ -7,6 +7,8 @@ use ipcgan::model::ModelError;
 use ipcgan::train::TrainingError;
 use ipcgan::{DeviceError, NoFaceFound};
 
+use crate::recogniser;
+
 /// What to do about `error` with this program; `None` if the error itself says it.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
@@ -74,6 +76,7 @@ fn of_training(cause: &(dyn Error + 'static)) -> Option<String> {
         | TrainingError::NoIntactCheckpoint { .. }
         | TrainingError::LaterStage { .. }
         | TrainingError::DamagedFile { .. } => "--run selects the folder".into(),
+        TrainingError::NoRecogniser => recogniser::advice(),
         TrainingError::MissingWeights { .. } => "run all three stages without --stage".into(),
         TrainingError::Diverged { checkpoint, retry, float16, .. } => {
             let again = if checkpoint.is_some() { "--resume " } else { "" };

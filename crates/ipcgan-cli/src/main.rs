@@ -16,6 +16,7 @@ mod manual;
 mod output;
 mod prepare;
 mod progress;
+mod recogniser;
 mod request;
 mod serve;
 mod train;

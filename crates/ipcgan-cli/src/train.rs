@@ -52,6 +52,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         },
         resume: request.resume,
         device_memory,
+        recogniser: recogniser::find(request.recogniser.as_deref()),
     };
     if request.dry_run {
         return print_plan(&plan(&config, &request.stages, &data, &run, &session)?);

@@ -25,6 +25,11 @@ pub fn alexnet_input(faces: Tensor<4>, size: usize) -> Tensor<4> {
     assert_shape!(faces, [_, 3, _, _]);
     let spec =
         ResizeSpec { side: size, scale: HALF_RANGE, shift: OFFICIAL_CHANNEL_MEANS.map(|mean| HALF_RANGE - mean) };
+    resized(faces, spec)
+}
+
+/// `faces` resized bilinearly, with half-pixel centres, as `spec` says.
+pub(crate) fn resized(faces: Tensor<4>, spec: ResizeSpec) -> Tensor<4> {
     resize(&faces, spec).unwrap_or_else(|| resize_by_matmul(faces, spec))
 }
 

@@ -6,11 +6,11 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 
-use crate::AgeGroups;
 use crate::condition::conditions;
 use crate::initialization::{InitialWeights, scaled, with_initial_weights, with_whitening_filters};
 use crate::layers::{self, ConvNorm, Layer, Pass, same_conv};
 use crate::operation::{BatchGather, BatchNormPass, Precision, concat_batches, concat_conditions};
+use crate::{AgeGroups, ProjectedDiscriminator};
 
 /// The activation, with the slope of the official code below zero.
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
@@ -35,13 +35,19 @@ pub struct DiscriminatorConfig {
     /// With eight times the width, the last layer costs more than all others together.
     #[config(default = 0)]
     pub score_channels: usize,
+    /// Whether there is a [`ProjectedDiscriminator`] besides. Default: no, as published.
+    #[config(default = false)]
+    pub projected: bool,
 }
 
 impl DiscriminatorConfig {
     /// A discriminator with random initial weights.
     pub fn init(&self, groups: &AgeGroups, seed: u64, device: &Device) -> Discriminator {
-        let discriminator = self.without_weights(groups.count(), device);
-        if self.batch_norm {
+        let mut discriminator = self.without_weights(groups.count(), device);
+        let projected = discriminator.projected.take();
+        let projected =
+            projected.map(|network| with_initial_weights(network, InitialWeights::He, seed).with_neutral_scores());
+        let discriminator = if self.batch_norm {
             with_initial_weights(discriminator, InitialWeights::Gan, seed)
         } else {
             // The published initial weights are so small that without norms only a hundredth of the signal would
@@ -49,7 +55,8 @@ impl DiscriminatorConfig {
             let mut discriminator = with_initial_weights(discriminator, InitialWeights::He, seed);
             discriminator.stem.weight = with_whitening_filters(discriminator.stem.weight, seed);
             discriminator.with_neutral_scores()
-        }
+        };
+        Discriminator { projected, ..discriminator }
     }
 
     /// A discriminator for `groups` age groups whose weights take no memory yet.
@@ -63,6 +70,7 @@ impl DiscriminatorConfig {
             down2: layer([2 * width, 4 * width], 4, 2, device),
             patch: layer([4 * width, 8 * width], 4, 1, device),
             head: same_conv([8 * width, scores], 4, 1, device),
+            projected: self.projected.then(|| ProjectedDiscriminator::without_weights(groups, device)),
             age_groups: groups,
             precision: Precision::default(),
         }
@@ -77,6 +85,8 @@ pub struct Discriminator {
     down2: ConvNorm,
     patch: ConvNorm,
     head: Conv2d,
+    /// Scores faces by the feature maps of a recogniser as well.
+    pub projected: Option<ProjectedDiscriminator>,
     age_groups: usize,
     #[module(skip)]
     precision: Precision,

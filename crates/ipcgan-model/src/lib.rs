@@ -23,6 +23,7 @@ mod named_visitor;
 mod network_size;
 pub mod onnx;
 mod operation;
+mod projected_discriminator;
 #[cfg(test)]
 mod random_tensors;
 #[cfg(test)]
@@ -46,4 +47,5 @@ pub use operation::{
     KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset, adam_update,
     can_adam_update, diversity, ema_tensor_update, is_flex, renew_window_offset, update_together, window,
 };
+pub use projected_discriminator::ProjectedDiscriminator;
 pub use yunet::Yunet;

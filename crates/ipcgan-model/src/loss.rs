@@ -120,6 +120,22 @@ pub fn prototype_loss(generated: Tensor<4>, expected: Tensor<4>) -> Tensor<1> {
     difference.square().mean() + (across.square().mean() + down.square().mean()) * GRADIENT_WEIGHT
 }
 
+/// Chroma loss: mean squared difference in chroma (the deviation of each channel from the mean of the three) from the faces
+/// that prototype ageing draws. Networks that judge faces by their luminance leave chroma to it.
+///
+/// # Shapes
+/// - `generated`, `expected`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+/// - returns: `[1]`
+///
+/// # Panics
+/// If the shapes differ.
+pub fn chroma_loss(generated: Tensor<4>, expected: Tensor<4>) -> Tensor<1> {
+    assert_eq!(generated.dims(), expected.dims(), "generated and expected faces");
+    let difference = generated - expected;
+    let luminance = difference.clone().mean_dim(1);
+    (difference - luminance).square().mean()
+}
+
 /// Age loss (`L_age`): softmax cross entropy of the age classifier against the target group.
 ///
 /// # Shapes

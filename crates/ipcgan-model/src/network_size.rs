@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::layers::{ConvNorm, Layer};
-use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, InvalidConfig};
+use crate::{AlexNetConfig, DiscriminatorConfig, GeneratorConfig, InvalidConfig, Recogniser};
 
 fn in_range(name: &'static str, value: usize, range: RangeInclusive<usize>) -> Result<(), InvalidConfig> {
     let expected = format!("between {} and {}", range.start(), range.end());
@@ -72,10 +72,12 @@ impl DiscriminatorConfig {
         self.without_weights(groups, &Device::flex()).num_params()
     }
 
-    /// Number of values that its layers compute for one face of `image_size` x `image_size` pixels.
+    /// Number of values that its layers, and those of the recogniser if it needs one, compute for one face of `image_size` x
+    /// `image_size` pixels.
     pub fn num_activations(&self, image_size: usize) -> usize {
         let discriminator = self.without_weights(1, &Device::flex());
-        num_activations(&discriminator.layers(), image_size)
+        let recogniser = if self.projected { Recogniser::MAP_ACTIVATIONS } else { 0 };
+        num_activations(&discriminator.layers(), image_size) + recogniser
     }
 }
 

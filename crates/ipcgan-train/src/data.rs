@@ -83,6 +83,7 @@ impl TrainingData {
     ///     interrupter: Interrupter::new(),
     ///     resume: false,
     ///     device_memory: None,
+    ///     recogniser: None,
     /// };
     /// let stages = plan(&config, &Stage::ALL, &data, &RunFolder::at("run".as_ref()), &session)?;
     /// assert_eq!(stages[2].steps, config.aging.steps);

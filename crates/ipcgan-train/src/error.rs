@@ -159,6 +159,9 @@ pub enum TrainingError {
     /// A stage needs more memory than the machine or device has.
     #[error("{0}")]
     Memory(crate::MemoryShortage),
+    /// The settings have a projected discriminator, but no weights of the recogniser are given.
+    #[error("setting `discriminator.projected` requires the weights of the recogniser")]
+    NoRecogniser,
     /// A stage needs weights that an earlier stage writes.
     #[error("the {stage} stage needs {path}, which an earlier stage writes")]
     MissingWeights {

@@ -42,6 +42,7 @@ pub(crate) fn check<'a>(
         if let StageState::Started(steps) = state {
             context.check_data(steps)?;
         }
+        stage.definition().check_files(&context)?;
         stage.definition().log_limitations(&context);
         unfinished.push(context);
     }

@@ -1,5 +1,7 @@
 //! Environment of a training run: devices, display, interruption.
 
+use std::path::PathBuf;
+
 use burn::tensor::Device;
 use burn::train::Interrupter;
 
@@ -30,6 +32,8 @@ pub struct Session {
     /// Memory of the smallest device in bytes, if known. For a CPU the memory of the machine is determined
     /// automatically.
     pub device_memory: Option<u64>,
+    /// Weights of the frozen [`Recogniser`](ipcgan_model::Recogniser), which settings with `discriminator.projected` need.
+    pub recogniser: Option<PathBuf>,
 }
 
 /// How a stage starts.

@@ -60,6 +60,11 @@ pub(crate) struct TrainArguments {
     /// each process a part of every batch (data parallelism); the first one holds the networks.
     #[arg(long, default_values_t = [DeviceChoice::default()], value_name = "DEVICES", value_delimiter = ',')]
     device: Vec<DeviceChoice>,
+    /// Weights of the face recogniser, whose feature maps the projected discriminator scores (discriminator.projected, as
+    /// in preset natural). Default: $IPCGAN_RECOGNISER, recogniser.safetensors beside the program, or
+    /// assets/recogniser/recogniser.safetensors of the clone.
+    #[arg(long, value_name = "FILE")]
+    recogniser: Option<PathBuf>,
 }
 
 /// The presets, which the library lists.
@@ -85,6 +90,7 @@ impl TrainArguments {
             overrides: seed.into_iter().chain(self.settings).collect(),
             progress_display: if self.plain { ProgressDisplay::Lines } else { ProgressDisplay::DashboardIfPossible },
             devices: self.device,
+            recogniser: self.recogniser,
         }
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct TrainRequest {
     pub(crate) progress_display: ProgressDisplay,
     #[serde(serialize_with = "texts")]
     pub(crate) devices: Vec<DeviceChoice>,
+    /// Weights of the recogniser; `None` for those that are found.
+    #[serde(serialize_with = "optional_path")]
+    pub(crate) recogniser: Option<PathBuf>,
 }
 
 /// How progress is shown.

@@ -16,7 +16,8 @@ use burn::tensor::{Device, Int, Tensor, assert_shape};
 use ipcgan_kernels::Activation;
 
 use crate::ModelError;
-use crate::operation::{Precision, convolution, linear};
+use crate::alexnet_input::resized;
+use crate::operation::{Precision, ResizeSpec, convolution, linear, max_pool};
 use crate::weights::fill;
 use block::{Block, Sides};
 
@@ -26,6 +27,11 @@ const CHANNEL_MEANS: [f32; 3] = [122.782, 117.001, 104.298];
 const HALF_RANGE: f32 = 127.5;
 /// Divisor by which dlib scales pixels.
 const SCALE: f32 = 256.0;
+
+/// What is added to each channel of faces in [-1, 1], after scaling to the network's range.
+fn channel_shifts() -> [f32; 3] {
+    CHANNEL_MEANS.map(|mean| (HALF_RANGE - mean) / SCALE)
+}
 
 /// A residual network: a 7x7 convolution, residual blocks of two convolutions, global average pooling, and a fully
 /// connected layer.
@@ -81,14 +87,20 @@ impl ResidualNetwork {
     /// last block.
     fn levels(&self, faces: Tensor<4>) -> Vec<Tensor<4>> {
         assert_shape!(faces, [_, 3, _, _]);
-        let shift = CHANNEL_MEANS.map(|mean| (HALF_RANGE - mean) / SCALE);
-        let shift = Tensor::<1>::from_data(shift, &faces.device()).reshape([1, 3, 1, 1]);
-        let x = faces * (HALF_RANGE / SCALE) + shift;
-        let mut x = self.pool.forward(convolution(&self.stem, x, Activation::Relu, Precision::Float32));
+        let shift = Tensor::<1>::from_data(channel_shifts(), &faces.device()).reshape([1, 3, 1, 1]);
+        self.first_levels(faces * (HALF_RANGE / SCALE) + shift, usize::MAX)
+    }
+
+    /// The first `count` of [`ResidualNetwork::levels`], of `x` with the values that the network expects.
+    fn first_levels(&self, x: Tensor<4>, count: usize) -> Vec<Tensor<4>> {
+        let mut x = max_pool(&self.pool, convolution(&self.stem, x, Activation::Relu, Precision::Float32));
         let mut levels = Vec::new();
         for block in &self.blocks {
             if block.halves() {
                 levels.push(x.clone());
+                if levels.len() == count {
+                    return levels;
+                }
             }
             x = block.forward(x);
         }
@@ -112,11 +124,22 @@ impl Recogniser {
     /// Side of the input images in pixels: a quarter wider than the face on each side.
     pub const SIDE: usize = 150;
 
+    /// Channels of [`Recogniser::feature_maps`].
+    pub const MAP_CHANNELS: [usize; 4] = [32, 64, 128, 256];
+    /// Number of values that the layers up to the last of [`Recogniser::feature_maps`] compute for one face.
+    pub const MAP_ACTIVATIONS: usize =
+        32 * 66 * 66 + 7 * 32 * 32 * 32 + 8 * 64 * 16 * 16 + 6 * 128 * 8 * 8 + 6 * 256 * 4 * 4;
+
     /// Reads the network from the bytes of a safetensors file; `origin` names it in errors.
     ///
     /// # Errors
     /// The bytes are damaged, or hold another network.
     pub fn from_bytes(bytes: Vec<u8>, origin: &Path, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self { network: Self::without_weights(device).network.loaded(bytes, origin)? })
+    }
+
+    /// The network with weights of zero, to measure its cost.
+    pub fn without_weights(device: &Device) -> Self {
         let same = |channels, count| std::iter::repeat_n((channels, Sides::Kept), count);
         let first = |channels| std::iter::once((channels, Sides::Halved));
         let blocks: Vec<_> = same(32, 3)
@@ -128,8 +151,24 @@ impl Recogniser {
             .chain(same(256, 2))
             .chain(first(256))
             .collect();
-        let network = ResidualNetwork::new(32, &blocks, LinearConfig::new(256, 128).with_bias(false), device);
-        Ok(Self { network: network.loaded(bytes, origin)? })
+        Self { network: ResidualNetwork::new(32, &blocks, LinearConfig::new(256, 128).with_bias(false), device) }
+    }
+
+    /// Feature maps of aligned faces at four resolutions, for a [`ProjectedDiscriminator`](crate::ProjectedDiscriminator).
+    ///
+    /// # Shapes
+    /// - `faces`: `[batch, 3, height, width]`, RGB, in [-1, 1]
+    /// - returns: `[batch, channels, side, side]` with the channels of [`Recogniser::MAP_CHANNELS`] and sides of 32, 16, 8
+    ///   and 4
+    ///
+    /// # Panics
+    /// If `faces` does not have three channels.
+    pub fn feature_maps(&self, faces: Tensor<4>) -> Vec<Tensor<4>> {
+        /// Side at which the faces have the same size in pixels as in the network's own input, whose crop is wider.
+        const SIDE: usize = 138;
+        assert_shape!(faces, [_, 3, _, _]);
+        let spec = ResizeSpec { side: SIDE, scale: HALF_RANGE / SCALE, shift: channel_shifts() };
+        self.network.first_levels(resized(faces, spec), Self::MAP_CHANNELS.len())
     }
 
     /// Embeddings of faces, `[batch, 128]`; the authors' threshold for the same person is a distance of 0.6.

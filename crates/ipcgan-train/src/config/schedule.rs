@@ -32,6 +32,13 @@ impl Schedule {
     }
 }
 
+/// Pretraining: its steps, and their peak learning rate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pretraining {
+    pub(crate) steps: usize,
+    pub(crate) largest: f64,
+}
+
 /// Learning rate as a function of the number of steps done.
 #[derive(Clone, Debug)]
 pub(crate) struct LrSchedule {
@@ -41,21 +48,33 @@ pub(crate) struct LrSchedule {
     pub(crate) warm_up: usize,
     /// Steps of the stage.
     pub(crate) steps: usize,
+    /// First steps, with a schedule of their own.
+    pretraining: Pretraining,
     steps_done: usize,
 }
 
 impl LrSchedule {
     pub(crate) fn new(largest: f64, schedule: Schedule, warm_up: usize, steps: usize) -> Self {
-        Self { largest, schedule, warm_up, steps, steps_done: 0 }
+        Self { largest, schedule, warm_up, steps, pretraining: Pretraining::default(), steps_done: 0 }
+    }
+
+    /// The schedule from the end of the `pretraining` on, which has a schedule of the same form.
+    pub(crate) fn after_pretraining(self, pretraining: Pretraining) -> Self {
+        Self { pretraining, ..self }
     }
 
     /// Learning rate of the step after `done` steps.
     fn after(&self, done: usize) -> LearningRate {
+        let Pretraining { steps: pretraining, largest } = self.pretraining;
+        let (largest, done, steps) = match done.checked_sub(pretraining) {
+            None => (largest, done, pretraining),
+            Some(done) => (self.largest, done, self.steps.saturating_sub(pretraining)),
+        };
         if done < self.warm_up {
-            return self.largest * (done + 1) as f64 / self.warm_up as f64;
+            return largest * (done + 1) as f64 / self.warm_up as f64;
         }
-        let steps = self.steps.saturating_sub(self.warm_up).max(1);
-        self.largest * self.schedule.at((done - self.warm_up) as f64 / steps as f64)
+        let steps = steps.saturating_sub(self.warm_up).max(1);
+        largest * self.schedule.at((done - self.warm_up) as f64 / steps as f64)
     }
 }
 
@@ -96,6 +115,16 @@ mod tests {
     #[test]
     fn the_warm_up_is_linear() {
         assert_eq!(rates(Schedule::Linear, 2), [4.0, 8.0, 8.0, 6.0, 4.0, 2.0]);
+    }
+
+    #[test]
+    fn the_schedule_starts_anew_after_the_pretraining() {
+        let pretraining = Pretraining { steps: 3, largest: 16.0 };
+        let mut rate = LrSchedule::new(8.0, Schedule::Linear, 1, 8).after_pretraining(pretraining);
+
+        let rates: Vec<_> = (0..8).map(|_| rate.step()).collect();
+
+        assert_eq!(rates, [16.0, 16.0, 8.0, 8.0, 8.0, 6.0, 4.0, 2.0]);
     }
 
     #[test]

@@ -96,6 +96,9 @@ pub struct AgingTraining {
     /// Generator updates per step, each on its own batch, 1 to 1000. Default: 1.
     #[config(default = 1)]
     pub generator_updates: usize,
+    /// Peak learning rate of the generator's Adam in the pretraining, above 0 and at most 1. Default: 0.001.
+    #[config(default = 1e-3)]
+    pub pretraining_learning_rate: f64,
     /// Peak learning rate of the generator's Adam, above 0 and at most 1. Default: 0.001, as in the official code.
     #[config(default = 1e-3)]
     pub generator_learning_rate: f64,
@@ -105,11 +108,11 @@ pub struct AgingTraining {
     /// Adam beta 2 of both networks, at least 0 and below 1. Default: 0.999, as in the official code.
     #[config(default = 0.999)]
     pub adam_beta_2: f64,
-    /// Learning-rate schedule of both networks after the warm-up. Default: constant.
+    /// Learning-rate schedule of both networks after the warm-up; it starts anew after the pretraining. Default: constant.
     #[config(default = "Schedule::Constant")]
     pub schedule: Schedule,
-    /// Learning-rate warm-up: steps in which both rates rise linearly from zero, fewer than those of the stage.
-    /// Default: 0.
+    /// Learning-rate warm-up: steps in which both rates rise linearly from zero, at the start and after the pretraining;
+    /// fewer than the steps of either. Default: 0.
     #[config(default = 0)]
     pub warm_up: usize,
     /// Gradient clipping: maximum global norm of the gradients of one network, 0 or above; 0 disables it. Default: 0.
@@ -195,6 +198,14 @@ pub struct LossWeights {
     /// [`PrototypeAging`](ipcgan_data::PrototypeAging)), in [-1, 1]. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub prototype: f64,
+    /// Weight of the chroma loss after the pretraining: mean squared difference in chroma from the same face. Needs
+    /// `prototype`. Default: 0, as in the official code.
+    #[config(default = 0.0)]
+    pub chroma: f64,
+    /// Weight of the adversarial loss of the projected discriminator (`discriminator.projected`), of generator and
+    /// discriminator. Default: 0, as in the official code.
+    #[config(default = 0.0)]
+    pub projected: f64,
     /// In the discriminator's loss, weight of real faces with a mismatched group relative to generated faces. Default: 1,
     /// as published; 0 leaves them out.
     #[config(default = 1.0)]

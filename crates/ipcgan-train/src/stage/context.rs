@@ -1,6 +1,7 @@
 //! One stage of a run and everything it needs.
 
 use std::fmt::Debug;
+use std::fs;
 use std::sync::Arc;
 
 use burn::data::dataloader::batcher::Batcher;
@@ -8,7 +9,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::Dataset;
 use burn::tensor::Device;
 use ipcgan_model::weights::{self, Network};
-use ipcgan_model::{AlexNet, AlexNetConfig};
+use ipcgan_model::{AlexNet, AlexNetConfig, Recogniser};
 
 use crate::config::LoopSettings;
 use crate::run::checkpoint::{Checkpoints, Found, StageProgress};
@@ -210,6 +211,24 @@ impl<'a> StageContext<'a> {
                 }
                 let weights = weights::load::<AlexNet>(&path, &device)?;
                 Ok((weights.network.with_precision(self.config.precision), weights.config))
+            }
+        }
+    }
+
+    /// The frozen recogniser of the projected discriminator, if there is one, on the main device without autodiff; with
+    /// weights of zero in a dry run.
+    ///
+    /// # Errors
+    /// It is not given, or cannot be read.
+    pub(crate) fn recogniser(&self, purpose: Purpose) -> Result<Option<Recogniser>, TrainingError> {
+        let device = self.device();
+        match (self.config.discriminator.projected, purpose) {
+            (false, _) => Ok(None),
+            (true, Purpose::DryRun) => Ok(Some(Recogniser::without_weights(&device))),
+            (true, Purpose::Training) => {
+                let path = self.session.recogniser.as_ref().ok_or(TrainingError::NoRecogniser)?;
+                let bytes = fs::read(path).map_err(|source| TrainingError::Access { path: path.clone(), source })?;
+                Ok(Some(Recogniser::from_bytes(bytes, path, &device)?))
             }
         }
     }

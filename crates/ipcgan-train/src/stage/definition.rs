@@ -56,6 +56,14 @@ pub(crate) trait StageDefinition: Sync {
     /// The faces or the settings are unsuitable.
     fn check_faces(&self, config: &mut TrainingConfig, data: &TrainingData) -> Result<(), TrainingError>;
 
+    /// Checks that files which it needs besides the run and the data can be read.
+    ///
+    /// # Errors
+    /// One is missing or damaged.
+    fn check_files(&self, _context: &StageContext) -> Result<(), TrainingError> {
+        Ok(())
+    }
+
     /// Logs settings that have no effect, and what it cannot learn or measure with the faces of `context`.
     fn log_limitations(&self, _context: &StageContext) {}
 

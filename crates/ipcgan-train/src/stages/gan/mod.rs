@@ -99,6 +99,10 @@ impl StageDefinition for GanStage {
         }
     }
 
+    fn check_files(&self, context: &StageContext) -> Result<(), TrainingError> {
+        context.recogniser(Purpose::Training).map(drop)
+    }
+
     fn train(&self, context: &StageContext) -> Result<StageResult, TrainingError> {
         let (model, result) = launch(context, parts(context, Purpose::Training)?)?;
         context.save(&saved_generator(context, &model)?, &context.config.generator)?;
@@ -141,6 +145,10 @@ fn parts(context: &StageContext, purpose: Purpose) -> Result<StageParts<AgingMod
     let capture = training.capture && check_capture(context).is_ok();
     let settings = AgingTraining { capture, ..training.clone() };
     let model = AgingModel::new(generator(), discriminator, alexnet, settings).after(context.done);
+    let model = match context.recogniser(purpose)? {
+        Some(recogniser) => model.with_recogniser(recogniser),
+        None => model,
+    };
     let model = if training.has_ema() { model.with_ema(generator()) } else { model };
     let (discriminator, generator) = (discriminator_objective(training), generator_objective(training));
     let metrics = move |metrics: MetricSet<AgingModel>| {

@@ -6,7 +6,9 @@ use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use ipcgan_data::{AgingBatch, View};
-use ipcgan_model::{AlexNet, Discriminator, Generator, StepGraph, WindowOffset, diversity, update_together, window};
+use ipcgan_model::{
+    AlexNet, Discriminator, Generator, Recogniser, StepGraph, WindowOffset, diversity, update_together, window,
+};
 
 use super::captured::CapturedStep;
 use super::objective::{
@@ -15,7 +17,7 @@ use super::objective::{
 };
 use crate::config::AgingTraining;
 use crate::metric::realism::AgingValidation;
-use crate::stages::frozen::Frozen;
+use crate::stages::frozen::{Frozen, FrozenRecogniser};
 use crate::step::ema::{ema_decay, ema_update, first_parameter};
 use crate::step::loss_scale::LossScale;
 use crate::step::metrics::StepMetrics;
@@ -39,6 +41,9 @@ pub struct AgingModel {
     /// Frozen identity network and age classifier; not part of the checkpoints.
     #[module(skip)]
     alexnet: Frozen,
+    /// Frozen recogniser of the projected discriminator; not part of the checkpoints.
+    #[module(skip)]
+    recogniser: Option<FrozenRecogniser>,
     #[module(skip)]
     pub(crate) config: AgingTraining,
     /// Number of generator updates done.
@@ -58,7 +63,22 @@ impl AgingModel {
         let generator = if config.suppress_checkerboard { generator.without_checkerboard() } else { generator };
         let loss_scale = LossScale::of(generator.precision());
         let captured = config.capture.then(CapturedStep::default);
-        Self { generator, discriminator, ema: None, alexnet, config, updates: 0, loss_scale, captured }
+        Self {
+            generator,
+            discriminator,
+            ema: None,
+            alexnet,
+            recogniser: None,
+            config,
+            updates: 0,
+            loss_scale,
+            captured,
+        }
+    }
+
+    /// With the frozen `recogniser`, on a device without autodiff, which a projected discriminator needs.
+    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
+        Self { recogniser: Some(FrozenRecogniser::new(recogniser)), ..self }
     }
 
     /// Enables the EMA. `ema` is a generator of the same architecture (not a clone, which would share its running
@@ -110,11 +130,13 @@ impl AgingModel {
         const GENERATED: usize = 1;
         let real = self.augmented(batch.real.clone(), batch, View::Real);
         let generated = self.augmented(generated.detach(), batch, View::Generated);
+        let projected_scores = self.projected_scores([real.clone(), generated.clone()], batch);
         let features = self.discriminator.stem_features([real, generated]);
         let evaluations =
             [(REAL, batch.target.clone()), (REAL, batch.mismatched.clone()), (GENERATED, batch.target.clone())];
         let scores = self.discriminator.conditional_scores(features, evaluations);
-        let outputs = DiscriminatorOutputs { scores, mismatched_weight: self.config.weights.mismatched };
+        let outputs =
+            DiscriminatorOutputs { scores, projected_scores, mismatched_weight: self.config.weights.mismatched };
         let (loss, metrics) = discriminator_objective(&self.config).training(&outputs, metrics(batch));
         StepGradients { metrics, gradients: gradients(loss, &self.discriminator, &self.loss_scale) }
     }
@@ -135,7 +157,7 @@ impl AgingModel {
         let alexnet = self.alexnet.on(&generated.device());
         let diversity = diversity(generated.clone(), batch.source.clone());
         let augmented = self.augmented(generated.clone(), batch, View::GeneratorUpdate);
-        let scores = discriminator.forward(augmented.clone(), batch.target.clone());
+        let scores = self.scores(&discriminator, augmented.clone(), batch);
         let source = self.augmented(batch.source.clone(), batch, View::GeneratorUpdate);
         let windows = self.shifted_windows([augmented, source]);
         let outputs = GeneratorOutputs::new(batch, generated, scores, &alexnet, windows);
@@ -161,6 +183,40 @@ impl AgingModel {
     pub(super) fn pretraining_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         let (loss, metrics) = pretraining_objective(&self.config).training(&(batch.clone(), generated), metrics(batch));
         StepGradients { metrics, gradients: gradients(loss, &self.generator, &self.loss_scale) }
+    }
+
+    /// Scores of `discriminator`, and of its projected discriminator if it has one, for generated `faces` of `batch`.
+    fn scores(
+        &self,
+        discriminator: &Discriminator,
+        faces: Tensor<4>,
+        batch: &AgingBatch,
+    ) -> (Tensor<4>, Option<Tensor<4>>) {
+        let projected = discriminator.projected.as_ref().map(|projected| {
+            projected.conditional_scores(projected.scores(self.feature_maps(faces.clone())), batch.target.clone())
+        });
+        (discriminator.forward(faces, batch.target.clone()), projected)
+    }
+
+    /// Scores of the projected discriminator, if there is one: of `real` faces, of the same with a mismatched group, and of
+    /// `generated` faces, `[3 batch, scores, 1, 1]`.
+    fn projected_scores(&self, [real, generated]: [Tensor<4>; 2], batch: &AgingBatch) -> Option<Tensor<4>> {
+        let projected = self.discriminator.projected.as_ref()?;
+        let [count, ..] = real.dims();
+        let scores = projected.scores(self.feature_maps(Tensor::cat(vec![real, generated], 0)));
+        let [real, generated] = [0, count].map(|first| scores.clone().narrow(0, first, count));
+        let evaluations = [(real.clone(), &batch.target), (real, &batch.mismatched), (generated, &batch.target)];
+        let scores = evaluations.map(|(scores, groups)| projected.conditional_scores(scores, groups.clone()));
+        Some(Tensor::cat(scores.into(), 0))
+    }
+
+    /// Feature maps of the recogniser.
+    ///
+    /// # Panics
+    /// If there is none: a projected discriminator needs [`AgingModel::with_recogniser`].
+    fn feature_maps(&self, faces: Tensor<4>) -> Vec<Tensor<4>> {
+        let recogniser = self.recogniser.as_ref().expect("a projected discriminator needs a recogniser");
+        recogniser.on(&faces.device()).feature_maps(faces)
     }
 
     /// `faces` after differentiable augmentation with the random numbers for `view`.
@@ -238,7 +294,7 @@ impl InferenceStep for AgingModel {
     fn step(&self, batch: AgingBatch) -> AgingValidation {
         let alexnet = self.alexnet.on(&batch.source.device());
         let generated = self.ema_generator().forward(batch.source.clone(), batch.target.clone());
-        let scores = self.discriminator.forward(generated.clone(), batch.target.clone());
+        let scores = self.scores(&self.discriminator, generated.clone(), &batch);
         let windows = [generated.clone(), batch.source.clone()];
         let outputs = GeneratorOutputs::new(&batch, generated, scores, &alexnet, windows);
         let metrics = generator_objective(&self.config).validation(&outputs, metrics(&batch));
@@ -266,8 +322,9 @@ fn global_average_pooling(features: Tensor<4>) -> Tensor<2> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Barrier;
-    use std::thread;
+    use std::{fs, thread};
 
     use burn::tensor::{Device, Int};
     use burn::train::Learner;
@@ -289,7 +346,13 @@ mod tests {
             config.discriminator.clone().with_width(4).init(groups, seed, &device).with_precision(precision);
         let alexnet = AlexNetConfig { identities: 2, ..config.alexnet.clone() };
         let alexnet = alexnet.init(groups, seed, &Device::flex()).with_precision(precision);
-        let model = AgingModel::new(generator, discriminator, alexnet, config.aging.clone());
+        let mut model = AgingModel::new(generator, discriminator, alexnet, config.aging.clone());
+        if config.discriminator.projected {
+            let path =
+                Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/recogniser/recogniser.safetensors"));
+            let recogniser = Recogniser::from_bytes(fs::read(path).unwrap(), path, &Device::flex()).unwrap();
+            model = model.with_recogniser(recogniser);
+        }
         let mut learner = Learner::new(model, gan_optimizer(&config.aging), gan_lr_scheduler(&config.aging));
         let faces = Tensor::<1, Int>::arange(0..2 * 3 * 32 * 32, &device).float().sin().reshape([2, 3, 32, 32]);
         let labels = |labels: [i64; 2]| Tensor::<1, Int>::from_data(labels, &device);
@@ -325,6 +388,22 @@ mod tests {
         let third_step = metrics.iter().rposition(|(name, _)| *name == "discriminator").unwrap();
         assert_eq!(first_of("discriminator"), third_step, "the discriminator is not updated before");
         assert!(first_of("age") > 2, "AlexNet does not run before");
+    }
+
+    #[test]
+    fn a_projected_discriminator_learns_and_the_generator_with_it() {
+        let mut config = TrainingConfig::of(Preset::Tiny);
+        config.discriminator.projected = true;
+        config.aging.weights.projected = 10.0;
+
+        let metrics = steps_with(&config, Precision::Float32, || ());
+
+        let of = |loss| metrics.iter().filter(|(name, _)| *name == loss).map(|(_, value)| *value).collect::<Vec<_>>();
+        let (discriminator, generator) = (of("projected discriminator"), of("projected adversarial"));
+        // Scores of one half.
+        assert_eq!(discriminator[0], 0.25, "{discriminator:?}");
+        assert!(discriminator[2] < 0.24, "{discriminator:?}");
+        assert!(generator[0] > 0.125, "the discriminator was updated first: {generator:?}");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use ipcgan_data::AgingBatch;
 use ipcgan_model::FrozenAlexNet;
 use ipcgan_model::loss::{
-    adversarial_loss, age_loss, discriminator_loss, identity_loss, perceptual_identity_loss, prototype_loss,
-    reconstruction_loss,
+    adversarial_loss, age_loss, chroma_loss, discriminator_loss, identity_loss, perceptual_identity_loss,
+    prototype_loss, reconstruction_loss,
 };
 
 use crate::config::{AgingTraining, IdentityLoss};
@@ -15,6 +15,9 @@ use crate::step::objective::{Loss, Objective};
 pub(super) const DISCRIMINATOR: &str = "discriminator";
 pub(super) const ADVERSARIAL: &str = "adversarial";
 pub(super) const DIVERSITY: &str = "diversity";
+/// Names of the losses of the projected discriminator.
+const PROJECTED_DISCRIMINATOR: &str = "projected discriminator";
+const PROJECTED: &str = "projected adversarial";
 /// Names of the other metrics of a step.
 pub(super) const AGE_ACCURACY: &str = "age accuracy";
 pub(super) const DISCRIMINATOR_GRADIENT_NORM: &str = "discriminator gradient norm";
@@ -24,13 +27,16 @@ const IDENTITY: &str = "identity";
 const AGE: &str = "age";
 const RECONSTRUCTION: &str = "reconstruction";
 const PROTOTYPE: &str = "prototype";
+const CHROMA: &str = "chroma";
 
 /// Objective of the discriminator: `λ1 L_D`, from its scores for real faces, real faces of another group and
-/// generated faces.
+/// generated faces, and the same loss of the projected discriminator.
 pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<DiscriminatorOutputs> {
-    Objective::new([Loss::new(DISCRIMINATOR, config.weights.adversarial, |outputs: &DiscriminatorOutputs| {
-        discriminator_loss(outputs.scores.clone(), outputs.mismatched_weight)
-    })])
+    let weights = &config.weights;
+    Objective::new([
+        Loss::new(DISCRIMINATOR, weights.adversarial, DiscriminatorOutputs::patches),
+        Loss::new(PROJECTED_DISCRIMINATOR, weights.projected, DiscriminatorOutputs::projected).optional(),
+    ])
 }
 
 /// Inputs of the discriminator's loss.
@@ -38,8 +44,25 @@ pub(super) struct DiscriminatorOutputs {
     /// Scores of real faces, of real faces with a mismatched group and of generated faces,
     /// `[3 batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
+    /// Those of the projected discriminator, if there is one.
+    pub(super) projected_scores: Option<Tensor<4>>,
     /// Weight of the real faces with a mismatched group relative to the generated faces.
     pub(super) mismatched_weight: f64,
+}
+
+impl DiscriminatorOutputs {
+    fn patches(&self) -> Tensor<1> {
+        discriminator_loss(self.scores.clone(), self.mismatched_weight)
+    }
+
+    fn projected(&self) -> Tensor<1> {
+        discriminator_loss(expect_projected(&self.projected_scores), self.mismatched_weight)
+    }
+}
+
+/// The scores of the projected discriminator, which settings with a weight for its loss have.
+fn expect_projected(scores: &Option<Tensor<4>>) -> Tensor<4> {
+    scores.clone().expect("settings with a weight for its loss have a projected discriminator")
 }
 
 /// Objective of the generator: `λ1 L_G + λ2 L_identity + λ3 L_age`, and losses that are not in the paper.
@@ -48,6 +71,7 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
     Objective::new([
         // The discriminator learns as well, so its scores of held-out faces at different steps cannot be compared.
         Loss::new(ADVERSARIAL, weights.adversarial, GeneratorOutputs::adversarial).without_validation(),
+        Loss::new(PROJECTED, weights.projected, GeneratorOutputs::projected).without_validation().optional(),
         match config.identity_loss {
             IdentityLoss::Conv5 => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::identity),
             IdentityLoss::Perceptual => Loss::new(IDENTITY, weights.identity, GeneratorOutputs::perceptual_identity),
@@ -55,6 +79,7 @@ pub(super) fn generator_objective(config: &AgingTraining) -> Objective<Generator
         Loss::new(AGE, weights.age, GeneratorOutputs::age),
         Loss::new(RECONSTRUCTION, weights.reconstruction, GeneratorOutputs::reconstruction).optional(),
         Loss::new(PROTOTYPE, weights.prototype, GeneratorOutputs::prototype).optional(),
+        Loss::new(CHROMA, weights.chroma, GeneratorOutputs::chroma).optional(),
     ])
 }
 
@@ -72,6 +97,8 @@ pub(super) struct GeneratorOutputs {
     pub(super) generated: Tensor<4>,
     /// Scores of the discriminator for the generated faces, `[batch, channels, height, width]`.
     pub(super) scores: Tensor<4>,
+    /// Scores of the projected discriminator, `[batch, scores, 1, 1]`, if there is one.
+    pub(super) projected_scores: Option<Tensor<4>>,
     /// AlexNet's feature maps conv2 to conv5 of the generated faces, and of the source faces, each
     /// `[batch, channels, height, width]`.
     pub(super) maps: [Tensor<4>; 4],
@@ -81,23 +108,27 @@ pub(super) struct GeneratorOutputs {
 }
 
 impl GeneratorOutputs {
-    /// The outputs for the `generated` faces of `batch`, with their `scores`. `windows` are the generated and the source
+    /// The outputs for the `generated` faces of `batch`, with the `scores` of both discriminators. `windows` are the generated and the source
     /// faces, augmented and cropped for AlexNet.
     pub(super) fn new(
         batch: &AgingBatch,
         generated: Tensor<4>,
-        scores: Tensor<4>,
+        (scores, projected_scores): (Tensor<4>, Option<Tensor<4>>),
         alexnet: &FrozenAlexNet,
         windows: [Tensor<4>; 2],
     ) -> Self {
         let [maps, source_maps] = windows.map(|faces| alexnet.feature_maps(faces));
         let [.., features] = maps.clone();
         let age_logits = alexnet.age_logits(features);
-        Self { batch: batch.clone(), generated, scores, maps, source_maps, age_logits }
+        Self { batch: batch.clone(), generated, scores, projected_scores, maps, source_maps, age_logits }
     }
 
     fn adversarial(&self) -> Tensor<1> {
         adversarial_loss(self.scores.clone())
+    }
+
+    fn projected(&self) -> Tensor<1> {
+        adversarial_loss(expect_projected(&self.projected_scores))
     }
 
     fn identity(&self) -> Tensor<1> {
@@ -115,6 +146,10 @@ impl GeneratorOutputs {
 
     fn reconstruction(&self) -> Tensor<1> {
         reconstruction_loss(self.generated.clone(), self.batch.source.clone(), self.batch.own_group.clone())
+    }
+
+    fn chroma(&self) -> Tensor<1> {
+        chroma_loss(self.generated.clone(), self.batch.expected.clone())
     }
 
     fn prototype(&self) -> Tensor<1> {

@@ -6,7 +6,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 
 use super::model::{DISCRIMINATOR_FIELD, GENERATOR_FIELD};
 use crate::config::AgingTraining;
-use crate::config::schedule::LrSchedule;
+use crate::config::schedule::{LrSchedule, Pretraining};
 use crate::step::adam::FusedAdam;
 
 /// Adam beta 1 (official code).
@@ -21,7 +21,10 @@ pub fn gan_optimizer(training: &AgingTraining) -> ModuleOptimizer {
 
 /// Learning-rate schedules of generator and discriminator.
 pub fn gan_lr_scheduler(training: &AgingTraining) -> ModuleLrScheduler {
-    let rate = |largest| LrSchedule::new(largest, training.schedule, training.warm_up, training.steps);
+    let pretraining = Pretraining { steps: training.pretraining_steps, largest: training.pretraining_learning_rate };
+    let rate = |largest| {
+        LrSchedule::new(largest, training.schedule, training.warm_up, training.steps).after_pretraining(pretraining)
+    };
     ModuleLrScheduler::new(0.0)
         .with_group(parameters_of(GENERATOR_FIELD), rate(training.generator_learning_rate))
         .with_group(parameters_of(DISCRIMINATOR_FIELD), rate(training.discriminator_learning_rate))

@@ -56,6 +56,7 @@ pub(crate) fn load_saved_generator(
         interrupter: Interrupter::new(),
         resume: false,
         device_memory: None,
+        recogniser: None,
     };
     let context = StageContext::planned(config, Stage::Aging, &data, run, &session)?;
     check_face_count(&context.data, Stage::Aging, run)?;
@@ -156,6 +157,7 @@ mod tests {
             interrupter: Interrupter::new(),
             resume: false,
             device_memory: None,
+            recogniser: None,
         };
         let context = StageContext::planned(&config, Stage::Aging, &data, &run, &session).unwrap();
         let generator = config.generator.init(&config.age_groups, config.seed, &context.autodiff_device());

@@ -59,7 +59,7 @@ impl JudgesSource {
                     |bytes: &[u8], name: &str| (bytes.to_vec(), PathBuf::from(format!("{name} in the program")));
                 let [recogniser, estimator] = Judges::FILES;
                 Judges::of_files(
-                    named(include_bytes!("../../../assets/judges/recogniser.safetensors"), recogniser),
+                    named(include_bytes!("../../../assets/judges/faceres.safetensors"), recogniser),
                     named(include_bytes!("../../../assets/judges/age_estimator.safetensors"), estimator),
                     device,
                 )?

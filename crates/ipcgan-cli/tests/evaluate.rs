@@ -81,7 +81,7 @@ fn the_report_has_metrics_of_the_generator_and_of_baselines() {
     let pair = &generator["pairs"][0][4];
     let off = pair["years"].as_f64().unwrap() - metrics["real"]["years"][4]["value"].as_f64().unwrap();
     assert!(pair["faces"] == 2 && pair["error"].as_f64().unwrap() >= off.abs() - 1e-9, "{pair}");
-    assert!(generator["distribution"]["frechet_distance"].is_null(), "five faces have no covariance of 128 numbers");
+    assert!(generator["distribution"]["frechet_distance"].is_null(), "five faces have no covariance of 1,024 numbers");
     assert!(metrics["teachers"].is_null(), "no network is known that the embedded generator learned from");
 }
 
@@ -187,7 +187,7 @@ fn missing_judges_are_an_error_with_advice() {
 
     assert_eq!(output.status.code(), Some(1));
     let stderr = stderr(&output);
-    for text in ["recogniser.safetensors", "assets/judges", "--judges", "IPCGAN_JUDGES", "--features judges"] {
+    for text in ["faceres.safetensors", "assets/judges", "--judges", "IPCGAN_JUDGES", "--features judges"] {
         assert!(stderr.contains(text), "no {text} in {stderr}");
     }
 }
@@ -200,8 +200,8 @@ fn a_missing_file_of_the_judges_is_reported_by_name() {
     let by_option = installed(folder.path()).args(["--judges", "here"]).output().unwrap();
     let by_variable = installed(folder.path()).env("IPCGAN_JUDGES", "there").output().unwrap();
 
-    assert!(stderr(&by_option).contains("here/recogniser.safetensors does not exist"), "{}", stderr(&by_option));
-    assert!(stderr(&by_variable).contains("there/recogniser.safetensors does not exist"), "{}", stderr(&by_variable));
+    assert!(stderr(&by_option).contains("here/faceres.safetensors does not exist"), "{}", stderr(&by_option));
+    assert!(stderr(&by_variable).contains("there/faceres.safetensors does not exist"), "{}", stderr(&by_variable));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn judges_beside_the_program_are_found() {
     let folder = with_faces();
     let beside = folder.path().join("bin/judges");
     fs::create_dir_all(&beside).unwrap();
-    for name in ["recogniser.safetensors", "age_estimator.safetensors"] {
+    for name in ["faceres.safetensors", "age_estimator.safetensors"] {
         fs::copy(Path::new(JUDGES).join(name), beside.join(name)).unwrap();
     }
 

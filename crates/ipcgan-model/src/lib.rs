@@ -41,7 +41,7 @@ pub use error::ModelError;
 pub use generator::{Generator, GeneratorConfig, GeneratorOutput, InferenceGenerator};
 pub use invalid_config::InvalidConfig;
 pub use ipcgan_kernels::Adam;
-pub use judge::{AgeEstimator, Recogniser};
+pub use judge::{AgeEstimator, FaceRes, Recogniser};
 pub use named_visitor::{NamedVisitor, visit_named};
 pub use operation::{
     KernelLaunches, MultiTensorScale, Precision, SquareSum, StepGraph, TensorCopies, WindowOffset, adam_update,

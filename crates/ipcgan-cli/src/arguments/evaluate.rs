@@ -36,7 +36,7 @@ pub(crate) struct EvaluateArguments {
     /// trained with. Default: that of the run folder, if one is given.
     #[arg(long, value_name = "FILE")]
     alexnet: Option<PathBuf>,
-    /// Folder with the evaluation networks recogniser.safetensors and age_estimator.safetensors, as in assets/judges
+    /// Folder with the evaluation networks faceres.safetensors and age_estimator.safetensors, as in assets/judges
     /// of the source code. Default: $IPCGAN_JUDGES, `judges` beside the program, or assets/judges of the clone.
     #[arg(long, value_name = "DIR")]
     judges: Option<PathBuf>,

@@ -1,9 +1,10 @@
-//! Evaluation networks: dlib's face recogniser and its age estimator.
+//! Networks of others: [`FaceRes`] and dlib's age estimator, which evaluate, and dlib's face recogniser.
 //!
-//! Both are small residual networks (He et al., 2016) of the same kind. Source: Davis King's dlib, whose trained
-//! networks are in the public domain (CC0): `dlib_face_recognition_resnet_model_v1` and `dnn_age_predictor_v1`.
+//! Those of dlib are small residual networks (He et al., 2016) of the same kind. Source: Davis King's dlib, whose
+//! trained networks are in the public domain (CC0): `dlib_face_recognition_resnet_model_v1` and `dnn_age_predictor_v1`.
 
 mod block;
+mod face_res;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ use crate::alexnet_input::resized;
 use crate::operation::{Precision, ResizeSpec, convolution, linear, max_pool};
 use crate::weights::fill;
 use block::{Block, Sides};
+pub use face_res::FaceRes;
 
 /// Mean of each channel, in 0..255, that dlib subtracts.
 const CHANNEL_MEANS: [f32; 3] = [122.782, 117.001, 104.298];
@@ -178,27 +180,6 @@ impl Recogniser {
     pub fn embeddings(&self, faces: Tensor<4>) -> Tensor<2> {
         self.network.forward(faces)
     }
-
-    /// Perceptual distance of pairs of faces, `[batch]`; zero for equal images.
-    ///
-    /// LPIPS without learned weights (Zhang et al., 2018), on this network: at each level the feature vector of each
-    /// position is normalized to unit length, and the squared distances are averaged over positions, then over levels.
-    ///
-    /// # Shapes
-    /// - both: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
-    pub fn perceptual_distances(&self, faces: Tensor<4>, others: Tensor<4>) -> Tensor<1> {
-        let [batch, ..] = faces.dims();
-        let levels = self.network.levels(faces).into_iter().zip(self.network.levels(others));
-        let distances = levels.map(|(a, b)| (directions(a) - directions(b)).square().sum_dim(1).mean_dims(&[2, 3]));
-        Tensor::cat(distances.collect(), 1).mean_dim(1).reshape([batch])
-    }
-}
-
-/// `maps` `[batch, channels, height, width]`, normalized to unit length over the channels.
-fn directions(maps: Tensor<4>) -> Tensor<4> {
-    const EPSILON: f64 = 1e-10;
-    let length = maps.clone().square().sum_dim(1).sqrt();
-    maps / (length + EPSILON)
 }
 
 /// Estimates ages in years.
@@ -243,9 +224,13 @@ impl AgeEstimator {
 
     /// The expected ages, `[batch]`, of faces with these [`AgeEstimator::features`].
     pub fn ages_of_features(&self, features: Tensor<2>) -> Tensor<1> {
-        let probabilities = softmax(self.network.outputs(features), 1);
-        let ages = Tensor::<1, Int>::arange(0..Self::AGES as i64, &probabilities.device()).float();
-        let [batch, _] = probabilities.dims();
-        (probabilities * ages.unsqueeze()).sum_dim(1).reshape([batch])
+        expected_ages(self.network.outputs(features), 0)
     }
+}
+
+/// The expected value, `[batch]`, of age classes of one year from `first`, with these `logits`, `[batch, classes]`.
+fn expected_ages(logits: Tensor<2>, first: usize) -> Tensor<1> {
+    let [batch, classes] = logits.dims();
+    let ages = Tensor::<1, Int>::arange(first as i64..(first + classes) as i64, &logits.device()).float();
+    (softmax(logits, 1) * ages.unsqueeze()).sum_dim(1).reshape([batch])
 }

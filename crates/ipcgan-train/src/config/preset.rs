@@ -91,7 +91,7 @@ mod tests {
         let (natural, compact) = (TrainingConfig::of(Preset::Natural), TrainingConfig::of(Preset::Compact));
 
         assert_eq!((natural.generator.width, compact.generator.width), (24, 16));
-        assert_eq!((natural.aging.weights.prototype, compact.aging.weights.prototype), (1000.0, 0.0));
+        assert_eq!((natural.aging.weights.prototype, compact.aging.weights.prototype), (200.0, 0.0));
         assert_eq!(natural.generator.residual_blocks, compact.generator.residual_blocks);
         assert_eq!(natural.alexnet.hidden, compact.alexnet.hidden);
     }

@@ -2,12 +2,11 @@
 
 use ipcgan_model::AgeGroups;
 
-use super::age_regression::AgeRegression;
 use super::distribution::distribution;
 use super::method::{AgedFaces, method_metrics};
-use super::metrics::{Comparison, FALSE_ACCEPT_RATES, Method, RealFaces, TwoSample};
+use super::metrics::{Comparison, FALSE_ACCEPT_RATES, Method, RealFaces, SecondAges, TwoSample};
 use super::realism::realism_of_real;
-use super::statistics::{Interval, distance, threshold};
+use super::statistics::{Interval, cosine_distance, threshold};
 use super::subject::{RealFace, age};
 use super::verdict::verdict;
 
@@ -17,18 +16,12 @@ pub(super) const UNCHANGED: usize = 1;
 
 /// Metrics of `real` faces and of the `aged_faces` of each method, with its name: those at [`GENERATOR`], [`UNCHANGED`]
 /// and after them.
-pub(super) fn comparison(
-    real: &[RealFace],
-    aged_faces: &[(&str, AgedFaces)],
-    groups: &AgeGroups,
-    regression: Option<&AgeRegression>,
-) -> Comparison {
-    let reference = reference(real, groups, regression);
-    let metrics = aged_faces.iter();
-    let metrics = metrics.map(|(name, aged)| method_metrics(name, real, aged, &reference, groups, regression));
+pub(super) fn comparison(real: &[RealFace], aged_faces: &[(&str, AgedFaces)], groups: &AgeGroups) -> Comparison {
+    let reference = reference(real, groups);
+    let metrics = aged_faces.iter().map(|(name, aged)| method_metrics(name, real, aged, &reference, groups));
     let mut methods: Vec<_> = metrics.collect();
     relate_to_unchanged(&mut methods);
-    let verdict = verdict(&methods[GENERATOR], &reference);
+    let verdict = verdict(&methods[GENERATOR], &methods[UNCHANGED], &reference);
     Comparison { verdict, faces: real.len(), real: reference, methods }
 }
 
@@ -50,7 +43,7 @@ fn relate_to_unchanged(methods: &mut [Method]) {
 }
 
 /// Reference values of `real` faces.
-fn reference(real: &[RealFace], groups: &AgeGroups, regression: Option<&AgeRegression>) -> RealFaces {
+fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
     let of_group = |group| real.iter().filter(move |face| face.group == group);
     let counts: Vec<usize> = groups.indices().map(|group| of_group(group).count()).collect();
     let years = groups.indices().map(|group| {
@@ -60,16 +53,16 @@ fn reference(real: &[RealFace], groups: &AgeGroups, regression: Option<&AgeRegre
     let mut impostors: Vec<f64> = Vec::new();
     for (index, face) in real.iter().enumerate() {
         let others = real[..index].iter().filter(|other| other.person != face.person);
-        impostors.extend(others.map(|other| distance(&face.estimate.embedding, &other.estimate.embedding)));
+        impostors.extend(others.map(|other| cosine_distance(&face.estimate.embedding, &other.estimate.embedding)));
     }
     let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
         real.iter().filter(|face| face.is_of_half(half)).map(|face| face.estimate.embedding.clone()).collect()
     });
-    let embeddings: Vec<Vec<&[f32]>> =
-        groups.indices().map(|group| of_group(group).map(|face| &face.estimate.embedding[..]).collect()).collect();
+    let second_years: Vec<Vec<f64>> =
+        groups.indices().map(|group| of_group(group).map(|face| face.estimate.second_years).collect()).collect();
     RealFaces {
         years: years.collect(),
-        regressed_ages: regression.map(|regression| regression.ages(&embeddings, groups)),
+        second_ages: SecondAges::of(&second_years, groups),
         accuracy: Interval::of_fraction(
             real.iter().map(|face| groups.group_of(age(face.estimate.years)) == Some(face.group)),
         ),
@@ -90,7 +83,8 @@ mod tests {
     use super::*;
 
     fn real(person: usize, embedding: f32) -> RealFace {
-        let estimate = FaceEstimate { years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
+        let estimate =
+            FaceEstimate { years: 30.0, second_years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
         RealFace { image: RgbImage::new(2, 2), group: 1, person, gender: None, estimate }
     }
 
@@ -98,7 +92,7 @@ mod tests {
     fn images_of_one_identity_are_no_impostor_pairs_and_stay_in_one_half() {
         let real = [real(0, 0.0), real(0, 0.1), real(1, 5.0), real(1, 5.1), real(2, 9.0)];
 
-        let reference = reference(&real, &AgeGroups::default(), None);
+        let reference = reference(&real, &AgeGroups::default());
 
         assert_eq!(reference.impostor_pairs, 10 - 2);
         assert_eq!(reference.distribution.faces, 2); // of person 1; three are of persons 0 and 2

@@ -3,7 +3,6 @@
 use ipcgan_data::Gender;
 use ipcgan_model::AgeGroups;
 
-use super::age_regression::AgeRegression;
 use super::comparison::comparison;
 use super::method::AgedFaces;
 use super::metrics::GenderMetrics;
@@ -11,21 +10,14 @@ use super::subject::RealFace;
 
 /// Metrics of women and of men: of `real` faces, and of the `aged_faces` of each method. Empty unless there are faces of
 /// both genders.
-pub(super) fn by_gender(
-    real: &[RealFace],
-    aged_faces: &[(&str, AgedFaces)],
-    groups: &AgeGroups,
-    regression: Option<&AgeRegression>,
-) -> Vec<GenderMetrics> {
+pub(super) fn by_gender(real: &[RealFace], aged_faces: &[(&str, AgedFaces)], groups: &AgeGroups) -> Vec<GenderMetrics> {
     let metrics = |gender: Gender| {
         let of_gender = |index: &usize| real[*index].gender == Some(gender);
         let indices: Vec<usize> = (0..real.len()).filter(of_gender).collect();
         let faces: Vec<RealFace> = indices.iter().map(|index| real[*index].clone()).collect();
         let aged: Vec<_> = aged_faces.iter().map(|(name, aged)| (*name, aged.subset(&indices))).collect();
-        (!faces.is_empty()).then(|| GenderMetrics {
-            gender: gender.to_string(),
-            comparison: comparison(&faces, &aged, groups, regression),
-        })
+        (!faces.is_empty())
+            .then(|| GenderMetrics { gender: gender.to_string(), comparison: comparison(&faces, &aged, groups) })
     };
     let both: Option<Vec<_>> = [Gender::Female, Gender::Male].into_iter().map(metrics).collect();
     both.unwrap_or_default()
@@ -41,7 +33,7 @@ mod tests {
     use super::*;
 
     fn estimate(years: f64) -> FaceEstimate {
-        FaceEstimate { years, embedding: vec![years as f32], age_features: vec![0.0] }
+        FaceEstimate { years, second_years: years, embedding: vec![years as f32], age_features: vec![0.0] }
     }
 
     fn real(gender: Gender, group: usize, years: f64) -> RealFace {
@@ -67,7 +59,7 @@ mod tests {
             ("unchanged source", aged(&[[20.0, 20.0], [30.0, 30.0], [60.0, 60.0]])),
         ];
 
-        let metrics = by_gender(&faces, &aged_faces, &groups, None);
+        let metrics = by_gender(&faces, &aged_faces, &groups);
 
         let years = |years: &[Option<Interval>]| -> Vec<Option<f64>> {
             years.iter().map(|years| years.as_ref().map(|years| years.value)).collect()
@@ -80,6 +72,6 @@ mod tests {
         assert_eq!(years(&men.methods[UNCHANGED].years), [Some(30.0), Some(30.0)]);
         assert_eq!(men.methods[GENERATOR].accuracy.as_ref().unwrap().value, 0.5);
         let women = [faces[0].clone(), faces[2].clone()];
-        assert!(by_gender(&women, &aged_faces, &groups, None).is_empty(), "there are no men");
+        assert!(by_gender(&women, &aged_faces, &groups).is_empty(), "there are no men");
     }
 }

@@ -1,23 +1,23 @@
-//! Evaluation networks: a face recogniser and an age estimator that others trained.
+//! Evaluation networks: a face recogniser and an age estimator that others trained, and that no training here uses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
-use image::imageops::{FilterType, resize};
 use ipcgan_data::{photo, pixels};
-use ipcgan_model::{AgeEstimator, Recogniser};
+use ipcgan_model::{AgeEstimator, FaceRes};
 
 use crate::TrainingError;
 
-/// Batch size.
-const BATCH: usize = 32;
+/// Batch size; feature maps of pairs of faces take 12 MB a pair.
+const BATCH: usize = 16;
 
-/// The evaluation networks: a face recogniser and an age estimator that are independent of our training.
+/// The evaluation networks, which are independent of our training: HSE-FaceRes, a face recogniser that estimates ages
+/// too, and dlib's age estimator.
 #[derive(Debug)]
 pub struct Judges {
-    recogniser: Recogniser,
+    recogniser: FaceRes,
     estimator: AgeEstimator,
     device: Device,
 }
@@ -25,9 +25,13 @@ pub struct Judges {
 /// Outputs of the evaluation networks for a face.
 #[derive(Clone, Debug)]
 pub(super) struct FaceEstimate {
-    /// Estimated age.
+    /// Age by the age estimator.
     pub(super) years: f64,
-    /// Embedding of the recogniser; near for the same identity.
+    /// Age by the second estimator, which is the recogniser.
+    pub(super) second_years: f64,
+    /// Embedding of the recogniser; of a small cosine distance for the same identity. It is not normalized: as means of
+    /// activations in 0 to 6, embeddings have products `x y / d` of about 0.1 to 0.2, a sensible scale for the kernel of
+    /// the kernel distance.
     pub(super) embedding: Vec<f32>,
     /// Penultimate features of the age estimator.
     pub(super) age_features: Vec<f32>,
@@ -35,9 +39,9 @@ pub(super) struct FaceEstimate {
 
 impl Judges {
     /// File names of their weights.
-    pub const FILES: [&str; 2] = ["recogniser.safetensors", "age_estimator.safetensors"];
+    pub const FILES: [&str; 2] = ["faceres.safetensors", "age_estimator.safetensors"];
 
-    /// Loads `recogniser.safetensors` and `age_estimator.safetensors` from `folder`, as in `assets/judges`.
+    /// Loads `faceres.safetensors` and `age_estimator.safetensors` from `folder`, as in `assets/judges`.
     ///
     /// # Errors
     /// A file cannot be read, or contains another network.
@@ -62,7 +66,7 @@ impl Judges {
         device: &Device,
     ) -> Result<Self, TrainingError> {
         Ok(Self {
-            recogniser: Recogniser::from_bytes(recogniser.0, &recogniser.1, device)?,
+            recogniser: FaceRes::from_bytes(recogniser.0, &recogniser.1, device)?,
             estimator: AgeEstimator::from_bytes(estimator.0, &estimator.1, device)?,
             device: device.clone(),
         })
@@ -79,8 +83,16 @@ impl Judges {
         let years = self.estimator.ages_of_features(age_features.clone()).into_data();
         let seen: Vec<_> = faces.iter().map(for_recogniser).collect();
         let embeddings = self.recogniser.embeddings(pixels::faces_tensor(&seen, &self.device));
-        let estimates = years.iter::<f64>().zip(rows(embeddings)).zip(rows(age_features));
-        estimates.map(|((years, embedding), age_features)| FaceEstimate { years, embedding, age_features }).collect()
+        let second_years = self.recogniser.ages_of_embeddings(embeddings.clone()).into_data();
+        let ages = years.iter::<f64>().zip(second_years.iter::<f64>());
+        let estimates = ages.zip(rows(embeddings)).zip(rows(age_features));
+        let estimates = estimates.map(|(((years, second_years), embedding), age_features)| FaceEstimate {
+            years,
+            second_years,
+            embedding,
+            age_features,
+        });
+        estimates.collect()
     }
 }
 
@@ -100,21 +112,9 @@ impl Judges {
     }
 }
 
-/// The face as input of the recogniser: dlib's crop is wider than ours, so our border is extended.
+/// The face as input of the recogniser: the whole of it.
 fn for_recogniser(face: &RgbImage) -> RgbImage {
-    /// Left and upper border of dlib's crop (padding 0.25) in ours, and its side, as shares of our side: the eyes of its
-    /// template are at 0.318 and 0.669 of the width and 0.314 of the height, ours at 0.30, 0.68 and 0.30.
-    const LEFT: f64 = 0.045;
-    const TOP: f64 = 0.041;
-    const SIDE: f64 = 1.0856;
-    let side = f64::from(face.width());
-    let wide = (SIDE * side).round() as u32;
-    let [left, top] = [LEFT, TOP].map(|fraction| (fraction * side).round() as u32);
-    let seen = RgbImage::from_fn(wide, wide, |x, y| {
-        let nearest = |place: u32, start: u32| place.saturating_sub(start).min(face.width() - 1);
-        *face.get_pixel(nearest(x, left), nearest(y, top).min(face.height() - 1))
-    });
-    resize(&seen, Recogniser::SIDE as u32, Recogniser::SIDE as u32, FilterType::Triangle)
+    photo::resized(face, FaceRes::SIDE as u32)
 }
 
 /// The rows of a matrix.

@@ -6,13 +6,12 @@ use image::RgbImage;
 use ipcgan_data::source::sharpness;
 use ipcgan_model::AgeGroups;
 
-use super::age_regression::AgeRegression;
 use super::distribution::distribution;
 use super::image_metrics::{background_difference, difference};
 use super::judges::FaceEstimate;
-use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces};
+use super::metrics::{Cycle, Distribution, Method, Pair, RealFaces, SecondAges};
 use super::realism::realism;
-use super::statistics::{Interval, correlation_with_order, distance, mean};
+use super::statistics::{Interval, correlation_with_order, cosine_distance, mean};
 use super::subject::{RealFace, age};
 
 /// Outputs of an ageing method.
@@ -45,7 +44,6 @@ pub(super) fn method_metrics(
     aged: &AgedFaces,
     reference: &RealFaces,
     groups: &AgeGroups,
-    regression: Option<&AgeRegression>,
 ) -> Method {
     let faces = MethodFaces { real, aged, groups };
     let years: Vec<_> = groups.indices().map(|target| Interval::of(&faces.years(target))).collect();
@@ -61,7 +59,7 @@ pub(super) fn method_metrics(
         years,
         mean_age_error: (!errors.is_empty()).then(|| mean(&errors)),
         accuracy: faces.fraction(&is_of_target),
-        regressed_ages: regression.map(|regression| regression.ages(&faces.embeddings(), groups)),
+        second_ages: SecondAges::of(&faces.second_years(), groups),
         age_correlation: faces.age_correlation(),
         verification_rate: reference.thresholds.map(|limit| limit.and_then(is_verified)),
         distance_by_gap: groups.indices().map(|gap| faces.distance_of_gap(gap)).collect(),
@@ -92,16 +90,16 @@ impl MethodFaces<'_> {
         self.aged.estimates.iter().map(|estimates| estimates[target].years).collect()
     }
 
-    /// Embeddings of the faces aged to each group.
-    fn embeddings(&self) -> Vec<Vec<&[f32]>> {
-        let target =
-            |target: usize| self.aged.estimates.iter().map(|estimates| &estimates[target].embedding[..]).collect();
-        self.groups.indices().map(target).collect()
+    /// Ages, by the second estimator, of the faces aged to each group.
+    fn second_years(&self) -> Vec<Vec<f64>> {
+        let of_target =
+            |target: usize| self.aged.estimates.iter().map(|estimates| estimates[target].second_years).collect();
+        self.groups.indices().map(of_target).collect()
     }
 
-    /// Embedding distance of a face aged to `target` from its source.
+    /// Cosine distance of the embedding of a face aged to `target` from its source.
     fn identity_distance(&self, face: usize, target: usize) -> f64 {
-        distance(&self.real[face].estimate.embedding, &self.estimate(face, target).embedding)
+        cosine_distance(&self.real[face].estimate.embedding, &self.estimate(face, target).embedding)
     }
 
     /// Interval over faces of a value per face and age. Ages of one face are not independent, so each face counts by
@@ -194,7 +192,7 @@ fn cycle(real: &[RealFace], back: &[(RgbImage, FaceEstimate)]) -> Option<Cycle> 
     };
     Some(Cycle {
         change: over_faces(&|face, (image, _)| difference(&face.image, image))?,
-        distance: over_faces(&|face, (_, estimate)| distance(&face.estimate.embedding, &estimate.embedding))?,
+        distance: over_faces(&|face, (_, estimate)| cosine_distance(&face.estimate.embedding, &estimate.embedding))?,
         years: over_faces(&|face, (_, estimate)| (face.estimate.years - estimate.years).abs())?,
     })
 }

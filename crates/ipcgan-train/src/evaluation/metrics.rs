@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ipcgan_model::AgeGroups;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Interval;
+use super::subject::age;
 
 /// False accept rates (FAR) of the two verification thresholds.
 pub const FALSE_ACCEPT_RATES: [f64; 2] = [1e-2, 1e-3];
@@ -59,24 +61,35 @@ pub struct RealFaces {
     pub majority_class_rate: f64,
     /// Pairs of different identities that the thresholds are computed from.
     pub impostor_pairs: usize,
-    /// Distance thresholds of verification at [`FALSE_ACCEPT_RATES`]; none with too few pairs.
+    /// Cosine distance thresholds of verification at [`FALSE_ACCEPT_RATES`]; none with too few pairs.
     pub thresholds: [Option<f64>; 2],
-    /// Ages by the second age estimator; none if it could not be fitted.
-    pub regressed_ages: Option<RegressedAges>,
+    /// Ages by the second age estimator.
+    pub second_ages: SecondAges,
     /// Distances between two halves of the faces.
     pub distribution: Distribution,
     /// For each group, realism of one half of its faces compared with the other.
     pub realism: Vec<Option<Realism>>,
 }
 
-/// Ages by the second age estimator: ridge regression on the recogniser's embeddings, fitted to faces of the training
-/// split. Its penalty shrinks all ages, of aged and of real faces, towards their mean.
+/// Ages by the second age estimator, the recogniser's output for the age: of another architecture and trained on other
+/// faces than the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RegressedAges {
+pub struct SecondAges {
     /// Age of the faces of each group (aged faces: of each target group), in years.
     pub years: Vec<Option<Interval>>,
     /// Fraction of faces whose age is in their group (aged faces: in the target group).
     pub accuracy: Option<Interval>,
+}
+
+impl SecondAges {
+    /// Of faces that should be of each group, from their `years`, a list for each group.
+    pub(super) fn of(years: &[Vec<f64>], groups: &AgeGroups) -> Self {
+        let hits = years
+            .iter()
+            .enumerate()
+            .flat_map(|(group, years)| years.iter().map(move |years| groups.group_of(age(*years)) == Some(group)));
+        Self { accuracy: Interval::of_fraction(hits), years: years.iter().map(|years| Interval::of(years)).collect() }
+    }
 }
 
 /// Distribution distances of two sets of faces on the recogniser's embeddings; not comparable with values on
@@ -135,7 +148,7 @@ pub struct Pair {
 pub struct Cycle {
     /// Mean absolute pixel difference from the source, in 0..255.
     pub change: Interval,
-    /// Embedding distance from the source.
+    /// Cosine distance of the embedding from that of the source.
     pub distance: Interval,
     /// Absolute difference of the estimated age from that of the source, in years.
     pub years: Interval,
@@ -171,14 +184,14 @@ pub struct Method {
     pub mean_age_error: Option<f64>,
     /// Fraction of aged faces whose estimated age is in the target group.
     pub accuracy: Option<Interval>,
-    /// Ages by the second age estimator; none if it could not be fitted.
-    pub regressed_ages: Option<RegressedAges>,
+    /// Ages by the second age estimator.
+    pub second_ages: SecondAges,
     /// Correlation of estimated age and target group, averaged over faces; 1 is linear.
     pub age_correlation: Option<Interval>,
     /// Verification rate: fraction of aged faces that are verified as their source (true accept rate) at
     /// [`FALSE_ACCEPT_RATES`].
     pub verification_rate: [Option<Interval>; 2],
-    /// Embedding distance to the source, by the number of groups between source and target.
+    /// Cosine distance of the embedding to that of the source, by the number of groups between source and target.
     pub distance_by_gap: Vec<Option<f64>>,
     /// Laplacian variance ratio of the aged face to its source: below 1 it is blurred, above 1 it has more texture.
     pub laplacian_variance_ratio: Option<Interval>,
@@ -232,5 +245,21 @@ impl fmt::Display for Verdict {
         let not_defined = self.not_defined.iter().map(|what| format!("not defined: {what}"));
         let all: Vec<String> = self.reasons.iter().cloned().chain(not_defined).collect();
         write!(f, "{}.", all.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_and_mean_age_are_those_of_the_group_that_faces_should_be_in() {
+        let years = [vec![12.0, 72.0], vec![], vec![], vec![], vec![72.0]];
+
+        let ages = SecondAges::of(&years, &AgeGroups::default());
+
+        assert_eq!(ages.accuracy.unwrap().value, 2.0 / 3.0);
+        assert_eq!(ages.years[0].unwrap().value, 42.0);
+        assert_eq!(ages.years[1], None);
     }
 }

@@ -1,6 +1,5 @@
 //! Evaluation of a generator with networks that are independent of its training.
 
-mod age_regression;
 mod comparison;
 mod distribution;
 mod gender;
@@ -19,7 +18,7 @@ mod verdict;
 pub use judges::Judges;
 pub use metrics::{
     Comparison, Cycle, Distribution, FALSE_ACCEPT_RATES, GenderMetrics, Method, Metrics, Pair, Quality, RealFaces,
-    Realism, RegressedAges, Teachers, TwoSample, Verdict,
+    Realism, SecondAges, Teachers, TwoSample, Verdict,
 };
 pub use report::report;
 pub use statistics::Interval;
@@ -34,7 +33,6 @@ use ipcgan_model::AgeGroups;
 
 use crate::TrainingError;
 use crate::samples::at_every_age;
-use age_regression::AgeRegression;
 use comparison::{GENERATOR, comparison};
 use gender::by_gender;
 use method::AgedFaces;
@@ -79,7 +77,6 @@ pub fn evaluate(
     // Ageing each face, and estimating two methods.
     let steps = 3 * selected.len();
     let real = real_faces(subject, faces, selected, judges)?;
-    let regression = AgeRegression::of(known, subject, judges)?;
     let mut ours = Vec::new();
     for face in &real {
         ours.push(at_every_age(subject.generator, &face.image, subject.device));
@@ -115,9 +112,8 @@ pub fn evaluate(
         ("mean difference x 2.5", with_estimates(mean_difference, None, 2 * real.len())),
     ];
     let teachers = subject.alexnet.map(|alexnet| teachers(alexnet, faces, subject)).transpose()?;
-    let regression = regression.as_ref();
-    let all = comparison(&real, &aged_faces, subject.groups, regression);
-    let genders = by_gender(&real, &aged_faces, subject.groups, regression);
+    let all = comparison(&real, &aged_faces, subject.groups);
+    let genders = by_gender(&real, &aged_faces, subject.groups);
     let metrics = Metrics { groups: subject.groups.names(), all, genders, teachers };
     let examples = examples(&aged_faces[GENERATOR].1, subject.groups);
     Ok(Evaluation { metrics, strips, examples })

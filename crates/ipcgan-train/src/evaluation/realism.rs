@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn estimate(value: f32) -> FaceEstimate {
-        FaceEstimate { years: 30.0, embedding: vec![value], age_features: vec![-value] }
+        FaceEstimate { years: 30.0, second_years: 30.0, embedding: vec![value], age_features: vec![-value] }
     }
 
     fn real(person: usize, group: usize, value: f32) -> RealFace {

@@ -45,9 +45,10 @@ pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Euclidean distance.
-pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+/// Cosine distance: one minus the cosine of the angle between two vectors, from 0 to 2.
+pub(super) fn cosine_distance(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum() };
+    1.0 - dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12)
 }
 
 /// Verification threshold: largest distance at which at most the fraction `fraction` of `impostors`, distances of
@@ -91,6 +92,14 @@ mod tests {
 
         assert_eq!(impostors.iter().filter(|distance| **distance <= limit).count(), 5);
         assert_eq!(threshold(&mut impostors, 0.001), None, "of a hundred none can be a thousandth");
+    }
+
+    #[test]
+    fn the_cosine_distance_is_that_of_directions() {
+        let [same, orthogonal, opposite] =
+            [[6.0, 8.0], [-4.0, 3.0], [-3.0, -4.0]].map(|other: [f32; 2]| cosine_distance(&[3.0, 4.0], &other));
+
+        assert_eq!([same, orthogonal, opposite], [0.0, 1.0, 2.0]);
     }
 
     #[test]

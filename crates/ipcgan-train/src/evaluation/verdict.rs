@@ -12,13 +12,11 @@ const MAX_AGE_ERROR: f64 = 4.0;
 const MIN_RATIO_TO_REAL: f64 = 0.8;
 /// Minimum verification rate at a false accept rate of 1%; usable weights keep the identity at all.
 const MIN_VERIFICATION_RATE: Limits<f64> = Limits { good: 0.9, usable: 0.5 };
-/// Distance threshold of dlib's recogniser, as recommended by its authors; used if there are too few pairs to compute
-/// one.
-const MAX_SAME_PERSON_DISTANCE: f64 = 0.6;
+/// Cosine distance of the recogniser's embeddings that 1% of 155,403 pairs of different identities of FairFace are
+/// below; used if there are too few pairs to compute a threshold.
+const MAX_SAME_PERSON_DISTANCE: f64 = 0.45;
 /// Range of the Laplacian variance ratio.
 const LAPLACIAN_VARIANCE_RATIO: Limits<RangeInclusive<f64>> = Limits { good: 0.5..=2.0, usable: 0.2..=5.0 };
-/// Maximum accuracy of the classifier two-sample test for good weights.
-const MAX_TWO_SAMPLE_ACCURACY: f64 = 0.75;
 /// Maximum kernel distance of good weights relative to that of the unchanged sources.
 const MAX_RELATIVE_KERNEL_DISTANCE: f64 = 0.5;
 /// Minimum rise, in years from the first to the last group, of the estimated age of real faces; below it the
@@ -59,8 +57,6 @@ enum NotDefined {
     AgeError,
     #[error("the rise of the estimated age, without faces")]
     Rise,
-    #[error("the age by the second estimator, without faces of known age in the training split")]
-    RegressedAge,
     #[error("the accuracy in the target group, without faces")]
     TargetGroup,
     #[error("the ages, because a group has no real faces to compare with")]
@@ -72,18 +68,18 @@ enum NotDefined {
     AgesBy { by_estimator: &'static str, rise: f64 },
 }
 
-/// Verdict on `method`, relative to `real` faces.
-pub(super) fn verdict(method: &Method, real: &RealFaces) -> Verdict {
+/// Verdict on `method`, relative to the `unchanged` sources and to `real` faces.
+pub(super) fn verdict(method: &Method, unchanged: &Method, real: &RealFaces) -> Verdict {
     let mut not_defined = Vec::new();
     let mut judgements = Vec::new();
     for judgement in [
         identity(method),
         laplacian_variance_ratio(method),
-        two_sample_accuracy(method),
+        two_sample_accuracy(method, unchanged),
         kernel_distance(method),
         age_error(method, real),
         rise(BY_FIRST, &method.years, &real.years),
-        regressed_rise(method, real),
+        rise(BY_SECOND, &method.second_ages.years, &real.second_ages.years),
         target_group(method, real),
     ] {
         match judgement.map_err(|what| what.to_string()) {
@@ -125,7 +121,7 @@ fn identity(method: &Method) -> Result<Judgement, NotDefined> {
     let farthest = farthest.ok_or(NotDefined::Identity)?;
     let quality = if farthest > MAX_SAME_PERSON_DISTANCE { Quality::Unusable } else { Quality::Good };
     let reason =
-        format!("mean distance to the source {farthest:.2} (same person is at most {MAX_SAME_PERSON_DISTANCE})");
+        format!("mean cosine distance to the source {farthest:.2} (same person is at most {MAX_SAME_PERSON_DISTANCE})");
     Ok(Judgement { quality, reason })
 }
 
@@ -145,25 +141,31 @@ fn laplacian_variance_ratio(method: &Method) -> Result<Judgement, NotDefined> {
     Ok(Judgement { quality, reason })
 }
 
-/// The larger (worse) value of the first and the last group, for a metric on the recogniser's embeddings.
-fn worse_of_first_and_last_group(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<f64> {
+/// The values of the first and the last group, for a metric on the recogniser's embeddings.
+fn of_first_and_last_group(method: &Method, number: fn(&TwoSample) -> Option<f64>) -> Option<[f64; 2]> {
     let of = |realism: Option<&Option<Realism>>| number(&realism?.as_ref()?.recogniser);
-    of(method.realism.first()).zip(of(method.realism.last())).map(|(first, last)| first.max(last))
+    Some([of(method.realism.first())?, of(method.realism.last())?])
 }
 
-fn two_sample_accuracy(method: &Method) -> Result<Judgement, NotDefined> {
-    let accuracy = worse_of_first_and_last_group(method, |sample| sample.two_sample_accuracy);
-    let accuracy = accuracy.ok_or(NotDefined::TwoSampleAccuracy)?;
-    let quality = if accuracy <= MAX_TWO_SAMPLE_ACCURACY { Quality::Good } else { Quality::Weak };
+/// Relative to the unchanged sources, because the features are many: a classifier separates any two sets of faces that
+/// differ in their ages, and how well depends on the number of faces.
+fn two_sample_accuracy(method: &Method, unchanged: &Method) -> Result<Judgement, NotDefined> {
+    let accuracies = |method: &Method| {
+        of_first_and_last_group(method, |sample| sample.two_sample_accuracy).ok_or(NotDefined::TwoSampleAccuracy)
+    };
+    let ([first, last], [first_unchanged, last_unchanged]) = (accuracies(method)?, accuracies(unchanged)?);
+    let quality = if first <= first_unchanged && last <= last_unchanged { Quality::Good } else { Quality::Weak };
     let reason = format!(
-        "classifier two-sample test: accuracy {accuracy:.2} on aged and real faces of the first and last group (chance 0.5; good is at most {MAX_TWO_SAMPLE_ACCURACY})"
+        "classifier two-sample test: accuracy {first:.2} and {last:.2} on aged and real faces of the first and last group (chance 0.5; good is at most that of the unchanged sources, {first_unchanged:.2} and {last_unchanged:.2})"
     );
     Ok(Judgement { quality, reason })
 }
 
 fn kernel_distance(method: &Method) -> Result<Judgement, NotDefined> {
-    let ratio = worse_of_first_and_last_group(method, |sample| sample.relative_to_unchanged);
-    let ratio = ratio.ok_or(NotDefined::KernelDistance)?;
+    let ratios = of_first_and_last_group(method, |sample| sample.relative_to_unchanged);
+    let [first, last] = ratios.ok_or(NotDefined::KernelDistance)?;
+    // The worse one.
+    let ratio = first.max(last);
     let quality = if ratio <= MAX_RELATIVE_KERNEL_DISTANCE { Quality::Good } else { Quality::Weak };
     let reason = format!(
         "kernel distance to real faces of the first and last group {ratio:.2} relative to the unchanged sources (good is at most {MAX_RELATIVE_KERNEL_DISTANCE})"
@@ -176,13 +178,6 @@ fn age_error(method: &Method, real: &RealFaces) -> Result<Judgement, NotDefined>
     let error = method.mean_age_error.ok_or(NotDefined::AgeError)?;
     let quality = if error <= MAX_AGE_ERROR { Quality::Good } else { Quality::Weak };
     Ok(Judgement { quality, reason: format!("mean age error {error:.1} years (good is at most {MAX_AGE_ERROR})") })
-}
-
-/// Rise of the age by the second estimator.
-fn regressed_rise(method: &Method, real: &RealFaces) -> Result<Judgement, NotDefined> {
-    let ages = method.regressed_ages.as_ref().zip(real.regressed_ages.as_ref());
-    let (aged, real) = ages.ok_or(NotDefined::RegressedAge)?;
-    rise(BY_SECOND, &aged.years, &real.years)
 }
 
 /// Rise of the age `by_estimator` of `aged` faces, relative to that of `real` ones.
@@ -232,7 +227,7 @@ fn value(interval: Option<&Interval>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::metrics::{Distribution, Realism, RegressedAges, TwoSample};
+    use super::super::metrics::{Distribution, Realism, SecondAges, TwoSample};
     use super::*;
 
     fn interval(value: f64) -> Option<Interval> {
@@ -247,14 +242,14 @@ mod tests {
             majority_class_rate: 0.3,
             impostor_pairs: 400,
             thresholds: [Some(0.6), None],
-            regressed_ages: regressed([25.0, 32.0, 40.0]),
+            second_ages: second_ages([25.0, 32.0, 40.0]),
             distribution: nothing(),
             realism: vec![None; 3],
         }
     }
 
-    fn regressed(years: [f64; 3]) -> Option<RegressedAges> {
-        Some(RegressedAges { years: years.map(interval).to_vec(), accuracy: interval(0.4) })
+    fn second_ages(years: [f64; 3]) -> SecondAges {
+        SecondAges { years: years.map(interval).to_vec(), accuracy: interval(0.4) }
     }
 
     fn nothing() -> Distribution {
@@ -269,7 +264,7 @@ mod tests {
             confusion: Vec::new(),
             mean_age_error: Some(1.7),
             accuracy: interval(0.45),
-            regressed_ages: regressed([26.0, 32.0, 39.0]),
+            second_ages: second_ages([26.0, 32.0, 39.0]),
             age_correlation: interval(0.9),
             verification_rate: [interval(0.97), None],
             distance_by_gap: vec![Some(0.2), Some(0.4)],
@@ -278,9 +273,13 @@ mod tests {
             own_group_change: None,
             own_group_perceptual_distance: None,
             distribution: nothing(),
-            realism: vec![realism(0.7, 0.4), None, realism(0.74, 0.5)],
+            realism: vec![realism(0.7, 0.4), None, realism(0.84, 0.5)],
             cycle: None,
         }
+    }
+
+    fn unchanged() -> Method {
+        Method { realism: vec![realism(0.8, 1.0), None, realism(0.85, 1.0)], ..good() }
     }
 
     fn realism(two_sample_accuracy: f64, relative_to_unchanged: f64) -> Option<Realism> {
@@ -294,19 +293,20 @@ mod tests {
 
     #[test]
     fn weights_whose_faces_are_separable_from_real_ones_are_weak() {
-        let method = Method { realism: vec![realism(0.7, 0.4), None, realism(0.95, 1.4)], ..good() };
+        let method = Method { realism: vec![realism(0.7, 0.4), None, realism(0.86, 1.4)], ..good() };
 
-        let verdict = verdict(&method, &real());
+        let verdict = verdict(&method, &unchanged(), &real());
 
         assert_eq!(verdict.quality, Quality::Weak);
         let text = verdict.to_string();
-        assert!(text.contains("classifier two-sample test: accuracy 0.95"), "{text}");
+        assert!(text.contains("classifier two-sample test: accuracy 0.70 and 0.86"), "{text}");
+        assert!(text.contains("at most that of the unchanged sources, 0.80 and 0.85"), "{text}");
         assert!(text.contains("1.40 relative to the unchanged sources"), "{text}");
     }
 
     #[test]
     fn weights_that_meet_all_criteria_are_good_with_the_metrics() {
-        let verdict = verdict(&good(), &real());
+        let verdict = verdict(&good(), &unchanged(), &real());
 
         assert_eq!(verdict.quality, Quality::Good);
         let text = verdict.to_string();
@@ -319,7 +319,7 @@ mod tests {
         let years = [30.0, 31.0, 33.0].map(interval).to_vec();
         let method = Method { years, mean_age_error: Some(10.0), ..good() };
 
-        let verdict = verdict(&method, &real());
+        let verdict = verdict(&method, &unchanged(), &real());
 
         assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Weak, 2));
         let text = verdict.to_string();
@@ -329,9 +329,9 @@ mod tests {
 
     #[test]
     fn ages_must_rise_by_the_second_estimator_too() {
-        let method = Method { regressed_ages: regressed([29.0, 32.0, 35.0]), ..good() };
+        let method = Method { second_ages: second_ages([29.0, 32.0, 35.0]), ..good() };
 
-        let verdict = verdict(&method, &real());
+        let verdict = verdict(&method, &unchanged(), &real());
 
         assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Weak, 1));
         assert!(verdict.to_string().contains("by the second estimator rises by 6.0 years"), "{verdict}");
@@ -345,7 +345,7 @@ mod tests {
             Method { verification_rate: [None, None], distance_by_gap: vec![Some(0.5), Some(0.8)], ..good() };
 
         for method in [lost, noise, without_threshold] {
-            let verdict = verdict(&method, &real());
+            let verdict = verdict(&method, &unchanged(), &real());
 
             assert_eq!((verdict.quality, verdict.reasons.len()), (Quality::Unusable, 1), "{verdict}");
         }
@@ -355,7 +355,7 @@ mod tests {
     fn where_the_estimator_cannot_order_real_faces_ages_are_not_defined() {
         let real = RealFaces { years: [30.0, 31.0, 32.0].map(interval).to_vec(), ..real() };
 
-        let verdict = verdict(&good(), &real);
+        let verdict = verdict(&good(), &unchanged(), &real);
 
         assert_eq!((verdict.quality, verdict.not_defined.len()), (Quality::Undecided, 1));
         assert!(verdict.to_string().contains("not defined: the ages"), "{verdict}");

@@ -43,31 +43,26 @@ pub(super) fn ageing(comparison: &Comparison) -> Markup {
 }
 
 /// Ages by the second age estimator.
-pub(super) fn regressed_ages(comparison: &Comparison, groups: &[String]) -> Markup {
-    let real = ("real faces, in their own group", &comparison.real.regressed_ages);
-    let methods = comparison.methods.iter().map(|method| (method.name.as_str(), &method.regressed_ages));
-    let rows: Vec<_> =
-        std::iter::once(real).chain(methods).filter_map(|(name, ages)| Some((name, ages.as_ref()?))).collect();
+pub(super) fn second_ages(comparison: &Comparison, groups: &[String]) -> Markup {
+    let real = ("real faces, in their own group", &comparison.real.second_ages);
+    let methods = comparison.methods.iter().map(|method| (method.name.as_str(), &method.second_ages));
     html! {
-        @if !rows.is_empty() {
-            table {
+        table {
+            tr {
+                th { "years by the second estimator" }
+                @for group in groups { th { (group) } }
+                th { "in the target group" }
+            }
+            @for (name, ages) in std::iter::once(real).chain(methods) {
                 tr {
-                    th { "years by the second estimator" }
-                    @for group in groups { th { (group) } }
-                    th { "in the target group" }
-                }
-                @for (name, ages) in rows {
-                    tr {
-                        td { (name) }
-                        @for years in &ages.years { td { (shown(years.as_ref(), 1)) } }
-                        td { (shown(ages.accuracy.as_ref(), 3)) }
-                    }
+                    td { (name) }
+                    @for years in &ages.years { td { (shown(years.as_ref(), 1)) } }
+                    td { (shown(ages.accuracy.as_ref(), 3)) }
                 }
             }
-            p.muted {
-                "The second estimator is a ridge regression from the recogniser's embeddings to age, fitted to up to 200 faces a group of the training split. It is coarser than "
-                "the first and moves ages towards their mean: compare with the real faces, which it has not seen."
-            }
+        }
+        p.muted {
+            "The second estimator is the recogniser's output for the age: another architecture, trained on other faces. It has errors of its own: compare with the real faces."
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn identity(comparison: &Comparison, groups: &[String]) -> Markup {
             tr {
                 th { "" }
                 @for rate in FALSE_ACCEPT_RATES { th { "verification rate at a false accept rate of " (rate) } }
-                @for gap in 0..groups.len() { th { "distance, " (gap) " groups apart" } }
+                @for gap in 0..groups.len() { th { "cosine distance, " (gap) " groups apart" } }
             }
             @for method in &comparison.methods {
                 tr {
@@ -102,12 +102,12 @@ pub(super) fn quality(comparison: &Comparison) -> Markup {
         @for (name, cycle) in comparison.methods.iter().filter_map(|method| Some((&method.name, method.cycle.as_ref()?))) {
             p {
                 "Cycle consistency (" (name) ", to the farthest group and back): change "
-                (shown(Some(&cycle.change), 1)) ", distance to the source " (shown(Some(&cycle.distance), 3))
+                (shown(Some(&cycle.change), 1)) ", cosine distance to the source " (shown(Some(&cycle.distance), 3))
                 ", estimated age difference " (shown(Some(&cycle.years), 1)) " years."
             }
         }
         p.muted {
-            "Fréchet and kernel distance (the estimators of FID and KID, on the recogniser's 128-dimensional embeddings and not on Inception features): half of the faces, each "
+            "Fréchet and kernel distance (the estimators of FID and KID, on the recogniser's 1,024-dimensional embeddings and not on Inception features): half of the faces, each "
             "aged to the next group, against the other half unchanged; " (comparison.real.distribution.faces) " faces in each. Laplacian variance ratio: variance of the Laplacian of the luminance relative to the source; below one is blurred. "
             "Background and own-group change: mean absolute change of a value in 0 to 255, in the upper corners and of a face aged to its own group; perceptual as LPIPS, on the "
             "recogniser without learned weights."

@@ -10,7 +10,7 @@ use ipcgan_data::page::{data_url, page};
 use maud::{Markup, html};
 
 use super::{Evaluation, GenderMetrics};
-use ages::{ageing, by_pair, confusion, regressed_ages, years, years_plot};
+use ages::{ageing, by_pair, confusion, second_ages, years, years_plot};
 use images::{identity, quality, realism, teachers_section};
 
 /// Rows per image.
@@ -26,7 +26,7 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         p {
             (all.faces) " held-out faces of " (data) ", each aged to " (groups.len()) " groups. "
             "Brackets hold 95% intervals (bootstrap over faces). "
-            "Age and identity are estimated by dlib's age estimator and face recogniser, which are independent of our training."
+            "Ages are estimated by dlib's age estimator, identities and, a second time, ages by the face recogniser HSE-FaceRes. Both are independent of our training."
         }
         h2 { "Faces" }
         p { "Source, then the face at each age group. The rows are spread evenly over all faces, not hand-picked." }
@@ -35,7 +35,7 @@ pub fn report(evaluation: &Evaluation, weights: &str, data: &str) -> String {
         (years_plot(all, groups))
         (years(all, groups))
         (ageing(all))
-        (regressed_ages(all, groups))
+        (second_ages(all, groups))
         @if !metrics.genders.is_empty() {
             h2 { "Women and men" }
             @for of_gender in &metrics.genders { (gender(of_gender, groups)) }
@@ -79,7 +79,7 @@ fn gender(metrics: &GenderMetrics, groups: &[String]) -> Markup {
         h3 { (gender) ", " (comparison.faces) " faces" }
         p { (comparison.verdict) }
         (years(comparison, groups))
-        (regressed_ages(comparison, groups))
+        (second_ages(comparison, groups))
         (identity(comparison, groups))
         (realism(comparison, groups, "recogniser's embeddings", |realism| &realism.recogniser))
     }

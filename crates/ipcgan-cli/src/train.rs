@@ -18,6 +18,7 @@ use log::{info, warn};
 use crate::exit_reason::ExitReason;
 use crate::output::{print_covered_messages, print_line, print_path, shows_progress};
 use crate::progress::Progress;
+use crate::recogniser;
 use crate::{devices, interrupt};
 pub(crate) use request::{ProgressDisplay, TrainRequest};
 use settings::config;

@@ -247,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn chroma_loss_is_zero_for_a_change_of_luminance_and_not_for_one_of_colour() {
+        let device = Device::flex();
+        let grey = Tensor::<4>::zeros([1, 3, 2, 2], &device);
+        let brighter = grey.clone() + 0.5;
+        let redder = Tensor::cat(vec![grey.clone().narrow(1, 0, 1) + 0.3, grey.clone().narrow(1, 0, 2)], 1);
+
+        assert_eq!(value(chroma_loss(brighter, grey.clone())), 0.0);
+        // Deviations of 0.2, -0.1 and -0.1.
+        assert!((value(chroma_loss(redder, grey)) - 0.02).abs() < 1e-6);
+    }
+
+    #[test]
     fn an_unknown_label_does_not_contribute_to_the_loss() {
         let device = Device::flex();
         let logits = || Tensor::<2>::from_data([[2.0, 0.0], [0.0, 5.0]], &device);

@@ -287,6 +287,7 @@ impl EditableSettings for AgingTraining {
     }
 
     fn halve_learning_rates(&mut self) {
+        self.pretraining_learning_rate /= 2.0;
         self.generator_learning_rate /= 2.0;
         self.discriminator_learning_rate /= 2.0;
     }
@@ -297,5 +298,24 @@ impl EditableSettings for AgingTraining {
 
     fn set_pretraining_steps(&mut self, steps: usize) {
         self.pretraining_steps = steps;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Preset, TrainingConfig};
+
+    #[test]
+    fn all_learning_rates_of_the_gan_are_halved_for_a_retry() {
+        let mut training = TrainingConfig::of(Preset::Tiny).aging;
+        let rates = |training: &AgingTraining| {
+            [training.pretraining_learning_rate, training.generator_learning_rate, training.discriminator_learning_rate]
+        };
+        let before = rates(&training);
+
+        training.halve_learning_rates();
+
+        assert_eq!(rates(&training), before.map(|rate| rate / 2.0));
     }
 }

@@ -65,13 +65,9 @@ fn compared(aged: &[Seen<'_>], real: &[Seen<'_>]) -> Option<Realism> {
     })
 }
 
-/// The faces, with identities numbered consecutively, so that folds by identity have similar sizes.
+/// The `features` of the faces, with their identities.
 fn samples<'a>(faces: &[Seen<'a>], features: fn(&FaceEstimate) -> &[f32]) -> Vec<Sample<'a>> {
-    let mut identities: Vec<usize> = faces.iter().map(|(identity, _)| *identity).collect();
-    identities.sort_unstable();
-    identities.dedup();
-    let number = |identity: &usize| identities.partition_point(|other| other < identity);
-    faces.iter().map(|(identity, estimate)| Sample { features: features(estimate), person: number(identity) }).collect()
+    faces.iter().map(|(identity, estimate)| Sample { features: features(estimate), identity: *identity }).collect()
 }
 
 #[cfg(test)]

@@ -229,6 +229,8 @@ pub(crate) struct LoopSettings {
     pub(crate) patience: usize,
     /// Name and value of the learning rate; for the GAN, of the generator.
     pub(crate) learning_rate: (&'static str, f64),
+    /// Name and value of the learning rate of the pretraining, if there is one.
+    pub(crate) pretraining_learning_rate: Option<(&'static str, f64)>,
     /// Steps between sample grids, if there are any.
     pub(crate) sample_every: Option<usize>,
 }
@@ -260,6 +262,7 @@ impl EditableSettings for ClassifierTraining {
             batches_per_step: self.gradient_accumulation,
             patience: self.patience,
             learning_rate: ("learning_rate", self.learning_rate),
+            pretraining_learning_rate: None,
             sample_every: None,
         }
     }
@@ -283,6 +286,8 @@ impl EditableSettings for AgingTraining {
             batches_per_step: self.gradient_accumulation * self.updates(),
             patience: 0,
             learning_rate: ("generator_learning_rate", self.generator_learning_rate),
+            pretraining_learning_rate: (self.pretraining_steps > 0)
+                .then_some(("pretraining_learning_rate", self.pretraining_learning_rate)),
             sample_every: Some(self.sample_every),
         }
     }

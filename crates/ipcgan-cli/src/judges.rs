@@ -22,8 +22,8 @@ pub(crate) enum JudgesSource {
 
 impl JudgesSource {
     /// The folder `named`; else that of the variable `IPCGAN_JUDGES`; else those built into the program, if they are;
-    /// else the first folder that contains their files: beside the program, where packages install them, in the clone
-    /// it was built from, or in the working directory.
+    /// else the first folder that contains their files: beside the program, where packages install them, in the working
+    /// directory, or in the clone it was built from.
     pub(crate) fn find(named: Option<&Path>) -> Result<Self> {
         let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(folder) = named.map(Path::to_path_buf).or(variable) {

@@ -1,10 +1,11 @@
-//! Locates the weights of the recogniser, which the projected discriminator needs in training.
+//! Locates the weights of the face recogniser, which the projected discriminator needs in training.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 /// Environment variable with the file.
 const VARIABLE: &str = "IPCGAN_RECOGNISER";
+/// Name of the file.
 const FILE: &str = "recogniser.safetensors";
 /// Its folder in a clone of the repository.
 const IN_CLONE: &str = "assets/recogniser";
@@ -16,7 +17,7 @@ pub(crate) fn find(named: Option<&Path>) -> Option<PathBuf> {
     named.map(Path::to_path_buf).or(variable).or_else(|| candidates().into_iter().find(|file| file.is_file()))
 }
 
-/// What to do if it was not found.
+/// Advice if it was not found.
 pub(crate) fn advice() -> String {
     format!(
         "{FILE} is in {IN_CLONE} of the source code: pass it with --recogniser or {VARIABLE}, copy it beside the program, \

@@ -15,15 +15,15 @@ use crate::operation::Precision;
 const ACTIVATION: Activation = Activation::LeakyRelu(0.2);
 /// Channels of the hidden layers of a head.
 const CHANNELS: usize = 64;
-/// Rows and columns of the scores of a map, over whose parts they are averaged.
+/// Rows and columns of the scores of each head, whatever the size of its map: local scores are average-pooled to them.
 const SIDE: usize = 4;
 
 /// Projected discriminator: scores whether a face is real and of the given age group by feature maps of a frozen face
 /// recogniser ([`Recogniser::feature_maps`]), with one small convolutional network for each map.
 ///
 /// Source: "Projected GANs converge faster" (Sauer et al., 2021), without random mixing of the maps. As in a projection
-/// discriminator (Miyato and Koyama, 2018), a score is the sum of one that is the same for all age groups and one of the
-/// group.
+/// discriminator (Miyato and Koyama, 2018), a score is the sum of an unconditional one, which all age groups share, and
+/// one of the group.
 #[derive(Module, Debug)]
 pub struct ProjectedDiscriminator {
     heads: Vec<Head>,
@@ -37,8 +37,7 @@ impl ProjectedDiscriminator {
         Self { heads: heads.into(), age_groups: groups }
     }
 
-    /// Initial scores of one half for every input, as those of [`DiscriminatorConfig`](crate::DiscriminatorConfig)
-    /// without batch norm.
+    /// Initial scores of one half for every input, as of a [`Discriminator`](crate::Discriminator) without batch norm.
     pub(crate) fn with_neutral_scores(mut self) -> Self {
         self.heads = self.heads.into_iter().map(Head::with_neutral_scores).collect();
         self
@@ -48,16 +47,16 @@ impl ProjectedDiscriminator {
     ///
     /// # Shapes
     /// - `maps`: of [`Recogniser::feature_maps`]
-    /// - returns: `[batch, groups, scores]`
+    /// - returns: `[batch, groups, scores]`, with 16 scores from each map
     ///
     /// # Panics
-    /// If `maps` are others.
+    /// If the number, the channels or the sides of `maps` differ from those of [`Recogniser::feature_maps`].
     pub fn scores(&self, maps: Vec<Tensor<4>>) -> Tensor<3> {
         assert_eq!(maps.len(), self.heads.len(), "maps of the recogniser");
         let scores = self.heads.iter().zip(maps).map(|(head, map)| head.forward(map));
         let scores = Tensor::cat(scores.collect(), 2);
-        let of_all = scores.clone().narrow(1, 0, 1);
-        scores.narrow(1, 1, self.age_groups) + of_all
+        let shared = scores.clone().narrow(1, 0, 1);
+        scores.narrow(1, 1, self.age_groups) + shared
     }
 
     /// The `scores` for one age group of each face: near one for a real face of its age group, near zero for a generated
@@ -83,7 +82,7 @@ impl ProjectedDiscriminator {
 struct Head {
     project: Conv2d,
     spatial: Conv2d,
-    /// Scores that are the same for all age groups, and those of each.
+    /// One channel of scores that all age groups share, then one for each group.
     scores: Conv2d,
 }
 

@@ -37,7 +37,7 @@ const BLOCKS: [(usize, usize); 13] = [
     (1024, 2),
     (1024, 1),
 ];
-/// Features between embedding and age.
+/// Outputs of the hidden layer between embedding and age.
 const FEATURES: usize = 256;
 /// First age class, in years.
 const FIRST_AGE: usize = 1;
@@ -87,30 +87,43 @@ impl FaceRes {
         }
     }
 
-    /// Embeddings of faces, `[batch, 1024]`; the network's measure is their cosine distance.
+    /// Embeddings of faces, not normalized; faces are compared by their cosine distance.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 224, 224]`, RGB, in [-1, 1]
+    /// - returns: `[batch, 1024]`
+    ///
+    /// # Panics
+    /// If `faces` does not have three channels.
     pub fn embeddings(&self, faces: Tensor<4>) -> Tensor<2> {
         let x = self.levels(faces).pop().expect("the last block is a level");
         let [batch, channels, _, _] = x.dims();
         x.mean_dims(&[2, 3]).reshape([batch, channels])
     }
 
-    /// The expected ages, `[batch]`, of faces with these [`FaceRes::embeddings`].
+    /// The expected ages of faces, in years, from their [`FaceRes::embeddings`].
+    ///
+    /// # Shapes
+    /// - `embeddings`: `[batch, 1024]`
+    /// - returns: `[batch]`
     pub fn ages_of_embeddings(&self, embeddings: Tensor<2>) -> Tensor<1> {
         let features = linear(&self.features, embeddings, Activation::Relu, Precision::Float32);
         expected_ages(linear(&self.age, features, Activation::None, Precision::Float32), FIRST_AGE)
     }
 
-    /// Perceptual distance of pairs of faces, `[batch]`; zero for equal images.
+    /// Perceptual distance of pairs of faces; zero for equal images.
     ///
     /// LPIPS without learned weights (Zhang et al., 2018), on this network: at each level the feature vector of each
     /// position is normalized to unit length, and the squared distances are averaged over positions, then over levels.
     ///
     /// # Shapes
-    /// - both: `[batch, 3, 224, 224]`, RGB, in [-1, 1]
+    /// - `faces`, `others`: `[batch, 3, 224, 224]`, RGB, in [-1, 1]
+    /// - returns: `[batch]`
+    ///
+    /// # Panics
+    /// If they do not have three channels, or differ in shape.
     pub fn perceptual_distances(&self, faces: Tensor<4>, others: Tensor<4>) -> Tensor<1> {
+        assert_eq!(faces.dims(), others.dims(), "pairs of faces");
         let [batch, ..] = faces.dims();
         let levels = self.levels(faces).into_iter().zip(self.levels(others));
         let distances = levels.map(|(a, b)| (directions(a) - directions(b)).square().sum_dim(1).mean_dims(&[2, 3]));

@@ -1,4 +1,5 @@
-//! Networks of others: [`FaceRes`] and dlib's age estimator, which evaluate, and dlib's face recogniser.
+//! Third-party pretrained networks: [`FaceRes`] and dlib's age estimator, which evaluate, and dlib's face recogniser, whose
+//! feature maps a projected discriminator scores in training.
 //!
 //! Those of dlib are small residual networks (He et al., 2016) of the same kind. Source: Davis King's dlib, whose
 //! trained networks are in the public domain (CC0): `dlib_face_recognition_resnet_model_v1` and `dnn_age_predictor_v1`.
@@ -116,7 +117,7 @@ impl ResidualNetwork {
     }
 }
 
-/// Face recognition: embeddings of 128 values, close for the same identity.
+/// dlib's face recogniser: embeddings of 128 values, close for the same identity.
 #[derive(Module, Debug)]
 pub struct Recogniser {
     network: ResidualNetwork,
@@ -140,7 +141,7 @@ impl Recogniser {
         Ok(Self { network: Self::without_weights(device).network.loaded(bytes, origin)? })
     }
 
-    /// The network with weights of zero, to measure its cost.
+    /// The network with weights of zero, to measure its cost without a weights file.
     pub fn without_weights(device: &Device) -> Self {
         let same = |channels, count| std::iter::repeat_n((channels, Sides::Kept), count);
         let first = |channels| std::iter::once((channels, Sides::Halved));
@@ -166,23 +167,28 @@ impl Recogniser {
     /// # Panics
     /// If `faces` does not have three channels.
     pub fn feature_maps(&self, faces: Tensor<4>) -> Vec<Tensor<4>> {
-        /// Side at which the faces have the same size in pixels as in the network's own input, whose crop is wider.
+        /// Side at which faces have about the size in pixels of those in the network's own input, whose crop is wider, and
+        /// the maps the sides 32, 16, 8 and 4.
         const SIDE: usize = 138;
         assert_shape!(faces, [_, 3, _, _]);
         let spec = ResizeSpec { side: SIDE, scale: HALF_RANGE / SCALE, shift: channel_shifts() };
         self.network.first_levels(resized(faces, spec), Self::MAP_CHANNELS.len())
     }
 
-    /// Embeddings of faces, `[batch, 128]`; the authors' threshold for the same person is a distance of 0.6.
+    /// Embeddings of faces; dlib's threshold for the same identity is a Euclidean distance of 0.6.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 150, 150]`, RGB, in [-1, 1]
+    /// - returns: `[batch, 128]`
+    ///
+    /// # Panics
+    /// If `faces` does not have three channels.
     pub fn embeddings(&self, faces: Tensor<4>) -> Tensor<2> {
         self.network.forward(faces)
     }
 }
 
-/// Estimates ages in years.
+/// dlib's age estimator: the expected age in years.
 #[derive(Module, Debug)]
 pub struct AgeEstimator {
     network: ResidualNetwork,
@@ -205,24 +211,35 @@ impl AgeEstimator {
         Ok(Self { network: network.loaded(bytes, origin)? })
     }
 
-    /// The expected ages of faces, `[batch]`.
+    /// The expected ages of faces, in years.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
+    /// - returns: `[batch]`
+    ///
+    /// # Panics
+    /// If `faces` does not have three channels.
     pub fn ages(&self, faces: Tensor<4>) -> Tensor<1> {
         self.ages_of_features(self.features(faces))
     }
 
-    /// The penultimate features of faces, `[batch, 256]`, from which [`AgeEstimator::ages_of_features`] estimates the
-    /// age.
+    /// The penultimate features of faces, from which [`AgeEstimator::ages_of_features`] estimates the age.
     ///
     /// # Shapes
     /// - `faces`: `[batch, 3, 64, 64]`, RGB, in [-1, 1]
+    /// - returns: `[batch, 256]`
+    ///
+    /// # Panics
+    /// If `faces` does not have three channels.
     pub fn features(&self, faces: Tensor<4>) -> Tensor<2> {
         self.network.penultimate(faces)
     }
 
-    /// The expected ages, `[batch]`, of faces with these [`AgeEstimator::features`].
+    /// The expected ages of faces, in years, from their [`AgeEstimator::features`].
+    ///
+    /// # Shapes
+    /// - `features`: `[batch, 256]`
+    /// - returns: `[batch]`
     pub fn ages_of_features(&self, features: Tensor<2>) -> Tensor<1> {
         expected_ages(self.network.outputs(features), 0)
     }

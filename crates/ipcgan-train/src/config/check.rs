@@ -53,9 +53,9 @@ fn decay(setting: impl Into<String>, value: f64) -> Rule {
     rule(setting, value >= 0.0 && (value as f32) < 1.0, "at least 0 and below 1 as a float32")
 }
 
-/// A rule that the warm-up ends before the stage of `steps` steps.
-fn warm_up(value: usize, steps: usize) -> Rule {
-    rule("warm_up", value == 0 || value < steps, format!("0 or below the number of steps ({steps})"))
+/// A rule that the warm-up ends before the `steps` steps of its schedule, which `what` names.
+fn warm_up(value: usize, steps: usize, what: &str) -> Rule {
+    rule("warm_up", value == 0 || value < steps, format!("0 or below the number of {what} ({steps})"))
 }
 
 impl TrainingConfig {
@@ -155,7 +155,7 @@ impl ClassifierTraining {
             count("batch_size", self.batch_size, 1_000_000),
             count("gradient_accumulation", self.gradient_accumulation, 10_000),
             learning_rate("learning_rate", self.learning_rate),
-            warm_up(self.warm_up, self.steps),
+            warm_up(self.warm_up, self.steps, "steps"),
             non_negative("gradient_clip_norm", self.gradient_clip_norm),
             at_most("adversarial_epsilon", self.adversarial_epsilon, 255.0),
             rule("adversarial_start", self.adversarial_start <= MAX_COUNT, format!("at most {MAX_COUNT}")),
@@ -167,6 +167,7 @@ impl ClassifierTraining {
 
 impl AgingTraining {
     fn rules(&self) -> Vec<Rule> {
+        let full_steps = if self.pretraining_steps == 0 { "steps" } else { "steps after the pretraining" };
         vec![
             count("steps", self.steps, MAX_COUNT),
             rule("pretraining_steps", self.pretraining_steps <= self.steps, "at most aging.steps"),
@@ -190,7 +191,7 @@ impl AgingTraining {
             learning_rate("discriminator_learning_rate", self.discriminator_learning_rate),
             non_negative("gradient_clip_norm", self.gradient_clip_norm),
             decay("adam_beta_2", self.adam_beta_2),
-            warm_up(self.warm_up, self.steps.saturating_sub(self.pretraining_steps)),
+            warm_up(self.warm_up, self.steps.saturating_sub(self.pretraining_steps), full_steps),
             rule(
                 "warm_up",
                 self.pretraining_steps == 0 || self.warm_up < self.pretraining_steps,

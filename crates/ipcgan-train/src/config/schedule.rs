@@ -36,13 +36,13 @@ impl Schedule {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pretraining {
     pub(crate) steps: usize,
-    pub(crate) largest: f64,
+    pub(crate) peak: f64,
 }
 
-/// Learning rate as a function of the number of steps done.
+/// Learning-rate schedule: the rate as a function of the number of steps done, with a linear warm-up to `peak`.
 #[derive(Clone, Debug)]
 pub(crate) struct LrSchedule {
-    pub(crate) largest: f64,
+    pub(crate) peak: f64,
     pub(crate) schedule: Schedule,
     /// Steps of the linear warm-up.
     pub(crate) warm_up: usize,
@@ -54,27 +54,27 @@ pub(crate) struct LrSchedule {
 }
 
 impl LrSchedule {
-    pub(crate) fn new(largest: f64, schedule: Schedule, warm_up: usize, steps: usize) -> Self {
-        Self { largest, schedule, warm_up, steps, pretraining: Pretraining::default(), steps_done: 0 }
+    pub(crate) fn new(peak: f64, schedule: Schedule, warm_up: usize, steps: usize) -> Self {
+        Self { peak, schedule, warm_up, steps, pretraining: Pretraining::default(), steps_done: 0 }
     }
 
-    /// The schedule from the end of the `pretraining` on, which has a schedule of the same form.
+    /// The schedule after the `pretraining`, which has warm-up and decay of its own, to its own peak rate.
     pub(crate) fn after_pretraining(self, pretraining: Pretraining) -> Self {
         Self { pretraining, ..self }
     }
 
     /// Learning rate of the step after `done` steps.
     fn after(&self, done: usize) -> LearningRate {
-        let Pretraining { steps: pretraining, largest } = self.pretraining;
-        let (largest, done, steps) = match done.checked_sub(pretraining) {
-            None => (largest, done, pretraining),
-            Some(done) => (self.largest, done, self.steps.saturating_sub(pretraining)),
+        let Pretraining { steps: pretraining, peak } = self.pretraining;
+        let (peak, done, steps) = match done.checked_sub(pretraining) {
+            None => (peak, done, pretraining),
+            Some(done) => (self.peak, done, self.steps.saturating_sub(pretraining)),
         };
         if done < self.warm_up {
-            return largest * (done + 1) as f64 / self.warm_up as f64;
+            return peak * (done + 1) as f64 / self.warm_up as f64;
         }
         let steps = steps.saturating_sub(self.warm_up).max(1);
-        largest * self.schedule.at((done - self.warm_up) as f64 / steps as f64)
+        peak * self.schedule.at((done - self.warm_up) as f64 / steps as f64)
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_schedule_starts_anew_after_the_pretraining() {
-        let pretraining = Pretraining { steps: 3, largest: 16.0 };
+        let pretraining = Pretraining { steps: 3, peak: 16.0 };
         let mut rate = LrSchedule::new(8.0, Schedule::Linear, 1, 8).after_pretraining(pretraining);
 
         let rates: Vec<_> = (0..8).map(|_| rate.step()).collect();

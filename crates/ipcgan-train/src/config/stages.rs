@@ -81,7 +81,7 @@ pub struct AgingTraining {
     /// Number of steps, 1 to 1,000,000,000; each step updates both networks.
     pub steps: usize,
     /// Pretraining of the generator: first steps, 0 to `steps`, that minimize the prototype loss alone, without
-    /// discriminator and AlexNet, at 1.8 times as many faces per second. Needs `weights.prototype`. Default: 0.
+    /// discriminator and AlexNet, so that a step takes less time. Needs `weights.prototype`. Default: 0.
     #[config(default = 0)]
     pub pretraining_steps: usize,
     /// Batch size, 1 to 1,000,000. Default: 8.
@@ -112,7 +112,7 @@ pub struct AgingTraining {
     #[config(default = "Schedule::Constant")]
     pub schedule: Schedule,
     /// Learning-rate warm-up: steps in which both rates rise linearly from zero, at the start and after the pretraining;
-    /// fewer than the steps of either. Default: 0.
+    /// fewer than the steps of the pretraining and than those after it. Default: 0.
     #[config(default = 0)]
     pub warm_up: usize,
     /// Gradient clipping: maximum global norm of the gradients of one network, 0 or above; 0 disables it. Default: 0.
@@ -177,8 +177,9 @@ impl AgingTraining {
     }
 }
 
-/// Weights of the losses of the generator's objective (IPCGAN: `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds
-/// a reconstruction loss and a prototype loss), each 0 or above.
+/// Weights of the losses of generator and discriminator, each 0 or above (IPCGAN:
+/// `G_loss = λ1 L_G + λ2 L_identity + λ3 L_age`; ours adds a reconstruction, a prototype and a chroma loss, and those of
+/// a projected discriminator).
 #[derive(Config, Debug)]
 pub struct LossWeights {
     /// Weight `λ1` of the adversarial loss, of generator and discriminator. Default: 75, as in the official code.
@@ -198,12 +199,12 @@ pub struct LossWeights {
     /// [`PrototypeAging`](ipcgan_data::PrototypeAging)), in [-1, 1]. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub prototype: f64,
-    /// Weight of the chroma loss after the pretraining: mean squared difference in chroma from the same face. Needs
-    /// `prototype`. Default: 0, as in the official code.
+    /// Weight of the chroma loss after the pretraining: mean squared difference in chroma from the face of the prototype
+    /// loss. Needs `prototype`. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub chroma: f64,
-    /// Weight of the adversarial loss of the projected discriminator (`discriminator.projected`), of generator and
-    /// discriminator. Default: 0, as in the official code.
+    /// Weight of the adversarial loss of the projected discriminator, of generator and discriminator; above 0 if
+    /// `discriminator.projected` is set, and 0 otherwise. Default: 0, as in the official code.
     #[config(default = 0.0)]
     pub projected: f64,
     /// In the discriminator's loss, weight of real faces with a mismatched group relative to generated faces. Default: 1,
@@ -228,6 +229,8 @@ pub(crate) struct LoopSettings {
     pub(crate) patience: usize,
     /// Name and value of the learning rate; for the GAN, of the generator.
     pub(crate) learning_rate: (&'static str, f64),
+    /// Name and value of the learning rate of the pretraining, if there is one.
+    pub(crate) pretraining_learning_rate: Option<(&'static str, f64)>,
     /// Steps between sample grids, if there are any.
     pub(crate) sample_every: Option<usize>,
 }
@@ -259,6 +262,7 @@ impl EditableSettings for ClassifierTraining {
             batches_per_step: self.gradient_accumulation,
             patience: self.patience,
             learning_rate: ("learning_rate", self.learning_rate),
+            pretraining_learning_rate: None,
             sample_every: None,
         }
     }
@@ -282,11 +286,14 @@ impl EditableSettings for AgingTraining {
             batches_per_step: self.gradient_accumulation * self.updates(),
             patience: 0,
             learning_rate: ("generator_learning_rate", self.generator_learning_rate),
+            pretraining_learning_rate: (self.pretraining_steps > 0)
+                .then_some(("pretraining_learning_rate", self.pretraining_learning_rate)),
             sample_every: Some(self.sample_every),
         }
     }
 
     fn halve_learning_rates(&mut self) {
+        self.pretraining_learning_rate /= 2.0;
         self.generator_learning_rate /= 2.0;
         self.discriminator_learning_rate /= 2.0;
     }
@@ -297,5 +304,24 @@ impl EditableSettings for AgingTraining {
 
     fn set_pretraining_steps(&mut self, steps: usize) {
         self.pretraining_steps = steps;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Preset, TrainingConfig};
+
+    #[test]
+    fn all_learning_rates_of_the_gan_are_halved_for_a_retry() {
+        let mut training = TrainingConfig::of(Preset::Tiny).aging;
+        let rates = |training: &AgingTraining| {
+            [training.pretraining_learning_rate, training.generator_learning_rate, training.discriminator_learning_rate]
+        };
+        let before = rates(&training);
+
+        training.halve_learning_rates();
+
+        assert_eq!(rates(&training), before.map(|rate| rate / 2.0));
     }
 }

@@ -52,7 +52,7 @@ fn reference(real: &[RealFace], groups: &AgeGroups) -> RealFaces {
     });
     let mut impostors: Vec<f64> = Vec::new();
     for (index, face) in real.iter().enumerate() {
-        let others = real[..index].iter().filter(|other| other.person != face.person);
+        let others = real[..index].iter().filter(|other| other.identity != face.identity);
         impostors.extend(others.map(|other| cosine_distance(&face.estimate.embedding, &other.estimate.embedding)));
     }
     let [one, other] = [0, 1].map(|half| -> Vec<Vec<f32>> {
@@ -82,10 +82,10 @@ mod tests {
     use super::super::judges::FaceEstimate;
     use super::*;
 
-    fn real(person: usize, embedding: f32) -> RealFace {
+    fn real(identity: usize, embedding: f32) -> RealFace {
         let estimate =
             FaceEstimate { years: 30.0, second_years: 30.0, embedding: vec![embedding], age_features: vec![embedding] };
-        RealFace { image: RgbImage::new(2, 2), group: 1, person, gender: None, estimate }
+        RealFace { image: RgbImage::new(2, 2), group: 1, identity, gender: None, estimate }
     }
 
     #[test]
@@ -95,6 +95,6 @@ mod tests {
         let reference = reference(&real, &AgeGroups::default());
 
         assert_eq!(reference.impostor_pairs, 10 - 2);
-        assert_eq!(reference.distribution.faces, 2); // of person 1; three are of persons 0 and 2
+        assert_eq!(reference.distribution.faces, 2); // of identity 1; three are of identities 0 and 2
     }
 }

@@ -38,7 +38,7 @@ mod tests {
 
     fn real(gender: Gender, group: usize, years: f64) -> RealFace {
         let estimate = estimate(years);
-        RealFace { image: RgbImage::new(2, 2), group, person: 0, gender: Some(gender), estimate }
+        RealFace { image: RgbImage::new(2, 2), group, identity: 0, gender: Some(gender), estimate }
     }
 
     fn aged(years: &[[f64; 2]]) -> AgedFaces {

@@ -132,10 +132,10 @@ fn real_faces(
     let indices: Vec<usize> = selected.iter().map(|(index, _)| *index).collect();
     let images = subject.images(faces, &indices)?;
     let estimates = judges.estimates(&images);
-    let real = selected.into_iter().zip(people(faces, &indices)).zip(images).zip(estimates);
-    let real = real.map(|((((index, group), person), image), estimate)| {
+    let real = selected.into_iter().zip(identities(faces, &indices)).zip(images).zip(estimates);
+    let real = real.map(|((((index, group), identity), image), estimate)| {
         let gender = faces.label(index).gender;
-        RealFace { image, group, person, gender, estimate }
+        RealFace { image, group, identity, gender, estimate }
     });
     Ok(real.collect())
 }
@@ -152,16 +152,16 @@ fn selected(faces: &dyn FaceSet, groups: &AgeGroups, count: usize) -> Vec<(usize
     groups.indices().flat_map(of_group).collect()
 }
 
-/// Identity of each of the images at `indices`, as [`RealFace::person`]. A face without identity label is its own
+/// Identity of each of the images at `indices`, as [`RealFace::identity`]. A face without identity label is its own
 /// identity.
-fn people(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
+fn identities(faces: &dyn FaceSet, indices: &[usize]) -> Vec<usize> {
     let labels = IdentityLabels::of(faces).labels;
     let mut known = HashMap::new();
-    let person = |index: &usize| {
+    let identity = |index: &usize| {
         let next = known.len();
         *known.entry(labels[*index]).or_insert(next)
     };
-    indices.iter().map(person).collect()
+    indices.iter().map(identity).collect()
 }
 
 /// `face` aged to the farthest group, and from there back to its own (cycle consistency).

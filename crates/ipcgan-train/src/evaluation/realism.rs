@@ -18,15 +18,15 @@ type Seen<'a> = (usize, &'a FaceEstimate);
 pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usize) -> Option<Realism> {
     let of_target = |keep: &dyn Fn(&RealFace) -> bool| -> Vec<Seen<'_>> {
         let faces = real.iter().filter(|face| face.group == target && keep(face));
-        faces.map(|face| (face.person, &face.estimate)).collect()
+        faces.map(|face| (face.identity, &face.estimate)).collect()
     };
     let of_others = |keep: &dyn Fn(&RealFace) -> bool| -> Vec<Seen<'_>> {
         let others = real.iter().zip(aged).filter(|(face, _)| face.group != target && keep(face));
-        others.map(|(face, estimates)| (face.person, &estimates[target])).collect()
+        others.map(|(face, estimates)| (face.identity, &estimates[target])).collect()
     };
     let real_faces = of_target(&|_| true);
     let identities: HashSet<usize> = real_faces.iter().map(|(identity, _)| *identity).collect();
-    let aged_faces = of_others(&|face| !identities.contains(&face.person));
+    let aged_faces = of_others(&|face| !identities.contains(&face.identity));
     match aged_faces.len() < real_faces.len() {
         true => compared(&of_others(&|face| face.is_of_half(0)), &of_target(&|face| face.is_of_half(1))),
         false => compared(&aged_faces, &real_faces),
@@ -35,13 +35,14 @@ pub(super) fn realism(real: &[RealFace], aged: &[Vec<FaceEstimate>], target: usi
 
 /// Compares one half of the real faces of `group` with the other half: the value of a perfect generator.
 pub(super) fn realism_of_real(real: &[RealFace], group: usize) -> Option<Realism> {
-    let identities: BTreeSet<usize> = real.iter().filter(|face| face.group == group).map(|face| face.person).collect();
+    let identities: BTreeSet<usize> =
+        real.iter().filter(|face| face.group == group).map(|face| face.identity).collect();
     let half = |wanted: usize| -> Vec<Seen<'_>> {
         let of_half =
             identities.iter().enumerate().filter(|(index, _)| index % 2 == wanted).map(|(_, identity)| *identity);
         let of_half: HashSet<usize> = of_half.collect();
-        let faces = real.iter().filter(|face| face.group == group && of_half.contains(&face.person));
-        faces.map(|face| (face.person, &face.estimate)).collect()
+        let faces = real.iter().filter(|face| face.group == group && of_half.contains(&face.identity));
+        faces.map(|face| (face.identity, &face.estimate)).collect()
     };
     compared(&half(0), &half(1))
 }
@@ -65,13 +66,9 @@ fn compared(aged: &[Seen<'_>], real: &[Seen<'_>]) -> Option<Realism> {
     })
 }
 
-/// The faces, with identities numbered consecutively, so that folds by identity have similar sizes.
+/// The `features` of the faces, with their identities.
 fn samples<'a>(faces: &[Seen<'a>], features: fn(&FaceEstimate) -> &[f32]) -> Vec<Sample<'a>> {
-    let mut identities: Vec<usize> = faces.iter().map(|(identity, _)| *identity).collect();
-    identities.sort_unstable();
-    identities.dedup();
-    let number = |identity: &usize| identities.partition_point(|other| other < identity);
-    faces.iter().map(|(identity, estimate)| Sample { features: features(estimate), person: number(identity) }).collect()
+    faces.iter().map(|(identity, estimate)| Sample { features: features(estimate), identity: *identity }).collect()
 }
 
 #[cfg(test)]
@@ -84,8 +81,8 @@ mod tests {
         FaceEstimate { years: 30.0, second_years: 30.0, embedding: vec![value], age_features: vec![-value] }
     }
 
-    fn real(person: usize, group: usize, value: f32) -> RealFace {
-        RealFace { image: RgbImage::new(2, 2), group, person, gender: None, estimate: estimate(value) }
+    fn real(identity: usize, group: usize, value: f32) -> RealFace {
+        RealFace { image: RgbImage::new(2, 2), group, identity, gender: None, estimate: estimate(value) }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct RealFace {
     pub(super) image: RgbImage,
     pub(super) group: usize,
     /// Identity, numbered in order of first appearance.
-    pub(super) person: usize,
+    pub(super) identity: usize,
     pub(super) gender: Option<Gender>,
     pub(super) estimate: FaceEstimate,
 }
@@ -44,7 +44,7 @@ pub(crate) struct RealFace {
 impl RealFace {
     /// Whether the face is in one of two halves, split by identity.
     pub(super) fn is_of_half(&self, half: usize) -> bool {
-        self.person % 2 == half
+        self.identity % 2 == half
     }
 }
 

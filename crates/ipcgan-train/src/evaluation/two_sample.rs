@@ -13,11 +13,11 @@ const PENALTY: f64 = 1.0;
 /// Optimization steps of the classifier.
 const STEPS: usize = 200;
 
-/// Features of a face and its identity, which determines the fold.
+/// Features of a face, and its identity: all faces of an identity are in one fold.
 #[derive(Clone, Debug)]
 pub(super) struct Sample<'a> {
     pub(super) features: &'a [f32],
-    pub(super) person: usize,
+    pub(super) identity: usize,
 }
 
 /// Cross-validated accuracy of a logistic regression on equal numbers of `aged` and `real` faces, with five folds by
@@ -46,9 +46,9 @@ fn cross_validated_accuracy(aged: &[&Sample<'_>], real: &[&Sample<'_>]) -> Optio
     let mut folds = HashMap::new();
     let mut all = Vec::new();
     for (sample, label) in aged.iter().map(|sample| (sample, 1.0)).chain(real.iter().map(|sample| (sample, 0.0))) {
-        // By order among these faces, because their numbers may have a factor in common with the number of folds.
+        // In the order in which identities occur, because their numbers may share a factor with the number of folds.
         let next = folds.len() % FOLDS;
-        let fold = *folds.entry(sample.person).or_insert(next);
+        let fold = *folds.entry(sample.identity).or_insert(next);
         all.push(Labelled { features: sample.features, label, fold });
     }
     let correct: Vec<(usize, usize)> = (0..FOLDS).map(|fold| correct_in_fold(fold, &all)).collect();
@@ -101,7 +101,8 @@ impl Scale {
     }
 }
 
-/// Weights that minimise `sum of log losses + PENALTY / 2 |w|^2`, by Nesterov's accelerated gradient descent.
+/// Weights of a logistic regression, which minimize `sum of log losses + PENALTY / 2 |w|^2`, by Nesterov's accelerated
+/// gradient descent.
 fn logistic_regression(rows: &[Vec<f64>], labels: &[f64]) -> Vec<f64> {
     let length = rows[0].len();
     let rate = 1.0 / (0.25 * largest_eigenvalue(rows) + PENALTY);
@@ -160,7 +161,7 @@ mod tests {
 
     fn accuracy(aged: &[Vec<f32>], real: &[Vec<f32>]) -> Option<f64> {
         let all = aged.iter().chain(real).enumerate();
-        let all: Vec<Sample<'_>> = all.map(|(person, features)| Sample { features, person }).collect();
+        let all: Vec<Sample<'_>> = all.map(|(identity, features)| Sample { features, identity }).collect();
         two_sample_accuracy(&all[..aged.len()], &all[aged.len()..])
     }
 

@@ -1,6 +1,6 @@
 //! Frozen networks on every device that needs them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -73,7 +73,8 @@ impl<N> Default for Copies<N> {
 impl<N: Clone> Copies<N> {
     /// The copy for `device`, which `copy` makes once.
     fn on(&self, device: &Device, copy: impl FnOnce() -> N) -> N {
-        let mut copies = self.0.lock().expect("no copy panics while it holds the lock");
+        // A copy that panicked, because its device failed, was not added.
+        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, copy)) = copies.iter().find(|(of, _)| of == device) {
             return copy.clone();
         }

@@ -19,7 +19,7 @@ impl<M: StepModel> Trainer<M> {
             value,
             step,
             checkpoint: self.checkpoints.checkpoints.newest(),
-            retry: self.retry_hints.rate.clone(),
+            retry: self.retry_hints.rate_at(step).clone(),
             float16: state.learner.model().loss_scale().state().is_some(),
         };
         self.stop("a loss diverged", error, state);

@@ -4,7 +4,7 @@
 //! recorded, and each later step is one replay. The host still advances schedules, the optimizer's step count and the
 //! decay of the EMA, so checkpoints and validations find the same state as after an ordinary step.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -47,7 +47,7 @@ pub(super) fn warn_of_launched_steps(reason: &str) {
     log::warn!("steps are not captured: {reason}");
 }
 
-/// What distinguishes steps with other launches.
+/// What the launches of a step depend on: a recorded step is replayed for steps of the same form only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Form {
     pretraining: bool,
@@ -100,7 +100,8 @@ impl CapturedStep {
         let checked = Self::check(device_group, &model.loss_scale);
         // A clone would prevent in-place updates of the weights.
         drop(model);
-        let mut state = self.state.lock().expect("no holder panics");
+        // After a step that panicked, the state is a fresh one.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(reason) = checked
             && !matches!(*state, State::Unsupported)
         {
@@ -109,11 +110,13 @@ impl CapturedStep {
         let eagerly =
             |learner: &mut Learner<AgingModel>, batches| AgingModel::learn_eagerly(learner, device_group, batches);
         let before = std::mem::take(&mut *state);
-        let (next, metrics) = match before.unless_other_than(&form) {
+        let (next, metrics) = match before.for_form(&form) {
             State::Unsupported => (State::Unsupported, eagerly(learner, batches)),
             State::Fresh => (State::Initialized(form), eagerly(learner, batches)),
             State::Initialized(form) => match StepGraph::prepare(&batches[0].source.device()) {
                 Ok(graph) => {
+                    // A recording that panicked may have left some.
+                    self.recorded_updates().clear();
                     let mut capture = Box::new(Capture { form, graph, inputs: duplicated(&batches) });
                     let metrics = capture.warm_up(learner, eagerly);
                     (State::WarmUp(capture, 1), metrics)
@@ -129,7 +132,7 @@ impl CapturedStep {
                     (State::unsupported(&reason), eagerly(learner, capture.inputs))
                 } else {
                     let metrics = capture.record(learner, eagerly);
-                    let updates = std::mem::take(&mut *self.updates.lock().expect("no holder panics"));
+                    let updates = std::mem::take(&mut *self.recorded_updates());
                     let recorded = Box::new(Recorded { metrics, updates, _model: learner.model() });
                     let metrics = capture.replay(&recorded);
                     (State::Recorded(capture, recorded), metrics)
@@ -148,7 +151,12 @@ impl CapturedStep {
 
     /// Keeps the `gradients` of an update of the recorded step.
     pub(super) fn keep(&self, gradients: &GradientsParams, model: &AgingModel) {
-        self.updates.lock().expect("no holder panics").push(clone_of(gradients, model));
+        let gradients = clone_of(gradients, model);
+        self.recorded_updates().push(gradients);
+    }
+
+    fn recorded_updates(&self) -> MutexGuard<'_, Vec<GradientsParams>> {
+        self.updates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,8 +175,8 @@ impl State {
         Self::Unsupported
     }
 
-    /// The state, or a fresh one for steps of another form.
-    fn unless_other_than(self, form: &Form) -> Self {
+    /// The state for steps of `form`: this one, or a fresh one if it is of another form.
+    fn for_form(self, form: &Form) -> Self {
         let of_state = match &self {
             Self::Fresh | Self::Unsupported => return self,
             Self::Initialized(form) => form,
@@ -198,7 +206,7 @@ impl Capture {
         metrics.unwrap_or_else(|reason| failed("recorded", &reason))
     }
 
-    /// What the host does in a step: the updates with their rates and step counts.
+    /// Does what the host does in a step: the updates, with their learning rates and step counts.
     fn renew(&mut self, learner: &mut Learner<AgingModel>, updates: &[GradientsParams]) {
         let device = self.inputs[0].source.device();
         let renewed = self.graph.renew(|| {
@@ -221,8 +229,8 @@ impl Capture {
     /// Runs the recorded step; the metrics are copies, because the next replay overwrites them.
     #[allow(unsafe_code, reason = "the device cannot check which memory a graph uses")]
     fn replay(&self, recorded: &Recorded) -> StepMetrics {
-        // SAFETY: `self` keeps the inputs, `recorded` the networks and metrics, and the learner, which renewed the step, keeps the
-        // moments; one thread runs all steps.
+        // SAFETY: `self` keeps the inputs, `recorded` the networks and metrics, and the learner, which renewed the step,
+        // keeps the moments; one thread runs all steps.
         let replayed = unsafe { self.graph.replay() };
         replayed.unwrap_or_else(|reason| failed("replayed", &reason));
         let mut copies = TensorCopies::default();

@@ -116,14 +116,17 @@ impl AgingModel {
         self.generator.forward(batch.source.clone(), batch.target.clone())
     }
 
-    /// Gradients of the discriminator's objective, `λ1 L_D` ([`discriminator_loss`](ipcgan_model::loss::discriminator_loss)),
-    /// and its metrics. The `generated` faces are detached.
+    /// Gradients of the discriminator's objective, `λ1 L_D` ([`discriminator_loss`](ipcgan_model::loss::discriminator_loss))
+    /// and the same loss of the projected discriminator if there is one, and its metrics. The `generated` faces are
+    /// detached.
     ///
     /// # Shapes
     /// - `generated`: as [`AgingBatch::source`], `[batch, 3, height, width]`, RGB, in [-1, 1]
     ///
     /// # Panics
-    /// If `generated` has another shape than the source or the real faces of `batch`.
+    /// If `generated` has another shape than the source or the real faces of `batch`, if the discriminator has a
+    /// [`ProjectedDiscriminator`](ipcgan_model::ProjectedDiscriminator) but the model no recogniser
+    /// ([`AgingModel::with_recogniser`]), or if its loss has a weight but there is none.
     pub fn discriminator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         assert_eq!(generated.dims(), batch.source.dims(), "shapes of generated and source faces");
         const REAL: usize = 0;
@@ -149,7 +152,8 @@ impl AgingModel {
     ///   [-1, 1]
     ///
     /// # Panics
-    /// If `generated` has another shape than the source faces of `batch`, or is smaller than the shifts of AlexNet's window.
+    /// If `generated` has another shape than the source faces of `batch`, or is smaller than the shifts of AlexNet's
+    /// window; and for want of a recogniser or a projected discriminator, as [`AgingModel::discriminator_gradients`].
     pub fn generator_gradients(&self, batch: &AgingBatch, generated: Tensor<4>) -> StepGradients {
         assert_eq!(generated.dims(), batch.source.dims(), "shapes of generated and source faces");
         // The discriminator is frozen in this update.
@@ -254,7 +258,8 @@ impl TrainStep for AgingModel {
     type Input = AgingBatch;
     type Output = StepMetrics;
 
-    /// Gradients of both networks at the same weights, for Burn's own strategies, which update once per step.
+    /// Gradients of both networks at the same weights, without pretraining, for Burn's own strategies, which update once
+    /// per step.
     fn step(&self, batch: AgingBatch) -> TrainOutput<StepMetrics> {
         let generated = self.generated(&batch);
         let discriminator = self.discriminator_gradients(&batch, generated.clone());

@@ -34,7 +34,7 @@ const CHROMA: &str = "chroma";
 pub(super) fn discriminator_objective(config: &AgingTraining) -> Objective<DiscriminatorOutputs> {
     let weights = &config.weights;
     Objective::new([
-        Loss::new(DISCRIMINATOR, weights.adversarial, DiscriminatorOutputs::patches),
+        Loss::new(DISCRIMINATOR, weights.adversarial, DiscriminatorOutputs::patch_loss),
         Loss::new(PROJECTED_DISCRIMINATOR, weights.projected, DiscriminatorOutputs::projected).optional(),
     ])
 }
@@ -51,7 +51,7 @@ pub(super) struct DiscriminatorOutputs {
 }
 
 impl DiscriminatorOutputs {
-    fn patches(&self) -> Tensor<1> {
+    fn patch_loss(&self) -> Tensor<1> {
         discriminator_loss(self.scores.clone(), self.mismatched_weight)
     }
 
@@ -108,8 +108,8 @@ pub(super) struct GeneratorOutputs {
 }
 
 impl GeneratorOutputs {
-    /// The outputs for the `generated` faces of `batch`, with the `scores` of both discriminators. `windows` are the generated and the source
-    /// faces, augmented and cropped for AlexNet.
+    /// The outputs for the `generated` faces of `batch`, with the scores of both discriminators. `windows` are the
+    /// generated and the source faces, augmented and cropped for AlexNet.
     pub(super) fn new(
         batch: &AgingBatch,
         generated: Tensor<4>,

@@ -21,9 +21,9 @@ pub fn gan_optimizer(training: &AgingTraining) -> ModuleOptimizer {
 
 /// Learning-rate schedules of generator and discriminator.
 pub fn gan_lr_scheduler(training: &AgingTraining) -> ModuleLrScheduler {
-    let pretraining = Pretraining { steps: training.pretraining_steps, largest: training.pretraining_learning_rate };
-    let rate = |largest| {
-        LrSchedule::new(largest, training.schedule, training.warm_up, training.steps).after_pretraining(pretraining)
+    let pretraining = Pretraining { steps: training.pretraining_steps, peak: training.pretraining_learning_rate };
+    let rate = |peak| {
+        LrSchedule::new(peak, training.schedule, training.warm_up, training.steps).after_pretraining(pretraining)
     };
     ModuleLrScheduler::new(0.0)
         .with_group(parameters_of(GENERATOR_FIELD), rate(training.generator_learning_rate))

@@ -71,7 +71,8 @@ fn data_of(run: &RunFolder, config: &TrainingConfig, notices: &LineSink) -> Resu
     let folder = run.data_folder()?;
     let what = folder.as_ref().map_or("synthetic faces".into(), |folder| folder.display().to_string());
     notices(&format!(
-        "recalibrating batch norm on {} batches of {what}, as at the end of the stage; convert the run to a weights file to do this once",
+        "recalibrating batch norm on {} batches of {what}, as at the end of the stage; convert the run to a weights file \
+         to do this once",
         config.aging.recalibration_batches
     ));
     match folder {

@@ -19,7 +19,7 @@ use crate::operation::gpu::tile::THREADS;
 pub(super) const WARP: usize = 32;
 /// Rows and columns of a fragment of the sums.
 pub(super) const SIDE: usize = 16;
-/// Terms that are loaded at a time.
+/// Terms (steps of the reduction dimension) that are loaded at a time.
 pub(super) const DEPTH: usize = 16;
 /// Rows of the tile that are loaded at a time.
 const LOAD_ROWS: usize = THREADS / DEPTH;

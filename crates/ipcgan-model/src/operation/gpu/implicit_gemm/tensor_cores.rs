@@ -1,4 +1,4 @@
-//! Selection of tensor cores: for which products, and in which tiles.
+//! Selection of tensor cores: for which convolutions, and in which tiles of the implicit GEMM.
 //!
 //! The table of tiles is constant, and has not been tuned on a GPU. At the first use on a device, the kernels of all tiles are
 //! compared with the kernel in float32.
@@ -21,10 +21,10 @@ use super::{Arguments, Channels, Direction, Epilogue, Product, ProductTile, THRE
 use crate::operation::Precision;
 use crate::operation::gpu::capture::{Phase, phase};
 
-/// Fewest inputs and outputs of a group for which the fragments are not mostly empty.
+/// Minimum number of input and output channels of a group for which the fragments are not mostly empty.
 const MIN_CHANNELS: usize = 8;
 
-/// Tiles of 128 positions and 16, 32 and 64 outputs, and a small one of 64 and 32.
+/// Tiles of 128 positions and 16, 32 and 64 output channels, and a small one of 64 positions and 32 channels.
 const TILES: [WarpTile; 4] = [
     WarpTile { row_warps: 8, row_fragments: 1, column_fragments: 1 },
     WarpTile { row_warps: 4, row_fragments: 2, column_fragments: 1 },
@@ -32,7 +32,7 @@ const TILES: [WarpTile; 4] = [
     WarpTile { row_warps: 4, row_fragments: 1, column_fragments: 1 },
 ];
 
-/// The tile for `outputs` outputs of each of `positions`: the largest that leaves a workgroup for each multiprocessor.
+/// The tile for `outputs` output channels at `positions`: the largest that leaves a workgroup for each multiprocessor.
 pub(super) fn tile_of(outputs: usize, positions: usize, multiprocessors: usize) -> WarpTile {
     let [narrow, medium, wide, small] = TILES;
     let large = match outputs {
@@ -53,8 +53,8 @@ pub(in crate::operation) fn computes(
 ) -> bool {
     precision != Precision::Float32
         && channels.outputs.min(channels.inputs) >= MIN_CHANNELS
-        && multiply(&device.client(), precision)
-        && are_right(device, precision, direction)
+        && has_tensor_cores(&device.client(), precision)
+        && is_correct(device, precision, direction)
 }
 
 /// The type of the factors in `precision`, and how tensor cores take them.
@@ -73,7 +73,7 @@ fn factors(precision: Precision) -> (FloatKind, FactorLayout) {
 }
 
 /// Whether a device has tensor cores that multiply fragments in `precision` and add in float32.
-fn multiply(client: &Client, precision: Precision) -> bool {
+fn has_tensor_cores(client: &Client, precision: Precision) -> bool {
     let (factor, layout) = factors(precision);
     let factor = ElemType::Float(factor);
     let (side, hardware) = (SIDE as u32, &client.properties().hardware);
@@ -124,17 +124,17 @@ fn launch_with<E: Float>(
     );
 }
 
-/// Whether tensor cores of `device` compute products of the `direction` right. This is a property of the device and its
+/// Whether tensor cores of `device` compute products of the `direction` correctly. This is a property of the device and its
 /// driver, so it is determined once for the whole process, at first use.
-fn are_right(device: &CubeDevice, precision: Precision, direction: Direction) -> bool {
+fn is_correct(device: &CubeDevice, precision: Precision, direction: Direction) -> bool {
     type Checked = (CubeDevice, Precision, Direction, bool);
     static CHECKED: Mutex<Vec<Checked>> = Mutex::new(Vec::new());
     let mut checked = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
     let known = checked
         .iter()
         .find(|(of, format, of_direction, _)| of == device && *format == precision && *of_direction == direction);
-    if let Some((.., are_right)) = known {
-        return *are_right;
+    if let Some((.., is_correct)) = known {
+        return *is_correct;
     }
     // Nothing can be read while launches are recorded.
     if phase() == Phase::Record {
@@ -277,12 +277,12 @@ mod tests {
     fn products_of_tensor_cores_equal_those_in_float32_up_to_the_rounding_of_factors() {
         let Some(gpu) = test_gpu() else { return };
         let device = cube_device(&gpu).unwrap();
-        assert!(multiplies_in_tf32(&gpu) || !multiply(&device.client(), Precision::Tf32));
+        assert!(multiplies_in_tf32(&gpu) || !has_tensor_cores(&device.client(), Precision::Tf32));
         for precision in REDUCED {
             for direction in [Direction::Forward, Direction::Adjoint] {
-                let has_tensor_cores = multiply(&device.client(), precision);
-                assert_eq!(computes(device, precision, direction, CHANNELS), has_tensor_cores, "{precision}");
-                if !has_tensor_cores {
+                let expects_use = has_tensor_cores(&device.client(), precision);
+                assert_eq!(computes(device, precision, direction, CHANNELS), expects_use, "{precision}");
+                if !expects_use {
                     continue;
                 }
 

@@ -1,4 +1,8 @@
-//! The terms of a product: which pixels and weights are multiplied, and where the sums are written.
+//! The terms of an implicit GEMM: which pixels and weights are multiplied, and where the sums are written.
+//!
+//! The rows of the product are output positions, its columns output channels, and its reduction dimension the terms: the
+//! columns that im2col would write to memory. The adjoint (a transposed convolution, or the gradient by the input) is one
+//! product for each phase: the output positions with the same remainders modulo the stride.
 
 #![expect(clippy::manual_div_ceil, reason = "CubeCL translates the operators of a kernel")]
 
@@ -14,7 +18,7 @@ pub(super) struct KernelKind {
     pub(super) has_bias: bool,
 }
 
-/// Sizes of the input maps, and distances in memory.
+/// Sizes of the input maps, and their strides: distances in memory between images, channels, rows and columns.
 #[derive(CubeLaunch, CubeType)]
 pub(super) struct Maps {
     pub(super) height: usize,
@@ -25,7 +29,7 @@ pub(super) struct Maps {
     pub(super) column: usize,
 }
 
-/// Distances of weights in memory.
+/// Strides of the weights: distances in memory.
 #[derive(CubeLaunch, CubeType)]
 pub(super) struct Weights {
     pub(super) group: usize,
@@ -60,7 +64,7 @@ pub(super) struct Window {
 struct Taps {
     first: usize,
     count: usize,
-    /// What the position in the other maps is ahead of that in the phase, for the first tap.
+    /// Coordinate in the input maps, for the first tap, minus that of the position within the phase.
     ahead: usize,
 }
 

@@ -76,7 +76,7 @@ fn of_training(cause: &(dyn Error + 'static)) -> Option<String> {
         | TrainingError::NoIntactCheckpoint { .. }
         | TrainingError::LaterStage { .. }
         | TrainingError::DamagedFile { .. } => "--run selects the folder".into(),
-        TrainingError::NoRecogniser => recogniser::advice(),
+        TrainingError::NoRecogniser | TrainingError::UnreadableRecogniser { .. } => recogniser::advice(),
         TrainingError::MissingWeights { .. } => "run all three stages without --stage".into(),
         TrainingError::Diverged { checkpoint, retry, float16, .. } => {
             let again = if checkpoint.is_some() { "--resume " } else { "" };

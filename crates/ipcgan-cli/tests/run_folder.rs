@@ -342,12 +342,20 @@ fn a_run_has_the_settings_of_a_preset_file_and_resumes_with_the_same_command() {
 #[test]
 fn a_projected_discriminator_without_its_recogniser_is_reported_before_the_first_stage() {
     let folder = tempfile::tempdir().unwrap();
-    let projected =
-        ["--plain", "--set", "discriminator.projected=true", "--set", "aging.weights.projected=10", "--recogniser", "no"];
+    let projected = [
+        "--plain",
+        "--set",
+        "discriminator.projected=true",
+        "--set",
+        "aging.weights.projected=10",
+        "--recogniser",
+        "no",
+    ];
 
     let report = ended(&mut small_run(folder.path(), &projected), FAILED);
 
-    assert!(report.contains("cannot access no"), "{report}");
+    assert!(report.contains("cannot read the weights of the recogniser, no"), "{report}");
+    assert!(report.contains("assets/recogniser"), "{report}");
     assert!(!report.contains("identity  step"), "{report}");
 
     let report = ended(&mut small_run(folder.path(), &["--set", "aging.weights.projected=10"]), FAILED);

@@ -162,6 +162,14 @@ pub enum TrainingError {
     /// The settings have a projected discriminator, but no weights of the recogniser are given.
     #[error("setting `discriminator.projected` requires the weights of the recogniser")]
     NoRecogniser,
+    /// The weights of the recogniser cannot be read.
+    #[error("cannot read the weights of the recogniser, {path}")]
+    UnreadableRecogniser {
+        /// The file.
+        path: PathBuf,
+        /// The I/O error.
+        source: std::io::Error,
+    },
     /// A stage needs weights that an earlier stage writes.
     #[error("the {stage} stage needs {path}, which an earlier stage writes")]
     MissingWeights {

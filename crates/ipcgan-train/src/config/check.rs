@@ -191,7 +191,10 @@ impl AgingTraining {
             learning_rate("discriminator_learning_rate", self.discriminator_learning_rate),
             non_negative("gradient_clip_norm", self.gradient_clip_norm),
             decay("adam_beta_2", self.adam_beta_2),
-            warm_up(self.warm_up, self.steps.saturating_sub(self.pretraining_steps), full_steps),
+            match self.steps.saturating_sub(self.pretraining_steps) {
+                0 => rule("warm_up", true, ""),
+                steps => warm_up(self.warm_up, steps, full_steps),
+            },
             rule(
                 "warm_up",
                 self.pretraining_steps == 0 || self.warm_up < self.pretraining_steps,

@@ -227,7 +227,8 @@ impl<'a> StageContext<'a> {
             (true, Purpose::DryRun) => Ok(Some(Recogniser::without_weights(&device))),
             (true, Purpose::Training) => {
                 let path = self.session.recogniser.as_ref().ok_or(TrainingError::NoRecogniser)?;
-                let bytes = fs::read(path).map_err(|source| TrainingError::Access { path: path.clone(), source })?;
+                let bytes = fs::read(path)
+                    .map_err(|source| TrainingError::UnreadableRecogniser { path: path.clone(), source })?;
                 Ok(Some(Recogniser::from_bytes(bytes, path, &device)?))
             }
         }

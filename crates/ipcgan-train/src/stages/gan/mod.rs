@@ -16,9 +16,11 @@ pub(crate) use saved_generator::load_saved_generator;
 
 use std::sync::Arc;
 
+use burn::module::Module;
+use burn::tensor::Device;
 use captured::{CapturedStep, warn_of_launched_steps};
 use ipcgan_model::weights::Network;
-use ipcgan_model::{Discriminator, Generator};
+use ipcgan_model::{Discriminator, Generator, Recogniser};
 use loaders::{prototypes, train_loader, valid_loader};
 use monitor::GanMonitor;
 use objective::{
@@ -93,8 +95,12 @@ impl StageDefinition for GanStage {
     fn footprint(&self, config: &TrainingConfig) -> Footprint {
         let (groups, size) = (config.age_groups.count(), config.generator.image_size);
         let gan = config.generator.num_params(groups) + config.discriminator.num_params(groups);
+        let recogniser = match config.discriminator.projected {
+            true => Recogniser::without_weights(&Device::flex()).num_params(),
+            false => 0,
+        };
         Footprint {
-            weights: config.alexnet.num_params(groups) + COPIES_OF_WEIGHTS * gan,
+            weights: config.alexnet.num_params(groups) + recogniser + COPIES_OF_WEIGHTS * gan,
             activations: config.generator.num_activations() + config.discriminator.num_activations(size),
         }
     }

@@ -58,7 +58,12 @@ pub struct AgingModel {
 
 impl AgingModel {
     /// The networks, with frozen `alexnet` and without EMA; losses are scaled as the generator's precision needs.
+    ///
+    /// # Panics
+    /// If `config` has a weight for the losses of a projected discriminator, and `discriminator` has none.
     pub fn new(generator: Generator, discriminator: Discriminator, alexnet: AlexNet, config: AgingTraining) -> Self {
+        let projected = config.weights.projected == 0.0 || discriminator.projected.is_some();
+        assert!(projected, "weights.projected needs a projected discriminator");
         let alexnet = Frozen::new(alexnet);
         let generator = if config.suppress_checkerboard { generator.without_checkerboard() } else { generator };
         let loss_scale = LossScale::of(generator.precision());

@@ -358,6 +358,6 @@ fn a_projected_discriminator_without_its_recogniser_is_reported_before_the_first
     assert!(report.contains("assets/recogniser"), "{report}");
     assert!(!report.contains("identity  step"), "{report}");
 
-    let report = ended(&mut small_run(folder.path(), &["--set", "aging.weights.projected=10"]), FAILED);
+    let report = ended(&mut small_run(folder.path(), &["--set", "aging.weights.projected=10"]), MISUSED);
     assert!(report.contains("`discriminator.projected`") && report.contains("aging.weights.projected"), "{report}");
 }

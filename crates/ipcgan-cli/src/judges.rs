@@ -7,6 +7,9 @@ use anyhow::{Result, bail};
 use ipcgan::Device;
 use ipcgan::train::evaluation::Judges;
 
+#[cfg(not(feature = "judges"))]
+use crate::recogniser::search_folders;
+
 /// Environment variable with their folder.
 const VARIABLE: &str = "IPCGAN_JUDGES";
 /// Their folder in a clone of the repository.
@@ -35,11 +38,12 @@ impl JudgesSource {
         #[cfg(feature = "judges")]
         return Ok(Self::Program);
         #[cfg(not(feature = "judges"))]
-        match search_folders().iter().find(|folder| missing(folder).is_none()) {
+        let folders = search_folders("judges", IN_CLONE);
+        #[cfg(not(feature = "judges"))]
+        match folders.iter().find(|folder| missing(folder).is_none()) {
             Some(folder) => Ok(Self::Folder(folder.clone())),
             None => {
-                let looked: Vec<_> =
-                    search_folders().iter().take(3).map(|folder| folder.display().to_string()).collect();
+                let looked: Vec<_> = folders.iter().take(3).map(|folder| folder.display().to_string()).collect();
                 bail!(
                     "the evaluation networks were not found in {} or elsewhere; {}",
                     looked.join(", "),
@@ -80,18 +84,4 @@ fn judges_advice() -> String {
 /// The first file that is missing in `folder`.
 fn missing(folder: &Path) -> Option<PathBuf> {
     Judges::FILES.into_iter().map(|name| folder.join(name)).find(|file| !file.is_file())
-}
-
-#[cfg(not(feature = "judges"))]
-fn search_folders() -> Vec<PathBuf> {
-    let program = env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
-    let mut folders = Vec::new();
-    if let Some(folder) = program.parent() {
-        folders.push(folder.join("judges"));
-        folders.push(folder.join("../share/ipcgan/judges"));
-    }
-    folders.push(IN_CLONE.into());
-    // `target/release/ipcgan` of a clone.
-    folders.extend(program.ancestors().skip(2).map(|folder| folder.join(IN_CLONE)));
-    folders
 }

@@ -26,16 +26,22 @@ pub(crate) fn advice() -> String {
 }
 
 fn candidates() -> Vec<PathBuf> {
+    search_folders("", IN_CLONE).into_iter().map(|folder| folder.join(FILE)).collect()
+}
+
+/// Folders of an asset, in the order of the search: `beside` the program, where packages install it, and `in_clone` of the
+/// working directory and of the clone that the program was built from.
+pub(crate) fn search_folders(beside: &str, in_clone: &str) -> Vec<PathBuf> {
     let program = env::current_exe().and_then(|path| path.canonicalize()).unwrap_or_default();
-    let mut files = Vec::new();
+    let mut folders = Vec::new();
     if let Some(folder) = program.parent() {
-        files.push(folder.join(FILE));
-        files.push(folder.join("../share/ipcgan").join(FILE));
+        folders.push(folder.join(beside));
+        folders.push(folder.join("../share/ipcgan").join(beside));
     }
-    files.push(Path::new(IN_CLONE).join(FILE));
+    folders.push(in_clone.into());
     // `target/release/ipcgan` of a clone.
-    files.extend(program.ancestors().skip(2).map(|folder| folder.join(IN_CLONE).join(FILE)));
-    files
+    folders.extend(program.ancestors().skip(2).map(|folder| folder.join(in_clone)));
+    folders
 }
 
 #[cfg(test)]
